@@ -1,0 +1,31 @@
+-- What one data file adds to every organisation's usage, by provider, model and hour.
+--
+-- Table:   events          the rows of one data file
+-- Columns: org_id          text, as stored
+--          provider, model text in lower case; null where absent, blank or "unknown"
+--          hour            timestamp, UTC, the start of the hour of ts
+--          requests        count of events
+--          input_tokens .. reasoning_tokens  decimal(38,0), LLM tokens; null where no event has any
+--          cost_usd        decimal(38,12), dollars; null while no event is priced
+--          unpriced        count of events without a price
+--          first_ts, last_ts  timestamp, UTC, microseconds
+--
+-- Sums are taken as decimals because a sum of int64 wraps around.
+SELECT
+    org_id,
+    nullif(nullif(lower(btrim(provider)), ''), 'unknown') AS provider,
+    nullif(nullif(lower(btrim(model)), ''), 'unknown') AS model,
+    date_trunc('hour', ts) AS hour,
+    count(*) AS requests,
+    sum(CAST(input_tokens AS decimal(38, 0))) AS input_tokens,
+    sum(CAST(output_tokens AS decimal(38, 0))) AS output_tokens,
+    sum(CAST(cached_input_tokens AS decimal(38, 0))) AS cached_input_tokens,
+    sum(CAST(cache_write_tokens AS decimal(38, 0))) AS cache_write_tokens,
+    sum(CAST(reasoning_tokens AS decimal(38, 0))) AS reasoning_tokens,
+    sum(CAST(cost_usd AS decimal(38, 12))) AS cost_usd,
+    count(*) - count(cost_usd) AS unpriced,
+    min(ts) AS first_ts,
+    max(ts) AS last_ts
+FROM events
+WHERE event_type = 'api_call'
+GROUP BY 1, 2, 3, 4

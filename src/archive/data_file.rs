@@ -1,0 +1,126 @@
+//! One Parquet file of the table, as the log describes it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate};
+use deltalake_core::kernel::Add;
+
+use super::checked_read::Checksums;
+use super::ids::IdFilter;
+use super::file_write::EncodedFile;
+use super::paths;
+use super::stats::Stats;
+use super::{ArchiveError, EventHash};
+use crate::clock::Micros;
+
+/// The tag that carries the filter of event ids.
+const TAG_IDS: &str = "tokenlake.ids";
+/// The tag that carries the checksums of the file's blocks.
+const TAG_CHECKSUMS: &str = "tokenlake.crc32";
+
+/// An immutable data file. Every bound is inclusive and may be wider than the rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataFile {
+    /// Path relative to the table.
+    pub path: Arc<str>,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// The UTC date of all its events.
+    pub date: NaiveDate,
+    /// Rows, where the log says so.
+    pub rows: Option<u64>,
+    orgs: Option<(Arc<str>, Arc<str>)>,
+    times: Option<(Micros, Micros)>,
+    ids: Option<IdFilter>,
+    /// Checksums of its blocks; a foreign writer gives none.
+    pub(super) checksums: Option<Checksums>,
+}
+
+impl DataFile {
+    /// Reads a log action.
+    ///
+    /// # Errors
+    /// Corrupt if it describes a file that this program cannot count right: no date, a negative
+    /// size, a deletion vector, a path outside the table.
+    pub fn from_add(add: &Add) -> Result<Self, ArchiveError> {
+        let corrupt = |reason: &str| ArchiveError::corrupt(paths::in_archive(&add.path), reason);
+        if add.deletion_vector.is_some() {
+            return Err(corrupt("it has a deletion vector, which this table does not allow"));
+        }
+        if add.path.contains("://") || add.path.starts_with('/') {
+            return Err(corrupt("its path leads out of the table"));
+        }
+        let date = add.partition_values.get(paths::PARTITION).and_then(Option::as_deref);
+        let date = date.and_then(paths::parse_date).ok_or_else(|| corrupt("it has no event_date"))?;
+        let stats = add.stats.as_deref().map(Stats::parse).unwrap_or_default();
+        let tag = |name: &str| add.tags.as_ref().and_then(|tags| tags.get(name)?.as_deref());
+        let orgs = stats.text_bounds("org_id").map(|(low, high)| (low.into(), high.into()));
+        Ok(Self {
+            path: add.path.as_str().into(),
+            size_bytes: u64::try_from(add.size).map_err(|_| corrupt("its size is negative"))?,
+            date,
+            rows: stats.num_records,
+            orgs,
+            times: stats.time_bounds("ts"),
+            ids: tag(TAG_IDS).and_then(IdFilter::from_text),
+            checksums: tag(TAG_CHECKSUMS).and_then(Checksums::from_text),
+        })
+    }
+
+    /// True unless the file surely holds nothing of `org_id`.
+    pub fn may_hold_org(&self, org_id: &str) -> bool {
+        self.orgs.as_ref().is_none_or(|(low, high)| &**low <= org_id && org_id <= &**high)
+    }
+
+    /// True unless the file surely holds nothing with `from ≤ ts ≤ to`.
+    pub fn may_hold_time(&self, from: Micros, to: Micros) -> bool {
+        self.times.is_none_or(|(low, high)| low <= to && from <= high)
+    }
+
+    /// True unless the file surely holds none of these events.
+    pub fn may_hold_any(&self, mut ids: impl Iterator<Item = EventHash>) -> bool {
+        self.ids.as_ref().is_none_or(|filter| ids.any(|id| filter.may_hold(id)))
+    }
+
+    /// A file of which only this much is known.
+    #[cfg(test)]
+    pub(crate) fn for_tests(
+        path: &str,
+        size_bytes: u64,
+        date: NaiveDate,
+        checksums: Option<Checksums>,
+    ) -> Self {
+        let path = path.into();
+        Self { path, size_bytes, date, rows: None, orgs: None, times: None, ids: None, checksums }
+    }
+
+    /// Path relative to the archive.
+    pub fn path_in_archive(&self) -> String {
+        paths::in_archive(&self.path)
+    }
+}
+
+/// The log action that adds a new file of events.
+pub fn add_action(path: &str, date: NaiveDate, file: &EncodedFile, now: Micros) -> Add {
+    let checksums = Checksums::of(&file.bytes).to_text();
+    let mut tags = HashMap::from([(TAG_CHECKSUMS.to_owned(), Some(checksums))]);
+    if let Some(filter) = IdFilter::of(&file.ids) {
+        tags.insert(TAG_IDS.to_owned(), Some(filter.to_text()));
+    }
+    Add {
+        path: path.to_owned(),
+        partition_values: HashMap::from([(paths::PARTITION.to_owned(), Some(date.to_string()))]),
+        size: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
+        modification_time: now / 1_000,
+        data_change: true,
+        stats: Some(file.stats.to_text()),
+        tags: Some(tags),
+        ..Add::default()
+    }
+}
+
+/// The UTC date of an instant; `None` outside chrono's years.
+pub fn date_of(ts: Micros) -> Option<NaiveDate> {
+    DateTime::from_timestamp_micros(ts).map(|time| time.date_naive())
+}

@@ -1,0 +1,291 @@
+//! An object store on a local disk whose writes survive a loss of power.
+//!
+//! `object_store`'s own `LocalFileSystem` never syncs. Here a put, a finished upload, a copy or a
+//! rename returns once file and directory entries are on the disk. Deletes are not synced: what a
+//! crash brings back is deleted again. A temporary left by a crash stays hidden from listings.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    Result, UploadPart,
+};
+
+use super::disk::{Disk, DiskError, Existing, create_directory};
+
+/// A directory as an object store with durable writes. Needs a Tokio runtime.
+#[derive(Debug)]
+pub struct DurableLocal {
+    inner: LocalFileSystem,
+    disk: Arc<Disk>,
+    root: PathBuf,
+}
+
+impl DurableLocal {
+    /// Opens the store rooted at `directory`, which is created with its parents where it is
+    /// missing. Blocks.
+    ///
+    /// # Errors
+    /// The directory cannot be created or resolved.
+    pub fn open(directory: &std::path::Path) -> Result<Self> {
+        create_directory(directory)?;
+        let inner = LocalFileSystem::new_with_prefix(directory)?;
+        let root = directory.canonicalize().map_err(|source| Error::Generic {
+            store: "DurableLocal",
+            source: format!("cannot resolve {}: {source}", directory.display()).into(),
+        })?;
+        Ok(Self { inner, disk: Arc::new(Disk::new(root.clone())), root })
+    }
+
+    fn unsupported(&self, operation: &str) -> Error {
+        Error::NotImplemented { operation: operation.to_owned(), implementer: self.to_string() }
+    }
+}
+
+impl fmt::Display for DurableLocal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DurableLocal({})", self.root.display())
+    }
+}
+
+/// Runs `work` on `disk` where it may block.
+async fn blocking<F>(disk: &Arc<Disk>, work: F) -> Result<()>
+where
+    F: FnOnce(&Disk) -> Result<(), DiskError> + Send + 'static,
+{
+    let disk = Arc::clone(disk);
+    tokio::task::spawn_blocking(move || work(&disk)).await?.map_err(Error::from)
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods, reason = "a default would bypass the inner store")]
+impl ObjectStore for DurableLocal {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> Result<PutResult> {
+        let existing = match opts.mode {
+            PutMode::Create => Existing::Keep,
+            PutMode::Overwrite => Existing::Replace,
+            PutMode::Update(_) => return Err(self.unsupported("put with PutMode::Update")),
+        };
+        if !opts.attributes.is_empty() {
+            return Err(self.unsupported("put with attributes"));
+        }
+        let target = self.inner.path_to_filesystem(location)?;
+        blocking(&self.disk, move |disk| disk.write(&target, &payload, existing)).await?;
+        Ok(PutResult { e_tag: None, version: None })
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let target = self.inner.path_to_filesystem(location)?;
+        let inner = self.inner.put_multipart_opts(location, opts).await?;
+        Ok(Box::new(DurableUpload { inner, disk: Arc::clone(&self.disk), target }))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await?;
+        let target = self.inner.path_to_filesystem(to)?;
+        blocking(&self.disk, move |disk| disk.sync(&target)).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        self.inner.rename_opts(from, to, options).await?;
+        let source = self.inner.path_to_filesystem(from)?;
+        let target = self.inner.path_to_filesystem(to)?;
+        // The new name first, so that a crash in between cannot lose both.
+        blocking(&self.disk, move |disk| {
+            disk.sync(&target)?;
+            disk.sync_parent(&source)
+        })
+        .await
+    }
+}
+
+/// An upload in parts that is durable once it is complete.
+#[derive(Debug)]
+struct DurableUpload {
+    inner: Box<dyn MultipartUpload>,
+    disk: Arc<Disk>,
+    target: PathBuf,
+}
+
+#[async_trait]
+impl MultipartUpload for DurableUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.inner.put_part(data)
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let result = self.inner.complete().await?;
+        let target = self.target.clone();
+        blocking(&self.disk, move |disk| disk.sync(&target)).await?;
+        Ok(result)
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.inner.abort().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use futures::TryStreamExt;
+    use object_store::ObjectStoreExt;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn store() -> (TempDir, Arc<DurableLocal>) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DurableLocal::open(&directory.path().join("new/archive")).unwrap();
+        (directory, Arc::new(store))
+    }
+
+    async fn create(store: &DurableLocal, path: &Path, bytes: &str) -> Result<PutResult> {
+        store.put_opts(path, bytes.to_owned().into(), PutMode::Create.into()).await
+    }
+
+    async fn read(store: &DurableLocal, path: &Path) -> Bytes {
+        store.get(path).await.unwrap().bytes().await.unwrap()
+    }
+
+    /// Every file under `directory`, hidden ones too.
+    fn files(directory: &std::path::Path) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => found.extend(files(&path)),
+                false => found.push(path.file_name().unwrap().to_str().unwrap().to_owned()),
+            }
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn create_never_replaces_and_overwrite_does() {
+        let (directory, store) = store();
+        let path = Path::from("a/b/c/0.json");
+        create(&store, &path, "first").await.unwrap();
+        let error = create(&store, &path, "second").await.unwrap_err();
+        assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+        assert_eq!(read(&store, &path).await, "first");
+        store.put(&path, "third".into()).await.unwrap();
+        assert_eq!(read(&store, &path).await, "third");
+        assert_eq!(files(directory.path()), ["0.json"]);
+        let update = PutMode::Update(PutResult { e_tag: None, version: None }.into());
+        let error = store.put_opts(&path, "x".into(), update.into()).await.unwrap_err();
+        assert!(matches!(error, Error::NotImplemented { .. }), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn one_of_many_creators_wins() {
+        let (directory, store) = store();
+        let path = Path::from("log/deep/1.json");
+        let tasks = (0..32).map(|number| {
+            let (store, path) = (Arc::clone(&store), path.clone());
+            tokio::spawn(async move {
+                create(&store, &path, &number.to_string()).await.ok().map(|_| number.to_string())
+            })
+        });
+        let winners: Vec<String> =
+            futures::future::join_all(tasks).await.into_iter().filter_map(Result::unwrap).collect();
+        assert_eq!(winners.len(), 1);
+        assert_eq!(read(&store, &path).await, winners[0]);
+        assert_eq!(files(directory.path()), ["1.json"]);
+    }
+
+    #[tokio::test]
+    async fn uploads_copies_and_renames_arrive() {
+        let (directory, store) = store();
+        let [one, two, three] = ["u/1", "v/2", "w/3"].map(Path::from);
+        let mut upload = store.put_multipart(&one).await.unwrap();
+        upload.put_part("hello ".into()).await.unwrap();
+        upload.put_part("world".into()).await.unwrap();
+        upload.complete().await.unwrap();
+        store.copy(&one, &two).await.unwrap();
+        store.rename(&two, &three).await.unwrap();
+        assert_eq!(read(&store, &three).await, "hello world");
+        store.delete(&one).await.unwrap();
+        let listed: Vec<_> = store.list(None).try_collect().await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(files(directory.path()), ["3"]);
+    }
+
+    #[tokio::test]
+    async fn errors_name_the_path_and_leave_nothing() {
+        let (directory, store) = store();
+        create(&store, &Path::from("file"), "x").await.unwrap();
+        let error = create(&store, &Path::from("file/below"), "x").await.unwrap_err();
+        assert!(matches!(error, Error::Generic { .. }), "{error}");
+        assert!(error.to_string().contains("archive/file/below"), "{error}");
+        std::fs::create_dir(directory.path().join("new/archive/taken")).unwrap();
+        let error = store.put(&Path::from("taken"), "x".into()).await.unwrap_err();
+        assert!(error.to_string().contains("archive/taken"), "{error}");
+        assert_eq!(files(directory.path()), ["file"]);
+    }
+
+    #[tokio::test]
+    #[allow(clippy::print_stderr, reason = "a skipped test says so")]
+    async fn a_read_only_directory_is_reported() {
+        let (directory, store) = store();
+        let closed = directory.path().join("new/archive");
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o555)).unwrap();
+        if std::fs::File::create(closed.join("probe")).is_ok() {
+            eprintln!("skipped: this user (root?) may write to read-only directories");
+            return;
+        }
+        let error = create(&store, &Path::from("a"), "x").await.unwrap_err();
+        assert!(matches!(error, Error::PermissionDenied { .. }), "{error}");
+        assert!(error.to_string().contains("archive/a"), "{error}");
+    }
+}

@@ -1,0 +1,100 @@
+//! What can go wrong with the archive, and what the caller can do about it.
+
+use crate::error::Kind;
+
+/// A failure of the archive. Messages name the object and are fit for an operator's log; they
+/// carry no credentials.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ArchiveError {
+    /// Storage did not answer, or answered with an error that may pass.
+    #[error("storage is unavailable while {doing}: {source}; try again")]
+    Unavailable {
+        /// What was being done, with the object's path.
+        doing: String,
+        /// The store's own words.
+        source: std::sync::Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// A stored object is damaged, missing or not what the table's log says.
+    #[error("{path} is damaged or missing: {reason}; restore it from a backup or another copy")]
+    Corrupt {
+        /// The object, relative to the archive.
+        path: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The table is one that this program must not read or write.
+    #[error("the table at {path} cannot be used: {reason}")]
+    Unsupported {
+        /// The table's folder, relative to the archive.
+        path: String,
+        /// What is not supported, and what to do.
+        reason: String,
+    },
+    /// Two names that must differ in more than case.
+    #[error("organisation {asked:?} cannot be used beside {existing:?}: they differ only in case; use {existing:?}")]
+    OrgCase {
+        /// The name asked for.
+        asked: String,
+        /// The name that already stands.
+        existing: String,
+    },
+    /// The writer's queue is full.
+    #[error("ingest is overloaded: {0}; try again in a second")]
+    Overloaded(&'static str),
+    /// The process is stopping.
+    #[error("the server is stopping; try again at another replica")]
+    Stopping,
+    /// A defect of tokenlake.
+    #[error("internal error while {doing}: {reason}; please report it")]
+    Internal {
+        /// What was being done.
+        doing: &'static str,
+        /// Details.
+        reason: String,
+    },
+}
+
+impl ArchiveError {
+    /// What the error asks of the caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Unavailable { .. } | Self::Overloaded(_) | Self::Stopping => Kind::Unavailable,
+            Self::Corrupt { .. } => Kind::Corrupt,
+            Self::Unsupported { .. } => Kind::Invalid,
+            Self::OrgCase { .. } => Kind::Conflict,
+            Self::Internal { .. } => Kind::Internal,
+        }
+    }
+
+    /// A read of `path` that the store refused.
+    pub fn reading(path: &str, error: &object_store::Error) -> Self {
+        if matches!(error, object_store::Error::NotFound { .. }) {
+            return Self::corrupt(path, "there is no such object");
+        }
+        // The store's error cannot be cloned; its words can.
+        Self::unavailable(format!("reading {path}"), std::io::Error::other(error.to_string()))
+    }
+
+    /// A file at `path` that could not be decoded.
+    pub fn damaged(path: &str, reason: &dyn std::error::Error) -> Self {
+        Self::corrupt(path, reason)
+    }
+
+    /// Wraps a passing failure.
+    pub(crate) fn unavailable(
+        doing: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Unavailable { doing: doing.into(), source: std::sync::Arc::new(source) }
+    }
+
+    /// Names a damaged object.
+    pub(crate) fn corrupt(path: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Corrupt { path: path.into(), reason: reason.to_string() }
+    }
+
+    /// Wraps what should not happen.
+    pub(crate) fn internal(doing: &'static str, reason: impl ToString) -> Self {
+        Self::Internal { doing, reason: reason.to_string() }
+    }
+}

@@ -1,0 +1,134 @@
+//! Reading the ids in a data file: to remember them, or to ask for a few.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{AsArray as _, RecordBatch};
+use futures::TryStreamExt as _;
+use object_store::ObjectStore;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::errors::ParquetError;
+
+use super::checked_read::CheckedReader;
+use super::data_file::DataFile;
+use super::ids::IdHasher;
+use super::{ArchiveError, EventHash};
+
+type Builder = ParquetRecordBatchStreamBuilder<CheckedReader>;
+
+/// Reads ids from data files.
+#[derive(Debug, Clone)]
+pub struct IdReader {
+    store: Arc<dyn ObjectStore>,
+    hasher: IdHasher,
+}
+
+impl IdReader {
+    /// A reader of the archive whose root `store` is.
+    pub fn new(store: Arc<dyn ObjectStore>, hasher: IdHasher) -> Self {
+        Self { store, hasher }
+    }
+
+    /// The fingerprints of all events in the file.
+    ///
+    /// # Errors
+    /// Corrupt, naming the file, or Unavailable.
+    pub async fn all(&self, file: &Arc<DataFile>) -> Result<Vec<EventHash>, ArchiveError> {
+        let mut found = Vec::new();
+        let builder = self.open(file).await?;
+        self.scan(file, builder, None, |hash| found.push(hash)).await?;
+        Ok(found)
+    }
+
+    /// Those of `wanted` (fingerprint and `event_id`) that the file holds. The file's Bloom
+    /// filters are asked before its columns.
+    ///
+    /// # Errors
+    /// Corrupt, naming the file, or Unavailable.
+    pub async fn among(
+        &self,
+        file: &Arc<DataFile>,
+        wanted: &HashMap<EventHash, &str>,
+    ) -> Result<HashSet<EventHash>, ArchiveError> {
+        let mut builder = self.open(file).await?;
+        let groups = self.groups_that_may_hold(file, &mut builder, wanted).await?;
+        let mut found = HashSet::new();
+        if !groups.is_empty() {
+            let keep = |hash| {
+                if wanted.contains_key(&hash) {
+                    found.insert(hash);
+                }
+            };
+            self.scan(file, builder, Some(groups), keep).await?;
+        }
+        Ok(found)
+    }
+
+    async fn open(&self, file: &Arc<DataFile>) -> Result<Builder, ArchiveError> {
+        let reader = CheckedReader::new(self.store.clone(), file.clone());
+        Builder::new(reader).await.map_err(|error| damaged(file, error))
+    }
+
+    async fn groups_that_may_hold(
+        &self,
+        file: &Arc<DataFile>,
+        builder: &mut Builder,
+        wanted: &HashMap<EventHash, &str>,
+    ) -> Result<Vec<usize>, ArchiveError> {
+        let columns = builder.parquet_schema().columns();
+        let column = columns.iter().position(|column| column.name() == "event_id");
+        let column = column.ok_or_else(|| ArchiveError::corrupt(file.path_in_archive(), "it has no event_id"))?;
+        let mut groups = Vec::new();
+        for group in 0..builder.metadata().num_row_groups() {
+            let filter = builder.get_row_group_column_bloom_filter(group, column).await;
+            let filter = filter.map_err(|error| damaged(file, error))?;
+            if filter.is_none_or(|filter| wanted.values().any(|id| filter.check(*id))) {
+                groups.push(group);
+            }
+        }
+        Ok(groups)
+    }
+
+    async fn scan(
+        &self,
+        file: &Arc<DataFile>,
+        builder: Builder,
+        groups: Option<Vec<usize>>,
+        mut each: impl FnMut(EventHash),
+    ) -> Result<(), ArchiveError> {
+        let mask = ProjectionMask::columns(builder.parquet_schema(), ["event_id", "org_id"]);
+        let builder = builder.with_projection(mask);
+        let builder = match groups {
+            Some(groups) => builder.with_row_groups(groups),
+            None => builder,
+        };
+        let mut batches = builder.build().map_err(|error| damaged(file, error))?;
+        while let Some(batch) = batches.try_next().await.map_err(|error| damaged(file, error))? {
+            self.hashes(&batch)
+                .ok_or_else(|| ArchiveError::corrupt(file.path_in_archive(), "its ids are not text"))?
+                .for_each(&mut each);
+        }
+        Ok(())
+    }
+
+    /// The fingerprints of a batch's events; `None` if it lacks the columns.
+    fn hashes<'a>(&'a self, batch: &'a RecordBatch) -> Option<impl Iterator<Item = EventHash> + 'a> {
+        let orgs = batch.column_by_name("org_id")?.as_string_opt::<i32>()?;
+        let ids = batch.column_by_name("event_id")?.as_string_opt::<i32>()?;
+        Some(orgs.iter().zip(ids).map(|(org, id)| {
+            self.hasher.hash(org.unwrap_or_default(), id.unwrap_or_default())
+        }))
+    }
+}
+
+/// Sorts a reader's error into damage and absence of the store.
+fn damaged(file: &DataFile, error: ParquetError) -> ArchiveError {
+    let path = file.path_in_archive();
+    if let ParquetError::External(source) = &error
+        && let Some(error) = source.downcast_ref::<object_store::Error>()
+    {
+        return ArchiveError::reading(&path, error);
+    }
+    ArchiveError::corrupt(path, error)
+}

@@ -1,0 +1,192 @@
+//! Following the table: the newest version that this process knows, and looks for a newer one.
+//!
+//! A *look* asks the store for the next log entry. Callers that arrive together share one, but
+//! only one that starts after they arrived: a look that is under way may have passed the point
+//! where an event acknowledged just now would show.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::entry::Entry;
+use super::log::Log;
+use super::snapshot::Snapshot;
+use super::ArchiveError;
+use crate::clock::Clock;
+use crate::telemetry::Telemetry;
+
+/// After this long without a look the log may have been cleaned past us, and "nothing there"
+/// means nothing: the table is opened anew.
+const REOPEN_AFTER: Duration = Duration::from_secs(3_600);
+/// A look that takes longer fails, so that those who wait for it can say so.
+const LOOK_MAX: Duration = Duration::from_secs(20);
+
+/// The result of the newest finished look.
+type Finished = (u64, Result<(), ArchiveError>);
+
+#[derive(Debug)]
+struct Shared {
+    log: Log,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
+    current: watch::Sender<Arc<Snapshot>>,
+    /// When the newest version was last known to be the newest; by the clock that counts sleep.
+    followed_at: Mutex<Duration>,
+    started: AtomicU64,
+    requested: watch::Sender<u64>,
+    finished: watch::Sender<Finished>,
+}
+
+/// The process's view of the table.
+#[derive(Debug)]
+pub struct Follower {
+    shared: Arc<Shared>,
+    _looks: AbortOnDropHandle<()>,
+}
+
+impl Follower {
+    /// Opens the table and starts to follow it. With an `interval`, looks are made in the
+    /// background too, so that a scrape seldom has more than one entry to read.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub async fn start(
+        log: Log,
+        clock: Arc<dyn Clock>,
+        telemetry: Telemetry,
+        interval: Option<Duration>,
+    ) -> Result<Self, ArchiveError> {
+        let before = clock.elapsed();
+        let snapshot = log.open().await?;
+        let shared = Arc::new(Shared {
+            log,
+            clock,
+            telemetry,
+            current: watch::Sender::new(Arc::new(snapshot)),
+            followed_at: Mutex::new(before),
+            started: AtomicU64::new(0),
+            requested: watch::Sender::new(0),
+            finished: watch::Sender::new((0, Ok(()))),
+        });
+        shared.show();
+        let looks = tokio::spawn(make_looks(shared.clone(), interval));
+        Ok(Self { shared, _looks: AbortOnDropHandle::new(looks) })
+    }
+
+    /// The newest version known here; no I/O.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.shared.current.borrow().clone()
+    }
+
+    /// The newest version of the table: everything committed before this call is in it.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt, from the look.
+    pub async fn newest(&self) -> Result<Arc<Snapshot>, ArchiveError> {
+        let target = self.shared.started.load(Ordering::SeqCst) + 1;
+        self.shared.requested.send_if_modified(|requested| {
+            let more = *requested < target;
+            *requested = target.max(*requested);
+            more
+        });
+        let mut finished = self.shared.finished.subscribe();
+        let (_, result) = &*finished
+            .wait_for(|(look, _)| *look >= target)
+            .await
+            .map_err(|_| ArchiveError::Stopping)?;
+        result.clone()?;
+        Ok(self.current())
+    }
+
+    /// How long ago the newest version was last known to be the newest.
+    pub fn age(&self) -> Duration {
+        self.shared.age()
+    }
+
+    /// Takes in an entry that this process put or met at `version`; one that is known already is
+    /// passed over.
+    ///
+    /// # Errors
+    /// As [`Log::apply`].
+    pub fn advance(&self, version: u64, entry: &Entry) -> Result<Arc<Snapshot>, ArchiveError> {
+        let mut result = Ok(());
+        self.shared.current.send_if_modified(|current| {
+            if version != current.version() + 1 {
+                return false;
+            }
+            match self.shared.log.apply(current, entry) {
+                Ok(next) => *current = Arc::new(next),
+                Err(error) => result = Err(error),
+            }
+            result.is_ok()
+        });
+        self.shared.show();
+        result.map(|()| self.current())
+    }
+}
+
+impl Shared {
+    fn show(&self) {
+        let current = self.current.borrow();
+        self.telemetry.archive.version.set(current.version());
+        self.telemetry.archive.live_files.set(current.file_count());
+    }
+
+    fn age(&self) -> Duration {
+        let at = *self.followed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        self.clock.elapsed().saturating_sub(at)
+    }
+
+    async fn look(&self) -> Result<(), ArchiveError> {
+        let began = self.clock.elapsed();
+        let timer = std::time::Instant::now();
+        if self.age() > REOPEN_AFTER {
+            let opened = self.log.open().await?;
+            self.replace_with(opened);
+        } else {
+            let current = self.current.borrow().clone();
+            if let Some(next) = self.log.follow(&current).await? {
+                self.replace_with(next);
+            }
+        }
+        *self.followed_at.lock().unwrap_or_else(PoisonError::into_inner) = began;
+        self.telemetry.archive.refreshes.observe(timer.elapsed());
+        Ok(())
+    }
+
+    /// Moves on, never back: the writer may have advanced further meanwhile.
+    fn replace_with(&self, snapshot: Snapshot) {
+        self.current.send_if_modified(|current| {
+            let newer = snapshot.version() > current.version();
+            if newer {
+                *current = Arc::new(snapshot);
+            }
+            newer
+        });
+        self.show();
+    }
+}
+
+async fn make_looks(shared: Arc<Shared>, interval: Option<Duration>) {
+    let mut requested = shared.requested.subscribe();
+    loop {
+        let started = shared.started.load(Ordering::SeqCst);
+        let asked = requested.wait_for(|requested| *requested > started);
+        match interval {
+            Some(interval) => drop(tokio::time::timeout(interval, asked).await),
+            None => drop(asked.await),
+        }
+        let look = shared.started.fetch_add(1, Ordering::SeqCst) + 1;
+        let result = match tokio::time::timeout(LOOK_MAX, shared.look()).await {
+            Ok(result) => result,
+            Err(elapsed) => Err(ArchiveError::unavailable("looking for new log entries", elapsed)),
+        };
+        if let Err(error) = &result {
+            tracing::warn!(%error, "cannot follow the table");
+        }
+        drop(shared.finished.send_replace((look, result)));
+    }
+}

@@ -1,0 +1,156 @@
+//! The archive: a Delta Lake table of events in object storage, and small records beside it.
+//!
+//! The only module that speaks to the object store. What it promises:
+//! - an event is in the table at most once, whoever writes beside us ([`writer`]);
+//! - a batch is acknowledged after its log entry stands ([`writer`]);
+//! - a look that starts after an acknowledgement sees the event ([`follow`]);
+//! - what it cannot count whole is an error that names the object, never a smaller number.
+
+mod checked_read;
+mod data_file;
+mod disk;
+mod durable;
+mod entry;
+mod error;
+mod file_read;
+mod file_write;
+mod follow;
+mod group;
+mod ids;
+mod known_ids;
+mod location;
+mod log;
+mod paths;
+mod records;
+mod snapshot;
+mod stats;
+mod table;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore;
+
+pub use self::checked_read::CheckedReader;
+pub use self::data_file::{DataFile, date_of};
+pub use self::error::ArchiveError;
+pub use self::ids::EventHash;
+pub use self::location::{ArchiveLocation, LocationError};
+pub use self::paths::{ACCESS_KEYS, PARTITION, access_key, access_key_hash};
+pub use self::records::{RecordMark, Records};
+pub use self::snapshot::{Arrival, Snapshot};
+pub use self::writer::Outcome;
+
+use self::follow::Follower;
+use self::log::Log;
+use self::writer::{Committer, Writer};
+use crate::clock::Clock;
+use crate::event::EventBatch;
+use crate::telemetry::Telemetry;
+
+/// How the writer works.
+#[derive(Debug, Clone)]
+pub struct WriterSettings {
+    /// The least time between the starts of two commits.
+    pub commit_interval: Duration,
+    /// Memory for known ids.
+    pub dedupe_bytes_max: usize,
+    /// Memory for batches that wait or are being committed.
+    pub queue_bytes_max: usize,
+}
+
+impl Default for WriterSettings {
+    fn default() -> Self {
+        Self {
+            commit_interval: Duration::ZERO,
+            dedupe_bytes_max: 512 << 20,
+            queue_bytes_max: 256 << 20,
+        }
+    }
+}
+
+/// An open archive.
+#[derive(Debug)]
+pub struct Archive {
+    store: Arc<dyn ObjectStore>,
+    follower: Arc<Follower>,
+    writer: Writer,
+    records: Records,
+}
+
+impl Archive {
+    /// Opens the archive whose root `store` is, and makes its table where none is. With a
+    /// `follow_interval`, the log is followed in the background too.
+    ///
+    /// # Errors
+    /// Corrupt, Unsupported or Unavailable.
+    pub async fn open(
+        store: Arc<dyn ObjectStore>,
+        clock: Arc<dyn Clock>,
+        telemetry: Telemetry,
+        settings: WriterSettings,
+        follow_interval: Option<Duration>,
+    ) -> Result<Self, ArchiveError> {
+        let log = Log::new(store.clone(), clock.clone())?;
+        let follower =
+            Follower::start(log.clone(), clock.clone(), telemetry.clone(), follow_interval).await?;
+        let follower = Arc::new(follower);
+        let writer = Writer::start(Committer {
+            store: store.clone(),
+            log,
+            follower: follower.clone(),
+            clock,
+            telemetry,
+            settings,
+        });
+        Ok(Self { records: Records::new(store.clone()), store, follower, writer })
+    }
+
+    /// The newest version that this process knows; no I/O.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.follower.current()
+    }
+
+    /// The newest version: all that was acknowledged before this call, by any process, is in it.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn newest(&self) -> Result<Arc<Snapshot>, ArchiveError> {
+        self.follower.newest().await
+    }
+
+    /// As [`Archive::newest`], but content with what was newest up to `staleness_max` ago.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn fresh(&self, staleness_max: Duration) -> Result<Arc<Snapshot>, ArchiveError> {
+        if !staleness_max.is_zero() && self.follower.age() <= staleness_max {
+            return Ok(self.current());
+        }
+        self.newest().await
+    }
+
+    /// Commits a batch; see [`writer::Writer::submit`].
+    ///
+    /// # Errors
+    /// Unavailable (safe to send again) or Corrupt.
+    pub async fn submit(&self, batch: EventBatch) -> Result<Outcome, ArchiveError> {
+        self.writer.submit(batch).await
+    }
+
+    /// The records beside the table.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// The object store, rooted at the archive, for the scans of `sql`.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        self.store.clone()
+    }
+
+    /// Commits what waits, then stops.
+    pub async fn close(self) {
+        self.writer.stop().await;
+    }
+}

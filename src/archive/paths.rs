@@ -1,0 +1,77 @@
+//! Where everything lies in the archive. The only place that makes or reads object paths.
+
+use chrono::NaiveDate;
+use object_store::path::Path;
+use uuid::Uuid;
+
+/// The Delta table's folder, relative to the archive.
+pub const TABLE: &str = "events";
+/// The partition column: the UTC date of `ts`.
+pub const PARTITION: &str = "event_date";
+/// The folder of the access keys' records, relative to the archive.
+pub const ACCESS_KEYS: &str = "access/keys";
+/// The folder of the organisations' names, relative to the archive.
+pub const ORGS: &str = "access/orgs";
+
+/// The path of a new data file of `date`, relative to the table.
+pub fn data_file(date: NaiveDate, id: Uuid) -> String {
+    format!("{PARTITION}={date}/{id}.parquet")
+}
+
+/// The path of a data file relative to the archive, from one relative to the table.
+pub fn in_archive(table_path: &str) -> String {
+    format!("{TABLE}/{table_path}")
+}
+
+/// The path of a log entry relative to the archive: 20 digits of the version, by the Delta
+/// protocol.
+pub fn log_entry(version: u64) -> String {
+    format!("{TABLE}/_delta_log/{version:020}.json")
+}
+
+/// The record of the access key with this hash (lower-case hex).
+pub fn access_key(hash_hex: &str) -> Path {
+    Path::from(format!("{ACCESS_KEYS}/{hash_hex}.json"))
+}
+
+/// The hash (lower-case hex) in the path of an access key's record.
+pub fn access_key_hash(path: &Path) -> Option<&str> {
+    path.as_ref().strip_prefix(ACCESS_KEYS)?.strip_prefix('/')?.strip_suffix(".json")
+}
+
+/// The record that claims an organisation's name, by its lower-case form.
+pub fn org(lowercase: &str) -> Path {
+    // A suffix keeps the legal names "." and ".." from being taken as folders.
+    Path::from(ORGS).join(format!("{lowercase}.json"))
+}
+
+/// Parses the value of the partition column.
+pub fn parse_date(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_date_survives_its_path(days in 16_436i32..40_000) {
+            let date = NaiveDate::from_num_days_from_ce_opt(719_163 + days).unwrap();
+            let path = data_file(date, Uuid::nil());
+            let value = path.split('/').next().unwrap().strip_prefix("event_date=").unwrap();
+            prop_assert_eq!(parse_date(value), Some(date));
+        }
+
+        #[test]
+        fn a_hash_survives_its_path(hash in "[0-9a-f]{64}") {
+            prop_assert_eq!(access_key_hash(&access_key(&hash)), Some(hash.as_str()));
+        }
+    }
+
+    #[test]
+    fn names_of_dots_stay_names() {
+        assert_eq!(org("..").as_ref(), "access/orgs/...json");
+    }
+}

@@ -1,0 +1,106 @@
+//! Small JSON records beside the table: access keys and organisations' names.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{ArchiveError, paths};
+
+/// A record's place and the mark that changes when it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordMark {
+    /// The record's path.
+    pub path: Path,
+    /// The store's entity tag, or else its time and size.
+    pub mark: String,
+}
+
+/// Reads and writes records.
+#[derive(Debug, Clone)]
+pub struct Records {
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Records {
+    pub(super) fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store }
+    }
+
+    /// Reads a record; `None` where there is none.
+    ///
+    /// # Errors
+    /// Unavailable, or Corrupt naming the record.
+    pub async fn get<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, ArchiveError> {
+        let bytes = match self.store.get(path).await {
+            Ok(found) => found.bytes().await,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => Err(error),
+        };
+        let bytes = bytes.map_err(|error| ArchiveError::unavailable(format!("reading {path}"), error))?;
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| ArchiveError::corrupt(path.as_ref(), error))
+    }
+
+    /// Writes a record, over an older one.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn put<T: Serialize + Sync>(&self, path: &Path, record: &T) -> Result<(), ArchiveError> {
+        let answer = self.store.put(path, json(record)?).await;
+        answer.map(drop).map_err(|error| ArchiveError::unavailable(format!("writing {path}"), error))
+    }
+
+    /// Writes a record where none is; false if one is.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn put_new<T: Serialize + Sync>(&self, path: &Path, record: &T) -> Result<bool, ArchiveError> {
+        let create = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(path, json(record)?, create).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(ArchiveError::unavailable(format!("writing {path}"), error)),
+        }
+    }
+
+    /// All records in a folder, with their marks. One request for each thousand.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn list(&self, folder: &str) -> Result<Vec<RecordMark>, ArchiveError> {
+        let found = self.store.list(Some(&Path::from(folder)));
+        let marks = found.map_ok(|object| RecordMark {
+            mark: object.e_tag.unwrap_or_else(|| format!("{} {}", object.last_modified, object.size)),
+            path: object.location,
+        });
+        let marks: Result<Vec<_>, _> = marks.try_collect().await;
+        marks.map_err(|error| ArchiveError::unavailable(format!("listing {folder}"), error))
+    }
+
+    /// Claims an organisation's name. Two names that differ only in case cannot both stand.
+    ///
+    /// # Errors
+    /// [`ArchiveError::OrgCase`] if another spelling stands; Unavailable; Corrupt.
+    pub async fn claim_org(&self, org_id: &str) -> Result<(), ArchiveError> {
+        let path = paths::org(&org_id.to_lowercase());
+        if self.put_new(&path, &org_id).await? {
+            return Ok(());
+        }
+        let existing: Option<String> = self.get(&path).await?;
+        match existing {
+            Some(existing) if existing != org_id => {
+                Err(ArchiveError::OrgCase { asked: org_id.to_owned(), existing })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn json<T: Serialize>(record: &T) -> Result<PutPayload, ArchiveError> {
+    let bytes = serde_json::to_vec(record).map_err(|error| ArchiveError::internal("writing a record", error))?;
+    Ok(Bytes::from(bytes).into())
+}

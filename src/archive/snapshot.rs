@@ -1,0 +1,216 @@
+//! One version of the table: the set of live files, and what came lately.
+//!
+//! A snapshot is immutable and shares what it has in common with its predecessor, so that moving
+//! on costs what is new and not what exists.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use imbl::OrdMap;
+
+use super::data_file::DataFile;
+use super::entry::Entry;
+use super::table::TableInfo;
+use super::{ArchiveError, paths};
+
+/// Arrivals that are remembered; one who is further behind starts from the live files.
+const ARRIVALS_MAX: usize = 20_000;
+
+/// A file that a followed commit added.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The file.
+    pub file: Arc<DataFile>,
+    /// False when its rows stood in other files before.
+    pub data_change: bool,
+}
+
+/// An immutable version of the table.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    version: u64,
+    table: TableInfo,
+    files: OrdMap<(NaiveDate, Arc<str>), Arc<DataFile>>,
+    arrivals: OrdMap<(u64, Arc<str>), Arrival>,
+    /// Arrivals are known for every version above this one.
+    arrivals_after: u64,
+}
+
+impl Snapshot {
+    /// A version with these live files.
+    pub fn new(version: u64, table: TableInfo, files: impl Iterator<Item = DataFile>) -> Self {
+        let files = files.map(|file| ((file.date, file.path.clone()), Arc::new(file))).collect();
+        Self { version, table, files, arrivals: OrdMap::new(), arrivals_after: version }
+    }
+
+    /// The version's number.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The table's description.
+    pub fn table(&self) -> &TableInfo {
+        &self.table
+    }
+
+    /// Every live file, by date.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<DataFile>> {
+        self.files.values()
+    }
+
+    /// How many files are live.
+    pub fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The live files of one date.
+    pub fn files_of(&self, date: NaiveDate) -> impl Iterator<Item = &Arc<DataFile>> {
+        let from = (date, Arc::from(""));
+        self.files.range(from..).take_while(move |((at, _), _)| *at == date).map(|(_, file)| file)
+    }
+
+    /// True while the file belongs to the table.
+    pub fn is_live(&self, file: &DataFile) -> bool {
+        self.files.contains_key(&(file.date, file.path.clone()))
+    }
+
+    /// The files added after `version`, oldest first; `None` if that is further back than
+    /// remembered.
+    pub fn arrivals_since(&self, version: u64) -> Option<impl Iterator<Item = &Arrival>> {
+        let from = (version.saturating_add(1), Arc::from(""));
+        (version >= self.arrivals_after).then(|| self.arrivals.range(from..).map(|(_, came)| came))
+    }
+
+    /// The next version.
+    ///
+    /// # Errors
+    /// Corrupt, naming the entry, if the entry changes what was counted.
+    pub fn next(&self, entry: &Entry) -> Result<Self, ArchiveError> {
+        let mut next = Self { version: self.version + 1, ..self.clone() };
+        let corrupt = |reason: String| {
+            ArchiveError::corrupt(paths::log_entry(self.version + 1), reason)
+        };
+        let (mut rows_moved_out, mut rows_moved_in) = (Some(0_u64), Some(0_u64));
+        for remove in &entry.removes {
+            let file = next.take(&remove.path).ok_or_else(|| {
+                corrupt(format!("it removes {}, which is not in the table", remove.path))
+            })?;
+            if remove.data_change {
+                return Err(corrupt(format!("it deletes the events of {}", remove.path)));
+            }
+            rows_moved_out = add_rows(rows_moved_out, &file);
+        }
+        for add in &entry.adds {
+            let file = Arc::new(DataFile::from_add(add)?);
+            let replaced = next.files.insert((file.date, file.path.clone()), file.clone());
+            if replaced.is_some() {
+                return Err(corrupt(format!("it adds {} a second time", add.path)));
+            }
+            if !add.data_change {
+                rows_moved_in = add_rows(rows_moved_in, &file);
+            }
+            let arrival = Arrival { file: file.clone(), data_change: add.data_change };
+            next.arrivals.insert((next.version, file.path.clone()), arrival);
+        }
+        if rows_moved_out != rows_moved_in {
+            return Err(corrupt("it rewrites files into a different number of events".into()));
+        }
+        next.forget_old_arrivals();
+        Ok(next)
+    }
+
+    /// The same files under a new description of the table.
+    pub fn with_table(self, table: TableInfo) -> Self {
+        Self { table, ..self }
+    }
+
+    fn take(&mut self, path: &str) -> Option<Arc<DataFile>> {
+        let date = path.split('/').find_map(|part| {
+            paths::parse_date(part.strip_prefix(paths::PARTITION)?.strip_prefix('=')?)
+        });
+        let key = date.map(|date| (date, Arc::from(path)));
+        let by_path = || self.files.keys().find(|(_, live)| &**live == path).cloned();
+        let key = key.filter(|key| self.files.contains_key(key)).or_else(by_path)?;
+        self.files.remove(&key)
+    }
+
+    fn forget_old_arrivals(&mut self) {
+        while self.arrivals.len() > ARRIVALS_MAX {
+            let Some((oldest, _)) = self.arrivals.get_min().map(|(key, _)| key.clone()) else { return };
+            let kept = self.arrivals.split(&(oldest + 1, Arc::from(""))).1;
+            self.arrivals = kept;
+            self.arrivals_after = oldest;
+        }
+    }
+}
+
+fn add_rows(sum: Option<u64>, file: &DataFile) -> Option<u64> {
+    sum?.checked_add(file.rows?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::ids::IdHasher;
+    use deltalake_core::kernel::{Add, Remove};
+    use std::collections::HashMap;
+
+    fn table() -> TableInfo {
+        TableInfo { id: "t".into(), hasher: IdHasher::new([0; 16]) }
+    }
+
+    fn add(name: &str, rows: u64, data_change: bool) -> Add {
+        Add {
+            path: format!("event_date=2026-01-02/{name}"),
+            partition_values: HashMap::from([("event_date".into(), Some("2026-01-02".into()))]),
+            size: 1,
+            data_change,
+            stats: Some(format!("{{\"numRecords\":{rows}}}")),
+            ..Add::default()
+        }
+    }
+
+    fn remove(name: &str, data_change: bool) -> Remove {
+        Remove { path: format!("event_date=2026-01-02/{name}"), data_change, ..Remove::default() }
+    }
+
+    fn start() -> Snapshot {
+        let entry = Entry { adds: vec![add("a", 2, true), add("b", 3, true)], ..Entry::default() };
+        Snapshot::new(0, table(), std::iter::empty()).next(&entry).unwrap()
+    }
+
+    #[test]
+    fn a_rewrite_keeps_the_rows_and_is_no_change_of_data() {
+        let entry = Entry {
+            adds: vec![add("c", 5, false)],
+            removes: vec![remove("a", false), remove("b", false)],
+            ..Entry::default()
+        };
+        let next = start().next(&entry).unwrap();
+        let arrivals: Vec<_> = next.arrivals_since(1).unwrap().collect();
+        assert_eq!(next.file_count(), 1);
+        assert!(matches!(arrivals[..], [Arrival { data_change: false, .. }]));
+    }
+
+    #[test]
+    fn entries_that_change_what_was_counted_are_refused() {
+        let refuse = |adds: Vec<Add>, removes: Vec<Remove>| {
+            start().next(&Entry { adds, removes, ..Entry::default() }).unwrap_err().to_string()
+        };
+        assert!(refuse(vec![add("c", 4, false)], vec![remove("a", false)]).contains("different number"));
+        assert!(refuse(vec![], vec![remove("a", true)]).contains("deletes the events"));
+        assert!(refuse(vec![], vec![remove("x", false)]).contains("not in the table"));
+        assert!(refuse(vec![add("a", 2, true)], vec![]).contains("second time"));
+    }
+
+    #[test]
+    fn one_who_is_too_far_behind_is_told() {
+        let mut snapshot = start();
+        for batch in 0..25 {
+            let adds = (0..1_000).map(|i| add(&format!("{batch}-{i}"), 1, true)).collect();
+            snapshot = snapshot.next(&Entry { adds, ..Entry::default() }).unwrap();
+        }
+        assert!(snapshot.arrivals_since(1).is_none());
+        assert_eq!(snapshot.arrivals_since(25).unwrap().count(), 1_000);
+    }
+}

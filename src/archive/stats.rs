@@ -1,0 +1,150 @@
+//! Per-file statistics for the table's log, in the form of the Delta protocol ("Per-file
+//! Statistics"): how many rows, and for each column its bounds and its nulls.
+//!
+//! Bounds are rounded outward: a timestamp's maximum goes up to the next millisecond (the
+//! protocol's resolution), a long text's maximum ends with the highest character. Money has no
+//! bounds: readers would take them through a float.
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::compute::{max, max_string, min, min_string};
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::clock::Micros;
+
+/// Texts longer than this are cut in bounds.
+const TEXT_CHARS_MAX: usize = 32;
+/// `org_id` is never cut: scans are pruned by it.
+const WHOLE: &str = "org_id";
+
+/// The statistics as the log holds them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Stats {
+    /// Rows in the file.
+    pub num_records: Option<u64>,
+    /// Lower bounds by column.
+    pub min_values: Map<String, Value>,
+    /// Upper bounds by column.
+    pub max_values: Map<String, Value>,
+    /// Nulls by column.
+    pub null_count: Map<String, Value>,
+}
+
+impl Stats {
+    /// The statistics of a file that holds just these rows.
+    pub fn of(rows: &RecordBatch) -> Self {
+        let mut stats = Self { num_records: Some(rows.num_rows() as u64), ..Self::default() };
+        for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+            let name = field.name();
+            stats.null_count.insert(name.clone(), column.null_count().into());
+            let (low, high) = match field.data_type() {
+                DataType::Utf8 => {
+                    let text = column.as_string::<i32>();
+                    let chars_max = if name == WHOLE { usize::MAX } else { TEXT_CHARS_MAX };
+                    (
+                        min_string(text).map(|low| Value::from(prefix(low, chars_max))),
+                        max_string(text).map(|high| Value::from(upper(high, chars_max))),
+                    )
+                }
+                DataType::Int64 => {
+                    let numbers = column.as_primitive::<Int64Type>();
+                    (min(numbers).map(Value::from), max(numbers).map(Value::from))
+                }
+                DataType::Timestamp(..) => {
+                    let times = column.as_primitive::<TimestampMicrosecondType>();
+                    (
+                        min(times).and_then(|low| millis_text(low.div_euclid(1_000))),
+                        max(times).and_then(|high| millis_text(-(-high).div_euclid(1_000))),
+                    )
+                }
+                _ => (None, None),
+            };
+            low.map(|low| stats.min_values.insert(name.clone(), low));
+            high.map(|high| stats.max_values.insert(name.clone(), high));
+        }
+        stats
+    }
+
+    /// Reads the log's text; anything unreadable counts as "unknown", which only costs pruning.
+    pub fn parse(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// The text for the log.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The inclusive bounds of a text column.
+    pub fn text_bounds(&self, column: &str) -> Option<(String, String)> {
+        let text = |map: &Map<String, Value>| Some(map.get(column)?.as_str()?.to_owned());
+        Some((text(&self.min_values)?, text(&self.max_values)?))
+    }
+
+    /// The inclusive bounds of a time column. A foreign writer may have cut the maximum to the
+    /// millisecond below, so a whole millisecond is added.
+    pub fn time_bounds(&self, column: &str) -> Option<(Micros, Micros)> {
+        let time = |map: &Map<String, Value>| {
+            let text = map.get(column)?.as_str()?;
+            Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros())
+        };
+        Some((time(&self.min_values)?, time(&self.max_values)?.saturating_add(999)))
+    }
+}
+
+fn prefix(text: &str, chars_max: usize) -> &str {
+    text.char_indices().nth(chars_max).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
+fn upper(text: &str, chars_max: usize) -> String {
+    let cut = prefix(text, chars_max);
+    if cut.len() == text.len() { text.to_owned() } else { format!("{cut}\u{10FFFF}") }
+}
+
+fn millis_text(millis: i64) -> Option<Value> {
+    let time: DateTime<Utc> = DateTime::from_timestamp_millis(millis)?;
+    Some(time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    fn stats_of(org: &str, model: &str, ts: i64) -> Stats {
+        let column = |array: ArrayRef| array;
+        let rows = RecordBatch::try_from_iter([
+            ("org_id", column(Arc::new(StringArray::from(vec![org])))),
+            ("model", column(Arc::new(StringArray::from(vec![model])))),
+            ("ts", column(Arc::new(TimestampMicrosecondArray::from(vec![ts]).with_timezone("UTC")))),
+        ])
+        .unwrap();
+        Stats::parse(&Stats::of(&rows).to_text())
+    }
+
+    proptest! {
+        #[test]
+        fn bounds_hold_what_they_bound(
+            org in "[a-z]{1,128}", model in "\\PC{1,80}", ts in 1_420_070_400_000_000i64..4_000_000_000_000_000,
+        ) {
+            let stats = stats_of(&org, &model, ts);
+            let (low, high) = stats.time_bounds("ts").unwrap();
+            prop_assert!(low <= ts && ts <= high);
+            let (low, high) = stats.text_bounds("model").unwrap();
+            prop_assert!(low <= model && model <= high);
+            prop_assert_eq!(stats.text_bounds("org_id").unwrap(), (org.clone(), org));
+        }
+    }
+
+    #[test]
+    fn a_maximum_is_never_cut_down() {
+        let stats = stats_of("a", "m", 1_700_000_000_999_999);
+        assert_eq!(stats.max_values["ts"], "2023-11-14T22:13:21.000Z");
+        assert_eq!(stats.min_values["ts"], "2023-11-14T22:13:20.999Z");
+    }
+}

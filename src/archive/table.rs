@@ -1,0 +1,96 @@
+//! The table's own description: what version 0 says, and whether a table is ours to use.
+
+use arrow::datatypes::{DataType, Field, Schema};
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel as _;
+use deltalake_core::kernel::{Action, Metadata, Protocol, StructType, new_metadata};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::ArchiveError;
+use super::ids::IdHasher;
+use super::paths;
+
+/// The layout that this program writes. A table of a later one is refused: its totals may rest
+/// on objects that this program does not know.
+const FORMAT: u64 = 1;
+const FORMAT_KEY: &str = "tokenlake.format";
+const HASH_KEY: &str = "tokenlake.hashKey";
+/// How long log entries stay after a checkpoint covers them. Other processes may be this late
+/// in following; see the guard in `follow`.
+const LOG_RETENTION: &str = "interval 7 days";
+const LOG_RETENTION_KEY: &str = "delta.logRetentionDuration";
+
+/// What of the table's description the program goes by.
+#[derive(Debug, Clone)]
+pub struct TableInfo {
+    /// The table's unique id.
+    pub id: String,
+    /// The hasher of event ids.
+    pub hasher: IdHasher,
+}
+
+impl TableInfo {
+    /// Checks that this program can count and write the table exactly.
+    ///
+    /// # Errors
+    /// Unsupported, naming what does not fit.
+    pub fn check(protocol: &Protocol, metadata: &Metadata) -> Result<Self, ArchiveError> {
+        let protocol = to_value(protocol)?;
+        let metadata = to_value(metadata)?;
+        let version = |key: &str| protocol.get(key).and_then(Value::as_u64).unwrap_or(u64::MAX);
+        if version("minReaderVersion") > 1 || version("minWriterVersion") > 2 {
+            return Err(unsupported("another program upgraded its Delta protocol past reader 1, writer 2"));
+        }
+        let columns = metadata.get("partitionColumns");
+        if columns != Some(&Value::from(vec![paths::PARTITION])) {
+            return Err(unsupported("it is not partitioned by event_date"));
+        }
+        let setting = |key: &str| metadata.get("configuration").and_then(|map| map.get(key)?.as_str());
+        let format = setting(FORMAT_KEY).and_then(|format| format.parse::<u64>().ok());
+        match format {
+            None => return Err(unsupported("it is not a tokenlake archive; choose another --archive")),
+            Some(format) if format > FORMAT => {
+                return Err(unsupported("a newer tokenlake wrote it; upgrade this one"));
+            }
+            Some(_) => {}
+        }
+        let key = setting(HASH_KEY).and_then(|key| Uuid::parse_str(key).ok());
+        let key = key.ok_or_else(|| unsupported("its setting tokenlake.hashKey is missing"))?;
+        let id = metadata.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Ok(Self { id, hasher: IdHasher::new(key.into_bytes()) })
+    }
+}
+
+/// The actions of version 0.
+///
+/// # Errors
+/// Internal, if Delta cannot express the schema.
+pub fn creation(event_schema: &Schema) -> Result<Vec<Action>, ArchiveError> {
+    let internal = |error: &dyn ToString| {
+        ArchiveError::internal("describing the table", error.to_string())
+    };
+    let mut fields: Vec<_> = event_schema.fields().iter().cloned().collect();
+    fields.push(Field::new(paths::PARTITION, DataType::Date32, false).into());
+    let schema: StructType =
+        (&Schema::new(fields)).try_into_kernel().map_err(|error| internal(&error))?;
+    let settings = [
+        (FORMAT_KEY, FORMAT.to_string()),
+        (HASH_KEY, Uuid::new_v4().simple().to_string()),
+        (LOG_RETENTION_KEY, LOG_RETENTION.to_owned()),
+        ("delta.enableExpiredLogCleanup", "true".to_owned()),
+    ];
+    let metadata = new_metadata(&schema, [paths::PARTITION], settings).map_err(|error| internal(&error))?;
+    let protocol: Protocol =
+        serde_json::from_value(serde_json::json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
+            .map_err(|error| internal(&error))?;
+    Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
+}
+
+fn to_value(action: &impl serde::Serialize) -> Result<Value, ArchiveError> {
+    serde_json::to_value(action)
+        .map_err(|error| ArchiveError::internal("reading the table's description", error))
+}
+
+fn unsupported(reason: &str) -> ArchiveError {
+    ArchiveError::Unsupported { path: paths::TABLE.to_owned(), reason: reason.to_owned() }
+}

@@ -1,0 +1,134 @@
+//! Durations and sizes as the command line writes them: `500ms`, `90d`, `512MiB`.
+//!
+//! Both parsers are made for clap's `value_parser`, which shows the value before our message.
+
+use std::time::Duration;
+
+/// A unit's name and what one of it is in the smallest unit.
+type Units = [(&'static str, u64)];
+
+/// In microseconds.
+const DURATIONS: &Units = &[
+    ("us", 1),
+    ("ms", 1_000),
+    ("s", 1_000_000),
+    ("m", 60 * 1_000_000),
+    ("h", 3_600 * 1_000_000),
+    ("d", 86_400 * 1_000_000),
+];
+
+/// In bytes.
+const SIZES: &Units = &[
+    ("", 1),
+    ("B", 1),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+
+/// Reads a whole number with a unit (`us`, `ms`, `s`, `m`, `h`, `d`); `0` needs none.
+///
+/// # Errors
+/// What a duration looks like, or that it is too long.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let form = "write a whole number with a unit us, ms, s, m, h or d, like 500ms or 90d";
+    parse(text, DURATIONS, form).map(Duration::from_micros)
+}
+
+/// Reads a number of bytes, plain or with a unit (`KiB` … `TiB`, or decimal `kB` … `TB`).
+///
+/// # Errors
+/// What a size looks like, or that it is too large.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let form = "write a whole number of bytes, or with a unit KiB, MiB, GiB, TiB, kB, MB, GB or TB, \
+                like 67108864 or 512MiB";
+    parse(text, SIZES, form)
+}
+
+fn parse(text: &str, units: &Units, form: &str) -> Result<u64, String> {
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, name) = text.split_at_checked(digits_end).unwrap_or_default();
+    let unit = units.iter().find(|(known, _)| *known == name);
+    let (false, Some((_, one))) = (digits.is_empty(), unit) else {
+        return Err(form.to_owned());
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number.and_then(|number| number.checked_mul(*one)).ok_or_else(|| "too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, expected) in [
+            ("0", Duration::ZERO),
+            ("0s", Duration::ZERO),
+            ("250us", Duration::from_micros(250)),
+            ("500ms", Duration::from_millis(500)),
+            ("3s", Duration::from_secs(3)),
+            ("10m", Duration::from_secs(600)),
+            ("2h", Duration::from_secs(7_200)),
+            ("90d", Duration::from_secs(90 * 86_400)),
+        ] {
+            assert_eq!(parse_duration(text), Ok(expected), "{text}");
+        }
+        for text in ["", "s", "5", "00", "-3s", "+3s", "1.5s", "3 s", " 3s", "3S", "3sec", "٣s"] {
+            assert!(parse_duration(text).unwrap_err().contains("like 500ms"), "{text}");
+        }
+        for text in ["18446744073709551616us", "18446744073709551615d"] {
+            assert_eq!(parse_duration(text), Err("too large".to_owned()));
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("0", 0),
+            ("67108864", 64 << 20),
+            ("7B", 7),
+            ("64KiB", 64 << 10),
+            ("512MiB", 512 << 20),
+            ("1GiB", 1 << 30),
+            ("2TiB", 2 << 40),
+            ("3kB", 3_000),
+            ("4MB", 4_000_000),
+            ("5GB", 5_000_000_000),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(expected), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5MiB", "1 MiB", "1mib", "1K", "1M"] {
+            assert!(parse_bytes(text).unwrap_err().contains("like 67108864"), "{text}");
+        }
+        assert_eq!(parse_bytes("18446744073709551615KiB"), Err("too large".to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_answered(text in "\\PC*") {
+            let _ = (parse_duration(&text), parse_bytes(&text));
+        }
+
+        #[test]
+        fn numbers_with_any_unit_are_exact_or_too_large(number: u64, which in 0..DURATIONS.len()) {
+            let (unit, one) = DURATIONS[which];
+            let exact = u128::from(number) * u128::from(one);
+            match parse_duration(&format!("{number}{unit}")) {
+                Ok(duration) => prop_assert_eq!(duration.as_micros(), exact),
+                Err(_) => prop_assert!(exact > u128::from(u64::MAX)),
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What a failure asks of the caller.
+//!
+//! Each module has an error enum of its own, with context; its `kind()` is one of these. Only
+//! `http/error.rs` turns a kind into a status code, and only `main.rs` into an exit status.
+
+/// What the caller can do about an error; the detail is in its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The input is wrong; the same input will fail again.
+    Invalid,
+    /// No valid credential came with the request.
+    Unauthenticated,
+    /// The credential is valid but does not allow this.
+    Forbidden,
+    /// The named thing is not there.
+    NotFound,
+    /// Something else holds the name or came first.
+    Conflict,
+    /// Storage is away, slow or overloaded; trying again is safe.
+    Unavailable,
+    /// Stored data is damaged or not what it should be; the message names it.
+    Corrupt,
+    /// A defect of tokenlake.
+    Internal,
+}

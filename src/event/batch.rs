@@ -1,0 +1,89 @@
+//! What comes out of decoding: rows that hold every rule, and the events that do not.
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::error::Kind;
+
+/// Events that hold every rule of [`super::schema`], in the order sent.
+///
+/// Only [`super::EventBatchBuilder`] makes one, so whoever has one need not check again.
+#[derive(Clone, Debug)]
+pub struct EventBatch {
+    record_batch: RecordBatch,
+    indices: Vec<u32>,
+}
+
+impl EventBatch {
+    pub(super) fn new(record_batch: RecordBatch, indices: Vec<u32>) -> Self {
+        Self { record_batch, indices }
+    }
+
+    /// The rows, in the columns of [`super::schema`].
+    pub fn record_batch(&self) -> &RecordBatch {
+        &self.record_batch
+    }
+
+    /// For each row, the index that its event has in the request, rising.
+    pub fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+}
+
+/// An event that was refused; its neighbours are not affected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rejection {
+    /// The event's index in its request, from 0.
+    pub index: usize,
+    /// The event's id where it has one that is text, cut to 256 bytes.
+    pub event_id: Option<String>,
+    /// What is wrong, beginning with the column's name where one is to blame.
+    pub error: String,
+}
+
+/// All events of one request.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// The events that may be stored.
+    pub batch: EventBatch,
+    /// The others, by rising index.
+    pub rejections: Vec<Rejection>,
+    /// Entries of `attributes` that were over its limits, in all events of the batch.
+    pub attributes_dropped: u64,
+}
+
+impl Decoded {
+    /// Number of events seen, good and bad.
+    pub fn events(&self) -> usize {
+        self.batch.len() + self.rejections.len()
+    }
+}
+
+/// A failure of this module itself, whatever the events.
+#[derive(Debug, Error)]
+pub enum EventError {
+    /// The checked columns do not make up a batch.
+    #[error("cannot assemble a batch of events: {0}")]
+    Batch(#[from] ArrowError),
+}
+
+impl EventError {
+    /// What the caller can do: nothing, this is a defect.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Batch(_) => Kind::Internal,
+        }
+    }
+}

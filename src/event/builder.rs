@@ -1,0 +1,101 @@
+//! Events one by one → one batch and its rejections.
+
+use std::borrow::Cow;
+
+use super::columns::Columns;
+use super::row::{Row, TEXT_BYTES_MAX};
+use super::{Decoded, EventBatch, EventError, FieldValue, OrgId, Rejection};
+use crate::clock::Micros;
+
+/// Text that one batch can hold in all its columns: an Arrow text column ends at 2 GiB.
+const BATCH_TEXT_BYTES_MAX: usize = i32::MAX as usize;
+
+/// Whose events are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrgRule {
+    /// Those of this organisation: an event without `org_id` is its, one that names another is
+    /// rejected.
+    Only(OrgId),
+    /// Each event must name its organisation.
+    Own,
+}
+
+/// Checks events and gathers those that hold every rule.
+#[derive(Debug)]
+pub struct EventBatchBuilder {
+    org_rule: OrgRule,
+    now: Micros,
+    columns: Columns,
+    indices: Vec<u32>,
+    rejections: Vec<Rejection>,
+    attributes_dropped: u64,
+    text_bytes: usize,
+}
+
+impl EventBatchBuilder {
+    /// A builder for events that arrive at `now`, which becomes their `ingested_at`.
+    pub fn new(org_rule: OrgRule, now: Micros) -> Self {
+        Self {
+            org_rule,
+            now,
+            columns: Columns::new(),
+            indices: Vec::new(),
+            rejections: Vec::new(),
+            attributes_dropped: 0,
+            text_bytes: 0,
+        }
+    }
+
+    /// Takes one event whole, or keeps a [`Rejection`] of it.
+    ///
+    /// `index` is the event's place in its request and rises from call to call.
+    pub fn push(&mut self, index: usize, fields: &[(Cow<'_, str>, FieldValue<'_>)]) {
+        if let Err(error) = self.try_push(index, fields) {
+            self.reject(index, event_id(fields), error);
+        }
+    }
+
+    /// Keeps a rejection of an event that its decoder could not read as named values.
+    ///
+    /// `event_id` is echoed as far as it goes into the column.
+    pub fn reject(&mut self, index: usize, event_id: Option<&str>, error: String) {
+        let event_id = event_id.map(|id| id.get(..id.floor_char_boundary(TEXT_BYTES_MAX)));
+        let event_id = event_id.flatten().map(str::to_owned);
+        self.rejections.push(Rejection { index, event_id, error });
+    }
+
+    /// The batch of all events taken, and everything that was refused.
+    pub fn finish(self) -> Result<Decoded, EventError> {
+        let record_batch = self.columns.finish(self.now)?;
+        Ok(Decoded {
+            batch: EventBatch::new(record_batch, self.indices),
+            rejections: self.rejections,
+            attributes_dropped: self.attributes_dropped,
+        })
+    }
+
+    fn try_push(
+        &mut self,
+        index: usize,
+        fields: &[(Cow<'_, str>, FieldValue<'_>)],
+    ) -> Result<(), String> {
+        let row = Row::check(fields, &self.org_rule, self.now)?;
+        let text_bytes = self.text_bytes.saturating_add(row.text_bytes());
+        let position = u32::try_from(index).ok().filter(|_| text_bytes <= BATCH_TEXT_BYTES_MAX);
+        let position = position.ok_or("no room in this request; send the event in another")?;
+        // Nothing can fail from here on, so that all columns keep the same length.
+        self.columns.append(&row);
+        self.indices.push(position);
+        self.text_bytes = text_bytes;
+        self.attributes_dropped = self.attributes_dropped.saturating_add(row.attributes.dropped);
+        Ok(())
+    }
+}
+
+/// The id to echo: the only one there is, as text.
+fn event_id<'f>(fields: &'f [(Cow<'f, str>, FieldValue<'f>)]) -> Option<&'f str> {
+    fields.iter().find_map(|(name, value)| match value {
+        FieldValue::Text(text) if name == "event_id" => Some(text.as_ref()),
+        _ => None,
+    })
+}

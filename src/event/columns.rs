@@ -1,0 +1,153 @@
+//! Checked rows → Arrow columns.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Decimal128Builder, Int64Builder, MapArray, NullBufferBuilder, RecordBatch,
+    StringBuilder, StructArray, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+
+use super::attributes::Attributes;
+use super::row::{Row, Tokens};
+use super::schema::{attribute_entries, cost_type, schema, timestamp_type};
+use crate::clock::Micros;
+
+/// The columns of [`schema`] in the making.
+#[derive(Debug)]
+pub(super) struct Columns {
+    event_id: StringBuilder,
+    org_id: StringBuilder,
+    event_type: StringBuilder,
+    ts: TimestampMicrosecondBuilder,
+    provider: StringBuilder,
+    model: StringBuilder,
+    tokens: TokenColumns,
+    cost_usd: Decimal128Builder,
+    source: StringBuilder,
+    attributes: AttributeColumn,
+}
+
+impl Columns {
+    pub(super) fn new() -> Self {
+        Self {
+            event_id: StringBuilder::new(),
+            org_id: StringBuilder::new(),
+            event_type: StringBuilder::new(),
+            ts: TimestampMicrosecondBuilder::new().with_data_type(timestamp_type()),
+            provider: StringBuilder::new(),
+            model: StringBuilder::new(),
+            tokens: TokenColumns::default(),
+            cost_usd: Decimal128Builder::new().with_data_type(cost_type()),
+            source: StringBuilder::new(),
+            attributes: AttributeColumn::default(),
+        }
+    }
+
+    pub(super) fn append(&mut self, row: &Row<'_>) {
+        self.event_id.append_value(row.event_id);
+        self.org_id.append_value(row.org_id);
+        self.event_type.append_value(row.event_type);
+        self.ts.append_value(row.ts);
+        self.provider.append_option(row.provider);
+        self.model.append_option(row.model);
+        self.tokens.append(&row.tokens);
+        self.cost_usd.append_option(row.cost_usd);
+        self.source.append_option(row.source);
+        self.attributes.append(&row.attributes);
+    }
+
+    /// The rows appended, each with `ingested_at`.
+    pub(super) fn finish(mut self, ingested_at: Micros) -> Result<RecordBatch, ArrowError> {
+        let ts = self.ts.finish();
+        let ingested_at = TimestampMicrosecondArray::from_value(ingested_at, ts.len())
+            .with_data_type(timestamp_type());
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(self.event_id.finish()),
+            Arc::new(self.org_id.finish()),
+            Arc::new(self.event_type.finish()),
+            Arc::new(ts),
+            Arc::new(self.provider.finish()),
+            Arc::new(self.model.finish()),
+        ];
+        columns.extend(self.tokens.finish());
+        columns.push(Arc::new(self.cost_usd.finish()));
+        columns.push(Arc::new(self.source.finish()));
+        columns.push(Arc::new(ingested_at));
+        columns.push(Arc::new(self.attributes.finish()?));
+        RecordBatch::try_new(schema(), columns)
+    }
+}
+
+#[derive(Debug, Default)]
+struct TokenColumns {
+    input: Int64Builder,
+    output: Int64Builder,
+    cached_input: Int64Builder,
+    cache_write: Int64Builder,
+    reasoning: Int64Builder,
+}
+
+impl TokenColumns {
+    fn append(&mut self, tokens: &Tokens) {
+        self.input.append_value(tokens.input);
+        self.output.append_value(tokens.output);
+        self.cached_input.append_option(tokens.cached_input);
+        self.cache_write.append_option(tokens.cache_write);
+        self.reasoning.append_option(tokens.reasoning);
+    }
+
+    fn finish(mut self) -> [ArrayRef; 5] {
+        [
+            Arc::new(self.input.finish()),
+            Arc::new(self.output.finish()),
+            Arc::new(self.cached_input.finish()),
+            Arc::new(self.cache_write.finish()),
+            Arc::new(self.reasoning.finish()),
+        ]
+    }
+}
+
+#[derive(Debug)]
+struct AttributeColumn {
+    lengths: Vec<usize>,
+    present: NullBufferBuilder,
+    keys: StringBuilder,
+    values: StringBuilder,
+}
+
+impl Default for AttributeColumn {
+    fn default() -> Self {
+        Self {
+            lengths: Vec::new(),
+            present: NullBufferBuilder::new(0),
+            keys: StringBuilder::new(),
+            values: StringBuilder::new(),
+        }
+    }
+}
+
+impl AttributeColumn {
+    fn append(&mut self, attributes: &Attributes<'_>) {
+        self.lengths.push(attributes.entries.len());
+        self.present.append(!attributes.entries.is_empty());
+        for (key, value) in &attributes.entries {
+            self.keys.append_value(key);
+            self.values.append_value(value);
+        }
+    }
+
+    fn finish(mut self) -> Result<MapArray, ArrowError> {
+        let field = attribute_entries();
+        let DataType::Struct(parts) = field.data_type() else {
+            return Err(ArrowError::SchemaError("attributes have no entries".to_owned()));
+        };
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(self.keys.finish()), Arc::new(self.values.finish())];
+        let entries = StructArray::try_new(parts.clone(), columns, None)?;
+        let offsets = OffsetBuffer::from_lengths(self.lengths);
+        MapArray::try_new(field, offsets, entries, self.present.finish(), false)
+    }
+}

@@ -1,0 +1,31 @@
+//! What an event is: its columns, their limits, and the one place where they are checked.
+//!
+//! Decoders turn their format into named [`FieldValue`]s; [`EventBatchBuilder`] checks each event
+//! whole before it takes any of it. A bad event is a value ([`Rejection`]), never an error and
+//! never a reason to lose its neighbours. Nothing here does I/O, and no float ever holds money,
+//! a count or a time: all three are read as decimal text.
+
+mod attributes;
+mod batch;
+mod builder;
+mod columns;
+mod decimal;
+mod field;
+pub mod money;
+mod org;
+mod row;
+mod schema;
+pub mod time;
+
+pub use attributes::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX};
+pub use batch::{Decoded, EventBatch, EventError, Rejection};
+pub use builder::{EventBatchBuilder, OrgRule};
+pub use field::FieldValue;
+pub use org::{InvalidOrgId, OrgId};
+pub use row::{TEXT_BYTES_MAX, TOKENS_MAX};
+pub use schema::schema;
+
+pub(crate) use field::excerpt;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! The name of an organisation.
+
+use std::fmt::{self, Debug, Display};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// An organisation's name: 1 to 128 of `A-Z a-z 0-9 _ . : -`, exact and case-sensitive.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrgId(Arc<str>);
+
+/// Bytes in the longest name.
+const ORG_BYTES_MAX: usize = 128;
+
+/// A text that is no [`OrgId`]; the message states the rule.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("is not 1 to 128 of A-Z a-z 0-9 _ . : -")]
+pub struct InvalidOrgId;
+
+impl OrgId {
+    /// Takes `text` as it is, or refuses it.
+    pub fn parse(text: &str) -> Result<Self, InvalidOrgId> {
+        check(text)?;
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The name as given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name in lower case: the form by which two names clash and by which series are labelled.
+    pub fn lowercase(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+/// Whether `text` could be an [`OrgId`], without making one.
+pub(super) fn check(text: &str) -> Result<(), InvalidOrgId> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+    let valid = (1..=ORG_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed);
+    if valid { Ok(()) } else { Err(InvalidOrgId) }
+}
+
+impl Display for OrgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Debug for OrgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OrgId({})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_allowed_names_only() {
+        let longest = "a".repeat(128);
+        for text in ["a", "Acme", "a.b:c-d_E9", "..", longest.as_str()] {
+            assert_eq!(OrgId::parse(text).unwrap().as_str(), text);
+        }
+        let longer = "a".repeat(129);
+        for text in ["", " ", "a b", "a/b", "é", "a\n", "a\0", "*", longer.as_str()] {
+            assert_eq!(OrgId::parse(text), Err(InvalidOrgId), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn case_matters_but_can_be_folded() {
+        let (upper, lower) = (OrgId::parse("Acme").unwrap(), OrgId::parse("acme").unwrap());
+        assert_ne!(upper, lower);
+        assert_eq!(upper.lowercase(), lower.as_str());
+        assert_eq!(format!("{upper} {upper:?}"), "Acme OrgId(Acme)");
+    }
+}

@@ -1,0 +1,242 @@
+//! The rules of the columns: named values of one event → a row that may be stored.
+
+use std::borrow::Cow;
+
+use super::attributes::Attributes;
+use super::decimal::{Decimal, Rest};
+use super::{FieldValue, OrgRule, money, org, time};
+use crate::clock::Micros;
+
+/// Bytes that a text column other than `org_id` can hold.
+pub const TEXT_BYTES_MAX: usize = 256;
+
+/// The most tokens of one kind that one event can report.
+pub const TOKENS_MAX: i64 = 1_000_000_000_000;
+
+type Entry<'f> = (Cow<'f, str>, FieldValue<'f>);
+
+/// One event that holds every rule, borrowed from its fields.
+#[derive(Debug)]
+pub(super) struct Row<'f> {
+    pub(super) event_id: &'f str,
+    pub(super) org_id: &'f str,
+    pub(super) event_type: &'f str,
+    pub(super) ts: Micros,
+    pub(super) provider: Option<&'f str>,
+    pub(super) model: Option<&'f str>,
+    pub(super) tokens: Tokens,
+    pub(super) cost_usd: Option<i128>,
+    pub(super) source: Option<&'f str>,
+    pub(super) attributes: Attributes<'f>,
+}
+
+/// The token counts of one event.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub(super) input: i64,
+    pub(super) output: i64,
+    pub(super) cached_input: Option<i64>,
+    pub(super) cache_write: Option<i64>,
+    pub(super) reasoning: Option<i64>,
+}
+
+impl<'f> Row<'f> {
+    /// Applies every rule to one event, or says which column breaks one and how.
+    pub(super) fn check(
+        fields: &'f [Entry<'f>],
+        org_rule: &'f OrgRule,
+        now: Micros,
+    ) -> Result<Self, String> {
+        let named = Named::sort(fields)?;
+        let event_id = text("event_id", named.event_id)?.ok_or("event_id: missing")?;
+        let event_type = text("event_type", named.event_type)?.unwrap_or("api_call");
+        Ok(Self {
+            event_id: filled("event_id", event_id)?,
+            org_id: org_id(named.org_id, org_rule)?,
+            event_type: filled("event_type", event_type)?,
+            ts: timestamp(named.ts, now)?,
+            provider: label("provider", named.provider)?,
+            model: label("model", named.model)?,
+            tokens: Tokens::check(&named)?,
+            cost_usd: cost(named.cost_usd)?,
+            source: label("source", named.source)?,
+            attributes: Attributes::collect(explicit(named.attributes)?, &named.unnamed),
+        })
+    }
+
+    /// Bytes of text that the row adds to a batch.
+    pub(super) fn text_bytes(&self) -> usize {
+        let optional = [self.provider, self.model, self.source].into_iter().flatten();
+        let required = [self.event_id, self.org_id, self.event_type].into_iter();
+        required.chain(optional).map(str::len).sum::<usize>() + self.attributes.bytes
+    }
+}
+
+impl Tokens {
+    fn check(named: &Named<'_>) -> Result<Self, String> {
+        let input = tokens("input_tokens", named.input)?.unwrap_or(0);
+        let output = tokens("output_tokens", named.output)?.unwrap_or(0);
+        let cached_input = tokens("cached_input_tokens", named.cached_input)?;
+        let cache_write = tokens("cache_write_tokens", named.cache_write)?;
+        let reasoning = tokens("reasoning_tokens", named.reasoning)?;
+        within("cached_input_tokens", cached_input, "input_tokens", input)?;
+        within("cache_write_tokens", cache_write, "input_tokens", input)?;
+        within("reasoning_tokens", reasoning, "output_tokens", output)?;
+        Ok(Self { input, output, cached_input, cache_write, reasoning })
+    }
+}
+
+/// The fields of one event by column; what is null is absent.
+#[derive(Default)]
+struct Named<'f> {
+    event_id: Option<&'f FieldValue<'f>>,
+    org_id: Option<&'f FieldValue<'f>>,
+    event_type: Option<&'f FieldValue<'f>>,
+    ts: Option<&'f FieldValue<'f>>,
+    provider: Option<&'f FieldValue<'f>>,
+    model: Option<&'f FieldValue<'f>>,
+    input: Option<&'f FieldValue<'f>>,
+    output: Option<&'f FieldValue<'f>>,
+    cached_input: Option<&'f FieldValue<'f>>,
+    cache_write: Option<&'f FieldValue<'f>>,
+    reasoning: Option<&'f FieldValue<'f>>,
+    cost_usd: Option<&'f FieldValue<'f>>,
+    source: Option<&'f FieldValue<'f>>,
+    attributes: Option<&'f FieldValue<'f>>,
+    unnamed: Vec<&'f Entry<'f>>,
+}
+
+impl<'f> Named<'f> {
+    fn sort(fields: &'f [Entry<'f>]) -> Result<Self, String> {
+        let mut named = Self::default();
+        for entry in fields.iter().filter(|(_, value)| *value != FieldValue::Null) {
+            let slot = match entry.0.as_ref() {
+                "event_id" => &mut named.event_id,
+                "org_id" => &mut named.org_id,
+                "event_type" => &mut named.event_type,
+                "ts" => &mut named.ts,
+                "provider" => &mut named.provider,
+                "model" => &mut named.model,
+                "input_tokens" => &mut named.input,
+                "output_tokens" => &mut named.output,
+                "cached_input_tokens" => &mut named.cached_input,
+                "cache_write_tokens" => &mut named.cache_write,
+                "reasoning_tokens" => &mut named.reasoning,
+                "cost_usd" => &mut named.cost_usd,
+                "source" => &mut named.source,
+                "attributes" => &mut named.attributes,
+                // These two are tokenlake's own to set; an export that is sent back carries them.
+                "ingested_at" | "event_date" => continue,
+                _ => {
+                    named.unnamed.push(entry);
+                    continue;
+                }
+            };
+            if slot.replace(&entry.1).is_some() {
+                return Err(format!("{}: given more than once", entry.0));
+            }
+        }
+        Ok(named)
+    }
+}
+
+fn text<'f>(column: &str, value: Option<&'f FieldValue<'f>>) -> Result<Option<&'f str>, String> {
+    match value {
+        None => Ok(None),
+        Some(FieldValue::Text(text)) => Ok(Some(text)),
+        Some(other) => Err(format!("{column}: {} is not text", other.excerpt())),
+    }
+}
+
+/// Text that may not be empty.
+fn filled<'f>(column: &str, text: &'f str) -> Result<&'f str, String> {
+    if text.is_empty() { Err(format!("{column}: is empty")) } else { limited(column, text) }
+}
+
+/// Text that is trimmed, and absent when nothing is left.
+fn label<'f>(column: &str, value: Option<&'f FieldValue<'f>>) -> Result<Option<&'f str>, String> {
+    match text(column, value)?.map(str::trim) {
+        None | Some("") => Ok(None),
+        Some(text) => limited(column, text).map(Some),
+    }
+}
+
+fn limited<'f>(column: &str, text: &'f str) -> Result<&'f str, String> {
+    if text.len() <= TEXT_BYTES_MAX {
+        return Ok(text);
+    }
+    let excerpt = FieldValue::Text(Cow::Borrowed(text)).excerpt();
+    Err(format!("{column}: {excerpt} is longer than {TEXT_BYTES_MAX} bytes"))
+}
+
+fn org_id<'f>(value: Option<&'f FieldValue<'f>>, rule: &'f OrgRule) -> Result<&'f str, String> {
+    match (text("org_id", value)?, rule) {
+        (None, OrgRule::Only(org)) => Ok(org.as_str()),
+        (Some(sent), OrgRule::Only(org)) if sent == org.as_str() => Ok(org.as_str()),
+        (Some(_), OrgRule::Only(_)) => {
+            Err("org_id: names another organisation than the access key's".to_owned())
+        }
+        (None, OrgRule::Own) => Err("org_id: missing".to_owned()),
+        (Some(sent), OrgRule::Own) => match org::check(sent) {
+            Ok(()) => Ok(sent),
+            Err(error) => {
+                let excerpt = FieldValue::Text(Cow::Borrowed(sent)).excerpt();
+                Err(format!("org_id: {excerpt} {error}"))
+            }
+        },
+    }
+}
+
+fn timestamp(value: Option<&FieldValue<'_>>, now: Micros) -> Result<Micros, String> {
+    let value = value.ok_or("ts: missing")?;
+    let time = match value {
+        FieldValue::Text(text) => time::from_text(text),
+        FieldValue::Number(text) => time::from_number(text),
+        other => return Err(format!("ts: {} is neither text nor a number", other.excerpt())),
+    };
+    time.and_then(|time| time::check(time, now))
+        .map_err(|error| format!("ts: {} {error}", value.excerpt()))
+}
+
+fn tokens(column: &str, value: Option<&FieldValue<'_>>) -> Result<Option<i64>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let decimal = match value {
+        FieldValue::Text(text) | FieldValue::Number(text) => Decimal::parse(text),
+        _ => None,
+    };
+    let count = decimal.filter(|decimal| !decimal.is_negative()).and_then(|decimal| {
+        let scaled = decimal.scaled(0);
+        let units = scaled.units.and_then(|units| i64::try_from(units).ok());
+        units.filter(|units| *units <= TOKENS_MAX && scaled.rest == Rest::Zero)
+    });
+    let wrong =
+        || format!("{column}: {} is not an integer from 0 to {TOKENS_MAX}", value.excerpt());
+    count.map(Some).ok_or_else(wrong)
+}
+
+/// A part may not be more than its total.
+fn within(column: &str, part: Option<i64>, total_column: &str, total: i64) -> Result<(), String> {
+    match part {
+        Some(part) if part > total => {
+            Err(format!("{column}: {part} is more than {total_column}, which is {total}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn cost(value: Option<&FieldValue<'_>>) -> Result<Option<i128>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let (FieldValue::Text(text) | FieldValue::Number(text)) = value else {
+        return Err(format!("cost_usd: {} is not a decimal number", value.excerpt()));
+    };
+    let error = |error| format!("cost_usd: {} {error}", value.excerpt());
+    money::parse_decimal(text).map(Some).map_err(error)
+}
+
+fn explicit<'f>(value: Option<&'f FieldValue<'f>>) -> Result<&'f [Entry<'f>], String> {
+    match value {
+        None => Ok(&[]),
+        Some(FieldValue::Map(entries)) => Ok(entries),
+        Some(other) => Err(format!("attributes: {} is not an object", other.excerpt())),
+    }
+}

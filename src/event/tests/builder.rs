@@ -1,0 +1,94 @@
+//! Attributes, rejections, and events beside each other.
+
+use arrow::datatypes::Int64Type;
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn attributes_take_what_no_column_names() {
+    let explicit =
+        vec![("k".into(), text("v")), ("both".into(), number("1.0")), ("gone".into(), Null)];
+    let changes = [
+        ("x", Bool(true)),
+        ("both", text("other")),
+        ("attributes", Map(explicit)),
+        ("list", Json("[1,{\"a\":2}]".into())),
+        ("ingested_at", text("2020-01-01T00:00:00Z")),
+        ("event_date", number("5")),
+    ];
+    let decoded = decode(&[event(&changes)], only_acme());
+    let expected = [("k", "v"), ("both", "1.0"), ("x", "true"), ("list", "[1,{\"a\":2}]")];
+    assert_eq!(attributes(&decoded.batch).unwrap(), expected.map(|(k, v)| (k.into(), v.into())));
+    assert_eq!(decoded.attributes_dropped, 1);
+    assert_eq!(attributes(&one(&[("attributes", Map(vec![]))]).unwrap()), None);
+    for value in [text("x"), number("1"), Bool(true), Json("[]".into())] {
+        let error = one(&[("attributes", value.clone())]).unwrap_err();
+        assert_eq!(error, format!("attributes: {} is not an object", value.excerpt()));
+    }
+}
+
+#[test]
+fn a_rejection_echoes_the_id_as_far_as_it_goes() {
+    let events = [
+        event(&[("ts", Null)]),
+        event(&[("event_id", number("7"))]),
+        event(&[("event_id", text(&format!("x{}", "é".repeat(200))))]),
+        event(&[("model", text("a")), ("extra", Null)]).into_iter().chain(event(&[])).collect(),
+    ];
+    let decoded = decode(&events, only_acme());
+    let ids: Vec<_> = decoded.rejections.iter().map(|r| r.event_id.as_deref()).collect();
+    let cut = format!("x{}", "é".repeat(127));
+    assert_eq!(ids, [Some("e1"), None, Some(cut.as_str()), Some("e1")]);
+    assert_eq!(decoded.rejections[3].error, "event_id: given more than once");
+    let json = serde_json::to_string(&decoded.rejections[1]).unwrap();
+    assert_eq!(json, r#"{"index":1,"event_id":null,"error":"event_id: 7 is not text"}"#);
+}
+
+#[test]
+fn a_bad_event_leaves_no_trace_in_the_batch() {
+    let good = event(&[("input_tokens", number("3")), ("k", text("v"))]);
+    // It fails at the last rule, when all other columns have been read.
+    let bad = event(&[("attributes", text("x")), ("model", text("m"))]);
+    let decoded = decode(&[bad.clone(), good.clone(), bad.clone(), good, bad], only_acme());
+    assert_eq!(decoded.batch.indices(), [1, 3]);
+    assert_eq!((decoded.batch.len(), decoded.batch.is_empty()), (2, false));
+    let inputs = decoded.batch.record_batch().column_by_name("input_tokens").unwrap();
+    assert_eq!(inputs.as_primitive::<Int64Type>().values(), &[3, 3]);
+    assert_eq!(decoded.rejections.iter().map(|r| r.index).collect::<Vec<_>>(), [0, 2, 4]);
+    assert!(decode(&[], OrgRule::Own).batch.is_empty());
+}
+
+fn any_value() -> impl Strategy<Value = FieldValue<'static>> {
+    let scalar = prop_oneof![
+        Just(Null),
+        any::<bool>().prop_map(Bool),
+        ".{0,8}|[0-9.e+-]{1,9}".prop_map(|value| FieldValue::Text(value.into())),
+        "-?[0-9]{1,20}(\\.[0-9]{1,9})?(e-?[0-9]{1,9})?".prop_map(|n| FieldValue::Number(n.into())),
+        Just(Json("[1]".into())),
+    ];
+    let entries = prop::collection::vec((".{0,3}".prop_map(Cow::from), scalar.clone()), 0..4);
+    prop_oneof![4 => scalar, 1 => entries.prop_map(Map)]
+}
+
+proptest! {
+    #[test]
+    fn any_fields_are_taken_or_rejected(
+        events in prop::collection::vec(
+            prop::collection::vec((0..16_usize, any_value()), 0..6), 0..6),
+    ) {
+        let name = |at: usize| -> Cow<'static, str> {
+            schema().fields().get(at).map_or("other".into(), |field| field.name().clone().into())
+        };
+        let events: Vec<Vec<Field>> = events
+            .into_iter()
+            .map(|fields| {
+                let fields = fields.into_iter().map(|(at, value)| (name(at), value));
+                fields.chain(event(&[])).collect()
+            })
+            .collect();
+        let decoded = decode(&events, only_acme());
+        prop_assert_eq!(decoded.events(), events.len());
+        prop_assert_eq!(decoded.batch.record_batch().num_rows(), decoded.batch.len());
+    }
+}

@@ -1,0 +1,105 @@
+//! `collect[]`: which groups of families a scrape asks for.
+
+use crate::error::Kind;
+
+/// Families that are asked for by one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    Core = 1,
+    Tokens = 2,
+    Pricing = 4,
+    Freshness = 8,
+}
+
+impl Group {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "core" => Some(Self::Core),
+            "tokens" => Some(Self::Tokens),
+            "pricing" => Some(Self::Pricing),
+            "freshness" => Some(Self::Freshness),
+            _ => None,
+        }
+    }
+}
+
+/// A set of groups. Equal requests have equal sets, whatever their order and repetitions, so a set
+/// can be part of a cache key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Collect(u8);
+
+/// A value of `collect[]` that names no group.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown collector {0:?}: collect[] takes core, tokens, pricing and freshness")]
+pub struct UnknownCollector(pub String);
+
+impl UnknownCollector {
+    /// The caller has to ask for something else.
+    pub fn kind(&self) -> Kind {
+        Kind::Invalid
+    }
+}
+
+impl Collect {
+    /// The set that the values of `collect[]` name: `core` when there are none; otherwise what is
+    /// named and nothing else, the convention of `node_exporter` and `mysqld_exporter`.
+    ///
+    /// # Errors
+    /// The first value that names no group. Names are case-sensitive.
+    pub fn parse<'a>(values: impl Iterator<Item = &'a str>) -> Result<Self, UnknownCollector> {
+        let mut groups = 0;
+        for name in values {
+            let group = Group::named(name).ok_or_else(|| UnknownCollector(name.to_owned()))?;
+            groups |= group as u8;
+        }
+        Ok(Self(if groups == 0 { Group::Core as u8 } else { groups }))
+    }
+
+    pub(super) fn includes(self, group: Group) -> bool {
+        self.0 & group as u8 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups(names: &[&str]) -> Vec<Group> {
+        let collect = Collect::parse(names.iter().copied()).unwrap();
+        [Group::Core, Group::Tokens, Group::Pricing, Group::Freshness]
+            .into_iter()
+            .filter(|group| collect.includes(*group))
+            .collect()
+    }
+
+    #[test]
+    fn nothing_named_is_core() {
+        assert_eq!(groups(&[]), [Group::Core]);
+    }
+
+    #[test]
+    fn only_what_is_named_appears() {
+        assert_eq!(groups(&["tokens"]), [Group::Tokens]);
+        assert_eq!(groups(&["freshness", "core"]), [Group::Core, Group::Freshness]);
+        assert_eq!(groups(&["core", "tokens", "pricing", "freshness"]).len(), 4);
+    }
+
+    #[test]
+    fn order_and_repetition_make_no_difference() {
+        let one = Collect::parse(["core", "pricing"].into_iter());
+        assert_eq!(one, Collect::parse(["pricing", "core", "pricing"].into_iter()));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_and_shown() {
+        for name in ["Core", "", "all", "core,tokens", " core"] {
+            let error = Collect::parse(["core", name].into_iter()).unwrap_err();
+            assert_eq!(error, UnknownCollector(name.to_owned()));
+            assert_eq!(error.kind(), Kind::Invalid);
+        }
+        insta::assert_snapshot!(
+            UnknownCollector("a\nb".to_owned()),
+            @r#"unknown collector "a\nb": collect[] takes core, tokens, pricing and freshness"#
+        );
+    }
+}

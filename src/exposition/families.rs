@@ -1,0 +1,158 @@
+//! The metric families, in the order of the contract.
+
+use super::collect::Group;
+use crate::rollup::SeriesTotals;
+
+/// One metric family.
+pub(super) struct Family {
+    /// The name of OpenMetrics: a counter's has no `_total`.
+    pub(super) name: &'static str,
+    /// One line.
+    pub(super) help: &'static str,
+    /// The unit, where the name ends with it (OpenMetrics asks for that).
+    pub(super) unit: Option<&'static str>,
+    pub(super) group: Group,
+    pub(super) value: Value,
+}
+
+/// Where the samples of a family come from.
+pub(super) enum Value {
+    /// A counter with a sample for each series.
+    Count(fn(&SeriesTotals) -> i128),
+    /// A counter with a sample for each series, in units of 10^-12 dollars.
+    Money(fn(&SeriesTotals) -> i128),
+    /// A gauge of the organisation that changes with the time: filled in at each scrape.
+    RollingCost,
+    /// A gauge of the organisation.
+    ArchiveVersion,
+    /// A gauge of the organisation, without a sample when it has no events.
+    LastEvent,
+}
+
+impl Family {
+    pub(super) fn is_counter(&self) -> bool {
+        matches!(self.value, Value::Count(_) | Value::Money(_))
+    }
+
+    const fn new(name: &'static str, group: Group, value: Value, help: &'static str) -> Self {
+        Self { name, help, unit: None, group, value }
+    }
+}
+
+/// All families, in the order in which they are shown.
+pub(super) static FAMILIES: [Family; 12] = [
+    Family::new(
+        "llm_requests",
+        Group::Core,
+        Value::Count(|totals| totals.requests.into()),
+        "LLM API calls ever recorded for this organisation, by provider and model; \
+         late events are added when they arrive.",
+    ),
+    Family::new(
+        "llm_tokens",
+        Group::Core,
+        Value::Count(|totals| totals.input_tokens + totals.output_tokens),
+        "Input plus output tokens of all LLM API calls ever recorded; cached and reasoning tokens \
+         are part of them; late events are added when they arrive.",
+    ),
+    Family::new(
+        "llm_cost_usd",
+        Group::Core,
+        Value::Money(|totals| totals.cost),
+        "Cost in US dollars of all LLM API calls ever recorded; calls without a price add nothing; \
+         late events are added when they arrive.",
+    ),
+    Family::new(
+        "llm_cost_usd_rolling_24h",
+        Group::Core,
+        Value::RollingCost,
+        "Cost in US dollars of the LLM API calls of the 24 hours before this scrape, over all \
+         providers and models, also unknown ones; late events count by the time of the call.",
+    ),
+    Family::new(
+        "llm_input_tokens",
+        Group::Tokens,
+        Value::Count(|totals| totals.input_tokens),
+        "Input tokens ever recorded, those read from a prompt cache included; \
+         late events are added when they arrive.",
+    ),
+    Family::new(
+        "llm_output_tokens",
+        Group::Tokens,
+        Value::Count(|totals| totals.output_tokens),
+        "Output tokens ever recorded, those spent on reasoning included; \
+         late events are added when they arrive.",
+    ),
+    Family::new(
+        "llm_cached_input_tokens",
+        Group::Tokens,
+        Value::Count(|totals| totals.cached_input_tokens),
+        "Input tokens that the provider read from its prompt cache; \
+         a part of llm_input_tokens_total, not an addition to it.",
+    ),
+    Family::new(
+        "llm_cache_write_tokens",
+        Group::Tokens,
+        Value::Count(|totals| totals.cache_write_tokens),
+        "Input tokens that the provider wrote to its prompt cache; \
+         a part of llm_input_tokens_total, not an addition to it.",
+    ),
+    Family::new(
+        "llm_reasoning_tokens",
+        Group::Tokens,
+        Value::Count(|totals| totals.reasoning_tokens),
+        "Output tokens spent on reasoning; \
+         a part of llm_output_tokens_total, not an addition to it.",
+    ),
+    Family::new(
+        "llm_requests_unpriced",
+        Group::Pricing,
+        Value::Count(|totals| totals.unpriced.into()),
+        "LLM API calls recorded without a price: counted in llm_requests_total, \
+         missing from llm_cost_usd_total.",
+    ),
+    Family::new(
+        "llm_archive_version",
+        Group::Freshness,
+        Value::ArchiveVersion,
+        "Version of the archive's table that this scrape shows; all events up to it are included.",
+    ),
+    Family {
+        unit: Some("seconds"),
+        ..Family::new(
+            "llm_last_event_timestamp_seconds",
+            Group::Freshness,
+            Value::LastEvent,
+            "Time of this organisation's latest event, by the event's own clock, in seconds since \
+             1970; no sample while there is no event.",
+        )
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_keep_the_rules_of_openmetrics() {
+        let names: BTreeSet<_> = FAMILIES.iter().map(|family| family.name).collect();
+        assert_eq!(names.len(), FAMILIES.len());
+        for family in &FAMILIES {
+            assert!(!family.name.ends_with("_total"), "{}", family.name);
+            // A gauge may not be called what a counter's sample is called.
+            assert!(!names.contains(format!("{}_total", family.name).as_str()));
+            if let Some(unit) = family.unit {
+                assert!(family.name.ends_with(&format!("_{unit}")), "{}", family.name);
+            }
+        }
+    }
+
+    #[test]
+    fn help_is_one_sentence_on_one_line() {
+        for family in &FAMILIES {
+            assert!(!family.help.contains('\n') && !family.help.contains("  "), "{}", family.name);
+            assert!(family.help.ends_with('.'), "{}", family.name);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Usage as the text that Prometheus scrapes. Pure: bytes in, bytes out.
+//!
+//! ```text
+//! Accept    ─▶ Format  ─┐
+//! collect[] ─▶ Collect ─┼─▶ Template, kept per version of the archive ─▶ body, per scrape
+//! UsageView ────────────┘
+//! ```
+
+mod collect;
+mod decimal;
+mod escape;
+mod families;
+mod format;
+mod negotiate;
+mod template;
+mod text;
+mod weighted;
+
+pub use collect::{Collect, UnknownCollector};
+pub use format::Format;
+pub use negotiate::accepts_gzip;
+pub use template::Template;

@@ -1,0 +1,274 @@
+//! What the client wants: the format from `Accept`, compression from `Accept-Encoding`.
+//!
+//! Source: RFC 9110, sections 12.5.1 and 12.5.3. A header that comes in several lines is joined
+//! with commas by the caller (section 5.3).
+
+use std::cmp::{Ordering, Reverse};
+
+use super::Format;
+use super::weighted::{Element, elements};
+
+/// How closely an entry of `Accept` names a format; the closest entry decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Closeness {
+    Everything,
+    Type,
+    Subtype,
+    Version,
+}
+
+/// The entry of `Accept` that decides about one format: the greatest of those that match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Match {
+    closeness: Closeness,
+    weight: u16,
+    position: Reverse<usize>,
+}
+
+impl Match {
+    fn is_explicit(self) -> bool {
+        self.closeness >= Closeness::Subtype
+    }
+}
+
+impl Format {
+    /// The format that `accept` prefers.
+    ///
+    /// OpenMetrics if its weight is greater than that of text, or if it is the same and OpenMetrics
+    /// is named while text is matched by a wildcard or named later. Otherwise text 0.0.4, also when
+    /// the client accepts neither: every scraper reads it. An entry with a version matches the
+    /// version that is served and no other.
+    pub fn negotiate(accept: Option<&str>) -> Self {
+        let (mut text, mut open) = (None, None);
+        for (position, entry) in elements(accept.unwrap_or_default()).enumerate() {
+            let matched = |closeness| {
+                let position = Reverse(position);
+                Match { closeness, weight: entry.weight, position }
+            };
+            text = text.max(closeness(&entry, "text", "plain", "0.0.4").map(matched));
+            open = open
+                .max(closeness(&entry, "application", "openmetrics-text", "1.0.0").map(matched));
+        }
+        if prefers(open, text) { Self::OpenMetrics100 } else { Self::Text004 }
+    }
+}
+
+fn closeness(entry: &Element<'_>, kind: &str, subtype: &str, version: &str) -> Option<Closeness> {
+    let (entry_kind, entry_subtype) = entry.name.split_once('/')?;
+    if (entry_kind, entry_subtype) == ("*", "*") {
+        return Some(Closeness::Everything);
+    }
+    if !entry_kind.eq_ignore_ascii_case(kind) {
+        return None;
+    }
+    if entry_subtype == "*" {
+        return Some(Closeness::Type);
+    }
+    if !entry_subtype.eq_ignore_ascii_case(subtype) {
+        return None;
+    }
+    match entry.version {
+        None => Some(Closeness::Subtype),
+        Some(named) => (named == version).then_some(Closeness::Version),
+    }
+}
+
+fn prefers(open: Option<Match>, text: Option<Match>) -> bool {
+    let Some(open) = open.filter(|open| open.weight > 0) else { return false };
+    let Some(text) = text else { return true };
+    match open.weight.cmp(&text.weight) {
+        Ordering::Greater => true,
+        Ordering::Less => false,
+        // `Reverse`: the greater position is the earlier one.
+        Ordering::Equal => {
+            open.is_explicit() && (!text.is_explicit() || open.position > text.position)
+        }
+    }
+}
+
+/// Whether `accept_encoding` allows gzip: by its name, its old name `x-gzip`, or `*`; a weight of 0
+/// forbids. A client that sends no such header gets no compression.
+pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
+    let (mut named, mut any) = (None, None);
+    for coding in elements(accept_encoding.unwrap_or_default()) {
+        if ["gzip", "x-gzip"].iter().any(|name| coding.name.eq_ignore_ascii_case(name)) {
+            named = named.max(Some(coding.weight));
+        } else if coding.name == "*" {
+            any = any.max(Some(coding.weight));
+        }
+    }
+    named.or(any).is_some_and(|weight| weight > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn gives(format: Format, headers: &[&str]) {
+        for header in headers {
+            assert_eq!(Format::negotiate(Some(header)), format, "{header}");
+        }
+    }
+
+    #[test]
+    fn scrapers_get_what_they_prefer() {
+        gives(
+            Format::OpenMetrics100,
+            &[
+                // Prometheus 2.42
+                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                // Prometheus 3.5
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+            ],
+        );
+        gives(
+            Format::Text004,
+            &[
+                // vmagent
+                "text/plain;version=0.0.4;q=1,*/*;q=0.1",
+                // curl
+                "*/*",
+                // Firefox
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            ],
+        );
+        assert_eq!(Format::negotiate(None), Format::Text004);
+    }
+
+    #[test]
+    fn the_greater_weight_wins() {
+        gives(
+            Format::OpenMetrics100,
+            &[
+                "application/openmetrics-text",
+                "APPLICATION/OpenMetrics-Text ; Version=\"1.0.0\" ; Q=0.2 , text/plain;q=0.1",
+                "application/openmetrics-text;q=0.001,text/plain;q=0",
+                "application/*",
+                "application/*,*/*;q=0.9",
+                "text/plain;q=0,*/*",
+            ],
+        );
+        gives(
+            Format::Text004,
+            &[
+                "application/openmetrics-text;q=0.4,text/plain;q=0.5",
+                "application/openmetrics-text;q=0.4,*/*",
+                "application/openmetrics-text;q=0.4,text/*;q=0.5",
+            ],
+        );
+    }
+
+    #[test]
+    fn at_equal_weight_names_beat_wildcards_and_the_first_beats_the_second() {
+        gives(
+            Format::OpenMetrics100,
+            &[
+                "*/*,application/openmetrics-text",
+                "text/*,application/openmetrics-text;version=1.0.0",
+                "application/openmetrics-text,text/plain",
+            ],
+        );
+        gives(
+            Format::Text004,
+            &[
+                "text/plain,application/openmetrics-text",
+                "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0",
+                "application/*,text/plain",
+                "application/*,text/*",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_closest_entry_decides() {
+        gives(
+            Format::OpenMetrics100,
+            &[
+                "application/openmetrics-text;q=0.1,application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+                "text/plain;q=0.9,text/plain;version=0.0.4;q=0.1,application/openmetrics-text;q=0.5",
+            ],
+        );
+        gives(
+            Format::Text004,
+            &[
+                "application/openmetrics-text;version=1.0.0;q=0,application/openmetrics-text",
+                "application/openmetrics-text;q=0,*/*;q=0.9",
+            ],
+        );
+    }
+
+    #[test]
+    fn other_versions_do_not_select() {
+        gives(
+            Format::Text004,
+            &[
+                "application/openmetrics-text;version=0.0.1",
+                "application/openmetrics-text;version=2.0.0,text/plain;q=0.1",
+            ],
+        );
+        // A text version that is not served says nothing about the one that is.
+        gives(
+            Format::OpenMetrics100,
+            &["text/plain;version=1.0.0;q=0.9,application/openmetrics-text;q=0.5"],
+        );
+    }
+
+    #[test]
+    fn garbage_is_skipped() {
+        gives(
+            Format::Text004,
+            &[
+                "",
+                ",;=\"",
+                "openmetrics",
+                "*/openmetrics-text",
+                "application/openmetrics-text;q=9",
+                "application/openmetrics-text;q=\"1\"",
+                "application/openmetrics-text/x",
+                "*; q=.2, */*; q=.2",
+            ],
+        );
+        gives(Format::OpenMetrics100, &["text/plain;q=x,;;,/,application/openmetrics-text;q=0.1"]);
+    }
+
+    #[test]
+    fn gzip_is_accepted_by_name_alias_or_wildcard() {
+        for header in
+            ["gzip", "deflate, GZIP;q=0.5", "x-gzip", "*", "*;q=0.1", "gzip;q=0.001,*;q=0"]
+        {
+            assert!(accepts_gzip(Some(header)), "{header}");
+        }
+        for header in [
+            "",
+            "identity",
+            "gzip;q=0",
+            "gzip;q=0.000,*",
+            "x-gzip;q=0,*",
+            "*;q=0",
+            "gzip;q=x",
+            "br",
+        ] {
+            assert!(!accepts_gzip(Some(header)), "{header}");
+        }
+        assert!(!accepts_gzip(None));
+    }
+
+    #[test]
+    fn long_headers_are_read() {
+        for piece in [",", ";", "\"", "\\\"", "*/*,", "a;q=", "text/plain;a=b;", "\"\\"] {
+            let header = piece.repeat(1_000_000 / piece.len());
+            assert_eq!(Format::negotiate(Some(&header)), Format::Text004, "{piece}");
+            accepts_gzip(Some(&header));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_answered(header in "\\PC*|(application/openmetrics-text|\\*|[/;,=\"q01.])*") {
+            Format::negotiate(Some(&header));
+            accepts_gzip(Some(&header));
+        }
+    }
+}

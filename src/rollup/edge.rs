@@ -1,0 +1,90 @@
+//! An hour that the rolling window cuts: its cost up to an instant.
+//!
+//! Most files need no look at their rows: a file whose events of the hour all lie on one side of
+//! the cut counts whole or not at all. The rows of a file that the cut goes through are read
+//! once, and kept as sorted times with prefix sums while the hour is at the window's edge.
+
+use std::sync::Arc;
+
+use super::org_usage::HourCost;
+use crate::archive::DataFile;
+use crate::clock::{HOUR, Micros};
+use crate::sql::{EdgeRow, Engine, SqlError};
+
+/// One file's share of the hour.
+#[derive(Debug)]
+struct Share {
+    file: Arc<DataFile>,
+    whole: HourCost,
+    /// Ascending instants, each with the cost of all events up to and with it.
+    rows: Option<Vec<EdgeRow>>,
+}
+
+/// An hour of one organisation.
+#[derive(Debug)]
+pub struct Edge {
+    hour: Micros,
+    shares: Vec<Share>,
+}
+
+impl Edge {
+    /// An hour without events.
+    pub fn new(hour: Micros) -> Self {
+        Self { hour, shares: Vec::new() }
+    }
+
+    /// Adds a file's share of the hour.
+    pub fn add(&mut self, file: &Arc<DataFile>, whole: HourCost) {
+        match self.shares.last_mut() {
+            Some(last) if Arc::ptr_eq(&last.file, file) => last.whole.merge(whole),
+            _ => self.shares.push(Share { file: file.clone(), whole, rows: None }),
+        }
+    }
+
+    /// The cost of the hour's events up to and with `until`.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn cost_until(
+        &mut self,
+        engine: &Engine,
+        org_id: &str,
+        until: Micros,
+    ) -> Result<i128, SqlError> {
+        let mut cost = 0;
+        for share in &mut self.shares {
+            cost += if share.whole.last_ts <= until {
+                share.whole.cost
+            } else if share.whole.first_ts > until {
+                0
+            } else {
+                let rows = match &mut share.rows {
+                    Some(rows) => rows,
+                    none => {
+                        let to = self.hour + HOUR;
+                        let rows = engine.edge_rows(&share.file, org_id, self.hour, to).await?;
+                        none.insert(prefix_sums(rows))
+                    }
+                };
+                let after = rows.partition_point(|(ts, _)| *ts <= until);
+                after.checked_sub(1).and_then(|last| rows.get(last)).map_or(0, |(_, sum)| *sum)
+            };
+        }
+        Ok(cost)
+    }
+
+    /// Memory held, about.
+    pub fn bytes(&self) -> usize {
+        let rows = |share: &Share| share.rows.as_ref().map_or(0, Vec::capacity);
+        self.shares.iter().map(|share| size_of::<Share>() + rows(share) * size_of::<EdgeRow>()).sum()
+    }
+}
+
+fn prefix_sums(mut rows: Vec<EdgeRow>) -> Vec<EdgeRow> {
+    let mut sum = 0;
+    for (_, cost) in &mut rows {
+        sum += *cost;
+        *cost = sum;
+    }
+    rows
+}

@@ -1,0 +1,97 @@
+//! Usage by organisation: a function of a version of the table.
+//!
+//! `usage(version) = Σ partial(live file)`. A scrape moves its organisation from the version it
+//! knows to the newest by adding the partials of the files that came; commits that only move
+//! events between files leave the sums alone. So counters cannot go down, replicas cannot
+//! disagree, and a restart forgets nothing.
+
+mod cache;
+mod edge;
+mod org_state;
+mod org_usage;
+mod partial;
+mod usage;
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
+use tokio::sync::Mutex as AsyncMutex;
+
+pub use self::partial::{Partial, PartialCell};
+pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
+
+use self::cache::PartialCache;
+use self::org_state::OrgState;
+use crate::archive::Snapshot;
+use crate::clock::Micros;
+use crate::sql::{Engine, SqlError};
+use crate::telemetry::Telemetry;
+
+/// Organisations whose usage is kept in memory.
+const ORGS_MAX: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+
+/// Empty until the organisation's first scrape has been summed up.
+type Slot = Arc<AsyncMutex<Option<OrgState>>>;
+
+/// Usage for scrapes.
+#[derive(Debug)]
+pub struct Rollup {
+    engine: Arc<Engine>,
+    partials: PartialCache,
+    orgs: Mutex<LruCache<Arc<str>, Slot>>,
+    telemetry: Telemetry,
+}
+
+impl Rollup {
+    /// A rollup whose partials may take `cache_bytes_max` of memory.
+    pub fn new(engine: Arc<Engine>, cache_bytes_max: usize, telemetry: Telemetry) -> Self {
+        Self {
+            partials: PartialCache::new(cache_bytes_max, engine.clone(), telemetry.clone()),
+            engine,
+            orgs: Mutex::new(LruCache::new(ORGS_MAX)),
+            telemetry,
+        }
+    }
+
+    /// Shows the usage of an organisation at `snapshot` or later, with the window that ends at
+    /// `now`.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file: never a smaller number.
+    pub async fn show<T>(
+        &self,
+        org_id: &str,
+        snapshot: &Arc<Snapshot>,
+        now: Micros,
+        show: impl FnOnce(&UsageView<'_>) -> T,
+    ) -> Result<T, SqlError> {
+        let slot = self.slot(org_id);
+        let mut state = slot.lock().await;
+        let state = match &mut *state {
+            Some(state) => {
+                state.advance(snapshot, now, &self.partials).await?;
+                state
+            }
+            none => {
+                let built = OrgState::build(org_id.into(), snapshot.clone(), now, &self.partials);
+                none.insert(built.await?)
+            }
+        };
+        let rolling_cost = state.rolling_cost(now, &self.partials, &self.engine).await?;
+        Ok(show(&UsageView {
+            org_id: &org_id.to_ascii_lowercase(),
+            series: state.usage().series(),
+            rolling_cost,
+            archive_version: state.version(),
+            last_event: state.usage().last_event(),
+        }))
+    }
+
+    fn slot(&self, org_id: &str) -> Slot {
+        let mut orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = orgs.get_or_insert(org_id.into(), Slot::default).clone();
+        self.telemetry.rollup.org_usage_entries.set(orgs.len());
+        slot
+    }
+}

@@ -1,0 +1,177 @@
+//! The usage of one organisation, merged from partials: its series, and its cost by hour.
+
+use std::collections::BTreeMap;
+
+use super::partial::PartialCell;
+use super::usage::{SeriesMap, SeriesTotals};
+use crate::clock::{DAY, HOUR, Micros};
+
+/// Hours before the rolling window that are kept, for a clock that is set back.
+const SPARE: Micros = DAY;
+
+/// One hour's cost and the times it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HourCost {
+    /// In units of 10⁻¹² dollars.
+    pub cost: i128,
+    /// The earliest event.
+    pub first_ts: Micros,
+    /// The latest event.
+    pub last_ts: Micros,
+}
+
+impl HourCost {
+    /// The cost of a cell.
+    pub fn of(cell: &PartialCell) -> Self {
+        Self { cost: cell.totals.cost, first_ts: cell.first_ts, last_ts: cell.last_ts }
+    }
+
+    /// Both together.
+    pub fn merge(&mut self, other: Self) {
+        self.cost += other.cost;
+        self.first_ts = self.first_ts.min(other.first_ts);
+        self.last_ts = self.last_ts.max(other.last_ts);
+    }
+}
+
+/// Sums over any set of partials. Adding is associative and commutative, and the default is its
+/// identity, so files may come in any order and be split or merged at will.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrgUsage {
+    series: SeriesMap,
+    hours: BTreeMap<Micros, HourCost>,
+    last_event: Option<Micros>,
+    /// Hours before this one have been dropped.
+    hours_from: Micros,
+}
+
+impl OrgUsage {
+    /// Usage that will be asked for windows around `now`.
+    pub fn around(now: Micros) -> Self {
+        Self { hours_from: (now - DAY - SPARE).div_euclid(HOUR) * HOUR, ..Self::default() }
+    }
+
+    /// True if the window that ends at `now` begins after what was dropped.
+    pub fn covers(&self, now: Micros) -> bool {
+        (now - DAY).div_euclid(HOUR) * HOUR >= self.hours_from
+    }
+
+    /// Adds cells of a file.
+    pub fn add(&mut self, cells: &[PartialCell]) {
+        for cell in cells {
+            if let Some(series) = &cell.series {
+                match self.series.get_mut(series) {
+                    Some(totals) => *totals += &cell.totals,
+                    None => drop(self.series.insert(series.clone(), cell.totals.clone())),
+                }
+            }
+            if cell.hour >= self.hours_from {
+                let cost = HourCost::of(cell);
+                self.hours.entry(cell.hour).and_modify(|hour| hour.merge(cost)).or_insert(cost);
+            }
+            self.last_event = self.last_event.max(Some(cell.last_ts));
+        }
+    }
+
+    /// Drops hours that no window from `now` on can need.
+    pub fn forget_before(&mut self, now: Micros) {
+        let from = (now - DAY - SPARE).div_euclid(HOUR) * HOUR;
+        if from > self.hours_from {
+            self.hours = self.hours.split_off(&from);
+            self.hours_from = from;
+        }
+    }
+
+    /// The counters.
+    pub fn series(&self) -> &SeriesMap {
+        &self.series
+    }
+
+    /// One hour's cost.
+    pub fn hour(&self, hour: Micros) -> Option<&HourCost> {
+        self.hours.get(&hour)
+    }
+
+    /// The cost of the whole hours that start in `from..to`.
+    pub fn hours_cost(&self, from: Micros, to: Micros) -> i128 {
+        self.hours.range(from..to).map(|(_, hour)| hour.cost).sum()
+    }
+
+    /// When the latest event was.
+    pub fn last_event(&self) -> Option<Micros> {
+        self.last_event
+    }
+
+    /// Memory held, about.
+    pub fn bytes(&self) -> usize {
+        let series: usize = self
+            .series
+            .keys()
+            .map(|(provider, model)| size_of::<SeriesTotals>() + provider.len() + model.len() + 96)
+            .sum();
+        size_of::<Self>() + series + self.hours.len() * (size_of::<HourCost>() + 24)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Micros = 1_770_000_000 * 1_000_000;
+
+    fn cell() -> impl Strategy<Value = PartialCell> {
+        let names = prop_oneof![Just(None), "[ab]".prop_map(Some)];
+        (names, 0i64..60, 1u64..5, 0i128..1_000_000_000_000_000_000, 0i64..HOUR).prop_map(
+            |(name, hours_ago, requests, cost, offset)| {
+                let hour = (NOW - hours_ago * HOUR).div_euclid(HOUR) * HOUR;
+                PartialCell {
+                    series: name.map(|name| (name.as_str().into(), "m".into())),
+                    hour,
+                    totals: SeriesTotals { requests, cost, input_tokens: cost / 7, ..SeriesTotals::default() },
+                    first_ts: hour + offset / 2,
+                    last_ts: hour + offset,
+                }
+            },
+        )
+    }
+
+    fn sum(files: &[Vec<PartialCell>]) -> OrgUsage {
+        let mut usage = OrgUsage::around(NOW);
+        files.iter().for_each(|cells| usage.add(cells));
+        usage
+    }
+
+    proptest! {
+        #[test]
+        fn partials_merge_in_any_order_and_grouping(
+            cells in prop::collection::vec(cell(), 0..40), cut in 0usize..40, seed in any::<u64>(),
+        ) {
+            let whole = sum(std::slice::from_ref(&cells));
+            let (left, right) = cells.split_at(cut.min(cells.len()));
+            prop_assert_eq!(&whole, &sum(&[right.to_vec(), Vec::new(), left.to_vec()]));
+            let mut shuffled = cells.clone();
+            shuffled.sort_by_key(|cell| (cell.totals.cost as u64 ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            prop_assert_eq!(&whole, &sum(&shuffled.into_iter().map(|cell| vec![cell]).collect::<Vec<_>>()));
+        }
+
+        #[test]
+        fn forgetting_changes_no_window_that_is_still_covered(
+            cells in prop::collection::vec(cell(), 0..40), later in 0i64..30,
+        ) {
+            let now = NOW + later * HOUR;
+            let mut usage = sum(std::slice::from_ref(&cells));
+            let from = (now - DAY).div_euclid(HOUR) * HOUR;
+            let before = usage.hours_cost(from, now);
+            usage.forget_before(now);
+            prop_assert!(usage.covers(now));
+            prop_assert_eq!(usage.hours_cost(from, now), before);
+        }
+    }
+
+    #[test]
+    fn a_clock_set_far_back_is_noticed() {
+        assert!(OrgUsage::around(NOW).covers(NOW - SPARE));
+        assert!(!OrgUsage::around(NOW).covers(NOW - SPARE - HOUR));
+    }
+}

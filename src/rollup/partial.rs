@@ -1,0 +1,99 @@
+//! What one data file adds to the usage of each organisation.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::usage::SeriesTotals;
+use crate::clock::Micros;
+use crate::sql::PartialRow;
+
+/// One (provider, model, hour) of one organisation in one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialCell {
+    /// The series; `None` where provider or model is unknown: such events are in no counter.
+    pub series: Option<(Arc<str>, Arc<str>)>,
+    /// The start of the hour.
+    pub hour: Micros,
+    /// Sums of the events.
+    pub totals: SeriesTotals,
+    /// The earliest event.
+    pub first_ts: Micros,
+    /// The latest event.
+    pub last_ts: Micros,
+}
+
+/// The usage in one data file, sorted by organisation. Immutable, as the file is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Partial {
+    orgs: Vec<(Arc<str>, Vec<PartialCell>)>,
+    bytes: usize,
+}
+
+impl Partial {
+    /// Gathers the rows of `partial.sql`.
+    pub fn new(mut rows: Vec<PartialRow>) -> Self {
+        rows.sort_by(|a, b| a.org_id.cmp(&b.org_id));
+        let mut names = HashSet::new();
+        let mut partial = Self::default();
+        for row in rows {
+            let org_id = Arc::from(row.org_id.as_str());
+            let cell = cell(row, &mut names);
+            match partial.orgs.last_mut() {
+                Some((last, cells)) if *last == org_id => cells.push(cell),
+                _ => partial.orgs.push((org_id, vec![cell])),
+            }
+        }
+        let cells: usize = partial.orgs.iter().map(|(_, cells)| cells.capacity()).sum();
+        let texts: usize = partial.orgs.iter().map(|(org, _)| org.len() + 64).sum();
+        let names: usize = names.iter().map(|name: &Arc<str>| name.len() + 32).sum();
+        partial.bytes = size_of::<Self>() + cells * size_of::<PartialCell>() + texts + names;
+        partial
+    }
+
+    /// The cells of one organisation.
+    pub fn of_org(&self, org_id: &str) -> &[PartialCell] {
+        let found = self.orgs.binary_search_by(|(org, _)| (**org).cmp(org_id));
+        found.ok().and_then(|at| self.orgs.get(at)).map_or(&[], |(_, cells)| cells)
+    }
+
+    /// All organisations with their cells.
+    pub fn orgs(&self) -> impl Iterator<Item = (&str, &[PartialCell])> {
+        self.orgs.iter().map(|(org, cells)| (&**org, &cells[..]))
+    }
+
+    /// Memory held, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+fn cell(row: PartialRow, names: &mut HashSet<Arc<str>>) -> PartialCell {
+    let mut shared = |name: String| -> Arc<str> {
+        // The exposition formats end at a NUL; two names must not become one series on the way.
+        let name = name.replace('\0', "\u{FFFD}");
+        match names.get(name.as_str()) {
+            Some(known) => known.clone(),
+            None => {
+                let name: Arc<str> = name.into();
+                names.insert(name.clone());
+                name
+            }
+        }
+    };
+    PartialCell {
+        series: row.provider.zip(row.model).map(|(provider, model)| (shared(provider), shared(model))),
+        hour: row.hour,
+        totals: SeriesTotals {
+            requests: row.requests,
+            input_tokens: row.input_tokens,
+            output_tokens: row.output_tokens,
+            cached_input_tokens: row.cached_input_tokens,
+            cache_write_tokens: row.cache_write_tokens,
+            reasoning_tokens: row.reasoning_tokens,
+            cost: row.cost,
+            unpriced: row.unpriced,
+        },
+        first_ts: row.first_ts,
+        last_ts: row.last_ts,
+    }
+}

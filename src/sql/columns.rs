@@ -1,0 +1,66 @@
+//! Reading the columns of a query's result by name and type.
+
+use arrow::array::{Array as _, ArrayAccessor, AsArray as _, RecordBatch};
+use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimeUnit};
+
+use super::SqlError;
+use super::queries::Query;
+use crate::clock::Micros;
+
+/// A batch of a query's result.
+pub(super) struct Columns<'a> {
+    pub query: &'static Query,
+    pub batch: &'a RecordBatch,
+}
+
+impl Columns<'_> {
+    /// A text column; null stays null.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<Option<String>>, SqlError> {
+        let column = self.cast(name, &DataType::Utf8)?;
+        let texts = column.as_string_opt::<i32>().ok_or_else(|| self.wrong(name))?;
+        Ok(texts.iter().map(|text| text.map(str::to_owned)).collect())
+    }
+
+    /// A time column that is never null.
+    pub(super) fn times(&self, name: &str) -> Result<Vec<Micros>, SqlError> {
+        let column = self.cast(name, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))?;
+        let times = column.as_primitive_opt::<TimestampMicrosecondType>();
+        self.all(name, times.ok_or_else(|| self.wrong(name))?)
+    }
+
+    /// A count that is never null.
+    pub(super) fn counts(&self, name: &str) -> Result<Vec<u64>, SqlError> {
+        let column = self.cast(name, &DataType::Int64)?;
+        let counts = column.as_primitive_opt::<Int64Type>().ok_or_else(|| self.wrong(name))?;
+        let counts = self.all(name, counts)?;
+        counts.into_iter().map(|count| u64::try_from(count).map_err(|_| self.wrong(name))).collect()
+    }
+
+    /// A decimal sum, in units of its last place; null is zero.
+    pub(super) fn sums(&self, name: &str, scale: i8) -> Result<Vec<i128>, SqlError> {
+        let column = self.cast(name, &DataType::Decimal128(38, scale))?;
+        let sums = column.as_primitive_opt::<Decimal128Type>().ok_or_else(|| self.wrong(name))?;
+        Ok(sums.iter().map(Option::unwrap_or_default).collect())
+    }
+
+    fn cast(&self, name: &str, to: &DataType) -> Result<arrow::array::ArrayRef, SqlError> {
+        let column = self.batch.column_by_name(name).ok_or_else(|| self.wrong(name))?;
+        if column.data_type() == to {
+            return Ok(column.clone());
+        }
+        cast(column, to).map_err(|_| self.wrong(name))
+    }
+
+    fn all<A: ArrayAccessor>(&self, name: &str, array: A) -> Result<Vec<A::Item>, SqlError> {
+        if array.null_count() > 0 {
+            return Err(self.wrong(name));
+        }
+        Ok((0..array.len()).map(|row| array.value(row)).collect())
+    }
+
+    fn wrong(&self, name: &str) -> SqlError {
+        SqlError::Query { query: self.query.name, reason: format!("column {name} is not as described") }
+    }
+}

@@ -1,0 +1,84 @@
+//! Running a query of `queries/*.sql` over data files.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::catalog::{
+    CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider as _,
+};
+use datafusion::common::ScalarValue;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::session_state::SessionState;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use object_store::ObjectStore;
+
+use super::SqlError;
+use super::events_table::{EventsTable, STORE_URL};
+use super::queries::Query;
+use crate::archive::DataFile;
+
+/// Runs queries over data files of one archive.
+pub struct Engine {
+    state: SessionState,
+    store: Arc<dyn ObjectStore>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+impl Engine {
+    /// An engine over the archive whose root `store` is.
+    ///
+    /// # Errors
+    /// [`SqlError::Query`] only, for a defect.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
+        let mut config = SessionConfig::new()
+            // One file is one stream; a second partition would only add an exchange.
+            .with_target_partitions(1)
+            .with_information_schema(false);
+        // Decoding only the rows that pass pays for the narrow reads of one organisation.
+        config.options_mut().execution.parquet.pushdown_filters = true;
+        let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        let url = ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
+        state.runtime_env().register_object_store(url.as_ref(), store.clone());
+        Ok(Self { state, store })
+    }
+
+    /// Runs `query` with `events` standing for `files`.
+    pub(super) async fn run(
+        &self,
+        query: &'static Query,
+        files: &[Arc<DataFile>],
+        params: Vec<(&'static str, ScalarValue)>,
+    ) -> Result<Vec<RecordBatch>, SqlError> {
+        let rows = async {
+            let context = self.session(files)?;
+            let frame = context.sql(query.text).await?;
+            let frame = if params.is_empty() { frame } else { frame.with_param_values(params)? };
+            frame.collect().await
+        };
+        rows.await.map_err(|error| SqlError::of(query.name, files, &error))
+    }
+
+    /// A session of its own for each query: two that run side by side see different files.
+    fn session(&self, files: &[Arc<DataFile>]) -> Result<SessionContext, DataFusionError> {
+        let schema = MemorySchemaProvider::new();
+        let events = EventsTable::new(files, self.store.clone());
+        schema.register_table("events".to_owned(), Arc::new(events))?;
+        let catalog = MemoryCatalogProvider::new();
+        let names = &self.state.config_options().catalog;
+        catalog.register_schema(&names.default_schema, Arc::new(schema))?;
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(names.default_catalog.clone(), Arc::new(catalog));
+        let state = SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_catalog_list(Arc::new(catalogs))
+            .build();
+        Ok(SessionContext::new_with_state(state))
+    }
+}

@@ -1,0 +1,14 @@
+//! SQL over data files: the only module with DataFusion's types in its signatures.
+//!
+//! Aggregates are defined in `queries/*.sql` and nowhere else. Which files stand behind the
+//! table `events` is decided here, for each query.
+
+mod columns;
+mod engine;
+mod error;
+mod events_table;
+mod queries;
+
+pub use self::engine::Engine;
+pub use self::error::SqlError;
+pub use self::queries::{EdgeRow, OrgCost, PartialRow, SeriesTotal};

@@ -1,0 +1,205 @@
+//! The queries of `queries/*.sql`: their parameters and rows, typed.
+
+use std::sync::Arc;
+
+use datafusion::common::ScalarValue;
+
+use super::columns::Columns;
+use super::{Engine, SqlError};
+use crate::archive::DataFile;
+use crate::clock::Micros;
+
+/// A query file.
+#[derive(Debug)]
+pub(super) struct Query {
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+macro_rules! query {
+    ($name:literal) => {
+        Query { name: $name, text: include_str!(concat!("../../queries/", $name, ".sql")) }
+    };
+}
+
+static PARTIAL: Query = query!("partial");
+static EDGE_ROWS: Query = query!("edge_rows");
+static TOTALS: Query = query!("totals");
+static ROLLING_COST: Query = query!("rolling_cost");
+
+/// Places of a dollar amount.
+const MONEY_SCALE: i8 = 12;
+
+/// A row of `partial.sql`. Money is in units of 10⁻¹² dollars.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialRow {
+    /// As stored.
+    pub org_id: String,
+    /// Lower case; `None` where unknown.
+    pub provider: Option<String>,
+    /// Lower case; `None` where unknown.
+    pub model: Option<String>,
+    /// The start of the hour.
+    pub hour: Micros,
+    /// Events.
+    pub requests: u64,
+    /// LLM tokens.
+    pub input_tokens: i128,
+    /// LLM tokens.
+    pub output_tokens: i128,
+    /// LLM tokens.
+    pub cached_input_tokens: i128,
+    /// LLM tokens.
+    pub cache_write_tokens: i128,
+    /// LLM tokens.
+    pub reasoning_tokens: i128,
+    /// Of the priced events.
+    pub cost: i128,
+    /// Events without a price.
+    pub unpriced: u64,
+    /// The earliest event.
+    pub first_ts: Micros,
+    /// The latest event.
+    pub last_ts: Micros,
+}
+
+/// A row of `edge_rows.sql`: an instant and the cost (10⁻¹² dollars) of its events.
+pub type EdgeRow = (Micros, i128);
+
+/// A row of `totals.sql`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesTotal {
+    /// As stored.
+    pub org_id: String,
+    /// Lower case.
+    pub provider: String,
+    /// Lower case.
+    pub model: String,
+    /// Events.
+    pub requests: u64,
+    /// LLM tokens, input and output.
+    pub total_tokens: i128,
+    /// In units of 10⁻¹² dollars.
+    pub cost: i128,
+}
+
+/// A row of `rolling_cost.sql`: an organisation and its cost (10⁻¹² dollars).
+pub type OrgCost = (String, i128);
+
+impl Engine {
+    /// Runs `partial.sql` over one file.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn partial(&self, file: &Arc<DataFile>) -> Result<Vec<PartialRow>, SqlError> {
+        let mut rows = Vec::new();
+        for batch in &self.run(&PARTIAL, std::slice::from_ref(file), Vec::new()).await? {
+            let columns = Columns { query: &PARTIAL, batch };
+            let (orgs, hours) = (columns.texts("org_id")?, columns.times("hour")?);
+            let (providers, models) = (columns.texts("provider")?, columns.texts("model")?);
+            let (requests, unpriced) = (columns.counts("requests")?, columns.counts("unpriced")?);
+            let tokens = ["input", "output", "cached_input", "cache_write", "reasoning"]
+                .map(|kind| columns.sums(&format!("{kind}_tokens"), 0));
+            let [input, output, cached_input, cache_write, reasoning] = tokens;
+            let (input, output, cached_input) = (input?, output?, cached_input?);
+            let (cache_write, reasoning) = (cache_write?, reasoning?);
+            let cost = columns.sums("cost_usd", MONEY_SCALE)?;
+            let (first, last) = (columns.times("first_ts")?, columns.times("last_ts")?);
+            let names = orgs.into_iter().zip(providers).zip(models).zip(hours);
+            let counts = requests.into_iter().zip(unpriced).zip(cost).zip(first.into_iter().zip(last));
+            let tokens = input.into_iter().zip(output).zip(cached_input).zip(cache_write.into_iter().zip(reasoning));
+            for ((names, counts), tokens) in names.zip(counts).zip(tokens) {
+                let (((org_id, provider), model), hour) = names;
+                let (((requests, unpriced), cost), (first_ts, last_ts)) = counts;
+                let (((input_tokens, output_tokens), cached_input_tokens), rest) = tokens;
+                rows.push(PartialRow {
+                    org_id: org_id.unwrap_or_default(),
+                    provider,
+                    model,
+                    hour,
+                    requests,
+                    input_tokens,
+                    output_tokens,
+                    cached_input_tokens,
+                    cache_write_tokens: rest.0,
+                    reasoning_tokens: rest.1,
+                    cost,
+                    unpriced,
+                    first_ts,
+                    last_ts,
+                });
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Runs `edge_rows.sql` over one file, for `from ≤ ts < to`.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn edge_rows(
+        &self,
+        file: &Arc<DataFile>,
+        org_id: &str,
+        from: Micros,
+        to: Micros,
+    ) -> Result<Vec<EdgeRow>, SqlError> {
+        let params = vec![("org_id", ScalarValue::from(org_id)), ("from_ts", time(from)), ("to_ts", time(to))];
+        let mut rows = Vec::new();
+        for batch in &self.run(&EDGE_ROWS, std::slice::from_ref(file), params).await? {
+            let columns = Columns { query: &EDGE_ROWS, batch };
+            rows.extend(columns.times("ts")?.into_iter().zip(columns.sums("cost_usd", MONEY_SCALE)?));
+        }
+        Ok(rows)
+    }
+
+    /// Runs `totals.sql` over `files`.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable.
+    pub async fn totals(&self, files: &[Arc<DataFile>]) -> Result<Vec<SeriesTotal>, SqlError> {
+        let mut rows = Vec::new();
+        for batch in &self.run(&TOTALS, files, Vec::new()).await? {
+            let columns = Columns { query: &TOTALS, batch };
+            let names = columns.texts("org_id")?.into_iter();
+            let names = names.zip(columns.texts("provider")?).zip(columns.texts("model")?);
+            let sums = columns.counts("requests")?.into_iter();
+            let sums = sums.zip(columns.sums("total_tokens", 0)?).zip(columns.sums("cost_usd", MONEY_SCALE)?);
+            rows.extend(names.zip(sums).map(|(((org_id, provider), model), ((requests, total_tokens), cost))| {
+                SeriesTotal {
+                    org_id: org_id.unwrap_or_default(),
+                    provider: provider.unwrap_or_default(),
+                    model: model.unwrap_or_default(),
+                    requests,
+                    total_tokens,
+                    cost,
+                }
+            }));
+        }
+        Ok(rows)
+    }
+
+    /// Runs `rolling_cost.sql` over `files`, for `after < ts ≤ until`.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable.
+    pub async fn rolling_cost(
+        &self,
+        files: &[Arc<DataFile>],
+        after: Micros,
+        until: Micros,
+    ) -> Result<Vec<OrgCost>, SqlError> {
+        let params = vec![("after_ts", time(after)), ("until_ts", time(until))];
+        let mut rows = Vec::new();
+        for batch in &self.run(&ROLLING_COST, files, params).await? {
+            let columns = Columns { query: &ROLLING_COST, batch };
+            let orgs = columns.texts("org_id")?.into_iter().map(Option::unwrap_or_default);
+            rows.extend(orgs.zip(columns.sums("cost_usd", MONEY_SCALE)?));
+        }
+        Ok(rows)
+    }
+}
+
+fn time(at: Micros) -> ScalarValue {
+    ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into()))
+}
