@@ -1,11 +1,32 @@
-//! tokenlake
+//! tokenlake: exact, scoped, instant LLM usage metrics, from Parquet in object storage.
+//!
+//! ```text
+//! producers ──HTTP──▶ ingest ─▶ archive ─▶ rollup ─▶ exposition ─▶ Prometheus
+//!                     decode    dedupe     partial    text
+//!                     validate  Parquet    merge      (pure)
+//!                     (pure)    commit     LRU
+//! ```
+//!
+//! An event enters once, is written once, and is aggregated once: when its file is. Modules know
+//! each other downward only, in the order below; a test holds that.
+//!
+//! | layer | modules |
+//! |---|---|
+//! | the program | `main`, [`cli`], [`http`], [`app`] |
+//! | its parts | [`maintain`], [`exposition`], [`rollup`], [`sql`], [`ingest`], [`access`] |
+//! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`] |
 
+pub mod access;
+pub mod app;
 pub mod archive;
-pub mod clock;
 pub mod cli;
+pub mod clock;
 pub mod error;
 pub mod event;
 pub mod exposition;
+pub mod http;
+pub mod ingest;
+pub mod maintain;
 pub mod rollup;
 pub mod sql;
 pub mod telemetry;

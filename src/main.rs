@@ -1,1 +1,5 @@
-fn main() {}
+//! The program: see `tokenlake --help`.
+
+fn main() -> std::process::ExitCode {
+    tokenlake::cli::main()
+}

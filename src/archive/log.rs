@@ -60,6 +60,14 @@ impl Log {
         Ok(Self { store, clock })
     }
 
+    /// True if there is a table.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn exists(&self) -> Result<bool, ArchiveError> {
+        Ok(!self.list().await?.is_empty())
+    }
+
     /// Opens the table at its newest version; makes it where none is.
     ///
     /// # Errors

@@ -42,6 +42,7 @@ pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
 pub use self::writer::Outcome;
 
+use self::file_read::IdReader;
 use self::follow::Follower;
 use self::log::Log;
 use self::writer::{Committer, Writer};
@@ -107,6 +108,14 @@ impl Archive {
         Ok(Self { records: Records::new(store.clone()), store, follower, writer })
     }
 
+    /// True if there is a table in the archive whose root `store` is.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn exists(store: Arc<dyn ObjectStore>, clock: Arc<dyn Clock>) -> Result<bool, ArchiveError> {
+        Log::new(store, clock)?.exists().await
+    }
+
     /// The newest version that this process knows; no I/O.
     pub fn current(&self) -> Arc<Snapshot> {
         self.follower.current()
@@ -147,6 +156,14 @@ impl Archive {
     /// The object store, rooted at the archive, for the scans of `sql`.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         self.store.clone()
+    }
+
+    /// The fingerprints of all events in a file.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn event_hashes(&self, file: &Arc<DataFile>) -> Result<Vec<EventHash>, ArchiveError> {
+        IdReader::new(self.store.clone(), self.current().table().hasher).all(file).await
     }
 
     /// Commits what waits, then stops.

@@ -1,1 +1,59 @@
+//! The command line: parse, call, print. Results go to stdout, everything else to stderr.
+
+mod args;
+mod demo;
+mod key;
+mod logging;
+mod open;
+mod serve;
 pub mod units;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::args::{Args, Command};
+
+/// Parses the command line, runs the command and tells how it went: 0 done, 1 failed, 2 wrong
+/// usage.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = logging::start(args.log_format).and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(run(args))
+    });
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            print_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Serve(command) => serve::run(&args.archive, command).await,
+        Command::Demo(command) => demo::run(&args.archive, command).await,
+        Command::Key(command) => key::run(&args.archive, command).await,
+        Command::Verify => verify::run(&args.archive).await,
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "this is where messages for people go")]
+fn print_error(error: &anyhow::Error) {
+    eprintln!("error: {}", error.to_string().replace('\n', " "));
+}
+
+/// Prints a line of result.
+#[allow(clippy::print_stdout, reason = "this is where results go")]
+fn print_result(line: &str) {
+    println!("{line}");
+}
+
+/// Prints a line that is no result.
+#[allow(clippy::print_stderr, reason = "this is where all but results goes")]
+fn print_note(line: &str) {
+    eprintln!("{line}");
+}

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::error::Kind;
 
-/// Events that hold every rule of [`super::schema`], in the order sent.
+/// Events that hold every rule of [`super::schema()`], in the order sent.
 ///
 /// Only [`super::EventBatchBuilder`] makes one, so whoever has one need not check again.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ impl EventBatch {
         Self { record_batch, indices }
     }
 
-    /// The rows, in the columns of [`super::schema`].
+    /// The rows, in the columns of [`super::schema()`].
     pub fn record_batch(&self) -> &RecordBatch {
         &self.record_batch
     }

@@ -4,21 +4,11 @@ use std::borrow::Cow;
 
 use super::columns::Columns;
 use super::row::{Row, TEXT_BYTES_MAX};
-use super::{Decoded, EventBatch, EventError, FieldValue, OrgId, Rejection};
+use super::{Decoded, EventBatch, EventError, FieldValue, OrgRule, Rejection};
 use crate::clock::Micros;
 
 /// Text that one batch can hold in all its columns: an Arrow text column ends at 2 GiB.
 const BATCH_TEXT_BYTES_MAX: usize = i32::MAX as usize;
-
-/// Whose events are taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OrgRule {
-    /// Those of this organisation: an event without `org_id` is its, one that names another is
-    /// rejected.
-    Only(OrgId),
-    /// Each event must name its organisation.
-    Own,
-}
 
 /// Checks events and gathers those that hold every rule.
 #[derive(Debug)]

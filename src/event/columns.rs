@@ -15,7 +15,7 @@ use super::row::{Row, Tokens};
 use super::schema::{attribute_entries, cost_type, schema, timestamp_type};
 use crate::clock::Micros;
 
-/// The columns of [`schema`] in the making.
+/// The columns of [`schema()`] in the making.
 #[derive(Debug)]
 pub(super) struct Columns {
     event_id: StringBuilder,

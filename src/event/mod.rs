@@ -19,9 +19,9 @@ pub mod time;
 
 pub use attributes::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX};
 pub use batch::{Decoded, EventBatch, EventError, Rejection};
-pub use builder::{EventBatchBuilder, OrgRule};
+pub use builder::EventBatchBuilder;
 pub use field::FieldValue;
-pub use org::{InvalidOrgId, OrgId};
+pub use org::{InvalidOrgId, OrgId, OrgRule};
 pub use row::{TEXT_BYTES_MAX, TOKENS_MAX};
 pub use schema::schema;
 

@@ -1,4 +1,4 @@
-//! The name of an organisation.
+//! The name of an organisation, and whose events are taken.
 
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
@@ -16,6 +16,16 @@ const ORG_BYTES_MAX: usize = 128;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("is not 1 to 128 of A-Z a-z 0-9 _ . : -")]
 pub struct InvalidOrgId;
+
+/// Whose events are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrgRule {
+    /// Those of this organisation: an event without `org_id` is its, one that names another is
+    /// rejected.
+    Only(OrgId),
+    /// Each event must name its organisation.
+    Own,
+}
 
 impl OrgId {
     /// Takes `text` as it is, or refuses it.

@@ -88,6 +88,12 @@ impl Rollup {
         }))
     }
 
+    /// True once an organisation was summed up: from then on, moving on costs what is new.
+    pub fn is_warm(&self, org_id: &str) -> bool {
+        let orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
+        orgs.peek(org_id).is_some_and(|slot| slot.try_lock().is_ok_and(|state| state.is_some()))
+    }
+
     fn slot(&self, org_id: &str) -> Slot {
         let mut orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = orgs.get_or_insert(org_id.into(), Slot::default).clone();

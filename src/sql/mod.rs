@@ -11,4 +11,4 @@ mod queries;
 
 pub use self::engine::Engine;
 pub use self::error::SqlError;
-pub use self::queries::{EdgeRow, OrgCost, PartialRow, SeriesTotal};
+pub use self::queries::{EdgeRow, FileBounds, FileCheck, OrgCost, PartialRow, SeriesTotal};

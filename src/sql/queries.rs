@@ -25,6 +25,7 @@ macro_rules! query {
 static PARTIAL: Query = query!("partial");
 static EDGE_ROWS: Query = query!("edge_rows");
 static TOTALS: Query = query!("totals");
+static FILE_CHECK: Query = query!("file_check");
 static ROLLING_COST: Query = query!("rolling_cost");
 
 /// Places of a dollar amount.
@@ -81,6 +82,26 @@ pub struct SeriesTotal {
     pub total_tokens: i128,
     /// In units of 10⁻¹² dollars.
     pub cost: i128,
+}
+
+/// The row of `file_check.sql`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCheck {
+    /// Rows.
+    pub events: u64,
+    /// Rows of another date than the file's.
+    pub misplaced: u64,
+    /// `None` without rows.
+    pub bounds: Option<FileBounds>,
+}
+
+/// The least and the greatest of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileBounds {
+    /// Of `ts`.
+    pub times: [Micros; 2],
+    /// Of `org_id`.
+    pub orgs: [String; 2],
 }
 
 /// A row of `rolling_cost.sql`: an organisation and its cost (10⁻¹² dollars).
@@ -177,6 +198,26 @@ impl Engine {
             }));
         }
         Ok(rows)
+    }
+
+    /// Runs `file_check.sql` over one file.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn file_check(&self, file: &Arc<DataFile>) -> Result<FileCheck, SqlError> {
+        let mut check = FileCheck { events: 0, misplaced: 0, bounds: None };
+        for batch in &self.run(&FILE_CHECK, std::slice::from_ref(file), Vec::new()).await? {
+            let columns = Columns { query: &FILE_CHECK, batch };
+            check.events += columns.counts("events")?.iter().sum::<u64>();
+            check.misplaced += columns.counts("misplaced")?.iter().sum::<u64>();
+            let orgs = [columns.texts("first_org")?, columns.texts("last_org")?];
+            if let [Some(Some(first)), Some(Some(last))] = orgs.map(|orgs| orgs.into_iter().next()) {
+                let times = [columns.times("first_ts")?, columns.times("last_ts")?];
+                let [first_ts, last_ts] = times.map(|times| times.into_iter().next().unwrap_or_default());
+                check.bounds = Some(FileBounds { times: [first_ts, last_ts], orgs: [first, last] });
+            }
+        }
+        Ok(check)
     }
 
     /// Runs `rolling_cost.sql` over `files`, for `after < ts ≤ until`.

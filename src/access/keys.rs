@@ -1,0 +1,212 @@
+//! The access keys of an archive: making, listing and revoking them, and checking a request's.
+//!
+//! A check is answered from memory while the record was read or seen unchanged less than
+//! [`TRUST`] ago; a task lists the records' marks more often than that, so that a scrape seldom
+//! waits for it and a revoked key is refused within five seconds on every replica.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lru::LruCache;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{AccessError, Caller, HashedKey, KeyRecord, PlainKey, Scopes};
+use crate::archive::{ACCESS_KEYS, Records, access_key, access_key_hash};
+use crate::clock::{Clock, Micros};
+use crate::event::OrgId;
+
+/// How long a record counts as unchanged since it was last looked at.
+const TRUST: Duration = Duration::from_secs(4);
+/// How often the marks are listed.
+const WATCH: Duration = Duration::from_millis(1_500);
+/// Records kept in memory.
+const KNOWN_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+/// Hex digits of a key's id.
+const ID_CHARS: usize = 16;
+
+/// A key to be made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// Whom it speaks for.
+    pub org_id: OrgId,
+    /// What it allows.
+    pub scopes: Scopes,
+    /// A name for people.
+    pub name: Option<String>,
+    /// When it expires.
+    pub expires_at_us: Option<Micros>,
+}
+
+/// A key in a list; nothing secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedKey {
+    /// What `revoke` takes.
+    pub id: String,
+    /// Its record.
+    pub record: KeyRecord,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    record: KeyRecord,
+    /// The mark that a listing showed before the record was read.
+    mark: Option<String>,
+    /// When it was last known to be so, by the clock that counts sleep.
+    at: Duration,
+}
+
+#[derive(Debug)]
+struct Shared {
+    records: Records,
+    clock: Arc<dyn Clock>,
+    known: Mutex<LruCache<HashedKey, Known>>,
+}
+
+/// The access keys of one archive.
+#[derive(Debug)]
+pub struct AccessKeys {
+    shared: Arc<Shared>,
+    _watch: Option<AbortOnDropHandle<()>>,
+}
+
+impl AccessKeys {
+    /// Keys for a command that ends soon.
+    pub fn new(records: Records, clock: Arc<dyn Clock>) -> Self {
+        let known = Mutex::new(LruCache::new(KNOWN_MAX));
+        Self { shared: Arc::new(Shared { records, clock, known }), _watch: None }
+    }
+
+    /// Keys for a server: changes are watched for.
+    pub fn watched(records: Records, clock: Arc<dyn Clock>) -> Self {
+        let keys = Self::new(records, clock);
+        let watch = tokio::spawn(watch(keys.shared.clone()));
+        Self { _watch: Some(AbortOnDropHandle::new(watch)), ..keys }
+    }
+
+    /// Makes a key; it works at once everywhere.
+    ///
+    /// # Errors
+    /// Conflict if the organisation's name differs only in case from one that stands.
+    pub async fn create(&self, new: NewKey) -> Result<PlainKey, AccessError> {
+        let Shared { records, clock, .. } = &*self.shared;
+        records.claim_org(new.org_id.as_str()).await?;
+        let key = PlainKey::generate();
+        let record = KeyRecord {
+            org_id: new.org_id.as_str().to_owned(),
+            scopes: new.scopes,
+            name: new.name,
+            created_at_us: clock.now(),
+            expires_at_us: new.expires_at_us,
+            revoked_at_us: None,
+        };
+        records.put(&access_key(&key.hash().to_hex()), &record).await?;
+        Ok(key)
+    }
+
+    /// All keys, oldest first.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn list(&self) -> Result<Vec<ListedKey>, AccessError> {
+        let records = &self.shared.records;
+        let mut keys = Vec::new();
+        for found in records.list(ACCESS_KEYS).await? {
+            let Some(id) = access_key_hash(&found.path).and_then(|hash| hash.get(..ID_CHARS)) else {
+                continue;
+            };
+            if let Some(record) = records.get(&found.path).await? {
+                keys.push(ListedKey { id: id.to_owned(), record });
+            }
+        }
+        keys.sort_by(|a, b| (a.record.created_at_us, &a.id).cmp(&(b.record.created_at_us, &b.id)));
+        Ok(keys)
+    }
+
+    /// Revokes a key; the time of the first revocation stands.
+    ///
+    /// # Errors
+    /// [`AccessError::NoSuchKey`] unless exactly one key has the id.
+    pub async fn revoke(&self, id: &str) -> Result<(), AccessError> {
+        let Shared { records, clock, .. } = &*self.shared;
+        let found = records.list(ACCESS_KEYS).await?;
+        let mut matching = found.into_iter().map(|found| found.path).filter(|path| {
+            id.len() >= ID_CHARS && access_key_hash(path).is_some_and(|hash| hash.starts_with(id))
+        });
+        let no_such_key = || AccessError::NoSuchKey(id.to_owned());
+        let path = matching.next().filter(|_| matching.next().is_none()).ok_or_else(no_such_key)?;
+        let mut record: KeyRecord = records.get(&path).await?.ok_or_else(no_such_key)?;
+        if record.revoked_at_us.is_none() {
+            record.revoked_at_us = Some(clock.now());
+            records.put(&path, &record).await?;
+        }
+        Ok(())
+    }
+
+    /// Finds out who sends `token`.
+    ///
+    /// # Errors
+    /// [`AccessError::Unauthenticated`]; Unavailable or Corrupt if the record cannot be read.
+    pub async fn authenticate(&self, token: &str) -> Result<Caller, AccessError> {
+        let Shared { records, clock, known } = &*self.shared;
+        let hash = PlainKey::parse(token).ok_or(AccessError::Unauthenticated)?.hash();
+        let asked_at = clock.elapsed();
+        let trusted = lock(known)
+            .get(&hash)
+            .filter(|known| asked_at.saturating_sub(known.at) < TRUST)
+            .map(|known| known.record.caller(clock.now()));
+        if let Some(caller) = trusted {
+            return caller.ok_or(AccessError::Unauthenticated);
+        }
+        let record: Option<KeyRecord> = records.get(&access_key(&hash.to_hex())).await?;
+        let record = record.ok_or(AccessError::Unauthenticated)?;
+        let caller = record.caller(clock.now()).ok_or(AccessError::Unauthenticated);
+        lock(known).put(hash, Known { record, mark: None, at: asked_at });
+        caller
+    }
+}
+
+async fn watch(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(WATCH).await;
+        if lock(&shared.known).is_empty() {
+            continue;
+        }
+        if let Err(error) = shared.look().await {
+            // Records grow stale by themselves; requests then read them, and say what is wrong.
+            tracing::warn!(%error, "cannot watch the access keys");
+        }
+    }
+}
+
+impl Shared {
+    /// Confirms what is unchanged and reads again what is not.
+    async fn look(&self) -> Result<(), AccessError> {
+        let at = self.clock.elapsed();
+        let listed = self.records.list(ACCESS_KEYS).await?;
+        let marks: std::collections::HashMap<_, _> =
+            listed.iter().filter_map(|found| Some((access_key_hash(&found.path)?, &found.mark))).collect();
+        let mut changed = Vec::new();
+        for (hash, known) in lock(&self.known).iter_mut() {
+            match marks.get(hash.to_hex().as_str()) {
+                Some(mark) if known.mark.as_ref() == Some(mark) => known.at = at,
+                mark => changed.push((*hash, mark.map(|mark| (*mark).clone()))),
+            }
+        }
+        for (hash, mark) in changed {
+            // The record is read after the listing, so that its mark is never newer than it.
+            let read_at = self.clock.elapsed();
+            let record = self.records.get(&access_key(&hash.to_hex())).await?;
+            let mut known = lock(&self.known);
+            match record {
+                Some(record) => drop(known.put(hash, Known { record, mark, at: read_at })),
+                None => drop(known.pop(&hash)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,37 @@
+//! Who may do what: access keys, their scopes, their expiry and revocation.
+//!
+//! A plain key and a hashed key are different types; only the hash is ever stored, and neither
+//! prints itself.
+
+mod error;
+mod key;
+mod keys;
+mod record;
+mod scope;
+
+pub use self::error::AccessError;
+pub use self::key::{HashedKey, PlainKey};
+pub use self::keys::{AccessKeys, ListedKey, NewKey};
+pub use self::record::KeyRecord;
+pub use self::scope::{Scope, Scopes};
+
+use crate::event::OrgId;
+
+/// A caller whose credential was found valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The organisation that it speaks for.
+    pub org_id: OrgId,
+    /// What it may do.
+    pub scopes: Scopes,
+}
+
+impl Caller {
+    /// Checks one scope.
+    ///
+    /// # Errors
+    /// [`AccessError::Forbidden`].
+    pub fn allow(&self, scope: Scope) -> Result<(), AccessError> {
+        if self.scopes.contains(scope) { Ok(()) } else { Err(AccessError::Forbidden(scope)) }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a credential allows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::AccessError;
+
+/// One permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Scope {
+    /// Scrape `/metrics`.
+    #[serde(rename = "metrics:read")]
+    MetricsRead,
+    /// Send events.
+    #[serde(rename = "events:write")]
+    EventsWrite,
+    /// Ask SQL.
+    #[serde(rename = "sql:read")]
+    SqlRead,
+}
+
+impl Scope {
+    /// Every scope: what a key has unless told otherwise.
+    pub const ALL: [Self; 3] = [Self::MetricsRead, Self::EventsWrite, Self::SqlRead];
+
+    /// The name used in records, tokens and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MetricsRead => "metrics:read",
+            Self::EventsWrite => "events:write",
+            Self::SqlRead => "sql:read",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = AccessError;
+
+    fn from_str(text: &str) -> Result<Self, AccessError> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.name() == text)
+            .ok_or_else(|| AccessError::UnknownScope(text.to_owned()))
+    }
+}
+
+/// A set of scopes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    /// These scopes, each once; none stands for all.
+    pub fn or_all(mut scopes: Vec<Scope>) -> Self {
+        if scopes.is_empty() {
+            scopes = Scope::ALL.to_vec();
+        }
+        scopes.sort_unstable();
+        scopes.dedup();
+        Self(scopes)
+    }
+
+    /// True if `scope` is among them.
+    pub fn contains(&self, scope: Scope) -> bool {
+        self.0.contains(&scope)
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|scope| scope.name()).collect();
+        f.write_str(&names.join(","))
+    }
+}

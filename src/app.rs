@@ -1,0 +1,262 @@
+//! What the program does for its callers, without HTTP: a scrape, a batch of events, readiness.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arrow::array::AsArray as _;
+use arrow::datatypes::TimestampMicrosecondType;
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::access::{AccessError, AccessKeys, Caller};
+use crate::archive::{Archive, ArchiveError, WriterSettings, date_of};
+use crate::clock::Clock;
+use crate::error::Kind;
+use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
+use crate::exposition::{Collect, Format, Template};
+use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
+use crate::rollup::Rollup;
+use crate::sql::{Engine, SqlError};
+use crate::telemetry::Telemetry;
+
+/// Dates in one request; more are a backfill.
+const DATES_MAX: usize = 400;
+/// How long a batch may wait for its commit.
+const COMMIT_WAIT: Duration = Duration::from_secs(9);
+
+/// How the program works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The archive's writer.
+    pub writer: WriterSettings,
+    /// How often the log is followed without being asked; `None` for never.
+    pub follow_interval: Option<Duration>,
+    /// How old a scrape's view may be. 0 shows everything acknowledged before the scrape.
+    pub staleness_max: Duration,
+    /// Memory for partials.
+    pub cache_bytes_max: usize,
+    /// A request body, also after decompression.
+    pub body_bytes_max: usize,
+}
+
+/// What failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppError {
+    /// Access is refused.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The archive could not be read or written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A query over the archive failed.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    /// The work did not end in time.
+    #[error("no answer within {0:?}; try again")]
+    Deadline(Duration),
+    /// A batch spreads over too many dates.
+    #[error("the events are of {0} dates, more than {DATES_MAX}; use: tokenlake backfill")]
+    TooManyDates(usize),
+    /// A defect.
+    #[error("internal error: {0}; please report it")]
+    Internal(String),
+}
+
+impl AppError {
+    /// What the error asks of the caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Access(error) => error.kind(),
+            Self::Archive(error) => error.kind(),
+            Self::Sql(error) => error.kind(),
+            Self::Deadline(_) => Kind::Unavailable,
+            Self::TooManyDates(_) => Kind::Invalid,
+            Self::Internal(_) => Kind::Internal,
+        }
+    }
+}
+
+/// The answer to a batch of events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    /// Events that were added.
+    pub accepted: usize,
+    /// Events that stood already.
+    pub duplicates: usize,
+    /// Events that are not valid.
+    pub rejected: Vec<Rejection>,
+}
+
+/// The running program.
+#[derive(Debug)]
+pub struct App {
+    archive: Archive,
+    rollup: Arc<Rollup>,
+    keys: AccessKeys,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
+    settings: Settings,
+    claimed: Mutex<HashSet<OrgId>>,
+}
+
+impl App {
+    /// Opens the archive whose root `store` is.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub async fn open(
+        store: Arc<dyn object_store::ObjectStore>,
+        clock: Arc<dyn Clock>,
+        telemetry: Telemetry,
+        settings: Settings,
+    ) -> Result<Self, AppError> {
+        let archive = Archive::open(
+            store,
+            clock.clone(),
+            telemetry.clone(),
+            settings.writer.clone(),
+            settings.follow_interval,
+        )
+        .await?;
+        let engine = Arc::new(Engine::new(archive.store())?);
+        let rollup = Arc::new(Rollup::new(engine, settings.cache_bytes_max, telemetry.clone()));
+        let keys = AccessKeys::watched(archive.records().clone(), clock.clone());
+        let claimed = Mutex::default();
+        Ok(Self { archive, rollup, keys, clock, telemetry, settings, claimed })
+    }
+
+    /// Finds out who sends `token`.
+    ///
+    /// # Errors
+    /// Unauthenticated, or what kept the key's record from being read.
+    pub async fn authenticate(&self, token: &str) -> Result<Caller, AppError> {
+        Ok(self.keys.authenticate(token).await?)
+    }
+
+    /// The body of a scrape, within `deadline`.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt: never a smaller number.
+    pub async fn scrape(
+        &self,
+        org_id: &OrgId,
+        collect: Collect,
+        format: Format,
+        deadline: Duration,
+    ) -> Result<Vec<u8>, AppError> {
+        let now = self.clock.now();
+        let work = async {
+            let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+            let warm = self.rollup.is_warm(org_id.as_str());
+            let (rollup, org_id) = (self.rollup.clone(), org_id.clone());
+            let show = async move {
+                rollup
+                    .show(org_id.as_str(), &snapshot, now, |view| {
+                        Template::new(view, collect, format).body(view.rolling_cost)
+                    })
+                    .await
+            };
+            if warm {
+                return Ok(show.await?);
+            }
+            // A first look over a large archive may outlast the deadline. It goes on by itself,
+            // so that the scrapes after this one find its work done.
+            let shown = tokio::spawn(show).await.map_err(|error| AppError::Internal(error.to_string()))?;
+            Ok(shown?)
+        };
+        tokio::time::timeout(deadline, work).await.map_err(|_| AppError::Deadline(deadline))?
+    }
+
+    /// Reads a body's events; nothing is written yet.
+    ///
+    /// # Errors
+    /// Invalid, if the body as a whole is not usable.
+    pub fn decode(
+        &self,
+        org_id: &OrgId,
+        kind: ContentKind,
+        binary: Option<BinaryCloudEvent<'_>>,
+        encoding: Option<&str>,
+        body: Bytes,
+    ) -> Result<Decoded, IngestError> {
+        let body = decompress(encoding, body, self.settings.body_bytes_max)?;
+        let decoded = decode(kind, binary, &body, OrgRule::Only(org_id.clone()), self.clock.now())?;
+        let telemetry = &self.telemetry.ingest;
+        telemetry.rejected.add(decoded.rejections.len());
+        telemetry.attributes_dropped.add(usize::try_from(decoded.attributes_dropped).unwrap_or(usize::MAX));
+        Ok(decoded)
+    }
+
+    /// Commits decoded events: on return they are durable and every later scrape shows them.
+    ///
+    /// # Errors
+    /// Unavailable: safe to send again. Conflict: the organisation's name clashes.
+    pub async fn commit(&self, org_id: &OrgId, decoded: Decoded) -> Result<Receipt, AppError> {
+        let Decoded { batch, rejections: rejected, .. } = decoded;
+        let dates = dates_of(&batch);
+        if dates > DATES_MAX {
+            return Err(AppError::TooManyDates(dates));
+        }
+        if batch.is_empty() {
+            return Ok(Receipt { accepted: 0, duplicates: 0, rejected });
+        }
+        let work = async {
+            self.claim(org_id).await?;
+            Ok(self.archive.submit(batch).await?)
+        };
+        let outcome = tokio::time::timeout(COMMIT_WAIT, work).await;
+        let outcome = outcome.unwrap_or(Err(AppError::Deadline(COMMIT_WAIT)))?;
+        Ok(Receipt { accepted: outcome.accepted, duplicates: outcome.duplicates, rejected })
+    }
+
+    /// Makes sure that the archive answers.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn ready(&self) -> Result<(), AppError> {
+        self.archive.newest().await?;
+        Ok(())
+    }
+
+    /// Access keys, for commands.
+    pub fn keys(&self) -> &AccessKeys {
+        &self.keys
+    }
+
+    /// The archive, for commands.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// How the program works.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The program's own health.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// Commits what waits, then stops.
+    pub async fn close(self) {
+        self.archive.close().await;
+    }
+
+    async fn claim(&self, org_id: &OrgId) -> Result<(), AppError> {
+        let claimed = || self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !claimed().contains(org_id) {
+            self.archive.records().claim_org(org_id.as_str()).await?;
+            claimed().insert(org_id.clone());
+        }
+        Ok(())
+    }
+}
+
+fn dates_of(batch: &EventBatch) -> usize {
+    let times = batch.record_batch().column_by_name("ts");
+    let times = times.and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
+    let dates: HashSet<_> = times.into_iter().flat_map(|times| times.values()).map(|ts| date_of(*ts)).collect();
+    dates.len()
+}

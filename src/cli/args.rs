@@ -1,0 +1,136 @@
+//! Flags and commands. Every flag has an environment variable `TOKENLAKE_<FLAG>`; a flag wins.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use super::units::{parse_bytes, parse_duration};
+use crate::access::Scope;
+use crate::archive::ArchiveLocation;
+use crate::event::OrgId;
+
+/// Exact, scoped, instant LLM usage metrics for Prometheus, from Parquet in object storage.
+#[derive(Debug, Parser)]
+#[command(name = "tokenlake", version, about, max_term_width = 100)]
+pub struct Args {
+    /// The archive: a path, file:///…, or s3://bucket/prefix (S3 settings from AWS_* variables).
+    #[arg(
+        long,
+        global = true,
+        env = "TOKENLAKE_ARCHIVE",
+        value_name = "URL",
+        default_value = "./data/archive",
+        value_parser = ArchiveLocation::parse
+    )]
+    pub archive: ArchiveLocation,
+
+    /// How logs are written, to stderr. RUST_LOG chooses what is logged.
+    #[arg(long, global = true, env = "TOKENLAKE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A subcommand.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take events and answer scrapes.
+    Serve(ServeArgs),
+    /// Make a small archive where none is, print an access key and a curl line, and serve.
+    Demo(ServeArgs),
+    /// Make, list and revoke access keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Recompute everything from the raw rows and compare; exit 1 on any difference.
+    Verify,
+}
+
+/// Settings of the server.
+#[derive(Debug, ClapArgs)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, env = "TOKENLAKE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9797")]
+    pub listen: SocketAddr,
+
+    /// Where tokenlake's own metrics are served; nowhere by default.
+    #[arg(long, env = "TOKENLAKE_ADMIN_LISTEN", value_name = "ADDR")]
+    pub admin_listen: Option<SocketAddr>,
+
+    /// The largest request body, also after decompression.
+    #[arg(long, env = "TOKENLAKE_MAX_BODY", value_name = "SIZE", default_value = "32MiB", value_parser = parse_bytes)]
+    pub max_body: u64,
+
+    /// How old a scrape's view may be. 0s shows every event acknowledged before the scrape.
+    #[arg(long, env = "TOKENLAKE_MAX_STALENESS", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    pub max_staleness: Duration,
+
+    /// Memory for what scrapes are answered from. Less costs time, never results.
+    #[arg(long, env = "TOKENLAKE_CACHE_MEMORY", value_name = "SIZE", default_value = "128MiB", value_parser = parse_bytes)]
+    pub cache_memory: u64,
+
+    /// Memory for known event ids; past it the data files are asked. Less costs time, never
+    /// results.
+    #[arg(long, env = "TOKENLAKE_DEDUPE_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
+    pub dedupe_memory: u64,
+
+    /// The least time between two commits. Default: 0s on a disk, 1s on object storage, where
+    /// each commit is paid for.
+    #[arg(long, env = "TOKENLAKE_COMMIT_INTERVAL", value_name = "TIME", value_parser = parse_duration)]
+    pub commit_interval: Option<Duration>,
+}
+
+/// What to do with access keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key and print it, alone, on stdout. It is shown this once.
+    Create {
+        /// The organisation that the key speaks for.
+        #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
+        org: OrgId,
+        /// What it allows: metrics:read, events:write, sql:read. Default: all.
+        #[arg(long, env = "TOKENLAKE_SCOPE", value_delimiter = ',')]
+        scope: Vec<Scope>,
+        /// How long it is valid, such as 90d. Default: until it is revoked.
+        #[arg(long, env = "TOKENLAKE_EXPIRES", value_name = "TIME", value_parser = parse_duration)]
+        expires: Option<Duration>,
+        /// A name for people.
+        #[arg(long, env = "TOKENLAKE_NAME")]
+        name: Option<String>,
+    },
+    /// List keys: their ids, organisations, scopes and state; never secrets.
+    List {
+        /// How to print them.
+        #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", default_value = "table")]
+        format: ListFormat,
+    },
+    /// Revoke a key; in force within 5 seconds everywhere.
+    Revoke {
+        /// The first column of the list.
+        id: String,
+    },
+}
+
+/// The form of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Table,
+    /// A JSON array.
+    Json,
+}
+
+fn parse_org(text: &str) -> Result<OrgId, String> {
+    OrgId::parse(text).map_err(|error| format!("an organisation's name {error}"))
+}

@@ -1,0 +1,89 @@
+//! `tokenlake demo`: a small archive to look at.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::args::ServeArgs;
+use super::{key, open, print_result, serve};
+use crate::access::{NewKey, Scopes};
+use crate::app::App;
+use crate::archive::ArchiveLocation;
+use crate::clock::{Micros, SECOND};
+use crate::event::OrgId;
+use crate::ingest::ContentKind;
+
+/// The organisation whose key is printed, and another that it must not see.
+const ORGS: [&str; 2] = ["acme", "globex"];
+const EVENTS: u64 = 1_500;
+/// The events are spread over the last 26 hours, so that some have left the rolling window.
+const SPACING: Micros = 62 * SECOND;
+const KEY_VALID: Duration = Duration::from_secs(24 * 3_600);
+
+/// A model with its price for a thousand LLM tokens in and out, in 10⁻⁹ dollars.
+const MODELS: [(&str, &str, u64, u64); 5] = [
+    ("openai", "gpt-4o", 2_500_000, 10_000_000),
+    ("openai", "gpt-4o-mini", 150_000, 600_000),
+    ("anthropic", "claude-sonnet-4", 3_000_000, 15_000_000),
+    ("anthropic", "claude-haiku-4", 800_000, 4_000_000),
+    ("google", "gemini-2.5-flash", 300_000, 2_500_000),
+];
+
+/// Fills an empty archive, prints a key and a curl line, and serves.
+pub(super) async fn run(location: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let listener = serve::listen(&args).await?;
+    let app = serve::start(location, &args).await?;
+    let clock = open::clock();
+    if app.archive().current().file_count() == 0 {
+        for org in ORGS {
+            fill(&app, &OrgId::parse(org)?, clock.now()).await?;
+        }
+    }
+    let new = NewKey {
+        org_id: OrgId::parse(ORGS[0])?,
+        scopes: Scopes::or_all(Vec::new()),
+        name: Some("demo".to_owned()),
+        expires_at_us: Some(key::expiry(clock.as_ref(), KEY_VALID)?),
+    };
+    let key = app.keys().create(new).await?;
+    print_result(key.reveal());
+    print_result(&format!(
+        "curl -H 'Authorization: Bearer {}' http://{}/metrics",
+        key.reveal(),
+        listener.local_addr()?
+    ));
+    serve::serve(app, listener, &args).await
+}
+
+async fn fill(app: &App, org_id: &OrgId, now: Micros) -> anyhow::Result<()> {
+    let body = Bytes::from(events(org_id, now));
+    let decoded = app.decode(org_id, ContentKind::Ndjson, None, None, body)?;
+    let receipt = app.commit(org_id, decoded).await?;
+    anyhow::ensure!(receipt.rejected.is_empty(), "the demo's own events were rejected: {:?}", receipt.rejected);
+    Ok(())
+}
+
+/// The same events each time, but for their times.
+fn events(org_id: &OrgId, now: Micros) -> String {
+    let mut lines = String::new();
+    let mut state: u64 = org_id.as_str().bytes().map(u64::from).sum();
+    for number in 0..EVENTS {
+        // Knuth's MMIX generator: enough for a sample, and the same on every machine.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let random = state >> 33;
+        let (provider, model, price_in, price_out) = MODELS[usize::try_from(random % 5).unwrap_or(0)];
+        let (input, output) = (200 + random % 7_919, 20 + random % 1_223);
+        let nano_dollars = (input * price_in + output * price_out) / 1_000;
+        let ts = now - SPACING * i64::try_from(EVENTS - number).unwrap_or(0);
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            lines,
+            r#"{{"event_id":"demo-{number}","ts":{ts},"provider":"{provider}","model":"{model}","input_tokens":{input},"output_tokens":{output},"cost_usd":"{}.{:09}"}}"#,
+            nano_dollars / 1_000_000_000,
+            nano_dollars % 1_000_000_000,
+        );
+    }
+    lines
+}

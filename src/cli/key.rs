@@ -1,0 +1,91 @@
+//! `tokenlake key`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::args::{KeyCommand, ListFormat};
+use super::{open, print_note, print_result};
+use crate::access::{AccessKeys, ListedKey, NewKey, Scopes};
+use crate::archive::{Archive, ArchiveLocation, WriterSettings};
+use crate::clock::{Clock, Micros};
+use crate::telemetry::Telemetry;
+
+/// Makes, lists or revokes keys.
+pub(super) async fn run(location: &ArchiveLocation, command: KeyCommand) -> anyhow::Result<ExitCode> {
+    let clock = open::clock();
+    match command {
+        KeyCommand::Create { org, scope, expires, name } => {
+            // The first key may come before the first server: then this makes the archive.
+            let settings = WriterSettings::default();
+            let archive =
+                Archive::open(open::store(location)?, clock.clone(), Telemetry::new(), settings, None).await?;
+            let keys = AccessKeys::new(archive.records().clone(), clock.clone());
+            let expires_at_us = expires.map(|expires| expiry(clock.as_ref(), expires)).transpose()?;
+            let new = NewKey { org_id: org, scopes: Scopes::or_all(scope), name, expires_at_us };
+            print_result(keys.create(new).await?.reveal());
+        }
+        KeyCommand::List { format } => {
+            let archive = open::existing(location).await?;
+            let keys = AccessKeys::new(archive.records().clone(), clock.clone()).list().await?;
+            match format {
+                ListFormat::Table => print_table(&keys, clock.now()),
+                ListFormat::Json => print_json(&keys, clock.now())?,
+            }
+        }
+        KeyCommand::Revoke { id } => {
+            let archive = open::existing(location).await?;
+            AccessKeys::new(archive.records().clone(), clock).revoke(&id).await?;
+            print_note(&format!("revoked {id}; it is refused everywhere within 5 seconds"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The instant `after` from now.
+pub(super) fn expiry(clock: &dyn Clock, after: Duration) -> anyhow::Result<Micros> {
+    let after = i64::try_from(after.as_micros()).ok();
+    let at = after.and_then(|after| clock.now().checked_add(after)).filter(|at| time(*at) != "-");
+    at.ok_or_else(|| anyhow::anyhow!("--expires is too far in the future; leave it out for a key without end"))
+}
+
+fn print_table(keys: &[ListedKey], now: Micros) {
+    print_result(&format!("{:<16}  {:<24}  {:<8}  {:<20}  {:<20}  {:<34}  NAME", "ID", "ORG", "STATE", "CREATED", "EXPIRES", "SCOPES"));
+    for ListedKey { id, record } in keys {
+        let expires = record.expires_at_us.map_or_else(|| "never".to_owned(), time);
+        print_result(&format!(
+            "{id:<16}  {:<24}  {:<8}  {:<20}  {expires:<20}  {:<34}  {}",
+            record.org_id,
+            record.status(now),
+            time(record.created_at_us),
+            record.scopes.to_string(),
+            record.name.as_deref().unwrap_or_default(),
+        ));
+    }
+}
+
+fn print_json(keys: &[ListedKey], now: Micros) -> anyhow::Result<()> {
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|ListedKey { id, record }| {
+            json!({
+                "id": id,
+                "org_id": record.org_id,
+                "state": record.status(now),
+                "scopes": record.scopes,
+                "name": record.name,
+                "created_at": time(record.created_at_us),
+                "expires_at": record.expires_at_us.map(time),
+                "revoked_at": record.revoked_at_us.map(time),
+            })
+        })
+        .collect();
+    print_result(&serde_json::to_string(&keys)?);
+    Ok(())
+}
+
+fn time(at: Micros) -> String {
+    chrono::DateTime::from_timestamp_micros(at)
+        .map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+}

@@ -1,0 +1,60 @@
+//! Opening the archive for a command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore;
+
+use super::args::ServeArgs;
+use crate::app::Settings;
+use crate::archive::{Archive, ArchiveLocation, WriterSettings};
+use crate::clock::{Clock, SystemClock};
+use crate::telemetry::Telemetry;
+
+/// How often the log is followed in the background.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
+/// On object storage each commit is paid for, and every replica follows it.
+const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The machine's clock.
+pub(super) fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// The store of an archive.
+///
+/// # Errors
+/// If its settings are wrong or its folder cannot be made.
+pub(super) fn store(location: &ArchiveLocation) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    location.open().map_err(anyhow::Error::msg)
+}
+
+/// An archive that must be there already.
+///
+/// # Errors
+/// If it is not there, or cannot be opened.
+pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archive> {
+    let store = store(location)?;
+    if !Archive::exists(store.clone(), clock()).await? {
+        anyhow::bail!("there is no archive at {location}; choose another --archive, or start one with: tokenlake serve");
+    }
+    let settings = WriterSettings::default();
+    Ok(Archive::open(store, clock(), Telemetry::new(), settings, None).await?)
+}
+
+/// A server's settings.
+pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings {
+    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let by_place = if location.is_local() { Duration::ZERO } else { REMOTE_COMMIT_INTERVAL };
+    Settings {
+        writer: WriterSettings {
+            commit_interval: args.commit_interval.unwrap_or(by_place),
+            dedupe_bytes_max: bytes(args.dedupe_memory),
+            ..WriterSettings::default()
+        },
+        follow_interval: Some(FOLLOW_INTERVAL),
+        staleness_max: args.max_staleness,
+        cache_bytes_max: bytes(args.cache_memory),
+        body_bytes_max: bytes(args.max_body),
+    }
+}

@@ -1,0 +1,92 @@
+//! `tokenlake serve`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::args::ServeArgs;
+use super::{open, print_note};
+use crate::app::App;
+use crate::archive::ArchiveLocation;
+use crate::http;
+use crate::telemetry::Telemetry;
+
+/// Requests under way at a stop have deadlines below this.
+const STOP_WAIT: Duration = Duration::from_secs(20);
+
+/// Opens the archive and serves it until a signal comes.
+pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let listener = listen(&args).await?;
+    let app = start(archive, &args).await?;
+    serve(app, listener, &args).await
+}
+
+/// Takes the address, so that a wrong one fails before anything is opened.
+pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(args.listen).await;
+    listener.with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))
+}
+
+/// Opens the archive.
+pub(super) async fn start(archive: &ArchiveLocation, args: &ServeArgs) -> anyhow::Result<Arc<App>> {
+    let settings = open::settings(archive, args);
+    let app = App::open(open::store(archive)?, open::clock(), Telemetry::new(), settings).await?;
+    Ok(Arc::new(app))
+}
+
+/// Answers until SIGTERM or SIGINT; then finishes what is under way and commits it.
+pub(super) async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    args: &ServeArgs,
+) -> anyhow::Result<ExitCode> {
+    let stop = CancellationToken::new();
+    let admin = match args.admin_listen {
+        None => None,
+        Some(address) => {
+            let admin = TcpListener::bind(address).await;
+            let admin = admin.with_context(|| format!("cannot listen on {address}; choose another --admin-listen"))?;
+            print_note(&format!("telemetry on http://{}/metrics", admin.local_addr()?));
+            let routes = http::admin_router(app.telemetry().clone());
+            let stop = stop.clone().cancelled_owned();
+            Some(tokio::spawn(axum::serve(admin, routes).with_graceful_shutdown(stop).into_future()))
+        }
+    };
+    let address = listener.local_addr()?;
+    let routes = http::router(app.clone());
+    let server = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let server = tokio::spawn(server.into_future());
+    print_note(&format!("listening on http://{address}"));
+    signalled().await?;
+    tracing::info!("stopping: finishing what is under way");
+    stop.cancel();
+    // A client that never ends its request must not keep the rest from being committed.
+    if tokio::time::timeout(STOP_WAIT, server).await.is_err() {
+        tracing::warn!("some requests did not end in time");
+    }
+    drop(admin);
+    close(app).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn close(app: Arc<App>) {
+    match Arc::try_unwrap(app) {
+        Ok(app) => app.close().await,
+        Err(app) => drop(app),
+    }
+}
+
+async fn signalled() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

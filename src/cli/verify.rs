@@ -1,0 +1,45 @@
+//! `tokenlake verify`.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::{open, print_note, print_result};
+use crate::archive::ArchiveLocation;
+use crate::maintain;
+use crate::rollup::Rollup;
+use crate::sql::Engine;
+use crate::telemetry::Telemetry;
+
+/// Memory for partials while verifying.
+const CACHE_BYTES_MAX: usize = 128 << 20;
+/// Files between two lines of progress.
+const PROGRESS_EVERY: usize = 250;
+
+/// Verifies the archive; exit status 1 on any difference.
+pub(super) async fn run(location: &ArchiveLocation) -> anyhow::Result<ExitCode> {
+    let archive = open::existing(location).await?;
+    let engine = Arc::new(Engine::new(archive.store())?);
+    let rollup = Rollup::new(engine.clone(), CACHE_BYTES_MAX, Telemetry::new());
+    let shown = std::io::stderr().is_terminal();
+    let progress = |done: usize, files: usize| {
+        if done > 0 && done.is_multiple_of(PROGRESS_EVERY) || shown && done == 0 {
+            print_note(&format!("read {done} of {files} files"));
+        }
+    };
+    let report = maintain::verify(&archive, &engine, &rollup, open::clock().now(), progress).await?;
+    report.differences.iter().for_each(|line| print_result(line));
+    print_result(&format!(
+        "verified {} events in {} files of {} organisations at version {}: {}",
+        report.events,
+        report.files,
+        report.orgs,
+        report.version,
+        match report.difference_count {
+            0 => "no difference".to_owned(),
+            1 => "1 difference".to_owned(),
+            count => format!("{count} differences"),
+        }
+    ));
+    Ok(if report.difference_count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,21 @@
+//! tokenlake's own telemetry, on an address of its own.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse as _;
+use axum::routing::get;
+
+use super::error;
+use crate::telemetry::{self, Telemetry};
+
+/// The routes of `--admin-listen`.
+pub fn router(telemetry: Telemetry) -> Router {
+    let scrape = move || async move {
+        match telemetry.encode() {
+            Ok(text) => ([(CONTENT_TYPE, telemetry::CONTENT_TYPE)], text).into_response(),
+            Err(error) => error::plain(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()).into_response(),
+        }
+    };
+    Router::new().route("/metrics", get(scrape))
+}

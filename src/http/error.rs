@@ -1,0 +1,98 @@
+//! The one place where error kinds become status codes.
+
+use axum::Json;
+use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::access::AccessError;
+use crate::app::AppError;
+use crate::error::Kind;
+use crate::exposition::UnknownCollector;
+use crate::ingest::IngestError;
+
+/// An error on its way out: `{"error":"…"}`.
+#[derive(Debug)]
+pub(super) struct HttpError {
+    status: StatusCode,
+    message: String,
+}
+
+/// An answer with `message` as its error.
+pub(super) fn plain(status: StatusCode, message: &str) -> HttpError {
+    HttpError { status, message: message.to_owned() }
+}
+
+fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::Unavailable | Kind::Corrupt => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
+        let headers = response.headers_mut();
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<AppError> for HttpError {
+    fn from(error: AppError) -> Self {
+        let status = match &error {
+            AppError::TooManyDates(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            // A table that this program must not use is the operator's matter, not the client's.
+            AppError::Archive(error) | AppError::Access(AccessError::Archive(error))
+                if error.kind() == Kind::Invalid =>
+            {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            error => status(error.kind()),
+        };
+        if status.is_server_error() {
+            tracing::warn!(%error, status = status.as_u16(), "request failed");
+        }
+        Self { status, message: error.to_string() }
+    }
+}
+
+impl From<AccessError> for HttpError {
+    fn from(error: AccessError) -> Self {
+        AppError::Access(error).into()
+    }
+}
+
+impl From<IngestError> for HttpError {
+    fn from(error: IngestError) -> Self {
+        let status = match &error {
+            IngestError::TooLarge { .. } | IngestError::TooManyEvents => StatusCode::PAYLOAD_TOO_LARGE,
+            IngestError::UnsupportedType(_)
+            | IngestError::UnsupportedEncoding(_)
+            | IngestError::BinaryNdjson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            error => status(error.kind()),
+        };
+        Self { status, message: error.to_string() }
+    }
+}
+
+impl From<UnknownCollector> for HttpError {
+    fn from(error: UnknownCollector) -> Self {
+        Self { status: status(error.kind()), message: error.to_string() }
+    }
+}

@@ -1,0 +1,48 @@
+//! HTTP: parse, call, render. What is decided here is only form.
+
+mod admin;
+mod auth;
+mod error;
+mod events;
+mod health;
+mod metrics;
+mod observe;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+
+use crate::app::App;
+
+pub use self::admin::router as admin_router;
+
+/// Memory for request bodies that are being read or decoded, in KiB.
+const BODIES_KIB_MAX: usize = 256 * 1024;
+
+/// What every handler has.
+#[derive(Debug)]
+struct Shared {
+    app: Arc<App>,
+    /// One permit for each KiB of a body.
+    bodies: Semaphore,
+}
+
+/// The server's routes.
+pub fn router(app: Arc<App>) -> Router {
+    let telemetry = app.telemetry().clone();
+    let shared = Arc::new(Shared { app, bodies: Semaphore::new(BODIES_KIB_MAX) });
+    Router::new()
+        .route("/metrics", get(metrics::scrape))
+        .route("/v1/events", post(events::post))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(|| async { error::plain(StatusCode::NOT_FOUND, "there is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            error::plain(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+        })
+        .layer(axum::middleware::from_fn_with_state(telemetry, observe::observe))
+        .with_state(shared)
+}

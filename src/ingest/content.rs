@@ -1,0 +1,87 @@
+//! `Content-Type` → the format of a body.
+
+use super::IngestError;
+use crate::event::excerpt;
+
+/// The formats that a body can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentKind {
+    /// One event, an array, or `{"events":[…]}`.
+    Json,
+    /// One event a line.
+    Ndjson,
+    /// One CloudEvent in structured mode.
+    CloudEvent,
+    /// An array of CloudEvents.
+    CloudEventBatch,
+}
+
+impl ContentKind {
+    /// Reads the value of `Content-Type`, in any case and with any parameters, as long as a
+    /// `charset` is UTF-8.
+    pub fn from_content_type(content_type: Option<&str>) -> Result<Self, IngestError> {
+        let sent = content_type.unwrap_or_default();
+        let (essence, parameters) = sent.split_once(';').unwrap_or((sent, ""));
+        let kind = match essence.trim().to_ascii_lowercase().as_str() {
+            "application/json" => Some(Self::Json),
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
+                Some(Self::Ndjson)
+            }
+            "application/cloudevents+json" => Some(Self::CloudEvent),
+            "application/cloudevents-batch+json" => Some(Self::CloudEventBatch),
+            _ => None,
+        };
+        kind.filter(|_| parameters.split(';').all(readable))
+            .ok_or_else(|| IngestError::UnsupportedType(excerpt(sent)))
+    }
+}
+
+/// Whether a parameter leaves the body readable: it is no charset, or names UTF-8.
+fn readable(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    let value = value.trim().trim_matches('"');
+    !name.trim().eq_ignore_ascii_case("charset")
+        || value.eq_ignore_ascii_case("utf-8")
+        || value.eq_ignore_ascii_case("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_types_in_any_spelling() {
+        let cases = [
+            ("application/json", ContentKind::Json),
+            ("Application/JSON; Charset=\"UTF-8\"", ContentKind::Json),
+            ("application/json;", ContentKind::Json),
+            ("application/json; profile=x; charset=utf8", ContentKind::Json),
+            ("application/x-ndjson", ContentKind::Ndjson),
+            ("application/ndjson", ContentKind::Ndjson),
+            ("application/jsonl", ContentKind::Ndjson),
+            ("application/cloudevents+json; charset=utf-8", ContentKind::CloudEvent),
+            ("application/cloudevents-batch+json", ContentKind::CloudEventBatch),
+        ];
+        for (text, kind) in cases {
+            assert_eq!(ContentKind::from_content_type(Some(text)).unwrap(), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_types_and_charsets_are_refused() {
+        let cases = [
+            None,
+            Some(""),
+            Some("text/plain"),
+            Some("application/jsonp"),
+            Some("application/json, application/json"),
+            Some("application/json; charset=latin1"),
+            Some("application/json; x=y; charset=utf-16"),
+            Some("application/cloudevents+avro"),
+        ];
+        for content_type in cases {
+            let error = ContentKind::from_content_type(content_type).unwrap_err();
+            assert!(matches!(error, IngestError::UnsupportedType(_)), "{content_type:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a body as a whole cannot be taken.
+
+use thiserror::Error;
+
+use crate::error::Kind;
+use crate::event::EventError;
+
+/// A body that cannot be taken; the message says what to send instead.
+#[derive(Debug, Error)]
+pub enum IngestError {
+    /// The body is not JSON; the text says where.
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    /// The body is JSON, but neither an event nor a list of events.
+    #[error("the body holds no events: {0}")]
+    NotEvents(&'static str),
+    /// The body is larger than allowed, as sent or decompressed.
+    #[error("the body is larger than {max_bytes} bytes; send it in smaller requests")]
+    TooLarge {
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// More events than [`super::EVENTS_MAX`].
+    #[error("the body holds more than {} events; send them in smaller requests", super::EVENTS_MAX)]
+    TooManyEvents,
+    /// A content type that is not read here, or none.
+    #[error(
+        "unsupported content type {0:?}; send application/json, application/x-ndjson, \
+         application/cloudevents+json or application/cloudevents-batch+json in UTF-8"
+    )]
+    UnsupportedType(String),
+    /// A CloudEvent in binary mode whose data is a list.
+    #[error("a CloudEvent in binary mode holds one event; send it as application/json")]
+    BinaryNdjson,
+    /// A content coding that is not read here, or too many of them.
+    #[error("unsupported content encoding {0:?}; send gzip, zstd or none")]
+    UnsupportedEncoding(String),
+    /// The body is not whole and valid in the coding that it claims.
+    #[error("the body is not valid {coding}: {reason}")]
+    BrokenEncoding {
+        /// The coding, as in `Content-Encoding`.
+        coding: &'static str,
+        /// What its decoder says.
+        reason: String,
+    },
+    /// The events could not be assembled.
+    #[error(transparent)]
+    Event(#[from] EventError),
+}
+
+impl IngestError {
+    /// What the caller can do.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NotJson(_)
+            | Self::NotEvents(_)
+            | Self::TooLarge { .. }
+            | Self::TooManyEvents
+            | Self::UnsupportedType(_)
+            | Self::BinaryNdjson
+            | Self::UnsupportedEncoding(_)
+            | Self::BrokenEncoding { .. } => Kind::Invalid,
+            Self::Event(error) => error.kind(),
+        }
+    }
+}

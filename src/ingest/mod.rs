@@ -1,0 +1,58 @@
+//! The bytes of one request → checked events and the rejections of the others.
+//!
+//! Two steps, each of which bounds what it makes out of its input: [`decompress`] undoes the
+//! transfer's `Content-Encoding`, [`decode`] reads one of the formats that [`ContentKind`] names.
+//! An [`IngestError`] means that the body as a whole cannot be taken; a bad event in a good body is
+//! a rejection in [`Decoded`]. No parser here recurses, so nesting costs no stack. Pure: no I/O.
+
+mod body;
+mod cloudevents;
+mod content;
+mod error;
+mod json;
+mod json_text;
+mod ndjson;
+
+pub use crate::event::Decoded;
+pub use body::decompress;
+pub use cloudevents::BinaryCloudEvent;
+pub use content::ContentKind;
+pub use error::IngestError;
+
+use crate::clock::Micros;
+use crate::event::{EventBatchBuilder, OrgRule};
+
+/// Events that one request can hold.
+///
+/// Rejections are kept in memory and sent back, so their number needs a bound of its own. A
+/// request of the default largest size has no room for so many valid events.
+pub const EVENTS_MAX: usize = 1 << 20;
+
+/// Reads the events of one body, already decompressed, that arrived at `now`.
+///
+/// `binary` holds the `ce-*` headers of a CloudEvent in binary mode, where the body is the data
+/// of one event; with one of the CloudEvents content types the headers mean nothing.
+pub fn decode(
+    kind: ContentKind,
+    binary: Option<BinaryCloudEvent<'_>>,
+    body: &[u8],
+    org_rule: OrgRule,
+    now: Micros,
+) -> Result<Decoded, IngestError> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let mut builder = EventBatchBuilder::new(org_rule, now);
+    match (kind, binary) {
+        (ContentKind::Json, None) => json::decode(body, &mut builder)?,
+        (ContentKind::Json, Some(binary)) => {
+            cloudevents::decode_binary(&binary, body, &mut builder)?;
+        }
+        (ContentKind::Ndjson, None) => ndjson::decode(body, &mut builder)?,
+        (ContentKind::Ndjson, Some(_)) => return Err(IngestError::BinaryNdjson),
+        (ContentKind::CloudEvent, _) => cloudevents::decode_structured(body, &mut builder)?,
+        (ContentKind::CloudEventBatch, _) => cloudevents::decode_batch(body, &mut builder)?,
+    }
+    Ok(builder.finish()?)
+}
+
+#[cfg(test)]
+mod tests;

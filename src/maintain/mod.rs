@@ -1,0 +1,5 @@
+//! Looking after an archive.
+
+mod verify;
+
+pub use self::verify::{Report, verify};
