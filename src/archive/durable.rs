@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -122,7 +123,14 @@ impl ObjectStore for DurableLocal {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list_with_offset(prefix, offset)
+        // The Delta library reads its log in the order of this listing, which every other store
+        // sorts by name; a directory has no order.
+        let listed = self.inner.list_with_offset(prefix, offset).try_collect::<Vec<_>>();
+        let sorted = listed.map_ok(|mut objects| {
+            objects.sort_by(|a, b| a.location.cmp(&b.location));
+            futures::stream::iter(objects.into_iter().map(Ok))
+        });
+        sorted.try_flatten_stream().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

@@ -53,8 +53,9 @@ impl Log {
     /// Internal only.
     pub fn new(store: Arc<dyn ObjectStore>, clock: Arc<dyn Clock>) -> Result<Self, ArchiveError> {
         let table = Arc::new(PrefixStore::new(store.clone(), paths::TABLE));
-        // The scheme tells the library to sort listings, which is right for every store.
-        let location = Url::parse(&format!("file:///{}/", paths::TABLE))
+        // The library takes the path alone from this address; a scheme of our own keeps it from
+        // looking for a folder on the machine.
+        let location = Url::parse(&format!("tokenlake:///{}/", paths::TABLE))
             .map_err(|error| ArchiveError::internal("naming the table", error))?;
         let store = default_logstore(table, store, &location, &StorageConfig::default());
         Ok(Self { store, clock })
