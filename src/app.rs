@@ -162,7 +162,8 @@ impl App {
             }
             // A first look over a large archive may outlast the deadline. It goes on by itself,
             // so that the scrapes after this one find its work done.
-            let shown = tokio::spawn(show).await.map_err(|error| AppError::Internal(error.to_string()))?;
+            let shown =
+                tokio::spawn(show).await.map_err(|error| AppError::Internal(error.to_string()))?;
             Ok(shown?)
         };
         tokio::time::timeout(deadline, work).await.map_err(|_| AppError::Deadline(deadline))?
@@ -184,7 +185,9 @@ impl App {
         let decoded = decode(kind, binary, &body, OrgRule::Only(org_id.clone()), self.clock.now())?;
         let telemetry = &self.telemetry.ingest;
         telemetry.rejected.add(decoded.rejections.len());
-        telemetry.attributes_dropped.add(usize::try_from(decoded.attributes_dropped).unwrap_or(usize::MAX));
+        telemetry
+            .attributes_dropped
+            .add(usize::try_from(decoded.attributes_dropped).unwrap_or(usize::MAX));
         Ok(decoded)
     }
 
@@ -257,6 +260,7 @@ impl App {
 fn dates_of(batch: &EventBatch) -> usize {
     let times = batch.record_batch().column_by_name("ts");
     let times = times.and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
-    let dates: HashSet<_> = times.into_iter().flat_map(|times| times.values()).map(|ts| date_of(*ts)).collect();
+    let dates: HashSet<_> =
+        times.into_iter().flat_map(|times| times.values()).map(|ts| date_of(*ts)).collect();
     dates.len()
 }

@@ -112,7 +112,8 @@ impl AccessKeys {
         let records = &self.shared.records;
         let mut keys = Vec::new();
         for found in records.list(ACCESS_KEYS).await? {
-            let Some(id) = access_key_hash(&found.path).and_then(|hash| hash.get(..ID_CHARS)) else {
+            let Some(id) = access_key_hash(&found.path).and_then(|hash| hash.get(..ID_CHARS))
+            else {
                 continue;
             };
             if let Some(record) = records.get(&found.path).await? {
@@ -184,8 +185,10 @@ impl Shared {
     async fn look(&self) -> Result<(), AccessError> {
         let at = self.clock.elapsed();
         let listed = self.records.list(ACCESS_KEYS).await?;
-        let marks: std::collections::HashMap<_, _> =
-            listed.iter().filter_map(|found| Some((access_key_hash(&found.path)?, &found.mark))).collect();
+        let marks: std::collections::HashMap<_, _> = listed
+            .iter()
+            .filter_map(|found| Some((access_key_hash(&found.path)?, &found.mark)))
+            .collect();
         let mut changed = Vec::new();
         for (hash, known) in lock(&self.known).iter_mut() {
             match marks.get(hash.to_hex().as_str()) {

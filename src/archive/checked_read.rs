@@ -64,7 +64,9 @@ impl Checksums {
             None => Err(ParquetError::General("it is longer than its checksums".into())),
             Some(block) => {
                 let at = (first + block) as u64 * BLOCK_BYTES;
-                Err(ParquetError::General(format!("the checksum of the block at byte {at} is wrong")))
+                Err(ParquetError::General(format!(
+                    "the checksum of the block at byte {at} is wrong"
+                )))
             }
         }
     }
@@ -92,7 +94,8 @@ impl CheckedReader {
             let whole = self.fetch(&[0..self.file.size_bytes]).await?;
             self.held.extend(whole.into_iter().map(|bytes| (0, bytes)));
         }
-        let missing: Vec<_> = ranges.iter().filter(|range| self.cut(range).is_none()).cloned().collect();
+        let missing: Vec<_> =
+            ranges.iter().filter(|range| self.cut(range).is_none()).cloned().collect();
         let runs = self.fetch(&missing).await?;
         let mut runs = missing.into_iter().zip(runs);
         ranges
@@ -178,7 +181,9 @@ impl AsyncFileReader for CheckedReader {
                     .with_column_index_policy(options.column_index_policy())
                     .with_offset_index_policy(options.offset_index_policy());
             }
-            let metadata = reader.with_prefetch_hint(Some(FOOTER_HINT_BYTES)).load_and_finish(&mut *self, size);
+            let metadata = reader
+                .with_prefetch_hint(Some(FOOTER_HINT_BYTES))
+                .load_and_finish(&mut *self, size);
             Ok(Arc::new(metadata.await?))
         }
         .boxed()
@@ -193,10 +198,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn reader(content: &[u8], stored: &[u8]) -> CheckedReader {
-        let file = DataFile::for_tests("f", content.len() as u64, NaiveDate::MIN, Some(Checksums::of(content)));
+        let file = DataFile::for_tests(
+            "f",
+            content.len() as u64,
+            NaiveDate::MIN,
+            Some(Checksums::of(content)),
+        );
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let place = Path::from(file.path_in_archive());
-        futures::executor::block_on(store.put(&place, Bytes::copy_from_slice(stored).into())).unwrap();
+        futures::executor::block_on(store.put(&place, Bytes::copy_from_slice(stored).into()))
+            .unwrap();
         CheckedReader::new(store, Arc::new(file))
     }
 
@@ -210,7 +221,7 @@ mod tests {
         fn ranges_come_back_as_stored(len in 1usize..400_000, cuts in prop::collection::vec((0.0..1.0, 0.0..1.0), 1..6)) {
             let content = content(len);
             let at = |part: f64| (part * len as f64) as u64;
-            let ranges: Vec<_> = cuts.iter().map(|(a, b)| at(a.min(*b))..at(a.max(*b))).collect();
+            let ranges: Vec<_> = cuts.iter().map(|(a, b): &(f64, f64)| at(a.min(*b))..at(a.max(*b))).collect();
             let mut reader = reader(&content, &content);
             let found = futures::executor::block_on(reader.get_byte_ranges(ranges.clone())).unwrap();
             for (range, bytes) in ranges.iter().zip(found) {

@@ -7,8 +7,8 @@ use chrono::{DateTime, NaiveDate};
 use deltalake_core::kernel::Add;
 
 use super::checked_read::Checksums;
-use super::ids::IdFilter;
 use super::file_write::EncodedFile;
+use super::ids::IdFilter;
 use super::paths;
 use super::stats::Stats;
 use super::{ArchiveError, EventHash};
@@ -52,7 +52,8 @@ impl DataFile {
             return Err(corrupt("its path leads out of the table"));
         }
         let date = add.partition_values.get(paths::PARTITION).and_then(Option::as_deref);
-        let date = date.and_then(paths::parse_date).ok_or_else(|| corrupt("it has no event_date"))?;
+        let date =
+            date.and_then(paths::parse_date).ok_or_else(|| corrupt("it has no event_date"))?;
         let stats = add.stats.as_deref().map(Stats::parse).unwrap_or_default();
         let tag = |name: &str| add.tags.as_ref().and_then(|tags| tags.get(name)?.as_deref());
         let orgs = stats.text_bounds("org_id").map(|(low, high)| (low.into(), high.into()));

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{

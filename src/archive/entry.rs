@@ -114,7 +114,10 @@ mod tests {
         let new = entry();
         let read = read(7, &new.bytes).unwrap();
         assert_eq!(read.commit_id, Some(new.commit_id));
-        assert_eq!(read.adds.iter().map(|add| add.path.as_str()).collect::<Vec<_>>(), ["a.parquet", "b.parquet"]);
+        assert_eq!(
+            read.adds.iter().map(|add| add.path.as_str()).collect::<Vec<_>>(),
+            ["a.parquet", "b.parquet"]
+        );
     }
 
     #[test]

@@ -31,7 +31,9 @@ pub enum ArchiveError {
         reason: String,
     },
     /// Two names that must differ in more than case.
-    #[error("organisation {asked:?} cannot be used beside {existing:?}: they differ only in case; use {existing:?}")]
+    #[error(
+        "organisation {asked:?} cannot be used beside {existing:?}: they differ only in case; use {existing:?}"
+    )]
     OrgCase {
         /// The name asked for.
         asked: String,

@@ -78,7 +78,8 @@ impl IdReader {
     ) -> Result<Vec<usize>, ArchiveError> {
         let columns = builder.parquet_schema().columns();
         let column = columns.iter().position(|column| column.name() == "event_id");
-        let column = column.ok_or_else(|| ArchiveError::corrupt(file.path_in_archive(), "it has no event_id"))?;
+        let column = column
+            .ok_or_else(|| ArchiveError::corrupt(file.path_in_archive(), "it has no event_id"))?;
         let mut groups = Vec::new();
         for group in 0..builder.metadata().num_row_groups() {
             let filter = builder.get_row_group_column_bloom_filter(group, column).await;
@@ -106,19 +107,26 @@ impl IdReader {
         let mut batches = builder.build().map_err(|error| damaged(file, error))?;
         while let Some(batch) = batches.try_next().await.map_err(|error| damaged(file, error))? {
             self.hashes(&batch)
-                .ok_or_else(|| ArchiveError::corrupt(file.path_in_archive(), "its ids are not text"))?
+                .ok_or_else(|| {
+                    ArchiveError::corrupt(file.path_in_archive(), "its ids are not text")
+                })?
                 .for_each(&mut each);
         }
         Ok(())
     }
 
     /// The fingerprints of a batch's events; `None` if it lacks the columns.
-    fn hashes<'a>(&'a self, batch: &'a RecordBatch) -> Option<impl Iterator<Item = EventHash> + 'a> {
+    fn hashes<'a>(
+        &'a self,
+        batch: &'a RecordBatch,
+    ) -> Option<impl Iterator<Item = EventHash> + 'a> {
         let orgs = batch.column_by_name("org_id")?.as_string_opt::<i32>()?;
         let ids = batch.column_by_name("event_id")?.as_string_opt::<i32>()?;
-        Some(orgs.iter().zip(ids).map(|(org, id)| {
-            self.hasher.hash(org.unwrap_or_default(), id.unwrap_or_default())
-        }))
+        Some(
+            orgs.iter()
+                .zip(ids)
+                .map(|(org, id)| self.hasher.hash(org.unwrap_or_default(), id.unwrap_or_default())),
+        )
     }
 }
 

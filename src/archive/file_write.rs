@@ -39,11 +39,14 @@ pub struct EncodedFile {
 /// # Errors
 /// Internal, if Arrow or Parquet refuse the rows.
 pub fn encode(rows: &RecordBatch, hasher: &IdHasher) -> Result<EncodedFile, ArchiveError> {
-    let internal = |error: &dyn std::fmt::Display| ArchiveError::internal("encoding a data file", error);
-    let sort = SORT_COLUMNS.iter().filter_map(|name| rows.column_by_name(name)).map(|column| {
-        SortColumn { values: column.clone(), options: None }
-    });
-    let order = lexsort_to_indices(&sort.collect::<Vec<_>>(), None).map_err(|error| internal(&error))?;
+    let internal =
+        |error: &dyn std::fmt::Display| ArchiveError::internal("encoding a data file", error);
+    let sort = SORT_COLUMNS
+        .iter()
+        .filter_map(|name| rows.column_by_name(name))
+        .map(|column| SortColumn { values: column.clone(), options: None });
+    let order =
+        lexsort_to_indices(&sort.collect::<Vec<_>>(), None).map_err(|error| internal(&error))?;
     let rows = take_record_batch(rows, &order).map_err(|error| internal(&error))?;
     let mut bytes = Vec::with_capacity(rows.num_rows() * 64);
     let mut writer = ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties(&rows)?))

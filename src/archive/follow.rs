@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::ArchiveError;
 use super::entry::Entry;
 use super::log::Log;
 use super::snapshot::Snapshot;
-use super::ArchiveError;
 use crate::clock::Clock;
 use crate::telemetry::Telemetry;
 

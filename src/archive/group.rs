@@ -57,14 +57,19 @@ impl Group {
         let schema = crate::event::schema();
         let rows = concat_batches(&schema, batches.iter().map(EventBatch::record_batch))
             .map_err(|error| internal(error.to_string()))?;
-        let (orgs, ids) = (file_write::text(&rows, "org_id")?, file_write::text(&rows, "event_id")?);
+        let (orgs, ids) =
+            (file_write::text(&rows, "org_id")?, file_write::text(&rows, "event_id")?);
         let times = rows.column_by_name("ts");
         let times = times.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
         let times = times.ok_or_else(|| internal("no column ts".into()))?;
-        let owners = batches.iter().enumerate().flat_map(|(batch, rows)| std::iter::repeat_n(batch, rows.len()));
+        let owners = batches
+            .iter()
+            .enumerate()
+            .flat_map(|(batch, rows)| std::iter::repeat_n(batch, rows.len()));
         let mut each = Vec::with_capacity(rows.num_rows());
         for (((batch, org), id), ts) in owners.zip(orgs).zip(ids).zip(times.values()) {
-            let date = date_of(*ts).ok_or_else(|| internal("a time outside the calendar".into()))?;
+            let date =
+                date_of(*ts).ok_or_else(|| internal("a time outside the calendar".into()))?;
             let hash = hasher.hash(org.unwrap_or_default(), id.unwrap_or_default());
             each.push(Row { batch, date, hash, duplicate: false });
         }
@@ -77,8 +82,10 @@ impl Group {
         let mut seen: HashSet<(NaiveDate, EventHash)> = HashSet::with_capacity(self.each.len());
         for row in &mut self.each {
             let day = Days::new(1);
-            let dates = [row.date.checked_sub_days(day), Some(row.date), row.date.checked_add_days(day)];
-            row.duplicate = dates.into_iter().flatten().any(|date| seen.contains(&(date, row.hash)));
+            let dates =
+                [row.date.checked_sub_days(day), Some(row.date), row.date.checked_add_days(day)];
+            row.duplicate =
+                dates.into_iter().flatten().any(|date| seen.contains(&(date, row.hash)));
             if !row.duplicate {
                 seen.insert((row.date, row.hash));
             }
@@ -100,7 +107,11 @@ impl Group {
             .iter()
             .zip(ids)
             .filter(|(row, _)| !row.duplicate)
-            .map(|(row, id)| Wanted { date: row.date, hash: row.hash, event_id: id.unwrap_or_default() })
+            .map(|(row, id)| Wanted {
+                date: row.date,
+                hash: row.hash,
+                event_id: id.unwrap_or_default(),
+            })
             .collect();
         let found = known.find(snapshot, &wanted).await?;
         for row in self.each.iter_mut().filter(|row| !row.duplicate) {
@@ -121,8 +132,10 @@ impl Group {
         store: &Arc<dyn ObjectStore>,
         now: Micros,
     ) -> Result<(), ArchiveError> {
-        let dates: HashSet<_> = self.each.iter().filter(|row| !row.duplicate).map(|row| row.date).collect();
-        let missing: Vec<_> = dates.into_iter().filter(|date| !self.files.contains_key(date)).collect();
+        let dates: HashSet<_> =
+            self.each.iter().filter(|row| !row.duplicate).map(|row| row.date).collect();
+        let missing: Vec<_> =
+            dates.into_iter().filter(|date| !self.files.contains_key(date)).collect();
         let mut work = Vec::with_capacity(missing.len());
         for date in missing {
             let keep: BooleanArray =
@@ -161,7 +174,8 @@ async fn write_file(
     now: Micros,
 ) -> Result<(NaiveDate, NewFile), ArchiveError> {
     let encoded = tokio::task::spawn_blocking(move || file_write::encode(&rows, &hasher)).await;
-    let encoded = encoded.map_err(|error| ArchiveError::internal("encoding a data file", error))??;
+    let encoded =
+        encoded.map_err(|error| ArchiveError::internal("encoding a data file", error))??;
     let path = paths::data_file(date, Uuid::new_v4());
     let add = add_action(&path, date, &encoded, now);
     let EncodedFile { bytes, ids, .. } = encoded;

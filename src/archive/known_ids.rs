@@ -153,7 +153,8 @@ impl KnownIds {
     async fn read_if_it_fits(&mut self, date: NaiveDate) -> Result<(), ArchiveError> {
         let Some(known) = self.dates.get(&date) else { return Ok(()) };
         let files = known.unread.clone();
-        let rows = files.iter().map(|file| file.rows.unwrap_or(u64::MAX)).fold(0, u64::saturating_add);
+        let rows =
+            files.iter().map(|file| file.rows.unwrap_or(u64::MAX)).fold(0, u64::saturating_add);
         let more = usize::try_from(rows)
             .unwrap_or(usize::MAX)
             .saturating_mul(ID_BYTES)
@@ -215,7 +216,9 @@ impl DateIds {
         }
         let arrivals = self.version.and_then(|version| snapshot.arrivals_since(version));
         let came: Vec<_> = match arrivals {
-            Some(arrivals) => arrivals.map(|came| &came.file).filter(|file| file.date == date).cloned().collect(),
+            Some(arrivals) => {
+                arrivals.map(|came| &came.file).filter(|file| file.date == date).cloned().collect()
+            }
             None => {
                 self.unread.clear();
                 snapshot.files_of(date).cloned().collect()

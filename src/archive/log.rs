@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use deltalake_core::checkpoints;
 use deltalake_core::kernel::{Action, Snapshot as DeltaSnapshot};
-use deltalake_core::table::config::TablePropertiesExt as _;
 use deltalake_core::logstore::{CommitOrBytes, LogStore, StorageConfig, default_logstore};
+use deltalake_core::table::config::TablePropertiesExt as _;
 use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::TryStreamExt as _;
 use object_store::ObjectStore;
@@ -89,7 +89,10 @@ impl Log {
         }
         if snapshot.version() < listing.newest {
             let missing = paths::log_entry(snapshot.version() + 1);
-            return Err(ArchiveError::corrupt(missing, "later entries exist but this one does not"));
+            return Err(ArchiveError::corrupt(
+                missing,
+                "later entries exist but this one does not",
+            ));
         }
         Ok(snapshot)
     }
@@ -125,7 +128,8 @@ impl Log {
             }
             _ => Err(ArchiveError::Unsupported {
                 path: paths::log_entry(next.version()),
-                reason: "another program changed the table's description; restart to check it".into(),
+                reason: "another program changed the table's description; restart to check it"
+                    .into(),
             }),
         }
     }
@@ -174,12 +178,19 @@ impl Log {
 
     /// After a slow put (a suspended machine, say), log cleanup may have passed this version, and
     /// the entry would lie where nobody reads it.
-    async fn check_not_cleaned_away(&self, version: u64, took: Duration) -> Result<(), ArchiveError> {
+    async fn check_not_cleaned_away(
+        &self,
+        version: u64,
+        took: Duration,
+    ) -> Result<(), ArchiveError> {
         const SLOW: Duration = Duration::from_secs(600);
         if took < SLOW || version == 0 || self.read(version - 1).await?.is_some() {
             return Ok(());
         }
-        Err(ArchiveError::internal("committing", "the log was cleaned past a commit that took too long"))
+        Err(ArchiveError::internal(
+            "committing",
+            "the log was cleaned past a commit that took too long",
+        ))
     }
 
     /// Writes a checkpoint of the newest version, and removes entries that it makes needless and
@@ -188,7 +199,8 @@ impl Log {
     /// # Errors
     /// Unavailable; nothing is lost by it.
     pub async fn checkpoint(&self) -> Result<(), ArchiveError> {
-        let failed = |error: DeltaTableError| ArchiveError::unavailable("writing a checkpoint", error);
+        let failed =
+            |error: DeltaTableError| ArchiveError::unavailable("writing a checkpoint", error);
         let mut table = DeltaTable::new(self.store.clone());
         table.load().await.map_err(failed)?;
         checkpoints::create_checkpoint(&table, None).await.map_err(failed)?;
@@ -207,10 +219,15 @@ impl Log {
             }
             error => ArchiveError::corrupt(paths::log_entry(version), error),
         };
-        let delta = DeltaSnapshot::try_new(self.store.as_ref(), Some(version)).await.map_err(damaged)?;
+        let delta =
+            DeltaSnapshot::try_new(self.store.as_ref(), Some(version)).await.map_err(damaged)?;
         let table = TableInfo::check(delta.protocol(), delta.metadata())?;
-        let views: Vec<_> = delta.file_views(self.store.as_ref(), None).try_collect().await.map_err(damaged)?;
-        #[allow(deprecated, reason = "the action is the one form that checkpoints and entries share")]
+        let views: Vec<_> =
+            delta.file_views(self.store.as_ref(), None).try_collect().await.map_err(damaged)?;
+        #[allow(
+            deprecated,
+            reason = "the action is the one form that checkpoints and entries share"
+        )]
         let files = views.iter().map(|view| DataFile::from_add(&view.add_action()));
         Ok(Snapshot::new(version, table, files.collect::<Result<Vec<_>, _>>()?.into_iter()))
     }
@@ -225,7 +242,9 @@ impl Log {
     async fn list(&self) -> Result<Listing, ArchiveError> {
         let folder = Path::from("_delta_log");
         let store = self.store.object_store(None);
-        let failed = |error| ArchiveError::unavailable(format!("listing {}/_delta_log", paths::TABLE), error);
+        let failed = |error| {
+            ArchiveError::unavailable(format!("listing {}/_delta_log", paths::TABLE), error)
+        };
         let mut names = store.list(Some(&folder));
         let mut listing = Listing::default();
         while let Some(object) = names.try_next().await.map_err(failed)? {
@@ -250,7 +269,8 @@ impl Listing {
 
     fn take(&mut self, name: &str) {
         let Some((digits, ending)) = name.split_once('.') else { return };
-        let Some(version) = (digits.len() == 20).then(|| digits.parse::<u64>().ok()).flatten() else {
+        let Some(version) = (digits.len() == 20).then(|| digits.parse::<u64>().ok()).flatten()
+        else {
             return;
         };
         if ending == "json" {

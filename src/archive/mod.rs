@@ -112,7 +112,10 @@ impl Archive {
     ///
     /// # Errors
     /// Unavailable.
-    pub async fn exists(store: Arc<dyn ObjectStore>, clock: Arc<dyn Clock>) -> Result<bool, ArchiveError> {
+    pub async fn exists(
+        store: Arc<dyn ObjectStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<bool, ArchiveError> {
         Log::new(store, clock)?.exists().await
     }
 

@@ -41,24 +41,37 @@ impl Records {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(error) => Err(error),
         };
-        let bytes = bytes.map_err(|error| ArchiveError::unavailable(format!("reading {path}"), error))?;
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| ArchiveError::corrupt(path.as_ref(), error))
+        let bytes =
+            bytes.map_err(|error| ArchiveError::unavailable(format!("reading {path}"), error))?;
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| ArchiveError::corrupt(path.as_ref(), error))
     }
 
     /// Writes a record, over an older one.
     ///
     /// # Errors
     /// Unavailable.
-    pub async fn put<T: Serialize + Sync>(&self, path: &Path, record: &T) -> Result<(), ArchiveError> {
+    pub async fn put<T: Serialize + Sync>(
+        &self,
+        path: &Path,
+        record: &T,
+    ) -> Result<(), ArchiveError> {
         let answer = self.store.put(path, json(record)?).await;
-        answer.map(drop).map_err(|error| ArchiveError::unavailable(format!("writing {path}"), error))
+        answer
+            .map(drop)
+            .map_err(|error| ArchiveError::unavailable(format!("writing {path}"), error))
     }
 
     /// Writes a record where none is; false if one is.
     ///
     /// # Errors
     /// Unavailable.
-    pub async fn put_new<T: Serialize + Sync>(&self, path: &Path, record: &T) -> Result<bool, ArchiveError> {
+    pub async fn put_new<T: Serialize + Sync>(
+        &self,
+        path: &Path,
+        record: &T,
+    ) -> Result<bool, ArchiveError> {
         let create = PutOptions::from(PutMode::Create);
         match self.store.put_opts(path, json(record)?, create).await {
             Ok(_) => Ok(true),
@@ -74,7 +87,9 @@ impl Records {
     pub async fn list(&self, folder: &str) -> Result<Vec<RecordMark>, ArchiveError> {
         let found = self.store.list(Some(&Path::from(folder)));
         let marks = found.map_ok(|object| RecordMark {
-            mark: object.e_tag.unwrap_or_else(|| format!("{} {}", object.last_modified, object.size)),
+            mark: object
+                .e_tag
+                .unwrap_or_else(|| format!("{} {}", object.last_modified, object.size)),
             path: object.location,
         });
         let marks: Result<Vec<_>, _> = marks.try_collect().await;
@@ -101,6 +116,7 @@ impl Records {
 }
 
 fn json<T: Serialize>(record: &T) -> Result<PutPayload, ArchiveError> {
-    let bytes = serde_json::to_vec(record).map_err(|error| ArchiveError::internal("writing a record", error))?;
+    let bytes = serde_json::to_vec(record)
+        .map_err(|error| ArchiveError::internal("writing a record", error))?;
     Ok(Bytes::from(bytes).into())
 }

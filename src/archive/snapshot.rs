@@ -87,9 +87,8 @@ impl Snapshot {
     /// Corrupt, naming the entry, if the entry changes what was counted.
     pub fn next(&self, entry: &Entry) -> Result<Self, ArchiveError> {
         let mut next = Self { version: self.version + 1, ..self.clone() };
-        let corrupt = |reason: String| {
-            ArchiveError::corrupt(paths::log_entry(self.version + 1), reason)
-        };
+        let corrupt =
+            |reason: String| ArchiveError::corrupt(paths::log_entry(self.version + 1), reason);
         let (mut rows_moved_out, mut rows_moved_in) = (Some(0_u64), Some(0_u64));
         for remove in &entry.removes {
             let file = next.take(&remove.path).ok_or_else(|| {
@@ -136,7 +135,9 @@ impl Snapshot {
 
     fn forget_old_arrivals(&mut self) {
         while self.arrivals.len() > ARRIVALS_MAX {
-            let Some((oldest, _)) = self.arrivals.get_min().map(|(key, _)| key.clone()) else { return };
+            let Some((oldest, _)) = self.arrivals.get_min().map(|(key, _)| key.clone()) else {
+                return;
+            };
             let kept = self.arrivals.split(&(oldest + 1, Arc::from(""))).1;
             self.arrivals = kept;
             self.arrivals_after = oldest;
@@ -197,7 +198,9 @@ mod tests {
         let refuse = |adds: Vec<Add>, removes: Vec<Remove>| {
             start().next(&Entry { adds, removes, ..Entry::default() }).unwrap_err().to_string()
         };
-        assert!(refuse(vec![add("c", 4, false)], vec![remove("a", false)]).contains("different number"));
+        assert!(
+            refuse(vec![add("c", 4, false)], vec![remove("a", false)]).contains("different number")
+        );
         assert!(refuse(vec![], vec![remove("a", true)]).contains("deletes the events"));
         assert!(refuse(vec![], vec![remove("x", false)]).contains("not in the table"));
         assert!(refuse(vec![add("a", 2, true)], vec![]).contains("second time"));

@@ -121,7 +121,10 @@ mod tests {
         let rows = RecordBatch::try_from_iter([
             ("org_id", column(Arc::new(StringArray::from(vec![org])))),
             ("model", column(Arc::new(StringArray::from(vec![model])))),
-            ("ts", column(Arc::new(TimestampMicrosecondArray::from(vec![ts]).with_timezone("UTC")))),
+            (
+                "ts",
+                column(Arc::new(TimestampMicrosecondArray::from(vec![ts]).with_timezone("UTC"))),
+            ),
         ])
         .unwrap();
         Stats::parse(&Stats::of(&rows).to_text())

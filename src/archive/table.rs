@@ -39,16 +39,21 @@ impl TableInfo {
         let metadata = to_value(metadata)?;
         let version = |key: &str| protocol.get(key).and_then(Value::as_u64).unwrap_or(u64::MAX);
         if version("minReaderVersion") > 1 || version("minWriterVersion") > 2 {
-            return Err(unsupported("another program upgraded its Delta protocol past reader 1, writer 2"));
+            return Err(unsupported(
+                "another program upgraded its Delta protocol past reader 1, writer 2",
+            ));
         }
         let columns = metadata.get("partitionColumns");
         if columns != Some(&Value::from(vec![paths::PARTITION])) {
             return Err(unsupported("it is not partitioned by event_date"));
         }
-        let setting = |key: &str| metadata.get("configuration").and_then(|map| map.get(key)?.as_str());
+        let setting =
+            |key: &str| metadata.get("configuration").and_then(|map| map.get(key)?.as_str());
         let format = setting(FORMAT_KEY).and_then(|format| format.parse::<u64>().ok());
         match format {
-            None => return Err(unsupported("it is not a tokenlake archive; choose another --archive")),
+            None => {
+                return Err(unsupported("it is not a tokenlake archive; choose another --archive"));
+            }
             Some(format) if format > FORMAT => {
                 return Err(unsupported("a newer tokenlake wrote it; upgrade this one"));
             }
@@ -66,9 +71,8 @@ impl TableInfo {
 /// # Errors
 /// Internal, if Delta cannot express the schema.
 pub fn creation(event_schema: &Schema) -> Result<Vec<Action>, ArchiveError> {
-    let internal = |error: &dyn ToString| {
-        ArchiveError::internal("describing the table", error.to_string())
-    };
+    let internal =
+        |error: &dyn ToString| ArchiveError::internal("describing the table", error.to_string());
     let mut fields: Vec<_> = event_schema.fields().iter().cloned().collect();
     fields.push(Field::new(paths::PARTITION, DataType::Date32, false).into());
     let schema: StructType =
@@ -79,7 +83,8 @@ pub fn creation(event_schema: &Schema) -> Result<Vec<Action>, ArchiveError> {
         (LOG_RETENTION_KEY, LOG_RETENTION.to_owned()),
         ("delta.enableExpiredLogCleanup", "true".to_owned()),
     ];
-    let metadata = new_metadata(&schema, [paths::PARTITION], settings).map_err(|error| internal(&error))?;
+    let metadata =
+        new_metadata(&schema, [paths::PARTITION], settings).map_err(|error| internal(&error))?;
     let protocol: Protocol =
         serde_json::from_value(serde_json::json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
             .map_err(|error| internal(&error))?;

@@ -66,7 +66,9 @@ impl Writer {
     /// Starts the task that commits.
     pub(super) fn start(committer: Committer) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let bytes = Arc::new(Semaphore::new(committer.settings.queue_bytes_max.min(Semaphore::MAX_PERMITS)));
+        let bytes = Arc::new(Semaphore::new(
+            committer.settings.queue_bytes_max.min(Semaphore::MAX_PERMITS),
+        ));
         let task = tokio::spawn(committer.run(waiting));
         Self { queue, bytes, task }
     }
@@ -83,7 +85,8 @@ impl Writer {
         }
         let size = u32::try_from(batch.record_batch().get_array_memory_size()).unwrap_or(u32::MAX);
         let bytes = self.bytes.clone().try_acquire_many_owned(size);
-        let bytes = bytes.map_err(|_| ArchiveError::Overloaded("too many bytes wait to be committed"))?;
+        let bytes =
+            bytes.map_err(|_| ArchiveError::Overloaded("too many bytes wait to be committed"))?;
         let (reply, answer) = oneshot::channel();
         let submission = Submission { batch, reply, _bytes: bytes };
         self.queue.try_send(submission).map_err(|error| match error {
@@ -159,7 +162,8 @@ impl Committer {
             if group.files().is_empty() {
                 return Ok(group);
             }
-            let actions = group.files().values().map(|file| Action::Add(file.add.clone())).collect();
+            let actions =
+                group.files().values().map(|file| Action::Add(file.add.clone())).collect();
             let entry = entry::write("WRITE", actions, self.clock.now())?;
             let version = snapshot.version() + 1;
             match self.log.put(version, &entry).await? {

@@ -26,7 +26,13 @@ pub struct Args {
     pub archive: ArchiveLocation,
 
     /// How logs are written, to stderr. RUST_LOG chooses what is logged.
-    #[arg(long, global = true, env = "TOKENLAKE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        global = true,
+        env = "TOKENLAKE_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
     pub log_format: LogFormat,
 
     /// What to do.

@@ -13,16 +13,26 @@ use crate::clock::{Clock, Micros};
 use crate::telemetry::Telemetry;
 
 /// Makes, lists or revokes keys.
-pub(super) async fn run(location: &ArchiveLocation, command: KeyCommand) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    location: &ArchiveLocation,
+    command: KeyCommand,
+) -> anyhow::Result<ExitCode> {
     let clock = open::clock();
     match command {
         KeyCommand::Create { org, scope, expires, name } => {
             // The first key may come before the first server: then this makes the archive.
             let settings = WriterSettings::default();
-            let archive =
-                Archive::open(open::store(location)?, clock.clone(), Telemetry::new(), settings, None).await?;
+            let archive = Archive::open(
+                open::store(location)?,
+                clock.clone(),
+                Telemetry::new(),
+                settings,
+                None,
+            )
+            .await?;
             let keys = AccessKeys::new(archive.records().clone(), clock.clone());
-            let expires_at_us = expires.map(|expires| expiry(clock.as_ref(), expires)).transpose()?;
+            let expires_at_us =
+                expires.map(|expires| expiry(clock.as_ref(), expires)).transpose()?;
             let new = NewKey { org_id: org, scopes: Scopes::or_all(scope), name, expires_at_us };
             print_result(keys.create(new).await?.reveal());
         }
@@ -47,11 +57,16 @@ pub(super) async fn run(location: &ArchiveLocation, command: KeyCommand) -> anyh
 pub(super) fn expiry(clock: &dyn Clock, after: Duration) -> anyhow::Result<Micros> {
     let after = i64::try_from(after.as_micros()).ok();
     let at = after.and_then(|after| clock.now().checked_add(after)).filter(|at| time(*at) != "-");
-    at.ok_or_else(|| anyhow::anyhow!("--expires is too far in the future; leave it out for a key without end"))
+    at.ok_or_else(|| {
+        anyhow::anyhow!("--expires is too far in the future; leave it out for a key without end")
+    })
 }
 
 fn print_table(keys: &[ListedKey], now: Micros) {
-    print_result(&format!("{:<16}  {:<24}  {:<8}  {:<20}  {:<20}  {:<34}  NAME", "ID", "ORG", "STATE", "CREATED", "EXPIRES", "SCOPES"));
+    print_result(&format!(
+        "{:<16}  {:<24}  {:<8}  {:<20}  {:<20}  {:<34}  NAME",
+        "ID", "ORG", "STATE", "CREATED", "EXPIRES", "SCOPES"
+    ));
     for ListedKey { id, record } in keys {
         let expires = record.expires_at_us.map_or_else(|| "never".to_owned(), time);
         print_result(&format!(

@@ -36,7 +36,9 @@ pub(super) fn store(location: &ArchiveLocation) -> anyhow::Result<Arc<dyn Object
 pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archive> {
     let store = store(location)?;
     if !Archive::exists(store.clone(), clock()).await? {
-        anyhow::bail!("there is no archive at {location}; choose another --archive, or start one with: tokenlake serve");
+        anyhow::bail!(
+            "there is no archive at {location}; choose another --archive, or start one with: tokenlake serve"
+        );
     }
     let settings = WriterSettings::default();
     Ok(Archive::open(store, clock(), Telemetry::new(), settings, None).await?)

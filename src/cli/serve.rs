@@ -50,16 +50,21 @@ pub(super) async fn serve(
         None => None,
         Some(address) => {
             let admin = TcpListener::bind(address).await;
-            let admin = admin.with_context(|| format!("cannot listen on {address}; choose another --admin-listen"))?;
+            let admin = admin.with_context(|| {
+                format!("cannot listen on {address}; choose another --admin-listen")
+            })?;
             print_note(&format!("telemetry on http://{}/metrics", admin.local_addr()?));
             let routes = http::admin_router(app.telemetry().clone());
             let stop = stop.clone().cancelled_owned();
-            Some(tokio::spawn(axum::serve(admin, routes).with_graceful_shutdown(stop).into_future()))
+            Some(tokio::spawn(
+                axum::serve(admin, routes).with_graceful_shutdown(stop).into_future(),
+            ))
         }
     };
     let address = listener.local_addr()?;
     let routes = http::router(app.clone());
-    let server = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let server =
+        axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     let server = tokio::spawn(server.into_future());
     print_note(&format!("listening on http://{address}"));
     signalled().await?;

@@ -27,7 +27,8 @@ pub(super) async fn run(location: &ArchiveLocation) -> anyhow::Result<ExitCode> 
             print_note(&format!("read {done} of {files} files"));
         }
     };
-    let report = maintain::verify(&archive, &engine, &rollup, open::clock().now(), progress).await?;
+    let report =
+        maintain::verify(&archive, &engine, &rollup, open::clock().now(), progress).await?;
     report.differences.iter().for_each(|line| print_result(line));
     print_result(&format!(
         "verified {} events in {} files of {} organisations at version {}: {}",

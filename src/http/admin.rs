@@ -14,7 +14,9 @@ pub fn router(telemetry: Telemetry) -> Router {
     let scrape = move || async move {
         match telemetry.encode() {
             Ok(text) => ([(CONTENT_TYPE, telemetry::CONTENT_TYPE)], text).into_response(),
-            Err(error) => error::plain(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()).into_response(),
+            Err(error) => {
+                error::plain(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()).into_response()
+            }
         }
     };
     Router::new().route("/metrics", get(scrape))

@@ -8,7 +8,11 @@ use crate::access::{AccessError, Caller, Scope};
 use crate::app::App;
 
 /// The caller of a request that needs `scope`.
-pub(super) async fn caller(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Caller, HttpError> {
+pub(super) async fn caller(
+    app: &App,
+    headers: &HeaderMap,
+    scope: Scope,
+) -> Result<Caller, HttpError> {
     let token = bearer(headers).ok_or(AccessError::Unauthenticated)?;
     let caller = app.authenticate(token).await?;
     caller.allow(scope)?;
@@ -26,6 +30,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// All values of a header as one list; `None` without any that is text.
 pub(super) fn joined(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<String> {
-    let values: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    let values: Vec<_> =
+        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     (!values.is_empty()).then(|| values.join(","))
 }

@@ -1,8 +1,8 @@
 //! The one place where error kinds become status codes.
 
 use axum::Json;
-use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -81,7 +81,9 @@ impl From<AccessError> for HttpError {
 impl From<IngestError> for HttpError {
     fn from(error: IngestError) -> Self {
         let status = match &error {
-            IngestError::TooLarge { .. } | IngestError::TooManyEvents => StatusCode::PAYLOAD_TOO_LARGE,
+            IngestError::TooLarge { .. } | IngestError::TooManyEvents => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             IngestError::UnsupportedType(_)
             | IngestError::UnsupportedEncoding(_)
             | IngestError::BinaryNdjson => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -35,7 +35,8 @@ pub(super) async fn post(
     body: Body,
 ) -> Result<Response, HttpError> {
     let org_id = caller(&shared.app, &headers, Scope::EventsWrite).await?.org_id;
-    let content_type = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let content_type =
+        headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let kind = ContentKind::from_content_type(content_type.as_deref())?;
     let bytes_max = shared.app.settings().body_bytes_max;
     let _memory = reserve(&shared, &headers, bytes_max).await?;
@@ -54,7 +55,8 @@ async fn reserve<'a>(
     headers: &HeaderMap,
     bytes_max: usize,
 ) -> Result<SemaphorePermit<'a>, HttpError> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > bytes_max) {
         return Err(IngestError::TooLarge { max_bytes: bytes_max }.into());
     }
@@ -63,7 +65,10 @@ async fn reserve<'a>(
     let permits = shared.bodies.acquire_many(u32::try_from(kib).unwrap_or(u32::MAX));
     match tokio::time::timeout(MEMORY_WAIT, permits).await {
         Ok(Ok(permit)) => Ok(permit),
-        _ => Err(plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once; try again in a second")),
+        _ => Err(plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many requests at once; try again in a second",
+        )),
     }
 }
 
@@ -74,7 +79,9 @@ async fn read(body: Body, bytes_max: usize) -> Result<Bytes, HttpError> {
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(IngestError::TooLarge { max_bytes: bytes_max }.into())
         }
-        Ok(Err(error)) => Err(plain(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}"))),
+        Ok(Err(error)) => {
+            Err(plain(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}")))
+        }
         Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "the body took more than a minute")),
     }
 }

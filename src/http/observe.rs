@@ -10,7 +10,11 @@ use axum::response::Response;
 use crate::telemetry::Telemetry;
 
 /// Counts a request under its route's pattern, never under the client's text.
-pub(super) async fn observe(State(telemetry): State<Telemetry>, request: Request, next: Next) -> Response {
+pub(super) async fn observe(
+    State(telemetry): State<Telemetry>,
+    request: Request,
+    next: Next,
+) -> Response {
     let start = Instant::now();
     let endpoint = match request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) {
         Some("/metrics") => "/metrics",

@@ -86,7 +86,8 @@ async fn check_file(
     let check = engine.file_check(file).await?;
     report.events += check.events;
     if file.rows.is_some_and(|rows| rows != check.events) {
-        report.differs(format!("{path} holds {} events, the log says {:?}", check.events, file.rows));
+        report
+            .differs(format!("{path} holds {} events, the log says {:?}", check.events, file.rows));
     }
     if check.misplaced > 0 {
         report.differs(format!("{path} holds {} events of another date", check.misplaced));
@@ -133,7 +134,8 @@ async fn compare(
         *sums = (sums.0 + row.requests, sums.1 + row.total_tokens, sums.2 + row.cost);
         orgs.insert(row.org_id);
     }
-    let rolling: BTreeMap<_, _> = engine.rolling_cost(files, now - DAY, now).await?.into_iter().collect();
+    let rolling: BTreeMap<_, _> =
+        engine.rolling_cost(files, now - DAY, now).await?.into_iter().collect();
     orgs.extend(rolling.keys().cloned());
     report.orgs = orgs.len();
     for org in &orgs {
@@ -151,7 +153,9 @@ async fn compare(
         }
         let expected = rolling.get(org).copied().unwrap_or_default();
         if cost != expected {
-            report.differs(format!("organisation {org:?}: rolling cost shown {cost}, in the rows {expected}"));
+            report.differs(format!(
+                "organisation {org:?}: rolling cost shown {cost}, in the rows {expected}"
+            ));
         }
     }
     Ok(())

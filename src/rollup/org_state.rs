@@ -83,7 +83,10 @@ impl OrgState {
         for (file, cells) in came {
             self.usage.add(&cells);
             for (hour, edge) in &mut self.edges {
-                cells.iter().filter(|cell| cell.hour == *hour).for_each(|cell| edge.add(&file, HourCost::of(cell)));
+                cells
+                    .iter()
+                    .filter(|cell| cell.hour == *hour)
+                    .for_each(|cell| edge.add(&file, HourCost::of(cell)));
             }
         }
         self.snapshot = snapshot.clone();
@@ -153,7 +156,9 @@ impl OrgState {
     async fn load_edge(&mut self, hour: Micros, partials: &PartialCache) -> Result<(), SqlError> {
         let files = date_of(hour).into_iter().flat_map(|date| self.snapshot.files_of(date));
         let files: Vec<_> = files
-            .filter(|file| file.may_hold_time(hour, hour + HOUR - 1) && file.may_hold_org(&self.org_id))
+            .filter(|file| {
+                file.may_hold_time(hour, hour + HOUR - 1) && file.may_hold_org(&self.org_id)
+            })
             .cloned()
             .collect();
         let mut edge = Edge::new(hour);
@@ -174,11 +179,6 @@ impl OrgState {
     /// The version that the usage is of.
     pub fn version(&self) -> u64 {
         self.snapshot.version()
-    }
-
-    /// Memory held, about.
-    pub fn bytes(&self) -> usize {
-        self.usage.bytes() + self.edges.values().map(Edge::bytes).sum::<usize>()
     }
 }
 

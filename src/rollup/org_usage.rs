@@ -101,16 +101,6 @@ impl OrgUsage {
     pub fn last_event(&self) -> Option<Micros> {
         self.last_event
     }
-
-    /// Memory held, about.
-    pub fn bytes(&self) -> usize {
-        let series: usize = self
-            .series
-            .keys()
-            .map(|(provider, model)| size_of::<SeriesTotals>() + provider.len() + model.len() + 96)
-            .sum();
-        size_of::<Self>() + series + self.hours.len() * (size_of::<HourCost>() + 24)
-    }
 }
 
 #[cfg(test)]
@@ -128,7 +118,12 @@ mod tests {
                 PartialCell {
                     series: name.map(|name| (name.as_str().into(), "m".into())),
                     hour,
-                    totals: SeriesTotals { requests, cost, input_tokens: cost / 7, ..SeriesTotals::default() },
+                    totals: SeriesTotals {
+                        requests,
+                        cost,
+                        input_tokens: cost / 7,
+                        ..SeriesTotals::default()
+                    },
                     first_ts: hour + offset / 2,
                     last_ts: hour + offset,
                 }

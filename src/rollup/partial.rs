@@ -81,7 +81,10 @@ fn cell(row: PartialRow, names: &mut HashSet<Arc<str>>) -> PartialCell {
         }
     };
     PartialCell {
-        series: row.provider.zip(row.model).map(|(provider, model)| (shared(provider), shared(model))),
+        series: row
+            .provider
+            .zip(row.model)
+            .map(|(provider, model)| (shared(provider), shared(model))),
         hour: row.hour,
         totals: SeriesTotals {
             requests: row.requests,

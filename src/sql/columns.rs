@@ -1,9 +1,9 @@
 //! Reading the columns of a query's result by name and type.
 
 use arrow::array::{Array as _, ArrayAccessor, AsArray as _, RecordBatch};
-use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 
 use super::SqlError;
 use super::queries::Query;
@@ -25,7 +25,8 @@ impl Columns<'_> {
 
     /// A time column that is never null.
     pub(super) fn times(&self, name: &str) -> Result<Vec<Micros>, SqlError> {
-        let column = self.cast(name, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))?;
+        let column =
+            self.cast(name, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))?;
         let times = column.as_primitive_opt::<TimestampMicrosecondType>();
         self.all(name, times.ok_or_else(|| self.wrong(name))?)
     }
@@ -61,6 +62,9 @@ impl Columns<'_> {
     }
 
     fn wrong(&self, name: &str) -> SqlError {
-        SqlError::Query { query: self.query.name, reason: format!("column {name} is not as described") }
+        SqlError::Query {
+            query: self.query.name,
+            reason: format!("column {name} is not as described"),
+        }
     }
 }

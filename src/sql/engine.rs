@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::catalog::{
-    CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider, MemoryCatalogProviderList,
-    MemorySchemaProvider, SchemaProvider as _,
+    CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider,
+    MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider as _,
 };
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
@@ -45,7 +45,8 @@ impl Engine {
         // Decoding only the rows that pass pays for the narrow reads of one organisation.
         config.options_mut().execution.parquet.pushdown_filters = true;
         let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
-        let url = ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
+        let url =
+            ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
         Ok(Self { state, store })
     }

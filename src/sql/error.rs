@@ -33,7 +33,11 @@ impl SqlError {
     }
 
     /// Sorts DataFusion's error: a store that is away, a file that is damaged, or a defect.
-    pub(super) fn of(query: &'static str, files: &[std::sync::Arc<DataFile>], error: &DataFusionError) -> Self {
+    pub(super) fn of(
+        query: &'static str,
+        files: &[std::sync::Arc<DataFile>],
+        error: &DataFusionError,
+    ) -> Self {
         let path = match files {
             [file] => file.path_in_archive(),
             files => format!("one of {} data files", files.len()),

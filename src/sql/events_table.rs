@@ -35,7 +35,9 @@ pub(super) struct EventsTable {
 impl EventsTable {
     pub(super) fn new(files: &[Arc<DataFile>], store: Arc<dyn ObjectStore>) -> Self {
         let date = Arc::new(Field::new(PARTITION, DataType::Date32, false));
-        let schema = TableSchema::builder(crate::event::schema()).with_table_partition_cols(vec![date]).build();
+        let schema = TableSchema::builder(crate::event::schema())
+            .with_table_partition_cols(vec![date])
+            .build();
         Self { files: files.to_vec(), schema, readers: Arc::new(Readers { store }) }
     }
 
@@ -73,11 +75,12 @@ impl TableProvider for EventsTable {
             .with_parquet_file_reader_factory(self.readers.clone());
         let files = FileGroup::new(self.files.iter().map(Self::partitioned).collect());
         let partitions = state.config_options().execution.target_partitions;
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
-            .with_file_groups(files.split_files(partitions))
-            .with_projection_indices(projection.cloned())?
-            .with_limit(limit)
-            .build();
+        let config =
+            FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
+                .with_file_groups(files.split_files(partitions))
+                .with_projection_indices(projection.cloned())?
+                .with_limit(limit)
+                .build();
         Ok(DataSourceExec::from_data_source(config))
     }
 }

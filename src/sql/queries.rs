@@ -127,8 +127,13 @@ impl Engine {
             let cost = columns.sums("cost_usd", MONEY_SCALE)?;
             let (first, last) = (columns.times("first_ts")?, columns.times("last_ts")?);
             let names = orgs.into_iter().zip(providers).zip(models).zip(hours);
-            let counts = requests.into_iter().zip(unpriced).zip(cost).zip(first.into_iter().zip(last));
-            let tokens = input.into_iter().zip(output).zip(cached_input).zip(cache_write.into_iter().zip(reasoning));
+            let counts =
+                requests.into_iter().zip(unpriced).zip(cost).zip(first.into_iter().zip(last));
+            let tokens = input
+                .into_iter()
+                .zip(output)
+                .zip(cached_input)
+                .zip(cache_write.into_iter().zip(reasoning));
             for ((names, counts), tokens) in names.zip(counts).zip(tokens) {
                 let (((org_id, provider), model), hour) = names;
                 let (((requests, unpriced), cost), (first_ts, last_ts)) = counts;
@@ -165,11 +170,17 @@ impl Engine {
         from: Micros,
         to: Micros,
     ) -> Result<Vec<EdgeRow>, SqlError> {
-        let params = vec![("org_id", ScalarValue::from(org_id)), ("from_ts", time(from)), ("to_ts", time(to))];
+        let params = vec![
+            ("org_id", ScalarValue::from(org_id)),
+            ("from_ts", time(from)),
+            ("to_ts", time(to)),
+        ];
         let mut rows = Vec::new();
         for batch in &self.run(&EDGE_ROWS, std::slice::from_ref(file), params).await? {
             let columns = Columns { query: &EDGE_ROWS, batch };
-            rows.extend(columns.times("ts")?.into_iter().zip(columns.sums("cost_usd", MONEY_SCALE)?));
+            rows.extend(
+                columns.times("ts")?.into_iter().zip(columns.sums("cost_usd", MONEY_SCALE)?),
+            );
         }
         Ok(rows)
     }
@@ -185,17 +196,19 @@ impl Engine {
             let names = columns.texts("org_id")?.into_iter();
             let names = names.zip(columns.texts("provider")?).zip(columns.texts("model")?);
             let sums = columns.counts("requests")?.into_iter();
-            let sums = sums.zip(columns.sums("total_tokens", 0)?).zip(columns.sums("cost_usd", MONEY_SCALE)?);
-            rows.extend(names.zip(sums).map(|(((org_id, provider), model), ((requests, total_tokens), cost))| {
-                SeriesTotal {
+            let sums = sums
+                .zip(columns.sums("total_tokens", 0)?)
+                .zip(columns.sums("cost_usd", MONEY_SCALE)?);
+            rows.extend(names.zip(sums).map(
+                |(((org_id, provider), model), ((requests, total_tokens), cost))| SeriesTotal {
                     org_id: org_id.unwrap_or_default(),
                     provider: provider.unwrap_or_default(),
                     model: model.unwrap_or_default(),
                     requests,
                     total_tokens,
                     cost,
-                }
-            }));
+                },
+            ));
         }
         Ok(rows)
     }
@@ -211,9 +224,11 @@ impl Engine {
             check.events += columns.counts("events")?.iter().sum::<u64>();
             check.misplaced += columns.counts("misplaced")?.iter().sum::<u64>();
             let orgs = [columns.texts("first_org")?, columns.texts("last_org")?];
-            if let [Some(Some(first)), Some(Some(last))] = orgs.map(|orgs| orgs.into_iter().next()) {
+            if let [Some(Some(first)), Some(Some(last))] = orgs.map(|orgs| orgs.into_iter().next())
+            {
                 let times = [columns.times("first_ts")?, columns.times("last_ts")?];
-                let [first_ts, last_ts] = times.map(|times| times.into_iter().next().unwrap_or_default());
+                let [first_ts, last_ts] =
+                    times.map(|times| times.into_iter().next().unwrap_or_default());
                 check.bounds = Some(FileBounds { times: [first_ts, last_ts], orgs: [first, last] });
             }
         }
