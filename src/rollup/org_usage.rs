@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::partial::PartialCell;
-use super::usage::{SeriesMap, SeriesTotals};
+use super::usage::SeriesMap;
 use crate::clock::{DAY, HOUR, Micros};
 
 /// Hours before the rolling window that are kept, for a clock that is set back.
@@ -105,6 +105,7 @@ impl OrgUsage {
 
 #[cfg(test)]
 mod tests {
+    use super::super::usage::SeriesTotals;
     use super::*;
     use proptest::prelude::*;
 
