@@ -1,0 +1,62 @@
+//! What the benches share: a server under test, and clients that keep their connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokenlake::app::{App, Settings};
+use tokenlake::archive::{ArchiveLocation, WriterSettings};
+use tokenlake::clock::SystemClock;
+use tokenlake::telemetry::Telemetry;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Opens an archive in `folder` with the settings of `tokenlake serve` but for `staleness_max`.
+pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App> {
+    let location = ArchiveLocation::parse(folder.to_str().unwrap()).unwrap();
+    let settings = Settings {
+        writer: WriterSettings::default(),
+        follow_interval: Some(Duration::from_secs(1)),
+        staleness_max,
+        cache_bytes_max: 128 << 20,
+        body_bytes_max: 32 << 20,
+    };
+    let app =
+        App::open(location.open().unwrap(), Arc::new(SystemClock), Telemetry::new(), settings);
+    Arc::new(app.await.unwrap())
+}
+
+/// Serves `routes` on a free port.
+pub async fn serve(routes: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, routes).into_future());
+    address
+}
+
+/// Sends one request on an open connection and returns the status and the body.
+pub async fn exchange(
+    stream: &mut TcpStream,
+    request: &[u8],
+    buffer: &mut Vec<u8>,
+) -> (u16, Vec<u8>) {
+    stream.write_all(request).await.unwrap();
+    buffer.clear();
+    loop {
+        if let Some(end) = find(buffer, b"\r\n\r\n") {
+            let head = std::str::from_utf8(&buffer[..end]).unwrap().to_ascii_lowercase();
+            let length = head.split("content-length: ").nth(1).unwrap();
+            let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+            if buffer.len() >= end + 4 + length {
+                let status = head[9..12].parse().unwrap();
+                return (status, buffer[end + 4..end + 4 + length].to_vec());
+            }
+        }
+        assert!(stream.read_buf(buffer).await.unwrap() > 0, "the server closed the connection");
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).take(1_024).position(|window| window == needle)
+}
