@@ -1,5 +1,7 @@
 //! What the program does for its callers, without HTTP: a scrape, a batch of events, readiness.
 
+mod bodies;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,14 +11,16 @@ use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
 use serde::Serialize;
 
+pub use self::bodies::Form;
+
+use self::bodies::Bodies;
 use crate::access::{AccessError, AccessKeys, Caller};
 use crate::archive::{Archive, ArchiveError, WriterSettings, date_of};
 use crate::clock::Clock;
 use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
-use crate::exposition::{Collect, Format, Template};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
-use crate::rollup::Rollup;
+use crate::rollup::{Rollup, UsageView};
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
 
@@ -34,7 +38,7 @@ pub struct Settings {
     pub follow_interval: Option<Duration>,
     /// How old a scrape's view may be. 0 shows everything acknowledged before the scrape.
     pub staleness_max: Duration,
-    /// Memory for partials.
+    /// Memory for what scrapes are answered from.
     pub cache_bytes_max: usize,
     /// A request body, also after decompression.
     pub body_bytes_max: usize,
@@ -93,6 +97,7 @@ pub struct Receipt {
 pub struct App {
     archive: Archive,
     rollup: Arc<Rollup>,
+    bodies: Arc<Bodies>,
     keys: AccessKeys,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
@@ -120,17 +125,21 @@ impl App {
         )
         .await?;
         let engine = Arc::new(Engine::new(archive.store())?);
-        let rollup = Arc::new(Rollup::new(engine, settings.cache_bytes_max, telemetry.clone()));
+        // A quarter for bodies: they are a few times the size of the sums that they show.
+        let bodies_bytes_max = settings.cache_bytes_max / 4;
+        let bodies = Arc::new(Bodies::new(bodies_bytes_max));
+        let rollup_bytes_max = settings.cache_bytes_max - bodies_bytes_max;
+        let rollup = Arc::new(Rollup::new(engine, rollup_bytes_max, telemetry.clone()));
         let keys = AccessKeys::watched(archive.records().clone(), clock.clone());
         let claimed = Mutex::default();
-        Ok(Self { archive, rollup, keys, clock, telemetry, settings, claimed })
+        Ok(Self { archive, rollup, bodies, keys, clock, telemetry, settings, claimed })
     }
 
     /// Finds out who sends `token`.
     ///
     /// # Errors
     /// Unauthenticated, or what kept the key's record from being read.
-    pub async fn authenticate(&self, token: &str) -> Result<Caller, AppError> {
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AppError> {
         Ok(self.keys.authenticate(token).await?)
     }
 
@@ -141,30 +150,27 @@ impl App {
     pub async fn scrape(
         &self,
         org_id: &OrgId,
-        collect: Collect,
-        format: Format,
+        form: Form,
         deadline: Duration,
-    ) -> Result<Vec<u8>, AppError> {
+    ) -> Result<Bytes, AppError> {
         let now = self.clock.now();
         let work = async {
             let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
             let warm = self.rollup.is_warm(org_id.as_str());
-            let (rollup, org_id) = (self.rollup.clone(), org_id.clone());
+            let (rollup, bodies, org_id) =
+                (self.rollup.clone(), self.bodies.clone(), org_id.clone());
             let show = async move {
-                rollup
-                    .show(org_id.as_str(), &snapshot, now, |view| {
-                        Template::new(view, collect, format).body(view.rolling_cost)
-                    })
-                    .await
+                let render = |view: &UsageView<'_>| bodies.body(&org_id, view, form);
+                rollup.show(org_id.as_str(), &snapshot, now, render).await
             };
-            if warm {
-                return Ok(show.await?);
-            }
-            // A first look over a large archive may outlast the deadline. It goes on by itself,
-            // so that the scrapes after this one find its work done.
-            let shown =
-                tokio::spawn(show).await.map_err(|error| AppError::Internal(error.to_string()))?;
-            Ok(shown?)
+            let body = if warm {
+                show.await
+            } else {
+                // A first look over a large archive may outlast the deadline. It goes on by
+                // itself, so that the scrapes after this one find its work done.
+                tokio::spawn(show).await.map_err(|error| AppError::Internal(error.to_string()))?
+            };
+            body?.map_err(|error| AppError::Internal(error.to_string()))
         };
         tokio::time::timeout(deadline, work).await.map_err(|_| AppError::Deadline(deadline))?
     }

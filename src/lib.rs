@@ -14,11 +14,12 @@
 //! |---|---|
 //! | the program | `main`, [`cli`], [`http`], [`app`] |
 //! | its parts | [`maintain`], [`exposition`], [`rollup`], [`sql`], [`ingest`], [`access`] |
-//! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`] |
+//! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`], [`byte_lru`] |
 
 pub mod access;
 pub mod app;
 pub mod archive;
+pub mod byte_lru;
 pub mod cli;
 pub mod clock;
 pub mod error;

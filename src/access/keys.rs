@@ -50,10 +50,22 @@ pub struct ListedKey {
 #[derive(Debug, Clone)]
 struct Known {
     record: KeyRecord,
+    /// Whom it stands for; `None` if its record makes no sense.
+    caller: Option<Arc<Caller>>,
     /// The mark that a listing showed before the record was read.
     mark: Option<String>,
     /// When it was last known to be so, by the clock that counts sleep.
     at: Duration,
+}
+
+impl Known {
+    fn new(record: KeyRecord, mark: Option<String>, at: Duration) -> Self {
+        Self { caller: record.caller().map(Arc::new), record, mark, at }
+    }
+
+    fn caller(&self, now: Micros) -> Option<Arc<Caller>> {
+        self.caller.clone().filter(|_| self.record.is_valid(now))
+    }
 }
 
 #[derive(Debug)]
@@ -148,21 +160,22 @@ impl AccessKeys {
     ///
     /// # Errors
     /// [`AccessError::Unauthenticated`]; Unavailable or Corrupt if the record cannot be read.
-    pub async fn authenticate(&self, token: &str) -> Result<Caller, AccessError> {
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AccessError> {
         let Shared { records, clock, known } = &*self.shared;
         let hash = PlainKey::parse(token).ok_or(AccessError::Unauthenticated)?.hash();
         let asked_at = clock.elapsed();
         let trusted = lock(known)
             .get(&hash)
             .filter(|known| asked_at.saturating_sub(known.at) < TRUST)
-            .map(|known| known.record.caller(clock.now()));
+            .map(|known| known.caller(clock.now()));
         if let Some(caller) = trusted {
             return caller.ok_or(AccessError::Unauthenticated);
         }
         let record: Option<KeyRecord> = records.get(&access_key(&hash.to_hex())).await?;
         let record = record.ok_or(AccessError::Unauthenticated)?;
-        let caller = record.caller(clock.now()).ok_or(AccessError::Unauthenticated);
-        lock(known).put(hash, Known { record, mark: None, at: asked_at });
+        let fresh = Known::new(record, None, asked_at);
+        let caller = fresh.caller(clock.now()).ok_or(AccessError::Unauthenticated);
+        lock(known).put(hash, fresh);
         caller
     }
 }
@@ -202,7 +215,7 @@ impl Shared {
             let record = self.records.get(&access_key(&hash.to_hex())).await?;
             let mut known = lock(&self.known);
             match record {
-                Some(record) => drop(known.put(hash, Known { record, mark, at: read_at })),
+                Some(record) => drop(known.put(hash, Known::new(record, mark, read_at))),
                 None => drop(known.pop(&hash)),
             }
         }

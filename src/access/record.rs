@@ -27,13 +27,15 @@ pub struct KeyRecord {
 }
 
 impl KeyRecord {
-    /// The caller that the key stands for at `now`; `None` once it is expired or revoked.
-    pub fn caller(&self, now: Micros) -> Option<Caller> {
-        let expired = self.expires_at_us.is_some_and(|at| at <= now);
-        if expired || self.revoked_at_us.is_some() {
-            return None;
-        }
+    /// The caller that the key stands for, while it is valid; `None` if its organisation's name
+    /// is none.
+    pub fn caller(&self) -> Option<Caller> {
         Some(Caller { org_id: OrgId::parse(&self.org_id).ok()?, scopes: self.scopes.clone() })
+    }
+
+    /// False once the key is expired or revoked.
+    pub fn is_valid(&self, now: Micros) -> bool {
+        self.revoked_at_us.is_none() && self.expires_at_us.is_none_or(|at| now < at)
     }
 
     /// `active`, `expired` or `revoked`.

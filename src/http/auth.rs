@@ -1,5 +1,8 @@
 //! The credential of a request.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
@@ -12,7 +15,7 @@ pub(super) async fn caller(
     app: &App,
     headers: &HeaderMap,
     scope: Scope,
-) -> Result<Caller, HttpError> {
+) -> Result<Arc<Caller>, HttpError> {
     let token = bearer(headers).ok_or(AccessError::Unauthenticated)?;
     let caller = app.authenticate(token).await?;
     caller.allow(scope)?;
@@ -29,8 +32,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// All values of a header as one list; `None` without any that is text.
-pub(super) fn joined(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<String> {
-    let values: Vec<_> =
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    (!values.is_empty()).then(|| values.join(","))
+pub(super) fn joined(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<Cow<'_, str>> {
+    let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let mut list = Cow::Borrowed(values.next()?);
+    for value in values {
+        list.to_mut().push(',');
+        list.to_mut().push_str(value);
+    }
+    Some(list)
 }

@@ -34,7 +34,7 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
-    let org_id = caller(&shared.app, &headers, Scope::EventsWrite).await?.org_id;
+    let org_id = caller(&shared.app, &headers, Scope::EventsWrite).await?.org_id.clone();
     let content_type =
         headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let kind = ContentKind::from_content_type(content_type.as_deref())?;

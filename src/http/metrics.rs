@@ -1,6 +1,5 @@
 //! `GET /metrics`: one organisation's usage, as Prometheus scrapes it.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +9,12 @@ use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY,
 };
 use axum::response::{IntoResponse as _, Response};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 use super::Shared;
 use super::auth::{caller, joined};
 use super::error::HttpError;
 use crate::access::Scope;
-use crate::app::AppError;
+use crate::app::Form;
 use crate::exposition::{Collect, Format, accepts_gzip};
 
 /// The deadline of a scraper that names none.
@@ -37,9 +34,9 @@ pub(super) async fn scrape(
     let asked: Vec<String> = query.as_deref().map(collectors).unwrap_or_default();
     let collect = Collect::parse(asked.iter().map(String::as_str))?;
     let format = Format::negotiate(joined(&headers, ACCEPT).as_deref());
-    let body = shared.app.scrape(&caller.org_id, collect, format, deadline(&headers)).await?;
     let gzip = accepts_gzip(joined(&headers, ACCEPT_ENCODING).as_deref());
-    let body = if gzip { compress(&body)? } else { body };
+    let form = Form { collect, format, gzip };
+    let body = shared.app.scrape(&caller.org_id, form, deadline(&headers)).await?;
     let mut response = body.into_response();
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
@@ -62,12 +59,6 @@ fn deadline(headers: &HeaderMap) -> Duration {
     let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
     let timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     timeout.map_or(DEADLINE, |timeout| timeout.saturating_sub(WAY_BACK).max(DEADLINE_MIN))
-}
-
-fn compress(body: &[u8]) -> Result<Vec<u8>, HttpError> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
-    let done = encoder.write_all(body).and_then(|()| encoder.finish());
-    done.map_err(|error| AppError::Internal(error.to_string()).into())
 }
 
 #[cfg(test)]

@@ -72,6 +72,15 @@ impl Edge {
         }
         Ok(cost)
     }
+
+    /// Memory held, about.
+    pub fn bytes(&self) -> usize {
+        let rows = |share: &Share| share.rows.as_ref().map_or(0, Vec::capacity);
+        self.shares
+            .iter()
+            .map(|share| size_of::<Share>() + rows(share) * size_of::<EdgeRow>())
+            .sum()
+    }
 }
 
 fn prefix_sums(mut rows: Vec<EdgeRow>) -> Vec<EdgeRow> {

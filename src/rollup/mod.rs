@@ -12,10 +12,8 @@ mod org_usage;
 mod partial;
 mod usage;
 
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lru::LruCache;
 use tokio::sync::Mutex as AsyncMutex;
 
 pub use self::partial::{Partial, PartialCell};
@@ -24,12 +22,10 @@ pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 use self::cache::PartialCache;
 use self::org_state::OrgState;
 use crate::archive::Snapshot;
+use crate::byte_lru::ByteLru;
 use crate::clock::Micros;
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
-
-/// Organisations whose usage is kept in memory.
-const ORGS_MAX: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 
 /// Empty until the organisation's first scrape has been summed up.
 type Slot = Arc<AsyncMutex<Option<OrgState>>>;
@@ -39,17 +35,19 @@ type Slot = Arc<AsyncMutex<Option<OrgState>>>;
 pub struct Rollup {
     engine: Arc<Engine>,
     partials: PartialCache,
-    orgs: Mutex<LruCache<Arc<str>, Slot>>,
+    orgs: Mutex<ByteLru<Arc<str>, Slot>>,
     telemetry: Telemetry,
 }
 
 impl Rollup {
-    /// A rollup whose partials may take `cache_bytes_max` of memory.
+    /// A rollup that may keep `cache_bytes_max` in memory: half of it partials, half of it the
+    /// usage of organisations.
     pub fn new(engine: Arc<Engine>, cache_bytes_max: usize, telemetry: Telemetry) -> Self {
+        let half = cache_bytes_max / 2;
         Self {
-            partials: PartialCache::new(cache_bytes_max, engine.clone(), telemetry.clone()),
+            partials: PartialCache::new(half, engine.clone(), telemetry.clone()),
             engine,
-            orgs: Mutex::new(LruCache::new(ORGS_MAX)),
+            orgs: Mutex::new(ByteLru::new(half)),
             telemetry,
         }
     }
@@ -79,8 +77,11 @@ impl Rollup {
             }
         };
         let rolling_cost = state.rolling_cost(now, &self.partials, &self.engine).await?;
+        if let Some(bytes) = state.grown() {
+            self.lock().resize(org_id, bytes);
+        }
         Ok(show(&UsageView {
-            org_id: &org_id.to_ascii_lowercase(),
+            org_id: state.label(),
             series: state.usage().series(),
             rolling_cost,
             archive_version: state.version(),
@@ -90,14 +91,23 @@ impl Rollup {
 
     /// True once an organisation was summed up: from then on, moving on costs what is new.
     pub fn is_warm(&self, org_id: &str) -> bool {
-        let orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
-        orgs.peek(org_id).is_some_and(|slot| slot.try_lock().is_ok_and(|state| state.is_some()))
+        let slot = self.lock().peek(org_id).cloned();
+        // One that is locked is being shown or summed up by somebody else.
+        slot.is_some_and(|slot| slot.try_lock().is_ok_and(|state| state.is_some()))
     }
 
     fn slot(&self, org_id: &str) -> Slot {
-        let mut orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = orgs.get_or_insert(org_id.into(), Slot::default).clone();
+        let mut orgs = self.lock();
+        if let Some(slot) = orgs.get_mut(org_id) {
+            return slot.clone();
+        }
+        let slot = Slot::default();
+        orgs.put(org_id.into(), slot.clone(), 0);
         self.telemetry.rollup.org_usage_entries.set(orgs.len());
         slot
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, ByteLru<Arc<str>, Slot>> {
+        self.orgs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

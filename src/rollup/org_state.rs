@@ -21,9 +21,12 @@ const SIDE_BY_SIDE: usize = 4;
 #[derive(Debug)]
 pub struct OrgState {
     org_id: Arc<str>,
+    label: String,
     snapshot: Arc<Snapshot>,
     usage: OrgUsage,
     edges: BTreeMap<Micros, Edge>,
+    /// True when the memory held has changed since it was last asked for.
+    grown: bool,
 }
 
 impl OrgState {
@@ -41,7 +44,8 @@ impl OrgState {
         let files: Vec<_> =
             snapshot.files().filter(|file| file.may_hold_org(&org_id)).cloned().collect();
         for_each_partial(files, partials, |_, partial| usage.add(partial.of_org(&org_id))).await?;
-        Ok(Self { org_id, snapshot, usage, edges: BTreeMap::new() })
+        let label = org_id.to_lowercase();
+        Ok(Self { org_id, label, snapshot, usage, edges: BTreeMap::new(), grown: true })
     }
 
     /// Moves to `snapshot`, adding what came since; what only moved between files is passed over.
@@ -80,6 +84,7 @@ impl OrgState {
             Err(error) => return Err(error),
             Ok(()) => {}
         }
+        self.grown |= !came.is_empty();
         for (file, cells) in came {
             self.usage.add(&cells);
             for (hour, edge) in &mut self.edges {
@@ -142,7 +147,10 @@ impl OrgState {
             self.load_edge(hour, partials).await?;
         }
         let Some(edge) = self.edges.get_mut(&hour) else { return Ok(0) };
-        match edge.cost_until(engine, &self.org_id, until).await {
+        let held = edge.bytes();
+        let cost = edge.cost_until(engine, &self.org_id, until).await;
+        self.grown |= edge.bytes() != held;
+        match cost {
             Err(error) if error.kind() == crate::error::Kind::Corrupt => {
                 // The file may have been rewritten and removed since the edge was loaded.
                 self.load_edge(hour, partials).await?;
@@ -161,6 +169,7 @@ impl OrgState {
             })
             .cloned()
             .collect();
+        self.grown = true;
         let mut edge = Edge::new(hour);
         for_each_partial(files, partials, |file, partial| {
             let cells = partial.of_org(&self.org_id).iter().filter(|cell| cell.hour == hour);
@@ -174,6 +183,17 @@ impl OrgState {
     /// The merged usage.
     pub fn usage(&self) -> &OrgUsage {
         &self.usage
+    }
+
+    /// The organisation as series are labelled: in lower case.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The memory held, about, if it has changed since the last call.
+    pub fn grown(&mut self) -> Option<usize> {
+        std::mem::take(&mut self.grown)
+            .then(|| self.usage.bytes() + self.edges.values().map(Edge::bytes).sum::<usize>())
     }
 
     /// The version that the usage is of.

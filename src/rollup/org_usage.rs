@@ -1,13 +1,16 @@
 //! The usage of one organisation, merged from partials: its series, and its cost by hour.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::partial::PartialCell;
-use super::usage::SeriesMap;
+use super::usage::{SeriesMap, SeriesTotals};
 use crate::clock::{DAY, HOUR, Micros};
 
 /// Hours before the rolling window that are kept, for a clock that is set back.
 const SPARE: Micros = DAY;
+/// Memory of an entry of a map beside its value: key, share of the node, allocations.
+const MAP_ENTRY_BYTES: usize = 96;
 
 /// One hour's cost and the times it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,11 +104,18 @@ impl OrgUsage {
     pub fn last_event(&self) -> Option<Micros> {
         self.last_event
     }
+
+    /// Memory held, about.
+    pub fn bytes(&self) -> usize {
+        let names = |(provider, model): &(Arc<str>, Arc<str>)| provider.len() + model.len();
+        let series = size_of::<SeriesTotals>() + MAP_ENTRY_BYTES;
+        let series: usize = self.series.keys().map(|key| names(key) + series).sum();
+        size_of::<Self>() + series + self.hours.len() * (size_of::<HourCost>() + MAP_ENTRY_BYTES)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::usage::SeriesTotals;
     use super::*;
     use proptest::prelude::*;
 

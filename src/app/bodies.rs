@@ -1,0 +1,79 @@
+//! Rendered scrapes: what depends only on the table's version is rendered once a version, and the
+//! whole body once for each value of the gauge.
+
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::byte_lru::ByteLru;
+use crate::event::OrgId;
+use crate::exposition::{Collect, Format, Template};
+use crate::rollup::UsageView;
+
+/// What a client asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Form {
+    /// Which families.
+    pub collect: Collect,
+    /// In which text format.
+    pub format: Format,
+    /// Compressed.
+    pub gzip: bool,
+}
+
+#[derive(Debug)]
+struct Rendered {
+    version: u64,
+    template: Template,
+    rolling_cost: i128,
+    body: Bytes,
+}
+
+/// Bodies by organisation and form, bounded in bytes.
+#[derive(Debug)]
+pub struct Bodies {
+    rendered: Mutex<ByteLru<(OrgId, Form), Rendered>>,
+}
+
+impl Bodies {
+    /// An empty cache that may hold `bytes_max`.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { rendered: Mutex::new(ByteLru::new(bytes_max)) }
+    }
+
+    /// The body that shows `view`.
+    ///
+    /// # Errors
+    /// What the compressor says; none is known.
+    pub fn body(&self, org_id: &OrgId, view: &UsageView<'_>, form: Form) -> std::io::Result<Bytes> {
+        let key = (org_id.clone(), form);
+        let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = view.archive_version;
+        if let Some(known) = rendered.get_mut(&key).filter(|known| known.version == version) {
+            if known.rolling_cost != view.rolling_cost {
+                known.body = encode(known.template.body(view.rolling_cost), form)?;
+                known.rolling_cost = view.rolling_cost;
+            }
+            return Ok(known.body.clone());
+        }
+        let template = Template::new(view, form.collect, form.format);
+        let plain = template.body(view.rolling_cost);
+        let bytes = 2 * plain.len() + size_of::<Rendered>();
+        let body = encode(plain, form)?;
+        let rolling_cost = view.rolling_cost;
+        rendered.put(key, Rendered { version, template, rolling_cost, body: body.clone() }, bytes);
+        Ok(body)
+    }
+}
+
+fn encode(plain: Vec<u8>, form: Form) -> std::io::Result<Bytes> {
+    if !form.gzip {
+        return Ok(plain.into());
+    }
+    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), Compression::fast());
+    encoder.write_all(&plain)?;
+    Ok(encoder.finish()?.into())
+}
