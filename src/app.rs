@@ -16,7 +16,7 @@ pub use self::bodies::Form;
 use self::bodies::Bodies;
 use crate::access::{AccessError, AccessKeys, Caller};
 use crate::archive::{Archive, ArchiveError, WriterSettings, date_of};
-use crate::clock::Clock;
+use crate::clock::{Clock, Micros};
 use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
@@ -26,8 +26,6 @@ use crate::telemetry::Telemetry;
 
 /// Dates in one request; more are a backfill.
 const DATES_MAX: usize = 400;
-/// How long a batch may wait for its commit.
-const COMMIT_WAIT: Duration = Duration::from_secs(9);
 
 /// How the program works.
 #[derive(Debug, Clone)]
@@ -143,36 +141,31 @@ impl App {
         Ok(self.keys.authenticate(token).await?)
     }
 
-    /// The body of a scrape, within `deadline`.
+    /// The body of a scrape.
     ///
     /// # Errors
     /// Unavailable or Corrupt: never a smaller number.
-    pub async fn scrape(
-        &self,
-        org_id: &OrgId,
-        form: Form,
-        deadline: Duration,
-    ) -> Result<Bytes, AppError> {
-        let now = self.clock.now();
-        let work = async {
-            let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
-            let warm = self.rollup.is_warm(org_id.as_str());
-            let (rollup, bodies, org_id) =
-                (self.rollup.clone(), self.bodies.clone(), org_id.clone());
-            let show = async move {
-                let render = |view: &UsageView<'_>| bodies.body(&org_id, view, form);
-                rollup.show(org_id.as_str(), &snapshot, now, render).await
-            };
-            let body = if warm {
-                show.await
-            } else {
-                // A first look over a large archive may outlast the deadline. It goes on by
-                // itself, so that the scrapes after this one find its work done.
-                tokio::spawn(show).await.map_err(|error| AppError::Internal(error.to_string()))?
-            };
-            body?.map_err(|error| AppError::Internal(error.to_string()))
+    pub async fn scrape(&self, org_id: &OrgId, form: Form, now: Micros) -> Result<Bytes, AppError> {
+        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        let warm = self.rollup.is_warm(org_id.as_str());
+        let (rollup, bodies, org_id) = (self.rollup.clone(), self.bodies.clone(), org_id.clone());
+        let show = async move {
+            let render = |view: &UsageView<'_>| bodies.body(&org_id, view, form);
+            rollup.show(org_id.as_str(), &snapshot, now, render).await
         };
-        tokio::time::timeout(deadline, work).await.map_err(|_| AppError::Deadline(deadline))?
+        let body = if warm {
+            show.await
+        } else {
+            // A first look over a large archive may outlast the deadline. It goes on by
+            // itself, so that the scrapes after this one find its work done.
+            tokio::spawn(show).await.map_err(|error| AppError::Internal(error.to_string()))?
+        };
+        body?.map_err(|error| AppError::Internal(error.to_string()))
+    }
+
+    /// The time by which events are judged and windows end.
+    pub fn now(&self) -> Micros {
+        self.clock.now()
     }
 
     /// Reads a body's events; nothing is written yet.
@@ -210,12 +203,8 @@ impl App {
         if batch.is_empty() {
             return Ok(Receipt { accepted: 0, duplicates: 0, rejected });
         }
-        let work = async {
-            self.claim(org_id).await?;
-            Ok(self.archive.submit(batch).await?)
-        };
-        let outcome = tokio::time::timeout(COMMIT_WAIT, work).await;
-        let outcome = outcome.unwrap_or(Err(AppError::Deadline(COMMIT_WAIT)))?;
+        self.claim(org_id).await?;
+        let outcome = self.archive.submit(batch).await?;
         Ok(Receipt { accepted: outcome.accepted, duplicates: outcome.duplicates, rejected })
     }
 

@@ -1,7 +1,7 @@
 //! What a failure asks of the caller.
 //!
 //! Each module has an error enum of its own, with context; its `kind()` is one of these. Only
-//! `http/error.rs` turns a kind into a status code, and only `main.rs` into an exit status.
+//! `http/error.rs` turns a kind into a status code.
 
 /// What the caller can do about an error; the detail is in its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

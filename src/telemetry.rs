@@ -147,7 +147,7 @@ group! {
     ArchiveTelemetry {
         refreshes: Timing = "refresh_duration_seconds", "Looks at the log for new commits";
         commits: Count = "commits", "Commits of this process that stand in the log";
-        commit_durations: Timing = "commit_duration_seconds", "From the start of a commit's first put to a known outcome";
+        commit_durations: Timing = "commit_duration_seconds", "From gathering the batches of a commit to a known outcome";
         commit_conflicts: Count = "commit_conflicts", "Versions lost to another writer";
         version: Level = "archive_version", "The newest version of the table that this process has seen";
         live_files: Level = "archive_live_files", "Data files of that version";

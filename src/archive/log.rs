@@ -121,17 +121,11 @@ impl Log {
     /// Corrupt or Unsupported.
     pub fn apply(&self, snapshot: &Snapshot, entry: &Entry) -> Result<Snapshot, ArchiveError> {
         let next = snapshot.next(entry)?;
-        match (&entry.protocol, &entry.metadata) {
-            (None, None) => Ok(next),
-            (Some(protocol), Some(metadata)) => {
-                Ok(next.with_table(TableInfo::check(protocol, metadata)?))
-            }
-            _ => Err(ArchiveError::Unsupported {
-                path: paths::log_entry(next.version()),
-                reason: "another program changed the table's description; restart to check it"
-                    .into(),
-            }),
+        if entry.protocol.is_none() && entry.metadata.is_none() {
+            return Ok(next);
         }
+        let table = next.table().changed(entry.protocol.as_ref(), entry.metadata.as_ref())?;
+        Ok(next.with_table(table))
     }
 
     /// Reads one entry; `None` where there is none.
@@ -221,7 +215,7 @@ impl Log {
         };
         let delta =
             DeltaSnapshot::try_new(self.store.as_ref(), Some(version)).await.map_err(damaged)?;
-        let table = TableInfo::check(delta.protocol(), delta.metadata())?;
+        let table = TableInfo::new(delta.protocol(), delta.metadata())?;
         let views: Vec<_> =
             delta.file_views(self.store.as_ref(), None).try_collect().await.map_err(damaged)?;
         #[allow(

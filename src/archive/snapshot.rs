@@ -152,13 +152,8 @@ fn add_rows(sum: Option<u64>, file: &DataFile) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::ids::IdHasher;
     use deltalake_core::kernel::{Add, Remove};
     use std::collections::HashMap;
-
-    fn table() -> TableInfo {
-        TableInfo { id: "t".into(), hasher: IdHasher::new([0; 16]) }
-    }
 
     fn add(name: &str, rows: u64, data_change: bool) -> Add {
         Add {
@@ -177,7 +172,7 @@ mod tests {
 
     fn start() -> Snapshot {
         let entry = Entry { adds: vec![add("a", 2, true), add("b", 3, true)], ..Entry::default() };
-        Snapshot::new(0, table(), std::iter::empty()).next(&entry).unwrap()
+        Snapshot::new(0, TableInfo::for_tests(), std::iter::empty()).next(&entry).unwrap()
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct TableInfo {
     pub id: String,
     /// The hasher of event ids.
     pub hasher: IdHasher,
+    protocol: Value,
+    metadata: Value,
 }
 
 impl TableInfo {
@@ -34,9 +36,25 @@ impl TableInfo {
     ///
     /// # Errors
     /// Unsupported, naming what does not fit.
-    pub fn check(protocol: &Protocol, metadata: &Metadata) -> Result<Self, ArchiveError> {
-        let protocol = to_value(protocol)?;
-        let metadata = to_value(metadata)?;
+    pub fn new(protocol: &Protocol, metadata: &Metadata) -> Result<Self, ArchiveError> {
+        Self::check(to_value(protocol)?, to_value(metadata)?)
+    }
+
+    /// The description after an entry that may bring a new protocol, new metadata, or both.
+    ///
+    /// # Errors
+    /// As [`TableInfo::new`].
+    pub fn changed(
+        &self,
+        protocol: Option<&Protocol>,
+        metadata: Option<&Metadata>,
+    ) -> Result<Self, ArchiveError> {
+        let protocol = protocol.map_or_else(|| Ok(self.protocol.clone()), to_value)?;
+        let metadata = metadata.map_or_else(|| Ok(self.metadata.clone()), to_value)?;
+        Self::check(protocol, metadata)
+    }
+
+    fn check(protocol: Value, metadata: Value) -> Result<Self, ArchiveError> {
         let version = |key: &str| protocol.get(key).and_then(Value::as_u64).unwrap_or(u64::MAX);
         if version("minReaderVersion") > 1 || version("minWriterVersion") > 2 {
             return Err(unsupported(
@@ -62,7 +80,7 @@ impl TableInfo {
         let key = setting(HASH_KEY).and_then(|key| Uuid::parse_str(key).ok());
         let key = key.ok_or_else(|| unsupported("its setting tokenlake.hashKey is missing"))?;
         let id = metadata.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Ok(Self { id, hasher: IdHasher::new(key.into_bytes()) })
+        Ok(Self { id, hasher: IdHasher::new(key.into_bytes()), protocol, metadata })
     }
 }
 
@@ -98,4 +116,13 @@ fn to_value(action: &impl serde::Serialize) -> Result<Value, ArchiveError> {
 
 fn unsupported(reason: &str) -> ArchiveError {
     ArchiveError::Unsupported { path: paths::TABLE.to_owned(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+impl TableInfo {
+    /// A description that says nothing.
+    pub(super) fn for_tests() -> Self {
+        let hasher = IdHasher::new([0; 16]);
+        Self { id: "t".into(), hasher, protocol: Value::Null, metadata: Value::Null }
+    }
 }

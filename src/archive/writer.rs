@@ -49,6 +49,8 @@ struct Submission {
 pub struct Writer {
     queue: mpsc::Sender<Submission>,
     bytes: Arc<Semaphore>,
+    bytes_max: usize,
+    telemetry: Telemetry,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -66,11 +68,11 @@ impl Writer {
     /// Starts the task that commits.
     pub(super) fn start(committer: Committer) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let bytes = Arc::new(Semaphore::new(
-            committer.settings.queue_bytes_max.min(Semaphore::MAX_PERMITS),
-        ));
+        let bytes_max = committer.settings.queue_bytes_max.min(Semaphore::MAX_PERMITS);
+        let bytes = Arc::new(Semaphore::new(bytes_max));
+        let telemetry = committer.telemetry.clone();
         let task = tokio::spawn(committer.run(waiting));
-        Self { queue, bytes, task }
+        Self { queue, bytes, bytes_max, telemetry, task }
     }
 
     /// Commits a batch: on return its events are durable, and every look that starts later sees
@@ -93,7 +95,15 @@ impl Writer {
             mpsc::error::TrySendError::Full(_) => ArchiveError::Overloaded("too many batches wait"),
             mpsc::error::TrySendError::Closed(_) => ArchiveError::Stopping,
         })?;
-        answer.await.map_err(|_| ArchiveError::Stopping)?
+        self.show_waiting();
+        let answer = answer.await.map_err(|_| ArchiveError::Stopping)?;
+        self.show_waiting();
+        answer
+    }
+
+    fn show_waiting(&self) {
+        let waiting = self.bytes_max.saturating_sub(self.bytes.available_permits());
+        self.telemetry.ingest.in_flight_bytes.set(waiting);
     }
 
     /// Commits what waits, then stops.

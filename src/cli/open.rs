@@ -34,11 +34,18 @@ pub(super) fn store(location: &ArchiveLocation) -> anyhow::Result<Arc<dyn Object
 /// # Errors
 /// If it is not there, or cannot be opened.
 pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archive> {
+    let none = || {
+        anyhow::anyhow!(
+            "there is no archive at {location}; choose another --archive, or start one with: tokenlake serve"
+        )
+    };
+    // Opening a folder makes it, which a command that only reads must not do.
+    if matches!(location, ArchiveLocation::Local(folder) if !folder.exists()) {
+        return Err(none());
+    }
     let store = store(location)?;
     if !Archive::exists(store.clone(), clock()).await? {
-        anyhow::bail!(
-            "there is no archive at {location}; choose another --archive, or start one with: tokenlake serve"
-        );
+        return Err(none());
     }
     let settings = WriterSettings::default();
     Ok(Archive::open(store, clock(), Telemetry::new(), settings, None).await?)

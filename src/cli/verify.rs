@@ -30,17 +30,20 @@ pub(super) async fn run(location: &ArchiveLocation) -> anyhow::Result<ExitCode> 
     let report =
         maintain::verify(&archive, &engine, &rollup, open::clock().now(), progress).await?;
     report.differences.iter().for_each(|line| print_result(line));
+    let orgs = report.orgs.map_or_else(
+        || "scrapes not compared, for damaged files".to_owned(),
+        |orgs| format!("scrapes of {} compared", count(orgs as u64, "organisation")),
+    );
     print_result(&format!(
-        "verified {} events in {} files of {} organisations at version {}: {}",
-        report.events,
-        report.files,
-        report.orgs,
+        "verified {} in {} at version {}, {orgs}: {}",
+        count(report.events, "event"),
+        count(report.files as u64, "file"),
         report.version,
-        match report.difference_count {
-            0 => "no difference".to_owned(),
-            1 => "1 difference".to_owned(),
-            count => format!("{count} differences"),
-        }
+        count(report.difference_count as u64, "difference"),
     ));
     Ok(if report.difference_count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

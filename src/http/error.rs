@@ -8,20 +8,28 @@ use serde_json::json;
 
 use crate::access::AccessError;
 use crate::app::AppError;
+use crate::archive::ArchiveError;
 use crate::error::Kind;
 use crate::exposition::UnknownCollector;
 use crate::ingest::IngestError;
+use crate::sql::SqlError;
 
 /// An error on its way out: `{"error":"…"}`.
 #[derive(Debug)]
 pub(super) struct HttpError {
     status: StatusCode,
     message: String,
+    /// Trying again soon may help.
+    retry: bool,
 }
+
+/// The store's own words name endpoints and buckets, so clients do not get them.
+const STORAGE_AWAY: &str = "storage is unavailable; try again in a moment";
 
 /// An answer with `message` as its error.
 pub(super) fn plain(status: StatusCode, message: &str) -> HttpError {
-    HttpError { status, message: message.to_owned() }
+    let retry = status == StatusCode::SERVICE_UNAVAILABLE;
+    HttpError { status, message: message.to_owned(), retry }
 }
 
 fn status(kind: Kind) -> StatusCode {
@@ -44,7 +52,7 @@ impl IntoResponse for HttpError {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            _ if self.retry => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
@@ -55,20 +63,28 @@ impl IntoResponse for HttpError {
 
 impl From<AppError> for HttpError {
     fn from(error: AppError) -> Self {
+        let kind = match &error {
+            // A table that this program must not use is the operator's matter, not the client's.
+            AppError::Archive(error) if error.kind() == Kind::Invalid => Kind::Corrupt,
+            error => error.kind(),
+        };
         let status = match &error {
             AppError::TooManyDates(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            // A table that this program must not use is the operator's matter, not the client's.
-            AppError::Archive(error) | AppError::Access(AccessError::Archive(error))
-                if error.kind() == Kind::Invalid =>
-            {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            error => status(error.kind()),
+            _ => status(kind),
         };
         if status.is_server_error() {
             tracing::warn!(%error, status = status.as_u16(), "request failed");
         }
-        Self { status, message: error.to_string() }
+        let message = match &error {
+            // Before the caller is known, nothing about the archive is said.
+            AppError::Access(AccessError::Archive(_)) => STORAGE_AWAY.to_owned(),
+            AppError::Archive(ArchiveError::Unavailable { .. })
+            | AppError::Sql(SqlError::File(ArchiveError::Unavailable { .. })) => {
+                STORAGE_AWAY.to_owned()
+            }
+            error => error.to_string(),
+        };
+        Self { status, message, retry: kind == Kind::Unavailable }
     }
 }
 
@@ -89,12 +105,12 @@ impl From<IngestError> for HttpError {
             | IngestError::BinaryNdjson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             error => status(error.kind()),
         };
-        Self { status, message: error.to_string() }
+        Self { status, message: error.to_string(), retry: false }
     }
 }
 
 impl From<UnknownCollector> for HttpError {
     fn from(error: UnknownCollector) -> Self {
-        Self { status: status(error.kind()), message: error.to_string() }
+        Self { status: status(error.kind()), message: error.to_string(), retry: false }
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/events`: events in.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Body;
@@ -14,13 +14,15 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::SemaphorePermit;
 
 use super::Shared;
-use super::auth::{caller, joined};
 use super::error::{HttpError, plain};
+use super::request::{caller, joined, within};
 use crate::access::Scope;
 use crate::app::AppError;
 use crate::event::{Decoded, OrgId};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError};
 
+/// How long a request may wait for storage, to be answered within ten seconds.
+const STORE_WAIT: Duration = Duration::from_millis(9_500);
 /// How long a request waits for memory for its body.
 const MEMORY_WAIT: Duration = Duration::from_secs(1);
 /// How long a client may take to send its body.
@@ -34,7 +36,10 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
-    let org_id = caller(&shared.app, &headers, Scope::EventsWrite).await?.org_id.clone();
+    let start = Instant::now();
+    let asked = caller(&shared.app, &headers, Scope::EventsWrite);
+    let org_id = within(STORE_WAIT, asked).await?.org_id.clone();
+    let wait = STORE_WAIT.saturating_sub(start.elapsed());
     let content_type =
         headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let kind = ContentKind::from_content_type(content_type.as_deref())?;
@@ -43,7 +48,7 @@ pub(super) async fn post(
     let body = read(body, bytes_max).await?;
     let decoded = decode(&shared, &org_id, kind, headers, body).await?;
     let events = decoded.events();
-    let receipt = shared.app.commit(&org_id, decoded).await?;
+    let receipt = within(wait, async { Ok(shared.app.commit(&org_id, decoded).await?) }).await?;
     let all_bad = events > 0 && receipt.rejected.len() == events;
     let status = if all_bad { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok((status, Json(receipt)).into_response())

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 
 use super::Shared;
-use super::error::HttpError;
-use crate::app::AppError;
+use super::error::{HttpError, plain};
 
 /// Load balancers ask often and wait little.
 const READY_WAIT: Duration = Duration::from_secs(5);
@@ -17,9 +17,16 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the archive answers.
+/// `GET /readyz`: the archive answers. Why it does not is in the log alone: nobody was asked for
+/// a credential.
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Result<&'static str, HttpError> {
-    let ready = tokio::time::timeout(READY_WAIT, shared.app.ready()).await;
-    ready.unwrap_or(Err(AppError::Deadline(READY_WAIT)))?;
-    Ok("ready\n")
+    match tokio::time::timeout(READY_WAIT, shared.app.ready()).await {
+        Ok(Ok(())) => return Ok("ready\n"),
+        Ok(Err(error)) => tracing::warn!(%error, "not ready"),
+        Err(_) => tracing::warn!("not ready: the archive did not answer in time"),
+    }
+    Err(plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the archive cannot be read; the server's log says why",
+    ))
 }

@@ -11,10 +11,12 @@ use axum::http::header::{
 use axum::response::{IntoResponse as _, Response};
 
 use super::Shared;
-use super::auth::{caller, joined};
+
 use super::error::HttpError;
+use super::request::{caller, joined, within};
 use crate::access::Scope;
-use crate::app::Form;
+use crate::app::{App, Form};
+use crate::clock::Micros;
 use crate::exposition::{Collect, Format, accepts_gzip};
 
 /// The deadline of a scraper that names none.
@@ -30,13 +32,24 @@ pub(super) async fn scrape(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
-    let caller = caller(&shared.app, &headers, Scope::MetricsRead).await?;
-    let asked: Vec<String> = query.as_deref().map(collectors).unwrap_or_default();
+    let now = shared.app.now();
+    let work = answer(&shared.app, query.as_deref(), &headers, now);
+    within(deadline(&headers), work).await
+}
+
+async fn answer(
+    app: &App,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    now: Micros,
+) -> Result<Response, HttpError> {
+    let caller = caller(app, headers, Scope::MetricsRead).await?;
+    let asked: Vec<String> = query.map(collectors).unwrap_or_default();
     let collect = Collect::parse(asked.iter().map(String::as_str))?;
-    let format = Format::negotiate(joined(&headers, ACCEPT).as_deref());
-    let gzip = accepts_gzip(joined(&headers, ACCEPT_ENCODING).as_deref());
+    let format = Format::negotiate(joined(headers, ACCEPT).as_deref());
+    let gzip = accepts_gzip(joined(headers, ACCEPT_ENCODING).as_deref());
     let form = Form { collect, format, gzip };
-    let body = shared.app.scrape(&caller.org_id, form, deadline(&headers)).await?;
+    let body = app.scrape(&caller.org_id, form, now).await?;
     let mut response = body.into_response();
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));

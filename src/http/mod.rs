@@ -1,12 +1,12 @@
 //! HTTP: parse, call, render. What is decided here is only form.
 
 mod admin;
-mod auth;
 mod error;
 mod events;
 mod health;
 mod metrics;
 mod observe;
+mod request;
 
 use std::sync::Arc;
 

@@ -23,8 +23,8 @@ pub struct Report {
     pub files: usize,
     /// Events in them.
     pub events: u64,
-    /// Organisations compared.
-    pub orgs: usize,
+    /// Organisations whose scrapes were compared; `None` if damaged files made that senseless.
+    pub orgs: Option<usize>,
     /// The first differences, a line each.
     pub differences: Vec<String>,
     /// How many there are in all.
@@ -137,7 +137,7 @@ async fn compare(
     let rolling: BTreeMap<_, _> =
         engine.rolling_cost(files, now - DAY, now).await?.into_iter().collect();
     orgs.extend(rolling.keys().cloned());
-    report.orgs = orgs.len();
+    report.orgs = Some(orgs.len());
     for org in &orgs {
         let (shown, cost) = shown(rollup, snapshot, org, now).await?;
         let of_org = expected.iter().filter(|((owner, ..), _)| owner == org);

@@ -1,14 +1,15 @@
-//! The credential of a request.
+//! What handlers ask of a request: its credential, its headers, its time.
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
 use super::error::HttpError;
 use crate::access::{AccessError, Caller, Scope};
-use crate::app::App;
+use crate::app::{App, AppError};
 
 /// The caller of a request that needs `scope`.
 pub(super) async fn caller(
@@ -40,4 +41,13 @@ pub(super) fn joined(headers: &HeaderMap, name: axum::http::HeaderName) -> Optio
         list.to_mut().push_str(value);
     }
     Some(list)
+}
+
+/// The result of `work`, if it comes within `deadline`.
+pub(super) async fn within<T>(
+    deadline: Duration,
+    work: impl Future<Output = Result<T, HttpError>>,
+) -> Result<T, HttpError> {
+    let done = tokio::time::timeout(deadline, work).await;
+    done.unwrap_or_else(|_| Err(AppError::Deadline(deadline).into()))
 }
