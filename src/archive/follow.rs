@@ -4,11 +4,11 @@
 //! only one that starts after they arrived: a look that is under way may have passed the point
 //! where an event acknowledged just now would show.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ArchiveError;
@@ -24,8 +24,13 @@ const REOPEN_AFTER: Duration = Duration::from_secs(3_600);
 /// A look that takes longer fails, so that those who wait for it can say so.
 const LOOK_MAX: Duration = Duration::from_secs(20);
 
-/// The result of the newest finished look.
-type Finished = (u64, Result<(), ArchiveError>);
+/// One question to the store, and those who wait for its answer. They are woken once, by theirs.
+#[derive(Debug, Default)]
+struct Look {
+    asked: AtomicBool,
+    done: Notify,
+    result: OnceLock<Result<(), ArchiveError>>,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -35,9 +40,9 @@ struct Shared {
     current: watch::Sender<Arc<Snapshot>>,
     /// When the newest version was last known to be the newest; by the clock that counts sleep.
     followed_at: Mutex<Duration>,
-    started: AtomicU64,
-    requested: watch::Sender<u64>,
-    finished: watch::Sender<Finished>,
+    /// The look that has not started yet.
+    next: Mutex<Arc<Look>>,
+    asked: Notify,
 }
 
 /// The process's view of the table.
@@ -67,9 +72,8 @@ impl Follower {
             telemetry,
             current: watch::Sender::new(Arc::new(snapshot)),
             followed_at: Mutex::new(before),
-            started: AtomicU64::new(0),
-            requested: watch::Sender::new(0),
-            finished: watch::Sender::new((0, Ok(()))),
+            next: Mutex::default(),
+            asked: Notify::new(),
         });
         shared.show();
         let looks = tokio::spawn(make_looks(shared.clone(), interval));
@@ -86,18 +90,15 @@ impl Follower {
     /// # Errors
     /// Unavailable or Corrupt, from the look.
     pub async fn newest(&self) -> Result<Arc<Snapshot>, ArchiveError> {
-        let target = self.shared.started.load(Ordering::SeqCst) + 1;
-        self.shared.requested.send_if_modified(|requested| {
-            let more = *requested < target;
-            *requested = target.max(*requested);
-            more
-        });
-        let mut finished = self.shared.finished.subscribe();
-        let (_, result) = &*finished
-            .wait_for(|(look, _)| *look >= target)
-            .await
-            .map_err(|_| ArchiveError::Stopping)?;
-        result.clone()?;
+        let look = lock(&self.shared.next).clone();
+        let done = look.done.notified();
+        if !look.asked.swap(true, Ordering::SeqCst) {
+            self.shared.asked.notify_one();
+        }
+        if look.result.get().is_none() {
+            done.await;
+        }
+        look.result.get().cloned().unwrap_or(Err(ArchiveError::Stopping))?;
         Ok(self.current())
     }
 
@@ -136,7 +137,7 @@ impl Shared {
     }
 
     fn age(&self) -> Duration {
-        let at = *self.followed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = *lock(&self.followed_at);
         self.clock.elapsed().saturating_sub(at)
     }
 
@@ -152,7 +153,7 @@ impl Shared {
                 self.replace_with(next);
             }
         }
-        *self.followed_at.lock().unwrap_or_else(PoisonError::into_inner) = began;
+        *lock(&self.followed_at) = began;
         self.telemetry.archive.refreshes.observe(timer.elapsed());
         Ok(())
     }
@@ -171,15 +172,13 @@ impl Shared {
 }
 
 async fn make_looks(shared: Arc<Shared>, interval: Option<Duration>) {
-    let mut requested = shared.requested.subscribe();
     loop {
-        let started = shared.started.load(Ordering::SeqCst);
-        let asked = requested.wait_for(|requested| *requested > started);
         match interval {
-            Some(interval) => drop(tokio::time::timeout(interval, asked).await),
-            None => drop(asked.await),
+            Some(interval) => drop(tokio::time::timeout(interval, shared.asked.notified()).await),
+            None => shared.asked.notified().await,
         }
-        let look = shared.started.fetch_add(1, Ordering::SeqCst) + 1;
+        // Whoever arrives from here on waits for the look after this one.
+        let look = std::mem::take(&mut *lock(&shared.next));
         let result = match tokio::time::timeout(LOOK_MAX, shared.look()).await {
             Ok(result) => result,
             Err(elapsed) => Err(ArchiveError::unavailable("looking for new log entries", elapsed)),
@@ -187,6 +186,12 @@ async fn make_looks(shared: Arc<Shared>, interval: Option<Duration>) {
         if let Err(error) = &result {
             tracing::warn!(%error, "cannot follow the table");
         }
-        drop(shared.finished.send_replace((look, result)));
+        // Only this task sets the result, once.
+        let _ = look.result.set(result);
+        look.done.notify_waiters();
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -15,6 +15,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::Shared;
 use super::error::{HttpError, plain};
+use super::observe::observed;
 use super::request::{caller, joined, within};
 use crate::access::Scope;
 use crate::app::AppError;
@@ -35,6 +36,15 @@ pub(super) async fn post(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
     body: Body,
+) -> Response {
+    let work = answer(&shared, headers, body);
+    observed(shared.app.telemetry(), "/v1/events", &Method::POST, work).await
+}
+
+async fn answer(
+    shared: &Arc<Shared>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Response, HttpError> {
     let start = Instant::now();
     let asked = caller(&shared.app, &headers, Scope::EventsWrite);
@@ -44,9 +54,9 @@ pub(super) async fn post(
         headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let kind = ContentKind::from_content_type(content_type.as_deref())?;
     let bytes_max = shared.app.settings().body_bytes_max;
-    let _memory = reserve(&shared, &headers, bytes_max).await?;
+    let _memory = reserve(shared, &headers, bytes_max).await?;
     let body = read(body, bytes_max).await?;
-    let decoded = decode(&shared, &org_id, kind, headers, body).await?;
+    let decoded = decode(shared, &org_id, kind, headers, body).await?;
     let events = decoded.events();
     let receipt = within(wait, async { Ok(shared.app.commit(&org_id, decoded).await?) }).await?;
     let all_bad = events > 0 && receipt.rejected.len() == events;

@@ -4,22 +4,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 
 use super::Shared;
 use super::error::{HttpError, plain};
+use super::observe::observed;
 
 /// Load balancers ask often and wait little.
 const READY_WAIT: Duration = Duration::from_secs(5);
 
 /// `GET /healthz`.
-pub(super) async fn alive() -> &'static str {
-    "ok\n"
+pub(super) async fn alive(State(shared): State<Arc<Shared>>, method: Method) -> Response {
+    observed(shared.app.telemetry(), "/healthz", &method, async { "ok\n" }).await
 }
 
-/// `GET /readyz`: the archive answers. Why it does not is in the log alone: nobody was asked for
-/// a credential.
-pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Result<&'static str, HttpError> {
+/// `GET /readyz`: the archive answers.
+pub(super) async fn ready(State(shared): State<Arc<Shared>>, method: Method) -> Response {
+    observed(shared.app.telemetry(), "/readyz", &method, answer(&shared)).await
+}
+
+/// Why the archive does not answer is in the log alone: nobody was asked for a credential.
+async fn answer(shared: &Shared) -> Result<&'static str, HttpError> {
     match tokio::time::timeout(READY_WAIT, shared.app.ready()).await {
         Ok(Ok(())) => return Ok("ready\n"),
         Ok(Err(error)) => tracing::warn!(%error, "not ready"),

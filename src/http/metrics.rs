@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY,
 };
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse as _, Response};
 
 use super::Shared;
 
 use super::error::HttpError;
+use super::observe::observed;
 use super::request::{caller, joined, within};
 use crate::access::Scope;
 use crate::app::{App, Form};
@@ -29,12 +30,14 @@ const DEADLINE_MIN: Duration = Duration::from_millis(50);
 /// `GET` and `HEAD /metrics`.
 pub(super) async fn scrape(
     State(shared): State<Arc<Shared>>,
+    method: Method,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, HttpError> {
-    let now = shared.app.now();
-    let work = answer(&shared.app, query.as_deref(), &headers, now);
-    within(deadline(&headers), work).await
+) -> Response {
+    let app = &shared.app;
+    let work = answer(app, query.as_deref(), &headers, app.now());
+    let work = within(deadline(&headers), work);
+    observed(app.telemetry(), "/metrics", &method, work).await
 }
 
 async fn answer(

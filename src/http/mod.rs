@@ -11,7 +11,9 @@ mod request;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::extract::State;
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
@@ -32,17 +34,28 @@ struct Shared {
 
 /// The server's routes.
 pub fn router(app: Arc<App>) -> Router {
-    let telemetry = app.telemetry().clone();
     let shared = Arc::new(Shared { app, bodies: Semaphore::new(BODIES_KIB_MAX) });
     Router::new()
         .route("/metrics", get(metrics::scrape))
         .route("/v1/events", post(events::post))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .fallback(|| async { error::plain(StatusCode::NOT_FOUND, "there is nothing at this path") })
-        .method_not_allowed_fallback(|| async {
-            error::plain(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+        .fallback(|shared, method| {
+            refused(shared, method, StatusCode::NOT_FOUND, "there is nothing at this path")
         })
-        .layer(axum::middleware::from_fn_with_state(telemetry, observe::observe))
+        .method_not_allowed_fallback(|shared, method| {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            refused(shared, method, status, "this path does not take this method")
+        })
         .with_state(shared)
+}
+
+async fn refused(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    status: StatusCode,
+    message: &'static str,
+) -> Response {
+    let answer = async { error::plain(status, message) };
+    observe::observed(shared.app.telemetry(), "other", &method, answer).await
 }
