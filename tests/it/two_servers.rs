@@ -1,8 +1,6 @@
 //! Two server processes on one archive, lost answers, retries, and kill -9: every event once.
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tempfile::tempdir;
@@ -14,7 +12,7 @@ use crate::support::random::Random;
 use crate::support::scrape::scrape;
 use crate::support::trace::{self, Call};
 
-const SENDERS: u64 = 4;
+const WAIT_MAX: Duration = Duration::from_secs(60);
 const KILLS: u64 = 10;
 const SEED: u64 = 20_231_116;
 
@@ -27,34 +25,18 @@ fn batches(key: &str, calls: &[Call], size: usize) -> Vec<Batch> {
     calls.chunks(size).map(batch).collect()
 }
 
-/// Sends all batches, from several threads at once.
-fn deliver_all(fleet: &Fleet, batches: Vec<Batch>) {
-    let waiting = Mutex::new(batches);
-    std::thread::scope(|scope| {
-        for sender in 0..SENDERS {
-            let waiting = &waiting;
-            scope.spawn(move || {
-                let mut random = Random(SEED + sender);
-                let next = || waiting.lock().unwrap().pop();
-                while let Some(batch) = next() {
-                    fleet.deliver(&batch, &mut random);
-                }
-            });
-        }
-    });
-}
-
-/// Kills a server, or both, each time that some more batches have been acknowledged.
+/// Kills a server, or both, in the midst of each eleventh of the batches but the last.
 fn kill_often(fleet: &Fleet, batches: u64) {
     let mut random = Random(SEED);
-    let spacing = batches / (KILLS + 1);
-    for number in 1..=KILLS {
-        let mark = number * spacing - random.below(spacing);
-        poll(Duration::from_secs(60), "more batches are acknowledged", || {
-            (fleet.acknowledged_batches.load(Ordering::SeqCst) >= mark).then_some(())
+    let share = batches / (KILLS + 1);
+    for number in 0..KILLS {
+        fleet.allow((number + 1) * share);
+        let mark = number * share + random.below(share / 2);
+        poll(WAIT_MAX, "more batches are acknowledged", || {
+            (fleet.acknowledged_batches() >= mark).then_some(())
         });
         // Not at the instant of an acknowledgement, but anywhere in what follows it.
-        std::thread::sleep(Duration::from_millis(random.below(40)));
+        std::thread::sleep(Duration::from_millis(random.below(30)));
         match random.below(3) {
             2 => std::thread::scope(|scope| {
                 scope.spawn(|| fleet.kill(0));
@@ -62,7 +44,10 @@ fn kill_often(fleet: &Fleet, batches: u64) {
             }),
             which => fleet.kill(usize::try_from(which).unwrap()),
         }
+        let scrapes = fleet.scrapes();
+        poll(WAIT_MAX, "a scrape is answered", || (fleet.scrapes() > scrapes).then_some(()));
     }
+    fleet.allow(u64::MAX);
 }
 
 fn assert_sound(archive: &Path, events: usize) {
@@ -80,7 +65,7 @@ fn lost_answers_and_retries_through_two_servers_count_each_event_once() {
     // The two organisations' batches alternate.
     let [acme, globex] = keys.each_ref().map(|key| batches(key, &calls, 1_000));
     let both: Vec<_> = acme.into_iter().zip(globex).flat_map(|(a, b)| [a, b]).collect();
-    deliver_all(&fleet, both);
+    fleet.deliver_all(&both);
     assert!(fleet.duplicates() > 0, "no answer was lost after its commit");
     for server in fleet.into_servers() {
         assert_eq!(scrape(&server, &keys[0]), trace::expected("acme", &calls, 0));
@@ -95,15 +80,16 @@ fn ten_kills_lose_nothing_acknowledged_and_count_nothing_twice() {
     let archive = tempdir().unwrap();
     let key = key(archive.path(), "acme");
     let fleet = Fleet::start(archive.path());
-    let batches = batches(&key, &calls, 100);
+    let batches = batches(&key, &calls, 50);
     let count = batches.len() as u64;
+    fleet.allow(0);
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| fleet.watch(&key));
         let kills = scope.spawn(|| kill_often(&fleet, count));
-        deliver_all(&fleet, batches);
+        fleet.deliver_all(&batches);
         kills.join().unwrap();
         fleet.finish();
-        assert!(watch.join().unwrap() > KILLS, "too few scrapes were answered to say anything");
+        watch.join().unwrap();
     });
     let expected = trace::expected("acme", &calls, 0);
     for server in fleet.into_servers() {

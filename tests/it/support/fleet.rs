@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use super::client::{self, bearer};
 use super::exact;
+use super::poll;
 use super::process::Server;
 use super::random::Random;
 use super::scrape::{Series, assert_no_counter_fell, parse};
 
 /// How long a batch may be tried, and the fleet be scraped.
 const TRY_MAX: Duration = Duration::from_secs(60);
+const SENDERS: u64 = 4;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A batch on its way in.
@@ -33,9 +35,11 @@ pub struct Fleet {
     /// Where they listen now. Apart from the servers, so that nobody waits for a restart.
     urls: [Mutex<String>; 2],
     requests: AtomicU64,
-    pub acknowledged_batches: AtomicU64,
+    allowed: AtomicU64,
+    acknowledged_batches: AtomicU64,
     acknowledged_events: AtomicU64,
     duplicates: AtomicU64,
+    scrapes: AtomicU64,
     done: AtomicBool,
 }
 
@@ -48,9 +52,11 @@ impl Fleet {
             servers: servers.map(Mutex::new),
             urls,
             requests: AtomicU64::new(0),
+            allowed: AtomicU64::new(u64::MAX),
             acknowledged_batches: AtomicU64::new(0),
             acknowledged_events: AtomicU64::new(0),
             duplicates: AtomicU64::new(0),
+            scrapes: AtomicU64::new(0),
             done: AtomicBool::new(false),
         }
     }
@@ -68,6 +74,45 @@ impl Fleet {
         self.duplicates.load(Ordering::SeqCst)
     }
 
+    /// How many scrapes were answered.
+    pub fn scrapes(&self) -> u64 {
+        self.scrapes.load(Ordering::SeqCst)
+    }
+
+    /// How many batches were acknowledged.
+    pub fn acknowledged_batches(&self) -> u64 {
+        self.acknowledged_batches.load(Ordering::SeqCst)
+    }
+
+    /// Lets the senders go on until this many batches have been taken.
+    pub fn allow(&self, batches: u64) {
+        self.allowed.store(batches, Ordering::SeqCst);
+    }
+
+    /// Sends all batches, from several threads at once, as far as they are allowed.
+    pub fn deliver_all(&self, batches: &[Batch]) {
+        let taken = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for sender in 0..SENDERS {
+                let taken = &taken;
+                scope.spawn(move || {
+                    let mut random = Random(sender);
+                    let next = || taken.fetch_add(1, Ordering::SeqCst);
+                    loop {
+                        let number = next();
+                        let Some(batch) = batches.get(usize::try_from(number).unwrap()) else {
+                            return;
+                        };
+                        poll(TRY_MAX, "the next batch is allowed", || {
+                            (number < self.allowed.load(Ordering::SeqCst)).then_some(())
+                        });
+                        self.deliver(batch, &mut random);
+                    }
+                });
+            }
+        });
+    }
+
     /// Nothing more will be sent.
     pub fn finish(&self) {
         self.done.store(true, Ordering::SeqCst);
@@ -78,7 +123,7 @@ impl Fleet {
     }
 
     /// Sends a batch until it is acknowledged. The answer to every third request is lost.
-    pub fn deliver(&self, batch: &Batch, random: &mut Random) {
+    fn deliver(&self, batch: &Batch, random: &mut Random) {
         let started = Instant::now();
         loop {
             assert!(started.elapsed() < TRY_MAX, "a batch was not acknowledged within {TRY_MAX:?}");
@@ -113,10 +158,10 @@ impl Fleet {
     }
 
     /// Scrapes now this server, now that one, until the fleet is done: no counter falls, and what
-    /// was acknowledged before a scrape is in it. Gives the number of scrapes answered. Only
-    /// right where all events are of the key's organisation.
-    pub fn watch(&self, key: &str) -> u64 {
-        let (mut before, mut answered) = (Series::new(), 0);
+    /// was acknowledged before a scrape is in it. For a fleet whose events are all of the key's
+    /// organisation.
+    pub fn watch(&self, key: &str) {
+        let mut before = Series::new();
         let auth = bearer(key);
         let started = Instant::now();
         for turn in 0.. {
@@ -129,7 +174,7 @@ impl Fleet {
                     assert_no_counter_fell(&before, &series);
                     assert!(requests(&series) >= acknowledged, "acknowledged events do not show");
                     before = series;
-                    answered += 1;
+                    self.scrapes.fetch_add(1, Ordering::SeqCst);
                 }
                 Ok(answer) => assert_eq!(answer.status, 503, "{}", answer.text()),
                 Err(_) => {}
@@ -139,7 +184,6 @@ impl Fleet {
             }
             std::thread::sleep(PAUSE);
         }
-        answered
     }
 
     /// The servers of a fleet that has done its work.
