@@ -6,6 +6,7 @@ pub mod client;
 pub mod exact;
 pub mod fleet;
 pub mod process;
+pub mod prometheus;
 pub mod random;
 pub mod scrape;
 pub mod trace;
