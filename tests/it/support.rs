@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod client;
+pub mod events;
 pub mod exact;
 pub mod fleet;
 pub mod process;
