@@ -12,13 +12,17 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
 use self::args::{Args, Command};
 
 /// Parses the command line, runs the command and tells how it went: 0 done, 1 failed, 2 wrong
 /// usage.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return wrong_usage(&error),
+    };
     let done = logging::start(args.log_format).and_then(|()| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(run(args))
@@ -39,6 +43,25 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Key(command) => key::run(&args.archive, command).await,
         Command::Verify => verify::run(&args.archive).await,
     }
+}
+
+/// Help and version as clap prints them; a wrong usage in one line, like every error.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    let help = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !error.use_stderr() || error.kind() == help {
+        error.exit();
+    }
+    let mut message = String::new();
+    for line in error.to_string().lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let separator = match message.chars().last() {
+            None => "",
+            Some(':') => " ",
+            Some(_) => "; ",
+        };
+        message = message + separator + line;
+    }
+    print_note(&message);
+    ExitCode::from(2)
 }
 
 #[allow(clippy::print_stderr, reason = "this is where messages for people go")]

@@ -66,8 +66,10 @@ pub(super) async fn serve(
     let server =
         axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     let server = tokio::spawn(server.into_future());
+    // Who reads this line may stop the server at once.
+    let stopped = stop_signal()?;
     print_note(&format!("listening on http://{address}"));
-    signalled().await?;
+    stopped.await;
     tracing::info!("stopping: finishing what is under way");
     stop.cancel();
     // A client that never ends its request must not keep the rest from being committed.
@@ -86,12 +88,14 @@ async fn close(app: Arc<App>) {
     }
 }
 
-async fn signalled() -> anyhow::Result<()> {
+/// Ends at SIGTERM or SIGINT. They are caught from this call on, not from its first poll.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -1,0 +1,157 @@
+//! `tokenlake key`.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::support::process::{Server, key, key_with, tokenlake};
+use crate::support::{archive, client, events, poll};
+
+/// "In force within 5 s on every replica".
+const REVOKED_WITHIN: Duration = Duration::from_secs(5);
+
+fn list(archive: &Path) -> Vec<Value> {
+    let done = tokenlake(archive, &["key", "list", "--format", "json"]);
+    assert_eq!(done.status, 0, "{done:?}");
+    serde_json::from_str(&done.stdout).unwrap()
+}
+
+fn status(server: &Server, key: &str) -> u16 {
+    client::get(&server.url("/metrics"), key).status
+}
+
+fn post_status(server: &Server, key: &str) -> u16 {
+    let url = server.url("/v1/events");
+    client::post(&url, key, "application/json", events::event("e")).status
+}
+
+#[test]
+fn a_new_key_stands_alone_on_stdout_and_nowhere_else() {
+    let folder = tempdir().unwrap();
+    let done = tokenlake(folder.path(), &["key", "create", "--org", "acme", "--name", "prod"]);
+    assert_eq!((done.status, done.stderr.as_str()), (0, ""));
+    let key = done.stdout.strip_suffix('\n').unwrap();
+    let random = key.strip_prefix("td_live_").unwrap();
+    assert!(random.len() >= 32 && random.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let kept = archive::files(folder.path(), "");
+    assert!(!kept.is_empty());
+    for file in kept {
+        let bytes = std::fs::read(&file).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains(random) && !file.to_str().unwrap().contains(random), "{file:?}");
+    }
+}
+
+#[test]
+fn the_list_shows_ids_and_states_and_no_secret() {
+    let folder = tempdir().unwrap();
+    let plain = [
+        key_with(folder.path(), "acme", &["--name", "one"]),
+        key_with(folder.path(), "globex", &["--scope", "metrics:read", "--expires", "90d"]),
+    ];
+    let records = list(folder.path());
+    let table = tokenlake(folder.path(), &["key", "list"]).stdout;
+    let json = tokenlake(folder.path(), &["key", "list", "--format", "json"]).stdout;
+    assert_eq!((records.len(), table.lines().count()), (2, 3));
+    assert!(table.starts_with("ID "), "{table}");
+    for (line, record) in table.lines().skip(1).zip(&records) {
+        assert_eq!(line.split_whitespace().next(), record["id"].as_str());
+        assert!(line.contains(record["org_id"].as_str().unwrap()), "{line}");
+    }
+    assert_eq!(records[0]["name"], "one");
+    assert_eq!(records[0]["expires_at"], Value::Null);
+    assert_eq!(records[0]["scopes"].as_array().unwrap().len(), 3);
+    assert_eq!(records[1]["scopes"], serde_json::json!(["metrics:read"]));
+    assert!(records[1]["expires_at"].is_string());
+    for key in plain {
+        let random = key.strip_prefix("td_live_").unwrap();
+        assert!(!table.contains(random) && !json.contains(random));
+    }
+}
+
+#[test]
+fn a_revoked_key_is_refused_within_five_seconds_by_every_running_server() {
+    let folder = tempdir().unwrap();
+    let servers = [Server::start(folder.path()), Server::start(folder.path())];
+    let doomed = key(folder.path(), "acme");
+    let spared = key(folder.path(), "acme");
+    for server in &servers {
+        assert_eq!(status(server, &doomed), 200, "a new key works at once");
+    }
+    let id = list(folder.path())[0]["id"].as_str().unwrap().to_owned();
+    let revoked_at = Instant::now();
+    assert_eq!(tokenlake(folder.path(), &["key", "revoke", &id]).status, 0);
+    for server in &servers {
+        // Asked all the time, so that it stays in memory.
+        poll(REVOKED_WITHIN, "the key is refused", || (status(server, &doomed) == 401).then_some(()));
+        assert!(revoked_at.elapsed() < REVOKED_WITHIN);
+        assert_eq!(post_status(server, &doomed), 401);
+        assert_eq!(status(server, &spared), 200);
+    }
+    let states: Vec<_> = list(folder.path()).iter().map(|key| key["state"].clone()).collect();
+    assert_eq!(states, ["revoked", "active"]);
+    // Once more is no error, and changes nothing.
+    let before = list(folder.path());
+    assert_eq!(tokenlake(folder.path(), &["key", "revoke", &id]).status, 0);
+    assert_eq!(list(folder.path()), before);
+}
+
+#[test]
+fn an_expired_key_is_refused() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let started = Instant::now();
+    let brief = key_with(folder.path(), "acme", &["--expires", "3s"]);
+    let first = status(&server, &brief);
+    assert!(first == 200 || started.elapsed() > Duration::from_secs(3));
+    poll(Duration::from_secs(10), "the key expires", || {
+        (status(&server, &brief) == 401).then_some(())
+    });
+    assert!(started.elapsed() >= Duration::from_secs(3), "it expired too early");
+    assert_eq!(list(folder.path())[0]["state"], "expired");
+}
+
+#[test]
+fn a_scope_that_is_missing_is_forbidden() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    for (scope, metrics, events) in [
+        ("metrics:read", 200, 403),
+        ("events:write", 403, 200),
+        ("sql:read", 403, 403),
+        ("events:write,metrics:read", 200, 200),
+    ] {
+        let key = key_with(folder.path(), "acme", &["--scope", scope]);
+        assert_eq!(status(&server, &key), metrics, "{scope}");
+        assert_eq!(post_status(&server, &key), events, "{scope}");
+    }
+}
+
+#[test]
+fn a_name_that_differs_only_in_case_is_refused() {
+    let folder = tempdir().unwrap();
+    key(folder.path(), "Acme");
+    let done = tokenlake(folder.path(), &["key", "create", "--org", "ACME"]);
+    assert_eq!((done.status, done.stdout.as_str()), (1, ""));
+    assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+    assert!(done.stderr.contains("Acme") && done.stderr.contains("ACME"), "{}", done.stderr);
+    assert_eq!(list(folder.path()).len(), 1);
+    key(folder.path(), "Acme");
+}
+
+#[test]
+fn an_id_that_is_not_there_is_not_revoked() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let key = key(folder.path(), "acme");
+    let id = list(folder.path())[0]["id"].as_str().unwrap().to_owned();
+    for odd in ["", "0123456789abcdef", &id[..4], key.as_str(), "../orgs/acme", "*"] {
+        let done = tokenlake(folder.path(), &["key", "revoke", odd]);
+        assert_eq!((done.status, done.stderr.lines().count()), (1, 1), "{odd}: {done:?}");
+        assert!(odd != key || !done.stderr.contains(&key), "a key was printed");
+    }
+    assert_eq!(list(folder.path())[0]["state"], "active");
+    assert_eq!(status(&server, &key), 200);
+}

@@ -1,0 +1,27 @@
+//! What the black-box tests share: the real program, a plain HTTP client, exact sums, real input.
+//! Nothing here uses the crate's own code.
+
+pub mod archive;
+pub mod client;
+pub mod events;
+pub mod exact;
+pub mod fleet;
+pub mod process;
+pub mod prometheus;
+pub mod random;
+pub mod scrape;
+pub mod trace;
+
+use std::time::{Duration, Instant};
+
+/// Calls `look` until it gives something, for at most `within`.
+pub fn poll<T>(within: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < within, "not within {within:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

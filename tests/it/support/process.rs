@@ -1,0 +1,179 @@
+//! The real program: a server that is killed with the test, and commands.
+
+use std::fmt::Display;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::poll;
+
+/// A cold start over a large archive on a busy machine.
+const START_MAX: Duration = Duration::from_secs(60);
+/// The server gives requests under way 20 seconds.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// The program with none of the caller's own settings.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokenlake"));
+    let ours = |name: &str| name.starts_with("TOKENLAKE_") || name == "RUST_LOG";
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// What a command that ended left behind.
+#[derive(Debug)]
+pub struct Done {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Done {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    Done {
+        status: output.status.code().expect("it ended by itself"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs a command of the program on an archive.
+pub fn tokenlake(archive: &Path, args: &[&str]) -> Done {
+    run(program().arg("--archive").arg(archive).args(args))
+}
+
+/// Makes an access key with all scopes.
+pub fn key(archive: &Path, org: &str) -> String {
+    key_with(archive, org, &[])
+}
+
+/// Makes an access key.
+pub fn key_with(archive: &Path, org: &str, more: &[&str]) -> String {
+    let done = tokenlake(archive, &[&["key", "create", "--org", org], more].concat());
+    assert_eq!(done.status, 0, "{done:?}");
+    done.stdout.trim_end().to_owned()
+}
+
+/// A running server. It is killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    url: String,
+    stdout: Receiver<String>,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// Starts `tokenlake serve` on a free port, and waits until it answers.
+    pub fn start(archive: &Path) -> Self {
+        Self::start_with(archive, &["serve"])
+    }
+
+    /// Starts a command that serves, with `args` after the address.
+    pub fn start_with(archive: &Path, args: &[&str]) -> Self {
+        let mut command = program();
+        command.arg("--archive").arg(archive).args(args).args(["--listen", "127.0.0.1:0"]);
+        Self::start_command(command)
+    }
+
+    /// Starts any command that serves.
+    pub fn start_command(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = lines(child.stdout.take().unwrap(), Arc::default());
+        let stderr: Arc<Mutex<String>> = Arc::default();
+        let notes = lines(child.stderr.take().unwrap(), stderr.clone());
+        let mut server = Self { child, url: String::new(), stdout, stderr };
+        server.url = server.wait_for(&notes, "listening on ");
+        server
+    }
+
+    fn wait_for(&self, notes: &Receiver<String>, start: &str) -> String {
+        while let Ok(line) = notes.recv_timeout(START_MAX) {
+            if let Some(rest) = line.strip_prefix(start) {
+                return rest.to_owned();
+            }
+        }
+        panic!("it does not listen: {}", self.stderr());
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// The host and port.
+    pub fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
+    /// The next line on stdout.
+    pub fn stdout_line(&self) -> String {
+        self.stdout.recv_timeout(START_MAX).expect("a line on stdout")
+    }
+
+    /// What it has said so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    /// Asks it to stop, without waiting.
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        poll(STOP_MAX, "the server ends", || self.child.try_wait().unwrap())
+    }
+
+    /// SIGKILL, now.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of a stream, as they come; `kept` holds them all. It is read to its end, so that the
+/// program never waits for its reader.
+pub fn lines(stream: impl std::io::Read + Send + 'static, kept: Arc<Mutex<String>>) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            kept.lock().unwrap().push_str(&format!("{line}\n"));
+            // Nobody may be listening any more.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+/// True if a program is there; otherwise the test is passed over, or fails where
+/// `TOKENLAKE_TEST_REAL=1` says that it must be there.
+pub fn installed(name: &str) -> bool {
+    let found = Command::new(name).arg("--version").output().is_ok();
+    let needed = std::env::var("TOKENLAKE_TEST_REAL").is_ok_and(|value| value == "1");
+    assert!(found || !needed, "{name} is not installed");
+    found || passed_over(format_args!("{name} is not installed"))
+}
+
+/// Says why a test does nothing.
+pub fn passed_over(why: impl Display) -> bool {
+    eprintln!("passed over: {why}");
+    false
+}

@@ -1,0 +1,112 @@
+//! A real Prometheus, and what it knows.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::client;
+use super::process::lines;
+
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// A running Prometheus. It is killed when dropped.
+#[derive(Debug)]
+pub struct Prometheus {
+    child: Child,
+    url: String,
+}
+
+/// What it knows about a target.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Health {
+    pub up: bool,
+    pub last_error: String,
+}
+
+impl Prometheus {
+    /// Starts it with `config.yml` in `folder`, where it also keeps its data.
+    pub fn start(folder: &Path) -> Self {
+        let mut child = Command::new("prometheus")
+            .arg(format!("--config.file={}", folder.join("config.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let kept: Arc<Mutex<String>> = Arc::default();
+        let notes = lines(child.stderr.take().unwrap(), kept.clone());
+        let mut prometheus = Self { child, url: String::new() };
+        while let Ok(line) = notes.recv_timeout(START_MAX) {
+            if let Some((_, address)) = line.split_once(r#"msg="Listening on" address="#) {
+                prometheus.url = format!("http://{address}");
+                return prometheus;
+            }
+        }
+        panic!("prometheus does not listen: {}", kept.lock().unwrap());
+    }
+
+    /// The data of an answer; null while it is not ready.
+    fn api(&self, path: &str) -> Value {
+        let answer = client::send("GET", &format!("{}/api/v1/{path}", self.url), &[], "");
+        if answer.status == 200 { answer.json()["data"].take() } else { Value::Null }
+    }
+
+    /// Each job's health, once it was scraped.
+    pub fn health(&self) -> BTreeMap<String, Health> {
+        let targets = self.api("targets");
+        let Some(targets) = targets["activeTargets"].as_array() else { return BTreeMap::new() };
+        let known = targets.iter().filter(|target| target["health"] != "unknown");
+        let health = known.map(|target| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let health =
+                Health { up: target["health"] == "up", last_error: text(&target["lastError"]) };
+            (text(&target["labels"]["job"]), health)
+        });
+        health.collect()
+    }
+
+    /// The value of `up` of a job.
+    pub fn up(&self, job: &str) -> Option<String> {
+        let found = self.api(&format!("query?query=up%7Bjob%3D%22{job}%22%7D"));
+        Some(found["result"].get(0)?["value"][1].as_str()?.to_owned())
+    }
+
+    /// The newest values of a job's series whose names start with `llm_`, named as in a scrape.
+    pub fn series(&self, job: &str) -> BTreeMap<String, f64> {
+        let query = format!("query?query=%7B__name__%3D~%22llm_.%2A%22,job%3D%22{job}%22%7D");
+        let found = self.api(&query);
+        let Some(found) = found["result"].as_array() else { return BTreeMap::new() };
+        let sample = |sample: &Value| {
+            let value = sample["value"][1].as_str().unwrap().parse().unwrap();
+            (name(&sample["metric"]), value)
+        };
+        found.iter().map(sample).collect()
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The name of a series as tokenlake writes it.
+fn name(metric: &Value) -> String {
+    let labels: Vec<_> = ["provider", "model", "org_id"]
+        .iter()
+        .filter_map(|label| Some((label, metric.get(label)?.as_str()?)))
+        .map(|(label, value)| {
+            let value = value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', "\\n");
+            format!("{label}=\"{value}\"")
+        })
+        .collect();
+    format!("{}{{{}}}", metric["__name__"].as_str().unwrap(), labels.join(","))
+}

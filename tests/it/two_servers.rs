@@ -1,0 +1,100 @@
+//! Two server processes on one archive, lost answers, retries, and kill -9: every event once.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::tempdir;
+
+use crate::support::fleet::{Batch, Fleet};
+use crate::support::poll;
+use crate::support::process::{Server, key, tokenlake};
+use crate::support::random::Random;
+use crate::support::scrape::scrape;
+use crate::support::trace::{self, Call};
+
+const WAIT_MAX: Duration = Duration::from_secs(60);
+const KILLS: u64 = 10;
+const SEED: u64 = 20_231_116;
+
+fn batches(key: &str, calls: &[Call], size: usize) -> Vec<Batch> {
+    let batch = |calls: &[Call]| Batch {
+        key: key.to_owned(),
+        body: trace::ndjson(calls),
+        events: calls.len() as u64,
+    };
+    calls.chunks(size).map(batch).collect()
+}
+
+/// Kills a server, or both, in the midst of each eleventh of the batches but the last.
+fn kill_often(fleet: &Fleet, batches: u64) {
+    let mut random = Random(SEED);
+    let share = batches / (KILLS + 1);
+    for number in 0..KILLS {
+        fleet.allow((number + 1) * share);
+        let mark = number * share + random.below(share / 2);
+        poll(WAIT_MAX, "more batches are acknowledged", || {
+            (fleet.acknowledged_batches() >= mark).then_some(())
+        });
+        // Not at the instant of an acknowledgement, but anywhere in what follows it.
+        std::thread::sleep(Duration::from_millis(random.below(30)));
+        match random.below(3) {
+            2 => std::thread::scope(|scope| {
+                scope.spawn(|| fleet.kill(0));
+                fleet.kill(1);
+            }),
+            which => fleet.kill(usize::try_from(which).unwrap()),
+        }
+        let scrapes = fleet.scrapes();
+        poll(WAIT_MAX, "a scrape is answered", || (fleet.scrapes() > scrapes).then_some(()));
+    }
+    fleet.allow(u64::MAX);
+}
+
+fn assert_sound(archive: &Path, events: usize) {
+    let done = tokenlake(archive, &["verify"]);
+    assert_eq!(done.status, 0, "{done:?}");
+    assert!(done.stdout.contains(&format!("verified {events} events")), "{}", done.stdout);
+}
+
+#[test]
+fn lost_answers_and_retries_through_two_servers_count_each_event_once() {
+    let Some(calls) = trace::load() else { return };
+    let archive = tempdir().unwrap();
+    let keys = ["acme", "globex"].map(|org| key(archive.path(), org));
+    let fleet = Fleet::start(archive.path());
+    // The two organisations' batches alternate.
+    let [acme, globex] = keys.each_ref().map(|key| batches(key, &calls, 1_000));
+    let both: Vec<_> = acme.into_iter().zip(globex).flat_map(|(a, b)| [a, b]).collect();
+    fleet.deliver_all(&both);
+    assert!(fleet.duplicates() > 0, "no answer was lost after its commit");
+    for server in fleet.into_servers() {
+        assert_eq!(scrape(&server, &keys[0]), trace::expected("acme", &calls, 0));
+        assert_eq!(scrape(&server, &keys[1]), trace::expected("globex", &calls, 0));
+    }
+    assert_sound(archive.path(), 2 * calls.len());
+}
+
+#[test]
+fn ten_kills_lose_nothing_acknowledged_and_count_nothing_twice() {
+    let Some(calls) = trace::load() else { return };
+    let archive = tempdir().unwrap();
+    let key = key(archive.path(), "acme");
+    let fleet = Fleet::start(archive.path());
+    let batches = batches(&key, &calls, 50);
+    let count = batches.len() as u64;
+    fleet.allow(0);
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(|| fleet.watch(&key));
+        let kills = scope.spawn(|| kill_often(&fleet, count));
+        fleet.deliver_all(&batches);
+        kills.join().unwrap();
+        fleet.finish();
+        watch.join().unwrap();
+    });
+    let expected = trace::expected("acme", &calls, 0);
+    for server in fleet.into_servers() {
+        assert_eq!(scrape(&server, &key), expected);
+    }
+    assert_eq!(scrape(&Server::start(archive.path()), &key), expected);
+    assert_sound(archive.path(), calls.len());
+}
