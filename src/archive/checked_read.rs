@@ -118,7 +118,10 @@ impl CheckedReader {
             [one] => self.store.get_range(&self.path, one.clone()).await.map(|run| vec![run]),
             many => self.store.get_ranges(&self.path, many).await,
         };
-        let runs = runs.map_err(|error| ParquetError::External(Box::new(error)))?;
+        let runs = match runs {
+            Ok(runs) => runs,
+            Err(error) => return Err(self.why(error).await),
+        };
         for (range, run) in outward.iter().zip(&runs) {
             if run.len() as u64 != range.end - range.start {
                 return Err(short(range));
@@ -128,6 +131,19 @@ impl CheckedReader {
             }
         }
         Ok(runs)
+    }
+
+    /// A read past the end fails in a way of its own in every store, so that a file that was cut
+    /// is told from a store that is away by asking for its size.
+    async fn why(&self, error: object_store::Error) -> ParquetError {
+        let logged = self.file.size_bytes;
+        match self.store.head(&self.path).await {
+            Ok(found) if found.size != logged => ParquetError::EOF(format!(
+                "it has {} bytes, by the log it has {logged}",
+                found.size
+            )),
+            _ => ParquetError::External(Box::new(error)),
+        }
     }
 
     fn outward(&self, range: &Range<u64>) -> Range<u64> {

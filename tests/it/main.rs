@@ -10,6 +10,7 @@
 
 mod commit;
 mod crash;
+mod damage;
 mod duplicates;
 mod stores;
 mod support;
