@@ -12,5 +12,6 @@ mod commit;
 mod crash;
 mod damage;
 mod duplicates;
+mod foreign;
 mod stores;
 mod support;
