@@ -9,8 +9,10 @@
 )]
 
 mod commit;
+mod counting;
 mod crash;
 mod damage;
+mod dedupe_memory;
 mod duplicates;
 mod foreign;
 mod stores;
