@@ -146,7 +146,7 @@ async fn a_table_whose_description_no_longer_fits_is_refused() {
         "minReaderVersion": 3, "minWriterVersion": 7,
         "readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"],
     }});
-    refused("a protocol upgrade", &store, &[upgrade.clone()]).await;
+    refused("a protocol upgrade", &store, std::slice::from_ref(&upgrade)).await;
     refused("an upgrade with its description", &store, &[upgrade, metadata.clone()]).await;
     let mut newer = metadata.clone();
     newer["metaData"]["configuration"]["tokenlake.format"] = json!("2");

@@ -8,12 +8,14 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod checkpoints;
 mod commit;
 mod counting;
 mod crash;
 mod damage;
 mod dedupe_memory;
 mod duplicates;
+mod following;
 mod foreign;
 mod stores;
 mod support;
