@@ -5,7 +5,7 @@
 //! of a file, and whatever is read is read in whole blocks and compared. A small file is one
 //! request, footer and columns together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ pub struct CheckedReader {
     store: Arc<dyn ObjectStore>,
     file: Arc<DataFile>,
     path: Path,
-    /// Verified runs of bytes by their start: a small file, or a larger one's end.
+    /// Verified blocks by their start; no two overlap.
     held: BTreeMap<u64, Bytes>,
 }
 
@@ -89,37 +89,80 @@ impl CheckedReader {
         Self { store, file, path, held: BTreeMap::new() }
     }
 
+    /// Each block is asked for once, however many columns share it: those of one call are read
+    /// together, and the blocks at a run's ends are held for the calls after it.
     async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
-        if self.file.size_bytes <= WHOLE_BYTES_MAX && self.held.is_empty() {
-            let whole = self.fetch(&[0..self.file.size_bytes]).await?;
-            self.held.extend(whole.into_iter().map(|bytes| (0, bytes)));
+        let size = self.file.size_bytes;
+        if let Some(beyond) = ranges.iter().find(|range| range.end > size) {
+            return Err(short(beyond));
         }
-        let missing: Vec<_> =
-            ranges.iter().filter(|range| self.cut(range).is_none()).cloned().collect();
+        let whole = 0..size;
+        let small = self.is_small();
+        let missing = self.missing(if small { std::slice::from_ref(&whole) } else { &ranges });
         let runs = self.fetch(&missing).await?;
-        let mut runs = missing.into_iter().zip(runs);
-        ranges
-            .into_iter()
-            .map(|range| match self.cut(&range) {
-                Some(bytes) => Ok(bytes),
-                None => {
-                    let (_, run) = runs.next().ok_or_else(|| short(&range))?;
-                    slice(&run, self.outward(&range).start, &range).ok_or_else(|| short(&range))
-                }
-            })
-            .collect()
+        let mut pieces = self.held.clone();
+        for (range, run) in missing.iter().zip(runs) {
+            self.hold(range.start, &run);
+            pieces.insert(range.start, run);
+        }
+        ranges.iter().map(|range| cut(&pieces, range).ok_or_else(|| short(range))).collect()
     }
 
-    /// Reads whole blocks around each range and verifies them.
-    async fn fetch(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let outward: Vec<_> = ranges.iter().map(|range| self.outward(range)).collect();
-        let runs = match &outward[..] {
+    fn is_small(&self) -> bool {
+        self.file.size_bytes <= WHOLE_BYTES_MAX
+    }
+
+    /// Runs of whole blocks around `ranges`, without those that are held.
+    fn missing(&self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+        let around =
+            |range: &Range<u64>| range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES);
+        let blocks = ranges.iter().filter(|range| !range.is_empty()).flat_map(around);
+        let blocks: BTreeSet<_> =
+            blocks.map(|block| block * BLOCK_BYTES).filter(|start| !self.holds(*start)).collect();
+        let mut runs: Vec<Range<u64>> = Vec::new();
+        for start in blocks {
+            let end = (start + BLOCK_BYTES).min(self.file.size_bytes);
+            match runs.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => runs.push(start..end),
+            }
+        }
+        runs
+    }
+
+    fn holds(&self, at: u64) -> bool {
+        let before = self.held.range(..=at).next_back();
+        before.is_some_and(|(start, bytes)| at - start < bytes.len() as u64)
+    }
+
+    /// Holds a small file or a footer whole, of anything longer only the ends: a neighbouring
+    /// column may begin or end in them.
+    fn hold(&mut self, start: u64, run: &Bytes) {
+        let block_bytes = usize::try_from(BLOCK_BYTES).unwrap_or(usize::MAX);
+        if self.is_small() || run.len() <= 2 * block_bytes {
+            self.held.insert(start, run.clone());
+            return;
+        }
+        let last = (run.len() - 1) / block_bytes * block_bytes;
+        // Copies, so that the run itself is freed once it is decoded.
+        for (from, to) in [(0, block_bytes), (last, run.len())] {
+            let end = Bytes::copy_from_slice(&run.slice(from..to));
+            self.held.insert(start + from as u64, end);
+        }
+    }
+
+    /// Reads runs of whole blocks and verifies them.
+    async fn fetch(&self, runs: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let found = match runs {
             [] => return Ok(Vec::new()),
             [one] => self.store.get_range(&self.path, one.clone()).await.map(|run| vec![run]),
             many => self.store.get_ranges(&self.path, many).await,
         };
-        let runs = runs.map_err(|error| ParquetError::External(Box::new(error)))?;
-        for (range, run) in outward.iter().zip(&runs) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return Err(self.why(error).await),
+        };
+        for (range, run) in runs.iter().zip(&found) {
             if run.len() as u64 != range.end - range.start {
                 return Err(short(range));
             }
@@ -127,22 +170,42 @@ impl CheckedReader {
                 checksums.verify(range.start / BLOCK_BYTES, run)?;
             }
         }
-        Ok(runs)
+        Ok(found)
     }
 
-    fn outward(&self, range: &Range<u64>) -> Range<u64> {
-        if self.file.checksums.is_none() {
-            return range.clone();
+    /// A read past the end fails in a way of its own in every store, so that a file that was cut
+    /// is told from a store that is away by asking for its size.
+    async fn why(&self, error: object_store::Error) -> ParquetError {
+        let logged = self.file.size_bytes;
+        match self.store.head(&self.path).await {
+            Ok(found) if found.size != logged => ParquetError::EOF(format!(
+                "it has {} bytes, by the log it has {logged}",
+                found.size
+            )),
+            _ => ParquetError::External(Box::new(error)),
         }
-        let end = range.end.next_multiple_of(BLOCK_BYTES).min(self.file.size_bytes);
-        range.start / BLOCK_BYTES * BLOCK_BYTES..end.max(range.end)
     }
+}
 
-    /// The range out of what is held.
-    fn cut(&self, range: &Range<u64>) -> Option<Bytes> {
-        let (start, bytes) = self.held.range(..=range.start).next_back()?;
-        slice(bytes, *start, range)
+/// The range out of pieces that adjoin.
+fn cut(pieces: &BTreeMap<u64, Bytes>, range: &Range<u64>) -> Option<Bytes> {
+    let Some((first, bytes)) = pieces.range(..=range.start).next_back() else {
+        return range.is_empty().then(Bytes::new);
+    };
+    if let Some(found) = slice(bytes, *first, range) {
+        return Some(found);
     }
+    let mut joined = Vec::new();
+    let mut at = range.start;
+    for (start, bytes) in pieces.range(*first..) {
+        let end = range.end.min(start + bytes.len() as u64);
+        joined.extend_from_slice(&slice(bytes, *start, &(at..end))?);
+        at = end;
+        if at == range.end {
+            break;
+        }
+    }
+    (at == range.end).then(|| joined.into())
 }
 
 fn slice(bytes: &Bytes, start: u64, range: &Range<u64>) -> Option<Bytes> {
@@ -170,10 +233,8 @@ impl AsyncFileReader for CheckedReader {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
             let size = self.file.size_bytes;
-            if size > WHOLE_BYTES_MAX && self.held.is_empty() {
-                let start = self.outward(&(size - FOOTER_HINT_BYTES as u64..size)).start;
-                let end = self.fetch(&[start..size]).await?;
-                self.held.extend(end.into_iter().map(|bytes| (start, bytes)));
+            if !self.is_small() {
+                self.get_bytes(size - FOOTER_HINT_BYTES as u64..size).await?;
             }
             let mut reader = ParquetMetaDataReader::new();
             if let Some(options) = options {
@@ -191,66 +252,5 @@ impl AsyncFileReader for CheckedReader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use chrono::NaiveDate;
-    use object_store::memory::InMemory;
-    use proptest::prelude::*;
-
-    fn reader(content: &[u8], stored: &[u8]) -> CheckedReader {
-        let file = DataFile::for_tests(
-            "f",
-            content.len() as u64,
-            NaiveDate::MIN,
-            Some(Checksums::of(content)),
-        );
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        let place = Path::from(file.path_in_archive());
-        futures::executor::block_on(store.put(&place, Bytes::copy_from_slice(stored).into()))
-            .unwrap();
-        CheckedReader::new(store, Arc::new(file))
-    }
-
-    fn content(len: usize) -> Vec<u8> {
-        (0..len).map(|i| (i * 31 % 251) as u8).collect()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn ranges_come_back_as_stored(len in 1usize..400_000, cuts in prop::collection::vec((0.0..1.0, 0.0..1.0), 1..6)) {
-            let content = content(len);
-            let at = |part: f64| (part * len as f64) as u64;
-            let ranges: Vec<_> = cuts.iter().map(|(a, b): &(f64, f64)| at(a.min(*b))..at(a.max(*b))).collect();
-            let mut reader = reader(&content, &content);
-            let found = futures::executor::block_on(reader.get_byte_ranges(ranges.clone())).unwrap();
-            for (range, bytes) in ranges.iter().zip(found) {
-                prop_assert_eq!(&bytes[..], &content[range.start as usize..range.end as usize]);
-            }
-        }
-
-        #[test]
-        fn no_flipped_bit_is_read(len in 1usize..400_000, at in 0.0..1.0, bit in 0u8..8) {
-            let content = content(len);
-            let mut stored = content.clone();
-            let at = (at * len as f64) as usize;
-            stored[at] ^= 1 << bit;
-            let range = at as u64..at as u64 + 1;
-            let error = futures::executor::block_on(reader(&content, &stored).get_bytes(range)).unwrap_err();
-            prop_assert!(error.to_string().contains("checksum"));
-        }
-    }
-
-    #[test]
-    fn a_cut_file_is_noticed() {
-        let content = content(300_000);
-        let mut reader = reader(&content, &content[..200_000]);
-        assert!(futures::executor::block_on(reader.get_bytes(190_000..210_000)).is_err());
-    }
-
-    #[test]
-    fn checksums_survive_their_text() {
-        let checksums = Checksums::of(&content(200_000));
-        assert_eq!(Checksums::from_text(&checksums.to_text()), Some(checksums));
-    }
-}
+#[path = "checked_read_tests.rs"]
+mod tests;

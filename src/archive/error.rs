@@ -1,5 +1,6 @@
 //! What can go wrong with the archive, and what the caller can do about it.
 
+use super::paths;
 use crate::error::Kind;
 
 /// A failure of the archive. Messages name the object and are fit for an operator's log; they
@@ -25,7 +26,7 @@ pub enum ArchiveError {
     /// The table is one that this program must not read or write.
     #[error("the table at {path} cannot be used: {reason}")]
     Unsupported {
-        /// The table's folder, relative to the archive.
+        /// The table's folder or the log entry that says so, relative to the archive.
         path: String,
         /// What is not supported, and what to do.
         reason: String,
@@ -80,6 +81,16 @@ impl ArchiveError {
     /// A file at `path` that could not be decoded.
     pub fn damaged(path: &str, reason: &dyn std::error::Error) -> Self {
         Self::corrupt(path, reason)
+    }
+
+    /// The same failure, met in the log entry that causes it.
+    pub(super) fn in_entry(self, version: u64) -> Self {
+        let entry = paths::log_entry(version);
+        match self {
+            Self::Corrupt { path, reason } => Self::corrupt(entry, format!("{path}: {reason}")),
+            Self::Unsupported { reason, .. } => Self::Unsupported { path: entry, reason },
+            other => other,
+        }
     }
 
     /// Wraps a passing failure.

@@ -10,7 +10,7 @@ use std::hash::Hasher as _;
 pub type EventHash = u128;
 
 /// Hashes identities with the archive's own key, so that senders cannot prepare collisions.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct IdHasher {
     key: [u8; 16],
 }

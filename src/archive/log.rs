@@ -124,7 +124,8 @@ impl Log {
         if entry.protocol.is_none() && entry.metadata.is_none() {
             return Ok(next);
         }
-        let table = next.table().changed(entry.protocol.as_ref(), entry.metadata.as_ref())?;
+        let table = next.table().changed(entry.protocol.as_ref(), entry.metadata.as_ref());
+        let table = table.map_err(|error| error.in_entry(next.version()))?;
         Ok(next.with_table(table))
     }
 

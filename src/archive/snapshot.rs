@@ -100,7 +100,8 @@ impl Snapshot {
             rows_moved_out = add_rows(rows_moved_out, &file);
         }
         for add in &entry.adds {
-            let file = Arc::new(DataFile::from_add(add)?);
+            let file = DataFile::from_add(add).map_err(|error| error.in_entry(next.version))?;
+            let file = Arc::new(file);
             let replaced = next.files.insert((file.date, file.path.clone()), file.clone());
             if replaced.is_some() {
                 return Err(corrupt(format!("it adds {} a second time", add.path)));

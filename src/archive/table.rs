@@ -43,7 +43,7 @@ impl TableInfo {
     /// The description after an entry that may bring a new protocol, new metadata, or both.
     ///
     /// # Errors
-    /// As [`TableInfo::new`].
+    /// As [`TableInfo::new`], and if the table has become another one.
     pub fn changed(
         &self,
         protocol: Option<&Protocol>,
@@ -51,7 +51,11 @@ impl TableInfo {
     ) -> Result<Self, ArchiveError> {
         let protocol = protocol.map_or_else(|| Ok(self.protocol.clone()), to_value)?;
         let metadata = metadata.map_or_else(|| Ok(self.metadata.clone()), to_value)?;
-        Self::check(protocol, metadata)
+        let changed = Self::check(protocol, metadata)?;
+        if changed.id != self.id || changed.hasher != self.hasher {
+            return Err(unsupported("another program replaced the table"));
+        }
+        Ok(changed)
     }
 
     fn check(protocol: Value, metadata: Value) -> Result<Self, ArchiveError> {

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     reason = "in a test, a failure is a finding"
 )]
 #![allow(
@@ -12,7 +13,16 @@
 )]
 
 mod azure;
+mod checkpoints;
 mod cli;
+mod commit;
+mod counting;
+mod crash;
+mod damage;
+mod dedupe_memory;
+mod duplicates;
+mod following;
+mod foreign;
 mod http;
 mod prometheus;
 mod stores;

@@ -85,6 +85,8 @@ pub enum Fault {
     ExistsAfter,
     /// It happens after this time.
     Delay(Duration),
+    /// It happens at once; the answer comes after this time.
+    SlowAnswer(Duration),
     /// The process dies before it happens: this request and all later ones fail.
     CrashBefore,
     /// The process dies after it happened: this request and all later ones fail.

@@ -1,15 +1,17 @@
-//! What the black-box tests share: the real program, a plain HTTP client, exact sums, real input.
-//! Nothing here uses the crate's own code.
+//! What the tests share.
 
+pub mod app;
 pub mod archive;
 pub mod client;
 pub mod events;
 pub mod exact;
 pub mod fleet;
+pub mod foreign;
 pub mod process;
 pub mod prometheus;
 pub mod random;
 pub mod scrape;
+pub mod table;
 pub mod trace;
 
 use std::time::{Duration, Instant};

@@ -45,6 +45,9 @@ async fn run<T>(
         _ => {}
     }
     let answer = effect.await;
+    if let Some(Fault::SlowAnswer(delay)) = fault {
+        tokio::time::sleep(delay).await;
+    }
     match fault {
         Some(Fault::FailAfter | Fault::CrashAfter) => Err(failed()),
         Some(Fault::ExistsAfter) => {

@@ -102,8 +102,18 @@ async fn reads_can_be_short_or_wrong() {
 #[tokio::test]
 async fn a_request_can_be_slow() {
     let delay = Duration::from_millis(20);
-    let store = FaultyStore::new(Arc::new(InMemory::new()), move |_| Some(Fault::Delay(delay)));
-    let start = Instant::now();
-    store.put(&Path::from("a"), "x".into()).await.unwrap();
-    assert!(start.elapsed() >= delay);
+    let path = Path::from("a");
+    for (fault, early) in [(Fault::Delay(delay), false), (Fault::SlowAnswer(delay), true)] {
+        let inner = Arc::new(InMemory::new());
+        let store = FaultyStore::new(inner.clone(), move |_| Some(fault));
+        let start = Instant::now();
+        let look = async {
+            tokio::time::sleep(delay / 4).await;
+            inner.head(&path).await.is_ok()
+        };
+        let (put, seen) = tokio::join!(store.put(&path, "x".into()), look);
+        put.unwrap();
+        assert!(start.elapsed() >= delay);
+        assert_eq!(seen, early, "{fault:?}");
+    }
 }

@@ -1,0 +1,129 @@
+//! Checkpoints of the log: made in the background, equal to the entries that they stand for.
+
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use serde_json::{Value, json};
+use tokenlake::error::Kind;
+
+use crate::support::app::{
+    ACME, TestApp, events, log_entry, memory, paths, read, settings, verified, write,
+};
+use crate::support::table::{HINT, checkpoints, long_table, until_checkpoint};
+
+#[tokio::test]
+async fn a_checkpoint_is_made_and_an_archive_opened_from_it_is_the_same() {
+    let store = memory();
+    let app = long_table(&store, 103).await;
+    let checkpoint = until_checkpoint(&store, 100).await;
+    assert_eq!(app.telemetry("tokenlake_checkpoints_total"), 1);
+    let before = app.scrape(ACME).await;
+    let by_entries = live_files(&app);
+    let opened = TestApp::open(&store).await;
+    assert_eq!(live_files(&opened), by_entries, "bounds, filters and checksums");
+    assert_eq!(opened.scrape(ACME).await, before);
+    // Ids of files from before the checkpoint are known, and new ones are told apart.
+    assert_eq!(opened.sent(&events(0..104)).await, (1, 103));
+    assert_eq!(app.sent(&events(0..105)).await, (1, 104));
+    assert_eq!(verified(&store).await, 105);
+    // The checkpoint is what it was opened from, not the entries.
+    let whole = read(&store, &checkpoint).await;
+    write(&store, &checkpoint, whole[..whole.len() / 2].to_vec()).await;
+    let error = TestApp::try_open(&store, settings()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+    assert!(error.to_string().contains(&checkpoint), "{error}");
+}
+
+/// Everything the process knows of its live files.
+fn live_files(app: &TestApp) -> Vec<String> {
+    app.app.archive().current().files().map(|file| format!("{file:?}")).collect()
+}
+
+#[tokio::test]
+async fn entries_before_a_checkpoint_are_needed_no_more() {
+    let store = memory();
+    let app = long_table(&store, 102).await;
+    let before = app.scrape(ACME).await;
+    until_checkpoint(&store, 100).await;
+    for version in 0..100 {
+        store_delete(&store, &log_entry(version)).await;
+    }
+    let opened = TestApp::open(&store).await;
+    assert_eq!(opened.scrape(ACME).await, before);
+    assert_eq!(opened.sent(&events(0..103)).await, (1, 102));
+    // A hole after it is a hole.
+    let entry = log_entry(101);
+    store_delete(&store, &entry).await;
+    let error = TestApp::try_open(&store, settings()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+    assert!(error.to_string().contains(&entry), "{error}");
+}
+
+async fn store_delete(store: &Arc<dyn ObjectStore>, path: &str) {
+    object_store::ObjectStoreExt::delete(store, &path.into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_hint_at_the_newest_checkpoint_changes_nothing() {
+    let store = memory();
+    let app = long_table(&store, 101).await;
+    let before = app.scrape(ACME).await;
+    until_checkpoint(&store, 100).await;
+    for bytes in ["", "{", r#"{"version":3,"size":1}"#, r#"{"version":999,"size":1}"#] {
+        write(&store, HINT, bytes.into()).await;
+        assert_eq!(TestApp::open(&store).await.scrape(ACME).await, before, "hint {bytes:?}");
+    }
+    store_delete(&store, HINT).await;
+    assert_eq!(TestApp::open(&store).await.scrape(ACME).await, before, "no hint");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_go_on_while_checkpoints_are_made() {
+    let store = memory();
+    let writers = [TestApp::open(&store).await, TestApp::open(&store).await];
+    let work = writers.iter().enumerate().map(|(writer, app)| {
+        // Both send every event.
+        let rounds = (0..110).map(move |round| (round + writer * 55) % 110);
+        async move {
+            let mut accepted = 0;
+            for round in rounds {
+                accepted += app.sent(&events([round])).await.0;
+            }
+            accepted
+        }
+    });
+    let accepted: usize = futures::future::join_all(work).await.into_iter().sum();
+    assert_eq!(accepted, 110);
+    until_checkpoint(&store, 100).await;
+    for app in [&writers[0], &writers[1], &TestApp::open(&store).await] {
+        assert_eq!(app.requests().await, 110);
+        assert_eq!(app.sent(&events(0..110)).await, (0, 110));
+    }
+    assert!(checkpoints(&store).await.len() <= 2, "one for each hundred versions");
+}
+
+#[tokio::test]
+async fn a_table_of_a_newer_format_is_refused_and_nothing_is_written() {
+    let store = memory();
+    TestApp::open(&store).await;
+    let entry = String::from_utf8(read(&store, &log_entry(0)).await).unwrap();
+    let mut lines: Vec<Value> =
+        entry.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let metadata = lines.iter_mut().find_map(|line| line.get_mut("metaData")).unwrap();
+    for (setting, words) in [(json!("2"), "newer tokenlake"), (Value::Null, "not a tokenlake")] {
+        metadata["configuration"]["tokenlake.format"] = setting;
+        if metadata["configuration"]["tokenlake.format"].is_null() {
+            metadata["configuration"].as_object_mut().unwrap().remove("tokenlake.format");
+        }
+        let store = memory();
+        let text = [json!({ "protocol": { "minReaderVersion": 1, "minWriterVersion": 2 } })]
+            .into_iter()
+            .chain([json!({ "metaData": metadata })]);
+        let text: Vec<_> = text.map(|line| line.to_string()).collect();
+        write(&store, &log_entry(0), text.join("\n").into()).await;
+        let error = TestApp::try_open(&store, settings()).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(paths(&store, "").await, [log_entry(0)]);
+    }
+}

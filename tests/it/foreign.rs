@@ -1,0 +1,176 @@
+//! Commits of other programs: what moves events between files changes no number; what changes
+//! the events is refused, and the commit is named.
+
+use std::sync::Arc;
+
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use serde_json::{Value, json};
+use tokenlake::app::AppError;
+use tokenlake::clock::{DAY, HOUR};
+use tokenlake::error::Kind;
+
+use crate::support::app::{ACME, Event, NOON, TestApp, events, memory, settings};
+use crate::support::foreign::{commit, copy, live, rewrite};
+
+/// An archive with three files on two dates, some of it in the hour that the window cuts.
+async fn three_files() -> Arc<dyn ObjectStore> {
+    let store = memory();
+    let app = TestApp::open(&store).await;
+    let start = NOON - DAY;
+    let edge = [start + 1, start + HOUR / 4, start + HOUR / 4 * 3];
+    let edge = ["a", "b", "c"].iter().zip(edge).map(|(id, ts)| Event::new(id).at(ts));
+    let of_both: Vec<_> = edge.chain(events(0..10)).collect();
+    app.sent(&of_both).await;
+    app.sent(&events(10..15)).await;
+    store
+}
+
+#[tokio::test]
+async fn a_rewrite_changes_no_byte_of_a_scrape_also_when_the_old_files_are_gone() {
+    let store = three_files().await;
+    let (warm, cut) = (TestApp::open(&store).await, TestApp::open(&store).await);
+    cut.clock.set(NOON + HOUR / 2);
+    let (before, before_cut) = (warm.scrape(ACME).await, cut.scrape(ACME).await);
+    assert_ne!(before, before_cut, "the window cuts the hour");
+    let old = rewrite(&store).await;
+    assert_eq!(old.len(), 3);
+    assert_eq!(warm.scrape(ACME).await, before);
+    assert_eq!(TestApp::open(&store).await.scrape(ACME).await, before);
+    for file in old {
+        store.delete(&file.place().as_str().into()).await.unwrap();
+    }
+    assert_eq!(warm.scrape(ACME).await, before);
+    assert_eq!(cut.scrape(ACME).await, before_cut);
+    // The warm one knew the edge's old files; this instant makes it read rows.
+    warm.clock.set(NOON + HOUR / 2);
+    assert_eq!(warm.scrape(ACME).await, before_cut);
+    let fresh = TestApp::open(&store).await;
+    assert_eq!(fresh.scrape(ACME).await, before);
+    assert_eq!(fresh.app.archive().current().file_count(), 3);
+}
+
+#[tokio::test]
+async fn events_that_moved_to_foreign_files_are_still_known() {
+    let store = three_files().await;
+    let warm = TestApp::open(&store).await;
+    assert_eq!(warm.sent(&events(9..12)).await, (0, 3));
+    for file in rewrite(&store).await {
+        store.delete(&file.place().as_str().into()).await.unwrap();
+    }
+    assert_eq!(warm.sent(&events(8..16)).await, (1, 7));
+    assert_eq!(TestApp::open(&store).await.sent(&events(0..17)).await, (1, 16));
+    assert_eq!(warm.requests().await, 20);
+}
+
+#[tokio::test]
+async fn files_that_came_and_were_rewritten_between_two_scrapes_count_once() {
+    let store = three_files().await;
+    let warm = TestApp::open(&store).await;
+    assert_eq!(warm.requests().await, 18);
+    TestApp::open(&store).await.sent(&events(20..25)).await;
+    let old = rewrite(&store).await;
+    for file in old {
+        store.delete(&file.place().as_str().into()).await.unwrap();
+    }
+    assert_eq!(warm.requests().await, 23);
+    assert_eq!(TestApp::open(&store).await.requests().await, 23);
+}
+
+async fn refused(name: &str, store: &Arc<dyn ObjectStore>, actions: &[Value]) {
+    let warm = TestApp::open(store).await;
+    warm.scrape(ACME).await;
+    let entry = commit(store, actions).await;
+    let check = |result: Result<String, AppError>, when: &str| {
+        let error = result.expect_err(&format!("{name}, {when}"));
+        assert!(matches!(error.kind(), Kind::Corrupt | Kind::Invalid), "{name}, {when}: {error}");
+        assert!(error.to_string().contains(&entry), "{name}, {when}: {error}");
+    };
+    check(warm.try_scrape(ACME).await, "followed");
+    check(warm.try_scrape(ACME).await, "followed again");
+    let sent = warm.send(ACME, &events(["new"])).await;
+    check(sent.map(|receipt| format!("{receipt:?}")), "sent to");
+    let opened = TestApp::try_open(store, settings()).await;
+    check(opened.map(|_| String::new()), "opened");
+    store.delete(&entry.as_str().into()).await.unwrap();
+    warm.scrape(ACME).await;
+}
+
+#[tokio::test]
+async fn commits_that_change_the_events_are_refused_and_named() {
+    let store = three_files().await;
+    let file = live(&store).await.1.remove(1);
+    let mut copied = copy(&store, &file).await;
+    copied.rows -= 1;
+    let fewer = [copied.add(false), file.remove(false)];
+    refused("a rewrite that loses an event", &store, &fewer).await;
+    refused("an added file that is no change", &store, &[copied.add(false)]).await;
+    refused("a removal that is no change", &store, &[file.remove(false)]).await;
+    refused("a deletion", &store, &[file.remove(true)]).await;
+    let overwrite = [copied.add(true), file.remove(true)];
+    refused("an overwrite", &store, &overwrite).await;
+    refused("a file added twice", &store, &[file.add(true)]).await;
+    refused("a removal of a stranger", &store, &[copied.remove(false)]).await;
+    let mut uncounted = copied.add(false);
+    uncounted["add"]["stats"] = json!("{}");
+    let unknown = [uncounted, file.remove(false)];
+    refused("a rewrite into an unknown number", &store, &unknown).await;
+    let mut vector = file.add(false);
+    vector["add"]["deletionVector"] = json!({
+        "storageType": "u", "pathOrInlineDv": "vBn[lx{q8@P<9BNH/isA", "offset": 1,
+        "sizeInBytes": 36, "cardinality": 2,
+    });
+    refused("a deletion vector", &store, &[file.remove(false), vector]).await;
+    let feature = json!({ "domainMetadata": {
+        "domain": "other", "configuration": "{}", "removed": false,
+    }});
+    refused("a domain's metadata", &store, &[feature]).await;
+}
+
+/// The description of the table as version 0 has it.
+async fn description(store: &Arc<dyn ObjectStore>) -> (Value, Value) {
+    let entry = crate::support::app::read(store, &crate::support::app::log_entry(0)).await;
+    let lines: Vec<Value> = String::from_utf8(entry)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |key: &str| lines.iter().find(|line| line.get(key).is_some()).unwrap().clone();
+    (of("protocol"), of("metaData"))
+}
+
+#[tokio::test]
+async fn a_table_whose_description_no_longer_fits_is_refused() {
+    let store = three_files().await;
+    let (protocol, metadata) = description(&store).await;
+    let upgrade = json!({ "protocol": {
+        "minReaderVersion": 3, "minWriterVersion": 7,
+        "readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"],
+    }});
+    refused("a protocol upgrade", &store, std::slice::from_ref(&upgrade)).await;
+    refused("an upgrade with its description", &store, &[upgrade, metadata.clone()]).await;
+    let mut newer = metadata.clone();
+    newer["metaData"]["configuration"]["tokenlake.format"] = json!("2");
+    refused("a newer format", &store, &[protocol.clone(), newer.clone()]).await;
+    refused("a newer format alone", &store, &[newer]).await;
+    let mut rekeyed = metadata.clone();
+    rekeyed["metaData"]["configuration"]["tokenlake.hashKey"] = json!("0".repeat(32));
+    refused("another key of ids", &store, &[rekeyed]).await;
+    let mut replaced = metadata;
+    replaced["metaData"]["id"] = json!("00000000-0000-0000-0000-000000000000");
+    refused("another table", &store, &[replaced]).await;
+}
+
+#[tokio::test]
+async fn a_setting_changed_by_another_program_is_taken() {
+    let store = three_files().await;
+    let warm = TestApp::open(&store).await;
+    let before = warm.scrape(ACME).await;
+    let (_, mut metadata) = description(&store).await;
+    metadata["metaData"]["configuration"]["delta.logRetentionDuration"] = json!("interval 30 days");
+    commit(&store, &[metadata]).await;
+    assert_eq!(warm.scrape(ACME).await, before);
+    assert_eq!(warm.sent(&events(14..16)).await, (1, 1));
+    let fresh = TestApp::open(&store).await;
+    assert_eq!(fresh.requests().await, 19);
+    assert_eq!(fresh.sent(&events(15..17)).await, (1, 1));
+}

@@ -1,0 +1,42 @@
+//! Tables long enough for a checkpoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore;
+
+use super::app::{TestApp, events, paths};
+
+/// Where Delta readers look for the newest checkpoint first.
+pub const HINT: &str = "events/_delta_log/_last_checkpoint";
+
+/// Commits one event a version until the table is at `version`; event `i` came with version
+/// `i + 1`.
+pub async fn long_table(store: &Arc<dyn ObjectStore>, version: u64) -> TestApp {
+    let app = TestApp::open(store).await;
+    for id in app.app.archive().current().version()..version {
+        assert_eq!(app.sent(&events([id])).await, (1, 0));
+    }
+    app
+}
+
+/// The paths of all checkpoints.
+pub async fn checkpoints(store: &Arc<dyn ObjectStore>) -> Vec<String> {
+    let mut found = paths(store, "events/_delta_log").await;
+    found.retain(|path| path.contains(".checkpoint."));
+    found
+}
+
+/// Waits until there is a checkpoint of `version` or later and the hint at it; gives its path.
+pub async fn until_checkpoint(store: &Arc<dyn ObjectStore>, version: u64) -> String {
+    let least = format!("events/_delta_log/{version:020}");
+    for _ in 0..2_000 {
+        let hint = paths(store, "events/_delta_log").await.iter().any(|path| path == HINT);
+        let found = checkpoints(store).await.into_iter().find(|path| *path >= least);
+        if let Some(found) = found.filter(|_| hint) {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("no checkpoint of version {version} or later")
+}
