@@ -7,6 +7,8 @@
     reason = "in a test, a panic with the place is the message"
 )]
 
+mod queries;
 mod stores;
+mod structure;
 mod support;
 mod window;
