@@ -7,7 +7,9 @@
     reason = "in a test, a panic with the place is the message"
 )]
 
+mod laws;
 mod queries;
+mod scrape_text;
 mod stores;
 mod structure;
 mod support;

@@ -63,10 +63,14 @@ impl Lake {
 
     /// Sends newline-separated JSON as `org`.
     pub async fn send(&self, org: &str, ndjson: &str) -> Receipt {
+        self.try_send(org, ndjson).await.unwrap()
+    }
+
+    async fn try_send(&self, org: &str, ndjson: &str) -> Result<Receipt, AppError> {
         let org = OrgId::parse(org).unwrap();
         let body = ndjson.to_owned().into();
         let decoded = self.app.decode(&org, ContentKind::Ndjson, None, None, body).unwrap();
-        self.app.commit(&org, decoded).await.unwrap()
+        self.app.commit(&org, decoded).await
     }
 
     /// Sends events that must all be new.
@@ -86,6 +90,18 @@ impl Lake {
     pub async fn scrape_as(&self, org: &str, collect: &[&str], format: Format) -> String {
         let collect = Collect::parse(collect.iter().copied()).unwrap();
         String::from_utf8(self.try_scrape(org, collect, format).await.unwrap()).unwrap()
+    }
+
+    /// Why `org` cannot be scraped.
+    pub async fn scrape_error(&self, org: &str) -> AppError {
+        let core = Collect::parse(std::iter::empty()).unwrap();
+        self.try_scrape(org, core, Format::Text004).await.unwrap_err()
+    }
+
+    /// Why `org` cannot send an event of now.
+    pub async fn send_error(&self, org: &str) -> AppError {
+        let line = Event::new("an event of its own", self.clock.now(), "1").to_line();
+        self.try_send(org, &line).await.unwrap_err()
     }
 
     async fn try_scrape(&self, org: &str, of: Collect, as_: Format) -> Result<Vec<u8>, AppError> {
