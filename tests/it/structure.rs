@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers; a module may know those of lower rank and itself.
-const RANKS: [(&str, u32); 15] = [
+const RANKS: [(&str, u32); 16] = [
+    ("byte_lru", 0),
     ("error", 0),
     ("clock", 0),
     ("telemetry", 0),

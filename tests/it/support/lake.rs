@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use object_store::memory::InMemory;
 use serde_json::{Map, Value};
-use tokenlake::app::{App, AppError, Receipt, Settings};
+use tokenlake::app::{App, AppError, Form, Receipt, Settings};
 use tokenlake::archive::{Snapshot, WriterSettings};
 use tokenlake::clock::{Clock as _, ManualClock, Micros, SECOND};
 use tokenlake::event::OrgId;
@@ -88,14 +88,12 @@ impl Lake {
 
     /// A scrape of `org` with these values of `collect[]`.
     pub async fn scrape_as(&self, org: &str, collect: &[&str], format: Format) -> String {
-        let collect = Collect::parse(collect.iter().copied()).unwrap();
-        String::from_utf8(self.try_scrape(org, collect, format).await.unwrap()).unwrap()
+        self.try_scrape(org, collect, format).await.unwrap()
     }
 
     /// Why `org` cannot be scraped.
     pub async fn scrape_error(&self, org: &str) -> AppError {
-        let core = Collect::parse(std::iter::empty()).unwrap();
-        self.try_scrape(org, core, Format::Text004).await.unwrap_err()
+        self.try_scrape(org, &[], Format::Text004).await.unwrap_err()
     }
 
     /// Why `org` cannot send an event of now.
@@ -104,8 +102,16 @@ impl Lake {
         self.try_send(org, &line).await.unwrap_err()
     }
 
-    async fn try_scrape(&self, org: &str, of: Collect, as_: Format) -> Result<Vec<u8>, AppError> {
-        self.app.scrape(&OrgId::parse(org).unwrap(), of, as_, DEADLINE).await
+    async fn try_scrape(
+        &self,
+        org: &str,
+        collect: &[&str],
+        format: Format,
+    ) -> Result<String, AppError> {
+        let collect = Collect::parse(collect.iter().copied()).unwrap();
+        let form = Form { collect, format, gzip: false };
+        let body = self.app.scrape(&OrgId::parse(org).unwrap(), form, DEADLINE).await?;
+        Ok(String::from_utf8(body.into()).unwrap())
     }
 
     /// The gauge of `org`.
