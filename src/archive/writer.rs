@@ -15,6 +15,7 @@ use super::follow::Follower;
 use super::group::Group;
 use super::known_ids::KnownIds;
 use super::log::{Log, Put};
+use super::snapshot::Snapshot;
 use super::{ArchiveError, WriterSettings};
 use crate::clock::Clock;
 use crate::event::EventBatch;
@@ -167,7 +168,7 @@ impl Committer {
         }
         let mut group = Group::gather(batches, snapshot.table().hasher)?;
         loop {
-            group.mark_known(known, &snapshot).await?;
+            snapshot = self.mark_known(&mut group, known, snapshot).await?;
             group.write_files(&self.store, self.clock.now()).await?;
             if group.files().is_empty() {
                 return Ok(group);
@@ -190,6 +191,24 @@ impl Committer {
                 }
             }
         }
+    }
+
+    /// Marks the events that the table has, at `snapshot` or the newer version that it returns.
+    async fn mark_known(
+        &self,
+        group: &mut Group,
+        known: &mut KnownIds,
+        mut snapshot: Arc<Snapshot>,
+    ) -> Result<Arc<Snapshot>, ArchiveError> {
+        while let Err(error) = group.mark_known(known, &snapshot).await {
+            // A file that was rewritten since may be gone; its ids live on in another.
+            let newest = self.follower.newest().await?;
+            if newest.version() == snapshot.version() {
+                return Err(error);
+            }
+            snapshot = newest;
+        }
+        Ok(snapshot)
     }
 
     fn committed(

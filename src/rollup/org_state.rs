@@ -98,13 +98,15 @@ impl OrgState {
         Ok(())
     }
 
+    /// Sums up anew, at `snapshot` or the newer version that the state is of.
     async fn rebuild(
         &mut self,
         snapshot: &Arc<Snapshot>,
         now: Micros,
         partials: &PartialCache,
     ) -> Result<(), SqlError> {
-        *self = Self::build(self.org_id.clone(), snapshot.clone(), now, partials).await?;
+        let newer = std::cmp::max_by_key(&self.snapshot, snapshot, |snapshot| snapshot.version());
+        *self = Self::build(self.org_id.clone(), newer.clone(), now, partials).await?;
         Ok(())
     }
 

@@ -1,0 +1,219 @@
+//! Laws over random histories of an archive that several processes share: what a scrape shows is a
+//! function of the events sent and of the time, whatever happened to the files meanwhile.
+
+mod model;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use object_store::memory::InMemory;
+use proptest::prelude::*;
+use tokenlake::clock::{Clock as _, DAY, ManualClock};
+use tokenlake::error::Kind;
+use tokenlake::exposition::Format;
+use tokenlake::rollup::Rollup;
+use tokenlake::telemetry::Telemetry;
+
+use crate::support::lake::{CACHE_BYTES_MAX, Event, Lake, NOW};
+use crate::support::rewrite::{dates, delete, rewrite};
+use model::{Model, units};
+use steps::{Draft, ORGS, REPLICAS, Step, steps};
+
+/// One process remembers all partials, one hardly any, one none.
+const CACHES: [usize; REPLICAS] = [CACHE_BYTES_MAX, 1 << 20, 0];
+
+/// The archive, the processes on it, and what must be true of them.
+struct World {
+    replicas: Vec<Lake>,
+    model: Model,
+    batches: Vec<(&'static str, Vec<Event>)>,
+    /// The counters last seen, by sample.
+    counters: BTreeMap<String, i128>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let (store, clock) = (Arc::new(InMemory::new()), Arc::new(ManualClock::at(NOW)));
+        let mut replicas = Vec::new();
+        for bytes in CACHES {
+            replicas.push(Lake::on(store.clone(), clock.clone(), bytes).await);
+        }
+        Self { replicas, model: Model::default(), batches: Vec::new(), counters: BTreeMap::new() }
+    }
+
+    async fn take(&mut self, step: &Step) {
+        match step {
+            Step::Send { replica, org, drafts } => self.send(*replica, org, drafts).await,
+            Step::Resend { replica, nth } => self.resend(*replica, *nth).await,
+            Step::Rewrite { date, parts, delete } => self.rewrite(*date, *parts, *delete).await,
+            Step::Pass(micros) => self.replicas[0].pass(*micros),
+            Step::Scrape { org } => self.scrape_all(org).await,
+            Step::ScrapeOne { replica, org } => {
+                let body = self.replicas[*replica].scrape_as(org, &GROUPS, Format::Text004).await;
+                self.check(org, &body);
+            }
+        }
+    }
+
+    async fn send(&mut self, replica: usize, org: &'static str, drafts: &[Draft]) {
+        let now = self.replicas[0].clock.now();
+        let batch = self.batches.len();
+        let events =
+            (0..).zip(drafts).map(|(n, draft): (usize, _)| draft.at(format!("{batch}-{n}"), now));
+        let events: Vec<_> = events.collect();
+        self.replicas[replica].add(org, &events).await;
+        self.model.rows.extend(events.iter().map(|event| (org, event.clone())));
+        self.batches.push((org, events));
+    }
+
+    async fn resend(&mut self, replica: usize, nth: usize) {
+        let Some(nth) = nth.checked_rem(self.batches.len()) else { return };
+        let (org, events) = &self.batches[nth];
+        // A clock that was set back takes the newest events for ones of the future.
+        let now = self.replicas[0].clock.now();
+        let lines: String =
+            events.iter().filter(|event| event.ts <= now).map(Event::to_line).collect();
+        let receipt = self.replicas[replica].send(org, &lines).await;
+        assert_eq!((receipt.accepted, receipt.rejected.len()), (0, 0));
+        assert_eq!(receipt.duplicates, lines.lines().count());
+    }
+
+    async fn rewrite(&self, date: usize, parts: usize, old_go: bool) {
+        let lake = &self.replicas[0];
+        let dates = dates(lake).await;
+        let Some(date) = date.checked_rem(dates.len()).map(|at| dates[at]) else { return };
+        let before = self.core().await;
+        let old: Vec<_> = lake.snapshot().await.files_of(date).cloned().collect();
+        rewrite(lake, date, parts).await;
+        if old_go {
+            delete(lake, &old).await;
+        }
+        assert_eq!(self.core().await, before, "a rewrite changed what is shown");
+    }
+
+    /// The default answers of the first replica.
+    async fn core(&self) -> Vec<String> {
+        let mut bodies = Vec::new();
+        for org in ORGS {
+            bodies.push(self.replicas[0].scrape(org).await);
+        }
+        bodies
+    }
+
+    async fn scrape_all(&mut self, org: &str) {
+        let fresh = self.replicas[0].replica(CACHE_BYTES_MAX).await;
+        let all = ["core", "tokens", "pricing", "freshness"];
+        let expected = fresh.scrape_as(org, &all, Format::Text004).await;
+        for (replica, cache_bytes_max) in self.replicas.iter().zip(CACHES) {
+            let body = replica.scrape_as(org, &all, Format::Text004).await;
+            assert_eq!(body, expected, "with a cache of {cache_bytes_max} bytes");
+        }
+        let body = fresh.scrape_as(org, &GROUPS, Format::Text004).await;
+        self.check(org, &body);
+    }
+
+    /// A body of [`GROUPS`] is what the events amount to, and no counter is below what it was.
+    fn check(&mut self, org: &str, body: &str) {
+        let now = self.replicas[0].clock.now();
+        let samples = body.lines().filter(|line| !line.starts_with('#'));
+        assert_eq!(samples.collect::<Vec<_>>(), self.model.samples(org, now));
+        let counters = body.lines().filter(|line| line.contains("_total{"));
+        let mut seen = 0;
+        for line in counters {
+            let (sample, value) = line.rsplit_once(' ').unwrap();
+            let now = units(value);
+            let before = self.counters.insert(sample.to_owned(), now).unwrap_or_default();
+            assert!(before <= now, "{sample} fell from {before} to {now}");
+            seen += 1;
+        }
+        let label = format!("org_id=\"{}\"}}", org.to_lowercase());
+        let known = self.counters.keys().filter(|sample| sample.ends_with(&label)).count();
+        assert_eq!(seen, known, "a counter is gone");
+    }
+
+    async fn check_all(&mut self) {
+        for org in ORGS {
+            self.scrape_all(org).await;
+        }
+        let report = self.replicas[0].verify().await;
+        assert_eq!(report.differences, [""; 0]);
+        assert_eq!(report.events, self.model.rows.len() as u64);
+    }
+}
+
+/// What the model knows.
+const GROUPS: [&str; 2] = ["core", "pricing"];
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(work)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 32,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_scrape_depends_on_the_events_and_the_time_alone(history in steps()) {
+        run(async {
+            let mut world = World::new().await;
+            for step in &history {
+                world.take(step).await;
+            }
+            world.check_all().await;
+        });
+    }
+}
+
+#[test]
+fn a_writer_behind_a_rewrite_finds_its_ids_in_the_new_files() {
+    run(async {
+        let lake = Lake::at(NOW).await;
+        let behind = lake.replica(0).await;
+        let first = Event::new("a", NOW, "1");
+        lake.add("acme", std::slice::from_ref(&first)).await;
+        behind.snapshot().await;
+        let old: Vec<_> = lake.snapshot().await.files().cloned().collect();
+        rewrite(&lake, old[0].date, 1).await;
+        delete(&lake, &old).await;
+        let lines = first.to_line() + &Event::new("b", NOW, "1").to_line();
+        let receipt = behind.send("acme", &lines).await;
+        assert_eq!((receipt.accepted, receipt.duplicates), (1, 1));
+        assert_eq!(lake.rolling("acme").await, "2");
+    });
+}
+
+#[test]
+fn a_file_that_is_lost_fails_the_scrape_and_the_writer() {
+    run(async {
+        let lake = Lake::at(NOW).await;
+        let other = lake.replica(0).await;
+        lake.add("acme", &[Event::new("a", NOW, "1")]).await;
+        let files: Vec<_> = lake.snapshot().await.files().cloned().collect();
+        delete(&lake, &files).await;
+        for error in [other.scrape_error("acme").await, other.send_error("acme").await] {
+            assert_eq!(error.kind(), Kind::Corrupt);
+            assert!(error.to_string().contains(&*files[0].path), "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_scrape_that_was_overtaken_shows_no_less_when_the_clock_is_set_back() {
+    run(async {
+        let lake = Lake::at(NOW).await;
+        lake.add("acme", &[Event::new("a", NOW - 5 * DAY, "1")]).await;
+        let early = lake.snapshot().await;
+        lake.add("acme", &[Event::new("b", NOW - 5 * DAY, "2")]).await;
+        let late = lake.snapshot().await;
+        let rollup = Rollup::new(Arc::new(lake.engine()), CACHE_BYTES_MAX, Telemetry::new());
+        for (snapshot, now) in [(&late, NOW), (&early, NOW - 5 * DAY), (&early, NOW)] {
+            let version = rollup.show("acme", snapshot, now, |view| view.archive_version);
+            assert_eq!(version.await.unwrap(), late.version());
+        }
+    });
+}
