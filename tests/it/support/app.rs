@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use tokenlake::app::{App, AppError, Receipt, Settings};
+use tokenlake::app::{App, AppError, Form, Receipt, Settings};
 use tokenlake::archive::WriterSettings;
 use tokenlake::clock::{Micros, SECOND};
 use tokenlake::event::OrgId;
@@ -83,9 +83,9 @@ impl TestApp {
     pub async fn try_scrape(&self, org: &str) -> Result<String, AppError> {
         let org = OrgId::parse(org).unwrap();
         let collect = Collect::parse(std::iter::empty()).unwrap();
-        let deadline = Duration::from_secs(30);
-        let body = self.app.scrape(&org, collect, Format::Text004, deadline).await?;
-        Ok(String::from_utf8(body).unwrap())
+        let form = Form { collect, format: Format::Text004, gzip: false };
+        let body = self.app.scrape(&org, form, self.app.now()).await?;
+        Ok(String::from_utf8(body.into()).unwrap())
     }
 
     /// The body of a scrape that works.

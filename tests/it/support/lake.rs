@@ -21,8 +21,6 @@ pub const NOW: Micros = 1_770_002_400 * SECOND;
 /// Room for every partial of a test.
 pub const CACHE_BYTES_MAX: usize = 64 << 20;
 
-const DEADLINE: Duration = Duration::from_secs(60);
-
 /// One process on an archive.
 pub struct Lake {
     pub store: Arc<InMemory>,
@@ -110,7 +108,7 @@ impl Lake {
     ) -> Result<String, AppError> {
         let collect = Collect::parse(collect.iter().copied()).unwrap();
         let form = Form { collect, format, gzip: false };
-        let body = self.app.scrape(&OrgId::parse(org).unwrap(), form, DEADLINE).await?;
+        let body = self.app.scrape(&OrgId::parse(org).unwrap(), form, self.app.now()).await?;
         Ok(String::from_utf8(body.into()).unwrap())
     }
 
