@@ -146,21 +146,21 @@ impl App {
     /// # Errors
     /// Unavailable or Corrupt: never a smaller number.
     pub async fn scrape(&self, org_id: &OrgId, form: Form, now: Micros) -> Result<Bytes, AppError> {
+        let failed = |error: std::io::Error| AppError::Internal(error.to_string());
         let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
-        let warm = self.rollup.is_warm(org_id.as_str());
+        let render = |view: &UsageView<'_>| self.bodies.body(org_id, view, form);
+        if let Some(body) = self.rollup.show_now(org_id.as_str(), &snapshot, now, render) {
+            return body.map_err(failed);
+        }
+        // Adding up what came may outlast the deadline. It goes on by itself, so that the scrapes
+        // after this one find its work done.
         let (rollup, bodies, org_id) = (self.rollup.clone(), self.bodies.clone(), org_id.clone());
-        let show = async move {
+        let work = tokio::spawn(async move {
             let render = |view: &UsageView<'_>| bodies.body(&org_id, view, form);
             rollup.show(org_id.as_str(), &snapshot, now, render).await
-        };
-        let body = if warm {
-            show.await
-        } else {
-            // A first look over a large archive may outlast the deadline. It goes on by
-            // itself, so that the scrapes after this one find its work done.
-            tokio::spawn(show).await.map_err(|error| AppError::Internal(error.to_string()))?
-        };
-        body?.map_err(|error| AppError::Internal(error.to_string()))
+        });
+        let body = work.await.map_err(|error| AppError::Internal(error.to_string()))?;
+        body?.map_err(failed)
     }
 
     /// The time by which events are judged and windows end.
@@ -238,7 +238,7 @@ impl App {
     }
 
     /// Commits what waits, then stops.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.archive.close().await;
     }
 

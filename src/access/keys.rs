@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use lru::LruCache;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -22,6 +23,8 @@ const TRUST: Duration = Duration::from_secs(4);
 const WATCH: Duration = Duration::from_millis(1_500);
 /// Records kept in memory.
 const KNOWN_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+/// Records that are read side by side.
+const READS: usize = 16;
 /// Hex digits of a key's id.
 const ID_CHARS: usize = 16;
 
@@ -52,14 +55,14 @@ struct Known {
     record: KeyRecord,
     /// Whom it stands for; `None` if its record makes no sense.
     caller: Option<Arc<Caller>>,
-    /// The mark that a listing showed before the record was read.
-    mark: Option<String>,
+    /// Changes when the record does.
+    mark: String,
     /// When it was last known to be so, by the clock that counts sleep.
     at: Duration,
 }
 
 impl Known {
-    fn new(record: KeyRecord, mark: Option<String>, at: Duration) -> Self {
+    fn new(record: KeyRecord, mark: String, at: Duration) -> Self {
         Self { caller: record.caller().map(Arc::new), record, mark, at }
     }
 
@@ -173,9 +176,9 @@ impl AccessKeys {
         if let Some(caller) = trusted {
             return caller.ok_or(AccessError::Unauthenticated);
         }
-        let record: Option<KeyRecord> = records.get(&access_key(&hash.to_hex())).await?;
-        let record = record.ok_or(AccessError::Unauthenticated)?;
-        let fresh = Known::new(record, None, asked_at);
+        let read = records.get_marked(&access_key(&hash.to_hex())).await?;
+        let (record, mark) = read.ok_or(AccessError::Unauthenticated)?;
+        let fresh = Known::new(record, mark, asked_at);
         let caller = fresh.caller(clock.now()).ok_or(AccessError::Unauthenticated);
         lock(known).put(hash, fresh);
         caller
@@ -207,19 +210,27 @@ impl Shared {
         let mut changed = Vec::new();
         for (hash, known) in lock(&self.known).iter_mut() {
             match marks.get(hash.to_hex().as_str()) {
-                Some(mark) if known.mark.as_ref() == Some(mark) => known.at = at,
-                mark => changed.push((*hash, mark.map(|mark| (*mark).clone()))),
+                Some(mark) if known.mark == **mark => known.at = at,
+                _ => changed.push(*hash),
             }
         }
-        for (hash, mark) in changed {
-            // The record is read after the listing, so that its mark is never newer than it.
-            let read_at = self.clock.elapsed();
-            let record = self.records.get(&access_key(&hash.to_hex())).await?;
-            let mut known = lock(&self.known);
-            match record {
-                Some(record) => drop(known.put(hash, Known::new(record, mark, read_at))),
-                None => drop(known.pop(&hash)),
+        let reads = changed.into_iter().map(|hash| self.read_again(hash));
+        let mut reads = futures::stream::iter(reads).buffer_unordered(READS);
+        while let Some(read) = reads.next().await {
+            if let Err(error) = read {
+                tracing::warn!(%error, "cannot read an access key's record");
             }
+        }
+        Ok(())
+    }
+
+    async fn read_again(&self, hash: HashedKey) -> Result<(), AccessError> {
+        let at = self.clock.elapsed();
+        let read = self.records.get_marked(&access_key(&hash.to_hex())).await?;
+        let mut known = lock(&self.known);
+        match read {
+            Some((record, mark)) => drop(known.put(hash, Known::new(record, mark, at))),
+            None => drop(known.pop(&hash)),
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! What can go wrong with the archive, and what the caller can do about it.
 
 use super::paths;
+use std::error::Error as StdError;
+use std::fmt::Display;
+
 use crate::error::Kind;
 
 /// A failure of the archive. Messages name the object and are fit for an operator's log; they
@@ -69,18 +72,24 @@ impl ArchiveError {
         }
     }
 
-    /// A read of `path` that the store refused.
-    pub fn reading(path: &str, error: &object_store::Error) -> Self {
-        if matches!(error, object_store::Error::NotFound { .. }) {
-            return Self::corrupt(path, "there is no such object");
+    /// A failed read of `path`: away, if a store's error that may pass is among the causes, else
+    /// damage.
+    pub fn of_read(path: &str, error: &(dyn StdError + 'static)) -> Self {
+        let mut cause = Some(error);
+        while let Some(at) = cause {
+            match at.downcast_ref::<object_store::Error>() {
+                Some(object_store::Error::NotFound { .. }) => {
+                    return Self::corrupt(path, "there is no such object");
+                }
+                // The store's error cannot be cloned; its words can.
+                Some(error) => {
+                    let words = std::io::Error::other(error.to_string());
+                    return Self::unavailable(format!("reading {path}"), words);
+                }
+                None => cause = at.source(),
+            }
         }
-        // The store's error cannot be cloned; its words can.
-        Self::unavailable(format!("reading {path}"), std::io::Error::other(error.to_string()))
-    }
-
-    /// A file at `path` that could not be decoded.
-    pub fn damaged(path: &str, reason: &dyn std::error::Error) -> Self {
-        Self::corrupt(path, reason)
+        Self::corrupt(path, error)
     }
 
     /// The same failure, met in the log entry that causes it.
@@ -102,12 +111,12 @@ impl ArchiveError {
     }
 
     /// Names a damaged object.
-    pub(crate) fn corrupt(path: impl Into<String>, reason: impl ToString) -> Self {
+    pub(crate) fn corrupt(path: impl Into<String>, reason: impl Display) -> Self {
         Self::Corrupt { path: path.into(), reason: reason.to_string() }
     }
 
     /// Wraps what should not happen.
-    pub(crate) fn internal(doing: &'static str, reason: impl ToString) -> Self {
+    pub(crate) fn internal(doing: &'static str, reason: impl Display) -> Self {
         Self::Internal { doing, reason: reason.to_string() }
     }
 }

@@ -49,7 +49,7 @@ impl IdReader {
     pub async fn among(
         &self,
         file: &Arc<DataFile>,
-        wanted: &HashMap<EventHash, &str>,
+        wanted: &HashMap<EventHash, String>,
     ) -> Result<HashSet<EventHash>, ArchiveError> {
         let mut builder = self.open(file).await?;
         let groups = self.groups_that_may_hold(file, &mut builder, wanted).await?;
@@ -67,14 +67,14 @@ impl IdReader {
 
     async fn open(&self, file: &Arc<DataFile>) -> Result<Builder, ArchiveError> {
         let reader = CheckedReader::new(self.store.clone(), file.clone());
-        Builder::new(reader).await.map_err(|error| damaged(file, error))
+        Builder::new(reader).await.map_err(|error| damaged(file, &error))
     }
 
     async fn groups_that_may_hold(
         &self,
         file: &Arc<DataFile>,
         builder: &mut Builder,
-        wanted: &HashMap<EventHash, &str>,
+        wanted: &HashMap<EventHash, String>,
     ) -> Result<Vec<usize>, ArchiveError> {
         let columns = builder.parquet_schema().columns();
         let column = columns.iter().position(|column| column.name() == "event_id");
@@ -83,8 +83,8 @@ impl IdReader {
         let mut groups = Vec::new();
         for group in 0..builder.metadata().num_row_groups() {
             let filter = builder.get_row_group_column_bloom_filter(group, column).await;
-            let filter = filter.map_err(|error| damaged(file, error))?;
-            if filter.is_none_or(|filter| wanted.values().any(|id| filter.check(*id))) {
+            let filter = filter.map_err(|error| damaged(file, &error))?;
+            if filter.is_none_or(|filter| wanted.values().any(|id| filter.check(id.as_str()))) {
                 groups.push(group);
             }
         }
@@ -104,8 +104,8 @@ impl IdReader {
             Some(groups) => builder.with_row_groups(groups),
             None => builder,
         };
-        let mut batches = builder.build().map_err(|error| damaged(file, error))?;
-        while let Some(batch) = batches.try_next().await.map_err(|error| damaged(file, error))? {
+        let mut batches = builder.build().map_err(|error| damaged(file, &error))?;
+        while let Some(batch) = batches.try_next().await.map_err(|error| damaged(file, &error))? {
             self.hashes(&batch)
                 .ok_or_else(|| {
                     ArchiveError::corrupt(file.path_in_archive(), "its ids are not text")
@@ -130,13 +130,6 @@ impl IdReader {
     }
 }
 
-/// Sorts a reader's error into damage and absence of the store.
-fn damaged(file: &DataFile, error: ParquetError) -> ArchiveError {
-    let path = file.path_in_archive();
-    if let ParquetError::External(source) = &error
-        && let Some(error) = source.downcast_ref::<object_store::Error>()
-    {
-        return ArchiveError::reading(&path, error);
-    }
-    ArchiveError::corrupt(path, error)
+fn damaged(file: &DataFile, error: &ParquetError) -> ArchiveError {
+    ArchiveError::of_read(&file.path_in_archive(), error)
 }

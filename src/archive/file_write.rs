@@ -19,6 +19,8 @@ const GROUP_ROWS: usize = 128 * 1024;
 /// Rows of a page: one org's hour should be a few pages.
 const PAGE_ROWS: usize = 4 * 1024;
 const ZSTD_LEVEL: i32 = 3;
+/// Batches ask for hundreds of ids at once, so that a filter must seldom be wrong to be of use.
+const BLOOM_FPP: f64 = 1e-4;
 const SORT_COLUMNS: [&str; 2] = ["org_id", "ts"];
 /// Texts that hardly repeat: a dictionary would only be built to be dropped.
 const UNIQUE_COLUMN: &str = "event_id";
@@ -93,6 +95,7 @@ fn properties(rows: &RecordBatch) -> Result<WriterProperties, ArchiveError> {
         .set_sorting_columns(Some(sorting.collect()))
         .set_column_dictionary_enabled(id.clone(), false)
         .set_column_bloom_filter_enabled(id.clone(), true)
+        .set_column_bloom_filter_fpp(id.clone(), BLOOM_FPP)
         .set_column_bloom_filter_max_ndv(id, ids)
         .build())
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ArchiveError;
@@ -21,8 +22,8 @@ use crate::telemetry::Telemetry;
 /// After this long without a look the log may have been cleaned past us, and "nothing there"
 /// means nothing: the table is opened anew.
 const REOPEN_AFTER: Duration = Duration::from_secs(3_600);
-/// A look that takes longer fails, so that those who wait for it can say so.
-const LOOK_MAX: Duration = Duration::from_secs(20);
+/// A step of following that takes longer fails, so that those who wait for it can say so.
+const STEP_MAX: Duration = Duration::from_secs(20);
 
 /// One question to the store, and those who wait for its answer. They are woken once, by theirs.
 #[derive(Debug, Default)]
@@ -49,6 +50,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Follower {
     shared: Arc<Shared>,
+    ended: CancellationToken,
     _looks: AbortOnDropHandle<()>,
 }
 
@@ -76,8 +78,14 @@ impl Follower {
             asked: Notify::new(),
         });
         shared.show();
-        let looks = tokio::spawn(make_looks(shared.clone(), interval));
-        Ok(Self { shared, _looks: AbortOnDropHandle::new(looks) })
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        let looks = make_looks(shared.clone(), interval);
+        let looks = tokio::spawn(async move {
+            let _ended = guard;
+            looks.await;
+        });
+        Ok(Self { shared, ended, _looks: AbortOnDropHandle::new(looks) })
     }
 
     /// The newest version known here; no I/O.
@@ -100,6 +108,16 @@ impl Follower {
         }
         look.result.get().cloned().unwrap_or(Err(ArchiveError::Stopping))?;
         Ok(self.current())
+    }
+
+    /// Returns when looks are made no longer, which only a defect can bring about.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// When the newest version was last known to be the newest, by the clock that counts sleep.
+    pub fn followed_at(&self) -> Duration {
+        *lock(&self.shared.followed_at)
     }
 
     /// How long ago the newest version was last known to be the newest.
@@ -148,9 +166,17 @@ impl Shared {
             let opened = self.log.open().await?;
             self.replace_with(opened);
         } else {
-            let current = self.current.borrow().clone();
-            if let Some(next) = self.log.follow(&current).await? {
-                self.replace_with(next);
+            loop {
+                let current = self.current.borrow().clone();
+                let followed = tokio::time::timeout(STEP_MAX, self.log.follow(&current)).await;
+                let followed = followed.map_err(|elapsed| {
+                    ArchiveError::unavailable("looking for new log entries", elapsed)
+                })?;
+                let Some(next) = followed? else { break };
+                self.replace_with(next.snapshot);
+                if next.at_head {
+                    break;
+                }
             }
         }
         *lock(&self.followed_at) = began;
@@ -179,10 +205,7 @@ async fn make_looks(shared: Arc<Shared>, interval: Option<Duration>) {
         }
         // Whoever arrives from here on waits for the look after this one.
         let look = std::mem::take(&mut *lock(&shared.next));
-        let result = match tokio::time::timeout(LOOK_MAX, shared.look()).await {
-            Ok(result) => result,
-            Err(elapsed) => Err(ArchiveError::unavailable("looking for new log entries", elapsed)),
-        };
+        let result = shared.look().await;
         if let Err(error) = &result {
             tracing::warn!(%error, "cannot follow the table");
         }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{AsArray as _, BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::array::{AsArray as _, RecordBatch, UInt64Array};
+use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::TimestampMicrosecondType;
 use chrono::{Days, NaiveDate};
 use deltalake_core::kernel::Add;
+use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use uuid::Uuid;
@@ -20,6 +21,9 @@ use super::snapshot::Snapshot;
 use super::{ArchiveError, paths};
 use crate::clock::Micros;
 use crate::event::EventBatch;
+
+/// Files that are encoded and put side by side.
+const FILES: usize = 8;
 
 /// A new file of one date, put but not yet committed.
 #[derive(Debug)]
@@ -132,19 +136,18 @@ impl Group {
         store: &Arc<dyn ObjectStore>,
         now: Micros,
     ) -> Result<(), ArchiveError> {
-        let dates: HashSet<_> =
-            self.each.iter().filter(|row| !row.duplicate).map(|row| row.date).collect();
-        let missing: Vec<_> =
-            dates.into_iter().filter(|date| !self.files.contains_key(date)).collect();
-        let mut work = Vec::with_capacity(missing.len());
-        for date in missing {
-            let keep: BooleanArray =
-                self.each.iter().map(|row| Some(!row.duplicate && row.date == date)).collect();
-            let rows = filter_record_batch(&self.rows, &keep)
-                .map_err(|error| ArchiveError::internal("choosing rows", error))?;
-            work.push(write_file(store.clone(), date, rows, self.hasher, now));
+        let mut missing: BTreeMap<NaiveDate, Vec<u64>> = BTreeMap::new();
+        for (row, at) in self.each.iter().zip(0..) {
+            if !row.duplicate && !self.files.contains_key(&row.date) {
+                missing.entry(row.date).or_default().push(at);
+            }
         }
-        for (date, file) in futures::future::try_join_all(work).await? {
+        let (rows, hasher) = (self.rows.clone(), self.hasher);
+        let work = missing.into_iter().map(|(date, chosen)| {
+            write_file(store.clone(), date, rows.clone(), chosen.into(), hasher, now)
+        });
+        let mut work = futures::stream::iter(work.collect::<Vec<_>>()).buffer_unordered(FILES);
+        while let Some((date, file)) = work.try_next().await? {
             self.files.insert(date, file);
         }
         Ok(())
@@ -170,10 +173,16 @@ async fn write_file(
     store: Arc<dyn ObjectStore>,
     date: NaiveDate,
     rows: RecordBatch,
+    chosen: UInt64Array,
     hasher: IdHasher,
     now: Micros,
 ) -> Result<(NaiveDate, NewFile), ArchiveError> {
-    let encoded = tokio::task::spawn_blocking(move || file_write::encode(&rows, &hasher)).await;
+    let encoded = tokio::task::spawn_blocking(move || {
+        let rows = take_record_batch(&rows, &chosen)
+            .map_err(|error| ArchiveError::internal("choosing rows", error))?;
+        file_write::encode(&rows, &hasher)
+    });
+    let encoded = encoded.await;
     let encoded =
         encoded.map_err(|error| ArchiveError::internal("encoding a data file", error))??;
     let path = paths::data_file(date, Uuid::new_v4());

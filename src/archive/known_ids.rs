@@ -16,12 +16,13 @@ use super::snapshot::Snapshot;
 use super::{ArchiveError, EventHash};
 use crate::telemetry::Telemetry;
 
-/// Memory of one fingerprint in a hash set: 16 bytes and a control byte at a load of 7/16 to 7/8.
-const ID_BYTES: usize = 28;
 /// Memory of one name in the set of files that were read.
 const FILE_BYTES: usize = 160;
 /// Files that are read side by side.
 const READS: usize = 16;
+/// Files of a date that is kept that may wait to be read, as long as their tags rule out what is
+/// looked for: after a lost race, the winner's file seldom needs a look.
+const UNREAD_MAX: usize = 64;
 
 /// An event to look for.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,8 @@ struct DateIds {
     /// Live files not in `read`, as of `version`.
     unread: Vec<Arc<DataFile>>,
     version: Option<u64>,
+    /// True once its files have been read into `ids`, which new commits then extend.
+    kept: bool,
     used: u64,
 }
 
@@ -103,7 +106,7 @@ impl KnownIds {
     ) {
         let Some(known) = self.dates.get_mut(&date) else { return };
         // A gap would hide another process's files, and a date that is not kept stays so.
-        if known.version == Some(version - 1) && known.unread.is_empty() {
+        if known.version == Some(version - 1) && known.kept {
             known.ids.extend(ids);
             known.read.insert(path);
         }
@@ -112,7 +115,7 @@ impl KnownIds {
     /// Says that all of `version` has been inserted.
     pub fn inserted(&mut self, version: u64) {
         for known in self.dates.values_mut() {
-            if known.version == Some(version - 1) && known.unread.is_empty() {
+            if known.version == Some(version - 1) && known.kept {
                 known.version = Some(version);
             }
         }
@@ -128,23 +131,28 @@ impl KnownIds {
         let known = self.dates.entry(date).or_default();
         known.used = turn;
         known.catch_up(date, snapshot);
-        if !known.unread.is_empty() {
+        let suspected = |file: &Arc<DataFile>| file.may_hold_any(events.iter().map(|e| e.hash));
+        let unread = known.unread.len();
+        known.kept |= unread == 0;
+        if unread > UNREAD_MAX || unread > 0 && !known.kept || known.unread.iter().any(suspected) {
             self.read_if_it_fits(date).await?;
         }
         let Some(known) = self.dates.get(&date) else { return Ok(HashSet::new()) };
-        let mut found: HashSet<_> =
-            events.iter().map(|event| event.hash).filter(|hash| known.ids.contains(hash)).collect();
-        for file in &known.unread {
-            let wanted: HashMap<_, _> = events
-                .iter()
-                .filter(|event| !found.contains(&event.hash))
-                .map(|event| (event.hash, event.event_id))
-                .collect();
-            if file.may_hold_any(wanted.keys().copied()) && !wanted.is_empty() {
-                self.telemetry.ingest.dedupe_file_reads.inc();
-                found.extend(self.reader.among(file, &wanted).await?);
-            }
-        }
+        let (found, wanted): (Vec<&Wanted<'_>>, Vec<&Wanted<'_>>) =
+            events.iter().copied().partition(|event| known.ids.contains(&event.hash));
+        let mut found: HashSet<_> = found.into_iter().map(|event| event.hash).collect();
+        let wanted: HashMap<EventHash, String> =
+            wanted.into_iter().map(|event| (event.hash, event.event_id.to_owned())).collect();
+        let suspects = known.unread.iter().filter(|file| file.may_hold_any(wanted.keys().copied()));
+        let suspects: Vec<_> = suspects.cloned().collect();
+        self.telemetry.ingest.dedupe_file_reads.add(suspects.len());
+        let (reader, wanted) = (self.reader.clone(), Arc::new(wanted));
+        let asked = futures::stream::iter(suspects).map(move |file| {
+            let (reader, wanted) = (reader.clone(), wanted.clone());
+            async move { reader.among(&file, &wanted).await }
+        });
+        let held: Vec<HashSet<EventHash>> = asked.buffer_unordered(READS).try_collect().await?;
+        found.extend(held.into_iter().flatten());
         Ok(found)
     }
 
@@ -153,11 +161,10 @@ impl KnownIds {
     async fn read_if_it_fits(&mut self, date: NaiveDate) -> Result<(), ArchiveError> {
         let Some(known) = self.dates.get(&date) else { return Ok(()) };
         let files = known.unread.clone();
-        let rows =
-            files.iter().map(|file| file.rows.unwrap_or(u64::MAX)).fold(0, u64::saturating_add);
-        let more = usize::try_from(rows)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(ID_BYTES)
+        let rows = files.iter().map(|file| file.rows.unwrap_or(u64::MAX));
+        let rows = usize::try_from(rows.fold(0, u64::saturating_add)).unwrap_or(usize::MAX);
+        let more = set_bytes(known.ids.len().saturating_add(rows))
+            .saturating_sub(set_bytes(known.ids.len()))
             .saturating_add(files.len() * FILE_BYTES);
         if !self.make_room(more) {
             return Ok(());
@@ -175,11 +182,17 @@ impl KnownIds {
             known.read.insert(file.path.clone());
         }
         known.unread.clear();
+        known.kept = true;
         Ok(())
     }
 
     /// True if `more` bytes fit, after dropping what this turn does not use.
     fn make_room(&mut self, more: usize) -> bool {
+        let in_use = self.dates.values().filter(|known| known.used == self.turn);
+        let in_use: usize = in_use.map(DateIds::bytes).sum();
+        if in_use.saturating_add(more) > self.budget_bytes {
+            return false;
+        }
         while self.bytes().saturating_add(more) > self.budget_bytes {
             let oldest = self
                 .dates
@@ -206,7 +219,7 @@ impl KnownIds {
 
 impl DateIds {
     fn bytes(&self) -> usize {
-        self.ids.capacity() * ID_BYTES * 4 / 5 + self.read.len() * FILE_BYTES
+        set_bytes(self.ids.len()) + self.read.len() * FILE_BYTES
     }
 
     /// Brings `unread` up to `snapshot`.
@@ -228,6 +241,13 @@ impl DateIds {
         self.unread.retain(|file| snapshot.is_live(file));
         self.version = Some(snapshot.version());
     }
+}
+
+/// Memory of a hash set of `ids` fingerprints: a power of two of slots, at most 7/8 full, each of
+/// 16 bytes and a control byte.
+fn set_bytes(ids: usize) -> usize {
+    let slots = (ids.saturating_mul(8) / 7).checked_next_power_of_two();
+    slots.unwrap_or(usize::MAX).saturating_mul(17)
 }
 
 /// The date and its neighbours.

@@ -6,15 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deltalake_core::checkpoints;
+use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::{Action, Snapshot as DeltaSnapshot};
 use deltalake_core::logstore::{CommitOrBytes, LogStore, StorageConfig, default_logstore};
-use deltalake_core::table::config::TablePropertiesExt as _;
-use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::TryStreamExt as _;
-use object_store::ObjectStore;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use url::Url;
 
 use super::data_file::DataFile;
@@ -22,13 +20,17 @@ use super::entry::{self, Entry, NewEntry};
 use super::snapshot::Snapshot;
 use super::table::{TableInfo, creation};
 use super::{ArchiveError, paths};
-use crate::clock::{Clock, DAY};
+use crate::clock::Clock;
 
-/// Entries that are read side by side once one new entry is found.
-const READ_AHEAD: u64 = 32;
+/// Entries that are read side by side, step by step. One new entry is the usual case, so reading
+/// ahead begins with the third.
+const READ_AHEAD: [u64; 12] = [1, 1, 4, 16, 32, 32, 32, 32, 32, 32, 32, 32];
 /// How long a put may stay in doubt before its writer is told so.
 const DOUBT: Duration = Duration::from_secs(8);
 const DOUBT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The log's folder in the table, by the Delta protocol.
+const LOG_FOLDER: &str = "_delta_log";
 
 /// What became of a put.
 #[derive(Debug)]
@@ -36,7 +38,16 @@ pub enum Put {
     /// The entry stands, whatever the store said on the way.
     Committed,
     /// Another's entry stands at that version.
-    Lost(Entry),
+    Lost(Box<Entry>),
+}
+
+/// A newer version.
+#[derive(Debug)]
+pub struct Followed {
+    /// The version.
+    pub snapshot: Snapshot,
+    /// True if there was no entry after it.
+    pub at_head: bool,
 }
 
 /// The log of one table.
@@ -59,6 +70,11 @@ impl Log {
             .map_err(|error| ArchiveError::internal("naming the table", error))?;
         let store = default_logstore(table, store, &location, &StorageConfig::default());
         Ok(Self { store, clock })
+    }
+
+    /// The library's log store.
+    pub(super) fn delta(&self) -> Arc<dyn LogStore> {
+        self.store.clone()
     }
 
     /// True if there is a table.
@@ -84,8 +100,11 @@ impl Log {
         // read here, so that none passes unchecked.
         let start = listing.checkpoint.unwrap_or(0);
         let mut snapshot = self.open_at(start).await?;
-        if let Some(next) = self.follow(&snapshot).await? {
-            snapshot = next;
+        while let Some(next) = self.follow(&snapshot).await? {
+            snapshot = next.snapshot;
+            if next.at_head {
+                break;
+            }
         }
         if snapshot.version() < listing.newest {
             let missing = paths::log_entry(snapshot.version() + 1);
@@ -97,22 +116,24 @@ impl Log {
         Ok(snapshot)
     }
 
-    /// Reads every entry after `snapshot`. `None` means that nothing is new, and cost one request.
+    /// Reads entries after `snapshot`, up to some hundreds. `None` means that nothing is new, and
+    /// cost one request.
     ///
     /// # Errors
     /// Corrupt or Unavailable; the snapshot stays usable as the older version it is.
-    pub async fn follow(&self, snapshot: &Snapshot) -> Result<Option<Snapshot>, ArchiveError> {
+    pub async fn follow(&self, snapshot: &Snapshot) -> Result<Option<Followed>, ArchiveError> {
         let mut newest: Option<Snapshot> = None;
-        // One new entry is the usual case, so reading ahead begins with the third.
-        for width in [1, 1, READ_AHEAD / 8].into_iter().chain(std::iter::repeat(READ_AHEAD)) {
+        for width in READ_AHEAD {
             let first = newest.as_ref().unwrap_or(snapshot).version() + 1;
             let entries = (first..first + width).map(|version| self.read(version));
             for entry in futures::future::try_join_all(entries).await? {
-                let Some(entry) = entry else { return Ok(newest) };
+                let Some(entry) = entry else {
+                    return Ok(newest.map(|snapshot| Followed { snapshot, at_head: true }));
+                };
                 newest = Some(self.apply(newest.as_ref().unwrap_or(snapshot), &entry)?);
             }
         }
-        Ok(newest)
+        Ok(newest.map(|snapshot| Followed { snapshot, at_head: false }))
     }
 
     /// The snapshot after an entry, checked.
@@ -145,10 +166,17 @@ impl Log {
     /// A store may answer "already exists" or an error after the put worked, so every answer but
     /// success is checked by reading: ours, absent (the same bytes are put again) or another's.
     ///
+    /// `followed_at` is when the version before was known to be the newest, by the clock that
+    /// counts sleep.
+    ///
     /// # Errors
     /// Unavailable, with the put in doubt: it may stand, or come to stand, at that version.
-    pub async fn put(&self, version: u64, entry: &NewEntry) -> Result<Put, ArchiveError> {
-        let start = self.clock.elapsed();
+    pub async fn put(
+        &self,
+        version: u64,
+        entry: &NewEntry,
+        followed_at: Duration,
+    ) -> Result<Put, ArchiveError> {
         let started = tokio::time::Instant::now();
         loop {
             let bytes = CommitOrBytes::LogBytes(entry.bytes.clone());
@@ -156,7 +184,7 @@ impl Log {
             let Err(error) = answer else { break };
             match self.read(version).await {
                 Ok(Some(found)) if found.commit_id == Some(entry.commit_id) => break,
-                Ok(Some(found)) => return Ok(Put::Lost(found)),
+                Ok(Some(found)) => return Ok(Put::Lost(Box::new(found))),
                 Err(error) if error.kind() == crate::error::Kind::Corrupt => return Err(error),
                 Ok(None) | Err(_) if started.elapsed() < DOUBT => {
                     tokio::time::sleep(DOUBT_PAUSE).await;
@@ -167,52 +195,33 @@ impl Log {
                 }
             }
         }
-        self.check_not_cleaned_away(version, self.clock.elapsed().saturating_sub(start)).await?;
+        self.check_not_cleaned_away(version, followed_at).await?;
         Ok(Put::Committed)
     }
 
-    /// After a slow put (a suspended machine, say), log cleanup may have passed this version, and
-    /// the entry would lie where nobody reads it.
+    /// After a long pause (a suspended machine, say), log cleanup may have passed this version,
+    /// and the entry would lie where nobody reads it.
     async fn check_not_cleaned_away(
         &self,
         version: u64,
-        took: Duration,
+        followed_at: Duration,
     ) -> Result<(), ArchiveError> {
-        const SLOW: Duration = Duration::from_secs(600);
-        if took < SLOW || version == 0 || self.read(version - 1).await?.is_some() {
+        const LONG: Duration = Duration::from_secs(600);
+        let pause = self.clock.elapsed().saturating_sub(followed_at);
+        if pause < LONG || version == 0 || self.read(version - 1).await?.is_some() {
             return Ok(());
         }
-        Err(ArchiveError::internal(
-            "committing",
-            "the log was cleaned past a commit that took too long",
-        ))
-    }
-
-    /// Writes a checkpoint of the newest version, and removes entries that it makes needless and
-    /// that are past the table's log retention.
-    ///
-    /// # Errors
-    /// Unavailable; nothing is lost by it.
-    pub async fn checkpoint(&self) -> Result<(), ArchiveError> {
-        let failed =
-            |error: DeltaTableError| ArchiveError::unavailable("writing a checkpoint", error);
-        let mut table = DeltaTable::new(self.store.clone());
-        table.load().await.map_err(failed)?;
-        checkpoints::create_checkpoint(&table, None).await.map_err(failed)?;
-        let retention = table.snapshot().map_err(failed)?.table_config().log_retention_duration();
-        // Followers may be hours late; a setting below a day would pull the log away under them.
-        if retention >= Duration::from_micros(DAY.unsigned_abs()) {
-            checkpoints::cleanup_metadata(&table, None).await.map_err(failed)?;
-        }
-        Ok(())
+        let cleaned = std::io::Error::other("the log was cleaned past it meanwhile");
+        Err(ArchiveError::unavailable(format!("committing version {version}"), cleaned))
     }
 
     async fn open_at(&self, version: u64) -> Result<Snapshot, ArchiveError> {
-        let damaged = |error: DeltaTableError| match error {
-            DeltaTableError::ObjectStore { .. } => {
-                ArchiveError::unavailable(format!("opening {}", paths::TABLE), error)
+        let damaged = |error: DeltaTableError| {
+            // The kernel keeps the store's error as text alone.
+            if error.to_string().contains("Error interacting with object store") {
+                return ArchiveError::unavailable(format!("opening {}", paths::TABLE), error);
             }
-            error => ArchiveError::corrupt(paths::log_entry(version), error),
+            ArchiveError::of_read(&paths::log_entry(version), &error)
         };
         let delta =
             DeltaSnapshot::try_new(self.store.as_ref(), Some(version)).await.map_err(damaged)?;
@@ -231,16 +240,40 @@ impl Log {
         let actions: Vec<Action> = creation(&crate::event::schema())?;
         let entry = entry::write("CREATE TABLE", actions, self.clock.now())?;
         // Losing this race is as good as winning it.
-        self.put(0, &entry).await.map(|_| ())
+        self.put(0, &entry, self.clock.elapsed()).await.map(|_| ())
     }
 
+    /// Lists the log from the checkpoint that the library noted last, or else all of it.
     async fn list(&self) -> Result<Listing, ArchiveError> {
-        let folder = Path::from("_delta_log");
+        if let Some(version) = self.noted_checkpoint().await {
+            let listing = self.list_from(Some(version)).await?;
+            if listing.checkpoint.is_some() {
+                return Ok(listing);
+            }
+        }
+        self.list_from(None).await
+    }
+
+    async fn noted_checkpoint(&self) -> Option<u64> {
+        let note = Path::from(format!("{LOG_FOLDER}/_last_checkpoint"));
+        let note = self.store.object_store(None).get(&note).await.ok()?.bytes().await.ok()?;
+        serde_json::from_slice::<serde_json::Value>(&note).ok()?.get("version")?.as_u64()
+    }
+
+    async fn list_from(&self, version: Option<u64>) -> Result<Listing, ArchiveError> {
+        let folder = Path::from(LOG_FOLDER);
         let store = self.store.object_store(None);
         let failed = |error| {
-            ArchiveError::unavailable(format!("listing {}/_delta_log", paths::TABLE), error)
+            ArchiveError::unavailable(format!("listing {}/{LOG_FOLDER}", paths::TABLE), error)
         };
-        let mut names = store.list(Some(&folder));
+        let mut names = match version {
+            // Every name of the version is longer than its digits, and so comes after them.
+            Some(version) => {
+                let before = Path::from(format!("{LOG_FOLDER}/{version:020}"));
+                store.list_with_offset(Some(&folder), &before)
+            }
+            None => store.list(Some(&folder)),
+        };
         let mut listing = Listing::default();
         while let Some(object) = names.try_next().await.map_err(failed)? {
             listing.take(object.location.filename().unwrap_or_default());

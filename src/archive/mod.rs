@@ -7,6 +7,7 @@
 //! - what it cannot count whole is an error that names the object, never a smaller number.
 
 mod checked_read;
+mod checkpoint;
 mod data_file;
 mod disk;
 mod durable;
@@ -42,6 +43,7 @@ pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
 pub use self::writer::Outcome;
 
+use self::checkpoint::Checkpoints;
 use self::file_read::IdReader;
 use self::follow::Follower;
 use self::log::Log;
@@ -57,6 +59,8 @@ pub struct WriterSettings {
     pub commit_interval: Duration,
     /// Memory for known ids.
     pub dedupe_bytes_max: usize,
+    /// Commits from one checkpoint of the log to the next.
+    pub checkpoint_every: u64,
     /// Memory for batches that wait or are being committed.
     pub queue_bytes_max: usize,
 }
@@ -66,6 +70,7 @@ impl Default for WriterSettings {
         Self {
             commit_interval: Duration::ZERO,
             dedupe_bytes_max: 512 << 20,
+            checkpoint_every: 500,
             queue_bytes_max: 256 << 20,
         }
     }
@@ -97,12 +102,19 @@ impl Archive {
         let follower =
             Follower::start(log.clone(), clock.clone(), telemetry.clone(), follow_interval).await?;
         let follower = Arc::new(follower);
+        let checkpoints = Checkpoints::new(
+            log.clone(),
+            clock.clone(),
+            telemetry.clone(),
+            settings.checkpoint_every,
+        );
         let writer = Writer::start(Committer {
             store: store.clone(),
             log,
             follower: follower.clone(),
             clock,
             telemetry,
+            checkpoints,
             settings,
         });
         Ok(Self { records: Records::new(store.clone()), store, follower, writer })
@@ -169,8 +181,17 @@ impl Archive {
         IdReader::new(self.store.clone(), self.current().table().hasher).all(file).await
     }
 
-    /// Commits what waits, then stops.
-    pub async fn close(self) {
+    /// Commits what waits and takes nothing more.
+    pub async fn close(&self) {
         self.writer.stop().await;
+    }
+
+    /// Returns when the archive can no longer be followed or written: after [`Archive::close`],
+    /// or by a defect.
+    pub async fn ended(&self) {
+        tokio::select! {
+            () = self.writer.ended() => {}
+            () = self.follower.ended() => {}
+        }
     }
 }

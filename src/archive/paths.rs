@@ -26,7 +26,12 @@ pub fn in_archive(table_path: &str) -> String {
 /// The path of a log entry relative to the archive: 20 digits of the version, by the Delta
 /// protocol.
 pub fn log_entry(version: u64) -> String {
-    format!("{TABLE}/_delta_log/{version:020}.json")
+    in_archive(&log_entry_in_table(version))
+}
+
+/// The path of a log entry relative to the table.
+pub fn log_entry_in_table(version: u64) -> String {
+    format!("_delta_log/{version:020}.json")
 }
 
 /// The record of the access key with this hash (lower-case hex).

@@ -1,15 +1,20 @@
 //! Small JSON records beside the table: access keys and organisations' names.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{ArchiveError, paths};
+
+/// Tries to claim a name while another's claim is under way.
+const CLAIM_TRIES: usize = 20;
+const CLAIM_PAUSE: Duration = Duration::from_millis(50);
 
 /// A record's place and the mark that changes when it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +32,8 @@ pub struct Records {
 }
 
 impl Records {
-    pub(super) fn new(store: Arc<dyn ObjectStore>) -> Self {
+    /// The records in the archive whose root `store` is.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store }
     }
 
@@ -36,16 +42,29 @@ impl Records {
     /// # Errors
     /// Unavailable, or Corrupt naming the record.
     pub async fn get<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, ArchiveError> {
-        let bytes = match self.store.get(path).await {
-            Ok(found) => found.bytes().await,
+        Ok(self.get_marked(path).await?.map(|(record, _)| record))
+    }
+
+    /// Reads a record and the mark that [`Records::list`] shows of it.
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub async fn get_marked<T: DeserializeOwned>(
+        &self,
+        path: &Path,
+    ) -> Result<Option<(T, String)>, ArchiveError> {
+        let away = |error| ArchiveError::unavailable(format!("reading {path}"), error);
+        let found = match self.store.get(path).await {
+            Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => Err(error),
+            Err(error) => return Err(away(error)),
         };
-        let bytes =
-            bytes.map_err(|error| ArchiveError::unavailable(format!("reading {path}"), error))?;
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| ArchiveError::corrupt(path.as_ref(), error))
+        let mark = mark(&found.meta);
+        let bytes = found.bytes().await.map_err(away)?;
+        match serde_json::from_slice(&bytes) {
+            Ok(record) => Ok(Some((record, mark))),
+            Err(error) => Err(ArchiveError::corrupt(path.as_ref(), error)),
+        }
     }
 
     /// Writes a record, over an older one.
@@ -86,12 +105,8 @@ impl Records {
     /// Unavailable.
     pub async fn list(&self, folder: &str) -> Result<Vec<RecordMark>, ArchiveError> {
         let found = self.store.list(Some(&Path::from(folder)));
-        let marks = found.map_ok(|object| RecordMark {
-            mark: object
-                .e_tag
-                .unwrap_or_else(|| format!("{} {}", object.last_modified, object.size)),
-            path: object.location,
-        });
+        let marks =
+            found.map_ok(|object| RecordMark { mark: mark(&object), path: object.location });
         let marks: Result<Vec<_>, _> = marks.try_collect().await;
         marks.map_err(|error| ArchiveError::unavailable(format!("listing {folder}"), error))
     }
@@ -102,17 +117,26 @@ impl Records {
     /// [`ArchiveError::OrgCase`] if another spelling stands; Unavailable; Corrupt.
     pub async fn claim_org(&self, org_id: &str) -> Result<(), ArchiveError> {
         let path = paths::org(&org_id.to_lowercase());
-        if self.put_new(&path, &org_id).await? {
-            return Ok(());
-        }
-        let existing: Option<String> = self.get(&path).await?;
-        match existing {
-            Some(existing) if existing != org_id => {
-                Err(ArchiveError::OrgCase { asked: org_id.to_owned(), existing })
+        for _ in 0..CLAIM_TRIES {
+            if self.put_new(&path, &org_id).await? {
+                return Ok(());
             }
-            _ => Ok(()),
+            match self.get::<String>(&path).await? {
+                Some(existing) if existing == org_id => return Ok(()),
+                Some(existing) => {
+                    return Err(ArchiveError::OrgCase { asked: org_id.to_owned(), existing });
+                }
+                // S3 answers "conflict" while another's put is under way: nothing stands yet.
+                None => tokio::time::sleep(CLAIM_PAUSE).await,
+            }
         }
+        let contended = std::io::Error::other("others claim it at the same time");
+        Err(ArchiveError::unavailable(format!("claiming the organisation {org_id}"), contended))
     }
+}
+
+fn mark(object: &ObjectMeta) -> String {
+    object.e_tag.clone().unwrap_or_else(|| format!("{} {}", object.last_modified, object.size))
 }
 
 fn json<T: Serialize>(record: &T) -> Result<PutPayload, ArchiveError> {

@@ -8,7 +8,9 @@ use deltalake_core::kernel::Action;
 use object_store::ObjectStore;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use super::checkpoint::Checkpoints;
 use super::entry;
 use super::file_read::IdReader;
 use super::follow::Follower;
@@ -25,8 +27,6 @@ use crate::telemetry::Telemetry;
 const GROUP_ROWS_MAX: usize = 256 * 1024;
 /// Batches that may wait; beyond it ingest says that it is overloaded.
 const QUEUE_MAX: usize = 1_024;
-/// A commit of a version that is a multiple of this is followed by a checkpoint.
-const CHECKPOINT_EVERY: u64 = 100;
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,8 @@ pub struct Writer {
     bytes: Arc<Semaphore>,
     bytes_max: usize,
     telemetry: Telemetry,
-    task: tokio::task::JoinHandle<()>,
+    stop: CancellationToken,
+    ended: CancellationToken,
 }
 
 /// What a commit needs.
@@ -62,6 +63,7 @@ pub(super) struct Committer {
     pub follower: Arc<Follower>,
     pub clock: Arc<dyn Clock>,
     pub telemetry: Telemetry,
+    pub checkpoints: Checkpoints,
     pub settings: WriterSettings,
 }
 
@@ -72,8 +74,14 @@ impl Writer {
         let bytes_max = committer.settings.queue_bytes_max.min(Semaphore::MAX_PERMITS);
         let bytes = Arc::new(Semaphore::new(bytes_max));
         let telemetry = committer.telemetry.clone();
-        let task = tokio::spawn(committer.run(waiting));
-        Self { queue, bytes, bytes_max, telemetry, task }
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let guard = ended.clone().drop_guard();
+        let work = committer.run(waiting, stop.clone());
+        tokio::spawn(async move {
+            let _ended = guard;
+            work.await;
+        });
+        Self { queue, bytes, bytes_max, telemetry, stop, ended }
     }
 
     /// Commits a batch: on return its events are durable, and every look that starts later sees
@@ -86,7 +94,9 @@ impl Writer {
         if batch.is_empty() {
             return Ok(Outcome { accepted: 0, duplicates: 0 });
         }
-        let size = u32::try_from(batch.record_batch().get_array_memory_size()).unwrap_or(u32::MAX);
+        // A batch larger than the queue waits for all of it, alone.
+        let size = batch.record_batch().get_array_memory_size().min(self.bytes_max);
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
         let bytes = self.bytes.clone().try_acquire_many_owned(size);
         let bytes =
             bytes.map_err(|_| ArchiveError::Overloaded("too many bytes wait to be committed"))?;
@@ -107,23 +117,34 @@ impl Writer {
         self.telemetry.ingest.in_flight_bytes.set(waiting);
     }
 
-    /// Commits what waits, then stops.
-    pub async fn stop(self) {
-        drop(self.queue);
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the writer did not stop cleanly");
-        }
+    /// Commits what waits, takes nothing more, and returns when that is done.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.ended.cancelled().await;
+    }
+
+    /// Returns when nothing is committed any longer: after [`Writer::stop`], or by a defect.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 }
 
 impl Committer {
-    async fn run(self, mut waiting: mpsc::Receiver<Submission>) {
+    async fn run(self, mut waiting: mpsc::Receiver<Submission>, stop: CancellationToken) {
         let hasher = self.follower.current().table().hasher;
         let reader = IdReader::new(self.store.clone(), hasher);
         let budget = self.settings.dedupe_bytes_max;
         let mut known = KnownIds::new(budget, reader, self.telemetry.clone());
         let mut last: Option<Instant> = None;
-        while let Some(first) = waiting.recv().await {
+        loop {
+            let first = tokio::select! {
+                first = waiting.recv() => first,
+                () = stop.cancelled(), if !waiting.is_closed() => {
+                    waiting.close();
+                    continue;
+                }
+            };
+            let Some(first) = first else { return };
             if let Some(last) = last {
                 tokio::time::sleep_until(last + self.settings.commit_interval).await;
             }
@@ -131,10 +152,10 @@ impl Committer {
             let group = take_group(first, &mut waiting);
             let (batches, replies): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|one| (one.batch, (one.reply, one._bytes))).unzip();
-            match self.commit(&batches, &mut known).await {
+            match self.commit(batches, &mut known).await {
                 Ok(group) => self.answer(&group, replies),
                 Err(error) => {
-                    tracing::warn!(%error, batches = batches.len(), "commit failed");
+                    tracing::warn!(%error, batches = replies.len(), "commit failed");
                     for (reply, _) in replies {
                         // Whoever went away does not need the answer.
                         drop(reply.send(Err(error.clone())));
@@ -158,15 +179,19 @@ impl Committer {
     /// against what came.
     async fn commit(
         &self,
-        batches: &[EventBatch],
+        batches: Vec<EventBatch>,
         known: &mut KnownIds,
     ) -> Result<Group, ArchiveError> {
         let began = std::time::Instant::now();
+        let mut followed_at = self.follower.followed_at();
         let mut snapshot = self.follower.current();
         if self.follower.age() > FOLLOW_BEFORE_PUT {
             snapshot = self.follower.newest().await?;
+            followed_at = self.follower.followed_at();
         }
-        let mut group = Group::gather(batches, snapshot.table().hasher)?;
+        let hasher = snapshot.table().hasher;
+        let group = tokio::task::spawn_blocking(move || Group::gather(&batches, hasher)).await;
+        let mut group = group.map_err(|error| ArchiveError::internal("gathering", error))??;
         loop {
             snapshot = self.mark_known(&mut group, known, snapshot).await?;
             group.write_files(&self.store, self.clock.now()).await?;
@@ -177,7 +202,7 @@ impl Committer {
                 group.files().values().map(|file| Action::Add(file.add.clone())).collect();
             let entry = entry::write("WRITE", actions, self.clock.now())?;
             let version = snapshot.version() + 1;
-            match self.log.put(version, &entry).await? {
+            match self.log.put(version, &entry, followed_at).await? {
                 Put::Committed => {
                     self.committed(version, &entry, &group, known)?;
                     self.telemetry.archive.commits.inc();
@@ -188,6 +213,7 @@ impl Committer {
                     self.telemetry.archive.commit_conflicts.inc();
                     self.follower.advance(version, &other)?;
                     snapshot = self.follower.newest().await?;
+                    followed_at = self.follower.followed_at();
                 }
             }
         }
@@ -223,23 +249,8 @@ impl Committer {
             known.insert(version, *date, file.add.path.as_str().into(), file.ids.iter().copied());
         }
         known.inserted(version);
-        if version.is_multiple_of(CHECKPOINT_EVERY) {
-            self.checkpoint_in_background();
-        }
+        self.checkpoints.committed(version);
         Ok(())
-    }
-
-    fn checkpoint_in_background(&self) {
-        let (log, telemetry) = (self.log.clone(), self.telemetry.clone());
-        tokio::spawn(async move {
-            match log.checkpoint().await {
-                Ok(()) => telemetry.archive.checkpoints.inc(),
-                Err(error) => {
-                    tracing::warn!(%error, "no checkpoint this time; the next one will serve");
-                    telemetry.archive.checkpoint_failures.inc()
-                }
-            }
-        });
     }
 }
 

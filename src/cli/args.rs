@@ -92,8 +92,8 @@ pub struct ServeArgs {
     pub dedupe_memory: u64,
 
     /// The least time between two commits. Default: 0s on a disk, 1s on object storage, where
-    /// each commit is paid for.
-    #[arg(long, env = "TOKENLAKE_COMMIT_INTERVAL", value_name = "TIME", value_parser = parse_duration)]
+    /// each commit is paid for. At most 5s: whoever sends events waits for it.
+    #[arg(long, env = "TOKENLAKE_COMMIT_INTERVAL", value_name = "TIME", value_parser = parse_commit_interval)]
     pub commit_interval: Option<Duration>,
 }
 
@@ -139,4 +139,9 @@ pub enum ListFormat {
 
 fn parse_org(text: &str) -> Result<OrgId, String> {
     OrgId::parse(text).map_err(|error| format!("an organisation's name {error}"))
+}
+
+fn parse_commit_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    if interval <= Duration::from_secs(5) { Ok(interval) } else { Err("more than 5s".to_owned()) }
 }

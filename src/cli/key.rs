@@ -8,9 +8,8 @@ use serde_json::json;
 use super::args::{KeyCommand, ListFormat};
 use super::{open, print_note, print_result};
 use crate::access::{AccessKeys, ListedKey, NewKey, Scopes};
-use crate::archive::{Archive, ArchiveLocation, WriterSettings};
+use crate::archive::{ArchiveLocation, Records};
 use crate::clock::{Clock, Micros};
-use crate::telemetry::Telemetry;
 
 /// Makes, lists or revokes keys.
 pub(super) async fn run(
@@ -18,35 +17,26 @@ pub(super) async fn run(
     command: KeyCommand,
 ) -> anyhow::Result<ExitCode> {
     let clock = open::clock();
+    // Keys need no table: the first may come before it, and one must be revocable beside a
+    // damaged one.
+    let keys = |store| AccessKeys::new(Records::new(store), clock.clone());
     match command {
         KeyCommand::Create { org, scope, expires, name } => {
-            // The first key may come before the first server: then this makes the archive.
-            let settings = WriterSettings::default();
-            let archive = Archive::open(
-                open::store(location)?,
-                clock.clone(),
-                Telemetry::new(),
-                settings,
-                None,
-            )
-            .await?;
-            let keys = AccessKeys::new(archive.records().clone(), clock.clone());
             let expires_at_us =
                 expires.map(|expires| expiry(clock.as_ref(), expires)).transpose()?;
             let new = NewKey { org_id: org, scopes: Scopes::or_all(scope), name, expires_at_us };
-            print_result(keys.create(new).await?.reveal());
+            let key = keys(open::store(location)?).create(new).await?;
+            print_result(key.reveal());
         }
         KeyCommand::List { format } => {
-            let archive = open::existing(location).await?;
-            let keys = AccessKeys::new(archive.records().clone(), clock.clone()).list().await?;
+            let keys = keys(open::existing_store(location)?).list().await?;
             match format {
                 ListFormat::Table => print_table(&keys, clock.now()),
                 ListFormat::Json => print_json(&keys, clock.now())?,
             }
         }
         KeyCommand::Revoke { id } => {
-            let archive = open::existing(location).await?;
-            AccessKeys::new(archive.records().clone(), clock).revoke(&id).await?;
+            keys(open::existing_store(location)?).revoke(&id).await?;
             print_note(&format!("revoked {id}; it is refused everywhere within 5 seconds"));
         }
     }

@@ -29,26 +29,35 @@ pub(super) fn store(location: &ArchiveLocation) -> anyhow::Result<Arc<dyn Object
     location.open().map_err(anyhow::Error::msg)
 }
 
+/// The store of an archive whose folder must be there already. Opening a folder makes it, which a
+/// command that only reads must not do.
+///
+/// # Errors
+/// If it is not there, or its settings are wrong.
+pub(super) fn existing_store(location: &ArchiveLocation) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    match location {
+        ArchiveLocation::Local(folder) if !folder.exists() => Err(nothing_at(location)),
+        _ => store(location),
+    }
+}
+
 /// An archive that must be there already.
 ///
 /// # Errors
 /// If it is not there, or cannot be opened.
 pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archive> {
-    let none = || {
-        anyhow::anyhow!(
-            "there is no archive at {location}; choose another --archive, or start one with: tokenlake serve"
-        )
-    };
-    // Opening a folder makes it, which a command that only reads must not do.
-    if matches!(location, ArchiveLocation::Local(folder) if !folder.exists()) {
-        return Err(none());
-    }
-    let store = store(location)?;
+    let store = existing_store(location)?;
     if !Archive::exists(store.clone(), clock()).await? {
-        return Err(none());
+        return Err(nothing_at(location));
     }
     let settings = WriterSettings::default();
     Ok(Archive::open(store, clock(), Telemetry::new(), settings, None).await?)
+}
+
+fn nothing_at(location: &ArchiveLocation) -> anyhow::Error {
+    anyhow::anyhow!(
+        "there is no archive at {location}; choose another --archive, or start one with: tokenlake serve"
+    )
 }
 
 /// A server's settings.

@@ -69,7 +69,10 @@ pub(super) async fn serve(
     // Who reads this line may stop the server at once.
     let stopped = stop_signal()?;
     print_note(&format!("listening on http://{address}"));
-    stopped.await;
+    let sound = tokio::select! {
+        () = stopped => true,
+        () = app.archive().ended() => false,
+    };
     tracing::info!("stopping: finishing what is under way");
     stop.cancel();
     // A client that never ends its request must not keep the rest from being committed.
@@ -77,15 +80,10 @@ pub(super) async fn serve(
         tracing::warn!("some requests did not end in time");
     }
     drop(admin);
-    close(app).await;
+    app.close().await;
+    // A server that can commit or follow no more must not look alive; a new one can go on.
+    anyhow::ensure!(sound, "a part of the server failed; see the log above, and start it again");
     Ok(ExitCode::SUCCESS)
-}
-
-async fn close(app: Arc<App>) {
-    match Arc::try_unwrap(app) {
-        Ok(app) => app.close().await,
-        Err(app) => drop(app),
-    }
 }
 
 /// Ends at SIGTERM or SIGINT. They are caught from this call on, not from its first poll.

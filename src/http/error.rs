@@ -32,6 +32,18 @@ pub(super) fn plain(status: StatusCode, message: &str) -> HttpError {
     HttpError { status, message: message.to_owned(), retry }
 }
 
+impl HttpError {
+    /// The same error, with 503 in place of 500.
+    pub(super) fn unavailable(self) -> Self {
+        match self.status {
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                Self { status: StatusCode::SERVICE_UNAVAILABLE, ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
 fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Invalid => StatusCode::BAD_REQUEST,

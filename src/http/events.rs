@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -26,6 +26,9 @@ use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError};
 const STORE_WAIT: Duration = Duration::from_millis(9_500);
 /// How long a request waits for memory for its body.
 const MEMORY_WAIT: Duration = Duration::from_secs(1);
+/// What is read of a refused body, and for how long.
+const DRAINED_BYTES_MAX: usize = 128 << 20;
+const DRAIN_WAIT: Duration = Duration::from_secs(10);
 /// How long a client may take to send its body.
 const BODY_WAIT: Duration = Duration::from_secs(60);
 /// Bodies up to this size are decoded where they are; larger ones off the network's threads.
@@ -37,14 +40,23 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let work = answer(&shared, headers, body);
+    // Such a client asks first: to read its body would be to ask for it.
+    let asks_first = headers.contains_key(EXPECT);
+    let work = async {
+        let mut body = body;
+        let answered = answer(&shared, headers, &mut body).await;
+        if answered.is_err() && !asks_first {
+            drain(body).await;
+        }
+        answered
+    };
     observed(shared.app.telemetry(), "/v1/events", &Method::POST, work).await
 }
 
 async fn answer(
     shared: &Arc<Shared>,
     headers: HeaderMap,
-    body: Body,
+    body: &mut Body,
 ) -> Result<Response, HttpError> {
     let start = Instant::now();
     let asked = caller(&shared.app, &headers, Scope::EventsWrite);
@@ -64,6 +76,23 @@ async fn answer(
     Ok((status, Json(receipt)).into_response())
 }
 
+/// Reads what is left of a refused body, up to a bound. A client that sends all of its request
+/// before it reads would else find the connection reset, and never see why it was refused.
+async fn drain(mut body: Body) {
+    let read = async {
+        let mut left = DRAINED_BYTES_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            left = left.saturating_sub(bytes);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // A client that is too slow for this is cut off, as one that sends too much is.
+    let _ = tokio::time::timeout(DRAIN_WAIT, read).await;
+}
+
 /// Memory for the body: what it announces, and the largest body once more where it may grow.
 async fn reserve<'a>(
     shared: &'a Shared,
@@ -76,7 +105,11 @@ async fn reserve<'a>(
         return Err(IngestError::TooLarge { max_bytes: bytes_max }.into());
     }
     let grown = if headers.contains_key(CONTENT_ENCODING) { bytes_max } else { 0 };
-    let kib = (announced.unwrap_or(bytes_max) + grown).div_ceil(1024).min(super::BODIES_KIB_MAX);
+    let kib = announced
+        .unwrap_or(bytes_max)
+        .saturating_add(grown)
+        .div_ceil(1024)
+        .min(super::BODIES_KIB_MAX);
     let permits = shared.bodies.acquire_many(u32::try_from(kib).unwrap_or(u32::MAX));
     match tokio::time::timeout(MEMORY_WAIT, permits).await {
         Ok(Ok(permit)) => Ok(permit),
@@ -87,7 +120,7 @@ async fn reserve<'a>(
     }
 }
 
-async fn read(body: Body, bytes_max: usize) -> Result<Bytes, HttpError> {
+async fn read(body: &mut Body, bytes_max: usize) -> Result<Bytes, HttpError> {
     let collected = tokio::time::timeout(BODY_WAIT, Limited::new(body, bytes_max).collect()).await;
     match collected {
         Ok(Ok(body)) => Ok(body.to_bytes()),

@@ -41,36 +41,29 @@ impl Edge {
         }
     }
 
-    /// The cost of the hour's events up to and with `until`.
+    /// The cost of the hour's events up to and with `until`; `None` if rows must be read first.
+    pub fn cost_until(&self, until: Micros) -> Option<i128> {
+        self.shares.iter().map(|share| share.cost_until(until)).sum()
+    }
+
+    /// Reads the rows of the files that the cut at `until` goes through.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
-    pub async fn cost_until(
+    pub async fn read_rows(
         &mut self,
         engine: &Engine,
         org_id: &str,
         until: Micros,
-    ) -> Result<i128, SqlError> {
-        let mut cost = 0;
+    ) -> Result<(), SqlError> {
         for share in &mut self.shares {
-            cost += if share.whole.last_ts <= until {
-                share.whole.cost
-            } else if share.whole.first_ts > until {
-                0
-            } else {
-                let rows = match &mut share.rows {
-                    Some(rows) => rows,
-                    none => {
-                        let to = self.hour + HOUR;
-                        let rows = engine.edge_rows(&share.file, org_id, self.hour, to).await?;
-                        none.insert(prefix_sums(rows))
-                    }
-                };
-                let after = rows.partition_point(|(ts, _)| *ts <= until);
-                after.checked_sub(1).and_then(|last| rows.get(last)).map_or(0, |(_, sum)| *sum)
-            };
+            if share.cost_until(until).is_none() {
+                let to = self.hour + HOUR;
+                let rows = engine.edge_rows(&share.file, org_id, self.hour, to).await?;
+                share.rows = Some(prefix_sums(rows));
+            }
         }
-        Ok(cost)
+        Ok(())
     }
 
     /// Memory held, about.
@@ -80,6 +73,21 @@ impl Edge {
             .iter()
             .map(|share| size_of::<Share>() + rows(share) * size_of::<EdgeRow>())
             .sum()
+    }
+}
+
+impl Share {
+    fn cost_until(&self, until: Micros) -> Option<i128> {
+        if self.whole.last_ts <= until {
+            return Some(self.whole.cost);
+        }
+        if self.whole.first_ts > until {
+            return Some(0);
+        }
+        let rows = self.rows.as_ref()?;
+        let after = rows.partition_point(|(ts, _)| *ts <= until);
+        let last = after.checked_sub(1).and_then(|last| rows.get(last));
+        Some(last.map_or(0, |(_, sum)| *sum))
     }
 }
 

@@ -80,20 +80,23 @@ impl Rollup {
         if let Some(bytes) = state.grown() {
             self.lock().resize(org_id, bytes);
         }
-        Ok(show(&UsageView {
-            org_id: state.label(),
-            series: state.usage().series(),
-            rolling_cost,
-            archive_version: state.version(),
-            last_event: state.usage().last_event(),
-        }))
+        Ok(show(&state.view(rolling_cost)))
     }
 
-    /// True once an organisation was summed up: from then on, moving on costs what is new.
-    pub fn is_warm(&self, org_id: &str) -> bool {
-        let slot = self.lock().peek(org_id).cloned();
-        // One that is locked is being shown or summed up by somebody else.
-        slot.is_some_and(|slot| slot.try_lock().is_ok_and(|state| state.is_some()))
+    /// As [`Rollup::show`], if that takes no waiting: nothing has come since the organisation was
+    /// last shown, and no file must be read.
+    pub fn show_now<T>(
+        &self,
+        org_id: &str,
+        snapshot: &Snapshot,
+        now: Micros,
+        show: impl FnOnce(&UsageView<'_>) -> T,
+    ) -> Option<T> {
+        let slot = self.lock().get_mut(org_id).cloned()?;
+        let state = slot.try_lock().ok()?;
+        let state = state.as_ref().filter(|state| state.is_current(snapshot, now))?;
+        let rolling_cost = state.known_rolling_cost(now)?;
+        Some(show(&state.view(rolling_cost)))
     }
 
     fn slot(&self, org_id: &str) -> Slot {

@@ -10,7 +10,8 @@ use super::cache::PartialCache;
 use super::edge::Edge;
 use super::org_usage::{HourCost, OrgUsage};
 use super::partial::{Partial, PartialCell};
-use crate::archive::{DataFile, Snapshot, date_of};
+use super::usage::UsageView;
+use crate::archive::{ArchiveError, DataFile, Snapshot, date_of};
 use crate::clock::{DAY, HOUR, Micros};
 use crate::sql::{Engine, SqlError};
 
@@ -59,10 +60,10 @@ impl OrgState {
         now: Micros,
         partials: &PartialCache,
     ) -> Result<(), SqlError> {
-        let covered = self.usage.covers(now);
-        if covered && snapshot.version() <= self.snapshot.version() {
+        if self.is_current(snapshot, now) {
             return Ok(());
         }
+        let covered = self.usage.covers(now);
         let arrivals = snapshot.arrivals_since(self.snapshot.version()).filter(|_| covered);
         let Some(arrivals) = arrivals else { return self.rebuild(snapshot, now, partials).await };
         let files: Vec<_> = arrivals
@@ -110,6 +111,11 @@ impl OrgState {
         Ok(())
     }
 
+    /// True if there is nothing to add for `snapshot`, and the window that ends at `now` is known.
+    pub fn is_current(&self, snapshot: &Snapshot, now: Micros) -> bool {
+        snapshot.version() <= self.snapshot.version() && self.usage.covers(now)
+    }
+
     /// The cost of all events with `now − 24h < ts ≤ now`, in units of 10⁻¹² dollars.
     ///
     /// # Errors
@@ -120,46 +126,57 @@ impl OrgState {
         partials: &PartialCache,
         engine: &Engine,
     ) -> Result<i128, SqlError> {
-        let start = now - DAY;
-        let (first, last) = (floor(start), floor(now));
+        let ends = [floor(now - DAY), floor(now)];
         self.usage.forget_before(now);
-        self.edges.retain(|hour, _| *hour == first || *hour == last);
-        let whole = self.usage.hours_cost(first + HOUR, last);
-        let first_hour = self.usage.hours_cost(first, first + HOUR);
-        let before = self.hour_until(first, start, partials, engine).await?;
-        let in_last = self.hour_until(last, now, partials, engine).await?;
-        Ok(whole + first_hour - before + in_last)
+        self.edges.retain(|hour, _| ends.contains(hour));
+        for (hour, until) in ends.into_iter().zip([now - DAY, now]) {
+            if self.known_cost_until(hour, until).is_none() {
+                self.read_edge(hour, until, partials, engine).await?;
+            }
+        }
+        self.known_rolling_cost(now)
+            .ok_or_else(|| ArchiveError::internal("summing a window", "an edge is missing").into())
+    }
+
+    /// As [`OrgState::rolling_cost`], from what is in memory; `None` if a file must be read.
+    pub fn known_rolling_cost(&self, now: Micros) -> Option<i128> {
+        let (first, last) = (floor(now - DAY), floor(now));
+        let before = self.known_cost_until(first, now - DAY)?;
+        let in_last = self.known_cost_until(last, now)?;
+        Some(self.usage.hours_cost(first, last) - before + in_last)
     }
 
     /// The cost of the events of `hour` up to and with `until`, which lies in it.
-    async fn hour_until(
+    fn known_cost_until(&self, hour: Micros, until: Micros) -> Option<i128> {
+        match self.usage.hour(hour) {
+            None => Some(0),
+            Some(all) if all.last_ts <= until => Some(all.cost),
+            Some(all) if all.first_ts > until => Some(0),
+            Some(_) => self.edges.get(&hour)?.cost_until(until),
+        }
+    }
+
+    /// Reads what an edge lacks for its cost up to `until` to be known.
+    async fn read_edge(
         &mut self,
         hour: Micros,
         until: Micros,
         partials: &PartialCache,
         engine: &Engine,
-    ) -> Result<i128, SqlError> {
-        match self.usage.hour(hour) {
-            None => return Ok(0),
-            Some(all) if all.last_ts <= until => return Ok(all.cost),
-            Some(all) if all.first_ts > until => return Ok(0),
-            Some(_) => {}
-        }
+    ) -> Result<(), SqlError> {
+        self.grown = true;
         if !self.edges.contains_key(&hour) {
             self.load_edge(hour, partials).await?;
         }
-        let Some(edge) = self.edges.get_mut(&hour) else { return Ok(0) };
-        let held = edge.bytes();
-        let cost = edge.cost_until(engine, &self.org_id, until).await;
-        self.grown |= edge.bytes() != held;
-        match cost {
+        let Some(edge) = self.edges.get_mut(&hour) else { return Ok(()) };
+        match edge.read_rows(engine, &self.org_id, until).await {
             Err(error) if error.kind() == crate::error::Kind::Corrupt => {
                 // The file may have been rewritten and removed since the edge was loaded.
                 self.load_edge(hour, partials).await?;
                 let Some(edge) = self.edges.get_mut(&hour) else { return Err(error) };
-                edge.cost_until(engine, &self.org_id, until).await
+                edge.read_rows(engine, &self.org_id, until).await
             }
-            cost => cost,
+            read => read,
         }
     }
 
@@ -171,7 +188,6 @@ impl OrgState {
             })
             .cloned()
             .collect();
-        self.grown = true;
         let mut edge = Edge::new(hour);
         for_each_partial(files, partials, |file, partial| {
             let cells = partial.of_org(&self.org_id).iter().filter(|cell| cell.hour == hour);
@@ -182,25 +198,21 @@ impl OrgState {
         Ok(())
     }
 
-    /// The merged usage.
-    pub fn usage(&self) -> &OrgUsage {
-        &self.usage
-    }
-
-    /// The organisation as series are labelled: in lower case.
-    pub fn label(&self) -> &str {
-        &self.label
+    /// What a scrape shows.
+    pub fn view(&self, rolling_cost: i128) -> UsageView<'_> {
+        UsageView {
+            org_id: &self.label,
+            series: self.usage.series(),
+            rolling_cost,
+            archive_version: self.snapshot.version(),
+            last_event: self.usage.last_event(),
+        }
     }
 
     /// The memory held, about, if it has changed since the last call.
     pub fn grown(&mut self) -> Option<usize> {
         std::mem::take(&mut self.grown)
             .then(|| self.usage.bytes() + self.edges.values().map(Edge::bytes).sum::<usize>())
-    }
-
-    /// The version that the usage is of.
-    pub fn version(&self) -> u64 {
-        self.snapshot.version()
     }
 }
 

@@ -1,7 +1,5 @@
 //! What can go wrong with a query.
 
-use std::error::Error as StdError;
-
 use datafusion::error::DataFusionError;
 
 use crate::archive::{ArchiveError, DataFile};
@@ -42,26 +40,13 @@ impl SqlError {
             [file] => file.path_in_archive(),
             files => format!("one of {} data files", files.len()),
         };
-        let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-        while let Some(error) = cause {
-            if let Some(error) = error.downcast_ref::<object_store::Error>() {
-                return Self::File(ArchiveError::reading(&path, error));
-            }
-            if is_damage(error) {
-                return Self::File(ArchiveError::damaged(&path, error));
-            }
-            cause = error.source();
+        match error.find_root() {
+            DataFusionError::Plan(_)
+            | DataFusionError::SQL(..)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::Internal(_) => Self::Query { query, reason: error.to_string() },
+            _ => Self::File(ArchiveError::of_read(&path, error)),
         }
-        Self::Query { query, reason: error.to_string() }
-    }
-}
-
-fn is_damage(error: &(dyn StdError + 'static)) -> bool {
-    use arrow::error::ArrowError;
-    use parquet::errors::ParquetError;
-    match (error.downcast_ref::<ParquetError>(), error.downcast_ref::<ArrowError>()) {
-        (Some(error), _) => !matches!(error, ParquetError::External(_)),
-        (_, Some(error)) => matches!(error, ArrowError::ParquetError(_) | ArrowError::IpcError(_)),
-        (None, None) => false,
     }
 }
