@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::json;
 use tempfile::tempdir;
 
+use crate::support::client;
 use crate::support::process::{Server, key, tokenlake};
 use crate::support::scrape::scrape;
 use crate::support::trace::{self, Call};
-use crate::support::client;
 
 const BATCH: usize = 1_000;
 const DAY_US: i64 = 86_400_000_000;
@@ -42,8 +42,7 @@ fn the_trace_of_two_orgs_is_summed_exactly_and_apart() {
     let server = Server::start(archive.path());
     send(&server, &keys[0], &calls);
     send(&server, &keys[1], &dearer);
-    let expected =
-        [trace::expected("acme", &calls, 0), trace::expected("globex", &dearer, 0)];
+    let expected = [trace::expected("acme", &calls, 0), trace::expected("globex", &dearer, 0)];
     assert_eq!(scrape(&server, &keys[0]), expected[0]);
     assert_eq!(scrape(&server, &keys[1]), expected[1]);
     drop(server);

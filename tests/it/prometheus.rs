@@ -52,7 +52,8 @@ fn write_config(folder: &Path, target: &str, key: &str, doomed: &str) {
         ("doomed", format!("bearer_token: '{doomed}'")),
         ("garbage", "bearer_token: 'td_live_garbage'".to_owned()),
     ];
-    let mut config = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n".to_owned();
+    let mut config =
+        "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n".to_owned();
     for (name, credentials) in jobs {
         config.push_str(&format!(
             "  - job_name: {name}\n    {credentials}\n    static_configs: [{{targets: ['{target}']}}]\n"

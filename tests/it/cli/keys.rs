@@ -85,7 +85,9 @@ fn a_revoked_key_is_refused_within_five_seconds_by_every_running_server() {
     assert_eq!(tokenlake(folder.path(), &["key", "revoke", &id]).status, 0);
     for server in &servers {
         // Asked all the time, so that it stays in memory.
-        poll(REVOKED_WITHIN, "the key is refused", || (status(server, &doomed) == 401).then_some(()));
+        poll(REVOKED_WITHIN, "the key is refused", || {
+            (status(server, &doomed) == 401).then_some(())
+        });
         assert!(revoked_at.elapsed() < REVOKED_WITHIN);
         assert_eq!(post_status(server, &doomed), 401);
         assert_eq!(status(server, &spared), 200);

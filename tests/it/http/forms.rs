@@ -44,8 +44,27 @@ fn an_empty_list_is_fine() {
 fn what_is_neither_event_nor_list_is_400() {
     let acme = Acme::start();
     let bodies = [
-        "", " ", "{", "[", "]", "nope", "NaN", "42", "-1", "\"text\"", "null", "true", "[{}", "[{},]",
-        "{}{}", "[] []", "{\"a\":1,}", "'x'", "\u{feff}[]x", "{\"events\":3}", "{\"events\":\"x\"}",
+        "",
+        " ",
+        "{",
+        "[",
+        "]",
+        "nope",
+        "NaN",
+        "42",
+        "-1",
+        "\"text\"",
+        "null",
+        "true",
+        "[{}",
+        "[{},]",
+        "{}{}",
+        "[] []",
+        "{\"a\":1,}",
+        "'x'",
+        "\u{feff}[]x",
+        "{\"events\":3}",
+        "{\"events\":\"x\"}",
     ];
     for body in bodies {
         let answer = acme.post_json(body);
@@ -114,7 +133,8 @@ fn more_than_400_dates_in_a_request_are_422() {
     let body = |days: u64| {
         let mut lines = String::new();
         for day in 0..days {
-            writeln!(lines, r#"{{"event_id":"d{day}","ts":{}}}"#, 1_600_000_000 + day * 86_400).unwrap();
+            writeln!(lines, r#"{{"event_id":"d{day}","ts":{}}}"#, 1_600_000_000 + day * 86_400)
+                .unwrap();
         }
         lines
     };

@@ -64,11 +64,8 @@ fn a_bad_event_says_why_and_never_fails_its_neighbours() {
 #[test]
 fn events_that_are_all_bad_are_422_with_the_same_body() {
     let acme = Acme::start();
-    for body in [
-        r#"{"event_id":"x"}"#,
-        r#"[{"event_id":"x"}]"#,
-        r#"{"events":[{"event_id":"x"}]}"#,
-    ] {
+    for body in [r#"{"event_id":"x"}"#, r#"[{"event_id":"x"}]"#, r#"{"events":[{"event_id":"x"}]}"#]
+    {
         let answer = acme.post_json(body);
         assert_eq!((answer.status, counts(&answer)), (422, (0, 0, 1)), "{body}");
         assert_eq!(answer.json()["rejected"][0]["event_id"], json!("x"));
@@ -114,10 +111,17 @@ fn numbers_times_and_fields_are_taken_in_every_allowed_form() {
     for (number, fields) in good.iter().enumerate() {
         let labels = if fields.contains("provider") { r#""model":"m""# } else { label };
         let answer = acme.post_json(format!(r#"{{"event_id":"n{number}",{fields},{labels}}}"#));
-        assert_eq!((answer.status, counts(&answer)), (200, (1, 0, 0)), "{fields}: {}", answer.text());
+        assert_eq!(
+            (answer.status, counts(&answer)),
+            (200, (1, 0, 0)),
+            "{fields}: {}",
+            answer.text()
+        );
     }
     let series = acme.series();
-    let of = |name: &str| series[&format!(r#"{name}{{{},org_id="acme"}}"#, r#"provider="p",model="m""#)].clone();
+    let of = |name: &str| {
+        series[&format!(r#"{name}{{{},org_id="acme"}}"#, r#"provider="p",model="m""#)].clone()
+    };
     assert_eq!(of("llm_requests_total"), "6");
     assert_eq!(of("llm_tokens_total"), "1024");
     // Half to even: 0.5 becomes 0, 1.5 becomes 2 of the last place.

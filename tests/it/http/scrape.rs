@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Acme, counts};
 use crate::support::client::{self, Answer, bearer};
-use crate::support::process::key;
 use crate::support::events;
+use crate::support::process::key;
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What Prometheus 2.42 sends.
@@ -130,7 +130,10 @@ fn openmetrics_is_sent_where_it_is_preferred() {
     events::send(&acme.server, &acme.key, 0..2);
     let open = ask(&acme, "GET", "/metrics", &[("accept", PROMETHEUS)]);
     let content_type = open.header("content-type").unwrap();
-    assert!(content_type.starts_with("application/openmetrics-text; version=1.0.0"), "{content_type}");
+    assert!(
+        content_type.starts_with("application/openmetrics-text; version=1.0.0"),
+        "{content_type}"
+    );
     assert!(open.text().ends_with("\n# EOF\n"));
     assert_eq!(families(&open)[..2], ["llm_requests", "llm_tokens"]);
     let samples = |answer: &Answer| -> Vec<String> {
@@ -172,7 +175,8 @@ fn families_are_chosen_by_collect() {
     let fresh = acme.get("/metrics?collect[]=freshness");
     let last = r#"llm_last_event_timestamp_seconds{org_id="acme"} 1714557600"#;
     assert!(fresh.text().contains(last), "{}", fresh.text());
-    for query in ["collect[]=", "collect[]=Core", "collect[]=core&collect[]=all", "collect[]=a%00"] {
+    for query in ["collect[]=", "collect[]=Core", "collect[]=core&collect[]=all", "collect[]=a%00"]
+    {
         assert_eq!(acme.get(&format!("/metrics?{query}")).status, 400, "{query}");
     }
 }

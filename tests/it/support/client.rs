@@ -49,7 +49,8 @@ pub fn try_send(
     headers: &[(&str, &str)],
     body: Vec<u8>,
 ) -> Result<Answer, reqwest::Error> {
-    let mut request = CLIENT.request(Method::from_bytes(method.as_bytes()).unwrap(), url).body(body);
+    let mut request =
+        CLIENT.request(Method::from_bytes(method.as_bytes()).unwrap(), url).body(body);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -210,6 +210,7 @@ fn lose_answer(url: &str, batch: &Batch, patience: Duration) {
     );
     stream.set_read_timeout(Some(patience)).unwrap();
     // The server may be killed at any point of this.
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(batch.body.as_bytes()));
+    let _ =
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(batch.body.as_bytes()));
     let _ = stream.read(&mut [0]);
 }

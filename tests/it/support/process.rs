@@ -151,7 +151,10 @@ impl Drop for Server {
 
 /// The lines of a stream, as they come; `kept` holds them all. It is read to its end, so that the
 /// program never waits for its reader.
-pub fn lines(stream: impl std::io::Read + Send + 'static, kept: Arc<Mutex<String>>) -> Receiver<String> {
+pub fn lines(
+    stream: impl std::io::Read + Send + 'static,
+    kept: Arc<Mutex<String>>,
+) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
