@@ -184,9 +184,9 @@ fn families_are_chosen_by_collect() {
 #[test]
 fn the_deadline_of_the_scraper_is_taken_however_it_is_written() {
     let acme = Acme::start();
-    for seconds in ["10", "1.5", "0.1", "0", "-1", "soon", "1e400", ""] {
+    for seconds in ["10", "5.000", "120", "-1", "soon", "NaN", "1e400", ""] {
         let headers = [("x-prometheus-scrape-timeout-seconds", seconds)];
         let answer = ask(&acme, "GET", "/metrics", &headers);
-        assert!(answer.status == 200 || answer.status == 503, "{seconds}: {}", answer.text());
+        assert_eq!(answer.status, 200, "{seconds}: {}", answer.text());
     }
 }
