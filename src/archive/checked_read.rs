@@ -27,6 +27,8 @@ use super::data_file::DataFile;
 const BLOCK_BYTES: u64 = 64 * 1024;
 /// Files up to this size are read whole.
 const WHOLE_BYTES_MAX: u64 = 256 * 1024;
+/// What a check of a whole file holds at a time.
+const CHECK_BYTES: u64 = 64 * BLOCK_BYTES;
 /// What is read of a larger file's end at first; it holds the footer of a usual one.
 const FOOTER_HINT_BYTES: usize = 64 * 1024;
 
@@ -87,6 +89,20 @@ impl CheckedReader {
     pub fn new(store: Arc<dyn ObjectStore>, file: Arc<DataFile>) -> Self {
         let path = Path::from(file.path_in_archive());
         Self { store, file, path, held: BTreeMap::new() }
+    }
+
+    /// Reads the whole file, some blocks at a time, and verifies every byte of it.
+    ///
+    /// # Errors
+    /// As the store or the checksums have it.
+    pub async fn check_all(&self) -> Result<()> {
+        let mut start = 0;
+        while start < self.file.size_bytes {
+            let range = start..self.file.size_bytes.min(start + CHECK_BYTES);
+            self.fetch(std::slice::from_ref(&range)).await?;
+            start = range.end;
+        }
+        Ok(())
     }
 
     /// Each block is asked for once, however many columns share it: those of one call are read

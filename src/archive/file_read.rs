@@ -30,6 +30,16 @@ impl IdReader {
         Self { store, hasher }
     }
 
+    /// Compares every byte of the file with the log's checksums, also of columns that nothing here
+    /// reads.
+    ///
+    /// # Errors
+    /// Corrupt, naming the file, or Unavailable.
+    pub async fn check_bytes(&self, file: &Arc<DataFile>) -> Result<(), ArchiveError> {
+        let reader = CheckedReader::new(self.store.clone(), file.clone());
+        reader.check_all().await.map_err(|error| damaged(file, error))
+    }
+
     /// The fingerprints of all events in the file.
     ///
     /// # Errors

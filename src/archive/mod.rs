@@ -173,12 +173,14 @@ impl Archive {
         self.store.clone()
     }
 
-    /// The fingerprints of all events in a file.
+    /// The fingerprints of all events in a file, every byte of which is checked on the way.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
     pub async fn event_hashes(&self, file: &Arc<DataFile>) -> Result<Vec<EventHash>, ArchiveError> {
-        IdReader::new(self.store.clone(), self.current().table().hasher).all(file).await
+        let reader = IdReader::new(self.store.clone(), self.current().table().hasher);
+        reader.check_bytes(file).await?;
+        reader.all(file).await
     }
 
     /// Commits what waits and takes nothing more.

@@ -72,6 +72,40 @@ fn any_changed_byte_of_a_data_file_is_found() {
     assert_eq!(tokenlake(folder.path(), &["verify"]).status, 0);
 }
 
+/// Events that do not compress, so that their file is read in parts.
+fn incompressible(count: u32) -> String {
+    let mut random = Random(3);
+    let mut lines = String::new();
+    for id in 0..count {
+        let noise: Vec<_> = (0..8).map(|_| format!("{:016x}", random.below(u64::MAX))).collect();
+        let extra = format!(r#""attributes":{{"noise":"{}"}},"#, noise.concat());
+        lines.push_str(&events::event(&id.to_string()).replacen('{', &format!("{{{extra}"), 1));
+        lines.push('\n');
+    }
+    lines
+}
+
+#[test]
+fn a_changed_byte_that_no_number_rests_on_is_found_too() {
+    let folder = tempdir().unwrap();
+    let key = key(folder.path(), "acme");
+    let server = Server::start(folder.path());
+    let url = server.url("/v1/events");
+    let answer = client::post(&url, &key, "application/x-ndjson", incompressible(6_000));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let file = data_files(folder.path())[0].clone();
+    let bytes = std::fs::read(&file).unwrap();
+    assert!(bytes.len() > 400_000, "{} bytes are read at once", bytes.len());
+    for tenth in 0..10 {
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() / 10 * tenth + 9] ^= 1;
+        std::fs::write(&file, damaged).unwrap();
+        assert_found(folder.path(), &file, &format!("tenth {tenth}"));
+    }
+    std::fs::write(&file, bytes).unwrap();
+    assert_eq!(tokenlake(folder.path(), &["verify"]).status, 0);
+}
+
 #[test]
 fn a_deleted_or_cut_data_file_is_found() {
     let (folder, key) = sound();
