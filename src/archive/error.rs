@@ -1,5 +1,7 @@
 //! What can go wrong with the archive, and what the caller can do about it.
 
+use deltalake_core::DeltaTableError;
+
 use super::paths;
 use std::error::Error as StdError;
 use std::fmt::Display;
@@ -58,6 +60,22 @@ pub enum ArchiveError {
         /// Details.
         reason: String,
     },
+}
+
+/// True if the store failed, other than by not having the object.
+///
+/// Where the library's kernel met the store's error itself, it is neither a source nor of a type
+/// that the library exports; its words are all there is. A test that opens with failing requests
+/// holds them.
+pub(super) fn is_of_store(error: &DeltaTableError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<object_store::Error>() {
+            return !matches!(error, object_store::Error::NotFound { .. });
+        }
+        cause = error.source();
+    }
+    error.to_string().contains("Error interacting with object store")
 }
 
 impl ArchiveError {

@@ -37,7 +37,7 @@ impl IdReader {
     /// Corrupt, naming the file, or Unavailable.
     pub async fn check_bytes(&self, file: &Arc<DataFile>) -> Result<(), ArchiveError> {
         let reader = CheckedReader::new(self.store.clone(), file.clone());
-        reader.check_all().await.map_err(|error| damaged(file, error))
+        reader.check_all().await.map_err(|error| damaged(file, &error))
     }
 
     /// The fingerprints of all events in the file.

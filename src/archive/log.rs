@@ -17,6 +17,7 @@ use url::Url;
 
 use super::data_file::DataFile;
 use super::entry::{self, Entry, NewEntry};
+use super::error::is_of_store;
 use super::snapshot::Snapshot;
 use super::table::{TableInfo, creation};
 use super::{ArchiveError, paths};
@@ -98,8 +99,7 @@ impl Log {
         }
         // Only what the library keeps in checkpoints is taken from it; entries after that are
         // read here, so that none passes unchecked.
-        let start = listing.checkpoint.unwrap_or(0);
-        let mut snapshot = self.open_at(start).await?;
+        let mut snapshot = self.open_at(listing.checkpoint).await?;
         while let Some(next) = self.follow(&snapshot).await? {
             snapshot = next.snapshot;
             if next.at_head {
@@ -215,13 +215,15 @@ impl Log {
         Err(ArchiveError::unavailable(format!("committing version {version}"), cleaned))
     }
 
-    async fn open_at(&self, version: u64) -> Result<Snapshot, ArchiveError> {
+    /// The version of a checkpoint, or version 0.
+    async fn open_at(&self, checkpoint: Option<u64>) -> Result<Snapshot, ArchiveError> {
+        let version = checkpoint.unwrap_or(0);
+        let object = checkpoint.map_or_else(|| paths::log_entry(0), paths::log_checkpoint);
         let damaged = |error: DeltaTableError| {
-            // The kernel keeps the store's error as text alone.
-            if error.to_string().contains("Error interacting with object store") {
+            if is_of_store(&error) {
                 return ArchiveError::unavailable(format!("opening {}", paths::TABLE), error);
             }
-            ArchiveError::of_read(&paths::log_entry(version), &error)
+            ArchiveError::corrupt(object.as_str(), error)
         };
         let delta =
             DeltaSnapshot::try_new(self.store.as_ref(), Some(version)).await.map_err(damaged)?;

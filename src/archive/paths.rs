@@ -34,6 +34,11 @@ pub fn log_entry_in_table(version: u64) -> String {
     format!("_delta_log/{version:020}.json")
 }
 
+/// The path of a checkpoint of the log relative to the archive, as the library names it.
+pub fn log_checkpoint(version: u64) -> String {
+    format!("{TABLE}/_delta_log/{version:020}.checkpoint.parquet")
+}
+
 /// The record of the access key with this hash (lower-case hex).
 pub fn access_key(hash_hex: &str) -> Path {
     Path::from(format!("{ACCESS_KEYS}/{hash_hex}.json"))
