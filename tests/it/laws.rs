@@ -152,7 +152,8 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 32,
+        // A history is worth many single cases; PROPTEST_CASES=4096 asks for 256 of them.
+        cases: ProptestConfig::default().cases.div_ceil(16),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
