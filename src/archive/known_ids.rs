@@ -246,6 +246,9 @@ impl DateIds {
 /// Memory of a hash set of `ids` fingerprints: a power of two of slots, at most 7/8 full, each of
 /// 16 bytes and a control byte.
 fn set_bytes(ids: usize) -> usize {
+    if ids == 0 {
+        return 0;
+    }
     let slots = (ids.saturating_mul(8) / 7).checked_next_power_of_two();
     slots.unwrap_or(usize::MAX).saturating_mul(17)
 }

@@ -38,7 +38,7 @@ pub use self::data_file::{DataFile, date_of};
 pub use self::error::ArchiveError;
 pub use self::ids::EventHash;
 pub use self::location::{ArchiveLocation, LocationError};
-pub use self::paths::{ACCESS_KEYS, PARTITION, access_key, access_key_hash};
+pub use self::paths::{ACCESS_KEYS, ORGS, PARTITION, access_key, access_key_hash};
 pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
 pub use self::writer::Outcome;

@@ -7,7 +7,7 @@ use object_store::ObjectStore;
 
 use super::args::ServeArgs;
 use crate::app::Settings;
-use crate::archive::{Archive, ArchiveLocation, WriterSettings};
+use crate::archive::{Archive, ArchiveLocation, ORGS, Records, WriterSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::telemetry::Telemetry;
 
@@ -47,7 +47,9 @@ pub(super) fn existing_store(location: &ArchiveLocation) -> anyhow::Result<Arc<d
 /// If it is not there, or cannot be opened.
 pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archive> {
     let store = existing_store(location)?;
-    if !Archive::exists(store.clone(), clock()).await? {
+    // Where keys have been made, the table may not have been yet.
+    let claimed = Records::new(store.clone()).list(ORGS).await?;
+    if claimed.is_empty() && !Archive::exists(store.clone(), clock()).await? {
         return Err(nothing_at(location));
     }
     let settings = WriterSettings::default();

@@ -33,7 +33,7 @@ pub fn memory() -> Arc<dyn ObjectStore> {
 /// A server's settings, without looks in the background.
 pub fn settings() -> Settings {
     Settings {
-        writer: WriterSettings::default(),
+        writer: WriterSettings { checkpoint_every: 100, ..WriterSettings::default() },
         follow_interval: None,
         staleness_max: Duration::ZERO,
         cache_bytes_max: 64 << 20,
