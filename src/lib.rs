@@ -16,6 +16,16 @@
 //! | its parts | [`maintain`], [`exposition`], [`rollup`], [`sql`], [`ingest`], [`access`] |
 //! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`], [`byte_lru`] |
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::float_arithmetic,
+        reason = "tests make their input out of what a generator gives"
+    )
+)]
+
 pub mod access;
 pub mod app;
 pub mod archive;

@@ -73,13 +73,11 @@ async fn fill(app: &App, org_id: &OrgId, now: Micros) -> anyhow::Result<()> {
 fn events(org_id: &OrgId, now: Micros) -> String {
     let mut lines = String::new();
     let mut state: u64 = org_id.as_str().bytes().map(u64::from).sum();
-    for number in 0..EVENTS {
+    for (number, (provider, model, price_in, price_out)) in (0..EVENTS).zip(MODELS.iter().cycle()) {
         // Knuth's MMIX generator: enough for a sample, and the same on every machine.
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let random = state >> 33;
-        let (provider, model, price_in, price_out) =
-            MODELS[usize::try_from(random % 5).unwrap_or(0)];
         let (input, output) = (200 + random % 7_919, 20 + random % 1_223);
         let nano_dollars = (input * price_in + output * price_out) / 1_000;
         let ts = now - SPACING * i64::try_from(EVENTS - number).unwrap_or(0);

@@ -54,7 +54,7 @@ impl Columns<'_> {
         cast(column, to).map_err(|_| self.wrong(name))
     }
 
-    fn all<A: ArrayAccessor>(&self, name: &str, array: A) -> Result<Vec<A::Item>, SqlError> {
+    fn all<A: ArrayAccessor + Copy>(&self, name: &str, array: A) -> Result<Vec<A::Item>, SqlError> {
         if array.null_count() > 0 {
             return Err(self.wrong(name));
         }
