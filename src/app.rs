@@ -10,12 +10,13 @@ use arrow::array::AsArray as _;
 use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
 use serde::Serialize;
+use tokio::task::JoinHandle;
 
 pub use self::bodies::Form;
 
 use self::bodies::Bodies;
 use crate::access::{AccessError, AccessKeys, Caller};
-use crate::archive::{Archive, ArchiveError, WriterSettings, date_of};
+use crate::archive::{Archive, ArchiveError, Snapshot, WriterSettings, date_of};
 use crate::clock::{Clock, Micros};
 use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
@@ -149,18 +150,29 @@ impl App {
         let failed = |error: std::io::Error| AppError::Internal(error.to_string());
         let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         let render = |view: &UsageView<'_>| self.bodies.body(org_id, view, form);
-        if let Some(body) = self.rollup.show_now(org_id.as_str(), &snapshot, now, render) {
+        let known = self.rollup.show_known(org_id.as_str(), &snapshot, now, render);
+        if let Some(body) = known {
             return body.map_err(failed);
         }
-        // Adding up what came may outlast the deadline. It goes on by itself, so that the scrapes
-        // after this one find its work done.
-        let (rollup, bodies, org_id) = (self.rollup.clone(), self.bodies.clone(), org_id.clone());
-        let work = tokio::spawn(async move {
-            let render = |view: &UsageView<'_>| bodies.body(&org_id, view, form);
-            rollup.show(org_id.as_str(), &snapshot, now, render).await
-        });
+        let work = self.add_up(org_id.clone(), form, snapshot, now);
         let body = work.await.map_err(|error| AppError::Internal(error.to_string()))?;
         body?.map_err(failed)
+    }
+
+    /// Adds up what came, in a task: it may outlast a scrape's deadline, and those after it are to
+    /// find its work done. Not part of the scrape's own future, whose size each request pays for.
+    fn add_up(
+        &self,
+        org_id: OrgId,
+        form: Form,
+        snapshot: Arc<Snapshot>,
+        now: Micros,
+    ) -> JoinHandle<Result<std::io::Result<Bytes>, SqlError>> {
+        let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
+        tokio::spawn(async move {
+            let render = |view: &UsageView<'_>| bodies.body(&org_id, view, form);
+            rollup.show(org_id.as_str(), &snapshot, now, render).await
+        })
     }
 
     /// The time by which events are judged and windows end.

@@ -12,7 +12,7 @@ mod org_usage;
 mod partial;
 mod usage;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -27,15 +27,20 @@ use crate::clock::Micros;
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
 
-/// Empty until the organisation's first scrape has been summed up.
-type Slot = Arc<AsyncMutex<Option<OrgState>>>;
+/// One organisation. Its state is taken out while it is moved on, by one task at a time, so that
+/// showing it never waits in a queue.
+#[derive(Debug, Default)]
+struct OrgSlot {
+    turn: AsyncMutex<()>,
+    state: Mutex<Option<OrgState>>,
+}
 
 /// Usage for scrapes.
 #[derive(Debug)]
 pub struct Rollup {
     engine: Arc<Engine>,
     partials: PartialCache,
-    orgs: Mutex<ByteLru<Arc<str>, Slot>>,
+    orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSlot>>>,
     telemetry: Telemetry,
 }
 
@@ -65,52 +70,49 @@ impl Rollup {
         show: impl FnOnce(&UsageView<'_>) -> T,
     ) -> Result<T, SqlError> {
         let slot = self.slot(org_id);
-        let mut state = slot.lock().await;
-        let state = match &mut *state {
-            Some(state) => {
-                state.advance(snapshot, now, &self.partials).await?;
-                state
-            }
-            none => {
-                let built = OrgState::build(org_id.into(), snapshot.clone(), now, &self.partials);
-                none.insert(built.await?)
-            }
+        let _turn = slot.turn.lock().await;
+        let taken = lock(&slot.state).take();
+        let mut state = match taken {
+            Some(state) => state,
+            None => OrgState::build(org_id.into(), snapshot.clone(), now, &self.partials).await?,
         };
-        let rolling_cost = state.rolling_cost(now, &self.partials, &self.engine).await?;
+        let moved = state.move_to(snapshot, now, &self.partials, &self.engine).await;
         if let Some(bytes) = state.grown() {
-            self.lock().resize(org_id, bytes);
+            lock(&self.orgs).resize(org_id, bytes);
         }
-        Ok(show(&state.view(rolling_cost)))
+        let shown = moved.map(|rolling_cost| show(&state.view(rolling_cost)));
+        *lock(&slot.state) = Some(state);
+        shown
     }
 
-    /// As [`Rollup::show`], if that takes no waiting: nothing has come since the organisation was
-    /// last shown, and no file must be read.
-    pub fn show_now<T>(
+    /// As [`Rollup::show`], if nothing has come since the organisation was last shown and no file
+    /// must be read. Does not wait.
+    pub fn show_known<T>(
         &self,
         org_id: &str,
         snapshot: &Snapshot,
         now: Micros,
         show: impl FnOnce(&UsageView<'_>) -> T,
     ) -> Option<T> {
-        let slot = self.lock().get_mut(org_id).cloned()?;
-        let state = slot.try_lock().ok()?;
+        let slot = lock(&self.orgs).get_mut(org_id).cloned()?;
+        let state = lock(&slot.state);
         let state = state.as_ref().filter(|state| state.is_current(snapshot, now))?;
         let rolling_cost = state.known_rolling_cost(now)?;
         Some(show(&state.view(rolling_cost)))
     }
 
-    fn slot(&self, org_id: &str) -> Slot {
-        let mut orgs = self.lock();
+    fn slot(&self, org_id: &str) -> Arc<OrgSlot> {
+        let mut orgs = lock(&self.orgs);
         if let Some(slot) = orgs.get_mut(org_id) {
             return slot.clone();
         }
-        let slot = Slot::default();
+        let slot = Arc::<OrgSlot>::default();
         orgs.put(org_id.into(), slot.clone(), 0);
         self.telemetry.rollup.org_usage_entries.set(orgs.len());
         slot
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, ByteLru<Arc<str>, Slot>> {
-        self.orgs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

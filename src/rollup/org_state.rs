@@ -49,12 +49,27 @@ impl OrgState {
         Ok(Self { org_id, label, snapshot, usage, edges: BTreeMap::new(), grown: true })
     }
 
+    /// Moves to `snapshot`, and gives the cost of the window that ends at `now`.
+    ///
+    /// # Errors
+    /// As [`OrgState::build`]; the state stays right for the version that it is at.
+    pub async fn move_to(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        now: Micros,
+        partials: &PartialCache,
+        engine: &Engine,
+    ) -> Result<i128, SqlError> {
+        self.advance(snapshot, now, partials).await?;
+        self.rolling_cost(now, partials, engine).await
+    }
+
     /// Moves to `snapshot`, adding what came since; what only moved between files is passed over.
     /// A state that is ahead of it stays.
     ///
     /// # Errors
     /// As [`OrgState::build`]; the state is then as it was.
-    pub async fn advance(
+    async fn advance(
         &mut self,
         snapshot: &Arc<Snapshot>,
         now: Micros,
@@ -120,7 +135,7 @@ impl OrgState {
     ///
     /// # Errors
     /// As [`OrgState::build`].
-    pub async fn rolling_cost(
+    async fn rolling_cost(
         &mut self,
         now: Micros,
         partials: &PartialCache,
