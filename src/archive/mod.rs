@@ -1,9 +1,9 @@
 //! The archive: a Delta Lake table of events in object storage, and small records beside it.
 //!
 //! The only module that speaks to the object store. What it promises:
-//! - an event is in the table at most once, whoever writes beside us ([`writer`]);
-//! - a batch is acknowledged after its log entry stands ([`writer`]);
-//! - a look that starts after an acknowledgement sees the event ([`follow`]);
+//! - an event is in the table at most once, whoever writes beside us (`writer`);
+//! - a batch is acknowledged after its log entry stands (`writer`);
+//! - a look that starts after an acknowledgement sees the event (`follow`);
 //! - what it cannot count whole is an error that names the object, never a smaller number.
 
 mod checked_read;
@@ -155,7 +155,8 @@ impl Archive {
         self.newest().await
     }
 
-    /// Commits a batch; see [`writer::Writer::submit`].
+    /// Commits a batch: on return its events are durable, and every look that starts later sees
+    /// them.
     ///
     /// # Errors
     /// Unavailable (safe to send again) or Corrupt.
