@@ -21,7 +21,7 @@ use crate::clock::{Clock, Micros};
 use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
-use crate::rollup::{Rollup, UsageView};
+use crate::rollup::{Rollup, Turn, UsageView};
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
 
@@ -154,7 +154,8 @@ impl App {
         if let Some(body) = known {
             return body.map_err(failed);
         }
-        let work = self.add_up(org_id.clone(), form, snapshot, now);
+        let turn = self.rollup.turn(org_id.as_str()).await;
+        let work = self.add_up(turn, org_id.clone(), form, snapshot, now);
         let body = work.await.map_err(|error| AppError::Internal(error.to_string()))?;
         body?.map_err(failed)
     }
@@ -163,6 +164,7 @@ impl App {
     /// find its work done. Not part of the scrape's own future, whose size each request pays for.
     fn add_up(
         &self,
+        turn: Turn,
         org_id: OrgId,
         form: Form,
         snapshot: Arc<Snapshot>,
@@ -171,7 +173,7 @@ impl App {
         let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
         tokio::spawn(async move {
             let render = |view: &UsageView<'_>| bodies.body(&org_id, view, form);
-            rollup.show(org_id.as_str(), &snapshot, now, render).await
+            rollup.show(turn, org_id.as_str(), &snapshot, now, render).await
         })
     }
 

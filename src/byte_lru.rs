@@ -35,9 +35,13 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         self.entries.peek(key).map(|(value, _)| value)
     }
 
-    /// Sets a value and its bytes. Returns how many entries were dropped for it, itself among
-    /// them if it alone is too large.
+    /// Sets a value and its bytes. Returns how many entries were dropped for it: itself alone if it
+    /// is larger than all that may be kept.
     pub fn put(&mut self, key: K, value: V, bytes: usize) -> usize {
+        if bytes > self.bytes_max {
+            self.remove(&key);
+            return 1;
+        }
         if let Some((_, before)) = self.entries.put(key, (value, bytes)) {
             self.bytes -= before;
         }
@@ -51,6 +55,10 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         K: Borrow<Q>,
     {
         let Some((_, counted)) = self.entries.peek_mut(key) else { return 0 };
+        if bytes > self.bytes_max {
+            self.remove(key);
+            return 1;
+        }
         self.bytes = self.bytes - *counted + bytes;
         *counted = bytes;
         self.shrink()
@@ -120,7 +128,7 @@ mod tests {
         map.get_mut(&'a');
         assert_eq!(map.put('c', 3, 4), 1);
         assert!(map.peek(&'a').is_some() && map.peek(&'b').is_none());
-        assert_eq!(map.put('d', 4, 11), 3);
-        assert!(map.is_empty());
+        assert_eq!(map.put('d', 4, 11), 1, "too large, and no reason to drop others");
+        assert!(map.peek(&'d').is_none() && map.len() == 2);
     }
 }

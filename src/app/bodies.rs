@@ -2,7 +2,7 @@
 //! whole body once for each value of the gauge.
 
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -24,10 +24,10 @@ pub struct Form {
     pub gzip: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Rendered {
     version: u64,
-    template: Template,
+    template: Arc<Template>,
     rolling_cost: i128,
     body: Bytes,
 }
@@ -50,22 +50,24 @@ impl Bodies {
     /// What the compressor says; none is known.
     pub fn body(&self, org_id: &OrgId, view: &UsageView<'_>, form: Form) -> std::io::Result<Bytes> {
         let key = (org_id.clone(), form);
-        let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = view.archive_version;
-        if let Some(known) = rendered.get_mut(&key).filter(|known| known.version == version) {
-            if known.rolling_cost != view.rolling_cost {
-                known.body = encode(known.template.body(view.rolling_cost), form)?;
-                known.rolling_cost = view.rolling_cost;
-            }
-            return Ok(known.body.clone());
-        }
-        let template = Template::new(view, form.collect, form.format);
-        let plain = template.body(view.rolling_cost);
+        let (version, rolling_cost) = (view.archive_version, view.rolling_cost);
+        let known = self.lock().get_mut(&key).filter(|known| known.version == version).cloned();
+        let template = match known {
+            Some(known) if known.rolling_cost == rolling_cost => return Ok(known.body),
+            Some(known) => known.template,
+            None => Arc::new(Template::new(view, form.collect, form.format)),
+        };
+        // Rendering takes time with thousands of series, so other organisations do not wait for it.
+        let plain = template.body(rolling_cost);
         let bytes = 2 * plain.len() + size_of::<Rendered>();
         let body = encode(plain, form)?;
-        let rolling_cost = view.rolling_cost;
-        rendered.put(key, Rendered { version, template, rolling_cost, body: body.clone() }, bytes);
+        let rendered = Rendered { version, template, rolling_cost, body: body.clone() };
+        self.lock().put(key, rendered, bytes);
         Ok(body)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ByteLru<(OrgId, Form), Rendered>> {
+        self.rendered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -51,8 +51,9 @@ impl Checkpoints {
         if !version.is_multiple_of(self.every) || self.shared.busy.swap(true, Ordering::SeqCst) {
             return;
         }
-        let shared = self.shared.clone();
+        let idle = IdleWhenDropped(self.shared.clone());
         tokio::spawn(async move {
+            let shared = &idle.0;
             match shared.write(version).await {
                 Ok(()) => shared.telemetry.archive.checkpoints.inc(),
                 Err(error) => {
@@ -60,8 +61,16 @@ impl Checkpoints {
                     shared.telemetry.archive.checkpoint_failures.inc();
                 }
             }
-            shared.busy.store(false, Ordering::SeqCst);
         });
+    }
+}
+
+/// Ends the work also where the library panics: the next checkpoint must not wait for ever.
+struct IdleWhenDropped(Arc<Shared>);
+
+impl Drop for IdleWhenDropped {
+    fn drop(&mut self) {
+        self.0.busy.store(false, Ordering::SeqCst);
     }
 }
 

@@ -104,7 +104,10 @@ impl Follower {
             self.shared.asked.notify_one();
         }
         if look.result.get().is_none() {
-            done.await;
+            tokio::select! {
+                () = done => {}
+                () = self.ended.cancelled() => {}
+            }
         }
         look.result.get().cloned().unwrap_or(Err(ArchiveError::Stopping))?;
         Ok(self.current())
@@ -163,7 +166,8 @@ impl Shared {
         let began = self.clock.elapsed();
         let timer = std::time::Instant::now();
         if self.age() > REOPEN_AFTER {
-            let opened = self.log.open().await?;
+            let known = self.current.borrow().clone();
+            let opened = self.log.reopen(&known).await?;
             self.replace_with(opened);
         } else {
             loop {

@@ -81,6 +81,10 @@ impl KnownIds {
                 by_date.entry(date).or_default().push(event);
             }
         }
+        // Dates of one look must not drop each other.
+        for date in by_date.keys() {
+            self.dates.entry(*date).or_default().used = self.turn;
+        }
         let mut found = HashSet::new();
         for (date, events) in by_date {
             let hashes = self.find_on(date, snapshot, &events).await?;
@@ -127,9 +131,7 @@ impl KnownIds {
         snapshot: &Snapshot,
         events: &[&Wanted<'_>],
     ) -> Result<HashSet<EventHash>, ArchiveError> {
-        let turn = self.turn;
         let known = self.dates.entry(date).or_default();
-        known.used = turn;
         known.catch_up(date, snapshot);
         let suspected = |file: &Arc<DataFile>| file.may_hold_any(events.iter().map(|e| e.hash));
         let unread = known.unread.len();

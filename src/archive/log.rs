@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::transaction::TransactionError;
 use deltalake_core::kernel::{Action, Snapshot as DeltaSnapshot};
 use deltalake_core::logstore::{CommitOrBytes, LogStore, StorageConfig, default_logstore};
 use futures::TryStreamExt as _;
@@ -97,6 +98,23 @@ impl Log {
             self.create().await?;
             listing = self.list().await?;
         }
+        self.open_listed(&listing).await
+    }
+
+    /// Opens anew, after a long pause, the table that `known` is a version of.
+    ///
+    /// # Errors
+    /// As [`Log::open`]; Corrupt too if it is another table, or went back.
+    pub async fn reopen(&self, known: &Snapshot) -> Result<Snapshot, ArchiveError> {
+        let opened = self.open_listed(&self.list().await?).await?;
+        if opened.version() < known.version() || opened.table().id != known.table().id {
+            let reason = "its log is not the one that was followed; start the server again";
+            return Err(ArchiveError::corrupt(paths::TABLE, reason));
+        }
+        Ok(opened)
+    }
+
+    async fn open_listed(&self, listing: &Listing) -> Result<Snapshot, ArchiveError> {
         // Only what the library keeps in checkpoints is taken from it; entries after that are
         // read here, so that none passes unchecked.
         let mut snapshot = self.open_at(listing.checkpoint).await?;
@@ -182,14 +200,18 @@ impl Log {
             let bytes = CommitOrBytes::LogBytes(entry.bytes.clone());
             let answer = self.store.write_commit_entry(version, bytes, entry.commit_id).await;
             let Err(error) = answer else { break };
+            // "Already exists" comes from an entry that is as durable as a put makes it. After any
+            // other answer even our own entry may not be (a disk that could not sync its folder),
+            // so it is put again until it is that.
+            let exists = matches!(error, TransactionError::VersionAlreadyExists(_));
             match self.read(version).await {
-                Ok(Some(found)) if found.commit_id == Some(entry.commit_id) => break,
-                Ok(Some(found)) => return Ok(Put::Lost(Box::new(found))),
-                Err(error) if error.kind() == crate::error::Kind::Corrupt => return Err(error),
-                Ok(None) | Err(_) if started.elapsed() < DOUBT => {
-                    tokio::time::sleep(DOUBT_PAUSE).await;
+                Ok(Some(found)) if found.commit_id != Some(entry.commit_id) => {
+                    return Ok(Put::Lost(Box::new(found)));
                 }
-                Ok(None) | Err(_) => {
+                Ok(Some(_)) if exists => break,
+                Err(error) if error.kind() == crate::error::Kind::Corrupt => return Err(error),
+                _ if started.elapsed() < DOUBT => tokio::time::sleep(DOUBT_PAUSE).await,
+                _ => {
                     let doing = format!("committing {}", paths::log_entry(version));
                     return Err(ArchiveError::unavailable(doing, error));
                 }

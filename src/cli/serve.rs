@@ -80,7 +80,11 @@ pub(super) async fn serve(
         tracing::warn!("some requests did not end in time");
     }
     drop(admin);
-    app.close().await;
+    if tokio::time::timeout(STOP_WAIT, app.close()).await.is_err() {
+        tracing::warn!(
+            "some batches could not be committed in time; none of them was acknowledged"
+        );
+    }
     // A server that can commit or follow no more must not look alive; a new one can go on.
     anyhow::ensure!(sound, "a part of the server failed; see the log above, and start it again");
     Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Shared;
 use super::error::{HttpError, plain};
@@ -28,7 +28,7 @@ const STORE_WAIT: Duration = Duration::from_millis(9_500);
 const MEMORY_WAIT: Duration = Duration::from_secs(1);
 /// What is read of a refused body, and for how long.
 const DRAINED_BYTES_MAX: usize = 128 << 20;
-const DRAIN_WAIT: Duration = Duration::from_secs(10);
+const DRAIN_WAIT: Duration = Duration::from_secs(5);
 /// How long a client may take to send its body.
 const BODY_WAIT: Duration = Duration::from_secs(60);
 /// Bodies up to this size are decoded where they are; larger ones off the network's threads.
@@ -58,18 +58,24 @@ async fn answer(
     headers: HeaderMap,
     body: &mut Body,
 ) -> Result<Response, HttpError> {
-    let start = Instant::now();
     let asked = caller(&shared.app, &headers, Scope::EventsWrite);
+    let start = Instant::now();
     let org_id = within(STORE_WAIT, asked).await?.org_id.clone();
-    let wait = STORE_WAIT.saturating_sub(start.elapsed());
+    let asking = start.elapsed();
     let content_type =
         headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let kind = ContentKind::from_content_type(content_type.as_deref())?;
     let bytes_max = shared.app.settings().body_bytes_max;
-    let _memory = reserve(shared, &headers, bytes_max).await?;
+    let memory = reserve(&shared.bodies, announced(&headers, bytes_max)?).await?;
     let body = read(body, bytes_max).await?;
-    let decoded = decode(shared, &org_id, kind, headers, body).await?;
+    let start = Instant::now();
+    // What a body grows to has memory of its own, so that bodies that are being read, however
+    // slowly, do not wait for those that are being decoded.
+    let grown = if headers.contains_key(CONTENT_ENCODING) { bytes_max } else { 0 };
+    let memory = [memory, reserve(&shared.decoding, grown).await?];
+    let decoded = decode(shared, &org_id, kind, headers, body, memory).await?;
     let events = decoded.events();
+    let wait = STORE_WAIT.saturating_sub(asking + start.elapsed());
     let receipt = within(wait, async { Ok(shared.app.commit(&org_id, decoded).await?) }).await?;
     let all_bad = events > 0 && receipt.rejected.len() == events;
     let status = if all_bad { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -93,24 +99,21 @@ async fn drain(mut body: Body) {
     let _ = tokio::time::timeout(DRAIN_WAIT, read).await;
 }
 
-/// Memory for the body: what it announces, and the largest body once more where it may grow.
-async fn reserve<'a>(
-    shared: &'a Shared,
-    headers: &HeaderMap,
-    bytes_max: usize,
-) -> Result<SemaphorePermit<'a>, HttpError> {
-    let announced =
-        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > bytes_max) {
-        return Err(IngestError::TooLarge { max_bytes: bytes_max }.into());
+/// The bytes that a body announces; the largest body where it does not.
+fn announced(headers: &HeaderMap, bytes_max: usize) -> Result<usize, HttpError> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    match announced {
+        Some(bytes) if bytes > bytes_max => {
+            Err(IngestError::TooLarge { max_bytes: bytes_max }.into())
+        }
+        announced => Ok(announced.unwrap_or(bytes_max)),
     }
-    let grown = if headers.contains_key(CONTENT_ENCODING) { bytes_max } else { 0 };
-    let kib = announced
-        .unwrap_or(bytes_max)
-        .saturating_add(grown)
-        .div_ceil(1024)
-        .min(super::BODIES_KIB_MAX);
-    let permits = shared.bodies.acquire_many(u32::try_from(kib).unwrap_or(u32::MAX));
+}
+
+/// Memory for `bytes`, until the permit is dropped.
+async fn reserve(memory: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, HttpError> {
+    let kib = u32::try_from(bytes.div_ceil(1024).min(super::MEMORY_KIB_MAX)).unwrap_or(u32::MAX);
+    let permits = memory.clone().acquire_many_owned(kib);
     match tokio::time::timeout(MEMORY_WAIT, permits).await {
         Ok(Ok(permit)) => Ok(permit),
         _ => Err(plain(
@@ -140,10 +143,13 @@ async fn decode(
     kind: ContentKind,
     headers: HeaderMap,
     body: Bytes,
+    memory: [OwnedSemaphorePermit; 2],
 ) -> Result<Decoded, HttpError> {
     let (shared, org_id) = (shared.clone(), org_id.clone());
     let large = body.len() > INLINE_BYTES_MAX || headers.contains_key(CONTENT_ENCODING);
     let work = move || {
+        // Held until the work is done, also when the client has gone and nobody waits for it.
+        let _memory = memory;
         let encoding = joined(&headers, CONTENT_ENCODING);
         shared.app.decode(&org_id, kind, cloud_event(&headers), encoding.as_deref(), body)
     };

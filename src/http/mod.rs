@@ -21,20 +21,24 @@ use crate::app::App;
 
 pub use self::admin::router as admin_router;
 
-/// Memory for request bodies that are being read or decoded, in KiB.
-const BODIES_KIB_MAX: usize = 256 * 1024;
+/// Memory for request bodies that are being read, and as much again for what compressed ones grow
+/// to while they are decoded, in KiB.
+const MEMORY_KIB_MAX: usize = 256 * 1024;
 
 /// What every handler has.
 #[derive(Debug)]
 struct Shared {
     app: Arc<App>,
     /// One permit for each KiB of a body.
-    bodies: Semaphore,
+    bodies: Arc<Semaphore>,
+    /// One permit for each KiB that a compressed body may grow to.
+    decoding: Arc<Semaphore>,
 }
 
 /// The server's routes.
 pub fn router(app: Arc<App>) -> Router {
-    let shared = Arc::new(Shared { app, bodies: Semaphore::new(BODIES_KIB_MAX) });
+    let memory = || Arc::new(Semaphore::new(MEMORY_KIB_MAX));
+    let shared = Arc::new(Shared { app, bodies: memory(), decoding: memory() });
     Router::new()
         .route("/metrics", get(metrics::scrape))
         .route("/v1/events", post(events::post))

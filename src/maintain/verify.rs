@@ -8,6 +8,7 @@ use chrono::{Days, NaiveDate};
 
 use crate::archive::{Archive, DataFile, EventHash, Snapshot};
 use crate::clock::{DAY, Micros};
+use crate::error::Kind;
 use crate::rollup::Rollup;
 use crate::sql::{Engine, SqlError};
 
@@ -64,6 +65,7 @@ pub async fn verify(
         progress(done, files.len());
         match check_file(archive, engine, file, &mut recent, &mut report).await {
             Ok(()) => sound.push(file.clone()),
+            Err(error) if error.kind() == Kind::Unavailable => return Err(error),
             Err(error) => report.differs(error.to_string()),
         }
     }
@@ -167,8 +169,9 @@ async fn shown(
     org: &str,
     now: Micros,
 ) -> Result<(Series, i128), SqlError> {
+    let turn = rollup.turn(org).await;
     rollup
-        .show(org, snapshot, now, |view| {
+        .show(turn, org, snapshot, now, |view| {
             let series = view.series.iter().map(|((provider, model), totals)| {
                 let key = (org.to_owned(), provider.to_string(), model.to_string());
                 (key, (totals.requests, totals.input_tokens + totals.output_tokens, totals.cost))

@@ -14,7 +14,7 @@ mod usage;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 pub use self::partial::{Partial, PartialCell};
 pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
@@ -31,8 +31,15 @@ use crate::telemetry::Telemetry;
 /// showing it never waits in a queue.
 #[derive(Debug, Default)]
 struct OrgSlot {
-    turn: AsyncMutex<()>,
+    turn: Arc<AsyncMutex<()>>,
     state: Mutex<Option<OrgState>>,
+}
+
+/// The turn to move one organisation on.
+#[derive(Debug)]
+pub struct Turn {
+    slot: Arc<OrgSlot>,
+    _turn: OwnedMutexGuard<()>,
 }
 
 /// Usage for scrapes.
@@ -57,6 +64,13 @@ impl Rollup {
         }
     }
 
+    /// Waits for the turn to move an organisation on. Whoever gives up leaves no work behind.
+    pub async fn turn(&self, org_id: &str) -> Turn {
+        let slot = self.slot(org_id);
+        let turn = slot.turn.clone().lock_owned().await;
+        Turn { slot, _turn: turn }
+    }
+
     /// Shows the usage of an organisation at `snapshot` or later, with the window that ends at
     /// `now`.
     ///
@@ -64,13 +78,13 @@ impl Rollup {
     /// Corrupt or Unavailable, naming the file: never a smaller number.
     pub async fn show<T>(
         &self,
+        turn: Turn,
         org_id: &str,
         snapshot: &Arc<Snapshot>,
         now: Micros,
         show: impl FnOnce(&UsageView<'_>) -> T,
     ) -> Result<T, SqlError> {
-        let slot = self.slot(org_id);
-        let _turn = slot.turn.lock().await;
+        let slot = &turn.slot;
         let taken = lock(&slot.state).take();
         let mut state = match taken {
             Some(state) => state,

@@ -213,7 +213,8 @@ fn a_scrape_that_was_overtaken_shows_no_less_when_the_clock_is_set_back() {
         let late = lake.snapshot().await;
         let rollup = Rollup::new(Arc::new(lake.engine()), CACHE_BYTES_MAX, Telemetry::new());
         for (snapshot, now) in [(&late, NOW), (&early, NOW - 5 * DAY), (&early, NOW)] {
-            let version = rollup.show("acme", snapshot, now, |view| view.archive_version);
+            let turn = rollup.turn("acme").await;
+            let version = rollup.show(turn, "acme", snapshot, now, |view| view.archive_version);
             assert_eq!(version.await.unwrap(), late.version());
         }
     });
