@@ -155,3 +155,20 @@ async fn the_same_events_through_three_writers_at_once_count_once() {
     }
     assert_eq!(verified(&inner).await, 240);
 }
+
+#[tokio::test]
+async fn an_entry_that_may_not_be_synced_is_put_until_it_is() {
+    // The first put links the entry and fails to sync its folder: only an answer of "already
+    // exists", which has synced, or of success may be trusted.
+    let inner = memory();
+    TestApp::open(&inner).await;
+    let puts = Arc::new(AtomicUsize::new(0));
+    let seen = puts.clone();
+    let store: Arc<dyn ObjectStore> = FaultyStore::new(inner.clone(), move |op: &Op| {
+        let first = is_put_of(op, 1) && seen.fetch_add(1, Ordering::SeqCst) == 0;
+        first.then_some(Fault::FailAfter)
+    });
+    assert_eq!(TestApp::open(&store).await.sent(&events(0..3)).await, (3, 0));
+    assert_eq!(puts.load(Ordering::SeqCst), 2);
+    assert_eq!(verified(&inner).await, 3);
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::clock::{HOUR, SECOND};
+use tokenlake::error::Kind;
 
 use crate::support::app::{NOON, TestApp, events, log_entry, memory, paths, verified};
 use crate::support::table::long_table;
@@ -51,4 +52,22 @@ async fn events_that_stand_in_files_from_before_the_gap_are_known() {
     stale.clock.set(NOON + 2 * HOUR);
     assert_eq!(stale.sent(&events(0..104)).await, (0, 104));
     assert_eq!(paths(&store, "events").await, before, "nothing is written for duplicates");
+}
+
+#[tokio::test]
+async fn a_log_that_went_back_or_is_another_one_is_refused() {
+    for entries_left in [0, 50] {
+        let store = memory();
+        long_table(&store, 60).await;
+        let stale = TestApp::open(&store).await;
+        for version in entries_left..=60 {
+            store.delete(&log_entry(version).as_str().into()).await.unwrap();
+        }
+        stale.clock.set(NOON + HOUR + SECOND);
+        let refused = stale.try_scrape("acme").await.unwrap_err();
+        assert_eq!(refused.kind(), Kind::Corrupt, "{refused}");
+        let before = paths(&store, "events/_delta_log").await;
+        stale.send("acme", &events(["new"])).await.unwrap_err();
+        assert_eq!(paths(&store, "events/_delta_log").await, before, "nothing is put over it");
+    }
 }

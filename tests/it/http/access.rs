@@ -1,5 +1,8 @@
 //! Who may do what, and what needs no token.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use tempfile::tempdir;
 
 use super::Acme;
@@ -99,5 +102,24 @@ fn other_paths_are_404_and_other_methods_405() {
         let answer = client::send(method, &acme.server.url(path), &headers, "");
         assert_eq!(answer.status, 405, "{method} {path}");
         assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_refused_client_that_sends_all_of_a_large_body_first_sees_why() {
+    let acme = Acme::start();
+    let body = vec![b' '; 8 << 20];
+    for _ in 0..5 {
+        let mut stream = TcpStream::connect(acme.server.address()).unwrap();
+        let head = format!(
+            "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer no\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401");
     }
 }
