@@ -115,46 +115,7 @@ impl Engine {
     pub async fn partial(&self, file: &Arc<DataFile>) -> Result<Vec<PartialRow>, SqlError> {
         let mut rows = Vec::new();
         for batch in &self.run(&PARTIAL, std::slice::from_ref(file), Vec::new()).await? {
-            let columns = Columns { query: &PARTIAL, batch };
-            let (orgs, hours) = (columns.texts("org_id")?, columns.times("hour")?);
-            let (providers, models) = (columns.texts("provider")?, columns.texts("model")?);
-            let (requests, unpriced) = (columns.counts("requests")?, columns.counts("unpriced")?);
-            let tokens = ["input", "output", "cached_input", "cache_write", "reasoning"]
-                .map(|kind| columns.sums(&format!("{kind}_tokens"), 0));
-            let [input, output, cached_input, cache_write, reasoning] = tokens;
-            let (input, output, cached_input) = (input?, output?, cached_input?);
-            let (cache_write, reasoning) = (cache_write?, reasoning?);
-            let cost = columns.sums("cost_usd", MONEY_SCALE)?;
-            let (first, last) = (columns.times("first_ts")?, columns.times("last_ts")?);
-            let names = orgs.into_iter().zip(providers).zip(models).zip(hours);
-            let counts =
-                requests.into_iter().zip(unpriced).zip(cost).zip(first.into_iter().zip(last));
-            let tokens = input
-                .into_iter()
-                .zip(output)
-                .zip(cached_input)
-                .zip(cache_write.into_iter().zip(reasoning));
-            for ((names, counts), tokens) in names.zip(counts).zip(tokens) {
-                let (((org_id, provider), model), hour) = names;
-                let (((requests, unpriced), cost), (first_ts, last_ts)) = counts;
-                let (((input_tokens, output_tokens), cached_input_tokens), rest) = tokens;
-                rows.push(PartialRow {
-                    org_id: org_id.unwrap_or_default(),
-                    provider,
-                    model,
-                    hour,
-                    requests,
-                    input_tokens,
-                    output_tokens,
-                    cached_input_tokens,
-                    cache_write_tokens: rest.0,
-                    reasoning_tokens: rest.1,
-                    cost,
-                    unpriced,
-                    first_ts,
-                    last_ts,
-                });
-            }
+            rows.extend(partial_rows(&Columns { query: &PARTIAL, batch })?);
         }
         Ok(rows)
     }
@@ -254,6 +215,44 @@ impl Engine {
         }
         Ok(rows)
     }
+}
+
+fn partial_rows(columns: &Columns<'_>) -> Result<Vec<PartialRow>, SqlError> {
+    let sums = |name, scale| columns.sums(name, scale).map(Vec::into_iter);
+    let mut orgs = columns.texts("org_id")?.into_iter();
+    let mut providers = columns.texts("provider")?.into_iter();
+    let mut models = columns.texts("model")?.into_iter();
+    let mut hours = columns.times("hour")?.into_iter();
+    let mut requests = columns.counts("requests")?.into_iter();
+    let mut input = sums("input_tokens", 0)?;
+    let mut output = sums("output_tokens", 0)?;
+    let mut cached_input = sums("cached_input_tokens", 0)?;
+    let mut cache_write = sums("cache_write_tokens", 0)?;
+    let mut reasoning = sums("reasoning_tokens", 0)?;
+    let mut costs = sums("cost_usd", MONEY_SCALE)?;
+    let mut unpriced = columns.counts("unpriced")?.into_iter();
+    let mut first = columns.times("first_ts")?.into_iter();
+    let mut last = columns.times("last_ts")?.into_iter();
+    // All columns of a batch are of one length, so they end together.
+    let row = || {
+        Some(PartialRow {
+            org_id: orgs.next()?.unwrap_or_default(),
+            provider: providers.next()?,
+            model: models.next()?,
+            hour: hours.next()?,
+            requests: requests.next()?,
+            input_tokens: input.next()?,
+            output_tokens: output.next()?,
+            cached_input_tokens: cached_input.next()?,
+            cache_write_tokens: cache_write.next()?,
+            reasoning_tokens: reasoning.next()?,
+            cost: costs.next()?,
+            unpriced: unpriced.next()?,
+            first_ts: first.next()?,
+            last_ts: last.next()?,
+        })
+    };
+    Ok(std::iter::from_fn(row).collect())
 }
 
 fn time(at: Micros) -> ScalarValue {
