@@ -259,7 +259,7 @@ impl App {
     async fn claim(&self, org_id: &OrgId) -> Result<(), AppError> {
         let claimed = || self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
         if !claimed().contains(org_id) {
-            self.archive.records().claim_org(org_id.as_str()).await?;
+            self.archive.records().claim_org(org_id).await?;
             claimed().insert(org_id.clone());
         }
         Ok(())

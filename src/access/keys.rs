@@ -105,7 +105,7 @@ impl AccessKeys {
     /// Conflict if the organisation's name differs only in case from one that stands.
     pub async fn create(&self, new: NewKey) -> Result<PlainKey, AccessError> {
         let Shared { records, clock, .. } = &*self.shared;
-        records.claim_org(new.org_id.as_str()).await?;
+        records.claim_org(&new.org_id).await?;
         let key = PlainKey::generate();
         let record = KeyRecord {
             org_id: new.org_id.as_str().to_owned(),

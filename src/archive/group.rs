@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray as _, RecordBatch, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::TimestampMicrosecondType;
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use deltalake_core::kernel::Add;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::data_file::{add_action, date_of};
 use super::file_write::{self, EncodedFile};
 use super::ids::{EventHash, IdHasher};
-use super::known_ids::{KnownIds, Wanted};
+use super::known_ids::{KnownIds, Wanted, around};
 use super::snapshot::Snapshot;
 use super::{ArchiveError, paths};
 use crate::clock::Micros;
@@ -85,11 +85,7 @@ impl Group {
     fn mark_repeats(&mut self) {
         let mut seen: HashSet<(NaiveDate, EventHash)> = HashSet::with_capacity(self.each.len());
         for row in &mut self.each {
-            let day = Days::new(1);
-            let dates =
-                [row.date.checked_sub_days(day), Some(row.date), row.date.checked_add_days(day)];
-            row.duplicate =
-                dates.into_iter().flatten().any(|date| seen.contains(&(date, row.hash)));
+            row.duplicate = around(row.date).any(|date| seen.contains(&(date, row.hash)));
             if !row.duplicate {
                 seen.insert((row.date, row.hash));
             }

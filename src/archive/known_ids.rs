@@ -255,8 +255,8 @@ fn set_bytes(ids: usize) -> usize {
     slots.unwrap_or(usize::MAX).saturating_mul(17)
 }
 
-/// The date and its neighbours.
-fn around(date: NaiveDate) -> impl Iterator<Item = NaiveDate> {
+/// The dates on which an event of `date` is looked for: it and its neighbours.
+pub(super) fn around(date: NaiveDate) -> impl Iterator<Item = NaiveDate> {
     let day = Days::new(1);
     [date.checked_sub_days(day), Some(date), date.checked_add_days(day)].into_iter().flatten()
 }

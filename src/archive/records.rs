@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{ArchiveError, paths};
+use crate::event::OrgId;
 
 /// Tries to claim a name while another's claim is under way.
 const CLAIM_TRIES: usize = 20;
@@ -115,16 +116,16 @@ impl Records {
     ///
     /// # Errors
     /// [`ArchiveError::OrgCase`] if another spelling stands; Unavailable; Corrupt.
-    pub async fn claim_org(&self, org_id: &str) -> Result<(), ArchiveError> {
-        let path = paths::org(&org_id.to_lowercase());
+    pub async fn claim_org(&self, org_id: &OrgId) -> Result<(), ArchiveError> {
+        let path = paths::org(&org_id.lowercase());
         for _ in 0..CLAIM_TRIES {
-            if self.put_new(&path, &org_id).await? {
+            if self.put_new(&path, &org_id.as_str()).await? {
                 return Ok(());
             }
             match self.get::<String>(&path).await? {
-                Some(existing) if existing == org_id => return Ok(()),
+                Some(existing) if existing == org_id.as_str() => return Ok(()),
                 Some(existing) => {
-                    return Err(ArchiveError::OrgCase { asked: org_id.to_owned(), existing });
+                    return Err(ArchiveError::OrgCase { asked: org_id.to_string(), existing });
                 }
                 // S3 answers "conflict" while another's put is under way: nothing stands yet.
                 None => tokio::time::sleep(CLAIM_PAUSE).await,

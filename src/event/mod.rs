@@ -14,6 +14,7 @@ mod field;
 pub mod money;
 mod org;
 mod row;
+mod scaled;
 mod schema;
 pub mod time;
 
@@ -23,6 +24,7 @@ pub use builder::EventBatchBuilder;
 pub use field::FieldValue;
 pub use org::{InvalidOrgId, OrgId, OrgRule};
 pub use row::{TEXT_BYTES_MAX, TOKENS_MAX};
+pub use scaled::format_scaled;
 pub use schema::schema;
 
 pub(crate) use field::excerpt;

@@ -1,10 +1,11 @@
 //! Dollars as whole numbers of 10^-12, from text and to text, without a float in between.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
 use thiserror::Error;
 
 use super::decimal::{Decimal, Rest};
+use super::scaled::format_scaled;
 
 /// Decimal places of a cost.
 pub const PLACES: i8 = 12;
@@ -54,22 +55,7 @@ pub fn parse_decimal(text: &str) -> Result<i128, InvalidMoney> {
 /// There is no exponent and no zero at the end of a fraction. Every `i128` has a text, so sums
 /// and differences can be written too.
 pub fn format_decimal(units: i128) -> impl Display {
-    Dollars(units)
-}
-
-struct Dollars(i128);
-
-impl Display for Dollars {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = UNITS_PER_DOLLAR.unsigned_abs();
-        let (whole, fraction) = (self.0.unsigned_abs() / unit, self.0.unsigned_abs() % unit);
-        let sign = if self.0 < 0 { "-" } else { "" };
-        if fraction == 0 {
-            return write!(f, "{sign}{whole}");
-        }
-        let fraction = format!("{fraction:012}");
-        write!(f, "{sign}{whole}.{}", fraction.trim_end_matches('0'))
-    }
+    format_scaled(units, PLACES.unsigned_abs())
 }
 
 #[cfg(test)]

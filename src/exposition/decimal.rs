@@ -1,43 +1,29 @@
 //! Exact numbers as decimal text: in full, without exponent, trailing zeros or floats.
 
-use std::fmt::Arguments;
+use std::fmt::Display;
 use std::io::Write;
+
+use crate::event::format_scaled;
+use crate::event::money::format_decimal;
 
 /// Writes a whole number.
 pub(super) fn write_integer(out: &mut Vec<u8>, value: i128) {
-    put(out, format_args!("{value}"));
+    put(out, value);
 }
 
 /// Writes units of 10^-12 dollars as dollars.
 pub(super) fn write_money(out: &mut Vec<u8>, cost: i128) {
-    write_scaled(out, cost, 12);
+    put(out, format_decimal(cost));
 }
 
 /// Writes microseconds as seconds.
 pub(super) fn write_seconds(out: &mut Vec<u8>, micros: i64) {
-    write_scaled(out, micros.into(), 6);
+    put(out, format_scaled(micros.into(), 6));
 }
 
-/// Writes `value` · 10^-`places`; `places` is at most 38.
-fn write_scaled(out: &mut Vec<u8>, value: i128, places: u8) {
-    let scale = 10_u128.pow(places.into());
-    let (whole, mut fraction) = (value.unsigned_abs() / scale, value.unsigned_abs() % scale);
-    let sign = if value < 0 { "-" } else { "" };
-    put(out, format_args!("{sign}{whole}"));
-    if fraction == 0 {
-        return;
-    }
-    let mut width = usize::from(places);
-    while fraction % 10 == 0 {
-        fraction /= 10;
-        width -= 1;
-    }
-    put(out, format_args!(".{fraction:0width$}"));
-}
-
-fn put(out: &mut Vec<u8>, text: Arguments<'_>) {
+fn put(out: &mut Vec<u8>, value: impl Display) {
     // Writing into memory cannot fail.
-    let _ = out.write_fmt(text);
+    let _ = write!(out, "{value}");
 }
 
 #[cfg(test)]

@@ -56,11 +56,6 @@ impl Partial {
         found.ok().and_then(|at| self.orgs.get(at)).map_or(&[], |(_, cells)| cells)
     }
 
-    /// All organisations with their cells.
-    pub fn orgs(&self) -> impl Iterator<Item = (&str, &[PartialCell])> {
-        self.orgs.iter().map(|(org, cells)| (&**org, &cells[..]))
-    }
-
     /// Memory held, about.
     pub fn bytes(&self) -> usize {
         self.bytes
