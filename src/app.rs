@@ -3,12 +3,13 @@
 mod bodies;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
@@ -257,7 +258,7 @@ impl App {
     }
 
     async fn claim(&self, org_id: &OrgId) -> Result<(), AppError> {
-        let claimed = || self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let claimed = || self.claimed.lock();
         if !claimed().contains(org_id) {
             self.archive.records().claim_org(org_id).await?;
             claimed().insert(org_id.clone());

@@ -5,11 +5,12 @@
 //! waits for it and a revoked key is refused within five seconds on every replica.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use lru::LruCache;
+use parking_lot::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{AccessError, Caller, HashedKey, KeyRecord, PlainKey, Scopes};
@@ -169,7 +170,8 @@ impl AccessKeys {
         let Shared { clock, known, .. } = &*self.shared;
         let hash = PlainKey::parse(token).ok_or(AccessError::Unauthenticated)?.hash();
         let asked_at = clock.elapsed();
-        let trusted = lock(known)
+        let trusted = known
+            .lock()
             .get(&hash)
             .filter(|known| asked_at.saturating_sub(known.at) < TRUST)
             .map(|known| known.caller(clock.now()));
@@ -186,7 +188,7 @@ impl AccessKeys {
         let (record, mark) = read.ok_or(AccessError::Unauthenticated)?;
         let fresh = Known::new(record, mark, asked_at);
         let caller = fresh.caller(clock.now()).ok_or(AccessError::Unauthenticated);
-        lock(known).put(hash, fresh);
+        known.lock().put(hash, fresh);
         caller
     }
 }
@@ -194,7 +196,7 @@ impl AccessKeys {
 async fn watch(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(WATCH).await;
-        if lock(&shared.known).is_empty() {
+        if shared.known.lock().is_empty() {
             continue;
         }
         if let Err(error) = shared.look().await {
@@ -214,7 +216,7 @@ impl Shared {
             .filter_map(|found| Some((access_key_hash(&found.path)?, &found.mark)))
             .collect();
         let mut changed = Vec::new();
-        for (hash, known) in lock(&self.known).iter_mut() {
+        for (hash, known) in self.known.lock().iter_mut() {
             match marks.get(hash.to_hex().as_str()) {
                 Some(mark) if known.mark == **mark => known.at = at,
                 _ => changed.push(*hash),
@@ -233,15 +235,11 @@ impl Shared {
     async fn read_again(&self, hash: HashedKey) -> Result<(), AccessError> {
         let at = self.clock.elapsed();
         let read = self.records.get_marked(&access_key(&hash.to_hex())).await?;
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         match read {
             Some((record, mark)) => drop(known.put(hash, Known::new(record, mark, at))),
             None => drop(known.pop(&hash)),
         }
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

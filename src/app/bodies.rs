@@ -2,11 +2,12 @@
 //! whole body once for each value of the gauge.
 
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use parking_lot::Mutex;
 
 use crate::byte_lru::ByteLru;
 use crate::event::OrgId;
@@ -51,7 +52,8 @@ impl Bodies {
     pub fn body(&self, org_id: &OrgId, view: &UsageView<'_>, form: Form) -> std::io::Result<Bytes> {
         let key = (org_id.clone(), form);
         let (version, rolling_cost) = (view.archive_version, view.rolling_cost);
-        let known = self.lock().get_mut(&key).filter(|known| known.version == version).cloned();
+        let known =
+            self.rendered.lock().get_mut(&key).filter(|known| known.version == version).cloned();
         let template = match known {
             Some(known) if known.rolling_cost == rolling_cost => return Ok(known.body),
             Some(known) => known.template,
@@ -62,12 +64,8 @@ impl Bodies {
         let bytes = 2 * plain.len() + size_of::<Rendered>();
         let body = encode(plain, form)?;
         let rendered = Rendered { version, template, rolling_cost, body: body.clone() };
-        self.lock().put(key, rendered, bytes);
+        self.rendered.lock().put(key, rendered, bytes);
         Ok(body)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ByteLru<(OrgId, Form), Rendered>> {
-        self.rendered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Checkpoints of the log and its cleanup, by the Delta library, in the background.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deltalake_core::checkpoints;
@@ -9,6 +9,7 @@ use deltalake_core::table::config::TablePropertiesExt as _;
 use deltalake_core::{DeltaTable, DeltaTableError};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
+use parking_lot::Mutex;
 
 use super::ArchiveError;
 use super::log::Log;
@@ -91,7 +92,7 @@ impl Shared {
     }
 
     fn is_time_to_clean(&self) -> bool {
-        let mut cleaned_at = self.cleaned_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cleaned_at = self.cleaned_at.lock();
         let now = self.clock.elapsed();
         let due = cleaned_at.is_none_or(|at| now.saturating_sub(at) >= CLEANUP_EVERY);
         if due {

@@ -8,9 +8,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use object_store::PutPayload;
+use parking_lot::Mutex;
 
 /// A step on a file that failed.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +110,7 @@ impl Disk {
     /// Syncs the entries of `directory` and of those above it that are not known to be durable.
     fn anchor(&self, directory: &Path) -> Result<(), DiskError> {
         let unknown: Vec<PathBuf> = {
-            let anchored = self.anchored.lock().unwrap_or_else(PoisonError::into_inner);
+            let anchored = self.anchored.lock();
             directory
                 .ancestors()
                 .take_while(|level| *level != self.root && !anchored.contains(*level))
@@ -120,7 +120,7 @@ impl Disk {
         for level in &unknown {
             sync_entry(level.parent().unwrap_or(&self.root))?;
         }
-        self.anchored.lock().unwrap_or_else(PoisonError::into_inner).extend(unknown);
+        self.anchored.lock().extend(unknown);
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl Disk {
     fn create_parent(&self, target: &Path) -> Result<(), DiskError> {
         let directory = target.parent().unwrap_or(&self.root);
         // Directories may have been removed by hand; what was known of them no longer holds.
-        self.anchored.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.anchored.lock().clear();
         fs::create_dir_all(directory).map_err(DiskError::failed("create directory", directory))
     }
 }

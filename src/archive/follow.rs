@@ -5,9 +5,10 @@
 //! where an event acknowledged just now would show.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -98,7 +99,7 @@ impl Follower {
     /// # Errors
     /// Unavailable or Corrupt, from the look.
     pub async fn newest(&self) -> Result<Arc<Snapshot>, ArchiveError> {
-        let look = lock(&self.shared.next).clone();
+        let look = self.shared.next.lock().clone();
         let done = look.done.notified();
         if !look.asked.swap(true, Ordering::SeqCst) {
             self.shared.asked.notify_one();
@@ -120,7 +121,7 @@ impl Follower {
 
     /// When the newest version was last known to be the newest, by the clock that counts sleep.
     pub fn followed_at(&self) -> Duration {
-        *lock(&self.shared.followed_at)
+        *self.shared.followed_at.lock()
     }
 
     /// How long ago the newest version was last known to be the newest.
@@ -158,7 +159,7 @@ impl Shared {
     }
 
     fn age(&self) -> Duration {
-        let at = *lock(&self.followed_at);
+        let at = *self.followed_at.lock();
         self.clock.elapsed().saturating_sub(at)
     }
 
@@ -183,7 +184,7 @@ impl Shared {
                 }
             }
         }
-        *lock(&self.followed_at) = began;
+        *self.followed_at.lock() = began;
         self.telemetry.archive.refreshes.observe(timer.elapsed());
         Ok(())
     }
@@ -208,7 +209,7 @@ async fn make_looks(shared: Arc<Shared>, interval: Option<Duration>) {
             None => shared.asked.notified().await,
         }
         // Whoever arrives from here on waits for the look after this one.
-        let look = std::mem::take(&mut *lock(&shared.next));
+        let look = std::mem::take(&mut *shared.next.lock());
         let result = shared.look().await;
         if let Err(error) = &result {
             tracing::warn!(%error, "cannot follow the table");
@@ -217,8 +218,4 @@ async fn make_looks(shared: Arc<Shared>, interval: Option<Duration>) {
         let _ = look.result.set(result);
         look.done.notify_waiters();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,8 @@
 //! Partials by file: an LRU bounded in bytes. A file never changes, so nothing is invalidated.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::partial::Partial;
@@ -47,7 +48,7 @@ impl PartialCache {
     }
 
     fn slot(&self, file: &DataFile) -> Slot {
-        let mut slots = self.lock();
+        let mut slots = self.slots.lock();
         if let Some(slot) = slots.get_mut(&file.path) {
             return slot.clone();
         }
@@ -58,7 +59,7 @@ impl PartialCache {
 
     /// Counts a slot that was filled, or drops one that could not be.
     fn settle(&self, path: &Arc<str>, slot: &Slot, made: Option<&Arc<Partial>>) {
-        let mut slots = self.lock();
+        let mut slots = self.slots.lock();
         // The slot may have been dropped, and its file asked for again, while it was filled.
         if slots.peek(path).is_some_and(|held| Arc::ptr_eq(held, slot)) {
             match made {
@@ -70,9 +71,5 @@ impl PartialCache {
             }
         }
         self.telemetry.rollup.partial_cache_bytes.set(slots.bytes());
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, ByteLru<Arc<str>, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,8 +12,9 @@ mod org_usage;
 mod partial;
 mod usage;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 pub use self::partial::{Partial, PartialCell};
@@ -85,17 +86,17 @@ impl Rollup {
         show: impl FnOnce(&UsageView<'_>) -> T,
     ) -> Result<T, SqlError> {
         let slot = &turn.slot;
-        let taken = lock(&slot.state).take();
+        let taken = slot.state.lock().take();
         let mut state = match taken {
             Some(state) => state,
             None => OrgState::build(org_id.into(), snapshot.clone(), now, &self.partials).await?,
         };
         let moved = state.move_to(snapshot, now, &self.partials, &self.engine).await;
         if let Some(bytes) = state.grown() {
-            lock(&self.orgs).resize(org_id, bytes);
+            self.orgs.lock().resize(org_id, bytes);
         }
         let shown = moved.map(|rolling_cost| show(&state.view(rolling_cost)));
-        *lock(&slot.state) = Some(state);
+        *slot.state.lock() = Some(state);
         shown
     }
 
@@ -108,15 +109,15 @@ impl Rollup {
         now: Micros,
         show: impl FnOnce(&UsageView<'_>) -> T,
     ) -> Option<T> {
-        let slot = lock(&self.orgs).get_mut(org_id).cloned()?;
-        let state = lock(&slot.state);
+        let slot = self.orgs.lock().get_mut(org_id).cloned()?;
+        let state = slot.state.lock();
         let state = state.as_ref().filter(|state| state.is_current(snapshot, now))?;
         let rolling_cost = state.known_rolling_cost(now)?;
         Some(show(&state.view(rolling_cost)))
     }
 
     fn slot(&self, org_id: &str) -> Arc<OrgSlot> {
-        let mut orgs = lock(&self.orgs);
+        let mut orgs = self.orgs.lock();
         if let Some(slot) = orgs.get_mut(org_id) {
             return slot.clone();
         }
@@ -125,8 +126,4 @@ impl Rollup {
         self.telemetry.rollup.org_usage_entries.set(orgs.len());
         slot
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
