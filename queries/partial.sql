@@ -1,7 +1,7 @@
 -- What one data file adds to every organisation's usage, by provider, model and hour.
 --
 -- Table:   events          the rows of one data file
--- Columns: org_id          text, as stored
+-- Columns: org_id          text, as stored; rows are sorted by it
 --          provider, model text in lower case; null where absent, blank or "unknown"
 --          hour            timestamp, UTC, the start of the hour of ts
 --          requests        count of events
@@ -29,3 +29,4 @@ SELECT
 FROM events
 WHERE event_type = 'api_call'
 GROUP BY 1, 2, 3, 4
+ORDER BY 1, 2, 3, 4

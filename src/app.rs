@@ -116,20 +116,21 @@ impl App {
         telemetry: Telemetry,
         settings: Settings,
     ) -> Result<Self, AppError> {
-        let archive = Archive::open(
-            store,
-            clock.clone(),
-            telemetry.clone(),
-            settings.writer.clone(),
-            settings.follow_interval,
-        )
-        .await?;
-        let engine = Arc::new(Engine::new(archive.store())?);
+        let engine = Arc::new(Engine::new(store.clone())?);
         // A quarter for bodies: they are a few times the size of the sums that they show.
         let bodies_bytes_max = settings.cache_bytes_max / 4;
         let bodies = Arc::new(Bodies::new(bodies_bytes_max));
         let rollup_bytes_max = settings.cache_bytes_max - bodies_bytes_max;
         let rollup = Arc::new(Rollup::new(engine, rollup_bytes_max, telemetry.clone()));
+        let partials = Some(rollup.partial_maker());
+        let archive = Archive::open(
+            store,
+            clock.clone(),
+            telemetry.clone(),
+            WriterSettings { partials, ..settings.writer.clone() },
+            settings.follow_interval,
+        )
+        .await?;
         let keys = AccessKeys::watched(archive.records().clone(), clock.clone());
         let claimed = Mutex::default();
         Ok(Self { archive, rollup, bodies, keys, clock, telemetry, settings, claimed })

@@ -9,8 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -21,10 +19,9 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
+use super::checksums::{BLOCK_BYTES, Checksums};
 use super::data_file::DataFile;
 
-/// Bytes that one checksum covers.
-const BLOCK_BYTES: u64 = 64 * 1024;
 /// Files up to this size are read whole.
 const WHOLE_BYTES_MAX: u64 = 256 * 1024;
 /// What a check of a whole file holds at a time.
@@ -32,63 +29,58 @@ const CHECK_BYTES: u64 = 64 * BLOCK_BYTES;
 /// What is read of a larger file's end at first; it holds the footer of a usual one.
 const FOOTER_HINT_BYTES: usize = 64 * 1024;
 
-/// The checksums of a file's blocks. Text form: base64 of the little-endian CRC-32s.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checksums(Vec<u32>);
+/// An object whose bytes are known by their checksums, or a part of one that is a Parquet file of
+/// its own.
+#[derive(Debug, Clone)]
+pub struct CheckedObject {
+    path: Path,
+    size_bytes: u64,
+    /// None from a foreign writer: then nothing is verified.
+    checksums: Option<Checksums>,
+    part: Range<u64>,
+}
 
-impl Checksums {
-    /// The checksums of these bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        let block_bytes = usize::try_from(BLOCK_BYTES).unwrap_or(usize::MAX);
-        Self(bytes.chunks(block_bytes).map(crc32fast::hash).collect())
+impl CheckedObject {
+    /// A whole object. Its path is relative to the archive.
+    pub fn new(path: Path, size_bytes: u64, checksums: Option<Checksums>) -> Self {
+        Self { path, size_bytes, checksums, part: 0..size_bytes }
     }
 
-    /// The text for a tag.
-    pub fn to_text(&self) -> String {
-        let bytes: Vec<u8> = self.0.iter().flat_map(|crc| crc.to_le_bytes()).collect();
-        STANDARD_NO_PAD.encode(bytes)
+    /// A data file.
+    pub fn of(file: &DataFile) -> Self {
+        Self::new(Path::from(file.path_in_archive()), file.size_bytes, file.checksums.clone())
     }
 
-    /// Reads a tag; `None` if it is not checksums.
-    pub fn from_text(text: &str) -> Option<Self> {
-        let bytes = STANDARD_NO_PAD.decode(text).ok()?;
-        let (words, rest) = bytes.as_chunks::<4>();
-        rest.is_empty().then(|| Self(words.iter().map(|word| u32::from_le_bytes(*word)).collect()))
+    /// A part of it, where `part` lies in it.
+    pub fn part(self, part: Range<u64>) -> Option<Self> {
+        let inside = part.start <= part.end && part.end <= self.size_bytes;
+        inside.then_some(Self { part, ..self })
     }
 
-    /// Verifies bytes that start at block `first`.
-    fn verify(&self, first: u64, bytes: &[u8]) -> Result<()> {
-        let first = usize::try_from(first).unwrap_or(usize::MAX);
-        let found = Self::of(bytes);
-        let known = self.0.get(first..).unwrap_or_default();
-        match found.0.iter().zip(known).position(|(found, known)| found != known) {
-            None if known.len() >= found.0.len() => Ok(()),
-            None => Err(ParquetError::General("it is longer than its checksums".into())),
-            Some(block) => {
-                let at = (first + block) as u64 * BLOCK_BYTES;
-                Err(ParquetError::General(format!(
-                    "the checksum of the block at byte {at} is wrong"
-                )))
-            }
-        }
+    /// Bytes of the part, which is all of the object unless said otherwise.
+    pub fn part_bytes(&self) -> u64 {
+        self.part.end - self.part.start
+    }
+
+    /// Path relative to the archive.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 
-/// Reads one data file for the Parquet decoder.
+/// Reads one object for the Parquet decoder.
 #[derive(Debug)]
 pub struct CheckedReader {
     store: Arc<dyn ObjectStore>,
-    file: Arc<DataFile>,
-    path: Path,
+    object: CheckedObject,
     /// Verified blocks by their start; no two overlap.
     held: BTreeMap<u64, Bytes>,
 }
 
 impl CheckedReader {
-    /// A reader of `file` in the archive whose root `store` is.
-    pub fn new(store: Arc<dyn ObjectStore>, file: Arc<DataFile>) -> Self {
-        let path = Path::from(file.path_in_archive());
-        Self { store, file, path, held: BTreeMap::new() }
+    /// A reader of an object in the archive whose root `store` is.
+    pub fn new(store: Arc<dyn ObjectStore>, object: CheckedObject) -> Self {
+        Self { store, object, held: BTreeMap::new() }
     }
 
     /// Reads the whole file, some blocks at a time, and verifies every byte of it.
@@ -97,22 +89,30 @@ impl CheckedReader {
     /// As the store or the checksums have it.
     pub async fn check_all(&self) -> Result<()> {
         let mut start = 0;
-        while start < self.file.size_bytes {
-            let range = start..self.file.size_bytes.min(start + CHECK_BYTES);
+        while start < self.object.size_bytes {
+            let range = start..self.object.size_bytes.min(start + CHECK_BYTES);
             self.fetch(std::slice::from_ref(&range)).await?;
             start = range.end;
         }
         Ok(())
     }
 
+    /// As [`Self::read`], by places in the part.
+    async fn read_in_part(&mut self, mut ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
+        if let Some(beyond) = ranges.iter().find(|range| range.end > self.object.part_bytes()) {
+            return Err(short(beyond));
+        }
+        let start = self.object.part.start;
+        for range in &mut ranges {
+            *range = range.start + start..range.end + start;
+        }
+        self.read(ranges).await
+    }
+
     /// Each block is asked for once, however many columns share it: those of one call are read
     /// together, and the blocks at a run's ends are held for the calls after it.
     async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
-        let size = self.file.size_bytes;
-        if let Some(beyond) = ranges.iter().find(|range| range.end > size) {
-            return Err(short(beyond));
-        }
-        let whole = 0..size;
+        let whole = 0..self.object.size_bytes;
         let small = self.is_small();
         let missing = self.missing(if small { std::slice::from_ref(&whole) } else { &ranges });
         let runs = self.fetch(&missing).await?;
@@ -125,7 +125,7 @@ impl CheckedReader {
     }
 
     fn is_small(&self) -> bool {
-        self.file.size_bytes <= WHOLE_BYTES_MAX
+        self.object.size_bytes <= WHOLE_BYTES_MAX
     }
 
     /// Runs of whole blocks around `ranges`, without those that are held.
@@ -137,7 +137,7 @@ impl CheckedReader {
             blocks.map(|block| block * BLOCK_BYTES).filter(|start| !self.holds(*start)).collect();
         let mut runs: Vec<Range<u64>> = Vec::new();
         for start in blocks {
-            let end = (start + BLOCK_BYTES).min(self.file.size_bytes);
+            let end = (start + BLOCK_BYTES).min(self.object.size_bytes);
             match runs.last_mut() {
                 Some(last) if last.end == start => last.end = end,
                 _ => runs.push(start..end),
@@ -171,8 +171,10 @@ impl CheckedReader {
     async fn fetch(&self, runs: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let found = match runs {
             [] => return Ok(Vec::new()),
-            [one] => self.store.get_range(&self.path, one.clone()).await.map(|run| vec![run]),
-            many => self.store.get_ranges(&self.path, many).await,
+            [one] => {
+                self.store.get_range(&self.object.path, one.clone()).await.map(|run| vec![run])
+            }
+            many => self.store.get_ranges(&self.object.path, many).await,
         };
         let found = match found {
             Ok(found) => found,
@@ -182,7 +184,7 @@ impl CheckedReader {
             if run.len() as u64 != range.end - range.start {
                 return Err(short(range));
             }
-            if let Some(checksums) = &self.file.checksums {
+            if let Some(checksums) = &self.object.checksums {
                 checksums.verify(range.start / BLOCK_BYTES, run)?;
             }
         }
@@ -192,8 +194,8 @@ impl CheckedReader {
     /// A read past the end fails in a way of its own in every store, so that a file that was cut
     /// is told from a store that is away by asking for its size.
     async fn why(&self, error: object_store::Error) -> ParquetError {
-        let logged = self.file.size_bytes;
-        match self.store.head(&self.path).await {
+        let logged = self.object.size_bytes;
+        match self.store.head(&self.object.path).await {
             Ok(found) if found.size != logged => ParquetError::EOF(format!(
                 "it has {} bytes, by the log it has {logged}",
                 found.size
@@ -236,11 +238,11 @@ fn short(range: &Range<u64>) -> ParquetError {
 
 impl AsyncFileReader for CheckedReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        async move { Ok(self.read(vec![range]).await?.pop().unwrap_or_default()) }.boxed()
+        async move { Ok(self.read_in_part(vec![range]).await?.pop().unwrap_or_default()) }.boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
-        self.read(ranges).boxed()
+        self.read_in_part(ranges).boxed()
     }
 
     fn get_metadata<'a>(
@@ -248,9 +250,9 @@ impl AsyncFileReader for CheckedReader {
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
-            let size = self.file.size_bytes;
+            let size = self.object.part_bytes();
             if !self.is_small() {
-                self.get_bytes(size - FOOTER_HINT_BYTES as u64..size).await?;
+                self.get_bytes(size.saturating_sub(FOOTER_HINT_BYTES as u64)..size).await?;
             }
             let mut reader = ParquetMetaDataReader::new();
             if let Some(options) = options {

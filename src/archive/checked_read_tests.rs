@@ -15,7 +15,7 @@ fn reader(content: &[u8], stored: &[u8]) -> CheckedReader {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let place = Path::from(file.path_in_archive());
     futures::executor::block_on(store.put(&place, Bytes::copy_from_slice(stored).into())).unwrap();
-    CheckedReader::new(store, Arc::new(file))
+    CheckedReader::new(store, CheckedObject::of(&file))
 }
 
 fn content(len: usize) -> Vec<u8> {

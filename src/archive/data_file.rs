@@ -1,12 +1,14 @@
 //! One Parquet file of the table, as the log describes it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate};
 use deltalake_core::kernel::Add;
 
-use super::checked_read::Checksums;
+use super::checked_read::CheckedObject;
+use super::checksums::Checksums;
 use super::file_write::EncodedFile;
 use super::ids::IdFilter;
 use super::paths;
@@ -18,6 +20,33 @@ use crate::clock::Micros;
 const TAG_IDS: &str = "tokenlake.ids";
 /// The tag that carries the checksums of the file's blocks.
 const TAG_CHECKSUMS: &str = "tokenlake.crc32";
+
+/// The tag that says where in the file its partial lies.
+const TAG_PARTIAL: &str = "tokenlake.partial";
+
+/// The partial that a data file carries: a Parquet file inside of it, as `cells.rs` has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPartial {
+    /// The version of the SQL that made it.
+    pub sql_version: Arc<str>,
+    /// Where it lies, in bytes.
+    pub range: Range<u64>,
+}
+
+impl StoredPartial {
+    fn to_text(&self) -> String {
+        format!("{} {} {}", self.sql_version, self.range.start, self.range.end)
+    }
+
+    /// Reads a tag; `None` if it does not tell of a part of a file of `size_bytes`.
+    fn from_text(text: &str, size_bytes: u64) -> Option<Self> {
+        let mut words = text.split(' ');
+        let sql_version = words.next()?.into();
+        let (start, end) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let inside = start < end && end <= size_bytes && words.next().is_none();
+        inside.then_some(Self { sql_version, range: start..end })
+    }
+}
 
 /// An immutable data file. Every bound is inclusive and may be wider than the rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +64,7 @@ pub struct DataFile {
     ids: Option<IdFilter>,
     /// Checksums of its blocks; a foreign writer gives none.
     pub(super) checksums: Option<Checksums>,
+    partial: Option<StoredPartial>,
 }
 
 impl DataFile {
@@ -57,15 +87,20 @@ impl DataFile {
         let stats = add.stats.as_deref().map(Stats::parse).unwrap_or_default();
         let tag = |name: &str| add.tags.as_ref().and_then(|tags| tags.get(name)?.as_deref());
         let orgs = stats.text_bounds("org_id").map(|(low, high)| (low.into(), high.into()));
+        let size_bytes = u64::try_from(add.size).map_err(|_| corrupt("its size is negative"))?;
+        let checksums = tag(TAG_CHECKSUMS).and_then(Checksums::from_text);
+        let partial = tag(TAG_PARTIAL).and_then(|tag| StoredPartial::from_text(tag, size_bytes));
         Ok(Self {
             path: add.path.as_str().into(),
-            size_bytes: u64::try_from(add.size).map_err(|_| corrupt("its size is negative"))?,
+            size_bytes,
             date,
             rows: stats.num_records,
             orgs,
             times: stats.time_bounds("ts"),
             ids: tag(TAG_IDS).and_then(IdFilter::from_text),
-            checksums: tag(TAG_CHECKSUMS).and_then(Checksums::from_text),
+            // Sums are believed only where a flipped bit would show.
+            partial: partial.filter(|_| checksums.is_some()),
+            checksums,
         })
     }
 
@@ -84,6 +119,12 @@ impl DataFile {
         self.ids.as_ref().is_none_or(|filter| ids.any(|id| filter.may_hold(id)))
     }
 
+    /// The partial that the file carries, if SQL of this version made it.
+    pub fn stored_partial(&self, sql_version: &str) -> Option<CheckedObject> {
+        let stored = self.partial.as_ref().filter(|stored| &*stored.sql_version == sql_version)?;
+        CheckedObject::of(self).part(stored.range.clone())
+    }
+
     /// A file of which only this much is known.
     #[cfg(test)]
     pub(crate) fn for_tests(
@@ -93,7 +134,8 @@ impl DataFile {
         checksums: Option<Checksums>,
     ) -> Self {
         let path = path.into();
-        Self { path, size_bytes, date, rows: None, orgs: None, times: None, ids: None, checksums }
+        let (orgs, times, ids) = (None, None, None);
+        Self { path, size_bytes, date, rows: None, orgs, times, ids, checksums, partial: None }
     }
 
     /// Path relative to the archive.
@@ -108,6 +150,9 @@ pub fn add_action(path: &str, date: NaiveDate, file: &EncodedFile, now: Micros) 
     let mut tags = HashMap::from([(TAG_CHECKSUMS.to_owned(), Some(checksums))]);
     if let Some(filter) = IdFilter::of(&file.ids) {
         tags.insert(TAG_IDS.to_owned(), Some(filter.to_text()));
+    }
+    if let Some(partial) = &file.partial {
+        tags.insert(TAG_PARTIAL.to_owned(), Some(partial.to_text()));
     }
     Add {
         path: path.to_owned(),

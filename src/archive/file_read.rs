@@ -10,7 +10,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::errors::ParquetError;
 
-use super::checked_read::CheckedReader;
+use super::checked_read::{CheckedObject, CheckedReader};
 use super::data_file::DataFile;
 use super::ids::IdHasher;
 use super::{ArchiveError, EventHash};
@@ -36,7 +36,7 @@ impl IdReader {
     /// # Errors
     /// Corrupt, naming the file, or Unavailable.
     pub async fn check_bytes(&self, file: &Arc<DataFile>) -> Result<(), ArchiveError> {
-        let reader = CheckedReader::new(self.store.clone(), file.clone());
+        let reader = CheckedReader::new(self.store.clone(), CheckedObject::of(file));
         reader.check_all().await.map_err(|error| damaged(file, &error))
     }
 
@@ -76,7 +76,7 @@ impl IdReader {
     }
 
     async fn open(&self, file: &Arc<DataFile>) -> Result<Builder, ArchiveError> {
-        let reader = CheckedReader::new(self.store.clone(), file.clone());
+        let reader = CheckedReader::new(self.store.clone(), CheckedObject::of(file));
         Builder::new(reader).await.map_err(|error| damaged(file, &error))
     }
 

@@ -11,7 +11,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::ArchiveError;
+use super::data_file::StoredPartial;
 use super::ids::{EventHash, IdHasher};
+use super::partial::NewPartial;
 use super::stats::Stats;
 
 /// Rows of a row group.
@@ -34,31 +36,64 @@ pub struct EncodedFile {
     pub stats: Stats,
     /// The fingerprints of its events.
     pub ids: Vec<EventHash>,
+    /// The partial inside of it.
+    pub partial: Option<StoredPartial>,
 }
 
-/// Encodes the rows of one date. Takes processor time in proportion to the rows.
-///
-/// # Errors
-/// Internal, if Arrow or Parquet refuse the rows.
-pub fn encode(rows: &RecordBatch, hasher: &IdHasher) -> Result<EncodedFile, ArchiveError> {
-    let internal =
-        |error: &dyn std::fmt::Display| ArchiveError::internal("encoding a data file", error);
-    let sort = SORT_COLUMNS
-        .iter()
-        .filter_map(|name| rows.column_by_name(name))
-        .map(|column| SortColumn { values: column.clone(), options: None });
-    let order =
-        lexsort_to_indices(&sort.collect::<Vec<_>>(), None).map_err(|error| internal(&error))?;
-    let rows = take_record_batch(rows, &order).map_err(|error| internal(&error))?;
-    let mut bytes = Vec::with_capacity(rows.num_rows() * 64);
-    let mut writer = ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties(&rows)?))
-        .map_err(|error| internal(&error))?;
-    writer.write(&rows).map_err(|error| internal(&error))?;
-    writer.close().map_err(|error| internal(&error))?;
-    let (orgs, ids) = (text(&rows, "org_id")?, text(&rows, "event_id")?);
-    let ids = orgs.iter().zip(ids);
-    let ids = ids.map(|(org, id)| hasher.hash(org.unwrap_or_default(), id.unwrap_or_default()));
-    Ok(EncodedFile { bytes: bytes.into(), stats: Stats::of(&rows), ids: ids.collect() })
+/// A data file whose rows are encoded, and that still lacks its end.
+#[derive(Debug)]
+pub struct OpenFile {
+    writer: ArrowWriter<Vec<u8>>,
+    stats: Stats,
+    ids: Vec<EventHash>,
+}
+
+impl OpenFile {
+    /// Encodes the rows of one date. Takes processor time in proportion to the rows.
+    ///
+    /// # Errors
+    /// Internal, if Arrow or Parquet refuse the rows.
+    pub fn encode(rows: &RecordBatch, hasher: &IdHasher) -> Result<Self, ArchiveError> {
+        let sort = SORT_COLUMNS
+            .iter()
+            .filter_map(|name| rows.column_by_name(name))
+            .map(|column| SortColumn { values: column.clone(), options: None });
+        let order = lexsort_to_indices(&sort.collect::<Vec<_>>(), None)
+            .map_err(|error| internal(&error))?;
+        let rows = take_record_batch(rows, &order).map_err(|error| internal(&error))?;
+        let bytes = Vec::with_capacity(rows.num_rows() * 64);
+        let mut writer = ArrowWriter::try_new(bytes, rows.schema(), Some(properties(&rows)?))
+            .map_err(|error| internal(&error))?;
+        writer.write(&rows).map_err(|error| internal(&error))?;
+        writer.flush().map_err(|error| internal(&error))?;
+        let (orgs, ids) = (text(&rows, "org_id")?, text(&rows, "event_id")?);
+        let ids = orgs.iter().zip(ids);
+        let ids = ids.map(|(org, id)| hasher.hash(org.unwrap_or_default(), id.unwrap_or_default()));
+        Ok(Self { writer, stats: Stats::of(&rows), ids: ids.collect() })
+    }
+
+    /// Adds the partial of the rows, where there is one, and ends the file. Readers of Parquet go by
+    /// the footer, which does not name it.
+    ///
+    /// # Errors
+    /// Internal, if Parquet refuses.
+    pub fn finish(mut self, partial: Option<NewPartial>) -> Result<EncodedFile, ArchiveError> {
+        let partial = match partial {
+            None => None,
+            Some(NewPartial { bytes, sql_version }) => {
+                let start = self.writer.bytes_written() as u64;
+                self.writer.write_all(&bytes).map_err(|error| internal(&error))?;
+                let range = start..start + bytes.len() as u64;
+                Some(StoredPartial { sql_version, range })
+            }
+        };
+        let bytes = self.writer.into_inner().map_err(|error| internal(&error))?.into();
+        Ok(EncodedFile { bytes, stats: self.stats, ids: self.ids, partial })
+    }
+}
+
+fn internal(error: &dyn std::fmt::Display) -> ArchiveError {
+    ArchiveError::internal("encoding a data file", error)
 }
 
 /// A required text column.

@@ -14,9 +14,10 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use uuid::Uuid;
 
 use super::data_file::{add_action, date_of};
-use super::file_write::{self, EncodedFile};
+use super::file_write::{self, EncodedFile, OpenFile};
 use super::ids::{EventHash, IdHasher};
 use super::known_ids::{KnownIds, Wanted, around};
+use super::partial::{NewPartial, PartialMaker};
 use super::snapshot::Snapshot;
 use super::{ArchiveError, paths};
 use crate::clock::Micros;
@@ -48,7 +49,6 @@ pub struct Group {
     rows: RecordBatch,
     each: Vec<Row>,
     files: BTreeMap<NaiveDate, NewFile>,
-    hasher: IdHasher,
 }
 
 impl Group {
@@ -77,7 +77,7 @@ impl Group {
             let hash = hasher.hash(org.unwrap_or_default(), id.unwrap_or_default());
             each.push(Row { batch, date, hash, duplicate: false });
         }
-        let mut group = Self { rows, each, files: BTreeMap::new(), hasher };
+        let mut group = Self { rows, each, files: BTreeMap::new() };
         group.mark_repeats();
         Ok(group)
     }
@@ -127,21 +127,17 @@ impl Group {
     ///
     /// # Errors
     /// Unavailable, or Internal.
-    pub async fn write_files(
-        &mut self,
-        store: &Arc<dyn ObjectStore>,
-        now: Micros,
-    ) -> Result<(), ArchiveError> {
+    pub(super) async fn write_files(&mut self, how: &FileSettings) -> Result<(), ArchiveError> {
         let mut missing: BTreeMap<NaiveDate, Vec<u64>> = BTreeMap::new();
         for (row, at) in self.each.iter().zip(0..) {
             if !row.duplicate && !self.files.contains_key(&row.date) {
                 missing.entry(row.date).or_default().push(at);
             }
         }
-        let (rows, hasher) = (self.rows.clone(), self.hasher);
-        let work = missing.into_iter().map(|(date, chosen)| {
-            write_file(store.clone(), date, rows.clone(), chosen.into(), hasher, now)
-        });
+        let rows = &self.rows;
+        let work = missing
+            .into_iter()
+            .map(|(date, chosen)| write_file(how.clone(), date, rows.clone(), chosen.into()));
         let mut work = futures::stream::iter(work.collect::<Vec<_>>()).buffer_unordered(FILES);
         while let Some((date, file)) = work.try_next().await? {
             self.files.insert(date, file);
@@ -165,27 +161,45 @@ impl Group {
     }
 }
 
+/// Where and how files are written.
+#[derive(Debug, Clone)]
+pub(super) struct FileSettings {
+    pub store: Arc<dyn ObjectStore>,
+    pub partials: Option<Arc<dyn PartialMaker>>,
+    pub hasher: IdHasher,
+    pub now: Micros,
+}
+
 async fn write_file(
-    store: Arc<dyn ObjectStore>,
+    to: FileSettings,
     date: NaiveDate,
     rows: RecordBatch,
     chosen: UInt64Array,
-    hasher: IdHasher,
-    now: Micros,
 ) -> Result<(NaiveDate, NewFile), ArchiveError> {
-    let encoded = tokio::task::spawn_blocking(move || {
-        let rows = take_record_batch(&rows, &chosen)
-            .map_err(|error| ArchiveError::internal("choosing rows", error))?;
-        file_write::encode(&rows, &hasher)
-    });
-    let encoded = encoded.await;
-    let encoded =
-        encoded.map_err(|error| ArchiveError::internal("encoding a data file", error))??;
+    let encoding = |error| ArchiveError::internal("encoding a data file", error);
     let path = paths::data_file(date, Uuid::new_v4());
-    let add = add_action(&path, date, &encoded, now);
-    let EncodedFile { bytes, ids, .. } = encoded;
-    let place = Path::from(paths::in_archive(&path));
-    store
+    // A commit of one date takes all rows as they are.
+    let rows = if chosen.len() == rows.num_rows() {
+        rows
+    } else {
+        let rows = tokio::task::spawn_blocking(move || take_record_batch(&rows, &chosen)).await;
+        rows.map_err(encoding)?.map_err(|error| ArchiveError::internal("choosing rows", error))?
+    };
+    let for_partial = rows.clone();
+    let hasher = to.hasher;
+    let file = tokio::task::spawn_blocking(move || OpenFile::encode(&rows, &hasher));
+    let partial = match &to.partials {
+        Some(maker) => NewPartial::make(maker.as_ref(), &path, for_partial).await,
+        None => None,
+    };
+    let file = file.await.map_err(encoding)??;
+    let finished = tokio::task::spawn_blocking(move || {
+        let encoded = file.finish(partial)?;
+        Ok::<_, ArchiveError>((add_action(&path, date, &encoded, to.now), encoded))
+    });
+    let (add, EncodedFile { bytes, ids, .. }) = finished.await.map_err(encoding)??;
+    let place = Path::from(paths::in_archive(&add.path));
+    to.store
         .put(&place, bytes.into())
         .await
         .map_err(|error| ArchiveError::unavailable(format!("writing {place}"), error))?;

@@ -6,8 +6,10 @@
 //! - a look that starts after an acknowledgement sees the event (`follow`);
 //! - what it cannot count whole is an error that names the object, never a smaller number.
 
+mod cells;
 mod checked_read;
 mod checkpoint;
+mod checksums;
 mod data_file;
 mod disk;
 mod durable;
@@ -21,6 +23,7 @@ mod ids;
 mod known_ids;
 mod location;
 mod log;
+mod partial;
 mod paths;
 mod records;
 mod snapshot;
@@ -33,11 +36,13 @@ use std::time::Duration;
 
 use object_store::ObjectStore;
 
-pub use self::checked_read::CheckedReader;
+pub use self::cells::{CellReader, CellWriter};
+pub use self::checked_read::{CheckedObject, CheckedReader};
 pub use self::data_file::{DataFile, date_of};
 pub use self::error::ArchiveError;
 pub use self::ids::EventHash;
 pub use self::location::{ArchiveLocation, LocationError};
+pub use self::partial::PartialMaker;
 pub use self::paths::{ACCESS_KEYS, ORGS, PARTITION, access_key, access_key_hash};
 pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
@@ -63,6 +68,8 @@ pub struct WriterSettings {
     pub checkpoint_every: u64,
     /// Memory for batches that wait or are being committed.
     pub queue_bytes_max: usize,
+    /// Makes the partials that new files carry; `None` for files without.
+    pub partials: Option<Arc<dyn PartialMaker>>,
 }
 
 impl Default for WriterSettings {
@@ -72,6 +79,7 @@ impl Default for WriterSettings {
             dedupe_bytes_max: 512 << 20,
             checkpoint_every: 500,
             queue_bytes_max: 256 << 20,
+            partials: None,
         }
     }
 }

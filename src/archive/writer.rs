@@ -14,7 +14,7 @@ use super::checkpoint::Checkpoints;
 use super::entry;
 use super::file_read::IdReader;
 use super::follow::Follower;
-use super::group::Group;
+use super::group::{FileSettings, Group};
 use super::known_ids::KnownIds;
 use super::log::{Log, Put};
 use super::snapshot::Snapshot;
@@ -194,7 +194,13 @@ impl Committer {
         let mut group = group.map_err(|error| ArchiveError::internal("gathering", error))??;
         loop {
             snapshot = self.mark_known(&mut group, known, snapshot).await?;
-            group.write_files(&self.store, self.clock.now()).await?;
+            let how = FileSettings {
+                store: self.store.clone(),
+                partials: self.settings.partials.clone(),
+                hasher,
+                now: self.clock.now(),
+            };
+            group.write_files(&how).await?;
             if group.files().is_empty() {
                 return Ok(group);
             }

@@ -63,8 +63,18 @@ pub async fn verify(
     let mut sound = Vec::with_capacity(files.len());
     for (done, file) in files.iter().enumerate() {
         progress(done, files.len());
-        match check_file(archive, engine, file, &mut recent, &mut report).await {
-            Ok(()) => sound.push(file.clone()),
+        let checked = async {
+            check_file(archive, engine, file, &mut recent, &mut report).await?;
+            rollup.is_stored_right(file).await
+        };
+        match checked.await {
+            Ok(right) => {
+                if !right {
+                    let path = file.path_in_archive();
+                    report.differs(format!("{path} carries sums that are not those of its events"));
+                }
+                sound.push(file.clone());
+            }
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
             Err(error) => report.differs(error.to_string()),
         }

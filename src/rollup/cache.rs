@@ -1,15 +1,23 @@
 //! Partials by file: an LRU bounded in bytes. A file never changes, so nothing is invalidated.
+//!
+//! A partial comes from where it costs least: from memory; from the file itself, where its writer
+//! left it; else from SQL over the file's rows.
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use super::partial::Partial;
-use crate::archive::DataFile;
+use super::partial::{Partial, PartialCell};
+use crate::archive::{CheckedObject, DataFile, PartialMaker};
 use crate::byte_lru::ByteLru;
-use crate::sql::{Engine, SqlError};
+use crate::sql::{Engine, SqlError, partial_rows, sql_version};
 use crate::telemetry::Telemetry;
+
+/// Of a larger stored partial, the cells of one organisation are read alone.
+const WHOLE_BYTES_MAX: u64 = 128 * 1024;
 
 /// A partial that is there, or that one of those who want it is making.
 type Slot = Arc<OnceCell<Arc<Partial>>>;
@@ -28,32 +36,63 @@ impl PartialCache {
         Self { slots: Mutex::new(ByteLru::new(bytes_max)), engine, telemetry }
     }
 
+    /// The cells of one organisation in a file.
+    ///
+    /// # Errors
+    /// As [`PartialCache::get`].
+    pub async fn of_org(
+        &self,
+        file: &Arc<DataFile>,
+        org_id: &str,
+    ) -> Result<Vec<PartialCell>, SqlError> {
+        let large = self.stored(file).filter(|stored| stored.part_bytes() > WHOLE_BYTES_MAX);
+        if let Some(stored) = large.filter(|_| !self.holds(file)) {
+            self.telemetry.rollup.partial_cache_misses.inc();
+            let rows = self.engine.stored_partial(stored, Some(org_id)).await?;
+            return Ok(Partial::new(rows).of_org(org_id).to_vec());
+        }
+        Ok(self.get(file).await?.of_org(org_id).to_vec())
+    }
+
     /// The partial of a file. Of several who ask at once, one reads the file.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file; the next to ask tries again.
     pub async fn get(&self, file: &Arc<DataFile>) -> Result<Arc<Partial>, SqlError> {
-        let slot = self.slot(file);
+        let slot = self.slot(&file.path);
         if let Some(partial) = slot.get() {
             self.telemetry.rollup.partial_cache_hits.inc();
             return Ok(partial.clone());
         }
         let made = slot.get_or_try_init(|| async {
             self.telemetry.rollup.partial_cache_misses.inc();
-            self.engine.partial(file).await.map(|rows| Arc::new(Partial::new(rows)))
+            let rows = match self.stored(file) {
+                Some(stored) => self.engine.stored_partial(stored, None).await?,
+                None => self.engine.partial(file).await?,
+            };
+            Ok(Arc::new(Partial::new(rows)))
         });
         let made = made.await.cloned();
         self.settle(&file.path, &slot, made.as_ref().ok());
         made
     }
 
-    fn slot(&self, file: &DataFile) -> Slot {
+    /// Where the file's own partial is, if SQL of this version made it.
+    pub fn stored(&self, file: &DataFile) -> Option<CheckedObject> {
+        file.stored_partial(&sql_version())
+    }
+
+    fn holds(&self, file: &DataFile) -> bool {
+        self.slots.lock().peek(&file.path).is_some_and(|slot| slot.initialized())
+    }
+
+    fn slot(&self, path: &Arc<str>) -> Slot {
         let mut slots = self.slots.lock();
-        if let Some(slot) = slots.get_mut(&file.path) {
+        if let Some(slot) = slots.get_mut(path) {
             return slot.clone();
         }
         let slot = Slot::default();
-        slots.put(file.path.clone(), slot.clone(), 0);
+        slots.put(path.clone(), slot.clone(), 0);
         slot
     }
 
@@ -71,5 +110,27 @@ impl PartialCache {
             }
         }
         self.telemetry.rollup.partial_cache_bytes.set(slots.bytes());
+    }
+}
+
+/// The writer's partials stay in memory too: the next scrape asks for them.
+#[async_trait]
+impl PartialMaker for PartialCache {
+    fn sql_version(&self) -> Arc<str> {
+        sql_version()
+    }
+
+    async fn make(
+        &self,
+        path: &str,
+        rows: RecordBatch,
+    ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
+        let cells = self.engine.partial_of_rows(rows).await?;
+        let partial = Arc::new(Partial::new(partial_rows(&cells)?));
+        let path = Arc::from(path);
+        let slot = self.slot(&path);
+        let held = slot.get_or_init(|| std::future::ready(partial)).await;
+        self.settle(&path, &slot, Some(held));
+        Ok(cells)
     }
 }

@@ -22,7 +22,7 @@ pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 
 use self::cache::PartialCache;
 use self::org_state::OrgState;
-use crate::archive::Snapshot;
+use crate::archive::{DataFile, PartialMaker, Snapshot};
 use crate::byte_lru::ByteLru;
 use crate::clock::Micros;
 use crate::sql::{Engine, SqlError};
@@ -47,7 +47,7 @@ pub struct Turn {
 #[derive(Debug)]
 pub struct Rollup {
     engine: Arc<Engine>,
-    partials: PartialCache,
+    partials: Arc<PartialCache>,
     orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSlot>>>,
     telemetry: Telemetry,
 }
@@ -58,11 +58,26 @@ impl Rollup {
     pub fn new(engine: Arc<Engine>, cache_bytes_max: usize, telemetry: Telemetry) -> Self {
         let half = cache_bytes_max / 2;
         Self {
-            partials: PartialCache::new(half, engine.clone(), telemetry.clone()),
+            partials: Arc::new(PartialCache::new(half, engine.clone(), telemetry.clone())),
             engine,
             orgs: Mutex::new(ByteLru::new(half)),
             telemetry,
         }
+    }
+
+    /// What makes the partials of new files, for the archive's writer.
+    pub fn partial_maker(&self) -> Arc<dyn PartialMaker> {
+        self.partials.clone()
+    }
+
+    /// True unless a file carries a partial that is not the one of its rows.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn is_stored_right(&self, file: &Arc<DataFile>) -> Result<bool, SqlError> {
+        let Some(stored) = self.partials.stored(file) else { return Ok(true) };
+        let stored = Partial::new(self.engine.stored_partial(stored, None).await?);
+        Ok(stored == Partial::new(self.engine.partial(file).await?))
     }
 
     /// Waits for the turn to move an organisation on. Whoever gives up leaves no work behind.

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::cache::PartialCache;
 use super::edge::Edge;
 use super::org_usage::{HourCost, OrgUsage};
-use super::partial::{Partial, PartialCell};
+use super::partial::PartialCell;
 use super::usage::UsageView;
 use crate::archive::{ArchiveError, DataFile, Snapshot, date_of};
 use crate::clock::{DAY, HOUR, Micros};
@@ -44,7 +44,7 @@ impl OrgState {
         let mut usage = OrgUsage::around(now);
         let files: Vec<_> =
             snapshot.files().filter(|file| file.may_hold_org(&org_id)).cloned().collect();
-        for_each_partial(files, partials, |_, partial| usage.add(partial.of_org(&org_id))).await?;
+        for_each_file(files, &org_id, partials, |_, cells| usage.add(&cells)).await?;
         let label = org_id.to_lowercase();
         Ok(Self { org_id, label, snapshot, usage, edges: BTreeMap::new(), grown: true })
     }
@@ -88,10 +88,9 @@ impl OrgState {
         let moved = files.iter().any(|file| !snapshot.is_live(file));
         let mut came: Vec<(Arc<DataFile>, Vec<PartialCell>)> = Vec::new();
         let org_id = self.org_id.clone();
-        let read = for_each_partial(files, partials, |file, partial| {
-            let cells = partial.of_org(&org_id);
+        let read = for_each_file(files, &org_id, partials, |file, cells| {
             if !cells.is_empty() {
-                came.push((file, cells.to_vec()));
+                came.push((file, cells));
             }
         });
         match read.await {
@@ -204,8 +203,8 @@ impl OrgState {
             .cloned()
             .collect();
         let mut edge = Edge::new(hour);
-        for_each_partial(files, partials, |file, partial| {
-            let cells = partial.of_org(&self.org_id).iter().filter(|cell| cell.hour == hour);
+        for_each_file(files, &self.org_id, partials, |file, cells| {
+            let cells = cells.iter().filter(|cell| cell.hour == hour);
             cells.for_each(|cell| edge.add(&file, HourCost::of(cell)));
         })
         .await?;
@@ -231,19 +230,20 @@ impl OrgState {
     }
 }
 
-/// Calls `each` with every file's partial, in the order of `files`.
-async fn for_each_partial(
+/// Calls `each` with the organisation's cells in every file, in the order of `files`.
+async fn for_each_file(
     files: Vec<Arc<DataFile>>,
+    org_id: &str,
     partials: &PartialCache,
-    mut each: impl FnMut(Arc<DataFile>, &Partial),
+    mut each: impl FnMut(Arc<DataFile>, Vec<PartialCell>),
 ) -> Result<(), SqlError> {
     let reads = files.into_iter().map(|file| async move {
-        let partial = partials.get(&file).await?;
-        Ok::<_, SqlError>((file, partial))
+        let cells = partials.of_org(&file, org_id).await?;
+        Ok::<_, SqlError>((file, cells))
     });
     let mut reads = futures::stream::iter(reads).buffered(SIDE_BY_SIDE);
-    while let Some((file, partial)) = reads.try_next().await? {
-        each(file, &partial);
+    while let Some((file, cells)) = reads.try_next().await? {
+        each(file, cells);
     }
     Ok(())
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::catalog::{
     CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider,
-    MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider as _,
+    MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider as _, TableProvider,
 };
 use datafusion::common::ScalarValue;
+use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -54,6 +55,11 @@ impl Engine {
         Ok(Self { state, store })
     }
 
+    /// The archive's store.
+    pub(super) fn store(&self) -> Arc<dyn ObjectStore> {
+        self.store.clone()
+    }
+
     /// Runs `query` with `events` standing for `files`.
     pub(super) async fn run(
         &self,
@@ -61,20 +67,44 @@ impl Engine {
         files: &[Arc<DataFile>],
         params: Vec<(&'static str, ScalarValue)>,
     ) -> Result<Vec<RecordBatch>, SqlError> {
-        let rows = async {
-            let context = self.session(files)?;
-            let frame = context.sql(query.text).await?;
-            let frame = if params.is_empty() { frame } else { frame.with_param_values(params)? };
-            frame.collect().await
+        let events = Arc::new(EventsTable::new(files, self.store.clone()));
+        let rows = self.query(query, events, params).await;
+        rows.map_err(|error| SqlError::of(query.name, files, &error))
+    }
+
+    /// Runs `query` with `events` standing for rows in memory.
+    pub(super) async fn run_over_rows(
+        &self,
+        query: &'static Query,
+        rows: RecordBatch,
+    ) -> Result<Vec<RecordBatch>, SqlError> {
+        let wrong = |error: DataFusionError| SqlError::Query {
+            query: query.name,
+            reason: error.to_string(),
         };
-        rows.await.map_err(|error| SqlError::of(query.name, files, &error))
+        let size = self.state.config().batch_size();
+        let starts = (0..rows.num_rows()).step_by(size);
+        let batches = starts.map(|start| rows.slice(start, size.min(rows.num_rows() - start)));
+        let table = MemTable::try_new(rows.schema(), vec![batches.collect()]).map_err(wrong)?;
+        self.query(query, Arc::new(table), Vec::new()).await.map_err(wrong)
+    }
+
+    async fn query(
+        &self,
+        query: &'static Query,
+        events: Arc<dyn TableProvider>,
+        params: Vec<(&'static str, ScalarValue)>,
+    ) -> Result<Vec<RecordBatch>, DataFusionError> {
+        let context = self.session(events)?;
+        let frame = context.sql(query.text).await?;
+        let frame = if params.is_empty() { frame } else { frame.with_param_values(params)? };
+        frame.collect().await
     }
 
     /// A session of its own for each query: two that run side by side see different files.
-    fn session(&self, files: &[Arc<DataFile>]) -> Result<SessionContext, DataFusionError> {
+    fn session(&self, events: Arc<dyn TableProvider>) -> Result<SessionContext, DataFusionError> {
         let schema = MemorySchemaProvider::new();
-        let events = EventsTable::new(files, self.store.clone());
-        schema.register_table("events".to_owned(), Arc::new(events))?;
+        schema.register_table("events".to_owned(), events)?;
         let catalog = MemoryCatalogProvider::new();
         let names = &self.state.config_options().catalog;
         catalog.register_schema(&names.default_schema, Arc::new(schema))?;

@@ -19,7 +19,7 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use object_store::ObjectStore;
 use parquet::arrow::async_reader::AsyncFileReader;
 
-use crate::archive::{CheckedReader, DataFile, PARTITION};
+use crate::archive::{CheckedObject, CheckedReader, DataFile, PARTITION};
 
 /// Under this address the runtime knows the archive's store.
 pub(super) const STORE_URL: &str = "tokenlake://archive";
@@ -102,6 +102,6 @@ impl ParquetFileReaderFactory for Readers {
         let file = file
             .extension::<Arc<DataFile>>()
             .ok_or_else(|| exec_datafusion_err!("a file of this table has lost its description"))?;
-        Ok(Box::new(CheckedReader::new(self.store.clone(), file.clone())))
+        Ok(Box::new(CheckedReader::new(self.store.clone(), CheckedObject::of(file))))
     }
 }

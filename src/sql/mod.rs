@@ -7,8 +7,10 @@ mod columns;
 mod engine;
 mod error;
 mod events_table;
+mod partials;
 mod queries;
 
 pub use self::engine::Engine;
 pub use self::error::SqlError;
-pub use self::queries::{EdgeRow, FileBounds, FileCheck, OrgCost, PartialRow, SeriesTotal};
+pub use self::partials::{PartialRow, partial_rows, sql_version};
+pub use self::queries::{EdgeRow, FileBounds, FileCheck, OrgCost, SeriesTotal};

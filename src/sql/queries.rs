@@ -22,47 +22,14 @@ macro_rules! query {
     };
 }
 
-static PARTIAL: Query = query!("partial");
+pub(super) static PARTIAL: Query = query!("partial");
 static EDGE_ROWS: Query = query!("edge_rows");
 static TOTALS: Query = query!("totals");
 static FILE_CHECK: Query = query!("file_check");
 static ROLLING_COST: Query = query!("rolling_cost");
 
 /// Places of a dollar amount.
-const MONEY_SCALE: i8 = 12;
-
-/// A row of `partial.sql`. Money is in units of 10⁻¹² dollars.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartialRow {
-    /// As stored.
-    pub org_id: String,
-    /// Lower case; `None` where unknown.
-    pub provider: Option<String>,
-    /// Lower case; `None` where unknown.
-    pub model: Option<String>,
-    /// The start of the hour.
-    pub hour: Micros,
-    /// Events.
-    pub requests: u64,
-    /// LLM tokens.
-    pub input_tokens: i128,
-    /// LLM tokens.
-    pub output_tokens: i128,
-    /// LLM tokens.
-    pub cached_input_tokens: i128,
-    /// LLM tokens.
-    pub cache_write_tokens: i128,
-    /// LLM tokens.
-    pub reasoning_tokens: i128,
-    /// Of the priced events.
-    pub cost: i128,
-    /// Events without a price.
-    pub unpriced: u64,
-    /// The earliest event.
-    pub first_ts: Micros,
-    /// The latest event.
-    pub last_ts: Micros,
-}
+pub(super) const MONEY_SCALE: i8 = 12;
 
 /// A row of `edge_rows.sql`: an instant and the cost (10⁻¹² dollars) of its events.
 pub type EdgeRow = (Micros, i128);
@@ -108,18 +75,6 @@ pub struct FileBounds {
 pub type OrgCost = (String, i128);
 
 impl Engine {
-    /// Runs `partial.sql` over one file.
-    ///
-    /// # Errors
-    /// Corrupt or Unavailable, naming the file.
-    pub async fn partial(&self, file: &Arc<DataFile>) -> Result<Vec<PartialRow>, SqlError> {
-        let mut rows = Vec::new();
-        for batch in &self.run(&PARTIAL, std::slice::from_ref(file), Vec::new()).await? {
-            rows.extend(partial_rows(&Columns { query: &PARTIAL, batch })?);
-        }
-        Ok(rows)
-    }
-
     /// Runs `edge_rows.sql` over one file, for `from ≤ ts < to`.
     ///
     /// # Errors
@@ -215,44 +170,6 @@ impl Engine {
         }
         Ok(rows)
     }
-}
-
-fn partial_rows(columns: &Columns<'_>) -> Result<Vec<PartialRow>, SqlError> {
-    let sums = |name, scale| columns.sums(name, scale).map(Vec::into_iter);
-    let mut orgs = columns.texts("org_id")?.into_iter();
-    let mut providers = columns.texts("provider")?.into_iter();
-    let mut models = columns.texts("model")?.into_iter();
-    let mut hours = columns.times("hour")?.into_iter();
-    let mut requests = columns.counts("requests")?.into_iter();
-    let mut input = sums("input_tokens", 0)?;
-    let mut output = sums("output_tokens", 0)?;
-    let mut cached_input = sums("cached_input_tokens", 0)?;
-    let mut cache_write = sums("cache_write_tokens", 0)?;
-    let mut reasoning = sums("reasoning_tokens", 0)?;
-    let mut costs = sums("cost_usd", MONEY_SCALE)?;
-    let mut unpriced = columns.counts("unpriced")?.into_iter();
-    let mut first = columns.times("first_ts")?.into_iter();
-    let mut last = columns.times("last_ts")?.into_iter();
-    // All columns of a batch are of one length, so they end together.
-    let row = || {
-        Some(PartialRow {
-            org_id: orgs.next()?.unwrap_or_default(),
-            provider: providers.next()?,
-            model: models.next()?,
-            hour: hours.next()?,
-            requests: requests.next()?,
-            input_tokens: input.next()?,
-            output_tokens: output.next()?,
-            cached_input_tokens: cached_input.next()?,
-            cache_write_tokens: cache_write.next()?,
-            reasoning_tokens: reasoning.next()?,
-            cost: costs.next()?,
-            unpriced: unpriced.next()?,
-            first_ts: first.next()?,
-            last_ts: last.next()?,
-        })
-    };
-    Ok(std::iter::from_fn(row).collect())
 }
 
 fn time(at: Micros) -> ScalarValue {
