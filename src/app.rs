@@ -12,18 +12,19 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use self::bodies::Form;
 
 use self::bodies::Bodies;
 use crate::access::{AccessError, AccessKeys, Caller};
-use crate::archive::{Archive, ArchiveError, Snapshot, WriterSettings, date_of};
+use crate::archive::{Archive, ArchiveError, Snapshot, TotalsStore, WriterSettings, date_of};
 use crate::clock::{Clock, Micros};
 use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 use crate::rollup::{Rollup, Turn, UsageView};
-use crate::sql::{Engine, SqlError};
+use crate::sql::{Engine, SqlError, sql_version};
 use crate::telemetry::Telemetry;
 
 /// Dates in one request; more are a backfill.
@@ -40,6 +41,9 @@ pub struct Settings {
     pub staleness_max: Duration,
     /// Memory for what scrapes are answered from.
     pub cache_bytes_max: usize,
+    /// How much may have to be added up, in files of a usual commit, before a checkpoint of totals
+    /// is made; `None` for never.
+    pub checkpoint_work_max: Option<u64>,
     /// A request body, also after decompression.
     pub body_bytes_max: usize,
 }
@@ -103,6 +107,7 @@ pub struct App {
     telemetry: Telemetry,
     settings: Settings,
     claimed: Mutex<HashSet<OrgId>>,
+    _checkpoints: Option<AbortOnDropHandle<()>>,
 }
 
 impl App {
@@ -121,7 +126,9 @@ impl App {
         let bodies_bytes_max = settings.cache_bytes_max / 4;
         let bodies = Arc::new(Bodies::new(bodies_bytes_max));
         let rollup_bytes_max = settings.cache_bytes_max - bodies_bytes_max;
-        let rollup = Arc::new(Rollup::new(engine, rollup_bytes_max, telemetry.clone()));
+        let totals = TotalsStore::new(store.clone(), clock.clone(), sql_version())?;
+        let rollup = Rollup::new(engine, Some(totals), rollup_bytes_max, telemetry.clone());
+        let rollup = Arc::new(rollup);
         let partials = Some(rollup.partial_maker());
         let archive = Archive::open(
             store,
@@ -133,7 +140,22 @@ impl App {
         .await?;
         let keys = AccessKeys::watched(archive.records().clone(), clock.clone());
         let claimed = Mutex::default();
-        Ok(Self { archive, rollup, bodies, keys, clock, telemetry, settings, claimed })
+        let _checkpoints = settings.checkpoint_work_max.map(|work_max| {
+            let (rollup, clock, versions) = (rollup.clone(), clock.clone(), archive.versions());
+            let work = async move { rollup.keep_checkpoints(versions, clock, work_max).await };
+            AbortOnDropHandle::new(tokio::spawn(work))
+        });
+        Ok(Self {
+            archive,
+            rollup,
+            bodies,
+            keys,
+            clock,
+            telemetry,
+            settings,
+            claimed,
+            _checkpoints,
+        })
     }
 
     /// Finds out who sends `token`.
@@ -230,6 +252,16 @@ impl App {
     /// Unavailable or Corrupt.
     pub async fn ready(&self) -> Result<(), AppError> {
         self.archive.newest().await?;
+        Ok(())
+    }
+
+    /// Makes a checkpoint of totals of the newest version, if there is none of it.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn checkpoint(&self) -> Result<(), AppError> {
+        let snapshot = self.archive.newest().await?;
+        self.rollup.checkpoint(&snapshot, self.clock.now()).await?;
         Ok(())
     }
 

@@ -20,6 +20,7 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
         follow_interval: Some(Duration::from_secs(1)),
         staleness_max,
         cache_bytes_max: 128 << 20,
+        checkpoint_work_max: Some(128),
         body_bytes_max: 32 << 20,
     };
     let app =

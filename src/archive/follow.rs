@@ -94,6 +94,11 @@ impl Follower {
         self.shared.current.borrow().clone()
     }
 
+    /// The versions as this process learns of them.
+    pub fn versions(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.shared.current.subscribe()
+    }
+
     /// The newest version of the table: everything committed before this call is in it.
     ///
     /// # Errors

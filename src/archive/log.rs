@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::TransactionError;
 use deltalake_core::kernel::{Action, Snapshot as DeltaSnapshot};
@@ -173,10 +174,18 @@ impl Log {
     /// # Errors
     /// Corrupt or Unavailable.
     pub async fn read(&self, version: u64) -> Result<Option<Entry>, ArchiveError> {
-        let bytes = self.store.read_commit_entry(version).await.map_err(|error| {
-            ArchiveError::unavailable(format!("reading {}", paths::log_entry(version)), error)
-        })?;
+        let bytes = self.read_bytes(version).await?;
         bytes.map(|bytes| entry::read(version, &bytes)).transpose()
+    }
+
+    /// The bytes of one entry; `None` where there is none.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn read_bytes(&self, version: u64) -> Result<Option<Bytes>, ArchiveError> {
+        self.store.read_commit_entry(version).await.map_err(|error| {
+            ArchiveError::unavailable(format!("reading {}", paths::log_entry(version)), error)
+        })
     }
 
     /// Puts `entry` as `version`, and finds out what became of it.

@@ -29,12 +29,14 @@ mod records;
 mod snapshot;
 mod stats;
 mod table;
+mod totals;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
+use tokio::sync::watch;
 
 pub use self::cells::{CellReader, CellWriter};
 pub use self::checked_read::{CheckedObject, CheckedReader};
@@ -46,6 +48,7 @@ pub use self::partial::PartialMaker;
 pub use self::paths::{ACCESS_KEYS, ORGS, PARTITION, access_key, access_key_hash};
 pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
+pub use self::totals::{Totals, TotalsStore};
 pub use self::writer::Outcome;
 
 use self::checkpoint::Checkpoints;
@@ -142,6 +145,11 @@ impl Archive {
     /// The newest version that this process knows; no I/O.
     pub fn current(&self) -> Arc<Snapshot> {
         self.follower.current()
+    }
+
+    /// The versions as this process learns of them.
+    pub fn versions(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.follower.versions()
     }
 
     /// The newest version: all that was acknowledged before this call, by any process, is in it.

@@ -8,6 +8,8 @@ use uuid::Uuid;
 pub const TABLE: &str = "events";
 /// The partition column: the UTC date of `ts`.
 pub const PARTITION: &str = "event_date";
+/// The folder of the checkpoints of totals, relative to the archive.
+pub const TOTALS: &str = "checkpoints";
 /// The folder of the access keys' records, relative to the archive.
 pub const ACCESS_KEYS: &str = "access/keys";
 /// The folder of the organisations' names, relative to the archive.
@@ -55,6 +57,31 @@ pub fn org(lowercase: &str) -> Path {
     Path::from(ORGS).join(format!("{lowercase}.json"))
 }
 
+/// The folder of the checkpoints of totals of a table, by SQL of one version.
+pub fn totals_folder(table_id: &str, sql_version: &str) -> Path {
+    Path::from(TOTALS).join(format!("{table_id}-{sql_version}"))
+}
+
+/// A new checkpoint of totals at a version.
+pub fn totals(folder: &Path, version: u64, id: Uuid) -> Path {
+    folder.clone().join(format!("{version:020}-{id}.parquet"))
+}
+
+/// The mark of the checkpoint of totals at a version.
+pub fn totals_mark(folder: &Path, version: u64) -> Path {
+    folder.clone().join(format!("{version:020}.json"))
+}
+
+/// The version in the path of a mark.
+pub fn totals_mark_version(path: &Path) -> Option<u64> {
+    path.filename()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// The version in the path of a mark or of a checkpoint of totals.
+pub fn totals_version(path: &Path) -> Option<u64> {
+    path.filename()?.get(..20)?.parse().ok()
+}
+
 /// Parses the value of the partition column.
 pub fn parse_date(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
@@ -72,6 +99,15 @@ mod tests {
             let path = data_file(date, Uuid::nil());
             let value = path.split('/').next().unwrap().strip_prefix("event_date=").unwrap();
             prop_assert_eq!(parse_date(value), Some(date));
+        }
+
+        #[test]
+        fn a_version_survives_the_paths_of_its_totals(version in any::<u64>()) {
+            let folder = totals_folder("table", "sql");
+            let (mark, object) = (totals_mark(&folder, version), totals(&folder, version, Uuid::nil()));
+            prop_assert_eq!(totals_mark_version(&mark), Some(version));
+            prop_assert_eq!(totals_mark_version(&object), None);
+            prop_assert_eq!((totals_version(&mark), totals_version(&object)), (Some(version), Some(version)));
         }
 
         #[test]

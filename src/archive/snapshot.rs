@@ -74,6 +74,11 @@ impl Snapshot {
         self.files.contains_key(&(file.date, file.path.clone()))
     }
 
+    /// What came is known for every version above this one.
+    pub fn arrivals_after(&self) -> u64 {
+        self.arrivals_after
+    }
+
     /// The files added after `version`, oldest first; `None` if that is further back than
     /// remembered.
     pub fn arrivals_since(&self, version: u64) -> Option<impl Iterator<Item = &Arrival>> {

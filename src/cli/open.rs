@@ -7,12 +7,15 @@ use object_store::ObjectStore;
 
 use super::args::ServeArgs;
 use crate::app::Settings;
-use crate::archive::{Archive, ArchiveLocation, ORGS, Records, WriterSettings};
+use crate::archive::{Archive, ArchiveLocation, ORGS, Records, TotalsStore, WriterSettings};
 use crate::clock::{Clock, SystemClock};
+use crate::sql::sql_version;
 use crate::telemetry::Telemetry;
 
 /// How often the log is followed in the background.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
+/// So many files are added up in some tens of milliseconds.
+const CHECKPOINT_WORK_MAX: u64 = 128;
 /// On object storage each commit is paid for, and every replica follows it.
 const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -56,6 +59,11 @@ pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archi
     Ok(Archive::open(store, clock(), Telemetry::new(), settings, None).await?)
 }
 
+/// The archive's checkpoints of totals.
+pub(super) fn totals(archive: &Archive) -> anyhow::Result<TotalsStore> {
+    Ok(TotalsStore::new(archive.store(), clock(), sql_version())?)
+}
+
 fn nothing_at(location: &ArchiveLocation) -> anyhow::Error {
     anyhow::anyhow!(
         "there is no archive at {location}; choose another --archive, or start one with: tokenlake serve"
@@ -75,6 +83,7 @@ pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings
         follow_interval: Some(FOLLOW_INTERVAL),
         staleness_max: args.max_staleness,
         cache_bytes_max: bytes(args.cache_memory),
+        checkpoint_work_max: Some(CHECKPOINT_WORK_MAX),
         body_bytes_max: bytes(args.max_body),
     }
 }

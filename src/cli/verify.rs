@@ -20,7 +20,8 @@ const PROGRESS_EVERY: usize = 250;
 pub(super) async fn run(location: &ArchiveLocation) -> anyhow::Result<ExitCode> {
     let archive = open::existing(location).await?;
     let engine = Arc::new(Engine::new(archive.store())?);
-    let rollup = Rollup::new(engine.clone(), CACHE_BYTES_MAX, Telemetry::new());
+    let totals = open::totals(&archive)?;
+    let rollup = Rollup::new(engine.clone(), Some(totals), CACHE_BYTES_MAX, Telemetry::new());
     let shown = std::io::stderr().is_terminal();
     let progress = |done: usize, files: usize| {
         if done > 0 && done.is_multiple_of(PROGRESS_EVERY) || shown && done == 0 {

@@ -3,10 +3,12 @@
 //! A partial comes from where it costs least: from memory; from the file itself, where its writer
 //! left it; else from SQL over the file's rows.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
+use futures::TryStreamExt as _;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
@@ -52,6 +54,28 @@ impl PartialCache {
             return Ok(Partial::new(rows).of_org(org_id).to_vec());
         }
         Ok(self.get(file).await?.of_org(org_id).to_vec())
+    }
+
+    /// The partial of a file, of organisations in a range of names at least, piece by piece. What
+    /// is not in memory does not stay there.
+    ///
+    /// # Errors
+    /// As [`PartialCache::get`].
+    pub async fn read_orgs(
+        &self,
+        file: &Arc<DataFile>,
+        orgs: (Bound<&str>, Bound<&str>),
+        mut each: impl FnMut(&Partial),
+    ) -> Result<(), SqlError> {
+        let Some(stored) = self.stored(file).filter(|_| !self.holds(file)) else {
+            each(&*self.get(file).await?);
+            return Ok(());
+        };
+        let mut pieces = std::pin::pin!(self.engine.stored_pieces(stored, orgs).await?);
+        while let Some(rows) = pieces.try_next().await? {
+            each(&Partial::new(rows));
+        }
+        Ok(())
     }
 
     /// The partial of a file. Of several who ask at once, one reads the file.

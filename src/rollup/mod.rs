@@ -7,26 +7,39 @@
 
 mod cache;
 mod edge;
+mod merge;
 mod org_state;
 mod org_usage;
 mod partial;
+mod sources;
+mod totals;
 mod usage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
+use tokio::time::Instant;
 
 pub use self::partial::{Partial, PartialCell};
 pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 
 use self::cache::PartialCache;
 use self::org_state::OrgState;
-use crate::archive::{DataFile, PartialMaker, Snapshot};
+use self::sources::Sources;
+use self::totals::Bases;
+use crate::archive::{DataFile, PartialMaker, Snapshot, TotalsStore};
 use crate::byte_lru::ByteLru;
-use crate::clock::Micros;
+use crate::clock::{Clock, Micros};
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
+
+/// The least time from one thought of a checkpoint of totals to the next.
+const PAUSE: Duration = Duration::from_secs(1);
+/// As many times as long as a checkpoint took, none is made.
+const PAUSES_OF_WORK: u32 = 20;
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(30);
 
 /// One organisation. Its state is taken out while it is moved on, by one task at a time, so that
 /// showing it never waits in a queue.
@@ -46,28 +59,64 @@ pub struct Turn {
 /// Usage for scrapes.
 #[derive(Debug)]
 pub struct Rollup {
-    engine: Arc<Engine>,
-    partials: Arc<PartialCache>,
+    sources: Sources,
     orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSlot>>>,
     telemetry: Telemetry,
 }
 
 impl Rollup {
     /// A rollup that may keep `cache_bytes_max` in memory: half of it partials, half of it the
-    /// usage of organisations.
-    pub fn new(engine: Arc<Engine>, cache_bytes_max: usize, telemetry: Telemetry) -> Self {
+    /// usage of organisations. With `totals`, organisations start from checkpoints.
+    pub fn new(
+        engine: Arc<Engine>,
+        totals: Option<TotalsStore>,
+        cache_bytes_max: usize,
+        telemetry: Telemetry,
+    ) -> Self {
         let half = cache_bytes_max / 2;
-        Self {
-            partials: Arc::new(PartialCache::new(half, engine.clone(), telemetry.clone())),
-            engine,
-            orgs: Mutex::new(ByteLru::new(half)),
-            telemetry,
+        let partials = Arc::new(PartialCache::new(half, engine.clone(), telemetry.clone()));
+        let sources = Sources { partials, engine, bases: totals.map(Bases::new) };
+        Self { sources, orgs: Mutex::new(ByteLru::new(half)), telemetry }
+    }
+
+    /// Makes checkpoints of totals as versions come, for as long as they do: one whenever adding up
+    /// what came since the last is more than `work_max`, in files of a usual commit.
+    pub async fn keep_checkpoints(
+        &self,
+        mut versions: watch::Receiver<Arc<Snapshot>>,
+        clock: Arc<dyn Clock>,
+        work_max: u64,
+    ) {
+        loop {
+            let snapshot = versions.borrow_and_update().clone();
+            let began = Instant::now();
+            let pause = match self.sources.checkpoint(&snapshot, clock.now(), work_max).await {
+                Ok(false) => PAUSE,
+                // The time taken is a small share of all time.
+                Ok(true) => (PAUSES_OF_WORK * began.elapsed()).max(PAUSE),
+                Err(error) => {
+                    tracing::warn!(%error, "no checkpoint of totals this time");
+                    PAUSE_AFTER_ERROR
+                }
+            };
+            tokio::time::sleep(pause).await;
+            if versions.changed().await.is_err() {
+                return;
+            }
         }
+    }
+
+    /// Makes a checkpoint of totals of `snapshot`, if there is none of it.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable.
+    pub async fn checkpoint(&self, snapshot: &Arc<Snapshot>, now: Micros) -> Result<(), SqlError> {
+        self.sources.checkpoint(snapshot, now, 0).await.map(drop)
     }
 
     /// What makes the partials of new files, for the archive's writer.
     pub fn partial_maker(&self) -> Arc<dyn PartialMaker> {
-        self.partials.clone()
+        self.sources.partials.clone()
     }
 
     /// True unless a file carries a partial that is not the one of its rows.
@@ -75,9 +124,9 @@ impl Rollup {
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
     pub async fn is_stored_right(&self, file: &Arc<DataFile>) -> Result<bool, SqlError> {
-        let Some(stored) = self.partials.stored(file) else { return Ok(true) };
-        let stored = Partial::new(self.engine.stored_partial(stored, None).await?);
-        Ok(stored == Partial::new(self.engine.partial(file).await?))
+        let Some(stored) = self.sources.partials.stored(file) else { return Ok(true) };
+        let stored = Partial::new(self.sources.engine.stored_partial(stored, None).await?);
+        Ok(stored == Partial::new(self.sources.engine.partial(file).await?))
     }
 
     /// Waits for the turn to move an organisation on. Whoever gives up leaves no work behind.
@@ -104,9 +153,9 @@ impl Rollup {
         let taken = slot.state.lock().take();
         let mut state = match taken {
             Some(state) => state,
-            None => OrgState::build(org_id.into(), snapshot.clone(), now, &self.partials).await?,
+            None => OrgState::build(org_id.into(), snapshot.clone(), now, &self.sources).await?,
         };
-        let moved = state.move_to(snapshot, now, &self.partials, &self.engine).await;
+        let moved = state.move_to(snapshot, now, &self.sources).await;
         if let Some(bytes) = state.grown() {
             self.orgs.lock().resize(org_id, bytes);
         }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use super::cache::PartialCache;
 use super::edge::Edge;
 use super::org_usage::{HourCost, OrgUsage};
 use super::partial::PartialCell;
+use super::sources::Sources;
 use super::usage::UsageView;
 use crate::archive::{ArchiveError, DataFile, Snapshot, date_of};
 use crate::clock::{DAY, HOUR, Micros};
-use crate::sql::{Engine, SqlError};
+use crate::sql::SqlError;
 
 /// Files whose partials are made side by side.
 const SIDE_BY_SIDE: usize = 4;
@@ -31,7 +31,8 @@ pub struct OrgState {
 }
 
 impl OrgState {
-    /// Sums up the live files of a version.
+    /// Sums up `snapshot`, or a newer version: from a checkpoint where one serves, else from all
+    /// live files.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file: never a sum without it.
@@ -39,14 +40,49 @@ impl OrgState {
         org_id: Arc<str>,
         snapshot: Arc<Snapshot>,
         now: Micros,
-        partials: &PartialCache,
+        sources: &Sources,
     ) -> Result<Self, SqlError> {
+        if let Some(built) = Self::from_checkpoint(&org_id, &snapshot, now, sources).await {
+            return Ok(built);
+        }
         let mut usage = OrgUsage::around(now);
-        let files: Vec<_> =
-            snapshot.files().filter(|file| file.may_hold_org(&org_id)).cloned().collect();
-        for_each_file(files, &org_id, partials, |_, cells| usage.add(&cells)).await?;
+        let files = snapshot.files().filter(|file| file.may_hold_org(&org_id)).cloned().collect();
+        for_each_file(files, &org_id, sources, |_, cells| usage.add(&cells)).await?;
+        Ok(Self::new(org_id, snapshot, usage))
+    }
+
+    /// `None` where no checkpoint serves: none is there, it is damaged, or the window begins before
+    /// the hours that it tells apart.
+    async fn from_checkpoint(
+        org_id: &Arc<str>,
+        snapshot: &Arc<Snapshot>,
+        now: Micros,
+        sources: &Sources,
+    ) -> Option<Self> {
+        let bases = sources.bases.as_ref()?;
+        let base = bases.get(snapshot).await?;
+        let hours_from = base.totals().hours_from.max(OrgUsage::hours_around(now));
+        let mut usage = OrgUsage::from_hour(hours_from);
+        let snapshot = base.newer(snapshot);
+        let files = usage.covers(now).then(|| base.arrivals(&snapshot))??;
+        let files = files.into_iter().filter(|file| file.may_hold_org(org_id)).collect();
+        let read = async {
+            usage.add(&base.of_org(org_id).await?);
+            for_each_file(files, org_id, sources, |_, cells| usage.add(&cells)).await
+        };
+        match read.await {
+            Ok(()) => Some(Self::new(org_id.clone(), snapshot, usage)),
+            Err(error) => {
+                tracing::warn!(%error, "a checkpoint of totals does not serve");
+                bases.drop_damaged(&base);
+                None
+            }
+        }
+    }
+
+    fn new(org_id: Arc<str>, snapshot: Arc<Snapshot>, usage: OrgUsage) -> Self {
         let label = org_id.to_lowercase();
-        Ok(Self { org_id, label, snapshot, usage, edges: BTreeMap::new(), grown: true })
+        Self { org_id, label, snapshot, usage, edges: BTreeMap::new(), grown: true }
     }
 
     /// Moves to `snapshot`, and gives the cost of the window that ends at `now`.
@@ -57,11 +93,10 @@ impl OrgState {
         &mut self,
         snapshot: &Arc<Snapshot>,
         now: Micros,
-        partials: &PartialCache,
-        engine: &Engine,
+        sources: &Sources,
     ) -> Result<i128, SqlError> {
-        self.advance(snapshot, now, partials).await?;
-        self.rolling_cost(now, partials, engine).await
+        self.advance(snapshot, now, sources).await?;
+        self.rolling_cost(now, sources).await
     }
 
     /// Moves to `snapshot`, adding what came since; what only moved between files is passed over.
@@ -73,14 +108,14 @@ impl OrgState {
         &mut self,
         snapshot: &Arc<Snapshot>,
         now: Micros,
-        partials: &PartialCache,
+        sources: &Sources,
     ) -> Result<(), SqlError> {
         if self.is_current(snapshot, now) {
             return Ok(());
         }
         let covered = self.usage.covers(now);
         let arrivals = snapshot.arrivals_since(self.snapshot.version()).filter(|_| covered);
-        let Some(arrivals) = arrivals else { return self.rebuild(snapshot, now, partials).await };
+        let Some(arrivals) = arrivals else { return self.rebuild(snapshot, now, sources).await };
         let files: Vec<_> = arrivals
             .filter(|came| came.data_change && came.file.may_hold_org(&self.org_id))
             .map(|came| came.file.clone())
@@ -88,14 +123,14 @@ impl OrgState {
         let moved = files.iter().any(|file| !snapshot.is_live(file));
         let mut came: Vec<(Arc<DataFile>, Vec<PartialCell>)> = Vec::new();
         let org_id = self.org_id.clone();
-        let read = for_each_file(files, &org_id, partials, |file, cells| {
+        let read = for_each_file(files, &org_id, sources, |file, cells| {
             if !cells.is_empty() {
                 came.push((file, cells));
             }
         });
         match read.await {
             // A file that was rewritten since may be gone; its events live on in another.
-            Err(_) if moved => return self.rebuild(snapshot, now, partials).await,
+            Err(_) if moved => return self.rebuild(snapshot, now, sources).await,
             Err(error) => return Err(error),
             Ok(()) => {}
         }
@@ -118,10 +153,10 @@ impl OrgState {
         &mut self,
         snapshot: &Arc<Snapshot>,
         now: Micros,
-        partials: &PartialCache,
+        sources: &Sources,
     ) -> Result<(), SqlError> {
         let newer = std::cmp::max_by_key(&self.snapshot, snapshot, |snapshot| snapshot.version());
-        *self = Self::build(self.org_id.clone(), newer.clone(), now, partials).await?;
+        *self = Self::build(self.org_id.clone(), newer.clone(), now, sources).await?;
         Ok(())
     }
 
@@ -134,18 +169,13 @@ impl OrgState {
     ///
     /// # Errors
     /// As [`OrgState::build`].
-    async fn rolling_cost(
-        &mut self,
-        now: Micros,
-        partials: &PartialCache,
-        engine: &Engine,
-    ) -> Result<i128, SqlError> {
+    async fn rolling_cost(&mut self, now: Micros, sources: &Sources) -> Result<i128, SqlError> {
         let ends = [floor(now - DAY), floor(now)];
         self.usage.forget_before(now);
         self.edges.retain(|hour, _| ends.contains(hour));
         for (hour, until) in ends.into_iter().zip([now - DAY, now]) {
             if self.known_cost_until(hour, until).is_none() {
-                self.read_edge(hour, until, partials, engine).await?;
+                self.read_edge(hour, until, sources).await?;
             }
         }
         self.known_rolling_cost(now)
@@ -175,26 +205,25 @@ impl OrgState {
         &mut self,
         hour: Micros,
         until: Micros,
-        partials: &PartialCache,
-        engine: &Engine,
+        sources: &Sources,
     ) -> Result<(), SqlError> {
         self.grown = true;
         if !self.edges.contains_key(&hour) {
-            self.load_edge(hour, partials).await?;
+            self.load_edge(hour, sources).await?;
         }
         let Some(edge) = self.edges.get_mut(&hour) else { return Ok(()) };
-        match edge.read_rows(engine, &self.org_id, until).await {
+        match edge.read_rows(&sources.engine, &self.org_id, until).await {
             Err(error) if error.kind() == crate::error::Kind::Corrupt => {
                 // The file may have been rewritten and removed since the edge was loaded.
-                self.load_edge(hour, partials).await?;
+                self.load_edge(hour, sources).await?;
                 let Some(edge) = self.edges.get_mut(&hour) else { return Err(error) };
-                edge.read_rows(engine, &self.org_id, until).await
+                edge.read_rows(&sources.engine, &self.org_id, until).await
             }
             read => read,
         }
     }
 
-    async fn load_edge(&mut self, hour: Micros, partials: &PartialCache) -> Result<(), SqlError> {
+    async fn load_edge(&mut self, hour: Micros, sources: &Sources) -> Result<(), SqlError> {
         let files = date_of(hour).into_iter().flat_map(|date| self.snapshot.files_of(date));
         let files: Vec<_> = files
             .filter(|file| {
@@ -203,7 +232,7 @@ impl OrgState {
             .cloned()
             .collect();
         let mut edge = Edge::new(hour);
-        for_each_file(files, &self.org_id, partials, |file, cells| {
+        for_each_file(files, &self.org_id, sources, |file, cells| {
             let cells = cells.iter().filter(|cell| cell.hour == hour);
             cells.for_each(|cell| edge.add(&file, HourCost::of(cell)));
         })
@@ -234,11 +263,11 @@ impl OrgState {
 async fn for_each_file(
     files: Vec<Arc<DataFile>>,
     org_id: &str,
-    partials: &PartialCache,
+    sources: &Sources,
     mut each: impl FnMut(Arc<DataFile>, Vec<PartialCell>),
 ) -> Result<(), SqlError> {
     let reads = files.into_iter().map(|file| async move {
-        let cells = partials.of_org(&file, org_id).await?;
+        let cells = sources.partials.of_org(&file, org_id).await?;
         Ok::<_, SqlError>((file, cells))
     });
     let mut reads = futures::stream::iter(reads).buffered(SIDE_BY_SIDE);

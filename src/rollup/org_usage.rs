@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::partial::PartialCell;
 use super::usage::{SeriesMap, SeriesTotals};
 use crate::clock::{DAY, HOUR, Micros};
+use crate::sql::PartialRow;
 
 /// Hours before the rolling window that are kept, for a clock that is set back.
 const SPARE: Micros = DAY;
@@ -51,7 +52,17 @@ pub struct OrgUsage {
 impl OrgUsage {
     /// Usage that will be asked for windows around `now`.
     pub fn around(now: Micros) -> Self {
-        Self { hours_from: (now - DAY - SPARE).div_euclid(HOUR) * HOUR, ..Self::default() }
+        Self::from_hour(Self::hours_around(now))
+    }
+
+    /// Usage that tells hours apart from this one on.
+    pub fn from_hour(hours_from: Micros) -> Self {
+        Self { hours_from, ..Self::default() }
+    }
+
+    /// The first hour to tell apart for windows around `now`.
+    pub fn hours_around(now: Micros) -> Micros {
+        (now - DAY - SPARE).div_euclid(HOUR) * HOUR
     }
 
     /// True if the window that ends at `now` begins after what was dropped.
@@ -78,11 +89,49 @@ impl OrgUsage {
 
     /// Drops hours that no window from `now` on can need.
     pub fn forget_before(&mut self, now: Micros) {
-        let from = (now - DAY - SPARE).div_euclid(HOUR) * HOUR;
+        let from = Self::hours_around(now);
         if from > self.hours_from {
             self.hours = self.hours.split_off(&from);
             self.hours_from = from;
         }
+    }
+
+    /// The same as cells: the series as of one hour that lies before those told apart, and those
+    /// hours without a series. Added to empty usage of the same hours they make this again.
+    pub fn rows(&self, org_id: &str, earlier: Micros) -> impl Iterator<Item = PartialRow> {
+        let last_ts = self.last_event.unwrap_or_default();
+        let blank = PartialRow {
+            org_id: org_id.to_owned(),
+            hour: earlier,
+            first_ts: last_ts,
+            last_ts,
+            ..PartialRow::default()
+        };
+        let of_hour = blank.clone();
+        // Events of no series long ago have left nothing but the time of the last of them.
+        let alone = self.series.is_empty() && self.hours.is_empty();
+        let last = (alone && self.last_event.is_some()).then(|| blank.clone());
+        let series = self.series.iter().map(move |((provider, model), totals)| PartialRow {
+            provider: Some(provider.to_string()),
+            model: Some(model.to_string()),
+            requests: totals.requests,
+            input_tokens: totals.input_tokens,
+            output_tokens: totals.output_tokens,
+            cached_input_tokens: totals.cached_input_tokens,
+            cache_write_tokens: totals.cache_write_tokens,
+            reasoning_tokens: totals.reasoning_tokens,
+            cost: totals.cost,
+            unpriced: totals.unpriced,
+            ..blank.clone()
+        });
+        let hours = self.hours.iter().map(move |(hour, cost)| PartialRow {
+            hour: *hour,
+            cost: cost.cost,
+            first_ts: cost.first_ts,
+            last_ts: cost.last_ts,
+            ..of_hour.clone()
+        });
+        series.chain(hours).chain(last)
     }
 
     /// The counters.
@@ -116,6 +165,7 @@ impl OrgUsage {
 
 #[cfg(test)]
 mod tests {
+    use super::super::partial::Partial;
     use super::*;
     use proptest::prelude::*;
 
@@ -159,6 +209,16 @@ mod tests {
             let mut shuffled = cells.clone();
             shuffled.sort_by_key(|cell| (cell.totals.cost as u64 ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15));
             prop_assert_eq!(&whole, &sum(&shuffled.into_iter().map(|cell| vec![cell]).collect::<Vec<_>>()));
+        }
+
+        #[test]
+        fn usage_as_rows_makes_the_same_usage(cells in prop::collection::vec(cell(), 0..40)) {
+            let usage = sum(std::slice::from_ref(&cells));
+            let from = OrgUsage::hours_around(NOW);
+            let partial = Partial::new(usage.rows("acme", from - HOUR).collect());
+            let mut again = OrgUsage::from_hour(from);
+            again.add(partial.of_org("acme"));
+            prop_assert_eq!(again, usage);
         }
 
         #[test]

@@ -56,6 +56,11 @@ impl Partial {
         found.ok().and_then(|at| self.orgs.get(at)).map_or(&[], |(_, cells)| cells)
     }
 
+    /// Every organisation and its cells, in order.
+    pub fn orgs(&self) -> impl Iterator<Item = (&Arc<str>, &[PartialCell])> {
+        self.orgs.iter().map(|(org_id, cells)| (org_id, cells.as_slice()))
+    }
+
     /// Memory held, about.
     pub fn bytes(&self) -> usize {
         self.bytes

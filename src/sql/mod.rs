@@ -3,6 +3,7 @@
 //! Aggregates are defined in `queries/*.sql` and nowhere else. Which files stand behind the
 //! table `events` is decided here, for each query.
 
+mod cell_columns;
 mod columns;
 mod engine;
 mod error;
@@ -10,6 +11,7 @@ mod events_table;
 mod partials;
 mod queries;
 
+pub use self::cell_columns::{cell_columns, cell_schema};
 pub use self::engine::Engine;
 pub use self::error::SqlError;
 pub use self::partials::{PartialRow, partial_rows, sql_version};

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
+use futures::{Stream, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 
 use super::columns::Columns;
@@ -30,7 +31,7 @@ pub fn sql_version() -> Arc<str> {
 }
 
 /// A row of `partial.sql`. Money is in units of 10⁻¹² dollars.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartialRow {
     /// As stored.
     pub org_id: String,
@@ -107,6 +108,19 @@ impl Engine {
             SqlError::Query { reason, .. } => ArchiveError::corrupt(path, reason).into(),
             other => other,
         })
+    }
+
+    /// As [`Engine::stored_partial`] of a range of organisations, piece by piece.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file, now or from the stream.
+    pub async fn stored_pieces(
+        &self,
+        stored: CheckedObject,
+        orgs: (Bound<&str>, Bound<&str>),
+    ) -> Result<impl Stream<Item = Result<Vec<PartialRow>, SqlError>>, SqlError> {
+        let cells = CellReader::open(self.store(), stored).await?;
+        Ok(cells.of_orgs(orgs)?.map(|cells| partial_rows(&[cells?])))
     }
 }
 

@@ -7,7 +7,10 @@ mod steps;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use proptest::prelude::*;
 use tokenlake::clock::{Clock as _, DAY, ManualClock};
 use tokenlake::error::Kind;
@@ -18,7 +21,7 @@ use tokenlake::telemetry::Telemetry;
 use crate::support::lake::{CACHE_BYTES_MAX, Event, Lake, NOW};
 use crate::support::rewrite::{dates, delete, rewrite};
 use model::{Model, units};
-use steps::{Draft, ORGS, REPLICAS, Step, steps};
+use steps::{Damage, Draft, ORGS, REPLICAS, Step, steps};
 
 /// One process remembers all partials, one hardly any, one none.
 const CACHES: [usize; REPLICAS] = [CACHE_BYTES_MAX, 1 << 20, 0];
@@ -47,6 +50,8 @@ impl World {
             Step::Send { replica, org, drafts } => self.send(*replica, org, drafts).await,
             Step::Resend { replica, nth } => self.resend(*replica, *nth).await,
             Step::Rewrite { date, parts, delete } => self.rewrite(*date, *parts, *delete).await,
+            Step::Checkpoint { replica } => self.replicas[*replica].checkpoint().await,
+            Step::Damage { nth, how } => damage(&self.replicas[0], *nth, *how).await,
             Step::Pass(micros) => self.replicas[0].pass(*micros),
             Step::Scrape { org } => self.scrape_all(org).await,
             Step::ScrapeOne { replica, org } => {
@@ -142,6 +147,29 @@ impl World {
     }
 }
 
+/// Damages one of the objects from which scrapes may start, and need not.
+async fn damage(lake: &Lake, nth: usize, how: Damage) {
+    let objects = paths(lake, "checkpoints").await;
+    let Some(path) = nth.checked_rem(objects.len()).map(|at| &objects[at]) else { return };
+    let mut bytes = lake.store.get(path).await.unwrap().bytes().await.unwrap().to_vec();
+    match how {
+        Damage::Deleted => return lake.store.delete(path).await.unwrap(),
+        Damage::Cut(part) => bytes.truncate(bytes.len() * part / 256),
+        Damage::Flipped(part) => {
+            let at = bytes.len() * part / 256;
+            bytes[at] ^= 4;
+        }
+    }
+    lake.store.put(path, bytes.into()).await.unwrap();
+}
+
+async fn paths(lake: &Lake, prefix: &str) -> Vec<Path> {
+    let found = lake.store.list(Some(&prefix.into())).map_ok(|object| object.location);
+    let mut paths: Vec<_> = found.try_collect().await.unwrap();
+    paths.sort();
+    paths
+}
+
 /// What the model knows.
 const GROUPS: [&str; 2] = ["core", "pricing"];
 
@@ -211,7 +239,7 @@ fn a_scrape_that_was_overtaken_shows_no_less_when_the_clock_is_set_back() {
         let early = lake.snapshot().await;
         lake.add("acme", &[Event::new("b", NOW - 5 * DAY, "2")]).await;
         let late = lake.snapshot().await;
-        let rollup = Rollup::new(Arc::new(lake.engine()), CACHE_BYTES_MAX, Telemetry::new());
+        let rollup = Rollup::new(Arc::new(lake.engine()), None, CACHE_BYTES_MAX, Telemetry::new());
         for (snapshot, now) in [(&late, NOW), (&early, NOW - 5 * DAY), (&early, NOW)] {
             let turn = rollup.turn("acme").await;
             let version = rollup.show(turn, "acme", snapshot, now, |view| view.archive_version);

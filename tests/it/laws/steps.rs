@@ -38,12 +38,26 @@ pub enum Step {
     Resend { replica: usize, nth: usize },
     /// One date's events move into other files; the old ones may be deleted.
     Rewrite { date: usize, parts: usize, delete: bool },
+    /// A checkpoint of totals is made by one of the replicas.
+    Checkpoint { replica: usize },
+    /// An object of the checkpoints is damaged.
+    Damage { nth: usize, how: Damage },
     /// The clock moves.
     Pass(Micros),
     /// All replicas, and a new one, are scraped for an organisation.
     Scrape { org: &'static str },
     /// One of the replicas is scraped; the others fall behind.
     ScrapeOne { replica: usize, org: &'static str },
+}
+
+/// What happens to an object.
+#[derive(Clone, Copy, Debug)]
+pub enum Damage {
+    Deleted,
+    /// Cut to this part in 256.
+    Cut(usize),
+    /// A bit is flipped at this part in 256.
+    Flipped(usize),
 }
 
 /// An event whose time depends on when it is sent.
@@ -118,6 +132,14 @@ fn draft() -> impl Strategy<Value = Draft> {
     )
 }
 
+fn damage() -> impl Strategy<Value = Damage> {
+    prop_oneof![
+        Just(Damage::Deleted),
+        (0..256_usize).prop_map(Damage::Cut),
+        (0..256_usize).prop_map(Damage::Flipped),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let org = || prop::sample::select(&ORGS[..]);
     let passed =
@@ -128,6 +150,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..REPLICAS, any::<usize>()).prop_map(|(replica, nth)| Step::Resend { replica, nth }),
         3 => (any::<usize>(), 1..4_usize, any::<bool>())
             .prop_map(|(date, parts, delete)| Step::Rewrite { date, parts, delete }),
+        2 => (0..REPLICAS).prop_map(|replica| Step::Checkpoint { replica }),
+        1 => (any::<usize>(), damage()).prop_map(|(nth, how)| Step::Damage { nth, how }),
         3 => passed.prop_map(Step::Pass),
         3 => org().prop_map(|org| Step::Scrape { org }),
         3 => (0..REPLICAS, org()).prop_map(|(replica, org)| Step::ScrapeOne { replica, org }),

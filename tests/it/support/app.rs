@@ -37,6 +37,7 @@ pub fn settings() -> Settings {
         follow_interval: None,
         staleness_max: Duration::ZERO,
         cache_bytes_max: 64 << 20,
+        checkpoint_work_max: None,
         body_bytes_max: 32 << 20,
     }
 }
@@ -122,7 +123,7 @@ pub fn value<'a>(text: &'a str, sample: &str) -> &'a str {
 pub async fn verified(store: &Arc<dyn ObjectStore>) -> u64 {
     let TestApp { app, .. } = TestApp::open(store).await;
     let engine = Arc::new(Engine::new(store.clone()).unwrap());
-    let rollup = Rollup::new(engine.clone(), 1 << 20, Telemetry::new());
+    let rollup = Rollup::new(engine.clone(), None, 1 << 20, Telemetry::new());
     let report = maintain::verify(app.archive(), &engine, &rollup, NOON, |_, _| ()).await.unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
     report.events

@@ -42,6 +42,7 @@ impl Lake {
             follow_interval: None,
             staleness_max: Duration::ZERO,
             cache_bytes_max,
+            checkpoint_work_max: None,
             body_bytes_max: 32 << 20,
         };
         let opened = App::open(store.clone(), clock.clone(), Telemetry::new(), settings);
@@ -77,6 +78,11 @@ impl Lake {
         let receipt = self.send(org, &lines).await;
         assert_eq!(receipt.rejected, []);
         assert_eq!((receipt.accepted, receipt.duplicates), (events.len(), 0));
+    }
+
+    /// Makes a checkpoint of totals.
+    pub async fn checkpoint(&self) {
+        self.app.checkpoint().await.unwrap();
     }
 
     /// The default scrape of `org`.
@@ -138,7 +144,7 @@ impl Lake {
     /// What `tokenlake verify` finds.
     pub async fn verify(&self) -> Report {
         let engine = Arc::new(self.engine());
-        let rollup = Rollup::new(engine.clone(), CACHE_BYTES_MAX, Telemetry::new());
+        let rollup = Rollup::new(engine.clone(), None, CACHE_BYTES_MAX, Telemetry::new());
         let now = self.clock.now();
         verify(self.app.archive(), &engine, &rollup, now, |_, _| {}).await.unwrap()
     }

@@ -1,0 +1,117 @@
+//! Making a checkpoint of totals: every organisation's usage at a version, in bounded memory.
+//!
+//! Inputs are sorted by organisation, so that the organisations are taken in turns: as many as fit
+//! into memory, then those after them, in another pass over the inputs.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+
+use super::cache::PartialCache;
+use super::org_usage::OrgUsage;
+use super::partial::Partial;
+use super::totals::Base;
+use crate::archive::{CellWriter, DataFile};
+use crate::clock::{HOUR, Micros};
+use crate::sql::{PartialRow, SqlError, cell_columns, cell_schema, partial_rows};
+
+/// Memory for organisations that are being added up.
+const BYTES_MAX: usize = 32 << 20;
+/// Rows that are encoded together.
+const BATCH_ROWS: usize = 8 * 1024;
+
+/// What is added up.
+#[derive(Debug)]
+pub struct Inputs {
+    /// An older checkpoint.
+    pub base: Option<Arc<Base>>,
+    /// The files that are not in it.
+    pub files: Vec<Arc<DataFile>>,
+    /// Hours from this one on are told apart.
+    pub hours_from: Micros,
+}
+
+/// Adds up the inputs and encodes the result.
+///
+/// # Errors
+/// Corrupt or Unavailable, naming the object.
+pub async fn merge(inputs: &Inputs, partials: &PartialCache) -> Result<Bytes, SqlError> {
+    merge_within(inputs, partials, BYTES_MAX).await
+}
+
+async fn merge_within(
+    inputs: &Inputs,
+    partials: &PartialCache,
+    bytes_max: usize,
+) -> Result<Bytes, SqlError> {
+    let mut writer = CellWriter::new(cell_schema())?;
+    let mut from = Some(Arc::from(""));
+    while let Some(first) = from {
+        let mut pass = Pass::new(first, inputs.hours_from, bytes_max);
+        if let Some(base) = &inputs.base {
+            let mut cells =
+                base.totals().of_orgs((Bound::Included(&*pass.from), Bound::Unbounded))?;
+            while let Some(cells) = cells.try_next().await? {
+                pass.add(&Partial::new(partial_rows(&[cells])?));
+            }
+        }
+        for file in &inputs.files {
+            let orgs = (pass.from.clone(), pass.until.clone());
+            let until = orgs.1.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let orgs = (Bound::Included(&*orgs.0), until);
+            partials.read_orgs(file, orgs, |partial| pass.add(partial)).await?;
+        }
+        for rows in rows_of(&pass.orgs, inputs.hours_from).chunks(BATCH_ROWS) {
+            writer.write(&cell_columns(rows)?)?;
+        }
+        from = pass.until;
+    }
+    Ok(writer.finish()?)
+}
+
+/// The organisations that are added up together.
+#[derive(Debug)]
+struct Pass {
+    from: Arc<str>,
+    /// The first that is left for the next pass.
+    until: Option<Arc<str>>,
+    orgs: BTreeMap<Arc<str>, OrgUsage>,
+    hours_from: Micros,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Pass {
+    fn new(from: Arc<str>, hours_from: Micros, bytes_max: usize) -> Self {
+        Self { from, until: None, orgs: BTreeMap::new(), hours_from, bytes: 0, bytes_max }
+    }
+
+    fn add(&mut self, partial: &Partial) {
+        for (org_id, cells) in partial.orgs() {
+            if *org_id < self.from || self.until.as_ref().is_some_and(|until| org_id >= until) {
+                continue;
+            }
+            let known = self.orgs.remove(org_id);
+            self.bytes -= known.as_ref().map_or(0, OrgUsage::bytes);
+            let mut usage = known.unwrap_or_else(|| OrgUsage::from_hour(self.hours_from));
+            usage.add(cells);
+            self.bytes += usage.bytes();
+            self.orgs.insert(org_id.clone(), usage);
+            // One alone is taken, however large it is.
+            while self.bytes > self.bytes_max && self.orgs.len() > 1 {
+                let Some((last, usage)) = self.orgs.pop_last() else { break };
+                self.bytes -= usage.bytes();
+                self.until = Some(last);
+            }
+        }
+    }
+}
+
+/// Usage as cells: for each series one, of the hour before the first that is told apart, and for
+/// each hour one without a series.
+fn rows_of(orgs: &BTreeMap<Arc<str>, OrgUsage>, hours_from: Micros) -> Vec<PartialRow> {
+    orgs.iter().flat_map(|(org_id, usage)| usage.rows(org_id, hours_from - HOUR)).collect()
+}

@@ -1,0 +1,85 @@
+//! What an organisation's usage is added up from, and the making of checkpoints from the same.
+
+use std::sync::Arc;
+
+use super::cache::PartialCache;
+use super::merge::{Inputs, merge};
+use super::org_usage::OrgUsage;
+use super::totals::{Base, Bases, work_of};
+use crate::archive::Snapshot;
+use crate::clock::Micros;
+use crate::sql::{Engine, SqlError};
+
+/// Partials, checkpoints of totals, and rows.
+#[derive(Debug)]
+pub struct Sources {
+    /// The partials of files.
+    pub partials: Arc<PartialCache>,
+    /// The rows of files.
+    pub engine: Arc<Engine>,
+    /// Checkpoints; `None` to do without.
+    pub bases: Option<Bases>,
+}
+
+impl Sources {
+    /// Makes a checkpoint of `snapshot` if adding up what is in none yet is more than `work_max`,
+    /// in files of a usual commit. True if there was something to do.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable.
+    pub async fn checkpoint(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        now: Micros,
+        work_max: u64,
+    ) -> Result<bool, SqlError> {
+        let Some(bases) = &self.bases else { return Ok(false) };
+        let base = bases.get(snapshot).await;
+        if !is_due(base.as_ref(), snapshot, work_max) {
+            return Ok(false);
+        }
+        // Another replica may have made one just now.
+        let base = bases.look(snapshot).await;
+        if !is_due(base.as_ref(), snapshot, work_max) {
+            return Ok(true);
+        }
+        let (cells, hours_from) = self.add_up(base, snapshot, now).await?;
+        let totals = bases.store().put(snapshot, hours_from, cells).await?;
+        bases.join(totals, snapshot).await;
+        Ok(true)
+    }
+
+    async fn add_up(
+        &self,
+        base: Option<Arc<Base>>,
+        snapshot: &Arc<Snapshot>,
+        now: Micros,
+    ) -> Result<(bytes::Bytes, Micros), SqlError> {
+        let hours_from = OrgUsage::hours_around(now);
+        let older = base.and_then(|base| {
+            let hours_from = base.totals().hours_from.max(hours_from);
+            let files = base.arrivals(snapshot)?;
+            let covered = OrgUsage::from_hour(hours_from).covers(now);
+            covered.then_some(Inputs { base: Some(base), files, hours_from })
+        });
+        if let Some(older) = older {
+            match merge(&older, &self.partials).await {
+                Ok(cells) => return Ok((cells, older.hours_from)),
+                // It may be damaged, or a file of its time may have been rewritten since.
+                Err(error) => tracing::warn!(%error, "totals are added up from all files"),
+            }
+        }
+        let files = snapshot.files().cloned().collect();
+        let all = Inputs { base: None, files, hours_from };
+        Ok((merge(&all, &self.partials).await?, hours_from))
+    }
+}
+
+fn is_due(base: Option<&Arc<Base>>, snapshot: &Snapshot, work_max: u64) -> bool {
+    let arrivals = base.and_then(|base| base.arrivals(snapshot));
+    let work = match &arrivals {
+        Some(arrivals) => work_of(arrivals.iter()),
+        None => work_of(snapshot.files()),
+    };
+    work > work_max
+}
