@@ -18,7 +18,9 @@ pub use self::bodies::Form;
 
 use self::bodies::Bodies;
 use crate::access::{AccessError, AccessKeys, Caller};
-use crate::archive::{Archive, ArchiveError, Snapshot, TotalsStore, WriterSettings, date_of};
+use crate::archive::{
+    Archive, ArchiveError, FollowSettings, Snapshot, TotalsStore, WriterSettings, date_of,
+};
 use crate::clock::{Clock, Micros};
 use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
@@ -35,8 +37,8 @@ const DATES_MAX: usize = 400;
 pub struct Settings {
     /// The archive's writer.
     pub writer: WriterSettings,
-    /// How often the log is followed without being asked; `None` for never.
-    pub follow_interval: Option<Duration>,
+    /// How the log is followed.
+    pub follow: FollowSettings,
     /// How old a scrape's view may be. 0 shows everything acknowledged before the scrape.
     pub staleness_max: Duration,
     /// Memory for what scrapes are answered from.
@@ -135,7 +137,7 @@ impl App {
             clock.clone(),
             telemetry.clone(),
             WriterSettings { partials, ..settings.writer.clone() },
-            settings.follow_interval,
+            settings.follow.clone(),
         )
         .await?;
         let keys = AccessKeys::watched(archive.records().clone(), clock.clone());

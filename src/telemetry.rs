@@ -177,6 +177,8 @@ group! {
         partial_cache_misses: Count = "partial_cache_misses", "Partials made from their data file";
         partial_cache_evictions: Count = "partial_cache_evictions", "Partials dropped to stay within the budget";
         org_usage_entries: Level = "org_usage_entries", "Orgs whose merged usage is held in memory";
+        checkpoints: Count = "totals_checkpoints", "Checkpoints of totals written";
+        checkpoint_failures: Count = "totals_checkpoint_failures", "Checkpoints of totals that could not be written";
     }
 }
 
@@ -257,7 +259,8 @@ mod tests {
             events_duplicate counter, events_rejected counter, attributes_dropped counter, \
             ingest_in_flight_bytes gauge, dedupe_bytes gauge, dedupe_file_reads counter, \
             partial_cache_bytes gauge, partial_cache_hits counter, partial_cache_misses counter, \
-            partial_cache_evictions counter, org_usage_entries gauge";
+            partial_cache_evictions counter, org_usage_entries gauge, totals_checkpoints counter, \
+            totals_checkpoint_failures counter";
         assert_eq!(families.join(", "), expected);
         assert!(text.ends_with("# EOF\n"));
     }

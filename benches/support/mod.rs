@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokenlake::app::{App, Settings};
-use tokenlake::archive::{ArchiveLocation, WriterSettings};
+use tokenlake::archive::{ArchiveLocation, FollowSettings, WriterSettings};
 use tokenlake::clock::SystemClock;
 use tokenlake::telemetry::Telemetry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,7 +17,10 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
     let location = ArchiveLocation::parse(folder.to_str().unwrap()).unwrap();
     let settings = Settings {
         writer: WriterSettings::default(),
-        follow_interval: Some(Duration::from_secs(1)),
+        follow: FollowSettings {
+            interval: Some(Duration::from_secs(1)),
+            probe: location.log_probe(),
+        },
         staleness_max,
         cache_bytes_max: 128 << 20,
         checkpoint_work_max: Some(128),

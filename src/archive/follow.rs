@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::ArchiveError;
 use super::entry::Entry;
 use super::log::Log;
+use super::probe::LogProbe;
 use super::snapshot::Snapshot;
 use crate::clock::Clock;
 use crate::telemetry::Telemetry;
@@ -25,6 +26,16 @@ use crate::telemetry::Telemetry;
 const REOPEN_AFTER: Duration = Duration::from_secs(3_600);
 /// A step of following that takes longer fails, so that those who wait for it can say so.
 const STEP_MAX: Duration = Duration::from_secs(20);
+
+/// How the log is followed.
+#[derive(Debug, Clone, Default)]
+pub struct FollowSettings {
+    /// How often it is looked at without being asked, so that a scrape seldom has more than one
+    /// entry to read; `None` for never.
+    pub interval: Option<Duration>,
+    /// A cheaper look, where the archive is on a local disk.
+    pub probe: Option<LogProbe>,
+}
 
 /// One question to the store, and those who wait for its answer. They are woken once, by theirs.
 #[derive(Debug, Default)]
@@ -37,6 +48,7 @@ struct Look {
 #[derive(Debug)]
 struct Shared {
     log: Log,
+    probe: Option<LogProbe>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
     current: watch::Sender<Arc<Snapshot>>,
@@ -56,8 +68,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Opens the table and starts to follow it. With an `interval`, looks are made in the
-    /// background too, so that a scrape seldom has more than one entry to read.
+    /// Opens the table and starts to follow it.
     ///
     /// # Errors
     /// As [`Log::open`].
@@ -65,12 +76,13 @@ impl Follower {
         log: Log,
         clock: Arc<dyn Clock>,
         telemetry: Telemetry,
-        interval: Option<Duration>,
+        settings: FollowSettings,
     ) -> Result<Self, ArchiveError> {
         let before = clock.elapsed();
         let snapshot = log.open().await?;
         let shared = Arc::new(Shared {
             log,
+            probe: settings.probe,
             clock,
             telemetry,
             current: watch::Sender::new(Arc::new(snapshot)),
@@ -81,7 +93,7 @@ impl Follower {
         shared.show();
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
-        let looks = make_looks(shared.clone(), interval);
+        let looks = make_looks(shared.clone(), settings.interval);
         let looks = tokio::spawn(async move {
             let _ended = guard;
             looks.await;
@@ -104,6 +116,9 @@ impl Follower {
     /// # Errors
     /// Unavailable or Corrupt, from the look.
     pub async fn newest(&self) -> Result<Arc<Snapshot>, ArchiveError> {
+        if let Some(newest) = self.probed() {
+            return Ok(newest);
+        }
         let look = self.shared.next.lock().clone();
         let done = look.done.notified();
         if !look.asked.swap(true, Ordering::SeqCst) {
@@ -117,6 +132,19 @@ impl Follower {
         }
         look.result.get().cloned().unwrap_or(Err(ArchiveError::Stopping))?;
         Ok(self.current())
+    }
+
+    /// The version known here, if a probe finds nothing after it: a look that starts now and ends
+    /// at once.
+    fn probed(&self) -> Option<Arc<Snapshot>> {
+        let shared = &self.shared;
+        let probe = shared.probe.as_ref().filter(|_| shared.age() <= REOPEN_AFTER)?;
+        let began = shared.clock.elapsed();
+        let current = self.current();
+        let newest = probe.is_absent(current.version() + 1).then_some(current)?;
+        let mut followed_at = shared.followed_at.lock();
+        *followed_at = began.max(*followed_at);
+        Some(newest)
     }
 
     /// Returns when looks are made no longer, which only a defect can bring about.
@@ -189,7 +217,9 @@ impl Shared {
                 }
             }
         }
-        *self.followed_at.lock() = began;
+        let mut followed_at = self.followed_at.lock();
+        *followed_at = began.max(*followed_at);
+        drop(followed_at);
         self.telemetry.archive.refreshes.observe(timer.elapsed());
         Ok(())
     }

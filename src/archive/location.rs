@@ -13,6 +13,7 @@ use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
 use url::Url;
 
 use super::durable::DurableLocal;
+use super::probe::LogProbe;
 use crate::error::Kind;
 
 /// The store's retries end before a request's own deadline (a scrape has less than 10 s).
@@ -129,6 +130,14 @@ impl ArchiveLocation {
     /// Whether requests stay on this machine, where a put costs neither money nor a round trip.
     pub fn is_local(&self) -> bool {
         !matches!(self, Self::S3 { .. })
+    }
+
+    /// A cheap look at the log, where there is one.
+    pub fn log_probe(&self) -> Option<LogProbe> {
+        match self {
+            Self::Local(path) => Some(LogProbe::new(path)),
+            Self::S3 { .. } | Self::Memory => None,
+        }
     }
 
     /// Opens the store rooted at the archive. A directory is created where it is missing and written

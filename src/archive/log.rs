@@ -17,12 +17,13 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use url::Url;
 
+use super::ArchiveError;
 use super::data_file::DataFile;
 use super::entry::{self, Entry, NewEntry};
 use super::error::is_of_store;
+use super::paths::{self, LOG};
 use super::snapshot::Snapshot;
 use super::table::{TableInfo, creation};
-use super::{ArchiveError, paths};
 use crate::clock::Clock;
 
 /// Entries that are read side by side, step by step. One new entry is the usual case, so reading
@@ -31,9 +32,6 @@ const READ_AHEAD: [u64; 12] = [1, 1, 4, 16, 32, 32, 32, 32, 32, 32, 32, 32];
 /// How long a put may stay in doubt before its writer is told so.
 const DOUBT: Duration = Duration::from_secs(8);
 const DOUBT_PAUSE: Duration = Duration::from_millis(50);
-
-/// The log's folder in the table, by the Delta protocol.
-const LOG_FOLDER: &str = "_delta_log";
 
 /// What became of a put.
 #[derive(Debug)]
@@ -288,21 +286,20 @@ impl Log {
     }
 
     async fn noted_checkpoint(&self) -> Option<u64> {
-        let note = Path::from(format!("{LOG_FOLDER}/_last_checkpoint"));
+        let note = Path::from(format!("{LOG}/_last_checkpoint"));
         let note = self.store.object_store(None).get(&note).await.ok()?.bytes().await.ok()?;
         serde_json::from_slice::<serde_json::Value>(&note).ok()?.get("version")?.as_u64()
     }
 
     async fn list_from(&self, version: Option<u64>) -> Result<Listing, ArchiveError> {
-        let folder = Path::from(LOG_FOLDER);
+        let folder = Path::from(LOG);
         let store = self.store.object_store(None);
-        let failed = |error| {
-            ArchiveError::unavailable(format!("listing {}/{LOG_FOLDER}", paths::TABLE), error)
-        };
+        let failed =
+            |error| ArchiveError::unavailable(format!("listing {}/{LOG}", paths::TABLE), error);
         let mut names = match version {
             // Every name of the version is longer than its digits, and so comes after them.
             Some(version) => {
-                let before = Path::from(format!("{LOG_FOLDER}/{version:020}"));
+                let before = Path::from(format!("{LOG}/{version:020}"));
                 store.list_with_offset(Some(&folder), &before)
             }
             None => store.list(Some(&folder)),

@@ -25,6 +25,7 @@ mod location;
 mod log;
 mod partial;
 mod paths;
+mod probe;
 mod records;
 mod snapshot;
 mod stats;
@@ -42,10 +43,12 @@ pub use self::cells::{CellReader, CellWriter};
 pub use self::checked_read::{CheckedObject, CheckedReader};
 pub use self::data_file::{DataFile, date_of};
 pub use self::error::ArchiveError;
+pub use self::follow::FollowSettings;
 pub use self::ids::EventHash;
 pub use self::location::{ArchiveLocation, LocationError};
 pub use self::partial::PartialMaker;
 pub use self::paths::{ACCESS_KEYS, ORGS, PARTITION, access_key, access_key_hash};
+pub use self::probe::LogProbe;
 pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
 pub use self::totals::{Totals, TotalsStore};
@@ -97,8 +100,7 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens the archive whose root `store` is, and makes its table where none is. With a
-    /// `follow_interval`, the log is followed in the background too.
+    /// Opens the archive whose root `store` is, and makes its table where none is.
     ///
     /// # Errors
     /// Corrupt, Unsupported or Unavailable.
@@ -107,11 +109,11 @@ impl Archive {
         clock: Arc<dyn Clock>,
         telemetry: Telemetry,
         settings: WriterSettings,
-        follow_interval: Option<Duration>,
+        follow: FollowSettings,
     ) -> Result<Self, ArchiveError> {
         let log = Log::new(store.clone(), clock.clone())?;
         let follower =
-            Follower::start(log.clone(), clock.clone(), telemetry.clone(), follow_interval).await?;
+            Follower::start(log.clone(), clock.clone(), telemetry.clone(), follow).await?;
         let follower = Arc::new(follower);
         let checkpoints = Checkpoints::new(
             log.clone(),

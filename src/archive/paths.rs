@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 /// The Delta table's folder, relative to the archive.
 pub const TABLE: &str = "events";
+/// The folder of the table's log, relative to the table, by the Delta protocol.
+pub const LOG: &str = "_delta_log";
 /// The partition column: the UTC date of `ts`.
 pub const PARTITION: &str = "event_date";
 /// The folder of the checkpoints of totals, relative to the archive.
@@ -33,12 +35,12 @@ pub fn log_entry(version: u64) -> String {
 
 /// The path of a log entry relative to the table.
 pub fn log_entry_in_table(version: u64) -> String {
-    format!("_delta_log/{version:020}.json")
+    format!("{LOG}/{version:020}.json")
 }
 
 /// The path of a checkpoint of the log relative to the archive, as the library names it.
 pub fn log_checkpoint(version: u64) -> String {
-    format!("{TABLE}/_delta_log/{version:020}.checkpoint.parquet")
+    format!("{TABLE}/{LOG}/{version:020}.checkpoint.parquet")
 }
 
 /// The record of the access key with this hash (lower-case hex).

@@ -7,7 +7,9 @@ use object_store::ObjectStore;
 
 use super::args::ServeArgs;
 use crate::app::Settings;
-use crate::archive::{Archive, ArchiveLocation, ORGS, Records, TotalsStore, WriterSettings};
+use crate::archive::{
+    Archive, ArchiveLocation, FollowSettings, ORGS, Records, TotalsStore, WriterSettings,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::sql::sql_version;
 use crate::telemetry::Telemetry;
@@ -56,7 +58,7 @@ pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archi
         return Err(nothing_at(location));
     }
     let settings = WriterSettings::default();
-    Ok(Archive::open(store, clock(), Telemetry::new(), settings, None).await?)
+    Ok(Archive::open(store, clock(), Telemetry::new(), settings, FollowSettings::default()).await?)
 }
 
 /// The archive's checkpoints of totals.
@@ -80,7 +82,7 @@ pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings
             dedupe_bytes_max: bytes(args.dedupe_memory),
             ..WriterSettings::default()
         },
-        follow_interval: Some(FOLLOW_INTERVAL),
+        follow: FollowSettings { interval: Some(FOLLOW_INTERVAL), probe: location.log_probe() },
         staleness_max: args.max_staleness,
         cache_bytes_max: bytes(args.cache_memory),
         checkpoint_work_max: Some(CHECKPOINT_WORK_MAX),

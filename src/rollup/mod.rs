@@ -25,10 +25,8 @@ use tokio::time::Instant;
 pub use self::partial::{Partial, PartialCell};
 pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 
-use self::cache::PartialCache;
 use self::org_state::OrgState;
 use self::sources::Sources;
-use self::totals::Bases;
 use crate::archive::{DataFile, PartialMaker, Snapshot, TotalsStore};
 use crate::byte_lru::ByteLru;
 use crate::clock::{Clock, Micros};
@@ -74,8 +72,7 @@ impl Rollup {
         telemetry: Telemetry,
     ) -> Self {
         let half = cache_bytes_max / 2;
-        let partials = Arc::new(PartialCache::new(half, engine.clone(), telemetry.clone()));
-        let sources = Sources { partials, engine, bases: totals.map(Bases::new) };
+        let sources = Sources::new(engine, totals, half, telemetry.clone());
         Self { sources, orgs: Mutex::new(ByteLru::new(half)), telemetry }
     }
 
@@ -96,6 +93,7 @@ impl Rollup {
                 Ok(true) => (PAUSES_OF_WORK * began.elapsed()).max(PAUSE),
                 Err(error) => {
                     tracing::warn!(%error, "no checkpoint of totals this time");
+                    self.telemetry.rollup.checkpoint_failures.inc();
                     PAUSE_AFTER_ERROR
                 }
             };

@@ -45,6 +45,12 @@ impl OrgState {
         if let Some(built) = Self::from_checkpoint(&org_id, &snapshot, now, sources).await {
             return Ok(built);
         }
+        // Few at a time, so that a thousand cold organisations do not read all files side by side.
+        // A checkpoint may have been made while this one waited.
+        let _turn = sources.full_sums.acquire().await;
+        if let Some(built) = Self::from_checkpoint(&org_id, &snapshot, now, sources).await {
+            return Ok(built);
+        }
         let mut usage = OrgUsage::around(now);
         let files = snapshot.files().filter(|file| file.may_hold_org(&org_id)).cloned().collect();
         for_each_file(files, &org_id, sources, |_, cells| usage.add(&cells)).await?;

@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::cache::PartialCache;
 use super::merge::{Inputs, merge};
 use super::org_usage::OrgUsage;
 use super::totals::{Base, Bases, work_of};
-use crate::archive::Snapshot;
+use crate::archive::{Snapshot, TotalsStore};
 use crate::clock::Micros;
 use crate::sql::{Engine, SqlError};
+use crate::telemetry::Telemetry;
+
+/// Organisations that are added up from all live files side by side.
+const FULL_SUMS_MAX: usize = 4;
 
 /// Partials, checkpoints of totals, and rows.
 #[derive(Debug)]
@@ -19,9 +25,29 @@ pub struct Sources {
     pub engine: Arc<Engine>,
     /// Checkpoints; `None` to do without.
     pub bases: Option<Bases>,
+    /// Taken by whoever adds up all live files.
+    pub full_sums: Semaphore,
+    telemetry: Telemetry,
 }
 
 impl Sources {
+    /// Sources without anything in memory yet.
+    pub fn new(
+        engine: Arc<Engine>,
+        totals: Option<TotalsStore>,
+        partials_bytes_max: usize,
+        telemetry: Telemetry,
+    ) -> Self {
+        let partials = PartialCache::new(partials_bytes_max, engine.clone(), telemetry.clone());
+        Self {
+            partials: Arc::new(partials),
+            engine,
+            bases: totals.map(Bases::new),
+            full_sums: Semaphore::new(FULL_SUMS_MAX),
+            telemetry,
+        }
+    }
+
     /// Makes a checkpoint of `snapshot` if adding up what is in none yet is more than `work_max`,
     /// in files of a usual commit. True if there was something to do.
     ///
@@ -46,6 +72,7 @@ impl Sources {
         let (cells, hours_from) = self.add_up(base, snapshot, now).await?;
         let totals = bases.store().put(snapshot, hours_from, cells).await?;
         bases.join(totals, snapshot).await;
+        self.telemetry.rollup.checkpoints.inc();
         Ok(true)
     }
 

@@ -8,7 +8,7 @@ use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::app::{App, AppError, Form, Receipt, Settings};
-use tokenlake::archive::WriterSettings;
+use tokenlake::archive::{FollowSettings, WriterSettings};
 use tokenlake::clock::{Micros, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::exposition::{Collect, Format};
@@ -34,7 +34,7 @@ pub fn memory() -> Arc<dyn ObjectStore> {
 pub fn settings() -> Settings {
     Settings {
         writer: WriterSettings { checkpoint_every: 100, ..WriterSettings::default() },
-        follow_interval: None,
+        follow: FollowSettings::default(),
         staleness_max: Duration::ZERO,
         cache_bytes_max: 64 << 20,
         checkpoint_work_max: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use object_store::memory::InMemory;
 use serde_json::{Map, Value};
 use tokenlake::app::{App, AppError, Form, Receipt, Settings};
-use tokenlake::archive::{Snapshot, WriterSettings};
+use tokenlake::archive::{FollowSettings, Snapshot, WriterSettings};
 use tokenlake::clock::{Clock as _, ManualClock, Micros, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::exposition::{Collect, Format};
@@ -39,7 +39,7 @@ impl Lake {
     pub async fn on(store: Arc<InMemory>, clock: Arc<ManualClock>, cache_bytes_max: usize) -> Self {
         let settings = Settings {
             writer: WriterSettings::default(),
-            follow_interval: None,
+            follow: FollowSettings::default(),
             staleness_max: Duration::ZERO,
             cache_bytes_max,
             checkpoint_work_max: None,
