@@ -11,12 +11,12 @@ mod orgs;
 mod random;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use self::batches::Plan;
@@ -34,7 +34,7 @@ pub(super) const MODELS_MAX: usize = models::MODELS.len();
 /// Names that are claimed side by side.
 const CLAIMS: usize = 16;
 /// Memory for known ids: events come by time, so that three dates are all it needs.
-const DEDUPE_BYTES_MAX: usize = 256 << 20;
+const DEDUPE_BYTES_MAX: usize = 192 << 20;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// What was done.
@@ -58,14 +58,10 @@ pub(super) async fn run(
         WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() };
     let archive = Archive::open(store, clock, Telemetry::new(), settings, None).await?;
     claim(&archive, &plan.orgs).await?;
-    let (maker, batches) = make(plan);
-    let mut work =
-        Work { archive, events: args.events, began: Instant::now(), summary: Summary::default() };
-    let whole = work.commit(batches, stopped).await?;
+    let mut work = Work::new(archive, plan, args.events);
+    let whole = work.commit_all(stopped).await?;
     work.archive.close().await;
-    if whole {
-        maker.await.context("making events")??;
-    } else {
+    if !whole {
         print_note("stopped; the same command goes on from here");
     }
     work.summary.elapsed_ms = work.began.elapsed().as_millis();
@@ -84,17 +80,10 @@ async fn claim(archive: &Archive, orgs: &Orgs) -> Result<(), ArchiveError> {
     futures::stream::iter(claims).buffer_unordered(CLAIMS).try_collect().await
 }
 
-/// Makes the batches on a thread of its own: one waits while another is committed.
-fn make(plan: Plan) -> (JoinHandle<anyhow::Result<()>>, mpsc::Receiver<EventBatch>) {
-    let (ready, batches) = mpsc::channel(1);
-    let maker =
-        tokio::task::spawn_blocking(move || plan.make(|batch| ready.blocking_send(batch).is_ok()));
-    (maker, batches)
-}
-
 /// The work as far as it is.
 struct Work {
     archive: Archive,
+    plan: Arc<Plan>,
     /// How many there are to be.
     events: u64,
     began: Instant,
@@ -102,35 +91,44 @@ struct Work {
 }
 
 impl Work {
-    /// Commits batches as they come; false if it was stopped before the last.
-    async fn commit(
-        &mut self,
-        mut batches: mpsc::Receiver<EventBatch>,
-        stopped: impl Future<Output = ()>,
-    ) -> Result<bool, ArchiveError> {
+    fn new(archive: Archive, plan: Plan, events: u64) -> Self {
+        let summary = Summary::default();
+        Self { archive, plan: Arc::new(plan), events, began: Instant::now(), summary }
+    }
+
+    /// Commits all batches; false if it was stopped before the last.
+    async fn commit_all(&mut self, stopped: impl Future<Output = ()>) -> anyhow::Result<bool> {
         let mut stopped = std::pin::pin!(stopped);
-        let mut shown = self.began;
+        let (mut first, mut shown) = (0, self.began);
+        let mut ahead = self.make(first);
         loop {
-            let batch = tokio::select! {
+            let made = tokio::select! {
                 biased;
                 () = &mut stopped => return Ok(false),
-                batch = batches.recv() => batch,
+                made = ahead => made,
             };
-            let Some(batch) = batch else { return Ok(true) };
+            let Some(batch) = made.context("making events")?? else { return Ok(true) };
+            first += batch.len() as u64;
+            // The next is made while this one is committed.
+            ahead = self.make(first);
             let outcome = self.archive.submit(batch).await?;
             self.summary.accepted += outcome.accepted;
             self.summary.duplicates += outcome.duplicates;
             self.summary.commits += 1;
             if shown.elapsed() >= PROGRESS_EVERY {
                 shown = Instant::now();
-                self.show();
+                self.show(first);
             }
         }
     }
 
-    fn show(&self) {
-        let done = self.summary.accepted + self.summary.duplicates;
-        let rate = done as u128 * 1_000 / self.began.elapsed().as_millis().max(1);
+    fn make(&self, first: u64) -> JoinHandle<anyhow::Result<Option<EventBatch>>> {
+        let plan = self.plan.clone();
+        tokio::task::spawn_blocking(move || plan.batch(first))
+    }
+
+    fn show(&self, done: u64) {
+        let rate = u128::from(done) * 1_000 / self.began.elapsed().as_millis().max(1);
         print_note(&format!("{done} of {} events, {rate} a second", self.events));
     }
 }

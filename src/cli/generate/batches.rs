@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 
-use super::calendar::{Calendar, Slot};
+use super::calendar::Calendar;
 use super::event::Event;
 use super::orgs::Orgs;
 use super::random::Random;
@@ -23,66 +23,34 @@ pub(super) struct Plan {
     pub(super) now: Micros,
 }
 
-/// A batch in the making.
-struct Unfinished {
-    builder: EventBatchBuilder,
-    date: Micros,
-    events: usize,
-}
-
 impl Plan {
-    /// Makes all batches and gives each to `take`, until that says that no more are wanted.
-    pub(super) fn make(&self, mut take: impl FnMut(EventBatch) -> bool) -> anyhow::Result<()> {
-        let (mut batch, mut event) = (self.begin(0), Event::default());
-        for slot in self.calendar.slots() {
-            for number in slot.first..slot.first + slot.count {
-                let (mut random, ts) = self.event(&slot, number);
-                let date = ts.div_euclid(DAY);
-                if batch.date != date || batch.events == BATCH_EVENTS {
-                    let full = std::mem::replace(&mut batch, self.begin(date));
-                    if !full.finish()?.is_none_or(&mut take) {
-                        return Ok(());
-                    }
-                }
-                let org = self.orgs.any(&mut random).context("there is no organisation")?;
-                let model = org.model(&mut random).context("an organisation has no model")?;
-                event.fill(model, ts, &mut random);
-                batch.builder.push(batch.events, &event.fields(org.id.as_str(), model));
-                batch.events += 1;
+    /// The batch that begins with event `first`; `None` after the last.
+    ///
+    /// # Errors
+    /// If an event is not valid: the settings do not fit the clock.
+    pub(super) fn batch(&self, first: u64) -> anyhow::Result<Option<EventBatch>> {
+        let mut builder = EventBatchBuilder::new(OrgRule::Own, self.now);
+        let mut event = Event::default();
+        let mut only = None;
+        for (index, (number, slot)) in (0..).zip(self.calendar.events(first)).take(BATCH_EVENTS) {
+            let mut random = Random::new(self.seed, number);
+            let ts = slot.time_of(number, random.any());
+            let date = ts.div_euclid(DAY);
+            if *only.get_or_insert(date) != date {
+                break;
             }
+            let org = self.orgs.any(&mut random).context("there is no organisation")?;
+            let model = org.model(&mut random).context("an organisation has no model")?;
+            event.fill(model, ts, &mut random);
+            builder.push(index, &event.fields(org.id.as_str(), model));
         }
-        if let Some(last) = batch.finish()? {
-            take(last);
-        }
-        Ok(())
-    }
-
-    /// The stream and the time of an event.
-    fn event(&self, slot: &Slot, number: u64) -> (Random, Micros) {
-        let mut random = Random::new(self.seed, number);
-        let ts = slot.time_of(number, random.any());
-        (random, ts)
-    }
-
-    fn begin(&self, date: Micros) -> Unfinished {
-        let builder = EventBatchBuilder::new(OrgRule::Own, self.now);
-        Unfinished { builder, date, events: 0 }
-    }
-}
-
-impl Unfinished {
-    /// The batch; `None` if it has no event.
-    fn finish(self) -> anyhow::Result<Option<EventBatch>> {
-        if self.events == 0 {
-            return Ok(None);
-        }
-        let decoded = self.builder.finish()?;
-        if let Some(rejection) = decoded.rejections.first() {
-            anyhow::bail!(
+        let decoded = builder.finish()?;
+        match decoded.rejections.first() {
+            None => Ok(Some(decoded.batch).filter(|batch| !batch.is_empty())),
+            Some(rejection) => anyhow::bail!(
                 "a synthetic event was rejected: {}; choose another --until or --days",
                 rejection.error
-            );
+            ),
         }
-        Ok(Some(decoded.batch))
     }
 }

@@ -20,15 +20,14 @@ pub(super) struct Calendar {
     busy: Vec<u64>,
 }
 
-/// Some consecutive events and the slot in which they happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A short time and the events that happen in it.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
-    /// The slot's beginning.
     start: Micros,
-    /// The number of its first event.
-    pub(super) first: u64,
-    /// How many events it has.
-    pub(super) count: u64,
+    /// The number of the first event.
+    first: u64,
+    /// The number of the first event after it.
+    end: u64,
 }
 
 impl Calendar {
@@ -44,31 +43,31 @@ impl Calendar {
         Self { start, events, busy: busy.collect() }
     }
 
-    /// The slots that have events.
-    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+    /// The events from number `first` on, each with its slot.
+    pub(super) fn events(&self, first: u64) -> impl Iterator<Item = (u64, Slot)> {
+        self.slots().filter(move |slot| slot.end > first).flat_map(move |slot| {
+            (slot.first.max(first)..slot.end).map(move |number| (number, slot))
+        })
+    }
+
+    fn slots(&self) -> impl Iterator<Item = Slot> {
         let total = u128::from(self.busy.last().copied().unwrap_or(1));
-        // How many events happen up to the end of a slot.
-        let up_to = move |busy: u64| {
-            let share = u128::from(self.events) * u128::from(busy) / total;
-            u64::try_from(share).unwrap_or(u64::MAX)
-        };
         let starts = std::iter::successors(Some(self.start), |time| Some(time + SLOT));
         let mut first = 0;
-        let slots = starts.zip(&self.busy).map(move |(start, busy)| {
-            let slot = Slot { start, first, count: up_to(*busy) - first };
-            first = up_to(*busy);
-            slot
-        });
-        slots.filter(|slot| slot.count > 0)
+        starts.zip(&self.busy).map(move |(start, busy)| {
+            let end = u128::from(self.events) * u128::from(*busy) / total;
+            let end = u64::try_from(end).unwrap_or(u64::MAX);
+            Slot { start, first: std::mem::replace(&mut first, end), end }
+        })
     }
 }
 
 impl Slot {
-    /// The time of the slot's event `number`, counted over all slots; later events are not
-    /// earlier, whatever `random` is.
+    /// The time of event `number`; whatever `random` is, events are in the order of numbers.
     pub(super) fn time_of(&self, number: u64, random: u64) -> Micros {
         let slot = SLOT.unsigned_abs();
-        let offset = ((number - self.first) * slot + random % slot) / self.count.max(1);
+        let offset =
+            ((number - self.first) * slot + random % slot) / (self.end - self.first).max(1);
         self.start + Micros::try_from(offset).unwrap_or(SLOT - 1)
     }
 }
@@ -89,11 +88,8 @@ mod tests {
 
     fn times(events: u64, days: u32) -> Vec<Micros> {
         let calendar = Calendar::new(events, days, UNTIL);
-        let of = |slot: Slot| {
-            (slot.first..slot.first + slot.count)
-                .map(move |number| slot.time_of(number, number.wrapping_mul(0x9e37_79b9)))
-        };
-        calendar.slots().flat_map(of).collect()
+        let random = |number: u64| number.wrapping_mul(0x9e37_79b9);
+        calendar.events(0).map(|(number, slot)| slot.time_of(number, random(number))).collect()
     }
 
     #[test]
@@ -104,6 +100,16 @@ mod tests {
             assert!(times.is_sorted());
             assert!(times[0] >= UNTIL - Micros::from(days) * DAY);
             assert!(*times.last().unwrap() < UNTIL);
+        }
+    }
+
+    #[test]
+    fn a_later_start_passes_over_events_and_changes_none() {
+        let calendar = Calendar::new(50_000, 3, UNTIL);
+        let of = |first| calendar.events(first).map(|(number, slot)| (number, slot.start));
+        let all: Vec<_> = of(0).collect();
+        for first in [0, 1, 77, 25_000, 49_999, 50_000] {
+            assert!(of(first).eq(all.iter().copied().skip(first as usize)), "from {first}");
         }
     }
 
