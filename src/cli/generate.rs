@@ -24,6 +24,7 @@ use self::calendar::Calendar;
 use self::orgs::Orgs;
 use super::args::GenerateArgs;
 use super::{open, print_note, print_result, serve};
+use crate::app::{App, Settings};
 use crate::archive::{Archive, ArchiveError, ArchiveLocation, WriterSettings};
 use crate::clock::Micros;
 use crate::event::EventBatch;
@@ -35,6 +36,8 @@ pub(super) const MODELS_MAX: usize = models::MODELS.len();
 const CLAIMS: usize = 16;
 /// Memory for known ids: events come by time, so that three dates are all it needs.
 const DEDUPE_BYTES_MAX: usize = 192 << 20;
+/// Memory for checkpoints of totals in the making.
+const CACHE_BYTES_MAX: usize = 32 << 20;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// What was done.
@@ -54,19 +57,29 @@ pub(super) async fn run(
     let stopped = serve::stop_signal()?;
     let (store, clock) = (open::store(location)?, open::clock());
     let plan = plan(&args, clock.now())?;
-    let settings =
-        WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() };
-    let archive = Archive::open(store, clock, Telemetry::new(), settings, None).await?;
-    claim(&archive, &plan.orgs).await?;
-    let mut work = Work::new(archive, plan, args.events);
+    let app = App::open(store, clock, Telemetry::new(), settings()).await?;
+    claim(app.archive(), &plan.orgs).await?;
+    let mut work = Work::new(app, plan, args.events);
     let whole = work.commit_all(stopped).await?;
-    work.archive.close().await;
+    work.app.close().await;
     if !whole {
         print_note("stopped; the same command goes on from here");
     }
     work.summary.elapsed_ms = work.began.elapsed().as_millis();
     print_result(&serde_json::to_string(&work.summary)?);
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Files carry their partials, and checkpoints of totals are made, as a server would.
+fn settings() -> Settings {
+    Settings {
+        writer: WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() },
+        follow_interval: None,
+        staleness_max: Duration::ZERO,
+        cache_bytes_max: CACHE_BYTES_MAX,
+        checkpoint_work_max: Some(open::CHECKPOINT_WORK_MAX),
+        body_bytes_max: 0,
+    }
 }
 
 fn plan(args: &GenerateArgs, now: Micros) -> anyhow::Result<Plan> {
@@ -82,7 +95,7 @@ async fn claim(archive: &Archive, orgs: &Orgs) -> Result<(), ArchiveError> {
 
 /// The work as far as it is.
 struct Work {
-    archive: Archive,
+    app: App,
     plan: Arc<Plan>,
     /// How many there are to be.
     events: u64,
@@ -91,9 +104,9 @@ struct Work {
 }
 
 impl Work {
-    fn new(archive: Archive, plan: Plan, events: u64) -> Self {
+    fn new(app: App, plan: Plan, events: u64) -> Self {
         let summary = Summary::default();
-        Self { archive, plan: Arc::new(plan), events, began: Instant::now(), summary }
+        Self { app, plan: Arc::new(plan), events, began: Instant::now(), summary }
     }
 
     /// Commits all batches; false if it was stopped before the last.
@@ -111,7 +124,7 @@ impl Work {
             first += batch.len() as u64;
             // The next is made while this one is committed.
             ahead = self.make(first);
-            let outcome = self.archive.submit(batch).await?;
+            let outcome = self.app.archive().submit(batch).await?;
             self.summary.accepted += outcome.accepted;
             self.summary.duplicates += outcome.duplicates;
             self.summary.commits += 1;
