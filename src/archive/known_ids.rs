@@ -143,11 +143,15 @@ impl KnownIds {
         let (found, wanted): (Vec<&Wanted<'_>>, Vec<&Wanted<'_>>) =
             events.iter().copied().partition(|event| known.ids.contains(&event.hash));
         let mut found: HashSet<_> = found.into_iter().map(|event| event.hash).collect();
+        let suspected = |file: &&Arc<DataFile>| file.may_hold_any(wanted.iter().map(|e| e.hash));
+        let suspects: Vec<_> = known.unread.iter().filter(suspected).cloned().collect();
+        if suspects.is_empty() {
+            return Ok(found);
+        }
+        self.telemetry.ingest.dedupe_file_reads.add(suspects.len());
+        // Copies of the ids take as long as the rest of a look, and files are seldom asked.
         let wanted: HashMap<EventHash, String> =
             wanted.into_iter().map(|event| (event.hash, event.event_id.to_owned())).collect();
-        let suspects = known.unread.iter().filter(|file| file.may_hold_any(wanted.keys().copied()));
-        let suspects: Vec<_> = suspects.cloned().collect();
-        self.telemetry.ingest.dedupe_file_reads.add(suspects.len());
         let (reader, wanted) = (self.reader.clone(), Arc::new(wanted));
         let asked = futures::stream::iter(suspects).map(move |file| {
             let (reader, wanted) = (reader.clone(), wanted.clone());

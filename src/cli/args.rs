@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
+use super::generate::MODELS_MAX;
 use super::units::{parse_bytes, parse_duration};
 use crate::access::Scope;
 use crate::archive::ArchiveLocation;
+use crate::clock::Micros;
 use crate::event::OrgId;
+use crate::event::time::from_text;
 
 /// Exact, scoped, instant LLM usage metrics for Prometheus, from Parquet in object storage.
 #[derive(Debug, Parser)]
@@ -61,6 +64,9 @@ pub enum Command {
     Key(KeyCommand),
     /// Recompute everything from the raw rows and compare; exit 1 on any difference.
     Verify,
+    /// Fill an archive with synthetic events, for measurements.
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 /// Settings of the server.
@@ -95,6 +101,35 @@ pub struct ServeArgs {
     /// each commit is paid for. At most 5s: whoever sends events waits for it.
     #[arg(long, env = "TOKENLAKE_COMMIT_INTERVAL", value_name = "TIME", value_parser = parse_commit_interval)]
     pub commit_interval: Option<Duration>,
+}
+
+/// What to fill an archive with. The same settings make the same events.
+#[derive(Debug, ClapArgs)]
+pub struct GenerateArgs {
+    /// How many events.
+    #[arg(long, env = "TOKENLAKE_EVENTS", value_name = "N", default_value = "1000000")]
+    pub events: u64,
+
+    /// How many organisations, org-0000 and so on; the first sends most.
+    #[arg(long, env = "TOKENLAKE_ORGS", value_name = "N", default_value = "1000", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub orgs: u32,
+
+    /// How many models; each organisation uses some of them.
+    #[arg(long, env = "TOKENLAKE_MODELS", value_name = "N", default_value = "15", value_parser = parse_models)]
+    pub models: usize,
+
+    /// Over how many days the events are spread.
+    #[arg(long, env = "TOKENLAKE_DAYS", value_name = "N", default_value = "90", value_parser = value_parser!(u32).range(1..=3_650))]
+    pub days: u32,
+
+    /// Before when all events happen, in RFC 3339. Default: now, so that a later run makes events
+    /// of later times.
+    #[arg(long, env = "TOKENLAKE_UNTIL", value_name = "TIME", value_parser = from_text)]
+    pub until: Option<Micros>,
+
+    /// What all that is random depends on.
+    #[arg(long, env = "TOKENLAKE_SEED", value_name = "N", default_value = "1")]
+    pub seed: u64,
 }
 
 /// What to do with access keys.
@@ -144,4 +179,9 @@ fn parse_org(text: &str) -> Result<OrgId, String> {
 fn parse_commit_interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text)?;
     if interval <= Duration::from_secs(5) { Ok(interval) } else { Err("more than 5s".to_owned()) }
+}
+
+fn parse_models(text: &str) -> Result<usize, String> {
+    let models = text.parse().ok().filter(|models| (1..=MODELS_MAX).contains(models));
+    models.ok_or_else(|| format!("not a number from 1 to {MODELS_MAX}"))
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod demo;
+mod generate;
 mod key;
 mod logging;
 mod open;
@@ -42,6 +43,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Demo(command) => demo::run(&args.archive, command).await,
         Command::Key(command) => key::run(&args.archive, command).await,
         Command::Verify => verify::run(&args.archive).await,
+        Command::Generate(command) => generate::run(&args.archive, command).await,
     }
 }
 

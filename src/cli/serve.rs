@@ -91,7 +91,7 @@ pub(super) async fn serve(
 }
 
 /// Ends at SIGTERM or SIGINT. They are caught from this call on, not from its first poll.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

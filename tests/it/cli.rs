@@ -3,5 +3,6 @@
 mod damage;
 mod demo;
 mod flags;
+mod generate;
 mod keys;
 mod stop;

@@ -1,0 +1,147 @@
+//! `tokenlake generate`: an archive of any size, filled with synthetic events.
+//!
+//! The events depend on the settings alone, so that a second run finds each of them again. They
+//! take the way of all events: checked, searched for, written, committed.
+
+mod batches;
+mod calendar;
+mod event;
+mod models;
+mod orgs;
+mod random;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use self::batches::Plan;
+use self::calendar::Calendar;
+use self::orgs::Orgs;
+use super::args::GenerateArgs;
+use super::{open, print_note, print_result, serve};
+use crate::app::{App, Settings};
+use crate::archive::{Archive, ArchiveError, ArchiveLocation, WriterSettings};
+use crate::clock::Micros;
+use crate::event::EventBatch;
+use crate::telemetry::Telemetry;
+
+/// How many models there are to choose from.
+pub(super) const MODELS_MAX: usize = models::MODELS.len();
+/// Names that are claimed side by side.
+const CLAIMS: usize = 16;
+/// Memory for known ids: events come by time, so that three dates are all it needs.
+const DEDUPE_BYTES_MAX: usize = 192 << 20;
+/// Memory for checkpoints of totals in the making.
+const CACHE_BYTES_MAX: usize = 32 << 20;
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// What was done.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    accepted: usize,
+    duplicates: usize,
+    commits: usize,
+    elapsed_ms: u128,
+}
+
+/// Fills the archive; exit status 1 if a signal came first.
+pub(super) async fn run(
+    location: &ArchiveLocation,
+    args: GenerateArgs,
+) -> anyhow::Result<ExitCode> {
+    let stopped = serve::stop_signal()?;
+    let (store, clock) = (open::store(location)?, open::clock());
+    let plan = plan(&args, clock.now())?;
+    let app = App::open(store, clock, Telemetry::new(), settings()).await?;
+    claim(app.archive(), &plan.orgs).await?;
+    let mut work = Work::new(app, plan, args.events);
+    let whole = work.commit_all(stopped).await?;
+    work.app.close().await;
+    if !whole {
+        print_note("stopped; the same command goes on from here");
+    }
+    work.summary.elapsed_ms = work.began.elapsed().as_millis();
+    print_result(&serde_json::to_string(&work.summary)?);
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Files carry their partials, and checkpoints of totals are made, as a server would.
+fn settings() -> Settings {
+    Settings {
+        writer: WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() },
+        follow_interval: None,
+        staleness_max: Duration::ZERO,
+        cache_bytes_max: CACHE_BYTES_MAX,
+        checkpoint_work_max: Some(open::CHECKPOINT_WORK_MAX),
+        body_bytes_max: 0,
+    }
+}
+
+fn plan(args: &GenerateArgs, now: Micros) -> anyhow::Result<Plan> {
+    let orgs = Orgs::new(args.orgs, args.models, args.seed)?;
+    let calendar = Calendar::new(args.events, args.days, args.until.unwrap_or(now));
+    Ok(Plan { seed: args.seed, orgs, calendar, now })
+}
+
+async fn claim(archive: &Archive, orgs: &Orgs) -> Result<(), ArchiveError> {
+    let claims = orgs.ids().map(|org_id| archive.records().claim_org(org_id));
+    futures::stream::iter(claims).buffer_unordered(CLAIMS).try_collect().await
+}
+
+/// The work as far as it is.
+struct Work {
+    app: App,
+    plan: Arc<Plan>,
+    /// How many there are to be.
+    events: u64,
+    began: Instant,
+    summary: Summary,
+}
+
+impl Work {
+    fn new(app: App, plan: Plan, events: u64) -> Self {
+        let summary = Summary::default();
+        Self { app, plan: Arc::new(plan), events, began: Instant::now(), summary }
+    }
+
+    /// Commits all batches; false if it was stopped before the last.
+    async fn commit_all(&mut self, stopped: impl Future<Output = ()>) -> anyhow::Result<bool> {
+        let mut stopped = std::pin::pin!(stopped);
+        let (mut first, mut shown) = (0, self.began);
+        let mut ahead = self.make(first);
+        loop {
+            let made = tokio::select! {
+                biased;
+                () = &mut stopped => return Ok(false),
+                made = ahead => made,
+            };
+            let Some(batch) = made.context("making events")?? else { return Ok(true) };
+            first += batch.len() as u64;
+            // The next is made while this one is committed.
+            ahead = self.make(first);
+            let outcome = self.app.archive().submit(batch).await?;
+            self.summary.accepted += outcome.accepted;
+            self.summary.duplicates += outcome.duplicates;
+            self.summary.commits += 1;
+            if shown.elapsed() >= PROGRESS_EVERY {
+                shown = Instant::now();
+                self.show(first);
+            }
+        }
+    }
+
+    fn make(&self, first: u64) -> JoinHandle<anyhow::Result<Option<EventBatch>>> {
+        let plan = self.plan.clone();
+        tokio::task::spawn_blocking(move || plan.batch(first))
+    }
+
+    fn show(&self, done: u64) {
+        let rate = u128::from(done) * 1_000 / self.began.elapsed().as_millis().max(1);
+        print_note(&format!("{done} of {} events, {rate} a second", self.events));
+    }
+}
