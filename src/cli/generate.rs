@@ -25,7 +25,7 @@ use self::orgs::Orgs;
 use super::args::GenerateArgs;
 use super::{open, print_note, print_result, serve};
 use crate::app::{App, Settings};
-use crate::archive::{Archive, ArchiveError, ArchiveLocation, WriterSettings};
+use crate::archive::{Archive, ArchiveError, ArchiveLocation, FollowSettings, WriterSettings};
 use crate::clock::Micros;
 use crate::event::EventBatch;
 use crate::telemetry::Telemetry;
@@ -74,7 +74,7 @@ pub(super) async fn run(
 fn settings() -> Settings {
     Settings {
         writer: WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() },
-        follow_interval: None,
+        follow: FollowSettings::default(),
         staleness_max: Duration::ZERO,
         cache_bytes_max: CACHE_BYTES_MAX,
         checkpoint_work_max: Some(open::CHECKPOINT_WORK_MAX),
