@@ -8,7 +8,7 @@
 --          input_tokens .. reasoning_tokens  decimal(38,0), LLM tokens; null where no event has any
 --          cost_usd        decimal(38,12), dollars; null while no event is priced
 --          unpriced        count of events without a price
---          first_ts, last_ts  timestamp, UTC, microseconds
+--          last_ts         timestamp, UTC, microseconds
 --
 -- Sums are taken as decimals because a sum of int64 wraps around.
 SELECT
@@ -24,7 +24,6 @@ SELECT
     sum(CAST(reasoning_tokens AS decimal(38, 0))) AS reasoning_tokens,
     sum(CAST(cost_usd AS decimal(38, 12))) AS cost_usd,
     count(*) - count(cost_usd) AS unpriced,
-    min(ts) AS first_ts,
     max(ts) AS last_ts
 FROM events
 WHERE event_type = 'api_call'

@@ -1,7 +1,7 @@
 //! An hour that the rolling window cuts: its cost up to an instant.
 //!
-//! Most files need no look at their rows: a file whose events of the hour all lie on one side of
-//! the cut counts whole or not at all. The rows of a file that the cut goes through are read
+//! Most files need no look at their rows: one whose events of the hour all lie before the cut counts
+//! whole, and one that begins after it not at all. The rows of a file that the cut goes through are read
 //! once, and kept as sorted times with prefix sums while the hour is at the window's edge.
 
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl Share {
         if self.whole.last_ts <= until {
             return Some(self.whole.cost);
         }
-        if self.whole.first_ts > until {
+        if !self.file.may_hold_time(Micros::MIN, until) {
             return Some(0);
         }
         let rows = self.rows.as_ref()?;

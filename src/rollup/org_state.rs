@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::edge::Edge;
 use super::org_usage::{HourCost, OrgUsage};
@@ -15,8 +16,10 @@ use crate::archive::{ArchiveError, DataFile, Snapshot, date_of};
 use crate::clock::{DAY, HOUR, Micros};
 use crate::sql::SqlError;
 
-/// Files whose partials are made side by side.
-const SIDE_BY_SIDE: usize = 4;
+/// Files whose partials are read side by side.
+const SIDE_BY_SIDE: usize = 8;
+/// Up to so many files are read one after the other.
+const FEW: usize = 4;
 
 /// The usage of one organisation at a version, ready to move on.
 #[derive(Debug)]
@@ -201,7 +204,6 @@ impl OrgState {
         match self.usage.hour(hour) {
             None => Some(0),
             Some(all) if all.last_ts <= until => Some(all.cost),
-            Some(all) if all.first_ts > until => Some(0),
             Some(_) => self.edges.get(&hour)?.cost_until(until),
         }
     }
@@ -268,13 +270,25 @@ impl OrgState {
 /// Calls `each` with the organisation's cells in every file, in the order of `files`.
 async fn for_each_file(
     files: Vec<Arc<DataFile>>,
-    org_id: &str,
+    org_id: &Arc<str>,
     sources: &Sources,
     mut each: impl FnMut(Arc<DataFile>, Vec<PartialCell>),
 ) -> Result<(), SqlError> {
-    let reads = files.into_iter().map(|file| async move {
-        let cells = sources.partials.of_org(&file, org_id).await?;
-        Ok::<_, SqlError>((file, cells))
+    // Few are read here: another task's turn takes longer than a partial that is in memory.
+    let apart = files.len() > FEW;
+    let reads = files.into_iter().map(|file| {
+        let (partials, org_id) = (sources.partials.clone(), org_id.clone());
+        let read = async move {
+            let cells = partials.of_org(&file, &org_id).await?;
+            Ok::<_, SqlError>((file, cells))
+        };
+        async move {
+            if !apart {
+                return read.await;
+            }
+            let read = AbortOnDropHandle::new(tokio::spawn(read)).await;
+            read.map_err(|error| ArchiveError::internal("adding up a file", error))?
+        }
     });
     let mut reads = futures::stream::iter(reads).buffered(SIDE_BY_SIDE);
     while let Some((file, cells)) = reads.try_next().await? {

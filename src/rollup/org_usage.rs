@@ -13,13 +13,11 @@ const SPARE: Micros = DAY;
 /// Memory of an entry of a map beside its value: key, share of the node, allocations.
 const MAP_ENTRY_BYTES: usize = 96;
 
-/// One hour's cost and the times it comes from.
+/// One hour's cost and its latest event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HourCost {
     /// In units of 10⁻¹² dollars.
     pub cost: i128,
-    /// The earliest event.
-    pub first_ts: Micros,
     /// The latest event.
     pub last_ts: Micros,
 }
@@ -27,13 +25,12 @@ pub struct HourCost {
 impl HourCost {
     /// The cost of a cell.
     pub fn of(cell: &PartialCell) -> Self {
-        Self { cost: cell.totals.cost, first_ts: cell.first_ts, last_ts: cell.last_ts }
+        Self { cost: cell.totals.cost, last_ts: cell.last_ts }
     }
 
     /// Both together.
     pub fn merge(&mut self, other: Self) {
         self.cost += other.cost;
-        self.first_ts = self.first_ts.min(other.first_ts);
         self.last_ts = self.last_ts.max(other.last_ts);
     }
 }
@@ -103,7 +100,6 @@ impl OrgUsage {
         let blank = PartialRow {
             org_id: org_id.to_owned(),
             hour: earlier,
-            first_ts: last_ts,
             last_ts,
             ..PartialRow::default()
         };
@@ -127,7 +123,6 @@ impl OrgUsage {
         let hours = self.hours.iter().map(move |(hour, cost)| PartialRow {
             hour: *hour,
             cost: cost.cost,
-            first_ts: cost.first_ts,
             last_ts: cost.last_ts,
             ..of_hour.clone()
         });
@@ -185,7 +180,6 @@ mod tests {
                         input_tokens: cost / 7,
                         ..SeriesTotals::default()
                     },
-                    first_ts: hour + offset / 2,
                     last_ts: hour + offset,
                 }
             },

@@ -16,8 +16,6 @@ pub struct PartialCell {
     pub hour: Micros,
     /// Sums of the events.
     pub totals: SeriesTotals,
-    /// The earliest event.
-    pub first_ts: Micros,
     /// The latest event.
     pub last_ts: Micros,
 }
@@ -96,7 +94,6 @@ fn cell(row: PartialRow, names: &mut HashSet<Arc<str>>) -> PartialCell {
             cost: row.cost,
             unpriced: row.unpriced,
         },
-        first_ts: row.first_ts,
         last_ts: row.last_ts,
     }
 }

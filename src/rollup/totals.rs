@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Work to add up that makes a newer checkpoint worth a look.
 const WORK_MAX: u64 = 512;
 /// Rows that count as another file.
-const ROWS_OF_WORK: u64 = 16 * 1024;
+const ROWS_OF_WORK: u64 = 4 * 1024;
 
 /// A checkpoint, joined with what this process knows of the log.
 #[derive(Debug)]

@@ -32,7 +32,6 @@ pub fn cell_schema() -> SchemaRef {
         tokens("reasoning_tokens"),
         Field::new("cost_usd", DataType::Decimal128(SUM_DIGITS, MONEY_SCALE), false),
         Field::new("unpriced", DataType::Int64, false),
-        Field::new("first_ts", time(), false),
         Field::new("last_ts", time(), false),
     ]))
 }
@@ -72,7 +71,6 @@ pub fn cell_columns(rows: &[PartialRow]) -> Result<RecordBatch, SqlError> {
         sums(|row| row.reasoning_tokens, 0)?,
         sums(|row| row.cost, MONEY_SCALE)?,
         counts(|row| row.unpriced),
-        times(|row| row.first_ts),
         times(|row| row.last_ts),
     ];
     RecordBatch::try_new(cell_schema(), columns).map_err(|error| wrong(&error))

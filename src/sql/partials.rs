@@ -57,8 +57,6 @@ pub struct PartialRow {
     pub cost: i128,
     /// Events without a price.
     pub unpriced: u64,
-    /// The earliest event.
-    pub first_ts: Micros,
     /// The latest event.
     pub last_ts: Micros,
 }
@@ -169,7 +167,6 @@ fn rows_of(columns: &Columns<'_>) -> Result<Vec<PartialRow>, SqlError> {
     let mut reasoning = sums("reasoning_tokens", 0)?;
     let mut costs = sums("cost_usd", MONEY_SCALE)?;
     let mut unpriced = columns.counts("unpriced")?.into_iter();
-    let mut first = columns.times("first_ts")?.into_iter();
     let mut last = columns.times("last_ts")?.into_iter();
     // All columns of a batch are of one length, so they end together.
     let row = || {
@@ -186,7 +183,6 @@ fn rows_of(columns: &Columns<'_>) -> Result<Vec<PartialRow>, SqlError> {
             reasoning_tokens: reasoning.next()?,
             cost: costs.next()?,
             unpriced: unpriced.next()?,
-            first_ts: first.next()?,
             last_ts: last.next()?,
         })
     };

@@ -52,16 +52,16 @@ async fn a_partial_has_a_row_for_each_series_and_hour() {
         .map(|row| {
             let names = (row.provider.as_deref(), row.model.as_deref());
             let hours_ago = (NOW / HOUR * HOUR - row.hour) / HOUR;
-            let times = [NOW - row.first_ts, NOW - row.last_ts];
-            (names, hours_ago, row.requests, row.unpriced, row.cost, times)
+            let last = NOW - row.last_ts;
+            (names, hours_ago, row.requests, row.unpriced, row.cost, last)
         })
         .collect();
     let (openai, gpt, unit) = (Some("openai"), Some("gpt-4o"), 100_000_000_000);
     let expected = [
-        ((openai, gpt), 2, 1, 0, unit, [2 * HOUR, 2 * HOUR]),
-        ((None, gpt), 1, 1, 0, unit, [HOUR, HOUR]),
-        ((openai, None), 1, 1, 0, unit, [HOUR, HOUR]),
-        ((openai, gpt), 0, 3, 1, 5 * unit, [1, 0]),
+        ((openai, gpt), 2, 1, 0, unit, 2 * HOUR),
+        ((None, gpt), 1, 1, 0, unit, HOUR),
+        ((openai, None), 1, 1, 0, unit, HOUR),
+        ((openai, gpt), 0, 3, 1, 5 * unit, 0),
     ];
     assert_eq!(shown, expected);
     assert!(rows.iter().all(|row| row.org_id == "acme"));

@@ -103,7 +103,7 @@ async fn columns_have_the_names_and_types_that_the_files_promise() {
              input_tokens decimal(38,0), output_tokens decimal(38,0), \
              cached_input_tokens decimal(38,0), cache_write_tokens decimal(38,0), \
              reasoning_tokens decimal(38,0), cost_usd decimal(38,12), unpriced count, \
-             first_ts utc, last_ts utc",
+             last_ts utc",
         ),
         ("edge_rows.sql", "ts utc, cost_usd decimal(38,12)"),
         (
