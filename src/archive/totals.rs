@@ -238,9 +238,11 @@ impl TotalsStore {
         found.map_err(|error| ArchiveError::unavailable(format!("listing {folder}"), error))
     }
 
-    /// Removes all that is older than the marks kept; also what a crash left without a mark.
+    /// Removes all that is older than the marks kept; also what a crash left without a mark. Marks
+    /// of later versions are not counted: they may be of a log that was set back.
     async fn clean(&self, snapshot: &Snapshot) -> Result<(), ArchiveError> {
-        let marks = self.marks(snapshot).await?;
+        let mut marks = self.marks(snapshot).await?;
+        marks.retain(|version| *version <= snapshot.version());
         let Some(oldest) = marks.iter().rev().nth(KEPT - 1) else { return Ok(()) };
         for path in self.list(snapshot).await? {
             if paths::totals_version(&path).is_some_and(|version| version < *oldest) {
