@@ -162,7 +162,7 @@ impl TotalsStore {
     }
 
     /// The files that came with new events after version `after`, up to and with the version of
-    /// `snapshot`; `None` if that is no longer known.
+    /// `snapshot`; `None` if that is no longer known, or another program deleted events meanwhile.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -177,7 +177,9 @@ impl TotalsStore {
         }
         let entries = (after + 1..=known_after).map(|version| async move {
             let entry = self.log.read(version).await?;
-            let Some(entry) = entry else { return Ok(None) };
+            let Some(entry) = entry.filter(|entry| !entry.deletes_events()) else {
+                return Ok(None);
+            };
             let adds = entry.adds.iter().filter(|add| add.data_change);
             let files = adds.map(|add| DataFile::from_add(add).map(Arc::new));
             files.collect::<Result<Vec<_>, ArchiveError>>().map(Some)
