@@ -82,8 +82,22 @@ impl TestApp {
 
     /// The body of a scrape.
     pub async fn try_scrape(&self, org: &str) -> Result<String, AppError> {
+        self.scrape_as(org, &[]).await
+    }
+
+    /// The body of a scrape that works and shows all that there is.
+    pub async fn body(&self, org: &str) -> String {
+        self.scrape_as(org, &["core", "tokens", "pricing", "freshness"]).await.unwrap()
+    }
+
+    /// Makes a checkpoint of totals.
+    pub async fn checkpoint(&self) {
+        self.app.checkpoint().await.unwrap();
+    }
+
+    async fn scrape_as(&self, org: &str, collect: &[&str]) -> Result<String, AppError> {
         let org = OrgId::parse(org).unwrap();
-        let collect = Collect::parse(std::iter::empty()).unwrap();
+        let collect = Collect::parse(collect.iter().copied()).unwrap();
         let form = Form { collect, format: Format::Text004, gzip: false };
         let body = self.app.scrape(&org, form, self.app.now()).await?;
         Ok(String::from_utf8(body.into()).unwrap())

@@ -1,0 +1,7 @@
+//! Checkpoints of totals, and the partials that data files carry: what is read instead of rows, and
+//! that nothing shown depends on it.
+
+mod cleaning;
+mod cold;
+mod damage;
+mod log;
