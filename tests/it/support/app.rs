@@ -135,12 +135,17 @@ pub fn value<'a>(text: &'a str, sample: &str) -> &'a str {
 
 /// Verifies the archive from its raw rows; gives the number of its events.
 pub async fn verified(store: &Arc<dyn ObjectStore>) -> u64 {
+    let report = verify(store).await;
+    assert_eq!(report.differences, Vec::<String>::new());
+    report.events
+}
+
+/// What verifying the archive finds.
+pub async fn verify(store: &Arc<dyn ObjectStore>) -> maintain::Report {
     let TestApp { app, .. } = TestApp::open(store).await;
     let engine = Arc::new(Engine::new(store.clone()).unwrap());
     let rollup = Rollup::new(engine.clone(), None, 1 << 20, Telemetry::new());
-    let report = maintain::verify(app.archive(), &engine, &rollup, NOON, |_, _| ()).await.unwrap();
-    assert_eq!(report.differences, Vec::<String>::new());
-    report.events
+    maintain::verify(app.archive(), &engine, &rollup, NOON, |_, _| ()).await.unwrap()
 }
 
 /// The paths below `prefix`, sorted.
