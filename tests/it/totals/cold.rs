@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use object_store::ObjectStore;
 use tokenlake::app::Settings;
+use tokenlake::archive::TotalsStore;
 use tokenlake::clock::{DAY, SECOND};
+use tokenlake::rollup::{Rollup, UsageView};
+use tokenlake::sql::{Engine, sql_version};
+use tokenlake::telemetry::Telemetry;
 
 use crate::stores::{CountingStore, Op, Verb};
 use crate::support::app::{NOON, TestApp, data_files, log_entry, memory, settings};
@@ -102,6 +106,47 @@ async fn windows_of_any_clock_are_those_of_a_full_build() {
         app.clock.set(made_at);
         app.checkpoint().await;
         app.clock.set(NOON);
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_made_after_the_clock_was_set_back_serves() {
+    let store = with_checkpoint().await;
+    let (app, now) = (TestApp::open(&store).await, NOON - 3 * DAY);
+    send(&app, 6..7).await;
+    app.clock.set(now);
+    app.checkpoint().await;
+    let (cold, counting) = counted(&store).await;
+    cold.clock.set(now);
+    assert_eq!(cold.body(ORGS[0]).await, full(&store, now).await[0]);
+    let ops = counting.take();
+    let files = ops.iter().filter(|op| op.path.as_ref().starts_with("events/event_date="));
+    assert_eq!(files.count(), 0, "{ops:?}");
+}
+
+#[tokio::test]
+async fn a_scrape_that_was_overtaken_starts_where_the_checkpoint_meets_the_log() {
+    let store = with_checkpoint().await;
+    let app = TestApp::open(&store).await;
+    let early = app.app.archive().newest().await.unwrap();
+    send(&app, 6..9).await;
+    let late = app.app.archive().newest().await.unwrap();
+    let rollup = |totals| {
+        let engine = Arc::new(Engine::new(store.clone()).unwrap());
+        Rollup::new(engine, totals, 1 << 20, Telemetry::new())
+    };
+    let totals = TotalsStore::new(store.clone(), app.clock.clone(), sql_version()).unwrap();
+    let (cold, full) = (rollup(Some(totals)), rollup(None));
+    for (org, snapshot) in [(ORGS[0], &late), (ORGS[1], &early), (ORGS[1], &late)] {
+        let mut shown = Vec::new();
+        for (rollup, snapshot) in [(&cold, snapshot), (&full, &late)] {
+            let turn = rollup.turn(org).await;
+            let see = |view: &UsageView<'_>| {
+                (view.archive_version, view.rolling_cost, view.series.clone())
+            };
+            shown.push(rollup.show(turn, org, snapshot, NOON, see).await.unwrap());
+        }
+        assert_eq!(shown[0], shown[1], "{org} at {}", snapshot.version());
     }
 }
 

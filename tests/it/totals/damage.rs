@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use serde_json::Value;
+use tokenlake::clock::DAY;
 
 use crate::stores::{CountingStore, Fault, FaultyStore};
 use crate::support::app::{NOON, TestApp, log_entry, memory, paths, read, write};
@@ -122,6 +123,20 @@ async fn a_mark_under_the_name_of_another_version_is_not_believed() {
     }
     write(&store, &older, bytes[1].clone()).await;
     assert_same(&cold(&store, NOON).await, &expected, "swapped");
+}
+
+#[tokio::test]
+async fn a_mark_that_tells_of_other_hours_is_not_believed() {
+    let (store, _) = archive().await;
+    let mark = marks(&store).await.pop().unwrap();
+    let text = String::from_utf8(read(&store, &mark).await).unwrap();
+    let hours_from = serde_json::from_str::<Value>(&text).unwrap()["hours_from"].as_i64().unwrap();
+    // Of a clock that was set back that far, it has no hours.
+    let now = NOON - 3 * DAY;
+    let changed = text.replace(&hours_from.to_string(), &(hours_from - 3 * DAY).to_string());
+    assert_ne!(changed, text);
+    write(&store, &mark, changed.into()).await;
+    assert_same(&cold(&store, now).await, &full(&store, now).await, "three days before");
 }
 
 #[tokio::test]

@@ -18,11 +18,16 @@ use crate::support::totals::{
     ORGS, assert_like_full, assert_same, cold, delete, full, send, versions,
 };
 
+/// A process that makes a checkpoint of the log at version 4.
+async fn with_log_checkpoints(store: &Arc<dyn ObjectStore>) -> TestApp {
+    let writer = WriterSettings { checkpoint_every: 4, ..WriterSettings::default() };
+    TestApp::try_open(store, Settings { writer, ..settings() }).await.unwrap()
+}
+
 /// An archive at version 6 with a checkpoint of totals of version 2 and one of the log of 4.
 async fn newer_log_checkpoint() -> Arc<dyn ObjectStore> {
     let store = memory();
-    let writer = WriterSettings { checkpoint_every: 4, ..WriterSettings::default() };
-    let app = TestApp::try_open(&store, Settings { writer, ..settings() }).await.unwrap();
+    let app = with_log_checkpoints(&store).await;
     send(&app, 0..2).await;
     app.checkpoint().await;
     send(&app, 2..4).await;
@@ -95,6 +100,19 @@ async fn files_that_moved_after_a_checkpoint_count_once() {
     }
     TestApp::open(&store).await.checkpoint().await;
     assert!(has_cells(&reads(&store, "moved and gone, and a new one").await));
+}
+
+#[tokio::test]
+async fn what_moved_before_the_logs_checkpoint_counts_once() {
+    let store = memory();
+    let app = with_log_checkpoints(&store).await;
+    send(&app, 0..2).await;
+    app.checkpoint().await;
+    rewrite(&store).await;
+    send(&app, 2..3).await;
+    until_checkpoint(&store, 4).await;
+    let reads = reads(&store, "moved with version 3").await;
+    assert!(has_cells(&reads) && reads.contains(&log_entry(3)));
 }
 
 /// Makes a checkpoint of the log as another program does.
