@@ -8,3 +8,4 @@ mod cold;
 mod damage;
 mod log;
 mod many;
+mod races;
