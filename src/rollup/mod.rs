@@ -84,6 +84,8 @@ impl Rollup {
         clock: Arc<dyn Clock>,
         work_max: u64,
     ) {
+        // A server that has just started has scrapes to answer first.
+        tokio::time::sleep(PAUSE).await;
         loop {
             let snapshot = versions.borrow_and_update().clone();
             let began = Instant::now();
