@@ -10,6 +10,7 @@ mod error;
 mod events_table;
 mod partials;
 mod queries;
+mod rows_plan;
 
 pub use self::cell_columns::{cell_columns, cell_schema};
 pub use self::engine::Engine;
