@@ -189,7 +189,7 @@ async fn write_file(
     let hasher = to.hasher;
     let file = tokio::task::spawn_blocking(move || OpenFile::encode(&rows, &hasher));
     let partial = match &to.partials {
-        Some(maker) => NewPartial::make(maker.as_ref(), &path, for_partial).await,
+        Some(maker) => NewPartial::make(maker.clone(), &path, for_partial).await,
         None => None,
     };
     let file = file.await.map_err(encoding)??;

@@ -38,8 +38,11 @@ pub struct NewPartial {
 
 impl NewPartial {
     /// The partial of the rows of the new file `path`, if one can be made.
-    pub async fn make(maker: &dyn PartialMaker, path: &str, rows: RecordBatch) -> Option<Self> {
-        let cells = maker.make(path, rows).await;
+    pub async fn make(maker: Arc<dyn PartialMaker>, path: &str, rows: RecordBatch) -> Option<Self> {
+        // In a task of its own: not even a panic of it is the commit's.
+        let (sql_version, of) = (maker.sql_version(), path.to_owned());
+        let cells = tokio::spawn(async move { maker.make(&of, rows).await }).await;
+        let cells = cells.unwrap_or_else(|error| Err(error.into()));
         let cells = cells
             .inspect_err(|error| tracing::warn!(%error, path, "a data file goes without a partial"))
             .ok()?;
@@ -47,7 +50,7 @@ impl NewPartial {
         let bytes = bytes
             .inspect_err(|error| tracing::warn!(%error, path, "a data file goes without a partial"))
             .ok()??;
-        Some(Self { bytes, sql_version: maker.sql_version() })
+        Some(Self { bytes, sql_version })
     }
 }
 

@@ -200,7 +200,8 @@ impl TotalsStore {
         let mut files: Vec<_> = files.into_iter().flatten().collect();
         let Some(later) = snapshot.arrivals_since(known_after) else { return Ok(None) };
         files.extend(later.filter(|came| came.data_change).map(|came| came.file.clone()));
-        let rows = totals.rows.zip(rows_of(files.iter())).map(|(before, since)| before + since);
+        let rows = totals.rows.zip(rows_of(files.iter()));
+        let rows = rows.map(|(before, since)| before.saturating_add(since));
         let adds_up = rows.zip(rows_of(snapshot.files())).is_none_or(|(rows, live)| rows == live);
         Ok(adds_up.then_some(files))
     }

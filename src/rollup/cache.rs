@@ -15,11 +15,28 @@ use tokio::sync::OnceCell;
 use super::partial::{Partial, PartialCell};
 use crate::archive::{CheckedObject, DataFile, PartialMaker};
 use crate::byte_lru::ByteLru;
+use crate::error::Kind;
 use crate::sql::{Engine, SqlError, partial_rows, sql_version};
 use crate::telemetry::Telemetry;
 
-/// Of a larger stored partial, the cells of one organisation are read alone.
-const WHOLE_BYTES_MAX: u64 = 128 * 1024;
+/// Who asks for an organisation's cells in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// One who adds up many files; others may never ask.
+    Cold,
+    /// One who follows; all others will ask for this file too.
+    Fresh,
+}
+
+impl Ask {
+    /// Of a larger stored partial, the cells of one organisation are read alone.
+    fn whole_bytes_max(self) -> u64 {
+        match self {
+            Self::Cold => 128 * 1024,
+            Self::Fresh => 1024 * 1024,
+        }
+    }
+}
 
 /// A partial that is there, or that one of those who want it is making.
 type Slot = Arc<OnceCell<Arc<Partial>>>;
@@ -46,8 +63,9 @@ impl PartialCache {
         &self,
         file: &Arc<DataFile>,
         org_id: &str,
+        ask: Ask,
     ) -> Result<Vec<PartialCell>, SqlError> {
-        let large = self.stored(file).filter(|stored| stored.part_bytes() > WHOLE_BYTES_MAX);
+        let large = self.stored(file).filter(|stored| stored.part_bytes() > ask.whole_bytes_max());
         if let Some(stored) = large.filter(|_| !self.holds(file)) {
             self.telemetry.rollup.partial_cache_misses.inc();
             let rows = self.engine.stored_partial(stored, Some(org_id)).await?;
@@ -56,8 +74,7 @@ impl PartialCache {
         Ok(self.get(file).await?.of_org(org_id).to_vec())
     }
 
-    /// The partial of a file, of organisations in a range of names at least, piece by piece. What
-    /// is not in memory does not stay there.
+    /// A large partial, of organisations in a range of names at least, piece by piece.
     ///
     /// # Errors
     /// As [`PartialCache::get`].
@@ -67,7 +84,7 @@ impl PartialCache {
         orgs: (Bound<&str>, Bound<&str>),
         mut each: impl FnMut(&Partial),
     ) -> Result<(), SqlError> {
-        let Some(stored) = self.stored(file).filter(|_| !self.holds(file)) else {
+        let Some(stored) = self.stored(file) else {
             each(&*self.get(file).await?);
             return Ok(());
         };
@@ -90,15 +107,36 @@ impl PartialCache {
         }
         let made = slot.get_or_try_init(|| async {
             self.telemetry.rollup.partial_cache_misses.inc();
-            let rows = match self.stored(file) {
-                Some(stored) => self.engine.stored_partial(stored, None).await?,
-                None => self.engine.partial(file).await?,
-            };
-            Ok(Arc::new(Partial::new(rows)))
+            self.read(file).await
         });
         let made = made.await.cloned();
         self.settle(&file.path, &slot, made.as_ref().ok());
         made
+    }
+
+    async fn read(&self, file: &Arc<DataFile>) -> Result<Arc<Partial>, SqlError> {
+        let stored = match self.stored(file) {
+            Some(stored) => self.engine.stored_partial(stored, None).await,
+            None => return Ok(Arc::new(Partial::new(self.engine.partial(file).await?))),
+        };
+        let rows = match stored {
+            // The rows may be whole where what was made of them is not.
+            Err(error) if error.kind() == Kind::Corrupt => self.engine.partial(file).await?,
+            rows => rows?,
+        };
+        Ok(Arc::new(Partial::new(rows)))
+    }
+
+    /// The partial of a file that is not large; what is not in memory does not stay there.
+    ///
+    /// # Errors
+    /// As [`PartialCache::get`].
+    pub async fn small(&self, file: &Arc<DataFile>) -> Result<Option<Arc<Partial>>, SqlError> {
+        match self.stored(file).filter(|_| !self.holds(file)) {
+            None => self.get(file).await.map(Some),
+            Some(stored) if stored.part_bytes() > Ask::Cold.whole_bytes_max() => Ok(None),
+            Some(_) => self.read(file).await.map(Some),
+        }
     }
 
     /// Where the file's own partial is, if SQL of this version made it.

@@ -6,10 +6,15 @@
 
 use std::sync::Arc;
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
 use super::org_usage::HourCost;
 use crate::archive::DataFile;
 use crate::clock::{HOUR, Micros};
 use crate::sql::{EdgeRow, Engine, SqlError};
+
+/// Files whose rows are read side by side.
+const SIDE_BY_SIDE: usize = 8;
 
 /// One file's share of the hour.
 #[derive(Debug)]
@@ -56,14 +61,16 @@ impl Edge {
         org_id: &str,
         until: Micros,
     ) -> Result<(), SqlError> {
-        for share in &mut self.shares {
-            if share.cost_until(until).is_none() {
-                let to = self.hour + HOUR;
-                let rows = engine.edge_rows(&share.file, org_id, self.hour, to).await?;
+        let (from, to) = (self.hour, self.hour + HOUR);
+        let cut = self.shares.iter_mut().filter(|share| share.cost_until(until).is_none());
+        let reads: Vec<_> = cut
+            .map(|share| async move {
+                let rows = engine.edge_rows(&share.file, org_id, from, to).await?;
                 share.rows = Some(prefix_sums(rows));
-            }
-        }
-        Ok(())
+                Ok(())
+            })
+            .collect();
+        stream::iter(reads).buffer_unordered(SIDE_BY_SIDE).try_collect().await
     }
 
     /// Memory held, about.

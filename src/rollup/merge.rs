@@ -8,7 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::cache::PartialCache;
 use super::org_usage::OrgUsage;
@@ -20,6 +20,8 @@ use crate::sql::{PartialRow, SqlError, cell_columns, cell_schema, partial_rows};
 
 /// Memory for organisations that are being added up.
 const BYTES_MAX: usize = 32 << 20;
+/// Small partials that are read ahead.
+const AHEAD: usize = 16;
 /// Rows that are encoded together.
 const BATCH_ROWS: usize = 8 * 1024;
 
@@ -58,11 +60,20 @@ async fn merge_within(
                 pass.add(&Partial::new(partial_rows(&[cells])?));
             }
         }
-        for file in &inputs.files {
+        let small = inputs.files.iter().cloned().map(|file| async move {
+            let partial = partials.small(&file).await?;
+            Ok::<_, SqlError>((file, partial))
+        });
+        let mut small = stream::iter(small).buffered(AHEAD);
+        while let Some((file, partial)) = small.try_next().await? {
+            if let Some(partial) = partial {
+                pass.add(&partial);
+                continue;
+            }
             let orgs = (pass.from.clone(), pass.until.clone());
             let until = orgs.1.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let orgs = (Bound::Included(&*orgs.0), until);
-            partials.read_orgs(file, orgs, |partial| pass.add(partial)).await?;
+            partials.read_orgs(&file, orgs, |partial| pass.add(partial)).await?;
         }
         for rows in rows_of(&pass.orgs, inputs.hours_from).chunks(BATCH_ROWS) {
             writer.write(&cell_columns(rows)?)?;

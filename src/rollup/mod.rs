@@ -35,6 +35,8 @@ use crate::telemetry::Telemetry;
 
 /// The least time from one thought of a checkpoint of totals to the next.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The longest, so that what is to be added up does not grow without bound.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// As many times as long as a checkpoint took, none is made.
 const PAUSES_OF_WORK: u32 = 20;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(30);
@@ -93,7 +95,7 @@ impl Rollup {
             let pause = match self.sources.checkpoint(&snapshot, clock.now(), work_max).await {
                 Ok(false) => PAUSE,
                 // The time taken is a small share of all time.
-                Ok(true) => (PAUSES_OF_WORK * began.elapsed()).max(PAUSE),
+                Ok(true) => (PAUSES_OF_WORK * began.elapsed()).clamp(PAUSE, PAUSE_MAX),
                 Err(error) => {
                     tracing::warn!(%error, "no checkpoint of totals this time");
                     self.telemetry.rollup.checkpoint_failures.inc();

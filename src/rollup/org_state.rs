@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::cache::Ask;
 use super::edge::Edge;
 use super::org_usage::{HourCost, OrgUsage};
 use super::partial::PartialCell;
@@ -14,6 +15,7 @@ use super::sources::Sources;
 use super::usage::UsageView;
 use crate::archive::{ArchiveError, DataFile, Snapshot, date_of};
 use crate::clock::{DAY, HOUR, Micros};
+use crate::error::Kind;
 use crate::sql::SqlError;
 
 /// Files whose partials are read side by side.
@@ -45,47 +47,57 @@ impl OrgState {
         now: Micros,
         sources: &Sources,
     ) -> Result<Self, SqlError> {
-        if let Some(built) = Self::from_checkpoint(&org_id, &snapshot, now, sources).await {
+        if let Some(built) = Self::from_checkpoint(&org_id, &snapshot, now, sources).await? {
             return Ok(built);
         }
         // Few at a time, so that a thousand cold organisations do not read all files side by side.
         // A checkpoint may have been made while this one waited.
         let _turn = sources.full_sums.acquire().await;
-        if let Some(built) = Self::from_checkpoint(&org_id, &snapshot, now, sources).await {
+        if let Some(built) = Self::from_checkpoint(&org_id, &snapshot, now, sources).await? {
             return Ok(built);
         }
         let mut usage = OrgUsage::around(now);
         let files = snapshot.files().filter(|file| file.may_hold_org(&org_id)).cloned().collect();
-        for_each_file(files, &org_id, sources, |_, cells| usage.add(&cells)).await?;
+        for_each_file(files, Ask::Cold, &org_id, sources, |_, cells| usage.add(&cells)).await?;
         Ok(Self::new(org_id, snapshot, usage))
     }
 
-    /// `None` where no checkpoint serves: none is there, it is damaged, or the window begins before
-    /// the hours that it tells apart.
+    /// `None` where no checkpoint serves: none is there, it is damaged, the window begins before the
+    /// hours that it tells apart, or a file of its time was rewritten and is gone.
+    ///
+    /// # Errors
+    /// As [`OrgState::build`].
     async fn from_checkpoint(
         org_id: &Arc<str>,
         snapshot: &Arc<Snapshot>,
         now: Micros,
         sources: &Sources,
-    ) -> Option<Self> {
-        let bases = sources.bases.as_ref()?;
-        let base = bases.get(snapshot).await?;
-        let hours_from = base.totals().hours_from.max(OrgUsage::hours_around(now));
-        let mut usage = OrgUsage::from_hour(hours_from);
-        let snapshot = base.newer(snapshot);
-        let files = usage.covers(now).then(|| base.arrivals(&snapshot))??;
-        let files = files.into_iter().filter(|file| file.may_hold_org(org_id)).collect();
-        let read = async {
-            usage.add(&base.of_org(org_id).await?);
-            for_each_file(files, org_id, sources, |_, cells| usage.add(&cells)).await
+    ) -> Result<Option<Self>, SqlError> {
+        let Some(bases) = &sources.bases else { return Ok(None) };
+        let Some(base) = bases.get(snapshot).await.filter(|base| base.serves(now)) else {
+            return Ok(None);
         };
-        match read.await {
-            Ok(()) => Some(Self::new(org_id.clone(), snapshot, usage)),
-            Err(error) => {
+        let mut usage = OrgUsage::from_hour(base.hours_from(now));
+        let snapshot = base.newer(snapshot);
+        let Some(mut files) = base.arrivals(&snapshot) else { return Ok(None) };
+        match base.of_org(org_id).await {
+            Ok(cells) => usage.add(&cells),
+            Err(error) if error.kind() == Kind::Corrupt => {
                 tracing::warn!(%error, "a checkpoint of totals does not serve");
-                bases.give_up(&base, &error);
-                None
+                bases.give_up(&base);
+                return Ok(None);
             }
+            Err(error) => return Err(error),
+        }
+        files.retain(|file| file.may_hold_org(org_id));
+        let moved = files.iter().any(|file| !snapshot.is_live(file));
+        match for_each_file(files, Ask::Cold, org_id, sources, |_, cells| usage.add(&cells)).await {
+            Ok(()) => Ok(Some(Self::new(org_id.clone(), snapshot, usage))),
+            Err(error) if moved => {
+                tracing::debug!(%error, "a file that came after the checkpoint was rewritten");
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -132,7 +144,7 @@ impl OrgState {
         let moved = files.iter().any(|file| !snapshot.is_live(file));
         let mut came: Vec<(Arc<DataFile>, Vec<PartialCell>)> = Vec::new();
         let org_id = self.org_id.clone();
-        let read = for_each_file(files, &org_id, sources, |file, cells| {
+        let read = for_each_file(files, Ask::Fresh, &org_id, sources, |file, cells| {
             if !cells.is_empty() {
                 came.push((file, cells));
             }
@@ -221,7 +233,7 @@ impl OrgState {
         }
         let Some(edge) = self.edges.get_mut(&hour) else { return Ok(()) };
         match edge.read_rows(&sources.engine, &self.org_id, until).await {
-            Err(error) if error.kind() == crate::error::Kind::Corrupt => {
+            Err(error) if error.kind() == Kind::Corrupt => {
                 // The file may have been rewritten and removed since the edge was loaded.
                 self.load_edge(hour, sources).await?;
                 let Some(edge) = self.edges.get_mut(&hour) else { return Err(error) };
@@ -240,7 +252,7 @@ impl OrgState {
             .cloned()
             .collect();
         let mut edge = Edge::new(hour);
-        for_each_file(files, &self.org_id, sources, |file, cells| {
+        for_each_file(files, Ask::Cold, &self.org_id, sources, |file, cells| {
             let cells = cells.iter().filter(|cell| cell.hour == hour);
             cells.for_each(|cell| edge.add(&file, HourCost::of(cell)));
         })
@@ -270,6 +282,7 @@ impl OrgState {
 /// Calls `each` with the organisation's cells in every file, in the order of `files`.
 async fn for_each_file(
     files: Vec<Arc<DataFile>>,
+    ask: Ask,
     org_id: &Arc<str>,
     sources: &Sources,
     mut each: impl FnMut(Arc<DataFile>, Vec<PartialCell>),
@@ -279,7 +292,7 @@ async fn for_each_file(
     let reads = files.into_iter().map(|file| {
         let (partials, org_id) = (sources.partials.clone(), org_id.clone());
         let read = async move {
-            let cells = partials.of_org(&file, &org_id).await?;
+            let cells = partials.of_org(&file, &org_id, ask).await?;
             Ok::<_, SqlError>((file, cells))
         };
         async move {

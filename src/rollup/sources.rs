@@ -10,6 +10,7 @@ use super::org_usage::OrgUsage;
 use super::totals::{Base, Bases, work_of};
 use crate::archive::{Snapshot, TotalsStore};
 use crate::clock::Micros;
+use crate::error::Kind;
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
 
@@ -60,12 +61,13 @@ impl Sources {
         work_max: u64,
     ) -> Result<bool, SqlError> {
         let Some(bases) = &self.bases else { return Ok(false) };
-        let base = bases.get(snapshot).await;
-        if !is_due(base.as_ref(), snapshot, work_max) {
+        let serves = |base: &Arc<Base>| base.serves(now);
+        let known = bases.get(snapshot).await.filter(serves);
+        if !is_due(known.as_ref(), snapshot, work_max) {
             return Ok(false);
         }
         // Another replica may have made one just now.
-        let base = bases.look(snapshot).await;
+        let base = bases.look(snapshot).await.filter(serves).or(known);
         if !is_due(base.as_ref(), snapshot, work_max) {
             return Ok(true);
         }
@@ -82,23 +84,23 @@ impl Sources {
         snapshot: &Arc<Snapshot>,
         now: Micros,
     ) -> Result<(bytes::Bytes, Micros), SqlError> {
-        let hours_from = OrgUsage::hours_around(now);
-        let older = base.and_then(|base| {
-            let hours_from = base.totals().hours_from.max(hours_from);
-            let files = base.arrivals(snapshot)?;
-            let covered = OrgUsage::from_hour(hours_from).covers(now);
-            covered.then_some(Inputs { base: Some(base), files, hours_from })
-        });
-        if let Some(older) = older {
+        let arrivals = base.as_ref().and_then(|base| base.arrivals(snapshot));
+        if let Some((base, files)) = base.zip(arrivals) {
+            let hours_from = base.hours_from(now);
+            let older = Inputs { base: Some(base.clone()), files, hours_from };
             match merge(&older, &self.partials).await {
-                Ok(cells) => return Ok((cells, older.hours_from)),
+                Ok(cells) => return Ok((cells, hours_from)),
                 // It may be damaged, or a file of its time may have been rewritten since.
-                Err(error) => {
+                Err(error) if error.kind() == Kind::Corrupt => {
                     tracing::warn!(%error, "totals are added up from all files");
-                    older.base.iter().for_each(|base| bases.give_up(base, &error));
+                    if !base.is_sound().await? {
+                        bases.give_up(&base);
+                    }
                 }
+                Err(error) => return Err(error),
             }
         }
+        let hours_from = OrgUsage::hours_around(now);
         let files = snapshot.files().cloned().collect();
         let all = Inputs { base: None, files, hours_from };
         Ok((merge(&all, &self.partials).await?, hours_from))

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
+use super::org_usage::OrgUsage;
 use super::partial::{Partial, PartialCell};
 use crate::archive::{ArchiveError, DataFile, Snapshot, Totals, TotalsStore};
 use crate::clock::Micros;
@@ -37,6 +38,29 @@ impl Base {
     /// The checkpoint.
     pub fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    /// Hours from this one on are known apart to whoever starts here at `now`.
+    pub fn hours_from(&self, now: Micros) -> Micros {
+        self.totals.hours_from.max(OrgUsage::hours_around(now))
+    }
+
+    /// True if the window that ends at `now` begins after what is told apart.
+    pub fn serves(&self, now: Micros) -> bool {
+        OrgUsage::from_hour(self.hours_from(now)).covers(now)
+    }
+
+    /// True unless some of it is damaged or gone.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn is_sound(&self) -> Result<bool, SqlError> {
+        let all = self.totals.of_orgs((Bound::Unbounded, Bound::Unbounded))?;
+        match all.try_for_each(|_| std::future::ready(Ok(()))).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == Kind::Corrupt => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The newer of `snapshot` and the one that this was joined with.
@@ -144,12 +168,9 @@ impl Bases {
         Ok(self.join(totals, snapshot).await)
     }
 
-    /// No longer starts from a checkpoint that could not be added up, nor takes it again if it is
-    /// damaged or gone.
-    pub fn give_up(&self, base: &Arc<Base>, error: &SqlError) {
-        if error.kind() == Kind::Corrupt {
-            self.damaged.lock().insert(base.totals.version);
-        }
+    /// No longer starts from a checkpoint that is damaged or gone, nor takes it again.
+    pub fn give_up(&self, base: &Arc<Base>) {
+        self.damaged.lock().insert(base.totals.version);
         let mut known = self.known.lock();
         if known.as_ref().is_some_and(|known| Arc::ptr_eq(known, base)) {
             *known = None;
