@@ -234,3 +234,7 @@ fn first_row(names: &StringArray, is_past: impl Fn(&str) -> bool) -> usize {
 fn damaged(object: &CheckedObject, error: &ParquetError) -> ArchiveError {
     ArchiveError::of_read(object.path().as_ref(), error)
 }
+
+#[cfg(test)]
+#[path = "cells_tests.rs"]
+mod tests;

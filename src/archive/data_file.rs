@@ -138,6 +138,14 @@ impl DataFile {
         Self { path, size_bytes, date, rows: None, orgs, times, ids, checksums, partial: None }
     }
 
+    /// A file that is nothing but a partial by SQL of this version.
+    #[cfg(test)]
+    pub(crate) fn partial_for_tests(path: &str, bytes: &[u8], sql_version: Arc<str>) -> Self {
+        let (size, checksums) = (bytes.len() as u64, Checksums::of(bytes));
+        let partial = Some(StoredPartial { sql_version, range: 0..size });
+        Self { partial, ..Self::for_tests(path, size, NaiveDate::MIN, Some(checksums)) }
+    }
+
     /// Path relative to the archive.
     pub fn path_in_archive(&self) -> String {
         paths::in_archive(&self.path)

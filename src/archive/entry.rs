@@ -66,6 +66,14 @@ pub struct Entry {
     pub protocol: Option<Protocol>,
 }
 
+impl Entry {
+    /// True if it takes events out of the table, which this program refuses to follow. One who
+    /// opens the table at a later checkpoint of the log has not seen it.
+    pub fn deletes_events(&self) -> bool {
+        self.removes.iter().any(|remove| remove.data_change)
+    }
+}
+
 /// Reads an entry.
 ///
 /// # Errors

@@ -1,31 +1,16 @@
-//! Turning rows into a data file: sorted by (`org_id`, `ts`), zstd, dictionaries, page index, and
-//! a Bloom filter on `event_id`.
+//! Turning rows into a data file, sorted by (`org_id`, `ts`).
 
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
 
 use super::ArchiveError;
 use super::data_file::StoredPartial;
+use super::file_layout::{self, SORT_COLUMNS};
 use super::ids::{EventHash, IdHasher};
 use super::partial::NewPartial;
 use super::stats::Stats;
-
-/// Rows of a row group.
-const GROUP_ROWS: usize = 128 * 1024;
-/// Rows of a page: one org's hour should be a few pages.
-const PAGE_ROWS: usize = 4 * 1024;
-const ZSTD_LEVEL: i32 = 3;
-/// Batches ask for hundreds of ids at once, so that a filter must seldom be wrong to be of use.
-const BLOOM_FPP: f64 = 1e-4;
-const SORT_COLUMNS: [&str; 2] = ["org_id", "ts"];
-/// Texts that hardly repeat: a dictionary would only be built to be dropped.
-const UNIQUE_COLUMN: &str = "event_id";
 
 /// A file's bytes and what the log says of it.
 #[derive(Debug)]
@@ -61,8 +46,9 @@ impl OpenFile {
         let order = lexsort_to_indices(&sort.collect::<Vec<_>>(), None)
             .map_err(|error| internal(&error))?;
         let rows = take_record_batch(rows, &order).map_err(|error| internal(&error))?;
+        let options = file_layout::options(&rows).map_err(|error| internal(&error))?;
         let bytes = Vec::with_capacity(rows.num_rows() * 64);
-        let mut writer = ArrowWriter::try_new(bytes, rows.schema(), Some(properties(&rows)?))
+        let mut writer = ArrowWriter::try_new_with_options(bytes, rows.schema(), options)
             .map_err(|error| internal(&error))?;
         writer.write(&rows).map_err(|error| internal(&error))?;
         writer.flush().map_err(|error| internal(&error))?;
@@ -107,30 +93,4 @@ pub fn text<'a>(
     rows.column_by_name(name)
         .and_then(|column| column.as_string_opt::<i32>())
         .ok_or_else(|| ArchiveError::internal("reading a batch", format!("no text column {name}")))
-}
-
-fn properties(rows: &RecordBatch) -> Result<WriterProperties, ArchiveError> {
-    let level = ZstdLevel::try_new(ZSTD_LEVEL)
-        .map_err(|error| ArchiveError::internal("choosing compression", error))?;
-    let schema = rows.schema();
-    // Parquet counts leaf columns; those sorted by stand before the only nested one.
-    let sorting = SORT_COLUMNS.iter().filter_map(|name| {
-        let column_idx = i32::try_from(schema.index_of(name).ok()?).ok()?;
-        Some(SortingColumn { column_idx, descending: false, nulls_first: false })
-    });
-    let id = ColumnPath::from(UNIQUE_COLUMN);
-    let ids = u64::try_from(rows.num_rows().min(GROUP_ROWS)).unwrap_or(u64::MAX);
-    Ok(WriterProperties::builder()
-        .set_created_by(concat!("tokenlake ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_write_batch_size(PAGE_ROWS)
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .set_sorting_columns(Some(sorting.collect()))
-        .set_column_dictionary_enabled(id.clone(), false)
-        .set_column_bloom_filter_enabled(id.clone(), true)
-        .set_column_bloom_filter_fpp(id.clone(), BLOOM_FPP)
-        .set_column_bloom_filter_max_ndv(id, ids)
-        .build())
 }

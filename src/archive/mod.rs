@@ -15,6 +15,7 @@ mod disk;
 mod durable;
 mod entry;
 mod error;
+mod file_layout;
 mod file_read;
 mod file_write;
 mod follow;

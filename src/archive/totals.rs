@@ -162,7 +162,7 @@ impl TotalsStore {
     }
 
     /// The files that came with new events after version `after`, up to and with the version of
-    /// `snapshot`; `None` if that is no longer known.
+    /// `snapshot`; `None` if that is no longer known, or another program deleted events meanwhile.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -177,7 +177,9 @@ impl TotalsStore {
         }
         let entries = (after + 1..=known_after).map(|version| async move {
             let entry = self.log.read(version).await?;
-            let Some(entry) = entry else { return Ok(None) };
+            let Some(entry) = entry.filter(|entry| !entry.deletes_events()) else {
+                return Ok(None);
+            };
             let adds = entry.adds.iter().filter(|add| add.data_change);
             let files = adds.map(|add| DataFile::from_add(add).map(Arc::new));
             files.collect::<Result<Vec<_>, ArchiveError>>().map(Some)
@@ -238,9 +240,11 @@ impl TotalsStore {
         found.map_err(|error| ArchiveError::unavailable(format!("listing {folder}"), error))
     }
 
-    /// Removes all that is older than the marks kept; also what a crash left without a mark.
+    /// Removes all that is older than the marks kept; also what a crash left without a mark. Marks
+    /// of later versions are not counted: they may be of a log that was set back.
     async fn clean(&self, snapshot: &Snapshot) -> Result<(), ArchiveError> {
-        let marks = self.marks(snapshot).await?;
+        let mut marks = self.marks(snapshot).await?;
+        marks.retain(|version| *version <= snapshot.version());
         let Some(oldest) = marks.iter().rev().nth(KEPT - 1) else { return Ok(()) };
         for path in self.list(snapshot).await? {
             if paths::totals_version(&path).is_some_and(|version| version < *oldest) {

@@ -115,3 +115,7 @@ impl Pass {
 fn rows_of(orgs: &BTreeMap<Arc<str>, OrgUsage>, hours_from: Micros) -> Vec<PartialRow> {
     orgs.iter().flat_map(|(org_id, usage)| usage.rows(org_id, hours_from - HOUR)).collect()
 }
+
+#[cfg(test)]
+#[path = "merge_tests.rs"]
+mod tests;

@@ -31,5 +31,6 @@ mod scrape_text;
 mod stores;
 mod structure;
 mod support;
+mod totals;
 mod two_servers;
 mod window;

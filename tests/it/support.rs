@@ -14,6 +14,7 @@ pub mod random;
 pub mod rewrite;
 pub mod scrape;
 pub mod table;
+pub mod totals;
 pub mod trace;
 
 use std::time::{Duration, Instant};

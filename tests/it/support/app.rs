@@ -82,8 +82,22 @@ impl TestApp {
 
     /// The body of a scrape.
     pub async fn try_scrape(&self, org: &str) -> Result<String, AppError> {
+        self.scrape_as(org, &[]).await
+    }
+
+    /// The body of a scrape that works and shows all that there is.
+    pub async fn body(&self, org: &str) -> String {
+        self.scrape_as(org, &["core", "tokens", "pricing", "freshness"]).await.unwrap()
+    }
+
+    /// Makes a checkpoint of totals.
+    pub async fn checkpoint(&self) {
+        self.app.checkpoint().await.unwrap();
+    }
+
+    async fn scrape_as(&self, org: &str, collect: &[&str]) -> Result<String, AppError> {
         let org = OrgId::parse(org).unwrap();
-        let collect = Collect::parse(std::iter::empty()).unwrap();
+        let collect = Collect::parse(collect.iter().copied()).unwrap();
         let form = Form { collect, format: Format::Text004, gzip: false };
         let body = self.app.scrape(&org, form, self.app.now()).await?;
         Ok(String::from_utf8(body.into()).unwrap())
@@ -121,12 +135,17 @@ pub fn value<'a>(text: &'a str, sample: &str) -> &'a str {
 
 /// Verifies the archive from its raw rows; gives the number of its events.
 pub async fn verified(store: &Arc<dyn ObjectStore>) -> u64 {
+    let report = verify(store).await;
+    assert_eq!(report.differences, Vec::<String>::new());
+    report.events
+}
+
+/// What verifying the archive finds.
+pub async fn verify(store: &Arc<dyn ObjectStore>) -> maintain::Report {
     let TestApp { app, .. } = TestApp::open(store).await;
     let engine = Arc::new(Engine::new(store.clone()).unwrap());
     let rollup = Rollup::new(engine.clone(), None, 1 << 20, Telemetry::new());
-    let report = maintain::verify(app.archive(), &engine, &rollup, NOON, |_, _| ()).await.unwrap();
-    assert_eq!(report.differences, Vec::<String>::new());
-    report.events
+    maintain::verify(app.archive(), &engine, &rollup, NOON, |_, _| ()).await.unwrap()
 }
 
 /// The paths below `prefix`, sorted.

@@ -1,0 +1,77 @@
+//! A thousand organisations that are scraped at once, after a commit of events of all of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use object_store::ObjectStore;
+
+use crate::stores::{CountingStore, Op, Verb};
+use crate::support::app::{Event, TestApp, data_files, memory, requests};
+
+const ORGS: usize = 1_000;
+
+/// A process over a store that counts.
+async fn counted(store: &Arc<dyn ObjectStore>) -> (TestApp, Arc<CountingStore>) {
+    let counting = CountingStore::new(store.clone());
+    (TestApp::open(&(counting.clone() as Arc<dyn ObjectStore>)).await, counting)
+}
+
+/// Sends an event of each organisation, all at once, so that few commits hold them.
+async fn send(app: &TestApp, orgs: &[String], round: u64) {
+    let sent = orgs.iter().map(|org| async move {
+        let event = Event::new(format!("{org} {round}"));
+        assert_eq!(app.send(org, &[event]).await.unwrap().accepted, 1);
+    });
+    join_all(sent).await;
+}
+
+async fn scrape(app: &TestApp, orgs: &[String]) -> Vec<String> {
+    join_all(orgs.iter().map(|org| app.scrape(org))).await
+}
+
+/// How often each log entry and each data file was read; nothing else may have been.
+fn reads(ops: &[Op]) -> (usize, BTreeMap<String, usize>) {
+    let (mut entries, mut files) = (0, BTreeMap::new());
+    for op in ops {
+        let path = op.path.as_ref();
+        assert_eq!(op.verb, Verb::Get, "{path}");
+        if path.starts_with("events/_delta_log/") {
+            entries += 1;
+        } else {
+            *files.entry(path.to_owned()).or_default() += 1;
+        }
+    }
+    (entries, files)
+}
+
+#[tokio::test]
+async fn after_a_commit_they_share_a_look_and_each_file_is_read_once() {
+    let inner = memory();
+    let orgs: Vec<_> = (0..ORGS).map(|n| format!("org-{n}")).collect();
+    let ((writer, written), (reader, read)) = (counted(&inner).await, counted(&inner).await);
+    send(&writer, &orgs, 0).await;
+    assert!(scrape(&reader, &orgs).await.iter().all(|body| requests(body) == 1));
+    assert!(scrape(&writer, &orgs).await.iter().all(|body| requests(body) == 1));
+    let before = writer.app.archive().current().version();
+    let old = data_files(&inner).await;
+    send(&writer, &orgs, 1).await;
+    let versions = usize::try_from(writer.app.archive().current().version() - before).unwrap();
+    let mut new = data_files(&inner).await;
+    new.retain(|path| !old.contains(path));
+    assert!(new.len() < 10, "{} files", new.len());
+    written.take();
+    read.take();
+
+    let bodies = scrape(&writer, &orgs).await;
+    assert!(bodies.iter().all(|body| requests(body) == 2));
+    let (entries, files) = reads(&written.take());
+    assert!((1..=2).contains(&entries), "{entries} for nothing new");
+    assert_eq!(files, BTreeMap::new(), "the writer has its files' partials in memory");
+
+    assert_eq!(scrape(&reader, &orgs).await, bodies);
+    let (entries, files) = reads(&read.take());
+    assert!(entries <= versions + 2, "{entries} for {versions} versions");
+    assert!(files.keys().eq(&new), "{files:?} of {new:?}");
+    assert!(files.values().all(|times| *times == 1), "{files:?}");
+}
