@@ -9,6 +9,9 @@ use crate::event::EventBatch;
 /// Rows of one commit.
 pub(super) const COMMIT_ROWS: usize = 256 * 1024;
 
+/// Bytes of one commit, by and large: a column of text ends at 2 GiB.
+const COMMIT_BYTES: usize = 512 << 20;
+
 /// Rows of one date.
 #[derive(Debug, Default)]
 struct Pile {
@@ -50,12 +53,14 @@ impl Held {
     pub(super) fn take(&mut self, more: bool) -> Option<Load> {
         let mut load = Load { batches: Vec::new(), bytes: 0 };
         let mut rows = 0;
-        while rows < COMMIT_ROWS {
+        while rows < COMMIT_ROWS && load.bytes < COMMIT_BYTES {
             let largest = self.dates.iter().max_by_key(|(_, pile)| pile.rows);
-            let Some((date, pile)) = largest.map(|(date, pile)| (*date, pile.rows)) else { break };
-            if pile < COMMIT_ROWS && !more || rows > 0 && rows + pile > COMMIT_ROWS {
+            let Some((date, pile)) = largest else { break };
+            let full = pile.rows >= COMMIT_ROWS || pile.bytes >= COMMIT_BYTES;
+            if !full && !more || rows > 0 && rows + pile.rows > COMMIT_ROWS {
                 break;
             }
+            let date = *date;
             let Some(pile) = self.dates.remove(&date) else { break };
             rows += pile.rows;
             load.bytes += pile.bytes;

@@ -44,8 +44,7 @@ pub(super) async fn run(
         maps: args.map,
         defaults: args.default,
         rejects: args.rejects,
-        // The rest is for known ids.
-        held_bytes_max: memory / 8 * 5,
+        held_bytes_max: memory / 2,
         now: open::clock().now(),
     };
     let job = Job::new(app.as_ref().map(App::archive), settings, progress.clone()).await?;
@@ -53,9 +52,20 @@ pub(super) async fn run(
     let outcome = job.run(inputs, stopped).await;
     drop(shown);
     if let Some(app) = &app {
-        app.close().await;
+        close(app, &outcome).await;
     }
     finish(outcome)
+}
+
+/// Ends with a checkpoint of totals, so that the first scrapes after much history are fast too.
+async fn close(app: &App, outcome: &Outcome) {
+    if outcome.summary.accepted > 0 && !outcome.stopped {
+        // It costs time when it is missing, never a number.
+        if let Err(error) = app.checkpoint().await {
+            tracing::warn!(%error, "no checkpoint of totals this time");
+        }
+    }
+    app.close().await;
 }
 
 fn finish(outcome: Outcome) -> anyhow::Result<ExitCode> {
@@ -72,10 +82,11 @@ fn finish(outcome: Outcome) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Files carry their partials, and checkpoints of totals are made, as a server would.
+/// Files carry their partials, as a server's do; one checkpoint of totals at the end serves.
 async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
     let settings = AppSettings {
         writer: WriterSettings {
+            // An eighth is left for what is read and decoded.
             dedupe_bytes_max: memory / 8 * 3,
             queue_bytes_max: memory,
             ..WriterSettings::default()
@@ -83,7 +94,7 @@ async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
         follow: FollowSettings::default(),
         staleness_max: Duration::ZERO,
         cache_bytes_max: CACHE_BYTES_MAX,
-        checkpoint_work_max: Some(open::CHECKPOINT_WORK_MAX),
+        checkpoint_work_max: None,
         body_bytes_max: 0,
     };
     Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)

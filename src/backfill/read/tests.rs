@@ -3,6 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::backfill::decode::Decoder;
+use crate::backfill::format::Coding;
+use crate::backfill::inputs::Place;
+use crate::backfill::shape::Shape;
+use crate::event::OrgRule;
 
 fn values(text: &str) -> Result<Vec<(u64, String)>, String> {
     let mut found = Vec::new();
@@ -48,27 +53,40 @@ fn json_that_is_cut_or_garbled_is_an_error() {
     assert!(values("[\n\n{\"a\":").unwrap_err().starts_with("line 3"));
 }
 
+/// Reads and decodes all of it; gives the number of rows.
 fn all(format: Format, bytes: &[u8]) -> u64 {
-    let (mut rows, bytes) = (0, bytes.to_vec());
-    let mut sink = |first: u64, chunk| {
-        rows += match chunk {
-            Rows::Lines(lines) => lines.split(|byte| *byte == b'\n').count(),
-            Rows::Values(values) => values.len(),
-            Rows::Records(_, records) => records.len(),
-            Rows::Batch(batch) => batch.num_rows(),
-        } as u64;
-        first <= rows
-    };
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    let bytes = file.path().metadata().unwrap().len();
-    let (name, identity) = (String::new(), String::new());
-    let place = crate::backfill::inputs::Place::File(file.path().to_owned());
-    let coding = crate::backfill::format::Coding::Plain;
-    let input = Input { name, identity, place, format, coding, bytes };
+    let input = Arc::new(Input {
+        name: String::new(),
+        identity: String::new(),
+        place: Place::File(file.path().to_owned()),
+        format,
+        coding: Coding::Plain,
+        bytes: bytes.len() as u64,
+    });
+    let shape = Shape { maps: Vec::new(), defaults: Vec::new(), org_rule: OrgRule::Own };
+    let decoder = Decoder { shape, now: 1_770_000_000_000_000, refused: Default::default() };
+    let mut rows = 0;
+    let mut sink = |first, chunk| {
+        let decoded = decoder.decode(&Chunk { input: input.clone(), first, rows: chunk }).unwrap();
+        let events: usize = decoded.batches.iter().map(|(_, batch)| batch.len()).sum();
+        assert_eq!(decoded.rows, (events + decoded.rejects.len()) as u64);
+        rows += decoded.rows;
+        true
+    };
     // Whether it can be read is another matter.
     let _ = read(&input, &[], &Arc::default(), &mut sink);
     rows
+}
+
+#[test]
+fn rows_of_each_format_are_decoded() {
+    let row = r#"{"event_id":"1","org_id":"a","ts":1735689600}"#;
+    assert_eq!(all(Format::Ndjson, format!("{row}\n\n{row}").as_bytes()), 2);
+    assert_eq!(all(Format::Json, format!("[{row},{row}]").as_bytes()), 2);
+    assert_eq!(all(Format::Csv, b"event_id,org_id,ts\n1,a,1735689600\n"), 1);
+    assert_eq!(all(Format::Csv, b""), 0);
 }
 
 proptest! {
@@ -79,6 +97,7 @@ proptest! {
         bytes in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..300),
             "[\\[\\]{}:,\"\\\\ a1\n]{0,60}".prop_map(String::into_bytes),
+            "(ts|model|attributes|[a,\"]){1,4}(\n[0-9a-z:,\" -]{0,30}){0,4}".prop_map(String::into_bytes),
             prop::collection::vec(any::<u8>(), 0..60).prop_map(|middle| {
                 [b"PAR1".as_slice(), &middle, b"PAR1"].concat()
             }),
