@@ -1,5 +1,6 @@
 //! `tokenlake backfill`.
 
+use std::collections::HashSet;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use super::args::BackfillArgs;
 use super::{open, print_note, print_result, serve};
 use crate::app::{App, Settings as AppSettings};
 use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
-use crate::backfill::{Inputs, Job, Outcome, Progress, Settings};
+use crate::backfill::{FieldPair, Inputs, Job, Outcome, Progress, Settings};
 use crate::telemetry::Telemetry;
 
 /// Memory for checkpoints of totals in the making.
@@ -29,6 +30,12 @@ pub(super) async fn run(
     args: BackfillArgs,
 ) -> anyhow::Result<ExitCode> {
     let stopped = serve::stop_signal()?;
+    for (flag, pairs) in [("--map", &args.map), ("--default", &args.default)] {
+        let mut seen = HashSet::new();
+        if let Some(twice) = pairs.iter().map(FieldPair::field).find(|field| !seen.insert(*field)) {
+            anyhow::bail!("{flag} names {twice} twice; give one {flag} {twice}=…");
+        }
+    }
     let inputs = Inputs::find(&args.inputs, args.format).await?;
     if let Some(first) = inputs.passed_over.first() {
         let count = inputs.passed_over.len();

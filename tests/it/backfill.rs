@@ -149,4 +149,6 @@ fn wrong_usage_is_refused() {
         assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{args:?} {done:?}");
         assert_eq!(done.stderr.lines().count(), 1, "{args:?} {done:?}");
     }
+    let twice = run(folder.path(), &["--org", "acme", "--map", "ts=a", "--map", "ts=b", &input]);
+    assert_eq!((twice.status, twice.stdout.as_str()), (1, ""), "{twice:?}");
 }

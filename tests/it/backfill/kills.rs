@@ -1,5 +1,6 @@
 //! A job is killed at any moment, or stopped, beside a server that takes events and is scraped.
 
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -7,16 +8,16 @@ use std::time::Duration;
 use tempfile::tempdir;
 
 use super::{counts, done, file, line, summary, verified};
-use crate::support::client;
 use crate::support::process::{Done, Server, key, program};
 use crate::support::random::Random;
 use crate::support::scrape::{Series, assert_no_counter_fell, parse, scrape};
+use crate::support::{client, poll};
 
 const ROWS: usize = 40_000;
 const KILLS: u64 = 5;
 const DATES: usize = 3;
 
-fn start(archive: &std::path::Path, args: &[&str]) -> Child {
+fn start(archive: &Path, args: &[&str]) -> Child {
     let mut command = program();
     command.arg("backfill").arg("--archive").arg(archive).args(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -84,6 +85,11 @@ fn a_job_that_is_killed_and_run_again_is_exact_beside_a_server() {
     verified(archive.path(), total);
 }
 
+/// How many entries the log has.
+fn log(archive: &Path) -> usize {
+    std::fs::read_dir(archive.join("events/_delta_log")).map_or(0, Iterator::count)
+}
+
 #[test]
 fn a_signal_stops_a_job_after_the_commit_under_way() {
     let (archive, folder) = (tempdir().unwrap(), tempdir().unwrap());
@@ -91,7 +97,7 @@ fn a_signal_stops_a_job_after_the_commit_under_way() {
     let input = file(folder.path(), "a.ndjson", lines.join("\n"));
     let args = ["--org", "acme", "--memory", "2MiB", &input];
     let job = start(archive.path(), &args);
-    std::thread::sleep(Duration::from_millis(400));
+    poll(Duration::from_secs(30), "a commit", || (log(archive.path()) > 1).then_some(()));
     let pid = job.id().to_string();
     std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
     let output = job.wait_with_output().unwrap();
