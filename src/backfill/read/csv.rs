@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use csv::{ByteRecord, ReaderBuilder};
+use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::{Bounded, CHUNK_BYTES, ROW_BYTES_MAX, ReadError, Rows, Sink, no_column};
 
@@ -26,22 +26,36 @@ pub(super) fn read(
     let header = Arc::new(Header::read(reader.byte_headers().map_err(broken)?, columns)?);
     let mut first = 0;
     loop {
-        let (mut records, mut held) = (Vec::new(), 0);
-        while held < CHUNK_BYTES {
-            let mut record = ByteRecord::new();
-            left.set(ROW_BYTES_MAX);
-            if !reader.read_byte_record(&mut record).map_err(broken)? {
-                break;
-            }
-            held += record.as_slice().len() + record.len() * size_of::<usize>();
-            records.push(record);
-        }
+        let mut records = Vec::new();
+        let read = fill(&mut reader, &left, &mut records);
         let count = records.len() as u64;
-        if count == 0 || !sink(first, Rows::Records(header.clone(), records)) {
+        // What came whole before a flaw is taken.
+        let wanted = count > 0 && sink(first, Rows::Records(header.clone(), records));
+        read?;
+        if !wanted {
             return Ok(());
         }
         first += count;
     }
+}
+
+/// Adds records, as many as a chunk has room for.
+fn fill(
+    reader: &mut Reader<impl Read>,
+    left: &Cell<usize>,
+    records: &mut Vec<ByteRecord>,
+) -> Result<(), ReadError> {
+    let mut held = 0;
+    while held < CHUNK_BYTES {
+        let mut record = ByteRecord::new();
+        left.set(ROW_BYTES_MAX);
+        if !reader.read_byte_record(&mut record).map_err(broken)? {
+            break;
+        }
+        held += record.as_slice().len() + record.len() * size_of::<usize>();
+        records.push(record);
+    }
+    Ok(())
 }
 
 impl Header {

@@ -12,7 +12,12 @@ const ID: &[u8] = b"\"event_id\" :";
 pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadError> {
     let mut values =
         Values { source: Source { bytes, line: 1 }, chunk: Vec::new(), held: 0, first: 0, sink };
-    values.all().map(drop)
+    let read = values.all();
+    if read.is_err() {
+        // What came whole before the flaw is taken.
+        values.flush();
+    }
+    read.map(drop)
 }
 
 /// Bytes with the line that they are on.

@@ -8,23 +8,40 @@ pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadEr
     let mut line = 0;
     loop {
         let mut lines = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
-        bytes.take(CHUNK_BYTES as u64).read_to_end(&mut lines)?;
-        if lines.is_empty() {
-            return Ok(());
-        }
-        if !lines.ends_with(b"\n") {
-            let rest = bytes.take(ROW_BYTES_MAX as u64).read_until(b'\n', &mut lines)?;
-            if rest == ROW_BYTES_MAX && !lines.ends_with(b"\n") {
-                let reason = "a row is longer than 16 MiB".to_owned();
-                return Err(ReadError::Broken { line: line + ends(&lines) + 1, reason });
-            }
+        let read = fill(bytes, &mut lines);
+        if read.is_err() {
+            // What came whole before the flaw is taken.
+            let whole = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            lines.truncate(whole);
         }
         let first = line;
         line += ends(&lines);
-        if !sink(first, Rows::Lines(lines)) {
-            return Ok(());
+        let wanted = !lines.is_empty() && sink(first, Rows::Lines(lines));
+        match read {
+            Err(ReadError::Broken { reason, .. }) => {
+                return Err(ReadError::Broken { line: line + 1, reason });
+            }
+            Err(error) => return Err(error),
+            Ok(()) if !wanted => return Ok(()),
+            Ok(()) => {}
         }
     }
+}
+
+/// Adds whole lines, as many as a chunk has room for and one more.
+fn fill(bytes: &mut dyn BufRead, lines: &mut Vec<u8>) -> Result<(), ReadError> {
+    bytes.take(CHUNK_BYTES as u64).read_to_end(lines)?;
+    if lines.is_empty() || lines.ends_with(b"\n") {
+        return Ok(());
+    }
+    let rest = bytes.take(ROW_BYTES_MAX as u64).read_until(b'\n', lines)?;
+    if rest == ROW_BYTES_MAX && !lines.ends_with(b"\n") {
+        return Err(ReadError::Broken {
+            line: 0,
+            reason: "a row is longer than 16 MiB".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn ends(lines: &[u8]) -> u64 {
