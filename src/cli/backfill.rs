@@ -18,6 +18,9 @@ use crate::telemetry::Telemetry;
 
 /// Memory for checkpoints of totals in the making.
 const CACHE_BYTES_MAX: usize = 32 << 20;
+/// Known ids have this much in any case: a job that asks files for them while servers commit loses
+/// one race after the other.
+const IDS_BYTES_MIN: usize = 32 << 20;
 /// Between two lines of progress.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks of a bar.
@@ -94,8 +97,9 @@ async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
     let settings = AppSettings {
         writer: WriterSettings {
             // An eighth is left for what is read and decoded.
-            dedupe_bytes_max: memory / 8 * 3,
-            queue_bytes_max: memory,
+            dedupe_bytes_max: (memory / 8 * 3).max(IDS_BYTES_MIN),
+            // One commit at a time waits here, whatever its size.
+            queue_bytes_max: usize::MAX,
             ..WriterSettings::default()
         },
         follow: FollowSettings::default(),
