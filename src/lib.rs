@@ -13,7 +13,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | the program | `main`, [`cli`], [`http`], [`app`] |
-//! | its parts | [`maintain`], [`exposition`], [`rollup`], [`sql`], [`ingest`], [`access`] |
+//! | its parts | [`maintain`], [`backfill`], [`exposition`], [`rollup`], [`sql`], [`ingest`], [`access`] |
 //! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`], [`byte_lru`] |
 
 #![cfg_attr(
@@ -29,6 +29,7 @@
 pub mod access;
 pub mod app;
 pub mod archive;
+pub mod backfill;
 pub mod byte_lru;
 pub mod cli;
 pub mod clock;

@@ -1,6 +1,7 @@
 //! Flags and commands. Every flag has an environment variable `TOKENLAKE_<FLAG>`; a flag wins.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
@@ -9,9 +10,10 @@ use super::generate::MODELS_MAX;
 use super::units::{parse_bytes, parse_duration};
 use crate::access::Scope;
 use crate::archive::ArchiveLocation;
+use crate::backfill::{FieldPair, Format};
 use crate::clock::Micros;
-use crate::event::OrgId;
 use crate::event::time::from_text;
+use crate::event::{OrgId, OrgRule};
 
 /// Exact, scoped, instant LLM usage metrics for Prometheus, from Parquet in object storage.
 #[derive(Debug, Parser)]
@@ -62,6 +64,8 @@ pub enum Command {
     /// Make, list and revoke access keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Bring events of files into the archive, each once.
+    Backfill(BackfillArgs),
     /// Recompute everything from the raw rows and compare; exit 1 on any difference.
     Verify,
     /// Fill an archive with synthetic events, for measurements.
@@ -101,6 +105,45 @@ pub struct ServeArgs {
     /// each commit is paid for. At most 5s: whoever sends events waits for it.
     #[arg(long, env = "TOKENLAKE_COMMIT_INTERVAL", value_name = "TIME", value_parser = parse_commit_interval)]
     pub commit_interval: Option<Duration>,
+}
+
+/// What to bring in, and how to read it.
+#[derive(Debug, ClapArgs)]
+pub struct BackfillArgs {
+    /// Files, folders, patterns (quoted) or s3://BUCKET/KEY: NDJSON, JSON, CSV or Parquet; .gz and
+    /// .zst too.
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<String>,
+
+    /// The organisation of all events; a row that names another is rejected. '*' takes each row's
+    /// own org_id.
+    #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org_rule)]
+    pub org: OrgRule,
+
+    /// The form of all inputs: ndjson, json, csv or parquet. Default: by each one's ending.
+    #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", value_parser = Format::parse)]
+    pub format: Option<Format>,
+
+    /// Take a field from a column of another name; may be given several times.
+    #[arg(long, env = "TOKENLAKE_MAP", value_name = "FIELD=COLUMN", value_parser = FieldPair::parse)]
+    pub map: Vec<FieldPair>,
+
+    /// What a field is where a row has none or null; may be given several times.
+    #[arg(long, env = "TOKENLAKE_DEFAULT", value_name = "FIELD=VALUE", value_parser = FieldPair::parse_default)]
+    pub default: Vec<FieldPair>,
+
+    /// Read and check only; nothing is written and no duplicates are looked for.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
+
+    /// Keep rejected rows in this file, as NDJSON: file, line, error, row.
+    #[arg(long, env = "TOKENLAKE_REJECTS", value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+
+    /// Memory for rows that wait and for known ids; commits need some more. Less makes more and
+    /// smaller files.
+    #[arg(long, env = "TOKENLAKE_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
+    pub memory: u64,
 }
 
 /// What to fill an archive with. The same settings make the same events.
@@ -174,6 +217,10 @@ pub enum ListFormat {
 
 fn parse_org(text: &str) -> Result<OrgId, String> {
     OrgId::parse(text).map_err(|error| format!("an organisation's name {error}"))
+}
+
+fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
+    if text == "*" { Ok(OrgRule::Own) } else { parse_org(text).map(OrgRule::Only) }
 }
 
 fn parse_commit_interval(text: &str) -> Result<Duration, String> {

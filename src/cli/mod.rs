@@ -1,6 +1,7 @@
 //! The command line: parse, call, print. Results go to stdout, everything else to stderr.
 
 mod args;
+mod backfill;
 mod demo;
 mod generate;
 mod key;
@@ -42,6 +43,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Serve(command) => serve::run(&args.archive, command).await,
         Command::Demo(command) => demo::run(&args.archive, command).await,
         Command::Key(command) => key::run(&args.archive, command).await,
+        Command::Backfill(command) => backfill::run(&args.archive, command).await,
         Command::Verify => verify::run(&args.archive).await,
         Command::Generate(command) => generate::run(&args.archive, command).await,
     }

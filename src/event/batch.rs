@@ -1,6 +1,7 @@
 //! What comes out of decoding: rows that hold every rule, and the events that do not.
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
 use arrow::error::ArrowError;
 use serde::Serialize;
 use thiserror::Error;
@@ -26,9 +27,29 @@ impl EventBatch {
         &self.record_batch
     }
 
-    /// For each row, the index that its event has in the request, rising.
+    /// For each row, the index that its event has in the request: rising, unless batches were put
+    /// together.
     pub fn indices(&self) -> &[u32] {
         &self.indices
+    }
+
+    /// The rows at these places, in this order.
+    ///
+    /// # Errors
+    /// Internal, for a place where no row is.
+    pub fn take(&self, rows: &UInt32Array) -> Result<Self, EventError> {
+        let places = rows.values().iter().filter_map(|row| usize::try_from(*row).ok());
+        let indices = places.filter_map(|row| self.indices.get(row).copied()).collect();
+        Ok(Self::new(take_record_batch(&self.record_batch, rows)?, indices))
+    }
+
+    /// The rows of all batches, one after the other.
+    ///
+    /// # Errors
+    /// Internal, if they are more than one batch can hold.
+    pub fn concat(batches: &[Self]) -> Result<Self, EventError> {
+        let rows = concat_batches(&super::schema(), batches.iter().map(Self::record_batch))?;
+        Ok(Self::new(rows, batches.iter().flat_map(|batch| &batch.indices).copied().collect()))
     }
 
     /// Number of rows.

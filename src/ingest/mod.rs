@@ -19,8 +19,10 @@ pub use cloudevents::BinaryCloudEvent;
 pub use content::ContentKind;
 pub use error::IngestError;
 
+use std::borrow::Cow;
+
 use crate::clock::Micros;
-use crate::event::{EventBatchBuilder, OrgRule};
+use crate::event::{EventBatchBuilder, FieldValue, OrgRule};
 
 /// Events that one request can hold.
 ///
@@ -52,6 +54,14 @@ pub fn decode(
         (ContentKind::CloudEventBatch, _) => cloudevents::decode_batch(body, &mut builder)?,
     }
     Ok(builder.finish()?)
+}
+
+/// The named values of the event in the JSON text `event`, for inputs that are no request.
+///
+/// # Errors
+/// What is wrong with it, if it is no object or has a name twice.
+pub fn fields(event: &str) -> Result<Vec<(Cow<'_, str>, FieldValue<'_>)>, String> {
+    json::fields(event.trim()).map_err(|unreadable| unreadable.error)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 )]
 
 mod azure;
+mod backfill;
 mod checkpoints;
 mod cli;
 mod commit;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers; a module may know those of lower rank and itself.
-const RANKS: [(&str, u32); 16] = [
+const RANKS: [(&str, u32); 17] = [
     ("byte_lru", 0),
     ("error", 0),
     ("clock", 0),
@@ -18,6 +18,7 @@ const RANKS: [(&str, u32); 16] = [
     ("rollup", 4),
     ("exposition", 5),
     ("maintain", 5),
+    ("backfill", 5),
     ("app", 6),
     ("http", 7),
     ("cli", 8),

@@ -1,0 +1,121 @@
+//! Objects that are no part of an archive: what a backfill reads from a bucket.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _};
+
+use super::{ArchiveError, ArchiveLocation, LocationError};
+
+/// The objects of one bucket.
+#[derive(Debug, Clone)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+}
+
+/// An object as it was when it was listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundObject {
+    /// Its key in the bucket.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// What tells that it is still the same, where the store has it.
+    mark: Option<String>,
+}
+
+impl Objects {
+    /// Opens the bucket of `s3://BUCKET/KEY`; gives `KEY` back.
+    ///
+    /// # Errors
+    /// The address or the `AWS_*` variables are wrong.
+    pub fn open(url: &str) -> Result<(Self, String), LocationError> {
+        let ArchiveLocation::S3 { bucket, prefix } = ArchiveLocation::parse(url)? else {
+            return Err(LocationError::NoBucket(url.to_owned()));
+        };
+        let root = ArchiveLocation::S3 { bucket, prefix: Path::default() };
+        Ok((Self { store: root.open()? }, prefix.to_string()))
+    }
+
+    /// The object with this key, or else all those in the folder of this name, sorted.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn list(&self, key: &str) -> Result<Vec<FoundObject>, ArchiveError> {
+        let away = |error| ArchiveError::unavailable(format!("listing {key}"), error);
+        let path = Path::from(key);
+        if !key.is_empty() {
+            match self.store.head(&path).await {
+                Ok(object) => return Ok(vec![FoundObject::new(object)]),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(away(error)),
+            }
+        }
+        let objects = self.store.list(Some(&path)).map_ok(FoundObject::new);
+        let mut objects: Vec<_> = objects.try_collect().await.map_err(away)?;
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
+    /// A part of an object.
+    ///
+    /// # Errors
+    /// Unavailable, or Corrupt if it is gone or another by now.
+    pub async fn read(
+        &self,
+        object: &FoundObject,
+        range: Range<u64>,
+    ) -> Result<Bytes, ArchiveError> {
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range)),
+            if_match: object.mark.clone(),
+            ..GetOptions::default()
+        };
+        let failed = |error: object_store::Error| match error {
+            object_store::Error::Precondition { .. } => {
+                ArchiveError::corrupt(&object.key, "it changed while it was read")
+            }
+            error => ArchiveError::of_read(&object.key, &error),
+        };
+        let found = self.store.get_opts(&Path::from(object.key.as_str()), options).await;
+        found.map_err(failed)?.bytes().await.map_err(failed)
+    }
+}
+
+impl FoundObject {
+    fn new(object: ObjectMeta) -> Self {
+        Self { key: object.location.into(), bytes: object.size, mark: object.e_tag }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_object_or_a_folder_is_listed_and_read_in_parts() {
+        let store = Arc::new(InMemory::new());
+        for key in ["logs/b.csv", "logs/a/c.csv", "logs2/d.csv"] {
+            store.put(&key.into(), "0123456789".into()).await.unwrap();
+        }
+        let objects = Objects { store: store.clone() };
+        let keys = async |key| {
+            let found = objects.list(key).await.unwrap();
+            found.into_iter().map(|object| object.key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys("logs").await, ["logs/a/c.csv", "logs/b.csv"]);
+        assert_eq!(keys("logs/b.csv").await, ["logs/b.csv"]);
+        assert_eq!(keys("").await.len(), 3);
+        assert_eq!(keys("nowhere").await.len(), 0);
+        let object = objects.list("logs/b.csv").await.unwrap().remove(0);
+        assert_eq!(objects.read(&object, 2..5).await.unwrap(), "234");
+        store.put(&"logs/b.csv".into(), "another".into()).await.unwrap();
+        let changed = objects.read(&object, 2..5).await.unwrap_err();
+        assert!(changed.to_string().contains("changed"), "{changed}");
+    }
+}

@@ -1,0 +1,243 @@
+//! Chunks of rows → batches of events by date, and the rows that are refused.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use arrow::array::{AsArray as _, RecordBatch, UInt32Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use arrow::json::LineDelimitedWriter;
+use chrono::NaiveDate;
+use csv::ByteRecord;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use super::BackfillError;
+use super::read::{Chunk, Header, Rows};
+use super::shape::{Fields, Origin, Shape};
+use super::time::is_number;
+use crate::archive::date_of;
+use crate::clock::Micros;
+use crate::event::{EventBatch, EventBatchBuilder, FieldValue, OrgRule};
+use crate::ingest;
+
+/// Makes events of rows; several threads at once.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    pub(super) shape: Shape,
+    pub(super) now: Micros,
+    /// Organisations whose names clash with others', and why.
+    pub(super) refused: Mutex<HashMap<String, String>>,
+}
+
+/// What became of a chunk.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    pub(super) rows: u64,
+    pub(super) batches: Vec<(NaiveDate, EventBatch)>,
+    pub(super) orgs: BTreeSet<String>,
+    pub(super) rejects: Vec<Reject>,
+}
+
+/// A refused row, as it is kept for people.
+#[derive(Debug, Serialize)]
+pub(super) struct Reject {
+    file: String,
+    line: u64,
+    error: String,
+    row: String,
+}
+
+/// One row of any format.
+#[derive(Clone, Copy)]
+enum Row<'a> {
+    Json(&'a [u8]),
+    Cells(&'a Header, &'a ByteRecord),
+}
+
+/// A row with its place in its input and its line.
+struct Placed<'a> {
+    index: u64,
+    line: u64,
+    row: Row<'a>,
+}
+
+impl Decoder {
+    /// Reads all rows of a chunk. Takes processor time in proportion to its bytes.
+    pub(super) fn decode(&self, chunk: &Chunk) -> Result<Decoded, BackfillError> {
+        let unreadable = |error: ArrowError| BackfillError::unreadable(&chunk.input.name, &error);
+        let lines;
+        let rows = match &chunk.rows {
+            Rows::Lines(text) => lines_of(text, chunk.first),
+            Rows::Batch(batch) => {
+                lines = json_lines(batch).map_err(unreadable)?;
+                lines_of(&lines, chunk.first)
+            }
+            Rows::Values(values) => (chunk.first..)
+                .zip(values)
+                .map(|(index, (line, value))| Placed { index, line: *line, row: Row::Json(value) })
+                .collect(),
+            Rows::Records(header, records) => records_of(header, records, chunk.first),
+        };
+        let mut builder = EventBatchBuilder::new(self.shape.org_rule.clone(), self.now);
+        for (at, placed) in rows.iter().enumerate() {
+            let origin = Origin { identity: &chunk.input.identity, index: placed.index };
+            match placed.row.fields(&self.shape, origin).and_then(|fields| self.allowed(fields)) {
+                Ok(fields) => builder.push(at, &fields),
+                Err(error) => builder.reject(at, None, error),
+            }
+        }
+        let decoded = builder.finish()?;
+        let rejects = decoded.rejections.into_iter().filter_map(|rejection| {
+            let placed = rows.get(rejection.index)?;
+            let (file, row) = (chunk.input.name.clone(), placed.row.text());
+            Some(Reject { file, line: placed.line, error: rejection.error, row })
+        });
+        Ok(Decoded {
+            rows: rows.len() as u64,
+            orgs: orgs_of(&decoded.batch),
+            rejects: rejects.collect(),
+            batches: by_date(&decoded.batch)?,
+        })
+    }
+
+    /// An organisation whose name clashes has no events.
+    fn allowed<'r>(&self, fields: Fields<'r>) -> Result<Fields<'r>, String> {
+        if self.shape.org_rule == OrgRule::Own {
+            let refused = self.refused.lock();
+            let org = fields.iter().find(|(name, _)| !refused.is_empty() && name == "org_id");
+            if let Some((_, FieldValue::Text(org))) = org
+                && let Some(reason) = refused.get(org.as_ref())
+            {
+                return Err(format!("org_id: {reason}"));
+            }
+        }
+        Ok(fields)
+    }
+}
+
+impl<'a> Row<'a> {
+    fn fields(self, shape: &'a Shape, origin: Origin<'_>) -> Result<Fields<'a>, String> {
+        match self {
+            Self::Json(json) => {
+                let text = std::str::from_utf8(json)
+                    .map_err(|error| format!("the row is not UTF-8: {error}"))?;
+                shape.fields(ingest::fields(text)?, origin, &[json])
+            }
+            Self::Cells(header, record) => {
+                let (cells, columns) = (record.len(), header.0.len());
+                if cells != columns {
+                    return Err(format!("it has {cells} cells where the header has {columns}"));
+                }
+                let cell = |(name, cell): (&'a String, &'a [u8])| {
+                    let text = std::str::from_utf8(cell)
+                        .map_err(|error| format!("{name}: not UTF-8: {error}"))?;
+                    let value = match text {
+                        "" => FieldValue::Null,
+                        text if is_number(text) => FieldValue::Number(Cow::Borrowed(text)),
+                        text => FieldValue::Text(Cow::Borrowed(text)),
+                    };
+                    Ok::<_, String>((Cow::Borrowed(name.as_str()), value))
+                };
+                let columns: Fields<'a> =
+                    header.0.iter().zip(record).map(cell).collect::<Result<_, _>>()?;
+                let row: Vec<_> = record.iter().collect();
+                shape.fields(columns, origin, &row).map(cells_as_text)
+            }
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::Json(json) => String::from_utf8_lossy(json).into_owned(),
+            Self::Cells(_, record) => {
+                let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+                let written = writer.write_byte_record(record).ok();
+                let bytes = written.and_then(|()| writer.into_inner().ok()).unwrap_or_default();
+                String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned()
+            }
+        }
+    }
+}
+
+/// Of the cells that look like numbers only the time is one for sure; a model may be called 4.
+fn cells_as_text(mut fields: Fields<'_>) -> Fields<'_> {
+    for (name, value) in &mut fields {
+        if name != "ts"
+            && let FieldValue::Number(text) = value
+        {
+            *value = FieldValue::Text(std::mem::take(text));
+        }
+    }
+    fields
+}
+
+fn lines_of(text: &[u8], first: u64) -> Vec<Placed<'_>> {
+    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines = (first..).zip(lines).filter(|(_, line)| !line.is_empty());
+    lines.map(|(index, line)| Placed { index, line: index + 1, row: Row::Json(line) }).collect()
+}
+
+fn records_of<'a>(header: &'a Header, records: &'a [ByteRecord], first: u64) -> Vec<Placed<'a>> {
+    let placed = (first..).zip(records).map(|(index, record)| {
+        let line = record.position().map_or(index + 2, csv::Position::line);
+        Placed { index, line, row: Row::Cells(header, record) }
+    });
+    placed.collect()
+}
+
+/// The rows as JSON, a line each: numbers as decimal text, times in UTC, nested values as they are.
+fn json_lines(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let plain = match field.data_type() {
+            DataType::Timestamp(unit, Some(_)) => {
+                Some(DataType::Timestamp(*unit, Some("UTC".into())))
+            }
+            // Text of writers that do not say that it is.
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Some(DataType::Utf8),
+            DataType::Dictionary(_, value) => Some(value.as_ref().clone()),
+            _ => None,
+        };
+        let column = match plain {
+            Some(plain) => cast(column, &plain)?,
+            None => column.clone(),
+        };
+        fields.push(Field::new(field.name(), column.data_type().clone(), true));
+        columns.push(column);
+    }
+    let batch = RecordBatch::try_new(Schema::new(fields).into(), columns)?;
+    let mut writer = LineDelimitedWriter::new(Vec::new());
+    writer.write(&batch)?;
+    writer.finish()?;
+    Ok(writer.into_inner())
+}
+
+fn orgs_of(batch: &EventBatch) -> BTreeSet<String> {
+    let orgs = batch.record_batch().column_by_name("org_id");
+    let orgs = orgs.and_then(|column| column.as_string_opt::<i32>());
+    let mut found = BTreeSet::new();
+    for org in orgs.into_iter().flatten().flatten() {
+        if !found.contains(org) {
+            found.insert(org.to_owned());
+        }
+    }
+    found
+}
+
+fn by_date(batch: &EventBatch) -> Result<Vec<(NaiveDate, EventBatch)>, BackfillError> {
+    let defect = || BackfillError::Internal("telling the dates of events");
+    let mut dates: BTreeMap<NaiveDate, Vec<u32>> = BTreeMap::new();
+    let times = batch.record_batch().column_by_name("ts");
+    let times = times.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    for (row, ts) in (0..).zip(times.ok_or_else(defect)?.values()) {
+        dates.entry(date_of(*ts).ok_or_else(defect)?).or_default().push(row);
+    }
+    if dates.len() == 1 {
+        return Ok(dates.into_keys().map(|date| (date, batch.clone())).collect());
+    }
+    let parts =
+        dates.into_iter().map(|(date, rows)| Ok((date, batch.take(&UInt32Array::from(rows))?)));
+    parts.collect()
+}

@@ -1,0 +1,307 @@
+//! The job: what is decoded is gathered, what is gathered is committed, one commit at a time.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, Stream, StreamExt as _};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::decode::{Decoded, Decoder};
+use super::held::{Held, Load};
+use super::read::{Chunk, read_all};
+use super::rejects::Rejects;
+use super::shape::Shape;
+use super::{BackfillError, FieldPair, Inputs, Progress};
+use crate::archive::{Archive, ArchiveError};
+use crate::clock::Micros;
+use crate::error::Kind;
+use crate::event::{EventBatch, OrgId, OrgRule};
+
+/// Chunks that wait to be decoded.
+const CHUNKS: usize = 2;
+/// Threads that decode.
+const DECODERS_MAX: usize = 8;
+/// Names that are claimed side by side.
+const CLAIMS: usize = 16;
+/// Pauses between tries of a commit while storage is away.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+/// What a job is to do.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whose events are taken.
+    pub org_rule: OrgRule,
+    /// Fields with the columns that they are taken from.
+    pub maps: Vec<FieldPair>,
+    /// Fields with the values that they have by default.
+    pub defaults: Vec<FieldPair>,
+    /// Where refused rows are kept.
+    pub rejects: Option<PathBuf>,
+    /// Memory for rows that wait or are being committed.
+    pub held_bytes_max: usize,
+    /// The time by which events are judged.
+    pub now: Micros,
+}
+
+/// What became of the rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Rows found.
+    pub read: u64,
+    /// Events that were added.
+    pub accepted: u64,
+    /// Events that stood already.
+    pub duplicates: u64,
+    /// Rows that are no valid events.
+    pub rejected: u64,
+    /// Inputs read to their end.
+    pub files: u64,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What is done.
+    pub summary: Summary,
+    /// It was stopped before its end.
+    pub stopped: bool,
+    /// What ended it early.
+    pub error: Option<BackfillError>,
+}
+
+type Commit<'a> = Pin<Box<dyn Future<Output = Result<Done, BackfillError>> + Send + 'a>>;
+
+/// What one commit did.
+struct Done {
+    accepted: usize,
+    duplicates: usize,
+    bytes: usize,
+}
+
+/// Rows on their way from inputs into an archive.
+pub struct Job<'a> {
+    /// None for a dry run.
+    archive: Option<&'a Archive>,
+    decoder: Arc<Decoder>,
+    progress: Arc<Progress>,
+    held: Held,
+    held_bytes_max: usize,
+    commit: Option<Commit<'a>>,
+    committing_bytes: usize,
+    rejects: Rejects,
+    claimed: HashSet<String>,
+    summary: Summary,
+    ended: bool,
+}
+
+impl<'a> Job<'a> {
+    /// A job that has not begun. Without an archive it reads and checks only.
+    ///
+    /// # Errors
+    /// The file for rejected rows cannot be made, or the organisation's name clashes.
+    pub async fn new(
+        archive: Option<&'a Archive>,
+        settings: Settings,
+        progress: Arc<Progress>,
+    ) -> Result<Self, BackfillError> {
+        let rejects = Rejects::create(settings.rejects.as_deref())?;
+        if let (Some(archive), OrgRule::Only(org)) = (archive, &settings.org_rule) {
+            archive.records().claim_org(org).await?;
+        }
+        let Settings { org_rule, maps, defaults, held_bytes_max, now, .. } = settings;
+        let shape = Shape { maps, defaults, org_rule };
+        Ok(Self {
+            archive,
+            decoder: Arc::new(Decoder { shape, now, refused: Default::default() }),
+            progress,
+            held: Held::default(),
+            held_bytes_max,
+            commit: None,
+            committing_bytes: 0,
+            rejects,
+            claimed: HashSet::new(),
+            summary: Summary::default(),
+            ended: false,
+        })
+    }
+
+    /// Reads all inputs and commits their events, until the end or until `stop` is done; then the
+    /// commit under way is finished, and what waits for another is left for the next run.
+    pub async fn run(mut self, inputs: Inputs, stop: impl Future<Output = ()>) -> Outcome {
+        let (mut stopped, mut error) = (false, None);
+        let decoded = self.decoded(inputs);
+        if let Err(failed) = self.work(decoded, stop, &mut stopped, &mut error).await {
+            error.get_or_insert(failed);
+        }
+        if let Err(failed) = self.rejects.finish() {
+            error.get_or_insert(failed);
+        }
+        let (rejected, files) = (self.rejects.count, self.progress.files());
+        Outcome { summary: Summary { rejected, files, ..self.summary }, stopped, error }
+    }
+
+    /// The inputs as decoded chunks, in order.
+    fn decoded(
+        &self,
+        inputs: Inputs,
+    ) -> impl Stream<Item = Result<(Arc<Chunk>, Decoded), BackfillError>> + use<> {
+        let (to, mut chunks) = mpsc::channel(CHUNKS);
+        let (columns, progress) = (self.decoder.shape.columns(), self.progress.clone());
+        let reader = tokio::task::spawn_blocking(move || {
+            let inputs = inputs.files.into_iter().map(Arc::new).collect();
+            read_all(inputs, &columns, &progress, &to);
+        });
+        // A reader that dies of a defect in a format's library must not look like the end.
+        let end = stream::once(reader).filter_map(async |read| {
+            read.is_err().then_some(Err(BackfillError::Internal("reading an input")))
+        });
+        let chunks = stream::poll_fn(move |context| chunks.poll_recv(context)).chain(end);
+        let decoder = self.decoder.clone();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(DECODERS_MAX);
+        chunks.map(move |chunk| decode(decoder.clone(), chunk)).buffered(threads)
+    }
+
+    async fn work(
+        &mut self,
+        decoded: impl Stream<Item = Result<(Arc<Chunk>, Decoded), BackfillError>>,
+        stop: impl Future<Output = ()>,
+        stopped: &mut bool,
+        error: &mut Option<BackfillError>,
+    ) -> Result<(), BackfillError> {
+        let (mut decoded, mut stop) = (std::pin::pin!(decoded), std::pin::pin!(stop));
+        loop {
+            self.start_commit();
+            let committing = self.commit.is_some();
+            if self.ended && !committing {
+                return Ok(());
+            }
+            // One commit goes on while the next is gathered, as far as memory allows.
+            let room = self.held.bytes() + self.committing_bytes <= self.held_bytes_max;
+            tokio::select! {
+                biased;
+                () = &mut stop, if !*stopped => {
+                    (*stopped, self.ended) = (true, true);
+                    self.held.clear();
+                }
+                done = next(&mut self.commit), if committing => self.committed(&done?),
+                chunk = decoded.next(), if !self.ended && (room || !committing) => match chunk {
+                    None => self.ended = true,
+                    Some(Ok((chunk, decoded))) => self.take(&chunk, decoded).await?,
+                    Some(Err(failed)) => {
+                        *error = Some(failed);
+                        self.ended = true;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Gathers the events of a chunk.
+    async fn take(
+        &mut self,
+        chunk: &Arc<Chunk>,
+        mut decoded: Decoded,
+    ) -> Result<(), BackfillError> {
+        if self.claim(&decoded.orgs).await? {
+            // A name in it clashes: those rows are refused, and for that read once more.
+            (_, decoded) = decode(self.decoder.clone(), Ok(chunk.clone())).await?;
+        }
+        self.progress.add_rows(decoded.rows);
+        self.summary.read += decoded.rows;
+        self.rejects.add(&decoded.rejects)?;
+        for (date, batch) in decoded.batches {
+            if self.archive.is_none() {
+                self.summary.accepted += batch.len() as u64;
+            } else {
+                self.held.add(date, batch);
+            }
+        }
+        Ok(())
+    }
+
+    /// Claims the names of organisations that are new here; true if one clashes with another.
+    async fn claim(&mut self, orgs: &BTreeSet<String>) -> Result<bool, BackfillError> {
+        let Some(archive) = self.archive else { return Ok(false) };
+        let new = orgs.iter().filter(|org| !self.claimed.contains(*org));
+        let new = new.filter_map(|org| OrgId::parse(org).ok()).collect::<Vec<_>>();
+        let claim = async |org: OrgId| (archive.records().claim_org(&org).await, org);
+        let mut claims = stream::iter(new.into_iter().map(claim)).buffered(CLAIMS);
+        let mut clash = false;
+        while let Some((claimed, org)) = claims.next().await {
+            match claimed {
+                Ok(()) => drop(self.claimed.insert(org.as_str().to_owned())),
+                Err(error @ ArchiveError::OrgCase { .. }) => {
+                    clash = true;
+                    let reason = error.to_string();
+                    self.decoder.refused.lock().insert(org.as_str().to_owned(), reason);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(clash)
+    }
+
+    fn start_commit(&mut self) {
+        let Some(archive) = self.archive.filter(|_| self.commit.is_none()) else { return };
+        let more = self.ended || self.held.bytes() > self.held_bytes_max / 2;
+        if let Some(load) = self.held.take(more) {
+            self.committing_bytes = load.bytes;
+            self.commit = Some(Box::pin(commit(archive, load)));
+        }
+    }
+
+    fn committed(&mut self, done: &Done) {
+        self.commit = None;
+        self.committing_bytes -= done.bytes;
+        self.summary.accepted += done.accepted as u64;
+        self.summary.duplicates += done.duplicates as u64;
+    }
+}
+
+async fn next(commit: &mut Option<Commit<'_>>) -> Result<Done, BackfillError> {
+    match commit {
+        Some(commit) => commit.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn decode(
+    decoder: Arc<Decoder>,
+    chunk: Result<impl Into<Arc<Chunk>> + Send + 'static, BackfillError>,
+) -> Result<(Arc<Chunk>, Decoded), BackfillError> {
+    let chunk = chunk?;
+    let work = tokio::task::spawn_blocking(move || {
+        let chunk = chunk.into();
+        decoder.decode(&chunk).map(|decoded| (chunk, decoded))
+    });
+    work.await.map_err(|_| BackfillError::Internal("decoding rows"))?
+}
+
+/// Commits a load. While storage is away it is tried again: what stands already is not added twice.
+async fn commit(archive: &Archive, load: Load) -> Result<Done, BackfillError> {
+    let Load { batches, bytes } = load;
+    let batch = tokio::task::spawn_blocking(move || EventBatch::concat(&batches)).await;
+    let batch = batch.map_err(|_| BackfillError::Internal("gathering events"))??;
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let error = match archive.submit(batch.clone()).await {
+            Ok(done) => {
+                return Ok(Done { accepted: done.accepted, duplicates: done.duplicates, bytes });
+            }
+            Err(error) => error,
+        };
+        match pauses.next().filter(|_| error.kind() == Kind::Unavailable) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! NDJSON: whole lines, a chunk at a time.
+
+use std::io::{BufRead, Read as _};
+
+use super::{CHUNK_BYTES, ROW_BYTES_MAX, ReadError, Rows, Sink};
+
+pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadError> {
+    let mut line = 0;
+    loop {
+        let mut lines = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
+        let read = fill(bytes, &mut lines);
+        if read.is_err() {
+            // What came whole before the flaw is taken.
+            let whole = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            lines.truncate(whole);
+        }
+        let first = line;
+        line += ends(&lines);
+        let wanted = !lines.is_empty() && sink(first, Rows::Lines(lines));
+        match read {
+            Err(ReadError::Broken { reason, .. }) => {
+                return Err(ReadError::Broken { line: line + 1, reason });
+            }
+            Err(error) => return Err(error),
+            Ok(()) if !wanted => return Ok(()),
+            Ok(()) => {}
+        }
+    }
+}
+
+/// Adds whole lines, as many as a chunk has room for and one more.
+fn fill(bytes: &mut dyn BufRead, lines: &mut Vec<u8>) -> Result<(), ReadError> {
+    bytes.take(CHUNK_BYTES as u64).read_to_end(lines)?;
+    if lines.is_empty() || lines.ends_with(b"\n") {
+        return Ok(());
+    }
+    let rest = bytes.take(ROW_BYTES_MAX as u64).read_until(b'\n', lines)?;
+    if rest == ROW_BYTES_MAX && !lines.ends_with(b"\n") {
+        return Err(ReadError::Broken {
+            line: 0,
+            reason: "a row is longer than 16 MiB".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn ends(lines: &[u8]) -> u64 {
+    lines.iter().filter(|byte| **byte == b'\n').count() as u64
+}

@@ -1,0 +1,112 @@
+//! The bytes of an input as a stream, decompressed on the way and never whole in memory.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Result};
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes};
+use flate2::bufread::MultiGzDecoder;
+use parquet::file::reader::{ChunkReader, Length};
+use tokio::runtime::Handle;
+
+use super::Progress;
+use super::format::Coding;
+use super::inputs::{Input, Place};
+use crate::archive::{FoundObject, Objects};
+
+/// Read at once from a disk.
+const BUFFER_BYTES: usize = 256 << 10;
+/// Read at once from a bucket.
+const PART_BYTES: u64 = 4 << 20;
+/// The largest window of a zstd frame, as a power of two: what `zstd --long` uses.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// Opens an input for reading from its start. Blocks.
+pub(super) fn open(input: &Input, progress: &Arc<Progress>) -> Result<Box<dyn BufRead + Send>> {
+    let stored: Box<dyn Read + Send> = match &input.place {
+        Place::File(path) => Box::new(File::open(path)?),
+        Place::Object(objects, object) => Box::new(Parts::new(objects.clone(), object.clone(), 0)),
+    };
+    let stored = Counted { stored, progress: progress.clone() };
+    let stored = BufReader::with_capacity(BUFFER_BYTES, stored);
+    Ok(match input.coding {
+        Coding::Plain => Box::new(stored),
+        Coding::Gzip => {
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(stored)))
+        }
+        Coding::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(stored)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
+        }
+    })
+}
+
+/// Tells the progress what was read.
+struct Counted {
+    stored: Box<dyn Read + Send>,
+    progress: Arc<Progress>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        let count = self.stored.read(into)?;
+        self.progress.add_bytes(count as u64);
+        Ok(count)
+    }
+}
+
+/// An object from some place on, read part by part. Must not be read by a thread of the runtime's
+/// own.
+pub(super) struct Parts {
+    objects: Objects,
+    object: FoundObject,
+    at: u64,
+    part: Bytes,
+}
+
+impl Parts {
+    fn new(objects: Objects, object: FoundObject, at: u64) -> Self {
+        Self { objects, object, at, part: Bytes::new() }
+    }
+}
+
+impl Read for Parts {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        if self.part.is_empty() && self.at < self.object.bytes {
+            let end = self.object.bytes.min(self.at + PART_BYTES);
+            let part = self.objects.read(&self.object, self.at..end);
+            self.part = Handle::current().block_on(part).map_err(std::io::Error::other)?;
+            self.at = end;
+        }
+        let count = into.len().min(self.part.len());
+        if let Some(into) = into.get_mut(..count) {
+            self.part.copy_to_slice(into);
+        }
+        Ok(count)
+    }
+}
+
+/// An object as Parquet's reader wants it. Must not be read by a thread of the runtime's own.
+pub(super) struct RemoteFile(pub(super) Objects, pub(super) FoundObject);
+
+impl Length for RemoteFile {
+    fn len(&self) -> u64 {
+        self.1.bytes
+    }
+}
+
+impl ChunkReader for RemoteFile {
+    type T = BufReader<Parts>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(BufReader::new(Parts::new(self.0.clone(), self.1.clone(), start)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let read = self.0.read(&self.1, start..start.saturating_add(length as u64));
+        Handle::current()
+            .block_on(read)
+            .map_err(|error| parquet::errors::ParquetError::External(Box::new(error)))
+    }
+}

@@ -1,0 +1,148 @@
+//! `tokenlake backfill`.
+
+use std::collections::HashSet;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::args::BackfillArgs;
+use super::{open, print_note, print_result, serve};
+use crate::app::{App, Settings as AppSettings};
+use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
+use crate::backfill::{FieldPair, Inputs, Job, Outcome, Progress, Settings};
+use crate::telemetry::Telemetry;
+
+/// Memory for checkpoints of totals in the making.
+const CACHE_BYTES_MAX: usize = 32 << 20;
+/// Known ids have this much in any case: a job that asks files for them while servers commit loses
+/// one race after the other.
+const IDS_BYTES_MIN: usize = 32 << 20;
+/// Between two lines of progress.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+/// Between two looks of a bar.
+const BAR_EVERY: Duration = Duration::from_millis(200);
+const BAR: &str = "{bar:30} {bytes} of {total_bytes}, {msg}, {eta} left";
+
+/// Reads all inputs into the archive; exit status 1 if one could not be read or a signal came.
+pub(super) async fn run(
+    location: &ArchiveLocation,
+    args: BackfillArgs,
+) -> anyhow::Result<ExitCode> {
+    let stopped = serve::stop_signal()?;
+    for (flag, pairs) in [("--map", &args.map), ("--default", &args.default)] {
+        let mut seen = HashSet::new();
+        if let Some(twice) = pairs.iter().map(FieldPair::field).find(|field| !seen.insert(*field)) {
+            anyhow::bail!("{flag} names {twice} twice; give one {flag} {twice}=…");
+        }
+    }
+    let inputs = Inputs::find(&args.inputs, args.format).await?;
+    if let Some(first) = inputs.passed_over.first() {
+        let count = inputs.passed_over.len();
+        print_note(&format!(
+            "{count} passed over for endings that tell no format, like {first}; give --format for them"
+        ));
+    }
+    let memory = usize::try_from(args.memory).unwrap_or(usize::MAX);
+    let app = if args.dry_run { None } else { Some(app(location, memory).await?) };
+    let progress = Arc::new(Progress::default());
+    let settings = Settings {
+        org_rule: args.org,
+        maps: args.map,
+        defaults: args.default,
+        rejects: args.rejects,
+        held_bytes_max: memory / 2,
+        now: open::clock().now(),
+    };
+    let job = Job::new(app.as_ref().map(App::archive), settings, progress.clone()).await?;
+    let shown = show(progress, inputs.bytes());
+    let outcome = job.run(inputs, stopped).await;
+    drop(shown);
+    if let Some(app) = &app {
+        close(app, &outcome).await;
+    }
+    finish(outcome)
+}
+
+/// Ends with a checkpoint of totals, so that the first scrapes after much history are fast too.
+async fn close(app: &App, outcome: &Outcome) {
+    if outcome.summary.accepted > 0 && !outcome.stopped {
+        // It costs time when it is missing, never a number.
+        if let Err(error) = app.checkpoint().await {
+            tracing::warn!(%error, "no checkpoint of totals this time");
+        }
+    }
+    app.close().await;
+}
+
+fn finish(outcome: Outcome) -> anyhow::Result<ExitCode> {
+    print_result(&serde_json::to_string(&outcome.summary)?);
+    if let Some(error) = outcome.error {
+        return Err(error.into());
+    }
+    if outcome.stopped {
+        print_note(
+            "stopped; run the same command again to go on: what is in already is not added twice",
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Files carry their partials, as a server's do; one checkpoint of totals at the end serves.
+async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
+    let settings = AppSettings {
+        writer: WriterSettings {
+            // An eighth is left for what is read and decoded.
+            dedupe_bytes_max: (memory / 8 * 3).max(IDS_BYTES_MIN),
+            // One commit at a time waits here, whatever its size.
+            queue_bytes_max: usize::MAX,
+            ..WriterSettings::default()
+        },
+        follow: FollowSettings::default(),
+        staleness_max: Duration::ZERO,
+        cache_bytes_max: CACHE_BYTES_MAX,
+        checkpoint_work_max: None,
+        body_bytes_max: 0,
+    };
+    Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)
+}
+
+/// Shows how far the job is, until the handle is dropped.
+fn show(progress: Arc<Progress>, bytes: u64) -> AbortOnDropHandle<()> {
+    let bar = std::io::stderr().is_terminal().then(|| {
+        let style =
+            ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(bytes).with_style(style)
+    });
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let began = Instant::now();
+        // Clears itself when this task ends.
+        let bar = bar.map(Cleared);
+        loop {
+            tokio::time::sleep(if bar.is_some() { BAR_EVERY } else { LINE_EVERY }).await;
+            let rows = progress.rows();
+            let rate = u128::from(rows) * 1_000 / began.elapsed().as_millis().max(1);
+            let done = format!("{rows} rows, {rate} a second");
+            match &bar {
+                Some(Cleared(bar)) => {
+                    bar.set_message(done);
+                    bar.set_position(progress.bytes().min(bytes));
+                }
+                None => print_note(&format!("{} of {bytes} bytes, {done}", progress.bytes())),
+            }
+        }
+    }))
+}
+
+/// A bar that leaves nothing behind.
+struct Cleared(ProgressBar);
+
+impl Drop for Cleared {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

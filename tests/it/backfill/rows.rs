@@ -1,0 +1,96 @@
+//! What becomes of single rows: organisations, ids, and the file of rejects.
+
+use serde_json::Value;
+use tempfile::tempdir;
+
+use super::{counts, done, file, line, run, verified};
+use crate::support::process::{Server, key};
+use crate::support::scrape::scrape;
+
+#[test]
+fn rejected_rows_are_kept_with_their_place_and_reason() {
+    let (archive, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    let ndjson = format!("{}\n\nbroken\n{{\"event_id\":\"x\"}}\n{}", line(1, 0), line(2, 0));
+    let csv = "event_id,ts,note\na,2025-01-01 00:00:00,\"two\nlines\"\nb,yesterday,\"x,y\"\nc,2025-01-01\n";
+    let inputs = [
+        file(folder.path(), "a.ndjson", ndjson),
+        file(folder.path(), "b.csv", csv),
+        file(folder.path(), "c.json", "[\n{\"ts\":1},\n7]"),
+    ];
+    let rejects = folder.path().join("rejects.ndjson");
+    let args = [
+        "--org",
+        "acme",
+        "--rejects",
+        rejects.to_str().unwrap(),
+        &inputs[0],
+        &inputs[1],
+        &inputs[2],
+    ];
+    assert_eq!(done(archive.path(), &args), counts(9, 3, 0, 6, 3));
+    let text = std::fs::read_to_string(rejects).unwrap();
+    let rejects: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected = [
+        (0, 3, "not an object", "broken"),
+        (0, 4, "ts: missing", "{\"event_id\":\"x\"}"),
+        (1, 4, "ts: \"yesterday\"", "b,yesterday,\"x,y\""),
+        (1, 5, "2 cells where the header has 3", "c,2025-01-01"),
+        (2, 2, "ts: 1 is before 2015", "{\"ts\":1}"),
+        (2, 3, "not an object", "7"),
+    ];
+    assert_eq!(rejects.len(), expected.len(), "{text}");
+    for (reject, (file, line, error, row)) in rejects.iter().zip(expected) {
+        assert_eq!(reject["file"], inputs[file], "{reject}");
+        assert_eq!(reject["line"], line, "{reject}");
+        assert!(reject["error"].as_str().unwrap().contains(error), "{reject}");
+        assert_eq!(reject["row"], row, "{reject}");
+        assert_eq!(reject.as_object().unwrap().len(), 4, "{reject}");
+    }
+}
+
+#[test]
+fn rows_belong_to_the_org_given_or_to_their_own() {
+    let (archive, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    let csv = "event_id,org_id,ts\n1,acme,2025-01-01 00:00:00\n2,globex,2025-01-01 00:00:00\n\
+               3,,2025-01-01 00:00:00\n4,ACME,2025-01-01 00:00:00\n";
+    let input = file(folder.path(), "a.csv", csv);
+    assert_eq!(done(archive.path(), &["--org", "acme", &input]), counts(4, 2, 0, 2, 1));
+    // A row without one, and a name that differs from another in case alone.
+    assert_eq!(done(archive.path(), &["--org", "*", &input]), counts(4, 1, 1, 2, 1));
+    let defaulted = ["--org", "*", "--default", "org_id=globex", &input];
+    assert_eq!(done(archive.path(), &defaulted), counts(4, 1, 2, 1, 1));
+    let clash = run(archive.path(), &["--org", "Acme", &input]);
+    assert_eq!(clash.status, 1, "{clash:?}");
+    assert!(clash.stderr.contains("differ only in case"), "{clash:?}");
+    verified(archive.path(), 4);
+}
+
+#[test]
+fn derived_ids_are_the_same_wherever_the_file_lies() {
+    let (archive, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    let row = "{\"ts\":\"2025-01-01T00:00:00\",\"model\":\"m\"}\n";
+    // Equal rows are events of their own, in one file and in two.
+    let first = file(folder.path(), "x/a.ndjson", row.repeat(3));
+    file(folder.path(), "x/b/a.ndjson", row.repeat(3));
+    let x = folder.path().join("x");
+    let all = ["--org", "acme", x.to_str().unwrap()];
+    assert_eq!(done(archive.path(), &all), counts(6, 6, 0, 0, 2));
+    assert_eq!(done(archive.path(), &all), counts(6, 0, 6, 0, 2));
+    assert_eq!(done(archive.path(), &["--org", "acme", &first]), counts(3, 0, 3, 0, 1));
+    let packed = zstd::encode_all(row.repeat(3).as_bytes(), 1).unwrap();
+    let moved = file(folder.path(), "y/a.ndjson.zst", packed);
+    assert_eq!(done(archive.path(), &["--org", "acme", &moved]), counts(3, 0, 3, 0, 1));
+    let mapped = ["--org", "acme", "--map", "event_id=call", &first];
+    assert_eq!(done(archive.path(), &mapped), counts(3, 0, 0, 3, 1));
+}
+
+#[test]
+fn the_sample_comes_in_as_the_readme_says() {
+    let archive = tempdir().unwrap();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample.ndjson");
+    assert_eq!(done(archive.path(), &["--org", "acme", sample]), counts(40, 40, 0, 0, 1));
+    assert_eq!(done(archive.path(), &["--org", "acme", sample]), counts(40, 0, 40, 0, 1));
+    let key = key(archive.path(), "acme");
+    assert!(scrape(&Server::start(archive.path()), &key).len() > 10);
+}
