@@ -5,13 +5,18 @@
 
 mod cell_columns;
 mod columns;
+mod console;
 mod engine;
 mod error;
 mod events_table;
+mod file_bounds;
+mod live_table;
 mod partials;
 mod queries;
+mod wall;
 
 pub use self::cell_columns::{cell_columns, cell_schema};
+pub use self::console::{Answer, Console};
 pub use self::engine::Engine;
 pub use self::error::SqlError;
 pub use self::partials::{PartialRow, partial_rows, sql_version};
