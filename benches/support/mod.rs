@@ -1,5 +1,9 @@
 //! What the benches share: a server under test, and clients that keep their connections.
 
+#![allow(dead_code, reason = "each bench uses a part")]
+
+pub mod program;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -41,6 +41,8 @@ struct Mark {
     object: String,
     size_bytes: u64,
     crc32: String,
+    /// Rows of the version's live files, where the log says so of all.
+    rows: Option<u64>,
     /// CRC-32 of the log entry of the version.
     entry_crc32: u32,
     /// CRC-32 of this mark with 0 in this place.
@@ -76,6 +78,7 @@ pub struct Totals {
     pub version: u64,
     /// Hours from this one on are told apart; all before are one.
     pub hours_from: Micros,
+    rows: Option<u64>,
     cells: CellReader,
 }
 
@@ -114,13 +117,17 @@ impl TotalsStore {
     }
 
     /// The newest checkpoint of a version up to that of `snapshot`. One that cannot be read is
-    /// passed over.
+    /// passed over, and so are versions of which `is_damaged` knows better.
     ///
     /// # Errors
     /// Unavailable, if there is no telling which there are.
-    pub async fn newest(&self, snapshot: &Snapshot) -> Result<Option<Totals>, ArchiveError> {
+    pub async fn newest(
+        &self,
+        snapshot: &Snapshot,
+        is_damaged: impl Fn(u64) -> bool,
+    ) -> Result<Option<Totals>, ArchiveError> {
         let mut versions: Vec<_> = self.marks(snapshot).await?;
-        versions.retain(|version| *version <= snapshot.version());
+        versions.retain(|version| *version <= snapshot.version() && !is_damaged(*version));
         for version in versions.into_iter().rev().take(KEPT) {
             match self.open(snapshot, version).await {
                 Ok(totals) => return Ok(Some(totals)),
@@ -150,6 +157,7 @@ impl TotalsStore {
             object: object.to_string(),
             size_bytes: cells.len() as u64,
             crc32: Checksums::of(&cells).to_text(),
+            rows: rows_of(snapshot.files()),
             entry_crc32: self.entry_crc32(version).await?,
             mark_crc32: 0,
         };
@@ -161,16 +169,18 @@ impl TotalsStore {
         self.open(snapshot, version).await
     }
 
-    /// The files that came with new events after version `after`, up to and with the version of
-    /// `snapshot`; `None` if that is no longer known, or another program deleted events meanwhile.
+    /// The files that came with new events after a checkpoint, up to and with the version of
+    /// `snapshot`; `None` if that is no longer known, or the events do not add up: another program
+    /// may have deleted some meanwhile.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
     pub async fn arrivals(
         &self,
         snapshot: &Snapshot,
-        after: u64,
+        totals: &Totals,
     ) -> Result<Option<Vec<Arc<DataFile>>>, ArchiveError> {
+        let after = totals.version;
         let known_after = snapshot.arrivals_after().max(after);
         if known_after - after > ENTRIES_MAX {
             return Ok(None);
@@ -190,7 +200,9 @@ impl TotalsStore {
         let mut files: Vec<_> = files.into_iter().flatten().collect();
         let Some(later) = snapshot.arrivals_since(known_after) else { return Ok(None) };
         files.extend(later.filter(|came| came.data_change).map(|came| came.file.clone()));
-        Ok(Some(files))
+        let rows = totals.rows.zip(rows_of(files.iter())).map(|(before, since)| before + since);
+        let adds_up = rows.zip(rows_of(snapshot.files())).is_none_or(|(rows, live)| rows == live);
+        Ok(adds_up.then_some(files))
     }
 
     fn folder(&self, snapshot: &Snapshot) -> Path {
@@ -214,7 +226,7 @@ impl TotalsStore {
             .ok_or_else(|| ArchiveError::corrupt(path.as_ref(), "it has no checksums"))?;
         let object = CheckedObject::new(mark.object.into(), mark.size_bytes, Some(checksums));
         let cells = CellReader::open(self.store.clone(), object).await?;
-        Ok(Totals { version, hours_from: mark.hours_from, cells })
+        Ok(Totals { version, hours_from: mark.hours_from, rows: mark.rows, cells })
     }
 
     async fn entry_crc32(&self, version: u64) -> Result<u32, ArchiveError> {
@@ -256,4 +268,9 @@ impl TotalsStore {
         }
         Ok(())
     }
+}
+
+/// The rows of files, if it is known of all.
+fn rows_of<'a>(mut files: impl Iterator<Item = &'a Arc<DataFile>>) -> Option<u64> {
+    files.try_fold(0_u64, |sum, file| sum.checked_add(file.rows?))
 }

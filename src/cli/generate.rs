@@ -61,6 +61,9 @@ pub(super) async fn run(
     claim(app.archive(), &plan.orgs).await?;
     let mut work = Work::new(app, plan, args.events);
     let whole = work.commit_all(stopped).await?;
+    if whole {
+        work.app.checkpoint().await?;
+    }
     work.app.close().await;
     if !whole {
         print_note("stopped; the same command goes on from here");
@@ -70,14 +73,14 @@ pub(super) async fn run(
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Files carry their partials, and checkpoints of totals are made, as a server would.
+/// Files carry their partials, as a server's do; one checkpoint of totals at the end serves.
 fn settings() -> Settings {
     Settings {
         writer: WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() },
         follow: FollowSettings::default(),
         staleness_max: Duration::ZERO,
         cache_bytes_max: CACHE_BYTES_MAX,
-        checkpoint_work_max: Some(open::CHECKPOINT_WORK_MAX),
+        checkpoint_work_max: None,
         body_bytes_max: 0,
     }
 }

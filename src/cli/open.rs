@@ -17,7 +17,7 @@ use crate::telemetry::Telemetry;
 /// How often the log is followed in the background.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// So many files are added up in some tens of milliseconds.
-pub(super) const CHECKPOINT_WORK_MAX: u64 = 128;
+const CHECKPOINT_WORK_MAX: u64 = 128;
 /// On object storage each commit is paid for, and every replica follows it.
 const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 

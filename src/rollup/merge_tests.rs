@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::totals::Bases;
 use super::*;
-use crate::archive::{Archive, CellReader, CheckedObject, TotalsStore, WriterSettings};
+use crate::archive::{
+    Archive, ArchiveError, CellReader, CheckedObject, FollowSettings, TotalsStore, WriterSettings,
+};
 use crate::clock::{DAY, ManualClock};
 use crate::sql::{Engine, sql_version};
 use crate::telemetry::Telemetry;
@@ -20,7 +22,7 @@ fn row() -> impl Strategy<Value = PartialRow> {
     ("[a-e]{1,2}", name(), name(), 0..60_i64, 1..5_u64, cost, 0..HOUR).prop_map(
         |(org_id, provider, model, hours_ago, requests, cost, offset)| {
             let hour = (NOW - hours_ago * HOUR).div_euclid(HOUR) * HOUR;
-            let (first_ts, last_ts) = (hour + offset / 2, hour + offset);
+            let last_ts = hour + offset;
             let input_tokens = cost * 3;
             let unpriced = requests / 2;
             PartialRow {
@@ -32,7 +34,6 @@ fn row() -> impl Strategy<Value = PartialRow> {
                 input_tokens,
                 cost,
                 unpriced,
-                first_ts,
                 last_ts,
                 ..PartialRow::default()
             }
@@ -61,7 +62,8 @@ impl World {
         let partials = PartialCache::new(0, engine, Telemetry::new());
         let totals = TotalsStore::new(store.clone(), clock.clone(), sql_version()).unwrap();
         let settings = WriterSettings::default();
-        let archive = Archive::open(store.clone(), clock, Telemetry::new(), settings, None).await;
+        let (telemetry, follow) = (Telemetry::new(), FollowSettings::default());
+        let archive = Archive::open(store.clone(), clock, telemetry, settings, follow).await;
         Self { store, partials, bases: Bases::new(totals), archive: archive.unwrap() }
     }
 
@@ -93,8 +95,7 @@ impl World {
     /// A checkpoint of these cells.
     async fn base(&self, cells: Bytes) -> Arc<Base> {
         let (snapshot, from) = (self.archive.current(), OrgUsage::hours_around(NOW));
-        let totals = self.bases.store().put(&snapshot, from, cells).await.unwrap();
-        self.bases.join(totals, &snapshot).await.unwrap()
+        self.bases.put(&snapshot, from, cells).await.unwrap().unwrap()
     }
 
     async fn read(&self, cells: Bytes) -> Vec<PartialRow> {
@@ -178,4 +179,19 @@ proptest! {
             assert_eq!(orgs(&mut merged.iter()), orgs(&mut sent()));
         });
     }
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_given_up_is_taken_no_more_until_it_is_made_anew() {
+    let world = World::new().await;
+    let cells = world.merge(None, &[], usize::MAX).await;
+    let base = world.base(cells.clone()).await;
+    let snapshot = world.archive.current();
+    let away = ArchiveError::unavailable("reading", std::io::Error::other("the store is away"));
+    world.bases.give_up(&base, &away.into());
+    assert!(world.bases.look(&snapshot).await.is_some(), "it may be sound");
+    world.bases.give_up(&base, &ArchiveError::corrupt("checkpoints", "cut").into());
+    assert!(world.bases.look(&snapshot).await.is_none());
+    world.base(cells).await;
+    assert!(world.bases.look(&snapshot).await.is_some());
 }

@@ -84,9 +84,12 @@ impl Rollup {
         clock: Arc<dyn Clock>,
         work_max: u64,
     ) {
+        // A server that has just started has scrapes to answer first.
+        tokio::time::sleep(PAUSE).await;
         loop {
             let snapshot = versions.borrow_and_update().clone();
             let began = Instant::now();
+            let mut failed = false;
             let pause = match self.sources.checkpoint(&snapshot, clock.now(), work_max).await {
                 Ok(false) => PAUSE,
                 // The time taken is a small share of all time.
@@ -94,11 +97,14 @@ impl Rollup {
                 Err(error) => {
                     tracing::warn!(%error, "no checkpoint of totals this time");
                     self.telemetry.rollup.checkpoint_failures.inc();
+                    failed = true;
                     PAUSE_AFTER_ERROR
                 }
             };
             tokio::time::sleep(pause).await;
-            if versions.changed().await.is_err() {
+            // What failed is tried again also where nothing new comes.
+            let changed = if failed { Ok(()) } else { versions.changed().await };
+            if changed.is_err() {
                 return;
             }
         }

@@ -83,7 +83,7 @@ impl OrgState {
             Ok(()) => Some(Self::new(org_id.clone(), snapshot, usage)),
             Err(error) => {
                 tracing::warn!(%error, "a checkpoint of totals does not serve");
-                bases.drop_damaged(&base);
+                bases.give_up(&base, &error);
                 None
             }
         }

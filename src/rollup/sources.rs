@@ -69,15 +69,15 @@ impl Sources {
         if !is_due(base.as_ref(), snapshot, work_max) {
             return Ok(true);
         }
-        let (cells, hours_from) = self.add_up(base, snapshot, now).await?;
-        let totals = bases.store().put(snapshot, hours_from, cells).await?;
-        bases.join(totals, snapshot).await;
+        let (cells, hours_from) = self.add_up(bases, base, snapshot, now).await?;
+        bases.put(snapshot, hours_from, cells).await?;
         self.telemetry.rollup.checkpoints.inc();
         Ok(true)
     }
 
     async fn add_up(
         &self,
+        bases: &Bases,
         base: Option<Arc<Base>>,
         snapshot: &Arc<Snapshot>,
         now: Micros,
@@ -93,7 +93,10 @@ impl Sources {
             match merge(&older, &self.partials).await {
                 Ok(cells) => return Ok((cells, older.hours_from)),
                 // It may be damaged, or a file of its time may have been rewritten since.
-                Err(error) => tracing::warn!(%error, "totals are added up from all files"),
+                Err(error) => {
+                    tracing::warn!(%error, "totals are added up from all files");
+                    older.base.iter().for_each(|base| bases.give_up(base, &error));
+                }
             }
         }
         let files = snapshot.files().cloned().collect();

@@ -1,16 +1,20 @@
 //! Where a cold organisation starts: the newest checkpoint of totals, and what came since.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::TryStreamExt as _;
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 use super::partial::{Partial, PartialCell};
-use crate::archive::{DataFile, Snapshot, Totals, TotalsStore};
+use crate::archive::{ArchiveError, DataFile, Snapshot, Totals, TotalsStore};
+use crate::clock::Micros;
+use crate::error::Kind;
 use crate::sql::{SqlError, partial_rows};
 
 /// The store is not asked for a newer checkpoint more often.
@@ -69,6 +73,8 @@ pub fn work_of<'a>(files: impl Iterator<Item = &'a Arc<DataFile>>) -> u64 {
 pub struct Bases {
     store: TotalsStore,
     known: Mutex<Option<Arc<Base>>>,
+    /// Versions whose checkpoints turned out to be damaged.
+    damaged: Mutex<BTreeSet<u64>>,
     /// When the store was last asked. Held while it is, so that of many one asks.
     looked_at: AsyncMutex<Option<Instant>>,
 }
@@ -76,12 +82,8 @@ pub struct Bases {
 impl Bases {
     /// Knows nothing yet.
     pub fn new(store: TotalsStore) -> Self {
-        Self { store, known: Mutex::default(), looked_at: AsyncMutex::default() }
-    }
-
-    /// The checkpoints' store.
-    pub fn store(&self) -> &TotalsStore {
-        &self.store
+        let (known, damaged) = Default::default();
+        Self { store, known, damaged, looked_at: AsyncMutex::default() }
     }
 
     /// The checkpoint to start from.
@@ -102,7 +104,8 @@ impl Bases {
 
     /// The newest checkpoint in the store, which from here on is the one to start from.
     pub async fn look(&self, snapshot: &Arc<Snapshot>) -> Option<Arc<Base>> {
-        let found = match self.store.newest(snapshot).await {
+        let is_damaged = |version| self.damaged.lock().contains(&version);
+        let found = match self.store.newest(snapshot, is_damaged).await {
             Ok(found) => found?,
             Err(error) => {
                 tracing::warn!(%error, "no telling which checkpoints of totals there are");
@@ -113,8 +116,8 @@ impl Bases {
     }
 
     /// Takes a checkpoint as the one to start from.
-    pub async fn join(&self, totals: Totals, snapshot: &Arc<Snapshot>) -> Option<Arc<Base>> {
-        let since = match self.store.arrivals(snapshot, totals.version).await {
+    async fn join(&self, totals: Totals, snapshot: &Arc<Snapshot>) -> Option<Arc<Base>> {
+        let since = match self.store.arrivals(snapshot, &totals).await {
             Ok(since) => since?,
             Err(error) => {
                 tracing::warn!(%error, "a checkpoint of totals cannot be joined with the log");
@@ -126,8 +129,27 @@ impl Bases {
         Some(base)
     }
 
-    /// No longer starts from a checkpoint that turned out to be damaged or gone.
-    pub fn drop_damaged(&self, base: &Arc<Base>) {
+    /// Stores a checkpoint, which from here on is the one to start from.
+    ///
+    /// # Errors
+    /// As [`TotalsStore::put`].
+    pub async fn put(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        hours_from: Micros,
+        cells: Bytes,
+    ) -> Result<Option<Arc<Base>>, ArchiveError> {
+        let totals = self.store.put(snapshot, hours_from, cells).await?;
+        self.damaged.lock().remove(&totals.version);
+        Ok(self.join(totals, snapshot).await)
+    }
+
+    /// No longer starts from a checkpoint that could not be added up, nor takes it again if it is
+    /// damaged or gone.
+    pub fn give_up(&self, base: &Arc<Base>, error: &SqlError) {
+        if error.kind() == Kind::Corrupt {
+            self.damaged.lock().insert(base.totals.version);
+        }
         let mut known = self.known.lock();
         if known.as_ref().is_some_and(|known| Arc::ptr_eq(known, base)) {
             *known = None;

@@ -15,16 +15,20 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use object_store::ObjectStore;
+use tokio::sync::OnceCell;
 
 use super::SqlError;
 use super::events_table::{EventsTable, STORE_URL};
-use super::queries::Query;
+use super::queries::{PARTIAL, Query};
+use super::rows_plan::RowsPlan;
 use crate::archive::DataFile;
 
 /// Runs queries over data files of one archive.
 pub struct Engine {
     state: SessionState,
     store: Arc<dyn ObjectStore>,
+    /// The plan of the one query that is run over rows in memory.
+    rows_plan: OnceCell<RowsPlan>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -52,7 +56,7 @@ impl Engine {
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
-        Ok(Self { state, store })
+        Ok(Self { state, store, rows_plan: OnceCell::new() })
     }
 
     /// The archive's store.
@@ -72,12 +76,12 @@ impl Engine {
         rows.map_err(|error| SqlError::of(query.name, files, &error))
     }
 
-    /// Runs `query` with `events` standing for rows in memory.
-    pub(super) async fn run_over_rows(
+    /// Runs `partial.sql` with `events` standing for rows in memory.
+    pub(super) async fn partial_over_rows(
         &self,
-        query: &'static Query,
         rows: RecordBatch,
     ) -> Result<Vec<RecordBatch>, SqlError> {
+        let query = &PARTIAL;
         let wrong = |error: DataFusionError| SqlError::Query {
             query: query.name,
             reason: error.to_string(),
@@ -85,8 +89,15 @@ impl Engine {
         let size = self.state.config().batch_size();
         let starts = (0..rows.num_rows()).step_by(size);
         let batches = starts.map(|start| rows.slice(start, size.min(rows.num_rows() - start)));
-        let table = MemTable::try_new(rows.schema(), vec![batches.collect()]).map_err(wrong)?;
-        self.query(query, Arc::new(table), Vec::new()).await.map_err(wrong)
+        let plan = self.rows_plan.get_or_try_init(|| async {
+            // Without rows, which the plan would hold for ever.
+            let table = MemTable::try_new(rows.schema(), vec![vec![]])?;
+            let context = self.session(Arc::new(table))?;
+            let plan = context.sql(query.text).await?.create_physical_plan().await?;
+            Ok(RowsPlan::new(plan))
+        });
+        let plan = plan.await.map_err(wrong)?;
+        plan.run(batches.collect(), self.state.task_ctx()).await.map_err(wrong)
     }
 
     async fn query(

@@ -13,6 +13,7 @@ mod file_bounds;
 mod live_table;
 mod partials;
 mod queries;
+mod rows_plan;
 mod wall;
 
 pub use self::cell_columns::{cell_columns, cell_schema};

@@ -76,7 +76,7 @@ impl Engine {
     /// # Errors
     /// [`SqlError::Query`] only, for a defect.
     pub async fn partial_of_rows(&self, rows: RecordBatch) -> Result<Vec<RecordBatch>, SqlError> {
-        let cells = self.run_over_rows(&PARTIAL, rows).await?;
+        let cells = self.partial_over_rows(rows).await?;
         let Some(first) = cells.first() else { return Ok(Vec::new()) };
         let wrong = |error: arrow::error::ArrowError| SqlError::Query {
             query: PARTIAL.name,

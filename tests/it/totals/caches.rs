@@ -18,9 +18,11 @@ use crate::support::foreign::{commit, copy, live};
 use crate::support::random::Random;
 use crate::support::totals::{assert_same, bare};
 
-const ORGS: u64 = 200;
+const ORGS: u64 = 250;
 const MODELS: [&str; 2] = ["gpt-4o", "haiku"];
 const CACHES: [usize; 3] = [64 << 20, 1 << 20, 0];
+/// No event lies in an hour that a window ending then cuts.
+const LATER: Micros = NOON + 13 * HOUR;
 const BLOCK_BYTES: u64 = 64 * 1024;
 /// Partials up to this size are read whole.
 const WHOLE_BYTES_MAX: u64 = 128 * 1024;
@@ -64,8 +66,7 @@ impl Sender {
 }
 
 /// An archive with a large file of all organisations, small ones, a foreign one, a checkpoint, and
-/// small ones since. No event lies in an hour that a window ending at [`NOON`] cuts, but all of an
-/// hour lie on one side.
+/// small ones since.
 async fn archive() -> (Arc<dyn ObjectStore>, Sent) {
     let store = memory();
     let app = TestApp::open(&store).await;
@@ -124,8 +125,8 @@ async fn memory_changes_no_byte() {
         for cache_bytes_max in CACHES {
             let settings = Settings { cache_bytes_max, ..settings() };
             let app = TestApp::try_open(store, settings).await.unwrap();
-            // The second time cuts an hour of events, so that rows are read.
-            for (now, step) in [(NOON, 1), (NOON + HOUR / 3, 60)] {
+            // The others cut hours of events, so that rows are read.
+            for (now, step) in [(LATER, 1), (NOON, 70), (NOON + HOUR / 3, 60)] {
                 app.clock.set(now);
                 for (org, events) in sent.iter().step_by(step) {
                     let context = format!("{org}, {cache_bytes_max} bytes, {name}, at {now}");
@@ -174,6 +175,7 @@ async fn of_a_large_partial_one_organisation_reads_a_part_and_no_ids() {
     let bare = bare(&store).await;
     let counting = CountingStore::new(bare.clone());
     let app = TestApp::open(&(counting.clone() as Arc<dyn ObjectStore>)).await;
+    app.clock.set(LATER);
     counting.take();
     app.scrape("Org-99").await;
     let mut ranges = Vec::new();

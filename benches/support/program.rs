@@ -1,0 +1,139 @@
+//! The program as a user runs it, and other programs beside it.
+
+#![allow(clippy::expect_used, clippy::print_stderr, reason = "a bench may say and stop")]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A cold start over a large archive.
+const START_MAX: Duration = Duration::from_secs(120);
+
+/// Where benches keep files: on the disk of the target directory.
+pub fn folder() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// The program, on an archive, with none of the caller's own settings.
+pub fn tokenlake(archive: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokenlake"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKENLAKE_")) {
+        command.env_remove(name);
+    }
+    command.arg("--archive").arg(archive);
+    command
+}
+
+/// Fills an archive with synthetic events.
+pub fn generate(archive: &Path, args: &[&str]) {
+    let status = tokenlake(archive).arg("generate").args(args).stdout(Stdio::null()).status();
+    assert!(status.unwrap().success(), "the archive could not be filled");
+}
+
+/// The data files of an archive.
+pub fn data_files(archive: &Path) -> Vec<PathBuf> {
+    let dates = std::fs::read_dir(archive.join("events")).unwrap();
+    let dates = dates.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let files = dates.flat_map(|date| std::fs::read_dir(date).unwrap());
+    let files = files.map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|ending| ending == "parquet")).collect()
+}
+
+/// A copy to write to. Files are shared with the original: an archive never changes one in place.
+pub fn working_copy(archive: &Path) -> TempDir {
+    let copy = tempfile::tempdir_in(folder()).unwrap();
+    let mut folders = vec![archive.to_owned()];
+    while let Some(from) = folders.pop() {
+        let to = copy.path().join(from.strip_prefix(archive).unwrap());
+        std::fs::create_dir_all(&to).unwrap();
+        for entry in std::fs::read_dir(&from).unwrap().map(Result::unwrap) {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else {
+                std::fs::hard_link(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    copy
+}
+
+/// A server in a process of its own, which ends with this.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// When its process was started.
+    pub started: Instant,
+    /// When it said that it listens.
+    pub listening: Instant,
+}
+
+impl Server {
+    /// Starts `tokenlake serve` and waits until it listens.
+    pub fn start(archive: &Path) -> Self {
+        let started = Instant::now();
+        let mut command = tokenlake(archive);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let address = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut server = Self { child, address, started, listening: started };
+        let lines = lines(server.child.stderr.take().unwrap());
+        while server.address.port() == 0 {
+            let line = lines.recv_timeout(START_MAX).expect("it listens in time");
+            let address = line.strip_prefix("listening on http://");
+            server.address = address.map_or(server.address, |address| address.parse().unwrap());
+        }
+        server.listening = Instant::now();
+        server
+    }
+
+    /// Mebibytes in memory, now and at most, by the system's count.
+    pub fn memory_mib(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let mib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+            kib.unwrap_or_default() / 1_024
+        };
+        (mib("VmRSS:"), mib("VmHWM:"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            // Nobody may be listening any more; the stream is read to its end all the same.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+/// What a Python script that uses DuckDB prints; `None` where there is no such Python.
+/// `TOKENLAKE_BENCH_PYTHON` names one.
+pub fn duckdb(script: &str, args: &[&str]) -> Option<String> {
+    let python = std::env::var("TOKENLAKE_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let run = |script: &str, args: &[&str]| {
+        let output = Command::new(&python).arg("-c").arg(script).args(args).output().ok()?;
+        if !output.status.success() {
+            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+        }
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    };
+    run("import duckdb", &[]).and_then(|_| run(script, args))
+}
