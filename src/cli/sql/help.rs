@@ -84,3 +84,21 @@ pub(super) fn describe(table: &str) -> Option<String> {
         .extend(columns.iter().map(|(name, kind, what)| format!("  {name:<20} {kind:<16} {what}")));
     Some(lines.join("\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_described_as_they_are() {
+        let [(_, _, events), (_, _, usage)] = TABLES;
+        let schema = crate::event::schema();
+        let schema = schema.fields().iter().map(|field| field.name().as_str());
+        let names: Vec<_> = events.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(names, schema.chain([crate::archive::PARTITION]).collect::<Vec<_>>());
+        let query = include_str!("../../../queries/usage_hourly.sql");
+        assert!(usage.iter().all(|(name, ..)| query.contains(&format!("{name} "))), "{query}");
+        assert!(describe("EVENTS").is_some_and(|text| text.lines().count() == events.len() + 1));
+        assert!(describe("").is_some() && describe("partials").is_none());
+    }
+}
