@@ -97,7 +97,7 @@ mod tests {
         let names: Vec<_> = events.iter().map(|(name, ..)| *name).collect();
         assert_eq!(names, schema.chain([crate::archive::PARTITION]).collect::<Vec<_>>());
         let query = include_str!("../../../queries/usage_hourly.sql");
-        assert!(usage.iter().all(|(name, ..)| query.contains(&format!("{name} "))), "{query}");
+        assert!(usage.iter().all(|(name, ..)| query.contains(name)), "{query}");
         assert!(describe("EVENTS").is_some_and(|text| text.lines().count() == events.len() + 1));
         assert!(describe("").is_some() && describe("partials").is_none());
     }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::TERMINAL_ROWS_MAX;
 use super::format::Writer;
@@ -18,6 +20,9 @@ use crate::sql::Console;
 
 /// A query that takes longer is said to be under way.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Batches that are computed before they are written.
+const BATCHES_AHEAD: usize = 2;
 
 /// An archive that questions are put to, and where the answers go.
 pub(super) struct Session {
@@ -113,11 +118,21 @@ impl Session {
     async fn answer(&mut self, statement: &str) -> anyhow::Result<()> {
         let waiting = Waiting::start();
         let files: Vec<Arc<DataFile>> = self.archive.newest().await?.files().cloned().collect();
-        let mut answer = self.console.query(&files, self.org.as_deref(), statement).await?;
+        let answer = self.console.query(&files, self.org.as_deref(), statement).await?;
         let rows_max = self.on_terminal.then_some(TERMINAL_ROWS_MAX);
         let mut writer = Writer::new(self.format, answer.schema.clone(), rows_max);
+        // In a task of its own, so that this one is free to be dropped while rows are computed.
+        let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
+        let mut computed = answer.batches;
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            while let Some(batch) = computed.next().await {
+                if sender.send(batch).await.is_err() {
+                    return;
+                }
+            }
+        }));
         let mut begun = false;
-        while let Some(batch) = answer.batches.next().await {
+        while let Some(batch) = batches.recv().await {
             let batch = batch?;
             if !begun {
                 waiting.end();
@@ -126,6 +141,8 @@ impl Session {
             }
             writer.rows(&mut self.out, &batch)?;
         }
+        // Rows that end because their task died are not all rows.
+        task.await.map_err(|error| anyhow::anyhow!("the query died: {error}; please report it"))?;
         waiting.end();
         if !begun {
             writer.begin(&mut self.out)?;

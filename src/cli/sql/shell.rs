@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::ValueEnum as _;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::editor::{Editor, Input};
 use super::help::{describe, help};
@@ -42,10 +43,9 @@ pub(super) async fn run(mut session: Session) -> anyhow::Result<ExitCode> {
 /// Answers statements; Ctrl-C ends them and not the shell.
 async fn ask(text: &str, session: &mut Session, timing: bool) -> anyhow::Result<()> {
     let began = Instant::now();
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let done = tokio::select! {
         done = session.run_all(text) => Some(done),
-        _ = interrupt.recv() => None,
+        Ok(()) = interrupted() => None,
     };
     session.flush();
     match done {
@@ -55,6 +55,27 @@ async fn ask(text: &str, session: &mut Session, timing: bool) -> anyhow::Result<
         Some(Ok(())) => {}
     }
     Ok(())
+}
+
+/// Waits for Ctrl-C in a thread of its own: a query may keep all others busy.
+fn interrupted() -> oneshot::Receiver<()> {
+    let (mut sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let is_pressed = tokio::select! {
+                _ = interrupt.recv() => true,
+                () = sender.closed() => false,
+            };
+            if is_pressed {
+                // The query may have ended just now.
+                let _ = sender.send(());
+            }
+            std::io::Result::Ok(())
+        })
+    });
+    receiver
 }
 
 fn command(text: &str, session: &mut Session, timing: &mut bool) -> anyhow::Result<()> {
