@@ -114,6 +114,16 @@ impl DataFile {
         self.times.is_none_or(|(low, high)| low <= to && from <= high)
     }
 
+    /// The bounds of `ts`, where the log has them.
+    pub fn time_bounds(&self) -> Option<(Micros, Micros)> {
+        self.times
+    }
+
+    /// The bounds of `org_id`, where the log has them.
+    pub fn org_bounds(&self) -> Option<(&str, &str)> {
+        self.orgs.as_ref().map(|(low, high)| (&**low, &**high))
+    }
+
     /// True unless the file surely holds none of these events.
     pub fn may_hold_any(&self, mut ids: impl Iterator<Item = EventHash>) -> bool {
         self.ids.as_ref().is_none_or(|filter| ids.any(|id| filter.may_hold(id)))

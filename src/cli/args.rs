@@ -68,6 +68,8 @@ pub enum Command {
     Backfill(BackfillArgs),
     /// Recompute everything from the raw rows and compare; exit 1 on any difference.
     Verify,
+    /// Ask in SQL: tables events and usage_hourly. On a terminal without a query, a shell.
+    Sql(SqlArgs),
     /// Fill an archive with synthetic events, for measurements.
     #[command(hide = true)]
     Generate(GenerateArgs),
@@ -144,6 +146,51 @@ pub struct BackfillArgs {
     /// smaller files.
     #[arg(long, env = "TOKENLAKE_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
     pub memory: u64,
+}
+
+/// What to ask.
+#[derive(Debug, ClapArgs)]
+pub struct SqlArgs {
+    /// Statements to answer, separated by `;`. May be given more than once.
+    #[arg(short = 'c', long, env = "TOKENLAKE_COMMAND", value_name = "QUERY")]
+    pub command: Vec<String>,
+
+    /// A file of statements; `-` is stdin, which is also read where it is no terminal.
+    #[arg(
+        short = 'f',
+        long,
+        env = "TOKENLAKE_FILE",
+        value_name = "FILE",
+        conflicts_with = "command"
+    )]
+    pub file: Option<PathBuf>,
+
+    /// The form of results. Default: by the ending of --output, else table.
+    #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT")]
+    pub format: Option<SqlFormat>,
+
+    /// Where results go instead of stdout. A file that is there is replaced.
+    #[arg(short = 'o', long, env = "TOKENLAKE_OUTPUT", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Show the rows of this organisation only.
+    #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
+    pub org: Option<OrgId>,
+}
+
+/// The form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SqlFormat {
+    /// For people.
+    Table,
+    /// Comma-separated, with a head.
+    Csv,
+    /// Tab-separated, with a head.
+    Tsv,
+    /// A JSON array of objects.
+    Json,
+    /// A JSON object a line.
+    Ndjson,
 }
 
 /// What to fill an archive with. The same settings make the same events.

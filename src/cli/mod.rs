@@ -8,6 +8,7 @@ mod key;
 mod logging;
 mod open;
 mod serve;
+mod sql;
 pub mod units;
 mod verify;
 
@@ -45,6 +46,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Key(command) => key::run(&args.archive, command).await,
         Command::Backfill(command) => backfill::run(&args.archive, command).await,
         Command::Verify => verify::run(&args.archive).await,
+        Command::Sql(command) => sql::run(&args.archive, command).await,
         Command::Generate(command) => generate::run(&args.archive, command).await,
     }
 }

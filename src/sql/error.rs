@@ -1,5 +1,7 @@
 //! What can go wrong with a query.
 
+use std::error::Error as _;
+
 use datafusion::error::DataFusionError;
 
 use crate::archive::{ArchiveError, DataFile};
@@ -11,6 +13,9 @@ pub enum SqlError {
     /// A data file could not be read.
     #[error(transparent)]
     File(#[from] ArchiveError),
+    /// What a person asked cannot be answered.
+    #[error("{0}")]
+    Asked(String),
     /// The query itself did.
     #[error("internal error in the query {query}: {reason}; please report it")]
     Query {
@@ -26,6 +31,7 @@ impl SqlError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::File(error) => error.kind(),
+            Self::Asked(_) => Kind::Invalid,
             Self::Query { .. } => Kind::Internal,
         }
     }
@@ -49,4 +55,52 @@ impl SqlError {
             _ => Self::File(ArchiveError::of_read(&path, error)),
         }
     }
+
+    /// Sorts the error of a person's query: a file that could not be read, or what was asked.
+    pub(super) fn of_asked(error: &DataFusionError) -> Self {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(at) = cause {
+            if let Some(error) = at.downcast_ref::<ArchiveError>() {
+                return Self::File(error.clone());
+            }
+            // It may be shared by several partitions, and then is no cause of its own.
+            if let Some(DataFusionError::Shared(error)) = at.downcast_ref() {
+                return Self::of_asked(error);
+            }
+            if let Some(error) = at.downcast_ref::<parquet::errors::ParquetError>()
+                && error.source().is_none()
+            {
+                return Self::File(ArchiveError::of_read("one of the data files", error));
+            }
+            cause = at.source();
+        }
+        Self::Asked(asked(error.find_root()))
+    }
+}
+
+/// DataFusion's words in one line, without its name for the kind of error.
+fn asked(error: &DataFusionError) -> String {
+    let words = in_one_line(&error.strip_backtrace());
+    let kinds = [
+        "Error during planning: ",
+        "Schema error: ",
+        "SQL error: ",
+        "Arrow error: ",
+        "Execution error: ",
+        "Optimizer rule ",
+    ];
+    let mut reason = words.as_str();
+    while let Some(rest) = kinds.iter().find_map(|kind| reason.strip_prefix(kind)) {
+        reason = rest;
+    }
+    let parser = reason.strip_prefix("ParserError(\"").and_then(|rest| rest.strip_suffix("\")"));
+    let reason = parser.unwrap_or(reason);
+    if reason.starts_with("table '") && reason.ends_with("not found") {
+        return format!("{reason}; the tables are events and usage_hourly");
+    }
+    format!("the query cannot be answered: {}; change it", reason.trim_end_matches('.'))
+}
+
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

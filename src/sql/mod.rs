@@ -5,14 +5,19 @@
 
 mod cell_columns;
 mod columns;
+mod console;
 mod engine;
 mod error;
 mod events_table;
+mod file_bounds;
+mod live_table;
 mod partials;
 mod queries;
 mod rows_plan;
+mod wall;
 
 pub use self::cell_columns::{cell_columns, cell_schema};
+pub use self::console::{Answer, Console};
 pub use self::engine::Engine;
 pub use self::error::SqlError;
 pub use self::partials::{PartialRow, partial_rows, sql_version};

@@ -26,6 +26,7 @@ pub(super) static PARTIAL: Query = query!("partial");
 static EDGE_ROWS: Query = query!("edge_rows");
 static TOTALS: Query = query!("totals");
 static FILE_CHECK: Query = query!("file_check");
+pub(super) static USAGE_HOURLY: Query = query!("usage_hourly");
 static ROLLING_COST: Query = query!("rolling_cost");
 
 /// Places of a dollar amount.

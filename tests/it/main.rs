@@ -29,6 +29,7 @@ mod laws;
 mod prometheus;
 mod queries;
 mod scrape_text;
+mod sql;
 mod stores;
 mod structure;
 mod support;

@@ -69,6 +69,7 @@ fn what_fails_says_so_in_one_line_with_status_1() {
     let nowhere = folder.path().join("nowhere");
     for args in [
         vec!["verify"],
+        vec!["sql", "-c", "SELECT 1"],
         vec!["key", "list"],
         vec!["key", "revoke", "0123456789abcdef"],
         vec!["serve", "--listen", server.address()],

@@ -58,7 +58,12 @@ fn events(rows: &[(Micros, i64, i128)]) -> RecordBatch {
 /// What a query file answers over these rows, run by DataFusion alone.
 async fn answer(name: &str, rows: RecordBatch) -> RecordBatch {
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-    context.register_batch("events", rows).unwrap();
+    if name == "usage_hourly.sql" {
+        let partial = Box::pin(answer("partial.sql", rows)).await;
+        context.register_batch("partials", partial).unwrap();
+    } else {
+        context.register_batch("events", rows).unwrap();
+    }
     let time = |at| ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into()));
     let frame = context.sql(&query(name)).await.unwrap();
     let frame = match name {
@@ -113,6 +118,11 @@ async fn columns_have_the_names_and_types_that_the_files_promise() {
         ),
         ("rolling_cost.sql", "org_id text, cost_usd decimal(38,12)"),
         (
+            "usage_hourly.sql",
+            "org_id text, provider text, model text, hour utc, requests count, \
+             input_tokens decimal(38,0), output_tokens decimal(38,0), cost_usd decimal(38,12)",
+        ),
+        (
             "file_check.sql",
             "events count, misplaced count, first_ts utc, last_ts utc, \
              first_org text, last_org text",
@@ -151,15 +161,18 @@ async fn sums_go_past_what_an_event_and_an_i64_can_hold() {
     let totals = answer("totals.sql", events(&rows)).await;
     assert_eq!(sum(&totals, "total_tokens", 0), 2 * tokens);
     assert_eq!(sum(&totals, "cost_usd", 12), cost);
-    for name in ["edge_rows.sql", "rolling_cost.sql"] {
+    let usage = answer("usage_hourly.sql", events(&rows)).await;
+    assert_eq!((sum(&usage, "input_tokens", 0), sum(&usage, "output_tokens", 0)), (tokens, tokens));
+    for name in ["edge_rows.sql", "rolling_cost.sql", "usage_hourly.sql"] {
         assert_eq!(sum(&answer(name, events(&rows)).await, "cost_usd", 12), cost, "{name}");
     }
 }
 
 fn query_files() -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
-    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-    names.map(|name| name.into_string().unwrap()).collect()
+    let files = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let files = files.filter(|file| file.file_type().unwrap().is_file());
+    files.map(|file| file.file_name().into_string().unwrap()).collect()
 }
 
 #[test]

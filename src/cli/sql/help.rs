@@ -1,0 +1,104 @@
+//! What the shell tells of its commands and tables.
+
+use std::fmt::Write as _;
+
+/// The commands, and what they do.
+pub(super) const COMMANDS: [(&str, &str); 7] = [
+    ("\\d", "the tables; \\d TABLE: its columns"),
+    ("\\format", "FORM: how results are written: table, csv, tsv, json, ndjson"),
+    ("\\o", "FILE: write results to a file; without FILE, to the terminal again"),
+    ("\\timing", "tell how long each query took, or no longer"),
+    ("\\?", "this help"),
+    ("\\h", "this help"),
+    ("\\q", "leave; so does Ctrl-D"),
+];
+
+/// A column: its name, its type, and what it holds.
+type Column = (&'static str, &'static str, &'static str);
+
+/// The tables, what they hold, and their columns.
+pub(super) const TABLES: [(&str, &str, &[Column]); 2] = [
+    ("events", "one row for each event", &EVENTS),
+    (
+        "usage_hourly",
+        "sums of api_call events by org_id, provider, model and hour; from sums that files carry",
+        &USAGE_HOURLY,
+    ),
+];
+
+const EVENTS: [Column; 16] = [
+    ("event_id", "text", "identity, together with org_id"),
+    ("org_id", "text", "organisation"),
+    ("event_type", "text", "api_call counts in the metrics"),
+    ("ts", "timestamp", "when it happened; UTC, microseconds"),
+    ("provider", "text", "as sent"),
+    ("model", "text", "as sent"),
+    ("input_tokens", "bigint", "with cached ones"),
+    ("output_tokens", "bigint", "with reasoning ones"),
+    ("cached_input_tokens", "bigint", "of input_tokens; null: not known"),
+    ("cache_write_tokens", "bigint", "of input_tokens; null: not known"),
+    ("reasoning_tokens", "bigint", "of output_tokens; null: not known"),
+    ("cost_usd", "decimal(18,12)", "dollars; null: not priced"),
+    ("source", "text", "who sent it"),
+    ("ingested_at", "timestamp", "when tokenlake took it"),
+    ("attributes", "map(text, text)", "what else was sent: attributes['team']"),
+    ("event_date", "date", "UTC date of ts; a filter on it saves reading"),
+];
+
+const USAGE_HOURLY: [Column; 8] = [
+    ("org_id", "text", "organisation"),
+    ("provider", "text", "lower case; null: unknown"),
+    ("model", "text", "lower case; null: unknown"),
+    ("hour", "timestamp", "start of the hour, UTC"),
+    ("requests", "bigint", "events"),
+    ("input_tokens", "decimal(38,0)", "sum"),
+    ("output_tokens", "decimal(38,0)", "sum"),
+    ("cost_usd", "decimal(38,12)", "dollars; null: none is priced"),
+];
+
+/// What `\?` shows.
+pub(super) fn help() -> String {
+    let mut text = String::from(
+        "Ask in SQL, ended by ; (several lines are fine). Tab completes, Ctrl-C cancels a query.\n",
+    );
+    for (name, what) in COMMANDS {
+        let _ = writeln!(text, "  {name:<8} {what}");
+    }
+    text.push_str(
+        "Every query sees the newest version of the table. Try:\n  \
+         SELECT model, sum(cost_usd) AS cost FROM usage_hourly GROUP BY model ORDER BY cost DESC;",
+    );
+    text
+}
+
+/// What `\d` shows: of all tables, or of one.
+pub(super) fn describe(table: &str) -> Option<String> {
+    let mut lines = Vec::new();
+    if table.is_empty() {
+        lines.extend(TABLES.iter().map(|(name, what, _)| format!("  {name:<14} {what}")));
+        return Some(lines.join("\n"));
+    }
+    let (_, what, columns) = TABLES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(table))?;
+    lines.push(format!("  {what}"));
+    lines
+        .extend(columns.iter().map(|(name, kind, what)| format!("  {name:<20} {kind:<16} {what}")));
+    Some(lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_described_as_they_are() {
+        let [(_, _, events), (_, _, usage)] = TABLES;
+        let schema = crate::event::schema();
+        let schema = schema.fields().iter().map(|field| field.name().as_str());
+        let names: Vec<_> = events.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(names, schema.chain([crate::archive::PARTITION]).collect::<Vec<_>>());
+        let query = include_str!("../../../queries/usage_hourly.sql");
+        assert!(usage.iter().all(|(name, ..)| query.contains(name)), "{query}");
+        assert!(describe("EVENTS").is_some_and(|text| text.lines().count() == events.len() + 1));
+        assert!(describe("").is_some() && describe("partials").is_none());
+    }
+}

@@ -1,0 +1,107 @@
+//! The shell: what people at a terminal ask, until they leave.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::ValueEnum as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::editor::{Editor, Input};
+use super::help::{describe, help};
+use super::session::Session;
+use crate::cli::args::SqlFormat;
+use crate::cli::{print_error, print_note, print_result};
+
+/// Reads and answers until the end of input.
+pub(super) async fn run(mut session: Session) -> anyhow::Result<ExitCode> {
+    let mut editor = Editor::new(session.names().await?)?;
+    print_note(concat!("tokenlake ", env!("CARGO_PKG_VERSION"), ". \\? for help, \\q to leave."));
+    let mut timing = false;
+    while !session.is_closed() {
+        let text = match tokio::task::block_in_place(|| editor.read())? {
+            Input::Text(text) => text,
+            Input::Nothing => continue,
+            Input::End => break,
+        };
+        let text = text.trim();
+        match text.to_lowercase().as_str() {
+            "quit" | "exit" | "\\q" => break,
+            "help" => print_result(&help()),
+            _ if text.starts_with('\\') => {
+                if let Err(error) = command(text, &mut session, &mut timing) {
+                    print_error(&error);
+                }
+            }
+            _ => ask(text, &mut session, timing).await?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Answers statements; Ctrl-C ends them and not the shell.
+async fn ask(text: &str, session: &mut Session, timing: bool) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let done = tokio::select! {
+        done = session.run_all(text) => Some(done),
+        Ok(()) = interrupted() => None,
+    };
+    session.flush();
+    match done {
+        None => print_note("cancelled"),
+        Some(Err(error)) => print_error(&error),
+        Some(Ok(())) if timing => print_note(&format!("{} ms", began.elapsed().as_millis())),
+        Some(Ok(())) => {}
+    }
+    Ok(())
+}
+
+/// Waits for Ctrl-C in a thread of its own: a query may keep all others busy.
+fn interrupted() -> oneshot::Receiver<()> {
+    let (mut sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let is_pressed = tokio::select! {
+                _ = interrupt.recv() => true,
+                () = sender.closed() => false,
+            };
+            if is_pressed {
+                // The query may have ended just now.
+                let _ = sender.send(());
+            }
+            std::io::Result::Ok(())
+        })
+    });
+    receiver
+}
+
+fn command(text: &str, session: &mut Session, timing: &mut bool) -> anyhow::Result<()> {
+    let (name, value) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let value = value.trim().trim_end_matches(';');
+    match name.trim_end_matches(';') {
+        "\\?" | "\\h" | "\\help" => print_result(&help()),
+        "\\d" | "\\dt" => match describe(value) {
+            Some(text) => print_result(&text),
+            None => anyhow::bail!("there is no table {value}; \\d lists them"),
+        },
+        "\\timing" => {
+            *timing = match value {
+                "on" => true,
+                "off" => false,
+                _ => !*timing,
+            };
+            print_note(if *timing { "timing is on" } else { "timing is off" });
+        }
+        "\\format" => {
+            session.format = SqlFormat::from_str(value, true).map_err(|_| {
+                anyhow::anyhow!("there is no format {value:?}; use table, csv, tsv, json or ndjson")
+            })?;
+        }
+        "\\o" => session.write_to(Some(Path::new(value)).filter(|_| !value.is_empty()))?,
+        name => anyhow::bail!("there is no command {name}; \\? lists them"),
+    }
+    Ok(())
+}

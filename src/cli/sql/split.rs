@@ -1,0 +1,75 @@
+//! Where statements end: at a `;` that stands in no quotes and no comment.
+
+/// The whole statements of a text, and what is left after the last `;`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Split<'a> {
+    /// Without their `;`, and without those that are empty.
+    pub whole: Vec<&'a str>,
+    /// Blank if nothing is left.
+    pub rest: &'a str,
+}
+
+/// Splits a text.
+pub(super) fn split(text: &str) -> Split<'_> {
+    let mut whole = Vec::new();
+    let (mut start, mut has_code) = (0, false);
+    let mut at = 0;
+    while let Some(char) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        let end = at + span(text.get(at..).unwrap_or_default(), char);
+        if char == ';' {
+            if has_code {
+                whole.extend(text.get(start..at).map(str::trim));
+            }
+            (start, has_code) = (end, false);
+        } else if !char.is_whitespace() && !is_comment(text.get(at..).unwrap_or_default()) {
+            has_code = true;
+        }
+        at = end;
+    }
+    let rest = if has_code { text.get(start..).unwrap_or_default().trim() } else { "" };
+    Split { whole, rest }
+}
+
+/// Bytes of what begins here and holds together: a character, a quoted text or a comment.
+fn span(text: &str, first: char) -> usize {
+    let until = |end: &str, from: usize| {
+        let found = text.get(from..).and_then(|rest| rest.find(end));
+        found.map_or(text.len(), |found| from + found + end.len())
+    };
+    match first {
+        // A doubled quote inside ends one text and begins the next, to the same effect.
+        '\'' => until("'", 1),
+        '"' => until("\"", 1),
+        '-' if text.starts_with("--") => until("\n", 2),
+        '/' if text.starts_with("/*") => until("*/", 2),
+        char => char.len_utf8(),
+    }
+}
+
+fn is_comment(text: &str) -> bool {
+    text.starts_with("--") || text.starts_with("/*")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_end_at_semicolons_outside_of_quotes_and_comments() {
+        let of = |text| {
+            let Split { whole, rest } = split(text);
+            (whole.join("|"), rest)
+        };
+        assert_eq!(of("select 1; select 2 ;\n"), ("select 1|select 2".into(), ""));
+        assert_eq!(
+            of("select ';', \"a;b\", 'it''s;'"),
+            (String::new(), "select ';', \"a;b\", 'it''s;'")
+        );
+        assert_eq!(
+            of("-- a; b\nselect 1 /* ; */; -- end;"),
+            ("-- a; b\nselect 1 /* ; */".into(), "")
+        );
+        assert_eq!(of(";; -- nothing\n;"), (String::new(), ""));
+        assert_eq!(of("select 'ü; offen"), (String::new(), "select 'ü; offen"));
+    }
+}

@@ -1,0 +1,228 @@
+//! SQL for people: the tables `events` and `usage_hourly`, read only.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::{
+    CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider,
+    MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider as _, TableProvider,
+};
+use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::session_state::SessionState;
+use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectStore;
+
+use super::events_table::STORE_URL;
+use super::live_table::{LiveTable, Part};
+use super::queries::{PARTIAL, USAGE_HOURLY};
+use super::{SqlError, sql_version};
+use crate::archive::DataFile;
+
+/// The tables that are there to be asked.
+const TABLES: [&str; 2] = ["events", "usage_hourly"];
+/// Columns of `partial.sql` that `usage_hourly.sql` is made of.
+const SUMMED: [&str; 8] = [
+    "org_id",
+    "provider",
+    "model",
+    "hour",
+    "requests",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+];
+
+/// Answers queries over the files of one archive.
+pub struct Console {
+    state: SessionState,
+    store: Arc<dyn ObjectStore>,
+}
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Console")
+    }
+}
+
+/// The rows of a query, as they come.
+pub struct Answer {
+    /// Their columns.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
+}
+
+impl Console {
+    /// A console over the archive whose root `store` is, with as many partitions as there are
+    /// cores.
+    ///
+    /// # Errors
+    /// [`SqlError::Query`] only, for a defect.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
+        let mut config = SessionConfig::new().with_information_schema(true);
+        let options = config.options_mut();
+        options.execution.parquet.pushdown_filters = true;
+        // Money is never a float, so a literal beside it must not be one.
+        options.sql_parser.parse_float_as_decimal = true;
+        let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        let url =
+            ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
+        state.runtime_env().register_object_store(url.as_ref(), store.clone());
+        Ok(Self { state, store })
+    }
+
+    /// Starts to answer one statement over `files`, or over the rows of one organisation in them.
+    ///
+    /// # Errors
+    /// [`SqlError::Asked`] for what the asker can mend; Corrupt or Unavailable, naming the file.
+    pub async fn query(
+        &self,
+        files: &[Arc<DataFile>],
+        org: Option<&str>,
+        text: &str,
+    ) -> Result<Answer, SqlError> {
+        let context = self.session(files, org).await.map_err(|error| SqlError::of_asked(&error))?;
+        let frame = self.plan(&context, text).await?;
+        let rows = frame.execute_stream().await.map_err(|error| SqlError::of_asked(&error))?;
+        let schema = rows.schema();
+        let batches = rows.map_err(|error| SqlError::of_asked(&error)).boxed();
+        Ok(Answer { schema, batches })
+    }
+
+    /// Names that a query may use: tables and their columns, and functions.
+    ///
+    /// # Errors
+    /// [`SqlError::Asked`] only, for a defect.
+    pub async fn names(&self) -> Result<Vec<String>, SqlError> {
+        let context = self.session(&[], None).await.map_err(|error| SqlError::of_asked(&error))?;
+        let mut names: Vec<String> = TABLES.map(str::to_owned).to_vec();
+        for table in TABLES {
+            let table = context.table(table).await.map_err(|error| SqlError::of_asked(&error))?;
+            names.extend(table.schema().fields().iter().map(|field| field.name().clone()));
+        }
+        names.extend(self.state.scalar_functions().keys().cloned());
+        names.extend(self.state.aggregate_functions().keys().cloned());
+        names.extend(self.state.window_functions().keys().cloned());
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    async fn plan(&self, context: &SessionContext, text: &str) -> Result<DataFrame, SqlError> {
+        let asked = |error: DataFusionError| SqlError::of_asked(&error);
+        let state = context.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        let statement = state.sql_to_statement(text, &dialect).map_err(asked)?;
+        if !only_reads(&statement) {
+            let word = text.split_whitespace().next().unwrap_or_default().to_uppercase();
+            return Err(SqlError::Asked(format!(
+                "{word} is refused, because SQL only reads here; ask with SELECT, and write with: tokenlake serve"
+            )));
+        }
+        let plan = state.statement_to_plan(statement).await.map_err(asked)?;
+        let reads = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        reads.verify_plan(&plan).map_err(asked)?;
+        context.execute_logical_plan(plan).await.map_err(asked)
+    }
+
+    /// A session of its own for each query: it sees these files and no others.
+    async fn session(
+        &self,
+        files: &[Arc<DataFile>],
+        org: Option<&str>,
+    ) -> DataFusionResult<SessionContext> {
+        let org: Option<Arc<str>> = org.map(Arc::from);
+        let events = self.table(Part::Events, files.to_vec(), org.as_ref());
+        let usage = self.usage_hourly(files, org.as_ref()).await?;
+        let [events_name, usage_name] = TABLES;
+        self.context([(events_name, events), (usage_name, usage)])
+    }
+
+    /// `usage_hourly.sql` over the partials that files carry, and over `partial.sql` of the others.
+    async fn usage_hourly(
+        &self,
+        files: &[Arc<DataFile>],
+        org: Option<&Arc<str>>,
+    ) -> DataFusionResult<Arc<dyn TableProvider>> {
+        let version = sql_version();
+        let carry = |file: &Arc<DataFile>| file.stored_partial(&version).is_some();
+        let (with, without): (Vec<_>, Vec<_>) = files.iter().cloned().partition(carry);
+        let mut partials = None;
+        if !with.is_empty() || without.is_empty() {
+            let carried = self.context([("partials", self.table(Part::Partials, with, org))])?;
+            partials = Some(carried.table("partials").await?.select_columns(&SUMMED)?);
+        }
+        if !without.is_empty() {
+            let events = self.context([("events", self.table(Part::Events, without, org))])?;
+            let made = events.sql(PARTIAL.text).await?.select_columns(&SUMMED)?;
+            partials = Some(match partials {
+                Some(carried) => carried.union(made)?,
+                None => made,
+            });
+        }
+        let partials =
+            partials.map(DataFrame::into_view).into_iter().map(|view| ("partials", view));
+        let context = self.context(partials)?;
+        Ok(context.sql(USAGE_HOURLY.text).await?.into_view())
+    }
+
+    fn table(
+        &self,
+        part: Part,
+        files: Vec<Arc<DataFile>>,
+        org: Option<&Arc<str>>,
+    ) -> Arc<dyn TableProvider> {
+        Arc::new(LiveTable::new(part, files, org.cloned(), self.store.clone()))
+    }
+
+    fn context(
+        &self,
+        tables: impl IntoIterator<Item = (&'static str, Arc<dyn TableProvider>)>,
+    ) -> DataFusionResult<SessionContext> {
+        let schema = MemorySchemaProvider::new();
+        for (name, table) in tables {
+            schema.register_table(name.to_owned(), table)?;
+        }
+        let catalog = MemoryCatalogProvider::new();
+        let names = &self.state.config_options().catalog;
+        catalog.register_schema(&names.default_schema, Arc::new(schema))?;
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(names.default_catalog.clone(), Arc::new(catalog));
+        let state = SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_catalog_list(Arc::new(catalogs))
+            .build();
+        Ok(SessionContext::new_with_state(state))
+    }
+}
+
+/// True for what asks; all else is refused before it is planned.
+fn only_reads(statement: &Statement) -> bool {
+    match statement {
+        Statement::Explain(explain) => only_reads(&explain.statement),
+        Statement::Statement(statement) => sql_only_reads(statement),
+        _ => false,
+    }
+}
+
+fn sql_only_reads(statement: &SqlStatement) -> bool {
+    match statement {
+        SqlStatement::Explain { statement, .. } => sql_only_reads(statement),
+        SqlStatement::Query(_)
+        | SqlStatement::ExplainTable { .. }
+        | SqlStatement::ShowTables { .. }
+        | SqlStatement::ShowColumns { .. }
+        | SqlStatement::ShowFunctions { .. }
+        | SqlStatement::ShowVariable { .. } => true,
+        _ => false,
+    }
+}

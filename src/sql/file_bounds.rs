@@ -1,0 +1,84 @@
+//! Which files may hold rows that pass a filter, by their bounds in the log.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Date32Array, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+
+use crate::archive::{DataFile, PARTITION};
+use crate::clock::{HOUR, Micros};
+
+/// For each file, false if surely none of its rows passes; `None` if the filter tells nothing.
+pub(super) fn may_pass(
+    files: &[&Arc<DataFile>],
+    filter: Arc<dyn PhysicalExpr>,
+    schema: SchemaRef,
+) -> Option<Vec<bool>> {
+    let predicate = PruningPredicateBuilder::new().with_file_schema(schema).try_build(filter);
+    predicate.ok()?.prune(&Bounds(files)).ok()
+}
+
+/// The date of a file's events, in days since 1970.
+pub(super) fn days(file: &DataFile) -> i32 {
+    let days = file.date.signed_duration_since(chrono::NaiveDate::default()).num_days();
+    i32::try_from(days).unwrap_or_default()
+}
+
+struct Bounds<'a>(&'a [&'a Arc<DataFile>]);
+
+impl Bounds<'_> {
+    fn times(&self, bound: impl Fn((Micros, Micros)) -> Micros) -> ArrayRef {
+        let times = self.0.iter().map(|file| file.time_bounds().map(&bound));
+        Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    }
+
+    fn of(&self, column: &Column, low: bool) -> Option<ArrayRef> {
+        let of = |(least, most): (Micros, Micros)| if low { least } else { most };
+        match column.name.as_str() {
+            PARTITION => {
+                let dates = self.0.iter().map(|file| days(file));
+                Some(Arc::new(Date32Array::from_iter_values(dates)))
+            }
+            "ts" => Some(self.times(of)),
+            "hour" => Some(self.times(|bounds| of(bounds).div_euclid(HOUR) * HOUR)),
+            "org_id" => {
+                let orgs = self.0.iter().map(|file| {
+                    file.org_bounds().map(|(least, most)| if low { least } else { most })
+                });
+                Some(Arc::new(orgs.collect::<StringArray>()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl PruningStatistics for Bounds<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.of(column, true)
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.of(column, false)
+    }
+
+    fn num_containers(&self) -> usize {
+        self.0.len()
+    }
+
+    fn null_counts(&self, _: &Column) -> Option<ArrayRef> {
+        None
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        None
+    }
+
+    fn contained(&self, _: &Column, _: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        None
+    }
+}
