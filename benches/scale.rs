@@ -48,7 +48,7 @@ const TOURS: usize = 10;
 const TOTALS: &str = "
 import duckdb, sys, time
 org, *files = sys.argv[1:]
-duckdb.execute('SET threads = 2')
+duckdb.execute('SET threads = 2; SET enable_progress_bar = false')
 def best(where):
     query = f\"\"\"SELECT org_id, lower(provider), lower(model), count(*),
         sum(input_tokens + output_tokens), sum(cost_usd)
