@@ -109,7 +109,7 @@ pub struct App {
     telemetry: Telemetry,
     settings: Settings,
     claimed: Mutex<HashSet<OrgId>>,
-    _checkpoints: Option<AbortOnDropHandle<()>>,
+    checkpoints: Option<AbortOnDropHandle<()>>,
 }
 
 impl App {
@@ -142,22 +142,12 @@ impl App {
         .await?;
         let keys = AccessKeys::watched(archive.records().clone(), clock.clone());
         let claimed = Mutex::default();
-        let _checkpoints = settings.checkpoint_work_max.map(|work_max| {
+        let checkpoints = settings.checkpoint_work_max.map(|work_max| {
             let (rollup, clock, versions) = (rollup.clone(), clock.clone(), archive.versions());
             let work = async move { rollup.keep_checkpoints(versions, clock, work_max).await };
             AbortOnDropHandle::new(tokio::spawn(work))
         });
-        Ok(Self {
-            archive,
-            rollup,
-            bodies,
-            keys,
-            clock,
-            telemetry,
-            settings,
-            claimed,
-            _checkpoints,
-        })
+        Ok(Self { archive, rollup, bodies, keys, clock, telemetry, settings, claimed, checkpoints })
     }
 
     /// Finds out who sends `token`.
@@ -289,6 +279,8 @@ impl App {
 
     /// Commits what waits, then stops.
     pub async fn close(&self) {
+        // Half a checkpoint of totals is of no use, and the next process makes one.
+        self.checkpoints.iter().for_each(|task| task.abort());
         self.archive.close().await;
     }
 
