@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::{
-    CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider,
-    MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider as _, TableProvider,
-};
+use datafusion::catalog::TableProvider;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -19,6 +16,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 
+use super::engine::session_over;
 use super::events_table::STORE_URL;
 use super::live_table::{LiveTable, Part};
 use super::queries::{PARTIAL, USAGE_HOURLY};
@@ -189,19 +187,7 @@ impl Console {
         &self,
         tables: impl IntoIterator<Item = (&'static str, Arc<dyn TableProvider>)>,
     ) -> DataFusionResult<SessionContext> {
-        let schema = MemorySchemaProvider::new();
-        for (name, table) in tables {
-            schema.register_table(name.to_owned(), table)?;
-        }
-        let catalog = MemoryCatalogProvider::new();
-        let names = &self.state.config_options().catalog;
-        catalog.register_schema(&names.default_schema, Arc::new(schema))?;
-        let catalogs = MemoryCatalogProviderList::new();
-        catalogs.register_catalog(names.default_catalog.clone(), Arc::new(catalog));
-        let state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_catalog_list(Arc::new(catalogs))
-            .build();
-        Ok(SessionContext::new_with_state(state))
+        session_over(&self.state, tables)
     }
 }
 

@@ -114,16 +114,26 @@ impl Engine {
 
     /// A session of its own for each query: two that run side by side see different files.
     fn session(&self, events: Arc<dyn TableProvider>) -> Result<SessionContext, DataFusionError> {
-        let schema = MemorySchemaProvider::new();
-        schema.register_table("events".to_owned(), events)?;
-        let catalog = MemoryCatalogProvider::new();
-        let names = &self.state.config_options().catalog;
-        catalog.register_schema(&names.default_schema, Arc::new(schema))?;
-        let catalogs = MemoryCatalogProviderList::new();
-        catalogs.register_catalog(names.default_catalog.clone(), Arc::new(catalog));
-        let state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_catalog_list(Arc::new(catalogs))
-            .build();
-        Ok(SessionContext::new_with_state(state))
+        session_over(&self.state, [("events", events)])
     }
+}
+
+/// A session with these tables and no others.
+pub(super) fn session_over(
+    state: &SessionState,
+    tables: impl IntoIterator<Item = (&'static str, Arc<dyn TableProvider>)>,
+) -> Result<SessionContext, DataFusionError> {
+    let schema = MemorySchemaProvider::new();
+    for (name, table) in tables {
+        schema.register_table(name.to_owned(), table)?;
+    }
+    let catalog = MemoryCatalogProvider::new();
+    let names = &state.config_options().catalog;
+    catalog.register_schema(&names.default_schema, Arc::new(schema))?;
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog(names.default_catalog.clone(), Arc::new(catalog));
+    let state = SessionStateBuilder::new_from_existing(state.clone())
+        .with_catalog_list(Arc::new(catalogs))
+        .build();
+    Ok(SessionContext::new_with_state(state))
 }
