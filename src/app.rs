@@ -26,8 +26,9 @@ use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 use crate::rollup::{Rollup, Turn, UsageView};
-use crate::sql::{Engine, SqlError, sql_version};
+use crate::sql::{Engine, Form as SqlForm, SqlError, sql_version};
 use crate::telemetry::Telemetry;
+use crate::worker::{Question, Reply, WorkerError, WorkerSettings, Workers};
 
 /// Dates in one request; more are a backfill.
 const DATES_MAX: usize = 400;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub checkpoint_work_max: Option<u64>,
     /// A request body, also after decompression.
     pub body_bytes_max: usize,
+    /// How queries are run; `None` where other processes cannot read the archive.
+    pub worker: Option<WorkerSettings>,
 }
 
 /// What failed.
@@ -62,6 +65,9 @@ pub enum AppError {
     /// A query over the archive failed.
     #[error(transparent)]
     Sql(#[from] SqlError),
+    /// A person's query was not answered whole.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     /// The work did not end in time.
     #[error("no answer within {0:?}; try again")]
     Deadline(Duration),
@@ -80,6 +86,7 @@ impl AppError {
             Self::Access(error) => error.kind(),
             Self::Archive(error) => error.kind(),
             Self::Sql(error) => error.kind(),
+            Self::Worker(error) => error.kind(),
             Self::Deadline(_) => Kind::Unavailable,
             Self::TooManyDates(_) => Kind::Invalid,
             Self::Internal(_) => Kind::Internal,
@@ -105,6 +112,7 @@ pub struct App {
     rollup: Arc<Rollup>,
     bodies: Arc<Bodies>,
     keys: AccessKeys,
+    workers: Option<Workers>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
     settings: Settings,
@@ -147,7 +155,20 @@ impl App {
             let work = async move { rollup.keep_checkpoints(versions, clock, work_max).await };
             AbortOnDropHandle::new(tokio::spawn(work))
         });
-        Ok(Self { archive, rollup, bodies, keys, clock, telemetry, settings, claimed, checkpoints })
+        let workers = settings.worker.clone();
+        let workers = workers.map(|settings| Workers::new(settings, telemetry.clone()));
+        Ok(Self {
+            archive,
+            rollup,
+            bodies,
+            keys,
+            workers,
+            clock,
+            telemetry,
+            settings,
+            claimed,
+            checkpoints,
+        })
     }
 
     /// Finds out who sends `token`.
@@ -191,6 +212,25 @@ impl App {
             let render = |view: &UsageView<'_>| bodies.body(&org_id, view, form);
             rollup.show(turn, org_id.as_str(), &snapshot, now, render).await
         })
+    }
+
+    /// Has a query of an organisation answered: it sees each event acknowledged before this call.
+    ///
+    /// # Errors
+    /// Invalid, Unavailable or Corrupt: why there is no answer.
+    pub async fn sql(
+        &self,
+        org_id: &OrgId,
+        query: String,
+        form: SqlForm,
+    ) -> Result<Reply, AppError> {
+        let Some(workers) = &self.workers else {
+            return Err(AppError::Internal("no other process can read this archive".to_owned()));
+        };
+        let turn = workers.turn().await?;
+        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        let question = Question::new(org_id.as_str(), query, form, &snapshot);
+        Ok(workers.ask(turn, &question).await?)
     }
 
     /// The time by which events are judged and windows end.

@@ -13,7 +13,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | the program | `main`, [`cli`], [`http`], [`app`] |
-//! | its parts | [`maintain`], [`backfill`], [`exposition`], [`rollup`], [`sql`], [`ingest`], [`access`] |
+//! | its parts | [`maintain`], [`backfill`], [`exposition`], [`rollup`], [`worker`], [`sql`], [`ingest`], [`access`] |
 //! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`], [`byte_lru`] |
 
 #![cfg_attr(
@@ -42,3 +42,4 @@ pub mod maintain;
 pub mod rollup;
 pub mod sql;
 pub mod telemetry;
+pub mod worker;

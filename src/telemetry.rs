@@ -36,6 +36,11 @@ impl Count {
         self.0.inc();
     }
 
+    /// How many there were.
+    pub fn get(&self) -> u64 {
+        self.0.get()
+    }
+
     /// `n` more.
     pub fn add(&self, n: usize) {
         self.0.inc_by(u64::try_from(n).unwrap_or(u64::MAX));
@@ -182,6 +187,19 @@ group! {
     }
 }
 
+group! {
+    /// Queries over HTTP.
+    SqlTelemetry {
+        queries: Count = "sql_queries", "SQL queries that were begun";
+        durations: Timing = "sql_query_duration_seconds", "From a SQL query's start to the end of its answer";
+        running: Level = "sql_queries_running", "SQL queries under way";
+        exceeded: Count = "sql_queries_exceeded", "SQL queries that were ended for their memory or time";
+        cancelled: Count = "sql_queries_cancelled", "SQL queries whose client left";
+        turned_away: Count = "sql_queries_turned_away", "SQL queries refused because too many were under way";
+        workers: Count = "sql_workers", "Processes started to answer SQL queries";
+    }
+}
+
 /// Every meter, by the part of tokenlake that moves it.
 #[derive(Debug)]
 pub struct Meters {
@@ -193,6 +211,8 @@ pub struct Meters {
     pub ingest: IngestTelemetry,
     /// What scrapes are answered from.
     pub rollup: RollupTelemetry,
+    /// Queries over HTTP.
+    pub sql: SqlTelemetry,
     registry: Registry,
 }
 
@@ -211,6 +231,7 @@ impl Telemetry {
             archive: ArchiveTelemetry::register(&mut registry),
             ingest: IngestTelemetry::register(&mut registry),
             rollup: RollupTelemetry::register(&mut registry),
+            sql: SqlTelemetry::register(&mut registry),
             registry,
         }))
     }
@@ -260,7 +281,10 @@ mod tests {
             ingest_in_flight_bytes gauge, dedupe_bytes gauge, dedupe_file_reads counter, \
             partial_cache_bytes gauge, partial_cache_hits counter, partial_cache_misses counter, \
             partial_cache_evictions counter, org_usage_entries gauge, totals_checkpoints counter, \
-            totals_checkpoint_failures counter";
+            totals_checkpoint_failures counter, sql_queries counter, \
+            sql_query_duration_seconds histogram, sql_queries_running gauge, \
+            sql_queries_exceeded counter, sql_queries_cancelled counter, \
+            sql_queries_turned_away counter, sql_workers counter";
         assert_eq!(families.join(", "), expected);
         assert!(text.ends_with("# EOF\n"));
     }

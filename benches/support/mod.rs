@@ -29,6 +29,7 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
         cache_bytes_max: 128 << 20,
         checkpoint_work_max: Some(128),
         body_bytes_max: 32 << 20,
+        worker: None,
     };
     let app =
         App::open(location.open().unwrap(), Arc::new(SystemClock), Telemetry::new(), settings);

@@ -1,5 +1,9 @@
 //! One Parquet file of the table, as the log describes it.
 
+mod told;
+
+pub use self::told::ToldFile;
+
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;

@@ -43,7 +43,7 @@ use tokio::sync::watch;
 
 pub use self::cells::{CellReader, CellWriter};
 pub use self::checked_read::{CheckedObject, CheckedReader};
-pub use self::data_file::{DataFile, date_of};
+pub use self::data_file::{DataFile, ToldFile, date_of};
 pub use self::error::ArchiveError;
 pub use self::follow::FollowSettings;
 pub use self::ids::EventHash;

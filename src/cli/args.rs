@@ -14,6 +14,13 @@ use crate::backfill::{FieldPair, Format};
 use crate::clock::Micros;
 use crate::event::time::from_text;
 use crate::event::{OrgId, OrgRule};
+use crate::worker::WorkerLimits;
+
+/// Below this, no query is answered at all.
+const SQL_MEMORY_MIN: u64 = 32 << 20;
+const SQL_MEMORY_MAX: u64 = 64 << 40;
+const SQL_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+const SQL_TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
 /// Exact, scoped, instant LLM usage metrics for Prometheus, from Parquet in object storage.
 #[derive(Debug, Parser)]
@@ -42,7 +49,7 @@ pub struct Args {
 
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub entry: Entry,
 }
 
 /// The form of log lines.
@@ -52,6 +59,17 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What the program is started as.
+#[derive(Debug, Subcommand)]
+pub enum Entry {
+    /// Answer the one question on stdin; started by a server.
+    #[command(hide = true)]
+    SqlWorker(SqlWorkerArgs),
+    /// What people ask for.
+    #[command(flatten)]
+    Command(Command),
 }
 
 /// A subcommand.
@@ -107,6 +125,18 @@ pub struct ServeArgs {
     /// each commit is paid for. At most 5s: whoever sends events waits for it.
     #[arg(long, env = "TOKENLAKE_COMMIT_INTERVAL", value_name = "TIME", value_parser = parse_commit_interval)]
     pub commit_interval: Option<Duration>,
+
+    /// Memory that a query of POST /v1/sql may use; past it the query ends.
+    #[arg(long, env = "TOKENLAKE_SQL_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_sql_memory)]
+    pub sql_memory: u64,
+
+    /// How long such a query may take, with the reading of its answer.
+    #[arg(long, env = "TOKENLAKE_SQL_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = parse_sql_timeout)]
+    pub sql_timeout: Duration,
+
+    /// How many such queries run at a time; more wait a little, and then are refused.
+    #[arg(long, env = "TOKENLAKE_SQL_CONCURRENCY", value_name = "N", default_value = "4", value_parser = value_parser!(u16).range(1..=1_024))]
+    pub sql_concurrency: u16,
 }
 
 /// What to bring in, and how to read it.
@@ -193,6 +223,22 @@ pub enum SqlFormat {
     Ndjson,
 }
 
+/// What a query's own process may use.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub struct SqlWorkerArgs {
+    /// Bytes beyond what the program itself takes.
+    pub memory_bytes: u64,
+
+    /// Seconds of processor time.
+    pub cpu_seconds: u64,
+}
+
+impl From<SqlWorkerArgs> for WorkerLimits {
+    fn from(args: SqlWorkerArgs) -> Self {
+        Self { memory_bytes: args.memory_bytes, cpu_seconds: args.cpu_seconds }
+    }
+}
+
 /// What to fill an archive with. The same settings make the same events.
 #[derive(Debug, ClapArgs)]
 pub struct GenerateArgs {
@@ -273,6 +319,18 @@ fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
 fn parse_commit_interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text)?;
     if interval <= Duration::from_secs(5) { Ok(interval) } else { Err("more than 5s".to_owned()) }
+}
+
+fn parse_sql_memory(text: &str) -> Result<u64, String> {
+    let bytes = parse_bytes(text)?;
+    let fits = (SQL_MEMORY_MIN..=SQL_MEMORY_MAX).contains(&bytes);
+    if fits { Ok(bytes) } else { Err("not from 32MiB to 64TiB".to_owned()) }
+}
+
+fn parse_sql_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = parse_duration(text)?;
+    let fits = (SQL_TIMEOUT_MIN..=SQL_TIMEOUT_MAX).contains(&timeout);
+    if fits { Ok(timeout) } else { Err("not from 100ms to 1d".to_owned()) }
 }
 
 fn parse_models(text: &str) -> Result<usize, String> {

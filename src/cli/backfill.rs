@@ -107,6 +107,7 @@ async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
         cache_bytes_max: CACHE_BYTES_MAX,
         checkpoint_work_max: None,
         body_bytes_max: 0,
+        worker: None,
     };
     Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)
 }

@@ -82,6 +82,7 @@ fn settings() -> Settings {
         cache_bytes_max: CACHE_BYTES_MAX,
         checkpoint_work_max: None,
         body_bytes_max: 0,
+        worker: None,
     }
 }
 

@@ -17,7 +17,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use self::args::{Args, Command};
+use self::args::{Args, Command, Entry};
+use crate::archive::ArchiveLocation;
+use crate::worker;
 
 /// Parses the command line, runs the command and tells how it went: 0 done, 1 failed, 2 wrong
 /// usage.
@@ -26,10 +28,14 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return wrong_usage(&error),
     };
-    let done = logging::start(args.log_format).and_then(|()| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(run(args))
-    });
+    let done = match args.entry {
+        // It limits itself before it does anything, and has a runtime of its own.
+        Entry::SqlWorker(limits) => Ok(worker::answer_one(&args.archive, limits.into())),
+        Entry::Command(command) => logging::start(args.log_format).and_then(|()| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(run(&args.archive, command))
+        }),
+    };
     match done {
         Ok(code) => code,
         Err(error) => {
@@ -39,15 +45,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    match args.command {
-        Command::Serve(command) => serve::run(&args.archive, command).await,
-        Command::Demo(command) => demo::run(&args.archive, command).await,
-        Command::Key(command) => key::run(&args.archive, command).await,
-        Command::Backfill(command) => backfill::run(&args.archive, command).await,
-        Command::Verify => verify::run(&args.archive).await,
-        Command::Sql(command) => sql::run(&args.archive, command).await,
-        Command::Generate(command) => generate::run(&args.archive, command).await,
+async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(command) => serve::run(archive, command).await,
+        Command::Demo(command) => demo::run(archive, command).await,
+        Command::Key(command) => key::run(archive, command).await,
+        Command::Backfill(command) => backfill::run(archive, command).await,
+        Command::Verify => verify::run(archive).await,
+        Command::Sql(command) => sql::run(archive, command).await,
+        Command::Generate(command) => generate::run(archive, command).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opening the archive for a command.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::archive::{
 use crate::clock::{Clock, SystemClock};
 use crate::sql::sql_version;
 use crate::telemetry::Telemetry;
+use crate::worker::WorkerSettings;
 
 /// How often the log is followed in the background.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
@@ -87,5 +89,21 @@ pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings
         cache_bytes_max: bytes(args.cache_memory),
         checkpoint_work_max: Some(CHECKPOINT_WORK_MAX),
         body_bytes_max: bytes(args.max_body),
+        worker: workers(location, args),
     }
+}
+
+/// How queries are run; `None` where no other process can read the archive.
+fn workers(location: &ArchiveLocation, args: &ServeArgs) -> Option<WorkerSettings> {
+    // On Linux this is the program that runs, also after its file was replaced.
+    let running = PathBuf::from("/proc/self/exe");
+    let program = if running.exists() { running } else { std::env::current_exe().ok()? };
+    let settings = WorkerSettings {
+        program,
+        archive: location.to_string(),
+        memory_bytes: args.sql_memory,
+        timeout: args.sql_timeout,
+        running_max: args.sql_concurrency.into(),
+    };
+    (*location != ArchiveLocation::Memory).then_some(settings)
 }

@@ -1,6 +1,5 @@
 //! `tokenlake sql`: questions from the command line, a file, stdin, or people at a terminal.
 
-mod cell;
 mod editor;
 mod format;
 mod help;

@@ -20,3 +20,4 @@ pub use collect::{Collect, UnknownCollector};
 pub use format::Format;
 pub use negotiate::accepts_gzip;
 pub use template::Template;
+pub use weighted::{Element, elements};

@@ -8,17 +8,17 @@ pub(super) const WEIGHT_MAX: u16 = 1000;
 
 /// One element of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Element<'a> {
+pub struct Element<'a> {
     /// What stands before the parameters.
-    pub(super) name: &'a str,
+    pub name: &'a str,
     /// The parameter `version`; other parameters are ignored.
-    pub(super) version: Option<&'a str>,
+    pub version: Option<&'a str>,
     /// Thousandths; 0 means "not acceptable".
-    pub(super) weight: u16,
+    pub weight: u16,
 }
 
 /// The elements of a list, in order; those that are empty or whose weight is no weight are skipped.
-pub(super) fn elements(list: &str) -> impl Iterator<Item = Element<'_>> {
+pub fn elements(list: &str) -> impl Iterator<Item = Element<'_>> {
     split_unquoted(list, ',').filter_map(element)
 }
 

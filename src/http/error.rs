@@ -13,6 +13,7 @@ use crate::error::Kind;
 use crate::exposition::UnknownCollector;
 use crate::ingest::IngestError;
 use crate::sql::SqlError;
+use crate::worker::WorkerError;
 
 /// An error on its way out: `{"error":"…"}`.
 #[derive(Debug)]
@@ -81,7 +82,9 @@ impl From<AppError> for HttpError {
             error => error.kind(),
         };
         let status = match &error {
-            AppError::TooManyDates(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            AppError::TooManyDates(_) | AppError::Worker(WorkerError::Exceeded(_)) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             _ => status(kind),
         };
         if status.is_server_error() {
@@ -91,7 +94,8 @@ impl From<AppError> for HttpError {
             // Before the caller is known, nothing about the archive is said.
             AppError::Access(AccessError::Archive(_)) => STORAGE_AWAY.to_owned(),
             AppError::Archive(ArchiveError::Unavailable { .. })
-            | AppError::Sql(SqlError::File(ArchiveError::Unavailable { .. })) => {
+            | AppError::Sql(SqlError::File(ArchiveError::Unavailable { .. }))
+            | AppError::Worker(WorkerError::Unavailable(_)) => {
                 STORAGE_AWAY.to_owned()
             }
             error => error.to_string(),

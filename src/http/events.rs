@@ -10,10 +10,10 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT}
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Shared;
+use super::body::{drain, read};
 use super::error::{HttpError, plain};
 use super::observe::observed;
 use super::request::{caller, joined, within};
@@ -26,11 +26,6 @@ use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError};
 const STORE_WAIT: Duration = Duration::from_millis(9_500);
 /// How long a request waits for memory for its body.
 const MEMORY_WAIT: Duration = Duration::from_secs(1);
-/// What is read of a refused body, and for how long.
-const DRAINED_BYTES_MAX: usize = 128 << 20;
-const DRAIN_WAIT: Duration = Duration::from_secs(5);
-/// How long a client may take to send its body.
-const BODY_WAIT: Duration = Duration::from_secs(60);
 /// Bodies up to this size are decoded where they are; larger ones off the network's threads.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
 
@@ -67,7 +62,8 @@ async fn answer(
     let kind = ContentKind::from_content_type(content_type.as_deref())?;
     let bytes_max = shared.app.settings().body_bytes_max;
     let memory = reserve(&shared.bodies, announced(&headers, bytes_max)?).await?;
-    let body = read(body, bytes_max).await?;
+    let too_large = || IngestError::TooLarge { max_bytes: bytes_max }.into();
+    let body = read(body, bytes_max, too_large).await?;
     let start = Instant::now();
     // What a body grows to has memory of its own, so that bodies that are being read, however
     // slowly, do not wait for those that are being decoded.
@@ -80,23 +76,6 @@ async fn answer(
     let all_bad = events > 0 && receipt.rejected.len() == events;
     let status = if all_bad { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok((status, Json(receipt)).into_response())
-}
-
-/// Reads what is left of a refused body, up to a bound. A client that sends all of its request
-/// before it reads would else find the connection reset, and never see why it was refused.
-async fn drain(mut body: Body) {
-    let read = async {
-        let mut left = DRAINED_BYTES_MAX;
-        while let Some(Ok(frame)) = body.frame().await {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            left = left.saturating_sub(bytes);
-            if left == 0 {
-                return;
-            }
-        }
-    };
-    // A client that is too slow for this is cut off, as one that sends too much is.
-    let _ = tokio::time::timeout(DRAIN_WAIT, read).await;
 }
 
 /// The bytes that a body announces; the largest body where it does not.
@@ -120,20 +99,6 @@ async fn reserve(memory: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphore
             StatusCode::SERVICE_UNAVAILABLE,
             "too many requests at once; try again in a second",
         )),
-    }
-}
-
-async fn read(body: &mut Body, bytes_max: usize) -> Result<Bytes, HttpError> {
-    let collected = tokio::time::timeout(BODY_WAIT, Limited::new(body, bytes_max).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(IngestError::TooLarge { max_bytes: bytes_max }.into())
-        }
-        Ok(Err(error)) => {
-            Err(plain(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}")))
-        }
-        Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "the body took more than a minute")),
     }
 }
 

@@ -1,12 +1,15 @@
 //! HTTP: parse, call, render. What is decided here is only form.
 
+mod accept;
 mod admin;
+mod body;
 mod error;
 mod events;
 mod health;
 mod metrics;
 mod observe;
 mod request;
+mod sql;
 
 use std::sync::Arc;
 
@@ -42,6 +45,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/metrics", get(metrics::scrape))
         .route("/v1/events", post(events::post))
+        .route("/v1/sql", post(sql::post))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(|shared, method| {

@@ -8,6 +8,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -19,6 +20,7 @@ use object_store::ObjectStore;
 use super::engine::session_over;
 use super::events_table::STORE_URL;
 use super::live_table::{LiveTable, Part};
+use super::walled::{self, Bounds};
 use super::queries::{PARTIAL, USAGE_HOURLY};
 use super::{SqlError, sql_version};
 use crate::archive::DataFile;
@@ -40,6 +42,8 @@ const SUMMED: [&str; 8] = [
 /// Answers queries over the files of one archive.
 pub struct Console {
     state: SessionState,
+    /// For those who see one organisation.
+    walled: SessionState,
     store: Arc<dyn ObjectStore>,
 }
 
@@ -64,16 +68,39 @@ impl Console {
     /// # Errors
     /// [`SqlError::Query`] only, for a defect.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
-        let mut config = SessionConfig::new().with_information_schema(true);
+        Self::build(store, SessionConfig::new(), Arc::default())
+    }
+
+    /// A console whose queries keep within `bounds`.
+    ///
+    /// # Errors
+    /// [`SqlError::Query`] only, for a defect.
+    pub fn within(store: Arc<dyn ObjectStore>, bounds: Bounds) -> Result<Self, SqlError> {
+        let runtime =
+            walled::runtime(bounds).map_err(|error| SqlError::of("start", &[], &error))?;
+        let config = SessionConfig::new().with_target_partitions(bounds.partitions);
+        Self::build(store, config, runtime)
+    }
+
+    fn build(
+        store: Arc<dyn ObjectStore>,
+        config: SessionConfig,
+        runtime: Arc<RuntimeEnv>,
+    ) -> Result<Self, SqlError> {
+        let mut config = config.with_information_schema(true);
         let options = config.options_mut();
         options.execution.parquet.pushdown_filters = true;
         // Money is never a float, so a literal beside it must not be one.
         options.sql_parser.parse_float_as_decimal = true;
-        let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .build();
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
-        Ok(Self { state, store })
+        Ok(Self { walled: walled::narrowed(&state), state, store })
     }
 
     /// Starts to answer one statement over `files`, or over the rows of one organisation in them.
@@ -87,7 +114,7 @@ impl Console {
         text: &str,
     ) -> Result<Answer, SqlError> {
         let context = self.session(files, org).await.map_err(|error| SqlError::of_asked(&error))?;
-        let frame = self.plan(&context, text).await?;
+        let frame = self.plan(&context, org.is_some(), text).await?;
         let rows = frame.execute_stream().await.map_err(|error| SqlError::of_asked(&error))?;
         let schema = rows.schema();
         let batches = rows.map_err(|error| SqlError::of_asked(&error)).boxed();
@@ -113,7 +140,12 @@ impl Console {
         Ok(names)
     }
 
-    async fn plan(&self, context: &SessionContext, text: &str) -> Result<DataFrame, SqlError> {
+    async fn plan(
+        &self,
+        context: &SessionContext,
+        walled: bool,
+        text: &str,
+    ) -> Result<DataFrame, SqlError> {
         let asked = |error: DataFusionError| SqlError::of_asked(&error);
         let state = context.state();
         let dialect = state.config_options().sql_parser.dialect;
@@ -130,6 +162,9 @@ impl Console {
             .with_allow_dml(false)
             .with_allow_statements(false);
         reads.verify_plan(&plan).map_err(asked)?;
+        if walled {
+            walled::check(&plan)?;
+        }
         context.execute_logical_plan(plan).await.map_err(asked)
     }
 
@@ -143,7 +178,8 @@ impl Console {
         let events = self.table(Part::Events, files.to_vec(), org.as_ref());
         let usage = self.usage_hourly(files, org.as_ref()).await?;
         let [events_name, usage_name] = TABLES;
-        self.context([(events_name, events), (usage_name, usage)])
+        let state = if org.is_some() { &self.walled } else { &self.state };
+        session_over(state, [(events_name, events), (usage_name, usage)])
     }
 
     /// `usage_hourly.sql` over the partials that files carry, and over `partial.sql` of the others.

@@ -16,6 +16,9 @@ pub enum SqlError {
     /// What a person asked cannot be answered.
     #[error("{0}")]
     Asked(String),
+    /// What a person asked needs more than it may use.
+    #[error("{0}")]
+    Exceeded(String),
     /// The query itself did.
     #[error("internal error in the query {query}: {reason}; please report it")]
     Query {
@@ -31,7 +34,7 @@ impl SqlError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::File(error) => error.kind(),
-            Self::Asked(_) => Kind::Invalid,
+            Self::Asked(_) | Self::Exceeded(_) => Kind::Invalid,
             Self::Query { .. } => Kind::Internal,
         }
     }
@@ -74,7 +77,13 @@ impl SqlError {
             }
             cause = at.source();
         }
-        Self::Asked(asked(error.find_root()))
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => Self::Exceeded(
+                "the query needs more memory than it may use; ask for fewer rows or groups"
+                    .to_owned(),
+            ),
+            root => Self::Asked(asked(root)),
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl LiveTable {
         let files: Vec<_> = self.files.iter().filter(of_org).collect();
         // Bounds are of other organisations' rows too, so only what cannot fail looks at them.
         let filters =
-            filters.iter().filter(|filter| self.org.is_none() || is_plain(filter)).cloned();
+            filters.iter().filter(|filter| self.org.is_none() || self.is_plain(filter)).cloned();
         let keeps = conjunction(filters).and_then(|filter| {
             let schema = self.schema.table_schema();
             let columns = DFSchema::try_from(schema.as_ref().clone()).ok()?;
@@ -96,6 +96,10 @@ impl LiveTable {
                 .collect(),
             None => files,
         }
+    }
+
+    fn is_plain(&self, filter: &Expr) -> bool {
+        is_plain(filter, self.schema.table_schema())
     }
 
     fn partitioned(&self, file: &Arc<DataFile>) -> Option<PartitionedFile> {
@@ -166,7 +170,8 @@ impl TableProvider for LiveTable {
             return self.scan_files(state, projection, filters, limit);
         };
         // A filter's columns may bear the name of the query's table, the scan's do not.
-        let plain = filters.iter().filter(|filter| is_plain(filter)).cloned().map(unnormalize_col);
+        let plain = filters.iter().filter(|filter| self.is_plain(filter)).cloned();
+        let plain = plain.map(unnormalize_col);
         let own = plain.fold(col("org_id").eq(lit(org.as_ref())), Expr::and);
         let schema = self.schema.table_schema();
         let asked = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
@@ -178,10 +183,12 @@ impl TableProvider for LiveTable {
         read.dedup();
         let shown = asked.iter().filter_map(|column| read.binary_search(column).ok()).collect();
         let rows = self.scan_files(state, Some(&read), filters, None)?;
+        let partitions = state.config_options().execution.target_partitions;
+        let rows = rows.repartitioned(partitions, state.config_options())?.unwrap_or(rows);
         let columns = DFSchema::try_from(rows.schema().as_ref().clone())?;
         let own = state.create_physical_expr(own, &columns)?;
         let rows = FilterExecBuilder::new(own, rows).apply_projection(Some(shown))?;
-        Ok(OrgWall::above(Arc::new(rows.build()?)))
+        OrgWall::around(Arc::new(rows.build()?), state.config_options())
     }
 }
 

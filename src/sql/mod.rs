@@ -3,6 +3,7 @@
 //! Aggregates are defined in `queries/*.sql` and nowhere else. Which files stand behind the
 //! table `events` is decided here, for each query.
 
+mod cell;
 mod cell_columns;
 mod columns;
 mod console;
@@ -10,15 +11,20 @@ mod engine;
 mod error;
 mod events_table;
 mod file_bounds;
+mod form;
 mod live_table;
 mod partials;
 mod queries;
 mod rows_plan;
 mod wall;
+mod walled;
 
+pub use self::cell::write_text;
 pub use self::cell_columns::{cell_columns, cell_schema};
 pub use self::console::{Answer, Console};
 pub use self::engine::Engine;
 pub use self::error::SqlError;
+pub use self::form::{Form, FormWriter};
 pub use self::partials::{PartialRow, partial_rows, sql_version};
 pub use self::queries::{EdgeRow, FileBounds, FileCheck, OrgCost, SeriesTotal};
+pub use self::walled::Bounds;

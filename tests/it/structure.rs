@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers; a module may know those of lower rank and itself.
-const RANKS: [(&str, u32); 17] = [
+const RANKS: [(&str, u32); 18] = [
     ("byte_lru", 0),
     ("error", 0),
     ("clock", 0),
@@ -16,6 +16,7 @@ const RANKS: [(&str, u32); 17] = [
     ("access", 3),
     ("sql", 3),
     ("rollup", 4),
+    ("worker", 4),
     ("exposition", 5),
     ("maintain", 5),
     ("backfill", 5),
@@ -27,7 +28,7 @@ const RANKS: [(&str, u32); 17] = [
 /// Crates that only some modules may name.
 const CRATES: [(&str, &[&str]); 4] = [
     // `app` hands a store through; `sql` gives it to DataFusion; `cli` makes it.
-    ("object_store", &["archive", "sql", "app", "cli"]),
+    ("object_store", &["archive", "sql", "worker", "app", "cli"]),
     ("datafusion", &["sql"]),
     ("deltalake_core", &["archive"]),
     ("axum", &["http", "cli"]),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::cell::{is_number, write_text};
+use crate::sql::write_text;
 
 /// Rows whose widths make those of the columns; a longer value further down stands out.
 const MEASURED_ROWS: usize = 1_000;
@@ -95,7 +95,7 @@ impl Table {
             let fields = self.schema.fields().iter();
             let cells = lines.iter().zip(widths).zip(fields).map(|((lines, width), field)| {
                 let line = lines.get(at).copied().unwrap_or_default();
-                if is_number(field.data_type()) {
+                if field.data_type().is_numeric() {
                     format!(" {line:>width$} ")
                 } else {
                     format!(" {line:<width$} ")

@@ -39,6 +39,7 @@ pub fn settings() -> Settings {
         cache_bytes_max: 64 << 20,
         checkpoint_work_max: None,
         body_bytes_max: 32 << 20,
+        worker: None,
     }
 }
 

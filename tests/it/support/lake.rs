@@ -44,6 +44,7 @@ impl Lake {
             cache_bytes_max,
             checkpoint_work_max: None,
             body_bytes_max: 32 << 20,
+            worker: None,
         };
         let opened = App::open(store.clone(), clock.clone(), Telemetry::new(), settings);
         let app = opened.await.unwrap();

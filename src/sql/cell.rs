@@ -9,7 +9,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{DateTime, NaiveDateTime, SecondsFormat};
 
 /// Writes the value as text; null is nothing.
-pub(super) fn write_text(out: &mut String, array: &dyn Array, row: usize) {
+pub fn write_text(out: &mut String, array: &dyn Array, row: usize) {
     if array.is_null(row) {
         return;
     }
@@ -53,11 +53,6 @@ pub(super) fn write_json(out: &mut String, array: &dyn Array, row: usize) {
 /// Writes text as a JSON string.
 pub(super) fn write_json_text(out: &mut String, text: &str) {
     out.push_str(&serde_json::Value::from(text).to_string());
-}
-
-/// True for types that stand to the right in a table.
-pub(super) fn is_number(kind: &DataType) -> bool {
-    kind.is_numeric()
 }
 
 /// A decimal without places: what a sum of integers is.

@@ -1,0 +1,172 @@
+//! `POST /v1/sql`: questions of one organisation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderValue, VARY,
+};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::Shared;
+use super::accept::{media_type, preferred};
+use super::body::{drain, read};
+use super::error::{HttpError, plain};
+use super::observe::observed;
+use super::request::{caller, joined, within};
+use crate::access::Scope;
+
+/// How long a request may wait for the check of its key.
+const STORE_WAIT: Duration = Duration::from_millis(9_500);
+/// A query with what is around it.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// `POST /v1/sql`.
+pub(super) async fn post(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let asks_first = headers.contains_key(EXPECT);
+    let work = async {
+        let mut body = body;
+        let answered = answer(&shared, &headers, &mut body).await;
+        if answered.is_err() && !asks_first {
+            drain(body).await;
+        }
+        answered
+    };
+    observed(shared.app.telemetry(), "/v1/sql", &Method::POST, work).await
+}
+
+async fn answer(
+    shared: &Shared,
+    headers: &HeaderMap,
+    body: &mut Body,
+) -> Result<Response, HttpError> {
+    let app = &shared.app;
+    let caller = within(STORE_WAIT, caller(app, headers, Scope::SqlRead)).await?;
+    let kind = BodyKind::of(headers)?;
+    let form = preferred(joined(headers, ACCEPT).as_deref()).ok_or_else(|| {
+        plain(
+            StatusCode::NOT_ACCEPTABLE,
+            "rows come as application/json, application/x-ndjson, text/csv or \
+             application/vnd.apache.arrow.stream; accept one of them",
+        )
+    })?;
+    let too_large = || {
+        let message = format!("the query is longer than {BODY_BYTES_MAX} bytes; ask a shorter one");
+        plain(StatusCode::PAYLOAD_TOO_LARGE, &message)
+    };
+    let body = read(body, BODY_BYTES_MAX, too_large).await?;
+    let query = kind.query(body)?;
+    let reply = app.sql(&caller.org_id, query, form).await?;
+    // An error here ends the connection before the body is whole, so that the client sees it.
+    let mut response = Response::new(Body::from_stream(reply.into_stream()));
+    let answer = response.headers_mut();
+    answer.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(form)));
+    answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
+    Ok(response)
+}
+
+/// How a query is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BodyKind {
+    Json,
+    Text,
+}
+
+/// `{"query":"…"}`.
+#[derive(Debug, Deserialize)]
+struct QueryBody {
+    query: String,
+}
+
+impl BodyKind {
+    fn of(headers: &HeaderMap) -> Result<Self, HttpError> {
+        let coding = joined(headers, CONTENT_ENCODING);
+        let plainly = coding.is_none_or(|coding| coding.trim().eq_ignore_ascii_case("identity"));
+        let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = sent.and_then(|sent| sent.parse::<mime::Mime>().ok()).and_then(|sent| {
+            let utf8 = sent.get_param(mime::CHARSET).is_none_or(|charset| {
+                charset == mime::UTF_8 || charset.as_str().eq_ignore_ascii_case("utf8")
+            });
+            match sent.essence_str() {
+                "application/json" if utf8 => Some(Self::Json),
+                "text/plain" if utf8 => Some(Self::Text),
+                _ => None,
+            }
+        });
+        kind.filter(|_| plainly).ok_or_else(|| {
+            plain(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "send {\"query\":\"…\"} as application/json, or the query as text/plain, in UTF-8 \
+                 and not compressed",
+            )
+        })
+    }
+
+    fn query(self, body: Bytes) -> Result<String, HttpError> {
+        let wrong = |message: &str| plain(StatusCode::BAD_REQUEST, message);
+        let query = match self {
+            Self::Json => serde_json::from_slice::<QueryBody>(&body)
+                .map_err(|error| {
+                    wrong(&format!("the body is not {{\"query\":\"…\"}}: {error}"))
+                })?
+                .query,
+            Self::Text => String::from_utf8(body.into())
+                .map_err(|_| wrong("the body is not UTF-8; send it as such"))?,
+        };
+        if query.trim().is_empty() {
+            return Err(wrong("there is no query; ask with SELECT"));
+        }
+        Ok(query)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_kinds_of_body_are_read() {
+        let kind = |headers: &[(&'static str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| {
+                (name.parse().unwrap(), HeaderValue::from_str(value).unwrap())
+            });
+            BodyKind::of(&headers.collect()).ok()
+        };
+        let of = |sent| kind(&[("content-type", sent)]);
+        for sent in ["application/json", "Application/JSON; charset=UTF-8"] {
+            assert_eq!(of(sent), Some(BodyKind::Json), "{sent}");
+        }
+        for sent in ["text/plain", "text/plain;charset=utf-8", "text/plain; charset=\"utf8\""] {
+            assert_eq!(of(sent), Some(BodyKind::Text), "{sent}");
+        }
+        for sent in ["", "text/html", "application/x-www-form-urlencoded", "text/plain;charset=x"] {
+            assert_eq!(of(sent), None, "{sent}");
+        }
+        assert_eq!(kind(&[]), None);
+        let json = ("content-type", "application/json");
+        assert_eq!(kind(&[json, ("content-encoding", "gzip")]), None);
+        assert_eq!(kind(&[json, ("content-encoding", "identity")]), Some(BodyKind::Json));
+    }
+
+    #[test]
+    fn what_holds_no_query_is_refused() {
+        let query = |kind: BodyKind, body: &'static str| kind.query(body.into()).ok();
+        assert_eq!(query(BodyKind::Json, r#"{"query":"SELECT 1"}"#).as_deref(), Some("SELECT 1"));
+        assert_eq!(query(BodyKind::Text, " SELECT 1\n").as_deref(), Some(" SELECT 1\n"));
+        for body in ["", "{}", "[]", "SELECT 1", r#"{"query":1}"#, r#"{"query":" "}"#] {
+            assert_eq!(query(BodyKind::Json, body), None, "{body}");
+        }
+        assert_eq!(query(BodyKind::Text, " \n"), None);
+        assert!(BodyKind::Text.query(Bytes::from_static(b"\xff")).is_err());
+    }
+}

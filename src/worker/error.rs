@@ -1,0 +1,55 @@
+//! What can go wrong with a query that another process answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Kind;
+use crate::sql::SqlError;
+
+/// A query that was not answered whole. It travels from a worker to its server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum WorkerError {
+    /// What the asker can mend.
+    #[error("{0}")]
+    Asked(String),
+    /// The query went past its memory or its time.
+    #[error("{0}")]
+    Exceeded(String),
+    /// Too many queries are running.
+    #[error("too many queries are running; try again in a second")]
+    Busy,
+    /// Storage is away.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Stored data is damaged.
+    #[error("{0}")]
+    Corrupt(String),
+    /// A defect.
+    #[error("internal error: {0}; please report it")]
+    Broken(String),
+}
+
+impl WorkerError {
+    /// What the error asks of the caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Asked(_) | Self::Exceeded(_) => Kind::Invalid,
+            Self::Busy | Self::Unavailable(_) => Kind::Unavailable,
+            Self::Corrupt(_) => Kind::Corrupt,
+            Self::Broken(_) => Kind::Internal,
+        }
+    }
+
+    /// The error of a query in its worker.
+    pub(super) fn of(error: &SqlError) -> Self {
+        let words = error.to_string();
+        match error {
+            SqlError::Exceeded(_) => Self::Exceeded(words),
+            error => match error.kind() {
+                Kind::Unavailable => Self::Unavailable(words),
+                Kind::Corrupt => Self::Corrupt(words),
+                Kind::Internal => Self::Broken(words),
+                _ => Self::Asked(words),
+            },
+        }
+    }
+}

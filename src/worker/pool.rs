@@ -1,0 +1,151 @@
+//! Workers that are ready, and how many may run.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::io::BufReader;
+use tokio::process::Command;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::frame::ROWS_BYTES_MAX;
+use super::reply::{self, Reply, Worker};
+use super::{Question, WorkerError};
+use crate::telemetry::Telemetry;
+
+/// How long a query waits for others to end.
+const TURN_WAIT: Duration = Duration::from_secs(2);
+/// How long a worker waits for a question before it is let go.
+const SPARE_WAIT: Duration = Duration::from_secs(600);
+/// Processors that a query can keep busy at once.
+const PROCESSORS: u64 = 2;
+
+/// How queries are run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// This program.
+    pub program: PathBuf,
+    /// The archive's address, as the command line takes it.
+    pub archive: String,
+    /// Memory that a query may use.
+    pub memory_bytes: u64,
+    /// How long a query may take, with the reading of its answer.
+    pub timeout: Duration,
+    /// Queries that run at a time.
+    pub running_max: usize,
+}
+
+/// Answers queries.
+#[derive(Debug)]
+pub struct Workers {
+    settings: WorkerSettings,
+    telemetry: Telemetry,
+    turns: Arc<Semaphore>,
+    /// A worker that has started up ahead of its question, with its number.
+    spare: Arc<Mutex<Option<(u64, Worker)>>>,
+}
+
+/// The right to run one query.
+#[derive(Debug)]
+pub struct Turn(OwnedSemaphorePermit);
+
+impl Workers {
+    /// Starts no process yet: many servers are never asked.
+    pub fn new(settings: WorkerSettings, telemetry: Telemetry) -> Self {
+        let turns = Arc::new(Semaphore::new(settings.running_max));
+        Self { settings, telemetry, turns, spare: Arc::default() }
+    }
+
+    /// Waits until a query may run.
+    ///
+    /// # Errors
+    /// Busy.
+    pub async fn turn(&self) -> Result<Turn, WorkerError> {
+        let permit = tokio::time::timeout(TURN_WAIT, self.turns.clone().acquire_owned()).await;
+        if let Ok(Ok(permit)) = permit {
+            return Ok(Turn(permit));
+        }
+        self.telemetry.sql.turned_away.inc();
+        Err(WorkerError::Busy)
+    }
+
+    /// Has a question answered; returns once the first rows have come. Dropped, it ends the worker.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn ask(&self, turn: Turn, question: &Question) -> Result<Reply, WorkerError> {
+        let spare = self.spare.lock().take();
+        let alive = spare.and_then(|(_, mut worker)| match worker.child.try_wait() {
+            Ok(None) => Some(worker),
+            _ => None,
+        });
+        let worker = match alive {
+            Some(worker) => worker,
+            None => self.start()?,
+        };
+        let answer =
+            reply::begin(worker, question, &self.settings, self.telemetry.clone(), turn.0);
+        self.keep_a_spare();
+        answer.await
+    }
+
+    /// The next query finds its worker started up.
+    fn keep_a_spare(&self) {
+        let mut spare = self.spare.lock();
+        if spare.is_some() {
+            return;
+        }
+        match self.start() {
+            Ok(worker) => {
+                let number = self.telemetry.sql.workers.get();
+                *spare = Some((number, worker));
+                tokio::spawn(let_go(Arc::downgrade(&self.spare), number));
+            }
+            Err(error) => tracing::warn!(%error, "no worker is kept ready"),
+        }
+    }
+
+    fn start(&self) -> Result<Worker, WorkerError> {
+        self.telemetry.sql.workers.inc();
+        let settings = &self.settings;
+        let cpu_seconds = (settings.timeout.as_secs() + 1) * PROCESSORS + 1;
+        let mut command = Command::new(&settings.program);
+        command
+            .arg0("tokenlake")
+            .arg("--archive")
+            .arg(&settings.archive)
+            .arg("sql-worker")
+            .arg(settings.memory_bytes.to_string())
+            .arg(cpu_seconds.to_string())
+            // Each further arena of the allocator would reserve 64 MiB of address space.
+            .env("MALLOC_ARENA_MAX", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // Ctrl-C is for the server, which finishes what is under way.
+            .process_group(0)
+            .kill_on_drop(true);
+        let failed = |words: String| WorkerError::Broken(format!("no worker can start: {words}"));
+        let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+        match (child.stdin.take(), child.stdout.take()) {
+            (Some(stdin), Some(stdout)) => {
+                let stdout = BufReader::with_capacity(ROWS_BYTES_MAX, stdout);
+                Ok(Worker { child, stdin, stdout })
+            }
+            _ => Err(failed("it has no pipes".to_owned())),
+        }
+    }
+}
+
+/// Ends a spare that nobody asked for long.
+async fn let_go(spare: Weak<Mutex<Option<(u64, Worker)>>>, number: u64) {
+    tokio::time::sleep(SPARE_WAIT).await;
+    if let Some(spare) = spare.upgrade() {
+        let mut spare = spare.lock();
+        if spare.as_ref().is_some_and(|(at, _)| *at == number) {
+            *spare = None;
+        }
+    }
+}

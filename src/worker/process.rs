@@ -1,0 +1,152 @@
+//! The worker's side: one question, one answer.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use futures::StreamExt as _;
+use object_store::ObjectStore;
+use tokio::sync::oneshot;
+
+use super::frame::{self, FrameKind, RowsWriter};
+use super::{Question, WorkerError, limits};
+use crate::archive::ArchiveLocation;
+use crate::sql::{Bounds, Console, FormWriter};
+
+/// What a worker may use.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerLimits {
+    /// Memory beyond what the program itself takes.
+    pub memory_bytes: u64,
+    /// Processor time, over all threads.
+    pub cpu_seconds: u64,
+}
+
+/// Threads that compute, and parts of a plan that run side by side.
+const THREADS: usize = 2;
+/// Threads that read files.
+const READERS: usize = 4;
+const STACK_BYTES: usize = 4 << 20;
+
+/// What the first panic said.
+static PANIC: OnceLock<String> = OnceLock::new();
+
+/// Answers the question on stdin, and ends.
+pub fn answer_one(location: &ArchiveLocation, limits: WorkerLimits) -> ExitCode {
+    if limits::set(limits).is_err() {
+        return ExitCode::FAILURE;
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = PANIC.set(panic.to_string());
+    }));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .max_blocking_threads(READERS)
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build();
+    let Ok(runtime) = runtime else { return ExitCode::FAILURE };
+    let answered = runtime.block_on(run(location, limits));
+    // Threads that still compute end with the process.
+    runtime.shutdown_background();
+    answered.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+}
+
+/// An error is one of the pipes: the server has gone.
+async fn run(location: &ArchiveLocation, limits: WorkerLimits) -> io::Result<()> {
+    // All that needs no question is done before there is one.
+    let prepared = prepare(location, limits).await;
+    let question = question()?;
+    let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let mut rows = RowsWriter::new(out.try_clone()?);
+    let answered = match (prepared, question.await) {
+        (Ok(console), Ok(question)) => answer(&console, &question, &mut rows).await,
+        (Err(error), _) => Err(error),
+        (_, Err(_)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+    };
+    match answered {
+        Ok(()) => rows.end(),
+        Err(error) => {
+            let error = PANIC.get().map_or(error, |words| of_panic(words));
+            frame::write(&mut &out, FrameKind::Error, &serde_json::to_vec(&error)?)
+        }
+    }
+}
+
+async fn prepare(
+    location: &ArchiveLocation,
+    limits: WorkerLimits,
+) -> Result<Console, WorkerError> {
+    let store: Arc<dyn ObjectStore> =
+        location.open().map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+    // The rest is for what no operator counts.
+    let memory_bytes = usize::try_from(limits.memory_bytes / 4 * 3).unwrap_or(usize::MAX);
+    let console = Console::within(store, Bounds { memory_bytes, partitions: THREADS });
+    let console = console.map_err(|error| WorkerError::of(&error))?;
+    // The first plan of a process takes longer than those after it.
+    let first = console.query(&[], Some("nobody"), "SELECT count(*) FROM usage_hourly").await;
+    first.map_err(|error| WorkerError::of(&error))?;
+    Ok(console)
+}
+
+/// Reads the question in a thread, which then waits for the server to go.
+fn question() -> io::Result<oneshot::Receiver<Question>> {
+    let (sender, receiver) = oneshot::channel();
+    let watch = move || {
+        let mut stdin = io::stdin().lock();
+        let question = match frame::read(&mut stdin) {
+            Ok((FrameKind::Question, bytes)) => serde_json::from_slice(&bytes).ok(),
+            _ => None,
+        };
+        if let Some(question) = question {
+            // It may be that the answer was an error before there was a question.
+            let _ = sender.send(question);
+            let _ = stdin.read(&mut [0]);
+        }
+        std::process::exit(1);
+    };
+    std::thread::Builder::new().stack_size(256 * 1024).spawn(watch)?;
+    Ok(receiver)
+}
+
+async fn answer(
+    console: &Console,
+    question: &Question,
+    out: &mut RowsWriter<File>,
+) -> Result<(), WorkerError> {
+    let failed = |error| WorkerError::of(&error);
+    let torn = |error: io::Error| WorkerError::Broken(error.to_string());
+    let files = question.files()?;
+    let asked = console.query(&files, Some(&question.org_id), &question.query).await;
+    let answer = asked.map_err(failed)?;
+    let mut writer = FormWriter::new(question.form, answer.schema);
+    let mut batches = answer.batches;
+    let mut begun = false;
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(failed)?;
+        if batch.num_rows() == 0 {
+            continue;
+        }
+        // What fails before its first rows is an error alone.
+        if !begun {
+            writer.begin(out).map_err(torn)?;
+            begun = true;
+        }
+        writer.rows(out, &batch).map_err(torn)?;
+        out.flush().map_err(torn)?;
+    }
+    if !begun {
+        writer.begin(out).map_err(torn)?;
+    }
+    writer.end(out).map_err(torn)
+}
+
+/// What cannot even be asked for panics in some functions.
+fn of_panic(words: &str) -> WorkerError {
+    if ["overflow", "capacity", "alloc"].iter().any(|word| words.contains(word)) {
+        return WorkerError::Exceeded("the query makes a value that is too large".to_owned());
+    }
+    WorkerError::Broken(words.replace('\n', " "))
+}

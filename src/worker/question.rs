@@ -1,0 +1,36 @@
+//! What a worker is asked.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::WorkerError;
+use crate::archive::{DataFile, Snapshot, ToldFile};
+use crate::sql::Form;
+
+/// A query of one organisation over the files of one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The organisation whose rows it sees.
+    pub org_id: String,
+    /// SQL.
+    pub query: String,
+    /// How the rows are written.
+    pub form: Form,
+    files: Vec<ToldFile>,
+}
+
+impl Question {
+    /// A question about what `snapshot` holds of `org_id`.
+    pub fn new(org_id: &str, query: String, form: Form, snapshot: &Snapshot) -> Self {
+        let files = snapshot.files().filter(|file| file.may_hold_org(org_id));
+        let files = files.map(|file| ToldFile::of(file)).collect();
+        Self { org_id: org_id.to_owned(), query, form, files }
+    }
+
+    /// The files to look at.
+    pub(super) fn files(&self) -> Result<Vec<Arc<DataFile>>, WorkerError> {
+        let files: Option<_> = self.files.iter().map(|file| file.file().map(Arc::new)).collect();
+        files.ok_or_else(|| WorkerError::Broken("a file was told wrong".to_owned()))
+    }
+}

@@ -1,0 +1,215 @@
+//! The server's side of one query: hands the answer through, and ends the worker when its time is
+//! up or nobody listens any more.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::Stream;
+use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, timeout_at};
+
+use super::frame::{self, FrameKind, ROWS_BYTES_MAX};
+use super::{Question, WorkerError, WorkerSettings};
+use crate::telemetry::Telemetry;
+
+/// Parts of an answer that wait for the client.
+const PARTS_AHEAD: usize = 2;
+/// How long a worker that has said all may take to end.
+const EXIT_WAIT: Duration = Duration::from_secs(1);
+/// The signal that the system sends for too much processor time.
+const SIGXCPU: i32 = 24;
+
+/// A process that waits for its question. It is killed when dropped.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) child: Child,
+    pub(super) stdin: ChildStdin,
+    pub(super) stdout: BufReader<ChildStdout>,
+}
+
+/// What comes of a query.
+#[derive(Debug)]
+enum Part {
+    Rows(Bytes),
+    End,
+}
+
+type PartResult = Result<Part, WorkerError>;
+
+/// An answer that has begun: from here on it either ends or breaks.
+#[derive(Debug)]
+pub struct Reply {
+    first: Option<Bytes>,
+    rest: mpsc::Receiver<PartResult>,
+    ended: bool,
+}
+
+impl Reply {
+    /// The bytes of the answer. An error is the last item, and then the answer is not whole.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, WorkerError>> + Send + 'static {
+        futures::stream::unfold(self, |mut reply| async move {
+            if let Some(first) = reply.first.take() {
+                return Some((Ok(first), reply));
+            }
+            if reply.ended {
+                return None;
+            }
+            let part = reply.rest.recv().await.unwrap_or_else(|| Err(died()));
+            reply.ended = !matches!(part, Ok(Part::Rows(_)));
+            match part {
+                Ok(Part::Rows(rows)) => Some((Ok(rows), reply)),
+                Ok(Part::End) => None,
+                Err(error) => Some((Err(error), reply)),
+            }
+        })
+    }
+}
+
+/// Has `worker` answer; returns once the first rows have come, or the end.
+pub(super) async fn begin(
+    worker: Worker,
+    question: &Question,
+    settings: &WorkerSettings,
+    telemetry: Telemetry,
+    permit: OwnedSemaphorePermit,
+) -> Result<Reply, WorkerError> {
+    let question =
+        serde_json::to_vec(question).map_err(|error| WorkerError::Broken(error.to_string()))?;
+    let (sender, mut rest) = mpsc::channel(PARTS_AHEAD);
+    let pump = Pump { worker, settings: settings.clone(), telemetry, sender };
+    tokio::spawn(async move {
+        pump.run(&question).await;
+        drop(permit);
+    });
+    match rest.recv().await.unwrap_or_else(|| Err(died()))? {
+        Part::Rows(rows) => Ok(Reply { first: Some(rows), rest, ended: false }),
+        Part::End => Ok(Reply { first: None, rest, ended: true }),
+    }
+}
+
+fn died() -> WorkerError {
+    WorkerError::Broken("the task of the query died".to_owned())
+}
+
+struct Pump {
+    worker: Worker,
+    settings: WorkerSettings,
+    telemetry: Telemetry,
+    sender: mpsc::Sender<PartResult>,
+}
+
+/// How a query ended.
+enum Ended {
+    /// All was handed on.
+    Whole,
+    /// There is an error to hand on.
+    Failed(WorkerError),
+    /// Nobody listens.
+    Left,
+}
+
+impl Pump {
+    async fn run(mut self, question: &[u8]) {
+        let telemetry = self.telemetry.clone();
+        let (start, meters) = (Instant::now(), &telemetry.sql);
+        meters.queries.inc();
+        meters.running.add(1);
+        let deadline = start + self.settings.timeout;
+        let listener = self.sender.clone();
+        let ended = tokio::select! {
+            ended = timeout_at(deadline, self.answer(question)) => {
+                ended.unwrap_or_else(|_| Ended::Failed(self.too_long()))
+            }
+            () = listener.closed() => Ended::Left,
+        };
+        // Whatever it still does, nobody wants it.
+        let _ = self.worker.child.start_kill();
+        match ended {
+            Ended::Whole => {}
+            Ended::Left => meters.cancelled.inc(),
+            Ended::Failed(error) => {
+                if matches!(error, WorkerError::Exceeded(_)) {
+                    meters.exceeded.inc();
+                }
+                // A client that takes nothing is cut off when the sender goes.
+                let _ = self.sender.try_send(Err(error));
+            }
+        }
+        meters.running.sub(1);
+        meters.durations.observe(start.elapsed());
+        // So that no process is left that nobody waits for.
+        let _ = self.worker.child.wait().await;
+    }
+
+    async fn answer(&mut self, question: &[u8]) -> Ended {
+        let sent = async {
+            let stdin = &mut self.worker.stdin;
+            stdin.write_all(&frame::head(FrameKind::Question, question.len())?).await?;
+            stdin.write_all(question).await?;
+            stdin.flush().await
+        };
+        if sent.await.is_err() {
+            return Ended::Failed(self.why_it_died().await);
+        }
+        loop {
+            let part = match frame::receive(&mut self.worker.stdout).await {
+                Ok((FrameKind::Rows, rows)) if rows.len() <= ROWS_BYTES_MAX => Part::Rows(rows),
+                Ok((FrameKind::End, _)) => Part::End,
+                Ok((FrameKind::Error, error)) => return Ended::Failed(told(&error)),
+                Ok(_) => return Ended::Failed(told(&[])),
+                Err(_) => return Ended::Failed(self.why_it_died().await),
+            };
+            let end = matches!(part, Part::End);
+            if self.sender.send(Ok(part)).await.is_err() {
+                return Ended::Left;
+            }
+            if end {
+                return Ended::Whole;
+            }
+        }
+    }
+
+    /// Why a worker went that had not said all.
+    async fn why_it_died(&mut self) -> WorkerError {
+        let ended = tokio::time::timeout(EXIT_WAIT, self.worker.child.wait()).await;
+        let Ok(Ok(status)) = ended else {
+            return WorkerError::Broken("a worker closed its pipes".to_owned());
+        };
+        tracing::warn!(%status, "a query ended its worker");
+        match status.signal() {
+            Some(SIGXCPU) => self.too_long(),
+            Some(_) => self.too_large(),
+            None => WorkerError::Broken(format!("a worker ended with {}", code(status))),
+        }
+    }
+
+    fn too_long(&self) -> WorkerError {
+        WorkerError::Exceeded(format!(
+            "the query and its reading took longer than {:?} (--sql-timeout); ask for less, such \
+             as fewer dates",
+            self.settings.timeout
+        ))
+    }
+
+    fn too_large(&self) -> WorkerError {
+        WorkerError::Exceeded(format!(
+            "the query needs more than {} MiB of memory (--sql-memory); ask for fewer rows or \
+             groups, or smaller values",
+            self.settings.memory_bytes >> 20
+        ))
+    }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_default()
+}
+
+/// The error that a worker tells.
+fn told(error: &[u8]) -> WorkerError {
+    serde_json::from_slice(error)
+        .unwrap_or_else(|_| WorkerError::Broken("a worker told what is no error".to_owned()))
+}
