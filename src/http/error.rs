@@ -95,9 +95,7 @@ impl From<AppError> for HttpError {
             AppError::Access(AccessError::Archive(_)) => STORAGE_AWAY.to_owned(),
             AppError::Archive(ArchiveError::Unavailable { .. })
             | AppError::Sql(SqlError::File(ArchiveError::Unavailable { .. }))
-            | AppError::Worker(WorkerError::Unavailable(_)) => {
-                STORAGE_AWAY.to_owned()
-            }
+            | AppError::Worker(WorkerError::Unavailable(_)) => STORAGE_AWAY.to_owned(),
             error => error.to_string(),
         };
         Self { status, message, retry: kind == Kind::Unavailable }

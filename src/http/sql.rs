@@ -115,11 +115,13 @@ impl BodyKind {
     fn query(self, body: Bytes) -> Result<String, HttpError> {
         let wrong = |message: &str| plain(StatusCode::BAD_REQUEST, message);
         let query = match self {
-            Self::Json => serde_json::from_slice::<QueryBody>(&body)
-                .map_err(|error| {
-                    wrong(&format!("the body is not {{\"query\":\"…\"}}: {error}"))
-                })?
-                .query,
+            Self::Json => {
+                serde_json::from_slice::<QueryBody>(&body)
+                    .map_err(|error| {
+                        wrong(&format!("the body is not {{\"query\":\"…\"}}: {error}"))
+                    })?
+                    .query
+            }
             Self::Text => String::from_utf8(body.into())
                 .map_err(|_| wrong("the body is not UTF-8; send it as such"))?,
         };

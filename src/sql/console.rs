@@ -20,8 +20,8 @@ use object_store::ObjectStore;
 use super::engine::session_over;
 use super::events_table::STORE_URL;
 use super::live_table::{LiveTable, Part};
-use super::walled::{self, Bounds};
 use super::queries::{PARTIAL, USAGE_HOURLY};
+use super::walled::{self, Bounds};
 use super::{SqlError, sql_version};
 use crate::archive::DataFile;
 

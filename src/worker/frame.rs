@@ -70,9 +70,7 @@ pub(super) fn read(from: &mut dyn Read) -> io::Result<(FrameKind, Vec<u8>)> {
 }
 
 /// Reads a frame of an answer.
-pub(super) async fn receive(
-    from: &mut (impl AsyncRead + Unpin),
-) -> io::Result<(FrameKind, Bytes)> {
+pub(super) async fn receive(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(FrameKind, Bytes)> {
     let mut head = [0; HEAD_BYTES];
     from.read_exact(&mut head).await?;
     let (kind, length) = read_head(head)?;

@@ -85,8 +85,7 @@ impl Workers {
             Some(worker) => worker,
             None => self.start()?,
         };
-        let answer =
-            reply::begin(worker, question, &self.settings, self.telemetry.clone(), turn.0);
+        let answer = reply::begin(worker, question, &self.settings, self.telemetry.clone(), turn.0);
         self.keep_a_spare();
         answer.await
     }

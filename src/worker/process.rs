@@ -75,10 +75,7 @@ async fn run(location: &ArchiveLocation, limits: WorkerLimits) -> io::Result<()>
     }
 }
 
-async fn prepare(
-    location: &ArchiveLocation,
-    limits: WorkerLimits,
-) -> Result<Console, WorkerError> {
+async fn prepare(location: &ArchiveLocation, limits: WorkerLimits) -> Result<Console, WorkerError> {
     let store: Arc<dyn ObjectStore> =
         location.open().map_err(|error| WorkerError::Unavailable(error.to_string()))?;
     // The rest is for what no operator counts.

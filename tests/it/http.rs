@@ -6,6 +6,7 @@ mod coding;
 mod forms;
 mod rows;
 mod scrape;
+mod sql;
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};

@@ -38,8 +38,7 @@ impl ToldFile {
     pub fn file(&self) -> Option<DataFile> {
         let checksums = self.checksums.as_deref().map(|text| Checksums::from_text(text).ok_or(()));
         let partial = self.partial.as_deref();
-        let partial =
-            partial.map(|text| StoredPartial::from_text(text, self.size_bytes).ok_or(()));
+        let partial = partial.map(|text| StoredPartial::from_text(text, self.size_bytes).ok_or(()));
         Some(DataFile {
             path: self.path.as_str().into(),
             size_bytes: self.size_bytes,

@@ -108,6 +108,11 @@ impl Server {
         format!("{}{path}", self.url)
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The host and port.
     pub fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()

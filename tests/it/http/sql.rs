@@ -1,0 +1,49 @@
+//! `POST /v1/sql`: forms, errors, and that nothing is seen or broken that is not one's own.
+
+mod escapes;
+mod forms;
+mod hogs;
+mod life;
+mod probes;
+
+use std::path::Path;
+
+use crate::support::client::{self, Answer};
+use crate::support::process::{Server, tokenlake};
+
+/// Asks with a text body; the rows come as JSON.
+fn ask(server: &Server, key: &str, query: &str) -> Answer {
+    client::post(&server.url("/v1/sql"), key, "text/plain", query)
+}
+
+/// What a query gives, which must be answered.
+fn rows(server: &Server, key: &str, query: &str) -> serde_json::Value {
+    let answer = ask(server, key, query);
+    assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+    answer.json()
+}
+
+/// Brings events of any organisation in; those of one date come to stand in one file.
+fn fill(archive: &Path, lines: &str) {
+    let input = archive.join("input.ndjson");
+    std::fs::write(&input, lines).unwrap();
+    let done = tokenlake(archive, &["backfill", "--org", "*", input.to_str().unwrap()]);
+    assert_eq!(done.status, 0, "{done:?}");
+    let summary: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(summary["accepted"], lines.lines().count(), "{done:?}");
+    std::fs::remove_file(input).unwrap();
+}
+
+/// The processes whose parent is `parent`, which answer queries or wait for one.
+fn workers(parent: u32) -> Vec<u32> {
+    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        entry.unwrap().file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+    });
+    let status = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let of_parent = |pid: &u32| {
+        status(pid).is_ok_and(|status| {
+            status.contains(&format!("\nPPid:\t{parent}\n")) && !status.contains("zombie")
+        })
+    };
+    pids.filter(of_parent).collect()
+}
