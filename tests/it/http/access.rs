@@ -34,7 +34,7 @@ fn strangers(own: &str) -> Vec<String> {
 fn without_a_valid_token_every_answer_is_the_same_401() {
     let acme = Acme::start();
     let mut bodies = Vec::new();
-    for (method, path) in [("GET", "/metrics"), ("POST", "/v1/events")] {
+    for (method, path) in [("GET", "/metrics"), ("POST", "/v1/events"), ("POST", "/v1/sql")] {
         let url = acme.server.url(path);
         bodies.push(client::send(method, &url, &[], "junk"));
         for value in strangers(&acme.key) {
@@ -95,6 +95,7 @@ fn other_paths_are_404_and_other_methods_405() {
         ("DELETE", "/metrics", "GET,HEAD"),
         ("GET", "/v1/events", "POST"),
         ("PUT", "/v1/events", "POST"),
+        ("GET", "/v1/sql", "POST"),
         ("POST", "/healthz", "GET,HEAD"),
     ] {
         let auth = client::bearer(&acme.key);
