@@ -227,7 +227,7 @@ impl App {
         let Some(workers) = &self.workers else {
             return Err(AppError::Internal("no other process can read this archive".to_owned()));
         };
-        let turn = workers.turn().await?;
+        let turn = workers.turn(org_id.as_str()).await?;
         let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         let question = Question::new(org_id.as_str(), query, form, &snapshot);
         Ok(workers.ask(turn, &question).await?)

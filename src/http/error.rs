@@ -27,6 +27,10 @@ pub(super) struct HttpError {
 /// The store's own words name endpoints and buckets, so clients do not get them.
 const STORAGE_AWAY: &str = "storage is unavailable; try again in a moment";
 
+/// A defect in the process of a query; the log has its words.
+const QUERY_BROKE: &str =
+    "internal error in the process of the query; please report it with the server's log";
+
 /// An answer with `message` as its error.
 pub(super) fn plain(status: StatusCode, message: &str) -> HttpError {
     let retry = status == StatusCode::SERVICE_UNAVAILABLE;

@@ -8,6 +8,7 @@ use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -29,10 +30,13 @@ const REFUSED_FUNCTIONS: [&str; 1] = ["input_file_name"];
 /// The runtime of a query that keeps within `bounds` and writes no file.
 pub(super) fn runtime(bounds: Bounds) -> Result<Arc<RuntimeEnv>> {
     let nowhere = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
-    RuntimeEnvBuilder::new()
+    let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(GreedyMemoryPool::new(bounds.memory_bytes)))
         .with_disk_manager_builder(nowhere)
-        .build_arc()
+        .build_arc()?;
+    // The archive's store alone is known by its address, not the disk of this machine.
+    runtime.deregister_object_store(ObjectStoreUrl::local_filesystem().as_ref())?;
+    Ok(runtime)
 }
 
 /// The same session without what leads out of an organisation.

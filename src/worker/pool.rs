@@ -1,5 +1,6 @@
 //! Workers that are ready, and how many may run.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Weak};
@@ -43,32 +44,51 @@ pub struct Workers {
     settings: WorkerSettings,
     telemetry: Telemetry,
     turns: Arc<Semaphore>,
+    /// The turns of each organisation that has or wants one.
+    org_turns: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// A worker that has started up ahead of its question, with its number.
     spare: Arc<Mutex<Option<(u64, Worker)>>>,
 }
 
 /// The right to run one query.
 #[derive(Debug)]
-pub struct Turn(OwnedSemaphorePermit);
+pub struct Turn {
+    _of_all: OwnedSemaphorePermit,
+    _of_org: OwnedSemaphorePermit,
+}
 
 impl Workers {
     /// Starts no process yet: many servers are never asked.
     pub fn new(settings: WorkerSettings, telemetry: Telemetry) -> Self {
         let turns = Arc::new(Semaphore::new(settings.running_max));
-        Self { settings, telemetry, turns, spare: Arc::default() }
+        let (org_turns, spare) = (Mutex::default(), Arc::default());
+        Self { settings, telemetry, turns, org_turns, spare }
     }
 
-    /// Waits until a query may run.
+    /// Waits until a query of an organisation may run.
     ///
     /// # Errors
     /// Busy.
-    pub async fn turn(&self) -> Result<Turn, WorkerError> {
-        let permit = tokio::time::timeout(TURN_WAIT, self.turns.clone().acquire_owned()).await;
-        if let Ok(Ok(permit)) = permit {
-            return Ok(Turn(permit));
+    pub async fn turn(&self, org_id: &str) -> Result<Turn, WorkerError> {
+        let org_turns = self.turns_of(org_id);
+        let turn = async {
+            let of_org = org_turns.acquire_owned().await;
+            let of_all = self.turns.clone().acquire_owned().await;
+            of_org.and_then(|of_org| Ok(Turn { _of_org: of_org, _of_all: of_all? }))
+        };
+        if let Ok(Ok(turn)) = tokio::time::timeout(TURN_WAIT, turn).await {
+            return Ok(turn);
         }
         self.telemetry.sql.turned_away.inc();
         Err(WorkerError::Busy)
+    }
+
+    /// All turns but one, so that no organisation keeps the others waiting alone.
+    fn turns_of(&self, org_id: &str) -> Arc<Semaphore> {
+        let mut all = self.org_turns.lock();
+        all.retain(|_, turns| Arc::strong_count(turns) > 1);
+        let most = self.settings.running_max.saturating_sub(1).max(1);
+        all.entry(org_id.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(most))).clone()
     }
 
     /// Has a question answered; returns once the first rows have come. Dropped, it ends the worker.
@@ -85,7 +105,7 @@ impl Workers {
             Some(worker) => worker,
             None => self.start()?,
         };
-        let answer = reply::begin(worker, question, &self.settings, self.telemetry.clone(), turn.0);
+        let answer = reply::begin(worker, question, &self.settings, self.telemetry.clone(), turn);
         self.keep_a_spare();
         answer.await
     }

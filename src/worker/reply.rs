@@ -9,11 +9,11 @@ use bytes::Bytes;
 use futures::Stream;
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::frame::{self, FrameKind, ROWS_BYTES_MAX};
-use super::{Question, WorkerError, WorkerSettings};
+use super::{Question, Turn, WorkerError, WorkerSettings};
 use crate::telemetry::Telemetry;
 
 /// Parts of an answer that wait for the client.
@@ -75,7 +75,7 @@ pub(super) async fn begin(
     question: &Question,
     settings: &WorkerSettings,
     telemetry: Telemetry,
-    permit: OwnedSemaphorePermit,
+    turn: Turn,
 ) -> Result<Reply, WorkerError> {
     let question =
         serde_json::to_vec(question).map_err(|error| WorkerError::Broken(error.to_string()))?;
@@ -83,7 +83,7 @@ pub(super) async fn begin(
     let pump = Pump { worker, settings: settings.clone(), telemetry, sender };
     tokio::spawn(async move {
         pump.run(&question).await;
-        drop(permit);
+        drop(turn);
     });
     match rest.recv().await.unwrap_or_else(|| Err(died()))? {
         Part::Rows(rows) => Ok(Reply { first: Some(rows), rest, ended: false }),

@@ -130,6 +130,16 @@ fn more_queries_than_may_run_are_told_to_come_again() {
 }
 
 #[test]
+fn no_organisation_takes_all_turns() {
+    let asked = Asked::start(&["--sql-concurrency", "2", "--sql-timeout", "10m"]);
+    let other = key(asked.archive.path(), "globex");
+    let _stream = asked.send(ENDLESS);
+    asked.wait_for_workers(2);
+    assert_eq!(ask(&asked.server, &asked.key, "SELECT 1").status, 503);
+    assert_eq!(ask(&asked.server, &other, "SELECT 1").status, 200);
+}
+
+#[test]
 fn queries_are_counted() {
     let asked = Asked::start(&["--admin-listen", "127.0.0.1:0", "--sql-timeout", "500ms"]);
     assert_eq!(ask(&asked.server, &asked.key, "SELECT 1").status, 200);
