@@ -100,6 +100,8 @@ impl From<AppError> for HttpError {
             AppError::Archive(ArchiveError::Unavailable { .. })
             | AppError::Sql(SqlError::File(ArchiveError::Unavailable { .. }))
             | AppError::Worker(WorkerError::Unavailable(_)) => STORAGE_AWAY.to_owned(),
+            // What a process died of may quote what it had in its hands.
+            AppError::Worker(WorkerError::Broken(_)) => QUERY_BROKE.to_owned(),
             error => error.to_string(),
         };
         Self { status, message, retry: kind == Kind::Unavailable }

@@ -63,7 +63,10 @@ impl Reply {
             match part {
                 Ok(Part::Rows(rows)) => Some((Ok(rows), reply)),
                 Ok(Part::End) => None,
-                Err(error) => Some((Err(error), reply)),
+                Err(error) => {
+                    tracing::warn!(%error, "an answer broke off");
+                    Some((Err(error), reply))
+                }
             }
         })
     }
