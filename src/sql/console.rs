@@ -17,14 +17,16 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 
 use super::engine::session_over;
-use super::events_table::STORE_URL;
 use super::live_table::{LiveTable, Part};
 use super::queries::{PARTIAL, USAGE_HOURLY};
+use super::readers::{Readers, STORE_URL};
 use super::{SqlError, sql_version};
 use crate::archive::DataFile;
 
 /// The tables that are there to be asked.
 const TABLES: [&str; 2] = ["events", "usage_hourly"];
+/// Memory for footers of data files, which the next query asks for again.
+const FOOTER_BYTES_MAX: usize = 64 << 20;
 /// Columns of `partial.sql` that `usage_hourly.sql` is made of.
 const SUMMED: [&str; 8] = [
     "org_id",
@@ -40,7 +42,7 @@ const SUMMED: [&str; 8] = [
 /// Answers queries over the files of one archive.
 pub struct Console {
     state: SessionState,
-    store: Arc<dyn ObjectStore>,
+    readers: Arc<Readers>,
 }
 
 impl std::fmt::Debug for Console {
@@ -73,7 +75,8 @@ impl Console {
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
-        Ok(Self { state, store })
+        let readers = Arc::new(Readers::new(store, FOOTER_BYTES_MAX));
+        Ok(Self { state, readers })
     }
 
     /// Starts to answer one statement over `files`, or over the rows of one organisation in them.
@@ -180,7 +183,7 @@ impl Console {
         files: Vec<Arc<DataFile>>,
         org: Option<&Arc<str>>,
     ) -> Arc<dyn TableProvider> {
-        Arc::new(LiveTable::new(part, files, org.cloned(), self.store.clone()))
+        Arc::new(LiveTable::new(part, files, org.cloned(), self.readers.clone()))
     }
 
     fn context(

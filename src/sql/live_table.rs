@@ -1,16 +1,13 @@
 //! Tables for people: the rows of data files, or the partials that these carry. Files whose bounds
 //! in the log exclude the query's filters are not opened.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use bytes::Bytes;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, ScalarValue, exec_datafusion_err};
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -21,20 +18,12 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExecBuilder;
-use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use futures::future::BoxFuture;
-use futures::{FutureExt as _, TryFutureExt as _};
-use object_store::ObjectStore;
-use parquet::arrow::arrow_reader::ArrowReaderOptions;
-use parquet::arrow::async_reader::AsyncFileReader;
-use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
 
-use super::events_table::STORE_URL;
 use super::file_bounds::{days, may_pass};
+use super::readers::{ReaderFactory, Readers, STORE_URL};
 use super::wall::{OrgWall, is_plain};
 use super::{cell_schema, sql_version};
-use crate::archive::{ArchiveError, CheckedObject, CheckedReader, DataFile, PARTITION};
+use crate::archive::{CheckedObject, DataFile, PARTITION};
 
 /// What of the files a table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +49,7 @@ impl LiveTable {
         part: Part,
         files: Vec<Arc<DataFile>>,
         org: Option<Arc<str>>,
-        store: Arc<dyn ObjectStore>,
+        readers: Arc<Readers>,
     ) -> Self {
         let schema = match part {
             Part::Events => {
@@ -69,7 +58,6 @@ impl LiveTable {
             }
             Part::Partials => TableSchema::builder(partials_schema()),
         };
-        let readers = Arc::new(Readers { store });
         Self { part, files, org, schema: schema.build(), readers }
     }
 
@@ -125,7 +113,7 @@ impl LiveTable {
         let options = state.table_options().parquet.clone();
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
-            .with_parquet_file_reader_factory(self.readers.clone());
+            .with_parquet_file_reader_factory(Arc::new(ReaderFactory(self.readers.clone())));
         let partitions = state.config_options().execution.target_partitions;
         let config =
             FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
@@ -190,59 +178,4 @@ fn partials_schema() -> SchemaRef {
     let fields = cell_schema();
     let fields = fields.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-/// Makes readers that verify checksums, and whose errors name the file.
-#[derive(Debug)]
-struct Readers {
-    store: Arc<dyn ObjectStore>,
-}
-
-impl ParquetFileReaderFactory for Readers {
-    fn create_reader(
-        &self,
-        _partition_index: usize,
-        file: PartitionedFile,
-        _metadata_size_hint: Option<usize>,
-        _metrics: &ExecutionPlanMetricsSet,
-    ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        let object = file
-            .extension::<CheckedObject>()
-            .ok_or_else(|| exec_datafusion_err!("a file of this table has lost its description"))?;
-        let path = object.path().to_string();
-        let inner = CheckedReader::new(self.store.clone(), object.clone());
-        Ok(Box::new(NamedReader { path, inner }))
-    }
-}
-
-struct NamedReader {
-    path: String,
-    inner: CheckedReader,
-}
-
-fn named(path: &str, error: &ParquetError) -> ParquetError {
-    ParquetError::External(Box::new(ArchiveError::of_read(path, error)))
-}
-
-impl AsyncFileReader for NamedReader {
-    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        let Self { path, inner } = self;
-        inner.get_bytes(range).map_err(|error| named(path, &error)).boxed()
-    }
-
-    fn get_byte_ranges(
-        &mut self,
-        ranges: Vec<Range<u64>>,
-    ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
-        let Self { path, inner } = self;
-        inner.get_byte_ranges(ranges).map_err(|error| named(path, &error)).boxed()
-    }
-
-    fn get_metadata<'a>(
-        &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
-    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
-        let Self { path, inner } = self;
-        inner.get_metadata(options).map_err(|error| named(path, &error)).boxed()
-    }
 }

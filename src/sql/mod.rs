@@ -8,11 +8,11 @@ mod columns;
 mod console;
 mod engine;
 mod error;
-mod events_table;
 mod file_bounds;
 mod live_table;
 mod partials;
 mod queries;
+mod readers;
 mod rows_plan;
 mod wall;
 
