@@ -20,6 +20,7 @@ use super::engine::session_over;
 use super::live_table::{LiveTable, Part};
 use super::queries::{PARTIAL, USAGE_HOURLY};
 use super::readers::{Readers, STORE_URL};
+use super::rewrite::AnswerFromPartials;
 use super::{SqlError, sql_version};
 use crate::archive::DataFile;
 
@@ -27,6 +28,8 @@ use crate::archive::DataFile;
 const TABLES: [&str; 2] = ["events", "usage_hourly"];
 /// Memory for footers of data files, which the next query asks for again.
 const FOOTER_BYTES_MAX: usize = 64 << 20;
+/// Memory for what partials tell, likewise.
+const WEIGHED_BYTES_MAX: usize = 256 << 20;
 /// Columns of `partial.sql` that `usage_hourly.sql` is made of.
 const SUMMED: [&str; 8] = [
     "org_id",
@@ -72,10 +75,13 @@ impl Console {
         // Money is never a float, so a literal beside it must not be one.
         options.sql_parser.parse_float_as_decimal = true;
         let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        let rules = AnswerFromPartials::among(state.optimizers());
+        let state =
+            SessionStateBuilder::new_from_existing(state).with_optimizer_rules(rules).build();
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
-        let readers = Arc::new(Readers::new(store, FOOTER_BYTES_MAX));
+        let readers = Arc::new(Readers::new(store, FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX));
         Ok(Self { state, readers })
     }
 

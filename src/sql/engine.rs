@@ -58,7 +58,7 @@ impl Engine {
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
         // It reads most files once.
-        let readers = Arc::new(Readers::new(store, 0));
+        let readers = Arc::new(Readers::new(store, 0, 0));
         Ok(Self { state, readers, rows_plan: OnceCell::new() })
     }
 

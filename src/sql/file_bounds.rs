@@ -5,22 +5,68 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Date32Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::SchemaRef;
+use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::{Column, ScalarValue};
+use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
+use super::wall::is_plain;
 use crate::archive::{DataFile, PARTITION};
 use crate::clock::{HOUR, Micros};
 
 /// For each file, false if surely none of its rows passes; `None` if the filter tells nothing.
-pub(super) fn may_pass(
+fn may_pass(
     files: &[&Arc<DataFile>],
     filter: Arc<dyn PhysicalExpr>,
     schema: SchemaRef,
 ) -> Option<Vec<bool>> {
     let predicate = PruningPredicateBuilder::new().with_file_schema(schema).try_build(filter);
     predicate.ok()?.prune(&Bounds(files)).ok()
+}
+
+/// For each file, false if surely none of its rows passes these filters of a query. Behind a
+/// wall, bounds are of other organisations' rows too, so only what cannot fail looks at them.
+pub(super) fn passing(
+    files: &[&Arc<DataFile>],
+    wall: Option<&str>,
+    state: &dyn Session,
+    filters: &[Expr],
+    schema: &SchemaRef,
+) -> Vec<bool> {
+    let of_org = |file: &&Arc<DataFile>| wall.is_none_or(|org| file.may_hold_org(org));
+    let mut keeps: Vec<bool> = files.iter().map(of_org).collect();
+    let filters = filters.iter().filter(|filter| wall.is_none() || is_plain(filter)).cloned();
+    let passes = conjunction(filters).and_then(|filter| {
+        let columns = DFSchema::try_from(schema.as_ref().clone()).ok()?;
+        let filter = state.create_physical_expr(unnormalize_col(filter), &columns).ok()?;
+        may_pass(files, filter, schema.clone())
+    });
+    for (keep, passes) in keeps.iter_mut().zip(passes.into_iter().flatten()) {
+        *keep &= passes;
+    }
+    keeps
+}
+
+/// The one organisation whose rows can pass, if the filters name it.
+pub(super) fn org_of(filters: &[Expr]) -> Option<Arc<str>> {
+    filters.iter().find_map(|filter| {
+        let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = filter else {
+            return None;
+        };
+        match (left.as_ref(), right.as_ref()) {
+            (Expr::Column(column), Expr::Literal(org, _))
+            | (Expr::Literal(org, _), Expr::Column(column))
+                if column.name == "org_id" =>
+            {
+                org.try_as_str().flatten().map(Arc::from)
+            }
+            _ => None,
+        }
+    })
 }
 
 /// The date of a file's events, in days since 1970.

@@ -14,12 +14,11 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
-use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 
-use super::file_bounds::{days, may_pass};
+use super::file_bounds::{days, passing};
 use super::readers::{ReaderFactory, Readers, STORE_URL};
 use super::wall::{OrgWall, is_plain};
 use super::{cell_schema, sql_version};
@@ -61,29 +60,35 @@ impl LiveTable {
         Self { part, files, org, schema: schema.build(), readers }
     }
 
+    /// True for the rows of files.
+    pub(super) fn shows_events(&self) -> bool {
+        self.part == Part::Events
+    }
+
+    pub(super) fn files(&self) -> &[Arc<DataFile>] {
+        &self.files
+    }
+
+    /// The organisation whose rows alone are shown.
+    pub(super) fn org(&self) -> Option<&Arc<str>> {
+        self.org.as_ref()
+    }
+
+    pub(super) fn readers(&self) -> &Arc<Readers> {
+        &self.readers
+    }
+
+    /// The same table of some of its files.
+    pub(super) fn of_files(&self, files: Vec<Arc<DataFile>>) -> Self {
+        Self::new(self.part, files, self.org.clone(), self.readers.clone())
+    }
+
     /// The files that may hold rows which pass the filters.
     fn chosen(&self, state: &dyn Session, filters: &[Expr]) -> Vec<&Arc<DataFile>> {
-        let of_org =
-            |file: &&Arc<DataFile>| self.org.as_ref().is_none_or(|org| file.may_hold_org(org));
-        let files: Vec<_> = self.files.iter().filter(of_org).collect();
-        // Bounds are of other organisations' rows too, so only what cannot fail looks at them.
-        let filters =
-            filters.iter().filter(|filter| self.org.is_none() || is_plain(filter)).cloned();
-        let keeps = conjunction(filters).and_then(|filter| {
-            let schema = self.schema.table_schema();
-            let columns = DFSchema::try_from(schema.as_ref().clone()).ok()?;
-            let filter = state.create_physical_expr(unnormalize_col(filter), &columns).ok()?;
-            may_pass(&files, filter, schema.clone())
-        });
-        match keeps {
-            Some(keeps) => files
-                .into_iter()
-                .zip(keeps)
-                .filter(|(_, keep)| *keep)
-                .map(|(file, _)| file)
-                .collect(),
-            None => files,
-        }
+        let files: Vec<_> = self.files.iter().collect();
+        let schema = self.schema.table_schema();
+        let keeps = passing(&files, self.org.as_deref(), state, filters, schema);
+        files.into_iter().zip(keeps).filter(|(_, keep)| *keep).map(|(file, _)| file).collect()
     }
 
     fn partitioned(&self, file: &Arc<DataFile>) -> Option<PartitionedFile> {

@@ -13,8 +13,11 @@ mod live_table;
 mod partials;
 mod queries;
 mod readers;
+mod rewrite;
 mod rows_plan;
 mod wall;
+mod weighed;
+mod weighed_table;
 
 pub use self::cell_columns::{cell_columns, cell_schema};
 pub use self::console::{Answer, Console};

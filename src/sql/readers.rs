@@ -4,11 +4,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use datafusion::common::exec_datafusion_err;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
-use datafusion::error::Result;
+use datafusion::error::Result as DataFusionResult;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, TryFutureExt as _};
@@ -19,7 +20,9 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
-use crate::archive::{ArchiveError, CheckedObject, CheckedReader};
+use super::sql_version;
+use super::weighed::{self, Grain};
+use crate::archive::{ArchiveError, CheckedObject, CheckedReader, DataFile};
 use crate::byte_lru::ByteLru;
 
 /// Under this address the runtime knows the archive's store.
@@ -28,6 +31,9 @@ pub(super) const STORE_URL: &str = "tokenlake://archive";
 /// An object, and where in it a Parquet file begins.
 type Place = (object_store::path::Path, u64);
 
+/// A file, the organisation if only its rows are meant, and what a row stands for.
+type Told = (Arc<str>, Option<Arc<str>>, Grain);
+
 /// Makes readers. A scanned file carries its [`CheckedObject`] as an extension.
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -35,18 +41,52 @@ pub(super) struct Readers {
     /// Footers with their indexes of pages. Objects never change, so none grows old.
     footers: Mutex<ByteLru<Place, Arc<ParquetMetaData>>>,
     keeps: bool,
+    /// Weighed rows by file, organisation and grain. They never grow old either.
+    weighed: Mutex<ByteLru<Told, RecordBatch>>,
 }
 
 impl Readers {
-    /// Readers that keep footers of up to so many bytes.
-    pub(super) fn new(store: Arc<dyn ObjectStore>, footer_bytes_max: usize) -> Self {
+    /// Readers that keep footers and weighed rows of up to so many bytes.
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        footer_bytes_max: usize,
+        weighed_bytes_max: usize,
+    ) -> Self {
         let footers = Mutex::new(ByteLru::new(footer_bytes_max));
-        Self { store, footers, keeps: footer_bytes_max > 0 }
+        let weighed = Mutex::new(ByteLru::new(weighed_bytes_max));
+        Self { store, footers, keeps: footer_bytes_max > 0, weighed }
     }
 
     /// The archive's store.
     pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
+    }
+
+    /// The weighed rows of a file, or those of one organisation.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub(super) async fn weighed(
+        &self,
+        file: &DataFile,
+        org: Option<&str>,
+        grain: Grain,
+    ) -> Result<RecordBatch, ArchiveError> {
+        let all = (file.path.clone(), None, grain);
+        if let Some(kept) = self.weighed.lock().get_mut(&all) {
+            return Ok(org.map_or_else(|| kept.clone(), |org| weighed::of_org(kept, org)));
+        }
+        let own = (file.path.clone(), org.map(Arc::from), grain);
+        if let Some(kept) = self.weighed.lock().get_mut(&own) {
+            return Ok(kept.clone());
+        }
+        let object = file.stored_partial(&sql_version()).ok_or_else(|| {
+            ArchiveError::corrupt(file.path_in_archive(), "the log names no sums of it")
+        })?;
+        let rows = weighed::read(self.store.clone(), object, org, grain).await?;
+        let bytes = rows.get_array_memory_size();
+        self.weighed.lock().put(own, rows.clone(), bytes);
+        Ok(rows)
     }
 }
 
@@ -61,7 +101,7 @@ impl ParquetFileReaderFactory for ReaderFactory {
         file: PartitionedFile,
         _metadata_size_hint: Option<usize>,
         _metrics: &ExecutionPlanMetricsSet,
-    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+    ) -> DataFusionResult<Box<dyn AsyncFileReader + Send>> {
         let object = file
             .extension::<CheckedObject>()
             .ok_or_else(|| exec_datafusion_err!("a file of this table has lost its description"))?;

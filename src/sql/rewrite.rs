@@ -1,0 +1,144 @@
+//! Answers from partials: an aggregate over `events` that the cells of partials tell exactly reads
+//! them instead of rows, file by file.
+//!
+//! The rows of a file are exchanged for weighed rows (`weighed.rs`), and the aggregate for one that
+//! weighs. That is exact where nothing that the query asks of a row differs within a cell but what
+//! it adds up: `constant.rs` tells which expressions do not, `sums.rs` which aggregates can weigh,
+//! `split.rs` which files lend themselves to it. The other files are read as ever.
+
+mod chain;
+mod constant;
+mod split;
+mod sums;
+
+use std::sync::Arc;
+
+use datafusion::catalog::default_table_source::{provider_as_source, source_as_provider};
+use datafusion::common::Column;
+use datafusion::common::tree_node::Transformed;
+use datafusion::error::Result;
+use datafusion::logical_expr::expr_rewriter::unalias;
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, col, lit, when};
+use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+use self::chain::Chain;
+use self::constant::Needs;
+use self::split::Split;
+use self::sums::Sums;
+use super::live_table::LiveTable;
+use super::weighed::{self, PRICED, REQUESTS};
+use super::weighed_table::WeighedTable;
+
+/// The name that plans show for what partials tell of `events`.
+const TABLE: &str = "partials_of_events";
+
+/// The rule of the optimizer.
+#[derive(Debug)]
+pub(super) struct AnswerFromPartials;
+
+impl AnswerFromPartials {
+    /// The optimizer's own rules with this one among them: after filters have come down to the
+    /// tables, and before distinct counts and common expressions are taken apart.
+    pub(super) fn among(
+        rules: &[Arc<dyn OptimizerRule + Send + Sync>],
+    ) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+        let mut rules = rules.to_vec();
+        let at = rules.iter().position(|rule| rule.name() == "single_distinct_aggregation_to_group_by");
+        rules.insert(at.unwrap_or(rules.len()), Arc::new(Self));
+        rules
+    }
+}
+
+impl OptimizerRule for AnswerFromPartials {
+    fn name(&self) -> &'static str {
+        "answer_from_partials"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::BottomUp)
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        _: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
+        let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
+        Ok(match rewritten(aggregate)? {
+            Some(plan) => Transformed::yes(plan),
+            None => Transformed::no(plan),
+        })
+    }
+}
+
+fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
+    let Some(chain) = Chain::of(&aggregate.input)? else { return Ok(None) };
+    let provider = source_as_provider(&chain.scan.source)?;
+    let Some(table) = provider.downcast_ref::<LiveTable>().filter(|table| table.shows_events())
+    else {
+        return Ok(None);
+    };
+    let mut needs = Needs::default();
+    let groups = chain.in_base(&aggregate.group_expr)?;
+    if !groups.iter().chain(&chain.filters).all(|expr| needs.is_constant(expr)) {
+        return Ok(None);
+    }
+    let mut sums = Sums::default();
+    for (at, asked) in aggregate.aggr_expr.iter().enumerate() {
+        let asked = chain.in_base(std::slice::from_ref(asked))?;
+        let (_, field) = aggregate.schema.qualified_field(aggregate.group_expr.len() + at);
+        let weighs = asked.into_iter().all(|asked| {
+            sums.add(&unalias(asked), field.data_type(), &mut needs).is_some()
+        });
+        if !weighs {
+            return Ok(None);
+        }
+    }
+    let split = Split::of(table.files(), &needs, &chain.filters);
+    if split.told.is_empty() {
+        return Ok(None);
+    }
+    let rows = source(table, split)?;
+    let rows = chain.filters.iter().try_fold(rows, |rows, filter| rows.filter(filter.clone()))?;
+    let summed = rows.aggregate(groups, sums.inner.iter().cloned())?.build()?;
+    shown(aggregate, summed, sums).map(Some)
+}
+
+/// Weighed rows of the files that tell, and the rows of the others.
+fn source(table: &LiveTable, split: Split) -> Result<LogicalPlanBuilder> {
+    let told = WeighedTable::new(split.told, table.org().cloned(), table.readers().clone());
+    let told = LogicalPlanBuilder::scan(TABLE, provider_as_source(Arc::new(told)), None)?;
+    let columns = weighed::schema();
+    let columns = columns.fields().iter().map(|field| field.name().as_str());
+    let names: Vec<&str> = columns.collect();
+    let told = told.project(names.iter().map(|name| col(*name).alias(*name)))?;
+    if split.rows.is_empty() {
+        return Ok(told);
+    }
+    let rows = provider_as_source(Arc::new(table.of_files(split.rows)));
+    let rows = LogicalPlanBuilder::scan("events", rows, None)?;
+    let weighed = names.iter().map(|name| {
+        Ok(match *name {
+            REQUESTS => lit(1_i64).alias(REQUESTS),
+            PRICED => {
+                when(col("cost_usd").is_null(), lit(0_i64)).otherwise(lit(1_i64))?.alias(PRICED)
+            }
+            name => col(name).alias(name),
+        })
+    });
+    told.union(rows.project(weighed.collect::<Result<Vec<_>>>()?)?.build()?)
+}
+
+/// The aggregate's own columns, by its names, from the sums.
+fn shown(aggregate: &Aggregate, summed: LogicalPlan, sums: Sums) -> Result<LogicalPlan> {
+    let groups = aggregate.group_expr.len();
+    let at = |index: usize| Expr::Column(Column::from(summed.schema().qualified_field(index)));
+    let shown = (0..groups).map(at).collect::<Vec<_>>();
+    let made = sums.outer.into_iter().map(|outer| outer(&|inner| at(groups + inner)));
+    let shown = shown.into_iter().map(Ok).chain(made).zip(aggregate.schema.iter());
+    let shown = shown.map(|(expr, (qualifier, field))| {
+        Ok(expr?.alias_qualified(qualifier.cloned(), field.name()))
+    });
+    let shown = shown.collect::<Result<Vec<_>>>()?;
+    LogicalPlanBuilder::from(summed).project(shown)?.build()
+}
