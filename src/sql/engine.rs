@@ -50,9 +50,6 @@ impl Engine {
             .with_information_schema(false);
         // Decoding only the rows that pass pays for the narrow reads of one organisation.
         config.options_mut().execution.parquet.pushdown_filters = true;
-        // The one Bloom filter is on event_id, which no query here asks for; to look for others,
-        // a scan would read each file a second time.
-        config.options_mut().execution.parquet.bloom_filter_on_read = false;
         let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;

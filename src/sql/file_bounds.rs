@@ -3,11 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Date32Array, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{
+    ArrayRef, AsArray as _, BooleanArray, Date32Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Column, DFSchema, ScalarValue, Statistics};
+use datafusion::error::Result;
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
@@ -73,6 +78,57 @@ pub(super) fn org_of(filters: &[Expr]) -> Option<Arc<str>> {
 pub(super) fn days(file: &DataFile) -> i32 {
     let days = file.date.signed_duration_since(chrono::NaiveDate::default()).num_days();
     i32::try_from(days).unwrap_or_default()
+}
+
+/// True for a filter of dates alone: it passes all rows of a file, or none.
+pub(super) fn is_of_dates(filter: &Expr) -> bool {
+    let columns = filter.column_refs();
+    !filter.is_volatile() && !columns.is_empty() && columns.iter().all(|at| at.name == PARTITION)
+}
+
+/// For each file, whether its date passes; filters that are not of dates alone are passed over.
+///
+/// # Errors
+/// As the filters have it.
+pub(super) fn dates_pass(
+    files: &[&Arc<DataFile>],
+    state: &dyn Session,
+    filters: &[Expr],
+) -> Result<Vec<bool>> {
+    let filters = filters.iter().filter(|filter| is_of_dates(filter)).cloned();
+    let Some(filter) = conjunction(filters) else { return Ok(vec![true; files.len()]) };
+    let schema = Arc::new(Schema::new(vec![Field::new(PARTITION, DataType::Date32, false)]));
+    let columns = DFSchema::try_from(schema.as_ref().clone())?;
+    let filter = state.create_physical_expr(unnormalize_col(filter), &columns)?;
+    let dates = Date32Array::from_iter_values(files.iter().map(|file| days(file)));
+    let dates = RecordBatch::try_new(schema, vec![Arc::new(dates)])?;
+    let passes = filter.evaluate(&dates)?.into_array(files.len())?;
+    Ok(passes.as_boolean().iter().map(|passes| passes == Some(true)).collect())
+}
+
+/// What the log says of a file's rows. Bounds of columns prune as filters become known while a
+/// query runs; they are not of rows for certain, so they answer nothing.
+pub(super) fn statistics(file: &DataFile, schema: &SchemaRef) -> Statistics {
+    let rows = file.rows.and_then(|rows| usize::try_from(rows).ok());
+    let mut statistics = Statistics::new_unknown(schema);
+    statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
+    statistics.total_byte_size =
+        usize::try_from(file.size_bytes).map_or(Precision::Absent, Precision::Inexact);
+    let mut set = |name: &str, low: ScalarValue, high: ScalarValue| {
+        let column = schema.index_of(name).ok();
+        if let Some(column) = column.and_then(|at| statistics.column_statistics.get_mut(at)) {
+            column.min_value = Precision::Inexact(low);
+            column.max_value = Precision::Inexact(high);
+        }
+    };
+    if let Some((low, high)) = file.time_bounds() {
+        let time = |at| ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into()));
+        set("ts", time(low), time(high));
+    }
+    if let Some((low, high)) = file.org_bounds() {
+        set("org_id", ScalarValue::from(low), ScalarValue::from(high));
+    }
+    statistics
 }
 
 struct Bounds<'a>(&'a [&'a Arc<DataFile>]);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DFSchema, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -14,11 +15,13 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType, col, lit,
+};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 
-use super::file_bounds::{days, passing};
+use super::file_bounds::{dates_pass, days, is_of_dates, passing, statistics};
 use super::readers::{ReaderFactory, Readers, STORE_URL};
 use super::wall::{OrgWall, is_plain};
 use super::{cell_schema, sql_version};
@@ -84,11 +87,19 @@ impl LiveTable {
     }
 
     /// The files that may hold rows which pass the filters.
-    fn chosen(&self, state: &dyn Session, filters: &[Expr]) -> Vec<&Arc<DataFile>> {
-        let files: Vec<_> = self.files.iter().collect();
+    fn chosen(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&Arc<DataFile>>> {
+        let kept = |files: Vec<_>, keeps: Vec<bool>| {
+            let files = files.into_iter().zip(keeps).filter(|(_, keep)| *keep);
+            files.map(|(file, _)| file).collect()
+        };
+        let mut files: Vec<_> = self.files.iter().collect();
+        if self.org.is_none() && self.part == Part::Events {
+            let keeps = dates_pass(&files, state, filters)?;
+            files = kept(files, keeps);
+        }
         let schema = self.schema.table_schema();
         let keeps = passing(&files, self.org.as_deref(), state, filters, schema);
-        files.into_iter().zip(keeps).filter(|(_, keep)| *keep).map(|(file, _)| file).collect()
+        Ok(kept(files, keeps))
     }
 
     fn partitioned(&self, file: &Arc<DataFile>) -> Option<PartitionedFile> {
@@ -98,12 +109,15 @@ impl LiveTable {
         };
         let scanned = PartitionedFile::new(file.path_in_archive(), object.part_bytes());
         let scanned = scanned.with_extension(object);
-        Some(match self.part {
-            Part::Events => {
-                scanned.with_partition_values(vec![ScalarValue::Date32(Some(days(file)))])
-            }
-            Part::Partials => scanned,
-        })
+        if self.part == Part::Partials {
+            return Some(scanned);
+        }
+        let scanned = scanned.with_partition_values(vec![ScalarValue::Date32(Some(days(file)))]);
+        if self.org.is_some() {
+            return Some(scanned);
+        }
+        let statistics = statistics(file, self.schema.file_schema());
+        Some(scanned.with_statistics(Arc::new(statistics)))
     }
 
     fn scan_files(
@@ -113,9 +127,14 @@ impl LiveTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.chosen(state, filters).into_iter();
-        let files = FileGroup::new(files.filter_map(|file| self.partitioned(file)).collect());
-        let options = state.table_options().parquet.clone();
+        let files = self.chosen(state, filters)?.into_iter();
+        let files: Vec<_> = files.filter_map(|file| self.partitioned(file)).collect();
+        let statistics = self.statistics_of(&files);
+        let files = FileGroup::new(files);
+        let mut options = state.table_options().parquet.clone();
+        // The one Bloom filter is on event_id; to look for others, a scan would read each small
+        // file a second time.
+        options.global.bloom_filter_on_read = filters.iter().any(asks_for_id);
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(ReaderFactory(self.readers.clone())));
@@ -124,9 +143,40 @@ impl LiveTable {
             FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
                 .with_file_groups(files.split_files(partitions))
                 .with_projection_indices(projection.cloned())?
+                .with_statistics(statistics)
                 .with_limit(limit)
                 .build();
         Ok(DataSourceExec::from_data_source(config))
+    }
+
+    /// How many rows there are, where the log may tell: behind a wall it would tell of others'.
+    fn statistics_of(&self, files: &[PartitionedFile]) -> Statistics {
+        let schema = self.schema.table_schema();
+        let mut statistics = Statistics::new_unknown(schema);
+        let each = files.iter().map(|file| {
+            let known = file.statistics.as_ref()?;
+            Some((known.num_rows.get_value()?, known.total_byte_size.get_value()?))
+        });
+        if let Some(each) = each.collect::<Option<Vec<_>>>() {
+            statistics.num_rows = Precision::Exact(each.iter().map(|(rows, _)| *rows).sum());
+            statistics.total_byte_size = Precision::Inexact(each.iter().map(|(_, size)| *size).sum());
+        }
+        statistics
+    }
+}
+
+/// True for an equality with `event_id`.
+fn asks_for_id(filter: &Expr) -> bool {
+    let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "event_id");
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            is_id(left) || is_id(right)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
+            asks_for_id(left) || asks_for_id(right)
+        }
+        Expr::InList(list) => !list.negated && is_id(&list.expr),
+        _ => false,
     }
 }
 
@@ -144,8 +194,13 @@ impl TableProvider for LiveTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        // They are applied again above the scan, and pushed into it where that helps.
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let whole_files = self.org.is_none() && self.part == Part::Events;
+        let pushdown = |filter: &&Expr| match whole_files && is_of_dates(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            // Applied again above the scan, and pushed into it where that helps.
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(pushdown).collect())
     }
 
     async fn scan(
