@@ -120,8 +120,7 @@ mod tests {
     #[test]
     fn a_text_is_read_as_written() {
         for bits in 0..8 {
-            let plain =
-                Plain { calls: bits & 1 > 0, provider: bits & 2 > 0, model: bits & 4 > 0 };
+            let plain = Plain { calls: bits & 1 > 0, provider: bits & 2 > 0, model: bits & 4 > 0 };
             assert_eq!(Plain::from_text(&plain.to_text()), plain);
         }
     }

@@ -159,7 +159,8 @@ impl LiveTable {
         });
         if let Some(each) = each.collect::<Option<Vec<_>>>() {
             statistics.num_rows = Precision::Exact(each.iter().map(|(rows, _)| *rows).sum());
-            statistics.total_byte_size = Precision::Inexact(each.iter().map(|(_, size)| *size).sum());
+            statistics.total_byte_size =
+                Precision::Inexact(each.iter().map(|(_, size)| *size).sum());
         }
         statistics
     }

@@ -8,9 +8,11 @@
 
 mod chain;
 mod constant;
+mod nested;
 mod split;
 mod sums;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::catalog::default_table_source::{provider_as_source, source_as_provider};
@@ -22,7 +24,7 @@ use datafusion::logical_expr::expr_rewriter::unalias;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, col, lit, when};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-use self::chain::Chain;
+use self::chain::{Chain, Read};
 use self::constant::Needs;
 use self::split::Split;
 use self::sums::Sums;
@@ -45,7 +47,8 @@ impl AnswerFromPartials {
         rules: &[Arc<dyn OptimizerRule + Send + Sync>],
     ) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         let mut rules = rules.to_vec();
-        let at = rules.iter().position(|rule| rule.name() == "single_distinct_aggregation_to_group_by");
+        let at =
+            rules.iter().position(|rule| rule.name() == "single_distinct_aggregation_to_group_by");
         rules.insert(at.unwrap_or(rules.len()), Arc::new(Self));
         rules
     }
@@ -75,7 +78,11 @@ impl OptimizerRule for AnswerFromPartials {
 
 fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let Some(chain) = Chain::of(&aggregate.input)? else { return Ok(None) };
-    let provider = source_as_provider(&chain.scan.source)?;
+    let scan = match chain.read {
+        Read::Table(scan) => scan,
+        Read::Aggregate(inner) => return nested::sums_of_sums(aggregate, inner, &chain),
+    };
+    let provider = source_as_provider(&scan.source)?;
     let Some(table) = provider.downcast_ref::<LiveTable>().filter(|table| table.shows_events())
     else {
         return Ok(None);
@@ -85,16 +92,17 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     }
     let mut needs = Needs::default();
     let groups = chain.in_base(&aggregate.group_expr)?;
-    if !groups.iter().chain(&chain.filters).all(|expr| needs.is_constant(expr)) {
+    let constant = groups.iter().chain(&chain.filters).all(|expr| needs.is_constant(expr));
+    if !constant || has_twins(&groups) {
         return Ok(None);
     }
     let mut sums = Sums::default();
     for (at, asked) in aggregate.aggr_expr.iter().enumerate() {
         let asked = chain.in_base(std::slice::from_ref(asked))?;
         let (_, field) = aggregate.schema.qualified_field(aggregate.group_expr.len() + at);
-        let weighs = asked.into_iter().all(|asked| {
-            sums.add(&unalias(asked), field.data_type(), &mut needs).is_some()
-        });
+        let weighs = asked
+            .into_iter()
+            .all(|asked| sums.add(&unalias(asked), field.data_type(), &mut needs).is_some());
         if !weighs {
             return Ok(None);
         }
@@ -105,8 +113,12 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     }
     let rows = source(table, split)?;
     let rows = chain.filters.iter().try_fold(rows, |rows, filter| rows.filter(filter.clone()))?;
+    let groups_count = groups.len();
     let summed = rows.aggregate(groups, sums.inner.iter().cloned())?.build()?;
-    shown(aggregate, summed, sums).map(Some)
+    let made = sums.outer.into_iter();
+    let made = made.map(|outer| outer(&|inner| column(&summed, groups_count + inner)));
+    let made = made.collect::<Result<Vec<_>>>()?;
+    shown(aggregate, summed, made).map(Some)
 }
 
 /// True for a count of all rows of files, which the log knows.
@@ -152,16 +164,23 @@ fn source(table: &LiveTable, split: Split) -> Result<LogicalPlanBuilder> {
     told.union(rows.project(weighed.collect::<Result<Vec<_>>>()?)?.build()?)
 }
 
-/// The aggregate's own columns, by its names, from the sums.
-fn shown(aggregate: &Aggregate, summed: LogicalPlan, sums: Sums) -> Result<LogicalPlan> {
-    let groups = aggregate.group_expr.len();
-    let at = |index: usize| Expr::Column(Column::from(summed.schema().qualified_field(index)));
-    let shown = (0..groups).map(at).collect::<Vec<_>>();
-    let made = sums.outer.into_iter().map(|outer| outer(&|inner| at(groups + inner)));
-    let shown = shown.into_iter().map(Ok).chain(made).zip(aggregate.schema.iter());
-    let shown = shown.map(|(expr, (qualifier, field))| {
-        Ok(expr?.alias_qualified(qualifier.cloned(), field.name()))
-    });
-    let shown = shown.collect::<Result<Vec<_>>>()?;
+/// True if two columns have become one, which an aggregate does not take.
+fn has_twins(exprs: &[Expr]) -> bool {
+    let names = exprs.iter().map(|expr| expr.schema_name().to_string());
+    names.collect::<HashSet<_>>().len() < exprs.len()
+}
+
+/// A plan's column by its place.
+fn column(plan: &LogicalPlan, at: usize) -> Expr {
+    Expr::Column(Column::from(plan.schema().qualified_field(at)))
+}
+
+/// The aggregate's own columns, by its names: what it groups by, and what was made of sums.
+fn shown(aggregate: &Aggregate, summed: LogicalPlan, made: Vec<Expr>) -> Result<LogicalPlan> {
+    let groups = (0..aggregate.group_expr.len()).map(|at| column(&summed, at));
+    let shown = groups.chain(made).zip(aggregate.schema.iter());
+    let shown: Vec<_> = shown
+        .map(|(expr, (qualifier, field))| expr.alias_qualified(qualifier.cloned(), field.name()))
+        .collect();
     LogicalPlanBuilder::from(summed).project(shown)?.build()
 }

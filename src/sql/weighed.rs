@@ -156,9 +156,7 @@ fn by_day(hours: &RecordBatch) -> Option<RecordBatch> {
             }
             (_, DataType::Int64) => {
                 let numbers = column.as_primitive_opt::<Int64Type>()?;
-                let sum = |rows: &Range<usize>| {
-                    sum_of(numbers, rows, i64::checked_add)
-                };
+                let sum = |rows: &Range<usize>| sum_of(numbers, rows, i64::checked_add);
                 let sums = series.iter().map(sum).collect::<Option<Vec<_>>>()?;
                 Some(Arc::new(Int64Array::from(sums)) as ArrayRef)
             }

@@ -1,5 +1,5 @@
-//! What stands between an aggregate and the table that it reads: filters and projections, taken
-//! together so that every expression is one of the table's own columns.
+//! What stands between an aggregate and the table or the other aggregate that it reads: filters and
+//! projections, taken together so that every expression is one of the columns read.
 
 use std::collections::HashMap;
 
@@ -8,22 +8,29 @@ use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr_rewriter::unalias;
 use datafusion::logical_expr::utils::split_conjunction_owned;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
-/// A table, and what is asked of its rows.
+/// What is read.
+pub(super) enum Read<'a> {
+    Table(&'a TableScan),
+    Aggregate(&'a Aggregate),
+}
+
+/// What is read, and what is asked of its rows.
 pub(super) struct Chain<'a> {
-    pub scan: &'a TableScan,
+    pub read: Read<'a>,
     /// What all rows must pass.
     pub filters: Vec<Expr>,
-    /// The columns of the topmost plan by the table's.
+    /// The columns of the topmost plan by those read.
     columns: HashMap<Column, Expr>,
 }
 
 impl<'a> Chain<'a> {
-    /// Follows a plan down to its only table; `None` if there is another thing in between.
+    /// Follows a plan down to the one thing that it reads; `None` if there is another thing in between.
     pub(super) fn of(plan: &'a LogicalPlan) -> Result<Option<Self>> {
         match plan {
             LogicalPlan::TableScan(scan) if scan.fetch.is_none() => Ok(Some(Self::start(scan))),
+            LogicalPlan::Aggregate(aggregate) => Ok(Some(Self::above(aggregate))),
             LogicalPlan::Filter(filter) => {
                 let Some(mut chain) = Self::of(&filter.input)? else { return Ok(None) };
                 let predicate = chain.one_in_base(&filter.predicate)?;
@@ -56,11 +63,21 @@ impl<'a> Chain<'a> {
             let own = Expr::Column(Column::new_unqualified(column.name.clone()));
             (column, own)
         });
-        let mut chain = Self { scan, filters: Vec::new(), columns: columns.collect() };
+        let read = Read::Table(scan);
+        let mut chain = Self { read, filters: Vec::new(), columns: columns.collect() };
         for filter in &scan.filters {
             chain.demand(by_name(filter.clone()));
         }
         chain
+    }
+
+    /// What an aggregate groups by stands for itself, its sums for their columns.
+    fn above(aggregate: &'a Aggregate) -> Self {
+        let groups = aggregate.group_expr.iter().cloned().map(unalias);
+        let sums = aggregate.schema.columns().into_iter().skip(aggregate.group_expr.len());
+        let columns = aggregate.schema.columns().into_iter();
+        let columns = columns.zip(groups.chain(sums.map(Expr::Column))).collect();
+        Self { read: Read::Aggregate(aggregate), filters: Vec::new(), columns }
     }
 
     fn demand(&mut self, filter: Expr) {
@@ -72,7 +89,7 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Expressions of the topmost plan by the table's columns.
+    /// Expressions of the topmost plan by the columns read.
     pub(super) fn in_base(&self, exprs: &[Expr]) -> Result<Vec<Expr>> {
         exprs.iter().map(|expr| self.one_in_base(expr)).collect()
     }

@@ -103,10 +103,14 @@ impl Needs {
             return false;
         }
         let hours = match (func.name(), args.as_slice()) {
-            ("date_trunc" | "date_part", [part, time]) if is_time(time) => {
-                part_of(part).is_some_and(|part| HOUR_PARTS.contains(&part.as_str())).then_some(true)
-                    .or_else(|| part_of(part).is_some_and(|part| DAY_PARTS.contains(&part.as_str())).then_some(false))
-            }
+            ("date_trunc" | "date_part", [part, time]) if is_time(time) => part_of(part)
+                .is_some_and(|part| HOUR_PARTS.contains(&part.as_str()))
+                .then_some(true)
+                .or_else(|| {
+                    part_of(part)
+                        .is_some_and(|part| DAY_PARTS.contains(&part.as_str()))
+                        .then_some(false)
+                }),
             ("date_bin", [width, time]) if is_time(time) => whole_hours(width).then_some(true),
             ("date_bin", [width, time, origin]) if is_time(time) => {
                 let whole = time_of(origin).is_some_and(|origin| origin % HOUR == 0);

@@ -41,9 +41,7 @@ fn asks_for_calls(filter: &Expr) -> bool {
         return false;
     };
     let is_type = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "event_type");
-    let is_call = |expr: &Expr| {
-        matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(kind)), _) if kind == "api_call")
-    };
+    let is_call = |expr: &Expr| matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(kind)), _) if kind == "api_call");
     (is_type(left) && is_call(right)) || (is_call(left) && is_type(right))
 }
 

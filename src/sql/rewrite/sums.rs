@@ -149,19 +149,17 @@ fn is_linear(expr: &Expr, needs: &mut Needs) -> bool {
         Expr::Column(column) => MAY_LACK.contains(&column.name.as_str()) || is_count(expr),
         Expr::Cast(Cast { expr, field }) => holds(field.data_type()) && is_linear(expr, needs),
         Expr::Case(case) => if_known(case).is_some() || is_choice(case, needs),
-        _ => is_linear_and_there(expr, needs),
+        _ => is_linear_and_there(expr),
     }
 }
 
 /// As [`is_linear`], of what is never null.
-fn is_linear_and_there(expr: &Expr, needs: &mut Needs) -> bool {
+fn is_linear_and_there(expr: &Expr) -> bool {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) => {
-            is_linear_and_there(left, needs) && is_linear_and_there(right, needs)
+            is_linear_and_there(left) && is_linear_and_there(right)
         }
-        Expr::Cast(Cast { expr, field }) => {
-            holds(field.data_type()) && is_linear_and_there(expr, needs)
-        }
+        Expr::Cast(Cast { expr, field }) => holds(field.data_type()) && is_linear_and_there(expr),
         Expr::Case(case) => if_known(case).is_some(),
         Expr::ScalarFunction(function) if function.func.name() == "coalesce" => {
             match function.args.as_slice() {
@@ -202,7 +200,9 @@ fn is_choice(case: &Case, needs: &mut Needs) -> bool {
 
 fn is_zero(expr: &Expr) -> bool {
     match expr {
-        Expr::Literal(ScalarValue::Int64(Some(0)) | ScalarValue::Decimal128(Some(0), ..), _) => true,
+        Expr::Literal(ScalarValue::Int64(Some(0)) | ScalarValue::Decimal128(Some(0), ..), _) => {
+            true
+        }
         Expr::Cast(Cast { expr, .. }) => is_zero(expr),
         _ => false,
     }

@@ -117,7 +117,8 @@ async fn reads_partials(lake: &Lake, query: &str) -> bool {
 /// A call as it is sent.
 fn line(id: usize, draft: &Draft) -> String {
     let Draft { ts, names, tokens, cached, cost, other } = draft;
-    let mut line = format!(r#"{{"event_id":"{id}","ts":{ts},"input_tokens":{tokens},"output_tokens":7"#);
+    let mut line =
+        format!(r#"{{"event_id":"{id}","ts":{ts},"input_tokens":{tokens},"output_tokens":7"#);
     for (field, name) in ["provider", "model"].iter().zip(names) {
         if let Some(name) = name {
             write!(line, r#","{field}":"{name}""#).unwrap();
@@ -150,8 +151,7 @@ fn draft(odd: bool) -> impl Strategy<Value = Draft> {
     let plain = vec![Some("openai"), Some("groq"), None];
     let models = vec![Some("gpt-4o"), Some("m"), Some("größe"), None];
     let odd_names = vec![Some("OpenAI"), Some("unknown"), Some("GPT-4o"), Some("openai"), None];
-    let (providers, models) =
-        if odd { (odd_names.clone(), odd_names) } else { (plain, models) };
+    let (providers, models) = if odd { (odd_names.clone(), odd_names) } else { (plain, models) };
     let times = prop_oneof![
         (0..3 * DAY).prop_map(|ago| NOW - ago),
         (0..50_i64).prop_map(|ago| NOW / HOUR * HOUR - ago * HOUR),
@@ -162,8 +162,13 @@ fn draft(odd: bool) -> impl Strategy<Value = Draft> {
     let names = (prop::sample::select(providers), prop::sample::select(models));
     let other = if odd { 0..4_u8 } else { 1..2 };
     (times, names, tokens, any::<bool>(), prop::sample::select(costs), other).prop_map(
-        |(ts, (provider, model), tokens, cached, cost, other)| {
-            Draft { ts, names: [provider, model], tokens, cached, cost, other: other == 0 }
+        |(ts, (provider, model), tokens, cached, cost, other)| Draft {
+            ts,
+            names: [provider, model],
+            tokens,
+            cached,
+            cost,
+            other: other == 0,
         },
     )
 }
