@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use support::program::{Server, data_files, duckdb, folder, generate, working_copy};
+use support::program::{ORGS, Server, archive_of, data_files, duckdb, working_copy};
 use tokenlake::access::{AccessKeys, NewKey, Scopes};
 use tokenlake::archive::{ArchiveLocation, Records};
 use tokenlake::clock::{Clock as _, SystemClock};
@@ -34,7 +34,6 @@ use tokenlake::event::OrgId;
 use tokio::net::TcpStream;
 
 const EVENTS_DEFAULT: u64 = 1_000_000;
-const ORGS: usize = 1_000;
 /// Commits and the scrapes after them.
 const ROUNDS: usize = 60;
 /// Events of such a commit.
@@ -66,7 +65,7 @@ print(best(''), best(f\"AND org_id = '{org}'\"))
 async fn main() {
     let sizes: Vec<u64> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     for events in if sizes.is_empty() { vec![EVENTS_DEFAULT] } else { sizes } {
-        let archive = archive(events);
+        let archive = archive_of(events);
         let files = data_files(&archive);
         let bytes: u64 = files.iter().map(|file| file.metadata().unwrap().len()).sum();
         let an_event = bytes as f64 / events as f64;
@@ -74,19 +73,6 @@ async fn main() {
         let ours = measure(&archive).await;
         compare(&files, &ours);
     }
-}
-
-/// An archive of so many events, made where none is yet.
-fn archive(events: u64) -> PathBuf {
-    let archive = folder().join(format!("scale-{events}"));
-    if !archive.exists() {
-        // What was not filled to its end is not taken for an archive.
-        let begun = folder().join(format!("scale-{events}-begun"));
-        let _ = std::fs::remove_dir_all(&begun);
-        generate(&begun, &["--events", &events.to_string(), "--orgs", &ORGS.to_string()]);
-        std::fs::rename(begun, &archive).unwrap();
-    }
-    archive
 }
 
 /// What DuckDB's times are held against.

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+/// Organisations of a large archive.
+pub const ORGS: usize = 1_000;
 /// A cold start over a large archive.
 const START_MAX: Duration = Duration::from_secs(120);
 
@@ -33,6 +35,19 @@ pub fn tokenlake(archive: &Path) -> Command {
 pub fn generate(archive: &Path, args: &[&str]) {
     let status = tokenlake(archive).arg("generate").args(args).stdout(Stdio::null()).status();
     assert!(status.unwrap().success(), "the archive could not be filled");
+}
+
+/// An archive of so many events of [`ORGS`] organisations, made where none is yet.
+pub fn archive_of(events: u64) -> PathBuf {
+    let archive = folder().join(format!("scale-{events}"));
+    if !archive.exists() {
+        // What was not filled to its end is not taken for an archive.
+        let begun = folder().join(format!("scale-{events}-begun"));
+        let _ = std::fs::remove_dir_all(&begun);
+        generate(&begun, &["--events", &events.to_string(), "--orgs", &ORGS.to_string()]);
+        std::fs::rename(begun, &archive).unwrap();
+    }
+    archive
 }
 
 /// The data files of an archive.
@@ -124,10 +139,14 @@ fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
+/// The Python with other programs in it; `TOKENLAKE_BENCH_PYTHON` names one.
+pub fn python() -> String {
+    std::env::var("TOKENLAKE_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
 /// What a Python script that uses DuckDB prints; `None` where there is no such Python.
-/// `TOKENLAKE_BENCH_PYTHON` names one.
 pub fn duckdb(script: &str, args: &[&str]) -> Option<String> {
-    let python = std::env::var("TOKENLAKE_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = python();
     let run = |script: &str, args: &[&str]| {
         let output = Command::new(&python).arg("-c").arg(script).args(args).output().ok()?;
         if !output.status.success() {

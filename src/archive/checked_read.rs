@@ -62,6 +62,11 @@ impl CheckedObject {
         self.part.end - self.part.start
     }
 
+    /// Where the part begins in the object.
+    pub fn part_start(&self) -> u64 {
+        self.part.start
+    }
+
     /// Path relative to the archive.
     pub fn path(&self) -> &Path {
         &self.path

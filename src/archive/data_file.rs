@@ -16,6 +16,7 @@ use super::checksums::Checksums;
 use super::file_write::EncodedFile;
 use super::ids::IdFilter;
 use super::paths;
+use super::plain::Plain;
 use super::stats::Stats;
 use super::{ArchiveError, EventHash};
 use crate::clock::Micros;
@@ -35,11 +36,14 @@ pub struct StoredPartial {
     pub sql_version: Arc<str>,
     /// Where it lies, in bytes.
     pub range: Range<u64>,
+    /// What of the rows it tells without loss.
+    pub plain: Plain,
 }
 
 impl StoredPartial {
     fn to_text(&self) -> String {
-        format!("{} {} {}", self.sql_version, self.range.start, self.range.end)
+        let Self { sql_version, range: Range { start, end }, plain } = self;
+        format!("{sql_version} {start} {end} {}", plain.to_text())
     }
 
     /// Reads a tag; `None` if it does not tell of a part of a file of `size_bytes`.
@@ -47,8 +51,10 @@ impl StoredPartial {
         let mut words = text.split(' ');
         let sql_version = words.next()?.into();
         let (start, end) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        // Who wrote without it did not look.
+        let plain = words.next().map(Plain::from_text).unwrap_or_default();
         let inside = start < end && end <= size_bytes && words.next().is_none();
-        inside.then_some(Self { sql_version, range: start..end })
+        inside.then_some(Self { sql_version, range: start..end, plain })
     }
 }
 
@@ -139,6 +145,13 @@ impl DataFile {
         CheckedObject::of(self).part(stored.range.clone())
     }
 
+    /// What of the rows the partial that SQL of this version made tells without loss; `None`
+    /// without such a partial.
+    pub fn plain(&self, sql_version: &str) -> Option<Plain> {
+        let stored = self.partial.as_ref().filter(|stored| &*stored.sql_version == sql_version);
+        stored.map(|stored| stored.plain)
+    }
+
     /// A file of which only this much is known.
     #[cfg(test)]
     pub(crate) fn for_tests(
@@ -156,7 +169,7 @@ impl DataFile {
     #[cfg(test)]
     pub(crate) fn partial_for_tests(path: &str, bytes: &[u8], sql_version: Arc<str>) -> Self {
         let (size, checksums) = (bytes.len() as u64, Checksums::of(bytes));
-        let partial = Some(StoredPartial { sql_version, range: 0..size });
+        let partial = Some(StoredPartial { sql_version, range: 0..size, plain: Plain::default() });
         Self { partial, ..Self::for_tests(path, size, NaiveDate::MIN, Some(checksums)) }
     }
 

@@ -66,11 +66,11 @@ impl OpenFile {
     pub fn finish(mut self, partial: Option<NewPartial>) -> Result<EncodedFile, ArchiveError> {
         let partial = match partial {
             None => None,
-            Some(NewPartial { bytes, sql_version }) => {
+            Some(NewPartial { bytes, sql_version, plain }) => {
                 let start = self.writer.bytes_written() as u64;
                 self.writer.write_all(&bytes).map_err(|error| internal(&error))?;
                 let range = start..start + bytes.len() as u64;
-                Some(StoredPartial { sql_version, range })
+                Some(StoredPartial { sql_version, range, plain })
             }
         };
         let bytes = self.writer.into_inner().map_err(|error| internal(&error))?.into();

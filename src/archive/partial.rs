@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::ArchiveError;
 use super::cells::CellWriter;
+use super::plain::Plain;
 
 /// Makes the partial of a file's rows: what it adds to every organisation's usage. The archive
 /// does not know what is in it, only that rows come sorted by `org_id`.
@@ -34,14 +35,16 @@ pub struct NewPartial {
     pub bytes: Bytes,
     /// The version of the SQL that made it.
     pub sql_version: Arc<str>,
+    /// What of the rows it tells without loss.
+    pub plain: Plain,
 }
 
 impl NewPartial {
     /// The partial of the rows of the new file `path`, if one can be made.
     pub async fn make(maker: Arc<dyn PartialMaker>, path: &str, rows: RecordBatch) -> Option<Self> {
         // In a task of its own: not even a panic of it is the commit's.
-        let (sql_version, of) = (maker.sql_version(), path.to_owned());
-        let cells = tokio::spawn(async move { maker.make(&of, rows).await }).await;
+        let (sql_version, of, made_of) = (maker.sql_version(), path.to_owned(), rows.clone());
+        let cells = tokio::spawn(async move { maker.make(&of, made_of).await }).await;
         let cells = cells.unwrap_or_else(|error| Err(error.into()));
         let cells = cells
             .inspect_err(|error| tracing::warn!(%error, path, "a data file goes without a partial"))
@@ -50,7 +53,7 @@ impl NewPartial {
         let bytes = bytes
             .inspect_err(|error| tracing::warn!(%error, path, "a data file goes without a partial"))
             .ok()??;
-        Some(Self { bytes, sql_version })
+        Some(Self { bytes, sql_version, plain: Plain::of(&rows, &cells) })
     }
 }
 

@@ -18,15 +18,20 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 
 use super::engine::session_over;
-use super::events_table::STORE_URL;
 use super::live_table::{LiveTable, Part};
 use super::queries::{PARTIAL, USAGE_HOURLY};
+use super::readers::{Readers, STORE_URL};
+use super::rewrite::AnswerFromPartials;
 use super::walled::{self, Bounds};
 use super::{SqlError, sql_version};
 use crate::archive::DataFile;
 
 /// The tables that are there to be asked.
 const TABLES: [&str; 2] = ["events", "usage_hourly"];
+/// Memory for footers of data files, which the next query asks for again.
+const FOOTER_BYTES_MAX: usize = 64 << 20;
+/// Memory for what partials tell, likewise.
+const WEIGHED_BYTES_MAX: usize = 256 << 20;
 /// Columns of `partial.sql` that `usage_hourly.sql` is made of.
 const SUMMED: [&str; 8] = [
     "org_id",
@@ -44,7 +49,7 @@ pub struct Console {
     state: SessionState,
     /// For those who see one organisation.
     walled: SessionState,
-    store: Arc<dyn ObjectStore>,
+    readers: Arc<Readers>,
 }
 
 impl std::fmt::Debug for Console {
@@ -97,10 +102,14 @@ impl Console {
             .with_runtime_env(runtime)
             .with_default_features()
             .build();
+        let rules = AnswerFromPartials::among(state.optimizers());
+        let state =
+            SessionStateBuilder::new_from_existing(state).with_optimizer_rules(rules).build();
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
-        Ok(Self { walled: walled::narrowed(&state), state, store })
+        let readers = Arc::new(Readers::new(store, FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX));
+        Ok(Self { walled: walled::narrowed(&state), state, readers })
     }
 
     /// Starts to answer one statement over `files`, or over the rows of one organisation in them.
@@ -216,7 +225,7 @@ impl Console {
         files: Vec<Arc<DataFile>>,
         org: Option<&Arc<str>>,
     ) -> Arc<dyn TableProvider> {
-        Arc::new(LiveTable::new(part, files, org.cloned(), self.store.clone()))
+        Arc::new(LiveTable::new(part, files, org.cloned(), self.readers.clone()))
     }
 
     fn context(

@@ -18,15 +18,16 @@ use object_store::ObjectStore;
 use tokio::sync::OnceCell;
 
 use super::SqlError;
-use super::events_table::{EventsTable, STORE_URL};
+use super::live_table::{LiveTable, Part};
 use super::queries::{PARTIAL, Query};
+use super::readers::{Readers, STORE_URL};
 use super::rows_plan::RowsPlan;
 use crate::archive::DataFile;
 
 /// Runs queries over data files of one archive.
 pub struct Engine {
     state: SessionState,
-    store: Arc<dyn ObjectStore>,
+    readers: Arc<Readers>,
     /// The plan of the one query that is run over rows in memory.
     rows_plan: OnceCell<RowsPlan>,
 }
@@ -49,19 +50,18 @@ impl Engine {
             .with_information_schema(false);
         // Decoding only the rows that pass pays for the narrow reads of one organisation.
         config.options_mut().execution.parquet.pushdown_filters = true;
-        // The one Bloom filter is on event_id, which no query here asks for; to look for others,
-        // a scan would read each file a second time.
-        config.options_mut().execution.parquet.bloom_filter_on_read = false;
         let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
-        Ok(Self { state, store, rows_plan: OnceCell::new() })
+        // It reads most files once.
+        let readers = Arc::new(Readers::new(store, 0, 0));
+        Ok(Self { state, readers, rows_plan: OnceCell::new() })
     }
 
     /// The archive's store.
     pub(super) fn store(&self) -> Arc<dyn ObjectStore> {
-        self.store.clone()
+        self.readers.store().clone()
     }
 
     /// Runs `query` with `events` standing for `files`.
@@ -71,8 +71,8 @@ impl Engine {
         files: &[Arc<DataFile>],
         params: Vec<(&'static str, ScalarValue)>,
     ) -> Result<Vec<RecordBatch>, SqlError> {
-        let events = Arc::new(EventsTable::new(files, self.store.clone()));
-        let rows = self.query(query, events, params).await;
+        let events = LiveTable::new(Part::Events, files.to_vec(), None, self.readers.clone());
+        let rows = self.query(query, Arc::new(events), params).await;
         rows.map_err(|error| SqlError::of(query.name, files, &error))
     }
 

@@ -45,6 +45,9 @@ impl SqlError {
         files: &[std::sync::Arc<DataFile>],
         error: &DataFusionError,
     ) -> Self {
+        if let Some(error) = of_archive(error) {
+            return Self::File(error.clone());
+        }
         let path = match files {
             [file] => file.path_in_archive(),
             files => format!("one of {} data files", files.len()),
@@ -61,12 +64,11 @@ impl SqlError {
 
     /// Sorts the error of a person's query: a file that could not be read, or what was asked.
     pub(super) fn of_asked(error: &DataFusionError) -> Self {
+        if let Some(error) = of_archive(error) {
+            return Self::File(error.clone());
+        }
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(at) = cause {
-            if let Some(error) = at.downcast_ref::<ArchiveError>() {
-                return Self::File(error.clone());
-            }
-            // It may be shared by several partitions, and then is no cause of its own.
             if let Some(DataFusionError::Shared(error)) = at.downcast_ref() {
                 return Self::of_asked(error);
             }
@@ -85,6 +87,22 @@ impl SqlError {
             root => Self::Asked(asked(root)),
         }
     }
+}
+
+/// The archive's own error among the causes: it names the file.
+fn of_archive(error: &DataFusionError) -> Option<&ArchiveError> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(at) = cause {
+        if let Some(error) = at.downcast_ref::<ArchiveError>() {
+            return Some(error);
+        }
+        // It may be shared by several partitions, and then is no cause of its own.
+        if let Some(DataFusionError::Shared(error)) = at.downcast_ref() {
+            return of_archive(error);
+        }
+        cause = at.source();
+    }
+    None
 }
 
 /// DataFusion's words in one line, without its name for the kind of error.

@@ -3,18 +3,28 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Date32Array, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{
+    ArrayRef, AsArray as _, BooleanArray, Date32Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::{Column, ScalarValue};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Column, DFSchema, ScalarValue, Statistics};
+use datafusion::error::Result;
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
+use super::wall::is_plain;
 use crate::archive::{DataFile, PARTITION};
 use crate::clock::{HOUR, Micros};
 
 /// For each file, false if surely none of its rows passes; `None` if the filter tells nothing.
-pub(super) fn may_pass(
+fn may_pass(
     files: &[&Arc<DataFile>],
     filter: Arc<dyn PhysicalExpr>,
     schema: SchemaRef,
@@ -23,10 +33,103 @@ pub(super) fn may_pass(
     predicate.ok()?.prune(&Bounds(files)).ok()
 }
 
+/// For each file, false if surely none of its rows passes these filters of a query. Behind a
+/// wall, bounds are of other organisations' rows too, so only what cannot fail looks at them.
+pub(super) fn passing(
+    files: &[&Arc<DataFile>],
+    wall: Option<&str>,
+    state: &dyn Session,
+    filters: &[Expr],
+    schema: &SchemaRef,
+) -> Vec<bool> {
+    let of_org = |file: &&Arc<DataFile>| wall.is_none_or(|org| file.may_hold_org(org));
+    let mut keeps: Vec<bool> = files.iter().map(of_org).collect();
+    let filters =
+        filters.iter().filter(|filter| wall.is_none() || is_plain(filter, schema)).cloned();
+    let passes = conjunction(filters).and_then(|filter| {
+        let columns = DFSchema::try_from(schema.as_ref().clone()).ok()?;
+        let filter = state.create_physical_expr(unnormalize_col(filter), &columns).ok()?;
+        may_pass(files, filter, schema.clone())
+    });
+    for (keep, passes) in keeps.iter_mut().zip(passes.into_iter().flatten()) {
+        *keep &= passes;
+    }
+    keeps
+}
+
+/// The one organisation whose rows can pass, if the filters name it.
+pub(super) fn org_of(filters: &[Expr]) -> Option<Arc<str>> {
+    filters.iter().find_map(|filter| {
+        let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = filter else {
+            return None;
+        };
+        match (left.as_ref(), right.as_ref()) {
+            (Expr::Column(column), Expr::Literal(org, _))
+            | (Expr::Literal(org, _), Expr::Column(column))
+                if column.name == "org_id" =>
+            {
+                org.try_as_str().flatten().map(Arc::from)
+            }
+            _ => None,
+        }
+    })
+}
+
 /// The date of a file's events, in days since 1970.
 pub(super) fn days(file: &DataFile) -> i32 {
     let days = file.date.signed_duration_since(chrono::NaiveDate::default()).num_days();
     i32::try_from(days).unwrap_or_default()
+}
+
+/// True for a filter of dates alone: it passes all rows of a file, or none.
+pub(super) fn is_of_dates(filter: &Expr) -> bool {
+    let columns = filter.column_refs();
+    !filter.is_volatile() && !columns.is_empty() && columns.iter().all(|at| at.name == PARTITION)
+}
+
+/// For each file, whether its date passes; filters that are not of dates alone are passed over.
+///
+/// # Errors
+/// As the filters have it.
+pub(super) fn dates_pass(
+    files: &[&Arc<DataFile>],
+    state: &dyn Session,
+    filters: &[Expr],
+) -> Result<Vec<bool>> {
+    let filters = filters.iter().filter(|filter| is_of_dates(filter)).cloned();
+    let Some(filter) = conjunction(filters) else { return Ok(vec![true; files.len()]) };
+    let schema = Arc::new(Schema::new(vec![Field::new(PARTITION, DataType::Date32, false)]));
+    let columns = DFSchema::try_from(schema.as_ref().clone())?;
+    let filter = state.create_physical_expr(unnormalize_col(filter), &columns)?;
+    let dates = Date32Array::from_iter_values(files.iter().map(|file| days(file)));
+    let dates = RecordBatch::try_new(schema, vec![Arc::new(dates)])?;
+    let passes = filter.evaluate(&dates)?.into_array(files.len())?;
+    Ok(passes.as_boolean().iter().map(|passes| passes == Some(true)).collect())
+}
+
+/// What the log says of a file's rows. Bounds of columns prune as filters become known while a
+/// query runs; they are not of rows for certain, so they answer nothing.
+pub(super) fn statistics(file: &DataFile, schema: &SchemaRef) -> Statistics {
+    let rows = file.rows.and_then(|rows| usize::try_from(rows).ok());
+    let mut statistics = Statistics::new_unknown(schema);
+    statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
+    statistics.total_byte_size =
+        usize::try_from(file.size_bytes).map_or(Precision::Absent, Precision::Inexact);
+    let mut set = |name: &str, low: ScalarValue, high: ScalarValue| {
+        let column = schema.index_of(name).ok();
+        if let Some(column) = column.and_then(|at| statistics.column_statistics.get_mut(at)) {
+            column.min_value = Precision::Inexact(low);
+            column.max_value = Precision::Inexact(high);
+        }
+    };
+    if let Some((low, high)) = file.time_bounds() {
+        let time = |at| ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into()));
+        set("ts", time(low), time(high));
+    }
+    if let Some((low, high)) = file.org_bounds() {
+        set("org_id", ScalarValue::from(low), ScalarValue::from(high));
+    }
+    statistics
 }
 
 struct Bounds<'a>(&'a [&'a Arc<DataFile>]);

@@ -1,40 +1,31 @@
 //! Tables for people: the rows of data files, or the partials that these carry. Files whose bounds
 //! in the log exclude the query's filters are not opened.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use bytes::Bytes;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, ScalarValue, exec_datafusion_err};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DFSchema, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
-use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType, col, lit,
+};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExecBuilder;
-use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use futures::future::BoxFuture;
-use futures::{FutureExt as _, TryFutureExt as _};
-use object_store::ObjectStore;
-use parquet::arrow::arrow_reader::ArrowReaderOptions;
-use parquet::arrow::async_reader::AsyncFileReader;
-use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
 
-use super::events_table::STORE_URL;
-use super::file_bounds::{days, may_pass};
+use super::file_bounds::{dates_pass, days, is_of_dates, passing, statistics};
+use super::readers::{ReaderFactory, Readers, STORE_URL};
 use super::wall::{OrgWall, is_plain};
 use super::{cell_schema, sql_version};
-use crate::archive::{ArchiveError, CheckedObject, CheckedReader, DataFile, PARTITION};
+use crate::archive::{CheckedObject, DataFile, PARTITION};
 
 /// What of the files a table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +51,7 @@ impl LiveTable {
         part: Part,
         files: Vec<Arc<DataFile>>,
         org: Option<Arc<str>>,
-        store: Arc<dyn ObjectStore>,
+        readers: Arc<Readers>,
     ) -> Self {
         let schema = match part {
             Part::Events => {
@@ -69,33 +60,46 @@ impl LiveTable {
             }
             Part::Partials => TableSchema::builder(partials_schema()),
         };
-        let readers = Arc::new(Readers { store });
         Self { part, files, org, schema: schema.build(), readers }
     }
 
+    /// True for the rows of files.
+    pub(super) fn shows_events(&self) -> bool {
+        self.part == Part::Events
+    }
+
+    pub(super) fn files(&self) -> &[Arc<DataFile>] {
+        &self.files
+    }
+
+    /// The organisation whose rows alone are shown.
+    pub(super) fn org(&self) -> Option<&Arc<str>> {
+        self.org.as_ref()
+    }
+
+    pub(super) fn readers(&self) -> &Arc<Readers> {
+        &self.readers
+    }
+
+    /// The same table of some of its files.
+    pub(super) fn of_files(&self, files: Vec<Arc<DataFile>>) -> Self {
+        Self::new(self.part, files, self.org.clone(), self.readers.clone())
+    }
+
     /// The files that may hold rows which pass the filters.
-    fn chosen(&self, state: &dyn Session, filters: &[Expr]) -> Vec<&Arc<DataFile>> {
-        let of_org =
-            |file: &&Arc<DataFile>| self.org.as_ref().is_none_or(|org| file.may_hold_org(org));
-        let files: Vec<_> = self.files.iter().filter(of_org).collect();
-        // Bounds are of other organisations' rows too, so only what cannot fail looks at them.
-        let filters =
-            filters.iter().filter(|filter| self.org.is_none() || self.is_plain(filter)).cloned();
-        let keeps = conjunction(filters).and_then(|filter| {
-            let schema = self.schema.table_schema();
-            let columns = DFSchema::try_from(schema.as_ref().clone()).ok()?;
-            let filter = state.create_physical_expr(unnormalize_col(filter), &columns).ok()?;
-            may_pass(&files, filter, schema.clone())
-        });
-        match keeps {
-            Some(keeps) => files
-                .into_iter()
-                .zip(keeps)
-                .filter(|(_, keep)| *keep)
-                .map(|(file, _)| file)
-                .collect(),
-            None => files,
+    fn chosen(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&Arc<DataFile>>> {
+        let kept = |files: Vec<_>, keeps: Vec<bool>| {
+            let files = files.into_iter().zip(keeps).filter(|(_, keep)| *keep);
+            files.map(|(file, _)| file).collect()
+        };
+        let mut files: Vec<_> = self.files.iter().collect();
+        if self.org.is_none() && self.part == Part::Events {
+            let keeps = dates_pass(&files, state, filters)?;
+            files = kept(files, keeps);
         }
+        let schema = self.schema.table_schema();
+        let keeps = passing(&files, self.org.as_deref(), state, filters, schema);
+        Ok(kept(files, keeps))
     }
 
     fn is_plain(&self, filter: &Expr) -> bool {
@@ -109,12 +113,15 @@ impl LiveTable {
         };
         let scanned = PartitionedFile::new(file.path_in_archive(), object.part_bytes());
         let scanned = scanned.with_extension(object);
-        Some(match self.part {
-            Part::Events => {
-                scanned.with_partition_values(vec![ScalarValue::Date32(Some(days(file)))])
-            }
-            Part::Partials => scanned,
-        })
+        if self.part == Part::Partials {
+            return Some(scanned);
+        }
+        let scanned = scanned.with_partition_values(vec![ScalarValue::Date32(Some(days(file)))]);
+        if self.org.is_some() {
+            return Some(scanned);
+        }
+        let statistics = statistics(file, self.schema.file_schema());
+        Some(scanned.with_statistics(Arc::new(statistics)))
     }
 
     fn scan_files(
@@ -124,20 +131,57 @@ impl LiveTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.chosen(state, filters).into_iter();
-        let files = FileGroup::new(files.filter_map(|file| self.partitioned(file)).collect());
-        let options = state.table_options().parquet.clone();
+        let files = self.chosen(state, filters)?.into_iter();
+        let files: Vec<_> = files.filter_map(|file| self.partitioned(file)).collect();
+        let statistics = self.statistics_of(&files);
+        let files = FileGroup::new(files);
+        let mut options = state.table_options().parquet.clone();
+        // The one Bloom filter is on event_id; to look for others, a scan would read each small
+        // file a second time.
+        options.global.bloom_filter_on_read &= filters.iter().any(asks_for_id);
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
-            .with_parquet_file_reader_factory(self.readers.clone());
+            .with_parquet_file_reader_factory(Arc::new(ReaderFactory(self.readers.clone())));
         let partitions = state.config_options().execution.target_partitions;
         let config =
             FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
                 .with_file_groups(files.split_files(partitions))
                 .with_projection_indices(projection.cloned())?
+                .with_statistics(statistics)
                 .with_limit(limit)
                 .build();
         Ok(DataSourceExec::from_data_source(config))
+    }
+
+    /// How many rows there are, where the log may tell: behind a wall it would tell of others'.
+    fn statistics_of(&self, files: &[PartitionedFile]) -> Statistics {
+        let schema = self.schema.table_schema();
+        let mut statistics = Statistics::new_unknown(schema);
+        let each = files.iter().map(|file| {
+            let known = file.statistics.as_ref()?;
+            Some((known.num_rows.get_value()?, known.total_byte_size.get_value()?))
+        });
+        if let Some(each) = each.collect::<Option<Vec<_>>>() {
+            statistics.num_rows = Precision::Exact(each.iter().map(|(rows, _)| *rows).sum());
+            statistics.total_byte_size =
+                Precision::Inexact(each.iter().map(|(_, size)| *size).sum());
+        }
+        statistics
+    }
+}
+
+/// True for an equality with `event_id`.
+fn asks_for_id(filter: &Expr) -> bool {
+    let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "event_id");
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            is_id(left) || is_id(right)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
+            asks_for_id(left) || asks_for_id(right)
+        }
+        Expr::InList(list) => !list.negated && is_id(&list.expr),
+        _ => false,
     }
 }
 
@@ -155,8 +199,13 @@ impl TableProvider for LiveTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        // They are applied again above the scan, and pushed into it where that helps.
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let whole_files = self.org.is_none() && self.part == Part::Events;
+        let pushdown = |filter: &&Expr| match whole_files && is_of_dates(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            // Applied again above the scan, and pushed into it where that helps.
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(pushdown).collect())
     }
 
     async fn scan(
@@ -197,59 +246,4 @@ fn partials_schema() -> SchemaRef {
     let fields = cell_schema();
     let fields = fields.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-/// Makes readers that verify checksums, and whose errors name the file.
-#[derive(Debug)]
-struct Readers {
-    store: Arc<dyn ObjectStore>,
-}
-
-impl ParquetFileReaderFactory for Readers {
-    fn create_reader(
-        &self,
-        _partition_index: usize,
-        file: PartitionedFile,
-        _metadata_size_hint: Option<usize>,
-        _metrics: &ExecutionPlanMetricsSet,
-    ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        let object = file
-            .extension::<CheckedObject>()
-            .ok_or_else(|| exec_datafusion_err!("a file of this table has lost its description"))?;
-        let path = object.path().to_string();
-        let inner = CheckedReader::new(self.store.clone(), object.clone());
-        Ok(Box::new(NamedReader { path, inner }))
-    }
-}
-
-struct NamedReader {
-    path: String,
-    inner: CheckedReader,
-}
-
-fn named(path: &str, error: &ParquetError) -> ParquetError {
-    ParquetError::External(Box::new(ArchiveError::of_read(path, error)))
-}
-
-impl AsyncFileReader for NamedReader {
-    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        let Self { path, inner } = self;
-        inner.get_bytes(range).map_err(|error| named(path, &error)).boxed()
-    }
-
-    fn get_byte_ranges(
-        &mut self,
-        ranges: Vec<Range<u64>>,
-    ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
-        let Self { path, inner } = self;
-        inner.get_byte_ranges(ranges).map_err(|error| named(path, &error)).boxed()
-    }
-
-    fn get_metadata<'a>(
-        &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
-    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
-        let Self { path, inner } = self;
-        inner.get_metadata(options).map_err(|error| named(path, &error)).boxed()
-    }
 }

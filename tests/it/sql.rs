@@ -1,5 +1,6 @@
 //! SQL for people: the tables, and `tokenlake sql`.
 
+mod from_partials;
 mod library;
 mod output;
 mod shell;

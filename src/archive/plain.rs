@@ -1,0 +1,127 @@
+//! Whether the rows of a data file are told by its partial without loss.
+//!
+//! A partial counts calls alone and has names in lower case, null where unknown. Where the rows
+//! are so themselves, a sum over them is a sum over the partial's cells.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::datatypes::DataType;
+
+/// The type of events that partials count.
+const CALL: &str = "api_call";
+/// Digits of a sum in a partial that fits into 8 bytes.
+const SHORT_DIGITS: u8 = 18;
+
+/// What of a file's rows stands in its partial as it stands in them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Plain {
+    /// Each row is a call.
+    pub calls: bool,
+    /// Each provider.
+    pub provider: bool,
+    /// Each model.
+    pub model: bool,
+}
+
+impl Plain {
+    /// Judges the rows of a file by the cells that were made of them. Longer sums than usual make
+    /// a file not plain, so that whoever reads plain cells need not expect them.
+    pub fn of(rows: &RecordBatch, cells: &[RecordBatch]) -> Self {
+        if !cells.iter().all(are_short) {
+            return Self::default();
+        }
+        Self {
+            calls: all_texts(rows, "event_type", false, |text| text == CALL),
+            provider: all_texts(rows, "provider", true, is_plain_name),
+            model: all_texts(rows, "model", true, is_plain_name),
+        }
+    }
+
+    /// One letter for each truth, or `-` without any.
+    pub fn to_text(self) -> String {
+        let letters = [('c', self.calls), ('p', self.provider), ('m', self.model)];
+        let text: String =
+            letters.iter().filter(|(_, holds)| *holds).map(|(letter, _)| letter).collect();
+        if text.is_empty() { "-".to_owned() } else { text }
+    }
+
+    /// Reads what [`Plain::to_text`] wrote.
+    pub fn from_text(text: &str) -> Self {
+        let holds = |letter| text.contains(letter);
+        Self { calls: holds('c'), provider: holds('p'), model: holds('m') }
+    }
+}
+
+fn are_short(cells: &RecordBatch) -> bool {
+    let fields = cells.schema_ref().fields().iter();
+    let decimals = fields.filter_map(|field| match field.data_type() {
+        DataType::Decimal128(digits, _) => Some(*digits),
+        _ => None,
+    });
+    decimals.into_iter().all(|digits| digits <= SHORT_DIGITS)
+}
+
+/// True for a name that `partial.sql` leaves as it is.
+fn is_plain_name(name: &str) -> bool {
+    let known = !name.is_empty() && name != "unknown";
+    let trimmed = !name.starts_with(char::is_whitespace) && !name.ends_with(char::is_whitespace);
+    let lower = if name.is_ascii() {
+        !name.bytes().any(|byte| byte.is_ascii_uppercase())
+    } else {
+        name.to_lowercase() == name
+    };
+    known && trimmed && lower
+}
+
+/// Few texts stand in many rows, so each is judged once.
+fn all_texts(rows: &RecordBatch, column: &str, nulls: bool, holds: fn(&str) -> bool) -> bool {
+    let texts = rows.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
+    let Some(texts) = texts.filter(|texts| nulls || texts.null_count() == 0) else { return false };
+    let mut judged: HashMap<&str, bool> = HashMap::new();
+    let mut last = None;
+    texts.iter().flatten().all(|text| {
+        if last == Some(text) {
+            return true;
+        }
+        last = Some(text);
+        *judged.entry(text).or_insert_with(|| holds(text))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, StringArray};
+    use std::sync::Arc;
+
+    fn plain(types: &[&str], providers: &[Option<&str>], models: &[Option<&str>]) -> Plain {
+        let text = |texts: Vec<Option<&str>>| Arc::new(StringArray::from(texts)) as ArrayRef;
+        let rows = RecordBatch::try_from_iter_with_nullable([
+            ("event_type", text(types.iter().copied().map(Some).collect()), true),
+            ("provider", text(providers.to_vec()), true),
+            ("model", text(models.to_vec()), true),
+        ]);
+        Plain::of(&rows.unwrap(), &[])
+    }
+
+    #[test]
+    fn names_are_plain_as_partials_have_them() {
+        let (calls, names) = (["api_call"; 2], [Some("openai"), None]);
+        let all = Plain { calls: true, provider: true, model: true };
+        assert_eq!(plain(&calls, &names, &[Some("größe"), Some("a b")]), all);
+        for odd in ["OpenAI", "", "unknown", " x", "x ", "GRÖSSE", "É"] {
+            let found = plain(&calls, &[Some("openai"), Some(odd)], &names);
+            assert_eq!(found, Plain { provider: false, ..all }, "{odd:?}");
+        }
+        assert_eq!(plain(&["api_call", "other"], &names, &names), Plain { calls: false, ..all });
+    }
+
+    #[test]
+    fn a_text_is_read_as_written() {
+        for bits in 0..8 {
+            let plain = Plain { calls: bits & 1 > 0, provider: bits & 2 > 0, model: bits & 4 > 0 };
+            assert_eq!(Plain::from_text(&plain.to_text()), plain);
+        }
+    }
+}

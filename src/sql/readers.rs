@@ -1,0 +1,169 @@
+//! Readers for DataFusion's scans: they verify checksums, name the file in their errors, and keep
+//! footers between queries.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use datafusion::common::exec_datafusion_err;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryFutureExt as _};
+use object_store::ObjectStore;
+use parking_lot::Mutex;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+
+use super::sql_version;
+use super::weighed::{self, Grain};
+use crate::archive::{ArchiveError, CheckedObject, CheckedReader, DataFile};
+use crate::byte_lru::ByteLru;
+
+/// Under this address the runtime knows the archive's store.
+pub(super) const STORE_URL: &str = "tokenlake://archive";
+
+/// An object, and where in it a Parquet file begins.
+type Place = (object_store::path::Path, u64);
+
+/// A file, the organisation if only its rows are meant, and what a row stands for.
+type Told = (Arc<str>, Option<Arc<str>>, Grain);
+
+/// Makes readers. A scanned file carries its [`CheckedObject`] as an extension.
+#[derive(Debug)]
+pub(super) struct Readers {
+    store: Arc<dyn ObjectStore>,
+    /// Footers with their indexes of pages. Objects never change, so none grows old.
+    footers: Mutex<ByteLru<Place, Arc<ParquetMetaData>>>,
+    keeps: bool,
+    /// Weighed rows by file, organisation and grain. They never grow old either.
+    weighed: Mutex<ByteLru<Told, RecordBatch>>,
+}
+
+impl Readers {
+    /// Readers that keep footers and weighed rows of up to so many bytes.
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        footer_bytes_max: usize,
+        weighed_bytes_max: usize,
+    ) -> Self {
+        let footers = Mutex::new(ByteLru::new(footer_bytes_max));
+        let weighed = Mutex::new(ByteLru::new(weighed_bytes_max));
+        Self { store, footers, keeps: footer_bytes_max > 0, weighed }
+    }
+
+    /// The archive's store.
+    pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// The weighed rows of a file, or those of one organisation.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub(super) async fn weighed(
+        &self,
+        file: &DataFile,
+        org: Option<&str>,
+        grain: Grain,
+    ) -> Result<RecordBatch, ArchiveError> {
+        let all = (file.path.clone(), None, grain);
+        if let Some(kept) = self.weighed.lock().get_mut(&all) {
+            return Ok(org.map_or_else(|| kept.clone(), |org| weighed::of_org(kept, org)));
+        }
+        let own = (file.path.clone(), org.map(Arc::from), grain);
+        if let Some(kept) = self.weighed.lock().get_mut(&own) {
+            return Ok(kept.clone());
+        }
+        let object = file.stored_partial(&sql_version()).ok_or_else(|| {
+            ArchiveError::corrupt(file.path_in_archive(), "the log names no sums of it")
+        })?;
+        let rows = weighed::read(self.store.clone(), object, org, grain).await?;
+        let bytes = rows.get_array_memory_size();
+        self.weighed.lock().put(own, rows.clone(), bytes);
+        Ok(rows)
+    }
+}
+
+/// By a shared handle, so that each reader has one.
+#[derive(Debug, Clone)]
+pub(super) struct ReaderFactory(pub Arc<Readers>);
+
+impl ParquetFileReaderFactory for ReaderFactory {
+    fn create_reader(
+        &self,
+        _partition_index: usize,
+        file: PartitionedFile,
+        _metadata_size_hint: Option<usize>,
+        _metrics: &ExecutionPlanMetricsSet,
+    ) -> DataFusionResult<Box<dyn AsyncFileReader + Send>> {
+        let object = file
+            .extension::<CheckedObject>()
+            .ok_or_else(|| exec_datafusion_err!("a file of this table has lost its description"))?;
+        let place = (object.path().clone(), object.part_start());
+        let inner = CheckedReader::new(self.0.store.clone(), object.clone());
+        Ok(Box::new(Reader { place, inner, readers: self.0.clone() }))
+    }
+}
+
+struct Reader {
+    place: Place,
+    inner: CheckedReader,
+    readers: Arc<Readers>,
+}
+
+impl Reader {
+    async fn footer(
+        &mut self,
+        options: Option<&ArrowReaderOptions>,
+    ) -> parquet::errors::Result<Arc<ParquetMetaData>> {
+        if !self.readers.keeps {
+            return self.inner.get_metadata(options).await;
+        }
+        if let Some(kept) = self.readers.footers.lock().get_mut(&self.place) {
+            return Ok(kept.clone());
+        }
+        // What is kept has all that another query may ask for.
+        let whole = options.cloned().unwrap_or_default();
+        let whole = whole.with_page_index_policy(PageIndexPolicy::Optional);
+        let footer = self.inner.get_metadata(Some(&whole)).await?;
+        let bytes = footer.memory_size();
+        self.readers.footers.lock().put(self.place.clone(), footer.clone(), bytes);
+        Ok(footer)
+    }
+}
+
+fn named(path: &object_store::path::Path, error: &ParquetError) -> ParquetError {
+    ParquetError::External(Box::new(ArchiveError::of_read(path.as_ref(), error)))
+}
+
+impl AsyncFileReader for Reader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        let Self { place, inner, .. } = self;
+        inner.get_bytes(range).map_err(|error| named(&place.0, &error)).boxed()
+    }
+
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
+        let Self { place, inner, .. } = self;
+        inner.get_byte_ranges(ranges).map_err(|error| named(&place.0, &error)).boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        async move {
+            let path = self.place.0.clone();
+            self.footer(options).await.map_err(|error| named(&path, &error))
+        }
+        .boxed()
+    }
+}

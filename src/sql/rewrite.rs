@@ -1,0 +1,186 @@
+//! Answers from partials: an aggregate over `events` that the cells of partials tell exactly reads
+//! them instead of rows, file by file.
+//!
+//! The rows of a file are exchanged for weighed rows (`weighed.rs`), and the aggregate for one that
+//! weighs. That is exact where nothing that the query asks of a row differs within a cell but what
+//! it adds up: `constant.rs` tells which expressions do not, `sums.rs` which aggregates can weigh,
+//! `split.rs` which files lend themselves to it. The other files are read as ever.
+
+mod chain;
+mod constant;
+mod nested;
+mod split;
+mod sums;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::catalog::default_table_source::{provider_as_source, source_as_provider};
+use datafusion::common::Column;
+use datafusion::common::tree_node::Transformed;
+use datafusion::error::Result;
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::expr_rewriter::unalias;
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, col, lit, when};
+use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+use self::chain::{Chain, Read};
+use self::constant::Needs;
+use self::split::Split;
+use self::sums::Sums;
+use super::file_bounds::is_of_dates;
+use super::live_table::LiveTable;
+use super::weighed::{self, PRICED, REQUESTS};
+use super::weighed_table::WeighedTable;
+
+/// The name that plans show for what partials tell of `events`.
+const TABLE: &str = "partials_of_events";
+
+/// The rule of the optimizer.
+#[derive(Debug)]
+pub(super) struct AnswerFromPartials;
+
+impl AnswerFromPartials {
+    /// The optimizer's own rules with this one among them: after filters have come down to the
+    /// tables, and before distinct counts and common expressions are taken apart.
+    pub(super) fn among(
+        rules: &[Arc<dyn OptimizerRule + Send + Sync>],
+    ) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+        let mut rules = rules.to_vec();
+        let at =
+            rules.iter().position(|rule| rule.name() == "single_distinct_aggregation_to_group_by");
+        rules.insert(at.unwrap_or(rules.len()), Arc::new(Self));
+        rules
+    }
+}
+
+impl OptimizerRule for AnswerFromPartials {
+    fn name(&self) -> &'static str {
+        "answer_from_partials"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::BottomUp)
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        _: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
+        let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
+        Ok(match rewritten(aggregate)? {
+            Some(plan) => Transformed::yes(plan),
+            None => Transformed::no(plan),
+        })
+    }
+}
+
+fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
+    let Some(chain) = Chain::of(&aggregate.input)? else { return Ok(None) };
+    let scan = match chain.read {
+        Read::Table(scan) => scan,
+        Read::Aggregate(inner) => return nested::sums_of_sums(aggregate, inner, &chain),
+    };
+    let provider = source_as_provider(&scan.source)?;
+    let Some(table) = provider.downcast_ref::<LiveTable>().filter(|table| table.shows_events())
+    else {
+        return Ok(None);
+    };
+    if is_told_by_log(aggregate, &chain, table) {
+        return Ok(None);
+    }
+    let mut needs = Needs::default();
+    let groups = chain.in_base(&aggregate.group_expr)?;
+    let constant = groups.iter().chain(&chain.filters).all(|expr| needs.is_constant(expr));
+    if !constant || has_twins(&groups) {
+        return Ok(None);
+    }
+    let mut sums = Sums::default();
+    for (at, asked) in aggregate.aggr_expr.iter().enumerate() {
+        let asked = chain.in_base(std::slice::from_ref(asked))?;
+        let (_, field) = aggregate.schema.qualified_field(aggregate.group_expr.len() + at);
+        let weighs = asked
+            .into_iter()
+            .all(|asked| sums.add(&unalias(asked), field.data_type(), &mut needs).is_some());
+        if !weighs {
+            return Ok(None);
+        }
+    }
+    let split = Split::of(table.files(), &needs, &chain.filters);
+    if split.told.is_empty() {
+        return Ok(None);
+    }
+    let rows = source(table, split)?;
+    let rows = chain.filters.iter().try_fold(rows, |rows, filter| rows.filter(filter.clone()))?;
+    let groups_count = groups.len();
+    let summed = rows.aggregate(groups, sums.inner.iter().cloned())?.build()?;
+    let made = sums.outer.into_iter();
+    let made = made.map(|outer| outer(&|inner| column(&summed, groups_count + inner)));
+    let made = made.collect::<Result<Vec<_>>>()?;
+    shown(aggregate, summed, made).map(Some)
+}
+
+/// True for a count of all rows of files, which the log knows.
+fn is_told_by_log(aggregate: &Aggregate, chain: &Chain<'_>, table: &LiveTable) -> bool {
+    let counts = |expr: &Expr| match expr {
+        Expr::AggregateFunction(AggregateFunction { func, params }) => {
+            func.name() == "count"
+                && !params.distinct
+                && params.filter.is_none()
+                && matches!(params.args.as_slice(), [Expr::Literal(value, _)] if !value.is_null())
+        }
+        _ => false,
+    };
+    table.org().is_none()
+        && aggregate.group_expr.is_empty()
+        && aggregate.aggr_expr.iter().all(|expr| counts(&unalias(expr.clone())))
+        && chain.filters.iter().all(is_of_dates)
+        && table.files().iter().all(|file| file.rows.is_some())
+}
+
+/// Weighed rows of the files that tell, and the rows of the others.
+fn source(table: &LiveTable, split: Split) -> Result<LogicalPlanBuilder> {
+    let told = WeighedTable::new(split.told, table.org().cloned(), table.readers().clone());
+    let told = LogicalPlanBuilder::scan(TABLE, provider_as_source(Arc::new(told)), None)?;
+    let columns = weighed::schema();
+    let columns = columns.fields().iter().map(|field| field.name().as_str());
+    let names: Vec<&str> = columns.collect();
+    let told = told.project(names.iter().map(|name| col(*name).alias(*name)))?;
+    if split.rows.is_empty() {
+        return Ok(told);
+    }
+    let rows = provider_as_source(Arc::new(table.of_files(split.rows)));
+    let rows = LogicalPlanBuilder::scan("events", rows, None)?;
+    let weighed = names.iter().map(|name| {
+        Ok(match *name {
+            REQUESTS => lit(1_i64).alias(REQUESTS),
+            PRICED => {
+                when(col("cost_usd").is_null(), lit(0_i64)).otherwise(lit(1_i64))?.alias(PRICED)
+            }
+            name => col(name).alias(name),
+        })
+    });
+    told.union(rows.project(weighed.collect::<Result<Vec<_>>>()?)?.build()?)
+}
+
+/// True if two columns have become one, which an aggregate does not take.
+fn has_twins(exprs: &[Expr]) -> bool {
+    let names = exprs.iter().map(|expr| expr.schema_name().to_string());
+    names.collect::<HashSet<_>>().len() < exprs.len()
+}
+
+/// A plan's column by its place.
+fn column(plan: &LogicalPlan, at: usize) -> Expr {
+    Expr::Column(Column::from(plan.schema().qualified_field(at)))
+}
+
+/// The aggregate's own columns, by its names: what it groups by, and what was made of sums.
+fn shown(aggregate: &Aggregate, summed: LogicalPlan, made: Vec<Expr>) -> Result<LogicalPlan> {
+    let groups = (0..aggregate.group_expr.len()).map(|at| column(&summed, at));
+    let shown = groups.chain(made).zip(aggregate.schema.iter());
+    let shown: Vec<_> = shown
+        .map(|(expr, (qualifier, field))| expr.alias_qualified(qualifier.cloned(), field.name()))
+        .collect();
+    LogicalPlanBuilder::from(summed).project(shown)?.build()
+}

@@ -1,0 +1,66 @@
+//! Which files' partials tell what a query asks of their rows.
+
+use std::sync::Arc;
+
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+use super::constant::Needs;
+use crate::archive::{DataFile, Plain};
+use crate::clock::{DAY, HOUR, Micros};
+use crate::sql::file_bounds::days;
+use crate::sql::sql_version;
+use crate::sql::weighed::Grain;
+use crate::sql::weighed_table::Told;
+
+/// Files by how they are read.
+pub(super) struct Split {
+    pub told: Told,
+    pub rows: Vec<Arc<DataFile>>,
+}
+
+impl Split {
+    pub(super) fn of(files: &[Arc<DataFile>], needs: &Needs, filters: &[Expr]) -> Self {
+        let calls_alone = filters.iter().any(asks_for_calls);
+        let version = sql_version();
+        let mut split = Self { told: Vec::new(), rows: Vec::new() };
+        for file in files {
+            let plain = file.plain(&version).filter(|plain| tells(*plain, needs, calls_alone));
+            match plain.and_then(|_| grain(file, needs)) {
+                Some(grain) => split.told.push((file.clone(), grain)),
+                None => split.rows.push(file.clone()),
+            }
+        }
+        split
+    }
+}
+
+/// `event_type = 'api_call'`, which leaves the rows that partials count.
+fn asks_for_calls(filter: &Expr) -> bool {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = filter else {
+        return false;
+    };
+    let is_type = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "event_type");
+    let is_call = |expr: &Expr| matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(kind)), _) if kind == "api_call");
+    (is_type(left) && is_call(right)) || (is_call(left) && is_type(right))
+}
+
+fn tells(plain: Plain, needs: &Needs, calls_alone: bool) -> bool {
+    (plain.calls || calls_alone)
+        && (plain.provider || !needs.provider)
+        && (plain.model || !needs.model)
+}
+
+/// The coarsest cells none of which holds rows of both sides of a cut; `None` if even an hour does.
+fn grain(file: &DataFile, needs: &Needs) -> Option<Grain> {
+    let midnight = Micros::from(days(file)) * DAY;
+    let date = (midnight, midnight + DAY - 1);
+    // Bounds may be wider than the date.
+    let (first, last) =
+        file.time_bounds().map_or(date, |(low, high)| (low.max(date.0), high.min(date.1)));
+    let mut inside = needs.cuts.iter().filter(|cut| first < **cut && **cut <= last).peekable();
+    if inside.peek().is_none() {
+        return Some(if needs.hours { Grain::Hour } else { Grain::Day });
+    }
+    inside.all(|cut| cut % HOUR == 0).then_some(Grain::Hour)
+}

@@ -1,0 +1,252 @@
+//! Weighed rows: the cells of a file's partial in the columns of `events`. Each stands for the
+//! calls of one organisation, provider and model, in an hour or in the whole file: `requests` says
+//! of how many, `priced` how many of them have a price, and `ts` is that of the last one.
+
+use std::ops::{Bound, Range};
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{
+    Array as _, ArrayRef, AsArray as _, Date32Array, Decimal128Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray, UInt64Array,
+};
+use arrow::compute::{concat_batches, take};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Field, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
+};
+
+use super::file_bounds::days;
+use crate::archive::{ArchiveError, CellReader, CheckedObject, DataFile, PARTITION};
+
+/// How many calls a row stands for.
+pub(super) const REQUESTS: &str = "requests";
+/// How many of them have a price.
+pub(super) const PRICED: &str = "priced";
+/// Columns that all rows of a file share are made when they are asked for.
+const SHARED: [&str; 2] = [PARTITION, "event_type"];
+const CALL: &str = "api_call";
+/// Columns of `events` that weighed rows have too.
+const KEPT: [&str; 10] = [
+    "org_id",
+    "ts",
+    "provider",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+];
+/// What a sum of money may come to in the type of one cost.
+const COST_LIMIT: i128 = 1_000_000_000_000_000_000;
+
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let date = Field::new(PARTITION, DataType::Date32, false);
+    let kind = Field::new("event_type", DataType::Utf8, false);
+    let stored = stored_schema();
+    let fields = stored.fields().iter().map(|field| field.as_ref().clone());
+    Arc::new(Schema::new(fields.chain([date, kind]).collect::<Vec<_>>()))
+});
+
+static STORED: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let events = crate::event::schema();
+    let kept = KEPT.iter().filter_map(|name| events.field_with_name(name).ok().cloned());
+    let weights = [REQUESTS, PRICED].map(|name| Field::new(name, DataType::Int64, false));
+    Arc::new(Schema::new(kept.chain(weights).collect::<Vec<_>>()))
+});
+
+/// The columns of weighed rows; those of `events` have its types.
+pub(super) fn schema() -> SchemaRef {
+    SCHEMA.clone()
+}
+
+/// Those that are kept in memory.
+fn stored_schema() -> SchemaRef {
+    STORED.clone()
+}
+
+/// What a weighed row stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Grain {
+    /// The calls of a series in the file, all of one date.
+    Day,
+    /// Those of an hour.
+    Hour,
+}
+
+/// Reads the weighed rows of a partial, sorted by organisation.
+///
+/// # Errors
+/// Corrupt or Unavailable, naming the file.
+pub(super) async fn read(
+    store: Arc<dyn object_store::ObjectStore>,
+    object: CheckedObject,
+    org: Option<&str>,
+    grain: Grain,
+) -> Result<RecordBatch, ArchiveError> {
+    let path = object.path().to_string();
+    let orgs = match org {
+        Some(org) => (Bound::Included(org), Bound::Included(org)),
+        None => (Bound::Unbounded, Bound::Unbounded),
+    };
+    let cells = CellReader::read_all(store, object, orgs).await?;
+    let Some(first) = cells.first() else { return Ok(RecordBatch::new_empty(stored_schema())) };
+    let wrong = || ArchiveError::corrupt(&path, "its sums are not as the log describes them");
+    let cells = concat_batches(&first.schema(), &cells).map_err(|_| wrong())?;
+    let hours = weighed(&cells).ok_or_else(wrong)?;
+    Ok(match grain {
+        Grain::Hour => hours,
+        Grain::Day => by_day(&hours).unwrap_or(hours),
+    })
+}
+
+/// Rows of a partial with names and types of `events`; `None` if they are not as described.
+fn weighed(cells: &RecordBatch) -> Option<RecordBatch> {
+    let column = |name: &str| cells.column_by_name(name);
+    let requests = column(REQUESTS)?.as_primitive_opt::<Int64Type>()?;
+    let unpriced = column("unpriced")?.as_primitive_opt::<Int64Type>()?;
+    let stored = stored_schema();
+    let columns = stored.fields().iter().map(|field| -> Option<ArrayRef> {
+        let from = match field.name().as_str() {
+            PRICED => {
+                let priced = requests.values().iter().zip(unpriced.values());
+                let priced = priced.map(|(all, without)| all.saturating_sub(*without));
+                return Some(Arc::new(Int64Array::from_iter_values(priced)));
+            }
+            "ts" => "last_ts",
+            name => name,
+        };
+        let from = column(from)?;
+        match (from.data_type(), field.data_type()) {
+            (have, want) if have == want => Some(from.clone()),
+            (DataType::Decimal128(..), DataType::Int64) => short(from),
+            (DataType::Timestamp(..), DataType::Timestamp(_, Some(zone))) => {
+                let times = from.as_primitive_opt::<TimestampMicrosecondType>()?.clone();
+                Some(Arc::new(times.with_timezone(zone.clone())))
+            }
+            _ => None,
+        }
+    });
+    let columns = columns.collect::<Option<Vec<_>>>()?;
+    RecordBatch::try_new(stored.clone(), columns).ok()
+}
+
+/// Sums as numbers of 8 bytes.
+fn short(sums: &ArrayRef) -> Option<ArrayRef> {
+    let sums = sums.as_primitive_opt::<Decimal128Type>()?;
+    let short = sums.try_unary::<_, Int64Type, _>(|sum| {
+        i64::try_from(sum).map_err(|error| arrow::error::ArrowError::CastError(error.to_string()))
+    });
+    Some(Arc::new(short.ok()?))
+}
+
+/// Adds up the rows of each series; `None` if a sum does not fit.
+fn by_day(hours: &RecordBatch) -> Option<RecordBatch> {
+    let series = series(hours)?;
+    let firsts = UInt64Array::from_iter_values(series.iter().map(|rows| rows.start as u64));
+    let schema = hours.schema();
+    let columns = schema.fields().iter().zip(hours.columns()).map(|(field, column)| {
+        match (field.name().as_str(), field.data_type()) {
+            ("ts", _) => {
+                let times = column.as_primitive_opt::<TimestampMicrosecondType>()?.values();
+                let last = series.iter().map(|rows| times.get(rows.clone())?.iter().max().copied());
+                let last = last.collect::<Option<Vec<_>>>()?;
+                let last = TimestampMicrosecondArray::from(last).with_timezone("UTC");
+                Some(Arc::new(last) as ArrayRef)
+            }
+            (_, DataType::Int64) => {
+                let numbers = column.as_primitive_opt::<Int64Type>()?;
+                let sum = |rows: &Range<usize>| sum_of(numbers, rows, i64::checked_add);
+                let sums = series.iter().map(sum).collect::<Option<Vec<_>>>()?;
+                Some(Arc::new(Int64Array::from(sums)) as ArrayRef)
+            }
+            (_, DataType::Decimal128(digits, scale)) => {
+                let costs = column.as_primitive_opt::<Decimal128Type>()?;
+                let add = |a: i128, b| a.checked_add(b).filter(|sum| *sum < COST_LIMIT);
+                let sums = series.iter().map(|rows| sum_of(costs, rows, add));
+                let sums = Decimal128Array::from(sums.collect::<Option<Vec<_>>>()?);
+                let sums = sums.with_precision_and_scale(*digits, *scale).ok()?;
+                Some(Arc::new(sums) as ArrayRef)
+            }
+            _ => take(column, &firsts, None).ok(),
+        }
+    });
+    let columns = columns.collect::<Option<Vec<_>>>()?;
+    RecordBatch::try_new(schema.clone(), columns).ok()
+}
+
+/// The sum of some values, null where all are; `None` if it does not fit.
+fn sum_of<T: arrow::datatypes::ArrowPrimitiveType>(
+    values: &arrow::array::PrimitiveArray<T>,
+    rows: &Range<usize>,
+    add: impl Fn(T::Native, T::Native) -> Option<T::Native>,
+) -> Option<Option<T::Native>> {
+    let mut sum = None;
+    for row in rows.clone().filter(|row| values.is_valid(*row)) {
+        let value = values.value(row);
+        sum = match sum {
+            None => Some(value),
+            Some(sum) => Some(add(sum, value)?),
+        };
+    }
+    Some(sum)
+}
+
+/// Runs of rows with the same organisation, provider and model: partials are sorted by them.
+fn series(rows: &RecordBatch) -> Option<Vec<Range<usize>>> {
+    let text = |name: &str| rows.column_by_name(name)?.as_string_opt::<i32>();
+    let names = [text("org_id")?, text("provider")?, text("model")?];
+    let same = |a: usize, b: usize| {
+        names.iter().all(|names| match (names.is_valid(a), names.is_valid(b)) {
+            (true, true) => names.value(a) == names.value(b),
+            (a, b) => a == b,
+        })
+    };
+    let mut series: Vec<Range<usize>> = Vec::new();
+    for row in 0..rows.num_rows() {
+        match series.last_mut() {
+            Some(last) if same(last.start, row) => last.end = row + 1,
+            _ => series.push(row..row + 1),
+        }
+    }
+    Some(series)
+}
+
+/// The rows of one organisation.
+pub(super) fn of_org(rows: &RecordBatch, org: &str) -> RecordBatch {
+    let orgs = rows.column_by_name("org_id").and_then(|orgs| orgs.as_string_opt::<i32>());
+    let Some(orgs) = orgs else { return rows.slice(0, 0) };
+    let at = |bound: fn(&str, &str) -> bool| {
+        let (mut low, mut high) = (0, orgs.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if bound(orgs.value(middle), org) { low = middle + 1 } else { high = middle }
+        }
+        low
+    };
+    let (start, end) = (at(|have, org| have < org), at(|have, org| have <= org));
+    rows.slice(start, end - start)
+}
+
+/// The columns `projection` of [`schema`] of a file's rows.
+///
+/// # Errors
+/// A defect only.
+pub(super) fn project(
+    rows: &RecordBatch,
+    file: &DataFile,
+    projection: &[usize],
+    schema: &SchemaRef,
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let (all, count) = (self::schema(), rows.num_rows());
+    let columns = projection.iter().map(|at| -> ArrayRef {
+        let name = all.field(*at).name();
+        match SHARED.iter().position(|shared| shared == name) {
+            Some(0) => Arc::new(Date32Array::from_value(days(file), count)),
+            Some(_) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(CALL, count))),
+            None => rows.column(*at).clone(),
+        }
+    });
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(count));
+    RecordBatch::try_new_with_options(schema.clone(), columns.collect(), &options)
+}
