@@ -10,6 +10,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
@@ -19,6 +20,7 @@ use object_store::ObjectStore;
 
 use super::engine::session_over;
 use super::live_table::{LiveTable, Part};
+use super::progress::QueryProgress;
 use super::queries::{PARTIAL, USAGE_HOURLY};
 use super::readers::{Readers, STORE_URL};
 use super::rewrite::AnswerFromPartials;
@@ -64,6 +66,8 @@ pub struct Answer {
     pub schema: SchemaRef,
     /// The rows.
     pub batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
+    /// How far it is.
+    pub progress: QueryProgress,
 }
 
 impl Console {
@@ -124,10 +128,13 @@ impl Console {
     ) -> Result<Answer, SqlError> {
         let context = self.session(files, org).await.map_err(|error| SqlError::of_asked(&error))?;
         let frame = self.plan(&context, org.is_some(), text).await?;
-        let rows = frame.execute_stream().await.map_err(|error| SqlError::of_asked(&error))?;
+        let asked = |error: DataFusionError| SqlError::of_asked(&error);
+        let tasks = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await.map_err(asked)?;
+        let rows = execute_stream(plan.clone(), tasks).map_err(asked)?;
         let schema = rows.schema();
         let batches = rows.map_err(|error| SqlError::of_asked(&error)).boxed();
-        Ok(Answer { schema, batches })
+        Ok(Answer { schema, batches, progress: QueryProgress::of(plan) })
     }
 
     /// Names that a query may use: tables and their columns, and functions.

@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,10 +18,13 @@ use super::format::Writer;
 use super::split::split;
 use crate::archive::{Archive, DataFile};
 use crate::cli::args::SqlFormat;
-use crate::sql::Console;
+use crate::sql::{Console, FilesRead, QueryProgress};
 
 /// A query that takes longer is said to be under way.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the note is brought up to date.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Batches that are computed before they are written.
 const BATCHES_AHEAD: usize = 2;
@@ -116,9 +121,10 @@ impl Session {
     }
 
     async fn answer(&mut self, statement: &str) -> anyhow::Result<()> {
-        let waiting = Waiting::start();
+        let mut waiting = Waiting::start();
         let files: Vec<Arc<DataFile>> = self.archive.newest().await?.files().cloned().collect();
         let answer = self.console.query(&files, self.org.as_deref(), statement).await?;
+        waiting.follow(answer.progress.clone());
         let rows_max = self.on_terminal.then_some(TERMINAL_ROWS_MAX);
         let mut writer = Writer::new(self.format, answer.schema.clone(), rows_max);
         // In a task of its own, so that this one is free to be dropped while rows are computed.
@@ -156,29 +162,56 @@ fn is_closed(error: &anyhow::Error) -> bool {
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
+fn read_of(FilesRead { done, all }: FilesRead) -> String {
+    if all == 0 { String::new() } else { format!(", {done} of {all} files read") }
+}
+
 /// A note on stderr that a query is under way; on a terminal only.
 struct Waiting {
     bar: ProgressBar,
-    task: tokio::task::JoinHandle<()>,
+    query: Arc<OnceLock<QueryProgress>>,
+    /// Keeps the note, until it is told to end.
+    keeper: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Waiting {
     fn start() -> Self {
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} running for {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} running for {elapsed}{msg}") {
             bar.set_style(style);
         }
-        let (shown, began) = (bar.clone(), Instant::now());
-        let task = tokio::spawn(async move {
-            tokio::time::sleep(PATIENCE.saturating_sub(began.elapsed())).await;
-            shown.enable_steady_tick(Duration::from_millis(200));
-        });
-        Self { bar, task }
+        let query = Arc::new(OnceLock::new());
+        let (end, ended) = channel();
+        let (shown, followed) = (bar.clone(), query.clone());
+        // A thread of its own: a query may keep those of the runtime busy.
+        let keeper = std::thread::spawn(move || keep(&shown, &followed, &ended));
+        Self { bar, query, keeper: Some((end, keeper)) }
     }
 
-    fn end(&self) {
-        self.task.abort();
+    /// Tells from now on how far the query is.
+    fn follow(&self, query: QueryProgress) {
+        // It is set once: a statement has one query.
+        let _ = self.query.set(query);
+    }
+
+    fn end(&mut self) {
+        if let Some((end, keeper)) = self.keeper.take() {
+            drop(end);
+            // Whether it died is no matter to the query.
+            let _ = keeper.join();
+        }
         self.bar.finish_and_clear();
+    }
+}
+
+fn keep(bar: &ProgressBar, query: &OnceLock<QueryProgress>, ended: &Receiver<()>) {
+    let mut pause = PATIENCE;
+    while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        if let Some(query) = query.get() {
+            bar.set_message(read_of(query.files()));
+        }
+        bar.tick();
+        pause = TICK;
     }
 }
 
