@@ -147,7 +147,7 @@ fn count_of(sum: Expr) -> Expr {
 fn is_linear(expr: &Expr, needs: &mut Needs) -> bool {
     match expr {
         Expr::Column(column) => MAY_LACK.contains(&column.name.as_str()) || is_count(expr),
-        Expr::Cast(Cast { expr, field }) => holds(field.data_type()) && is_linear(expr, needs),
+        Expr::Cast(Cast { expr, field }) => holds(field.data_type(), expr) && is_linear(expr, needs),
         Expr::Case(case) => if_known(case).is_some() || is_choice(case, needs),
         _ => is_linear_and_there(expr),
     }
@@ -175,7 +175,7 @@ fn is_linear_and_there(expr: &Expr) -> bool {
 fn may_lack(expr: &Expr) -> bool {
     match expr {
         Expr::Column(column) => MAY_LACK.contains(&column.name.as_str()),
-        Expr::Cast(Cast { expr, field }) => holds(field.data_type()) && may_lack(expr),
+        Expr::Cast(Cast { expr, field }) => holds(field.data_type(), expr) && may_lack(expr),
         _ => false,
     }
 }
@@ -216,13 +216,15 @@ fn is_null(expr: &Expr) -> bool {
     }
 }
 
-/// True for types that hold any sum of a cell: 19 digits, or 6 before and 12 after the point.
-fn holds(kind: &DataType) -> bool {
+/// True for types that hold any sum of a cell (19 digits, or 6 before and 12 after the point) of
+/// this, and every place of it: what is rounded row by row is not the rounded sum.
+fn holds(kind: &DataType, of: &Expr) -> bool {
+    let places = if of.column_refs().iter().any(|column| column.name == COST) { 12 } else { 0 };
     match kind {
-        DataType::Int64 => true,
+        DataType::Int64 => places == 0,
         DataType::Decimal128(digits, scale) => {
             let before = i16::from(*digits) - i16::from(*scale);
-            before >= 19 && *scale >= 0
+            before >= 19 && *scale >= places
         }
         _ => false,
     }

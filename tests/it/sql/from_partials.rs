@@ -54,7 +54,7 @@ const ANSWERED: [&str; 26] = [
 ];
 
 /// Questions that only rows answer.
-const NOT_ANSWERED: [&str; 14] = [
+const NOT_ANSWERED: [&str; 16] = [
     "SELECT min(ts) FROM events",
     "SELECT sum(cached_input_tokens + input_tokens) FROM events",
     "SELECT sum(input_tokens * input_tokens), max(cost_usd) FROM events",
@@ -69,6 +69,8 @@ const NOT_ANSWERED: [&str; 14] = [
     "SELECT date_bin(INTERVAL '90 minutes', ts), count(*) FROM events GROUP BY 1",
     "SELECT sum(CASE WHEN input_tokens > 5 THEN cost_usd END) FROM events",
     "SELECT approx_percentile_cont(output_tokens, 0.5) FROM events",
+    "SELECT sum(CAST(cost_usd AS decimal(38, 2))) FROM events",
+    "SELECT sum(CAST(cost_usd AS bigint)), sum(coalesce(CAST(cost_usd AS decimal(38, 6)), 0)) FROM events",
 ];
 
 /// The columns of an answer, and its rows in order.
