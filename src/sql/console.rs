@@ -24,6 +24,7 @@ use super::progress::QueryProgress;
 use super::queries::{PARTIAL, USAGE_HOURLY};
 use super::readers::{Readers, STORE_URL};
 use super::rewrite::AnswerFromPartials;
+use super::views::{as_texts, without_views};
 use super::walled::{self, Bounds};
 use super::{SqlError, sql_version};
 use crate::archive::DataFile;
@@ -77,7 +78,8 @@ impl Console {
     /// # Errors
     /// [`SqlError::Query`] only, for a defect.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
-        Self::build(store, SessionConfig::new(), Arc::default())
+        let caches = [FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX];
+        Self::build(store, SessionConfig::new(), Arc::default(), caches)
     }
 
     /// A console whose queries keep within `bounds`.
@@ -88,17 +90,19 @@ impl Console {
         let runtime =
             walled::runtime(bounds).map_err(|error| SqlError::of("start", &[], &error))?;
         let config = SessionConfig::new().with_target_partitions(bounds.partitions);
-        Self::build(store, config, runtime)
+        let caches = [FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX];
+        let caches = caches.map(|bytes| bytes.min(bounds.memory_bytes / 8));
+        Self::build(store, config, runtime, caches)
     }
 
     fn build(
         store: Arc<dyn ObjectStore>,
         config: SessionConfig,
         runtime: Arc<RuntimeEnv>,
+        [footer_bytes_max, weighed_bytes_max]: [usize; 2],
     ) -> Result<Self, SqlError> {
         let mut config = config.with_information_schema(true);
         let options = config.options_mut();
-        options.execution.parquet.pushdown_filters = true;
         // Money is never a float, so a literal beside it must not be one.
         options.sql_parser.parse_float_as_decimal = true;
         let state = SessionStateBuilder::new()
@@ -112,7 +116,7 @@ impl Console {
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
-        let readers = Arc::new(Readers::new(store, FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX));
+        let readers = Arc::new(Readers::new(store, footer_bytes_max, weighed_bytes_max));
         Ok(Self { walled: walled::narrowed(&state), state, readers })
     }
 
@@ -132,8 +136,9 @@ impl Console {
         let tasks = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await.map_err(asked)?;
         let rows = execute_stream(plan.clone(), tasks).map_err(asked)?;
-        let schema = rows.schema();
-        let batches = rows.map_err(|error| SqlError::of_asked(&error)).boxed();
+        let schema = without_views(&rows.schema());
+        let shown = schema.clone();
+        let batches = rows.map(move |rows| Ok(as_texts(&rows?, &shown)?)).map_err(asked).boxed();
         Ok(Answer { schema, batches, progress: QueryProgress::of(plan) })
     }
 

@@ -44,12 +44,10 @@ impl Engine {
     /// # Errors
     /// [`SqlError::Query`] only, for a defect.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
-        let mut config = SessionConfig::new()
+        let config = SessionConfig::new()
             // One file is one stream; a second partition would only add an exchange.
             .with_target_partitions(1)
             .with_information_schema(false);
-        // Decoding only the rows that pass pays for the narrow reads of one organisation.
-        config.options_mut().execution.parquet.pushdown_filters = true;
         let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;

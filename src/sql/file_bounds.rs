@@ -19,6 +19,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
+use super::sql_version;
 use super::wall::is_plain;
 use crate::archive::{DataFile, PARTITION};
 use crate::clock::{HOUR, Micros};
@@ -128,6 +129,14 @@ pub(super) fn statistics(file: &DataFile, schema: &SchemaRef) -> Statistics {
     }
     if let Some((low, high)) = file.org_bounds() {
         set("org_id", ScalarValue::from(low), ScalarValue::from(high));
+    }
+    // A column with one value is neither read nor compared.
+    let calls = file.plain(&sql_version()).is_some_and(|plain| plain.calls);
+    let kind = schema.index_of("event_type").ok().filter(|_| calls);
+    if let Some(kind) = kind.and_then(|at| statistics.column_statistics.get_mut(at)) {
+        let call = Precision::Exact(ScalarValue::from("api_call"));
+        (kind.min_value, kind.max_value) = (call.clone(), call);
+        kind.null_count = Precision::Exact(0);
     }
     statistics
 }

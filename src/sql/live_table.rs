@@ -23,9 +23,13 @@ use datafusion::physical_plan::filter::FilterExecBuilder;
 
 use super::file_bounds::{dates_pass, days, is_of_dates, passing, statistics};
 use super::readers::{ReaderFactory, Readers, STORE_URL};
+use super::views::with_views;
 use super::wall::{OrgWall, is_plain};
 use super::{cell_schema, sql_version};
 use crate::archive::{CheckedObject, DataFile, PARTITION};
+
+/// Columns with few values.
+const COMMON_NAMES: [&str; 5] = ["event_type", "provider", "model", "source", PARTITION];
 
 /// What of the files a table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +60,10 @@ impl LiveTable {
         let schema = match part {
             Part::Events => {
                 let date = Arc::new(Field::new(PARTITION, DataType::Date32, false));
-                TableSchema::builder(crate::event::schema()).with_table_partition_cols(vec![date])
+                let events = with_views(&crate::event::schema());
+                TableSchema::builder(events).with_table_partition_cols(vec![date])
             }
-            Part::Partials => TableSchema::builder(partials_schema()),
+            Part::Partials => TableSchema::builder(with_views(&partials_schema())),
         };
         Self { part, files, org, schema: schema.build(), readers }
     }
@@ -139,6 +144,8 @@ impl LiveTable {
         // The one Bloom filter is on event_id; to look for others, a scan would read each small
         // file a second time.
         options.global.bloom_filter_on_read &= filters.iter().any(asks_for_id);
+        // To decode only the rows that pass pays where few do.
+        options.global.pushdown_filters = self.org.is_some() || filters.iter().any(is_selective);
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(ReaderFactory(self.readers.clone())));
@@ -168,6 +175,12 @@ impl LiveTable {
         }
         statistics
     }
+}
+
+/// True unless a filter is of names alone, each of which stands in many rows.
+fn is_selective(filter: &Expr) -> bool {
+    let columns = filter.column_refs();
+    columns.iter().any(|column| !COMMON_NAMES.contains(&column.name.as_str()))
 }
 
 /// True for an equality with `event_id`.

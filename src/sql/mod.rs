@@ -18,6 +18,7 @@ mod queries;
 mod readers;
 mod rewrite;
 mod rows_plan;
+mod views;
 mod wall;
 mod walled;
 mod weighed;

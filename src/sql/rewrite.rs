@@ -26,7 +26,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use self::chain::{Chain, Read};
 use self::constant::Needs;
-use self::split::Split;
+use self::split::{Split, asks_for_calls};
 use self::sums::Sums;
 use super::file_bounds::is_of_dates;
 use super::live_table::LiveTable;
@@ -111,8 +111,11 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     if split.told.is_empty() {
         return Ok(None);
     }
+    // Partials are of calls alone.
+    let told_by_all = split.rows.is_empty();
+    let filters = chain.filters.iter().filter(|filter| !(told_by_all && asks_for_calls(filter)));
     let rows = source(table, split)?;
-    let rows = chain.filters.iter().try_fold(rows, |rows, filter| rows.filter(filter.clone()))?;
+    let rows = filters.cloned().try_fold(rows, LogicalPlanBuilder::filter)?;
     let groups_count = groups.len();
     let summed = rows.aggregate(groups, sums.inner.iter().cloned())?.build()?;
     let made = sums.outer.into_iter();

@@ -7,14 +7,15 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     Array as _, ArrayRef, AsArray as _, Date32Array, Decimal128Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray, UInt64Array,
+    StringViewArray, TimestampMicrosecondArray, UInt64Array,
 };
-use arrow::compute::{concat_batches, take};
+use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{
     DataType, Decimal128Type, Field, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
 };
 
 use super::file_bounds::days;
+use super::views::with_views;
 use crate::archive::{ArchiveError, CellReader, CheckedObject, DataFile, PARTITION};
 
 /// How many calls a row stands for.
@@ -42,7 +43,7 @@ const COST_LIMIT: i128 = 1_000_000_000_000_000_000;
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let date = Field::new(PARTITION, DataType::Date32, false);
-    let kind = Field::new("event_type", DataType::Utf8, false);
+    let kind = Field::new("event_type", DataType::Utf8View, false);
     let stored = stored_schema();
     let fields = stored.fields().iter().map(|field| field.as_ref().clone());
     Arc::new(Schema::new(fields.chain([date, kind]).collect::<Vec<_>>()))
@@ -50,6 +51,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 
 static STORED: LazyLock<SchemaRef> = LazyLock::new(|| {
     let events = crate::event::schema();
+    let events = with_views(&events);
     let kept = KEPT.iter().filter_map(|name| events.field_with_name(name).ok().cloned());
     let weights = [REQUESTS, PRICED].map(|name| Field::new(name, DataType::Int64, false));
     Arc::new(Schema::new(kept.chain(weights).collect::<Vec<_>>()))
@@ -120,6 +122,7 @@ fn weighed(cells: &RecordBatch) -> Option<RecordBatch> {
         match (from.data_type(), field.data_type()) {
             (have, want) if have == want => Some(from.clone()),
             (DataType::Decimal128(..), DataType::Int64) => short(from),
+            (DataType::Utf8, DataType::Utf8View) => cast(from, &DataType::Utf8View).ok(),
             (DataType::Timestamp(..), DataType::Timestamp(_, Some(zone))) => {
                 let times = from.as_primitive_opt::<TimestampMicrosecondType>()?.clone();
                 Some(Arc::new(times.with_timezone(zone.clone())))
@@ -194,7 +197,7 @@ fn sum_of<T: arrow::datatypes::ArrowPrimitiveType>(
 
 /// Runs of rows with the same organisation, provider and model: partials are sorted by them.
 fn series(rows: &RecordBatch) -> Option<Vec<Range<usize>>> {
-    let text = |name: &str| rows.column_by_name(name)?.as_string_opt::<i32>();
+    let text = |name: &str| rows.column_by_name(name)?.as_string_view_opt();
     let names = [text("org_id")?, text("provider")?, text("model")?];
     let same = |a: usize, b: usize| {
         names.iter().all(|names| match (names.is_valid(a), names.is_valid(b)) {
@@ -214,7 +217,7 @@ fn series(rows: &RecordBatch) -> Option<Vec<Range<usize>>> {
 
 /// The rows of one organisation.
 pub(super) fn of_org(rows: &RecordBatch, org: &str) -> RecordBatch {
-    let orgs = rows.column_by_name("org_id").and_then(|orgs| orgs.as_string_opt::<i32>());
+    let orgs = rows.column_by_name("org_id").and_then(|orgs| orgs.as_string_view_opt());
     let Some(orgs) = orgs else { return rows.slice(0, 0) };
     let at = |bound: fn(&str, &str) -> bool| {
         let (mut low, mut high) = (0, orgs.len());
@@ -243,7 +246,9 @@ pub(super) fn project(
         let name = all.field(*at).name();
         match SHARED.iter().position(|shared| shared == name) {
             Some(0) => Arc::new(Date32Array::from_value(days(file), count)),
-            Some(_) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(CALL, count))),
+            Some(_) => {
+                Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(CALL, count)))
+            }
             None => rows.column(*at).clone(),
         }
     });

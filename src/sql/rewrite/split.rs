@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::constant::Needs;
@@ -36,12 +35,12 @@ impl Split {
 }
 
 /// `event_type = 'api_call'`, which leaves the rows that partials count.
-fn asks_for_calls(filter: &Expr) -> bool {
+pub(super) fn asks_for_calls(filter: &Expr) -> bool {
     let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = filter else {
         return false;
     };
     let is_type = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "event_type");
-    let is_call = |expr: &Expr| matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(kind)), _) if kind == "api_call");
+    let is_call = |expr: &Expr| matches!(expr, Expr::Literal(kind, _) if kind.try_as_str() == Some(Some("api_call")));
     (is_type(left) && is_call(right)) || (is_call(left) && is_type(right))
 }
 

@@ -11,7 +11,7 @@ use tokenlake::clock::{DAY, HOUR, Micros, SECOND};
 use tokenlake::sql::Console;
 
 use crate::support::lake::{Lake, NOW};
-use crate::support::rewrite::{dates, rewrite};
+use crate::support::rewrite::{dates, delete, rewrite};
 
 const ORGS: [&str; 3] = ["acme", "beta", "Zeta"];
 /// A table of which no partial tells anything, because ids are asked for.
@@ -215,7 +215,7 @@ proptest! {
     }
 }
 
-/// A plain call of each of the last two days and one with every odd thing before.
+/// Plain calls of three days, and on the first of them an event with every odd thing.
 async fn lake() -> Lake {
     let draft = |ts| Draft {
         ts,
@@ -226,7 +226,8 @@ async fn lake() -> Lake {
         other: false,
     };
     let odd = Draft { names: [Some("OpenAI"), None], other: true, ..draft(NOW - 2 * DAY) };
-    filled(&[(0, vec![draft(NOW), draft(NOW - DAY)]), (0, vec![odd])]).await
+    let plain = vec![draft(NOW), draft(NOW - 3 * HOUR), draft(NOW - DAY)];
+    filled(&[(0, plain), (0, vec![odd, draft(NOW - 2 * DAY)])]).await
 }
 
 #[tokio::test]
@@ -258,4 +259,61 @@ async fn each_file_is_read_once_and_rows_only_where_partials_do_not_tell() {
     let cut = plan(cut).await;
     assert!(cut.contains("event_date=2026-02-02"), "an hour is cut: {cut}");
     assert!(!cut.contains("event_date=2026-02-01"), "{cut}");
+}
+
+#[tokio::test]
+async fn the_log_alone_counts_rows() {
+    let lake = lake().await;
+    let files: Vec<_> = lake.snapshot().await.files().cloned().collect();
+    delete(&lake, &files).await;
+    let count = |filter: &str| format!("SELECT count(*) FROM events {filter}");
+    for (filter, expected) in [
+        ("", "5"),
+        ("WHERE event_date >= '2026-02-01'", "3"),
+        ("WHERE event_date IN ('2026-01-31', '2026-03-01')", "2"),
+        ("WHERE extract(day FROM event_date) = 2", "2"),
+        ("WHERE event_date > '2026-03-01'", "0"),
+    ] {
+        let expected = format!("Some({expected:?})");
+        assert_eq!(ask(&lake, None, &count(filter)).await.1, [expected], "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_console_reads_footers_and_partials_once() {
+    let lake = lake().await;
+    let console = Console::new(lake.store.clone()).unwrap();
+    let files: Vec<_> = lake.snapshot().await.files().cloned().collect();
+    let ask = async |query: &str| -> Result<Vec<RecordBatch>, String> {
+        let answer = console.query(&files, None, query).await.map_err(|why| why.to_string())?;
+        answer.batches.try_collect().await.map_err(|why| why.to_string())
+    };
+    let spent =
+        "SELECT model, sum(cost_usd) FROM events WHERE event_date > '2026-01-31' GROUP BY 1";
+    let before = ask(spent).await.unwrap();
+    delete(&lake, &files).await;
+    assert_eq!(ask(spent).await.unwrap(), before, "what partials tell is kept");
+    let why = ask("SELECT max(cost_usd) FROM events").await.unwrap_err();
+    assert!(why.contains("no such object"), "{why}");
+}
+
+#[tokio::test]
+async fn sums_of_hours_are_not_added_up_by_the_hour_first() {
+    let lake = lake().await;
+    let aggregates = |plan: &str| plan.matches("Aggregate: groupBy").count();
+    for (query, expected) in [
+        (
+            "SELECT model, sum(requests), sum(cost_usd), max(hour) FROM usage_hourly GROUP BY model",
+            1,
+        ),
+        ("SELECT sum(input_tokens) FROM usage_hourly WHERE provider = 'openai'", 1),
+        ("SELECT count(*), max(requests) FROM usage_hourly", 2),
+        ("SELECT sum(cost_usd) FROM usage_hourly WHERE requests > 1", 2),
+    ] {
+        let plan = ask(&lake, None, &format!("EXPLAIN {query}")).await.1.concat();
+        assert_eq!(aggregates(&plan), expected, "{query}: {plan}");
+        let hours = "(SELECT * FROM usage_hourly ORDER BY hour LIMIT 1000) AS usage_hourly";
+        let one_by_one = query.replace("FROM usage_hourly", &format!("FROM {hours}"));
+        assert_eq!(ask(&lake, None, query).await, ask(&lake, None, &one_by_one).await, "{query}");
+    }
 }
