@@ -73,7 +73,8 @@ impl Console {
     /// # Errors
     /// [`SqlError::Query`] only, for a defect.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
-        Self::build(store, SessionConfig::new(), Arc::default())
+        let readers = Readers::new(store, FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX);
+        Self::build(readers, SessionConfig::new(), Arc::default())
     }
 
     /// A console whose queries keep within `bounds`.
@@ -84,11 +85,13 @@ impl Console {
         let runtime =
             walled::runtime(bounds).map_err(|error| SqlError::of("start", &[], &error))?;
         let config = SessionConfig::new().with_target_partitions(bounds.partitions);
-        Self::build(store, config, runtime)
+        // One query asks for little twice, and no pool counts what is kept.
+        let kept_bytes_max = bounds.memory_bytes / 16;
+        Self::build(Readers::new(store, kept_bytes_max, kept_bytes_max), config, runtime)
     }
 
     fn build(
-        store: Arc<dyn ObjectStore>,
+        readers: Readers,
         config: SessionConfig,
         runtime: Arc<RuntimeEnv>,
     ) -> Result<Self, SqlError> {
@@ -107,9 +110,8 @@ impl Console {
             SessionStateBuilder::new_from_existing(state).with_optimizer_rules(rules).build();
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
-        state.runtime_env().register_object_store(url.as_ref(), store.clone());
-        let readers = Arc::new(Readers::new(store, FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX));
-        Ok(Self { walled: walled::narrowed(&state), state, readers })
+        state.runtime_env().register_object_store(url.as_ref(), readers.store().clone());
+        Ok(Self { walled: walled::narrowed(&state), state, readers: Arc::new(readers) })
     }
 
     /// Starts to answer one statement over `files`, or over the rows of one organisation in them.
