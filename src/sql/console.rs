@@ -78,8 +78,8 @@ impl Console {
     /// # Errors
     /// [`SqlError::Query`] only, for a defect.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
-        let caches = [FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX];
-        Self::build(store, SessionConfig::new(), Arc::default(), caches)
+        let readers = Readers::new(store, FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX);
+        Self::build(readers, SessionConfig::new(), Arc::default())
     }
 
     /// A console whose queries keep within `bounds`.
@@ -90,16 +90,15 @@ impl Console {
         let runtime =
             walled::runtime(bounds).map_err(|error| SqlError::of("start", &[], &error))?;
         let config = SessionConfig::new().with_target_partitions(bounds.partitions);
-        let caches = [FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX];
-        let caches = caches.map(|bytes| bytes.min(bounds.memory_bytes / 8));
-        Self::build(store, config, runtime, caches)
+        // One query asks for little twice, and no pool counts what is kept.
+        let kept_bytes_max = bounds.memory_bytes / 16;
+        Self::build(Readers::new(store, kept_bytes_max, kept_bytes_max), config, runtime)
     }
 
     fn build(
-        store: Arc<dyn ObjectStore>,
+        readers: Readers,
         config: SessionConfig,
         runtime: Arc<RuntimeEnv>,
-        [footer_bytes_max, weighed_bytes_max]: [usize; 2],
     ) -> Result<Self, SqlError> {
         let mut config = config.with_information_schema(true);
         let options = config.options_mut();
@@ -115,9 +114,8 @@ impl Console {
             SessionStateBuilder::new_from_existing(state).with_optimizer_rules(rules).build();
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
-        state.runtime_env().register_object_store(url.as_ref(), store.clone());
-        let readers = Arc::new(Readers::new(store, footer_bytes_max, weighed_bytes_max));
-        Ok(Self { walled: walled::narrowed(&state), state, readers })
+        state.runtime_env().register_object_store(url.as_ref(), readers.store().clone());
+        Ok(Self { walled: walled::narrowed(&state), state, readers: Arc::new(readers) })
     }
 
     /// Starts to answer one statement over `files`, or over the rows of one organisation in them.

@@ -200,8 +200,8 @@ impl Pump {
 
     fn too_large(&self) -> WorkerError {
         WorkerError::Exceeded(format!(
-            "the query needs more than {} MiB of memory (--sql-memory); ask for fewer rows or \
-             groups, or smaller values",
+            "the query needs more than {} MiB of memory (--sql-memory) or nests too deeply; ask for \
+             fewer rows or groups, or smaller values",
             self.settings.memory_bytes >> 20
         ))
     }

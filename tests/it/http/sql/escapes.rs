@@ -71,6 +71,11 @@ fn files(archive: &Path) -> usize {
     entries.map(|path| std::fs::read_to_string(path).unwrap().matches("{\"add\":").count()).sum()
 }
 
+/// An answer without DataFusion's guess at what was meant, which differs from run to run.
+fn said(answer: &Answer) -> &str {
+    answer.text().split(" Did you mean").next().unwrap()
+}
+
 #[test]
 fn no_attempt_leaves_the_organisation() {
     let shared = Side::with(&[ACME, ZETA].concat());
@@ -82,7 +87,7 @@ fn no_attempt_leaves_the_organisation() {
     let mut wrong = Vec::new();
     for query in OWN.iter().chain(&PROBES).chain(&REFUSED) {
         let (shown, expected) = (shared.ask(query), alone.ask(query));
-        if (shown.status, shown.text()) != (expected.status, expected.text()) {
+        if (shown.status, said(&shown)) != (expected.status, said(&expected)) {
             wrong.push(format!("{query}: {} is not {}", shown.text(), expected.text()));
         }
         let seen = FOREIGN.iter().filter(|mark| !query.contains(**mark));

@@ -12,9 +12,10 @@ use crate::support::poll;
 use crate::support::process::{Server, key};
 
 /// Busy for ever, without rows.
-const ENDLESS: &str = "SELECT count(*) FROM events a, events b, events c, events d, events e";
+const ENDLESS: &str = "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t) \
+                       SELECT count(*) FROM t";
 /// Rows without end.
-const FLOOD: &str = "SELECT a.event_id FROM events a, events b, events c, events d, events e";
+const FLOOD: &str = "SELECT a.event_id, unnest(range(0, 100)) AS n FROM events a, events b";
 const SOON: Duration = Duration::from_secs(20);
 
 struct Asked {
