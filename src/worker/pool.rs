@@ -138,7 +138,9 @@ impl Workers {
             .arg("sql-worker")
             .arg(settings.memory_bytes.to_string())
             .arg(cpu_seconds.to_string())
-            // Each further arena of the allocator would reserve 64 MiB of address space.
+            // Allocators reserve address space ahead: the program's 1 GiB at a time, the system's 64 MiB
+            // for each thread.
+            .env("MIMALLOC_ARENA_RESERVE", "32MiB")
             .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
