@@ -147,7 +147,9 @@ fn count_of(sum: Expr) -> Expr {
 fn is_linear(expr: &Expr, needs: &mut Needs) -> bool {
     match expr {
         Expr::Column(column) => MAY_LACK.contains(&column.name.as_str()) || is_count(expr),
-        Expr::Cast(Cast { expr, field }) => holds(field.data_type(), expr) && is_linear(expr, needs),
+        Expr::Cast(Cast { expr, field }) => {
+            holds(field.data_type(), expr) && is_linear(expr, needs)
+        }
         Expr::Case(case) => if_known(case).is_some() || is_choice(case, needs),
         _ => is_linear_and_there(expr),
     }
