@@ -161,7 +161,9 @@ fn is_linear_and_there(expr: &Expr) -> bool {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) => {
             is_linear_and_there(left) && is_linear_and_there(right)
         }
-        Expr::Cast(Cast { expr, field }) => holds(field.data_type()) && is_linear_and_there(expr),
+        Expr::Cast(Cast { expr, field }) => {
+            holds(field.data_type(), expr) && is_linear_and_there(expr)
+        }
         Expr::Case(case) => if_known(case).is_some(),
         Expr::ScalarFunction(function) if function.func.name() == "coalesce" => {
             match function.args.as_slice() {
