@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{DFSchema, ScalarValue, Statistics};
+use datafusion::common::{DFSchema, ScalarValue, Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -19,6 +19,7 @@ use datafusion::logical_expr::{
     BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType, col, lit,
 };
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 
 use super::file_bounds::{dates_pass, days, is_of_dates, passing, statistics};
@@ -138,6 +139,11 @@ impl LiveTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let files = self.chosen(state, filters)?.into_iter();
         let files: Vec<_> = files.filter_map(|file| self.partitioned(file)).collect();
+        // Where nothing may pass there is nothing to scan, and no part to scan it in.
+        if files.is_empty() {
+            let schema = project_schema(self.schema.table_schema(), projection)?;
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
         let statistics = self.statistics_of(&files);
         let files = FileGroup::new(files);
         let mut options = state.table_options().parquet.clone();
