@@ -14,8 +14,8 @@ use crate::clock::{HOUR, Micros};
 
 /// Nanoseconds of an hour.
 const HOUR_NANOS: i64 = HOUR * 1_000;
-/// What an hour has only one of.
-const HOUR_PARTS: [&str; 1] = ["hour"];
+/// What an hour has only one of, and a day has not.
+const HOUR_PART: &str = "hour";
 /// What a day has only one of.
 const DAY_PARTS: [&str; 10] =
     ["day", "week", "month", "quarter", "year", "dow", "doy", "isodow", "isoyear", "isoweek"];
@@ -103,14 +103,7 @@ impl Needs {
             return false;
         }
         let hours = match (func.name(), args.as_slice()) {
-            ("date_trunc" | "date_part", [part, time]) if is_time(time) => part_of(part)
-                .is_some_and(|part| HOUR_PARTS.contains(&part.as_str()))
-                .then_some(true)
-                .or_else(|| {
-                    part_of(part)
-                        .is_some_and(|part| DAY_PARTS.contains(&part.as_str()))
-                        .then_some(false)
-                }),
+            ("date_trunc" | "date_part", [part, time]) if is_time(time) => is_within_day(part),
             ("date_bin", [width, time]) if is_time(time) => whole_hours(width).then_some(true),
             ("date_bin", [width, time, origin]) if is_time(time) => {
                 let whole = time_of(origin).is_some_and(|origin| origin % HOUR == 0);
@@ -162,9 +155,14 @@ fn cuts(left: &Expr, op: Operator, right: &Expr) -> Option<Vec<Micros>> {
     }
 }
 
-fn part_of(expr: &Expr) -> Option<String> {
-    let Expr::Literal(text, _) = expr else { return None };
-    Some(text.try_as_str()??.to_lowercase())
+/// Whether a part of times is told apart within a day; `None` if within an hour too.
+fn is_within_day(part: &Expr) -> Option<bool> {
+    let Expr::Literal(part, _) = part else { return None };
+    let part = part.try_as_str()??.to_lowercase();
+    if part == HOUR_PART {
+        return Some(true);
+    }
+    DAY_PARTS.contains(&part.as_str()).then_some(false)
 }
 
 fn whole_hours(width: &Expr) -> bool {
