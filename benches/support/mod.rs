@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each bench uses a part")]
 
+pub mod ndjson;
 pub mod program;
 
 use std::net::SocketAddr;

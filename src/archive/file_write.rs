@@ -1,14 +1,14 @@
-//! Turning rows into a data file, sorted by (`org_id`, `ts`).
+//! Turning sorted rows into a data file.
 
-use arrow::array::{AsArray as _, RecordBatch};
-use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
+use arrow::array::{AsArray as _, RecordBatch, TimestampMicrosecondArray};
+use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 
 use super::ArchiveError;
 use super::data_file::StoredPartial;
-use super::file_layout::{self, SORT_COLUMNS};
-use super::ids::{EventHash, IdHasher};
+use super::file_layout;
+use super::ids::EventHash;
 use super::partial::NewPartial;
 use super::stats::Stats;
 
@@ -34,28 +34,19 @@ pub struct OpenFile {
 }
 
 impl OpenFile {
-    /// Encodes the rows of one date. Takes processor time in proportion to the rows.
+    /// Encodes the rows of one date, which are sorted by [`file_layout::SORT_COLUMNS`], and whose
+    /// fingerprints are `ids`. Takes processor time in proportion to the rows.
     ///
     /// # Errors
     /// Internal, if Arrow or Parquet refuse the rows.
-    pub fn encode(rows: &RecordBatch, hasher: &IdHasher) -> Result<Self, ArchiveError> {
-        let sort = SORT_COLUMNS
-            .iter()
-            .filter_map(|name| rows.column_by_name(name))
-            .map(|column| SortColumn { values: column.clone(), options: None });
-        let order = lexsort_to_indices(&sort.collect::<Vec<_>>(), None)
-            .map_err(|error| internal(&error))?;
-        let rows = take_record_batch(rows, &order).map_err(|error| internal(&error))?;
-        let options = file_layout::options(&rows).map_err(|error| internal(&error))?;
+    pub fn encode(rows: &RecordBatch, ids: Vec<EventHash>) -> Result<Self, ArchiveError> {
+        let options = file_layout::options(rows).map_err(|error| internal(&error))?;
         let bytes = Vec::with_capacity(rows.num_rows() * 64);
         let mut writer = ArrowWriter::try_new_with_options(bytes, rows.schema(), options)
             .map_err(|error| internal(&error))?;
-        writer.write(&rows).map_err(|error| internal(&error))?;
+        writer.write(rows).map_err(|error| internal(&error))?;
         writer.flush().map_err(|error| internal(&error))?;
-        let (orgs, ids) = (text(&rows, "org_id")?, text(&rows, "event_id")?);
-        let ids = orgs.iter().zip(ids);
-        let ids = ids.map(|(org, id)| hasher.hash(org.unwrap_or_default(), id.unwrap_or_default()));
-        Ok(Self { writer, stats: Stats::of(&rows), ids: ids.collect() })
+        Ok(Self { writer, stats: Stats::of(rows), ids })
     }
 
     /// Adds the partial of the rows, where there is one, and ends the file. Readers of Parquet go by
@@ -93,4 +84,14 @@ pub fn text<'a>(
     rows.column_by_name(name)
         .and_then(|column| column.as_string_opt::<i32>())
         .ok_or_else(|| ArchiveError::internal("reading a batch", format!("no text column {name}")))
+}
+
+/// The times of events.
+///
+/// # Errors
+/// Internal, if they are not there.
+pub fn times(rows: &RecordBatch) -> Result<&TimestampMicrosecondArray, ArchiveError> {
+    rows.column_by_name("ts")
+        .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())
+        .ok_or_else(|| ArchiveError::internal("reading a batch", "no column ts"))
 }

@@ -1,11 +1,9 @@
 //! The work of one commit: the rows of all who wait, which of them are new, and their files.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{AsArray as _, RecordBatch, UInt64Array};
-use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::array::RecordBatch;
 use chrono::NaiveDate;
 use deltalake_core::kernel::Add;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -14,17 +12,21 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use uuid::Uuid;
 
 use super::data_file::{add_action, date_of};
-use super::file_write::{self, EncodedFile, OpenFile};
-use super::ids::{EventHash, IdHasher};
-use super::known_ids::{KnownIds, Wanted, around};
+use super::date_rows::{DateRows, Place};
+use super::file_write::{EncodedFile, OpenFile, text, times};
+use super::ids::{EventHash, IdHasher, IdSet};
+use super::known_ids::{Asked, KnownIds, Wanted};
 use super::partial::{NewPartial, PartialMaker};
 use super::snapshot::Snapshot;
 use super::{ArchiveError, paths};
-use crate::clock::Micros;
+use crate::clock::{DAY, Micros};
 use crate::event::EventBatch;
 
 /// Files that are encoded and put side by side.
 const FILES: usize = 8;
+/// Rows of a group so large that a look for all of them takes longer than others' commits: after a
+/// lost race only what came is looked at.
+const LARGE_ROWS: usize = 8 * 1024;
 
 /// A new file of one date, put but not yet committed.
 #[derive(Debug)]
@@ -35,19 +37,11 @@ pub struct NewFile {
     pub ids: Vec<EventHash>,
 }
 
-#[derive(Debug)]
-struct Row {
-    batch: usize,
-    date: NaiveDate,
-    hash: EventHash,
-    duplicate: bool,
-}
-
 /// Rows that wait for one commit.
 #[derive(Debug)]
 pub struct Group {
-    rows: RecordBatch,
-    each: Vec<Row>,
+    batches: Arc<Vec<RecordBatch>>,
+    dates: BTreeMap<NaiveDate, Arc<DateRows>>,
     files: BTreeMap<NaiveDate, NewFile>,
 }
 
@@ -57,39 +51,13 @@ impl Group {
     /// # Errors
     /// Internal, if a batch does not have the schema of events.
     pub fn gather(batches: &[EventBatch], hasher: IdHasher) -> Result<Self, ArchiveError> {
-        let internal = |error| ArchiveError::internal("gathering batches", error);
-        let schema = crate::event::schema();
-        let rows = concat_batches(&schema, batches.iter().map(EventBatch::record_batch))
-            .map_err(|error| internal(error.to_string()))?;
-        let (orgs, ids) =
-            (file_write::text(&rows, "org_id")?, file_write::text(&rows, "event_id")?);
-        let times = rows.column_by_name("ts");
-        let times = times.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
-        let times = times.ok_or_else(|| internal("no column ts".into()))?;
-        let owners = batches
-            .iter()
-            .enumerate()
-            .flat_map(|(batch, rows)| std::iter::repeat_n(batch, rows.len()));
-        let mut each = Vec::with_capacity(rows.num_rows());
-        for (((batch, org), id), ts) in owners.zip(orgs).zip(ids).zip(times.values()) {
-            let date =
-                date_of(*ts).ok_or_else(|| internal("a time outside the calendar".into()))?;
-            let hash = hasher.hash(org.unwrap_or_default(), id.unwrap_or_default());
-            each.push(Row { batch, date, hash, duplicate: false });
+        let mut gathered = Gathered::default();
+        for (number, batch) in (0..).zip(batches) {
+            gathered.add(number, batch.record_batch(), hasher)?;
         }
-        let mut group = Self { rows, each, files: BTreeMap::new() };
-        group.mark_repeats();
-        Ok(group)
-    }
-
-    fn mark_repeats(&mut self) {
-        let mut seen: HashSet<(NaiveDate, EventHash)> = HashSet::with_capacity(self.each.len());
-        for row in &mut self.each {
-            row.duplicate = around(row.date).any(|date| seen.contains(&(date, row.hash)));
-            if !row.duplicate {
-                seen.insert((row.date, row.hash));
-            }
-        }
+        let batches = batches.iter().map(|batch| batch.record_batch().clone()).collect();
+        let dates = gathered.dates.into_iter().map(|one| (one.date, Arc::new(one.rows))).collect();
+        Ok(Self { batches: Arc::new(batches), dates, files: BTreeMap::new() })
     }
 
     /// Marks what stands in the table by now. A file that holds such an event is planned anew.
@@ -101,26 +69,59 @@ impl Group {
         known: &mut KnownIds,
         snapshot: &Snapshot,
     ) -> Result<(), ArchiveError> {
-        let ids = file_write::text(&self.rows, "event_id")?;
-        let wanted: Vec<_> = self
-            .each
+        let ids = self.batches.iter().map(|batch| text(batch, "event_id"));
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let asked: Vec<_> = self
+            .dates
             .iter()
-            .zip(ids)
-            .filter(|(row, _)| !row.duplicate)
-            .map(|(row, id)| Wanted {
-                date: row.date,
-                hash: row.hash,
-                event_id: id.unwrap_or_default(),
+            .map(|(date, rows)| {
+                let wanted = rows.new_rows().map(|(place, hash)| {
+                    let event_id = ids.get(place.batch as usize);
+                    let event_id = event_id.map_or("", |ids| ids.value(place.row as usize));
+                    Wanted { hash, event_id }
+                });
+                Asked { date: *date, events: wanted.collect() }
             })
             .collect();
-        let found = known.find(snapshot, &wanted).await?;
-        for row in self.each.iter_mut().filter(|row| !row.duplicate) {
-            if found.contains(&(row.date, row.hash)) {
-                row.duplicate = true;
-                self.files.remove(&row.date);
-            }
+        let found = known.find(snapshot, &asked).await?;
+        for (date, found) in found {
+            self.mark(date, &found);
         }
         Ok(())
+    }
+
+    /// As [`Group::mark_known`], where all that stood in version `since` is marked; false if it
+    /// cannot be told what came after it.
+    ///
+    /// # Errors
+    /// As [`KnownIds::find`].
+    pub async fn mark_arrived(
+        &mut self,
+        known: &mut KnownIds,
+        since: u64,
+        snapshot: &Snapshot,
+    ) -> Result<bool, ArchiveError> {
+        let large = self.dates.values().map(|rows| rows.len()).sum::<usize>() >= LARGE_ROWS;
+        if !large {
+            return Ok(false);
+        }
+        let dates = self.dates.keys().copied().collect::<Vec<_>>();
+        let Some(arrived) = known.arrived(since, snapshot, &dates).await? else {
+            return Ok(false);
+        };
+        for date in dates {
+            if let Some(ids) = arrived.get(&date) {
+                self.mark(date, ids);
+            }
+        }
+        Ok(true)
+    }
+
+    fn mark(&mut self, date: NaiveDate, known: &IdSet) {
+        let Some(rows) = self.dates.get_mut(&date) else { return };
+        if Arc::make_mut(rows).mark(known) {
+            self.files.remove(&date);
+        }
     }
 
     /// Encodes and puts the files of new events that are not put yet.
@@ -128,19 +129,14 @@ impl Group {
     /// # Errors
     /// Unavailable, or Internal.
     pub(super) async fn write_files(&mut self, how: &FileSettings) -> Result<(), ArchiveError> {
-        let mut missing: BTreeMap<NaiveDate, Vec<u64>> = BTreeMap::new();
-        for (row, at) in self.each.iter().zip(0..) {
-            if !row.duplicate && !self.files.contains_key(&row.date) {
-                missing.entry(row.date).or_default().push(at);
-            }
-        }
-        let rows = &self.rows;
+        let missing = self.dates.iter().filter(|(date, _)| !self.files.contains_key(date));
         let work = missing
-            .into_iter()
-            .map(|(date, chosen)| write_file(how.clone(), date, rows.clone(), chosen.into()));
+            .map(|(date, rows)| write_file(how.clone(), *date, self.batches.clone(), rows.clone()));
         let mut work = futures::stream::iter(work.collect::<Vec<_>>()).buffer_unordered(FILES);
-        while let Some((date, file)) = work.try_next().await? {
-            self.files.insert(date, file);
+        while let Some(file) = work.try_next().await? {
+            if let Some((date, file)) = file {
+                self.files.insert(date, file);
+            }
         }
         Ok(())
     }
@@ -153,11 +149,72 @@ impl Group {
     /// New events and duplicates, by batch.
     pub fn counts(&self) -> HashMap<usize, (usize, usize)> {
         let mut counts: HashMap<usize, (usize, usize)> = HashMap::new();
-        for row in &self.each {
-            let (new, duplicates) = counts.entry(row.batch).or_default();
-            *(if row.duplicate { duplicates } else { new }) += 1;
+        for rows in self.dates.values() {
+            for (batch, new, duplicates) in rows.counts() {
+                let count = counts.entry(batch as usize).or_default();
+                count.0 += new;
+                count.1 += duplicates;
+            }
         }
         counts
+    }
+}
+
+/// Rows by date in the making.
+#[derive(Default)]
+struct Gathered {
+    dates: Vec<GatheredDate>,
+    places: HashMap<i64, usize>,
+}
+
+struct GatheredDate {
+    date: NaiveDate,
+    rows: DateRows,
+    seen: IdSet,
+}
+
+impl Gathered {
+    fn add(
+        &mut self,
+        number: u32,
+        batch: &RecordBatch,
+        hasher: IdHasher,
+    ) -> Result<(), ArchiveError> {
+        let internal = |error: &str| ArchiveError::internal("gathering batches", error.to_owned());
+        let (orgs, ids, times) = (text(batch, "org_id")?, text(batch, "event_id")?, times(batch)?);
+        let mut last = None;
+        let mut around = [None; 3];
+        let rows = (0_u32..).zip(orgs.iter().zip(ids).zip(times.values()));
+        for (row, ((org, id), ts)) in rows {
+            let day = ts.div_euclid(DAY);
+            if last != Some(day) {
+                let outside = || internal("a time outside the calendar");
+                let place = self.place(day, date_of(*ts).ok_or_else(outside)?);
+                let at = |day| self.places.get(&day).copied();
+                around = [Some(place), at(day - 1), at(day + 1)];
+                last = Some(day);
+            }
+            let hash = hasher.hash(org.unwrap_or_default(), id.unwrap_or_default());
+            let seen = |place: &usize| {
+                self.dates.get(*place).is_some_and(|date| date.seen.contains(&hash))
+            };
+            let duplicate = around.iter().flatten().any(seen);
+            let own = around[0].and_then(|place| self.dates.get_mut(place));
+            let own = own.ok_or_else(|| internal("a date that was not begun"))?;
+            own.rows.push(Place { batch: number, row }, hash, duplicate);
+            if !duplicate {
+                own.seen.insert(hash);
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, day: i64, date: NaiveDate) -> usize {
+        *self.places.entry(day).or_insert_with(|| {
+            let (rows, seen) = (DateRows::default(), IdSet::default());
+            self.dates.push(GatheredDate { date, rows, seen });
+            self.dates.len() - 1
+        })
     }
 }
 
@@ -166,28 +223,22 @@ impl Group {
 pub(super) struct FileSettings {
     pub store: Arc<dyn ObjectStore>,
     pub partials: Option<Arc<dyn PartialMaker>>,
-    pub hasher: IdHasher,
     pub now: Micros,
 }
 
+/// Writes the file of one date, if it has new rows.
 async fn write_file(
     to: FileSettings,
     date: NaiveDate,
-    rows: RecordBatch,
-    chosen: UInt64Array,
-) -> Result<(NaiveDate, NewFile), ArchiveError> {
+    batches: Arc<Vec<RecordBatch>>,
+    rows: Arc<DateRows>,
+) -> Result<Option<(NaiveDate, NewFile)>, ArchiveError> {
     let encoding = |error| ArchiveError::internal("encoding a data file", error);
     let path = paths::data_file(date, Uuid::new_v4());
-    // A commit of one date takes all rows as they are.
-    let rows = if chosen.len() == rows.num_rows() {
-        rows
-    } else {
-        let rows = tokio::task::spawn_blocking(move || take_record_batch(&rows, &chosen)).await;
-        rows.map_err(encoding)?.map_err(|error| ArchiveError::internal("choosing rows", error))?
-    };
-    let for_partial = rows.clone();
-    let hasher = to.hasher;
-    let file = tokio::task::spawn_blocking(move || OpenFile::encode(&rows, &hasher));
+    let sorted = tokio::task::spawn_blocking(move || rows.sorted(&batches)).await;
+    let Some(sorted) = sorted.map_err(encoding)?? else { return Ok(None) };
+    let for_partial = sorted.rows.clone();
+    let file = tokio::task::spawn_blocking(move || OpenFile::encode(&sorted.rows, sorted.ids));
     let partial = match &to.partials {
         Some(maker) => NewPartial::make(maker.clone(), &path, for_partial).await,
         None => None,
@@ -203,5 +254,5 @@ async fn write_file(
         .put(&place, bytes.into())
         .await
         .map_err(|error| ArchiveError::unavailable(format!("writing {place}"), error))?;
-    Ok((date, NewFile { add, ids }))
+    Ok(Some((date, NewFile { add, ids })))
 }

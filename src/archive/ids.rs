@@ -4,10 +4,36 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use siphasher::sip128::{Hasher128, SipHasher13};
-use std::hash::Hasher as _;
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// The fingerprint of an event's identity.
 pub type EventHash = u128;
+
+/// A set of fingerprints.
+pub type IdSet = HashSet<EventHash, BuildHasherDefault<AsItIs>>;
+
+/// Hashes a fingerprint, which is a keyed hash already, to a half of itself.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, hash: u128) {
+        #[allow(clippy::cast_possible_truncation, reason = "a half of the hash is meant")]
+        let half = hash as u64;
+        self.0 = half;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Hashes identities with the archive's own key, so that senders cannot prepare collisions.
 #[derive(Clone, Copy, PartialEq, Eq)]

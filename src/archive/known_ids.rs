@@ -4,7 +4,7 @@
 //! files are asked instead, by their tag, their Bloom filters and at last their id column. Slower,
 //! never wrong.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
@@ -12,6 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::data_file::DataFile;
 use super::file_read::IdReader;
+use super::ids::IdSet;
 use super::snapshot::Snapshot;
 use super::{ArchiveError, EventHash};
 use crate::telemetry::Telemetry;
@@ -24,11 +25,18 @@ const READS: usize = 16;
 /// looked for: after a lost race, the winner's file seldom needs a look.
 const UNREAD_MAX: usize = 64;
 
+/// Events of one date to look for.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// Their UTC date.
+    pub date: NaiveDate,
+    /// Each of them.
+    pub events: Vec<Wanted<'a>>,
+}
+
 /// An event to look for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// Its UTC date.
-    pub date: NaiveDate,
     /// Its fingerprint.
     pub hash: EventHash,
     /// Its id, for the files' Bloom filters.
@@ -38,7 +46,7 @@ pub struct Wanted<'a> {
 /// The ids of one date.
 #[derive(Debug, Default)]
 struct DateIds {
-    ids: HashSet<EventHash>,
+    ids: IdSet,
     /// Files whose ids are in `ids`.
     read: HashSet<Arc<str>>,
     /// Live files not in `read`, as of `version`.
@@ -65,39 +73,88 @@ impl KnownIds {
         Self { dates: HashMap::new(), budget_bytes, reader, telemetry, turn: 0 }
     }
 
-    /// Those of `wanted` that stand in `snapshot`, on their own date or a neighbour of it.
+    /// Those of `asked` that stand in `snapshot`, on their own date or a neighbour of it, by the
+    /// date for which they were asked.
     ///
     /// # Errors
     /// Corrupt or Unavailable, when a file must be read and cannot.
     pub async fn find(
         &mut self,
         snapshot: &Snapshot,
-        wanted: &[Wanted<'_>],
-    ) -> Result<HashSet<(NaiveDate, EventHash)>, ArchiveError> {
+        asked: &[Asked<'_>],
+    ) -> Result<HashMap<NaiveDate, IdSet>, ArchiveError> {
         self.turn += 1;
-        let mut by_date: HashMap<NaiveDate, Vec<&Wanted<'_>>> = HashMap::new();
-        for event in wanted {
-            for date in around(event.date) {
-                by_date.entry(date).or_default().push(event);
+        let mut by_date: BTreeMap<NaiveDate, Vec<&Asked<'_>>> = BTreeMap::new();
+        for events in asked {
+            for date in around(events.date) {
+                by_date.entry(date).or_default().push(events);
             }
         }
         // Dates of one look must not drop each other.
         for date in by_date.keys() {
             self.dates.entry(*date).or_default().used = self.turn;
         }
-        let mut found = HashSet::new();
-        for (date, events) in by_date {
-            let hashes = self.find_on(date, snapshot, &events).await?;
-            found.extend(
-                events
-                    .iter()
-                    .filter(|event| hashes.contains(&event.hash))
-                    .map(|event| (event.date, event.hash)),
-            );
+        let mut found: HashMap<NaiveDate, IdSet> = HashMap::new();
+        for (date, asked) in by_date {
+            let hashes = self.find_on(date, snapshot, &asked).await?;
+            if hashes.is_empty() {
+                continue;
+            }
+            for asked in asked {
+                let events = asked.events.iter().map(|event| event.hash);
+                let events = events.filter(|hash| hashes.contains(hash));
+                found.entry(asked.date).or_default().extend(events);
+            }
         }
         self.shrink();
         self.telemetry.ingest.dedupe_bytes.set(self.bytes());
         Ok(found)
+    }
+
+    /// The ids of all events that came after version `since`, by the date on which they would be
+    /// met: one of `dates`. `None` if it cannot be told what came.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, when a file must be read and cannot.
+    pub async fn arrived(
+        &mut self,
+        since: u64,
+        snapshot: &Snapshot,
+        dates: &[NaiveDate],
+    ) -> Result<Option<HashMap<NaiveDate, IdSet>>, ArchiveError> {
+        let near = |file: &DataFile| around(file.date).any(|date| dates.contains(&date));
+        let Some(arrivals) = snapshot.arrivals_since(since) else { return Ok(None) };
+        // Rows that were only moved stood at `since`, or are another arrival's.
+        let came = arrivals.filter(|came| came.data_change && near(&came.file));
+        let came: Vec<_> = came.map(|came| came.file.clone()).collect();
+        if came.iter().any(|file| !snapshot.is_live(file)) {
+            return Ok(None);
+        }
+        self.telemetry.ingest.dedupe_file_reads.add(came.len());
+        let mut arrived: HashMap<NaiveDate, IdSet> = HashMap::new();
+        for (file, ids) in self.read(came).await? {
+            for date in around(file.date) {
+                arrived.entry(date).or_default().extend(&ids);
+            }
+            self.learn(since, &file, ids);
+        }
+        for date in dates.iter().flat_map(|date| around(*date)).collect::<HashSet<_>>() {
+            let known = self.dates.get_mut(&date).filter(|known| known.is_whole_at(since));
+            if let Some(known) = known {
+                // Rows that were moved on it change nothing that is kept.
+                known.version = Some(snapshot.version());
+            }
+        }
+        Ok(Some(arrived))
+    }
+
+    /// Adds the ids of a file that came after `since` to those of its date.
+    fn learn(&mut self, since: u64, file: &DataFile, ids: Vec<EventHash>) {
+        let known = self.dates.get_mut(&file.date).filter(|known| known.is_whole_at(since));
+        if let Some(known) = known {
+            known.ids.extend(ids);
+            known.read.insert(file.path.clone());
+        }
     }
 
     /// Remembers what this process has just committed as `version` in `path`.
@@ -129,21 +186,24 @@ impl KnownIds {
         &mut self,
         date: NaiveDate,
         snapshot: &Snapshot,
-        events: &[&Wanted<'_>],
-    ) -> Result<HashSet<EventHash>, ArchiveError> {
+        asked: &[&Asked<'_>],
+    ) -> Result<IdSet, ArchiveError> {
+        let events = || asked.iter().flat_map(|asked| &asked.events);
         let known = self.dates.entry(date).or_default();
         known.catch_up(date, snapshot);
-        let suspected = |file: &Arc<DataFile>| file.may_hold_any(events.iter().map(|e| e.hash));
+        let suspected = |file: &Arc<DataFile>| file.may_hold_any(events().map(|e| e.hash));
         let unread = known.unread.len();
         known.kept |= unread == 0;
         if unread > UNREAD_MAX || unread > 0 && !known.kept || known.unread.iter().any(suspected) {
             self.read_if_it_fits(date).await?;
         }
-        let Some(known) = self.dates.get(&date) else { return Ok(HashSet::new()) };
-        let (found, wanted): (Vec<&Wanted<'_>>, Vec<&Wanted<'_>>) =
-            events.iter().copied().partition(|event| known.ids.contains(&event.hash));
-        let mut found: HashSet<_> = found.into_iter().map(|event| event.hash).collect();
-        let suspected = |file: &&Arc<DataFile>| file.may_hold_any(wanted.iter().map(|e| e.hash));
+        let Some(known) = self.dates.get(&date) else { return Ok(IdSet::default()) };
+        let mut found = IdSet::default();
+        if !known.ids.is_empty() {
+            found.extend(events().map(|e| e.hash).filter(|hash| known.ids.contains(hash)));
+        }
+        let wanted = || events().filter(|event| !found.contains(&event.hash));
+        let suspected = |file: &&Arc<DataFile>| file.may_hold_any(wanted().map(|e| e.hash));
         let suspects: Vec<_> = known.unread.iter().filter(suspected).cloned().collect();
         if suspects.is_empty() {
             return Ok(found);
@@ -151,7 +211,7 @@ impl KnownIds {
         self.telemetry.ingest.dedupe_file_reads.add(suspects.len());
         // Copies of the ids take as long as the rest of a look, and files are seldom asked.
         let wanted: HashMap<EventHash, String> =
-            wanted.into_iter().map(|event| (event.hash, event.event_id.to_owned())).collect();
+            wanted().map(|event| (event.hash, event.event_id.to_owned())).collect();
         let (reader, wanted) = (self.reader.clone(), Arc::new(wanted));
         let asked = futures::stream::iter(suspects).map(move |file| {
             let (reader, wanted) = (reader.clone(), wanted.clone());
@@ -160,6 +220,19 @@ impl KnownIds {
         let held: Vec<HashSet<EventHash>> = asked.buffer_unordered(READS).try_collect().await?;
         found.extend(held.into_iter().flatten());
         Ok(found)
+    }
+
+    /// The ids in files.
+    async fn read(
+        &self,
+        files: Vec<Arc<DataFile>>,
+    ) -> Result<Vec<(Arc<DataFile>, Vec<EventHash>)>, ArchiveError> {
+        let reader = self.reader.clone();
+        let reads = futures::stream::iter(files).map(move |file| {
+            let reader = reader.clone();
+            async move { reader.all(&file).await.map(|ids| (file, ids)) }
+        });
+        reads.buffer_unordered(READS).try_collect().await
     }
 
     /// Reads the unread files of `date` into memory, dropping dates that were used longest ago
@@ -176,12 +249,7 @@ impl KnownIds {
             return Ok(());
         }
         self.telemetry.ingest.dedupe_file_reads.add(files.len());
-        let reader = self.reader.clone();
-        let reads = futures::stream::iter(files).map(move |file| {
-            let reader = reader.clone();
-            async move { reader.all(&file).await.map(|ids| (file, ids)) }
-        });
-        let read: Vec<_> = reads.buffer_unordered(READS).try_collect().await?;
+        let read = self.read(files).await?;
         let Some(known) = self.dates.get_mut(&date) else { return Ok(()) };
         for (file, ids) in read {
             known.ids.extend(ids);
@@ -226,6 +294,11 @@ impl KnownIds {
 impl DateIds {
     fn bytes(&self) -> usize {
         set_bytes(self.ids.len()) + self.read.len() * FILE_BYTES
+    }
+
+    /// Whether all ids of the date are in memory, as of a version.
+    fn is_whole_at(&self, version: u64) -> bool {
+        self.kept && self.unread.is_empty() && self.version == Some(version)
     }
 
     /// Brings `unread` up to `snapshot`.

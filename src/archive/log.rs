@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::TransactionError;
-use deltalake_core::kernel::{Action, Snapshot as DeltaSnapshot};
+use deltalake_core::kernel::{Action, EagerSnapshot, Snapshot as DeltaSnapshot};
 use deltalake_core::logstore::{CommitOrBytes, LogStore, StorageConfig, default_logstore};
 use futures::TryStreamExt as _;
 use object_store::path::Path;
@@ -265,6 +265,19 @@ impl Log {
         )]
         let files = views.iter().map(|view| DataFile::from_add(&view.add_action()));
         Ok(Snapshot::new(version, table, files.collect::<Result<Vec<_>, _>>()?.into_iter()))
+    }
+
+    /// The number that the last `txn` action of a job had, as of a version.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn job_position(&self, job: &str, version: u64) -> Result<Option<i64>, ArchiveError> {
+        let failed = |error: DeltaTableError| {
+            ArchiveError::unavailable(format!("reading how far {job} is"), error)
+        };
+        let delta = EagerSnapshot::try_new(self.store.as_ref(), Some(version)).await;
+        let position = delta.map_err(failed)?.transaction_version(self.store.as_ref(), job).await;
+        position.map_err(failed)
     }
 
     async fn create(&self) -> Result<(), ArchiveError> {

@@ -11,6 +11,7 @@ mod checked_read;
 mod checkpoint;
 mod checksums;
 mod data_file;
+mod date_rows;
 mod disk;
 mod durable;
 mod entry;
@@ -57,7 +58,7 @@ pub use self::probe::LogProbe;
 pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
 pub use self::totals::{Totals, TotalsStore};
-pub use self::writer::Outcome;
+pub use self::writer::{JobMark, Outcome};
 
 use self::checkpoint::Checkpoints;
 use self::file_read::IdReader;
@@ -99,6 +100,7 @@ impl Default for WriterSettings {
 #[derive(Debug)]
 pub struct Archive {
     store: Arc<dyn ObjectStore>,
+    log: Log,
     follower: Arc<Follower>,
     writer: Writer,
     records: Records,
@@ -128,14 +130,14 @@ impl Archive {
         );
         let writer = Writer::start(Committer {
             store: store.clone(),
-            log,
+            log: log.clone(),
             follower: follower.clone(),
             clock,
             telemetry,
             checkpoints,
             settings,
         });
-        Ok(Self { records: Records::new(store.clone()), store, follower, writer })
+        Ok(Self { records: Records::new(store.clone()), store, log, follower, writer })
     }
 
     /// True if there is a table in the archive whose root `store` is.
@@ -184,7 +186,29 @@ impl Archive {
     /// # Errors
     /// Unavailable (safe to send again) or Corrupt.
     pub async fn submit(&self, batch: EventBatch) -> Result<Outcome, ArchiveError> {
-        self.writer.submit(batch).await
+        self.writer.submit(vec![batch], None).await
+    }
+
+    /// As [`Archive::submit`], of several batches in one commit, which also says how far a job is.
+    /// Without a batch it says only that.
+    ///
+    /// # Errors
+    /// As [`Archive::submit`].
+    pub async fn submit_part(
+        &self,
+        batches: Vec<EventBatch>,
+        mark: Option<JobMark>,
+    ) -> Result<Outcome, ArchiveError> {
+        self.writer.submit(batches, mark).await
+    }
+
+    /// How far a job was by its last commit; `None` if it made none.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn job_position(&self, job: &str) -> Result<Option<i64>, ArchiveError> {
+        let version = self.follower.newest().await?.version();
+        self.log.job_position(job, version).await
     }
 
     /// The records beside the table.

@@ -86,6 +86,11 @@ impl Objects {
 }
 
 impl FoundObject {
+    /// What tells that it is still the same; empty where the store has no such mark.
+    pub fn mark(&self) -> &str {
+        self.mark.as_deref().unwrap_or_default()
+    }
+
     fn new(object: ObjectMeta) -> Self {
         Self { key: object.location.into(), bytes: object.size, mark: object.e_tag }
     }

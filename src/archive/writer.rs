@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deltalake_core::kernel::Action;
+use deltalake_core::kernel::{Action, Transaction};
 use object_store::ObjectStore;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
@@ -39,8 +39,38 @@ pub struct Outcome {
 
 type Reply = oneshot::Sender<Result<Outcome, ArchiveError>>;
 
+/// How far a job is: committed together with what it brought in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobMark {
+    /// The job: what it reads and how.
+    pub job: String,
+    /// A number that the job gives a meaning.
+    pub position: i64,
+}
+
 struct Submission {
-    batch: EventBatch,
+    batches: Vec<EventBatch>,
+    mark: Option<JobMark>,
+    reply: Reply,
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl Submission {
+    fn rows(&self) -> usize {
+        self.batches.iter().map(EventBatch::len).sum()
+    }
+}
+
+/// What is committed together.
+struct Work {
+    batches: Vec<EventBatch>,
+    marks: Vec<JobMark>,
+}
+
+/// Who waits for it.
+struct Waiting {
+    /// How many of the batches are theirs.
+    batches: usize,
     reply: Reply,
     _bytes: OwnedSemaphorePermit,
 }
@@ -84,24 +114,28 @@ impl Writer {
         Self { queue, bytes, bytes_max, telemetry, stop, ended }
     }
 
-    /// Commits a batch: on return its events are durable, and every look that starts later sees
+    /// Commits batches, and with them how far a job is: on return their events are durable, and every look that starts later sees
     /// them.
     ///
     /// # Errors
     /// Unavailable if storage is away or the queue is full: the batch may or may not stand, and
     /// sending it again is safe. Corrupt if a file that must be asked for ids is damaged.
-    pub async fn submit(&self, batch: EventBatch) -> Result<Outcome, ArchiveError> {
-        if batch.is_empty() {
+    pub async fn submit(
+        &self,
+        batches: Vec<EventBatch>,
+        mark: Option<JobMark>,
+    ) -> Result<Outcome, ArchiveError> {
+        if mark.is_none() && batches.iter().all(EventBatch::is_empty) {
             return Ok(Outcome { accepted: 0, duplicates: 0 });
         }
         // A batch larger than the queue waits for all of it, alone.
-        let size = batch.record_batch().get_array_memory_size().min(self.bytes_max);
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let sizes = batches.iter().map(|batch| batch.record_batch().get_array_memory_size());
+        let size = u32::try_from(sizes.sum::<usize>().min(self.bytes_max)).unwrap_or(u32::MAX);
         let bytes = self.bytes.clone().try_acquire_many_owned(size);
         let bytes =
             bytes.map_err(|_| ArchiveError::Overloaded("too many bytes wait to be committed"))?;
         let (reply, answer) = oneshot::channel();
-        let submission = Submission { batch, reply, _bytes: bytes };
+        let submission = Submission { batches, mark, reply, _bytes: bytes };
         self.queue.try_send(submission).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ArchiveError::Overloaded("too many batches wait"),
             mpsc::error::TrySendError::Closed(_) => ArchiveError::Stopping,
@@ -150,38 +184,37 @@ impl Committer {
             }
             last = Some(Instant::now());
             let group = take_group(first, &mut waiting);
-            let (batches, replies): (Vec<_>, Vec<_>) =
-                group.into_iter().map(|one| (one.batch, (one.reply, one._bytes))).unzip();
-            match self.commit(batches, &mut known).await {
+            let (work, replies) = gathered(group);
+            match self.commit(work, &mut known).await {
                 Ok(group) => self.answer(&group, replies),
                 Err(error) => {
                     tracing::warn!(%error, batches = replies.len(), "commit failed");
-                    for (reply, _) in replies {
+                    for waiting in replies {
                         // Whoever went away does not need the answer.
-                        drop(reply.send(Err(error.clone())));
+                        drop(waiting.reply.send(Err(error.clone())));
                     }
                 }
             }
         }
     }
 
-    fn answer(&self, group: &Group, replies: Vec<(Reply, OwnedSemaphorePermit)>) {
-        let mut counts = group.counts();
-        for (batch, (reply, _)) in replies.into_iter().enumerate() {
-            let (accepted, duplicates) = counts.remove(&batch).unwrap_or_default();
+    fn answer(&self, group: &Group, replies: Vec<Waiting>) {
+        let counts = group.counts();
+        let mut batch = 0;
+        for waiting in replies {
+            let theirs = (batch..batch + waiting.batches).filter_map(|batch| counts.get(&batch));
+            let (accepted, duplicates) =
+                theirs.fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+            batch += waiting.batches;
             self.telemetry.ingest.accepted.add(accepted);
             self.telemetry.ingest.duplicates.add(duplicates);
-            drop(reply.send(Ok(Outcome { accepted, duplicates })));
+            drop(waiting.reply.send(Ok(Outcome { accepted, duplicates })));
         }
     }
 
     /// Looks for known ids, writes files, puts the entry; after a lost race, all of it again
     /// against what came.
-    async fn commit(
-        &self,
-        batches: Vec<EventBatch>,
-        known: &mut KnownIds,
-    ) -> Result<Group, ArchiveError> {
+    async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<Group, ArchiveError> {
         let began = std::time::Instant::now();
         let mut followed_at = self.follower.followed_at();
         let mut snapshot = self.follower.current();
@@ -190,23 +223,20 @@ impl Committer {
             followed_at = self.follower.followed_at();
         }
         let hasher = snapshot.table().hasher;
+        let Work { batches, marks } = work;
+        let only_marks = batches.is_empty();
         let group = tokio::task::spawn_blocking(move || Group::gather(&batches, hasher)).await;
         let mut group = group.map_err(|error| ArchiveError::internal("gathering", error))??;
+        let mut looked_at = None;
         loop {
-            snapshot = self.mark_known(&mut group, known, snapshot).await?;
-            let how = FileSettings {
-                store: self.store.clone(),
-                partials: self.settings.partials.clone(),
-                hasher,
-                now: self.clock.now(),
-            };
-            group.write_files(&how).await?;
-            if group.files().is_empty() {
+            snapshot = self.mark_known(&mut group, known, snapshot, looked_at).await?;
+            looked_at = Some(snapshot.version());
+            let (store, partials) = (self.store.clone(), self.settings.partials.clone());
+            group.write_files(&FileSettings { store, partials, now: self.clock.now() }).await?;
+            if group.files().is_empty() && !only_marks {
                 return Ok(group);
             }
-            let actions =
-                group.files().values().map(|file| Action::Add(file.add.clone())).collect();
-            let entry = entry::write("WRITE", actions, self.clock.now())?;
+            let entry = self.entry(&group, &marks)?;
             let version = snapshot.version() + 1;
             match self.log.put(version, &entry, followed_at).await? {
                 Put::Committed => {
@@ -225,13 +255,33 @@ impl Committer {
         }
     }
 
-    /// Marks the events that the table has, at `snapshot` or the newer version that it returns.
+    fn entry(&self, group: &Group, marks: &[JobMark]) -> Result<entry::NewEntry, ArchiveError> {
+        let now = self.clock.now();
+        let adds = group.files().values().map(|file| Action::Add(file.add.clone()));
+        let marks = marks.iter().map(|mark| {
+            Action::Txn(Transaction {
+                app_id: mark.job.clone(),
+                version: mark.position,
+                last_updated: Some(now / 1_000),
+            })
+        });
+        entry::write("WRITE", adds.chain(marks).collect(), now)
+    }
+
+    /// Marks the events that the table has, at `snapshot` or the newer version that it returns;
+    /// `looked_at` is the version up to which that is done.
     async fn mark_known(
         &self,
         group: &mut Group,
         known: &mut KnownIds,
         mut snapshot: Arc<Snapshot>,
+        looked_at: Option<u64>,
     ) -> Result<Arc<Snapshot>, ArchiveError> {
+        if let Some(since) = looked_at
+            && matches!(group.mark_arrived(known, since, &snapshot).await, Ok(true))
+        {
+            return Ok(snapshot);
+        }
         while let Err(error) = group.mark_known(known, &snapshot).await {
             // A file that was rewritten since may be gone; its ids live on in another.
             let newest = self.follower.newest().await?;
@@ -265,12 +315,23 @@ impl Committer {
 const FOLLOW_BEFORE_PUT: Duration = Duration::from_secs(60);
 
 fn take_group(first: Submission, waiting: &mut mpsc::Receiver<Submission>) -> Vec<Submission> {
-    let mut rows = first.batch.len();
+    let mut rows = first.rows();
     let mut group = vec![first];
     while rows < GROUP_ROWS_MAX {
         let Ok(next) = waiting.try_recv() else { break };
-        rows += next.batch.len();
+        rows += next.rows();
         group.push(next);
     }
     group
+}
+
+fn gathered(group: Vec<Submission>) -> (Work, Vec<Waiting>) {
+    let mut work = Work { batches: Vec::new(), marks: Vec::new() };
+    let mut replies = Vec::with_capacity(group.len());
+    for Submission { batches, mark, reply, _bytes } in group {
+        replies.push(Waiting { batches: batches.len(), reply, _bytes });
+        work.batches.extend(batches);
+        work.marks.extend(mark);
+    }
+    (work, replies)
 }

@@ -19,7 +19,7 @@ use super::shape::{Fields, Origin, Shape};
 use super::time::is_number;
 use crate::archive::date_of;
 use crate::clock::Micros;
-use crate::event::{EventBatch, EventBatchBuilder, FieldValue, OrgRule};
+use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Slots};
 use crate::ingest;
 
 /// Makes events of rows; several threads at once.
@@ -80,10 +80,18 @@ impl Decoder {
                 .collect(),
             Rows::Records(header, records) => records_of(header, records, chunk.first),
         };
-        let mut builder = EventBatchBuilder::new(self.shape.org_rule.clone(), self.now);
+        let refused = self.refused.lock().clone();
+        let mut builder =
+            EventBatchBuilder::with_capacity(self.shape.org_rule.clone(), self.now, rows.len());
+        let mut slots = Slots::default();
         for (at, placed) in rows.iter().enumerate() {
             let origin = Origin { identity: &chunk.input.identity, index: placed.index };
-            match placed.row.fields(&self.shape, origin).and_then(|fields| self.allowed(fields)) {
+            if self.is_plain(placed, origin, &refused, &mut slots) && builder.push_slots(at, &slots)
+            {
+                continue;
+            }
+            let fields = placed.row.fields(&self.shape, origin);
+            match fields.and_then(|fields| allowed(fields, &refused)) {
                 Ok(fields) => builder.push(at, &fields),
                 Err(error) => builder.reject(at, None, error),
             }
@@ -102,19 +110,35 @@ impl Decoder {
         })
     }
 
-    /// An organisation whose name clashes has no events.
-    fn allowed<'r>(&self, fields: Fields<'r>) -> Result<Fields<'r>, String> {
-        if self.shape.org_rule == OrgRule::Own {
-            let refused = self.refused.lock();
-            let org = fields.iter().find(|(name, _)| !refused.is_empty() && name == "org_id");
-            if let Some((_, FieldValue::Text(org))) = org
-                && let Some(reason) = refused.get(org.as_ref())
-            {
-                return Err(format!("org_id: {reason}"));
-            }
-        }
-        Ok(fields)
+    /// Whether the row is of a form that is read without more ado, as most are; `slots` has its
+    /// values then.
+    fn is_plain<'r>(
+        &'r self,
+        placed: &Placed<'r>,
+        origin: Origin<'_>,
+        refused: &HashMap<String, String>,
+        slots: &mut Slots<'r>,
+    ) -> bool {
+        let Row::Json(json) = placed.row else { return false };
+        slots.clear();
+        refused.is_empty()
+            && ingest::fill_plain(json, slots)
+            && self.shape.complete(slots, origin, json)
     }
+}
+
+/// An organisation whose name clashes has no events.
+fn allowed<'r>(
+    fields: Fields<'r>,
+    refused: &HashMap<String, String>,
+) -> Result<Fields<'r>, String> {
+    let org = fields.iter().find(|(name, _)| !refused.is_empty() && name == "org_id");
+    if let Some((_, FieldValue::Text(org))) = org
+        && let Some(reason) = refused.get(org.as_ref())
+    {
+        return Err(format!("org_id: {reason}"));
+    }
+    Ok(fields)
 }
 
 impl<'a> Row<'a> {

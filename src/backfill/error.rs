@@ -33,6 +33,16 @@ pub enum BackfillError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Rows that wait cannot be put aside.
+    #[error(
+        "cannot put rows aside in {folder}: {source}; give more --memory, or name another folder in TMPDIR"
+    )]
+    Spill {
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The archive failed.
     #[error("{0}; what was committed stays: run the same command again")]
     Archive(#[from] ArchiveError),
@@ -49,7 +59,7 @@ impl BackfillError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unusable { .. } | Self::Unreadable { .. } => Kind::Invalid,
-            Self::Rejects { .. } => Kind::Unavailable,
+            Self::Rejects { .. } | Self::Spill { .. } => Kind::Unavailable,
             Self::Archive(error) => error.kind(),
             Self::Event(error) => error.kind(),
             Self::Internal(_) => Kind::Internal,

@@ -4,119 +4,192 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
+use super::spill::Extent;
 use crate::event::EventBatch;
 
-/// Rows of one commit.
-pub(super) const COMMIT_ROWS: usize = 256 * 1024;
-
-/// Bytes of one commit, by and large: a column of text ends at 2 GiB.
-const COMMIT_BYTES: usize = 512 << 20;
+/// Rows of one commit, at most.
+const COMMIT_ROWS_MAX: usize = 1 << 20;
+/// A date that nothing was added to for so many chunks is taken for complete: logs are written by
+/// time.
+const COLD_CHUNKS: u64 = 16;
+/// A part of a commit that is a file worth having.
+const COLD_SHARE: usize = 8;
+/// Rows that may wait before all are committed: a bound on the disk that they take, and on what
+/// has to be done again after a job was killed.
+const ROWS_MAX: usize = 16 << 20;
 
 /// Rows of one date.
 #[derive(Debug, Default)]
 struct Pile {
     batches: Vec<EventBatch>,
-    rows: usize,
+    /// Bytes in memory.
     bytes: usize,
+    extents: Vec<Extent>,
+    /// Bytes as they would be in memory, of all rows.
+    bytes_all: usize,
+    rows_all: usize,
+    /// The job's row from which on some are here.
+    first: u64,
+    /// The chunk that added last.
+    touched: u64,
 }
 
 /// All rows that wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Held {
     dates: BTreeMap<NaiveDate, Pile>,
+    /// Bytes in memory.
     bytes: usize,
+    rows: usize,
+    /// Bytes of a commit, by and large.
+    commit_bytes: usize,
+    chunks: u64,
+    /// All that waits is to be committed before more is gathered.
+    flushing: bool,
 }
 
 /// What goes into one commit.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Load {
     pub(super) batches: Vec<EventBatch>,
+    pub(super) extents: Vec<Extent>,
+    /// Bytes that it takes in memory.
     pub(super) bytes: usize,
+    rows: usize,
+}
+
+/// When a commit is worth making.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// When there is a whole one.
+    Full,
+    /// Memory is short: also for dates that seem complete.
+    Room,
+    /// In any case.
+    All,
 }
 
 impl Held {
-    pub(super) fn add(&mut self, date: NaiveDate, batch: EventBatch) {
-        let bytes = batch.record_batch().get_array_memory_size();
-        let pile = self.dates.entry(date).or_default();
-        pile.rows += batch.len();
-        pile.bytes += bytes;
-        pile.batches.push(batch);
-        self.bytes += bytes;
+    /// Holds nothing; commits are to be of so many bytes.
+    pub(super) fn new(commit_bytes: usize) -> Self {
+        let (dates, chunks) = (BTreeMap::new(), 0);
+        Self { dates, bytes: 0, rows: 0, commit_bytes, chunks, flushing: false }
     }
 
+    /// Begins another chunk.
+    pub(super) fn next_chunk(&mut self) {
+        self.chunks += 1;
+    }
+
+    /// Adds rows of a date; `at` is the job's row from which on they come.
+    pub(super) fn add(&mut self, date: NaiveDate, batch: EventBatch, at: u64) {
+        let (bytes, rows) = (batch.record_batch().get_array_memory_size(), batch.len());
+        let pile = self.dates.entry(date).or_insert_with(|| Pile { first: at, ..Pile::default() });
+        pile.rows_all += rows;
+        pile.bytes += bytes;
+        pile.bytes_all += bytes;
+        pile.touched = self.chunks;
+        pile.batches.push(batch);
+        self.bytes += bytes;
+        self.rows += rows;
+        self.flushing |= self.rows >= ROWS_MAX;
+    }
+
+    /// Bytes in memory.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Takes a date that fills a commit; or where `more` asks for it, the largest dates until they
-    /// do.
-    pub(super) fn take(&mut self, more: bool) -> Option<Load> {
-        let mut load = Load { batches: Vec::new(), bytes: 0 };
-        let mut rows = 0;
-        while rows < COMMIT_ROWS && load.bytes < COMMIT_BYTES {
-            let largest = self.dates.iter().max_by_key(|(_, pile)| pile.rows);
-            let Some((date, pile)) = largest else { break };
-            let full = pile.rows >= COMMIT_ROWS || pile.bytes >= COMMIT_BYTES;
-            if !full && !more || rows > 0 && rows + pile.rows > COMMIT_ROWS {
+    pub(super) fn is_empty(&self) -> bool {
+        self.dates.is_empty()
+    }
+
+    /// The job's row before which nothing waits here; `None` if nothing waits.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.dates.values().map(|pile| pile.first).min()
+    }
+
+    /// Takes a date that fills a commit, or dates that do so together, the earliest first: a date's
+    /// neighbours are looked at with it.
+    pub(super) fn take(&mut self, need: Need) -> Option<Load> {
+        self.flushing &= !self.dates.is_empty();
+        let dates = self.ready(need);
+        self.load(dates)
+    }
+
+    /// Whether there is something to take.
+    pub(super) fn has_ready(&self, need: Need) -> bool {
+        !self.ready(need).is_empty()
+    }
+
+    fn ready(&self, need: Need) -> Vec<NaiveDate> {
+        let all = need == Need::All || self.flushing;
+        let full = self.dates.iter().find(|(_, pile)| self.fills(pile.bytes_all, pile.rows_all));
+        if !all && let Some((date, _)) = full {
+            return vec![*date];
+        }
+        let ready = |pile: &Pile| {
+            let cold = pile.touched + COLD_CHUNKS < self.chunks;
+            all || cold && pile.bytes_all >= self.commit_bytes / COLD_SHARE
+        };
+        let (mut dates, mut bytes, mut rows, mut whole) = (Vec::new(), 0, 0, false);
+        for (date, pile) in self.dates.iter().filter(|(_, pile)| ready(pile)) {
+            whole = self.fills(bytes + pile.bytes_all, rows + pile.rows_all);
+            if whole && !dates.is_empty() {
                 break;
             }
-            let date = *date;
-            let Some(pile) = self.dates.remove(&date) else { break };
-            rows += pile.rows;
-            load.bytes += pile.bytes;
-            load.batches.extend(pile.batches);
+            bytes += pile.bytes_all;
+            rows += pile.rows_all;
+            dates.push(*date);
         }
-        self.bytes -= load.bytes;
-        (rows > 0).then_some(load)
+        if whole || all || need == Need::Room { dates } else { Vec::new() }
+    }
+
+    fn fills(&self, bytes: usize, rows: usize) -> bool {
+        bytes >= self.commit_bytes || rows >= COMMIT_ROWS_MAX
+    }
+
+    fn load(&mut self, dates: Vec<NaiveDate>) -> Option<Load> {
+        let mut load = Load::default();
+        for pile in dates.into_iter().filter_map(|date| self.dates.remove(&date)) {
+            self.bytes -= pile.bytes;
+            load.bytes += pile.bytes_all;
+            load.rows += pile.rows_all;
+            load.batches.extend(pile.batches);
+            load.extents.extend(pile.extents);
+        }
+        self.rows -= load.rows;
+        (load.rows > 0).then_some(load)
+    }
+
+    /// Takes all that is in memory, to be put elsewhere.
+    pub(super) fn unload(&mut self) -> Vec<(NaiveDate, Vec<EventBatch>)> {
+        self.bytes = 0;
+        let piles = self.dates.iter_mut().filter(|(_, pile)| !pile.batches.is_empty());
+        let unload = |(date, pile): (&NaiveDate, &mut Pile)| {
+            pile.bytes = 0;
+            (*date, std::mem::take(&mut pile.batches))
+        };
+        piles.map(unload).collect()
+    }
+
+    /// Says where rows are that were unloaded.
+    pub(super) fn unloaded(&mut self, date: NaiveDate, extent: Extent) {
+        if let Some(pile) = self.dates.get_mut(&date) {
+            pile.extents.push(extent);
+        }
+    }
+
+    /// Whether rows were unloaded that still wait.
+    pub(super) fn has_unloaded(&self) -> bool {
+        self.dates.values().any(|pile| !pile.extents.is_empty())
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.commit_bytes);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::borrow::Cow;
-
-    use super::*;
-    use crate::event::{EventBatchBuilder, FieldValue, OrgRule};
-
-    fn batch(rows: usize) -> EventBatch {
-        let mut builder = EventBatchBuilder::new(OrgRule::Own, 1_770_000_000_000_000);
-        for row in 0..rows {
-            let text = |text: String| FieldValue::Text(Cow::Owned(text));
-            builder.push(
-                row,
-                &[
-                    ("event_id".into(), text(row.to_string())),
-                    ("org_id".into(), text("acme".into())),
-                    ("ts".into(), FieldValue::Number("1769000000".into())),
-                ],
-            );
-        }
-        builder.finish().unwrap().batch
-    }
-
-    fn rows(load: Option<Load>) -> usize {
-        load.map_or(0, |load| load.batches.iter().map(EventBatch::len).sum())
-    }
-
-    #[test]
-    fn full_dates_go_first_and_small_ones_together() {
-        let (small, large) = (batch(100), batch(COMMIT_ROWS / 2));
-        let date = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
-        let mut held = Held::default();
-        for day in 1..=20 {
-            held.add(date(day), small.clone());
-        }
-        assert!(held.take(false).is_none());
-        held.add(date(3), large.clone());
-        assert!(held.take(false).is_none());
-        held.add(date(3), large);
-        assert_eq!(rows(held.take(false)), COMMIT_ROWS + 100);
-        assert_eq!(rows(held.take(true)), 1_900);
-        assert!(held.take(true).is_none());
-        assert_eq!(held.bytes(), 0);
-    }
-}
+#[path = "held_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! Which files and objects a job reads, in which order and by which names.
 
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::BackfillError;
@@ -22,6 +23,22 @@ pub struct Input {
     pub(super) coding: Coding,
     /// Its size as stored.
     pub(super) bytes: u64,
+    /// What tells that it is still the same.
+    pub(super) changed: String,
+}
+
+impl Input {
+    /// A name that does not depend on where the program is started.
+    pub(super) fn whole_name(&self) -> String {
+        match &self.place {
+            Place::File(path) => whole(path),
+            Place::Object(..) => self.name.clone(),
+        }
+    }
+}
+
+fn whole(path: &Path) -> String {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 /// Where an input lies.
@@ -48,6 +65,7 @@ struct Found {
     below: String,
     place: Place,
     bytes: u64,
+    changed: String,
     /// Found by looking through a folder, where other files may lie too.
     by_folder: bool,
 }
@@ -97,15 +115,13 @@ impl Inputs {
         }
         // A file that is given twice, or by its folder too, is read once.
         let once = match &found.place {
-            Place::File(path) => {
-                path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string()
-            }
+            Place::File(path) => whole(path),
             Place::Object(..) => found.name.clone(),
         };
         if self.seen.insert(once) {
             let identity = Coding::split(&found.below).1.to_owned();
-            let Found { name, place, bytes, .. } = found;
-            self.files.push(Input { name, identity, place, format, coding, bytes });
+            let Found { name, place, bytes, changed, .. } = found;
+            self.files.push(Input { name, identity, place, format, coding, bytes, changed });
         }
         Ok(())
     }
@@ -154,7 +170,8 @@ fn walk(
         let below = below.or(path.file_name().map(Path::new)).unwrap_or(path);
         let below = below.display().to_string();
         let place = Place::File(path.to_owned());
-        found.push(Found { name, below, place, bytes: about.len(), by_folder });
+        let changed = format!("{}.{:09}", about.mtime(), about.mtime_nsec());
+        found.push(Found { name, below, place, bytes: about.len(), changed, by_folder });
         return Ok(());
     }
     let entries = path.read_dir().map_err(failed)?.collect::<Result<Vec<_>, _>>();
@@ -190,8 +207,9 @@ async fn objects(url: &str) -> Result<Vec<Found>, BackfillError> {
         {
             continue;
         }
-        let (bytes, place) = (object.bytes, Place::Object(objects.clone(), object));
-        found.push(Found { name, below, place, bytes, by_folder });
+        let (bytes, changed) = (object.bytes, object.mark().to_owned());
+        let place = Place::Object(objects.clone(), object);
+        found.push(Found { name, below, place, bytes, changed, by_folder });
     }
     Ok(found)
 }

@@ -11,18 +11,24 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::decode::{Decoded, Decoder};
-use super::held::{Held, Load};
+use super::held::{Held, Load, Need};
 use super::read::{Chunk, read_all};
 use super::rejects::Rejects;
 use super::shape::Shape;
-use super::{BackfillError, FieldPair, Inputs, Progress};
-use crate::archive::{Archive, ArchiveError};
+use super::spill::Spill;
+use super::{BackfillError, FieldPair, Inputs, Progress, identity};
+use crate::archive::{Archive, ArchiveError, JobMark};
 use crate::clock::Micros;
 use crate::error::Kind;
-use crate::event::{EventBatch, OrgId, OrgRule};
+use crate::event::{OrgId, OrgRule};
 
 /// Chunks that wait to be decoded.
 const CHUNKS: usize = 2;
+/// The part of the memory for rows that one commit may take: its rows are there a second time,
+/// sorted, and once more as files.
+const COMMIT_SHARE: usize = 3;
+/// The part of the memory for rows from which on they are put aside.
+const SPILL_SHARE: usize = 2;
 /// Threads that decode.
 const DECODERS_MAX: usize = 8;
 /// Names that are claimed side by side.
@@ -48,6 +54,8 @@ pub struct Settings {
     pub rejects: Option<PathBuf>,
     /// Memory for rows that wait or are being committed.
     pub held_bytes_max: usize,
+    /// Where rows are put aside that memory has no room for.
+    pub spill_folder: PathBuf,
     /// The time by which events are judged.
     pub now: Micros,
 }
@@ -85,6 +93,18 @@ struct Done {
     accepted: usize,
     duplicates: usize,
     bytes: usize,
+    mark: Option<JobMark>,
+}
+
+/// How far the job is by what is committed.
+#[derive(Debug, Default)]
+struct Position {
+    /// The job's name in the table; none for a dry run.
+    job: Option<String>,
+    /// Rows before this one are in: an earlier run brought them.
+    skipped: u64,
+    /// What the table says.
+    marked: i64,
 }
 
 /// Rows on their way from inputs into an archive.
@@ -95,49 +115,73 @@ pub struct Job<'a> {
     progress: Arc<Progress>,
     held: Held,
     held_bytes_max: usize,
+    spill: Arc<Spill>,
     commit: Option<Commit<'a>>,
     committing_bytes: usize,
+    position: Position,
+    inputs: Option<Inputs>,
     rejects: Rejects,
     claimed: HashSet<String>,
     summary: Summary,
+    /// Nothing more is read.
     ended: bool,
+    /// All was read.
+    whole: bool,
 }
 
 impl<'a> Job<'a> {
     /// A job that has not begun. Without an archive it reads and checks only.
     ///
     /// # Errors
-    /// The file for rejected rows cannot be made, or the organisation's name clashes.
+    /// The file for rejected rows cannot be made, the organisation's name clashes, or the archive
+    /// cannot be read.
     pub async fn new(
         archive: Option<&'a Archive>,
+        inputs: Inputs,
         settings: Settings,
         progress: Arc<Progress>,
     ) -> Result<Self, BackfillError> {
-        let rejects = Rejects::create(settings.rejects.as_deref())?;
-        if let (Some(archive), OrgRule::Only(org)) = (archive, &settings.org_rule) {
-            archive.records().claim_org(org).await?;
-        }
         let Settings { org_rule, maps, defaults, held_bytes_max, now, .. } = settings;
         let shape = Shape { maps, defaults, org_rule };
+        let mut position = Position::default();
+        if let Some(archive) = archive {
+            if let OrgRule::Only(org) = &shape.org_rule {
+                archive.records().claim_org(org).await?;
+            }
+            let job = identity::of(&inputs, &shape);
+            position.marked = archive.job_position(&job).await?.unwrap_or_default();
+            position.skipped = u64::try_from(position.marked).unwrap_or_default();
+            position.job = Some(job);
+        }
         Ok(Self {
             archive,
             decoder: Arc::new(Decoder { shape, now, refused: Default::default() }),
             progress,
-            held: Held::default(),
+            held: Held::new(held_bytes_max / COMMIT_SHARE),
             held_bytes_max,
+            spill: Arc::new(Spill::new(settings.spill_folder)),
             commit: None,
             committing_bytes: 0,
-            rejects,
+            position,
+            inputs: Some(inputs),
+            rejects: Rejects::create(settings.rejects.as_deref())?,
             claimed: HashSet::new(),
             summary: Summary::default(),
             ended: false,
+            whole: false,
         })
+    }
+
+    /// How many rows an earlier run of the same job, which did not come to its end, has brought in.
+    pub fn done_before(&self) -> u64 {
+        self.position.skipped
     }
 
     /// Reads all inputs and commits their events, until the end or until `stop` is done; then the
     /// commit under way is finished, and what waits for another is left for the next run.
-    pub async fn run(mut self, inputs: Inputs, stop: impl Future<Output = ()>) -> Outcome {
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Outcome {
         let (mut stopped, mut error) = (false, None);
+        let inputs = self.inputs.take().unwrap_or_default();
         let decoded = self.decoded(inputs);
         if let Err(failed) = self.work(decoded, stop, &mut stopped, &mut error).await {
             error.get_or_insert(failed);
@@ -145,8 +189,26 @@ impl<'a> Job<'a> {
         if let Err(failed) = self.rejects.finish() {
             error.get_or_insert(failed);
         }
+        if error.is_none()
+            && !stopped
+            && let Err(failed) = self.finished().await
+        {
+            error.get_or_insert(failed);
+        }
         let (rejected, files) = (self.rejects.count, self.progress.files());
         Outcome { summary: Summary { rejected, files, ..self.summary }, stopped, error }
+    }
+
+    /// Says in the table that the job is done, where it says that it is not: a run after this one
+    /// looks for all events again.
+    async fn finished(&mut self) -> Result<(), BackfillError> {
+        let (Some(archive), Some(job)) = (self.archive, self.position.job.take()) else {
+            return Ok(());
+        };
+        if self.position.marked != 0 {
+            archive.submit_part(Vec::new(), Some(JobMark { job, position: 0 })).await?;
+        }
+        Ok(())
     }
 
     /// The inputs as decoded chunks, in order.
@@ -179,6 +241,7 @@ impl<'a> Job<'a> {
     ) -> Result<(), BackfillError> {
         let (mut decoded, mut stop) = (std::pin::pin!(decoded), std::pin::pin!(stop));
         loop {
+            self.make_room().await?;
             self.start_commit();
             let committing = self.commit.is_some();
             if self.ended && !committing {
@@ -192,9 +255,9 @@ impl<'a> Job<'a> {
                     (*stopped, self.ended) = (true, true);
                     self.held.clear();
                 }
-                done = next(&mut self.commit), if committing => self.committed(&done?),
+                done = next(&mut self.commit), if committing => self.committed(done?),
                 chunk = decoded.next(), if !self.ended && (room || !committing) => match chunk {
-                    None => self.ended = true,
+                    None => (self.ended, self.whole) = (true, true),
                     Some(Ok((chunk, decoded))) => self.take(&chunk, decoded).await?,
                     Some(Err(failed)) => {
                         *error = Some(failed);
@@ -215,15 +278,37 @@ impl<'a> Job<'a> {
             // A name in it clashes: those rows are refused, and for that read once more.
             (_, decoded) = decode(self.decoder.clone(), Ok(chunk.clone())).await?;
         }
+        let first = self.summary.read;
         self.progress.add_rows(decoded.rows);
         self.summary.read += decoded.rows;
         self.rejects.add(&decoded.rejects)?;
+        self.held.next_chunk();
+        let skipped = self.summary.read <= self.position.skipped;
         for (date, batch) in decoded.batches {
             if self.archive.is_none() {
                 self.summary.accepted += batch.len() as u64;
+            } else if skipped {
+                self.summary.duplicates += batch.len() as u64;
             } else {
-                self.held.add(date, batch);
+                self.held.add(date, batch, first);
             }
+        }
+        Ok(())
+    }
+
+    /// Puts rows aside where those of no date are worth a commit and memory is short.
+    async fn make_room(&mut self) -> Result<(), BackfillError> {
+        if !self.ended && self.is_short() {
+            self.start_commit();
+        }
+        if self.ended || !self.is_short() || self.held.has_ready(Need::Room) {
+            return Ok(());
+        }
+        for (date, batches) in self.held.unload() {
+            let spill = self.spill.clone();
+            let put = tokio::task::spawn_blocking(move || spill.put(&batches)).await;
+            let extent = put.map_err(|_| BackfillError::Internal("putting rows aside"))??;
+            self.held.unloaded(date, extent);
         }
         Ok(())
     }
@@ -250,20 +335,44 @@ impl<'a> Job<'a> {
         Ok(clash)
     }
 
+    fn is_short(&self) -> bool {
+        self.held.bytes() > self.held_bytes_max / SPILL_SHARE
+    }
+
     fn start_commit(&mut self) {
         let Some(archive) = self.archive.filter(|_| self.commit.is_none()) else { return };
-        let more = self.ended || self.held.bytes() > self.held_bytes_max / 2;
-        if let Some(load) = self.held.take(more) {
+        let need = match (self.ended, self.is_short()) {
+            (true, _) => Need::All,
+            (false, true) => Need::Room,
+            (false, false) => Need::Full,
+        };
+        if let Some(load) = self.held.take(need) {
             self.committing_bytes = load.bytes;
-            self.commit = Some(Box::pin(commit(archive, load)));
+            let (spill, mark) = (self.spill.clone(), self.mark());
+            self.commit = Some(Box::pin(commit(archive, spill, load, mark)));
         }
     }
 
-    fn committed(&mut self, done: &Done) {
+    /// How far the job will be after the commit that begins now; none if it will be done.
+    fn mark(&self) -> Option<JobMark> {
+        let done = self.whole && self.held.is_empty();
+        let job = self.position.job.clone().filter(|_| !done)?;
+        let row = self.held.first().unwrap_or(self.summary.read);
+        Some(JobMark { job, position: i64::try_from(row).ok()? })
+    }
+
+    fn committed(&mut self, done: Done) {
         self.commit = None;
         self.committing_bytes -= done.bytes;
         self.summary.accepted += done.accepted as u64;
         self.summary.duplicates += done.duplicates as u64;
+        // Where all were duplicates there was no commit.
+        if let Some(mark) = done.mark.filter(|_| done.accepted > 0) {
+            self.position.marked = mark.position;
+        }
+        if !self.held.has_unloaded() {
+            self.spill.clear();
+        }
     }
 }
 
@@ -287,15 +396,26 @@ async fn decode(
 }
 
 /// Commits a load. While storage is away it is tried again: what stands already is not added twice.
-async fn commit(archive: &Archive, load: Load) -> Result<Done, BackfillError> {
-    let Load { batches, bytes } = load;
-    let batch = tokio::task::spawn_blocking(move || EventBatch::concat(&batches)).await;
-    let batch = batch.map_err(|_| BackfillError::Internal("gathering events"))??;
+async fn commit(
+    archive: &Archive,
+    spill: Arc<Spill>,
+    load: Load,
+    mark: Option<JobMark>,
+) -> Result<Done, BackfillError> {
+    let Load { batches, extents, bytes, .. } = load;
+    let restored = tokio::task::spawn_blocking(move || {
+        let restored = extents.iter().map(|extent| spill.get(extent));
+        restored.collect::<Result<Vec<_>, _>>()
+    });
+    let restored = restored.await.map_err(|_| BackfillError::Internal("gathering events"))??;
+    // Of one date, those that were put aside came first.
+    let batches: Vec<_> = restored.into_iter().flatten().chain(batches).collect();
     let mut pauses = PAUSES.into_iter();
     loop {
-        let error = match archive.submit(batch.clone()).await {
+        let error = match archive.submit_part(batches.clone(), mark.clone()).await {
             Ok(done) => {
-                return Ok(Done { accepted: done.accepted, duplicates: done.duplicates, bytes });
+                let (accepted, duplicates) = (done.accepted, done.duplicates);
+                return Ok(Done { accepted, duplicates, bytes, mark });
             }
             Err(error) => error,
         };

@@ -21,6 +21,7 @@ mod decode;
 mod error;
 mod format;
 mod held;
+mod identity;
 mod inputs;
 mod job;
 mod progress;
@@ -28,6 +29,7 @@ mod read;
 mod rejects;
 mod shape;
 mod source;
+mod spill;
 mod time;
 
 pub use self::error::BackfillError;

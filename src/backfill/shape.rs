@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sha2::{Digest as _, Sha256};
 
 use super::time::utc;
-use crate::event::{FieldValue, OrgRule, excerpt};
+use crate::event::{FieldValue, OrgRule, Slots, excerpt};
 use crate::ingest;
 
 /// The fields that tokenlake knows; all else is an attribute.
@@ -53,6 +53,12 @@ pub(super) struct Shape {
 pub(super) struct Origin<'a> {
     pub(super) identity: &'a str,
     pub(super) index: u64,
+}
+
+impl std::fmt::Display for FieldPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.field, self.other)
+    }
 }
 
 impl FieldPair {
@@ -129,6 +135,40 @@ impl Shape {
             fields.push((Cow::Borrowed("event_id"), id));
         }
         Ok(fields)
+    }
+
+    /// As [`Shape::fields`], of a row that was read in its plain form; false if it takes more than
+    /// this.
+    pub(super) fn complete<'r>(
+        &'r self,
+        slots: &mut Slots<'r>,
+        origin: Origin<'_>,
+        row: &[u8],
+    ) -> bool {
+        if !self.maps.is_empty() {
+            return false;
+        }
+        for FieldPair { field, other } in &self.defaults {
+            slots.set_default(field, FieldValue::Text(Cow::Borrowed(other)));
+        }
+        if let Some(FieldValue::Text(text)) = slots.get("ts")
+            && let Some(time) = utc(text)
+        {
+            slots.replace("ts", FieldValue::Text(Cow::Owned(time)));
+        }
+        let foreign = match (&self.org_rule, slots.get("org_id")) {
+            (OrgRule::Only(org), Some(FieldValue::Text(sent))) => sent != org.as_str(),
+            _ => false,
+        };
+        // Attributes as text may be JSON.
+        if foreign || matches!(slots.get("attributes"), Some(FieldValue::Text(_))) {
+            return false;
+        }
+        if slots.get("event_id").is_none() {
+            let id = FieldValue::Text(Cow::Owned(derived_id(origin, &[row])));
+            slots.replace("event_id", id);
+        }
+        true
     }
 
     /// Adds a column's value as the fields that are taken from it. Where a field is taken from

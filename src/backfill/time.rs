@@ -1,8 +1,14 @@
 //! Times as files have them: without a zone they are UTC.
 
+use crate::event::time::plain;
+
 /// The time as RFC 3339, where it has that form but for a space, a short offset, ` UTC`, or no
 /// zone; `None` for all else, which is judged as it is.
 pub(super) fn utc(text: &str) -> Option<String> {
+    // The usual form needs no other.
+    if plain(text).is_some() {
+        return None;
+    }
     let text = text.trim();
     let (date, time) = match text.split_at_checked(10)? {
         (date, "") => (date, "00:00:00"),
@@ -62,7 +68,8 @@ mod tests {
             "2023-11-16T23:45:46.68059+05:30",
             "2023-11-16T18:15:46.68059Z",
         ] {
-            assert_eq!(from_text(&utc(text).unwrap()), Ok(at), "{text}");
+            let settled = utc(text).unwrap_or(text.to_owned());
+            assert_eq!(from_text(&settled), Ok(at), "{text}");
         }
         assert_eq!(utc("2023-11-16").as_deref(), Some("2023-11-16T00:00:00Z"));
         for text in ["", "now", "1700158546.68", "16.11.2023 18:15", "2023-11-16x"] {

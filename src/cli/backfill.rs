@@ -55,11 +55,18 @@ pub(super) async fn run(
         defaults: args.default,
         rejects: args.rejects,
         held_bytes_max: memory / 2,
+        spill_folder: std::env::temp_dir(),
         now: open::clock().now(),
     };
-    let job = Job::new(app.as_ref().map(App::archive), settings, progress.clone()).await?;
-    let shown = show(progress, inputs.bytes());
-    let outcome = job.run(inputs, stopped).await;
+    let shown = show(progress.clone(), inputs.bytes());
+    let job = Job::new(app.as_ref().map(App::archive), inputs, settings, progress).await?;
+    if job.done_before() > 0 {
+        let rows = job.done_before();
+        print_note(&format!(
+            "going on after row {rows}: an earlier run brought in what comes before"
+        ));
+    }
+    let outcome = job.run(stopped).await;
     drop(shown);
     if let Some(app) = &app {
         close(app, &outcome).await;

@@ -30,6 +30,9 @@ impl<'f> Attributes<'f> {
         unnamed: &[&'f (Cow<'f, str>, FieldValue<'f>)],
     ) -> Self {
         let mut attributes = Self::default();
+        if explicit.is_empty() && unnamed.is_empty() {
+            return attributes;
+        }
         let mut taken = HashSet::new();
         for (key, value) in explicit.iter().chain(unnamed.iter().copied()) {
             let Some(text) = value.attribute_text() else { continue };

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::columns::Columns;
 use super::row::{Row, TEXT_BYTES_MAX};
+use super::slots::Slots;
 use super::{Decoded, EventBatch, EventError, FieldValue, OrgRule, Rejection};
 use crate::clock::Micros;
 
@@ -15,9 +16,15 @@ const BATCH_TEXT_BYTES_MAX: usize = i32::MAX as usize;
 pub struct EventBatchBuilder {
     org_rule: OrgRule,
     now: Micros,
+    taken: Taken,
+    rejections: Vec<Rejection>,
+}
+
+/// The events that hold every rule.
+#[derive(Debug)]
+struct Taken {
     columns: Columns,
     indices: Vec<u32>,
-    rejections: Vec<Rejection>,
     attributes_dropped: u64,
     text_bytes: usize,
 }
@@ -25,14 +32,21 @@ pub struct EventBatchBuilder {
 impl EventBatchBuilder {
     /// A builder for events that arrive at `now`, which becomes their `ingested_at`.
     pub fn new(org_rule: OrgRule, now: Micros) -> Self {
+        Self::with_capacity(org_rule, now, 0)
+    }
+
+    /// As [`EventBatchBuilder::new`], with room for so many events.
+    pub fn with_capacity(org_rule: OrgRule, now: Micros, events: usize) -> Self {
         Self {
             org_rule,
             now,
-            columns: Columns::new(),
-            indices: Vec::new(),
+            taken: Taken {
+                columns: Columns::with_capacity(events),
+                indices: Vec::with_capacity(events),
+                attributes_dropped: 0,
+                text_bytes: 0,
+            },
             rejections: Vec::new(),
-            attributes_dropped: 0,
-            text_bytes: 0,
         }
     }
 
@@ -56,12 +70,16 @@ impl EventBatchBuilder {
 
     /// The batch of all events taken, and everything that was refused.
     pub fn finish(self) -> Result<Decoded, EventError> {
-        let record_batch = self.columns.finish(self.now)?;
-        Ok(Decoded {
-            batch: EventBatch::new(record_batch, self.indices),
-            rejections: self.rejections,
-            attributes_dropped: self.attributes_dropped,
-        })
+        let Taken { columns, indices, attributes_dropped, .. } = self.taken;
+        let batch = EventBatch::new(columns.finish(self.now)?, indices);
+        Ok(Decoded { batch, rejections: self.rejections, attributes_dropped })
+    }
+
+    /// Takes one event whole and says true; false if it breaks a rule. [`EventBatchBuilder::push`]
+    /// tells which.
+    pub fn push_slots(&mut self, index: usize, slots: &Slots<'_>) -> bool {
+        let row = Row::check_named(&slots.named(), &self.org_rule, self.now);
+        row.and_then(|row| self.taken.append(index, &row)).is_ok()
     }
 
     fn try_push(
@@ -69,12 +87,17 @@ impl EventBatchBuilder {
         index: usize,
         fields: &[(Cow<'_, str>, FieldValue<'_>)],
     ) -> Result<(), String> {
-        let row = Row::check(fields, &self.org_rule, self.now)?;
+        self.taken.append(index, &Row::check(fields, &self.org_rule, self.now)?)
+    }
+}
+
+impl Taken {
+    fn append(&mut self, index: usize, row: &Row<'_>) -> Result<(), String> {
         let text_bytes = self.text_bytes.saturating_add(row.text_bytes());
         let position = u32::try_from(index).ok().filter(|_| text_bytes <= BATCH_TEXT_BYTES_MAX);
         let position = position.ok_or("no room in this request; send the event in another")?;
         // Nothing can fail from here on, so that all columns keep the same length.
-        self.columns.append(&row);
+        self.columns.append(row);
         self.indices.push(position);
         self.text_bytes = text_bytes;
         self.attributes_dropped = self.attributes_dropped.saturating_add(row.attributes.dropped);

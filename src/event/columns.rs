@@ -15,6 +15,11 @@ use super::row::{Row, Tokens};
 use super::schema::{attribute_entries, cost_type, schema, timestamp_type};
 use crate::clock::Micros;
 
+/// Bytes of a usual id.
+const ID_BYTES: usize = 36;
+/// Bytes of a usual name.
+const NAME_BYTES: usize = 8;
+
 /// The columns of [`schema()`] in the making.
 #[derive(Debug)]
 pub(super) struct Columns {
@@ -31,17 +36,20 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) fn new() -> Self {
+    /// Columns with room for so many rows.
+    pub(super) fn with_capacity(rows: usize) -> Self {
+        let text = |bytes: usize| StringBuilder::with_capacity(rows, rows * bytes);
+        let times = TimestampMicrosecondBuilder::with_capacity(rows);
         Self {
-            event_id: StringBuilder::new(),
-            org_id: StringBuilder::new(),
-            event_type: StringBuilder::new(),
-            ts: TimestampMicrosecondBuilder::new().with_data_type(timestamp_type()),
-            provider: StringBuilder::new(),
-            model: StringBuilder::new(),
-            tokens: TokenColumns::default(),
-            cost_usd: Decimal128Builder::new().with_data_type(cost_type()),
-            source: StringBuilder::new(),
+            event_id: text(ID_BYTES),
+            org_id: text(NAME_BYTES),
+            event_type: text(NAME_BYTES),
+            ts: times.with_data_type(timestamp_type()),
+            provider: text(NAME_BYTES),
+            model: text(NAME_BYTES),
+            tokens: TokenColumns::with_capacity(rows),
+            cost_usd: Decimal128Builder::with_capacity(rows).with_data_type(cost_type()),
+            source: text(NAME_BYTES),
             attributes: AttributeColumn::default(),
         }
     }
@@ -81,7 +89,7 @@ impl Columns {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct TokenColumns {
     input: Int64Builder,
     output: Int64Builder,
@@ -91,6 +99,17 @@ struct TokenColumns {
 }
 
 impl TokenColumns {
+    fn with_capacity(rows: usize) -> Self {
+        let numbers = || Int64Builder::with_capacity(rows);
+        Self {
+            input: numbers(),
+            output: numbers(),
+            cached_input: numbers(),
+            cache_write: numbers(),
+            reasoning: numbers(),
+        }
+    }
+
     fn append(&mut self, tokens: &Tokens) {
         self.input.append_value(tokens.input);
         self.output.append_value(tokens.output);

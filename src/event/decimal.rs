@@ -37,6 +37,9 @@ pub(super) enum Rest {
 /// Enough for every range in use, and any such number fits an `i128`.
 const DIGITS_MAX: i64 = 38;
 
+/// Digits that any `u64` and any `i64` has room for.
+const PLAIN_DIGITS_MAX: usize = 18;
+
 /// Exponents are held within this: far beyond any range in use whatever the number of digits, and
 /// far from the ends of `i64`.
 const EXPONENT_MAX: i64 = 1 << 60;
@@ -121,6 +124,17 @@ impl<'a> Decimal<'a> {
         };
         tail(self.whole, position) || tail(self.fraction, position - length(self.whole))
     }
+}
+
+/// The number that a text of nothing but a few digits is: by far the most usual form.
+pub(super) fn plain_digits(text: &str) -> Option<u64> {
+    if text.is_empty() || text.len() > PLAIN_DIGITS_MAX {
+        return None;
+    }
+    text.bytes().try_fold(0_u64, |sum, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| sum * 10 + u64::from(digit))
+    })
 }
 
 /// A slice is never longer than `isize::MAX`, so this is exact.

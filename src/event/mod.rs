@@ -16,6 +16,8 @@ mod org;
 mod row;
 mod scaled;
 mod schema;
+mod slots;
+mod stored;
 pub mod time;
 
 pub use attributes::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX};
@@ -26,6 +28,7 @@ pub use org::{InvalidOrgId, OrgId, OrgRule};
 pub use row::{TEXT_BYTES_MAX, TOKENS_MAX};
 pub use scaled::format_scaled;
 pub use schema::schema;
+pub use slots::Slots;
 
 pub(crate) use field::excerpt;
 

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use thiserror::Error;
 
-use super::decimal::{Decimal, Rest};
+use super::decimal::{Decimal, Rest, plain_digits};
 use super::scaled::format_scaled;
 
 /// Decimal places of a cost.
@@ -15,6 +15,9 @@ pub const UNITS_PER_DOLLAR: i128 = 1_000_000_000_000;
 
 /// A cost is below this many units: a million dollars.
 pub const COST_MAX: i128 = 1_000_000 * UNITS_PER_DOLLAR;
+
+/// Digits of the dollars of any cost.
+const WHOLE_DIGITS: usize = 6;
 
 /// Why a text is no cost.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -35,6 +38,9 @@ pub enum InvalidMoney {
 /// `text` is a JSON number, or the same with a leading `+` or white space around it. Digits past
 /// the twelfth place are rounded half to even, exactly; the range holds for the rounded value.
 pub fn parse_decimal(text: &str) -> Result<i128, InvalidMoney> {
+    if let Some(units) = parse_plain(text) {
+        return Ok(units);
+    }
     let decimal = Decimal::parse(text).ok_or(InvalidMoney::NotDecimal)?;
     let scaled = decimal.scaled(i64::from(PLACES));
     let units = scaled.units.map(|units| match scaled.rest {
@@ -48,6 +54,18 @@ pub fn parse_decimal(text: &str) -> Result<i128, InvalidMoney> {
         Some(units) if units < COST_MAX => Ok(units),
         _ => Err(InvalidMoney::TooLarge),
     }
+}
+
+/// The usual form: a few digits, a point, and no more places than are kept.
+fn parse_plain(text: &str) -> Option<i128> {
+    let (whole, fraction) = text.split_once('.')?;
+    if whole.len() > WHOLE_DIGITS {
+        return None;
+    }
+    let missing = usize::from(PLACES.unsigned_abs()).checked_sub(fraction.len())?;
+    let scale = 10_u64.pow(u32::try_from(missing).ok()?);
+    let dollar = 10_u64.pow(u32::from(PLACES.unsigned_abs()));
+    Some(i128::from(plain_digits(whole)? * dollar + plain_digits(fraction)? * scale))
 }
 
 /// Writes units of 10^-12 dollars as dollars in full: `0.1`, `12`, `-0.000000000001`.
@@ -174,6 +192,8 @@ mod tests {
         ) {
             let text = format!("{whole}.{fraction}e{exponent}");
             prop_assert_eq!(parse_decimal(&text), by_long_hand(&whole, &fraction, exponent));
+            let text = format!("{whole}.{fraction}");
+            prop_assert_eq!(parse_decimal(&text), by_long_hand(&whole, &fraction, 0));
         }
 
         #[test]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::attributes::Attributes;
-use super::decimal::{Decimal, Rest};
+use super::decimal::{Decimal, Rest, plain_digits};
 use super::{FieldValue, OrgRule, money, org, time};
 use crate::clock::Micros;
 
@@ -47,7 +47,15 @@ impl<'f> Row<'f> {
         org_rule: &'f OrgRule,
         now: Micros,
     ) -> Result<Self, String> {
-        let named = Named::sort(fields)?;
+        Self::check_named(&Named::sort(fields)?, org_rule, now)
+    }
+
+    /// As [`Row::check`], of values that are sorted by column already.
+    pub(super) fn check_named(
+        named: &Named<'f>,
+        org_rule: &'f OrgRule,
+        now: Micros,
+    ) -> Result<Self, String> {
         let event_id = text("event_id", named.event_id)?.ok_or("event_id: missing")?;
         let event_type = text("event_type", named.event_type)?.unwrap_or("api_call");
         Ok(Self {
@@ -57,7 +65,7 @@ impl<'f> Row<'f> {
             ts: timestamp(named.ts, now)?,
             provider: label("provider", named.provider)?,
             model: label("model", named.model)?,
-            tokens: Tokens::check(&named)?,
+            tokens: Tokens::check(named)?,
             cost_usd: cost(named.cost_usd)?,
             source: label("source", named.source)?,
             attributes: Attributes::collect(explicit(named.attributes)?, &named.unnamed),
@@ -88,22 +96,22 @@ impl Tokens {
 
 /// The fields of one event by column; what is null is absent.
 #[derive(Default)]
-struct Named<'f> {
-    event_id: Option<&'f FieldValue<'f>>,
-    org_id: Option<&'f FieldValue<'f>>,
-    event_type: Option<&'f FieldValue<'f>>,
-    ts: Option<&'f FieldValue<'f>>,
-    provider: Option<&'f FieldValue<'f>>,
-    model: Option<&'f FieldValue<'f>>,
-    input: Option<&'f FieldValue<'f>>,
-    output: Option<&'f FieldValue<'f>>,
-    cached_input: Option<&'f FieldValue<'f>>,
-    cache_write: Option<&'f FieldValue<'f>>,
-    reasoning: Option<&'f FieldValue<'f>>,
-    cost_usd: Option<&'f FieldValue<'f>>,
-    source: Option<&'f FieldValue<'f>>,
-    attributes: Option<&'f FieldValue<'f>>,
-    unnamed: Vec<&'f Entry<'f>>,
+pub(super) struct Named<'f> {
+    pub(super) event_id: Option<&'f FieldValue<'f>>,
+    pub(super) org_id: Option<&'f FieldValue<'f>>,
+    pub(super) event_type: Option<&'f FieldValue<'f>>,
+    pub(super) ts: Option<&'f FieldValue<'f>>,
+    pub(super) provider: Option<&'f FieldValue<'f>>,
+    pub(super) model: Option<&'f FieldValue<'f>>,
+    pub(super) input: Option<&'f FieldValue<'f>>,
+    pub(super) output: Option<&'f FieldValue<'f>>,
+    pub(super) cached_input: Option<&'f FieldValue<'f>>,
+    pub(super) cache_write: Option<&'f FieldValue<'f>>,
+    pub(super) reasoning: Option<&'f FieldValue<'f>>,
+    pub(super) cost_usd: Option<&'f FieldValue<'f>>,
+    pub(super) source: Option<&'f FieldValue<'f>>,
+    pub(super) attributes: Option<&'f FieldValue<'f>>,
+    pub(super) unnamed: Vec<&'f Entry<'f>>,
 }
 
 impl<'f> Named<'f> {
@@ -155,9 +163,17 @@ fn filled<'f>(column: &str, text: &'f str) -> Result<&'f str, String> {
 
 /// Text that is trimmed, and absent when nothing is left.
 fn label<'f>(column: &str, value: Option<&'f FieldValue<'f>>) -> Result<Option<&'f str>, String> {
-    match text(column, value)?.map(str::trim) {
+    match text(column, value)?.map(trimmed) {
         None | Some("") => Ok(None),
         Some(text) => limited(column, text).map(Some),
+    }
+}
+
+/// As `trim`, which takes its time for texts that have nothing to trim.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim(),
     }
 }
 
@@ -201,7 +217,14 @@ fn timestamp(value: Option<&FieldValue<'_>>, now: Micros) -> Result<Micros, Stri
 fn tokens(column: &str, value: Option<&FieldValue<'_>>) -> Result<Option<i64>, String> {
     let Some(value) = value else { return Ok(None) };
     let decimal = match value {
-        FieldValue::Text(text) | FieldValue::Number(text) => Decimal::parse(text),
+        FieldValue::Text(text) | FieldValue::Number(text) => {
+            if let Some(count) = plain_digits(text).and_then(|count| i64::try_from(count).ok())
+                && count <= TOKENS_MAX
+            {
+                return Ok(Some(count));
+            }
+            Decimal::parse(text)
+        }
         _ => None,
     };
     let count = decimal.filter(|decimal| !decimal.is_negative()).and_then(|decimal| {

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use thiserror::Error;
 
-use super::decimal::Decimal;
+use super::decimal::{Decimal, plain_digits};
 use crate::clock::{Micros, SECOND};
 
 /// The earliest time taken: 2015-01-01T00:00:00Z.
@@ -31,13 +31,82 @@ pub enum InvalidTime {
 
 /// Reads RFC 3339 text with an offset; digits past the microsecond are cut. Any year is taken.
 pub fn from_text(text: &str) -> Result<Micros, InvalidTime> {
+    if let Some(time) = plain(text) {
+        return Ok(time);
+    }
     let time = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTime::NotRfc3339)?;
     Ok(time.timestamp_micros())
+}
+
+/// Reads the usual form, `2026-01-02T03:04:05.678Z` with any fraction or none; `None` for all other
+/// text, good or bad.
+pub fn plain(text: &str) -> Option<Micros> {
+    let (date, rest) = text.as_bytes().split_first_chunk::<10>()?;
+    let (clock, rest) = rest.split_first_chunk::<9>()?;
+    let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2] = *date else { return None };
+    let [b'T', h1, h2, b':', m1, m2, b':', s1, s2] = *clock else { return None };
+    let (century, of_century) = (pair(y1, y2)?, pair(y3, y4)?);
+    let (month, day) = (pair(mo1, mo2)?, pair(d1, d2)?);
+    let (hour, minute, second) = (pair(h1, h2)?, pair(m1, m2)?, pair(s1, s2)?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days(century * 100 + of_century, month, day)?;
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    Some(seconds * SECOND + fraction(rest)?)
+}
+
+/// The number of two digits.
+fn pair(tens: u8, ones: u8) -> Option<i64> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
+}
+
+/// Days since 1970 of a date from then on (Hinnant's `days_from_civil`).
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if year < 1970 || day < 1 || day > last {
+        return None;
+    }
+    let year = year - i64::from(month <= 2);
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let of_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+    Some(era * 146_097 + of_era - 719_468)
+}
+
+/// Microseconds of what stands after the seconds: `Z`, or a point and digits before it.
+fn fraction(rest: &[u8]) -> Option<Micros> {
+    let digits = match rest {
+        b"Z" => return Some(0),
+        [b'.', digits @ .., b'Z'] if !digits.is_empty() => digits,
+        _ => return None,
+    };
+    let mut scale = SECOND;
+    digits.iter().try_fold(0, |sum, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        scale /= 10;
+        (digit < 10).then(|| sum + i64::from(digit) * scale)
+    })
 }
 
 /// Reads a number of seconds since 1970 (below 1e11), milliseconds (below 1e14), microseconds
 /// (below 1e17) or nanoseconds, given as decimal text; what is finer than a microsecond is cut.
 pub fn from_number(text: &str) -> Result<Micros, InvalidTime> {
+    if let Some(number) = plain_digits(text).and_then(|number| i64::try_from(number).ok()) {
+        return Ok(match number {
+            0..100_000_000_000 => number * SECOND,
+            100_000_000_000..100_000_000_000_000 => number * (SECOND / 1_000),
+            100_000_000_000_000..100_000_000_000_000_000 => number,
+            _ => number / 1_000,
+        });
+    }
     let decimal = Decimal::parse(text).ok_or(InvalidTime::NotDecimal)?;
     if decimal.is_negative() {
         return Err(InvalidTime::TooEarly);
@@ -144,6 +213,16 @@ mod tests {
             prop_assert_eq!(from_number(&format!("{}.{:03}", micros / 1000, micros % 1000)), Ok(micros));
             prop_assert_eq!(from_number(&micros.to_string()), Ok(micros));
             prop_assert_eq!(from_number(&format!("{micros}789")), Ok(micros));
+        }
+
+        #[test]
+        fn the_usual_form_is_read_as_any_other(
+            year in 1900..2200_i32, month in 0..14_u32, day in 0..33_u32, clock in "[0-2][0-9]:[0-6][0-9]:[0-6][0-9]",
+            fraction in "|\\.[0-9]{0,12}", zone in "Z|Z|z|",
+        ) {
+            let text = format!("{year}-{month:02}-{day:02}T{clock}{fraction}{zone}");
+            let chronos = DateTime::parse_from_rfc3339(&text).map(|time| time.timestamp_micros());
+            prop_assert_eq!(from_text(&text).ok(), chronos.ok(), "{}", text);
         }
 
         #[test]

@@ -10,6 +10,7 @@ mod cloudevents;
 mod content;
 mod error;
 mod json;
+mod json_plain;
 mod json_text;
 mod ndjson;
 
@@ -22,7 +23,7 @@ pub use error::IngestError;
 use std::borrow::Cow;
 
 use crate::clock::Micros;
-use crate::event::{EventBatchBuilder, FieldValue, OrgRule};
+use crate::event::{EventBatchBuilder, FieldValue, OrgRule, Slots};
 
 /// Events that one request can hold.
 ///
@@ -62,6 +63,12 @@ pub fn decode(
 /// What is wrong with it, if it is no object or has a name twice.
 pub fn fields(event: &str) -> Result<Vec<(Cow<'_, str>, FieldValue<'_>)>, String> {
     json::fields(event.trim()).map_err(|unreadable| unreadable.error)
+}
+
+/// Fills `slots` with the values of the event in the JSON text `event`, as [`fields`] finds them, if
+/// it is of the plain form that most have; false for all else, which may be good or bad.
+pub fn fill_plain<'a>(event: &'a [u8], slots: &mut Slots<'a>) -> bool {
+    json_plain::fill(event, slots)
 }
 
 #[cfg(test)]

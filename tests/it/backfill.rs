@@ -2,6 +2,7 @@
 
 mod formats;
 mod kills;
+mod resume;
 mod rows;
 
 use std::path::{Path, PathBuf};

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use object_store::ObjectStore;
+use tokenlake::app::Settings;
+use tokenlake::archive::WriterSettings;
 use tokenlake::clock::DAY;
 use tokenlake::error::Kind;
 
 use crate::stores::{Fault, FaultyStore, Op, Verb};
 use crate::support::app::{
-    ACME, NOON, TestApp, data_files, events, log_entry, memory, paths, requests, verified,
+    ACME, NOON, TestApp, data_files, events, log_entry, memory, paths, requests, settings, verified,
 };
 
 const CONFLICTS: &str = "tokenlake_commit_conflicts_total";
@@ -171,4 +173,40 @@ async fn an_entry_that_may_not_be_synced_is_put_until_it_is() {
     assert_eq!(TestApp::open(&store).await.sent(&events(0..3)).await, (3, 0));
     assert_eq!(puts.load(Ordering::SeqCst), 2);
     assert_eq!(verified(&inner).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_commit_beside_one_who_never_pauses_looks_at_what_came_and_no_more() {
+    const BEFORE: usize = 40;
+    const READS: &str = "tokenlake_dedupe_file_reads_total";
+    let store = memory();
+    let early = TestApp::open(&store).await;
+    for file in 0..BEFORE {
+        early.sent(&events([format!("before-{file}")])).await;
+    }
+    // No memory for ids: all files of the date are asked.
+    let writer = WriterSettings { dedupe_bytes_max: 0, ..WriterSettings::default() };
+    let late = TestApp::try_open(&store, Settings { writer, ..settings() }).await.unwrap();
+    let done = AtomicBool::new(false);
+    let large = events((0..10_000).map(|id| id.to_string()));
+    let (sent, came) = tokio::join!(
+        async {
+            let sent = late.sent(&large).await;
+            done.store(true, Ordering::SeqCst);
+            sent
+        },
+        async {
+            let (mut commits, mut new) = (0, 0);
+            while !done.load(Ordering::SeqCst) {
+                // One of theirs, and one of nobody else's.
+                new += early.sent(&events([commits.to_string(), format!("x{commits}")])).await.0;
+                commits += 1;
+            }
+            (commits, new)
+        }
+    );
+    assert_eq!(sent.0 + sent.1, large.len());
+    let reads = usize::try_from(late.telemetry(READS)).unwrap();
+    assert!(reads <= BEFORE + came.0, "{reads} reads beside {} commits", came.0);
+    assert_eq!(verified(&store).await, (BEFORE + sent.0 + came.1) as u64);
 }

@@ -64,6 +64,7 @@ fn all(format: Format, bytes: &[u8]) -> u64 {
         format,
         coding: Coding::Plain,
         bytes: bytes.len() as u64,
+        changed: String::new(),
     });
     let shape = Shape { maps: Vec::new(), defaults: Vec::new(), org_rule: OrgRule::Own };
     let decoder = Decoder { shape, now: 1_770_000_000_000_000, refused: Default::default() };

@@ -15,6 +15,8 @@ use crate::support::{client, poll};
 
 const ROWS: usize = 40_000;
 const KILLS: u64 = 5;
+/// Rows and kills of a longer run, as `2000000,20`; it needs as many seconds as it has 50,000 rows.
+const SIZE: &str = "TOKENLAKE_TEST_KILLS";
 const DATES: usize = 3;
 
 fn start(archive: &Path, args: &[&str]) -> Child {
@@ -48,13 +50,24 @@ fn watch(url: &str, key: &str, stop: &AtomicBool) {
     }
 }
 
+/// Rows, kills, and the memory that makes the job commit often.
+fn size() -> (usize, u64, &'static str) {
+    match std::env::var(SIZE) {
+        Err(_) => (ROWS, KILLS, "4MiB"),
+        Ok(size) => {
+            let (rows, kills) = size.split_once(',').expect("it is ROWS,KILLS");
+            (rows.parse().unwrap(), kills.parse().unwrap(), "64MiB")
+        }
+    }
+}
+
 #[test]
 fn a_job_that_is_killed_and_run_again_is_exact_beside_a_server() {
     let (archive, folder) = (tempdir().unwrap(), tempdir().unwrap());
-    let lines: Vec<_> = (0..ROWS).map(|id| line(id, id % DATES)).collect();
+    let (rows, kills, memory) = size();
+    let lines: Vec<_> = (0..rows).map(|id| line(id, id % DATES)).collect();
     let input = file(folder.path(), "a.ndjson", lines.join("\n"));
-    // So little memory that it commits often.
-    let args = ["--org", "acme", "--memory", "4MiB", &input];
+    let args = ["--org", "acme", "--memory", memory, &input];
     let key = key(archive.path(), "acme");
     let server = Server::start(archive.path());
     let (events, metrics) = (server.url("/v1/events"), server.url("/metrics"));
@@ -63,7 +76,7 @@ fn a_job_that_is_killed_and_run_again_is_exact_beside_a_server() {
         let sent = scope.spawn(|| send(&events, &key, &stop));
         let watched = scope.spawn(|| watch(&metrics, &key, &stop));
         let mut random = Random(4);
-        for _ in 0..KILLS {
+        for _ in 0..kills {
             let mut job = start(archive.path(), &args);
             std::thread::sleep(Duration::from_millis(100 + random.below(900)));
             job.kill().unwrap();
@@ -71,16 +84,16 @@ fn a_job_that_is_killed_and_run_again_is_exact_beside_a_server() {
         }
         let last = done(archive.path(), &args);
         let count = |name: &str| last[name].as_u64().unwrap();
-        assert_eq!(count("accepted") + count("duplicates"), ROWS as u64, "{last}");
+        assert_eq!(count("accepted") + count("duplicates"), rows as u64, "{last}");
         stop.store(true, Ordering::SeqCst);
         watched.join().unwrap();
         sent.join().unwrap()
     });
-    let rows = ROWS as u64;
-    assert_eq!(done(archive.path(), &args), counts(rows, 0, rows, 0, 1));
+    let all = rows as u64;
+    assert_eq!(done(archive.path(), &args), counts(all, 0, all, 0, 1));
     let series = scrape(&server, &key);
     let labels = r#"{provider="openai",model="gpt-4o",org_id="acme"}"#;
-    let total = ROWS + sent;
+    let total = rows + sent;
     assert_eq!(series[&format!("llm_requests_total{labels}")], total.to_string());
     verified(archive.path(), total);
 }

@@ -1,0 +1,122 @@
+//! Rows that memory has no room for, in a file without a name: it vanishes with the process,
+//! however that ends.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Error, Read, Result, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+use parking_lot::Mutex;
+
+use super::BackfillError;
+use crate::event::EventBatch;
+
+/// Written and read at once.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// A file of batches.
+#[derive(Debug)]
+pub(super) struct Spill {
+    folder: PathBuf,
+    place: Mutex<Option<Place>>,
+}
+
+#[derive(Debug)]
+struct Place {
+    file: std::sync::Arc<File>,
+    end: u64,
+}
+
+/// Where some batches lie in the file.
+#[derive(Debug)]
+pub(super) struct Extent {
+    start: u64,
+    end: u64,
+    crc: u32,
+}
+
+impl Spill {
+    /// A file in this folder, made when it is needed.
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder, place: Mutex::new(None) }
+    }
+
+    /// Writes batches. Blocks; one caller at a time.
+    pub(super) fn put(&self, batches: &[EventBatch]) -> std::result::Result<Extent, BackfillError> {
+        let failed = |source| BackfillError::Spill { folder: self.folder.clone(), source };
+        let mut place = self.place.lock();
+        let known = match place.take() {
+            Some(known) => known,
+            None => {
+                let file = tempfile::tempfile_in(&self.folder).map_err(failed)?;
+                Place { file: file.into(), end: 0 }
+            }
+        };
+        let Place { file, end } = place.insert(known);
+        let part = Part { file, at: *end, left: u64::MAX, crc: crc32fast::Hasher::new() };
+        let mut buffer = BufWriter::with_capacity(BUFFER_BYTES, part);
+        EventBatch::store(batches, &mut buffer)?;
+        buffer.flush().map_err(failed)?;
+        let part = buffer.into_inner().map_err(|error| failed(error.into_error()))?;
+        let (start, crc) = (*end, part.crc.finalize());
+        *end = part.at;
+        Ok(Extent { start, end: part.at, crc })
+    }
+
+    /// Reads batches back. Blocks.
+    pub(super) fn get(
+        &self,
+        extent: &Extent,
+    ) -> std::result::Result<Vec<EventBatch>, BackfillError> {
+        let failed = |source| BackfillError::Spill { folder: self.folder.clone(), source };
+        let file = self.place.lock().as_ref().map(|place| place.file.clone());
+        let file = file.ok_or_else(|| failed(Error::other("the file is gone")))?;
+        let left = extent.end - extent.start;
+        let part = Part { file: &file, at: extent.start, left, crc: crc32fast::Hasher::new() };
+        let mut buffer = BufReader::with_capacity(BUFFER_BYTES, part);
+        let batches = EventBatch::restore(&mut buffer)?;
+        std::io::copy(&mut buffer, &mut std::io::sink()).map_err(failed)?;
+        if buffer.into_inner().crc.finalize() != extent.crc {
+            return Err(failed(Error::other("what was written is not what is read")));
+        }
+        Ok(batches)
+    }
+
+    /// Gives the disk its room back, when nothing that was put is wanted any more.
+    pub(super) fn clear(&self) {
+        *self.place.lock() = None;
+    }
+}
+
+/// A part of the file, written or read from its start to its end.
+struct Part<'a> {
+    file: &'a File,
+    at: u64,
+    left: u64,
+    crc: crc32fast::Hasher,
+}
+
+impl std::io::Write for Part<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        let count = self.file.write_at(bytes, self.at)?;
+        self.crc.update(bytes.get(..count).unwrap_or_default());
+        self.at += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Part<'_> {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        let end = into.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let into = into.get_mut(..end).unwrap_or_default();
+        let count = self.file.read_at(into, self.at)?;
+        self.crc.update(into.get(..count).unwrap_or_default());
+        self.at += count as u64;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,256 @@
+//! Events in the form that most have: one flat object on one line, without escapes. Reading such a
+//! line takes no memory of its own. All other lines, good or bad, are left to `json.rs`.
+
+use std::borrow::Cow;
+
+use memchr::Memchr;
+
+use crate::event::{FieldValue, Slots};
+
+/// Members of an object that is read here: each name is compared with the others.
+const MEMBERS_MAX: usize = 32;
+
+/// Fills `slots` with the values of the event in `line`, as [`super::fields`] finds them; false if
+/// the line is not of the plain form.
+pub(super) fn fill<'a>(line: &'a [u8], slots: &mut Slots<'a>) -> bool {
+    let plain = |byte: &u8| *byte >= b' ' && *byte != b'\\';
+    // One pass without branches, which finds most lines to be plain.
+    if !line.iter().fold(true, |all, byte| all & plain(byte)) {
+        return false;
+    }
+    let Ok(text) = std::str::from_utf8(line) else { return false };
+    let quotes = memchr::memchr_iter(b'"', line);
+    let mut scan = Scan { text, at: 0, quotes };
+    let read = scan.object(|scan, name| {
+        let value = if name == "attributes" && scan.peek() == Some(b'{') {
+            scan.map()
+        } else {
+            scan.value()
+        };
+        value.is_some_and(|value| slots.set(name, value))
+    });
+    read.is_some() && scan.at == text.len()
+}
+
+/// A line with the place up to which it is read.
+struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+    /// The quotes from there on: without escapes, each begins or ends a string.
+    quotes: Memchr<'a>,
+}
+
+impl<'a> Scan<'a> {
+    /// The next byte that is no space.
+    fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        loop {
+            match *bytes.get(self.at)? {
+                b' ' => self.at += 1,
+                byte => return Some(byte),
+            }
+        }
+    }
+
+    fn pass(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    /// Reads an object; `member` reads the value of each name.
+    fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> bool) -> Option<()> {
+        self.pass(b'{')?;
+        if self.peek()? == b'}' {
+            return self.pass(b'}');
+        }
+        for _ in 0..MEMBERS_MAX {
+            self.peek()?;
+            let name = self.string()?;
+            self.pass(b':')?;
+            if !member(self, name) {
+                return None;
+            }
+            match self.peek()? {
+                b',' => self.at += 1,
+                b'}' => return self.pass(b'}'),
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    fn map(&mut self) -> Option<FieldValue<'a>> {
+        let mut entries: Vec<(Cow<'a, str>, FieldValue<'a>)> = Vec::new();
+        self.object(|scan, name| {
+            let twice = entries.iter().any(|(known, _)| known == name);
+            let Some(value) = scan.value().filter(|_| !twice) else { return false };
+            entries.push((Cow::Borrowed(name), value));
+            true
+        })?;
+        Some(FieldValue::Map(entries))
+    }
+
+    fn value(&mut self) -> Option<FieldValue<'a>> {
+        match self.peek()? {
+            b'"' => self.string().map(|text| FieldValue::Text(Cow::Borrowed(text))),
+            b'0'..=b'9' => self.number().map(|text| FieldValue::Number(Cow::Borrowed(text))),
+            b't' => self.word("true").map(|()| FieldValue::Bool(true)),
+            b'f' => self.word("false").map(|()| FieldValue::Bool(false)),
+            b'n' => self.word("null").map(|()| FieldValue::Null),
+            _ => None,
+        }
+    }
+
+    /// The string that begins here.
+    fn string(&mut self) -> Option<&'a str> {
+        let (start, end) = (self.quotes.next()?, self.quotes.next()?);
+        if start != self.at {
+            return None;
+        }
+        self.at = end + 1;
+        self.text.get(start + 1..end)
+    }
+
+    /// The number that begins here, if it is digits with a point or none.
+    fn number(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        let whole = self.digits();
+        let leading_zero = whole > 1 && self.text.as_bytes().get(start) == Some(&b'0');
+        if whole == 0 || leading_zero {
+            return None;
+        }
+        if self.text.as_bytes().get(self.at) == Some(&b'.') {
+            self.at += 1;
+            if self.digits() == 0 {
+                return None;
+            }
+        }
+        // An exponent is no mark that may follow, so that the line is left to others.
+        self.text.get(start..self.at)
+    }
+
+    fn digits(&mut self) -> usize {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        count
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        let rest = self.text.get(self.at..)?;
+        rest.starts_with(word).then(|| self.at += word.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{EventBatchBuilder, OrgRule};
+    use crate::ingest::json;
+
+    const NOW: i64 = 1_770_000_000_000_000;
+
+    /// The rows of a line by either way; `None` where the plain way leaves it alone.
+    fn both(line: &[u8]) -> Option<(arrow::array::RecordBatch, arrow::array::RecordBatch)> {
+        let mut slots = Slots::default();
+        let mut builders = [(); 2].map(|()| EventBatchBuilder::new(OrgRule::Own, NOW));
+        let [plain, general] = &mut builders;
+        if !fill(line, &mut slots) || !plain.push_slots(0, &slots) {
+            return None;
+        }
+        json::push(general, 0, std::str::from_utf8(line).unwrap());
+        let [plain, general] =
+            builders.map(|builder| builder.finish().unwrap().batch.record_batch().clone());
+        Some((plain, general))
+    }
+
+    fn member() -> impl Strategy<Value = String> {
+        let name = prop::sample::select(vec![
+            "event_id",
+            "org_id",
+            "ts",
+            "provider",
+            "model",
+            "event_type",
+            "input_tokens",
+            "output_tokens",
+            "cached_input_tokens",
+            "cost_usd",
+            "source",
+            "attributes",
+            "team",
+            "ingested_at",
+            "é",
+            "",
+        ]);
+        let value = prop_oneof![
+            "[0-9]{1,19}(\\.[0-9]{0,14})?",
+            "-?[0-9](e[0-9])?",
+            "\"[ -~é]{0,12}\"",
+            prop::sample::select(vec![
+                "null",
+                "true",
+                "false",
+                "[1]",
+                "{\"a\": 1 , \"b\":\"x\", \"c\":null}",
+                "{\"a\":1,\"a\":2}",
+                "{}",
+                "{\"a\":[]}",
+                "nul",
+                "tru e",
+                "01",
+                "1.",
+                "\"a\\nb\"",
+                "\" padded \"",
+                "\"\\u0041\"",
+            ])
+            .prop_map(str::to_owned),
+        ];
+        (name, value, "( ?| \t)", " ?")
+            .prop_map(|(name, value, before, after)| format!("\"{name}\":{before}{value}{after}"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+        #[test]
+        fn what_is_plain_is_read_as_all_else_is(
+            members in prop::collection::vec(member(), 0..6),
+            flip in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        ) {
+            let needed = r#"{"event_id":"e1","org_id":"acme","ts":1769000000,"#;
+            let mut line = format!("{needed}{}}}", members.join(",")).into_bytes();
+            if let Some((at, byte)) = flip {
+                let at = at.index(line.len());
+                line[at] = byte;
+            }
+            if let Some((plain, general)) = both(&line) {
+                prop_assert_eq!(plain, general, "{}", String::from_utf8_lossy(&line));
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_line_is_plain() {
+        for line in [
+            r#"{"event_id":"e","org_id":"acme","ts":"2026-01-02T03:04:05.5Z","input_tokens":12,"cost_usd":0.25,"x":true,"y":null}"#,
+            r#"{ "event_id": "e", "org_id": "acme", "ts": 1769000000.5, "attributes": {"a": "é", "b": 1} }"#,
+        ] {
+            let (plain, general) = both(line.as_bytes()).expect("it is plain");
+            assert_eq!((plain.num_rows(), &plain), (1, &general));
+        }
+        for line in [
+            "",
+            "{",
+            "{}",
+            "[]",
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1}x"#,
+            r#"{"a":1,}"#,
+            "{\"a\":\"\x01\"}",
+        ] {
+            let mut slots = Slots::default();
+            assert_eq!(fill(line.as_bytes(), &mut slots), line == "{}", "{line}");
+        }
+    }
+}
