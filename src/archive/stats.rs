@@ -5,8 +5,8 @@
 //! protocol's resolution), a long text's maximum ends with the highest character. Money has no
 //! bounds: readers would take them through a float.
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
-use arrow::compute::{max, max_string, min, min_string};
+use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
+use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -44,9 +44,10 @@ impl Stats {
                 DataType::Utf8 => {
                     let text = column.as_string::<i32>();
                     let chars_max = if name == WHOLE { usize::MAX } else { TEXT_CHARS_MAX };
+                    let bounds = bounds(text);
                     (
-                        min_string(text).map(|low| Value::from(prefix(low, chars_max))),
-                        max_string(text).map(|high| Value::from(upper(high, chars_max))),
+                        bounds.map(|(low, _)| Value::from(prefix(low, chars_max))),
+                        bounds.map(|(_, high)| Value::from(upper(high, chars_max))),
                     )
                 }
                 DataType::Int64 => {
@@ -95,6 +96,12 @@ impl Stats {
     }
 }
 
+fn bounds(texts: &StringArray) -> Option<(&str, &str)> {
+    let mut texts = texts.iter().flatten();
+    let first = texts.next()?;
+    Some(texts.fold((first, first), |(low, high), text| (low.min(text), high.max(text))))
+}
+
 fn prefix(text: &str, chars_max: usize) -> &str {
     text.char_indices().nth(chars_max).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
@@ -112,7 +119,7 @@ fn millis_text(millis: i64) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+    use arrow::array::{ArrayRef, TimestampMicrosecondArray};
     use proptest::prelude::*;
     use std::sync::Arc;
 

@@ -198,7 +198,7 @@ fn cells_as_text(mut fields: Fields<'_>) -> Fields<'_> {
 }
 
 fn lines_of(text: &[u8], first: u64) -> Vec<Placed<'_>> {
-    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines = ingest::lines(text).map(<[u8]>::trim_ascii);
     let lines = (first..).zip(lines).filter(|(_, line)| !line.is_empty());
     lines.map(|(index, line)| Placed { index, line: index + 1, row: Row::Json(line) }).collect()
 }

@@ -7,15 +7,15 @@
 //!
 //! One thread reads inputs in order and cuts them into chunks; several decode chunks side by side;
 //! their results are taken in order and gathered by date. A bounded channel between the steps lets
-//! none run ahead. A date that fills a commit is committed at once; where the rows that wait take
-//! more than their share of `--memory`, the largest dates go first. So files are few and large as
-//! long as that share holds a good part of what comes; an input without any order over very many
-//! dates makes smaller files. Nothing spills to a disk yet.
+//! none run ahead. A date is committed when it fills a commit, or when nothing was added to it for a
+//! while; rows of dates that come in no order are put aside on a disk once they take their share of
+//! `--memory`, so that files are few and large whatever the order.
 //!
-//! Rows take the writer's own way: looked for, written and committed as those of requests are. What
-//! a job did is known by its events alone, so that whoever runs the same command again finds what is
-//! in already, and reads all inputs again to do so. Rows without an id get one that depends on
-//! their input's name below what was given, their place in it and their bytes.
+//! Rows take the writer's own way: looked for, written and committed as those of requests are. Each
+//! commit also says before which row all is in, so that the same job, run again after it was
+//! stopped, passes over what is in; what it does not know is found by the events' ids. Rows without
+//! an id get one that depends on their input's name below what was given, their place in it and
+//! their bytes.
 
 mod decode;
 mod error;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Error, Read, Result, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -23,7 +24,7 @@ pub(super) struct Spill {
 
 #[derive(Debug)]
 struct Place {
-    file: std::sync::Arc<File>,
+    file: Arc<File>,
     end: u64,
 }
 
@@ -118,5 +119,58 @@ impl Read for Part<'_> {
         self.at += count as u64;
         self.left -= count as u64;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventBatchBuilder, OrgRule};
+    use crate::ingest;
+
+    fn batch(ids: std::ops::Range<u32>) -> EventBatch {
+        let mut builder = EventBatchBuilder::new(OrgRule::Own, 1_770_000_000_000_000);
+        for id in ids {
+            let line = format!(
+                r#"{{"event_id":"{id}","org_id":"acme","ts":1769000000,"cost_usd":0.5,"attributes":{{"a":"{id}"}}}}"#
+            );
+            builder.push(0, &ingest::fields(&line).unwrap());
+        }
+        builder.finish().unwrap().batch
+    }
+
+    fn rows(batches: &[EventBatch]) -> Vec<&arrow::array::RecordBatch> {
+        batches.iter().map(EventBatch::record_batch).collect()
+    }
+
+    #[test]
+    fn what_is_put_aside_comes_back() {
+        let spill = Spill::new(std::env::temp_dir());
+        let parts = [vec![batch(0..1_000), batch(1_000..1_001)], vec![batch(5..50)]];
+        let extents: Vec<_> = parts.iter().map(|part| spill.put(part).unwrap()).collect();
+        for (part, extent) in parts.iter().zip(&extents).rev() {
+            assert_eq!(rows(&spill.get(extent).unwrap()), rows(part));
+        }
+        spill.clear();
+        assert!(spill.get(&extents[0]).is_err());
+    }
+
+    #[test]
+    fn what_changed_on_the_disk_is_noticed() {
+        let spill = Spill::new(std::env::temp_dir());
+        let extent = spill.put(&[batch(0..1_000)]).unwrap();
+        let file = spill.place.lock().as_ref().unwrap().file.clone();
+        let middle = extent.end / 2;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, middle).unwrap();
+        file.write_all_at(&[byte[0] ^ 1], middle).unwrap();
+        assert!(spill.get(&extent).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_is_named() {
+        let spill = Spill::new("/nowhere/at/all".into());
+        let error = spill.put(&[batch(0..1)]).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/at/all") && error.contains("TMPDIR"), "{error}");
     }
 }

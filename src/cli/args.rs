@@ -172,8 +172,8 @@ pub struct BackfillArgs {
     #[arg(long, env = "TOKENLAKE_REJECTS", value_name = "FILE")]
     pub rejects: Option<PathBuf>,
 
-    /// Memory for rows that wait and for known ids; commits need some more. Less makes more and
-    /// smaller files.
+    /// Memory for rows that wait and for known ids; the process takes some more. Less makes more
+    /// and smaller files.
     #[arg(long, env = "TOKENLAKE_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
     pub memory: u64,
 }

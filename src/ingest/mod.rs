@@ -71,5 +71,10 @@ pub fn fill_plain<'a>(event: &'a [u8], slots: &mut Slots<'a>) -> bool {
     json_plain::fill(event, slots)
 }
 
+/// The lines of a text; what comes after the last end of a line is one too, if only an empty one.
+pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    ndjson::lines(text)
+}
+
 #[cfg(test)]
 mod tests;

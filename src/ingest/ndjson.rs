@@ -5,7 +5,7 @@ use crate::event::{EventBatchBuilder, Slots};
 
 /// Reads a whole body. Lines end with `\n` or `\r\n`; blank ones are skipped and not counted.
 pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(), IngestError> {
-    let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines = lines(body).map(<[u8]>::trim_ascii);
     let mut slots = Slots::default();
     for (index, line) in lines.filter(|line| !line.is_empty()).enumerate() {
         if index == EVENTS_MAX {
@@ -21,4 +21,14 @@ pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// The lines of a text; what comes after the last end of a line is one too, if only an empty one.
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
+    ends.scan(0, |start, end| {
+        let line = text.get(*start..end);
+        *start = end + 1;
+        line
+    })
 }

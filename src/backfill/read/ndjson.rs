@@ -11,7 +11,7 @@ pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadEr
         let read = fill(bytes, &mut lines);
         if read.is_err() {
             // What came whole before the flaw is taken.
-            let whole = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let whole = memchr::memrchr(b'\n', &lines).map_or(0, |end| end + 1);
             lines.truncate(whole);
         }
         let first = line;
@@ -45,5 +45,5 @@ fn fill(bytes: &mut dyn BufRead, lines: &mut Vec<u8>) -> Result<(), ReadError> {
 }
 
 fn ends(lines: &[u8]) -> u64 {
-    lines.iter().filter(|byte| **byte == b'\n').count() as u64
+    memchr::memchr_iter(b'\n', lines).count() as u64
 }
