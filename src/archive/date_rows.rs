@@ -8,7 +8,7 @@ use arrow::compute::interleave_record_batch;
 
 use super::ArchiveError;
 use super::file_write::{text, times};
-use super::ids::{EventHash, IdSet};
+use super::ids::{EventHash, IdSet, QuickHash};
 use crate::clock::Micros;
 
 /// A row of one of several batches.
@@ -109,7 +109,8 @@ impl DateRows {
     fn order(&self, batches: &[RecordBatch]) -> Result<Vec<(Place, EventHash)>, ArchiveError> {
         let columns = batches.iter().map(|batch| Ok((text(batch, "org_id")?, times(batch)?)));
         let columns = columns.collect::<Result<Vec<_>, ArchiveError>>()?;
-        let mut orgs: HashMap<&str, Vec<(Micros, Place, EventHash)>> = HashMap::new();
+        let mut orgs: HashMap<&str, Vec<(Micros, Place, EventHash)>, QuickHash> =
+            HashMap::default();
         for (place, hash) in self.new_rows() {
             let (org, ts) = value(&columns, place).ok_or_else(defect)?;
             orgs.entry(org).or_default().push((ts, place, hash));

@@ -96,10 +96,29 @@ impl Stats {
     }
 }
 
+/// The least and the greatest of texts. Most are told apart by their first bytes.
 fn bounds(texts: &StringArray) -> Option<(&str, &str)> {
     let mut texts = texts.iter().flatten();
     let first = texts.next()?;
-    Some(texts.fold((first, first), |(low, high), text| (low.min(text), high.max(text))))
+    let (mut low, mut high) = ((head(first), first), (head(first), first));
+    for text in texts {
+        let head = head(text);
+        if head < low.0 || head == low.0 && text < low.1 {
+            low = (head, text);
+        } else if head > high.0 || head == high.0 && text > high.1 {
+            high = (head, text);
+        }
+    }
+    Some((low.1, high.1))
+}
+
+/// The first eight bytes as a number, in the order of texts.
+fn head(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    if let Some(eight) = bytes.first_chunk::<8>() {
+        return u64::from_be_bytes(*eight);
+    }
+    bytes.iter().fold(0, |head, byte| head << 8 | u64::from(*byte)) << (64 - 8 * bytes.len().max(1))
 }
 
 fn prefix(text: &str, chars_max: usize) -> &str {
@@ -148,6 +167,15 @@ mod tests {
             let (low, high) = stats.text_bounds("model").unwrap();
             prop_assert!(low <= model && model <= high);
             prop_assert_eq!(stats.text_bounds("org_id").unwrap(), (org.clone(), org));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bounds_are_the_least_and_the_greatest(texts in prop::collection::vec("[ab\u{0}é]{0,10}", 0..20)) {
+            let found = StringArray::from(texts.clone());
+            let expected = texts.iter().min().zip(texts.iter().max());
+            prop_assert_eq!(bounds(&found), expected.map(|(low, high)| (low.as_str(), high.as_str())));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Chunks of rows → batches of events by date, and the rows that are refused.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use arrow::array::{AsArray as _, RecordBatch, UInt32Array};
 use arrow::compute::cast;
@@ -18,7 +18,7 @@ use super::read::{Chunk, Header, Rows};
 use super::shape::{Fields, Origin, Shape};
 use super::time::is_number;
 use crate::archive::date_of;
-use crate::clock::Micros;
+use crate::clock::{DAY, Micros};
 use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Slots};
 use crate::ingest;
 
@@ -241,27 +241,27 @@ fn json_lines(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
 fn orgs_of(batch: &EventBatch) -> BTreeSet<String> {
     let orgs = batch.record_batch().column_by_name("org_id");
     let orgs = orgs.and_then(|column| column.as_string_opt::<i32>());
-    let mut found = BTreeSet::new();
-    for org in orgs.into_iter().flatten().flatten() {
-        if !found.contains(org) {
-            found.insert(org.to_owned());
-        }
-    }
-    found
+    let found: HashSet<&str> = orgs.into_iter().flatten().flatten().collect();
+    found.into_iter().map(str::to_owned).collect()
 }
 
 fn by_date(batch: &EventBatch) -> Result<Vec<(NaiveDate, EventBatch)>, BackfillError> {
     let defect = || BackfillError::Internal("telling the dates of events");
-    let mut dates: BTreeMap<NaiveDate, Vec<u32>> = BTreeMap::new();
     let times = batch.record_batch().column_by_name("ts");
     let times = times.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
-    for (row, ts) in (0..).zip(times.ok_or_else(defect)?.values()) {
-        dates.entry(date_of(*ts).ok_or_else(defect)?).or_default().push(row);
+    let times = times.ok_or_else(defect)?.values();
+    let day = |ts: &Micros| ts.div_euclid(DAY);
+    let Some(first) = times.first() else { return Ok(Vec::new()) };
+    if times.iter().all(|ts| day(ts) == day(first)) {
+        return Ok(vec![(date_of(*first).ok_or_else(defect)?, batch.clone())]);
     }
-    if dates.len() == 1 {
-        return Ok(dates.into_keys().map(|date| (date, batch.clone())).collect());
+    let mut dates: BTreeMap<i64, (Micros, Vec<u32>)> = BTreeMap::new();
+    for (row, ts) in (0..).zip(times) {
+        dates.entry(day(ts)).or_insert_with(|| (*ts, Vec::new())).1.push(row);
     }
-    let parts =
-        dates.into_iter().map(|(date, rows)| Ok((date, batch.take(&UInt32Array::from(rows))?)));
-    parts.collect()
+    let part = |(ts, rows)| {
+        let date = date_of(ts).ok_or_else(defect)?;
+        Ok((date, batch.take(&UInt32Array::from(rows))?))
+    };
+    dates.into_values().map(part).collect()
 }

@@ -51,14 +51,14 @@ fn full_dates_go_first_and_small_ones_together() {
 #[test]
 fn dates_that_are_complete_go_before_those_that_are_not() {
     let one = batch(1_000);
-    let mut held = Held::new(bytes(&one) * 3);
+    let mut held = Held::new(bytes(&one) * 3 + 1);
     for day in 1..=4 {
         held.add(date(day), one.clone(), u64::from(day));
         for _ in 0..COLD_CHUNKS {
             held.next_chunk();
         }
     }
-    // Three are cold; they fill a commit.
+    // With the fourth, which is cold too by then, they would be more than a commit.
     assert_eq!(held.first(), Some(1));
     held.next_chunk();
     assert_eq!(rows(held.take(Need::Full)), 3_000);

@@ -149,24 +149,22 @@ impl Shape {
             return false;
         }
         for FieldPair { field, other } in &self.defaults {
-            slots.set_default(field, FieldValue::Text(Cow::Borrowed(other)));
+            slots.set_default(field, other);
         }
-        if let Some(FieldValue::Text(text)) = slots.get("ts")
-            && let Some(time) = utc(text)
-        {
-            slots.replace("ts", FieldValue::Text(Cow::Owned(time)));
+        if let Some(time) = slots.text("ts").and_then(utc) {
+            slots.set_made("ts", FieldValue::Text(Cow::Owned(time)));
         }
-        let foreign = match (&self.org_rule, slots.get("org_id")) {
-            (OrgRule::Only(org), Some(FieldValue::Text(sent))) => sent != org.as_str(),
+        let foreign = match (&self.org_rule, slots.text("org_id")) {
+            (OrgRule::Only(org), Some(sent)) => sent != org.as_str(),
             _ => false,
         };
         // Attributes as text may be JSON.
-        if foreign || matches!(slots.get("attributes"), Some(FieldValue::Text(_))) {
+        if foreign || slots.text("attributes").is_some() {
             return false;
         }
-        if slots.get("event_id").is_none() {
+        if slots.is_null("event_id") {
             let id = FieldValue::Text(Cow::Owned(derived_id(origin, &[row])));
-            slots.replace("event_id", id);
+            slots.set_made("event_id", id);
         }
         true
     }

@@ -1,12 +1,10 @@
 //! Times as files have them: without a zone they are UTC.
 
-use crate::event::time::plain;
-
 /// The time as RFC 3339, where it has that form but for a space, a short offset, ` UTC`, or no
 /// zone; `None` for all else, which is judged as it is.
 pub(super) fn utc(text: &str) -> Option<String> {
     // The usual form needs no other.
-    if plain(text).is_some() {
+    if is_usual(text.as_bytes()) {
         return None;
     }
     let text = text.trim();
@@ -29,6 +27,11 @@ pub(super) fn utc(text: &str) -> Option<String> {
         (zone, false) => (clock.trim_end(), offset(zone)),
     };
     Some(format!("{date}T{clock}{zone}"))
+}
+
+/// Whether it ends in `Z` and has its `T`: all else that is to be said of it is said elsewhere.
+fn is_usual(text: &[u8]) -> bool {
+    text.get(10) == Some(&b'T') && matches!(text, [b'0'..=b'9', .., b'0'..=b'9', b'Z'])
 }
 
 /// `+05`, `+0530` and `+05:30` with their colon.

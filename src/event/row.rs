@@ -97,27 +97,27 @@ impl Tokens {
 /// The fields of one event by column; what is null is absent.
 #[derive(Default)]
 pub(super) struct Named<'f> {
-    pub(super) event_id: Option<&'f FieldValue<'f>>,
-    pub(super) org_id: Option<&'f FieldValue<'f>>,
-    pub(super) event_type: Option<&'f FieldValue<'f>>,
-    pub(super) ts: Option<&'f FieldValue<'f>>,
-    pub(super) provider: Option<&'f FieldValue<'f>>,
-    pub(super) model: Option<&'f FieldValue<'f>>,
-    pub(super) input: Option<&'f FieldValue<'f>>,
-    pub(super) output: Option<&'f FieldValue<'f>>,
-    pub(super) cached_input: Option<&'f FieldValue<'f>>,
-    pub(super) cache_write: Option<&'f FieldValue<'f>>,
-    pub(super) reasoning: Option<&'f FieldValue<'f>>,
-    pub(super) cost_usd: Option<&'f FieldValue<'f>>,
-    pub(super) source: Option<&'f FieldValue<'f>>,
-    pub(super) attributes: Option<&'f FieldValue<'f>>,
+    pub(super) event_id: Option<Value<'f>>,
+    pub(super) org_id: Option<Value<'f>>,
+    pub(super) event_type: Option<Value<'f>>,
+    pub(super) ts: Option<Value<'f>>,
+    pub(super) provider: Option<Value<'f>>,
+    pub(super) model: Option<Value<'f>>,
+    pub(super) input: Option<Value<'f>>,
+    pub(super) output: Option<Value<'f>>,
+    pub(super) cached_input: Option<Value<'f>>,
+    pub(super) cache_write: Option<Value<'f>>,
+    pub(super) reasoning: Option<Value<'f>>,
+    pub(super) cost_usd: Option<Value<'f>>,
+    pub(super) source: Option<Value<'f>>,
+    pub(super) attributes: Option<Value<'f>>,
     pub(super) unnamed: Vec<&'f Entry<'f>>,
 }
 
 impl<'f> Named<'f> {
     fn sort(fields: &'f [Entry<'f>]) -> Result<Self, String> {
         let mut named = Self::default();
-        for entry in fields.iter().filter(|(_, value)| *value != FieldValue::Null) {
+        for entry in fields.iter().filter(|(_, value)| !matches!(value, FieldValue::Null)) {
             let slot = match entry.0.as_ref() {
                 "event_id" => &mut named.event_id,
                 "org_id" => &mut named.org_id,
@@ -140,7 +140,7 @@ impl<'f> Named<'f> {
                     continue;
                 }
             };
-            if slot.replace(&entry.1).is_some() {
+            if slot.replace(Value::from(&entry.1)).is_some() {
                 return Err(format!("{}: given more than once", entry.0));
             }
         }
@@ -148,10 +148,39 @@ impl<'f> Named<'f> {
     }
 }
 
-fn text<'f>(column: &str, value: Option<&'f FieldValue<'f>>) -> Result<Option<&'f str>, String> {
+/// A value where a rule meets it: borrowed, so that it is handed on for nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'f> {
+    Text(&'f str),
+    Number(&'f str),
+    Other(&'f FieldValue<'f>),
+}
+
+impl<'f> From<&'f FieldValue<'f>> for Value<'f> {
+    fn from(value: &'f FieldValue<'f>) -> Self {
+        match value {
+            FieldValue::Text(text) => Self::Text(text),
+            FieldValue::Number(text) => Self::Number(text),
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl Value<'_> {
+    /// What an error message shows of the value.
+    fn excerpt(&self) -> String {
+        match *self {
+            Self::Text(text) => FieldValue::Text(Cow::Borrowed(text)).excerpt(),
+            Self::Number(text) => FieldValue::Number(Cow::Borrowed(text)).excerpt(),
+            Self::Other(other) => other.excerpt(),
+        }
+    }
+}
+
+fn text<'f>(column: &str, value: Option<Value<'f>>) -> Result<Option<&'f str>, String> {
     match value {
         None => Ok(None),
-        Some(FieldValue::Text(text)) => Ok(Some(text)),
+        Some(Value::Text(text)) => Ok(Some(text)),
         Some(other) => Err(format!("{column}: {} is not text", other.excerpt())),
     }
 }
@@ -162,7 +191,7 @@ fn filled<'f>(column: &str, text: &'f str) -> Result<&'f str, String> {
 }
 
 /// Text that is trimmed, and absent when nothing is left.
-fn label<'f>(column: &str, value: Option<&'f FieldValue<'f>>) -> Result<Option<&'f str>, String> {
+fn label<'f>(column: &str, value: Option<Value<'f>>) -> Result<Option<&'f str>, String> {
     match text(column, value)?.map(trimmed) {
         None | Some("") => Ok(None),
         Some(text) => limited(column, text).map(Some),
@@ -185,7 +214,7 @@ fn limited<'f>(column: &str, text: &'f str) -> Result<&'f str, String> {
     Err(format!("{column}: {excerpt} is longer than {TEXT_BYTES_MAX} bytes"))
 }
 
-fn org_id<'f>(value: Option<&'f FieldValue<'f>>, rule: &'f OrgRule) -> Result<&'f str, String> {
+fn org_id<'f>(value: Option<Value<'f>>, rule: &'f OrgRule) -> Result<&'f str, String> {
     match (text("org_id", value)?, rule) {
         (None, OrgRule::Only(org)) => Ok(org.as_str()),
         (Some(sent), OrgRule::Only(org)) if sent == org.as_str() => Ok(org.as_str()),
@@ -203,21 +232,21 @@ fn org_id<'f>(value: Option<&'f FieldValue<'f>>, rule: &'f OrgRule) -> Result<&'
     }
 }
 
-fn timestamp(value: Option<&FieldValue<'_>>, now: Micros) -> Result<Micros, String> {
+fn timestamp(value: Option<Value<'_>>, now: Micros) -> Result<Micros, String> {
     let value = value.ok_or("ts: missing")?;
     let time = match value {
-        FieldValue::Text(text) => time::from_text(text),
-        FieldValue::Number(text) => time::from_number(text),
+        Value::Text(text) => time::from_text(text),
+        Value::Number(text) => time::from_number(text),
         other => return Err(format!("ts: {} is neither text nor a number", other.excerpt())),
     };
     time.and_then(|time| time::check(time, now))
         .map_err(|error| format!("ts: {} {error}", value.excerpt()))
 }
 
-fn tokens(column: &str, value: Option<&FieldValue<'_>>) -> Result<Option<i64>, String> {
+fn tokens(column: &str, value: Option<Value<'_>>) -> Result<Option<i64>, String> {
     let Some(value) = value else { return Ok(None) };
     let decimal = match value {
-        FieldValue::Text(text) | FieldValue::Number(text) => {
+        Value::Text(text) | Value::Number(text) => {
             if let Some(count) = plain_digits(text).and_then(|count| i64::try_from(count).ok())
                 && count <= TOKENS_MAX
             {
@@ -247,19 +276,19 @@ fn within(column: &str, part: Option<i64>, total_column: &str, total: i64) -> Re
     }
 }
 
-fn cost(value: Option<&FieldValue<'_>>) -> Result<Option<i128>, String> {
+fn cost(value: Option<Value<'_>>) -> Result<Option<i128>, String> {
     let Some(value) = value else { return Ok(None) };
-    let (FieldValue::Text(text) | FieldValue::Number(text)) = value else {
+    let (Value::Text(text) | Value::Number(text)) = value else {
         return Err(format!("cost_usd: {} is not a decimal number", value.excerpt()));
     };
     let error = |error| format!("cost_usd: {} {error}", value.excerpt());
     money::parse_decimal(text).map(Some).map_err(error)
 }
 
-fn explicit<'f>(value: Option<&'f FieldValue<'f>>) -> Result<&'f [Entry<'f>], String> {
+fn explicit<'f>(value: Option<Value<'f>>) -> Result<&'f [Entry<'f>], String> {
     match value {
         None => Ok(&[]),
-        Some(FieldValue::Map(entries)) => Ok(entries),
+        Some(Value::Other(FieldValue::Map(entries))) => Ok(entries),
         Some(other) => Err(format!("attributes: {} is not an object", other.excerpt())),
     }
 }

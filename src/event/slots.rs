@@ -3,81 +3,138 @@
 use std::borrow::Cow;
 
 use super::FieldValue;
-use super::row::Named;
+use super::row::{Named, Value};
 
 type Entry<'a> = (Cow<'a, str>, FieldValue<'a>);
 
 /// Columns, and two names that are tokenlake's own to set, and passed over.
 const SLOTS: usize = 16;
 
+static TRUE: FieldValue<'static> = FieldValue::Bool(true);
+static FALSE: FieldValue<'static> = FieldValue::Bool(false);
+
+/// A value as it stands in its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain<'a> {
+    /// Nothing; the same as an absent field.
+    Null,
+    /// Text.
+    Text(&'a str),
+    /// A number as decimal text.
+    Number(&'a str),
+    /// A truth value.
+    Bool(bool),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Slot<'a> {
+    Plain(Plain<'a>),
+    /// One of `made`.
+    Made(usize),
+}
+
 /// The values of one event. It is filled again and again.
 #[derive(Debug)]
 pub struct Slots<'a> {
-    values: [FieldValue<'a>; SLOTS],
+    values: [Slot<'a>; SLOTS],
     /// Which names were given, if only as null.
     given: u16,
+    /// Values that do not stand in the source as they are.
+    made: Vec<FieldValue<'a>>,
     unnamed: Vec<Entry<'a>>,
 }
 
 impl Default for Slots<'_> {
     fn default() -> Self {
-        Self { values: [const { FieldValue::Null }; SLOTS], given: 0, unnamed: Vec::new() }
+        let values = [Slot::Plain(Plain::Null); SLOTS];
+        Self { values, given: 0, made: Vec::new(), unnamed: Vec::new() }
+    }
+}
+
+impl<'a> From<Plain<'a>> for FieldValue<'a> {
+    fn from(plain: Plain<'a>) -> Self {
+        match plain {
+            Plain::Null => Self::Null,
+            Plain::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Plain::Number(text) => Self::Number(Cow::Borrowed(text)),
+            Plain::Bool(value) => Self::Bool(value),
+        }
     }
 }
 
 impl<'a> Slots<'a> {
     /// An event without values.
     pub fn clear(&mut self) {
-        for (at, value) in self.values.iter_mut().enumerate() {
-            if self.given >> at & 1 == 1 {
-                *value = FieldValue::Null;
-            }
-        }
+        self.values = [Slot::Plain(Plain::Null); SLOTS];
         self.given = 0;
+        self.made.clear();
         self.unnamed.clear();
     }
 
     /// Adds a value; false if its name was given before.
-    pub fn set(&mut self, name: &'a str, value: FieldValue<'a>) -> bool {
+    pub fn set(&mut self, name: &'a str, value: Plain<'a>) -> bool {
         let Some(at) = place(name) else {
             let known = self.unnamed.iter().any(|(known, _)| known == name);
-            self.unnamed.push((Cow::Borrowed(name), value));
+            self.unnamed.push((Cow::Borrowed(name), value.into()));
             return !known;
         };
+        self.put(at, Slot::Plain(value))
+    }
+
+    /// Gives a column another value; false if it had one before.
+    pub fn set_made(&mut self, column: &str, value: FieldValue<'a>) -> bool {
+        let Some(at) = place(column) else { return false };
+        self.made.push(value);
+        self.put(at, Slot::Made(self.made.len() - 1))
+    }
+
+    fn put(&mut self, at: usize, slot: Slot<'a>) -> bool {
         let given = self.given >> at & 1 == 1;
-        self.replace(name, value);
+        self.given |= 1 << at;
+        if let Some(value) = self.values.get_mut(at) {
+            *value = slot;
+        }
         !given
     }
 
     /// Gives a value where there is none or null.
-    pub fn set_default(&mut self, name: &'a str, value: FieldValue<'a>) {
-        match place(name).and_then(|at| self.values.get_mut(at).map(|slot| (at, slot))) {
-            Some((at, slot)) if *slot == FieldValue::Null => {
-                *slot = value;
-                self.given |= 1 << at;
+    pub fn set_default(&mut self, name: &'a str, text: &'a str) {
+        if place(name).is_some() {
+            if self.is_null(name) {
+                self.set(name, Plain::Text(text));
             }
-            Some(_) => {}
-            None => {
-                let mut known = self.unnamed.iter();
-                if !known.any(|(known, value)| known == name && *value != FieldValue::Null) {
-                    self.unnamed.push((Cow::Borrowed(name), value));
-                }
-            }
+            return;
+        }
+        let mut known = self.unnamed.iter();
+        if !known.any(|(known, value)| known == name && !matches!(value, FieldValue::Null)) {
+            self.unnamed.push((Cow::Borrowed(name), FieldValue::Text(Cow::Borrowed(text))));
         }
     }
 
-    /// Gives a column another value.
-    pub fn replace(&mut self, column: &str, value: FieldValue<'a>) {
-        let Some(at) = place(column) else { return };
-        self.given |= 1 << at;
-        if let Some(slot) = self.values.get_mut(at) {
-            *slot = value;
+    /// The text of a column, as it stands in its source.
+    pub fn text(&self, column: &str) -> Option<&'a str> {
+        match self.values.get(place(column)?)? {
+            Slot::Plain(Plain::Text(text)) => Some(text),
+            _ => None,
         }
     }
 
-    /// The value of a column.
-    pub fn get(&self, name: &str) -> Option<&FieldValue<'a>> {
-        self.values.get(place(name)?).filter(|value| **value != FieldValue::Null)
+    /// Whether a column has no value.
+    pub fn is_null(&self, column: &str) -> bool {
+        let slot = place(column).and_then(|at| self.values.get(at));
+        matches!(slot, None | Some(Slot::Plain(Plain::Null)))
+    }
+
+    fn value(&self, slot: Slot<'a>) -> Option<Value<'_>> {
+        match slot {
+            Slot::Plain(Plain::Null) => None,
+            Slot::Plain(Plain::Text(text)) => Some(Value::Text(text)),
+            Slot::Plain(Plain::Number(text)) => Some(Value::Number(text)),
+            Slot::Plain(Plain::Bool(value)) => {
+                Some(Value::Other(if value { &TRUE } else { &FALSE }))
+            }
+            Slot::Made(at) => self.made.get(at).map(Value::from),
+        }
     }
 
     pub(super) fn named(&self) -> Named<'_> {
@@ -97,8 +154,8 @@ impl<'a> Slots<'a> {
             source,
             attributes,
             ..,
-        ] = self.values.each_ref().map(|value| Some(value).filter(|it| **it != FieldValue::Null));
-        let unnamed = self.unnamed.iter().filter(|(_, value)| *value != FieldValue::Null);
+        ] = self.values.map(|slot| self.value(slot));
+        let unnamed = self.unnamed.iter().filter(|(_, value)| !matches!(value, FieldValue::Null));
         Named {
             event_id,
             org_id,

@@ -40,7 +40,7 @@ pub fn from_text(text: &str) -> Result<Micros, InvalidTime> {
 
 /// Reads the usual form, `2026-01-02T03:04:05.678Z` with any fraction or none; `None` for all other
 /// text, good or bad.
-pub fn plain(text: &str) -> Option<Micros> {
+fn plain(text: &str) -> Option<Micros> {
     let (date, rest) = text.as_bytes().split_first_chunk::<10>()?;
     let (clock, rest) = rest.split_first_chunk::<9>()?;
     let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2] = *date else { return None };

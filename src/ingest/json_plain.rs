@@ -3,9 +3,7 @@
 
 use std::borrow::Cow;
 
-use memchr::Memchr;
-
-use crate::event::{FieldValue, Slots};
+use crate::event::{FieldValue, Plain, Slots};
 
 /// Members of an object that is read here: each name is compared with the others.
 const MEMBERS_MAX: usize = 32;
@@ -19,15 +17,12 @@ pub(super) fn fill<'a>(line: &'a [u8], slots: &mut Slots<'a>) -> bool {
         return false;
     }
     let Ok(text) = std::str::from_utf8(line) else { return false };
-    let quotes = memchr::memchr_iter(b'"', line);
-    let mut scan = Scan { text, at: 0, quotes };
+    let mut scan = Scan { text, at: 0 };
     let read = scan.object(|scan, name| {
-        let value = if name == "attributes" && scan.peek() == Some(b'{') {
-            scan.map()
-        } else {
-            scan.value()
-        };
-        value.is_some_and(|value| slots.set(name, value))
+        if name == "attributes" && scan.peek() == Some(b'{') {
+            return scan.map().is_some_and(|map| slots.set_made(name, map));
+        }
+        scan.value().is_some_and(|value| slots.set(name, value))
     });
     read.is_some() && scan.at == text.len()
 }
@@ -36,8 +31,6 @@ pub(super) fn fill<'a>(line: &'a [u8], slots: &mut Slots<'a>) -> bool {
 struct Scan<'a> {
     text: &'a str,
     at: usize,
-    /// The quotes from there on: without escapes, each begins or ends a string.
-    quotes: Memchr<'a>,
 }
 
 impl<'a> Scan<'a> {
@@ -83,31 +76,33 @@ impl<'a> Scan<'a> {
         self.object(|scan, name| {
             let twice = entries.iter().any(|(known, _)| known == name);
             let Some(value) = scan.value().filter(|_| !twice) else { return false };
-            entries.push((Cow::Borrowed(name), value));
+            entries.push((Cow::Borrowed(name), value.into()));
             true
         })?;
         Some(FieldValue::Map(entries))
     }
 
-    fn value(&mut self) -> Option<FieldValue<'a>> {
+    fn value(&mut self) -> Option<Plain<'a>> {
         match self.peek()? {
-            b'"' => self.string().map(|text| FieldValue::Text(Cow::Borrowed(text))),
-            b'0'..=b'9' => self.number().map(|text| FieldValue::Number(Cow::Borrowed(text))),
-            b't' => self.word("true").map(|()| FieldValue::Bool(true)),
-            b'f' => self.word("false").map(|()| FieldValue::Bool(false)),
-            b'n' => self.word("null").map(|()| FieldValue::Null),
+            b'"' => self.string().map(Plain::Text),
+            b'0'..=b'9' => self.number().map(Plain::Number),
+            b't' => self.word("true").map(|()| Plain::Bool(true)),
+            b'f' => self.word("false").map(|()| Plain::Bool(false)),
+            b'n' => self.word("null").map(|()| Plain::Null),
             _ => None,
         }
     }
 
-    /// The string that begins here.
+    /// The string that begins here; without escapes, it ends with the next quote.
     fn string(&mut self) -> Option<&'a str> {
-        let (start, end) = (self.quotes.next()?, self.quotes.next()?);
-        if start != self.at {
+        let bytes = self.text.as_bytes();
+        if *bytes.get(self.at)? != b'"' {
             return None;
         }
+        let start = self.at + 1;
+        let end = quote(bytes, start)?;
         self.at = end + 1;
-        self.text.get(start + 1..end)
+        self.text.get(start..end)
     }
 
     /// The number that begins here, if it is digits with a point or none.
@@ -139,6 +134,25 @@ impl<'a> Scan<'a> {
         let rest = self.text.get(self.at..)?;
         rest.starts_with(word).then(|| self.at += word.len())
     }
+}
+
+/// The place of the first quote from `at` on. Eight bytes are looked at together: strings are too
+/// short for more to pay.
+fn quote(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        // What is a quote becomes 0, and the lowest 0 is told for sure.
+        let eight = u64::from_le_bytes(*eight) ^ QUOTES;
+        let found = eight.wrapping_sub(ONES) & !eight & HIGHS;
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?.iter().position(|byte| *byte == b'"');
+    rest.map(|place| at + place)
 }
 
 #[cfg(test)]
