@@ -15,7 +15,7 @@ SELECT
     org_id,
     nullif(nullif(lower(btrim(provider)), ''), 'unknown') AS provider,
     nullif(nullif(lower(btrim(model)), ''), 'unknown') AS model,
-    date_bin(INTERVAL '1 hour', ts) AS hour,
+    date_trunc('hour', ts) AS hour,
     count(*) AS requests,
     sum(CAST(input_tokens AS decimal(38, 0))) AS input_tokens,
     sum(CAST(output_tokens AS decimal(38, 0))) AS output_tokens,
