@@ -26,7 +26,7 @@ use crate::event::{OrgId, OrgRule};
 const CHUNKS: usize = 2;
 /// The part of the memory for rows that one commit may take: its rows are there a second time,
 /// sorted, and once more as files.
-const COMMIT_SHARE: usize = 3;
+const COMMIT_SHARE: usize = 6;
 /// The part of the memory for rows from which on they are put aside.
 const SPILL_SHARE: usize = 2;
 /// Threads that decode.
