@@ -82,7 +82,7 @@ async fn a_stopped_job_goes_on_and_a_finished_one_begins_anew() {
     let (store, folder) = (memory(), tempdir().unwrap());
     let input = input(folder.path());
     let (bad, good) = (ROWS / 1_000, ROWS - ROWS / 1_000);
-    let first = stopped_at(&open(&store).await, &input, 4).await;
+    let first = stopped_at(&open(&store).await, &input, 12).await;
     assert!(first.stopped && first.error.is_none(), "{first:?}");
     let came = usize::try_from(first.summary.accepted).unwrap();
     assert!((1..good).contains(&came), "{first:?}");
@@ -106,7 +106,7 @@ async fn a_stopped_job_goes_on_and_a_finished_one_begins_anew() {
 async fn changed_inputs_or_settings_are_another_job() {
     let (store, folder) = (memory(), tempdir().unwrap());
     let input = input(folder.path());
-    let first = stopped_at(&open(&store).await, &input, 3).await;
+    let first = stopped_at(&open(&store).await, &input, 10).await;
     assert!(first.stopped, "{first:?}");
     let app = open(&store).await;
     assert!(job(&app, &input, &[], None).await.done_before() > 0);

@@ -195,6 +195,7 @@ fn each_file_is_loaded_by_the_program() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql");
     let sources: Vec<PathBuf> =
         fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let sources = sources.into_iter().filter(|path| path.is_file()).collect::<Vec<_>>();
     let code: String = sources.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     for name in query_files() {
         let stem = name.strip_suffix(".sql").expect("queries/ holds queries only");

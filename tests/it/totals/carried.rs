@@ -44,7 +44,7 @@ async fn carried(store: &Arc<dyn ObjectStore>, version: u64) -> (String, String,
     let adds: Vec<_> = actions.filter_map(|action| action.get("add").cloned()).collect();
     assert_eq!(adds.len(), 1);
     let tag = adds[0]["tags"][TAG].as_str().unwrap();
-    let [sql, start, end] = tag.split(' ').collect::<Vec<_>>().try_into().unwrap();
+    let [sql, start, end, _] = tag.split(' ').collect::<Vec<_>>().try_into().unwrap();
     let place = [start, end].map(|at| at.parse().unwrap());
     (format!("events/{}", adds[0]["path"].as_str().unwrap()), sql.to_owned(), place)
 }
