@@ -54,7 +54,8 @@ pub(super) async fn run(
         maps: args.map,
         defaults: args.default,
         rejects: args.rejects,
-        held_bytes_max: memory / 2,
+        // As much again are the rows of a commit, sorted, and its files; the rest is for known ids.
+        held_bytes_max: memory / 4,
         spill_folder: std::env::temp_dir(),
         now: open::clock().now(),
     };
