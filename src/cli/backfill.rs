@@ -54,7 +54,6 @@ pub(super) async fn run(
         maps: args.map,
         defaults: args.default,
         rejects: args.rejects,
-        // As much again are the rows of a commit, sorted, and its files; the rest is for known ids.
         held_bytes_max: memory / 4,
         spill_folder: std::env::temp_dir(),
         now: open::clock().now(),
@@ -104,8 +103,8 @@ fn finish(outcome: Outcome) -> anyhow::Result<ExitCode> {
 async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
     let settings = AppSettings {
         writer: WriterSettings {
-            // An eighth is left for what is read and decoded.
-            dedupe_bytes_max: (memory / 8 * 3).max(IDS_BYTES_MIN),
+            // A quarter is for rows; the rest is for what is read, decoded, sorted and encoded.
+            dedupe_bytes_max: (memory / 4).max(IDS_BYTES_MIN),
             // One commit at a time waits here, whatever its size.
             queue_bytes_max: usize::MAX,
             ..WriterSettings::default()
