@@ -29,7 +29,7 @@ fn start(archive: &Path, args: &[&str]) -> Child {
 fn send(url: &str, key: &str, stop: &AtomicBool) -> usize {
     let mut sent = 0;
     while !stop.load(Ordering::SeqCst) {
-        let rows: Vec<_> = (0..20).map(|n| line(1_000_000 + sent + n, n % DATES)).collect();
+        let rows: Vec<_> = (0..20).map(|n| line(1_000_000_000 + sent + n, n % DATES)).collect();
         let answer = client::post(url, key, "application/x-ndjson", rows.join("\n"));
         assert_eq!((answer.status, answer.json()["accepted"].as_u64()), (200, Some(20)));
         sent += 20;
@@ -65,6 +65,8 @@ fn size() -> (usize, u64, &'static str) {
 fn a_job_that_is_killed_and_run_again_is_exact_beside_a_server() {
     let (archive, folder) = (tempdir().unwrap(), tempdir().unwrap());
     let (rows, kills, memory) = size();
+    // A longer job is killed later too.
+    let alive_ms = 900 + rows as u64 / 500;
     let lines: Vec<_> = (0..rows).map(|id| line(id, id % DATES)).collect();
     let input = file(folder.path(), "a.ndjson", lines.join("\n"));
     let args = ["--org", "acme", "--memory", memory, &input];
@@ -78,7 +80,7 @@ fn a_job_that_is_killed_and_run_again_is_exact_beside_a_server() {
         let mut random = Random(4);
         for _ in 0..kills {
             let mut job = start(archive.path(), &args);
-            std::thread::sleep(Duration::from_millis(100 + random.below(900)));
+            std::thread::sleep(Duration::from_millis(100 + random.below(alive_ms)));
             job.kill().unwrap();
             job.wait().unwrap();
         }
