@@ -2,6 +2,8 @@
 //! file has them.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::compute::interleave_record_batch;
@@ -26,23 +28,39 @@ pub struct DateRows {
     places: Vec<Place>,
     hashes: Vec<EventHash>,
     duplicate: Vec<bool>,
+    /// The fingerprints of those that are new among them.
+    new: IdSet,
+    /// Whether the table turned out to have some of `new`.
+    marked: bool,
 }
 
-/// New rows as a file has them.
+/// New rows in the order of a file: by `org_id` and `ts`.
 #[derive(Debug)]
-pub struct SortedRows {
-    /// Sorted by `org_id` and `ts`.
-    pub rows: RecordBatch,
+pub struct Order {
+    batches: Arc<Vec<RecordBatch>>,
+    places: Vec<Place>,
     /// Their fingerprints.
     pub ids: Vec<EventHash>,
 }
 
 impl DateRows {
-    /// Adds a row.
-    pub fn push(&mut self, place: Place, hash: EventHash, duplicate: bool) {
+    /// Adds a row; one whose event is here already is a duplicate, and so is one that `elsewhere`
+    /// is true for.
+    pub fn push(&mut self, place: Place, hash: EventHash, elsewhere: bool) {
         self.places.push(place);
         self.hashes.push(hash);
-        self.duplicate.push(duplicate);
+        self.duplicate.push(elsewhere || !self.new.insert(hash));
+    }
+
+    /// Whether an event is here.
+    pub fn holds(&self, hash: &EventHash) -> bool {
+        self.new.contains(hash)
+    }
+
+    /// The fingerprints of the rows of [`DateRows::order`], where they stand in a set. Takes them
+    /// out.
+    pub fn take_new(&mut self) -> Option<IdSet> {
+        (!self.marked).then(|| std::mem::take(&mut self.new))
     }
 
     /// Rows, new ones and duplicates.
@@ -77,36 +95,15 @@ impl DateRows {
                 (*duplicate, any) = (true, true);
             }
         }
+        self.marked |= any;
         any
     }
 
-    /// The new rows, sorted; `None` if there are none.
+    /// The new rows by organisation, and by time in each; equal ones as they came.
     ///
     /// # Errors
     /// Internal, if these are not the batches that the rows stand in.
-    pub fn sorted(&self, batches: &[RecordBatch]) -> Result<Option<SortedRows>, ArchiveError> {
-        let order = self.order(batches)?;
-        if order.is_empty() {
-            return Ok(None);
-        }
-        // Only batches that have such a row, under numbers of their own.
-        let (mut used, mut numbers) = (Vec::new(), vec![None; batches.len()]);
-        let mut places = Vec::with_capacity(order.len());
-        for (place, _) in &order {
-            let number = numbers.get_mut(place.batch as usize).ok_or_else(defect)?;
-            if number.is_none() {
-                *number = Some(used.len());
-                used.push(batches.get(place.batch as usize).ok_or_else(defect)?);
-            }
-            places.push((number.unwrap_or_default(), place.row as usize));
-        }
-        let rows = interleave_record_batch(&used, &places)
-            .map_err(|error| ArchiveError::internal("sorting rows", error))?;
-        Ok(Some(SortedRows { rows, ids: order.into_iter().map(|(_, hash)| hash).collect() }))
-    }
-
-    /// The new rows by organisation, and by time in each; equal ones as they came.
-    fn order(&self, batches: &[RecordBatch]) -> Result<Vec<(Place, EventHash)>, ArchiveError> {
+    pub fn order(&self, batches: Arc<Vec<RecordBatch>>) -> Result<Order, ArchiveError> {
         let columns = batches.iter().map(|batch| Ok((text(batch, "org_id")?, times(batch)?)));
         let columns = columns.collect::<Result<Vec<_>, ArchiveError>>()?;
         let mut orgs: HashMap<&str, Vec<(Micros, Place, EventHash)>, QuickHash> =
@@ -117,12 +114,44 @@ impl DateRows {
         }
         let mut orgs: Vec<_> = orgs.into_iter().collect();
         orgs.sort_unstable_by_key(|(org, _)| *org);
-        let mut order = Vec::with_capacity(self.places.len());
+        let mut places = Vec::with_capacity(self.places.len());
+        let mut ids = Vec::with_capacity(self.places.len());
         for (_, mut rows) in orgs {
             rows.sort_by_key(|(ts, ..)| *ts);
-            order.extend(rows.into_iter().map(|(_, place, hash)| (place, hash)));
+            places.extend(rows.iter().map(|(_, place, _)| *place));
+            ids.extend(rows.iter().map(|(.., hash)| *hash));
         }
-        Ok(order)
+        Ok(Order { batches, places, ids })
+    }
+}
+
+impl Order {
+    /// The rows as so many batches as are needed where none has more than `rows_max`, of about one
+    /// size.
+    pub fn parts(&self, rows_max: usize) -> Vec<Range<usize>> {
+        let count = self.places.len().div_ceil(rows_max);
+        let end = |part: usize| self.places.len() * part / count.max(1);
+        (0..count).map(|part| end(part)..end(part + 1)).collect()
+    }
+
+    /// The rows of one part. Takes processor time in proportion to them.
+    ///
+    /// # Errors
+    /// Internal, for a defect.
+    pub fn rows(&self, part: Range<usize>) -> Result<RecordBatch, ArchiveError> {
+        // Only batches that have such a row, under numbers of their own.
+        let (mut used, mut numbers) = (Vec::new(), vec![None; self.batches.len()]);
+        let mut places = Vec::with_capacity(part.len());
+        for place in self.places.get(part).unwrap_or_default() {
+            let number = numbers.get_mut(place.batch as usize).ok_or_else(defect)?;
+            if number.is_none() {
+                *number = Some(used.len());
+                used.push(self.batches.get(place.batch as usize).ok_or_else(defect)?);
+            }
+            places.push((number.unwrap_or_default(), place.row as usize));
+        }
+        interleave_record_batch(&used, &places)
+            .map_err(|error| ArchiveError::internal("sorting rows", error))
     }
 }
 

@@ -6,7 +6,7 @@
 //! not read it from such columns.
 
 use arrow::array::{Array as _, ArrayRef, ArrowPrimitiveType, AsArray as _, RecordBatch};
-use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -14,11 +14,13 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
+use crate::event::schema;
+
 /// What rows of a file are sorted by.
 pub(super) const SORT_COLUMNS: [&str; 2] = ["org_id", "ts"];
 /// Rows of a row group: the Bloom filter of so many ids fills 256 KiB, and its size is a power of
 /// two.
-const GROUP_ROWS: usize = 96 * 1024;
+pub(super) const GROUP_ROWS: usize = 96 * 1024;
 /// Rows of a page: one org's hour should be a few pages.
 const PAGE_ROWS: usize = 4 * 1024;
 /// Ids and packed numbers hold no repeats to be found: at higher levels they take twice as long, and
@@ -34,24 +36,25 @@ const ATTRIBUTES: [[&str; 3]; 2] =
 /// Values that are looked at to tell whether a column of numbers repeats itself.
 const SAMPLE: usize = 256;
 
-/// The options to write these rows with.
+/// The options to write these rows with, a batch for each row group.
 ///
 /// # Errors
 /// A defect only.
-pub(super) fn options(rows: &RecordBatch) -> Result<ArrowWriterOptions, ParquetError> {
+pub(super) fn options(rows: &[RecordBatch]) -> Result<ArrowWriterOptions, ParquetError> {
     // The Arrow schema in the footer would be a quarter of the overhead of a small file, and says
     // nothing that the Parquet types do not.
     Ok(ArrowWriterOptions::new().with_properties(properties(rows)?).with_skip_arrow_metadata(true))
 }
 
-fn properties(rows: &RecordBatch) -> Result<WriterProperties, ParquetError> {
-    let schema = rows.schema();
+fn properties(rows: &[RecordBatch]) -> Result<WriterProperties, ParquetError> {
+    let schema = rows.first().map_or_else(schema, RecordBatch::schema);
+    let count = rows.iter().map(RecordBatch::num_rows).sum();
     // Parquet counts leaf columns; those sorted by stand before the only nested one.
     let sorting = SORT_COLUMNS.iter().filter_map(|name| {
         let column_idx = i32::try_from(schema.index_of(name).ok()?).ok()?;
         Some(SortingColumn { column_idx, descending: false, nulls_first: false })
     });
-    let one_page = rows.num_rows() <= PAGE_ROWS;
+    let one_page = count <= PAGE_ROWS;
     let statistics = if one_page { EnabledStatistics::Chunk } else { EnabledStatistics::Page };
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("tokenlake ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -63,8 +66,9 @@ fn properties(rows: &RecordBatch) -> Result<WriterProperties, ParquetError> {
         // An index of one page would say what the footer says.
         .set_offset_index_disabled(one_page)
         .set_sorting_columns(Some(sorting.collect()));
-    for (field, column) in schema.fields().iter().zip(rows.columns()) {
-        builder = encoded(builder, field.name(), column);
+    for (index, field) in schema.fields().iter().enumerate() {
+        let columns: Vec<_> = rows.iter().map(|rows| rows.column(index)).collect();
+        builder = encoded(builder, field, &columns);
     }
     for leaf in ATTRIBUTES {
         let leaf = ColumnPath::new(leaf.map(str::to_owned).to_vec());
@@ -72,23 +76,23 @@ fn properties(rows: &RecordBatch) -> Result<WriterProperties, ParquetError> {
             .set_column_encoding(leaf.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
             .set_column_statistics_enabled(leaf, EnabledStatistics::None);
     }
-    Ok(with_ids(builder, rows.num_rows()).build())
+    Ok(with_ids(builder, count).build())
 }
 
 /// The encoding of one column. Where it has a dictionary too, that is used as long as it is small.
 fn encoded(
     builder: WriterPropertiesBuilder,
-    name: &str,
-    column: &ArrayRef,
+    field: &Field,
+    columns: &[&ArrayRef],
 ) -> WriterPropertiesBuilder {
-    let path = ColumnPath::from(name);
-    let repeats = match column.data_type() {
+    let path = ColumnPath::from(field.name().as_str());
+    let repeats = match field.data_type() {
         DataType::Utf8 => {
             return builder.set_column_encoding(path, Encoding::DELTA_LENGTH_BYTE_ARRAY);
         }
-        DataType::Int64 => repeats::<Int64Type>(column),
-        DataType::Timestamp(..) => repeats::<TimestampMicrosecondType>(column),
-        DataType::Decimal128(..) => repeats::<Decimal128Type>(column),
+        DataType::Int64 => repeats::<Int64Type>(columns),
+        DataType::Timestamp(..) => repeats::<TimestampMicrosecondType>(columns),
+        DataType::Decimal128(..) => repeats::<Decimal128Type>(columns),
         _ => return builder,
     };
     builder
@@ -97,10 +101,10 @@ fn encoded(
 }
 
 /// Whether values occur twice or more, by and large, so that a dictionary pays.
-fn repeats<T: ArrowPrimitiveType<Native: Ord>>(column: &ArrayRef) -> bool {
-    let Some(numbers) = column.as_primitive_opt::<T>() else { return true };
-    let step = numbers.len().div_ceil(SAMPLE).max(1);
-    let mut seen: Vec<_> = numbers.iter().step_by(step).flatten().collect();
+fn repeats<T: ArrowPrimitiveType<Native: Ord>>(columns: &[&ArrayRef]) -> bool {
+    let numbers: Vec<_> = columns.iter().filter_map(|it| it.as_primitive_opt::<T>()).collect();
+    let step = columns.iter().map(|column| column.len()).sum::<usize>().div_ceil(SAMPLE).max(1);
+    let mut seen: Vec<_> = numbers.into_iter().flatten().step_by(step).flatten().collect();
     let count = seen.len();
     seen.sort_unstable();
     seen.dedup();
@@ -113,7 +117,7 @@ fn with_ids(builder: WriterPropertiesBuilder, rows: usize) -> WriterPropertiesBu
     let ids = u64::try_from(rows.min(GROUP_ROWS)).unwrap_or(u64::MAX);
     builder
         .set_column_dictionary_enabled(id.clone(), false)
-        .set_column_statistics_enabled(id.clone(), EnabledStatistics::Chunk)
+        .set_column_statistics_enabled(id.clone(), EnabledStatistics::None)
         .set_column_bloom_filter_enabled(id.clone(), true)
         .set_column_bloom_filter_fpp(id.clone(), BLOOM_FPP)
         .set_column_bloom_filter_max_ndv(id, ids)
@@ -153,8 +157,11 @@ mod tests {
 
     /// The metadata of a file of these rows, which are read back.
     fn written(rows: &RecordBatch) -> ParquetMetaData {
-        let mut writer =
-            ArrowWriter::try_new_with_options(Vec::new(), rows.schema(), options(rows).unwrap());
+        let mut writer = ArrowWriter::try_new_with_options(
+            Vec::new(),
+            rows.schema(),
+            options(std::slice::from_ref(rows)).unwrap(),
+        );
         writer.as_mut().unwrap().write(rows).unwrap();
         let bytes = Bytes::from(writer.unwrap().into_inner().unwrap());
         let options = ArrowReaderOptions::new()

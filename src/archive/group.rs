@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use super::data_file::{add_action, date_of};
 use super::date_rows::{DateRows, Place};
-use super::file_write::{EncodedFile, OpenFile, text, times};
-use super::ids::{EventHash, IdHasher, IdSet};
+use super::file_write::{EncodedFile, text, times};
+use super::ids::{IdHasher, IdSet};
 use super::known_ids::{Asked, KnownIds, Wanted};
-use super::partial::{NewPartial, PartialMaker};
+use super::partial::PartialMaker;
 use super::snapshot::Snapshot;
 use super::{ArchiveError, paths};
 use crate::clock::{DAY, Micros};
@@ -28,21 +28,13 @@ const FILES: usize = 8;
 /// lost race only what came is looked at.
 const LARGE_ROWS: usize = 8 * 1024;
 
-/// A new file of one date, put but not yet committed.
-#[derive(Debug)]
-pub struct NewFile {
-    /// For the log.
-    pub add: Add,
-    /// What it holds.
-    pub ids: Vec<EventHash>,
-}
-
 /// Rows that wait for one commit.
 #[derive(Debug)]
 pub struct Group {
     batches: Arc<Vec<RecordBatch>>,
     dates: BTreeMap<NaiveDate, Arc<DateRows>>,
-    files: BTreeMap<NaiveDate, NewFile>,
+    /// Put, but not yet committed.
+    files: BTreeMap<NaiveDate, Add>,
 }
 
 impl Group {
@@ -142,8 +134,17 @@ impl Group {
     }
 
     /// The files to commit, by date.
-    pub fn files(&self) -> &BTreeMap<NaiveDate, NewFile> {
+    pub fn files(&self) -> &BTreeMap<NaiveDate, Add> {
         &self.files
+    }
+
+    /// Takes out the fingerprints of the events in the file of a date.
+    pub fn take_ids(&mut self, date: NaiveDate) -> IdSet {
+        let Some(rows) = self.dates.get_mut(&date).map(Arc::make_mut) else {
+            return IdSet::default();
+        };
+        let new = rows.take_new();
+        new.unwrap_or_else(|| rows.new_rows().map(|(_, hash)| hash).collect())
     }
 
     /// New events and duplicates, by batch.
@@ -170,7 +171,6 @@ struct Gathered {
 struct GatheredDate {
     date: NaiveDate,
     rows: DateRows,
-    seen: IdSet,
 }
 
 impl Gathered {
@@ -183,7 +183,7 @@ impl Gathered {
         let internal = |error: &str| ArchiveError::internal("gathering batches", error.to_owned());
         let (orgs, ids, times) = (text(batch, "org_id")?, text(batch, "event_id")?, times(batch)?);
         let mut last = None;
-        let mut around = [None; 3];
+        let (mut own, mut neighbours) = (0, [None; 2]);
         let rows = (0_u32..).zip(orgs.iter().zip(ids).zip(times.values()));
         for (row, ((org, id), ts)) in rows {
             let day = ts.div_euclid(DAY);
@@ -191,28 +191,23 @@ impl Gathered {
                 let outside = || internal("a time outside the calendar");
                 let place = self.place(day, date_of(*ts).ok_or_else(outside)?);
                 let at = |day| self.places.get(&day).copied();
-                around = [Some(place), at(day - 1), at(day + 1)];
+                (own, neighbours) = (place, [at(day - 1), at(day + 1)]);
                 last = Some(day);
             }
             let hash = hasher.hash(org.unwrap_or_default(), id.unwrap_or_default());
-            let seen = |place: &usize| {
-                self.dates.get(*place).is_some_and(|date| date.seen.contains(&hash))
-            };
-            let duplicate = around.iter().flatten().any(seen);
-            let own = around[0].and_then(|place| self.dates.get_mut(place));
+            let holds =
+                |place: &usize| self.dates.get(*place).is_some_and(|date| date.rows.holds(&hash));
+            let elsewhere = neighbours.iter().flatten().any(holds);
+            let own = self.dates.get_mut(own);
             let own = own.ok_or_else(|| internal("a date that was not begun"))?;
-            own.rows.push(Place { batch: number, row }, hash, duplicate);
-            if !duplicate {
-                own.seen.insert(hash);
-            }
+            own.rows.push(Place { batch: number, row }, hash, elsewhere);
         }
         Ok(())
     }
 
     fn place(&mut self, day: i64, date: NaiveDate) -> usize {
         *self.places.entry(day).or_insert_with(|| {
-            let (rows, seen) = (DateRows::default(), IdSet::default());
-            self.dates.push(GatheredDate { date, rows, seen });
+            self.dates.push(GatheredDate { date, rows: DateRows::default() });
             self.dates.len() - 1
         })
     }
@@ -232,27 +227,20 @@ async fn write_file(
     date: NaiveDate,
     batches: Arc<Vec<RecordBatch>>,
     rows: Arc<DateRows>,
-) -> Result<Option<(NaiveDate, NewFile)>, ArchiveError> {
-    let encoding = |error| ArchiveError::internal("encoding a data file", error);
+) -> Result<Option<(NaiveDate, Add)>, ArchiveError> {
+    let gathering = |error| ArchiveError::internal("sorting rows", error);
     let path = paths::data_file(date, Uuid::new_v4());
-    let sorted = tokio::task::spawn_blocking(move || rows.sorted(&batches)).await;
-    let Some(sorted) = sorted.map_err(encoding)?? else { return Ok(None) };
-    let for_partial = sorted.rows.clone();
-    let file = tokio::task::spawn_blocking(move || OpenFile::encode(&sorted.rows, sorted.ids));
-    let partial = match &to.partials {
-        Some(maker) => NewPartial::make(maker.clone(), &path, for_partial).await,
-        None => None,
-    };
-    let file = file.await.map_err(encoding)??;
-    let finished = tokio::task::spawn_blocking(move || {
-        let encoded = file.finish(partial)?;
-        Ok::<_, ArchiveError>((add_action(&path, date, &encoded, to.now), encoded))
-    });
-    let (add, EncodedFile { bytes, ids, .. }) = finished.await.map_err(encoding)??;
+    let order = tokio::task::spawn_blocking(move || rows.order(batches)).await;
+    let order = order.map_err(gathering)??;
+    if order.ids.is_empty() {
+        return Ok(None);
+    }
+    let encoded = EncodedFile::of(order, &path, to.partials).await?;
+    let add = add_action(&path, date, &encoded, to.now);
     let place = Path::from(paths::in_archive(&add.path));
     to.store
-        .put(&place, bytes.into())
+        .put(&place, encoded.bytes.into())
         .await
         .map_err(|error| ArchiveError::unavailable(format!("writing {place}"), error))?;
-    Ok(Some((date, NewFile { add, ids })))
+    Ok(Some((date, add)))
 }

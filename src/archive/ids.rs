@@ -17,7 +17,7 @@ pub type IdSet = HashSet<EventHash, QuickHash>;
 pub type QuickHash = BuildHasherDefault<Quick>;
 
 /// Hashes a fingerprint, which is a keyed hash already, to a half of itself; and names of
-/// organisations, of which there are only those with a key, without a key.
+/// organisations, which an operator has given keys or brings in, without a key.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Quick(u64);
 

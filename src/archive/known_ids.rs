@@ -158,17 +158,15 @@ impl KnownIds {
     }
 
     /// Remembers what this process has just committed as `version` in `path`.
-    pub fn insert(
-        &mut self,
-        version: u64,
-        date: NaiveDate,
-        path: Arc<str>,
-        ids: impl Iterator<Item = EventHash>,
-    ) {
+    pub fn insert(&mut self, version: u64, date: NaiveDate, path: Arc<str>, ids: IdSet) {
         let Some(known) = self.dates.get_mut(&date) else { return };
         // A gap would hide another process's files, and a date that is not kept stays so.
         if known.version == Some(version - 1) && known.kept {
-            known.ids.extend(ids);
+            if known.ids.is_empty() {
+                known.ids = ids;
+            } else {
+                known.ids.extend(ids);
+            }
             known.read.insert(path);
         }
     }

@@ -48,7 +48,7 @@ pub use self::checked_read::{CheckedObject, CheckedReader};
 pub use self::data_file::{DataFile, ToldFile, date_of};
 pub use self::error::ArchiveError;
 pub use self::follow::FollowSettings;
-pub use self::ids::EventHash;
+pub use self::ids::{EventHash, QuickHash};
 pub use self::location::{ArchiveLocation, LocationError};
 pub use self::objects::{FoundObject, Objects};
 pub use self::partial::PartialMaker;

@@ -27,7 +27,7 @@ pub struct Plain {
 impl Plain {
     /// Judges the rows of a file by the cells that were made of them. Longer sums than usual make
     /// a file not plain, so that whoever reads plain cells need not expect them.
-    pub fn of(rows: &RecordBatch, cells: &[RecordBatch]) -> Self {
+    pub fn of(rows: &[RecordBatch], cells: &[RecordBatch]) -> Self {
         if !cells.iter().all(are_short) {
             return Self::default();
         }
@@ -75,12 +75,18 @@ fn is_plain_name(name: &str) -> bool {
 }
 
 /// Few texts stand in many rows, so each is judged once.
-fn all_texts(rows: &RecordBatch, column: &str, nulls: bool, holds: fn(&str) -> bool) -> bool {
-    let texts = rows.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
-    let Some(texts) = texts.filter(|texts| nulls || texts.null_count() == 0) else { return false };
+fn all_texts(rows: &[RecordBatch], column: &str, nulls: bool, holds: fn(&str) -> bool) -> bool {
+    let mut columns = Vec::with_capacity(rows.len());
+    for rows in rows {
+        let texts = rows.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
+        let Some(texts) = texts.filter(|texts| nulls || texts.null_count() == 0) else {
+            return false;
+        };
+        columns.push(texts);
+    }
     let mut judged: HashMap<&str, bool> = HashMap::new();
     let mut last = None;
-    texts.iter().flatten().all(|text| {
+    columns.into_iter().flatten().flatten().all(|text| {
         if last == Some(text) {
             return true;
         }
@@ -102,7 +108,7 @@ mod tests {
             ("provider", text(providers.to_vec()), true),
             ("model", text(models.to_vec()), true),
         ]);
-        Plain::of(&rows.unwrap(), &[])
+        Plain::of(&[rows.unwrap()], &[])
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! protocol's resolution), a long text's maximum ends with the highest character. Money has no
 //! bounds: readers would take them through a float.
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
@@ -34,31 +34,41 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// The statistics of a file that holds just these rows.
-    pub fn of(rows: &RecordBatch) -> Self {
-        let mut stats = Self { num_records: Some(rows.num_rows() as u64), ..Self::default() };
-        for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+    /// The statistics of a file that holds just these rows, in batches of one schema.
+    pub fn of(rows: &[RecordBatch]) -> Self {
+        let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        let mut stats = Self { num_records: Some(count as u64), ..Self::default() };
+        let Some(first) = rows.first() else { return stats };
+        for (index, field) in first.schema_ref().fields().iter().enumerate() {
             let name = field.name();
-            stats.null_count.insert(name.clone(), column.null_count().into());
+            let columns = || rows.iter().map(|rows| rows.column(index));
+            let nulls: usize = columns().map(|column| column.null_count()).sum();
+            stats.null_count.insert(name.clone(), nulls.into());
             let (low, high) = match field.data_type() {
                 DataType::Utf8 => {
-                    let text = column.as_string::<i32>();
                     let chars_max = if name == WHOLE { usize::MAX } else { TEXT_CHARS_MAX };
-                    let bounds = bounds(text);
+                    let texts = columns().flat_map(|column| column.as_string::<i32>());
+                    let bounds = bounds(texts.flatten());
                     (
                         bounds.map(|(low, _)| Value::from(prefix(low, chars_max))),
                         bounds.map(|(_, high)| Value::from(upper(high, chars_max))),
                     )
                 }
                 DataType::Int64 => {
-                    let numbers = column.as_primitive::<Int64Type>();
-                    (min(numbers).map(Value::from), max(numbers).map(Value::from))
+                    let numbers = || columns().map(|column| column.as_primitive::<Int64Type>());
+                    let (low, high) =
+                        (numbers().filter_map(min).min(), numbers().filter_map(max).max());
+                    (low.map(Value::from), high.map(Value::from))
                 }
                 DataType::Timestamp(..) => {
-                    let times = column.as_primitive::<TimestampMicrosecondType>();
+                    let times = || {
+                        columns().map(|column| column.as_primitive::<TimestampMicrosecondType>())
+                    };
+                    let (low, high) =
+                        (times().filter_map(min).min(), times().filter_map(max).max());
                     (
-                        min(times).and_then(|low| millis_text(low.div_euclid(1_000))),
-                        max(times).and_then(|high| millis_text(-(-high).div_euclid(1_000))),
+                        low.and_then(|low| millis_text(low.div_euclid(1_000))),
+                        high.and_then(|high| millis_text(-(-high).div_euclid(1_000))),
                     )
                 }
                 _ => (None, None),
@@ -97,8 +107,7 @@ impl Stats {
 }
 
 /// The least and the greatest of texts. Most are told apart by their first bytes.
-fn bounds(texts: &StringArray) -> Option<(&str, &str)> {
-    let mut texts = texts.iter().flatten();
+fn bounds<'a>(mut texts: impl Iterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
     let first = texts.next()?;
     let (mut low, mut high) = ((head(first), first), (head(first), first));
     for text in texts {
@@ -138,7 +147,7 @@ fn millis_text(millis: i64) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, TimestampMicrosecondArray};
+    use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
     use proptest::prelude::*;
     use std::sync::Arc;
 
@@ -153,7 +162,7 @@ mod tests {
             ),
         ])
         .unwrap();
-        Stats::parse(&Stats::of(&rows).to_text())
+        Stats::parse(&Stats::of(&[rows]).to_text())
     }
 
     proptest! {
@@ -173,9 +182,8 @@ mod tests {
     proptest! {
         #[test]
         fn bounds_are_the_least_and_the_greatest(texts in prop::collection::vec("[ab\u{0}é]{0,10}", 0..20)) {
-            let found = StringArray::from(texts.clone());
             let expected = texts.iter().min().zip(texts.iter().max());
-            prop_assert_eq!(bounds(&found), expected.map(|(low, high)| (low.as_str(), high.as_str())));
+            prop_assert_eq!(bounds(texts.iter().map(String::as_str)), expected.map(|(low, high)| (low.as_str(), high.as_str())));
         }
     }
 

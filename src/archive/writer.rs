@@ -240,7 +240,7 @@ impl Committer {
             let version = snapshot.version() + 1;
             match self.log.put(version, &entry, followed_at).await? {
                 Put::Committed => {
-                    self.committed(version, &entry, &group, known)?;
+                    self.committed(version, &entry, &mut group, known)?;
                     self.telemetry.archive.commits.inc();
                     self.telemetry.archive.commit_durations.observe(began.elapsed());
                     return Ok(group);
@@ -257,7 +257,7 @@ impl Committer {
 
     fn entry(&self, group: &Group, marks: &[JobMark]) -> Result<entry::NewEntry, ArchiveError> {
         let now = self.clock.now();
-        let adds = group.files().values().map(|file| Action::Add(file.add.clone()));
+        let adds = group.files().values().cloned().map(Action::Add);
         let marks = marks.iter().map(|mark| {
             Action::Txn(Transaction {
                 app_id: mark.job.clone(),
@@ -297,12 +297,13 @@ impl Committer {
         &self,
         version: u64,
         entry: &entry::NewEntry,
-        group: &Group,
+        group: &mut Group,
         known: &mut KnownIds,
     ) -> Result<(), ArchiveError> {
         self.follower.advance(version, &entry::read(version, &entry.bytes)?)?;
-        for (date, file) in group.files() {
-            known.insert(version, *date, file.add.path.as_str().into(), file.ids.iter().copied());
+        let files = group.files().iter().map(|(date, add)| (*date, add.path.as_str().into()));
+        for (date, path) in files.collect::<Vec<_>>() {
+            known.insert(version, date, path, group.take_ids(date));
         }
         known.inserted(version);
         self.checkpoints.committed(version);

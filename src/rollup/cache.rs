@@ -185,7 +185,7 @@ impl PartialMaker for PartialCache {
     async fn make(
         &self,
         path: &str,
-        rows: RecordBatch,
+        rows: Vec<RecordBatch>,
     ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
         let cells = self.engine.partial_of_rows(rows).await?;
         let partial = Arc::new(Partial::new(partial_rows(&cells)?));

@@ -80,7 +80,10 @@ impl Engine {
     ///
     /// # Errors
     /// [`SqlError::Query`] only, for a defect.
-    pub async fn partial_of_rows(&self, rows: RecordBatch) -> Result<Vec<RecordBatch>, SqlError> {
+    pub async fn partial_of_rows(
+        &self,
+        rows: Vec<RecordBatch>,
+    ) -> Result<Vec<RecordBatch>, SqlError> {
         let cells = self.partial_over_rows(rows).await?;
         let Some(first) = cells.first() else { return Ok(Vec::new()) };
         let wrong = |error: arrow::error::ArrowError| SqlError::Query {
