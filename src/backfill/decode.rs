@@ -17,7 +17,7 @@ use super::BackfillError;
 use super::read::{Chunk, Header, Rows};
 use super::shape::{Fields, Origin, Shape};
 use super::time::is_number;
-use crate::archive::date_of;
+use crate::archive::{QuickHash, date_of};
 use crate::clock::{DAY, Micros};
 use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Slots};
 use crate::ingest;
@@ -83,10 +83,11 @@ impl Decoder {
         let refused = self.refused.lock().clone();
         let mut builder =
             EventBatchBuilder::with_capacity(self.shape.org_rule.clone(), self.now, rows.len());
-        let mut slots = Slots::default();
+        let (mut names, mut slots) = (ingest::Names::default(), Slots::default());
         for (at, placed) in rows.iter().enumerate() {
             let origin = Origin { identity: &chunk.input.identity, index: placed.index };
-            if self.is_plain(placed, origin, &refused, &mut slots) && builder.push_slots(at, &slots)
+            if self.is_plain(placed, origin, &refused, &mut names, &mut slots)
+                && builder.push_slots(at, &slots)
             {
                 continue;
             }
@@ -117,12 +118,13 @@ impl Decoder {
         placed: &Placed<'r>,
         origin: Origin<'_>,
         refused: &HashMap<String, String>,
+        names: &mut ingest::Names<'r>,
         slots: &mut Slots<'r>,
     ) -> bool {
         let Row::Json(json) = placed.row else { return false };
         slots.clear();
         refused.is_empty()
-            && ingest::fill_plain(json, slots)
+            && ingest::fill_plain(json, names, slots)
             && self.shape.complete(slots, origin, json)
     }
 }
@@ -241,7 +243,7 @@ fn json_lines(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
 fn orgs_of(batch: &EventBatch) -> BTreeSet<String> {
     let orgs = batch.record_batch().column_by_name("org_id");
     let orgs = orgs.and_then(|column| column.as_string_opt::<i32>());
-    let found: HashSet<&str> = orgs.into_iter().flatten().flatten().collect();
+    let found: HashSet<&str, QuickHash> = orgs.into_iter().flatten().flatten().collect();
     found.into_iter().map(str::to_owned).collect()
 }
 

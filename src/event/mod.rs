@@ -28,7 +28,7 @@ pub use org::{InvalidOrgId, OrgId, OrgRule};
 pub use row::{TEXT_BYTES_MAX, TOKENS_MAX};
 pub use scaled::format_scaled;
 pub use schema::schema;
-pub use slots::{Plain, Slots};
+pub use slots::{Name, Plain, Slots};
 
 pub(crate) use field::excerpt;
 

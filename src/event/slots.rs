@@ -26,6 +26,25 @@ pub enum Plain<'a> {
     Bool(bool),
 }
 
+/// A name with what is known of it, so that it is looked up once for many events.
+#[derive(Clone, Copy, Debug)]
+pub struct Name<'a> {
+    text: &'a str,
+    place: Option<usize>,
+}
+
+impl<'a> Name<'a> {
+    /// Looks a name up.
+    pub fn of(text: &'a str) -> Self {
+        Self { text, place: place(text) }
+    }
+
+    /// The name.
+    pub fn text(self) -> &'a str {
+        self.text
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Slot<'a> {
     Plain(Plain<'a>),
@@ -73,11 +92,17 @@ impl<'a> Slots<'a> {
 
     /// Adds a value; false if its name was given before.
     pub fn set(&mut self, name: &'a str, value: Plain<'a>) -> bool {
-        let Some(at) = place(name) else {
-            let known = self.unnamed.iter().any(|(known, _)| known == name);
-            self.unnamed.push((Cow::Borrowed(name), value.into()));
+        self.set_named(Name::of(name), value)
+    }
+
+    /// As [`Slots::set`], under a name that was looked up before.
+    pub fn set_named(&mut self, name: Name<'a>, value: Plain<'a>) -> bool {
+        let Name { text, place: Some(at) } = name else {
+            let known = self.unnamed.iter().any(|(known, _)| known == name.text);
+            self.unnamed.push((Cow::Borrowed(name.text), value.into()));
             return !known;
         };
+        debug_assert_eq!(place(text), Some(at));
         self.put(at, Slot::Plain(value))
     }
 

@@ -3,14 +3,46 @@
 
 use std::borrow::Cow;
 
-use crate::event::{FieldValue, Plain, Slots};
+use crate::event::{FieldValue, Name, Plain, Slots};
 
 /// Members of an object that is read here: each name is compared with the others.
 const MEMBERS_MAX: usize = 32;
 
+/// The names of the events before, in their order. Most events have the same ones again, so that
+/// each is found by one comparison.
+#[derive(Debug, Default)]
+pub struct Names<'a> {
+    /// Each as it stands in its line, with quotes and colon.
+    known: Vec<(&'a [u8], Name<'a>)>,
+    next: usize,
+}
+
+impl<'a> Names<'a> {
+    /// Reads the name that begins here, and its colon.
+    fn read(&mut self, scan: &mut Scan<'a>) -> Option<Name<'a>> {
+        let bytes = scan.text.as_bytes();
+        let rest = bytes.get(scan.at..)?;
+        // An event may lack one that another had.
+        for at in [self.next, self.next + 1] {
+            if let Some((known, name)) = self.known.get(at).filter(|it| rest.starts_with(it.0)) {
+                scan.at += known.len();
+                self.next = at + 1;
+                return Some(*name);
+            }
+        }
+        let start = scan.at;
+        let name = Name::of(scan.name()?);
+        if self.known.len() < MEMBERS_MAX && self.next <= self.known.len() {
+            self.known.insert(self.next, (bytes.get(start..scan.at)?, name));
+            self.next += 1;
+        }
+        Some(name)
+    }
+}
+
 /// Fills `slots` with the values of the event in `line`, as [`super::fields`] finds them; false if
 /// the line is not of the plain form.
-pub(super) fn fill<'a>(line: &'a [u8], slots: &mut Slots<'a>) -> bool {
+pub(super) fn fill<'a>(line: &'a [u8], names: &mut Names<'a>, slots: &mut Slots<'a>) -> bool {
     let plain = |byte: &u8| *byte >= b' ' && *byte != b'\\';
     // One pass without branches, which finds most lines to be plain.
     if !line.iter().fold(true, |all, byte| all & plain(byte)) {
@@ -18,12 +50,16 @@ pub(super) fn fill<'a>(line: &'a [u8], slots: &mut Slots<'a>) -> bool {
     }
     let Ok(text) = std::str::from_utf8(line) else { return false };
     let mut scan = Scan { text, at: 0 };
-    let read = scan.object(|scan, name| {
-        if name == "attributes" && scan.peek() == Some(b'{') {
-            return scan.map().is_some_and(|map| slots.set_made(name, map));
-        }
-        scan.value().is_some_and(|value| slots.set(name, value))
-    });
+    names.next = 0;
+    let read = scan.object(
+        |scan| names.read(scan),
+        |scan, name| {
+            if name.text() == "attributes" && scan.peek() == Some(b'{') {
+                return scan.map().is_some_and(|map| slots.set_made(name.text(), map));
+            }
+            scan.value().is_some_and(|value| slots.set_named(name, value))
+        },
+    );
     read.is_some() && scan.at == text.len()
 }
 
@@ -49,16 +85,19 @@ impl<'a> Scan<'a> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 
-    /// Reads an object; `member` reads the value of each name.
-    fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> bool) -> Option<()> {
+    /// Reads an object; `name` reads each name with its colon, `member` its value.
+    fn object<N>(
+        &mut self,
+        mut name: impl FnMut(&mut Self) -> Option<N>,
+        mut member: impl FnMut(&mut Self, N) -> bool,
+    ) -> Option<()> {
         self.pass(b'{')?;
         if self.peek()? == b'}' {
             return self.pass(b'}');
         }
         for _ in 0..MEMBERS_MAX {
             self.peek()?;
-            let name = self.string()?;
-            self.pass(b':')?;
+            let name = name(self)?;
             if !member(self, name) {
                 return None;
             }
@@ -71,9 +110,15 @@ impl<'a> Scan<'a> {
         None
     }
 
+    fn name(&mut self) -> Option<&'a str> {
+        let name = self.string()?;
+        self.pass(b':')?;
+        Some(name)
+    }
+
     fn map(&mut self) -> Option<FieldValue<'a>> {
         let mut entries: Vec<(Cow<'a, str>, FieldValue<'a>)> = Vec::new();
-        self.object(|scan, name| {
+        self.object(Self::name, |scan, name| {
             let twice = entries.iter().any(|(known, _)| known == name);
             let Some(value) = scan.value().filter(|_| !twice) else { return false };
             entries.push((Cow::Borrowed(name), value.into()));
@@ -170,7 +215,12 @@ mod tests {
         let mut slots = Slots::default();
         let mut builders = [(); 2].map(|()| EventBatchBuilder::new(OrgRule::Own, NOW));
         let [plain, general] = &mut builders;
-        if !fill(line, &mut slots) || !plain.push_slots(0, &slots) {
+        // A second time, by names that are known.
+        let mut names = Names::default();
+        let first = fill(line, &mut names, &mut slots);
+        slots.clear();
+        assert_eq!(fill(line, &mut names, &mut slots), first);
+        if !first || !plain.push_slots(0, &slots) {
             return None;
         }
         json::push(general, 0, std::str::from_utf8(line).unwrap());
@@ -225,6 +275,27 @@ mod tests {
             .prop_map(|(name, value, before, after)| format!("\"{name}\":{before}{value}{after}"))
     }
 
+    #[test]
+    fn names_are_known_again_whichever_an_event_lacks() {
+        let lines = [
+            r#"{"event_id":"a","org_id":"o","ts":1769000000,"model":"m"}"#,
+            r#"{"event_id":"b","org_id":"o","cost_usd":1,"ts":1769000000}"#,
+            r#"{"org_id":"o","ts":1769000000,"event_id":"c","model":"n"}"#,
+            r#"{"event_id":"d","org_id":"o","ts":1769000000,"models":"n"}"#,
+        ];
+        let (mut names, mut slots) = (Names::default(), Slots::default());
+        let mut builders = [(); 2].map(|()| EventBatchBuilder::new(OrgRule::Own, NOW));
+        let [plain, general] = &mut builders;
+        for (index, line) in lines.into_iter().enumerate() {
+            slots.clear();
+            assert!(fill(line.as_bytes(), &mut names, &mut slots), "{line}");
+            assert!(plain.push_slots(index, &slots), "{line}");
+            json::push(general, index, line);
+        }
+        let [plain, general] = builders.map(|it| it.finish().unwrap().batch);
+        assert_eq!((plain.len(), plain.record_batch()), (4, general.record_batch()));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
         #[test]
@@ -264,7 +335,8 @@ mod tests {
             "{\"a\":\"\x01\"}",
         ] {
             let mut slots = Slots::default();
-            assert_eq!(fill(line.as_bytes(), &mut slots), line == "{}", "{line}");
+            let plain = fill(line.as_bytes(), &mut Names::default(), &mut slots);
+            assert_eq!(plain, line == "{}", "{line}");
         }
     }
 }

@@ -19,6 +19,7 @@ pub use body::decompress;
 pub use cloudevents::BinaryCloudEvent;
 pub use content::ContentKind;
 pub use error::IngestError;
+pub use json_plain::Names;
 
 use std::borrow::Cow;
 
@@ -67,8 +68,8 @@ pub fn fields(event: &str) -> Result<Vec<(Cow<'_, str>, FieldValue<'_>)>, String
 
 /// Fills `slots` with the values of the event in the JSON text `event`, as [`fields`] finds them, if
 /// it is of the plain form that most have; false for all else, which may be good or bad.
-pub fn fill_plain<'a>(event: &'a [u8], slots: &mut Slots<'a>) -> bool {
-    json_plain::fill(event, slots)
+pub fn fill_plain<'a>(event: &'a [u8], names: &mut Names<'a>, slots: &mut Slots<'a>) -> bool {
+    json_plain::fill(event, names, slots)
 }
 
 /// The lines of a text; what comes after the last end of a line is one too, if only an empty one.

@@ -6,13 +6,13 @@ use crate::event::{EventBatchBuilder, Slots};
 /// Reads a whole body. Lines end with `\n` or `\r\n`; blank ones are skipped and not counted.
 pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(), IngestError> {
     let lines = lines(body).map(<[u8]>::trim_ascii);
-    let mut slots = Slots::default();
+    let (mut names, mut slots) = (json_plain::Names::default(), Slots::default());
     for (index, line) in lines.filter(|line| !line.is_empty()).enumerate() {
         if index == EVENTS_MAX {
             return Err(IngestError::TooManyEvents);
         }
         slots.clear();
-        if json_plain::fill(line, &mut slots) && builder.push_slots(index, &slots) {
+        if json_plain::fill(line, &mut names, &mut slots) && builder.push_slots(index, &slots) {
             continue;
         }
         match std::str::from_utf8(line) {
