@@ -28,6 +28,7 @@ mod http;
 mod laws;
 mod prometheus;
 mod queries;
+mod s3;
 mod scrape_text;
 mod sql;
 mod stores;

@@ -12,6 +12,7 @@ pub mod process;
 pub mod prometheus;
 pub mod random;
 pub mod rewrite;
+pub mod s3;
 pub mod scrape;
 pub mod table;
 pub mod totals;

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::poll;
@@ -15,6 +15,14 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// The server gives requests under way 20 seconds.
 const STOP_MAX: Duration = Duration::from_secs(30);
 
+/// Settings of storage for all programs of this process.
+static ENVIRONMENT: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
+
+/// Gives all programs started from here on settings of storage.
+pub fn set_environment(environment: Vec<(&'static str, String)>) {
+    ENVIRONMENT.set(environment).expect("it is set once");
+}
+
 /// The program with none of the caller's own settings.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenlake"));
@@ -22,6 +30,7 @@ pub fn program() -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
         command.env_remove(name);
     }
+    command.envs(ENVIRONMENT.get().into_iter().flatten().cloned());
     command
 }
 
