@@ -42,6 +42,9 @@ pub struct Settings {
     pub follow: FollowSettings,
     /// How old a scrape's view may be. 0 shows everything acknowledged before the scrape.
     pub staleness_max: Duration,
+    /// How old a scrape's last whole answer may be that is given again while storage is away. 0
+    /// gives none.
+    pub stale_on_error_max: Duration,
     /// Memory for what scrapes are answered from.
     pub cache_bytes_max: usize,
     /// How much may have to be added up, in files of a usual commit, before a checkpoint of totals

@@ -184,6 +184,7 @@ group! {
         org_usage_entries: Level = "org_usage_entries", "Orgs whose merged usage is held in memory";
         checkpoints: Count = "totals_checkpoints", "Checkpoints of totals written";
         checkpoint_failures: Count = "totals_checkpoint_failures", "Checkpoints of totals that could not be written";
+        scrapes_stale: Count = "scrapes_stale", "Scrapes answered as before while storage was away";
     }
 }
 
@@ -281,7 +282,7 @@ mod tests {
             ingest_in_flight_bytes gauge, dedupe_bytes gauge, dedupe_file_reads counter, \
             partial_cache_bytes gauge, partial_cache_hits counter, partial_cache_misses counter, \
             partial_cache_evictions counter, org_usage_entries gauge, totals_checkpoints counter, \
-            totals_checkpoint_failures counter, sql_queries counter, \
+            totals_checkpoint_failures counter, scrapes_stale counter, sql_queries counter, \
             sql_query_duration_seconds histogram, sql_queries_running gauge, \
             sql_queries_exceeded counter, sql_queries_cancelled counter, \
             sql_queries_turned_away counter, sql_workers counter";

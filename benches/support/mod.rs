@@ -27,6 +27,7 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
             probe: location.log_probe(),
         },
         staleness_max,
+        stale_on_error_max: Duration::ZERO,
         cache_bytes_max: 128 << 20,
         checkpoint_work_max: Some(128),
         body_bytes_max: 32 << 20,

@@ -112,6 +112,11 @@ pub struct ServeArgs {
     #[arg(long, env = "TOKENLAKE_MAX_STALENESS", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
     pub max_staleness: Duration,
 
+    /// While storage is away, answer scrapes with what they were last answered, up to this old, in
+    /// place of 503.
+    #[arg(long, env = "TOKENLAKE_MAX_STALE_ON_ERROR", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    pub max_stale_on_error: Duration,
+
     /// Memory for what scrapes are answered from. Less costs time, never results.
     #[arg(long, env = "TOKENLAKE_CACHE_MEMORY", value_name = "SIZE", default_value = "128MiB", value_parser = parse_bytes)]
     pub cache_memory: u64,

@@ -111,6 +111,7 @@ async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
         },
         follow: FollowSettings::default(),
         staleness_max: Duration::ZERO,
+        stale_on_error_max: Duration::ZERO,
         cache_bytes_max: CACHE_BYTES_MAX,
         checkpoint_work_max: None,
         body_bytes_max: 0,

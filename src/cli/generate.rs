@@ -79,6 +79,7 @@ fn settings() -> Settings {
         writer: WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() },
         follow: FollowSettings::default(),
         staleness_max: Duration::ZERO,
+        stale_on_error_max: Duration::ZERO,
         cache_bytes_max: CACHE_BYTES_MAX,
         checkpoint_work_max: None,
         body_bytes_max: 0,

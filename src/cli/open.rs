@@ -86,6 +86,7 @@ pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings
         },
         follow: FollowSettings { interval: Some(FOLLOW_INTERVAL), probe: location.log_probe() },
         staleness_max: args.max_staleness,
+        stale_on_error_max: args.max_stale_on_error,
         cache_bytes_max: bytes(args.cache_memory),
         checkpoint_work_max: Some(CHECKPOINT_WORK_MAX),
         body_bytes_max: bytes(args.max_body),

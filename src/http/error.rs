@@ -38,6 +38,11 @@ pub(super) fn plain(status: StatusCode, message: &str) -> HttpError {
 }
 
 impl HttpError {
+    /// Whether trying again soon may help, as where storage is away or slow.
+    pub(super) fn is_unavailable(&self) -> bool {
+        self.retry
+    }
+
     /// The same error, with 503 in place of 500.
     pub(super) fn unavailable(self) -> Self {
         match self.status {

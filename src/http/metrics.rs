@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY,
+    ACCEPT, ACCEPT_ENCODING, AGE, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY,
 };
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::Shared;
 
 use super::error::HttpError;
 use super::observe::observed;
-use super::request::{caller, joined, within};
+use super::request::{bearer, caller, joined, within};
 use crate::access::Scope;
 use crate::app::{App, Form};
 use crate::clock::Micros;
@@ -35,33 +37,69 @@ pub(super) async fn scrape(
     headers: HeaderMap,
 ) -> Response {
     let app = &shared.app;
-    let work = answer(app, query.as_deref(), &headers, app.now());
+    let work = answer(&shared, query.as_deref(), &headers, app.now());
     // Whatever keeps the numbers from being whole, a scraper is to see it as a failed scrape.
-    let work = async { within(deadline(&headers), work).await.map_err(HttpError::unavailable) };
+    let work = async { work.await.map_err(HttpError::unavailable) };
     observed(app.telemetry(), "/metrics", &method, work).await
 }
 
 async fn answer(
-    app: &App,
+    shared: &Shared,
     query: Option<&str>,
     headers: &HeaderMap,
     now: Micros,
 ) -> Result<Response, HttpError> {
+    let began = Instant::now();
+    let whole = within(deadline(headers), whole(&shared.app, query, headers, now)).await;
+    let token = bearer(headers).unwrap_or_default();
+    match whole {
+        Ok((form, body)) => {
+            shared.last_good.keep(token, form, began, &body);
+            Ok(rendered(form, body))
+        }
+        Err(error) => {
+            let stale = || shared.last_good.get(token, form(query, headers).ok()?);
+            let Some((age, body)) = error.is_unavailable().then(stale).flatten() else {
+                return Err(error);
+            };
+            shared.app.telemetry().rollup.scrapes_stale.inc();
+            let mut response = rendered(form(query, headers)?, body);
+            response.headers_mut().insert(AGE, HeaderValue::from(age.as_secs()));
+            Ok(response)
+        }
+    }
+}
+
+/// All of what the caller asks for, as of now.
+async fn whole(
+    app: &App,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    now: Micros,
+) -> Result<(Form, Bytes), HttpError> {
     let caller = caller(app, headers, Scope::MetricsRead).await?;
+    let form = form(query, headers)?;
+    Ok((form, app.scrape(&caller.org_id, form, now).await?))
+}
+
+fn form(query: Option<&str>, headers: &HeaderMap) -> Result<Form, HttpError> {
     let asked: Vec<String> = query.map(collectors).unwrap_or_default();
-    let collect = Collect::parse(asked.iter().map(String::as_str))?;
-    let format = Format::negotiate(joined(headers, ACCEPT).as_deref());
-    let gzip = accepts_gzip(joined(headers, ACCEPT_ENCODING).as_deref());
-    let form = Form { collect, format, gzip };
-    let body = app.scrape(&caller.org_id, form, now).await?;
+    Ok(Form {
+        collect: Collect::parse(asked.iter().map(String::as_str))?,
+        format: Format::negotiate(joined(headers, ACCEPT).as_deref()),
+        gzip: accepts_gzip(joined(headers, ACCEPT_ENCODING).as_deref()),
+    })
+}
+
+fn rendered(form: Form, body: Bytes) -> Response {
     let mut response = body.into_response();
     let answer = response.headers_mut();
-    answer.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    answer.insert(CONTENT_TYPE, HeaderValue::from_static(form.format.content_type()));
     answer.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
-    if gzip {
+    if form.gzip {
         answer.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    Ok(response)
+    response
 }
 
 /// The values of `collect[]`, in the order of the query.

@@ -6,6 +6,7 @@ mod body;
 mod error;
 mod events;
 mod health;
+mod last_good;
 mod metrics;
 mod observe;
 mod request;
@@ -24,6 +25,8 @@ use crate::app::App;
 
 pub use self::admin::router as admin_router;
 
+use self::last_good::LastGood;
+
 /// Memory for request bodies that are being read, and as much again for what compressed ones grow
 /// to while they are decoded, in KiB.
 const MEMORY_KIB_MAX: usize = 256 * 1024;
@@ -36,12 +39,14 @@ struct Shared {
     bodies: Arc<Semaphore>,
     /// One permit for each KiB that a compressed body may grow to.
     decoding: Arc<Semaphore>,
+    last_good: LastGood,
 }
 
 /// The server's routes.
 pub fn router(app: Arc<App>) -> Router {
     let memory = || Arc::new(Semaphore::new(MEMORY_KIB_MAX));
-    let shared = Arc::new(Shared { app, bodies: memory(), decoding: memory() });
+    let last_good = LastGood::new(app.settings().stale_on_error_max);
+    let shared = Arc::new(Shared { app, bodies: memory(), decoding: memory(), last_good });
     Router::new()
         .route("/metrics", get(metrics::scrape))
         .route("/v1/events", post(events::post))

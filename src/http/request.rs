@@ -25,7 +25,7 @@ pub(super) async fn caller(
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750; the scheme's name in any case). Two
 /// such headers are as none: which one counts would be a guess.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().filter(|_| values.next().is_none())?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;

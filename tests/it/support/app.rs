@@ -36,6 +36,7 @@ pub fn settings() -> Settings {
         writer: WriterSettings { checkpoint_every: 100, ..WriterSettings::default() },
         follow: FollowSettings::default(),
         staleness_max: Duration::ZERO,
+        stale_on_error_max: Duration::ZERO,
         cache_bytes_max: 64 << 20,
         checkpoint_work_max: None,
         body_bytes_max: 32 << 20,

@@ -41,6 +41,7 @@ impl Lake {
             writer: WriterSettings::default(),
             follow: FollowSettings::default(),
             staleness_max: Duration::ZERO,
+            stale_on_error_max: Duration::ZERO,
             cache_bytes_max,
             checkpoint_work_max: None,
             body_bytes_max: 32 << 20,

@@ -1,0 +1,87 @@
+//! What scrapes were answered lately, for the time in which storage is away (`--max-stale-on-error`).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use crate::app::Form;
+use crate::byte_lru::ByteLru;
+
+/// Memory for all answers.
+const BYTES_MAX: usize = 64 << 20;
+/// Memory of an answer beside its body.
+const ENTRY_BYTES: usize = 160;
+
+/// Whose answer: a hash of the credential, so that whoever has another gets nothing of it.
+type Key = ([u8; 32], Form);
+
+/// The last whole answers.
+#[derive(Debug)]
+pub(super) struct LastGood {
+    age_max: Duration,
+    answers: Mutex<ByteLru<Key, (Instant, Bytes)>>,
+}
+
+impl LastGood {
+    /// Gives back what is up to `age_max` old; 0 keeps nothing.
+    pub(super) fn new(age_max: Duration) -> Self {
+        Self { age_max, answers: Mutex::new(ByteLru::new(BYTES_MAX)) }
+    }
+
+    /// Keeps an answer that was true when its request `began`.
+    pub(super) fn keep(&self, token: &str, form: Form, began: Instant, body: &Bytes) {
+        if !self.age_max.is_zero() {
+            let bytes = body.len() + ENTRY_BYTES;
+            self.answers.lock().put(key(token, form), (began, body.clone()), bytes);
+        }
+    }
+
+    /// The last answer and its age, if it is young enough.
+    pub(super) fn get(&self, token: &str, form: Form) -> Option<(Duration, Bytes)> {
+        if self.age_max.is_zero() {
+            return None;
+        }
+        let mut answers = self.answers.lock();
+        let (began, body) = answers.get_mut(&key(token, form))?;
+        let age = began.elapsed();
+        (age <= self.age_max).then(|| (age, body.clone()))
+    }
+}
+
+fn key(token: &str, form: Form) -> Key {
+    (Sha256::digest(token).into(), form)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exposition::{Collect, Format};
+
+    fn form(gzip: bool) -> Form {
+        let (collect, format) = (Collect::parse([]).unwrap(), Format::negotiate(None));
+        Form { collect, format, gzip }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_given_again_to_the_same_credential_until_it_is_too_old() {
+        let kept = LastGood::new(Duration::from_secs(60));
+        let body = Bytes::from_static(b"x 1\n");
+        kept.keep("a", form(false), Instant::now(), &body);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(kept.get("a", form(false)), Some((Duration::from_secs(60), body)));
+        assert_eq!(kept.get("b", form(false)), None);
+        assert_eq!(kept.get("a", form(true)), None);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(kept.get("a", form(false)), None);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_where_nothing_may_be_stale() {
+        let kept = LastGood::new(Duration::ZERO);
+        kept.keep("a", form(false), Instant::now(), &Bytes::from_static(b"x"));
+        assert_eq!(kept.get("a", form(false)), None);
+    }
+}
