@@ -56,7 +56,7 @@ fn size() -> (usize, u64, &'static str) {
         Err(_) => (ROWS, KILLS, "4MiB"),
         Ok(size) => {
             let (rows, kills) = size.split_once(',').expect("it is ROWS,KILLS");
-            (rows.parse().unwrap(), kills.parse().unwrap(), "64MiB")
+            (rows.parse().unwrap(), kills.parse().unwrap(), "256MiB")
         }
     }
 }
