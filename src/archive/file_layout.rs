@@ -34,24 +34,29 @@ const ATTRIBUTES: [[&str; 3]; 2] =
 /// Values that are looked at to tell whether a column of numbers repeats itself.
 const SAMPLE: usize = 256;
 
-/// The options to write these rows with.
+/// The options to write a file of `count` rows with, of which `rows` are the first or all.
 ///
 /// # Errors
 /// A defect only.
-pub(super) fn options(rows: &RecordBatch) -> Result<ArrowWriterOptions, ParquetError> {
+pub(super) fn options(
+    rows: &RecordBatch,
+    count: usize,
+) -> Result<ArrowWriterOptions, ParquetError> {
     // The Arrow schema in the footer would be a quarter of the overhead of a small file, and says
     // nothing that the Parquet types do not.
-    Ok(ArrowWriterOptions::new().with_properties(properties(rows)?).with_skip_arrow_metadata(true))
+    Ok(ArrowWriterOptions::new()
+        .with_properties(properties(rows, count)?)
+        .with_skip_arrow_metadata(true))
 }
 
-fn properties(rows: &RecordBatch) -> Result<WriterProperties, ParquetError> {
+fn properties(rows: &RecordBatch, count: usize) -> Result<WriterProperties, ParquetError> {
     let schema = rows.schema();
     // Parquet counts leaf columns; those sorted by stand before the only nested one.
     let sorting = SORT_COLUMNS.iter().filter_map(|name| {
         let column_idx = i32::try_from(schema.index_of(name).ok()?).ok()?;
         Some(SortingColumn { column_idx, descending: false, nulls_first: false })
     });
-    let one_page = rows.num_rows() <= PAGE_ROWS;
+    let one_page = count <= PAGE_ROWS;
     let statistics = if one_page { EnabledStatistics::Chunk } else { EnabledStatistics::Page };
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("tokenlake ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -72,7 +77,7 @@ fn properties(rows: &RecordBatch) -> Result<WriterProperties, ParquetError> {
             .set_column_encoding(leaf.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
             .set_column_statistics_enabled(leaf, EnabledStatistics::None);
     }
-    Ok(with_ids(builder, rows.num_rows()).build())
+    Ok(with_ids(builder, count).build())
 }
 
 /// The encoding of one column. Where it has a dictionary too, that is used as long as it is small.
@@ -153,8 +158,11 @@ mod tests {
 
     /// The metadata of a file of these rows, which are read back.
     fn written(rows: &RecordBatch) -> ParquetMetaData {
-        let mut writer =
-            ArrowWriter::try_new_with_options(Vec::new(), rows.schema(), options(rows).unwrap());
+        let mut writer = ArrowWriter::try_new_with_options(
+            Vec::new(),
+            rows.schema(),
+            options(rows, rows.num_rows()).unwrap(),
+        );
         writer.as_mut().unwrap().write(rows).unwrap();
         let bytes = Bytes::from(writer.unwrap().into_inner().unwrap());
         let options = ArrowReaderOptions::new()

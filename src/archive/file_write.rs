@@ -19,7 +19,8 @@ pub struct EncodedFile {
     pub bytes: Bytes,
     /// For the log.
     pub stats: Stats,
-    /// The fingerprints of its events.
+    /// The fingerprints of its events; none of a file too large for a filter of them, if it was
+    /// written piece by piece.
     pub ids: Vec<EventHash>,
     /// The partial inside of it.
     pub partial: Option<StoredPartial>,
@@ -40,13 +41,33 @@ impl OpenFile {
     /// # Errors
     /// Internal, if Arrow or Parquet refuse the rows.
     pub fn encode(rows: &RecordBatch, ids: Vec<EventHash>) -> Result<Self, ArchiveError> {
-        let options = file_layout::options(rows).map_err(|error| internal(&error))?;
-        let bytes = Vec::with_capacity(rows.num_rows() * 64);
-        let mut writer = ArrowWriter::try_new_with_options(bytes, rows.schema(), options)
+        let mut file = Self::start(rows, rows.num_rows())?;
+        file.write(rows, ids)?;
+        file.writer.flush().map_err(|error| internal(&error))?;
+        Ok(file)
+    }
+
+    /// Begins a file of `count` rows that are written piece by piece; `first` are some of them.
+    ///
+    /// # Errors
+    /// As [`OpenFile::encode`].
+    pub fn start(first: &RecordBatch, count: usize) -> Result<Self, ArchiveError> {
+        let options = file_layout::options(first, count).map_err(|error| internal(&error))?;
+        let bytes = Vec::with_capacity(first.num_rows() * 64);
+        let writer = ArrowWriter::try_new_with_options(bytes, first.schema(), options)
             .map_err(|error| internal(&error))?;
-        writer.write(rows).map_err(|error| internal(&error))?;
-        writer.flush().map_err(|error| internal(&error))?;
-        Ok(Self { writer, stats: Stats::of(rows), ids })
+        Ok(Self { writer, stats: Stats::default(), ids: Vec::new() })
+    }
+
+    /// Adds rows that come after all before them.
+    ///
+    /// # Errors
+    /// As [`OpenFile::encode`].
+    pub fn write(&mut self, rows: &RecordBatch, ids: Vec<EventHash>) -> Result<(), ArchiveError> {
+        self.writer.write(rows).map_err(|error| internal(&error))?;
+        self.stats.merge(Stats::of(rows));
+        self.ids.extend(ids);
+        Ok(())
     }
 
     /// Adds the partial of the rows, where there is one, and ends the file. Readers of Parquet go by
@@ -58,6 +79,7 @@ impl OpenFile {
         let partial = match partial {
             None => None,
             Some(NewPartial { bytes, sql_version, plain }) => {
+                self.writer.flush().map_err(|error| internal(&error))?;
                 let start = self.writer.bytes_written() as u64;
                 self.writer.write_all(&bytes).map_err(|error| internal(&error))?;
                 let range = start..start + bytes.len() as u64;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
@@ -18,6 +19,7 @@ use super::ids::{EventHash, IdHasher, IdSet};
 use super::known_ids::{Asked, KnownIds, Wanted};
 use super::partial::{NewPartial, PartialMaker};
 use super::snapshot::Snapshot;
+use super::vacuum::UNCOMMITTED_MAX;
 use super::{ArchiveError, paths};
 use crate::clock::{DAY, Micros};
 use crate::event::EventBatch;
@@ -35,6 +37,8 @@ pub struct NewFile {
     pub add: Add,
     /// What it holds.
     pub ids: Vec<EventHash>,
+    /// When it was begun, by the clock that counts sleep.
+    begun_at: Duration,
 }
 
 /// Rows that wait for one commit.
@@ -122,6 +126,12 @@ impl Group {
         if Arc::make_mut(rows).mark(known) {
             self.files.remove(&date);
         }
+    }
+
+    /// Forgets files that were put so long before `elapsed` that a vacuum may have deleted them;
+    /// they are written anew, under other names.
+    pub fn forget_old_files(&mut self, elapsed: Duration) {
+        self.files.retain(|_, file| elapsed.saturating_sub(file.begun_at) < UNCOMMITTED_MAX);
     }
 
     /// Encodes and puts the files of new events that are not put yet.
@@ -224,6 +234,8 @@ pub(super) struct FileSettings {
     pub store: Arc<dyn ObjectStore>,
     pub partials: Option<Arc<dyn PartialMaker>>,
     pub now: Micros,
+    /// By the clock that counts sleep.
+    pub elapsed: Duration,
 }
 
 /// Writes the file of one date, if it has new rows.
@@ -254,5 +266,5 @@ async fn write_file(
         .put(&place, bytes.into())
         .await
         .map_err(|error| ArchiveError::unavailable(format!("writing {place}"), error))?;
-    Ok(Some((date, NewFile { add, ids })))
+    Ok(Some((date, NewFile { add, ids, begun_at: to.elapsed })))
 }

@@ -5,6 +5,8 @@
 //! protocol's resolution), a long text's maximum ends with the highest character. Money has no
 //! bounds: readers would take them through a float.
 
+use std::cmp::Ordering;
+
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
@@ -69,6 +71,26 @@ impl Stats {
         stats
     }
 
+    /// Adds those of more rows of the same columns.
+    pub fn merge(&mut self, more: Self) {
+        let Some(rows) = self.num_records else {
+            *self = more;
+            return;
+        };
+        self.num_records = more.num_records.map(|more| rows.saturating_add(more));
+        let nulls = |value: &Value| value.as_u64().unwrap_or_default();
+        merge_values(&mut self.null_count, more.null_count, |before, more| {
+            Some((nulls(before).saturating_add(nulls(more))).into())
+        });
+        let taken = |more: &Value, wins: bool| wins.then(|| more.clone());
+        merge_values(&mut self.min_values, more.min_values, |before, more| {
+            taken(more, order(more, before) == Ordering::Less)
+        });
+        merge_values(&mut self.max_values, more.max_values, |before, more| {
+            taken(more, order(more, before) == Ordering::Greater)
+        });
+    }
+
     /// Reads the log's text; anything unreadable counts as "unknown", which only costs pruning.
     pub fn parse(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
@@ -93,6 +115,32 @@ impl Stats {
             Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros())
         };
         Some((time(&self.min_values)?, time(&self.max_values)?.saturating_add(999)))
+    }
+}
+
+/// Takes over what `more` has alone, and of both what `choose` makes of them, if anything.
+fn merge_values(
+    values: &mut Map<String, Value>,
+    more: Map<String, Value>,
+    choose: impl Fn(&Value, &Value) -> Option<Value>,
+) {
+    for (column, more) in more {
+        match values.get_mut(&column) {
+            Some(before) => {
+                if let Some(chosen) = choose(before, &more) {
+                    *before = chosen;
+                }
+            }
+            None => drop(values.insert(column, more)),
+        }
+    }
+}
+
+/// The order of two bounds of one column: numbers, texts, or times, whose texts are of one length.
+fn order(a: &Value, b: &Value) -> Ordering {
+    match (a.as_i64(), b.as_i64()) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        _ => a.as_str().cmp(&b.as_str()),
     }
 }
 
@@ -176,6 +224,33 @@ mod tests {
             let found = StringArray::from(texts.clone());
             let expected = texts.iter().min().zip(texts.iter().max());
             prop_assert_eq!(bounds(&found), expected.map(|(low, high)| (low.as_str(), high.as_str())));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn statistics_of_pieces_are_those_of_the_whole(
+            rows in prop::collection::vec(("[a-c]{1,3}", prop::option::of("\\PC{0,40}"), any::<i32>(), 1_420_070_400_000_000i64..4_000_000_000_000_000), 1..12),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let orgs = StringArray::from_iter_values(rows.iter().map(|row| &row.0));
+            let models: StringArray = rows.iter().map(|row| row.1.clone()).collect();
+            let tokens: arrow::array::Int64Array = rows.iter().map(|row| i64::from(row.2)).collect();
+            let times = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.3));
+            let whole = RecordBatch::try_from_iter_with_nullable([
+                ("org_id", Arc::new(orgs) as ArrayRef, false),
+                ("model", Arc::new(models), true),
+                ("input_tokens", Arc::new(tokens), false),
+                ("ts", Arc::new(times.with_timezone("UTC")), false),
+            ]).unwrap();
+            let cut = cut.index(rows.len());
+            let mut merged = Stats::default();
+            for piece in [whole.slice(0, cut), whole.slice(cut, rows.len() - cut)] {
+                if piece.num_rows() > 0 {
+                    merged.merge(Stats::of(&piece));
+                }
+            }
+            prop_assert_eq!(merged.to_text(), Stats::of(&whole).to_text());
         }
     }
 

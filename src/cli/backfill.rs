@@ -113,6 +113,7 @@ async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
         staleness_max: Duration::ZERO,
         cache_bytes_max: CACHE_BYTES_MAX,
         checkpoint_work_max: None,
+        compact: None,
         body_bytes_max: 0,
         worker: None,
     };

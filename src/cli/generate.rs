@@ -81,6 +81,7 @@ fn settings() -> Settings {
         staleness_max: Duration::ZERO,
         cache_bytes_max: CACHE_BYTES_MAX,
         checkpoint_work_max: None,
+        compact: None,
         body_bytes_max: 0,
         worker: None,
     }

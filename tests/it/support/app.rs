@@ -38,6 +38,7 @@ pub fn settings() -> Settings {
         staleness_max: Duration::ZERO,
         cache_bytes_max: 64 << 20,
         checkpoint_work_max: None,
+        compact: None,
         body_bytes_max: 32 << 20,
         worker: None,
     }

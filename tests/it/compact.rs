@@ -1,0 +1,39 @@
+//! Compaction and vacuum: files become few, and nothing else that anybody sees changes.
+
+mod crashes;
+mod day;
+mod law;
+mod program;
+mod races;
+mod vacuum;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore;
+use tokenlake::maintain::compact::{Compactor, Settings};
+
+use crate::support::app::TestApp;
+
+/// All that is not live is old.
+pub const NO_GRACE: Duration = Duration::ZERO;
+
+/// A compactor of this process's view.
+pub fn compactor(app: &TestApp) -> Compactor {
+    app.app.compactor(Settings { target_bytes: 128 << 20, grace: NO_GRACE })
+}
+
+/// Merges what there is to merge; gives how many rewrites that took.
+pub async fn compact(app: &TestApp) -> usize {
+    compactor(app).compact(0, drop).await.unwrap()
+}
+
+/// Deletes what is not live; gives how many files.
+pub async fn vacuum(app: &TestApp) -> usize {
+    compactor(app).vacuum().await.unwrap()
+}
+
+/// The number of live files.
+pub async fn live_files(store: &Arc<dyn ObjectStore>) -> usize {
+    TestApp::open(store).await.app.archive().current().file_count()
+}
