@@ -252,7 +252,7 @@ async fn write_file(
     let for_partial = sorted.rows.clone();
     let file = tokio::task::spawn_blocking(move || OpenFile::encode(&sorted.rows, sorted.ids));
     let partial = match &to.partials {
-        Some(maker) => NewPartial::make(maker.clone(), &path, for_partial).await,
+        Some(maker) => NewPartial::make(maker.clone(), &path, vec![for_partial]).await,
         None => None,
     };
     let file = file.await.map_err(encoding)??;

@@ -17,14 +17,15 @@ pub trait PartialMaker: std::fmt::Debug + Send + Sync {
     /// Names the SQL that makes the partials. A partial made by another is never used.
     fn sql_version(&self) -> Arc<str>;
 
-    /// The partial of the rows of a new file; `path` is the file's, relative to the table.
+    /// The partial of the rows of a new file, which come in pieces; `path` is the file's, relative
+    /// to the table.
     ///
     /// # Errors
     /// A defect: a file without a partial costs those who read it time, and nothing else.
     async fn make(
         &self,
         path: &str,
-        rows: RecordBatch,
+        rows: Vec<RecordBatch>,
     ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>>;
 }
 
@@ -41,7 +42,11 @@ pub struct NewPartial {
 
 impl NewPartial {
     /// The partial of the rows of the new file `path`, if one can be made.
-    pub async fn make(maker: Arc<dyn PartialMaker>, path: &str, rows: RecordBatch) -> Option<Self> {
+    pub async fn make(
+        maker: Arc<dyn PartialMaker>,
+        path: &str,
+        rows: Vec<RecordBatch>,
+    ) -> Option<Self> {
         // In a task of its own: not even a panic of it is the commit's.
         let (sql_version, of, made_of) = (maker.sql_version(), path.to_owned(), rows.clone());
         let cells = tokio::spawn(async move { maker.make(&of, made_of).await }).await;

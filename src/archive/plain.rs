@@ -27,14 +27,17 @@ pub struct Plain {
 impl Plain {
     /// Judges the rows of a file by the cells that were made of them. Longer sums than usual make
     /// a file not plain, so that whoever reads plain cells need not expect them.
-    pub fn of(rows: &RecordBatch, cells: &[RecordBatch]) -> Self {
+    pub fn of(rows: &[RecordBatch], cells: &[RecordBatch]) -> Self {
         if !cells.iter().all(are_short) {
             return Self::default();
         }
+        let all = |column, nulls, holds: fn(&str) -> bool| {
+            rows.iter().all(|rows| all_texts(rows, column, nulls, holds))
+        };
         Self {
-            calls: all_texts(rows, "event_type", false, |text| text == CALL),
-            provider: all_texts(rows, "provider", true, is_plain_name),
-            model: all_texts(rows, "model", true, is_plain_name),
+            calls: all("event_type", false, |text| text == CALL),
+            provider: all("provider", true, is_plain_name),
+            model: all("model", true, is_plain_name),
         }
     }
 
@@ -102,7 +105,7 @@ mod tests {
             ("provider", text(providers.to_vec()), true),
             ("model", text(models.to_vec()), true),
         ]);
-        Plain::of(&rows.unwrap(), &[])
+        Plain::of(&[rows.unwrap()], &[])
     }
 
     #[test]

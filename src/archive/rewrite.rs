@@ -7,9 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{RecordBatch, StringArray, new_null_array};
-use arrow::compute::concat_batches;
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
+use arrow::datatypes::{DataType, Field};
 use bytes::Bytes;
 use deltalake_core::kernel::{Action, Add, Remove};
 use object_store::path::Path;
@@ -102,7 +101,6 @@ impl Upkeep {
             let first = inputs.first().map_or_else(String::new, |file| file.path_in_archive());
             return Err(ArchiveError::corrupt(first, reason));
         };
-        let summed = blocking(move || concatenated(&summed)).await?;
         let partial = match &self.partials {
             Some(maker) => NewPartial::make(maker.clone(), &path, summed).await,
             None => None,
@@ -154,7 +152,9 @@ impl NewRows {
         // A file with more has no filter of them.
         let ids = if self.count <= IDS_MAX { hashes(rows, self.hasher)? } else { Vec::new() };
         file.write(rows, ids)?;
-        self.summed.push(without_unsummed(rows)?);
+        let alike = self.summed.last().filter(|last| last.num_rows() == rows.num_rows());
+        let summed = without_unsummed(rows, alike)?;
+        self.summed.push(summed);
         self.rows += rows.num_rows();
         Ok(Self { file: Some(file), ..self })
     }
@@ -169,25 +169,29 @@ fn hashes(rows: &RecordBatch, hasher: IdHasher) -> Result<Vec<EventHash>, Archiv
     Ok(pairs.map(hash).collect())
 }
 
-/// The same rows with nothing in the columns that no sum is made of, which are most of their bytes.
-fn without_unsummed(rows: &RecordBatch) -> Result<RecordBatch, ArchiveError> {
-    let schema = rows.schema();
-    let columns =
-        schema.fields().iter().zip(rows.columns()).map(|(field, column)| match field.data_type() {
-            _ if !UNSUMMED.contains(&field.name().as_str()) => column.clone(),
-            kind if field.is_nullable() => new_null_array(kind, rows.num_rows()),
-            DataType::Utf8 => {
-                Arc::new(StringArray::from_iter_values(std::iter::repeat_n("", rows.num_rows())))
+/// The same rows with nothing in the columns that no sum is made of, which are most of their bytes;
+/// `alike` are as many rows from which that has been left out.
+fn without_unsummed(
+    rows: &RecordBatch,
+    alike: Option<&RecordBatch>,
+) -> Result<RecordBatch, ArchiveError> {
+    let (schema, count) = (rows.schema(), rows.num_rows());
+    let nothing = |field: &Field| -> Option<ArrayRef> {
+        match alike.and_then(|alike| alike.column_by_name(field.name())) {
+            Some(nothing) => Some(nothing.clone()),
+            None if field.is_nullable() => Some(new_null_array(field.data_type(), count)),
+            None if *field.data_type() == DataType::Utf8 => {
+                Some(Arc::new(StringArray::from_iter_values(std::iter::repeat_n("", count))))
             }
-            _ => column.clone(),
-        });
+            None => None,
+        }
+    };
+    let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| {
+        let left_out = UNSUMMED.contains(&field.name().as_str());
+        left_out.then(|| nothing(field)).flatten().unwrap_or_else(|| column.clone())
+    });
     let columns = columns.collect();
     RecordBatch::try_new(schema.clone(), columns)
-        .map_err(|error| ArchiveError::internal("rewriting files", error))
-}
-
-fn concatenated(pieces: &[RecordBatch]) -> Result<RecordBatch, ArchiveError> {
-    concat_batches(&crate::event::schema(), pieces)
         .map_err(|error| ArchiveError::internal("rewriting files", error))
 }
 

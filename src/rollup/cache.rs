@@ -185,9 +185,9 @@ impl PartialMaker for PartialCache {
     async fn make(
         &self,
         path: &str,
-        rows: RecordBatch,
+        rows: Vec<RecordBatch>,
     ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
-        let cells = self.engine.partial_of_rows(rows).await?;
+        let cells = self.engine.partial_of_rows(&rows).await?;
         let partial = Arc::new(Partial::new(partial_rows(&cells)?));
         let path = Arc::from(path);
         let slot = self.slot(&path);

@@ -4,7 +4,8 @@
 //! merged, the small ones first, where the result is of a higher tier than each of them. So a row is
 //! rewritten once a tier at most, however often its date is written to, and no tier keeps eight
 //! files. A date that is no longer expected to grow is merged further: where the result has twice
-//! the rows of the largest input. A file that is half of what a file may be is left alone.
+//! the rows of the largest input. A file that is half of what a file may be is left alone; on such a
+//! date also one of a quarter of the rows.
 
 use std::sync::Arc;
 
@@ -12,8 +13,9 @@ use chrono::NaiveDate;
 
 use crate::archive::DataFile;
 
-/// Rows of one file.
-const ROWS_MAX: u64 = 1 << 20;
+/// Rows of one file. Of each row, what sums are made of is held while the file is written: some 130
+/// bytes.
+const ROWS_MAX: u64 = 1 << 19;
 /// Files that become one at a time: each takes some memory while it is read.
 const INPUTS_MAX: usize = 256;
 /// From one tier to the next.
@@ -26,6 +28,16 @@ pub struct Limits {
     pub bytes_max: u64,
     /// Dates from this one on are expected to grow.
     pub growing_from: NaiveDate,
+}
+
+impl Limits {
+    fn grows(&self, date: NaiveDate) -> bool {
+        date >= self.growing_from
+    }
+
+    fn full_rows(&self, date: NaiveDate) -> u64 {
+        if self.grows(date) { ROWS_MAX / 2 } else { ROWS_MAX / 4 }
+    }
 }
 
 /// Files of one date that become one.
@@ -112,9 +124,9 @@ impl Size {
         self.rows.max(1).ilog(TIER)
     }
 
-    /// Half of what a file may be: two such do not fit into one.
-    fn is_full(self, limits: &Limits) -> bool {
-        self.rows >= ROWS_MAX / 2 || self.bytes >= limits.bytes_max / 2
+    /// Large enough to be left alone. Two that are not always fit into one.
+    fn is_full(self, date: NaiveDate, limits: &Limits) -> bool {
+        self.rows >= limits.full_rows(date) || self.bytes >= limits.bytes_max / 2
     }
 
     fn fits(self, limits: &Limits) -> bool {
@@ -124,7 +136,7 @@ impl Size {
 
 /// The files of one date that become one, by their place among `sizes`.
 fn groups(sizes: &[Size], date: NaiveDate, limits: &Limits) -> Vec<Vec<usize>> {
-    let small = sizes.iter().copied().enumerate().filter(|(_, size)| !size.is_full(limits));
+    let small = sizes.iter().copied().enumerate().filter(|(_, size)| !size.is_full(date, limits));
     let mut small: Vec<_> = small.map(|(at, size)| (size, at)).collect();
     small.sort_unstable();
     let mut groups = Vec::new();
@@ -156,13 +168,13 @@ fn gaining(files: &[(Size, usize)], date: NaiveDate, limits: &Limits) -> usize {
     for (count, (largest, _)) in (1..).zip(files) {
         sum = sum.and(*largest);
         let doubled = sum.rows / 2 >= largest.rows;
-        let gains = if date >= limits.growing_from {
-            sum.tier() > largest.tier() || doubled && sum.is_full(limits)
+        let gains = if limits.grows(date) {
+            sum.tier() > largest.tier() || doubled && sum.is_full(date, limits)
         } else {
             doubled
         };
         // Its rows are known for certain, so that this is the last time.
-        if gains || sum.rows >= ROWS_MAX / 2 {
+        if gains || sum.rows >= limits.full_rows(date) {
             gaining = count;
         }
     }

@@ -9,8 +9,8 @@ use super::run::Compactor;
 
 /// Between two vacuums, each of which lists all data files.
 const VACUUM_EVERY: Duration = Duration::from_secs(3_600);
-/// A rewrite takes this share of the time at most, so that requests come first: the half.
-const REST: u32 = 1;
+/// So many times as long as a rewrite took, none is made: requests come first.
+const REST: u32 = 3;
 
 /// Compacts about every `interval`, for as long as it is polled. What fails is tried again.
 pub async fn keep_compacted(mut compactor: Compactor, interval: Duration) {
