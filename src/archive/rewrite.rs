@@ -227,3 +227,27 @@ async fn put(store: &dyn ObjectStore, place: &Path, bytes: Bytes) -> Result<(), 
     }
     done.map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::super::durable::DurableLocal;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_large_file_is_put_in_parts_and_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = DurableLocal::open(folder.path()).unwrap();
+        let place = Path::from("events/event_date=2026-01-02/x.parquet");
+        let stores: [&dyn ObjectStore; 2] = [&InMemory::new(), &disk];
+        for store in stores {
+            for length in [1, 2 * PART_BYTES, 2 * PART_BYTES + 1, 3 * PART_BYTES] {
+                let bytes: Vec<_> = (0..length).map(|at| (at / 1_000) as u8).collect();
+                put(store, &place, bytes.clone().into()).await.unwrap();
+                let read = store.get(&place).await.unwrap().bytes().await.unwrap();
+                assert!(read == bytes, "{length} bytes");
+            }
+        }
+    }
+}

@@ -25,6 +25,8 @@ use crate::clock::Micros;
 pub const GRACE_MIN: Duration = Duration::from_secs(3_600);
 /// The longest: for so long checkpoints of the log know which files were removed when.
 pub const GRACE_MAX: Duration = Duration::from_secs(2 * 24 * 3_600);
+/// Dates that are listed side by side.
+const LISTED: usize = 8;
 /// A writer does not commit a file that it put longer ago.
 pub(super) const UNCOMMITTED_MAX: Duration = Duration::from_secs(3_600 / 4);
 
@@ -110,19 +112,25 @@ impl Upkeep {
         Ok(deleted)
     }
 
-    /// The data files that were put longer than the grace ago.
+    /// The data files that were put longer than the grace ago. Listed date by date: the log beside
+    /// them is longer than they are many.
     async fn old_files(
         &self,
         now: Micros,
         grace: Duration,
     ) -> Result<Vec<ObjectMeta>, ArchiveError> {
-        let found = self.store.list(Some(&Path::from(paths::TABLE)));
-        let old = found.try_filter(|file| {
-            let old = paths::is_data_file(&file.location) && is_older(file, now, grace);
-            std::future::ready(old)
+        let failed = |error| ArchiveError::unavailable("listing data files", error);
+        let table = self.store.list_with_delimiter(Some(&Path::from(paths::TABLE))).await;
+        let folders = table.map_err(failed)?.common_prefixes;
+        let listed = folders.into_iter().filter(paths::is_date_folder).map(|folder| async move {
+            let old = self.store.list(Some(&folder)).try_filter(|file| {
+                let old = paths::is_data_file(&file.location) && is_older(file, now, grace);
+                std::future::ready(old)
+            });
+            old.try_collect::<Vec<_>>().await.map_err(failed)
         });
-        let old = old.try_collect().await;
-        old.map_err(|error| ArchiveError::unavailable("listing data files", error))
+        let listed = futures::stream::iter(listed).buffered(LISTED).try_concat();
+        listed.await
     }
 
     /// Files that entries have removed within the grace: one who reads an older version may still
