@@ -98,7 +98,7 @@ async fn hold(batches: Vec<(usize, Vec<Event>)>, foreign_after: Option<usize>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn compaction_changes_nothing_that_is_seen(
         batches in prop::collection::vec(batch(), 8..30),

@@ -7,8 +7,7 @@ use std::time::Duration;
 use object_store::ObjectStore;
 use tokenlake::clock::{HOUR, SECOND};
 
-use super::{compact, compactor, live_files, vacuum};
-use crate::stores::{Fault, FaultyStore, Op, Verb};
+use super::{compact, compactor, live_files, slow_once, until, vacuum};
 use crate::support::app::{ACME, NOON, TestApp, data_files, events, memory, requests, verified};
 use crate::support::foreign;
 
@@ -21,31 +20,14 @@ async fn files(count: u64) -> Arc<dyn ObjectStore> {
     store
 }
 
-fn is_log_put(op: &Op) -> bool {
-    op.verb == Verb::Put && op.path.as_ref().contains("_delta_log/0")
-}
-
-/// Delays the first put of an entry.
-fn slow_once(inner: &Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
-    let done = AtomicBool::new(false);
-    FaultyStore::new(inner.clone(), move |op| {
-        let first = is_log_put(op) && !done.swap(true, Ordering::SeqCst);
-        first.then_some(Fault::Delay(Duration::from_millis(150)))
-    })
-}
-
-async fn shortly() {
-    tokio::time::sleep(Duration::from_millis(60)).await;
-}
-
 #[tokio::test]
 async fn of_two_compactors_one_gives_up() {
     let inner = files(12).await;
-    let slow = slow_once(&inner);
+    let (slow, met) = slow_once(&inner);
     let (late, early) = (TestApp::open(&slow).await, TestApp::open(&inner).await);
     let before = early.scrape(ACME).await;
     let (lost, won) = tokio::join!(compact(&late), async {
-        shortly().await;
+        until(&met).await;
         compact(&early).await
     });
     assert_eq!((lost, won), (0, 1));
@@ -60,10 +42,10 @@ async fn of_two_compactors_one_gives_up() {
 #[tokio::test]
 async fn a_writer_that_was_first_does_not_undo_a_rewrite() {
     let inner = files(12).await;
-    let slow = slow_once(&inner);
+    let (slow, met) = slow_once(&inner);
     let (late, early) = (TestApp::open(&slow).await, TestApp::open(&inner).await);
     let (rewrites, sent) = tokio::join!(compact(&late), async {
-        shortly().await;
+        until(&met).await;
         early.sent(&events(10..14)).await
     });
     assert_eq!((rewrites, sent), (1, (2, 2)));
@@ -75,7 +57,7 @@ async fn a_writer_that_was_first_does_not_undo_a_rewrite() {
 #[tokio::test]
 async fn a_writer_that_lost_to_a_rewrite_finds_its_ids_and_is_right() {
     let inner = files(12).await;
-    let slow = slow_once(&inner);
+    let (slow, met) = slow_once(&inner);
     let (late, early) = (TestApp::open(&slow).await, TestApp::open(&inner).await);
     let (sent, rewrites) = tokio::join!(
         async {
@@ -83,7 +65,7 @@ async fn a_writer_that_lost_to_a_rewrite_finds_its_ids_and_is_right() {
             late.sent(&events(8..14)).await
         },
         async {
-            shortly().await;
+            until(&met).await;
             let rewrites = compact(&early).await;
             vacuum(&early).await;
             // The file of the one that waits is gone too; for it, the grace has passed.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use object_store::ObjectStore;
 use tokenlake::clock::{Clock as _, HOUR, SystemClock};
 
-use super::{NO_GRACE, compact, live_files, vacuum};
-use crate::stores::{CountingStore, Fault, FaultyStore, Verb};
+use super::{NO_GRACE, compact, live_files, slow_once, until, vacuum};
+use crate::stores::{CountingStore, Verb};
 use crate::support::app::{
     ACME, NOON, TestApp, data_files, events, log_entry, memory, paths, read, verified, write,
 };
@@ -106,18 +106,11 @@ async fn what_was_removed_within_the_grace_stays_however_old_it_is() {
 #[tokio::test]
 async fn a_writer_that_stood_still_does_not_commit_a_file_that_is_gone() {
     let (inner, other) = files(2).await;
-    let slow: Arc<dyn ObjectStore> = {
-        let stopped = std::sync::atomic::AtomicBool::new(false);
-        FaultyStore::new(inner.clone(), move |op| {
-            let entry = op.verb == Verb::Put && op.path.as_ref().contains("_delta_log/0");
-            let first = entry && !stopped.swap(true, std::sync::atomic::Ordering::SeqCst);
-            first.then_some(Fault::Delay(Duration::from_millis(300)))
-        })
-    };
+    let (slow, met) = slow_once(&inner);
     let writer = TestApp::open(&slow).await;
     let batch = events(10..13);
     let (sent, deleted) = tokio::join!(writer.sent(&batch), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        until(&met).await;
         assert_eq!(data_files(&inner).await.len(), 3, "its file is put");
         let deleted = vacuum(&other).await;
         // For the writer, a clock that counts sleep has gone on.
