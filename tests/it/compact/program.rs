@@ -1,9 +1,10 @@
 //! `tokenlake compact`, and the server's own compaction.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
+use tokenlake::clock::{Clock as _, SystemClock};
 
 use crate::support::archive::{data_files, log_entries};
 use crate::support::poll;
@@ -53,7 +54,8 @@ fn orphans_that_are_old_are_deleted() {
     let orphan = live.with_file_name("orphan.parquet");
     std::fs::write(&orphan, "left by a crash").unwrap();
     let age = |path, hours: u64| {
-        let at = SystemTime::now() - Duration::from_secs(hours * 3_600);
+        let now = Duration::from_micros(u64::try_from(SystemClock.now()).unwrap());
+        let at = UNIX_EPOCH + now - Duration::from_secs(hours * 3_600);
         std::fs::File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
     };
     age(&live, 30);
