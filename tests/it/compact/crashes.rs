@@ -1,6 +1,7 @@
 //! A store that fails, and a process that dies, between any two steps.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -35,6 +36,19 @@ async fn run(store: Arc<dyn ObjectStore>) {
     let _ = compactor.vacuum().await;
 }
 
+/// A process that has died does not go on asking.
+async fn run_until_crash(store: &Arc<FaultyStore>) {
+    let died = async {
+        while !store.crashed() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = run(store.clone()) => {}
+        () = died => {}
+    }
+}
+
 #[tokio::test]
 async fn a_fault_at_any_write_leaves_nothing_visible() {
     let origin = many_files().await;
@@ -49,7 +63,7 @@ async fn a_fault_at_any_write_leaves_nothing_visible() {
             let context = format!("{fault:?} at write {write}");
             let inner: Arc<dyn ObjectStore> = Arc::new(origin.fork());
             let store = FaultyStore::new(inner.clone(), at_write(write, fault));
-            run(store.clone()).await;
+            run_until_crash(&store).await;
             let app = TestApp::open(&inner).await;
             assert_eq!(app.scrape(ACME).await, before, "{context}");
             // Whoever comes next finishes the work.
