@@ -25,6 +25,7 @@ use crate::clock::{Clock, Micros};
 use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
+use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::rollup::{Rollup, Turn, UsageView};
 use crate::sql::{Engine, Form as SqlForm, SqlError, sql_version};
 use crate::telemetry::Telemetry;
@@ -50,6 +51,8 @@ pub struct Settings {
     /// How much may have to be added up, in files of a usual commit, before a checkpoint of totals
     /// is made; `None` for never.
     pub checkpoint_work_max: Option<u64>,
+    /// How the table is compacted in the background, and how often; `None` for never.
+    pub compact: Option<(compact::Settings, Duration)>,
     /// A request body, also after decompression.
     pub body_bytes_max: usize,
     /// How queries are run; `None` where other processes cannot read the archive.
@@ -111,7 +114,7 @@ pub struct Receipt {
 /// The running program.
 #[derive(Debug)]
 pub struct App {
-    archive: Archive,
+    archive: Arc<Archive>,
     rollup: Arc<Rollup>,
     bodies: Arc<Bodies>,
     keys: AccessKeys,
@@ -120,7 +123,8 @@ pub struct App {
     telemetry: Telemetry,
     settings: Settings,
     claimed: Mutex<HashSet<OrgId>>,
-    checkpoints: Option<AbortOnDropHandle<()>>,
+    /// Work of its own accord.
+    tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 impl App {
@@ -151,16 +155,12 @@ impl App {
             settings.follow.clone(),
         )
         .await?;
+        let archive = Arc::new(archive);
         let keys = AccessKeys::watched(archive.records().clone(), clock.clone());
         let claimed = Mutex::default();
-        let checkpoints = settings.checkpoint_work_max.map(|work_max| {
-            let (rollup, clock, versions) = (rollup.clone(), clock.clone(), archive.versions());
-            let work = async move { rollup.keep_checkpoints(versions, clock, work_max).await };
-            AbortOnDropHandle::new(tokio::spawn(work))
-        });
         let workers = settings.worker.clone();
         let workers = workers.map(|settings| Workers::new(settings, telemetry.clone()));
-        Ok(Self {
+        let mut app = Self {
             archive,
             rollup,
             bodies,
@@ -170,8 +170,30 @@ impl App {
             telemetry,
             settings,
             claimed,
-            checkpoints,
-        })
+            tasks: Vec::new(),
+        };
+        app.start_tasks();
+        Ok(app)
+    }
+
+    fn start_tasks(&mut self) {
+        let mut tasks = Vec::new();
+        if let Some(work_max) = self.settings.checkpoint_work_max {
+            let (rollup, clock) = (self.rollup.clone(), self.clock.clone());
+            let versions = self.archive.versions();
+            let work = async move { rollup.keep_checkpoints(versions, clock, work_max).await };
+            tasks.push(tokio::spawn(work));
+        }
+        if let Some((settings, interval)) = self.settings.compact {
+            tasks.push(tokio::spawn(keep_compacted(self.compactor(settings), interval)));
+        }
+        self.tasks = tasks.into_iter().map(AbortOnDropHandle::new).collect();
+    }
+
+    /// What merges small data files and deletes those that no version names.
+    pub fn compactor(&self, settings: compact::Settings) -> Compactor {
+        let (archive, rollup) = (self.archive.clone(), self.rollup.clone());
+        Compactor::new(archive, rollup, self.clock.clone(), self.telemetry.clone(), settings)
     }
 
     /// Finds out who sends `token`.
@@ -322,8 +344,8 @@ impl App {
 
     /// Commits what waits, then stops.
     pub async fn close(&self) {
-        // Half a checkpoint of totals is of no use, and the next process makes one.
-        self.checkpoints.iter().for_each(|task| task.abort());
+        // Half a checkpoint of totals, or half a rewrite, is of no use, and others make them.
+        self.tasks.iter().for_each(|task| task.abort());
         self.archive.close().await;
     }
 

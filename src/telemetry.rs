@@ -201,6 +201,18 @@ group! {
     }
 }
 
+group! {
+    /// Looking after the table.
+    MaintainTelemetry {
+        rewrites: Count = "rewrites", "Commits that merged data files";
+        rewritten_files: Count = "rewritten_files", "Data files that were merged into others";
+        rewritten_bytes: Count = "rewritten_bytes", "Bytes of the data files that came of it";
+        rewrites_given_up: Count = "rewrites_given_up", "Merges given up because another was first";
+        rewrite_failures: Count = "rewrite_failures", "Merges that failed";
+        vacuumed_files: Count = "vacuumed_files", "Data files deleted that no version names";
+    }
+}
+
 /// Every meter, by the part of tokenlake that moves it.
 #[derive(Debug)]
 pub struct Meters {
@@ -214,6 +226,8 @@ pub struct Meters {
     pub rollup: RollupTelemetry,
     /// Queries over HTTP.
     pub sql: SqlTelemetry,
+    /// Looking after the table.
+    pub maintain: MaintainTelemetry,
     registry: Registry,
 }
 
@@ -233,6 +247,7 @@ impl Telemetry {
             ingest: IngestTelemetry::register(&mut registry),
             rollup: RollupTelemetry::register(&mut registry),
             sql: SqlTelemetry::register(&mut registry),
+            maintain: MaintainTelemetry::register(&mut registry),
             registry,
         }))
     }
@@ -285,7 +300,9 @@ mod tests {
             totals_checkpoint_failures counter, scrapes_stale counter, sql_queries counter, \
             sql_query_duration_seconds histogram, sql_queries_running gauge, \
             sql_queries_exceeded counter, sql_queries_cancelled counter, \
-            sql_queries_turned_away counter, sql_workers counter";
+            sql_queries_turned_away counter, sql_workers counter, rewrites counter, \
+            rewritten_files counter, rewritten_bytes counter, rewrites_given_up counter, \
+            rewrite_failures counter, vacuumed_files counter";
         assert_eq!(families.join(", "), expected);
         assert!(text.ends_with("# EOF\n"));
     }

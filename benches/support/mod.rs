@@ -30,6 +30,7 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
         stale_on_error_max: Duration::ZERO,
         cache_bytes_max: 128 << 20,
         checkpoint_work_max: Some(128),
+        compact: None,
         body_bytes_max: 32 << 20,
         worker: None,
     };

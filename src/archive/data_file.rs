@@ -114,6 +114,11 @@ impl DataFile {
         })
     }
 
+    /// True if a tokenlake wrote it.
+    pub(super) fn is_ours(&self) -> bool {
+        self.checksums.is_some()
+    }
+
     /// True unless the file surely holds nothing of `org_id`.
     pub fn may_hold_org(&self, org_id: &str) -> bool {
         self.orgs.as_ref().is_none_or(|(low, high)| &**low <= org_id && org_id <= &**high)

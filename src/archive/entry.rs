@@ -34,7 +34,7 @@ pub fn write(operation: &str, actions: Vec<Action>, now: Micros) -> Result<NewEn
     let info = CommitInfo {
         timestamp: Some(now / 1_000),
         operation: Some(operation.to_owned()),
-        is_blind_append: Some(true),
+        is_blind_append: Some(!actions.iter().any(|action| matches!(action, Action::Remove(_)))),
         engine_info: Some(concat!("tokenlake/", env!("CARGO_PKG_VERSION")).to_owned()),
         info: HashMap::from([
             (COMMIT_ID.to_owned(), Value::from(commit_id.to_string())),

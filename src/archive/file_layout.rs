@@ -6,15 +6,13 @@
 //! not read it from such columns.
 
 use arrow::array::{Array as _, ArrayRef, ArrowPrimitiveType, AsArray as _, RecordBatch};
-use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
-
-use crate::event::schema;
 
 /// What rows of a file are sorted by.
 pub(super) const SORT_COLUMNS: [&str; 2] = ["org_id", "ts"];
@@ -36,19 +34,23 @@ const ATTRIBUTES: [[&str; 3]; 2] =
 /// Values that are looked at to tell whether a column of numbers repeats itself.
 const SAMPLE: usize = 256;
 
-/// The options to write these rows with, a batch for each row group.
+/// The options to write a file of `count` rows with, of which `rows` are the first or all.
 ///
 /// # Errors
 /// A defect only.
-pub(super) fn options(rows: &[RecordBatch]) -> Result<ArrowWriterOptions, ParquetError> {
+pub(super) fn options(
+    rows: &RecordBatch,
+    count: usize,
+) -> Result<ArrowWriterOptions, ParquetError> {
     // The Arrow schema in the footer would be a quarter of the overhead of a small file, and says
     // nothing that the Parquet types do not.
-    Ok(ArrowWriterOptions::new().with_properties(properties(rows)?).with_skip_arrow_metadata(true))
+    Ok(ArrowWriterOptions::new()
+        .with_properties(properties(rows, count)?)
+        .with_skip_arrow_metadata(true))
 }
 
-fn properties(rows: &[RecordBatch]) -> Result<WriterProperties, ParquetError> {
-    let schema = rows.first().map_or_else(schema, RecordBatch::schema);
-    let count = rows.iter().map(RecordBatch::num_rows).sum();
+fn properties(rows: &RecordBatch, count: usize) -> Result<WriterProperties, ParquetError> {
+    let schema = rows.schema();
     // Parquet counts leaf columns; those sorted by stand before the only nested one.
     let sorting = SORT_COLUMNS.iter().filter_map(|name| {
         let column_idx = i32::try_from(schema.index_of(name).ok()?).ok()?;
@@ -66,9 +68,8 @@ fn properties(rows: &[RecordBatch]) -> Result<WriterProperties, ParquetError> {
         // An index of one page would say what the footer says.
         .set_offset_index_disabled(one_page)
         .set_sorting_columns(Some(sorting.collect()));
-    for (index, field) in schema.fields().iter().enumerate() {
-        let columns: Vec<_> = rows.iter().map(|rows| rows.column(index)).collect();
-        builder = encoded(builder, field, &columns);
+    for (field, column) in schema.fields().iter().zip(rows.columns()) {
+        builder = encoded(builder, field.name(), column);
     }
     for leaf in ATTRIBUTES {
         let leaf = ColumnPath::new(leaf.map(str::to_owned).to_vec());
@@ -82,17 +83,17 @@ fn properties(rows: &[RecordBatch]) -> Result<WriterProperties, ParquetError> {
 /// The encoding of one column. Where it has a dictionary too, that is used as long as it is small.
 fn encoded(
     builder: WriterPropertiesBuilder,
-    field: &Field,
-    columns: &[&ArrayRef],
+    name: &str,
+    column: &ArrayRef,
 ) -> WriterPropertiesBuilder {
-    let path = ColumnPath::from(field.name().as_str());
-    let repeats = match field.data_type() {
+    let path = ColumnPath::from(name);
+    let repeats = match column.data_type() {
         DataType::Utf8 => {
             return builder.set_column_encoding(path, Encoding::DELTA_LENGTH_BYTE_ARRAY);
         }
-        DataType::Int64 => repeats::<Int64Type>(columns),
-        DataType::Timestamp(..) => repeats::<TimestampMicrosecondType>(columns),
-        DataType::Decimal128(..) => repeats::<Decimal128Type>(columns),
+        DataType::Int64 => repeats::<Int64Type>(column),
+        DataType::Timestamp(..) => repeats::<TimestampMicrosecondType>(column),
+        DataType::Decimal128(..) => repeats::<Decimal128Type>(column),
         _ => return builder,
     };
     builder
@@ -101,10 +102,10 @@ fn encoded(
 }
 
 /// Whether values occur twice or more, by and large, so that a dictionary pays.
-fn repeats<T: ArrowPrimitiveType<Native: Ord>>(columns: &[&ArrayRef]) -> bool {
-    let numbers: Vec<_> = columns.iter().filter_map(|it| it.as_primitive_opt::<T>()).collect();
-    let step = columns.iter().map(|column| column.len()).sum::<usize>().div_ceil(SAMPLE).max(1);
-    let mut seen: Vec<_> = numbers.into_iter().flatten().step_by(step).flatten().collect();
+fn repeats<T: ArrowPrimitiveType<Native: Ord>>(column: &ArrayRef) -> bool {
+    let Some(numbers) = column.as_primitive_opt::<T>() else { return true };
+    let step = numbers.len().div_ceil(SAMPLE).max(1);
+    let mut seen: Vec<_> = numbers.iter().step_by(step).flatten().collect();
     let count = seen.len();
     seen.sort_unstable();
     seen.dedup();
@@ -160,7 +161,7 @@ mod tests {
         let mut writer = ArrowWriter::try_new_with_options(
             Vec::new(),
             rows.schema(),
-            options(std::slice::from_ref(rows)).unwrap(),
+            options(rows, rows.num_rows()).unwrap(),
         );
         writer.as_mut().unwrap().write(rows).unwrap();
         let bytes = Bytes::from(writer.unwrap().into_inner().unwrap());

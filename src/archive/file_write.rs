@@ -11,12 +11,13 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory,
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 
+use super::ArchiveError;
 use super::data_file::StoredPartial;
+use super::date_rows::Order;
 use super::file_layout;
 use super::ids::EventHash;
 use super::partial::{NewPartial, PartialMaker};
 use super::stats::Stats;
-use super::{ArchiveError, date_rows::Order};
 
 /// A file's bytes and what the log says of it.
 #[derive(Debug)]
@@ -25,14 +26,15 @@ pub struct EncodedFile {
     pub bytes: Bytes,
     /// For the log.
     pub stats: Stats,
-    /// The fingerprints of its events.
+    /// The fingerprints of its events; none of a file too large for a filter of them, if it was
+    /// written piece by piece.
     pub ids: Vec<EventHash>,
     /// The partial inside of it.
     pub partial: Option<StoredPartial>,
 }
 
-/// What is encoded of a file, a row group after the other.
-type Groups = Vec<Vec<ArrowColumnChunk>>;
+/// What is encoded of a row group, and what the log says of it.
+type EncodedGroup = (Vec<ArrowColumnChunk>, Stats);
 
 impl EncodedFile {
     /// The rows of one date, in this order, as the new file `path`. Row groups are sorted and
@@ -52,18 +54,15 @@ impl EncodedFile {
             blocking(move || order.rows(part))
         });
         let rows: Vec<RecordBatch> = sorted.buffered(threads()).try_collect().await?;
-        let (partial, file) = tokio::join!(
-            async {
-                match maker {
-                    Some(maker) => NewPartial::make(maker, path, rows.clone()).await,
-                    None => None,
-                }
-            },
-            encode(&rows),
-        );
+        let partial = async {
+            let maker = maker?;
+            NewPartial::make(maker, path, rows.clone()).await
+        };
+        let (partial, file) = tokio::join!(partial, encode(&rows));
         let (writer, groups) = file?;
         let ids = Arc::into_inner(order).map(|order| order.ids).unwrap_or_default();
-        blocking(move || finish(writer, groups, &rows, partial, ids)).await
+        blocking(move || append(writer, groups, ids, partial).map_err(|error| internal(&error)))
+            .await
     }
 }
 
@@ -78,10 +77,14 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))?
 }
 
+/// Encodes a row group for each batch.
 async fn encode(
     rows: &[RecordBatch],
-) -> Result<(SerializedFileWriter<Vec<u8>>, Groups), ArchiveError> {
-    let (writer, factory) = open(rows).map_err(|error| internal(&error))?;
+) -> Result<(SerializedFileWriter<Vec<u8>>, Vec<EncodedGroup>), ArchiveError> {
+    let first = rows.first().ok_or_else(|| internal(&"there are no rows"))?;
+    let count = rows.iter().map(RecordBatch::num_rows).sum();
+    let opened = OpenFile::start(first, count)?.writer.into_serialized_writer();
+    let (writer, factory) = opened.map_err(|error| internal(&error))?;
     let factory = Arc::new(factory);
     let groups = stream::iter(rows.iter().cloned().enumerate()).map(|(number, rows)| {
         let factory = factory.clone();
@@ -90,21 +93,11 @@ async fn encode(
     Ok((writer, groups.buffered(threads()).try_collect().await?))
 }
 
-fn open(
-    rows: &[RecordBatch],
-) -> Result<(SerializedFileWriter<Vec<u8>>, ArrowRowGroupWriterFactory), ParquetError> {
-    let options = file_layout::options(rows)?;
-    let schema = rows.first().map(RecordBatch::schema).unwrap_or_else(crate::event::schema);
-    let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
-    let bytes = Vec::with_capacity(count * 64);
-    ArrowWriter::try_new_with_options(bytes, schema, options)?.into_serialized_writer()
-}
-
 fn encode_group(
     factory: &ArrowRowGroupWriterFactory,
     number: usize,
     rows: &RecordBatch,
-) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+) -> Result<EncodedGroup, ParquetError> {
     let mut writers = factory.create_column_writers(number)?.into_iter();
     let mut chunks = Vec::with_capacity(writers.len());
     for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
@@ -116,41 +109,90 @@ fn encode_group(
             chunks.push(writer.close()?);
         }
     }
-    Ok(chunks)
+    Ok((chunks, Stats::of(rows)))
 }
 
-/// Adds the partial of the rows, where there is one, and ends the file. Readers of Parquet go by
-/// the footer, which does not name it.
-fn finish(
+fn append(
     mut writer: SerializedFileWriter<Vec<u8>>,
-    groups: Groups,
-    rows: &[RecordBatch],
-    partial: Option<NewPartial>,
+    groups: Vec<EncodedGroup>,
     ids: Vec<EventHash>,
-) -> Result<EncodedFile, ArchiveError> {
-    append(&mut writer, groups).map_err(|error| internal(&error))?;
-    let partial = match partial {
-        None => None,
-        Some(NewPartial { bytes, sql_version, plain }) => {
-            let start = writer.bytes_written() as u64;
-            writer.write_all(&bytes).map_err(|error| internal(&error))?;
-            let range = start..start + bytes.len() as u64;
-            Some(StoredPartial { sql_version, range, plain })
-        }
-    };
-    let bytes = writer.into_inner().map_err(|error| internal(&error))?.into();
-    Ok(EncodedFile { bytes, stats: Stats::of(rows), ids, partial })
-}
-
-fn append(writer: &mut SerializedFileWriter<Vec<u8>>, groups: Groups) -> Result<(), ParquetError> {
-    for chunks in groups {
+    partial: Option<NewPartial>,
+) -> Result<EncodedFile, ParquetError> {
+    let mut stats = Stats::default();
+    for (chunks, of_group) in groups {
         let mut group = writer.next_row_group()?;
         for chunk in chunks {
             chunk.append_to_row_group(&mut group)?;
         }
         group.close()?;
+        stats.merge(of_group);
     }
-    Ok(())
+    end(writer, stats, ids, partial)
+}
+
+/// Adds the partial of the rows, where there is one, and ends the file. Readers of Parquet go by
+/// the footer, which does not name it.
+fn end(
+    mut writer: SerializedFileWriter<Vec<u8>>,
+    stats: Stats,
+    ids: Vec<EventHash>,
+    partial: Option<NewPartial>,
+) -> Result<EncodedFile, ParquetError> {
+    let partial = match partial {
+        None => None,
+        Some(NewPartial { bytes, sql_version, plain }) => {
+            let start = writer.bytes_written() as u64;
+            writer.write_all(&bytes)?;
+            let range = start..start + bytes.len() as u64;
+            Some(StoredPartial { sql_version, range, plain })
+        }
+    };
+    Ok(EncodedFile { bytes: writer.into_inner()?.into(), stats, ids, partial })
+}
+
+/// A data file that is written piece by piece, so that its rows are never all in memory.
+#[derive(Debug)]
+pub struct OpenFile {
+    writer: ArrowWriter<Vec<u8>>,
+    stats: Stats,
+    ids: Vec<EventHash>,
+}
+
+impl OpenFile {
+    /// Begins a file of `count` rows of one date, sorted by [`file_layout::SORT_COLUMNS`]; `first`
+    /// are some of them.
+    ///
+    /// # Errors
+    /// Internal, if Arrow or Parquet refuse the rows.
+    pub fn start(first: &RecordBatch, count: usize) -> Result<Self, ArchiveError> {
+        let options = file_layout::options(first, count).map_err(|error| internal(&error))?;
+        let bytes = Vec::with_capacity(first.num_rows() * 64);
+        let writer = ArrowWriter::try_new_with_options(bytes, first.schema(), options)
+            .map_err(|error| internal(&error))?;
+        Ok(Self { writer, stats: Stats::default(), ids: Vec::new() })
+    }
+
+    /// Adds rows that come after all before them, with their fingerprints. Takes processor time in
+    /// proportion to the rows.
+    ///
+    /// # Errors
+    /// As [`OpenFile::start`].
+    pub fn write(&mut self, rows: &RecordBatch, ids: Vec<EventHash>) -> Result<(), ArchiveError> {
+        self.writer.write(rows).map_err(|error| internal(&error))?;
+        self.stats.merge(Stats::of(rows));
+        self.ids.extend(ids);
+        Ok(())
+    }
+
+    /// Ends the file, with the partial of its rows where there is one.
+    ///
+    /// # Errors
+    /// Internal, if Parquet refuses.
+    pub fn finish(self, partial: Option<NewPartial>) -> Result<EncodedFile, ArchiveError> {
+        let opened = self.writer.into_serialized_writer();
+        let ended = opened.and_then(|(writer, _)| end(writer, self.stats, self.ids, partial));
+        ended.map_err(|error| internal(&error))
+    }
 }
 
 fn internal(error: &dyn std::fmt::Display) -> ArchiveError {

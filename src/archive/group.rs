@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
@@ -18,6 +19,7 @@ use super::ids::{IdHasher, IdSet};
 use super::known_ids::{Asked, KnownIds, Wanted};
 use super::partial::PartialMaker;
 use super::snapshot::Snapshot;
+use super::vacuum::UNCOMMITTED_MAX;
 use super::{ArchiveError, paths};
 use crate::clock::{DAY, Micros};
 use crate::event::EventBatch;
@@ -28,13 +30,22 @@ const FILES: usize = 8;
 /// lost race only what came is looked at.
 const LARGE_ROWS: usize = 8 * 1024;
 
+/// A new file of one date, put but not yet committed.
+#[derive(Debug)]
+pub struct NewFile {
+    /// For the log.
+    pub add: Add,
+    /// When it was begun, by the clock that counts sleep.
+    begun_at: Duration,
+}
+
 /// Rows that wait for one commit.
 #[derive(Debug)]
 pub struct Group {
     batches: Arc<Vec<RecordBatch>>,
     dates: BTreeMap<NaiveDate, Arc<DateRows>>,
     /// Put, but not yet committed.
-    files: BTreeMap<NaiveDate, Add>,
+    files: BTreeMap<NaiveDate, NewFile>,
 }
 
 impl Group {
@@ -116,6 +127,12 @@ impl Group {
         }
     }
 
+    /// Forgets files that were put so long before `elapsed` that a vacuum may have deleted them;
+    /// they are written anew, under other names.
+    pub fn forget_old_files(&mut self, elapsed: Duration) {
+        self.files.retain(|_, file| elapsed.saturating_sub(file.begun_at) < UNCOMMITTED_MAX);
+    }
+
     /// Encodes and puts the files of new events that are not put yet.
     ///
     /// # Errors
@@ -134,7 +151,7 @@ impl Group {
     }
 
     /// The files to commit, by date.
-    pub fn files(&self) -> &BTreeMap<NaiveDate, Add> {
+    pub fn files(&self) -> &BTreeMap<NaiveDate, NewFile> {
         &self.files
     }
 
@@ -219,6 +236,8 @@ pub(super) struct FileSettings {
     pub store: Arc<dyn ObjectStore>,
     pub partials: Option<Arc<dyn PartialMaker>>,
     pub now: Micros,
+    /// By the clock that counts sleep.
+    pub elapsed: Duration,
 }
 
 /// Writes the file of one date, if it has new rows.
@@ -227,7 +246,7 @@ async fn write_file(
     date: NaiveDate,
     batches: Arc<Vec<RecordBatch>>,
     rows: Arc<DateRows>,
-) -> Result<Option<(NaiveDate, Add)>, ArchiveError> {
+) -> Result<Option<(NaiveDate, NewFile)>, ArchiveError> {
     let gathering = |error| ArchiveError::internal("sorting rows", error);
     let path = paths::data_file(date, Uuid::new_v4());
     let order = tokio::task::spawn_blocking(move || rows.order(batches)).await;
@@ -242,5 +261,5 @@ async fn write_file(
         .put(&place, encoded.bytes.into())
         .await
         .map_err(|error| ArchiveError::unavailable(format!("writing {place}"), error))?;
-    Ok(Some((date, add)))
+    Ok(Some((date, NewFile { add, begun_at: to.elapsed })))
 }

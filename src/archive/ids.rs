@@ -75,7 +75,7 @@ impl IdHasher {
 const BITS_PER_ID: usize = 20;
 const PROBES: u64 = 14;
 /// Files with more events carry no filter: log entries must stay small.
-const IDS_MAX: usize = 4_096;
+pub(super) const IDS_MAX: usize = 4_096;
 
 /// A Bloom filter of the ids in one data file (Bloom 1970; double hashing after Kirsch and
 /// Mitzenmacher 2006). Its text form is base64 of the bits, lowest first.

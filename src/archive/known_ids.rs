@@ -13,7 +13,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::data_file::DataFile;
 use super::file_read::IdReader;
 use super::ids::IdSet;
-use super::snapshot::Snapshot;
+use super::snapshot::{Arrival, Snapshot};
 use super::{ArchiveError, EventHash};
 use crate::telemetry::Telemetry;
 
@@ -305,18 +305,35 @@ impl DateIds {
             return;
         }
         let arrivals = self.version.and_then(|version| snapshot.arrivals_since(version));
-        let came: Vec<_> = match arrivals {
+        match arrivals {
             Some(arrivals) => {
-                arrivals.map(|came| &came.file).filter(|file| file.date == date).cloned().collect()
+                let came = arrivals.filter(|came| came.file.date == date);
+                let (new, moved): (Vec<_>, Vec<_>) = came.partition(|came| came.data_change);
+                self.unread.extend(self.not_read(new.into_iter().map(|came| &came.file)));
+                self.take_moved(date, snapshot, &moved);
             }
-            None => {
-                self.unread.clear();
-                snapshot.files_of(date).cloned().collect()
-            }
-        };
-        self.unread.extend(came.into_iter().filter(|file| !self.read.contains(&file.path)));
+            None => self.unread = self.not_read(snapshot.files_of(date)),
+        }
         self.unread.retain(|file| snapshot.is_live(file));
         self.version = Some(snapshot.version());
+    }
+
+    /// Files that came with rows of others. These rows are known, if all files that they may come
+    /// from are either read or still live.
+    fn take_moved(&mut self, date: NaiveDate, snapshot: &Snapshot, moved: &[&Arrival]) {
+        let files = moved.iter().map(|came| &came.file);
+        if self.unread.iter().any(|file| !snapshot.is_live(file)) {
+            self.unread.extend(self.not_read(files));
+        } else if !moved.is_empty() {
+            self.read.extend(files.map(|file| file.path.clone()));
+            // The names of files that are gone would fill the memory.
+            let live: HashSet<_> = snapshot.files_of(date).map(|file| &file.path).collect();
+            self.read.retain(|path| live.contains(path));
+        }
+    }
+
+    fn not_read<'a>(&self, files: impl Iterator<Item = &'a Arc<DataFile>>) -> Vec<Arc<DataFile>> {
+        files.filter(|file| !self.read.contains(&file.path)).cloned().collect()
     }
 }
 

@@ -31,10 +31,14 @@ mod paths;
 mod plain;
 mod probe;
 mod records;
+mod rewrite;
+mod row_merge;
 mod snapshot;
 mod stats;
 mod table;
 mod totals;
+mod upkeep;
+mod vacuum;
 mod writer;
 
 use std::sync::Arc;
@@ -58,12 +62,14 @@ pub use self::probe::LogProbe;
 pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
 pub use self::totals::{Totals, TotalsStore};
+pub use self::vacuum::{GRACE_MAX, GRACE_MIN, StaleFiles};
 pub use self::writer::{JobMark, Outcome};
 
 use self::checkpoint::Checkpoints;
 use self::file_read::IdReader;
 use self::follow::Follower;
 use self::log::Log;
+use self::upkeep::Upkeep;
 use self::writer::{Committer, Writer};
 use crate::clock::Clock;
 use crate::event::EventBatch;
@@ -103,6 +109,7 @@ pub struct Archive {
     log: Log,
     follower: Arc<Follower>,
     writer: Writer,
+    upkeep: Upkeep,
     records: Records,
 }
 
@@ -128,6 +135,16 @@ impl Archive {
             telemetry.clone(),
             settings.checkpoint_every,
         );
+        let upkeep = Upkeep {
+            store: store.clone(),
+            log: log.clone(),
+            follower: follower.clone(),
+            clock: clock.clone(),
+            telemetry: telemetry.clone(),
+            checkpoints: checkpoints.clone(),
+            turn: Arc::default(),
+            partials: settings.partials.clone(),
+        };
         let writer = Writer::start(Committer {
             store: store.clone(),
             log: log.clone(),
@@ -135,9 +152,10 @@ impl Archive {
             clock,
             telemetry,
             checkpoints,
+            turn: upkeep.turn.clone(),
             settings,
         });
-        Ok(Self { records: Records::new(store.clone()), store, log, follower, writer })
+        Ok(Self { records: Records::new(store.clone()), store, log, follower, writer, upkeep })
     }
 
     /// True if there is a table in the archive whose root `store` is.
@@ -209,6 +227,31 @@ impl Archive {
     pub async fn job_position(&self, job: &str) -> Result<Option<i64>, ArchiveError> {
         let version = self.follower.newest().await?.version();
         self.log.job_position(job, version).await
+    }
+
+    /// Moves the events of live files of one date into one new file; no event changes. Gives the
+    /// new file's size in bytes, or `None` if another has removed one of them meanwhile.
+    ///
+    /// # Errors
+    /// Corrupt, naming the file, if one is damaged; Unavailable.
+    pub async fn rewrite(&self, files: &[Arc<DataFile>]) -> Result<Option<u64>, ArchiveError> {
+        self.upkeep.rewrite(files).await
+    }
+
+    /// Finds the data files that no version has named for longer than `grace`.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn stale_files(&self, grace: Duration) -> Result<StaleFiles, ArchiveError> {
+        self.upkeep.stale_files(grace).await
+    }
+
+    /// Deletes such files, behind an empty commit. Gives how many.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt; some may be deleted.
+    pub async fn vacuum(&self, stale: StaleFiles) -> Result<usize, ArchiveError> {
+        self.upkeep.vacuum(stale).await
     }
 
     /// The records beside the table.

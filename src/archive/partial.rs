@@ -17,7 +17,8 @@ pub trait PartialMaker: std::fmt::Debug + Send + Sync {
     /// Names the SQL that makes the partials. A partial made by another is never used.
     fn sql_version(&self) -> Arc<str>;
 
-    /// The partial of the rows of a new file, in their order; `path` is the file's, relative to the table.
+    /// The partial of the rows of a new file, which come in pieces; `path` is the file's, relative
+    /// to the table.
     ///
     /// # Errors
     /// A defect: a file without a partial costs those who read it time, and nothing else.

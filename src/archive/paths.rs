@@ -22,6 +22,23 @@ pub fn data_file(date: NaiveDate, id: Uuid) -> String {
     format!("{PARTITION}={date}/{id}.parquet")
 }
 
+/// True for the path of a data file, relative to the archive, whoever wrote it.
+pub fn is_data_file(path: &Path) -> bool {
+    let parts: Vec<_> = path.as_ref().split('/').collect();
+    let [TABLE, date, name] = parts.as_slice() else { return false };
+    is_date(date) && name.ends_with(".parquet")
+}
+
+/// True for a folder of the data files of one date, relative to the archive.
+pub fn is_date_folder(path: &Path) -> bool {
+    path.as_ref().strip_prefix(TABLE).and_then(|path| path.strip_prefix('/')).is_some_and(is_date)
+}
+
+fn is_date(folder: &str) -> bool {
+    let date = folder.strip_prefix(PARTITION).and_then(|date| date.strip_prefix('='));
+    date.and_then(parse_date).is_some()
+}
+
 /// The path of a data file relative to the archive, from one relative to the table.
 pub fn in_archive(table_path: &str) -> String {
     format!("{TABLE}/{table_path}")
@@ -116,6 +133,26 @@ mod tests {
         fn a_hash_survives_its_path(hash in "[0-9a-f]{64}") {
             let path = access_key(&hash);
             prop_assert_eq!(access_key_hash(&path), Some(hash.as_str()));
+        }
+    }
+
+    #[test]
+    fn only_data_files_pass_for_such() {
+        let date = NaiveDate::from_ymd_opt(2026, 1, 2).unwrap();
+        let path = in_archive(&data_file(date, Uuid::nil()));
+        assert!(is_data_file(&Path::from(path.as_str())), "{path}");
+        let folder = path.rsplit_once('/').unwrap().0;
+        assert!(is_date_folder(&Path::from(folder)) && !is_data_file(&Path::from(folder)));
+        assert!(!is_date_folder(&Path::from("events/_delta_log")));
+        for other in [
+            "events/_delta_log/00000000000000000001.checkpoint.parquet",
+            "events/event_date=2026-01-02/x.json",
+            "events/event_date=x/x.parquet",
+            "events/x.parquet",
+            "checkpoints/event_date=2026-01-02/x.parquet",
+            "events/event_date=2026-01-02/_hidden/x.parquet",
+        ] {
+            assert!(!is_data_file(&Path::from(other)), "{other}");
         }
     }
 

@@ -31,10 +31,13 @@ impl Plain {
         if !cells.iter().all(are_short) {
             return Self::default();
         }
+        let all = |column, nulls, holds: fn(&str) -> bool| {
+            rows.iter().all(|rows| all_texts(rows, column, nulls, holds))
+        };
         Self {
-            calls: all_texts(rows, "event_type", false, |text| text == CALL),
-            provider: all_texts(rows, "provider", true, is_plain_name),
-            model: all_texts(rows, "model", true, is_plain_name),
+            calls: all("event_type", false, |text| text == CALL),
+            provider: all("provider", true, is_plain_name),
+            model: all("model", true, is_plain_name),
         }
     }
 
@@ -75,18 +78,12 @@ fn is_plain_name(name: &str) -> bool {
 }
 
 /// Few texts stand in many rows, so each is judged once.
-fn all_texts(rows: &[RecordBatch], column: &str, nulls: bool, holds: fn(&str) -> bool) -> bool {
-    let mut columns = Vec::with_capacity(rows.len());
-    for rows in rows {
-        let texts = rows.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
-        let Some(texts) = texts.filter(|texts| nulls || texts.null_count() == 0) else {
-            return false;
-        };
-        columns.push(texts);
-    }
+fn all_texts(rows: &RecordBatch, column: &str, nulls: bool, holds: fn(&str) -> bool) -> bool {
+    let texts = rows.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
+    let Some(texts) = texts.filter(|texts| nulls || texts.null_count() == 0) else { return false };
     let mut judged: HashMap<&str, bool> = HashMap::new();
     let mut last = None;
-    columns.into_iter().flatten().flatten().all(|text| {
+    texts.iter().flatten().all(|text| {
         if last == Some(text) {
             return true;
         }

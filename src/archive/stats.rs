@@ -5,7 +5,9 @@
 //! protocol's resolution), a long text's maximum ends with the highest character. Money has no
 //! bounds: readers would take them through a float.
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use std::cmp::Ordering;
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
@@ -34,41 +36,31 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// The statistics of a file that holds just these rows, in batches of one schema.
-    pub fn of(rows: &[RecordBatch]) -> Self {
-        let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
-        let mut stats = Self { num_records: Some(count as u64), ..Self::default() };
-        let Some(first) = rows.first() else { return stats };
-        for (index, field) in first.schema_ref().fields().iter().enumerate() {
+    /// The statistics of a file that holds just these rows.
+    pub fn of(rows: &RecordBatch) -> Self {
+        let mut stats = Self { num_records: Some(rows.num_rows() as u64), ..Self::default() };
+        for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
             let name = field.name();
-            let columns = || rows.iter().map(|rows| rows.column(index));
-            let nulls: usize = columns().map(|column| column.null_count()).sum();
-            stats.null_count.insert(name.clone(), nulls.into());
+            stats.null_count.insert(name.clone(), column.null_count().into());
             let (low, high) = match field.data_type() {
                 DataType::Utf8 => {
+                    let text = column.as_string::<i32>();
                     let chars_max = if name == WHOLE { usize::MAX } else { TEXT_CHARS_MAX };
-                    let texts = columns().flat_map(|column| column.as_string::<i32>());
-                    let bounds = bounds(texts.flatten());
+                    let bounds = bounds(text);
                     (
                         bounds.map(|(low, _)| Value::from(prefix(low, chars_max))),
                         bounds.map(|(_, high)| Value::from(upper(high, chars_max))),
                     )
                 }
                 DataType::Int64 => {
-                    let numbers = || columns().map(|column| column.as_primitive::<Int64Type>());
-                    let (low, high) =
-                        (numbers().filter_map(min).min(), numbers().filter_map(max).max());
-                    (low.map(Value::from), high.map(Value::from))
+                    let numbers = column.as_primitive::<Int64Type>();
+                    (min(numbers).map(Value::from), max(numbers).map(Value::from))
                 }
                 DataType::Timestamp(..) => {
-                    let times = || {
-                        columns().map(|column| column.as_primitive::<TimestampMicrosecondType>())
-                    };
-                    let (low, high) =
-                        (times().filter_map(min).min(), times().filter_map(max).max());
+                    let times = column.as_primitive::<TimestampMicrosecondType>();
                     (
-                        low.and_then(|low| millis_text(low.div_euclid(1_000))),
-                        high.and_then(|high| millis_text(-(-high).div_euclid(1_000))),
+                        min(times).and_then(|low| millis_text(low.div_euclid(1_000))),
+                        max(times).and_then(|high| millis_text(-(-high).div_euclid(1_000))),
                     )
                 }
                 _ => (None, None),
@@ -77,6 +69,26 @@ impl Stats {
             high.map(|high| stats.max_values.insert(name.clone(), high));
         }
         stats
+    }
+
+    /// Adds those of more rows of the same columns.
+    pub fn merge(&mut self, more: Self) {
+        let Some(rows) = self.num_records else {
+            *self = more;
+            return;
+        };
+        self.num_records = more.num_records.map(|more| rows.saturating_add(more));
+        let nulls = |value: &Value| value.as_u64().unwrap_or_default();
+        merge_values(&mut self.null_count, more.null_count, |before, more| {
+            Some((nulls(before).saturating_add(nulls(more))).into())
+        });
+        let taken = |more: &Value, wins: bool| wins.then(|| more.clone());
+        merge_values(&mut self.min_values, more.min_values, |before, more| {
+            taken(more, order(more, before) == Ordering::Less)
+        });
+        merge_values(&mut self.max_values, more.max_values, |before, more| {
+            taken(more, order(more, before) == Ordering::Greater)
+        });
     }
 
     /// Reads the log's text; anything unreadable counts as "unknown", which only costs pruning.
@@ -106,8 +118,35 @@ impl Stats {
     }
 }
 
+/// Takes over what `more` has alone, and of both what `choose` makes of them, if anything.
+fn merge_values(
+    values: &mut Map<String, Value>,
+    more: Map<String, Value>,
+    choose: impl Fn(&Value, &Value) -> Option<Value>,
+) {
+    for (column, more) in more {
+        match values.get_mut(&column) {
+            Some(before) => {
+                if let Some(chosen) = choose(before, &more) {
+                    *before = chosen;
+                }
+            }
+            None => drop(values.insert(column, more)),
+        }
+    }
+}
+
+/// The order of two bounds of one column: numbers, texts, or times, whose texts are of one length.
+fn order(a: &Value, b: &Value) -> Ordering {
+    match (a.as_i64(), b.as_i64()) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        _ => a.as_str().cmp(&b.as_str()),
+    }
+}
+
 /// The least and the greatest of texts. Most are told apart by their first bytes.
-fn bounds<'a>(mut texts: impl Iterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
+fn bounds(texts: &StringArray) -> Option<(&str, &str)> {
+    let mut texts = texts.iter().flatten();
     let first = texts.next()?;
     let (mut low, mut high) = ((head(first), first), (head(first), first));
     for text in texts {
@@ -147,7 +186,7 @@ fn millis_text(millis: i64) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+    use arrow::array::{ArrayRef, TimestampMicrosecondArray};
     use proptest::prelude::*;
     use std::sync::Arc;
 
@@ -162,7 +201,7 @@ mod tests {
             ),
         ])
         .unwrap();
-        Stats::parse(&Stats::of(&[rows]).to_text())
+        Stats::parse(&Stats::of(&rows).to_text())
     }
 
     proptest! {
@@ -182,8 +221,36 @@ mod tests {
     proptest! {
         #[test]
         fn bounds_are_the_least_and_the_greatest(texts in prop::collection::vec("[ab\u{0}é]{0,10}", 0..20)) {
+            let found = StringArray::from(texts.clone());
             let expected = texts.iter().min().zip(texts.iter().max());
-            prop_assert_eq!(bounds(texts.iter().map(String::as_str)), expected.map(|(low, high)| (low.as_str(), high.as_str())));
+            prop_assert_eq!(bounds(&found), expected.map(|(low, high)| (low.as_str(), high.as_str())));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn statistics_of_pieces_are_those_of_the_whole(
+            rows in prop::collection::vec(("[a-c]{1,3}", prop::option::of("\\PC{0,40}"), any::<i32>(), 1_420_070_400_000_000i64..4_000_000_000_000_000), 1..12),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let orgs = StringArray::from_iter_values(rows.iter().map(|row| &row.0));
+            let models: StringArray = rows.iter().map(|row| row.1.clone()).collect();
+            let tokens: arrow::array::Int64Array = rows.iter().map(|row| i64::from(row.2)).collect();
+            let times = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.3));
+            let whole = RecordBatch::try_from_iter_with_nullable([
+                ("org_id", Arc::new(orgs) as ArrayRef, false),
+                ("model", Arc::new(models), true),
+                ("input_tokens", Arc::new(tokens), false),
+                ("ts", Arc::new(times.with_timezone("UTC")), false),
+            ]).unwrap();
+            let cut = cut.index(rows.len());
+            let mut merged = Stats::default();
+            for piece in [whole.slice(0, cut), whole.slice(cut, rows.len() - cut)] {
+                if piece.num_rows() > 0 {
+                    merged.merge(Stats::of(&piece));
+                }
+            }
+            prop_assert_eq!(merged.to_text(), Stats::of(&whole).to_text());
         }
     }
 

@@ -18,6 +18,10 @@ const HASH_KEY: &str = "tokenlake.hashKey";
 /// How long log entries stay after a checkpoint covers them. Other processes may be this late
 /// in following; see the guard in `follow`.
 const LOG_RETENTION: &str = "interval 7 days";
+/// How long checkpoints of the log remember that a file was removed: each holds a line for every
+/// file that compaction removed in that time.
+const FILE_RETENTION: &str = "interval 2 days";
+const FILE_RETENTION_KEY: &str = "delta.deletedFileRetentionDuration";
 const LOG_RETENTION_KEY: &str = "delta.logRetentionDuration";
 
 /// What of the table's description the program goes by.
@@ -103,6 +107,7 @@ pub fn creation(event_schema: &Schema) -> Result<Vec<Action>, ArchiveError> {
         (FORMAT_KEY, FORMAT.to_string()),
         (HASH_KEY, Uuid::new_v4().simple().to_string()),
         (LOG_RETENTION_KEY, LOG_RETENTION.to_owned()),
+        (FILE_RETENTION_KEY, FILE_RETENTION.to_owned()),
         ("delta.enableExpiredLogCleanup", "true".to_owned()),
     ];
     let metadata =

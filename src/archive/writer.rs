@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deltalake_core::kernel::{Action, Transaction};
 use object_store::ObjectStore;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -94,6 +94,8 @@ pub(super) struct Committer {
     pub clock: Arc<dyn Clock>,
     pub telemetry: Telemetry,
     pub checkpoints: Checkpoints,
+    /// Held by whoever of this process commits, so that they do not race each other.
+    pub turn: Arc<Mutex<()>>,
     pub settings: WriterSettings,
 }
 
@@ -216,6 +218,7 @@ impl Committer {
     /// against what came.
     async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<Group, ArchiveError> {
         let began = std::time::Instant::now();
+        let _turn = self.turn.lock().await;
         let mut followed_at = self.follower.followed_at();
         let mut snapshot = self.follower.current();
         if self.follower.age() > FOLLOW_BEFORE_PUT {
@@ -231,8 +234,8 @@ impl Committer {
         loop {
             snapshot = self.mark_known(&mut group, known, snapshot, looked_at).await?;
             looked_at = Some(snapshot.version());
-            let (store, partials) = (self.store.clone(), self.settings.partials.clone());
-            group.write_files(&FileSettings { store, partials, now: self.clock.now() }).await?;
+            group.forget_old_files(self.clock.elapsed());
+            group.write_files(&self.file_settings()).await?;
             if group.files().is_empty() && !only_marks {
                 return Ok(group);
             }
@@ -255,9 +258,14 @@ impl Committer {
         }
     }
 
+    fn file_settings(&self) -> FileSettings {
+        let (store, partials) = (self.store.clone(), self.settings.partials.clone());
+        FileSettings { store, partials, now: self.clock.now(), elapsed: self.clock.elapsed() }
+    }
+
     fn entry(&self, group: &Group, marks: &[JobMark]) -> Result<entry::NewEntry, ArchiveError> {
         let now = self.clock.now();
-        let adds = group.files().values().cloned().map(Action::Add);
+        let adds = group.files().values().map(|file| Action::Add(file.add.clone()));
         let marks = marks.iter().map(|mark| {
             Action::Txn(Transaction {
                 app_id: mark.job.clone(),
@@ -301,7 +309,7 @@ impl Committer {
         known: &mut KnownIds,
     ) -> Result<(), ArchiveError> {
         self.follower.advance(version, &entry::read(version, &entry.bytes)?)?;
-        let files = group.files().iter().map(|(date, add)| (*date, add.path.as_str().into()));
+        let files = group.files().iter().map(|(date, file)| (*date, file.add.path.as_str().into()));
         for (date, path) in files.collect::<Vec<_>>() {
             known.insert(version, date, path, group.take_ids(date));
         }
@@ -313,7 +321,7 @@ impl Committer {
 
 /// A writer that has not followed for this long looks before it puts: its version may lie where
 /// the log was cleaned.
-const FOLLOW_BEFORE_PUT: Duration = Duration::from_secs(60);
+pub(super) const FOLLOW_BEFORE_PUT: Duration = Duration::from_secs(60);
 
 fn take_group(first: Submission, waiting: &mut mpsc::Receiver<Submission>) -> Vec<Submission> {
     let mut rows = first.rows();

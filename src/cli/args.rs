@@ -9,7 +9,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use super::generate::MODELS_MAX;
 use super::units::{parse_bytes, parse_duration};
 use crate::access::Scope;
-use crate::archive::ArchiveLocation;
+use crate::archive::{ArchiveLocation, GRACE_MAX, GRACE_MIN};
 use crate::backfill::{FieldPair, Format};
 use crate::clock::Micros;
 use crate::event::time::from_text;
@@ -20,6 +20,10 @@ use crate::worker::WorkerLimits;
 const SQL_MEMORY_MIN: u64 = 32 << 20;
 const SQL_MEMORY_MAX: u64 = 64 << 40;
 const SQL_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+const COMPACT_INTERVAL_MIN: Duration = Duration::from_secs(1);
+const COMPACT_INTERVAL_MAX: Duration = Duration::from_secs(86_400);
+const TARGET_SIZE_MIN: u64 = 1 << 20;
+const TARGET_SIZE_MAX: u64 = 1 << 30;
 const SQL_TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
 /// Exact, scoped, instant LLM usage metrics for Prometheus, from Parquet in object storage.
@@ -84,6 +88,8 @@ pub enum Command {
     Key(KeyCommand),
     /// Bring events of files into the archive, each once.
     Backfill(BackfillArgs),
+    /// Merge small data files into few, and delete those that the table names no more.
+    Compact(CompactArgs),
     /// Recompute everything from the raw rows and compare; exit 1 on any difference.
     Verify,
     /// Ask in SQL: tables events and usage_hourly. On a terminal without a query, a shell.
@@ -131,6 +137,11 @@ pub struct ServeArgs {
     #[arg(long, env = "TOKENLAKE_COMMIT_INTERVAL", value_name = "TIME", value_parser = parse_commit_interval)]
     pub commit_interval: Option<Duration>,
 
+    /// How often small data files are merged and old ones deleted; 0s for never. About: replicas
+    /// take turns.
+    #[arg(long, env = "TOKENLAKE_COMPACT_INTERVAL", value_name = "TIME", default_value = "60s", value_parser = parse_compact_interval)]
+    pub compact_interval: Duration,
+
     /// Memory that a query of POST /v1/sql may use; past it the query ends.
     #[arg(long, env = "TOKENLAKE_SQL_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_sql_memory)]
     pub sql_memory: u64,
@@ -142,6 +153,23 @@ pub struct ServeArgs {
     /// How many such queries run at a time; more wait a little, and then are refused.
     #[arg(long, env = "TOKENLAKE_SQL_CONCURRENCY", value_name = "N", default_value = "4", value_parser = value_parser!(u16).range(1..=1_024))]
     pub sql_concurrency: u16,
+}
+
+/// How to compact.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub struct CompactArgs {
+    /// Say what would be done, and change nothing.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
+
+    /// The size that files are merged up to. Memory of two or three times as much is needed.
+    #[arg(long, env = "TOKENLAKE_TARGET_SIZE", value_name = "SIZE", default_value = "128MiB", value_parser = parse_target_size)]
+    pub target_size: u64,
+
+    /// How long a file that the table names no more is kept for those who read an older version;
+    /// from 1h to 2d.
+    #[arg(long, env = "TOKENLAKE_GRACE", value_name = "TIME", default_value = "24h", value_parser = parse_grace)]
+    pub grace: Duration,
 }
 
 /// What to bring in, and how to read it.
@@ -324,6 +352,28 @@ fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
 fn parse_commit_interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text)?;
     if interval <= Duration::from_secs(5) { Ok(interval) } else { Err("more than 5s".to_owned()) }
+}
+
+fn parse_compact_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    let fits =
+        interval.is_zero() || (COMPACT_INTERVAL_MIN..=COMPACT_INTERVAL_MAX).contains(&interval);
+    if fits { Ok(interval) } else { Err("neither 0s nor from 1s to 1d".to_owned()) }
+}
+
+fn parse_target_size(text: &str) -> Result<u64, String> {
+    let bytes = parse_bytes(text)?;
+    let fits = (TARGET_SIZE_MIN..=TARGET_SIZE_MAX).contains(&bytes);
+    if fits { Ok(bytes) } else { Err("not from 1MiB to 1GiB".to_owned()) }
+}
+
+fn parse_grace(text: &str) -> Result<Duration, String> {
+    let grace = parse_duration(text)?;
+    if (GRACE_MIN..=GRACE_MAX).contains(&grace) {
+        Ok(grace)
+    } else {
+        Err("not from 1h to 2d".to_owned())
+    }
 }
 
 fn parse_sql_memory(text: &str) -> Result<u64, String> {

@@ -114,6 +114,7 @@ async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
         stale_on_error_max: Duration::ZERO,
         cache_bytes_max: CACHE_BYTES_MAX,
         checkpoint_work_max: None,
+        compact: None,
         body_bytes_max: 0,
         worker: None,
     };

@@ -82,6 +82,7 @@ fn settings() -> Settings {
         stale_on_error_max: Duration::ZERO,
         cache_bytes_max: CACHE_BYTES_MAX,
         checkpoint_work_max: None,
+        compact: None,
         body_bytes_max: 0,
         worker: None,
     }

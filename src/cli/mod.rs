@@ -2,6 +2,7 @@
 
 mod args;
 mod backfill;
+mod compact;
 mod demo;
 mod generate;
 mod key;
@@ -51,8 +52,10 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Demo(command) => demo::run(archive, command).await,
         Command::Key(command) => key::run(archive, command).await,
         Command::Backfill(command) => backfill::run(archive, command).await,
+        Command::Compact(command) => compact::run(archive, command).await,
         Command::Verify => verify::run(archive).await,
-        Command::Sql(command) => sql::run(archive, command).await,
+        // Boxed, for it is large.
+        Command::Sql(command) => Box::pin(sql::run(archive, command)).await,
         Command::Generate(command) => generate::run(archive, command).await,
     }
 }

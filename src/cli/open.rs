@@ -12,14 +12,18 @@ use crate::archive::{
     Archive, ArchiveLocation, FollowSettings, ORGS, Records, TotalsStore, WriterSettings,
 };
 use crate::clock::{Clock, SystemClock};
+use crate::maintain::compact;
 use crate::sql::sql_version;
 use crate::telemetry::Telemetry;
 use crate::worker::WorkerSettings;
 
 /// How often the log is followed in the background.
-const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// So many files are added up in some tens of milliseconds.
 const CHECKPOINT_WORK_MAX: u64 = 128;
+/// The defaults of `tokenlake compact`.
+const TARGET_BYTES: u64 = 128 << 20;
+const GRACE: Duration = Duration::from_secs(24 * 3_600);
 /// On object storage each commit is paid for, and every replica follows it.
 const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -48,17 +52,28 @@ pub(super) fn existing_store(location: &ArchiveLocation) -> anyhow::Result<Arc<d
     }
 }
 
-/// An archive that must be there already.
+/// The store of an archive that must be there already.
 ///
 /// # Errors
-/// If it is not there, or cannot be opened.
-pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archive> {
+/// If it is not there, or does not answer.
+pub(super) async fn existing_archive(
+    location: &ArchiveLocation,
+) -> anyhow::Result<Arc<dyn ObjectStore>> {
     let store = existing_store(location)?;
     // Where keys have been made, the table may not have been yet.
     let claimed = Records::new(store.clone()).list(ORGS).await?;
     if claimed.is_empty() && !Archive::exists(store.clone(), clock()).await? {
         return Err(nothing_at(location));
     }
+    Ok(store)
+}
+
+/// An archive that must be there already.
+///
+/// # Errors
+/// If it is not there, or cannot be opened.
+pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archive> {
+    let store = existing_archive(location).await?;
     let settings = WriterSettings::default();
     Ok(Archive::open(store, clock(), Telemetry::new(), settings, FollowSettings::default()).await?)
 }
@@ -89,9 +104,16 @@ pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings
         stale_on_error_max: args.max_stale_on_error,
         cache_bytes_max: bytes(args.cache_memory),
         checkpoint_work_max: Some(CHECKPOINT_WORK_MAX),
+        compact: compaction(args),
         body_bytes_max: bytes(args.max_body),
         worker: workers(location, args),
     }
+}
+
+/// What is merged in the background, and how often.
+fn compaction(args: &ServeArgs) -> Option<(compact::Settings, Duration)> {
+    let settings = compact::Settings { target_bytes: TARGET_BYTES, grace: GRACE };
+    (!args.compact_interval.is_zero()).then_some((settings, args.compact_interval))
 }
 
 /// How queries are run; `None` where no other process can read the archive.

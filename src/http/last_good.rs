@@ -1,11 +1,10 @@
 //! What scrapes were answered lately, for the time in which storage is away (`--max-stale-on-error`).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
 
 use crate::app::Form;
 use crate::byte_lru::ByteLru;
@@ -39,14 +38,14 @@ impl LastGood {
         }
     }
 
-    /// The last answer and its age, if it is young enough.
-    pub(super) fn get(&self, token: &str, form: Form) -> Option<(Duration, Bytes)> {
+    /// The last answer and its age, if it is young enough by `now`.
+    pub(super) fn get(&self, token: &str, form: Form, now: Instant) -> Option<(Duration, Bytes)> {
         if self.age_max.is_zero() {
             return None;
         }
         let mut answers = self.answers.lock();
         let (began, body) = answers.get_mut(&key(token, form))?;
-        let age = began.elapsed();
+        let age = now.saturating_duration_since(*began);
         (age <= self.age_max).then(|| (age, body.clone()))
     }
 }
@@ -61,27 +60,27 @@ mod tests {
     use crate::exposition::{Collect, Format};
 
     fn form(gzip: bool) -> Form {
-        let (collect, format) = (Collect::parse([]).unwrap(), Format::negotiate(None));
+        let (collect, format) =
+            (Collect::parse(std::iter::empty()).unwrap(), Format::negotiate(None));
         Form { collect, format, gzip }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_is_given_again_to_the_same_credential_until_it_is_too_old() {
+    #[test]
+    fn an_answer_is_given_again_to_the_same_credential_until_it_is_too_old() {
         let kept = LastGood::new(Duration::from_secs(60));
-        let body = Bytes::from_static(b"x 1\n");
-        kept.keep("a", form(false), Instant::now(), &body);
-        tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(kept.get("a", form(false)), Some((Duration::from_secs(60), body)));
-        assert_eq!(kept.get("b", form(false)), None);
-        assert_eq!(kept.get("a", form(true)), None);
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(kept.get("a", form(false)), None);
+        let (body, began) = (Bytes::from_static(b"x 1\n"), Instant::now());
+        kept.keep("a", form(false), began, &body);
+        let later = began + Duration::from_secs(60);
+        assert_eq!(kept.get("a", form(false), later), Some((Duration::from_secs(60), body)));
+        assert_eq!(kept.get("b", form(false), later), None);
+        assert_eq!(kept.get("a", form(true), later), None);
+        assert_eq!(kept.get("a", form(false), later + Duration::from_millis(1)), None);
     }
 
-    #[tokio::test]
-    async fn nothing_is_kept_where_nothing_may_be_stale() {
-        let kept = LastGood::new(Duration::ZERO);
-        kept.keep("a", form(false), Instant::now(), &Bytes::from_static(b"x"));
-        assert_eq!(kept.get("a", form(false)), None);
+    #[test]
+    fn nothing_is_kept_where_nothing_may_be_stale() {
+        let (kept, now) = (LastGood::new(Duration::ZERO), Instant::now());
+        kept.keep("a", form(false), now, &Bytes::from_static(b"x"));
+        assert_eq!(kept.get("a", form(false), now), None);
     }
 }

@@ -1,7 +1,7 @@
 //! `GET /metrics`: one organisation's usage, as Prometheus scrapes it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{RawQuery, State};
 use axum::http::header::{
@@ -10,7 +10,6 @@ use axum::http::header::{
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::Shared;
 
@@ -58,7 +57,7 @@ async fn answer(
             Ok(rendered(form, body))
         }
         Err(error) => {
-            let stale = || shared.last_good.get(token, form(query, headers).ok()?);
+            let stale = || shared.last_good.get(token, form(query, headers).ok()?, Instant::now());
             let Some((age, body)) = error.is_unavailable().then(stale).flatten() else {
                 return Err(error);
             };

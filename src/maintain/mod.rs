@@ -1,5 +1,6 @@
 //! Looking after an archive.
 
+pub mod compact;
 mod verify;
 
 pub use self::verify::{Report, verify};

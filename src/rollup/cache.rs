@@ -187,7 +187,7 @@ impl PartialMaker for PartialCache {
         path: &str,
         rows: Vec<RecordBatch>,
     ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
-        let cells = self.engine.partial_of_rows(rows).await?;
+        let cells = self.engine.partial_of_rows(&rows).await?;
         let partial = Arc::new(Partial::new(partial_rows(&cells)?));
         let path = Arc::from(path);
         let slot = self.slot(&path);

@@ -77,23 +77,22 @@ impl Engine {
     /// Runs `partial.sql` with `events` standing for rows in memory.
     pub(super) async fn partial_over_rows(
         &self,
-        rows: Vec<RecordBatch>,
+        rows: &[RecordBatch],
     ) -> Result<Vec<RecordBatch>, SqlError> {
-        let Some(first) = rows.first() else { return Ok(Vec::new()) };
-        let schema = first.schema();
         let query = &PARTIAL;
         let wrong = |error: DataFusionError| SqlError::Query {
             query: query.name,
             reason: error.to_string(),
         };
         let size = self.state.config().batch_size();
+        let Some(first) = rows.first() else { return Ok(Vec::new()) };
         let batches = rows.iter().flat_map(|rows| {
             let starts = (0..rows.num_rows()).step_by(size);
             starts.map(move |start| rows.slice(start, size.min(rows.num_rows() - start)))
         });
         let plan = self.rows_plan.get_or_try_init(|| async {
             // Without rows, which the plan would hold for ever.
-            let table = MemTable::try_new(schema, vec![vec![]])?;
+            let table = MemTable::try_new(first.schema(), vec![vec![]])?;
             let context = self.session(Arc::new(table))?;
             let plan = context.sql(query.text).await?.create_physical_plan().await?;
             Ok(RowsPlan::new(plan))

@@ -75,14 +75,14 @@ impl Engine {
         partial_rows(&self.run(&PARTIAL, std::slice::from_ref(file), Vec::new()).await?)
     }
 
-    /// Runs `partial.sql` over rows that are about to become a file. The result is in a form to be
+    /// Runs `partial.sql` over rows that are about to become a file, in pieces. The result is in a form to be
     /// stored; it is empty where nothing counts.
     ///
     /// # Errors
     /// [`SqlError::Query`] only, for a defect.
     pub async fn partial_of_rows(
         &self,
-        rows: Vec<RecordBatch>,
+        rows: &[RecordBatch],
     ) -> Result<Vec<RecordBatch>, SqlError> {
         let cells = self.partial_over_rows(rows).await?;
         let Some(first) = cells.first() else { return Ok(Vec::new()) };

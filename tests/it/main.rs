@@ -17,6 +17,7 @@ mod backfill;
 mod checkpoints;
 mod cli;
 mod commit;
+mod compact;
 mod counting;
 mod crash;
 mod damage;

@@ -13,6 +13,8 @@ use crate::support::{client, poll, s3};
 const EVENTS_PER_BATCH: usize = 50;
 const BATCHES: usize = 24;
 const BACKFILLED: usize = 5_000;
+/// Ten seconds, and some for a busy machine.
+const REFUSED_WITHIN: Duration = Duration::from_secs(13);
 const REQUESTS: &str = r#"llm_requests_total{provider="openai",model="gpt-4o",org_id="acme"}"#;
 const COST: &str = r#"llm_cost_usd_total{provider="openai",model="gpt-4o",org_id="acme"}"#;
 
@@ -102,6 +104,18 @@ fn a_key_made_or_revoked_anywhere_holds_on_every_server_of_a_bucket() {
     }
 }
 
+/// Asks, or sends events, while storage is away.
+fn refused_in_time(url: &str, key: &str, events: Option<String>) -> client::Answer {
+    let started = Instant::now();
+    let answer = match events {
+        Some(events) => client::post(url, key, "application/x-ndjson", events),
+        None => client::get(url, key),
+    };
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(started.elapsed() < REFUSED_WITHIN, "{:?}", started.elapsed());
+    answer
+}
+
 #[test]
 fn a_store_that_is_away_makes_requests_fail_in_time_and_all_recovers() {
     let Some(archive) = s3::archive() else { return };
@@ -109,24 +123,15 @@ fn a_store_that_is_away_makes_requests_fail_in_time_and_all_recovers() {
     let server = Server::start(&archive);
     assert_eq!(send(&server, &key, 0, 10).status, 200);
     let before = parse(client::get(&server.url("/metrics"), &key).text());
-    let (metrics, events) = (server.url("/metrics"), server.url("/v1/events"));
+    let [metrics, events, healthz] =
+        ["/metrics", "/v1/events", "/healthz"].map(|path| server.url(path));
     let more = lines(10, 10);
     s3::halt(true);
     std::thread::scope(|scope| {
-        let timed = |ask: &(dyn Fn() -> client::Answer + Sync)| {
-            let started = Instant::now();
-            let answer = ask();
-            let took = started.elapsed();
-            assert_eq!(answer.status, 503, "{}", answer.text());
-            assert!(took < Duration::from_secs(13), "{took:?}");
-            answer
-        };
-        let sent = scope
-            .spawn(|| timed(&|| client::post(&events, &key, "application/x-ndjson", more.clone())));
-        timed(&|| client::get(&metrics, &key));
-        let sent = sent.join().unwrap();
-        assert!(sent.header("retry-after").is_some());
-        assert_eq!(client::get(&server.url("/healthz"), "").status, 200);
+        let sent = scope.spawn(|| refused_in_time(&events, &key, Some(more)));
+        refused_in_time(&metrics, &key, None);
+        assert!(sent.join().unwrap().header("retry-after").is_some());
+        assert_eq!(client::get(&healthz, "").status, 200);
     });
     s3::halt(false);
     // What was sent meanwhile may stand or not; sent again it does, once.
@@ -137,6 +142,24 @@ fn a_store_that_is_away_makes_requests_fail_in_time_and_all_recovers() {
     assert_no_counter_fell(&before, &after);
     assert_eq!(after[REQUESTS], "20");
     verified(&archive, 20);
+}
+
+#[test]
+fn a_store_that_is_away_leaves_the_last_whole_answer_where_that_is_allowed() {
+    let Some(archive) = s3::archive() else { return };
+    let key = key(&archive, "acme");
+    let server = Server::start_with(&archive, &["serve", "--max-stale-on-error", "5m"]);
+    assert_eq!(send(&server, &key, 0, 10).status, 200);
+    let metrics = server.url("/metrics?collect[]=core&collect[]=freshness");
+    let before = client::get(&metrics, &key);
+    s3::halt(true);
+    let stale = client::get(&metrics, &key);
+    // Another form, or another key, was not answered before.
+    let other = client::get(&server.url("/metrics"), &key).status;
+    s3::halt(false);
+    assert_eq!((stale.status, stale.text()), (200, before.text()));
+    assert!(stale.header("age").is_some() && before.header("age").is_none());
+    assert_eq!(other, 503);
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub fn settings() -> Settings {
         stale_on_error_max: Duration::ZERO,
         cache_bytes_max: 64 << 20,
         checkpoint_work_max: None,
+        compact: None,
         body_bytes_max: 32 << 20,
         worker: None,
     }

@@ -44,6 +44,7 @@ impl Lake {
             stale_on_error_max: Duration::ZERO,
             cache_bytes_max,
             checkpoint_work_max: None,
+            compact: None,
             body_bytes_max: 32 << 20,
             worker: None,
         };

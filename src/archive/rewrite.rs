@@ -1,0 +1,253 @@
+//! Rewriting: the events of several data files of one date become one file, in a commit that
+//! changes no events.
+//!
+//! A crash leaves a file that no entry names, or the commit whole. Whatever came meanwhile stays:
+//! the commit names its inputs, and is given up if one of them is live no longer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
+use arrow::datatypes::{DataType, Field};
+use bytes::Bytes;
+use deltalake_core::kernel::{Action, Add, Remove};
+use object_store::path::Path;
+use object_store::{MultipartUpload as _, ObjectStore, ObjectStoreExt as _};
+use uuid::Uuid;
+
+use super::data_file::add_action;
+use super::entry;
+use super::file_write::{OpenFile, text};
+use super::ids::{EventHash, IDS_MAX, IdHasher};
+use super::partial::NewPartial;
+use super::row_merge::RowMerge;
+use super::snapshot::Snapshot;
+use super::upkeep::Upkeep;
+use super::vacuum::UNCOMMITTED_MAX;
+use super::{ArchiveError, DataFile, paths};
+use crate::error::Kind;
+
+/// A larger file is put in parts of this size, so that each is a request that ends in time.
+const PART_BYTES: usize = 8 << 20;
+/// What no sum is made of is left out of the rows that a partial is made of.
+const UNSUMMED: [&str; 4] = ["event_id", "source", "ingested_at", "attributes"];
+
+impl Upkeep {
+    /// Moves the events of `inputs` into one new file. Gives its size in bytes, or `None` if another
+    /// has removed an input meanwhile.
+    ///
+    /// # Errors
+    /// Corrupt, naming the file, if an input is damaged, or its rows are not as many as the log
+    /// says. Unavailable, also with the commit in doubt.
+    pub async fn rewrite(&self, inputs: &[Arc<DataFile>]) -> Result<Option<u64>, ArchiveError> {
+        let begun_at = self.clock.elapsed();
+        if !are_live(inputs, &self.follower.current()) {
+            return Ok(None);
+        }
+        let add = match self.write(inputs).await {
+            // Another may have rewritten and removed it.
+            Err(error) if error.kind() == Kind::Corrupt => {
+                let live = are_live(inputs, &*self.follower.newest().await?);
+                return if live { Err(error) } else { Ok(None) };
+            }
+            add => add?,
+        };
+        let bytes = add.size.unsigned_abs();
+        let committed = self.commit(|snapshot| self.entry(snapshot, inputs, &add, begun_at)).await;
+        Ok(committed?.map(|_| bytes))
+    }
+
+    fn entry(
+        &self,
+        snapshot: &Snapshot,
+        inputs: &[Arc<DataFile>],
+        add: &Add,
+        begun_at: Duration,
+    ) -> Result<Option<entry::NewEntry>, ArchiveError> {
+        let is_old = self.clock.elapsed().saturating_sub(begun_at) >= UNCOMMITTED_MAX;
+        if is_old || !are_live(inputs, snapshot) {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let removes = inputs.iter().map(|file| {
+            Action::Remove(Remove {
+                path: file.path.to_string(),
+                data_change: false,
+                deletion_timestamp: Some(now / 1_000),
+                ..Remove::default()
+            })
+        });
+        let actions = std::iter::once(Action::Add(add.clone())).chain(removes).collect();
+        entry::write("OPTIMIZE", actions, now).map(Some)
+    }
+
+    /// Writes and puts the new file.
+    async fn write(&self, inputs: &[Arc<DataFile>]) -> Result<Add, ArchiveError> {
+        let defect = |reason: &str| ArchiveError::internal("rewriting files", reason.to_owned());
+        let date = inputs.first().ok_or_else(|| defect("there are none"))?.date;
+        if inputs.iter().any(|file| file.date != date) {
+            return Err(defect("they are of several dates"));
+        }
+        let path = paths::data_file(date, Uuid::new_v4());
+        let mut rows = RowMerge::open(&self.store, inputs).await?;
+        let mut file = NewRows::new(inputs, self.follower.current().table().hasher)?;
+        while let Some(more) = rows.next().await? {
+            file = blocking(move || file.add(&more)).await?;
+        }
+        drop(rows);
+        let NewRows { file: open, summed, count, rows, .. } = file;
+        let Some(open) = open.filter(|_| count == rows) else {
+            let reason = format!("with its neighbours it holds {rows} events, not {count}");
+            let first = inputs.first().map_or_else(String::new, |file| file.path_in_archive());
+            return Err(ArchiveError::corrupt(first, reason));
+        };
+        let partial = match &self.partials {
+            Some(maker) => NewPartial::make(maker.clone(), &path, summed).await,
+            None => None,
+        };
+        let now = self.clock.now();
+        let place = Path::from(paths::in_archive(&path));
+        let (add, bytes) = blocking(move || {
+            let encoded = open.finish(partial)?;
+            let add = Add { data_change: false, ..add_action(&path, date, &encoded, now) };
+            Ok((add, encoded.bytes))
+        })
+        .await?;
+        put(self.store.as_ref(), &place, bytes).await?;
+        Ok(add)
+    }
+}
+
+fn are_live(files: &[Arc<DataFile>], snapshot: &Snapshot) -> bool {
+    files.iter().all(|file| snapshot.is_live(file))
+}
+
+/// A file in the making.
+struct NewRows {
+    file: Option<OpenFile>,
+    /// What its partial is made of.
+    summed: Vec<RecordBatch>,
+    /// How many rows the log says that there are.
+    count: usize,
+    rows: usize,
+    hasher: IdHasher,
+}
+
+impl NewRows {
+    fn new(inputs: &[Arc<DataFile>], hasher: IdHasher) -> Result<Self, ArchiveError> {
+        let mut count = 0_u64;
+        for file in inputs {
+            let unknown = || ArchiveError::internal("rewriting files", "their rows are not known");
+            count = count.saturating_add(file.rows.ok_or_else(unknown)?);
+        }
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        Ok(Self { file: None, summed: Vec::new(), count, rows: 0, hasher })
+    }
+
+    fn add(mut self, rows: &RecordBatch) -> Result<Self, ArchiveError> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => OpenFile::start(rows, self.count)?,
+        };
+        // A file with more has no filter of them.
+        let ids = if self.count <= IDS_MAX { hashes(rows, self.hasher)? } else { Vec::new() };
+        file.write(rows, ids)?;
+        let alike = self.summed.last().filter(|last| last.num_rows() == rows.num_rows());
+        let summed = without_unsummed(rows, alike)?;
+        self.summed.push(summed);
+        self.rows += rows.num_rows();
+        Ok(Self { file: Some(file), ..self })
+    }
+}
+
+fn hashes(rows: &RecordBatch, hasher: IdHasher) -> Result<Vec<EventHash>, ArchiveError> {
+    let (orgs, ids) = (text(rows, "org_id")?, text(rows, "event_id")?);
+    let pairs = orgs.iter().zip(ids);
+    let hash = |(org, id): (Option<&str>, Option<&str>)| {
+        hasher.hash(org.unwrap_or_default(), id.unwrap_or_default())
+    };
+    Ok(pairs.map(hash).collect())
+}
+
+/// The same rows with nothing in the columns that no sum is made of, which are most of their bytes;
+/// `alike` are as many rows from which that has been left out.
+fn without_unsummed(
+    rows: &RecordBatch,
+    alike: Option<&RecordBatch>,
+) -> Result<RecordBatch, ArchiveError> {
+    let (schema, count) = (rows.schema(), rows.num_rows());
+    let nothing = |field: &Field| -> Option<ArrayRef> {
+        match alike.and_then(|alike| alike.column_by_name(field.name())) {
+            Some(nothing) => Some(nothing.clone()),
+            None if field.is_nullable() => Some(new_null_array(field.data_type(), count)),
+            None if *field.data_type() == DataType::Utf8 => {
+                Some(Arc::new(StringArray::from_iter_values(std::iter::repeat_n("", count))))
+            }
+            None => None,
+        }
+    };
+    let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| {
+        let left_out = UNSUMMED.contains(&field.name().as_str());
+        left_out.then(|| nothing(field)).flatten().unwrap_or_else(|| column.clone())
+    });
+    let columns = columns.collect();
+    RecordBatch::try_new(schema.clone(), columns)
+        .map_err(|error| ArchiveError::internal("rewriting files", error))
+}
+
+/// Runs work that takes processor time where it may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
+) -> Result<T, ArchiveError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ArchiveError::internal("rewriting files", error))?
+}
+
+async fn put(store: &dyn ObjectStore, place: &Path, bytes: Bytes) -> Result<(), ArchiveError> {
+    let failed = |error| ArchiveError::unavailable(format!("writing {place}"), error);
+    if bytes.len() <= 2 * PART_BYTES {
+        return store.put(place, bytes.into()).await.map(drop).map_err(failed);
+    }
+    let mut upload = store.put_multipart(place).await.map_err(failed)?;
+    let mut sent = Ok(());
+    for start in (0..bytes.len()).step_by(PART_BYTES) {
+        let part = bytes.slice(start..bytes.len().min(start + PART_BYTES));
+        sent = upload.put_part(part.into()).await;
+        if sent.is_err() {
+            break;
+        }
+    }
+    let done = match sent {
+        Ok(()) => upload.complete().await.map(drop),
+        Err(error) => Err(error),
+    };
+    if done.is_err() {
+        // Parts that stay cost room alone; the first error tells more.
+        drop(upload.abort().await);
+    }
+    done.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::super::durable::DurableLocal;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_large_file_is_put_in_parts_and_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = DurableLocal::open(folder.path()).unwrap();
+        let place = Path::from("events/event_date=2026-01-02/x.parquet");
+        let stores: [&dyn ObjectStore; 2] = [&InMemory::new(), &disk];
+        for store in stores {
+            for length in [1, 2 * PART_BYTES, 2 * PART_BYTES + 1, 3 * PART_BYTES] {
+                let bytes: Vec<_> = (0..length).map(|at| (at / 1_000) as u8).collect();
+                put(store, &place, bytes.clone().into()).await.unwrap();
+                let read = store.get(&place).await.unwrap().bytes().await.unwrap();
+                assert!(read == bytes, "{length} bytes");
+            }
+        }
+    }
+}

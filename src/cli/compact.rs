@@ -1,0 +1,53 @@
+//! `tokenlake compact`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::args::CompactArgs;
+use super::{open, print_note, print_result};
+use crate::app::{App, Settings as AppSettings};
+use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
+use crate::maintain::compact::{Settings, Summary};
+use crate::telemetry::Telemetry;
+
+/// Memory for partials, and for checkpoints of totals in the making.
+const CACHE_BYTES_MAX: usize = 32 << 20;
+
+/// Merges small files, then deletes those that no version names; exit status 1 if some could not be
+/// merged.
+pub(super) async fn run(location: &ArchiveLocation, args: CompactArgs) -> anyhow::Result<ExitCode> {
+    let store = open::existing_archive(location).await?;
+    let settings = AppSettings {
+        writer: WriterSettings::default(),
+        follow: FollowSettings { interval: Some(open::FOLLOW_INTERVAL), probe: None },
+        staleness_max: Duration::ZERO,
+        stale_on_error_max: Duration::ZERO,
+        cache_bytes_max: CACHE_BYTES_MAX,
+        checkpoint_work_max: None,
+        compact: None,
+        body_bytes_max: 0,
+        worker: None,
+    };
+    let app = App::open(store, open::clock(), Telemetry::new(), settings).await?;
+    let settings = Settings { target_bytes: args.target_size, grace: args.grace };
+    let mut compactor = app.compactor(settings);
+    let note = |line: String| print_note(&line);
+    let summary = if args.dry_run {
+        compactor.preview(note).await?
+    } else {
+        let files_before = compactor.file_count().await?;
+        let rewrites = compactor.compact(0, note).await?;
+        let deleted = compactor.vacuum().await?;
+        let files_after = compactor.file_count().await?;
+        Summary { rewrites, files_before, files_after, deleted }
+    };
+    let failed = compactor.has_failed();
+    drop(compactor);
+    app.close().await;
+    print_result(&serde_json::to_string(&summary)?);
+    anyhow::ensure!(
+        !failed,
+        "some files could not be merged; see above, and run: tokenlake verify"
+    );
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,202 @@
+//! Doing what is planned: one rewrite after the other, then the vacuum.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::Days;
+use serde::Serialize;
+
+use super::plan::{Limits, Rewrite, outlook, plan};
+use crate::archive::{Archive, ArchiveError, DataFile, StaleFiles, date_of};
+use crate::clock::Clock;
+use crate::error::Kind;
+use crate::rollup::Rollup;
+use crate::sql::SqlError;
+use crate::telemetry::Telemetry;
+
+/// Plans that are made one after the other: each makes files of a higher tier, and what writers add
+/// meanwhile is left to the next run.
+const PASSES_MAX: usize = 16;
+
+/// How an archive is compacted.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The size that files are merged up to, in bytes.
+    pub target_bytes: u64,
+    /// How long a file that the table names no more is kept.
+    pub grace: Duration,
+}
+
+/// What was done, or would be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Rewrites that were committed.
+    pub rewrites: usize,
+    /// Live files before.
+    pub files_before: usize,
+    /// Live files after.
+    pub files_after: usize,
+    /// Files deleted that no version names.
+    pub deleted: usize,
+}
+
+/// Compacts one archive.
+#[derive(Debug)]
+pub struct Compactor {
+    archive: Arc<Archive>,
+    rollup: Arc<Rollup>,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
+    settings: Settings,
+    /// Files that could not be rewritten, which is not tried again.
+    spoiled: HashSet<Arc<str>>,
+}
+
+impl Compactor {
+    /// A compactor that has done nothing yet.
+    pub fn new(
+        archive: Arc<Archive>,
+        rollup: Arc<Rollup>,
+        clock: Arc<dyn Clock>,
+        telemetry: Telemetry,
+        settings: Settings,
+    ) -> Self {
+        Self { archive, rollup, clock, telemetry, settings, spoiled: HashSet::new() }
+    }
+
+    /// What [`Compactor::compact`] and [`Compactor::vacuum`] would do by now; `note` is told of each
+    /// step. Changes nothing.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn preview(&self, mut note: impl FnMut(String)) -> Result<Summary, SqlError> {
+        let snapshot = self.archive.newest().await?;
+        let limits = self.limits();
+        plan(snapshot.files(), &limits)
+            .iter()
+            .for_each(|rewrite| note(told("would merge", rewrite)));
+        let stale = self.archive.stale_files(self.settings.grace).await?;
+        stale.paths().for_each(|path| note(format!("would delete {path}")));
+        let (rewrites, files_after) = outlook(snapshot.files(), &limits);
+        let (files_before, deleted) = (snapshot.file_count(), stale.len());
+        Ok(Summary { rewrites, files_before, files_after, deleted })
+    }
+
+    /// Rewrites until there is nothing more to gain. After each rewrite it waits `rest` times as
+    /// long as that took. Gives how many were committed.
+    ///
+    /// # Errors
+    /// Unavailable. A file that is damaged is named to `note` and left alone.
+    pub async fn compact(
+        &mut self,
+        rest: u32,
+        mut note: impl FnMut(String),
+    ) -> Result<usize, SqlError> {
+        let mut done = 0;
+        for _ in 0..PASSES_MAX {
+            let snapshot = self.archive.newest().await?;
+            let files = snapshot.files().filter(|file| !self.is_spoiled(file));
+            let rewrites = plan(files, &self.limits());
+            let mut gained = false;
+            for rewrite in rewrites {
+                let began = Instant::now();
+                note(told("merging", &rewrite));
+                gained |= self.rewrite(&rewrite, &mut done).await?;
+                tokio::time::sleep(began.elapsed() * rest).await;
+            }
+            if !gained {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// True if there may be more to do: a rewrite was made, or its files are now left alone.
+    async fn rewrite(&mut self, rewrite: &Rewrite, done: &mut usize) -> Result<bool, SqlError> {
+        let meters = &self.telemetry.maintain;
+        match self.archive.rewrite(&rewrite.files).await {
+            Ok(Some(bytes)) => {
+                *done += 1;
+                meters.rewrites.inc();
+                meters.rewritten_files.add(rewrite.files.len());
+                meters.rewritten_bytes.add(usize::try_from(bytes).unwrap_or(usize::MAX));
+                Ok(true)
+            }
+            // Another compactor, or expiry, was first.
+            Ok(None) => {
+                meters.rewrites_given_up.inc();
+                Ok(false)
+            }
+            Err(error) if error.kind() == Kind::Corrupt => {
+                meters.rewrite_failures.inc();
+                tracing::warn!(%error, date = %rewrite.date, "files are left as they are");
+                self.spoiled.extend(rewrite.files.iter().map(|file| file.path.clone()));
+                Ok(true)
+            }
+            Err(error) => {
+                meters.rewrite_failures.inc();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Deletes files that no version has named for the grace. Gives how many.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn vacuum(&self) -> Result<usize, SqlError> {
+        let stale = self.archive.stale_files(self.settings.grace).await?;
+        if stale.is_empty() {
+            return Ok(0);
+        }
+        self.cover(&stale).await;
+        let deleted = self.archive.vacuum(stale).await?;
+        self.telemetry.maintain.vacuumed_files.add(deleted);
+        Ok(deleted)
+    }
+
+    /// Cold starts add up what came since the last checkpoint of totals, in the files in which it
+    /// came. One that is made before they go saves them the way over all live files.
+    async fn cover(&self, stale: &StaleFiles) {
+        let snapshot = self.archive.current();
+        if let Err(error) = self.rollup.checkpoint(&snapshot, self.clock.now()).await {
+            let files = stale.len();
+            tracing::warn!(%error, files, "no checkpoint of totals before old files are deleted");
+        }
+    }
+
+    /// Live files by now.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn file_count(&self) -> Result<usize, ArchiveError> {
+        Ok(self.archive.newest().await?.file_count())
+    }
+
+    /// Whether some files could not be rewritten.
+    pub fn has_failed(&self) -> bool {
+        !self.spoiled.is_empty()
+    }
+
+    fn is_spoiled(&self, file: &DataFile) -> bool {
+        self.spoiled.contains(&file.path)
+    }
+
+    /// Yesterday still grows: events come late.
+    fn limits(&self) -> Limits {
+        let today = date_of(self.clock.now()).unwrap_or_default();
+        let growing_from = today.checked_sub_days(Days::new(1)).unwrap_or(today);
+        Limits { bytes_max: self.settings.target_bytes, growing_from }
+    }
+}
+
+fn told(doing: &str, rewrite: &Rewrite) -> String {
+    let Rewrite { date, files } = rewrite;
+    format!(
+        "{doing} {} files of {date} with {} events in {} bytes",
+        files.len(),
+        rewrite.rows(),
+        rewrite.bytes()
+    )
+}

@@ -1,0 +1,64 @@
+//! Compaction and vacuum: files become few, and nothing else that anybody sees changes.
+
+mod crashes;
+mod day;
+mod law;
+mod program;
+mod races;
+mod readers;
+mod vacuum;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use object_store::ObjectStore;
+use tokenlake::clock::{Clock as _, HOUR, SystemClock};
+use tokenlake::maintain::compact::{Compactor, Settings};
+
+use crate::stores::{Fault, FaultyStore, Verb};
+use crate::support::app::TestApp;
+
+/// All that is not live is old.
+pub const NO_GRACE: Duration = Duration::ZERO;
+
+/// A compactor of this process's view.
+pub fn compactor(app: &TestApp) -> Compactor {
+    app.app.compactor(Settings { target_bytes: 128 << 20, grace: NO_GRACE })
+}
+
+/// Merges what there is to merge; gives how many rewrites that took.
+pub async fn compact(app: &TestApp) -> usize {
+    compactor(app).compact(0, drop).await.unwrap()
+}
+
+/// Deletes what is not live, by a process whose clock is that of the store; gives how many files.
+pub async fn vacuum(app: &TestApp) -> usize {
+    let other = TestApp::open(&app.app.archive().store()).await;
+    other.clock.set(SystemClock.now() + HOUR);
+    compactor(&other).vacuum().await.unwrap()
+}
+
+/// The number of live files.
+pub async fn live_files(store: &Arc<dyn ObjectStore>) -> usize {
+    TestApp::open(store).await.app.archive().current().file_count()
+}
+
+/// A store whose first put of a log entry from now on takes a second, and whether that has begun.
+pub fn slow_once(inner: &Arc<dyn ObjectStore>) -> (Arc<dyn ObjectStore>, Arc<AtomicBool>) {
+    let met = Arc::new(AtomicBool::new(false));
+    let begun = met.clone();
+    let store = FaultyStore::new(inner.clone(), move |op| {
+        let entry = op.verb == Verb::Put && op.path.as_ref().contains("_delta_log/0");
+        let first = entry && !begun.swap(true, Ordering::SeqCst);
+        first.then_some(Fault::Delay(Duration::from_secs(1)))
+    });
+    (store, met)
+}
+
+/// Waits for it.
+pub async fn until(met: &AtomicBool) {
+    while !met.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
