@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::tempdir;
 
+use crate::support::exact;
 use crate::support::fleet::{Batch, Fleet};
 use crate::support::process::{Server, key, program, run, tokenlake};
 use crate::support::scrape::{assert_no_counter_fell, parse, scrape};
@@ -78,9 +79,7 @@ fn two_servers_and_a_backfill_on_a_bucket_count_each_event_once() {
     for server in fleet.into_servers() {
         let series = scrape(&server, &key);
         assert_eq!(series[REQUESTS], events.to_string());
-        // 25 hundredths of a cent each.
-        let (dollars, rest) = (events * 25 / 10_000, events * 25 % 10_000);
-        assert_eq!(series[COST], format!("{dollars}.{rest:04}").trim_end_matches('0'));
+        assert_eq!(exact::parse(&series[COST]), exact::parse("0.0025") * events as i128);
     }
     verified(&archive, events);
 }

@@ -1,7 +1,7 @@
 //! A real S3 server over HTTP that checks signatures: SeaweedFS.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +13,7 @@ use super::process::{installed, set_environment};
 use super::{client, poll};
 
 const START_MAX: Duration = Duration::from_secs(90);
+const STARTS_MAX: usize = 5;
 const BUCKET: &str = "lake";
 const ACCESS_KEY: &str = "lake-key";
 const SECRET_KEY: &str = "lake-secret";
@@ -52,6 +53,11 @@ pub fn halt(halted: bool) {
 
 impl S3 {
     fn start() -> Self {
+        // Whoever else takes one of its ports in between ends it.
+        (0..STARTS_MAX).find_map(|_| Self::try_start()).expect("the S3 server starts")
+    }
+
+    fn try_start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let identities = serde_json::json!({"identities": [{
             "name": "lake",
@@ -63,11 +69,11 @@ impl S3 {
         let mut shell = Command::new("sh")
             .arg("-c")
             .arg(format!(
-                "weed server -dir=. -ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3 \
+                "exec 3<&0; weed server -dir=. -ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3 \
                  -s3.config=s3.json -s3.port={s3} -s3.port.iceberg={iceberg} \
                  -master.port={master} -volume.port={volume} -filer.port={filer} \
-                 -master.volumeSizeLimitMB=64 >log 2>&1 & pid=$!; cat >/dev/null; \
-                 kill -CONT $pid; kill -9 $pid"
+                 -master.volumeSizeLimitMB=64 >log 2>&1 & pid=$!; \
+                 (cat <&3 >/dev/null; kill -CONT $pid; kill -9 $pid) & wait $pid"
             ))
             .current_dir(folder.path())
             .stdin(Stdio::piped())
@@ -76,6 +82,9 @@ impl S3 {
             .spawn()
             .unwrap();
         let input = shell.stdin.take().unwrap();
+        if !is_ready(&mut shell, filer, s3) {
+            return None;
+        }
         set_environment(vec![
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
@@ -83,8 +92,7 @@ impl S3 {
             ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{s3}")),
             ("AWS_ALLOW_HTTP", "true".to_owned()),
         ]);
-        make_bucket(folder.path(), filer, s3);
-        Self { shell, _input: input, _folder: folder, port: s3 }
+        Some(Self { shell, _input: input, _folder: folder, port: s3 })
     }
 }
 
@@ -100,18 +108,19 @@ fn free_port() -> u16 {
     }
 }
 
-/// A folder of the filer is a bucket.
-fn make_bucket(folder: &Path, filer: u16, s3: u16) {
-    let url = format!("http://127.0.0.1:{filer}/buckets/{BUCKET}/");
-    let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+/// Makes the bucket, which is a folder of the filer, and waits until the server refuses whoever has
+/// no signature. False if it ends.
+fn is_ready(shell: &mut Child, filer: u16, s3: u16) -> bool {
+    let folder = format!("http://127.0.0.1:{filer}/buckets/{BUCKET}/");
+    let bucket = format!("http://127.0.0.1:{s3}/{BUCKET}");
+    let mut made = false;
     poll(START_MAX, "the S3 server starts", || {
-        let made = client::try_send("POST", &url, &[], Vec::new());
-        assert!(!log().contains("address already in use"), "{}", log());
-        made.is_ok_and(|answer| answer.status == 201).then_some(())
-    });
-    let listed = format!("http://127.0.0.1:{s3}/{BUCKET}");
-    poll(START_MAX, "the S3 server answers", || {
-        let answer = client::try_send("GET", &listed, &[], Vec::new());
-        answer.is_ok_and(|answer| answer.status == 403).then_some(())
-    });
+        if shell.try_wait().unwrap().is_some() {
+            return Some(false);
+        }
+        let asked = |method, url: &str| client::try_send(method, url, &[], Vec::new());
+        made |= asked("POST", &folder).is_ok_and(|answer| answer.status == 201);
+        let refused = asked("GET", &bucket).is_ok_and(|answer| answer.status == 403);
+        (made && refused).then_some(true)
+    })
 }
