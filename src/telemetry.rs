@@ -188,6 +188,15 @@ group! {
 }
 
 group! {
+    /// Retention.
+    ExpiryTelemetry {
+        runs: Count = "expiries", "Times that events were looked for that are past the retention";
+        events: Count = "events_expired", "Events that this process took out of the table";
+        failures: Count = "expiry_failures", "Times that expired events could not be taken out";
+    }
+}
+
+group! {
     /// Queries over HTTP.
     SqlTelemetry {
         queries: Count = "sql_queries", "SQL queries that were begun";
@@ -213,6 +222,8 @@ pub struct Meters {
     pub rollup: RollupTelemetry,
     /// Queries over HTTP.
     pub sql: SqlTelemetry,
+    /// Retention.
+    pub expiry: ExpiryTelemetry,
     registry: Registry,
 }
 
@@ -232,6 +243,7 @@ impl Telemetry {
             ingest: IngestTelemetry::register(&mut registry),
             rollup: RollupTelemetry::register(&mut registry),
             sql: SqlTelemetry::register(&mut registry),
+            expiry: ExpiryTelemetry::register(&mut registry),
             registry,
         }))
     }
@@ -284,7 +296,8 @@ mod tests {
             totals_checkpoint_failures counter, sql_queries counter, \
             sql_query_duration_seconds histogram, sql_queries_running gauge, \
             sql_queries_exceeded counter, sql_queries_cancelled counter, \
-            sql_queries_turned_away counter, sql_workers counter";
+            sql_queries_turned_away counter, sql_workers counter, expiries counter, \
+            events_expired counter, expiry_failures counter";
         assert_eq!(families.join(", "), expected);
         assert!(text.ends_with("# EOF\n"));
     }

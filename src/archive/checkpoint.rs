@@ -23,7 +23,7 @@ const CLEANUP_EVERY: Duration = Duration::from_secs(3_600);
 const RETENTION_MIN: Duration = Duration::from_secs(24 * 3_600);
 
 /// Makes a checkpoint now and then.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Checkpoints {
     shared: Arc<Shared>,
     every: u64,

@@ -16,6 +16,7 @@ mod disk;
 mod durable;
 mod entry;
 mod error;
+mod expiry;
 mod file_layout;
 mod file_read;
 mod file_write;
@@ -23,6 +24,7 @@ mod follow;
 mod group;
 mod ids;
 mod known_ids;
+mod ledger;
 mod location;
 mod log;
 mod objects;
@@ -33,6 +35,7 @@ mod probe;
 mod records;
 mod snapshot;
 mod stats;
+mod store_check;
 mod table;
 mod totals;
 mod writer;
@@ -47,8 +50,10 @@ pub use self::cells::{CellReader, CellWriter};
 pub use self::checked_read::{CheckedObject, CheckedReader};
 pub use self::data_file::{DataFile, ToldFile, date_of};
 pub use self::error::ArchiveError;
+pub use self::expiry::refuse_before_floor;
 pub use self::follow::FollowSettings;
 pub use self::ids::EventHash;
+pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
 pub use self::location::{ArchiveLocation, LocationError};
 pub use self::objects::{FoundObject, Objects};
 pub use self::partial::PartialMaker;
@@ -57,6 +62,7 @@ pub use self::plain::Plain;
 pub use self::probe::LogProbe;
 pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
+pub use self::store_check::StoreCheck;
 pub use self::totals::{Totals, TotalsStore};
 pub use self::writer::{JobMark, Outcome};
 
@@ -104,6 +110,10 @@ pub struct Archive {
     follower: Arc<Follower>,
     writer: Writer,
     records: Records,
+    ledgers: Ledgers,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
+    checkpoints: Checkpoints,
 }
 
 impl Archive {
@@ -132,12 +142,13 @@ impl Archive {
             store: store.clone(),
             log: log.clone(),
             follower: follower.clone(),
-            clock,
-            telemetry,
-            checkpoints,
+            clock: clock.clone(),
+            telemetry: telemetry.clone(),
+            checkpoints: checkpoints.clone(),
             settings,
         });
-        Ok(Self { records: Records::new(store.clone()), store, log, follower, writer })
+        let (records, ledgers) = (Records::new(store.clone()), Ledgers::new(store.clone()));
+        Ok(Self { store, log, follower, writer, records, ledgers, clock, telemetry, checkpoints })
     }
 
     /// True if there is a table in the archive whose root `store` is.
@@ -214,6 +225,11 @@ impl Archive {
     /// The records beside the table.
     pub fn records(&self) -> &Records {
         &self.records
+    }
+
+    /// The totals of what has expired.
+    pub fn ledgers(&self) -> &Ledgers {
+        &self.ledgers
     }
 
     /// The object store, rooted at the archive, for the scans of `sql`.

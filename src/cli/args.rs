@@ -14,6 +14,7 @@ use crate::backfill::{FieldPair, Format};
 use crate::clock::Micros;
 use crate::event::time::from_text;
 use crate::event::{OrgId, OrgRule};
+use crate::maintain::Retention;
 use crate::worker::WorkerLimits;
 
 /// Below this, no query is answered at all.
@@ -84,6 +85,9 @@ pub enum Command {
     Key(KeyCommand),
     /// Bring events of files into the archive, each once.
     Backfill(BackfillArgs),
+    /// Take events out of the archive that are older than a retention; the counters keep their
+    /// totals.
+    Expire(ExpireArgs),
     /// Recompute everything from the raw rows and compare; exit 1 on any difference.
     Verify,
     /// Ask in SQL: tables events and usage_hourly. On a terminal without a query, a shell.
@@ -126,6 +130,11 @@ pub struct ServeArgs {
     #[arg(long, env = "TOKENLAKE_COMMIT_INTERVAL", value_name = "TIME", value_parser = parse_commit_interval)]
     pub commit_interval: Option<Duration>,
 
+    /// Expire events that are older, such as 400d (at least 2d): looked for once an hour. Their
+    /// totals stay in the counters. Default: never.
+    #[arg(long, env = "TOKENLAKE_EXPIRE_OLDER_THAN", value_name = "TIME", value_parser = parse_retention)]
+    pub expire_older_than: Option<Retention>,
+
     /// Memory that a query of POST /v1/sql may use; past it the query ends.
     #[arg(long, env = "TOKENLAKE_SQL_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_sql_memory)]
     pub sql_memory: u64,
@@ -137,6 +146,19 @@ pub struct ServeArgs {
     /// How many such queries run at a time; more wait a little, and then are refused.
     #[arg(long, env = "TOKENLAKE_SQL_CONCURRENCY", value_name = "N", default_value = "4", value_parser = value_parser!(u16).range(1..=1_024))]
     pub sql_concurrency: u16,
+}
+
+/// What is to go.
+#[derive(Debug, ClapArgs)]
+pub struct ExpireArgs {
+    /// How old events become, such as 400d; at least 2d. Whole UTC dates go, once all of their
+    /// events are older. Events before the floor date are refused from then on.
+    #[arg(long, env = "TOKENLAKE_OLDER_THAN", value_name = "TIME", value_parser = parse_retention)]
+    pub older_than: Retention,
+
+    /// Tell what would go, and change nothing.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
 }
 
 /// What to bring in, and how to read it.
@@ -314,6 +336,10 @@ fn parse_org(text: &str) -> Result<OrgId, String> {
 
 fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
     if text == "*" { Ok(OrgRule::Own) } else { parse_org(text).map(OrgRule::Only) }
+}
+
+fn parse_retention(text: &str) -> Result<Retention, String> {
+    Retention::new(parse_duration(text)?).map_err(|error| error.to_string())
 }
 
 fn parse_commit_interval(text: &str) -> Result<Duration, String> {

@@ -3,6 +3,7 @@
 mod args;
 mod backfill;
 mod demo;
+mod expire;
 mod generate;
 mod key;
 mod logging;
@@ -51,6 +52,7 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Demo(command) => demo::run(archive, command).await,
         Command::Key(command) => key::run(archive, command).await,
         Command::Backfill(command) => backfill::run(archive, command).await,
+        Command::Expire(command) => expire::run(archive, command).await,
         Command::Verify => verify::run(archive).await,
         Command::Sql(command) => sql::run(archive, command).await,
         Command::Generate(command) => generate::run(archive, command).await,

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
-use super::{open, print_note};
+use super::{expire, open, print_note};
 use crate::app::App;
 use crate::archive::ArchiveLocation;
 use crate::http;
@@ -61,6 +61,8 @@ pub(super) async fn serve(
             ))
         }
     };
+    let retention = args.expire_older_than;
+    let expiry = retention.map(|retention| expire::scheduled(app.clone(), retention));
     let address = listener.local_addr()?;
     let routes = http::router(app.clone());
     let server =
@@ -79,7 +81,7 @@ pub(super) async fn serve(
     if tokio::time::timeout(STOP_WAIT, server).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
-    drop(admin);
+    drop((admin, expiry));
     if tokio::time::timeout(STOP_WAIT, app.close()).await.is_err() {
         tracing::warn!(
             "some batches could not be committed in time; none of them was acknowledged"

@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod file_bounds;
 mod form;
+mod ledger;
 mod live_table;
 mod partials;
 mod progress;

@@ -22,6 +22,7 @@ mod crash;
 mod damage;
 mod dedupe_memory;
 mod duplicates;
+mod expiry;
 mod following;
 mod foreign;
 mod http;

@@ -96,6 +96,11 @@ impl TestApp {
         self.app.checkpoint().await.unwrap();
     }
 
+    /// Expires what is older than so many days.
+    pub async fn expire(&self, days: u64) -> Result<maintain::Expiry, AppError> {
+        self.app.expire(super::lake::retention(days)).await
+    }
+
     async fn scrape_as(&self, org: &str, collect: &[&str]) -> Result<String, AppError> {
         let org = OrgId::parse(org).unwrap();
         let collect = Collect::parse(collect.iter().copied()).unwrap();
