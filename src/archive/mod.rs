@@ -51,6 +51,7 @@ pub use self::checked_read::{CheckedObject, CheckedReader};
 pub use self::data_file::{DataFile, ToldFile, date_of};
 pub use self::error::ArchiveError;
 pub use self::expiry::refuse_before_floor;
+pub use self::file_read::IdReader;
 pub use self::follow::FollowSettings;
 pub use self::ids::EventHash;
 pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
@@ -67,7 +68,6 @@ pub use self::totals::{Totals, TotalsStore};
 pub use self::writer::{JobMark, Outcome};
 
 use self::checkpoint::Checkpoints;
-use self::file_read::IdReader;
 use self::follow::Follower;
 use self::log::Log;
 use self::writer::{Committer, Writer};
@@ -242,9 +242,12 @@ impl Archive {
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
     pub async fn event_hashes(&self, file: &Arc<DataFile>) -> Result<Vec<EventHash>, ArchiveError> {
-        let reader = IdReader::new(self.store.clone(), self.current().table().hasher);
-        reader.check_bytes(file).await?;
-        reader.all(file).await
+        self.id_reader().checked(file).await
+    }
+
+    /// What reads the ids in files.
+    pub fn id_reader(&self) -> IdReader {
+        IdReader::new(self.store.clone(), self.current().table().hasher)
     }
 
     /// Commits what waits and takes nothing more.

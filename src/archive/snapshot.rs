@@ -261,6 +261,52 @@ mod tests {
         assert!(refuse(vec![add("a", 2, true)], vec![]).contains("second time"));
     }
 
+    fn ledger(floor: &str) -> Option<LedgerName> {
+        let date: NaiveDate = floor.parse().unwrap();
+        let days = date.signed_duration_since("1970-01-01".parse().unwrap()).num_days();
+        LedgerName::from_number(days << 32 | 7)
+    }
+
+    #[test]
+    fn what_a_ledger_holds_may_go() {
+        let removes = vec![remove("a", true), remove("b", true)];
+        let ledger = ledger("2026-01-03");
+        let next = start().next(&Entry { removes, ledger, ..Entry::default() }).unwrap();
+        assert_eq!((next.file_count(), next.ledger()), (0, ledger));
+        assert_eq!(next.floor().unwrap().to_string(), "2026-01-03");
+        // What came before is still an arrival: those who lack it add it.
+        assert_eq!(next.arrivals_since(0).unwrap().count(), 2);
+        // The floor may rise where there is nothing to go, and stay.
+        for floor in ["2026-01-03", "2026-01-09"] {
+            let ledger = self::ledger(floor);
+            let risen = next.next(&Entry { ledger, ..Entry::default() }).unwrap();
+            assert_eq!(risen.ledger(), ledger);
+        }
+        let fallen = Entry { ledger: self::ledger("2026-01-02"), ..Entry::default() };
+        assert!(next.next(&fallen).unwrap_err().to_string().contains("is before the one that was"));
+        let late = Entry { adds: vec![add("c", 1, true)], ..Entry::default() };
+        let error = next.next(&late).unwrap_err().to_string();
+        assert!(error.contains("before the floor 2026-01-03"), "{error}");
+    }
+
+    #[test]
+    fn what_no_ledger_holds_may_not() {
+        let refuse = |floor: &str, adds: Vec<Add>, removes: Vec<Remove>| {
+            let entry = Entry { adds, removes, ledger: ledger(floor), ..Entry::default() };
+            start().next(&entry).unwrap_err().to_string()
+        };
+        let both = || vec![remove("a", true), remove("b", true)];
+        let later = "2026-01-03";
+        assert!(refuse("2026-01-02", vec![], both()).contains("not before its floor"));
+        assert!(refuse(later, vec![], vec![remove("a", true)]).contains("leaves"));
+        assert!(refuse(later, vec![], vec![]).contains("leaves"));
+        assert!(refuse(later, vec![add("c", 1, true)], both()).contains("adds"));
+        assert!(refuse(later, vec![add("c", 5, false)], both()).contains("adds"));
+        let moved = vec![remove("a", true), remove("b", false)];
+        assert!(refuse(later, vec![], moved).contains("not before its floor"));
+        assert!(refuse(later, vec![], vec![remove("x", true)]).contains("is not there"));
+    }
+
     #[test]
     fn one_who_is_too_far_behind_is_told() {
         let mut snapshot = start();

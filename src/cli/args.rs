@@ -7,14 +7,14 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::generate::MODELS_MAX;
-use super::units::{parse_bytes, parse_duration};
+use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
 use crate::archive::ArchiveLocation;
 use crate::backfill::{FieldPair, Format};
 use crate::clock::Micros;
 use crate::event::time::from_text;
 use crate::event::{OrgId, OrgRule};
-use crate::maintain::Retention;
+use crate::maintain::{Retention, Sample};
 use crate::worker::WorkerLimits;
 
 /// Below this, no query is answered at all.
@@ -89,7 +89,9 @@ pub enum Command {
     /// totals.
     Expire(ExpireArgs),
     /// Recompute everything from the raw rows and compare; exit 1 on any difference.
-    Verify,
+    Verify(VerifyArgs),
+    /// Check what an archive rests on: credentials, clock, conditional put, a write and a scrape.
+    Doctor(DoctorArgs),
     /// Ask in SQL: tables events and usage_hourly. On a terminal without a query, a shell.
     Sql(SqlArgs),
     /// Fill an archive with synthetic events, for measurements.
@@ -157,6 +159,23 @@ pub struct ExpireArgs {
     pub older_than: Retention,
 
     /// Tell what would go, and change nothing.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+/// What to read.
+#[derive(Debug, ClapArgs)]
+pub struct VerifyArgs {
+    /// Read only a share of the files, such as 10% or 0.1: others each time. Scrapes are not
+    /// compared then, which takes all files.
+    #[arg(long, env = "TOKENLAKE_SAMPLE", value_name = "SHARE", value_parser = parse_sample)]
+    pub sample: Option<Sample>,
+}
+
+/// How to check.
+#[derive(Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// Only read: nothing is written, not even for a moment.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
 }
@@ -336,6 +355,11 @@ fn parse_org(text: &str) -> Result<OrgId, String> {
 
 fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
     if text == "*" { Ok(OrgRule::Own) } else { parse_org(text).map(OrgRule::Only) }
+}
+
+fn parse_sample(text: &str) -> Result<Sample, String> {
+    let share = parse_millionths(text)?;
+    Sample::of_millionths(share).ok_or_else(|| "not more than 0 and up to 100%".to_owned())
 }
 
 fn parse_retention(text: &str) -> Result<Retention, String> {

@@ -3,6 +3,7 @@
 mod args;
 mod backfill;
 mod demo;
+mod doctor;
 mod expire;
 mod generate;
 mod key;
@@ -53,7 +54,8 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Key(command) => key::run(archive, command).await,
         Command::Backfill(command) => backfill::run(archive, command).await,
         Command::Expire(command) => expire::run(archive, command).await,
-        Command::Verify => verify::run(archive).await,
+        Command::Verify(command) => verify::run(archive, command).await,
+        Command::Doctor(command) => doctor::run(archive, command).await,
         Command::Sql(command) => sql::run(archive, command).await,
         Command::Generate(command) => generate::run(archive, command).await,
     }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::ServeArgs;
 use super::{expire, open, print_note};
 use crate::app::App;
-use crate::archive::ArchiveLocation;
+use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
 use crate::http;
 use crate::telemetry::Telemetry;
 
@@ -35,8 +35,25 @@ pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<TcpListener> {
 /// Opens the archive.
 pub(super) async fn start(archive: &ArchiveLocation, args: &ServeArgs) -> anyhow::Result<Arc<App>> {
     let settings = open::settings(archive, args);
-    let app = App::open(open::store(archive)?, open::clock(), Telemetry::new(), settings).await?;
+    let store = open::store(archive)?;
+    if !archive.is_local() {
+        refuse_unfit(&StoreCheck::new(store.clone())).await?;
+    }
+    let app = App::open(store, open::clock(), Telemetry::new(), settings).await?;
     Ok(Arc::new(app))
+}
+
+/// A store that replaces what a put wants to be new would lose events: nothing starts on it. Any
+/// other failure is left to those who need what failed: a server may only be allowed to read.
+async fn refuse_unfit(check: &StoreCheck) -> anyhow::Result<()> {
+    match check.conditional_put().await {
+        Err(error @ ArchiveError::UnfitStore(_)) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "no telling whether the store refuses to replace objects");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Answers until SIGTERM or SIGINT; then finishes what is under way and commits it.

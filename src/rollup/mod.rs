@@ -141,16 +141,6 @@ impl Rollup {
         self.sources.partials.clone()
     }
 
-    /// True unless a file carries a partial that is not the one of its rows.
-    ///
-    /// # Errors
-    /// Corrupt or Unavailable, naming the file.
-    pub async fn is_stored_right(&self, file: &Arc<DataFile>) -> Result<bool, SqlError> {
-        let Some(stored) = self.sources.partials.stored(file) else { return Ok(true) };
-        let stored = Partial::new(self.sources.engine.stored_partial(stored, None).await?);
-        Ok(stored == Partial::new(self.sources.engine.partial(file).await?))
-    }
-
     /// Waits for the turn to move an organisation on. Whoever gives up leaves no work behind.
     pub async fn turn(&self, org_id: &str) -> Turn {
         let slot = self.slot(org_id);

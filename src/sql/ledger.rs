@@ -33,3 +33,13 @@ impl Engine {
         partial_rows(&cells)
     }
 }
+
+/// The sums of every organisation in a ledger.
+///
+/// # Errors
+/// Corrupt or Unavailable, naming the object.
+pub async fn all_expired(ledger: &Ledger) -> Result<Vec<PartialRow>, SqlError> {
+    let all = (Bound::Unbounded, Bound::Unbounded);
+    let cells: Vec<_> = ledger.cells().of_orgs(all)?.try_collect().await?;
+    partial_rows(&cells)
+}

@@ -31,6 +31,7 @@ pub use self::console::{Answer, Console};
 pub use self::engine::Engine;
 pub use self::error::SqlError;
 pub use self::form::{Form, FormWriter};
+pub use self::ledger::all_expired;
 pub use self::partials::{PartialRow, partial_rows, sql_version};
 pub use self::progress::{FilesRead, QueryProgress};
 pub use self::queries::{EdgeRow, FileBounds, FileCheck, OrgCost, SeriesTotal};

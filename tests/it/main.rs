@@ -31,6 +31,7 @@ mod prometheus;
 mod queries;
 mod scrape_text;
 mod sql;
+mod store_check;
 mod stores;
 mod structure;
 mod support;

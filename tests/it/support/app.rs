@@ -148,10 +148,19 @@ pub async fn verified(store: &Arc<dyn ObjectStore>) -> u64 {
 
 /// What verifying the archive finds.
 pub async fn verify(store: &Arc<dyn ObjectStore>) -> maintain::Report {
+    verify_sample(store, None).await
+}
+
+/// What verifying a share of the files finds.
+pub async fn verify_sample(
+    store: &Arc<dyn ObjectStore>,
+    sample: Option<maintain::Sample>,
+) -> maintain::Report {
     let TestApp { app, .. } = TestApp::open(store).await;
     let engine = Arc::new(Engine::new(store.clone()).unwrap());
     let rollup = Rollup::new(engine.clone(), None, 1 << 20, Telemetry::new());
-    maintain::verify(app.archive(), &engine, &rollup, NOON, |_, _| ()).await.unwrap()
+    let rollup = Arc::new(rollup);
+    maintain::verify(app.archive(), &engine, &rollup, NOON, sample, |_, _| ()).await.unwrap()
 }
 
 /// The paths below `prefix`, sorted.

@@ -151,8 +151,8 @@ impl Lake {
     pub async fn verify(&self) -> Report {
         let engine = Arc::new(self.engine());
         let rollup = Rollup::new(engine.clone(), None, CACHE_BYTES_MAX, Telemetry::new());
-        let now = self.clock.now();
-        verify(self.app.archive(), &engine, &rollup, now, |_, _| {}).await.unwrap()
+        let (rollup, now) = (Arc::new(rollup), self.clock.now());
+        verify(self.app.archive(), &engine, &rollup, now, None, |_, _| {}).await.unwrap()
     }
 }
 
