@@ -85,21 +85,19 @@ impl StoreCheck {
     /// # Errors
     /// Unfit, or Unavailable.
     pub async fn conditional_put(&self) -> Result<(), ArchiveError> {
-        let path = self.folder.clone().join("once");
-        self.put_once(&path, "first").await?;
-        if self.put_once(&path, "second").await? {
-            return Err(unconditional());
-        }
-        let contested = self.folder.clone().join("contested");
-        let rivals = (0..RIVALS).map(|_| self.put_once(&contested, "one"));
-        let won: Vec<_> = futures::future::try_join_all(rivals).await?;
-        let one = won.into_iter().filter(|won| *won).count() <= 1;
-        for path in [path, contested] {
-            let deleted = self.store.delete(&path).await;
-            deleted
-                .map_err(|error| ArchiveError::unavailable(format!("deleting {path}"), error))?;
-        }
-        if one { Ok(()) } else { Err(unconditional()) }
+        let [one, contested] = ["once", "contested"].map(|name| self.folder.clone().join(name));
+        let refuses = async {
+            self.put_once(&one).await?;
+            if self.put_once(&one).await? {
+                return Ok(false);
+            }
+            let rivals = (0..RIVALS).map(|_| self.put_once(&contested));
+            let won = futures::future::try_join_all(rivals).await?;
+            Ok::<_, ArchiveError>(won.into_iter().filter(|won| *won).count() <= 1)
+        };
+        let refuses = refuses.await;
+        let cleaned = self.clean().await;
+        if refuses? { cleaned } else { Err(unconditional()) }
     }
 
     /// Writes, reads, lists and deletes an object.
@@ -146,8 +144,9 @@ impl StoreCheck {
     }
 
     /// True if the object was put, false if one is there.
-    async fn put_once(&self, path: &Path, text: &'static str) -> Result<bool, ArchiveError> {
-        match self.store.put_opts(path, text.into(), PutOptions::from(PutMode::Create)).await {
+    async fn put_once(&self, path: &Path) -> Result<bool, ArchiveError> {
+        let create = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(path, "once".into(), create).await {
             Ok(_) => Ok(true),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
             Err(Error::NotImplemented { .. }) => Err(unconditional()),

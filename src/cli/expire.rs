@@ -25,7 +25,7 @@ const EVERY: Duration = Duration::from_secs(3_600);
 pub(super) async fn run(location: &ArchiveLocation, args: ExpireArgs) -> anyhow::Result<ExitCode> {
     let archive = open::existing(location).await?;
     let now = open::clock().now();
-    if !args.dry_run {
+    if !args.dry_run && !location.is_local() {
         StoreCheck::new(archive.store()).clock_not_ahead(now).await?;
     }
     let rollup = Rollup::new(
@@ -41,11 +41,17 @@ pub(super) async fn run(location: &ArchiveLocation, args: ExpireArgs) -> anyhow:
 }
 
 /// Expires now and then, for as long as the handle is kept.
-pub(super) fn scheduled(app: Arc<App>, retention: Retention) -> AbortOnDropHandle<()> {
+pub(super) fn scheduled(
+    app: Arc<App>,
+    location: &ArchiveLocation,
+    retention: Retention,
+) -> AbortOnDropHandle<()> {
+    // A disk's clock is this machine's.
+    let own_clock = location.is_local();
     AbortOnDropHandle::new(tokio::spawn(async move {
         tokio::time::sleep(FIRST_AFTER).await;
         loop {
-            match expire_once(&app, retention).await {
+            match expire_once(&app, own_clock, retention).await {
                 Ok(expiry) if expiry.files > 0 => tracing::info!(
                     floor = expiry.floor.map(tracing::field::display),
                     dates = expiry.dates,
@@ -61,7 +67,13 @@ pub(super) fn scheduled(app: Arc<App>, retention: Retention) -> AbortOnDropHandl
     }))
 }
 
-async fn expire_once(app: &App, retention: Retention) -> anyhow::Result<maintain::Expiry> {
-    StoreCheck::new(app.archive().store()).clock_not_ahead(app.now()).await?;
+async fn expire_once(
+    app: &App,
+    own_clock: bool,
+    retention: Retention,
+) -> anyhow::Result<maintain::Expiry> {
+    if !own_clock {
+        StoreCheck::new(app.archive().store()).clock_not_ahead(app.now()).await?;
+    }
     Ok(app.expire(retention).await?)
 }

@@ -23,7 +23,7 @@ const STOP_WAIT: Duration = Duration::from_secs(20);
 pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
     let listener = listen(&args).await?;
     let app = start(archive, &args).await?;
-    serve(app, listener, &args).await
+    serve(archive, app, listener, &args).await
 }
 
 /// Takes the address, so that a wrong one fails before anything is opened.
@@ -58,6 +58,7 @@ async fn refuse_unfit(check: &StoreCheck) -> anyhow::Result<()> {
 
 /// Answers until SIGTERM or SIGINT; then finishes what is under way and commits it.
 pub(super) async fn serve(
+    archive: &ArchiveLocation,
     app: Arc<App>,
     listener: TcpListener,
     args: &ServeArgs,
@@ -79,7 +80,7 @@ pub(super) async fn serve(
         }
     };
     let retention = args.expire_older_than;
-    let expiry = retention.map(|retention| expire::scheduled(app.clone(), retention));
+    let expiry = retention.map(|retention| expire::scheduled(app.clone(), archive, retention));
     let address = listener.local_addr()?;
     let routes = http::router(app.clone());
     let server =

@@ -19,8 +19,11 @@ use crate::event::time::EARLIEST;
 use crate::rollup::Rollup;
 use crate::sql::{SqlError, sql_version};
 
-/// Tries while other writers are faster; one takes as long as a put.
+/// Tries of one commit while other writers are faster; one takes as long as a put.
 const TRIES: usize = 256;
+/// Files of one commit: the first expiry of an old archive takes several, whole dates each, so that
+/// no log entry is long.
+const FILES_MAX: usize = 10_000;
 
 /// How old events become. Never less than two days, so that no window of 24 hours is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +55,7 @@ impl Retention {
 }
 
 /// What an expiry did, or would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Expiry {
     /// The first date whose events stay; earlier ones are refused from now on. Null where nothing
     /// has ever expired.
@@ -74,6 +77,17 @@ fn as_text<S: Serializer>(date: &Option<NaiveDate>, serializer: S) -> Result<S::
     }
 }
 
+impl Expiry {
+    fn and(self, next: Self) -> Self {
+        Self {
+            floor: self.floor.max(next.floor),
+            dates: self.dates + next.dates,
+            files: self.files + next.files,
+            events: self.events.saturating_add(next.events),
+        }
+    }
+}
+
 /// What is to go at a version.
 #[derive(Debug, Clone, PartialEq)]
 struct Plan {
@@ -84,10 +98,12 @@ struct Plan {
 }
 
 impl Plan {
-    /// `None` where the floor is there already, so that nothing is left before it.
-    fn at(snapshot: &Snapshot, floor: NaiveDate) -> Option<Self> {
-        let files = snapshot.files_before(floor).cloned().collect();
+    /// All that is to go, or a first part of about `files_max` files. `None` where the floor is
+    /// there already, so that nothing is left before it.
+    fn at(snapshot: &Snapshot, floor: NaiveDate, files_max: usize) -> Option<Self> {
         let raised = snapshot.floor().is_none_or(|known| known < floor);
+        let floor = step(snapshot.files_before(floor).map(|file| file.date), floor, files_max);
+        let files = snapshot.files_before(floor).cloned().collect();
         raised.then_some(Self { floor, files, ledger: snapshot.ledger() })
     }
 
@@ -107,6 +123,19 @@ impl Plan {
         let dates: BTreeSet<_> = self.files.iter().map(|file| file.date).collect();
         Expiry { floor: Some(self.floor), dates: dates.len(), files: self.files.len(), events }
     }
+}
+
+/// The date before which there are up to `files_max` files, but one date at least; `dates` are
+/// those of the files before `floor`, in order.
+fn step(dates: impl Iterator<Item = NaiveDate>, floor: NaiveDate, files_max: usize) -> NaiveDate {
+    let mut first = None;
+    for (files, date) in dates.enumerate() {
+        let first = *first.get_or_insert(date);
+        if files >= files_max && date != first {
+            return date;
+        }
+    }
+    floor
 }
 
 /// A ledger that is stored and not named yet.
@@ -144,16 +173,29 @@ pub async fn expire(
     retention: Retention,
     dry_run: bool,
 ) -> Result<Expiry, SqlError> {
+    let snapshot = archive.newest().await?;
+    let mut done = Expiry { floor: snapshot.floor(), dates: 0, files: 0, events: 0 };
+    let Some(floor) = retention.floor_at(now) else { return Ok(done) };
+    if dry_run {
+        let Some(plan) = Plan::at(&snapshot, floor, usize::MAX) else { return Ok(done) };
+        return Ok(plan.expiry(plan.events(archive).await?));
+    }
+    while let Some(part) = expire_part(archive, rollup, floor).await? {
+        done = done.and(part);
+    }
+    Ok(done)
+}
+
+/// Takes out what one commit may; `None` if nothing is left to do.
+async fn expire_part(
+    archive: &Archive,
+    rollup: &Rollup,
+    floor: NaiveDate,
+) -> Result<Option<Expiry>, SqlError> {
     let mut folded: Option<Folded> = None;
     for _ in 0..TRIES {
         let snapshot = archive.newest().await?;
-        let plan = retention.floor_at(now).and_then(|floor| Plan::at(&snapshot, floor));
-        let Some(plan) = plan else {
-            return Ok(Expiry { floor: snapshot.floor(), dates: 0, files: 0, events: 0 });
-        };
-        if dry_run {
-            return Ok(plan.expiry(plan.events(archive).await?));
-        }
+        let Some(plan) = Plan::at(&snapshot, floor, FILES_MAX) else { return Ok(None) };
         let ready = match folded.take() {
             Some(folded) if folded.serves(archive, &plan).await => Ok(folded),
             _ => fold(archive, rollup, &snapshot, plan).await,
@@ -170,7 +212,7 @@ pub async fn expire(
             Err(error) => return Err(error),
         };
         if archive.expire(&snapshot, ready.ledger).await?.is_some() {
-            return Ok(ready.plan.expiry(ready.events));
+            return Ok(Some(ready.plan.expiry(ready.events)));
         }
         folded = Some(ready);
     }
@@ -220,6 +262,22 @@ mod tests {
         let at = |now| retention.floor_at(now).unwrap().to_string();
         assert_eq!((at(midnight - 1), at(midnight)), ("2026-01-30".into(), "2026-01-31".into()));
         assert_eq!(at(midnight + 23 * HOUR), "2026-01-31");
+    }
+
+    #[test]
+    fn a_commit_takes_whole_dates_and_not_too_many_files() {
+        let date = |day: u32| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
+        let step = |files: &[(u32, usize)], max| {
+            let dates = files.iter().flat_map(|(day, n)| std::iter::repeat_n(date(*day), *n));
+            step(dates, date(20), max)
+        };
+        assert_eq!(step(&[], 3), date(20));
+        assert_eq!(step(&[(1, 2), (2, 1)], 3), date(20));
+        assert_eq!(step(&[(1, 2), (2, 1), (7, 1)], 3), date(7));
+        // One date goes whole, whatever it has; what comes after it waits.
+        assert_eq!(step(&[(1, 2), (2, 5), (7, 1)], 3), date(2));
+        assert_eq!(step(&[(1, 9)], 3), date(20));
+        assert_eq!(step(&[(1, 9), (4, 1)], 3), date(4));
     }
 
     #[test]

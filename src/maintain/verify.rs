@@ -16,7 +16,7 @@ use futures::stream::{self, StreamExt as _};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::file::{CheckedFile, FileCheck};
-use self::sums::{OrgSums, Sums, compare};
+use self::sums::{Sums, compare};
 use crate::archive::{Archive, ArchiveError, DataFile, EventHash, Snapshot};
 use crate::clock::Micros;
 use crate::error::Kind;
@@ -208,6 +208,6 @@ fn take(
         sums.entry(row.org_id.clone()).or_default().add(row);
     }
     for (org_id, cost) in checked.rolling {
-        sums.entry(org_id).or_insert_with(OrgSums::default).add_rolling(cost);
+        sums.entry(org_id).or_default().add_rolling(cost);
     }
 }

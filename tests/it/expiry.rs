@@ -7,8 +7,10 @@ use std::time::Duration;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::app::Settings;
 use tokenlake::archive::WriterSettings;
+use tokenlake::backfill::{self, Inputs, Job};
 use tokenlake::clock::{DAY, HOUR};
 use tokenlake::error::Kind;
+use tokenlake::event::{OrgId, OrgRule};
 
 use crate::stores::{CountingStore, Fault, FaultyStore, Op, Verb, at_write};
 use crate::support::app::{
@@ -196,6 +198,43 @@ async fn late_events_that_come_first_are_folded_too() {
     assert_eq!(expiry.unwrap().events, 9);
     assert_eq!(requests(&app.scrape(ACME).await), 13);
     assert_eq!(shown(&app).await, cold(&inner).await);
+    assert_eq!(verify(&inner).await.differences, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_backfill_that_loses_to_an_expiry_refuses_what_has_gone_and_takes_the_rest() {
+    let (inner, app) = five_dates().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (input, kept) = (folder.path().join("in.ndjson"), folder.path().join("rejects.ndjson"));
+    let lines = [old("late", 36), old("kept", 20)].map(|event| event.line() + "\n");
+    std::fs::write(&input, lines.concat()).unwrap();
+    let slow = faulty(&inner, next_entry(&inner).await, SLOW);
+    let writer = TestApp::open(&slow).await;
+    let inputs = Inputs::find(&[input.to_str().unwrap().to_owned()], None).await.unwrap();
+    let settings = backfill::Settings {
+        org_rule: OrgRule::Only(OrgId::parse(ACME).unwrap()),
+        maps: Vec::new(),
+        defaults: Vec::new(),
+        rejects: Some(kept.clone()),
+        held_bytes_max: 1 << 20,
+        spill_folder: folder.path().to_owned(),
+        now: NOON,
+    };
+    let archive = Some(writer.app.archive());
+    let job = Job::new(archive, inputs, settings, Arc::default()).await.unwrap();
+    let (outcome, expiry) = tokio::join!(job.run(std::future::pending()), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        app.expire(30).await
+    });
+    assert_eq!(expiry.unwrap().events, 8);
+    let summary = serde_json::to_value(outcome.summary).unwrap();
+    let expected = serde_json::json!({
+        "read": 2, "accepted": 1, "duplicates": 0, "rejected": 1, "files": 1,
+    });
+    assert_eq!((outcome.error.map(|error| error.to_string()), summary), (None, expected));
+    let kept = std::fs::read_to_string(kept).unwrap();
+    assert!(kept.contains("late") && kept.contains("before the floor 2026-02-08"), "{kept}");
+    assert_eq!(requests(&app.scrape(ACME).await), 12);
     assert_eq!(verify(&inner).await.differences, [""; 0]);
 }
 
