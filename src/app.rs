@@ -26,6 +26,7 @@ use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
+use crate::maintain::{Expiry, Retention, expire};
 use crate::rollup::{Rollup, Turn, UsageView};
 use crate::sql::{Engine, Form as SqlForm, SqlError, sql_version};
 use crate::telemetry::Telemetry;
@@ -290,7 +291,7 @@ impl App {
     /// # Errors
     /// Unavailable: safe to send again. Conflict: the organisation's name clashes.
     pub async fn commit(&self, org_id: &OrgId, decoded: Decoded) -> Result<Receipt, AppError> {
-        let Decoded { batch, rejections: rejected, .. } = decoded;
+        let Decoded { batch, rejections: mut rejected, .. } = decoded;
         let dates = dates_of(&batch);
         if dates > DATES_MAX {
             return Err(AppError::TooManyDates(dates));
@@ -300,6 +301,8 @@ impl App {
         }
         self.claim(org_id).await?;
         let outcome = self.archive.submit(batch).await?;
+        rejected.extend(outcome.rejected);
+        rejected.sort_by_key(|rejection| rejection.index);
         Ok(Receipt { accepted: outcome.accepted, duplicates: outcome.duplicates, rejected })
     }
 
@@ -320,6 +323,25 @@ impl App {
         let snapshot = self.archive.newest().await?;
         self.rollup.checkpoint(&snapshot, self.clock.now()).await?;
         Ok(())
+    }
+
+    /// Takes dates that are wholly past the retention out of the table; their totals stay.
+    ///
+    /// # Errors
+    /// As [`expire`].
+    pub async fn expire(&self, retention: Retention) -> Result<Expiry, AppError> {
+        let (telemetry, now) = (&self.telemetry.expiry, self.clock.now());
+        match expire(&self.archive, &self.rollup, now, retention, false).await {
+            Ok(expiry) => {
+                telemetry.runs.inc();
+                telemetry.events.add(usize::try_from(expiry.events).unwrap_or(usize::MAX));
+                Ok(expiry)
+            }
+            Err(error) => {
+                telemetry.failures.inc();
+                Err(error.into())
+            }
+        }
     }
 
     /// Access keys, for commands.

@@ -189,6 +189,15 @@ group! {
 }
 
 group! {
+    /// Retention.
+    ExpiryTelemetry {
+        runs: Count = "expiries", "Times that events were looked for that are past the retention";
+        events: Count = "events_expired", "Events that this process took out of the table";
+        failures: Count = "expiry_failures", "Times that expired events could not be taken out";
+    }
+}
+
+group! {
     /// Queries over HTTP.
     SqlTelemetry {
         queries: Count = "sql_queries", "SQL queries that were begun";
@@ -228,6 +237,8 @@ pub struct Meters {
     pub sql: SqlTelemetry,
     /// Looking after the table.
     pub maintain: MaintainTelemetry,
+    /// Retention.
+    pub expiry: ExpiryTelemetry,
     registry: Registry,
 }
 
@@ -248,6 +259,7 @@ impl Telemetry {
             rollup: RollupTelemetry::register(&mut registry),
             sql: SqlTelemetry::register(&mut registry),
             maintain: MaintainTelemetry::register(&mut registry),
+            expiry: ExpiryTelemetry::register(&mut registry),
             registry,
         }))
     }
@@ -302,7 +314,8 @@ mod tests {
             sql_queries_exceeded counter, sql_queries_cancelled counter, \
             sql_queries_turned_away counter, sql_workers counter, rewrites counter, \
             rewritten_files counter, rewritten_bytes counter, rewrites_given_up counter, \
-            rewrite_failures counter, vacuumed_files counter";
+            rewrite_failures counter, vacuumed_files counter, expiries counter, \
+            events_expired counter, expiry_failures counter";
         assert_eq!(families.join(", "), expected);
         assert!(text.ends_with("# EOF\n"));
     }

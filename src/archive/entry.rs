@@ -8,6 +8,7 @@ use deltalake_core::logstore::get_actions;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::ledger::{LEDGER_APP, LedgerName};
 use super::{ArchiveError, paths};
 use crate::clock::Micros;
 
@@ -64,13 +65,15 @@ pub struct Entry {
     pub metadata: Option<Metadata>,
     /// A new protocol.
     pub protocol: Option<Protocol>,
+    /// Where the totals of the files that go, and of all before them, are folded.
+    pub ledger: Option<LedgerName>,
 }
 
 impl Entry {
-    /// True if it takes events out of the table, which this program refuses to follow. One who
-    /// opens the table at a later checkpoint of the log has not seen it.
+    /// True if it takes events out of the table without a ledger, which this program refuses to
+    /// follow. One who opens the table at a later checkpoint of the log has not seen it.
     pub fn deletes_events(&self) -> bool {
-        self.removes.iter().any(|remove| remove.data_change)
+        self.ledger.is_none() && self.removes.iter().any(|remove| remove.data_change)
     }
 }
 
@@ -98,6 +101,10 @@ pub fn read(version: u64, bytes: &Bytes) -> Result<Entry, ArchiveError> {
             Action::Remove(remove) => entry.removes.push(remove),
             Action::Metadata(metadata) => entry.metadata = Some(metadata),
             Action::Protocol(protocol) => entry.protocol = Some(protocol),
+            Action::Txn(txn) if txn.app_id == LEDGER_APP => {
+                let name = LedgerName::from_number(txn.version);
+                entry.ledger = Some(name.ok_or_else(|| corrupt("it names no ledger that can be"))?);
+            }
             Action::Txn(_) | Action::Cdc(_) => {}
             Action::DomainMetadata(_) => return Err(corrupt("it uses domainMetadata")),
         }

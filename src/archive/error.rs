@@ -46,6 +46,9 @@ pub enum ArchiveError {
         /// The name that already stands.
         existing: String,
     },
+    /// The store, or this machine beside it, lacks what an archive rests on.
+    #[error("{0}")]
+    UnfitStore(String),
     /// The writer's queue is full.
     #[error("ingest is overloaded: {0}; try again in a second")]
     Overloaded(&'static str),
@@ -84,7 +87,7 @@ impl ArchiveError {
         match self {
             Self::Unavailable { .. } | Self::Overloaded(_) | Self::Stopping => Kind::Unavailable,
             Self::Corrupt { .. } => Kind::Corrupt,
-            Self::Unsupported { .. } => Kind::Invalid,
+            Self::Unsupported { .. } | Self::UnfitStore(_) => Kind::Invalid,
             Self::OrgCase { .. } => Kind::Conflict,
             Self::Internal { .. } => Kind::Internal,
         }

@@ -30,14 +30,15 @@ impl IdReader {
         Self { store, hasher }
     }
 
-    /// Compares every byte of the file with the log's checksums, also of columns that nothing here
-    /// reads.
+    /// As [`IdReader::all`], after every byte of the file was compared with the log's checksums, also
+    /// of columns that nothing here reads.
     ///
     /// # Errors
     /// Corrupt, naming the file, or Unavailable.
-    pub async fn check_bytes(&self, file: &Arc<DataFile>) -> Result<(), ArchiveError> {
+    pub async fn checked(&self, file: &Arc<DataFile>) -> Result<Vec<EventHash>, ArchiveError> {
         let reader = CheckedReader::new(self.store.clone(), CheckedObject::of(file));
-        reader.check_all().await.map_err(|error| damaged(file, &error))
+        reader.check_all().await.map_err(|error| damaged(file, &error))?;
+        self.all(file).await
     }
 
     /// The fingerprints of all events in the file.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::TransactionError;
-use deltalake_core::kernel::{Action, EagerSnapshot, Snapshot as DeltaSnapshot};
+use deltalake_core::kernel::{Action, EagerSnapshot};
 use deltalake_core::logstore::{CommitOrBytes, LogStore, StorageConfig, default_logstore};
 use futures::TryStreamExt as _;
 use object_store::path::Path;
@@ -21,6 +21,7 @@ use super::ArchiveError;
 use super::data_file::DataFile;
 use super::entry::{self, Entry, NewEntry};
 use super::error::is_of_store;
+use super::ledger::{LEDGER_APP, LedgerName};
 use super::paths::{self, LOG};
 use super::snapshot::Snapshot;
 use super::table::{TableInfo, creation};
@@ -255,8 +256,17 @@ impl Log {
             ArchiveError::corrupt(object.as_str(), error)
         };
         let delta =
-            DeltaSnapshot::try_new(self.store.as_ref(), Some(version)).await.map_err(damaged)?;
+            EagerSnapshot::try_new(self.store.as_ref(), Some(version)).await.map_err(damaged)?;
         let table = TableInfo::new(delta.protocol(), delta.metadata())?;
+        let ledger = match checkpoint {
+            Some(_) => delta.transaction_version(self.store.as_ref(), LEDGER_APP).await,
+            None => Ok(None),
+        };
+        let ledger = ledger.map_err(damaged)?.map(|number| {
+            LedgerName::from_number(number).ok_or_else(|| {
+                ArchiveError::corrupt(object.as_str(), "it names no ledger that can be")
+            })
+        });
         let views: Vec<_> =
             delta.file_views(self.store.as_ref(), None).try_collect().await.map_err(damaged)?;
         #[allow(
@@ -264,7 +274,8 @@ impl Log {
             reason = "the action is the one form that checkpoints and entries share"
         )]
         let files = views.iter().map(|view| DataFile::from_add(&view.add_action()));
-        Ok(Snapshot::new(version, table, files.collect::<Result<Vec<_>, _>>()?.into_iter()))
+        let files = files.collect::<Result<Vec<_>, _>>()?.into_iter();
+        Ok(Snapshot::new(version, table, files, ledger.transpose()?))
     }
 
     /// The number that the last `txn` action of a job had, as of a version.

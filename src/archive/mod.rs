@@ -16,6 +16,7 @@ mod disk;
 mod durable;
 mod entry;
 mod error;
+mod expiry;
 mod file_layout;
 mod file_read;
 mod file_write;
@@ -23,6 +24,7 @@ mod follow;
 mod group;
 mod ids;
 mod known_ids;
+mod ledger;
 mod location;
 mod log;
 mod objects;
@@ -35,6 +37,7 @@ mod rewrite;
 mod row_merge;
 mod snapshot;
 mod stats;
+mod store_check;
 mod table;
 mod totals;
 mod upkeep;
@@ -51,8 +54,11 @@ pub use self::cells::{CellReader, CellWriter};
 pub use self::checked_read::{CheckedObject, CheckedReader};
 pub use self::data_file::{DataFile, ToldFile, date_of};
 pub use self::error::ArchiveError;
+pub use self::expiry::refuse_before_floor;
+pub use self::file_read::IdReader;
 pub use self::follow::FollowSettings;
 pub use self::ids::{EventHash, QuickHash};
+pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
 pub use self::location::{ArchiveLocation, LocationError};
 pub use self::objects::{FoundObject, Objects};
 pub use self::partial::PartialMaker;
@@ -61,12 +67,12 @@ pub use self::plain::Plain;
 pub use self::probe::LogProbe;
 pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
+pub use self::store_check::StoreCheck;
 pub use self::totals::{Totals, TotalsStore};
 pub use self::vacuum::{GRACE_MAX, GRACE_MIN, StaleFiles};
 pub use self::writer::{JobMark, Outcome};
 
 use self::checkpoint::Checkpoints;
-use self::file_read::IdReader;
 use self::follow::Follower;
 use self::log::Log;
 use self::upkeep::Upkeep;
@@ -111,6 +117,7 @@ pub struct Archive {
     writer: Writer,
     upkeep: Upkeep,
     records: Records,
+    ledgers: Ledgers,
 }
 
 impl Archive {
@@ -155,7 +162,8 @@ impl Archive {
             turn: upkeep.turn.clone(),
             settings,
         });
-        Ok(Self { records: Records::new(store.clone()), store, log, follower, writer, upkeep })
+        let (records, ledgers) = (Records::new(store.clone()), Ledgers::new(store.clone()));
+        Ok(Self { store, log, follower, writer, upkeep, records, ledgers })
     }
 
     /// True if there is a table in the archive whose root `store` is.
@@ -259,6 +267,11 @@ impl Archive {
         &self.records
     }
 
+    /// The totals of what has expired.
+    pub fn ledgers(&self) -> &Ledgers {
+        &self.ledgers
+    }
+
     /// The object store, rooted at the archive, for the scans of `sql`.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         self.store.clone()
@@ -269,9 +282,12 @@ impl Archive {
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
     pub async fn event_hashes(&self, file: &Arc<DataFile>) -> Result<Vec<EventHash>, ArchiveError> {
-        let reader = IdReader::new(self.store.clone(), self.current().table().hasher);
-        reader.check_bytes(file).await?;
-        reader.all(file).await
+        self.id_reader().checked(file).await
+    }
+
+    /// What reads the ids in files.
+    pub fn id_reader(&self) -> IdReader {
+        IdReader::new(self.store.clone(), self.current().table().hasher)
     }
 
     /// Commits what waits and takes nothing more.

@@ -4,6 +4,8 @@ use chrono::NaiveDate;
 use object_store::path::Path;
 use uuid::Uuid;
 
+use super::ledger::LedgerName;
+
 /// The Delta table's folder, relative to the archive.
 pub const TABLE: &str = "events";
 /// The folder of the table's log, relative to the table, by the Delta protocol.
@@ -12,6 +14,10 @@ pub const LOG: &str = "_delta_log";
 pub const PARTITION: &str = "event_date";
 /// The folder of the checkpoints of totals, relative to the archive.
 pub const TOTALS: &str = "checkpoints";
+/// The folder of the ledgers, relative to the archive.
+pub const LEDGERS: &str = "ledger";
+/// The folder of what `doctor` tries out, relative to the archive.
+pub const CHECKS: &str = "doctor";
 /// The folder of the access keys' records, relative to the archive.
 pub const ACCESS_KEYS: &str = "access/keys";
 /// The folder of the organisations' names, relative to the archive.
@@ -99,6 +105,21 @@ pub fn totals_mark_version(path: &Path) -> Option<u64> {
 /// The version in the path of a mark or of a checkpoint of totals.
 pub fn totals_version(path: &Path) -> Option<u64> {
     path.filename()?.get(..20)?.parse().ok()
+}
+
+/// A ledger's cells.
+pub fn ledger(name: LedgerName) -> Path {
+    Path::from(LEDGERS).join(format!("{}-{}.parquet", name.floor(), name.id()))
+}
+
+/// The mark that vouches for a ledger's cells.
+pub fn ledger_mark(name: LedgerName) -> Path {
+    Path::from(LEDGERS).join(format!("{}-{}.json", name.floor(), name.id()))
+}
+
+/// A folder for objects that are there for the time of a check.
+pub fn check_folder(id: Uuid) -> Path {
+    Path::from(CHECKS).join(id.to_string())
 }
 
 /// Parses the value of the partition column.

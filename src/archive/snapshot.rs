@@ -10,6 +10,7 @@ use imbl::OrdMap;
 
 use super::data_file::DataFile;
 use super::entry::Entry;
+use super::ledger::LedgerName;
 use super::table::TableInfo;
 use super::{ArchiveError, paths};
 
@@ -34,13 +35,19 @@ pub struct Snapshot {
     arrivals: OrdMap<(u64, Arc<str>), Arrival>,
     /// Arrivals are known for every version above this one.
     arrivals_after: u64,
+    ledger: Option<LedgerName>,
 }
 
 impl Snapshot {
     /// A version with these live files.
-    pub fn new(version: u64, table: TableInfo, files: impl Iterator<Item = DataFile>) -> Self {
+    pub fn new(
+        version: u64,
+        table: TableInfo,
+        files: impl Iterator<Item = DataFile>,
+        ledger: Option<LedgerName>,
+    ) -> Self {
         let files = files.map(|file| ((file.date, file.path.clone()), Arc::new(file))).collect();
-        Self { version, table, files, arrivals: OrdMap::new(), arrivals_after: version }
+        Self { version, table, files, arrivals: OrdMap::new(), arrivals_after: version, ledger }
     }
 
     /// The version's number.
@@ -51,6 +58,16 @@ impl Snapshot {
     /// The table's description.
     pub fn table(&self) -> &TableInfo {
         &self.table
+    }
+
+    /// Where the totals of expired events are; `None` if none has expired.
+    pub fn ledger(&self) -> Option<LedgerName> {
+        self.ledger
+    }
+
+    /// The date before which there are no events any longer, and none is taken.
+    pub fn floor(&self) -> Option<NaiveDate> {
+        self.ledger.map(LedgerName::floor)
     }
 
     /// Every live file, by date.
@@ -67,6 +84,11 @@ impl Snapshot {
     pub fn files_of(&self, date: NaiveDate) -> impl Iterator<Item = &Arc<DataFile>> {
         let from = (date, Arc::from(""));
         self.files.range(from..).take_while(move |((at, _), _)| *at == date).map(|(_, file)| file)
+    }
+
+    /// The live files of dates before `date`.
+    pub fn files_before(&self, date: NaiveDate) -> impl Iterator<Item = &Arc<DataFile>> {
+        self.files.values().take_while(move |file| file.date < date)
     }
 
     /// True while the file belongs to the table.
@@ -91,6 +113,11 @@ impl Snapshot {
     /// # Errors
     /// Corrupt, naming the entry, if the entry changes what was counted.
     pub fn next(&self, entry: &Entry) -> Result<Self, ArchiveError> {
+        if let Some(ledger) = entry.ledger {
+            return self.expired(entry, ledger).map_err(|reason| {
+                ArchiveError::corrupt(paths::log_entry(self.version + 1), reason)
+            });
+        }
         let mut next = Self { version: self.version + 1, ..self.clone() };
         let corrupt =
             |reason: String| ArchiveError::corrupt(paths::log_entry(self.version + 1), reason);
@@ -106,6 +133,9 @@ impl Snapshot {
         }
         for add in &entry.adds {
             let file = DataFile::from_add(add).map_err(|error| error.in_entry(next.version))?;
+            if let Some(floor) = self.floor().filter(|floor| file.date < *floor) {
+                return Err(corrupt(format!("it adds {} before the floor {floor}", add.path)));
+            }
             let file = Arc::new(file);
             let replaced = next.files.insert((file.date, file.path.clone()), file.clone());
             if replaced.is_some() {
@@ -122,6 +152,30 @@ impl Snapshot {
         }
         next.forget_old_arrivals();
         Ok(next)
+    }
+
+    /// The next version, where what goes is in a ledger: exactly the files before its floor.
+    fn expired(&self, entry: &Entry, ledger: LedgerName) -> Result<Self, String> {
+        let (floor, mut next) =
+            (ledger.floor(), Self { version: self.version + 1, ..self.clone() });
+        if self.floor().is_some_and(|known| floor < known) {
+            return Err(format!("its floor {floor} is before the one that was"));
+        }
+        if let Some(add) = entry.adds.first() {
+            return Err(format!("it adds {} while it moves the ledger", add.path));
+        }
+        for remove in &entry.removes {
+            let file = next.take(&remove.path);
+            let file =
+                file.ok_or_else(|| format!("it removes {}, which is not there", remove.path))?;
+            if !remove.data_change || file.date >= floor {
+                return Err(format!("it removes {}, which is not before its floor", remove.path));
+            }
+        }
+        if let Some(left) = next.files_before(floor).next() {
+            return Err(format!("it leaves {} before its floor {floor}", left.path));
+        }
+        Ok(Self { ledger: Some(ledger), ..next })
     }
 
     /// The same files under a new description of the table.
@@ -178,7 +232,7 @@ mod tests {
 
     fn start() -> Snapshot {
         let entry = Entry { adds: vec![add("a", 2, true), add("b", 3, true)], ..Entry::default() };
-        Snapshot::new(0, TableInfo::for_tests(), std::iter::empty()).next(&entry).unwrap()
+        Snapshot::new(0, TableInfo::for_tests(), std::iter::empty(), None).next(&entry).unwrap()
     }
 
     #[test]
@@ -205,6 +259,52 @@ mod tests {
         assert!(refuse(vec![], vec![remove("a", true)]).contains("deletes the events"));
         assert!(refuse(vec![], vec![remove("x", false)]).contains("not in the table"));
         assert!(refuse(vec![add("a", 2, true)], vec![]).contains("second time"));
+    }
+
+    fn ledger(floor: &str) -> Option<LedgerName> {
+        let date: NaiveDate = floor.parse().unwrap();
+        let days = date.signed_duration_since("1970-01-01".parse().unwrap()).num_days();
+        LedgerName::from_number(days << 32 | 7)
+    }
+
+    #[test]
+    fn what_a_ledger_holds_may_go() {
+        let removes = vec![remove("a", true), remove("b", true)];
+        let ledger = ledger("2026-01-03");
+        let next = start().next(&Entry { removes, ledger, ..Entry::default() }).unwrap();
+        assert_eq!((next.file_count(), next.ledger()), (0, ledger));
+        assert_eq!(next.floor().unwrap().to_string(), "2026-01-03");
+        // What came before is still an arrival: those who lack it add it.
+        assert_eq!(next.arrivals_since(0).unwrap().count(), 2);
+        // The floor may rise where there is nothing to go, and stay.
+        for floor in ["2026-01-03", "2026-01-09"] {
+            let ledger = self::ledger(floor);
+            let risen = next.next(&Entry { ledger, ..Entry::default() }).unwrap();
+            assert_eq!(risen.ledger(), ledger);
+        }
+        let fallen = Entry { ledger: self::ledger("2026-01-02"), ..Entry::default() };
+        assert!(next.next(&fallen).unwrap_err().to_string().contains("is before the one that was"));
+        let late = Entry { adds: vec![add("c", 1, true)], ..Entry::default() };
+        let error = next.next(&late).unwrap_err().to_string();
+        assert!(error.contains("before the floor 2026-01-03"), "{error}");
+    }
+
+    #[test]
+    fn what_no_ledger_holds_may_not() {
+        let refuse = |floor: &str, adds: Vec<Add>, removes: Vec<Remove>| {
+            let entry = Entry { adds, removes, ledger: ledger(floor), ..Entry::default() };
+            start().next(&entry).unwrap_err().to_string()
+        };
+        let both = || vec![remove("a", true), remove("b", true)];
+        let later = "2026-01-03";
+        assert!(refuse("2026-01-02", vec![], both()).contains("not before its floor"));
+        assert!(refuse(later, vec![], vec![remove("a", true)]).contains("leaves"));
+        assert!(refuse(later, vec![], vec![]).contains("leaves"));
+        assert!(refuse(later, vec![add("c", 1, true)], both()).contains("adds"));
+        assert!(refuse(later, vec![add("c", 5, false)], both()).contains("adds"));
+        let moved = vec![remove("a", true), remove("b", false)];
+        assert!(refuse(later, vec![], moved).contains("not before its floor"));
+        assert!(refuse(later, vec![], vec![remove("x", true)]).contains("is not there"));
     }
 
     #[test]

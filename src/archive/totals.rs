@@ -5,12 +5,9 @@
 //! A checkpoint is an object of cells and a small mark that vouches for it: the checksums of its
 //! blocks, and of the log entry of its version, so that a log that was set back does not pass.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use bytes::Bytes;
-use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -20,6 +17,7 @@ use uuid::Uuid;
 use super::cells::CellReader;
 use super::checked_read::CheckedObject;
 use super::checksums::Checksums;
+use super::ledger::Ledgers;
 use super::log::Log;
 use super::snapshot::Snapshot;
 use super::{ArchiveError, DataFile, paths};
@@ -41,7 +39,7 @@ struct Mark {
     object: String,
     size_bytes: u64,
     crc32: String,
-    /// Rows of the version's live files, where the log says so of all.
+    /// Rows of the version's live files, where the log says so of all, and events of its ledger.
     rows: Option<u64>,
     /// CRC-32 of the log entry of the version.
     entry_crc32: u32,
@@ -83,15 +81,9 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// The cells of the organisations in a range of names, in order.
-    ///
-    /// # Errors
-    /// As [`CellReader::of_orgs`].
-    pub fn of_orgs(
-        &self,
-        orgs: (Bound<&str>, Bound<&str>),
-    ) -> Result<BoxStream<'static, Result<RecordBatch, ArchiveError>>, ArchiveError> {
-        self.cells.of_orgs(orgs)
+    /// The cells, by organisation.
+    pub fn cells(&self) -> &CellReader {
+        &self.cells
     }
 }
 
@@ -100,6 +92,7 @@ impl Totals {
 pub struct TotalsStore {
     store: Arc<dyn ObjectStore>,
     log: Log,
+    ledgers: Ledgers,
     sql_version: Arc<str>,
 }
 
@@ -113,7 +106,8 @@ impl TotalsStore {
         clock: Arc<dyn Clock>,
         sql_version: Arc<str>,
     ) -> Result<Self, ArchiveError> {
-        Ok(Self { log: Log::new(store.clone(), clock)?, store, sql_version })
+        let ledgers = Ledgers::new(store.clone());
+        Ok(Self { log: Log::new(store.clone(), clock)?, ledgers, store, sql_version })
     }
 
     /// The newest checkpoint of a version up to that of `snapshot`. One that cannot be read is
@@ -157,7 +151,7 @@ impl TotalsStore {
             object: object.to_string(),
             size_bytes: cells.len() as u64,
             crc32: Checksums::of(&cells).to_text(),
-            rows: rows_of(snapshot.files()),
+            rows: self.rows_at(snapshot).await?,
             entry_crc32: self.entry_crc32(version).await?,
             mark_crc32: 0,
         };
@@ -202,8 +196,14 @@ impl TotalsStore {
         files.extend(later.filter(|came| came.data_change).map(|came| came.file.clone()));
         let rows = totals.rows.zip(rows_of(files.iter()));
         let rows = rows.map(|(before, since)| before.saturating_add(since));
-        let adds_up = rows.zip(rows_of(snapshot.files())).is_none_or(|(rows, live)| rows == live);
+        let adds_up = rows.zip(self.rows_at(snapshot).await?).is_none_or(|(rows, all)| rows == all);
         Ok(adds_up.then_some(files))
+    }
+
+    /// The events of a version, live and expired, if the log knows them of all files.
+    async fn rows_at(&self, snapshot: &Snapshot) -> Result<Option<u64>, ArchiveError> {
+        let expired = self.ledgers.of(snapshot).await?.map_or(0, |ledger| ledger.events());
+        Ok(rows_of(snapshot.files()).and_then(|live| live.checked_add(expired)))
     }
 
     fn folder(&self, snapshot: &Snapshot) -> Path {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use deltalake_core::kernel::{Action, Transaction};
 use object_store::ObjectStore;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -18,9 +19,9 @@ use super::group::{FileSettings, Group};
 use super::known_ids::KnownIds;
 use super::log::{Log, Put};
 use super::snapshot::Snapshot;
-use super::{ArchiveError, WriterSettings};
+use super::{ArchiveError, WriterSettings, refuse_before_floor};
 use crate::clock::Clock;
-use crate::event::EventBatch;
+use crate::event::{EventBatch, Rejection};
 use crate::telemetry::Telemetry;
 
 /// Rows of one commit; more wait for the next.
@@ -29,12 +30,14 @@ const GROUP_ROWS_MAX: usize = 256 * 1024;
 const QUEUE_MAX: usize = 1_024;
 
 /// What became of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Events that the commit added.
     pub accepted: usize,
     /// Events that stood already.
     pub duplicates: usize,
+    /// Events before the floor date, batch by batch.
+    pub rejected: Vec<Rejection>,
 }
 
 type Reply = oneshot::Sender<Result<Outcome, ArchiveError>>;
@@ -63,8 +66,16 @@ impl Submission {
 
 /// What is committed together.
 struct Work {
-    batches: Vec<EventBatch>,
+    batches: Arc<Vec<EventBatch>>,
     marks: Vec<JobMark>,
+}
+
+/// The events that may be committed under a floor date.
+struct Admitted {
+    floor: Option<NaiveDate>,
+    group: Group,
+    /// What the floor keeps out, by batch.
+    rejected: Vec<Vec<Rejection>>,
 }
 
 /// Who waits for it.
@@ -128,7 +139,7 @@ impl Writer {
         mark: Option<JobMark>,
     ) -> Result<Outcome, ArchiveError> {
         if mark.is_none() && batches.iter().all(EventBatch::is_empty) {
-            return Ok(Outcome { accepted: 0, duplicates: 0 });
+            return Ok(Outcome::default());
         }
         // A batch larger than the queue waits for all of it, alone.
         let sizes = batches.iter().map(|batch| batch.record_batch().get_array_memory_size());
@@ -188,7 +199,7 @@ impl Committer {
             let group = take_group(first, &mut waiting);
             let (work, replies) = gathered(group);
             match self.commit(work, &mut known).await {
-                Ok(group) => self.answer(&group, replies),
+                Ok(admitted) => self.answer(admitted, replies),
                 Err(error) => {
                     tracing::warn!(%error, batches = replies.len(), "commit failed");
                     for waiting in replies {
@@ -200,23 +211,26 @@ impl Committer {
         }
     }
 
-    fn answer(&self, group: &Group, replies: Vec<Waiting>) {
-        let counts = group.counts();
+    fn answer(&self, admitted: Admitted, replies: Vec<Waiting>) {
+        let counts = admitted.group.counts();
+        let mut rejections = admitted.rejected.into_iter();
         let mut batch = 0;
         for waiting in replies {
+            let rejected: Vec<_> = rejections.by_ref().take(waiting.batches).flatten().collect();
             let theirs = (batch..batch + waiting.batches).filter_map(|batch| counts.get(&batch));
             let (accepted, duplicates) =
                 theirs.fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
             batch += waiting.batches;
             self.telemetry.ingest.accepted.add(accepted);
             self.telemetry.ingest.duplicates.add(duplicates);
-            drop(waiting.reply.send(Ok(Outcome { accepted, duplicates })));
+            self.telemetry.ingest.rejected.add(rejected.len());
+            drop(waiting.reply.send(Ok(Outcome { accepted, duplicates, rejected })));
         }
     }
 
     /// Looks for known ids, writes files, puts the entry; after a lost race, all of it again
     /// against what came.
-    async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<Group, ArchiveError> {
+    async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<Admitted, ArchiveError> {
         let began = std::time::Instant::now();
         let _turn = self.turn.lock().await;
         let mut followed_at = self.follower.followed_at();
@@ -225,28 +239,33 @@ impl Committer {
             snapshot = self.follower.newest().await?;
             followed_at = self.follower.followed_at();
         }
-        let hasher = snapshot.table().hasher;
         let Work { batches, marks } = work;
         let only_marks = batches.is_empty();
-        let group = tokio::task::spawn_blocking(move || Group::gather(&batches, hasher)).await;
-        let mut group = group.map_err(|error| ArchiveError::internal("gathering", error))??;
+        let mut admitted = admit(batches.clone(), &snapshot).await?;
         let mut looked_at = None;
         loop {
-            snapshot = self.mark_known(&mut group, known, snapshot, looked_at).await?;
+            let group = &mut admitted.group;
+            snapshot = self.mark_known(group, known, snapshot, looked_at).await?;
             looked_at = Some(snapshot.version());
+            if snapshot.floor() != admitted.floor {
+                // An expiry came first. What it folded away must not be counted again.
+                admitted = admit(batches.clone(), &snapshot).await?;
+                looked_at = None;
+                continue;
+            }
             group.forget_old_files(self.clock.elapsed());
             group.write_files(&self.file_settings()).await?;
             if group.files().is_empty() && !only_marks {
-                return Ok(group);
+                return Ok(admitted);
             }
-            let entry = self.entry(&group, &marks)?;
+            let entry = self.entry(group, &marks)?;
             let version = snapshot.version() + 1;
             match self.log.put(version, &entry, followed_at).await? {
                 Put::Committed => {
-                    self.committed(version, &entry, &mut group, known)?;
+                    self.committed(version, &entry, group, known)?;
                     self.telemetry.archive.commits.inc();
                     self.telemetry.archive.commit_durations.observe(began.elapsed());
-                    return Ok(group);
+                    return Ok(admitted);
                 }
                 Put::Lost(other) => {
                     self.telemetry.archive.commit_conflicts.inc();
@@ -323,6 +342,23 @@ impl Committer {
 /// the log was cleaned.
 pub(super) const FOLLOW_BEFORE_PUT: Duration = Duration::from_secs(60);
 
+/// Gathers the events that the floor of `snapshot` lets in.
+async fn admit(
+    batches: Arc<Vec<EventBatch>>,
+    snapshot: &Snapshot,
+) -> Result<Admitted, ArchiveError> {
+    let (floor, hasher) = (snapshot.floor(), snapshot.table().hasher);
+    let gathered = tokio::task::spawn_blocking(move || {
+        let Some(floor) = floor else { return Ok((Group::gather(&batches, hasher)?, Vec::new())) };
+        let split = batches.iter().map(|batch| refuse_before_floor(batch, floor));
+        let split: Vec<_> = split.collect::<Result<_, ArchiveError>>()?;
+        let (admitted, rejected): (Vec<_>, Vec<_>) = split.into_iter().unzip();
+        Ok((Group::gather(&admitted, hasher)?, rejected))
+    });
+    let gathered = gathered.await.map_err(|error| ArchiveError::internal("gathering", error))?;
+    gathered.map(|(group, rejected)| Admitted { floor, group, rejected })
+}
+
 fn take_group(first: Submission, waiting: &mut mpsc::Receiver<Submission>) -> Vec<Submission> {
     let mut rows = first.rows();
     let mut group = vec![first];
@@ -335,12 +371,12 @@ fn take_group(first: Submission, waiting: &mut mpsc::Receiver<Submission>) -> Ve
 }
 
 fn gathered(group: Vec<Submission>) -> (Work, Vec<Waiting>) {
-    let mut work = Work { batches: Vec::new(), marks: Vec::new() };
+    let (mut all, mut marks) = (Vec::new(), Vec::new());
     let mut replies = Vec::with_capacity(group.len());
     for Submission { batches, mark, reply, _bytes } in group {
         replies.push(Waiting { batches: batches.len(), reply, _bytes });
-        work.batches.extend(batches);
-        work.marks.extend(mark);
+        all.extend(batches);
+        marks.extend(mark);
     }
-    (work, replies)
+    (Work { batches: Arc::new(all), marks }, replies)
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use arrow::array::{AsArray as _, RecordBatch, UInt32Array};
 use arrow::compute::cast;
@@ -12,14 +13,15 @@ use chrono::NaiveDate;
 use csv::ByteRecord;
 use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::BackfillError;
 use super::read::{Chunk, Header, Rows};
 use super::shape::{Fields, Origin, Shape};
 use super::time::is_number;
-use crate::archive::{QuickHash, date_of};
+use crate::archive::{QuickHash, Snapshot, date_of, refuse_before_floor};
 use crate::clock::{DAY, Micros};
-use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Slots};
+use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Rejection, Slots};
 use crate::ingest;
 
 /// Makes events of rows; several threads at once.
@@ -27,6 +29,9 @@ use crate::ingest;
 pub(super) struct Decoder {
     pub(super) shape: Shape,
     pub(super) now: Micros,
+    /// The versions of the table as this process learns of them; none for a dry run. Rows before
+    /// the floor date are refused.
+    pub(super) versions: Option<watch::Receiver<Arc<Snapshot>>>,
     /// Organisations whose names clash with others', and why.
     pub(super) refused: Mutex<HashMap<String, String>>,
 }
@@ -43,10 +48,20 @@ pub(super) struct Decoded {
 /// A refused row, as it is kept for people.
 #[derive(Debug, Serialize)]
 pub(super) struct Reject {
-    file: String,
-    line: u64,
+    /// Null, as the line, where the row was refused too late to tell its place.
+    file: Option<String>,
+    line: Option<u64>,
     error: String,
     row: String,
+}
+
+impl Reject {
+    /// A row that its commit refused: the floor date rose after it was decoded. Its id is all of
+    /// it that is left.
+    pub(super) fn late(rejection: Rejection) -> Self {
+        let row = serde_json::json!({ "event_id": rejection.event_id }).to_string();
+        Self { file: None, line: None, error: rejection.error, row }
+    }
 }
 
 /// One row of any format.
@@ -98,17 +113,32 @@ impl Decoder {
             }
         }
         let decoded = builder.finish()?;
-        let rejects = decoded.rejections.into_iter().filter_map(|rejection| {
+        let (batch, expired) = self.refuse_expired(decoded.batch)?;
+        let mut rejections = decoded.rejections;
+        rejections.extend(expired);
+        rejections.sort_by_key(|rejection| rejection.index);
+        let rejects = rejections.into_iter().filter_map(|rejection| {
             let placed = rows.get(rejection.index)?;
-            let (file, row) = (chunk.input.name.clone(), placed.row.text());
-            Some(Reject { file, line: placed.line, error: rejection.error, row })
+            let (file, row) = (Some(chunk.input.name.clone()), placed.row.text());
+            Some(Reject { file, line: Some(placed.line), error: rejection.error, row })
         });
         Ok(Decoded {
             rows: rows.len() as u64,
-            orgs: orgs_of(&decoded.batch),
+            orgs: orgs_of(&batch),
             rejects: rejects.collect(),
-            batches: by_date(&decoded.batch)?,
+            batches: by_date(&batch)?,
         })
+    }
+
+    fn refuse_expired(
+        &self,
+        batch: EventBatch,
+    ) -> Result<(EventBatch, Vec<Rejection>), BackfillError> {
+        let versions = self.versions.as_ref();
+        match versions.and_then(|versions| versions.borrow().floor()) {
+            Some(floor) => Ok(refuse_before_floor(&batch, floor)?),
+            None => Ok((batch, Vec::new())),
+        }
     }
 
     /// Whether the row is of a form that is read without more ado, as most are; `slots` has its

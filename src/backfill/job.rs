@@ -10,17 +10,17 @@ use futures::stream::{self, Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::decode::{Decoded, Decoder};
+use super::decode::{Decoded, Decoder, Reject};
 use super::held::{Held, Load, Need};
 use super::read::{Chunk, read_all};
 use super::rejects::Rejects;
 use super::shape::Shape;
 use super::spill::Spill;
 use super::{BackfillError, FieldPair, Inputs, Progress, identity};
-use crate::archive::{Archive, ArchiveError, JobMark};
+use crate::archive::{Archive, ArchiveError, JobMark, Outcome as Committed};
 use crate::clock::Micros;
 use crate::error::Kind;
-use crate::event::{OrgId, OrgRule};
+use crate::event::{OrgId, OrgRule, Rejection};
 
 /// Chunks that wait to be decoded.
 const CHUNKS: usize = 2;
@@ -92,6 +92,7 @@ type Commit<'a> = Pin<Box<dyn Future<Output = Result<Done, BackfillError>> + Sen
 struct Done {
     accepted: usize,
     duplicates: usize,
+    rejected: Vec<Rejection>,
     bytes: usize,
     mark: Option<JobMark>,
 }
@@ -155,7 +156,12 @@ impl<'a> Job<'a> {
         }
         Ok(Self {
             archive,
-            decoder: Arc::new(Decoder { shape, now, refused: Default::default() }),
+            decoder: Arc::new(Decoder {
+                shape,
+                now,
+                versions: archive.map(Archive::versions),
+                refused: Default::default(),
+            }),
             progress,
             held: Held::new(held_bytes_max / COMMIT_SHARE),
             held_bytes_max,
@@ -255,7 +261,7 @@ impl<'a> Job<'a> {
                     (*stopped, self.ended) = (true, true);
                     self.held.clear();
                 }
-                done = next(&mut self.commit), if committing => self.committed(done?),
+                done = next(&mut self.commit), if committing => self.committed(done?)?,
                 chunk = decoded.next(), if !self.ended && (room || !committing) => match chunk {
                     None => (self.ended, self.whole) = (true, true),
                     Some(Ok((chunk, decoded))) => self.take(&chunk, decoded).await?,
@@ -361,7 +367,7 @@ impl<'a> Job<'a> {
         Some(JobMark { job, position: i64::try_from(row).ok()? })
     }
 
-    fn committed(&mut self, done: Done) {
+    fn committed(&mut self, done: Done) -> Result<(), BackfillError> {
         self.commit = None;
         self.committing_bytes -= done.bytes;
         self.summary.accepted += done.accepted as u64;
@@ -373,6 +379,8 @@ impl<'a> Job<'a> {
         if !self.held.has_unloaded() {
             self.spill.clear();
         }
+        let late: Vec<_> = done.rejected.into_iter().map(Reject::late).collect();
+        self.rejects.add(&late)
     }
 }
 
@@ -414,8 +422,8 @@ async fn commit(
     loop {
         let error = match archive.submit_part(batches.clone(), mark.clone()).await {
             Ok(done) => {
-                let (accepted, duplicates) = (done.accepted, done.duplicates);
-                return Ok(Done { accepted, duplicates, bytes, mark });
+                let Committed { accepted, duplicates, rejected } = done;
+                return Ok(Done { accepted, duplicates, rejected, bytes, mark });
             }
             Err(error) => error,
         };

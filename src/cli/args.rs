@@ -7,13 +7,14 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::generate::MODELS_MAX;
-use super::units::{parse_bytes, parse_duration};
+use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
 use crate::archive::{ArchiveLocation, GRACE_MAX, GRACE_MIN};
 use crate::backfill::{FieldPair, Format};
 use crate::clock::Micros;
 use crate::event::time::from_text;
 use crate::event::{OrgId, OrgRule};
+use crate::maintain::{Retention, Sample};
 use crate::worker::WorkerLimits;
 
 /// Below this, no query is answered at all.
@@ -90,8 +91,13 @@ pub enum Command {
     Backfill(BackfillArgs),
     /// Merge small data files into few, and delete those that the table names no more.
     Compact(CompactArgs),
+    /// Take events out of the archive that are older than a retention; the counters keep their
+    /// totals.
+    Expire(ExpireArgs),
     /// Recompute everything from the raw rows and compare; exit 1 on any difference.
-    Verify,
+    Verify(VerifyArgs),
+    /// Check what an archive rests on: credentials, clock, conditional put, a write and a scrape.
+    Doctor(DoctorArgs),
     /// Ask in SQL: tables events and usage_hourly. On a terminal without a query, a shell.
     Sql(SqlArgs),
     /// Fill an archive with synthetic events, for measurements.
@@ -142,6 +148,11 @@ pub struct ServeArgs {
     #[arg(long, env = "TOKENLAKE_COMPACT_INTERVAL", value_name = "TIME", default_value = "60s", value_parser = parse_compact_interval)]
     pub compact_interval: Duration,
 
+    /// Expire events that are older, such as 400d (at least 2d): looked for once an hour. Their
+    /// totals stay in the counters. Default: never.
+    #[arg(long, env = "TOKENLAKE_EXPIRE_OLDER_THAN", value_name = "TIME", value_parser = parse_retention)]
+    pub expire_older_than: Option<Retention>,
+
     /// Memory that a query of POST /v1/sql may use; past it the query ends.
     #[arg(long, env = "TOKENLAKE_SQL_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_sql_memory)]
     pub sql_memory: u64,
@@ -170,6 +181,36 @@ pub struct CompactArgs {
     /// from 1h to 2d.
     #[arg(long, env = "TOKENLAKE_GRACE", value_name = "TIME", default_value = "24h", value_parser = parse_grace)]
     pub grace: Duration,
+}
+
+/// What is to go.
+#[derive(Debug, ClapArgs)]
+pub struct ExpireArgs {
+    /// How old events become, such as 400d; at least 2d. Whole UTC dates go, once all of their
+    /// events are older. Events before the floor date are refused from then on.
+    #[arg(long, env = "TOKENLAKE_OLDER_THAN", value_name = "TIME", value_parser = parse_retention)]
+    pub older_than: Retention,
+
+    /// Tell what would go, and change nothing.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+/// What to read.
+#[derive(Debug, ClapArgs)]
+pub struct VerifyArgs {
+    /// Read only a share of the files, such as 10% or 0.1: others each time. Scrapes are not
+    /// compared then, which takes all files.
+    #[arg(long, env = "TOKENLAKE_SAMPLE", value_name = "SHARE", value_parser = parse_sample)]
+    pub sample: Option<Sample>,
+}
+
+/// How to check.
+#[derive(Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// Only read: nothing is written, not even for a moment.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
 }
 
 /// What to bring in, and how to read it.
@@ -347,6 +388,15 @@ fn parse_org(text: &str) -> Result<OrgId, String> {
 
 fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
     if text == "*" { Ok(OrgRule::Own) } else { parse_org(text).map(OrgRule::Only) }
+}
+
+fn parse_sample(text: &str) -> Result<Sample, String> {
+    let share = parse_millionths(text)?;
+    Sample::of_millionths(share).ok_or_else(|| "not more than 0 and up to 100%".to_owned())
+}
+
+fn parse_retention(text: &str) -> Result<Retention, String> {
+    Retention::new(parse_duration(text)?).map_err(|error| error.to_string())
 }
 
 fn parse_commit_interval(text: &str) -> Result<Duration, String> {

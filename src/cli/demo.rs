@@ -54,7 +54,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: ServeArgs) -> anyhow::
         key.reveal(),
         listener.local_addr()?
     ));
-    serve::serve(app, listener, &args).await
+    serve::serve(location, app, listener, &args).await
 }
 
 async fn fill(app: &App, org_id: &OrgId, now: Micros) -> anyhow::Result<()> {

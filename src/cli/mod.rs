@@ -4,6 +4,8 @@ mod args;
 mod backfill;
 mod compact;
 mod demo;
+mod doctor;
+mod expire;
 mod generate;
 mod key;
 mod logging;
@@ -53,7 +55,9 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Key(command) => key::run(archive, command).await,
         Command::Backfill(command) => backfill::run(archive, command).await,
         Command::Compact(command) => compact::run(archive, command).await,
-        Command::Verify => verify::run(archive).await,
+        Command::Expire(command) => expire::run(archive, command).await,
+        Command::Verify(command) => verify::run(archive, command).await,
+        Command::Doctor(command) => doctor::run(archive, command).await,
         // Boxed, for it is large.
         Command::Sql(command) => Box::pin(sql::run(archive, command)).await,
         Command::Generate(command) => generate::run(archive, command).await,

@@ -10,9 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
-use super::{open, print_note};
+use super::{expire, open, print_note};
 use crate::app::App;
-use crate::archive::ArchiveLocation;
+use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
 use crate::http;
 use crate::telemetry::Telemetry;
 
@@ -23,7 +23,7 @@ const STOP_WAIT: Duration = Duration::from_secs(20);
 pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
     let listener = listen(&args).await?;
     let app = start(archive, &args).await?;
-    serve(app, listener, &args).await
+    serve(archive, app, listener, &args).await
 }
 
 /// Takes the address, so that a wrong one fails before anything is opened.
@@ -35,12 +35,30 @@ pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<TcpListener> {
 /// Opens the archive.
 pub(super) async fn start(archive: &ArchiveLocation, args: &ServeArgs) -> anyhow::Result<Arc<App>> {
     let settings = open::settings(archive, args);
-    let app = App::open(open::store(archive)?, open::clock(), Telemetry::new(), settings).await?;
+    let store = open::store(archive)?;
+    if !archive.is_local() {
+        refuse_unfit(&StoreCheck::new(store.clone())).await?;
+    }
+    let app = App::open(store, open::clock(), Telemetry::new(), settings).await?;
     Ok(Arc::new(app))
+}
+
+/// A store that replaces what a put wants to be new would lose events: nothing starts on it. Any
+/// other failure is left to those who need what failed: a server may only be allowed to read.
+async fn refuse_unfit(check: &StoreCheck) -> anyhow::Result<()> {
+    match check.conditional_put().await {
+        Err(error @ ArchiveError::UnfitStore(_)) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "no telling whether the store refuses to replace objects");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Answers until SIGTERM or SIGINT; then finishes what is under way and commits it.
 pub(super) async fn serve(
+    archive: &ArchiveLocation,
     app: Arc<App>,
     listener: TcpListener,
     args: &ServeArgs,
@@ -61,6 +79,8 @@ pub(super) async fn serve(
             ))
         }
     };
+    let retention = args.expire_older_than;
+    let expiry = retention.map(|retention| expire::scheduled(app.clone(), archive, retention));
     let address = listener.local_addr()?;
     let routes = http::router(app.clone());
     let server =
@@ -79,7 +99,7 @@ pub(super) async fn serve(
     if tokio::time::timeout(STOP_WAIT, server).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
-    drop(admin);
+    drop((admin, expiry));
     if tokio::time::timeout(STOP_WAIT, app.close()).await.is_err() {
         tracing::warn!(
             "some batches could not be committed in time; none of them was acknowledged"

@@ -53,6 +53,21 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     parse(text, SIZES, form)
 }
 
+/// Reads a share in millionths: a percentage such as `10%`, or a part such as `0.1`.
+///
+/// # Errors
+/// What a share looks like.
+pub fn parse_millionths(text: &str) -> Result<u32, String> {
+    let form = || "write a percentage or a part of 1, like 10% or 0.1".to_owned();
+    let (number, places) = text.strip_suffix('%').map_or((text, 6), |number| (number, 4));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || fraction.len() > places {
+        return Err(form());
+    }
+    format!("{whole}{fraction:0<places$}").parse().map_err(|_| form())
+}
+
 fn parse(text: &str, units: &Units, form: &str) -> Result<u64, String> {
     let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, name) = text.split_at_checked(digits_end).unwrap_or_default();
@@ -115,10 +130,29 @@ mod tests {
         assert_eq!(parse_bytes("18446744073709551615KiB"), Err("too large".to_owned()));
     }
 
+    #[test]
+    fn shares() {
+        for (text, expected) in [
+            ("10%", 100_000),
+            ("0.1", 100_000),
+            ("100%", 1_000_000),
+            ("1", 1_000_000),
+            ("0", 0),
+            ("0.0001%", 1),
+            ("12.5%", 125_000),
+            ("250%", 2_500_000),
+        ] {
+            assert_eq!(parse_millionths(text), Ok(expected), "{text}");
+        }
+        for text in ["", "%", ".5", "5.", "-1", "+1%", "1e-3", "0.0000001", "10 %", "99999999%"] {
+            assert!(parse_millionths(text).unwrap_err().contains("like 10%"), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_answered(text in "\\PC*") {
-            let _ = (parse_duration(&text), parse_bytes(&text));
+            let _ = (parse_duration(&text), parse_bytes(&text), parse_millionths(&text));
         }
 
         #[test]

@@ -4,6 +4,9 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::VerifyArgs;
 use super::{open, print_note, print_result};
 use crate::archive::ArchiveLocation;
 use crate::maintain;
@@ -15,24 +18,44 @@ use crate::telemetry::Telemetry;
 const CACHE_BYTES_MAX: usize = 128 << 20;
 /// Files between two lines of progress.
 const PROGRESS_EVERY: usize = 250;
+const BAR: &str = "{bar:30} {pos} of {len} files, {eta} left";
 
 /// Verifies the archive; exit status 1 on any difference.
-pub(super) async fn run(location: &ArchiveLocation) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(location: &ArchiveLocation, args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let archive = open::existing(location).await?;
     let engine = Arc::new(Engine::new(archive.store())?);
     let totals = open::totals(&archive)?;
     let rollup = Rollup::new(engine.clone(), Some(totals), CACHE_BYTES_MAX, Telemetry::new());
-    let shown = std::io::stderr().is_terminal();
-    let progress = |done: usize, files: usize| {
-        if done > 0 && done.is_multiple_of(PROGRESS_EVERY) || shown && done == 0 {
+    let bar = std::io::stderr().is_terminal().then(|| {
+        let style = ProgressStyle::with_template(BAR);
+        ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    });
+    let progress = |done: usize, files: usize| match &bar {
+        Some(bar) => {
+            bar.set_length(files as u64);
+            bar.set_position(done as u64);
+        }
+        None if done.is_multiple_of(PROGRESS_EVERY) => {
             print_note(&format!("read {done} of {files} files"));
         }
+        None => {}
     };
-    let report =
-        maintain::verify(&archive, &engine, &rollup, open::clock().now(), progress).await?;
+    let now = open::clock().now();
+    let (rollup, sample) = (Arc::new(rollup), args.sample);
+    let report = maintain::verify(&archive, &engine, &rollup, now, sample, progress).await;
+    bar.iter().for_each(ProgressBar::finish_and_clear);
+    let report = report?;
+    if let Some((events, floor)) = report.expired {
+        print_note(&format!(
+            "{} before {floor} have expired and cannot be recomputed: their sums are taken from the \
+             ledger as they are",
+            count(events, "event")
+        ));
+    }
     report.differences.iter().for_each(|line| print_result(line));
+    let missing = if sample.is_some() { "this is a sample" } else { "damaged files" };
     let orgs = report.orgs.map_or_else(
-        || "scrapes not compared, for damaged files".to_owned(),
+        || format!("scrapes not compared, for {missing}"),
         |orgs| format!("scrapes of {} compared", count(orgs as u64, "organisation")),
     );
     print_result(&format!(

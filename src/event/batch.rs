@@ -1,11 +1,13 @@
 //! What comes out of decoding: rows that hold every rule, and the events that do not.
 
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{AsArray as _, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::clock::Micros;
 use crate::error::Kind;
 
 /// Events that hold every rule of [`super::schema()`], in the order sent.
@@ -41,6 +43,37 @@ impl EventBatch {
         let places = rows.values().iter().filter_map(|row| usize::try_from(*row).ok());
         let indices = places.filter_map(|row| self.indices.get(row).copied()).collect();
         Ok(Self::new(take_record_batch(&self.record_batch, rows)?, indices))
+    }
+
+    /// The rows from an instant on, and a rejection, for this reason, of each before it.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn refuse_before(
+        &self,
+        from: Micros,
+        reason: &str,
+    ) -> Result<(Self, Vec<Rejection>), EventError> {
+        let times = self.record_batch.column_by_name("ts");
+        let times = times.and_then(|ts| ts.as_primitive_opt::<TimestampMicrosecondType>());
+        let times = times.map_or(&[][..], |times| times.values());
+        if times.iter().all(|ts| *ts >= from) {
+            return Ok((self.clone(), Vec::new()));
+        }
+        let ids = self.record_batch.column_by_name("event_id");
+        let ids = ids.and_then(|ids| ids.as_string_opt::<i32>());
+        let (mut kept, mut refused) = (Vec::new(), Vec::new());
+        for ((row, ts), index) in (0_u32..).zip(times).zip(&self.indices) {
+            if *ts >= from {
+                kept.push(row);
+                continue;
+            }
+            let (at, row) = (usize::try_from(*index), usize::try_from(row));
+            let event_id = ids.zip(row.ok()).map(|(ids, row)| ids.value(row).to_owned());
+            let index = at.unwrap_or(usize::MAX);
+            refused.push(Rejection { index, event_id, error: reason.to_owned() });
+        }
+        Ok((self.take(&UInt32Array::from(kept))?, refused))
     }
 
     /// The rows of all batches, one after the other.

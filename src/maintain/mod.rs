@@ -1,6 +1,10 @@
 //! Looking after an archive.
 
 pub mod compact;
+mod doctor;
+mod expire;
 mod verify;
 
-pub use self::verify::{Report, verify};
+pub use self::doctor::{Finding, Outcome, check_access, check_writing};
+pub use self::expire::{Expiry, Retention, RetentionError, expire};
+pub use self::verify::{Report, Sample, verify};

@@ -1,19 +1,32 @@
 //! Recomputing everything from the raw rows and comparing: data files against the log, events
-//! against "each once", and what scrapes show against SQL over all rows.
+//! against "each once", and what scrapes show against the ledger and SQL over all rows.
+//!
+//! Files are read side by side, as many as there are processors, and taken in order of their dates.
+//! What expiry has folded away is in no row any longer: its sums are taken from the ledger as they
+//! are, after every byte of it was compared with its checksums.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod file;
+mod sums;
+
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
+use futures::stream::{self, StreamExt as _};
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::archive::{Archive, DataFile, EventHash, Snapshot};
-use crate::clock::{DAY, Micros};
+use self::file::{CheckedFile, FileCheck};
+use self::sums::{Sums, compare};
+use crate::archive::{Archive, ArchiveError, DataFile, EventHash, Snapshot};
+use crate::clock::Micros;
 use crate::error::Kind;
 use crate::rollup::Rollup;
-use crate::sql::{Engine, SqlError};
+use crate::sql::{Engine, SqlError, all_expired};
 
 /// Differences that are named; more are counted.
 const NAMED_MAX: usize = 100;
+/// The whole of a [`Sample`].
+const WHOLE: u32 = 1_000_000;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -24,7 +37,10 @@ pub struct Report {
     pub files: usize,
     /// Events in them.
     pub events: u64,
-    /// Organisations whose scrapes were compared; `None` if damaged files made that senseless.
+    /// Events folded away, and the floor date before which they were; they cannot be recomputed.
+    pub expired: Option<(u64, NaiveDate)>,
+    /// Organisations whose scrapes were compared; `None` if a sample or damaged files made that
+    /// senseless.
     pub orgs: Option<usize>,
     /// The first differences, a line each.
     pub differences: Vec<String>,
@@ -41,152 +57,157 @@ impl Report {
     }
 }
 
-/// A series of an organisation, as labelled: requests, LLM tokens, cost in 10⁻¹² dollars.
-type Series = BTreeMap<(String, String, String), (u64, i128, i128)>;
+/// A share of the files, in millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample(u32);
 
-/// Verifies the newest version of an archive. `progress` is told how many of how many files are
-/// done.
+impl Sample {
+    /// So many millionths; `None` if that is nothing or more than all.
+    pub fn of_millionths(millionths: u32) -> Option<Self> {
+        (1..=WHOLE).contains(&millionths).then_some(Self(millionths))
+    }
+
+    /// Other files each time, at least one if there is any.
+    fn choose(self, mut files: Vec<Arc<DataFile>>) -> Vec<Arc<DataFile>> {
+        let any = files.get(rand::random_range(0..files.len().max(1))).cloned();
+        files.retain(|_| rand::random_range(0..WHOLE) < self.0);
+        if files.is_empty() { any.into_iter().collect() } else { files }
+    }
+}
+
+/// Verifies the newest version of an archive, or, of a sample of its files, all that can be told of
+/// them alone. `progress` is told how many of how many files are done.
 ///
 /// # Errors
 /// Only what keeps the work from being done at all; damage is in the report.
 pub async fn verify(
     archive: &Archive,
-    engine: &Engine,
-    rollup: &Rollup,
+    engine: &Arc<Engine>,
+    rollup: &Arc<Rollup>,
     now: Micros,
+    sample: Option<Sample>,
     progress: impl Fn(usize, usize),
 ) -> Result<Report, SqlError> {
     let snapshot = archive.newest().await?;
     let mut report = Report { version: snapshot.version(), ..Report::default() };
-    let files: Vec<_> = snapshot.files().cloned().collect();
-    let mut recent: BTreeMap<NaiveDate, HashSet<EventHash>> = BTreeMap::new();
-    let mut sound = Vec::with_capacity(files.len());
-    for (done, file) in files.iter().enumerate() {
+    let mut sums = Sums::new();
+    let mut sound = check_ledger(engine, &snapshot, &mut sums, &mut report).await?;
+    let all: Vec<_> = snapshot.files().cloned().collect();
+    let files = sample.map_or_else(|| all.clone(), |sample| sample.choose(all.clone()));
+    report.files = files.len();
+    let check = Arc::new(FileCheck {
+        engine: engine.clone(),
+        ids: archive.id_reader(),
+        now,
+        adds_up: files.len() == all.len(),
+    });
+    let width = threads();
+    let checks = files.iter().cloned().map(|file| {
+        let check = check.clone();
+        async move {
+            let of = file.clone();
+            let work = tokio::spawn(async move { check.run(&of).await });
+            (file, AbortOnDropHandle::new(work).await)
+        }
+    });
+    let mut checks = stream::iter(checks).buffered(width);
+    let mut seen = Seen::default();
+    let mut done = 0;
+    while let Some((file, checked)) = checks.next().await {
+        done += 1;
         progress(done, files.len());
-        let checked = async {
-            check_file(archive, engine, file, &mut recent, &mut report).await?;
-            rollup.is_stored_right(file).await
-        };
-        match checked.await {
-            Ok(right) => {
-                if !right {
-                    let path = file.path_in_archive();
-                    report.differs(format!("{path} carries sums that are not those of its events"));
-                }
-                sound.push(file.clone());
-            }
+        let checked = checked.map_err(|error| ArchiveError::internal("verifying a file", error))?;
+        match checked {
+            Ok(checked) => take(&file, checked, &mut seen, &mut sums, &mut report),
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
-            Err(error) => report.differs(error.to_string()),
+            Err(error) => {
+                sound = false;
+                report.differs(error.to_string());
+            }
         }
     }
-    report.files = files.len();
-    if sound.len() == files.len() {
-        compare(engine, rollup, &snapshot, &files, now, &mut report).await?;
+    if sound && check.adds_up {
+        let orgs =
+            compare(rollup, &snapshot, &sums, now, width, |line| report.differs(line)).await?;
+        report.orgs = Some(orgs);
     }
     Ok(report)
 }
 
-/// Files come by date, so only a date and the one before it are needed to find repeats.
-async fn check_file(
-    archive: &Archive,
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Reads the whole ledger; false if it is damaged.
+async fn check_ledger(
     engine: &Engine,
-    file: &Arc<DataFile>,
-    recent: &mut BTreeMap<NaiveDate, HashSet<EventHash>>,
+    snapshot: &Snapshot,
+    sums: &mut Sums,
     report: &mut Report,
-) -> Result<(), SqlError> {
-    let path = file.path_in_archive();
-    let check = engine.file_check(file).await?;
-    report.events += check.events;
-    if file.rows.is_some_and(|rows| rows != check.events) {
-        report
-            .differs(format!("{path} holds {} events, the log says {:?}", check.events, file.rows));
+) -> Result<bool, SqlError> {
+    let Some(floor) = snapshot.floor() else { return Ok(true) };
+    for file in snapshot.files_before(floor) {
+        report.differs(format!("{} is before the floor {floor}", file.path_in_archive()));
     }
-    if check.misplaced > 0 {
-        report.differs(format!("{path} holds {} events of another date", check.misplaced));
+    let folded = async {
+        let Some(ledger) = engine.ledger(snapshot).await? else { return Ok((0, Vec::new())) };
+        ledger.check().await?;
+        Ok::<_, SqlError>((ledger.events(), all_expired(&ledger).await?))
+    };
+    match folded.await {
+        Ok((events, rows)) => {
+            report.expired = Some((events, floor));
+            for row in rows {
+                sums.entry(row.org_id.clone()).or_default().add_expired(row);
+            }
+            Ok(true)
+        }
+        Err(error) if error.kind() == Kind::Unavailable => Err(error),
+        Err(error) => {
+            report.differs(error.to_string());
+            Ok(false)
+        }
     }
-    let bounded = check.bounds.is_none_or(|bounds| {
-        bounds.times.iter().all(|ts| file.may_hold_time(*ts, *ts))
-            && bounds.orgs.iter().all(|org| file.may_hold_org(org))
-    });
-    if !bounded {
-        report.differs(format!("{path} holds events outside the bounds in the log"));
+}
+
+/// The events of the latest dates.
+#[derive(Default)]
+struct Seen(BTreeMap<NaiveDate, HashSet<EventHash>>);
+
+impl Seen {
+    /// How many events of a file stand in those before it. Files come by date, so only a date and
+    /// the one before it are needed.
+    fn repeated(&mut self, date: NaiveDate, ids: Vec<EventHash>) -> usize {
+        let before = date.checked_sub_days(Days::new(1));
+        self.0.retain(|known, _| *known == date || Some(*known) == before);
+        let known = |id: &EventHash| self.0.values().any(|known| known.contains(id));
+        let repeated = ids.iter().filter(|id| known(id)).count();
+        let of_date = self.0.entry(date).or_default();
+        let count = ids.len();
+        let fresh = ids.into_iter().filter(|id| of_date.insert(*id)).count();
+        repeated.max(count - fresh)
     }
-    let ids = archive.event_hashes(file).await?;
-    if ids.iter().any(|id| !file.may_hold_any(std::iter::once(*id))) {
-        report.differs(format!("the log's filter of event ids misses events of {path}"));
-    }
-    let before = file.date.checked_sub_days(Days::new(1));
-    recent.retain(|date, _| *date == file.date || Some(*date) == before);
-    let repeated = ids.iter().filter(|id| recent.values().any(|known| known.contains(*id))).count();
-    let known = recent.entry(file.date).or_default();
-    let count = ids.len();
-    let fresh = ids.into_iter().filter(|id| known.insert(*id)).count();
-    let repeated = repeated.max(count - fresh);
+}
+
+/// Takes in what was found of a file.
+fn take(
+    file: &DataFile,
+    checked: CheckedFile,
+    seen: &mut Seen,
+    sums: &mut Sums,
+    report: &mut Report,
+) {
+    report.events += checked.events;
+    checked.differences.into_iter().for_each(|line| report.differs(line));
+    let repeated = seen.repeated(file.date, checked.ids);
     if repeated > 0 {
+        let path = file.path_in_archive();
         report.differs(format!("{path} holds {repeated} events that stand in the table already"));
     }
-    Ok(())
-}
-
-/// Compares what scrapes show with SQL over all rows.
-async fn compare(
-    engine: &Engine,
-    rollup: &Rollup,
-    snapshot: &Arc<Snapshot>,
-    files: &[Arc<DataFile>],
-    now: Micros,
-    report: &mut Report,
-) -> Result<(), SqlError> {
-    let mut expected = Series::new();
-    let mut orgs = BTreeSet::new();
-    for row in engine.totals(files).await? {
-        let clean = |name: &str| name.replace('\0', "\u{FFFD}");
-        let key = (row.org_id.clone(), clean(&row.provider), clean(&row.model));
-        let sums = expected.entry(key).or_default();
-        *sums = (sums.0 + row.requests, sums.1 + row.total_tokens, sums.2 + row.cost);
-        orgs.insert(row.org_id);
+    for row in checked.totals {
+        sums.entry(row.org_id.clone()).or_default().add(row);
     }
-    let rolling: BTreeMap<_, _> =
-        engine.rolling_cost(files, now - DAY, now).await?.into_iter().collect();
-    orgs.extend(rolling.keys().cloned());
-    report.orgs = Some(orgs.len());
-    for org in &orgs {
-        let (shown, cost) = shown(rollup, snapshot, org, now).await?;
-        let of_org = expected.iter().filter(|((owner, ..), _)| owner == org);
-        let expected: Series = of_org.map(|(key, sums)| (key.clone(), *sums)).collect();
-        for key in shown.keys().chain(expected.keys()).collect::<BTreeSet<_>>() {
-            let (shown, expected) = (shown.get(key), expected.get(key));
-            if shown != expected {
-                let (org, provider, model) = key;
-                report.differs(format!(
-                    "organisation {org:?}, {provider:?} {model:?}: shown {shown:?}, in the rows {expected:?}"
-                ));
-            }
-        }
-        let expected = rolling.get(org).copied().unwrap_or_default();
-        if cost != expected {
-            report.differs(format!(
-                "organisation {org:?}: rolling cost shown {cost}, in the rows {expected}"
-            ));
-        }
+    for (org_id, cost) in checked.rolling {
+        sums.entry(org_id).or_default().add_rolling(cost);
     }
-    Ok(())
-}
-
-async fn shown(
-    rollup: &Rollup,
-    snapshot: &Arc<Snapshot>,
-    org: &str,
-    now: Micros,
-) -> Result<(Series, i128), SqlError> {
-    let turn = rollup.turn(org).await;
-    rollup
-        .show(turn, org, snapshot, now, |view| {
-            let series = view.series.iter().map(|((provider, model), totals)| {
-                let key = (org.to_owned(), provider.to_string(), model.to_string());
-                (key, (totals.requests, totals.input_tokens + totals.output_tokens, totals.cost))
-            });
-            (series.collect(), view.rolling_cost)
-        })
-        .await
 }

@@ -13,9 +13,8 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::cache::PartialCache;
 use super::org_usage::OrgUsage;
 use super::partial::Partial;
-use super::totals::Base;
-use crate::archive::{CellWriter, DataFile};
-use crate::clock::{HOUR, Micros};
+use crate::archive::{CellReader, CellWriter, DataFile};
+use crate::clock::Micros;
 use crate::sql::{PartialRow, SqlError, cell_columns, cell_schema, partial_rows};
 
 /// Memory for organisations that are being added up.
@@ -25,11 +24,16 @@ const AHEAD: usize = 16;
 /// Rows that are encoded together.
 const BATCH_ROWS: usize = 8 * 1024;
 
+/// An hour before that of any event.
+const EARLIER: Micros = 0;
+/// In place of the first hour to tell apart: none is.
+pub const NO_HOURS: Micros = Micros::MAX;
+
 /// What is added up.
 #[derive(Debug)]
 pub struct Inputs {
-    /// An older checkpoint.
-    pub base: Option<Arc<Base>>,
+    /// Sums up to some version, of a checkpoint or a ledger.
+    pub base: Option<CellReader>,
     /// The files that are not in it.
     pub files: Vec<Arc<DataFile>>,
     /// Hours from this one on are told apart.
@@ -54,8 +58,7 @@ async fn merge_within(
     while let Some(first) = from {
         let mut pass = Pass::new(first, inputs.hours_from, bytes_max);
         if let Some(base) = &inputs.base {
-            let mut cells =
-                base.totals().of_orgs((Bound::Included(&*pass.from), Bound::Unbounded))?;
+            let mut cells = base.of_orgs((Bound::Included(&*pass.from), Bound::Unbounded))?;
             while let Some(cells) = cells.try_next().await? {
                 pass.add(&Partial::new(partial_rows(&[cells])?));
             }
@@ -75,7 +78,7 @@ async fn merge_within(
             let orgs = (Bound::Included(&*orgs.0), until);
             partials.read_orgs(&file, orgs, |partial| pass.add(partial)).await?;
         }
-        for rows in rows_of(&pass.orgs, inputs.hours_from).chunks(BATCH_ROWS) {
+        for rows in rows_of(&pass.orgs).chunks(BATCH_ROWS) {
             writer.write(&cell_columns(rows)?)?;
         }
         from = pass.until;
@@ -121,10 +124,10 @@ impl Pass {
     }
 }
 
-/// Usage as cells: for each series one, of the hour before the first that is told apart, and for
-/// each hour one without a series.
-fn rows_of(orgs: &BTreeMap<Arc<str>, OrgUsage>, hours_from: Micros) -> Vec<PartialRow> {
-    orgs.iter().flat_map(|(org_id, usage)| usage.rows(org_id, hours_from - HOUR)).collect()
+/// Usage as cells: for each series one, of an hour before all that are told apart, and for each
+/// hour one without a series.
+fn rows_of(orgs: &BTreeMap<Arc<str>, OrgUsage>) -> Vec<PartialRow> {
+    orgs.iter().flat_map(|(org_id, usage)| usage.rows(org_id, EARLIER)).collect()
 }
 
 #[cfg(test)]

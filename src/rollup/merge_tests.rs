@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::totals::Bases;
+use super::super::totals::{Base, Bases};
 use super::*;
 use crate::archive::{
     Archive, CellReader, CheckedObject, FollowSettings, TotalsStore, WriterSettings,
 };
-use crate::clock::{DAY, ManualClock};
+use crate::clock::{DAY, HOUR, ManualClock};
 use crate::sql::{Engine, sql_version};
 use crate::telemetry::Telemetry;
 use object_store::memory::InMemory;
@@ -88,7 +88,11 @@ impl World {
 
     async fn merge(&self, base: Option<&Arc<Base>>, files: &[Arc<DataFile>], max: usize) -> Bytes {
         let hours_from = OrgUsage::hours_around(NOW);
-        let inputs = Inputs { base: base.cloned(), files: files.to_vec(), hours_from };
+        let inputs = Inputs {
+            base: base.map(|base| base.totals().cells().clone()),
+            files: files.to_vec(),
+            hours_from,
+        };
         merge_within(&inputs, &self.partials, max).await.unwrap()
     }
 

@@ -1,8 +1,8 @@
 //! Usage by organisation: a function of a version of the table.
 //!
-//! `usage(version) = Σ partial(live file)`. A scrape moves its organisation from the version it
+//! `usage(version) = ledger(expired events) + Σ partial(live file)`. A scrape moves its organisation from the version it
 //! knows to the newest by adding the partials of the files that came; commits that only move
-//! events between files leave the sums alone. So counters cannot go down, replicas cannot
+//! events between files, or fold them into the ledger, leave the sums alone. So counters cannot go down, replicas cannot
 //! disagree, and a restart forgets nothing.
 
 mod cache;
@@ -18,6 +18,7 @@ mod usage;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::time::Instant;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 pub use self::partial::{Partial, PartialCell};
 pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 
+use self::merge::{Inputs, NO_HOURS, merge};
 use self::org_state::OrgState;
 use self::sources::Sources;
 use crate::archive::{DataFile, PartialMaker, Snapshot, TotalsStore};
@@ -120,19 +122,23 @@ impl Rollup {
         self.sources.checkpoint(snapshot, now, 0).await.map(drop)
     }
 
+    /// The sums of the ledger of `snapshot` and of `files` that go, as the cells of the next ledger.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the object.
+    pub async fn fold(
+        &self,
+        snapshot: &Snapshot,
+        files: Vec<Arc<DataFile>>,
+    ) -> Result<Bytes, SqlError> {
+        let base = self.sources.engine.ledger(snapshot).await?;
+        let base = base.map(|ledger| ledger.cells().clone());
+        merge(&Inputs { base, files, hours_from: NO_HOURS }, &self.sources.partials).await
+    }
+
     /// What makes the partials of new files, for the archive's writer.
     pub fn partial_maker(&self) -> Arc<dyn PartialMaker> {
         self.sources.partials.clone()
-    }
-
-    /// True unless a file carries a partial that is not the one of its rows.
-    ///
-    /// # Errors
-    /// Corrupt or Unavailable, naming the file.
-    pub async fn is_stored_right(&self, file: &Arc<DataFile>) -> Result<bool, SqlError> {
-        let Some(stored) = self.sources.partials.stored(file) else { return Ok(true) };
-        let stored = Partial::new(self.sources.engine.stored_partial(stored, None).await?);
-        Ok(stored == Partial::new(self.sources.engine.partial(file).await?))
     }
 
     /// Waits for the turn to move an organisation on. Whoever gives up leaves no work behind.

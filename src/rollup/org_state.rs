@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::cache::Ask;
 use super::edge::Edge;
 use super::org_usage::{HourCost, OrgUsage};
-use super::partial::PartialCell;
+use super::partial::{Partial, PartialCell};
 use super::sources::Sources;
 use super::usage::UsageView;
 use crate::archive::{ArchiveError, DataFile, Snapshot, date_of};
@@ -36,8 +36,8 @@ pub struct OrgState {
 }
 
 impl OrgState {
-    /// Sums up `snapshot`, or a newer version: from a checkpoint where one serves, else from all
-    /// live files.
+    /// Sums up `snapshot`, or a newer version: from a checkpoint where one serves, else from the
+    /// ledger and all live files.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file: never a sum without it.
@@ -57,13 +57,17 @@ impl OrgState {
             return Ok(built);
         }
         let mut usage = OrgUsage::around(now);
+        let expired = Partial::new(sources.engine.expired(&snapshot, &org_id).await?);
+        usage.add(expired.of_org(&org_id));
         let files = snapshot.files().filter(|file| file.may_hold_org(&org_id)).cloned().collect();
         for_each_file(files, Ask::Cold, &org_id, sources, |_, cells| usage.add(&cells)).await?;
         Ok(Self::new(org_id, snapshot, usage))
     }
 
     /// `None` where no checkpoint serves: none is there, it is damaged, the window begins before the
-    /// hours that it tells apart, or a file of its time was rewritten and is gone.
+    /// hours that it tells apart, or a file of its time was rewritten or has expired and is gone.
+    /// What came since and has expired is in the ledger but not in the checkpoint, so it is added
+    /// from its file; the ledger of the version is in the checkpoint.
     ///
     /// # Errors
     /// As [`OrgState::build`].
@@ -94,7 +98,7 @@ impl OrgState {
         match for_each_file(files, Ask::Cold, org_id, sources, |_, cells| usage.add(&cells)).await {
             Ok(()) => Ok(Some(Self::new(org_id.clone(), snapshot, usage))),
             Err(error) if moved => {
-                tracing::debug!(%error, "a file that came after the checkpoint was rewritten");
+                tracing::debug!(%error, "a file that came after the checkpoint is gone");
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -87,7 +87,7 @@ impl Sources {
         let arrivals = base.as_ref().and_then(|base| base.arrivals(snapshot));
         if let Some((base, files)) = base.zip(arrivals) {
             let hours_from = base.hours_from(now);
-            let older = Inputs { base: Some(base.clone()), files, hours_from };
+            let older = Inputs { base: Some(base.totals().cells().clone()), files, hours_from };
             match merge(&older, &self.partials).await {
                 Ok(cells) => return Ok((cells, hours_from)),
                 // It may be damaged, or a file of its time may have been rewritten since.
@@ -102,7 +102,8 @@ impl Sources {
         }
         let hours_from = OrgUsage::hours_around(now);
         let files = snapshot.files().cloned().collect();
-        let all = Inputs { base: None, files, hours_from };
+        let ledger = self.engine.ledger(snapshot).await?.map(|ledger| ledger.cells().clone());
+        let all = Inputs { base: ledger, files, hours_from };
         Ok((merge(&all, &self.partials).await?, hours_from))
     }
 }

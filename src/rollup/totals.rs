@@ -55,7 +55,7 @@ impl Base {
     /// # Errors
     /// Unavailable.
     pub async fn is_sound(&self) -> Result<bool, SqlError> {
-        let all = self.totals.of_orgs((Bound::Unbounded, Bound::Unbounded))?;
+        let all = self.totals.cells().of_orgs((Bound::Unbounded, Bound::Unbounded))?;
         match all.try_for_each(|_| std::future::ready(Ok(()))).await {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == Kind::Corrupt => Ok(false),
@@ -82,7 +82,7 @@ impl Base {
     /// Corrupt or Unavailable.
     pub async fn of_org(&self, org_id: &str) -> Result<Vec<PartialCell>, SqlError> {
         let orgs = (Bound::Included(org_id), Bound::Included(org_id));
-        let cells: Vec<_> = self.totals.of_orgs(orgs)?.try_collect().await?;
+        let cells: Vec<_> = self.totals.cells().of_orgs(orgs)?.try_collect().await?;
         Ok(Partial::new(partial_rows(&cells)?).of_org(org_id).to_vec())
     }
 }

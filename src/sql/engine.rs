@@ -22,12 +22,13 @@ use super::live_table::{LiveTable, Part};
 use super::queries::{PARTIAL, Query};
 use super::readers::{Readers, STORE_URL};
 use super::rows_plan::RowsPlan;
-use crate::archive::DataFile;
+use crate::archive::{DataFile, Ledgers};
 
 /// Runs queries over data files of one archive.
 pub struct Engine {
     state: SessionState,
     readers: Arc<Readers>,
+    pub(super) ledgers: Ledgers,
     /// The plan of the one query that is run over rows in memory.
     rows_plan: OnceCell<RowsPlan>,
 }
@@ -53,8 +54,9 @@ impl Engine {
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
         // It reads most files once.
+        let ledgers = Ledgers::new(store.clone());
         let readers = Arc::new(Readers::new(store, 0, 0));
-        Ok(Self { state, readers, rows_plan: OnceCell::new() })
+        Ok(Self { state, readers, ledgers, rows_plan: OnceCell::new() })
     }
 
     /// The archive's store.

@@ -6,3 +6,4 @@ mod flags;
 mod generate;
 mod keys;
 mod stop;
+mod upkeep;

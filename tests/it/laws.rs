@@ -7,12 +7,14 @@ mod steps;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{NaiveDate, NaiveTime};
 use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use proptest::prelude::*;
-use tokenlake::clock::{Clock as _, DAY, ManualClock};
+use tokenlake::app::Receipt;
+use tokenlake::clock::{Clock as _, DAY, ManualClock, Micros};
 use tokenlake::error::Kind;
 use tokenlake::exposition::Format;
 use tokenlake::rollup::Rollup;
@@ -31,6 +33,8 @@ struct World {
     replicas: Vec<Lake>,
     model: Model,
     batches: Vec<(&'static str, Vec<Event>)>,
+    /// The start of the floor date.
+    floor: Micros,
     /// The counters last seen, by sample.
     counters: BTreeMap<String, i128>,
 }
@@ -42,7 +46,13 @@ impl World {
         for bytes in CACHES {
             replicas.push(Lake::on(store.clone(), clock.clone(), bytes).await);
         }
-        Self { replicas, model: Model::default(), batches: Vec::new(), counters: BTreeMap::new() }
+        Self {
+            replicas,
+            model: Model::default(),
+            batches: Vec::new(),
+            floor: Micros::MIN,
+            counters: BTreeMap::new(),
+        }
     }
 
     async fn take(&mut self, step: &Step) {
@@ -52,7 +62,14 @@ impl World {
             Step::Rewrite { date, parts, delete } => self.rewrite(*date, *parts, *delete).await,
             Step::Checkpoint { replica } => self.replicas[*replica].checkpoint().await,
             Step::Damage { nth, how } => damage(&self.replicas[0], *nth, *how).await,
-            Step::Pass(micros) => self.replicas[0].pass(*micros),
+            Step::Expire { replica, days, delete } => self.expire(*replica, *days, *delete).await,
+            // No window reaches back to before the floor, where it would miss what expired.
+            Step::Pass(micros) => {
+                let now = self.replicas[0].clock.now() + micros;
+                if now - DAY >= self.floor {
+                    self.replicas[0].clock.set(now);
+                }
+            }
             Step::Scrape { org } => self.scrape_all(org).await,
             Step::ScrapeOne { replica, org } => {
                 let body = self.replicas[*replica].scrape_as(org, &GROUPS, Format::Text004).await;
@@ -66,8 +83,12 @@ impl World {
         let batch = self.batches.len();
         let events =
             (0..).zip(drafts).map(|(n, draft): (usize, _)| draft.at(format!("{batch}-{n}"), now));
-        let events: Vec<_> = events.collect();
-        self.replicas[replica].add(org, &events).await;
+        let (taken, late): (Vec<_>, Vec<_>) = events.partition(|event| event.ts >= self.floor);
+        let lines: String = taken.iter().chain(&late).map(Event::to_line).collect();
+        let receipt = self.replicas[replica].send(org, &lines).await;
+        assert_eq!((receipt.accepted, receipt.duplicates), (taken.len(), 0));
+        assert_rejected(&receipt, taken.len(), &late);
+        let events = taken;
         self.model.rows.extend(events.iter().map(|event| (org, event.clone())));
         self.batches.push((org, events));
     }
@@ -77,11 +98,35 @@ impl World {
         let (org, events) = &self.batches[nth];
         // A clock that was set back takes the newest events for ones of the future.
         let now = self.replicas[0].clock.now();
-        let lines: String =
-            events.iter().filter(|event| event.ts <= now).map(Event::to_line).collect();
+        let events = events.iter().filter(|event| event.ts <= now).cloned();
+        let (known, late): (Vec<_>, Vec<_>) = events.partition(|event| event.ts >= self.floor);
+        let lines: String = known.iter().chain(&late).map(Event::to_line).collect();
         let receipt = self.replicas[replica].send(org, &lines).await;
-        assert_eq!((receipt.accepted, receipt.rejected.len()), (0, 0));
-        assert_eq!(receipt.duplicates, lines.lines().count());
+        assert_eq!(receipt.accepted, 0);
+        // One that has not followed an expiry yet, and has nothing to commit that would make it,
+        // still knows what has gone, and rightly calls it a repeat.
+        let (ids, rejected) = (late.iter().map(|event| &event.id), &receipt.rejected);
+        let ids: Vec<_> = ids.collect();
+        assert!(rejected.iter().all(|one| ids.contains(&one.event_id.as_ref().unwrap())));
+        assert!(rejected.iter().all(|one| one.error.contains("before the floor")));
+        assert_eq!(receipt.duplicates + rejected.len(), known.len() + late.len());
+    }
+
+    async fn expire(&mut self, replica: usize, days: u64, old_go: bool) {
+        let lake = &self.replicas[replica];
+        let (before, old) = (self.core().await, lake.snapshot().await);
+        let expiry = lake.expire(days).await;
+        let now = lake.snapshot().await;
+        let gone: Vec<_> = old.files().filter(|file| !now.is_live(file)).cloned().collect();
+        assert_eq!(expiry.files, gone.len());
+        assert_eq!(now.floor(), expiry.floor);
+        let start = |floor: NaiveDate| floor.and_time(NaiveTime::MIN).and_utc();
+        let floor = expiry.floor.map(|floor| start(floor).timestamp_micros());
+        self.floor = floor.unwrap_or(Micros::MIN);
+        if old_go {
+            delete(lake, &gone).await;
+        }
+        assert_eq!(self.core().await, before, "an expiry changed what is shown");
     }
 
     async fn rewrite(&self, date: usize, parts: usize, old_go: bool) {
@@ -143,7 +188,17 @@ impl World {
         }
         let report = self.replicas[0].verify().await;
         assert_eq!(report.differences, [""; 0]);
-        assert_eq!(report.events, self.model.rows.len() as u64);
+        let live = self.model.rows.iter().filter(|(_, event)| event.ts >= self.floor);
+        assert_eq!(report.events, live.count() as u64);
+    }
+}
+
+/// The events after the first `before` are refused, and the floor is why.
+fn assert_rejected(receipt: &Receipt, before: usize, late: &[Event]) {
+    assert_eq!(receipt.rejected.len(), late.len());
+    for ((index, event), rejection) in (before..).zip(late).zip(&receipt.rejected) {
+        assert_eq!((rejection.index, rejection.event_id.as_ref()), (index, Some(&event.id)));
+        assert!(rejection.error.contains("before the floor"), "{rejection:?}");
     }
 }
 

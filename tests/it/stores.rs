@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore};
+use object_store::{GetOptions, GetRange, ObjectStore, PutMode, PutOptions};
 
 use hooked::{Hook, Hooked};
 
@@ -163,6 +163,28 @@ impl FaultyStore {
     /// Whether a crash was reached; a loop over "crash at write n" ends where it is not.
     pub fn crashed(&self) -> bool {
         self.hook().crashed.load(Ordering::SeqCst)
+    }
+}
+
+/// Replaces objects that a put wants to be new, as some gateways do.
+pub type LenientStore = Hooked<Lenient>;
+
+#[derive(Debug)]
+pub struct Lenient;
+
+impl Hook for Lenient {
+    fn meet(&self, _: &Op) -> Option<Fault> {
+        None
+    }
+
+    fn put_options(&self, asked: PutOptions) -> PutOptions {
+        PutOptions { mode: PutMode::Overwrite, ..asked }
+    }
+}
+
+impl LenientStore {
+    pub fn new(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
+        Arc::new(Self::with_hook(inner, Lenient))
     }
 }
 

@@ -67,7 +67,8 @@ fn all(format: Format, bytes: &[u8]) -> u64 {
         changed: String::new(),
     });
     let shape = Shape { maps: Vec::new(), defaults: Vec::new(), org_rule: OrgRule::Own };
-    let decoder = Decoder { shape, now: 1_770_000_000_000_000, refused: Default::default() };
+    let decoder =
+        Decoder { shape, now: 1_770_000_000_000_000, versions: None, refused: Default::default() };
     let mut rows = 0;
     let mut sink = |first, chunk| {
         let decoded = decoder.decode(&Chunk { input: input.clone(), first, rows: chunk }).unwrap();

@@ -38,6 +38,8 @@ pub enum Step {
     Resend { replica: usize, nth: usize },
     /// One date's events move into other files; the old ones may be deleted.
     Rewrite { date: usize, parts: usize, delete: bool },
+    /// What is older than so many days expires; its files may be deleted.
+    Expire { replica: usize, days: u64, delete: bool },
     /// A checkpoint of totals is made by one of the replicas.
     Checkpoint { replica: usize },
     /// An object of the checkpoints is damaged.
@@ -150,6 +152,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..REPLICAS, any::<usize>()).prop_map(|(replica, nth)| Step::Resend { replica, nth }),
         3 => (any::<usize>(), 1..4_usize, any::<bool>())
             .prop_map(|(date, parts, delete)| Step::Rewrite { date, parts, delete }),
+        2 => (0..REPLICAS, 2..40_u64, any::<bool>())
+            .prop_map(|(replica, days, delete)| Step::Expire { replica, days, delete }),
         2 => (0..REPLICAS).prop_map(|replica| Step::Checkpoint { replica }),
         1 => (any::<usize>(), damage()).prop_map(|(nth, how)| Step::Damage { nth, how }),
         3 => passed.prop_map(Step::Pass),

@@ -21,6 +21,11 @@ use super::{Fault, Op, Verb};
 /// Sees every request before it is made, and may choose a fault for it.
 pub trait Hook: fmt::Debug + Send + Sync + 'static {
     fn meet(&self, op: &Op) -> Option<Fault>;
+
+    /// How a put is made in place of the way that was asked for.
+    fn put_options(&self, asked: PutOptions) -> PutOptions {
+        asked
+    }
 }
 
 /// A store with a [`Hook`] on every request.
@@ -84,6 +89,7 @@ impl<H: Hook> ObjectStore for Hooked<H> {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
+        let options = self.hook.put_options(options);
         let effect = self.inner.put_opts(path, payload, options);
         Ok(run(&*self.hook, Op::new(Verb::Put, path), effect).await?.0)
     }

@@ -98,6 +98,11 @@ impl TestApp {
         self.app.checkpoint().await.unwrap();
     }
 
+    /// Expires what is older than so many days.
+    pub async fn expire(&self, days: u64) -> Result<maintain::Expiry, AppError> {
+        self.app.expire(super::lake::retention(days)).await
+    }
+
     async fn scrape_as(&self, org: &str, collect: &[&str]) -> Result<String, AppError> {
         let org = OrgId::parse(org).unwrap();
         let collect = Collect::parse(collect.iter().copied()).unwrap();
@@ -145,10 +150,19 @@ pub async fn verified(store: &Arc<dyn ObjectStore>) -> u64 {
 
 /// What verifying the archive finds.
 pub async fn verify(store: &Arc<dyn ObjectStore>) -> maintain::Report {
+    verify_sample(store, None).await
+}
+
+/// What verifying a share of the files finds.
+pub async fn verify_sample(
+    store: &Arc<dyn ObjectStore>,
+    sample: Option<maintain::Sample>,
+) -> maintain::Report {
     let TestApp { app, .. } = TestApp::open(store).await;
     let engine = Arc::new(Engine::new(store.clone()).unwrap());
     let rollup = Rollup::new(engine.clone(), None, 1 << 20, Telemetry::new());
-    maintain::verify(app.archive(), &engine, &rollup, NOON, |_, _| ()).await.unwrap()
+    let rollup = Arc::new(rollup);
+    maintain::verify(app.archive(), &engine, &rollup, NOON, sample, |_, _| ()).await.unwrap()
 }
 
 /// The paths below `prefix`, sorted.

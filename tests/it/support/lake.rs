@@ -11,7 +11,7 @@ use tokenlake::clock::{Clock as _, ManualClock, Micros, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::exposition::{Collect, Format};
 use tokenlake::ingest::ContentKind;
-use tokenlake::maintain::{Report, verify};
+use tokenlake::maintain::{Expiry, Report, Retention, verify};
 use tokenlake::rollup::Rollup;
 use tokenlake::sql::Engine;
 use tokenlake::telemetry::Telemetry;
@@ -139,6 +139,11 @@ impl Lake {
         self.app.archive().newest().await.unwrap()
     }
 
+    /// Expires what is older than so many days.
+    pub async fn expire(&self, days: u64) -> Expiry {
+        self.app.expire(retention(days)).await.unwrap()
+    }
+
     /// The queries over this archive.
     pub fn engine(&self) -> Engine {
         Engine::new(self.app.archive().store()).unwrap()
@@ -148,9 +153,14 @@ impl Lake {
     pub async fn verify(&self) -> Report {
         let engine = Arc::new(self.engine());
         let rollup = Rollup::new(engine.clone(), None, CACHE_BYTES_MAX, Telemetry::new());
-        let now = self.clock.now();
-        verify(self.app.archive(), &engine, &rollup, now, |_, _| {}).await.unwrap()
+        let (rollup, now) = (Arc::new(rollup), self.clock.now());
+        verify(self.app.archive(), &engine, &rollup, now, None, |_, _| {}).await.unwrap()
     }
+}
+
+/// A retention of so many days.
+pub fn retention(days: u64) -> Retention {
+    Retention::new(Duration::from_secs(days * 86_400)).unwrap()
 }
 
 /// The value of a sample, as its text.

@@ -1,0 +1,249 @@
+//! The ledger: the totals of all events that expiry has taken out of the table.
+//!
+//! `totals(version) = ledger(version) + Σ partial(live file)`. A ledger is an immutable object of
+//! cells with a mark beside it. The `txn` action of the commit that removes the files names it by
+//! one number: the *floor date*, before which there are no live files and no event is taken, and a
+//! checksum of the mark, which vouches for the cells. So pointer and floor move in one step, with
+//! the files, and survive checkpoints of the log.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::NaiveDate;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::cells::CellReader;
+use super::checked_read::{CheckedObject, CheckedReader};
+use super::checksums::Checksums;
+use super::snapshot::Snapshot;
+use super::{ArchiveError, paths};
+
+/// The application of the `txn` action that names the ledger.
+pub(super) const LEDGER_APP: &str = "tokenlake.ledger";
+/// Bits of the number below the floor date.
+const ID_BITS: u32 = 32;
+/// Days from chrono's first to 1970-01-01.
+const EPOCH_DAYS: i32 = 719_163;
+
+/// Names a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedgerName {
+    floor: NaiveDate,
+    id: u32,
+}
+
+impl LedgerName {
+    /// The first date that is not folded away: events of earlier ones are in the ledger, and none
+    /// of them is taken any longer.
+    pub fn floor(self) -> NaiveDate {
+        self.floor
+    }
+
+    /// The hexadecimal digits in its objects' names.
+    pub fn id(self) -> String {
+        format!("{:08x}", self.id)
+    }
+
+    /// The number in the `txn` action; it rises with the floor. `None` before 1970.
+    pub(super) fn number(self) -> Option<i64> {
+        use chrono::Datelike as _;
+        let days = self.floor.num_days_from_ce() - EPOCH_DAYS;
+        (days >= 0).then_some((i64::from(days) << ID_BITS) | i64::from(self.id))
+    }
+
+    /// Reads such a number.
+    pub(super) fn from_number(number: i64) -> Option<Self> {
+        let days = i32::try_from(u64::try_from(number).ok()? >> ID_BITS).ok()?;
+        let floor = NaiveDate::from_num_days_from_ce_opt(EPOCH_DAYS.checked_add(days)?)?;
+        let id = u32::try_from(number & i64::from(u32::MAX)).ok()?;
+        Some(Self { floor, id })
+    }
+}
+
+/// What vouches for the cells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    /// The table's id.
+    table: String,
+    /// The floor date.
+    floor: String,
+    /// Events that are folded away, of every type.
+    events: u64,
+    /// The version of the SQL that made the latest of the sums.
+    sql_version: String,
+    size_bytes: u64,
+    crc32: String,
+    /// No two ledgers have the same mark.
+    unique: String,
+}
+
+/// What a new ledger says of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct NewLedger<'a> {
+    /// The table's id.
+    pub table_id: &'a str,
+    /// The floor date.
+    pub floor: NaiveDate,
+    /// Events that are folded away, of every type, also those of the ledger before it.
+    pub events: u64,
+    /// The version of the SQL that made the sums.
+    pub sql_version: &'a str,
+}
+
+/// The totals of what has expired.
+#[derive(Debug)]
+pub struct Ledger {
+    name: LedgerName,
+    events: u64,
+    cells: CellReader,
+    reader: CheckedReader,
+}
+
+impl Ledger {
+    /// Its name.
+    pub fn name(&self) -> LedgerName {
+        self.name
+    }
+
+    /// Events that are folded away, of every type.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Their sums, by organisation.
+    pub fn cells(&self) -> &CellReader {
+        &self.cells
+    }
+
+    /// Reads all of it and compares it with its checksums.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the object.
+    pub async fn check(&self) -> Result<(), ArchiveError> {
+        let path = paths::ledger(self.name);
+        let checked = self.reader.check_all().await;
+        checked.map_err(|error| ArchiveError::of_read(path.as_ref(), &error))
+    }
+}
+
+/// The ledgers of one archive. The one that was read last stays open.
+#[derive(Debug, Clone)]
+pub struct Ledgers {
+    store: Arc<dyn ObjectStore>,
+    known: Arc<Mutex<Option<Arc<Ledger>>>>,
+}
+
+impl Ledgers {
+    /// The ledgers in the archive whose root `store` is.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, known: Arc::default() }
+    }
+
+    /// The ledger of a version of the table; `None` where nothing has ever expired.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the object.
+    pub async fn of(&self, snapshot: &Snapshot) -> Result<Option<Arc<Ledger>>, ArchiveError> {
+        let Some(name) = snapshot.ledger() else { return Ok(None) };
+        let known = self.known.lock().clone().filter(|known| known.name == name);
+        if let Some(known) = known {
+            return Ok(Some(known));
+        }
+        let ledger = Arc::new(self.open(name, &snapshot.table().id).await?);
+        *self.known.lock() = Some(ledger.clone());
+        Ok(Some(ledger))
+    }
+
+    /// Opens a ledger, also one that no version names.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the object.
+    pub async fn open(&self, name: LedgerName, table_id: &str) -> Result<Ledger, ArchiveError> {
+        let path = paths::ledger_mark(name);
+        let corrupt = |reason: &str| ArchiveError::corrupt(path.as_ref(), reason);
+        let bytes = self.read(&path).await?;
+        if crc32fast::hash(&bytes) != name.id {
+            return Err(corrupt("it is not the one that the table's log names"));
+        }
+        let mark: Mark = serde_json::from_slice(&bytes)
+            .map_err(|error| ArchiveError::corrupt(path.as_ref(), error))?;
+        if mark.table != table_id || mark.floor != name.floor.to_string() {
+            return Err(corrupt("it is of another table or date"));
+        }
+        let checksums = Checksums::from_text(&mark.crc32);
+        let checksums = checksums.ok_or_else(|| corrupt("it has no checksums"))?;
+        let object = CheckedObject::new(paths::ledger(name), mark.size_bytes, Some(checksums));
+        let reader = CheckedReader::new(self.store.clone(), object.clone());
+        let cells = CellReader::open(self.store.clone(), object).await?;
+        Ok(Ledger { name, events: mark.events, cells, reader })
+    }
+
+    /// Stores a ledger, which counts once a commit names it, and reads it back: from that commit on
+    /// nothing else knows what it says.
+    ///
+    /// # Errors
+    /// Unavailable, or Corrupt if what was stored is not what is read back.
+    pub async fn put(&self, new: NewLedger<'_>, cells: Bytes) -> Result<LedgerName, ArchiveError> {
+        let mark = Mark {
+            table: new.table_id.to_owned(),
+            floor: new.floor.to_string(),
+            events: new.events,
+            sql_version: new.sql_version.to_owned(),
+            size_bytes: cells.len() as u64,
+            crc32: Checksums::of(&cells).to_text(),
+            unique: Uuid::new_v4().to_string(),
+        };
+        let mark = serde_json::to_vec(&mark)
+            .map_err(|error| ArchiveError::internal("writing a ledger", error))?;
+        let name = LedgerName { floor: new.floor, id: crc32fast::hash(&mark) };
+        self.put_new(&paths::ledger(name), cells).await?;
+        self.put_new(&paths::ledger_mark(name), mark.into()).await?;
+        self.open(name, new.table_id).await?.check().await?;
+        Ok(name)
+    }
+
+    async fn read(&self, path: &Path) -> Result<Bytes, ArchiveError> {
+        let failed = |error| ArchiveError::of_read(path.as_ref(), &error);
+        self.store.get(path).await.map_err(failed)?.bytes().await.map_err(failed)
+    }
+
+    /// What stands at `path` already is ours if it reads the same: the answer to a put that worked
+    /// may have been lost.
+    async fn put_new(&self, path: &Path, bytes: Bytes) -> Result<(), ArchiveError> {
+        let create = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(path, bytes.clone().into(), create).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) if self.read(path).await? == bytes => {
+                Ok(())
+            }
+            Err(error) => Err(ArchiveError::unavailable(format!("writing {path}"), error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_name_survives_its_number(days in 0..40_000_i32, id in any::<u32>()) {
+            let floor = NaiveDate::from_num_days_from_ce_opt(EPOCH_DAYS + days).unwrap();
+            let name = LedgerName { floor, id };
+            prop_assert_eq!(LedgerName::from_number(name.number().unwrap()), Some(name));
+            let later = LedgerName { floor: floor.succ_opt().unwrap(), id: 0 };
+            prop_assert!(name.number() < later.number());
+        }
+
+        #[test]
+        fn any_number_is_a_name_or_none(number in any::<i64>()) {
+            let name = LedgerName::from_number(number);
+            prop_assert!(name.is_none_or(|name| name.number() == Some(number)));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `tokenlake doctor`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore;
+use object_store::prefix::PrefixStore;
+
+use super::args::DoctorArgs;
+use super::{open, print_result};
+use crate::access::{NewKey, Scopes};
+use crate::app::{App, Form, Settings};
+use crate::archive::{Archive, ArchiveLocation, FollowSettings, StoreCheck, WriterSettings};
+use crate::event::OrgId;
+use crate::exposition::{Collect, Format};
+use crate::ingest::ContentKind;
+use crate::maintain::{Finding, check_access, check_writing};
+use crate::telemetry::Telemetry;
+
+const DRY: &str = "it would write; leave out --dry-run for it";
+/// More than one event needs.
+const MEMORY_BYTES: usize = 1 << 20;
+/// The organisation, provider and model of the event that is tried.
+const NAME: &str = "doctor";
+
+/// Checks what an archive rests on, a line each; exit status 1 if something is wrong.
+pub(super) async fn run(location: &ArchiveLocation, args: DoctorArgs) -> anyhow::Result<ExitCode> {
+    let mut sound = true;
+    let mut tell = |finding: Finding| {
+        sound &= !finding.is_failure();
+        print_result(&finding.to_string());
+    };
+    match open::existing_store(location) {
+        Ok(store) => examine(location, &store, args.dry_run, &mut tell).await,
+        Err(error) => tell(Finding::of("credentials", Err::<String, _>(error))),
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn examine(
+    location: &ArchiveLocation,
+    store: &Arc<dyn ObjectStore>,
+    dry_run: bool,
+    tell: &mut impl FnMut(Finding),
+) {
+    let check = StoreCheck::new(store.clone());
+    let access = check_access(&check).await;
+    let reached = !access.is_failure();
+    tell(access);
+    if !reached {
+        return;
+    }
+    tell(Finding::of("table", table(store).await));
+    if dry_run {
+        for name in ["clock", "conditional put", "objects", "write and scrape"] {
+            tell(Finding::passed_over(name, DRY));
+        }
+        return;
+    }
+    check_writing(&check, open::clock().now(), &mut *tell).await;
+    tell(Finding::of("write and scrape", write_and_scrape(store, &check).await));
+    if let Err(error) = clean(location, &check).await {
+        tell(Finding::of("cleaning up", Err::<String, _>(error)));
+    }
+}
+
+async fn table(store: &Arc<dyn ObjectStore>) -> anyhow::Result<String> {
+    if !Archive::exists(store.clone(), open::clock()).await? {
+        return Ok("none yet; the first server or backfill makes it".to_owned());
+    }
+    let (writer, follow) = (WriterSettings::default(), FollowSettings::default());
+    let archive =
+        Archive::open(store.clone(), open::clock(), Telemetry::new(), writer, follow).await?;
+    let snapshot = archive.current();
+    let (version, files) = (snapshot.version(), snapshot.file_count());
+    let floor = snapshot.floor();
+    let floor = floor.map_or_else(String::new, |floor| format!(", events from {floor} on"));
+    Ok(format!("version {version}, {files} data files{floor}"))
+}
+
+/// From a key and an event to the body of a scrape, in an archive of its own below this one.
+async fn write_and_scrape(
+    store: &Arc<dyn ObjectStore>,
+    check: &StoreCheck,
+) -> anyhow::Result<String> {
+    let below = Arc::new(PrefixStore::new(store.clone(), check.folder().clone()));
+    let app = App::open(below, open::clock(), Telemetry::new(), settings()).await?;
+    let shown = shown(&app).await;
+    app.close().await;
+    shown?;
+    Ok("an event that was sent is shown".to_owned())
+}
+
+async fn shown(app: &App) -> anyhow::Result<()> {
+    let org_id = OrgId::parse(NAME)?;
+    let scopes = Scopes::or_all(Vec::new());
+    let key = NewKey { org_id: org_id.clone(), scopes, name: None, expires_at_us: None };
+    let key = app.keys().create(key).await?;
+    app.authenticate(key.reveal()).await?;
+    let event = serde_json::json!({
+        "event_id": NAME, "ts": app.now(), "provider": NAME, "model": NAME, "cost_usd": "1",
+    });
+    let body = event.to_string().into();
+    let decoded = app.decode(&org_id, ContentKind::Json, None, None, body)?;
+    let receipt = app.commit(&org_id, decoded).await?;
+    anyhow::ensure!(receipt.accepted == 1, "an event was not accepted: {receipt:?}");
+    let collect = Collect::parse(std::iter::empty())?;
+    let form = Form { collect, format: Format::Text004, gzip: false };
+    let body = app.scrape(&org_id, form, app.now()).await?;
+    let labels = format!("provider=\"{NAME}\",model=\"{NAME}\",org_id=\"{NAME}\"");
+    let sample = format!("llm_requests_total{{{labels}}} 1");
+    let found = String::from_utf8_lossy(&body).lines().any(|line| line == sample);
+    anyhow::ensure!(found, "an event that was accepted is not shown; please report it");
+    Ok(())
+}
+
+fn settings() -> Settings {
+    Settings {
+        writer: WriterSettings { dedupe_bytes_max: MEMORY_BYTES, ..WriterSettings::default() },
+        follow: FollowSettings::default(),
+        staleness_max: Duration::ZERO,
+        stale_on_error_max: Duration::ZERO,
+        compact: None,
+        cache_bytes_max: MEMORY_BYTES,
+        checkpoint_work_max: None,
+        body_bytes_max: MEMORY_BYTES,
+        worker: None,
+    }
+}
+
+/// Removes all that the checks have left; on a disk the folders too.
+async fn clean(location: &ArchiveLocation, check: &StoreCheck) -> anyhow::Result<()> {
+    check.clean().await?;
+    if let ArchiveLocation::Local(root) = location {
+        let folder = root.join(check.folder().as_ref());
+        std::fs::remove_dir_all(&folder)?;
+        // Another doctor may be at work.
+        if let Some(all) = folder.parent() {
+            let _ = std::fs::remove_dir(all);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! Retention: whole dates of events go, and their totals stay.
+//!
+//! What goes is folded into the ledger before the commit that takes the files out names it, so that
+//! a process that dies in between leaves an object that nothing names. A commit that loses a race
+//! is planned anew: its files may have been rewritten, or late events have come for an old date.
+//! The files themselves stay as objects until a vacuum.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use serde::{Serialize, Serializer};
+
+use crate::archive::{Archive, ArchiveError, DataFile, LedgerName, NewLedger, Snapshot, date_of};
+use crate::clock::{DAY, Micros};
+use crate::error::Kind;
+use crate::event::time::EARLIEST;
+use crate::rollup::Rollup;
+use crate::sql::{SqlError, sql_version};
+
+/// Tries of one commit while other writers are faster; one takes as long as a put.
+const TRIES: usize = 256;
+/// Files of one commit: the first expiry of an old archive takes several, whole dates each, so that
+/// no log entry is long.
+const FILES_MAX: usize = 10_000;
+
+/// How old events become. Never less than two days, so that no window of 24 hours is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention(Duration);
+
+/// Why a duration is no retention.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("less than 2d: the last two days are needed for the cost of the last 24 hours")]
+pub struct RetentionError;
+
+impl Retention {
+    /// The shortest.
+    pub const MIN: Duration = Duration::from_secs(2 * 86_400);
+
+    /// Dates go once all of their events are older.
+    ///
+    /// # Errors
+    /// Invalid, if it is less than [`Retention::MIN`].
+    pub fn new(older_than: Duration) -> Result<Self, RetentionError> {
+        if older_than < Self::MIN { Err(RetentionError) } else { Ok(Self(older_than)) }
+    }
+
+    /// The first date that stays at `now`; `None` where no event can be so old.
+    pub fn floor_at(self, now: Micros) -> Option<NaiveDate> {
+        let age = Micros::try_from(self.0.as_micros()).unwrap_or(Micros::MAX);
+        let cut = now.saturating_sub(age);
+        date_of(cut).filter(|_| cut >= EARLIEST + DAY)
+    }
+}
+
+/// What an expiry did, or would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Expiry {
+    /// The first date whose events stay; earlier ones are refused from now on. Null where nothing
+    /// has ever expired.
+    #[serde(serialize_with = "as_text")]
+    pub floor: Option<NaiveDate>,
+    /// Dates that lost their events.
+    pub dates: usize,
+    /// Data files taken out of the table.
+    pub files: usize,
+    /// Events in them.
+    pub events: u64,
+}
+
+/// A date as `2026-01-31`.
+fn as_text<S: Serializer>(date: &Option<NaiveDate>, serializer: S) -> Result<S::Ok, S::Error> {
+    match date {
+        Some(date) => serializer.collect_str(date),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl Expiry {
+    fn and(self, next: Self) -> Self {
+        Self {
+            floor: self.floor.max(next.floor),
+            dates: self.dates + next.dates,
+            files: self.files + next.files,
+            events: self.events.saturating_add(next.events),
+        }
+    }
+}
+
+/// What is to go at a version.
+#[derive(Debug, Clone, PartialEq)]
+struct Plan {
+    floor: NaiveDate,
+    files: Vec<Arc<DataFile>>,
+    /// The ledger that it is added to.
+    ledger: Option<LedgerName>,
+}
+
+impl Plan {
+    /// All that is to go, or a first part of about `files_max` files. `None` where the floor is
+    /// there already, so that nothing is left before it.
+    fn at(snapshot: &Snapshot, floor: NaiveDate, files_max: usize) -> Option<Self> {
+        let raised = snapshot.floor().is_none_or(|known| known < floor);
+        let floor = step(snapshot.files_before(floor).map(|file| file.date), floor, files_max);
+        let files = snapshot.files_before(floor).cloned().collect();
+        raised.then_some(Self { floor, files, ledger: snapshot.ledger() })
+    }
+
+    async fn events(&self, archive: &Archive) -> Result<u64, ArchiveError> {
+        let mut events: u64 = 0;
+        for file in &self.files {
+            let rows = match file.rows {
+                Some(rows) => rows,
+                None => archive.event_hashes(file).await?.len() as u64,
+            };
+            events = events.saturating_add(rows);
+        }
+        Ok(events)
+    }
+
+    fn expiry(&self, events: u64) -> Expiry {
+        let dates: BTreeSet<_> = self.files.iter().map(|file| file.date).collect();
+        Expiry { floor: Some(self.floor), dates: dates.len(), files: self.files.len(), events }
+    }
+}
+
+/// The date before which there are up to `files_max` files, but one date at least; `dates` are
+/// those of the files before `floor`, in order.
+fn step(dates: impl Iterator<Item = NaiveDate>, floor: NaiveDate, files_max: usize) -> NaiveDate {
+    let mut first = None;
+    for (files, date) in dates.enumerate() {
+        let first = *first.get_or_insert(date);
+        if files >= files_max && date != first {
+            return date;
+        }
+    }
+    floor
+}
+
+/// A ledger that is stored and not named yet.
+struct Folded {
+    plan: Plan,
+    events: u64,
+    ledger: LedgerName,
+}
+
+impl Folded {
+    /// True if it is what this plan needs, and is still there: as long as no version names it, a
+    /// vacuum may remove it.
+    async fn serves(&self, archive: &Archive, plan: &Plan) -> bool {
+        if self.plan != *plan {
+            return false;
+        }
+        let table_id = archive.current().table().id.clone();
+        match archive.ledgers().open(self.ledger, &table_id).await {
+            Ok(ledger) => ledger.check().await.is_ok(),
+            Err(_) => false,
+        }
+    }
+}
+
+/// Takes all dates that are wholly past the retention out of the table, and raises the floor; with
+/// `dry_run` only tells what would go.
+///
+/// # Errors
+/// Unavailable, if storage is away or other writers are always faster; Corrupt, naming the object
+/// whose totals cannot be kept.
+pub async fn expire(
+    archive: &Archive,
+    rollup: &Rollup,
+    now: Micros,
+    retention: Retention,
+    dry_run: bool,
+) -> Result<Expiry, SqlError> {
+    let snapshot = archive.newest().await?;
+    let mut done = Expiry { floor: snapshot.floor(), dates: 0, files: 0, events: 0 };
+    let Some(floor) = retention.floor_at(now) else { return Ok(done) };
+    if dry_run {
+        let Some(plan) = Plan::at(&snapshot, floor, usize::MAX) else { return Ok(done) };
+        return Ok(plan.expiry(plan.events(archive).await?));
+    }
+    while let Some(part) = expire_part(archive, rollup, floor).await? {
+        done = done.and(part);
+    }
+    Ok(done)
+}
+
+/// Takes out what one commit may; `None` if nothing is left to do.
+async fn expire_part(
+    archive: &Archive,
+    rollup: &Rollup,
+    floor: NaiveDate,
+) -> Result<Option<Expiry>, SqlError> {
+    let mut folded: Option<Folded> = None;
+    for _ in 0..TRIES {
+        let snapshot = archive.newest().await?;
+        let Some(plan) = Plan::at(&snapshot, floor, FILES_MAX) else { return Ok(None) };
+        let ready = match folded.take() {
+            Some(folded) if folded.serves(archive, &plan).await => Ok(folded),
+            _ => fold(archive, rollup, &snapshot, plan).await,
+        };
+        let ready = match ready {
+            Ok(ready) => ready,
+            // A file may have been rewritten since, and be gone.
+            Err(error) if error.kind() == Kind::Corrupt => {
+                if archive.newest().await?.version() == snapshot.version() {
+                    return Err(error);
+                }
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if archive.expire(&snapshot, ready.ledger).await?.is_some() {
+            return Ok(Some(ready.plan.expiry(ready.events)));
+        }
+        folded = Some(ready);
+    }
+    let faster = std::io::Error::other("other writers are faster");
+    Err(ArchiveError::unavailable("taking expired events out of the table", faster).into())
+}
+
+/// Adds the totals of what is to go to those of the ledger so far.
+async fn fold(
+    archive: &Archive,
+    rollup: &Rollup,
+    snapshot: &Snapshot,
+    plan: Plan,
+) -> Result<Folded, SqlError> {
+    let before = archive.ledgers().of(snapshot).await?.map_or(0, |ledger| ledger.events());
+    let events = plan.events(archive).await?;
+    let cells = rollup.fold(snapshot, plan.files.clone()).await?;
+    let new = NewLedger {
+        table_id: &snapshot.table().id,
+        floor: plan.floor,
+        events: before.saturating_add(events),
+        sql_version: &sql_version(),
+    };
+    let ledger = archive.ledgers().put(new, cells).await?;
+    Ok(Folded { plan, events, ledger })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::HOUR;
+
+    /// 2026-02-02T03:20:00Z.
+    const NOW: Micros = 1_770_002_400 * 1_000_000;
+
+    fn floor(days: u64) -> Option<String> {
+        let retention = Retention::new(Duration::from_secs(days * 86_400)).unwrap();
+        retention.floor_at(NOW).map(|date| date.to_string())
+    }
+
+    #[test]
+    fn only_dates_that_are_wholly_past_the_retention_go() {
+        assert_eq!(floor(2).as_deref(), Some("2026-01-31"));
+        assert_eq!(floor(400).as_deref(), Some("2024-12-29"));
+        let retention = Retention::new(Duration::from_secs(2 * 86_400)).unwrap();
+        let midnight = NOW.div_euclid(DAY) * DAY;
+        let at = |now| retention.floor_at(now).unwrap().to_string();
+        assert_eq!((at(midnight - 1), at(midnight)), ("2026-01-30".into(), "2026-01-31".into()));
+        assert_eq!(at(midnight + 23 * HOUR), "2026-01-31");
+    }
+
+    #[test]
+    fn a_commit_takes_whole_dates_and_not_too_many_files() {
+        let date = |day: u32| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
+        let step = |files: &[(u32, usize)], max| {
+            let dates = files.iter().flat_map(|(day, n)| std::iter::repeat_n(date(*day), *n));
+            step(dates, date(20), max)
+        };
+        assert_eq!(step(&[], 3), date(20));
+        assert_eq!(step(&[(1, 2), (2, 1)], 3), date(20));
+        assert_eq!(step(&[(1, 2), (2, 1), (7, 1)], 3), date(7));
+        // One date goes whole, whatever it has; what comes after it waits.
+        assert_eq!(step(&[(1, 2), (2, 5), (7, 1)], 3), date(2));
+        assert_eq!(step(&[(1, 9)], 3), date(20));
+        assert_eq!(step(&[(1, 9), (4, 1)], 3), date(4));
+    }
+
+    #[test]
+    fn the_last_two_days_never_go_and_no_age_is_too_great() {
+        assert_eq!(Retention::new(Retention::MIN - Duration::from_micros(1)), Err(RetentionError));
+        for days in [4_050, 40_000, u64::MAX / 86_400] {
+            assert_eq!(floor(days), None, "{days}");
+        }
+    }
+}

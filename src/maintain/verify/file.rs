@@ -1,0 +1,83 @@
+//! One data file: what it holds against what the log says of it.
+
+use std::sync::Arc;
+
+use crate::archive::{DataFile, EventHash, IdReader};
+use crate::clock::{DAY, Micros};
+use crate::rollup::Partial;
+use crate::sql::{Engine, OrgCost, SeriesTotal, SqlError, sql_version};
+
+/// How files are checked.
+#[derive(Debug)]
+pub(super) struct FileCheck {
+    pub(super) engine: Arc<Engine>,
+    pub(super) ids: IdReader,
+    pub(super) now: Micros,
+    /// Their rows are added up too.
+    pub(super) adds_up: bool,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct CheckedFile {
+    pub(super) events: u64,
+    pub(super) ids: Vec<EventHash>,
+    pub(super) totals: Vec<SeriesTotal>,
+    pub(super) rolling: Vec<OrgCost>,
+    pub(super) differences: Vec<String>,
+}
+
+impl FileCheck {
+    pub(super) async fn run(&self, file: &Arc<DataFile>) -> Result<CheckedFile, SqlError> {
+        let mut differences = Vec::new();
+        let events = self.check_log(file, &mut differences).await?;
+        let path = file.path_in_archive();
+        let ids = self.ids.checked(file).await?;
+        if ids.iter().any(|id| !file.may_hold_any(std::iter::once(*id))) {
+            differences.push(format!("the log's filter of event ids misses events of {path}"));
+        }
+        if !self.carries_its_sums(file).await? {
+            differences.push(format!("{path} carries sums that are not those of its events"));
+        }
+        let (mut totals, mut rolling) = (Vec::new(), Vec::new());
+        let (after, until) = (self.now - DAY, self.now);
+        if self.adds_up {
+            let one = std::slice::from_ref(file);
+            totals = self.engine.totals(one).await?;
+            if file.may_hold_time(after + 1, until) {
+                rolling = self.engine.rolling_cost(one, after, until).await?;
+            }
+        }
+        Ok(CheckedFile { events, ids, totals, rolling, differences })
+    }
+
+    /// Compares rows, dates and bounds; gives the number of events.
+    async fn check_log(
+        &self,
+        file: &Arc<DataFile>,
+        differences: &mut Vec<String>,
+    ) -> Result<u64, SqlError> {
+        let path = file.path_in_archive();
+        let check = self.engine.file_check(file).await?;
+        if let Some(rows) = file.rows.filter(|rows| *rows != check.events) {
+            differences.push(format!("{path} holds {} events, the log says {rows}", check.events));
+        }
+        if check.misplaced > 0 {
+            differences.push(format!("{path} holds {} events of another date", check.misplaced));
+        }
+        let bounded = check.bounds.is_none_or(|bounds| {
+            bounds.times.iter().all(|ts| file.may_hold_time(*ts, *ts))
+                && bounds.orgs.iter().all(|org| file.may_hold_org(org))
+        });
+        if !bounded {
+            differences.push(format!("{path} holds events outside the bounds in the log"));
+        }
+        Ok(check.events)
+    }
+
+    async fn carries_its_sums(&self, file: &Arc<DataFile>) -> Result<bool, SqlError> {
+        let Some(stored) = file.stored_partial(&sql_version()) else { return Ok(true) };
+        let stored = Partial::new(self.engine.stored_partial(stored, None).await?);
+        Ok(stored == Partial::new(self.engine.partial(file).await?))
+    }
+}

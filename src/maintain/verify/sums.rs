@@ -1,0 +1,151 @@
+//! What scrapes must show: the sums of the ledger and of all rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt as _};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::archive::{ArchiveError, Snapshot};
+use crate::clock::Micros;
+use crate::event::format_scaled;
+use crate::rollup::Rollup;
+use crate::sql::{PartialRow, SeriesTotal, SqlError};
+
+/// Places of a dollar amount.
+const MONEY_PLACES: u8 = 12;
+
+/// The sums of every organisation.
+pub(super) type Sums = BTreeMap<String, OrgSums>;
+
+/// The sums of one organisation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct OrgSums {
+    /// By provider and model, as labelled.
+    series: BTreeMap<(String, String), SeriesSums>,
+    /// Cost of the last 24 hours, in 10⁻¹² dollars.
+    rolling: i128,
+}
+
+/// The sums of one series.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct SeriesSums {
+    requests: u64,
+    /// LLM tokens, input and output.
+    tokens: i128,
+    /// In 10⁻¹² dollars.
+    cost: i128,
+}
+
+impl OrgSums {
+    /// Adds rows of the table.
+    pub(super) fn add(&mut self, row: SeriesTotal) {
+        let tokens = row.total_tokens;
+        self.add_to(row.provider, row.model, row.requests, tokens, row.cost);
+    }
+
+    /// Adds a row of the ledger. What was of no series shows in no counter.
+    pub(super) fn add_expired(&mut self, row: PartialRow) {
+        if let Some((provider, model)) = row.provider.zip(row.model) {
+            let tokens = row.input_tokens + row.output_tokens;
+            self.add_to(provider, model, row.requests, tokens, row.cost);
+        }
+    }
+
+    /// Adds to the cost of the last 24 hours.
+    pub(super) fn add_rolling(&mut self, cost: i128) {
+        self.rolling += cost;
+    }
+
+    fn add_to(&mut self, provider: String, model: String, requests: u64, tokens: i128, cost: i128) {
+        // As the exposition has them: its formats end at a NUL.
+        let clean = |name: String| name.replace('\0', "\u{FFFD}");
+        let sums = self.series.entry((clean(provider), clean(model))).or_default();
+        sums.requests += requests;
+        sums.tokens += tokens;
+        sums.cost += cost;
+    }
+
+    /// A line for each thing that is shown otherwise.
+    fn differences(&self, org: &str, shown: &Self) -> Vec<String> {
+        let keys: BTreeSet<_> = shown.series.keys().chain(self.series.keys()).collect();
+        let text = |sums: Option<&SeriesSums>| match sums {
+            None => "nothing".to_owned(),
+            Some(SeriesSums { requests, tokens, cost }) => {
+                let cost = format_scaled(*cost, MONEY_PLACES);
+                format!("{requests} requests, {tokens} tokens, {cost} dollars")
+            }
+        };
+        let differ = keys.into_iter().filter_map(|key| {
+            let (shown, is) = (shown.series.get(key), self.series.get(key));
+            let (provider, model) = key;
+            (shown != is).then(|| {
+                format!(
+                    "organisation {org:?}, {provider:?} {model:?}: shown are {}, in the rows and \
+                     the ledger are {}",
+                    text(shown),
+                    text(is)
+                )
+            })
+        });
+        let rolling = (shown.rolling != self.rolling).then(|| {
+            let dollars = |cost| format_scaled(cost, MONEY_PLACES);
+            format!(
+                "organisation {org:?}: the rolling cost is shown as {}, by the rows it is {}",
+                dollars(shown.rolling),
+                dollars(self.rolling)
+            )
+        });
+        differ.chain(rolling).collect()
+    }
+}
+
+/// Compares what scrapes show with these sums, `width` organisations at a time; gives their number.
+///
+/// # Errors
+/// Corrupt or Unavailable, naming the object.
+pub(super) async fn compare(
+    rollup: &Arc<Rollup>,
+    snapshot: &Arc<Snapshot>,
+    sums: &Sums,
+    now: Micros,
+    width: usize,
+    mut differs: impl FnMut(String),
+) -> Result<usize, SqlError> {
+    let scrapes = sums.keys().cloned().map(|org| {
+        let (rollup, snapshot) = (rollup.clone(), snapshot.clone());
+        async move {
+            let work = async move { shown(&rollup, &snapshot, &org, now).await };
+            AbortOnDropHandle::new(tokio::spawn(work)).await
+        }
+    });
+    let mut scrapes = stream::iter(scrapes).buffered(width);
+    for (org, expected) in sums {
+        let Some(shown) = scrapes.next().await else { break };
+        let shown = shown.map_err(|error| ArchiveError::internal("comparing scrapes", error))??;
+        expected.differences(org, &shown).into_iter().for_each(&mut differs);
+    }
+    Ok(sums.len())
+}
+
+async fn shown(
+    rollup: &Rollup,
+    snapshot: &Arc<Snapshot>,
+    org: &str,
+    now: Micros,
+) -> Result<OrgSums, SqlError> {
+    let turn = rollup.turn(org).await;
+    rollup
+        .show(turn, org, snapshot, now, |view| {
+            let series = view.series.iter().map(|((provider, model), totals)| {
+                let sums = SeriesSums {
+                    requests: totals.requests,
+                    tokens: totals.input_tokens + totals.output_tokens,
+                    cost: totals.cost,
+                };
+                ((provider.to_string(), model.to_string()), sums)
+            });
+            OrgSums { series: series.collect(), rolling: view.rolling_cost }
+        })
+        .await
+}
