@@ -54,7 +54,7 @@ pub(super) async fn run(
         maps: args.map,
         defaults: args.default,
         rejects: args.rejects,
-        held_bytes_max: memory / 4,
+        held_bytes_max: memory / 5,
         spill_folder: std::env::temp_dir(),
         now: open::clock().now(),
     };
@@ -103,7 +103,7 @@ fn finish(outcome: Outcome) -> anyhow::Result<ExitCode> {
 async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
     let settings = AppSettings {
         writer: WriterSettings {
-            // A quarter is for rows; the rest is for what is read, decoded, sorted and encoded.
+            // A fifth is for rows; the rest is for what is read, decoded, sorted and encoded.
             dedupe_bytes_max: (memory / 4).max(IDS_BYTES_MIN),
             // One commit at a time waits here, whatever its size.
             queue_bytes_max: usize::MAX,

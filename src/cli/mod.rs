@@ -24,6 +24,9 @@ use self::args::{Args, Command, Entry};
 use crate::archive::ArchiveLocation;
 use crate::worker;
 
+/// Threads of a backfill that read, write and wait, beside those that compute.
+const BLOCKING_THREADS: usize = 4;
+
 /// Parses the command line, runs the command and tells how it went: 0 done, 1 failed, 2 wrong
 /// usage.
 pub fn main() -> ExitCode {
@@ -34,10 +37,8 @@ pub fn main() -> ExitCode {
     let done = match args.entry {
         // It limits itself before it does anything, and has a runtime of its own.
         Entry::SqlWorker(limits) => Ok(worker::answer_one(&args.archive, limits.into())),
-        Entry::Command(command) => logging::start(args.log_format).and_then(|()| {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(run(&args.archive, command))
-        }),
+        Entry::Command(command) => logging::start(args.log_format)
+            .and_then(|()| runtime(&command)?.block_on(run(&args.archive, command))),
     };
     match done {
         Ok(code) => code,
@@ -46,6 +47,16 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Command::Backfill(_) = command {
+        // Each thread that decodes or encodes keeps memory for the next time.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        builder.max_blocking_threads(BLOCKING_THREADS + 2 * cores);
+    }
+    builder.enable_all().build()
 }
 
 async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode> {

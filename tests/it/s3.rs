@@ -76,12 +76,42 @@ fn two_servers_and_a_backfill_on_a_bucket_count_each_event_once() {
         watch.join().unwrap();
     });
     let events = all / 2 + BACKFILLED;
-    for server in fleet.into_servers() {
-        let series = scrape(&server, &key);
-        assert_eq!(series[REQUESTS], events.to_string());
-        assert_eq!(exact::parse(&series[COST]), exact::parse("0.0025") * events as i128);
-    }
+    let servers = fleet.into_servers();
+    let expect_all = || {
+        for server in &servers {
+            let series = scrape(server, &key);
+            assert_eq!(series[REQUESTS], events.to_string());
+            assert_eq!(exact::parse(&series[COST]), exact::parse("0.0025") * events as i128);
+        }
+    };
+    expect_all();
     verified(&archive, events);
+    let compacted = done(&archive, &["compact"]);
+    assert!(compacted["files_after"].as_u64() < compacted["files_before"].as_u64());
+    expect_all();
+    verified(&archive, events);
+    let expired = done(&archive, &["expire", "--older-than", "30d"]);
+    assert_eq!(expired["events"], events);
+    expect_all();
+    assert_eq!(tokenlake(&archive, &["verify"]).status, 0);
+}
+
+/// Runs a command that must succeed; gives its line on stdout.
+fn done(archive: &Path, args: &[&str]) -> serde_json::Value {
+    let done = tokenlake(archive, args);
+    assert_eq!(done.status, 0, "{done:?}");
+    serde_json::from_str(&done.stdout).unwrap()
+}
+
+#[test]
+fn a_doctor_finds_a_real_server_fit_and_leaves_nothing() {
+    let Some(archive) = s3::archive() else { return };
+    key(&archive, "acme");
+    for _ in 0..2 {
+        let done = tokenlake(&archive, &["doctor"]);
+        assert_eq!(done.status, 0, "{done:?}");
+        assert!(done.stdout.contains("ok conditional put"), "{}", done.stdout);
+    }
 }
 
 #[test]
