@@ -60,6 +60,24 @@ pub struct Settings {
     pub worker: Option<WorkerSettings>,
 }
 
+impl Settings {
+    /// For a command that writes to an archive or looks after it, and does no more: nothing goes on
+    /// in the background, no request body and no query is taken.
+    pub fn of_command(writer: WriterSettings, cache_bytes_max: usize) -> Self {
+        Self {
+            writer,
+            follow: FollowSettings::default(),
+            staleness_max: Duration::ZERO,
+            stale_on_error_max: Duration::ZERO,
+            cache_bytes_max,
+            checkpoint_work_max: None,
+            compact: None,
+            body_bytes_max: 0,
+            worker: None,
+        }
+    }
+}
+
 /// What failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppError {

@@ -13,7 +13,7 @@ pub type EventHash = u128;
 /// A set of fingerprints.
 pub type IdSet = HashSet<EventHash, QuickHash>;
 
-/// For maps of what no stranger chooses: see [`Quick`].
+/// For maps of what no stranger chooses: see `Quick`.
 pub type QuickHash = BuildHasherDefault<Quick>;
 
 /// Hashes a fingerprint, which is a keyed hash already, to a half of itself; and names of

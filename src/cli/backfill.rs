@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::args::BackfillArgs;
 use super::{open, print_note, print_result, serve};
 use crate::app::{App, Settings as AppSettings};
-use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
+use crate::archive::{ArchiveLocation, WriterSettings};
 use crate::backfill::{FieldPair, Inputs, Job, Outcome, Progress, Settings};
 use crate::telemetry::Telemetry;
 
@@ -101,23 +101,14 @@ fn finish(outcome: Outcome) -> anyhow::Result<ExitCode> {
 
 /// Files carry their partials, as a server's do; one checkpoint of totals at the end serves.
 async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
-    let settings = AppSettings {
-        writer: WriterSettings {
-            // A fifth is for rows; the rest is for what is read, decoded, sorted and encoded.
-            dedupe_bytes_max: (memory / 4).max(IDS_BYTES_MIN),
-            // One commit at a time waits here, whatever its size.
-            queue_bytes_max: usize::MAX,
-            ..WriterSettings::default()
-        },
-        follow: FollowSettings::default(),
-        staleness_max: Duration::ZERO,
-        stale_on_error_max: Duration::ZERO,
-        cache_bytes_max: CACHE_BYTES_MAX,
-        checkpoint_work_max: None,
-        compact: None,
-        body_bytes_max: 0,
-        worker: None,
+    let writer = WriterSettings {
+        // A fifth is for rows; the rest is for what is read, decoded, sorted and encoded.
+        dedupe_bytes_max: (memory / 4).max(IDS_BYTES_MIN),
+        // One commit at a time waits here, whatever its size.
+        queue_bytes_max: usize::MAX,
+        ..WriterSettings::default()
     };
+    let settings = AppSettings::of_command(writer, CACHE_BYTES_MAX);
     Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)
 }
 

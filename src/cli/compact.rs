@@ -1,7 +1,6 @@
 //! `tokenlake compact`.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use super::args::CompactArgs;
 use super::{open, print_note, print_result};
@@ -18,15 +17,8 @@ const CACHE_BYTES_MAX: usize = 32 << 20;
 pub(super) async fn run(location: &ArchiveLocation, args: CompactArgs) -> anyhow::Result<ExitCode> {
     let store = open::existing_archive(location).await?;
     let settings = AppSettings {
-        writer: WriterSettings::default(),
         follow: FollowSettings { interval: Some(open::FOLLOW_INTERVAL), probe: None },
-        staleness_max: Duration::ZERO,
-        stale_on_error_max: Duration::ZERO,
-        cache_bytes_max: CACHE_BYTES_MAX,
-        checkpoint_work_max: None,
-        compact: None,
-        body_bytes_max: 0,
-        worker: None,
+        ..AppSettings::of_command(WriterSettings::default(), CACHE_BYTES_MAX)
     };
     let app = App::open(store, open::clock(), Telemetry::new(), settings).await?;
     let settings = Settings { target_bytes: args.target_size, grace: args.grace };

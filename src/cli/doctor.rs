@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use object_store::ObjectStore;
 use object_store::prefix::PrefixStore;
@@ -116,17 +115,8 @@ async fn shown(app: &App) -> anyhow::Result<()> {
 }
 
 fn settings() -> Settings {
-    Settings {
-        writer: WriterSettings { dedupe_bytes_max: MEMORY_BYTES, ..WriterSettings::default() },
-        follow: FollowSettings::default(),
-        staleness_max: Duration::ZERO,
-        stale_on_error_max: Duration::ZERO,
-        compact: None,
-        cache_bytes_max: MEMORY_BYTES,
-        checkpoint_work_max: None,
-        body_bytes_max: MEMORY_BYTES,
-        worker: None,
-    }
+    let writer = WriterSettings { dedupe_bytes_max: MEMORY_BYTES, ..WriterSettings::default() };
+    Settings { body_bytes_max: MEMORY_BYTES, ..Settings::of_command(writer, MEMORY_BYTES) }
 }
 
 /// Removes all that the checks have left; on a disk the folders too.

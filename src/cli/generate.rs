@@ -25,7 +25,7 @@ use self::orgs::Orgs;
 use super::args::GenerateArgs;
 use super::{open, print_note, print_result, serve};
 use crate::app::{App, Settings};
-use crate::archive::{Archive, ArchiveError, ArchiveLocation, FollowSettings, WriterSettings};
+use crate::archive::{Archive, ArchiveError, ArchiveLocation, WriterSettings};
 use crate::clock::Micros;
 use crate::event::EventBatch;
 use crate::telemetry::Telemetry;
@@ -75,17 +75,8 @@ pub(super) async fn run(
 
 /// Files carry their partials, as a server's do; one checkpoint of totals at the end serves.
 fn settings() -> Settings {
-    Settings {
-        writer: WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() },
-        follow: FollowSettings::default(),
-        staleness_max: Duration::ZERO,
-        stale_on_error_max: Duration::ZERO,
-        cache_bytes_max: CACHE_BYTES_MAX,
-        checkpoint_work_max: None,
-        compact: None,
-        body_bytes_max: 0,
-        worker: None,
-    }
+    let writer = WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() };
+    Settings::of_command(writer, CACHE_BYTES_MAX)
 }
 
 fn plan(args: &GenerateArgs, now: Micros) -> anyhow::Result<Plan> {
