@@ -8,7 +8,6 @@ use deltalake_core::kernel::{Action, Remove, Transaction};
 
 use super::entry;
 use super::ledger::{LEDGER_APP, LedgerName};
-use super::log::Put;
 use super::snapshot::Snapshot;
 use super::{Archive, ArchiveError, DataFile, paths};
 use crate::clock::Micros;
@@ -38,20 +37,8 @@ impl Archive {
         let removes = snapshot.files_before(ledger.floor()).map(|file| remove_action(file, now));
         let entry = entry::write("DELETE", std::iter::once(pointer).chain(removes).collect(), now)?;
         let version = snapshot.version() + 1;
-        match self.log.put(version, &entry, self.follower.followed_at()).await? {
-            Put::Committed => {
-                let entry = entry::read(version, &entry.bytes)?;
-                let next = self.follower.advance(version, &entry)?;
-                self.upkeep.checkpoints.committed(version);
-                self.upkeep.telemetry.archive.commits.inc();
-                Ok(Some(next))
-            }
-            Put::Lost(other) => {
-                self.upkeep.telemetry.archive.commit_conflicts.inc();
-                self.follower.advance(version, &other)?;
-                Ok(None)
-            }
-        }
+        let put = self.upkeep.put(version, &entry, self.follower.followed_at()).await?;
+        Ok(put.map(|_| self.follower.current()))
     }
 }
 

@@ -1,12 +1,13 @@
 //! Commits that keep a table in shape and change none of its events.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::ObjectStore;
 use tokio::sync::Mutex;
 
 use super::checkpoint::Checkpoints;
-use super::entry::{self, NewEntry};
+use super::entry::{self, Entry, NewEntry};
 use super::follow::Follower;
 use super::log::{Log, Put};
 use super::snapshot::Snapshot;
@@ -48,20 +49,37 @@ impl Upkeep {
             let followed_at = self.follower.followed_at();
             let Some(entry) = plan(&snapshot)? else { return Ok(None) };
             let version = snapshot.version() + 1;
-            match self.log.put(version, &entry, followed_at).await? {
-                Put::Committed => {
-                    let entry = entry::read(version, &entry.bytes)?;
-                    self.follower.advance(version, &entry)?;
-                    self.checkpoints.committed(version);
-                    self.telemetry.archive.commits.inc();
-                    // One who follows may have passed it already; this is the version itself.
-                    return self.log.apply(&snapshot, &entry).map(|made| Some(Arc::new(made)));
-                }
-                Put::Lost(other) => {
-                    self.telemetry.archive.commit_conflicts.inc();
-                    self.follower.advance(version, &other)?;
-                    snapshot = self.follower.newest().await?;
-                }
+            if let Some(entry) = self.put(version, &entry, followed_at).await? {
+                // One who follows may have passed it already; this is the version itself.
+                return self.log.apply(&snapshot, &entry).map(|made| Some(Arc::new(made)));
+            }
+            snapshot = self.follower.newest().await?;
+        }
+    }
+
+    /// Puts an entry as `version`, and follows what stands there then: the entry, which is given, or
+    /// another's, and then there is `None`.
+    ///
+    /// # Errors
+    /// As [`Log::put`]: the put may be in doubt.
+    pub async fn put(
+        &self,
+        version: u64,
+        entry: &NewEntry,
+        followed_at: Duration,
+    ) -> Result<Option<Entry>, ArchiveError> {
+        match self.log.put(version, entry, followed_at).await? {
+            Put::Committed => {
+                let entry = entry::read(version, &entry.bytes)?;
+                self.follower.advance(version, &entry)?;
+                self.checkpoints.committed(version);
+                self.telemetry.archive.commits.inc();
+                Ok(Some(entry))
+            }
+            Put::Lost(other) => {
+                self.telemetry.archive.commit_conflicts.inc();
+                self.follower.advance(version, &other)?;
+                Ok(None)
             }
         }
     }

@@ -2,13 +2,12 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::app::{App, AppError, Form, Receipt, Settings};
-use tokenlake::archive::{FollowSettings, WriterSettings};
+use tokenlake::archive::WriterSettings;
 use tokenlake::clock::{Micros, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::exposition::{Collect, Format};
@@ -32,17 +31,8 @@ pub fn memory() -> Arc<dyn ObjectStore> {
 
 /// A server's settings, without looks in the background.
 pub fn settings() -> Settings {
-    Settings {
-        writer: WriterSettings { checkpoint_every: 100, ..WriterSettings::default() },
-        follow: FollowSettings::default(),
-        staleness_max: Duration::ZERO,
-        stale_on_error_max: Duration::ZERO,
-        cache_bytes_max: 64 << 20,
-        checkpoint_work_max: None,
-        compact: None,
-        body_bytes_max: 32 << 20,
-        worker: None,
-    }
+    let writer = WriterSettings { checkpoint_every: 100, ..WriterSettings::default() };
+    Settings { body_bytes_max: 32 << 20, ..Settings::of_command(writer, 64 << 20) }
 }
 
 /// An open [`App`] and its clock.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use object_store::memory::InMemory;
 use serde_json::{Map, Value};
 use tokenlake::app::{App, AppError, Form, Receipt, Settings};
-use tokenlake::archive::{FollowSettings, Snapshot, WriterSettings};
+use tokenlake::archive::{Snapshot, WriterSettings};
 use tokenlake::clock::{Clock as _, ManualClock, Micros, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::exposition::{Collect, Format};
@@ -38,15 +38,8 @@ impl Lake {
     /// A process on `store` whose partials may take `cache_bytes_max`; it follows only when asked.
     pub async fn on(store: Arc<InMemory>, clock: Arc<ManualClock>, cache_bytes_max: usize) -> Self {
         let settings = Settings {
-            writer: WriterSettings::default(),
-            follow: FollowSettings::default(),
-            staleness_max: Duration::ZERO,
-            stale_on_error_max: Duration::ZERO,
-            cache_bytes_max,
-            checkpoint_work_max: None,
-            compact: None,
             body_bytes_max: 32 << 20,
-            worker: None,
+            ..Settings::of_command(WriterSettings::default(), cache_bytes_max)
         };
         let opened = App::open(store.clone(), clock.clone(), Telemetry::new(), settings);
         let app = opened.await.unwrap();
