@@ -151,10 +151,10 @@ impl DataFile {
     }
 
     /// What of the rows the partial that SQL of this version made tells without loss; `None`
-    /// without such a partial.
+    /// without such a partial, or where it tells nothing so: its sums may be long then.
     pub fn plain(&self, sql_version: &str) -> Option<Plain> {
         let stored = self.partial.as_ref().filter(|stored| &*stored.sql_version == sql_version);
-        stored.map(|stored| stored.plain)
+        stored.map(|stored| stored.plain).filter(|plain| *plain != Plain::default())
     }
 
     /// A file of which only this much is known.

@@ -26,7 +26,7 @@ pub struct Plain {
 
 impl Plain {
     /// Judges the rows of a file by the cells that were made of them. Longer sums than usual make
-    /// a file not plain, so that whoever reads plain cells need not expect them.
+    /// nothing of a file plain, so that whoever reads plain cells need not expect them.
     pub fn of(rows: &[RecordBatch], cells: &[RecordBatch]) -> Self {
         if !cells.iter().all(are_short) {
             return Self::default();

@@ -261,6 +261,24 @@ async fn each_file_is_read_once_and_rows_only_where_partials_do_not_tell() {
     assert!(!cut.contains("event_date=2026-02-01"), "{cut}");
 }
 
+/// Names in capitals, so that the file of these sums is not plain in any way, and a cost that takes
+/// more digits than that of one event.
+#[tokio::test]
+async fn long_sums_of_a_file_are_left_to_its_rows() {
+    let draft = |cost| Draft {
+        ts: NOW,
+        names: [Some("OpenAI"), Some("GPT-4o")],
+        tokens: 1,
+        cached: false,
+        cost: Some(cost),
+        other: false,
+    };
+    let lake = filled(&[(0, vec![draft("999999.999999999999"), draft("0.1")])]).await;
+    for query in ANSWERED.iter().chain(&NOT_ANSWERED) {
+        both(&lake, None, query).await;
+    }
+}
+
 #[tokio::test]
 async fn the_log_alone_counts_rows() {
     let lake = lake().await;
