@@ -32,6 +32,7 @@ mod prometheus;
 mod queries;
 mod s3;
 mod scrape_text;
+mod sim;
 mod sql;
 mod store_check;
 mod stores;

@@ -1,0 +1,185 @@
+//! Those who use the program: clients that send, scrapers, a backfill.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokenlake::app::AppError;
+use tokenlake::backfill::{Inputs, Job, Progress, Settings};
+use tokenlake::event::{OrgId, OrgRule};
+
+use super::book::{Book, ORGS, numbers};
+use super::counts::Count;
+use super::history::Scene;
+use super::host::{Process, Silence};
+use crate::support::random::Random;
+
+/// What a client sends until it is acknowledged.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub org: usize,
+    pub events: Vec<u32>,
+}
+
+/// Batches of all events of all organisations, and some of them a second time.
+pub fn batches(book: &Book, random: &mut Random) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    for org in 0..ORGS.len() {
+        let mut next = 0;
+        while next < book.count(org) {
+            let size = 1 + u32::try_from(random.below(5)).unwrap();
+            let end = book.count(org).min(next + size);
+            let mut events: Vec<_> = (next..end).collect();
+            // One that another batch has too, or this one twice.
+            if random.below(3) == 0 {
+                events.push(u32::try_from(random.below(u64::from(book.count(org)))).unwrap());
+            }
+            let again = random.below(6) == 0;
+            batches.extend(std::iter::repeat_n(Batch { org, events }, 1 + usize::from(again)));
+            next = end;
+        }
+    }
+    for at in (1..batches.len()).rev() {
+        batches.swap(at, usize::try_from(random.below(at as u64 + 1)).unwrap());
+    }
+    batches
+}
+
+/// Sends batches, each until it is acknowledged.
+pub async fn client(scene: Arc<Scene>, actor: u64, batches: Vec<Batch>) {
+    let mut random = Random(scene.world.seed ^ (actor << 48));
+    for batch in batches {
+        let longest = if random.below(8) == 0 { 4_000 } else { 150 };
+        let pause = random.below(longest);
+        scene.world.wait(actor, Duration::from_millis(pause)).await;
+        deliver(&scene, actor, &mut random, &batch).await;
+    }
+}
+
+/// Sends a batch until it is acknowledged, now here, now there.
+pub async fn deliver(scene: &Scene, actor: u64, random: &mut Random, batch: &Batch) {
+    loop {
+        if let Some(process) = scene.server(random).running() {
+            let lines = scene.book.lines(batch.org, &batch.events);
+            match process.ask(process.send(ORGS[batch.org], lines)).await {
+                Ok(receipt) => {
+                    let refused: Vec<_> =
+                        receipt.rejected.iter().map(|rejection| rejection.index).collect();
+                    let all = receipt.accepted + receipt.duplicates + refused.len();
+                    assert_eq!(all, batch.events.len(), "{receipt:?}");
+                    let new = scene.book.acknowledged(batch.org, &batch.events, &refused);
+                    scene.world.counts.add(Count::Acknowledged, new);
+                    return;
+                }
+                Err(Silence::Unavailable) => {}
+                Err(Silence::Error(error)) => panic!("sending {batch:?}: {error}"),
+            }
+        }
+        let pause = Duration::from_millis(20 + random.below(800));
+        scene.world.wait(actor, pause).await;
+    }
+}
+
+/// Scrapes and compares, until told that it is over.
+pub async fn scraper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
+    let mut random = Random(scene.world.seed ^ (actor << 48));
+    while !over.load(Ordering::SeqCst) {
+        let org = usize::try_from(random.below(ORGS.len() as u64)).unwrap();
+        if let Some(process) = scene.server(&mut random).running() {
+            scrape(&scene, &process, org).await;
+        }
+        scene.world.wait(actor, Duration::from_millis(random.below(700))).await;
+    }
+}
+
+/// Scrapes once; false if there was no answer.
+pub async fn scrape(scene: &Scene, process: &Process, org: usize) -> bool {
+    let floor = scene.book.floor(org);
+    match process.ask(process.scrape(ORGS[org])).await {
+        Ok((now, body)) => {
+            scene.book.check(org, floor, now, &body);
+            scene.world.counts.add(Count::Scrapes, 1);
+            true
+        }
+        Err(Silence::Unavailable) => false,
+        Err(Silence::Error(error)) => panic!("scraping {}: {error}", ORGS[org]),
+    }
+}
+
+/// Brings in some events of an organisation from a file, however often that must be begun.
+pub async fn backfill(scene: Arc<Scene>, actor: u64, folder: Arc<tempfile::TempDir>) {
+    let mut random = Random(scene.world.seed ^ (actor << 48));
+    let org = usize::try_from(random.below(ORGS.len() as u64)).unwrap();
+    let all = scene.book.count(org);
+    let events: Vec<_> = (0..all).filter(|_| random.below(3) == 0).collect();
+    let file = folder.path().join(format!("{actor}.ndjson"));
+    std::fs::write(&file, scene.book.lines(org, &events)).unwrap();
+    scene.world.wait(actor, Duration::from_millis(random.below(8_000))).await;
+    loop {
+        if let Some(process) = scene.jobs.running() {
+            // Whoever starts a job again takes his time; one that hangs is ended.
+            let job = job(&process, ORGS[org], &file, folder.path());
+            match process.within(Duration::from_secs(120), job).await {
+                Ok(true) => break,
+                Ok(false) | Err(Silence::Unavailable) => {}
+                Err(Silence::Error(error)) => panic!("backfill: {error}"),
+            }
+        }
+        scene.world.wait(actor, Duration::from_secs(1)).await;
+    }
+    // Which events came before a floor it only counts.
+    let certain = scene.book.since(org, scene.highest_floor());
+    let certain: Vec<_> = events.into_iter().filter(|nth| certain & (1 << nth) != 0).collect();
+    scene.book.acknowledged(org, &certain, &[]);
+}
+
+/// Runs a job once; true if it came to its end.
+async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Result<bool, AppError> {
+    let unusable = |error: &dyn std::fmt::Display| AppError::Internal(error.to_string());
+    let inputs = Inputs::find(&[file.display().to_string()], None).await;
+    let settings = Settings {
+        org_rule: OrgRule::Only(OrgId::parse(org).unwrap()),
+        maps: Vec::new(),
+        defaults: Vec::new(),
+        rejects: None,
+        held_bytes_max: 8 << 20,
+        spill_folder: folder.to_owned(),
+        now: process.app.now(),
+    };
+    let inputs = inputs.map_err(|error| unusable(&error))?;
+    let archive = Some(process.app.archive());
+    let job = Job::new(archive, inputs, settings, Arc::new(Progress::default())).await;
+    let job = match job {
+        Ok(job) => job,
+        Err(error) if error.kind() == tokenlake::error::Kind::Unavailable => return Ok(false),
+        Err(error) => return Err(unusable(&error)),
+    };
+    let outcome = job.run(std::future::pending()).await;
+    match outcome.error {
+        None => Ok(true),
+        Some(error) if error.kind() == tokenlake::error::Kind::Unavailable => Ok(false),
+        Some(error) => Err(unusable(&error)),
+    }
+}
+
+/// Makes a key, uses it and revokes it, again and again.
+pub async fn keeper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
+    let mut random = Random(scene.world.seed ^ (actor << 48));
+    while !over.load(Ordering::SeqCst) {
+        if super::keys::one_key(&scene, actor, &mut random).await.is_none() {
+            scene.world.wait(actor, Duration::from_millis(500)).await;
+        }
+    }
+}
+
+/// Sends what nobody knows the fate of.
+pub async fn settle(scene: &Scene, actor: u64, random: &mut Random) {
+    for org in 0..ORGS.len() {
+        let events = scene.book.unsettled(org);
+        if !events.is_empty() {
+            deliver(scene, actor, random, &Batch { org, events }).await;
+        }
+        assert_eq!(scene.book.unsettled(org), numbers(0));
+    }
+}

@@ -1,0 +1,179 @@
+//! What every scrape must show: the model that histories are judged by.
+//!
+//! Each event of an organisation costs a power of two of the smallest unit of money, so that a sum
+//! tells exactly which events are in it, and that each is in it once.
+
+use std::sync::Mutex;
+
+use tokenlake::clock::{DAY, HOUR, Micros};
+
+use super::world::START;
+use crate::support::exact;
+use crate::support::random::Random;
+use crate::support::scrape::parse;
+
+/// Organisations; one has upper case.
+pub const ORGS: [&str; 3] = ["acme", "Umbrella", "z.wayne"];
+/// Spellings of provider and model; the first two are one series.
+const NAMES: [(&str, &str); 4] =
+    [("openai", "gpt-4o"), ("OpenAI", " GPT-4o"), ("openai", "o3"), ("azure", "gpt-4o")];
+/// Events of an organisation: their costs stay below the highest that an event may have.
+pub const EVENTS_MAX: u32 = 56;
+
+/// Events of one organisation, a bit each.
+pub type Events = u64;
+
+/// An event as it is sent.
+#[derive(Debug, Clone)]
+struct Event {
+    ts: Micros,
+    names: usize,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    events: Vec<Event>,
+    /// May have come in.
+    sent: Events,
+    /// Whoever sent them was told that they are in.
+    acknowledged: Events,
+    /// Whoever sent them was told that they are too old.
+    refused: Events,
+    /// Some scrape has shown them.
+    shown: Events,
+}
+
+/// The events of a history.
+#[derive(Debug)]
+pub struct Book {
+    accounts: [Mutex<Account>; ORGS.len()],
+}
+
+/// What a scrape that begins now must show at least.
+#[derive(Debug, Clone, Copy)]
+pub struct Floor(Events);
+
+impl Book {
+    /// Events for each organisation, at random times before the start.
+    pub fn new(random: &mut Random) -> Self {
+        let accounts = ORGS.map(|_| {
+            let count = 4 + random.below(u64::from(EVENTS_MAX) - 3);
+            let events = (0..count).map(|_| event(random)).collect();
+            Mutex::new(Account { events, ..Account::default() })
+        });
+        Self { accounts }
+    }
+
+    /// How many events an organisation has.
+    pub fn count(&self, org: usize) -> u32 {
+        u32::try_from(self.accounts[org].lock().unwrap().events.len()).unwrap()
+    }
+
+    /// Some events as newline-separated JSON; from now on they may be in.
+    pub fn lines(&self, org: usize, events: &[u32]) -> String {
+        let mut account = self.accounts[org].lock().unwrap();
+        let line = |nth: &u32| {
+            account.sent |= 1 << nth;
+            let Event { ts, names } = &account.events[*nth as usize];
+            let (provider, model) = NAMES[*names];
+            let cost = exact::format(1 << nth);
+            format!(
+                r#"{{"event_id":"e{nth}","ts":{ts},"provider":"{provider}","model":"{model}","input_tokens":{nth},"output_tokens":1,"cost_usd":"{cost}"}}"#
+            ) + "\n"
+        };
+        events.iter().map(line).collect()
+    }
+
+    /// Their sender knows that all of these are in, but for those that were refused by number.
+    pub fn acknowledged(&self, org: usize, events: &[u32], refused: &[usize]) -> u64 {
+        let mut account = self.accounts[org].lock().unwrap();
+        let before = account.acknowledged;
+        for (number, nth) in events.iter().enumerate() {
+            match refused.contains(&number) {
+                true => account.refused |= 1 << nth,
+                false => account.acknowledged |= 1 << nth,
+            }
+        }
+        u64::from((account.acknowledged & !before).count_ones())
+    }
+
+    /// The events that are of this time or later.
+    pub fn since(&self, org: usize, ts: Micros) -> Events {
+        let account = self.accounts[org].lock().unwrap();
+        mask(account.events.iter().map(|event| event.ts >= ts))
+    }
+
+    /// To be asked before a scrape begins.
+    pub fn floor(&self, org: usize) -> Floor {
+        let account = self.accounts[org].lock().unwrap();
+        Floor(account.acknowledged | account.shown)
+    }
+
+    /// Compares a scrape at `now` with the book; gives which events it shows.
+    pub fn check(&self, org: usize, floor: Floor, now: Micros, body: &str) -> Events {
+        let mut account = self.accounts[org].lock().unwrap();
+        let label = ORGS[org].to_lowercase();
+        let mut samples = parse(body);
+        let mut shown: Events = 0;
+        for series in 0..NAMES.len() {
+            let of_series =
+                mask(account.events.iter().map(|event| series_of(event.names) == series));
+            let (provider, model) = NAMES[series];
+            let labels =
+                format!("{{provider=\"{provider}\",model=\"{model}\",org_id=\"{label}\"}}");
+            let mut take = |name: &str| samples.remove(&format!("llm_{name}_total{labels}"));
+            let Some(cost) = take("cost_usd") else { continue };
+            let events = u64::try_from(exact::parse(&cost)).unwrap();
+            let numbers = (0..u64::BITS).filter(|nth| events & (1 << nth) != 0);
+            let tokens: u32 = numbers.map(|nth| nth + 1).sum();
+            assert_eq!(events & !of_series, 0, "{labels} shows what is not of it: {body}");
+            assert_eq!(take("requests"), Some(events.count_ones().to_string()), "{labels}: {body}");
+            assert_eq!(take("tokens"), Some(tokens.to_string()), "{labels}: {body}");
+            shown |= events;
+        }
+        let rolling = samples.remove(&format!("llm_cost_usd_rolling_24h{{org_id=\"{label}\"}}"));
+        assert!(samples.is_empty(), "more than there should be: {body}");
+        assert_eq!(shown & !account.sent, 0, "events that nobody sent: {body}");
+        let missing = floor.0 & !shown;
+        assert_eq!(missing, 0, "{} lost events {:?}: {body}", ORGS[org], numbers(missing));
+        let times = account.events.iter().map(|event| now - DAY < event.ts && event.ts <= now);
+        let expected = exact::format(i128::from(shown & mask(times)));
+        assert_eq!(rolling, Some(expected), "the window of {} at {now}: {body}", ORGS[org]);
+        account.shown |= shown;
+        shown
+    }
+
+    /// The events whose sender does not know what became of them.
+    pub fn unsettled(&self, org: usize) -> Vec<u32> {
+        let account = self.accounts[org].lock().unwrap();
+        let all = mask(account.events.iter().map(|_| true));
+        numbers(all & !account.acknowledged & !account.refused)
+    }
+}
+
+fn event(random: &mut Random) -> Event {
+    let micros = |random: &mut Random, most: Micros| {
+        Micros::try_from(random.below(most.unsigned_abs())).unwrap()
+    };
+    let ago = match random.below(10) {
+        0..4 => micros(random, 26 * HOUR),
+        4..6 => DAY - HOUR + micros(random, 2 * HOUR),
+        6..8 => micros(random, 5 * DAY),
+        _ => micros(random, 45 * DAY),
+    };
+    Event { ts: START - ago, names: usize::try_from(random.below(NAMES.len() as u64)).unwrap() }
+}
+
+/// Which series a spelling is of.
+fn series_of(names: usize) -> usize {
+    if names == 1 { 0 } else { names }
+}
+
+fn mask(events: impl Iterator<Item = bool>) -> Events {
+    events.enumerate().filter(|(_, is)| *is).fold(0, |mask, (nth, _)| mask | 1 << nth)
+}
+
+/// The numbers of events.
+pub fn numbers(events: Events) -> Vec<u32> {
+    (0..u64::BITS).filter(|nth| events & (1 << nth) != 0).collect()
+}

@@ -1,0 +1,218 @@
+//! One history: all that happens from one seed, and what must hold at its end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{NaiveDate, NaiveTime};
+use object_store::ObjectStore;
+use tokenlake::app::Settings;
+use tokenlake::archive::WriterSettings;
+use tokenlake::clock::{HOUR, Micros};
+use tokenlake::maintain::{compact, verify};
+use tokenlake::rollup::Rollup;
+use tokenlake::sql::Engine;
+use tokenlake::telemetry::Telemetry;
+use tokio::task::JoinSet;
+
+use super::actors;
+use super::book::{Book, ORGS};
+use super::bucket::Bucket;
+use super::counts::{Count, Counts};
+use super::host::{Host, Process, open};
+use super::link::Link;
+use super::operator;
+use super::world::{MachineClock, World};
+use crate::support::random::Random;
+
+/// Whose milliseconds the one who looks at the end acts in.
+const JUDGE: u64 = 30;
+/// How long what was under way may take to come to rest.
+const REST: Duration = Duration::from_secs(100);
+/// Longer than anything that is waited for.
+const HISTORY_MAX: Duration = Duration::from_secs(6 * 3_600);
+
+/// The machines, and what is known of them.
+#[derive(Debug)]
+pub struct Scene {
+    pub world: Arc<World>,
+    pub book: Book,
+    /// Where jobs run.
+    pub jobs: Host,
+    servers: Vec<Host>,
+    bucket: Arc<Bucket>,
+    highest_floor: AtomicI64,
+}
+
+impl Scene {
+    fn new(world: Arc<World>, random: &mut Random) -> Arc<Self> {
+        let bucket = Bucket::new(world.clone());
+        let mut host = |actor| Host::new(world.clone(), bucket.clone(), actor, random);
+        let jobs = host(0);
+        let servers = (1..=3).map(&mut host).collect();
+        let book = Book::new(random);
+        let highest_floor = AtomicI64::new(Micros::MIN);
+        Arc::new(Self { world, book, jobs, servers, bucket, highest_floor })
+    }
+
+    /// A machine that serves.
+    pub fn server(&self, random: &mut Random) -> &Host {
+        &self.servers[usize::try_from(random.below(self.servers.len() as u64)).unwrap()]
+    }
+
+    /// Any machine.
+    pub fn any(&self, random: &mut Random) -> &Host {
+        let nth = usize::try_from(random.below(self.servers.len() as u64 + 1)).unwrap();
+        self.servers.get(nth).unwrap_or(&self.jobs)
+    }
+
+    /// All machines.
+    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.servers.iter().chain([&self.jobs])
+    }
+
+    /// Somebody may expire what is before this date.
+    pub fn raise_floor(&self, date: NaiveDate) {
+        let start = date.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+        self.highest_floor.fetch_max(start, Ordering::SeqCst);
+    }
+
+    /// The start of the first date that surely was not expired.
+    pub fn highest_floor(&self) -> Micros {
+        self.highest_floor.load(Ordering::SeqCst)
+    }
+
+    async fn judge(&self, clock: Arc<MachineClock>) -> Process {
+        let link = Link::new(self.bucket.clone(), self.world.clone(), JUDGE, 0).faultless();
+        let settings = Settings::of_command(WriterSettings::default(), 64 << 20);
+        open(&link, clock, settings).await.unwrap()
+    }
+}
+
+/// Runs the history of a seed; panics where something does not hold.
+pub fn run(seed: u64) -> Counts {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .max_blocking_threads(8)
+        .build()
+        .unwrap();
+    let world = runtime.block_on(async {
+        let world = World::new(seed);
+        let history = tokio::time::timeout(HISTORY_MAX, history(world.clone()));
+        history.await.expect("the history comes to an end");
+        world
+    });
+    // What hangs for ever is no longer waited for.
+    runtime.shutdown_background();
+    world.counts.add(Count::Histories, 1);
+    let counts = Counts::default();
+    counts.merge(&world.counts);
+    counts
+}
+
+async fn history(world: Arc<World>) {
+    let mut random = Random(world.seed);
+    let scene = Scene::new(world.clone(), &mut random);
+    world.set_faults([20, 60, 120][usize::try_from(random.below(3)).unwrap()]);
+    let over = Arc::new(AtomicBool::new(false));
+    let settled_down = Arc::new(AtomicBool::new(false));
+    let (mut guards, mut lasting) = (JoinSet::new(), JoinSet::new());
+    for which in 0..scene.hosts().count() {
+        let (actor, over) = (4 + which as u64, settled_down.clone());
+        guards.spawn(operator::supervisor(scene.clone(), actor, which, over));
+    }
+    lasting.spawn(operator::operator(scene.clone(), 8, over.clone()));
+    lasting.spawn(operator::operator(scene.clone(), 9, over.clone()));
+    lasting.spawn(operator::fate(scene.clone(), 10, over.clone()));
+    lasting.spawn(actors::keeper(scene.clone(), 11, over.clone()));
+    lasting.spawn(actors::scraper(scene.clone(), 12, over.clone()));
+    lasting.spawn(actors::scraper(scene.clone(), 13, over.clone()));
+    let mut working = JoinSet::new();
+    let batches = actors::batches(&scene.book, &mut random);
+    let share = batches.len().div_ceil(3);
+    for (actor, batches) in (14..).zip(batches.chunks(share)) {
+        working.spawn(actors::client(scene.clone(), actor, batches.to_vec()));
+    }
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    for actor in 20..20 + random.below(3) {
+        working.spawn(actors::backfill(scene.clone(), actor, folder.clone()));
+    }
+    join(&mut working, &mut lasting).await;
+    over.store(true, Ordering::SeqCst);
+    world.set_faults(0);
+    join(&mut lasting, &mut guards).await;
+    settled_down.store(true, Ordering::SeqCst);
+    join(&mut guards, &mut JoinSet::new()).await;
+    settled(&scene, &mut random).await;
+}
+
+/// Waits for all tasks of the first set; what fails in either fails the history.
+async fn join(all: &mut JoinSet<()>, beside: &mut JoinSet<()>) {
+    loop {
+        tokio::select! {
+            biased;
+            done = all.join_next() => match done {
+                Some(done) => fail(done),
+                None => return,
+            },
+            Some(done) = beside.join_next() => fail(done),
+        }
+    }
+}
+
+fn fail(done: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = done {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+/// What must hold once nothing fails any longer.
+async fn settled(scene: &Scene, random: &mut Random) {
+    scene.world.wait(JUDGE, REST).await;
+    for host in scene.hosts() {
+        if host.running().is_none() {
+            host.start().await;
+        }
+        host.clock.step(0);
+    }
+    actors::settle(scene, JUDGE, random).await;
+    let clock = MachineClock::new(scene.world.clone());
+    let judge = scene.judge(clock.clone()).await;
+    for org in 0..ORGS.len() {
+        let mut shown = BTreeSet::new();
+        let running = scene.hosts().filter_map(Host::running).chain([judge.clone()]);
+        for process in running {
+            let floor = scene.book.floor(org);
+            let (now, body) = process.scrape(ORGS[org]).await.unwrap();
+            shown.insert(scene.book.check(org, floor, now, &body));
+        }
+        assert_eq!(shown.len(), 1, "replicas disagree about {}", ORGS[org]);
+    }
+    verified(&judge).await;
+    // Whatever was left over is old by then, also where the clock of its maker was ahead.
+    scene.world.skip(8 * HOUR);
+    let settings = compact::Settings { target_bytes: 128 << 20, grace: Duration::from_secs(3_600) };
+    judge.app.compactor(settings).vacuum().await.unwrap();
+    no_orphans(scene, &judge).await;
+    verified(&judge).await;
+}
+
+async fn verified(judge: &Process) {
+    let store: Arc<dyn ObjectStore> = Arc::new(judge.link.clone());
+    let engine = Arc::new(Engine::new(store).unwrap());
+    let rollup = Arc::new(Rollup::new(engine.clone(), None, 1 << 20, Telemetry::new()));
+    let now = judge.app.now();
+    let report = verify(judge.app.archive(), &engine, &rollup, now, None, |_, _| {}).await.unwrap();
+    assert_eq!(report.differences, Vec::<String>::new());
+}
+
+async fn no_orphans(scene: &Scene, judge: &Process) {
+    let live: BTreeSet<_> =
+        judge.app.archive().current().files().map(|file| file.path_in_archive()).collect();
+    let found = scene.bucket.list(Some(&"events".into()), None).await.unwrap();
+    let found = found.into_iter().map(|object| object.location.to_string());
+    let found: BTreeSet<_> = found.filter(|path| !path.contains("_delta_log")).collect();
+    assert_eq!(found, live, "data files in the bucket, and those that the table names");
+}

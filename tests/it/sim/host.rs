@@ -1,0 +1,179 @@
+//! A machine that runs the program, and starts it again after it died.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokenlake::app::{App, AppError, Form, Receipt, Settings};
+use tokenlake::archive::{FollowSettings, WriterSettings};
+use tokenlake::error::Kind;
+use tokenlake::event::OrgId;
+use tokenlake::exposition::{Collect, Format};
+use tokenlake::ingest::ContentKind;
+use tokenlake::telemetry::Telemetry;
+
+use super::bucket::Bucket;
+use super::counts::Count;
+use super::link::Link;
+use super::world::{MachineClock, World};
+use crate::support::random::Random;
+
+/// What servers answer requests within.
+const DEADLINE: Duration = Duration::from_millis(9_500);
+
+/// A running process.
+#[derive(Debug, Clone)]
+pub struct Process {
+    pub app: Arc<App>,
+    pub link: Link,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Silence {
+    /// The process is away, slow, or says that storage is.
+    Unavailable,
+    /// What it says instead.
+    Error(AppError),
+}
+
+impl Process {
+    /// What a client of this process gets.
+    ///
+    /// # Errors
+    /// The process died, was too slow, or says that storage is away.
+    pub async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<T, AppError>>,
+    ) -> Result<T, Silence> {
+        self.within(DEADLINE, answer).await
+    }
+
+    /// As [`Process::ask`], with a deadline of the caller's.
+    pub async fn within<T>(
+        &self,
+        deadline: Duration,
+        answer: impl Future<Output = Result<T, AppError>>,
+    ) -> Result<T, Silence> {
+        let dead = self.link.dead();
+        tokio::select! {
+            biased;
+            () = dead.cancelled() => Err(Silence::Unavailable),
+            answer = tokio::time::timeout(deadline, answer) => match answer {
+                Err(_) => Err(Silence::Unavailable),
+                Ok(Err(error)) if error.kind() == Kind::Unavailable => Err(Silence::Unavailable),
+                Ok(Err(error)) => Err(Silence::Error(error)),
+                Ok(Ok(answer)) => Ok(answer),
+            },
+        }
+    }
+
+    /// Sends newline-separated JSON.
+    pub async fn send(&self, org: &str, lines: String) -> Result<Receipt, AppError> {
+        let org = OrgId::parse(org).unwrap();
+        let decoded = self.app.decode(&org, ContentKind::Ndjson, None, None, lines.into());
+        self.app.commit(&org, decoded.unwrap()).await
+    }
+
+    /// A scrape, and the time that it is of.
+    pub async fn scrape(&self, org: &str) -> Result<(i64, String), AppError> {
+        let form = Form {
+            collect: Collect::parse(std::iter::empty()).unwrap(),
+            format: Format::Text004,
+            gzip: false,
+        };
+        let now = self.app.now();
+        let body = self.app.scrape(&OrgId::parse(org).unwrap(), form, now).await?;
+        Ok((now, String::from_utf8(body.into()).unwrap()))
+    }
+}
+
+/// One machine.
+#[derive(Debug)]
+pub struct Host {
+    pub clock: Arc<MachineClock>,
+    world: Arc<World>,
+    bucket: Arc<Bucket>,
+    actor: u64,
+    started: AtomicU64,
+    settings: Settings,
+    running: Mutex<Option<Process>>,
+}
+
+impl Host {
+    /// A machine on which nothing runs yet.
+    pub fn new(world: Arc<World>, bucket: Arc<Bucket>, actor: u64, random: &mut Random) -> Self {
+        Self {
+            clock: MachineClock::new(world.clone()),
+            world,
+            bucket,
+            actor,
+            started: AtomicU64::new(0),
+            settings: settings(random),
+            running: Mutex::default(),
+        }
+    }
+
+    /// The process, if one runs.
+    pub fn running(&self) -> Option<Process> {
+        self.running.lock().unwrap().clone()
+    }
+
+    /// Starts the program, however often that takes.
+    pub async fn start(&self) {
+        loop {
+            let nth = self.started.fetch_add(1, Ordering::SeqCst);
+            let link = Link::new(self.bucket.clone(), self.world.clone(), self.actor, nth);
+            match open(&link, self.clock.clone(), self.settings.clone()).await {
+                Ok(process) => {
+                    *self.running.lock().unwrap() = Some(process);
+                    return;
+                }
+                Err(error) => assert_eq!(error.kind(), Kind::Unavailable, "opening: {error}"),
+            }
+            self.world.wait(self.actor, Duration::from_millis(500)).await;
+        }
+    }
+
+    /// The process dies, if one runs.
+    pub fn crash(&self) {
+        if let Some(process) = self.running.lock().unwrap().take() {
+            process.link.kill();
+            self.world.counts.add(Count::Crashes, 1);
+        }
+    }
+}
+
+/// Opens the archive over a link.
+pub async fn open(
+    link: &Link,
+    clock: Arc<MachineClock>,
+    settings: Settings,
+) -> Result<Process, AppError> {
+    let app = App::open(Arc::new(link.clone()), clock, Telemetry::new(), settings).await?;
+    Ok(Process { app: Arc::new(app), link: link.clone() })
+}
+
+/// Settings that servers may have.
+pub fn settings(random: &mut Random) -> Settings {
+    let mut one = |of: &[u64]| of[usize::try_from(random.below(of.len() as u64)).unwrap()];
+    let writer = WriterSettings {
+        commit_interval: Duration::from_millis(one(&[0, 0, 1_000])),
+        dedupe_bytes_max: usize::try_from(one(&[0, 4 << 10, 64 << 20])).unwrap(),
+        checkpoint_every: one(&[3, 10, 500]),
+        ..WriterSettings::default()
+    };
+    let cache_bytes_max = usize::try_from(one(&[0, 256 << 10, 64 << 20])).unwrap();
+    let interval = one(&[0, 2_000, 5_000]);
+    Settings {
+        body_bytes_max: 1 << 20,
+        follow: FollowSettings {
+            interval: (interval > 0).then_some(Duration::from_millis(interval)),
+            probe: None,
+        },
+        checkpoint_work_max: [None, Some(1), Some(1 << 20)]
+            [usize::try_from(one(&[0, 1, 2])).unwrap()],
+        ..Settings::of_command(writer, cache_bytes_max)
+    }
+}
