@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub use self::bodies::Form;
 
 use self::bodies::Bodies;
-use crate::access::{AccessError, AccessKeys, Caller};
+use crate::access::{AccessError, AccessKeys, Caller, JwtSettings, Jwts};
 use crate::archive::{
     Archive, ArchiveError, FollowSettings, Snapshot, TotalsStore, WriterSettings, date_of,
 };
@@ -58,6 +58,8 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// How queries are run; `None` where other processes cannot read the archive.
     pub worker: Option<WorkerSettings>,
+    /// Which JWTs are taken beside access keys; none by default.
+    pub jwt: JwtSettings,
 }
 
 impl Settings {
@@ -74,6 +76,7 @@ impl Settings {
             compact: None,
             body_bytes_max: 0,
             worker: None,
+            jwt: JwtSettings::default(),
         }
     }
 }
@@ -137,6 +140,7 @@ pub struct App {
     rollup: Arc<Rollup>,
     bodies: Arc<Bodies>,
     keys: AccessKeys,
+    jwts: Option<Jwts>,
     workers: Option<Workers>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
@@ -150,7 +154,7 @@ impl App {
     /// Opens the archive whose root `store` is.
     ///
     /// # Errors
-    /// As [`Archive::open`].
+    /// As [`Archive::open`] and [`Jwts::open`].
     pub async fn open(
         store: Arc<dyn object_store::ObjectStore>,
         clock: Arc<dyn Clock>,
@@ -175,6 +179,8 @@ impl App {
         )
         .await?;
         let archive = Arc::new(archive);
+        let jwts = Jwts::open(&settings.jwt, clock.clone(), &telemetry).await;
+        let jwts = jwts.map_err(AccessError::Jwt)?;
         let keys = AccessKeys::watched(archive.records().clone(), clock.clone());
         let claimed = Mutex::default();
         let workers = settings.worker.clone();
@@ -184,6 +190,7 @@ impl App {
             rollup,
             bodies,
             keys,
+            jwts,
             workers,
             clock,
             telemetry,
@@ -220,7 +227,10 @@ impl App {
     /// # Errors
     /// Unauthenticated, or what kept the key's record from being read.
     pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AppError> {
-        Ok(self.keys.authenticate(token).await?)
+        match &self.jwts {
+            Some(jwts) if Jwts::is_jwt(token) => Ok(Arc::new(jwts.authenticate(token).await?)),
+            _ => Ok(self.keys.authenticate(token).await?),
+        }
     }
 
     /// The body of a scrape.

@@ -222,6 +222,14 @@ group! {
     }
 }
 
+group! {
+    /// Who may do what.
+    AccessTelemetry {
+        jwt_key_changes: Count = "jwt_key_changes", "Times that new keys of JWTs were read";
+        jwt_key_failures: Count = "jwt_key_failures", "Times that the keys of JWTs could not be read";
+    }
+}
+
 /// Every meter, by the part of tokenlake that moves it.
 #[derive(Debug)]
 pub struct Meters {
@@ -239,6 +247,8 @@ pub struct Meters {
     pub maintain: MaintainTelemetry,
     /// Retention.
     pub expiry: ExpiryTelemetry,
+    /// Who may do what.
+    pub access: AccessTelemetry,
     registry: Registry,
 }
 
@@ -260,6 +270,7 @@ impl Telemetry {
             sql: SqlTelemetry::register(&mut registry),
             maintain: MaintainTelemetry::register(&mut registry),
             expiry: ExpiryTelemetry::register(&mut registry),
+            access: AccessTelemetry::register(&mut registry),
             registry,
         }))
     }
@@ -315,7 +326,8 @@ mod tests {
             sql_queries_turned_away counter, sql_workers counter, rewrites counter, \
             rewritten_files counter, rewritten_bytes counter, rewrites_given_up counter, \
             rewrite_failures counter, vacuumed_files counter, expiries counter, \
-            events_expired counter, expiry_failures counter";
+            events_expired counter, expiry_failures counter, jwt_key_changes counter, \
+            jwt_key_failures counter";
         assert_eq!(families.join(", "), expected);
         assert!(text.ends_with("# EOF\n"));
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::generate::MODELS_MAX;
+use super::jwt::JwtArgs;
 use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
 use crate::archive::{ArchiveLocation, GRACE_MAX, GRACE_MIN};
@@ -164,6 +165,10 @@ pub struct ServeArgs {
     /// How many such queries run at a time; more wait a little, and then are refused.
     #[arg(long, env = "TOKENLAKE_SQL_CONCURRENCY", value_name = "N", default_value = "4", value_parser = value_parser!(u16).range(1..=1_024))]
     pub sql_concurrency: u16,
+
+    /// JWTs beside access keys.
+    #[command(flatten)]
+    pub jwt: JwtArgs,
 }
 
 /// How to compact.

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod expire;
 mod generate;
+mod jwt;
 mod key;
 mod logging;
 mod open;

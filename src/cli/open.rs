@@ -107,6 +107,7 @@ pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings
         compact: compaction(args),
         body_bytes_max: bytes(args.max_body),
         worker: workers(location, args),
+        jwt: args.jwt.settings(),
     }
 }
 
