@@ -4,6 +4,7 @@ mod access;
 mod cloudevents;
 mod coding;
 mod forms;
+mod jwt;
 mod rows;
 mod scrape;
 mod sql;

@@ -44,8 +44,6 @@ struct State {
     keys: Option<Keys>,
     /// Of the text that they were read from.
     digest: Digest,
-    /// What the last read has failed of.
-    failure: Option<JwtError>,
     /// How many reads there were.
     reads: u64,
     /// When the last one ended, by the clock that counts sleep.
@@ -85,16 +83,15 @@ impl KeySource {
     ) -> Result<Self, JwtError> {
         let (state, wanted) = (watch::Sender::new(State::default()), Notify::new());
         let shared = Shared { origin, interval, spacing, clock, telemetry, state, wanted };
-        let first = shared.read().await;
-        match (&shared.origin, first) {
-            (Origin::Url(_), _) => {}
+        let failure = match (&shared.origin, shared.read().await) {
             (Origin::Jwks(path), Ok(())) if shared.is_empty() => {
                 return Err(in_file(path, JwtError::NoUsableKey));
             }
-            (Origin::Secret(_) | Origin::Jwks(_), first) => first?,
-        }
+            (Origin::Url(_), Err(error)) => Some(error),
+            (_, first) => first.map(|()| None)?,
+        };
         let shared = Arc::new(shared);
-        let task = tokio::spawn(keep(shared.clone()));
+        let task = tokio::spawn(keep(shared.clone(), failure));
         Ok(Self { shared, _task: AbortOnDropHandle::new(task) })
     }
 
@@ -123,7 +120,9 @@ impl KeySource {
     }
 }
 
-async fn keep(shared: Arc<Shared>) {
+/// Reads again and again; `failure` is what the last read failed of.
+async fn keep(shared: Arc<Shared>, mut failure: Option<JwtError>) {
+    tell(None, failure.as_ref());
     loop {
         let known = shared.state.borrow().keys.is_some();
         let pause = if known { shared.interval } else { shared.interval.min(RETRY) };
@@ -140,8 +139,16 @@ async fn keep(shared: Arc<Shared>) {
             () = tokio::time::sleep(pause) => {}
             () = wanted => {}
         }
-        // It says by itself what fails.
-        let _ = shared.read().await;
+        let before = failure;
+        failure = shared.read().await.err();
+        tell(before.as_ref(), failure.as_ref());
+    }
+}
+
+/// Files are read every other second: what stays as it is, is told once.
+fn tell(before: Option<&JwtError>, failure: Option<&JwtError>) {
+    if let Some(error) = failure.filter(|error| before != Some(error)) {
+        tracing::warn!(%error, "the keys of JWTs cannot be read; those known stay in use");
     }
 }
 
@@ -157,32 +164,27 @@ impl Shared {
 
     /// Reads the keys once.
     async fn read(&self) -> Result<(), JwtError> {
-        let (changed, failure) = match self.load().await {
-            Ok(changed) => (changed, None),
-            Err(error) => (None, Some(error)),
+        let (changed, read) = match self.load().await {
+            Ok(changed) => (changed, Ok(())),
+            Err(error) => (None, Err(error)),
         };
+        if read.is_err() {
+            self.telemetry.access.jwt_key_failures.inc();
+        }
         if let Some((_, keys)) = &changed {
             self.telemetry.access.jwt_key_changes.inc();
             if keys.is_empty() {
                 tracing::warn!("there is no usable key in the JWKS: none of its JWTs is taken");
             }
         }
-        if let Some(error) = &failure {
-            self.telemetry.access.jwt_key_failures.inc();
-            // Files are read every other second: what stays as it is, is told once.
-            if self.state.borrow().failure.as_ref() != Some(error) {
-                tracing::warn!(%error, "the keys of JWTs cannot be read; those known stay in use");
-            }
-        }
         self.state.send_modify(|state| {
             state.reads += 1;
             state.at = self.clock.elapsed();
-            state.failure.clone_from(&failure);
             if let Some((digest, keys)) = changed {
                 (state.digest, state.keys) = (digest, Some(Arc::new(keys)));
             }
         });
-        failure.map_or(Ok(()), Err)
+        read
     }
 
     /// What is there now, if it is not what is known.
