@@ -84,11 +84,11 @@ impl KeySource {
         let (state, wanted) = (watch::Sender::new(State::default()), Notify::new());
         let shared = Shared { origin, interval, spacing, clock, telemetry, state, wanted };
         let failure = match (&shared.origin, shared.read().await) {
-            (Origin::Jwks(path), Ok(())) if shared.is_empty() => {
+            (Origin::Jwks(path), Ok(_)) if shared.is_empty() => {
                 return Err(in_file(path, JwtError::NoUsableKey));
             }
             (Origin::Url(_), Err(error)) => Some(error),
-            (_, first) => first.map(|()| None)?,
+            (_, first) => first.map(|_| None)?,
         };
         let shared = Arc::new(shared);
         let task = tokio::spawn(keep(shared.clone(), failure));
@@ -139,8 +139,12 @@ async fn keep(shared: Arc<Shared>, mut failure: Option<JwtError>) {
             () = tokio::time::sleep(pause) => {}
             () = wanted => {}
         }
+        let read = shared.read().await;
+        if read == Ok(true) && shared.is_empty() {
+            tracing::warn!("there is no usable key in the JWKS any more: no JWT of it is taken");
+        }
         let before = failure;
-        failure = shared.read().await.err();
+        failure = read.err();
         tell(before.as_ref(), failure.as_ref());
     }
 }
@@ -162,20 +166,18 @@ impl Shared {
         self.state.borrow().keys.as_ref().is_none_or(|keys| keys.is_empty())
     }
 
-    /// Reads the keys once.
-    async fn read(&self) -> Result<(), JwtError> {
+    /// Reads the keys once; true if they are others than before.
+    async fn read(&self) -> Result<bool, JwtError> {
         let (changed, read) = match self.load().await {
             Ok(changed) => (changed, Ok(())),
             Err(error) => (None, Err(error)),
         };
+        let is_changed = changed.is_some();
+        if is_changed {
+            self.telemetry.access.jwt_key_changes.inc();
+        }
         if read.is_err() {
             self.telemetry.access.jwt_key_failures.inc();
-        }
-        if let Some((_, keys)) = &changed {
-            self.telemetry.access.jwt_key_changes.inc();
-            if keys.is_empty() {
-                tracing::warn!("there is no usable key in the JWKS: none of its JWTs is taken");
-            }
         }
         self.state.send_modify(|state| {
             state.reads += 1;
@@ -184,7 +186,7 @@ impl Shared {
                 (state.digest, state.keys) = (digest, Some(Arc::new(keys)));
             }
         });
-        read
+        read.map(|()| is_changed)
     }
 
     /// What is there now, if it is not what is known.
