@@ -148,6 +148,16 @@ macro_rules! group {
 }
 
 group! {
+    /// Connections of clients.
+    ConnectionTelemetry {
+        open: Level = "connections", "Connections of clients that are open";
+        refused: Count = "connections_refused", "Connections closed at once because all that there may be were busy";
+        dismissed: Count = "connections_dismissed", "Connections closed while they waited for a request, to make room";
+        timed_out: Count = "connections_timed_out", "Connections closed because their client took too long";
+    }
+}
+
+group! {
     /// The table's log and what stands in it.
     ArchiveTelemetry {
         refreshes: Timing = "refresh_duration_seconds", "Looks at the log for new commits";
@@ -227,6 +237,8 @@ group! {
 pub struct Meters {
     /// Answered HTTP requests.
     pub http: HttpTelemetry,
+    /// Connections of clients.
+    pub connections: ConnectionTelemetry,
     /// The table's log and what stands in it.
     pub archive: ArchiveTelemetry,
     /// Events on their way in.
@@ -254,6 +266,7 @@ impl Telemetry {
         registry.register("build", "The binary that runs", build);
         Self(Arc::new(Meters {
             http: HttpTelemetry::register(&mut registry),
+            connections: ConnectionTelemetry::register(&mut registry),
             archive: ArchiveTelemetry::register(&mut registry),
             ingest: IngestTelemetry::register(&mut registry),
             rollup: RollupTelemetry::register(&mut registry),
@@ -302,7 +315,8 @@ mod tests {
         let families: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE tokenlake_")).collect();
         let expected = "build info, http_requests counter, http_request_duration_seconds histogram, \
-            refresh_duration_seconds histogram, commits counter, commit_duration_seconds histogram, \
+            connections gauge, connections_refused counter, connections_dismissed counter, \
+            connections_timed_out counter, refresh_duration_seconds histogram, commits counter, commit_duration_seconds histogram, \
             commit_conflicts counter, archive_version gauge, archive_live_files gauge, \
             checkpoints counter, checkpoint_failures counter, events_accepted counter, \
             events_duplicate counter, events_rejected counter, attributes_dropped counter, \

@@ -25,6 +25,8 @@ const COMPACT_INTERVAL_MIN: Duration = Duration::from_secs(1);
 const COMPACT_INTERVAL_MAX: Duration = Duration::from_secs(86_400);
 const TARGET_SIZE_MIN: u64 = 1 << 20;
 const TARGET_SIZE_MAX: u64 = 1 << 30;
+/// Of connections, requests or series.
+const COUNT_MAX: usize = 1_000_000;
 const SQL_TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
 /// Exact, scoped, instant LLM usage metrics for Prometheus, from Parquet in object storage.
@@ -119,6 +121,11 @@ pub struct ServeArgs {
     /// The largest request body, also after decompression.
     #[arg(long, env = "TOKENLAKE_MAX_BODY", value_name = "SIZE", default_value = "32MiB", value_parser = parse_bytes)]
     pub max_body: u64,
+
+    /// How many connections there may be. Where one more comes, the one goes that has waited
+    /// longest for a request; if a request is under way on each, the new one is refused.
+    #[arg(long, env = "TOKENLAKE_MAX_CONNECTIONS", value_name = "N", default_value = "1024", value_parser = parse_count)]
+    pub max_connections: usize,
 
     /// How old a scrape's view may be. 0s shows every event acknowledged before the scrape.
     #[arg(long, env = "TOKENLAKE_MAX_STALENESS", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
@@ -436,6 +443,11 @@ fn parse_sql_timeout(text: &str) -> Result<Duration, String> {
     let timeout = parse_duration(text)?;
     let fits = (SQL_TIMEOUT_MIN..=SQL_TIMEOUT_MAX).contains(&timeout);
     if fits { Ok(timeout) } else { Err("not from 100ms to 1d".to_owned()) }
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
+    count.ok_or_else(|| format!("not a number from 1 to {COUNT_MAX}"))
 }
 
 fn parse_models(text: &str) -> Result<usize, String> {

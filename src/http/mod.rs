@@ -3,6 +3,7 @@
 mod accept;
 mod admin;
 mod body;
+mod connections;
 mod error;
 mod events;
 mod health;
@@ -24,6 +25,7 @@ use tokio::sync::Semaphore;
 use crate::app::App;
 
 pub use self::admin::router as admin_router;
+pub use self::connections::{ConnectionLimits, serve};
 
 use self::last_good::LastGood;
 
