@@ -127,6 +127,16 @@ pub struct ServeArgs {
     #[arg(long, env = "TOKENLAKE_MAX_CONNECTIONS", value_name = "N", default_value = "1024", value_parser = parse_count)]
     pub max_connections: usize,
 
+    /// How many requests of an organisation may be under way: so many that bring events, as many
+    /// scrapes, and as many queries. More are answered with 503.
+    #[arg(long, env = "TOKENLAKE_MAX_REQUESTS_PER_ORG", value_name = "N", default_value = "256", value_parser = parse_count)]
+    pub max_requests_per_org: usize,
+
+    /// How many series (provider and model) an organisation may have. An event of one more is stored
+    /// with the model "other", and its own among its attributes.
+    #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]
+    pub max_series: usize,
+
     /// How old a scrape's view may be. 0s shows every event acknowledged before the scrape.
     #[arg(long, env = "TOKENLAKE_MAX_STALENESS", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
     pub max_staleness: Duration,
@@ -252,6 +262,10 @@ pub struct BackfillArgs {
     /// Keep rejected rows in this file, as NDJSON: file, line, error, row.
     #[arg(long, env = "TOKENLAKE_REJECTS", value_name = "FILE")]
     pub rejects: Option<PathBuf>,
+
+    /// How many series (provider and model) an organisation may have, as in serve.
+    #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]
+    pub max_series: usize,
 
     /// Memory for rows that wait and for known ids; the process takes some more. Less makes more
     /// and smaller files.
