@@ -27,7 +27,7 @@ use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
-use crate::rollup::{Rollup, Turn, UsageView};
+use crate::rollup::{Admitted, Capped, Rollup, SeriesCap, Turn, UsageView};
 use crate::sql::{Engine, Form as SqlForm, SqlError, sql_version};
 use crate::telemetry::Telemetry;
 use crate::worker::{Question, Reply, WorkerError, WorkerSettings, Workers};
@@ -54,8 +54,12 @@ pub struct Settings {
     pub checkpoint_work_max: Option<u64>,
     /// How the table is compacted in the background, and how often; `None` for never.
     pub compact: Option<(compact::Settings, Duration)>,
+    /// How many series an organisation may have, besides one for each provider; `None` for any.
+    pub series_max: Option<usize>,
     /// A request body, also after decompression.
     pub body_bytes_max: usize,
+    /// How many requests of one kind an organisation may have under way.
+    pub requests_per_org_max: usize,
     /// How queries are run; `None` where other processes cannot read the archive.
     pub worker: Option<WorkerSettings>,
     /// Which JWTs are taken beside access keys; none by default.
@@ -74,7 +78,9 @@ impl Settings {
             cache_bytes_max,
             checkpoint_work_max: None,
             compact: None,
+            series_max: None,
             body_bytes_max: 0,
+            requests_per_org_max: 0,
             worker: None,
             jwt: JwtSettings::default(),
         }
@@ -139,6 +145,7 @@ pub struct App {
     archive: Arc<Archive>,
     rollup: Arc<Rollup>,
     bodies: Arc<Bodies>,
+    series: Option<Arc<SeriesCap>>,
     keys: AccessKeys,
     jwts: Option<Jwts>,
     workers: Option<Workers>,
@@ -185,10 +192,13 @@ impl App {
         let claimed = Mutex::default();
         let workers = settings.worker.clone();
         let workers = workers.map(|settings| Workers::new(settings, telemetry.clone()));
+        let cap = |max| Arc::new(SeriesCap::new(rollup.clone(), max, telemetry.clone()));
+        let series = settings.series_max.map(cap);
         let mut app = Self {
             archive,
             rollup,
             bodies,
+            series,
             keys,
             jwts,
             workers,
@@ -328,10 +338,25 @@ impl App {
             return Ok(Receipt { accepted: 0, duplicates: 0, rejected });
         }
         self.claim(org_id).await?;
+        let Capped { batch, admitted } = Box::pin(self.capped(batch)).await?;
         let outcome = self.archive.submit(batch).await?;
+        drop(admitted);
         rejected.extend(outcome.rejected);
         rejected.sort_by_key(|rejection| rejection.index);
         Ok(Receipt { accepted: outcome.accepted, duplicates: outcome.duplicates, rejected })
+    }
+
+    /// The events as they may be stored: not of more series than an organisation may have.
+    async fn capped(&self, batch: EventBatch) -> Result<Capped, AppError> {
+        match &self.series {
+            None => Ok(Capped { batch, admitted: Admitted::default() }),
+            Some(series) => Ok(series.apply(batch, &self.archive, self.clock.now()).await?),
+        }
+    }
+
+    /// What keeps organisations from having too many series, if anything does.
+    pub fn series_cap(&self) -> Option<Arc<SeriesCap>> {
+        self.series.clone()
     }
 
     /// Makes sure that the archive answers.

@@ -31,7 +31,9 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
         cache_bytes_max: 128 << 20,
         checkpoint_work_max: Some(128),
         compact: None,
+        series_max: Some(10_000),
         body_bytes_max: 32 << 20,
+        requests_per_org_max: 1_024,
         worker: None,
     };
     let app =

@@ -19,6 +19,9 @@ use crate::telemetry::Telemetry;
 /// Requests under way at a stop have deadlines below this.
 const STOP_WAIT: Duration = Duration::from_secs(20);
 
+/// Those who look at telemetry are few.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+
 /// Opens the archive and serves it until a signal comes.
 pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
     let listener = listen(&args).await?;
@@ -73,19 +76,18 @@ pub(super) async fn serve(
             })?;
             print_note(&format!("telemetry on http://{}/metrics", admin.local_addr()?));
             let routes = http::admin_router(app.telemetry().clone());
-            let stop = stop.clone().cancelled_owned();
-            Some(tokio::spawn(
-                axum::serve(admin, routes).with_graceful_shutdown(stop).into_future(),
-            ))
+            let limits = http::ConnectionLimits::of(ADMIN_CONNECTIONS_MAX);
+            // Not counted with those of clients.
+            Some(tokio::spawn(http::serve(admin, routes, limits, Telemetry::new(), stop.clone())))
         }
     };
     let retention = args.expire_older_than;
     let expiry = retention.map(|retention| expire::scheduled(app.clone(), archive, retention));
     let address = listener.local_addr()?;
     let routes = http::router(app.clone());
-    let server =
-        axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let server = tokio::spawn(server.into_future());
+    let limits = http::ConnectionLimits::of(args.max_connections);
+    let (telemetry, ended) = (app.telemetry().clone(), stop.clone());
+    let server = tokio::spawn(http::serve(listener, routes, limits, telemetry, ended));
     // Who reads this line may stop the server at once.
     let stopped = stop_signal()?;
     print_note(&format!("listening on http://{address}"));

@@ -3,6 +3,7 @@
 mod access;
 mod cloudevents;
 mod coding;
+mod connections;
 mod forms;
 mod jwt;
 mod rows;
