@@ -153,6 +153,7 @@ group! {
         open: Level = "connections", "Connections of clients that are open";
         refused: Count = "connections_refused", "Connections closed at once because all that there may be were busy";
         dismissed: Count = "connections_dismissed", "Connections closed while they waited for a request, to make room";
+        tls_failed: Count = "connections_tls_failed", "Connections whose TLS handshake failed";
         timed_out: Count = "connections_timed_out", "Connections closed because their client took too long";
     }
 }
@@ -341,7 +342,7 @@ mod tests {
             text.lines().filter_map(|line| line.strip_prefix("# TYPE tokenlake_")).collect();
         let expected = "build info, http_requests counter, http_request_duration_seconds histogram, \
             connections gauge, connections_refused counter, connections_dismissed counter, \
-            connections_timed_out counter, requests_turned_away counter, \
+            connections_tls_failed counter, connections_timed_out counter, requests_turned_away counter, \
             requests_without_memory counter, request_bodies_slow counter, \
             request_reserved_bytes gauge, refresh_duration_seconds histogram, commits counter, commit_duration_seconds histogram, \
             commit_conflicts counter, archive_version gauge, archive_live_files gauge, \

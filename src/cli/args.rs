@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::generate::MODELS_MAX;
 use super::jwt::JwtArgs;
+use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
 use crate::archive::{ArchiveLocation, GRACE_MAX, GRACE_MIN};
@@ -186,6 +187,10 @@ pub struct ServeArgs {
     /// JWTs beside access keys.
     #[command(flatten)]
     pub jwt: JwtArgs,
+
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
 }
 
 /// How to compact.

@@ -13,6 +13,7 @@ mod logging;
 mod open;
 mod serve;
 mod sql;
+mod tls;
 pub mod units;
 mod verify;
 

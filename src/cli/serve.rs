@@ -13,7 +13,7 @@ use super::args::ServeArgs;
 use super::{expire, open, print_note};
 use crate::app::App;
 use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
-use crate::http;
+use crate::http::{self, Listener};
 use crate::telemetry::Telemetry;
 
 /// Requests under way at a stop have deadlines below this.
@@ -29,10 +29,12 @@ pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::R
     serve(archive, app, listener, &args).await
 }
 
-/// Takes the address, so that a wrong one fails before anything is opened.
-pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(args.listen).await;
-    listener.with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))
+/// Takes the address and the certificate, so that wrong ones fail before anything is opened.
+pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<Listener> {
+    let tcp = TcpListener::bind(args.listen).await;
+    let tcp =
+        tcp.with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
+    Ok(Listener::new(tcp, args.tls.open()?))
 }
 
 /// Opens the archive.
@@ -63,7 +65,7 @@ async fn refuse_unfit(check: &StoreCheck) -> anyhow::Result<()> {
 pub(super) async fn serve(
     archive: &ArchiveLocation,
     app: Arc<App>,
-    listener: TcpListener,
+    listener: Listener,
     args: &ServeArgs,
 ) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
@@ -77,20 +79,21 @@ pub(super) async fn serve(
             print_note(&format!("telemetry on http://{}/metrics", admin.local_addr()?));
             let routes = http::admin_router(app.telemetry().clone());
             let limits = http::ConnectionLimits::of(ADMIN_CONNECTIONS_MAX);
+            let admin = Listener::new(admin, None);
             // Not counted with those of clients.
             Some(tokio::spawn(http::serve(admin, routes, limits, Telemetry::new(), stop.clone())))
         }
     };
     let retention = args.expire_older_than;
     let expiry = retention.map(|retention| expire::scheduled(app.clone(), archive, retention));
-    let address = listener.local_addr()?;
+    let url = listener.url()?;
     let routes = http::router(app.clone());
     let limits = http::ConnectionLimits::of(args.max_connections);
     let (telemetry, ended) = (app.telemetry().clone(), stop.clone());
     let server = tokio::spawn(http::serve(listener, routes, limits, telemetry, ended));
     // Who reads this line may stop the server at once.
     let stopped = stop_signal()?;
-    print_note(&format!("listening on http://{address}"));
+    print_note(&format!("listening on {url}"));
     let sound = tokio::select! {
         () = stopped => true,
         () = app.archive().ended() => false,

@@ -9,6 +9,7 @@ mod waiting;
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,24 +19,32 @@ use axum::extract::Request;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::pace::Paced;
 use self::waiting::{Pulse, UnderWay, Waiting};
+use super::listener::Listener;
+use super::tls::{HTTP_2, Tls};
 use crate::telemetry::Telemetry;
 
 /// How long one that was asked to make room may take for it.
 const ROOM_WAIT: Duration = Duration::from_millis(250);
 /// What the system is short of when it accepts nothing, it may have again then.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Requests that one HTTP/2 connection may have under way at a time.
+const STREAMS_MAX: u32 = 100;
+/// A JWT is the longest header by far.
+const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// To whom there is no room to say more.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\
     connection: close\r\n\r\n";
@@ -70,21 +79,22 @@ impl ConnectionLimits {
 /// Answers what comes to `listener` until `stop`; then no connection is taken any more, and those
 /// that are there end with the request that is under way.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     routes: Router,
     limits: ConnectionLimits,
     telemetry: Telemetry,
     stop: CancellationToken,
 ) {
-    let connections = Arc::new(Connections::new(routes, limits, telemetry, stop));
+    let Listener { tcp, tls } = listener;
+    let connections = Arc::new(Connections::new(routes, tls, limits, telemetry, stop));
     let tasks = TaskTracker::new();
-    while let Some(stream) = connections.accept(&listener).await {
+    while let Some(stream) = connections.accept(&tcp).await {
         match connections.place().await {
             Some(place) => drop(tasks.spawn(connections.clone().run(stream, place))),
             None => connections.refuse(stream),
         }
     }
-    drop(listener);
+    drop(tcp);
     tasks.close();
     tasks.wait().await;
 }
@@ -93,6 +103,7 @@ pub async fn serve(
 #[derive(Debug)]
 struct Connections {
     routes: TowerToHyperService<Router>,
+    tls: Option<Tls>,
     limits: ConnectionLimits,
     places: Arc<Semaphore>,
     waiting: Arc<Waiting>,
@@ -103,6 +114,7 @@ struct Connections {
 impl Connections {
     fn new(
         routes: Router,
+        tls: Option<Tls>,
         limits: ConnectionLimits,
         telemetry: Telemetry,
         stop: CancellationToken,
@@ -110,7 +122,7 @@ impl Connections {
         let places = limits.connections_max.clamp(1, Semaphore::MAX_PERMITS);
         let (places, waiting) = (Arc::new(Semaphore::new(places)), Arc::default());
         let routes = TowerToHyperService::new(routes);
-        Self { routes, limits, places, waiting, telemetry, stop }
+        Self { routes, tls, limits, places, waiting, telemetry, stop }
     }
 
     /// The next connection; `None` at the stop.
@@ -142,12 +154,16 @@ impl Connections {
         }
         self.telemetry.connections.dismissed.inc();
         let place = self.places.clone().acquire_owned();
-        tokio::time::timeout(ROOM_WAIT, place).await.ok()?.ok()
+        timeout(ROOM_WAIT, place).await.ok()?.ok()
     }
 
-    /// Says no without waiting for anything: a new connection takes so few bytes at once.
+    /// Says no without waiting for anything: a new connection takes so few bytes at once. There is
+    /// no way to say it in TLS before a handshake.
     fn refuse(&self, stream: TcpStream) {
         self.telemetry.connections.refused.inc();
+        if self.tls.is_some() {
+            return;
+        }
         let said = stream.into_std().and_then(|stream| io::Write::write(&mut &stream, FULL));
         if let Err(error) = said {
             tracing::debug!(%error, "a refused connection was not told why");
@@ -155,12 +171,56 @@ impl Connections {
     }
 
     /// Answers the requests of one connection, to its end.
-    async fn run<S>(self: Arc<Self>, stream: S, place: OwnedSemaphorePermit)
+    async fn run(self: Arc<Self>, stream: TcpStream, place: OwnedSemaphorePermit) {
+        self.telemetry.connections.open.add(1);
+        let pulse = Pulse::new(self.waiting.clone());
+        match &self.tls {
+            None => self.http1(stream, &pulse).await,
+            Some(tls) => match self.shake_hands(tls, stream, &pulse).await {
+                None => {}
+                Some(stream) if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) => {
+                    self.http2(stream, &pulse).await;
+                }
+                Some(stream) => self.http1(stream, &pulse).await,
+            },
+        }
+        self.telemetry.connections.open.sub(1);
+        drop(place);
+    }
+
+    /// Makes TLS of a connection, in the time that the head of its first request has, unless its
+    /// place is needed.
+    async fn shake_hands(
+        &self,
+        tls: &Tls,
+        stream: TcpStream,
+        pulse: &Pulse,
+    ) -> Option<TlsStream<TcpStream>> {
+        // What is sent in several small pieces must not wait for the peer to confirm each.
+        let hands = async {
+            stream.set_nodelay(true)?;
+            tls.acceptor().accept(stream).await
+        };
+        let shaken = tokio::select! {
+            shaken = timeout(self.limits.head_wait, hands) => shaken,
+            () = pulse.dismissed() => return None,
+            () = self.stop.cancelled() => return None,
+        };
+        match shaken {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => {
+                self.telemetry.connections.tls_failed.inc();
+                tracing::debug!(%error, "a TLS handshake failed");
+            }
+            Err(_) => self.telemetry.connections.timed_out.inc(),
+        }
+        None
+    }
+
+    async fn http1<S>(&self, stream: S, pulse: &Arc<Pulse>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.telemetry.connections.open.add(1);
-        let pulse = Pulse::new(self.waiting.clone());
         let stream = Paced::new(stream, pulse.clone(), self.limits, self.telemetry.clone());
         let requests = service_fn(|request| answer(&self.routes, pulse.begin(), request));
         let mut builder = http1::Builder::new();
@@ -168,6 +228,36 @@ impl Connections {
         let head_wait = self.limits.idle_wait + self.limits.head_wait;
         builder.timer(TokioTimer::new()).header_read_timeout(head_wait);
         let connection = builder.serve_connection(TokioIo::new(stream), requests);
+        self.drive(connection, http1::Connection::graceful_shutdown, pulse).await;
+    }
+
+    async fn http2<S>(self: &Arc<Self>, stream: S, pulse: &Arc<Pulse>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Between two requests there are frames of the connection's own, which begin no head.
+        let limits = ConnectionLimits { head_wait: self.limits.idle_wait, ..self.limits };
+        let stream = Paced::new(stream, pulse.clone(), limits, self.telemetry.clone());
+        // Each request is a task of its own.
+        let (connections, began) = (self.clone(), pulse.clone());
+        let requests = service_fn(move |request| {
+            let (connections, under_way) = (connections.clone(), began.begin());
+            async move { answer(&connections.routes, under_way, request).await }
+        });
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(HEAD_BYTES_MAX);
+        let connection = builder.serve_connection(TokioIo::new(stream), requests);
+        self.drive(connection, http2::Connection::graceful_shutdown, pulse).await;
+    }
+
+    /// Lets a connection go on until it ends, or is to end with what is under way.
+    async fn drive<C>(&self, connection: C, end: fn(Pin<&mut C>), pulse: &Pulse)
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
         let mut connection = std::pin::pin!(connection);
         let mut stop = std::pin::pin!(self.stop.cancelled());
         let mut dismissed = std::pin::pin!(pulse.dismissed());
@@ -184,11 +274,9 @@ impl Connections {
                 // A request may have begun in the same moment; it is answered.
                 () = &mut dismissed, if !ending => if pulse.is_waiting() { break },
             }
-            connection.as_mut().graceful_shutdown();
+            end(connection.as_mut());
             ending = true;
         }
-        self.telemetry.connections.open.sub(1);
-        drop(place);
     }
 }
 

@@ -8,11 +8,13 @@ mod error;
 mod events;
 mod health;
 mod last_good;
+mod listener;
 mod metrics;
 mod observe;
 mod request;
 mod shares;
 mod sql;
+mod tls;
 
 use std::sync::Arc;
 
@@ -27,6 +29,8 @@ use crate::app::App;
 
 pub use self::admin::router as admin_router;
 pub use self::connections::{ConnectionLimits, serve};
+pub use self::listener::Listener;
+pub use self::tls::{Tls, TlsError, TlsFiles};
 
 use self::last_good::LastGood;
 use self::shares::{Memory, Turns};

@@ -9,6 +9,7 @@ mod jwt;
 mod rows;
 mod scrape;
 mod sql;
+mod tls;
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};

@@ -2,17 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::small_file::ReadError;
+
 /// A failure to read keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
     /// A file cannot be read.
-    #[error("cannot read {path}: {reason}", path = .path.display())]
-    File {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    File(#[from] ReadError),
     /// What a file holds is not what it should be.
     #[error("{path}: {error}", path = .path.display())]
     In {

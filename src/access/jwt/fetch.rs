@@ -10,10 +10,10 @@ use reqwest::{Certificate, Client, StatusCode, redirect};
 use url::Url;
 
 use super::JwtError;
-use super::source::read_file;
+use crate::small_file;
 
 /// The largest set of keys.
-pub(super) const BYTES_MAX: usize = 512 * 1024;
+const BYTES_MAX: usize = 512 * 1024;
 const CONNECT_WAIT: Duration = Duration::from_secs(2);
 /// For all of it.
 const WAIT: Duration = Duration::from_secs(5);
@@ -105,7 +105,8 @@ impl Fetcher {
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, JwtError> {
     let none = || JwtError::In { path: path.to_owned(), error: JwtError::NoCertificate.into() };
-    let certificates = Certificate::from_pem_bundle(&read_file(path)?).map_err(|_| none())?;
+    let certificates =
+        Certificate::from_pem_bundle(&small_file::read(path)?).map_err(|_| none())?;
     if certificates.is_empty() { Err(none()) } else { Ok(certificates) }
 }
 

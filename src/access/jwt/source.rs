@@ -1,7 +1,5 @@
 //! Keys of one origin, read again and again; what was last good stays while the origin is away.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +8,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::fetch::{BYTES_MAX, Fetcher};
+use super::fetch::Fetcher;
 use super::key::VerifyingKey;
 use super::{JwtError, jwks};
 use crate::clock::Clock;
+use crate::small_file;
 use crate::telemetry::Telemetry;
 
 /// How long a request waits for keys that are being read.
@@ -192,7 +191,7 @@ impl Shared {
     /// What is there now, if it is not what is known.
     async fn load(&self) -> Result<Option<(Digest, Vec<VerifyingKey>)>, JwtError> {
         let text = match &self.origin {
-            Origin::Secret(path) | Origin::Jwks(path) => read_file(path)?,
+            Origin::Secret(path) | Origin::Jwks(path) => small_file::read(path)?,
             Origin::Url(fetcher) => fetcher.fetch().await?,
         };
         let digest = Sha256::digest(&text).into();
@@ -217,18 +216,4 @@ impl Shared {
 
 fn in_file(path: &Path, error: JwtError) -> JwtError {
     JwtError::In { path: path.to_owned(), error: error.into() }
-}
-
-/// A small file; one that is no small file is not read whole.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, JwtError> {
-    let failed = |reason: String| JwtError::File { path: path.to_owned(), reason };
-    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-    let mut text = Vec::new();
-    let bytes_max = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX);
-    let read = file.take(bytes_max.saturating_add(1)).read_to_end(&mut text);
-    read.map_err(|error| failed(error.to_string()))?;
-    if text.len() > BYTES_MAX {
-        return Err(failed(format!("it is larger than {BYTES_MAX} bytes")));
-    }
-    Ok(text)
 }
