@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
-use super::{expire, open, print_note};
+use super::{expire, open, open_files, print_note};
 use crate::app::App;
 use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
 use crate::http;
@@ -85,6 +85,7 @@ pub(super) async fn serve(
     let expiry = retention.map(|retention| expire::scheduled(app.clone(), archive, retention));
     let address = listener.local_addr()?;
     let routes = http::router(app.clone());
+    open_files::allow(args.max_connections);
     let limits = http::ConnectionLimits::of(args.max_connections);
     let (telemetry, ended) = (app.telemetry().clone(), stop.clone());
     let server = tokio::spawn(http::serve(listener, routes, limits, telemetry, ended));

@@ -5,6 +5,7 @@ mod cloudevents;
 mod coding;
 mod connections;
 mod forms;
+mod limits;
 mod rows;
 mod scrape;
 mod sql;
