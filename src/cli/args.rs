@@ -85,9 +85,9 @@ pub enum Entry {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Take events and answer scrapes.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Make a small archive where none is, print an access key and a curl line, and serve.
-    Demo(ServeArgs),
+    Demo(Box<ServeArgs>),
     /// Make, list and revoke access keys.
     #[command(subcommand)]
     Key(KeyCommand),

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
-use super::{expire, open, print_note};
+use super::{expire, open, open_files, print_note};
 use crate::app::App;
 use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
 use crate::http::{self, Listener};
@@ -79,7 +79,6 @@ pub(super) async fn serve(
             print_note(&format!("telemetry on http://{}/metrics", admin.local_addr()?));
             let routes = http::admin_router(app.telemetry().clone());
             let limits = http::ConnectionLimits::of(ADMIN_CONNECTIONS_MAX);
-            let admin = Listener::new(admin, None);
             // Not counted with those of clients.
             Some(tokio::spawn(http::serve(admin, routes, limits, Telemetry::new(), stop.clone())))
         }
@@ -88,6 +87,7 @@ pub(super) async fn serve(
     let expiry = retention.map(|retention| expire::scheduled(app.clone(), archive, retention));
     let url = listener.url()?;
     let routes = http::router(app.clone());
+    open_files::allow(args.max_connections);
     let limits = http::ConnectionLimits::of(args.max_connections);
     let (telemetry, ended) = (app.telemetry().clone(), stop.clone());
     let server = tokio::spawn(http::serve(listener, routes, limits, telemetry, ended));

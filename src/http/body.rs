@@ -61,8 +61,12 @@ fn patience(bytes: usize) -> Duration {
 }
 
 /// Reads what is left of a refused body, up to a bound. A client that sends all of its request
-/// before it reads would else find the connection reset, and never see why it was refused.
-pub(super) async fn drain(mut body: Body) {
+/// before it reads would else find the connection reset, and never see why it was refused. One that
+/// was too slow already is not waited for again.
+pub(super) async fn drain(mut body: Body, error: &HttpError) {
+    if error.is_timeout() {
+        return;
+    }
     let read = async {
         let mut left = DRAINED_BYTES_MAX;
         while let Some(Ok(frame)) = body.frame().await {

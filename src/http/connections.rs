@@ -26,7 +26,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,6 +41,8 @@ use crate::telemetry::Telemetry;
 const ROOM_WAIT: Duration = Duration::from_millis(250);
 /// What the system is short of when it accepts nothing, it may have again then.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How long one on which no request is under way may take to end.
+const GOODBYE_WAIT: Duration = Duration::from_secs(1);
 /// Requests that one HTTP/2 connection may have under way at a time.
 const STREAMS_MAX: u32 = 100;
 /// A JWT is the longest header by far.
@@ -79,13 +81,13 @@ impl ConnectionLimits {
 /// Answers what comes to `listener` until `stop`; then no connection is taken any more, and those
 /// that are there end with the request that is under way.
 pub async fn serve(
-    listener: Listener,
+    listener: impl Into<Listener>,
     routes: Router,
     limits: ConnectionLimits,
     telemetry: Telemetry,
     stop: CancellationToken,
 ) {
-    let Listener { tcp, tls } = listener;
+    let Listener { tcp, tls } = listener.into();
     let connections = Arc::new(Connections::new(routes, tls, limits, telemetry, stop));
     let tasks = TaskTracker::new();
     while let Some(stream) = connections.accept(&tcp).await {
@@ -138,7 +140,7 @@ impl Connections {
                 Err(error) if is_of_peer(&error) => {}
                 Err(error) => {
                     tracing::error!(%error, "no connection can be accepted; is --max-connections over what the system allows?");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -196,13 +198,8 @@ impl Connections {
         stream: TcpStream,
         pulse: &Pulse,
     ) -> Option<TlsStream<TcpStream>> {
-        // What is sent in several small pieces must not wait for the peer to confirm each.
-        let hands = async {
-            stream.set_nodelay(true)?;
-            tls.acceptor().accept(stream).await
-        };
         let shaken = tokio::select! {
-            shaken = timeout(self.limits.head_wait, hands) => shaken,
+            shaken = timeout(self.limits.head_wait, tls.accept(stream)) => shaken,
             () = pulse.dismissed() => return None,
             () = self.stop.cancelled() => return None,
         };
@@ -273,6 +270,13 @@ impl Connections {
                 () = &mut stop, if !ending => {}
                 // A request may have begun in the same moment; it is answered.
                 () = &mut dismissed, if !ending => if pulse.is_waiting() { break },
+                // An idle peer need not say goodbye.
+                () = sleep(GOODBYE_WAIT), if ending => {
+                    if pulse.is_waiting() {
+                        break;
+                    }
+                    continue;
+                }
             }
             end(connection.as_mut());
             ending = true;

@@ -38,8 +38,10 @@ pub(super) async fn post(
     let work = async {
         let mut body = body;
         let answered = answer(&shared, headers, &mut body).await;
-        if answered.is_err() && !asks_first {
-            drain(body).await;
+        if let Err(error) = &answered
+            && !asks_first
+        {
+            drain(body, error).await;
         }
         answered
     };
@@ -69,10 +71,11 @@ async fn answer(
     let grown = if headers.contains_key(CONTENT_ENCODING) { bytes_max } else { 0 };
     let memory = [memory, shared.decoding.reserve(&org_id, grown).await?];
     let decoded = decode(shared, &org_id, kind, headers, body, memory);
-    let decoded = within(STORE_WAIT.saturating_sub(asking), decoded).await?;
+    let (decoded, memory) = within(STORE_WAIT.saturating_sub(asking), decoded).await?;
     let events = decoded.events();
     let wait = STORE_WAIT.saturating_sub(asking + start.elapsed());
     let receipt = within(wait, async { Ok(shared.app.commit(&org_id, decoded).await?) }).await?;
+    drop(memory);
     let all_bad = events > 0 && receipt.rejected.len() == events;
     let status = if all_bad { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok((status, Json(receipt)).into_response())
@@ -96,15 +99,17 @@ async fn decode(
     headers: HeaderMap,
     body: Bytes,
     memory: [Reserved; 2],
-) -> Result<Decoded, HttpError> {
+) -> Result<(Decoded, [Reserved; 2]), HttpError> {
     let (shared, org_id) = (shared.clone(), org_id.clone());
     let decoders = shared.decoders.clone();
     let large = body.len() > INLINE_BYTES_MAX || headers.contains_key(CONTENT_ENCODING);
     let work = move || {
         // Held until the work is done, also when the client has gone and nobody waits for it.
-        let _memory = memory;
-        let encoding = joined(&headers, CONTENT_ENCODING);
-        shared.app.decode(&org_id, kind, cloud_event(&headers), encoding.as_deref(), body)
+        let memory = memory;
+        let (encoding, event) = (joined(&headers, CONTENT_ENCODING), cloud_event(&headers));
+        let decoded = shared.app.decode(&org_id, kind, event, encoding.as_deref(), body)?;
+        let memory = shrunk(memory, decoded.batch.record_batch().get_array_memory_size());
+        Ok::<_, IngestError>((decoded, memory))
     };
     if !large {
         return Ok(work()?);
@@ -116,6 +121,13 @@ async fn decode(
     });
     let decoded = decoded.await;
     Ok(decoded.map_err(|error| AppError::Internal(error.to_string()))??)
+}
+
+/// What events take until they are committed, of what their body was given.
+fn shrunk([mut body, mut grown]: [Reserved; 2], bytes: usize) -> [Reserved; 2] {
+    grown.shrink(bytes);
+    body.shrink(bytes.saturating_sub(grown.bytes()));
+    [body, grown]
 }
 
 /// The headers of a CloudEvent in binary mode, if it is one.

@@ -28,3 +28,9 @@ impl Listener {
         Ok(format!("{scheme}://{}", self.tcp.local_addr()?))
     }
 }
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self::new(tcp, None)
+    }
+}

@@ -19,7 +19,7 @@ use super::request::{bearer, caller, joined, within};
 use crate::access::Scope;
 use crate::app::Form;
 use crate::clock::Micros;
-use crate::exposition::{Collect, Format, accepts_gzip};
+use crate::exposition::{Coding, Collect, Format};
 
 /// The deadline of a scraper that names none.
 const DEADLINE: Duration = Duration::from_millis(9_500);
@@ -87,7 +87,7 @@ fn form(query: Option<&str>, headers: &HeaderMap) -> Result<Form, HttpError> {
     Ok(Form {
         collect: Collect::parse(asked.iter().map(String::as_str))?,
         format: Format::negotiate(joined(headers, ACCEPT).as_deref()),
-        gzip: accepts_gzip(joined(headers, ACCEPT_ENCODING).as_deref()),
+        coding: Coding::negotiate(joined(headers, ACCEPT_ENCODING).as_deref()),
     })
 }
 
@@ -96,8 +96,8 @@ fn rendered(form: Form, body: Bytes) -> Response {
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(form.format.content_type()));
     answer.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
-    if form.gzip {
-        answer.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(coding) = form.coding.name() {
+        answer.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     response
 }

@@ -49,7 +49,9 @@ pub(super) struct Turns {
 
 /// One of them; it ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Turn(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(super) struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Turns {
     /// Up to `requests_max` for each organisation.
@@ -60,7 +62,7 @@ impl Turns {
     /// Lets a request begin; it does not wait, so that it keeps no connection busy.
     pub(super) fn begin(&self, org_id: &OrgId) -> Result<Turn, HttpError> {
         if let Ok(permit) = self.shares.of(org_id).try_acquire_owned() {
-            return Ok(Turn(permit));
+            return Ok(Turn { _permit: permit });
         }
         self.telemetry.overload.turned_away.inc();
         let message = format!(
@@ -86,7 +88,7 @@ pub(super) struct Memory {
 pub(super) struct Reserved {
     bytes: usize,
     telemetry: Telemetry,
-    _permits: [OwnedSemaphorePermit; 2],
+    permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Memory {
@@ -115,11 +117,28 @@ impl Memory {
         if let Ok(Some(permits)) = tokio::time::timeout(MEMORY_WAIT, work).await {
             let (bytes, telemetry) = (kib * 1024, self.telemetry.clone());
             telemetry.overload.reserved_bytes.add(bytes);
-            return Ok(Reserved { bytes, telemetry, _permits: permits });
+            return Ok(Reserved { bytes, telemetry, permits });
         }
         self.telemetry.overload.without_memory.inc();
         let message = "too many requests at once; try again in a second";
         Err(plain(StatusCode::SERVICE_UNAVAILABLE, message))
+    }
+}
+
+impl Reserved {
+    /// How much it is.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Gives back all but `bytes`.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        let spare_kib = self.bytes.saturating_sub(bytes) / 1024;
+        for permits in &mut self.permits {
+            drop(permits.split(spare_kib));
+        }
+        self.bytes -= spare_kib * 1024;
+        self.telemetry.overload.reserved_bytes.sub(spare_kib * 1024);
     }
 }
 
@@ -160,8 +179,13 @@ mod tests {
             tokio::join!(memory.reserve(&org("a"), 1), memory.reserve(&org("b"), 4 << 10));
         assert!(more.unwrap_err().is_unavailable());
         assert!(other.is_ok());
-        drop((held, other));
+        drop(other);
+        let mut held = held;
+        held.shrink(2_000);
+        assert_eq!((memory.all.available_permits(), held.bytes), (6, 2_048));
+        drop(held);
         assert!(memory.reserve(&org("a"), 1).await.is_ok());
         assert_eq!(memory.all.available_permits(), 8);
+        assert!(memory.telemetry.encode().unwrap().contains("request_reserved_bytes 0\n"));
     }
 }

@@ -36,8 +36,10 @@ pub(super) async fn post(
     let work = async {
         let mut body = body;
         let answered = answer(&shared, &headers, &mut body).await;
-        if answered.is_err() && !asks_first {
-            drain(body).await;
+        if let Err(error) = &answered
+            && !asks_first
+        {
+            drain(body, error).await;
         }
         answered
     };

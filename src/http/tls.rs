@@ -1,11 +1,13 @@
 //! TLS of the server: versions 1.2 and 1.3, a certificate that follows its files, and clients that
 //! have to show one where that is asked for.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -13,6 +15,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig};
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::small_file::{self, ReadError};
@@ -88,8 +91,11 @@ impl Tls {
     }
 
     /// Makes a connection's handshake.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.config.read().clone())
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        // What is sent in several small pieces must not wait for the peer to confirm each.
+        stream.set_nodelay(true)?;
+        let config = self.config.read().clone();
+        TlsAcceptor::from(config).accept(stream).await
     }
 }
 

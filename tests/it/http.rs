@@ -6,6 +6,7 @@ mod coding;
 mod connections;
 mod forms;
 mod jwt;
+mod limits;
 mod rows;
 mod scrape;
 mod sql;
