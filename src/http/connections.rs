@@ -42,7 +42,7 @@ const ROOM_WAIT: Duration = Duration::from_millis(250);
 /// What the system is short of when it accepts nothing, it may have again then.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long one on which no request is under way may take to end.
-const GOODBYE_WAIT: Duration = Duration::from_secs(1);
+const GOODBYE_WAIT: Duration = Duration::from_secs(5);
 /// Requests that one HTTP/2 connection may have under way at a time.
 const STREAMS_MAX: u32 = 100;
 /// A JWT is the longest header by far.
