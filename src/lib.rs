@@ -43,3 +43,8 @@ pub mod rollup;
 pub mod sql;
 pub mod telemetry;
 pub mod worker;
+
+// Shared with the black-box tests.
+#[cfg(test)]
+#[path = "../tests/it/support/mutation.rs"]
+mod mutation;

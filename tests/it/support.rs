@@ -8,6 +8,7 @@ pub mod exact;
 pub mod fleet;
 pub mod foreign;
 pub mod lake;
+pub mod mutation;
 pub mod process;
 pub mod prometheus;
 pub mod random;
