@@ -28,7 +28,7 @@ fn tags_are_read_or_refused() {
     each_of("text", vec![filter, checksums, b"cpm".to_vec()], 400, |bytes| {
         let text = String::from_utf8_lossy(bytes);
         if let Some(filter) = IdFilter::from_text(&text) {
-            ids.iter().for_each(|id| drop(filter.may_hold(*id)));
+            assert!(ids.iter().filter(|id| filter.may_hold(**id)).count() <= ids.len());
         }
         if let Some(checksums) = Checksums::from_text(&text) {
             let _ = checksums.verify(0, bytes);

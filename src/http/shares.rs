@@ -203,13 +203,13 @@ mod tests {
         assert!(decoders.turn(&org("b")).await.is_some());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn one_organisation_leaves_half_of_the_memory_to_others() {
         let memory = Memory::new(8, Telemetry::new());
         let held = memory.reserve(&org("a"), 100 << 10).await.unwrap();
         assert_eq!(memory.all.available_permits(), 4);
-        let (more, other) =
-            tokio::join!(memory.reserve(&org("a"), 1), memory.reserve(&org("b"), 4 << 10));
+        let [a, b] = ["a", "b"].map(org);
+        let (more, other) = tokio::join!(memory.reserve(&a, 1), memory.reserve(&b, 4 << 10));
         assert!(more.unwrap_err().is_unavailable());
         assert!(other.is_ok());
         drop(other);

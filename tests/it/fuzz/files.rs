@@ -8,6 +8,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use tempfile::tempdir;
 use tokenlake::backfill::{Format, Inputs, Job, Settings};
+use tokenlake::error::Kind;
 use tokenlake::event::{OrgId, OrgRule};
 use tokio::runtime::Runtime;
 
@@ -40,6 +41,8 @@ fn files(target: &str, format: Format, inputs: Vec<Vec<u8>>, mutations: usize) {
         let summary = outcome.summary;
         assert_eq!(summary.read, summary.accepted + summary.rejected, "{summary:?}");
         assert_eq!(outcome.error.is_none(), summary.files == 1, "{:?}", outcome.error);
+        // The file is to blame.
+        assert!(outcome.error.is_none_or(|error| error.kind() == Kind::Invalid));
     });
 }
 
@@ -72,5 +75,5 @@ fn json() {
 #[test]
 fn parquet() {
     let inputs = [Compression::UNCOMPRESSED, Compression::SNAPPY].map(parquet_file).to_vec();
-    files("parquet", Format::Parquet, inputs, 60);
+    files("parquet", Format::Parquet, inputs, 400);
 }

@@ -67,7 +67,7 @@ impl Archive {
     /// Puts mutations in the place of an object; what a new process shows then.
     fn mutate(&self, path: &str, mutations: usize, shown: impl Fn(Result<String, AppError>)) {
         let whole = self.runtime.block_on(read(&self.shared(), path));
-        each_of("-", vec![whole], mutations, |bytes| {
+        each_of("stored", vec![whole], mutations, |bytes| {
             let store = self.fork();
             let result = self.runtime.block_on(async {
                 write(&store, path, bytes.to_vec()).await;

@@ -102,7 +102,6 @@ pub fn each_of(
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a seed of this run alone")]
 fn seed() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
