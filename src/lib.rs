@@ -44,3 +44,9 @@ pub mod small_file;
 pub mod sql;
 pub mod telemetry;
 pub mod worker;
+
+// Shared with the black-box tests.
+#[cfg(test)]
+#[path = "../tests/it/support/mutation.rs"]
+#[allow(clippy::print_stderr, reason = "it says which input a failure needs")]
+mod mutation;

@@ -100,21 +100,20 @@ async fn decode(
     body: Bytes,
     memory: [Reserved; 2],
 ) -> Result<(Decoded, [Reserved; 2]), HttpError> {
-    let (shared, org_id) = (shared.clone(), org_id.clone());
-    let decoders = shared.decoders.clone();
+    let (app, org) = (shared.app.clone(), org_id.clone());
     let large = body.len() > INLINE_BYTES_MAX || headers.contains_key(CONTENT_ENCODING);
     let work = move || {
         // Held until the work is done, also when the client has gone and nobody waits for it.
         let memory = memory;
         let (encoding, event) = (joined(&headers, CONTENT_ENCODING), cloud_event(&headers));
-        let decoded = shared.app.decode(&org_id, kind, event, encoding.as_deref(), body)?;
+        let decoded = app.decode(&org, kind, event, encoding.as_deref(), body)?;
         let memory = shrunk(memory, decoded.batch.record_batch().get_array_memory_size());
         Ok::<_, IngestError>((decoded, memory))
     };
     if !large {
         return Ok(work()?);
     }
-    let decoder = decoders.acquire_owned().await;
+    let decoder = shared.decoders.turn(org_id).await;
     let decoded = tokio::task::spawn_blocking(move || {
         let _decoder = decoder;
         work()

@@ -23,7 +23,6 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
 
 use crate::app::App;
 
@@ -33,7 +32,7 @@ pub use self::listener::Listener;
 pub use self::tls::{Tls, TlsError, TlsFiles};
 
 use self::last_good::LastGood;
-use self::shares::{Memory, Turns};
+use self::shares::{Decoders, Memory, Turns};
 
 /// Memory for request bodies that are being read, and as much again for what compressed ones grow
 /// to while they are decoded, in KiB. One organisation may have half of either.
@@ -49,8 +48,7 @@ struct Shared {
     bodies: Memory,
     /// For what compressed bodies grow to.
     decoding: Memory,
-    /// One permit for each processor: threads that decode bodies leave time to those that scrape.
-    decoders: Arc<Semaphore>,
+    decoders: Decoders,
     last_good: LastGood,
 }
 
@@ -59,14 +57,13 @@ pub fn router(app: Arc<App>) -> Router {
     let telemetry = || app.telemetry().clone();
     let turns = || Turns::new(app.settings().requests_per_org_max, telemetry());
     let memory = || Memory::new(MEMORY_KIB_MAX, telemetry());
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = Arc::new(Shared {
         scrapes: turns(),
         posts: turns(),
         queries: turns(),
         bodies: memory(),
         decoding: memory(),
-        decoders: Arc::new(Semaphore::new(processors)),
+        decoders: Decoders::new(),
         last_good: LastGood::new(app.settings().stale_on_error_max),
         app,
     });

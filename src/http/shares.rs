@@ -148,6 +148,28 @@ impl Drop for Reserved {
     }
 }
 
+/// Threads that decode bodies: as many for one organisation as there are processors, and one more
+/// for another. More would leave no time to those that scrape.
+#[derive(Debug)]
+pub(super) struct Decoders {
+    all: Arc<Semaphore>,
+    shares: Shares,
+}
+
+impl Decoders {
+    /// Those of this machine.
+    pub(super) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { all: Arc::new(Semaphore::new(processors + 1)), shares: Shares::new(processors) }
+    }
+
+    /// Waits for one; it is free again when what is given is dropped.
+    pub(super) async fn turn(&self, org_id: &OrgId) -> Option<[OwnedSemaphorePermit; 2]> {
+        let own = self.shares.of(org_id).acquire_owned().await.ok()?;
+        Some([own, self.all.clone().acquire_owned().await.ok()?])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +190,17 @@ mod tests {
         assert_eq!(turns.telemetry.overload.turned_away.get(), 1);
         let _ = turns.begin(&org("c"));
         assert_eq!(turns.shares.orgs.lock().len(), 1, "what nobody holds is forgotten");
+    }
+
+    #[tokio::test]
+    async fn one_organisation_leaves_a_thread_to_another() {
+        let decoders = Decoders::new();
+        let mut held = Vec::new();
+        while decoders.shares.of(&org("a")).available_permits() > 0 {
+            held.push(decoders.turn(&org("a")).await.unwrap());
+        }
+        assert_eq!(decoders.all.available_permits(), 1);
+        assert!(decoders.turn(&org("b")).await.is_some());
     }
 
     #[tokio::test]

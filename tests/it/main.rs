@@ -26,6 +26,7 @@ mod duplicates;
 mod expiry;
 mod following;
 mod foreign;
+mod fuzz;
 mod http;
 mod laws;
 mod overload;

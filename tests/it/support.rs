@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod foreign;
 pub mod issuer;
 pub mod lake;
+pub mod mutation;
 pub mod process;
 pub mod prometheus;
 pub mod random;

@@ -2,13 +2,16 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+use tempfile::tempdir;
 
 use super::Acme;
 use crate::support::client;
 use crate::support::events::{counted, event, send};
 use crate::support::poll;
-use crate::support::process::key;
+use crate::support::process::{Server, key, program};
 
 /// The server gives a body that does not come five seconds.
 const NEVER: Duration = Duration::from_secs(20);
@@ -103,4 +106,20 @@ fn a_body_may_come_in_small_pieces_as_long_as_it_comes() {
     }
     let said = answer(&mut stream);
     assert!(said.starts_with("HTTP/1.1 200 ") && said.contains(r#""accepted":1"#), "{said}");
+}
+
+#[test]
+fn connections_are_not_bound_by_the_first_limit_of_open_files() {
+    let folder = tempdir().unwrap();
+    let program = program();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -Sn 128 && exec \"$0\" \"$@\""]).arg(program.get_program());
+    command.arg("--archive").arg(folder.path()).args(["serve", "--listen", "127.0.0.1:0"]);
+    let server = Server::start_command(command);
+    let connect = |_| TcpStream::connect(server.address()).unwrap();
+    let held: Vec<_> = (0..200).map(connect).collect();
+    let start = Instant::now();
+    assert_eq!(client::get(&server.url("/healthz"), "").status, 200);
+    assert!(start.elapsed() < Duration::from_secs(5), "it waited until others had gone");
+    drop(held);
 }
