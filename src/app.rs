@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub use self::bodies::Form;
 
 use self::bodies::Bodies;
-use crate::access::{AccessError, AccessKeys, Caller};
+use crate::access::{AccessError, AccessKeys, Caller, JwtSettings, Jwts};
 use crate::archive::{
     Archive, ArchiveError, FollowSettings, Snapshot, TotalsStore, WriterSettings, date_of,
 };
@@ -27,7 +27,7 @@ use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
-use crate::rollup::{Rollup, Turn, UsageView};
+use crate::rollup::{Admitted, Capped, Rollup, SeriesCap, Turn, UsageView};
 use crate::sql::{Engine, Form as SqlForm, SqlError, sql_version};
 use crate::telemetry::Telemetry;
 use crate::worker::{Question, Reply, WorkerError, WorkerSettings, Workers};
@@ -54,10 +54,16 @@ pub struct Settings {
     pub checkpoint_work_max: Option<u64>,
     /// How the table is compacted in the background, and how often; `None` for never.
     pub compact: Option<(compact::Settings, Duration)>,
+    /// How many series an organisation may have, besides one for each provider; `None` for any.
+    pub series_max: Option<usize>,
     /// A request body, also after decompression.
     pub body_bytes_max: usize,
+    /// How many requests of one kind an organisation may have under way.
+    pub requests_per_org_max: usize,
     /// How queries are run; `None` where other processes cannot read the archive.
     pub worker: Option<WorkerSettings>,
+    /// Which JWTs are taken beside access keys; none by default.
+    pub jwt: JwtSettings,
 }
 
 impl Settings {
@@ -72,8 +78,11 @@ impl Settings {
             cache_bytes_max,
             checkpoint_work_max: None,
             compact: None,
+            series_max: None,
             body_bytes_max: 0,
+            requests_per_org_max: 0,
             worker: None,
+            jwt: JwtSettings::default(),
         }
     }
 }
@@ -136,7 +145,9 @@ pub struct App {
     archive: Arc<Archive>,
     rollup: Arc<Rollup>,
     bodies: Arc<Bodies>,
+    series: Option<Arc<SeriesCap>>,
     keys: AccessKeys,
+    jwts: Option<Jwts>,
     workers: Option<Workers>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
@@ -150,7 +161,7 @@ impl App {
     /// Opens the archive whose root `store` is.
     ///
     /// # Errors
-    /// As [`Archive::open`].
+    /// As [`Archive::open`] and [`Jwts::open`].
     pub async fn open(
         store: Arc<dyn object_store::ObjectStore>,
         clock: Arc<dyn Clock>,
@@ -175,15 +186,21 @@ impl App {
         )
         .await?;
         let archive = Arc::new(archive);
+        let jwts = Jwts::open(&settings.jwt, clock.clone(), &telemetry).await;
+        let jwts = jwts.map_err(AccessError::Jwt)?;
         let keys = AccessKeys::watched(archive.records().clone(), clock.clone());
         let claimed = Mutex::default();
         let workers = settings.worker.clone();
         let workers = workers.map(|settings| Workers::new(settings, telemetry.clone()));
+        let cap = |max| Arc::new(SeriesCap::new(rollup.clone(), max, telemetry.clone()));
+        let series = settings.series_max.map(cap);
         let mut app = Self {
             archive,
             rollup,
             bodies,
+            series,
             keys,
+            jwts,
             workers,
             clock,
             telemetry,
@@ -220,7 +237,10 @@ impl App {
     /// # Errors
     /// Unauthenticated, or what kept the key's record from being read.
     pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AppError> {
-        Ok(self.keys.authenticate(token).await?)
+        match &self.jwts {
+            Some(jwts) if Jwts::is_jwt(token) => Ok(Arc::new(jwts.authenticate(token).await?)),
+            _ => Ok(self.keys.authenticate(token).await?),
+        }
     }
 
     /// The body of a scrape.
@@ -318,10 +338,25 @@ impl App {
             return Ok(Receipt { accepted: 0, duplicates: 0, rejected });
         }
         self.claim(org_id).await?;
+        let Capped { batch, admitted } = Box::pin(self.capped(batch)).await?;
         let outcome = self.archive.submit(batch).await?;
+        drop(admitted);
         rejected.extend(outcome.rejected);
         rejected.sort_by_key(|rejection| rejection.index);
         Ok(Receipt { accepted: outcome.accepted, duplicates: outcome.duplicates, rejected })
+    }
+
+    /// The events as they may be stored: not of more series than an organisation may have.
+    async fn capped(&self, batch: EventBatch) -> Result<Capped, AppError> {
+        match &self.series {
+            None => Ok(Capped { batch, admitted: Admitted::default() }),
+            Some(series) => Ok(series.apply(batch, &self.archive, self.clock.now()).await?),
+        }
+    }
+
+    /// What keeps organisations from having too many series, if anything does.
+    pub fn series_cap(&self) -> Option<Arc<SeriesCap>> {
+        self.series.clone()
     }
 
     /// Makes sure that the archive answers.

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | the program | `main`, [`cli`], [`http`], [`app`] |
 //! | its parts | [`maintain`], [`backfill`], [`exposition`], [`rollup`], [`worker`], [`sql`], [`ingest`], [`access`] |
-//! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`], [`byte_lru`] |
+//! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`], [`byte_lru`], [`small_file`] |
 
 #![cfg_attr(
     test,
@@ -40,6 +40,13 @@ pub mod http;
 pub mod ingest;
 pub mod maintain;
 pub mod rollup;
+pub mod small_file;
 pub mod sql;
 pub mod telemetry;
 pub mod worker;
+
+// Shared with the black-box tests.
+#[cfg(test)]
+#[path = "../tests/it/support/mutation.rs"]
+#[allow(clippy::print_stderr, reason = "it says which input a failure needs")]
+mod mutation;

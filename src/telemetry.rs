@@ -148,6 +148,27 @@ macro_rules! group {
 }
 
 group! {
+    /// Connections of clients.
+    ConnectionTelemetry {
+        open: Level = "connections", "Connections of clients that are open";
+        refused: Count = "connections_refused", "Connections closed at once because all that there may be were busy";
+        dismissed: Count = "connections_dismissed", "Connections closed while they waited for a request, to make room";
+        tls_failed: Count = "connections_tls_failed", "Connections whose TLS handshake failed";
+        timed_out: Count = "connections_timed_out", "Connections closed because their client took too long";
+    }
+}
+
+group! {
+    /// What is refused so that there is some left for others.
+    OverloadTelemetry {
+        turned_away: Count = "requests_turned_away", "Requests refused because too many of their organisation were under way";
+        without_memory: Count = "requests_without_memory", "Requests refused because there was no memory for their body";
+        slow_bodies: Count = "request_bodies_slow", "Requests refused because their body came too slowly";
+        reserved_bytes: Level = "request_reserved_bytes", "Memory reserved for bodies and for what they grow to";
+    }
+}
+
+group! {
     /// The table's log and what stands in it.
     ArchiveTelemetry {
         refreshes: Timing = "refresh_duration_seconds", "Looks at the log for new commits";
@@ -168,6 +189,7 @@ group! {
         duplicates: Count = "events_duplicate", "Events left out because their id stands already";
         rejected: Count = "events_rejected", "Events that are not valid";
         attributes_dropped: Count = "attributes_dropped", "Attributes over an event's limits, dropped";
+        models_renamed: Count = "models_renamed", "Events stored with the model other, because their organisation has all series that it may";
         in_flight_bytes: Level = "ingest_in_flight_bytes", "Decoded bytes of events that wait for their commit";
         dedupe_bytes: Level = "dedupe_bytes", "Memory that holds hashes of event ids";
         dedupe_file_reads: Count = "dedupe_file_reads", "Data files read to look for event ids";
@@ -222,11 +244,23 @@ group! {
     }
 }
 
+group! {
+    /// Who may do what.
+    AccessTelemetry {
+        jwt_key_changes: Count = "jwt_key_changes", "Times that new keys of JWTs were read";
+        jwt_key_failures: Count = "jwt_key_failures", "Times that the keys of JWTs could not be read";
+    }
+}
+
 /// Every meter, by the part of tokenlake that moves it.
 #[derive(Debug)]
 pub struct Meters {
     /// Answered HTTP requests.
     pub http: HttpTelemetry,
+    /// Connections of clients.
+    pub connections: ConnectionTelemetry,
+    /// What is refused so that there is some left for others.
+    pub overload: OverloadTelemetry,
     /// The table's log and what stands in it.
     pub archive: ArchiveTelemetry,
     /// Events on their way in.
@@ -239,6 +273,8 @@ pub struct Meters {
     pub maintain: MaintainTelemetry,
     /// Retention.
     pub expiry: ExpiryTelemetry,
+    /// Who may do what.
+    pub access: AccessTelemetry,
     registry: Registry,
 }
 
@@ -254,12 +290,15 @@ impl Telemetry {
         registry.register("build", "The binary that runs", build);
         Self(Arc::new(Meters {
             http: HttpTelemetry::register(&mut registry),
+            connections: ConnectionTelemetry::register(&mut registry),
+            overload: OverloadTelemetry::register(&mut registry),
             archive: ArchiveTelemetry::register(&mut registry),
             ingest: IngestTelemetry::register(&mut registry),
             rollup: RollupTelemetry::register(&mut registry),
             sql: SqlTelemetry::register(&mut registry),
             maintain: MaintainTelemetry::register(&mut registry),
             expiry: ExpiryTelemetry::register(&mut registry),
+            access: AccessTelemetry::register(&mut registry),
             registry,
         }))
     }
@@ -302,11 +341,14 @@ mod tests {
         let families: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE tokenlake_")).collect();
         let expected = "build info, http_requests counter, http_request_duration_seconds histogram, \
-            refresh_duration_seconds histogram, commits counter, commit_duration_seconds histogram, \
+            connections gauge, connections_refused counter, connections_dismissed counter, \
+            connections_tls_failed counter, connections_timed_out counter, requests_turned_away counter, \
+            requests_without_memory counter, request_bodies_slow counter, \
+            request_reserved_bytes gauge, refresh_duration_seconds histogram, commits counter, commit_duration_seconds histogram, \
             commit_conflicts counter, archive_version gauge, archive_live_files gauge, \
             checkpoints counter, checkpoint_failures counter, events_accepted counter, \
             events_duplicate counter, events_rejected counter, attributes_dropped counter, \
-            ingest_in_flight_bytes gauge, dedupe_bytes gauge, dedupe_file_reads counter, \
+            models_renamed counter, ingest_in_flight_bytes gauge, dedupe_bytes gauge, dedupe_file_reads counter, \
             partial_cache_bytes gauge, partial_cache_hits counter, partial_cache_misses counter, \
             partial_cache_evictions counter, org_usage_entries gauge, totals_checkpoints counter, \
             totals_checkpoint_failures counter, scrapes_stale counter, sql_queries counter, \
@@ -315,7 +357,8 @@ mod tests {
             sql_queries_turned_away counter, sql_workers counter, rewrites counter, \
             rewritten_files counter, rewritten_bytes counter, rewrites_given_up counter, \
             rewrite_failures counter, vacuumed_files counter, expiries counter, \
-            events_expired counter, expiry_failures counter";
+            events_expired counter, expiry_failures counter, jwt_key_changes counter, \
+            jwt_key_failures counter";
         assert_eq!(families.join(", "), expected);
         assert!(text.ends_with("# EOF\n"));
     }

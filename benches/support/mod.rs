@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokenlake::access::JwtSettings;
 use tokenlake::app::{App, Settings};
 use tokenlake::archive::{ArchiveLocation, FollowSettings, WriterSettings};
 use tokenlake::clock::SystemClock;
@@ -31,8 +32,11 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
         cache_bytes_max: 128 << 20,
         checkpoint_work_max: Some(128),
         compact: None,
+        series_max: Some(10_000),
         body_bytes_max: 32 << 20,
+        requests_per_org_max: 1_024,
         worker: None,
+        jwt: JwtSettings::default(),
     };
     let app =
         App::open(location.open().unwrap(), Arc::new(SystemClock), Telemetry::new(), settings);

@@ -1,6 +1,6 @@
 //! Why access is refused.
 
-use super::Scope;
+use super::{JwtError, Scope};
 use crate::archive::ArchiveError;
 use crate::error::Kind;
 
@@ -8,10 +8,10 @@ use crate::error::Kind;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AccessError {
     /// No credential, or one that is malformed, unknown, expired or revoked.
-    #[error("a valid access key is needed: send Authorization: Bearer <key>")]
+    #[error("a valid access key or JWT is needed: send Authorization: Bearer <key>")]
     Unauthenticated,
     /// The credential lacks a scope.
-    #[error("the access key lacks the scope {0}")]
+    #[error("the access key or JWT lacks the scope {0}")]
     Forbidden(Scope),
     /// A scope that does not exist.
     #[error("unknown scope {0:?}; the scopes are metrics:read, events:write and sql:read")]
@@ -19,6 +19,12 @@ pub enum AccessError {
     /// An id that no key has, or more than one.
     #[error("there is no single access key with the id {0:?}; see: tokenlake key list")]
     NoSuchKey(String),
+    /// Where the keys of JWTs are did not answer yet.
+    #[error("the keys of JWTs are not known yet; try again in a moment")]
+    NoJwtKeys,
+    /// The keys of JWTs cannot be had.
+    #[error(transparent)]
+    Jwt(#[from] JwtError),
     /// The records could not be read or written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -32,6 +38,8 @@ impl AccessError {
             Self::Forbidden(_) => Kind::Forbidden,
             Self::UnknownScope(_) => Kind::Invalid,
             Self::NoSuchKey(_) => Kind::NotFound,
+            Self::NoJwtKeys => Kind::Unavailable,
+            Self::Jwt(_) => Kind::Invalid,
             Self::Archive(error) => error.kind(),
         }
     }

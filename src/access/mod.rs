@@ -1,15 +1,17 @@
-//! Who may do what: access keys, their scopes, their expiry and revocation.
+//! Who may do what: access keys, their scopes, their expiry and revocation; and the JWTs of issuers.
 //!
 //! A plain key and a hashed key are different types; only the hash is ever stored, and neither
 //! prints itself.
 
 mod error;
+mod jwt;
 mod key;
 mod keys;
 mod record;
 mod scope;
 
 pub use self::error::AccessError;
+pub use self::jwt::{JwksLocation, JwtError, JwtRules, JwtSettings, Jwts};
 pub use self::key::{HashedKey, PlainKey};
 pub use self::keys::{AccessKeys, ListedKey, NewKey};
 pub use self::record::KeyRecord;

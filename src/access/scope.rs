@@ -59,10 +59,12 @@ pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
     /// These scopes, each once; none stands for all.
-    pub fn or_all(mut scopes: Vec<Scope>) -> Self {
-        if scopes.is_empty() {
-            scopes = Scope::ALL.to_vec();
-        }
+    pub fn or_all(scopes: Vec<Scope>) -> Self {
+        Self::of(if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes })
+    }
+
+    /// These scopes, each once; none allows nothing.
+    pub fn of(mut scopes: Vec<Scope>) -> Self {
         scopes.sort_unstable();
         scopes.dedup();
         Self(scopes)

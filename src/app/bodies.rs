@@ -11,8 +11,11 @@ use parking_lot::Mutex;
 
 use crate::byte_lru::ByteLru;
 use crate::event::OrgId;
-use crate::exposition::{Collect, Format, Template};
+use crate::exposition::{Coding, Collect, Format, Template};
 use crate::rollup::UsageView;
+
+/// Its fastest, as gzip's is.
+const ZSTD_LEVEL: i32 = 1;
 
 /// What a client asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,8 +24,8 @@ pub struct Form {
     pub collect: Collect,
     /// In which text format.
     pub format: Format,
-    /// Compressed.
-    pub gzip: bool,
+    /// How it is compressed.
+    pub coding: Coding,
 }
 
 #[derive(Debug, Clone)]
@@ -70,10 +73,15 @@ impl Bodies {
 }
 
 fn encode(plain: Vec<u8>, form: Form) -> std::io::Result<Bytes> {
-    if !form.gzip {
-        return Ok(plain.into());
+    Ok(match form.coding {
+        Coding::Identity => plain,
+        Coding::Gzip => {
+            let packed = Vec::with_capacity(plain.len() / 4);
+            let mut encoder = GzEncoder::new(packed, Compression::fast());
+            encoder.write_all(&plain)?;
+            encoder.finish()?
+        }
+        Coding::Zstd => zstd::bulk::compress(&plain, ZSTD_LEVEL)?,
     }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), Compression::fast());
-    encoder.write_all(&plain)?;
-    Ok(encoder.finish()?.into())
+    .into())
 }

@@ -27,6 +27,8 @@ mod known_ids;
 mod ledger;
 mod location;
 mod log;
+#[cfg(test)]
+mod mutation_tests;
 mod objects;
 mod partial;
 mod paths;

@@ -3,6 +3,7 @@
 use crate::archive::ArchiveError;
 use crate::error::Kind;
 use crate::event::EventError;
+use crate::sql::SqlError;
 
 /// What ended a job; what was committed before stays.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ pub enum BackfillError {
     /// The archive failed.
     #[error("{0}; what was committed stays: run the same command again")]
     Archive(#[from] ArchiveError),
+    /// The series that organisations have cannot be told.
+    #[error("{0}; what was committed stays: run the same command again")]
+    Series(#[from] SqlError),
     /// A defect in gathering events.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -61,6 +65,7 @@ impl BackfillError {
             Self::Unusable { .. } | Self::Unreadable { .. } => Kind::Invalid,
             Self::Rejects { .. } | Self::Spill { .. } => Kind::Unavailable,
             Self::Archive(error) => error.kind(),
+            Self::Series(error) => error.kind(),
             Self::Event(error) => error.kind(),
             Self::Internal(_) => Kind::Internal,
         }

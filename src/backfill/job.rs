@@ -20,7 +20,8 @@ use super::{BackfillError, FieldPair, Inputs, Progress, identity};
 use crate::archive::{Archive, ArchiveError, JobMark, Outcome as Committed};
 use crate::clock::Micros;
 use crate::error::Kind;
-use crate::event::{OrgId, OrgRule, Rejection};
+use crate::event::{EventBatch, OrgId, OrgRule, Rejection};
+use crate::rollup::{Admitted, Capped, SeriesCap};
 
 /// Chunks that wait to be decoded.
 const CHUNKS: usize = 2;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub held_bytes_max: usize,
     /// Where rows are put aside that memory has no room for.
     pub spill_folder: PathBuf,
+    /// What keeps organisations from having too many series.
+    pub series: Option<Arc<SeriesCap>>,
     /// The time by which events are judged.
     pub now: Micros,
 }
@@ -122,6 +125,9 @@ pub struct Job<'a> {
     position: Position,
     inputs: Option<Inputs>,
     rejects: Rejects,
+    series: Option<Arc<SeriesCap>>,
+    /// Series that are new in this job.
+    admitted: Vec<Admitted>,
     claimed: HashSet<String>,
     summary: Summary,
     /// Nothing more is read.
@@ -171,6 +177,8 @@ impl<'a> Job<'a> {
             position,
             inputs: Some(inputs),
             rejects: Rejects::create(settings.rejects.as_deref())?,
+            series: settings.series,
+            admitted: Vec::new(),
             claimed: HashSet::new(),
             summary: Summary::default(),
             ended: false,
@@ -291,15 +299,31 @@ impl<'a> Job<'a> {
         self.held.next_chunk();
         let skipped = self.summary.read <= self.position.skipped;
         for (date, batch) in decoded.batches {
-            if self.archive.is_none() {
-                self.summary.accepted += batch.len() as u64;
-            } else if skipped {
-                self.summary.duplicates += batch.len() as u64;
-            } else {
-                self.held.add(date, batch, first);
+            match self.archive {
+                None => self.summary.accepted += batch.len() as u64,
+                Some(_) if skipped => self.summary.duplicates += batch.len() as u64,
+                Some(archive) => {
+                    let batch = self.capped(archive, batch).await?;
+                    self.held.add(date, batch, first);
+                }
             }
         }
         Ok(())
+    }
+
+    /// The events as they may be stored.
+    async fn capped(
+        &mut self,
+        archive: &Archive,
+        batch: EventBatch,
+    ) -> Result<EventBatch, BackfillError> {
+        let Some(series) = &self.series else { return Ok(batch) };
+        let capped = series.apply(batch, archive, self.decoder.now);
+        let Capped { batch, admitted } = Box::pin(capped).await?;
+        if !admitted.is_empty() {
+            self.admitted.push(admitted);
+        }
+        Ok(batch)
     }
 
     /// Puts rows aside where those of no date are worth a commit and memory is short.

@@ -10,6 +10,7 @@ mod parquet;
 
 use std::cell::Cell;
 use std::io::{BufRead, Error, Read};
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -98,11 +99,18 @@ fn read(
     sink: Sink<'_>,
 ) -> Result<(), ReadError> {
     match input.format {
-        Format::Parquet => parquet::read(input, columns, progress, sink),
+        Format::Parquet => survived(|| parquet::read(input, columns, progress, sink)),
         Format::Ndjson => ndjson::read(&mut without_mark(source::open(input, progress)?)?, sink),
         Format::Json => json::read(&mut without_mark(source::open(input, progress)?)?, sink),
         Format::Csv => csv::read(without_mark(source::open(input, progress)?)?, columns, sink),
     }
+}
+
+/// Damaged Parquet finds places where its library panics: then the file is to blame, not we.
+fn survived(read: impl FnOnce() -> Result<(), ReadError>) -> Result<(), ReadError> {
+    std::panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        Err(ReadError::File("it is not a whole Parquet file: its pages are damaged".to_owned()))
+    })
 }
 
 /// Passes over a byte order mark.

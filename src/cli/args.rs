@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::generate::MODELS_MAX;
+use super::jwt::JwtArgs;
+use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
 use crate::archive::{ArchiveLocation, GRACE_MAX, GRACE_MIN};
@@ -25,6 +27,8 @@ const COMPACT_INTERVAL_MIN: Duration = Duration::from_secs(1);
 const COMPACT_INTERVAL_MAX: Duration = Duration::from_secs(86_400);
 const TARGET_SIZE_MIN: u64 = 1 << 20;
 const TARGET_SIZE_MAX: u64 = 1 << 30;
+/// Of connections, requests or series.
+const COUNT_MAX: usize = 1_000_000;
 const SQL_TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
 /// Exact, scoped, instant LLM usage metrics for Prometheus, from Parquet in object storage.
@@ -81,9 +85,9 @@ pub enum Entry {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Take events and answer scrapes.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Make a small archive where none is, print an access key and a curl line, and serve.
-    Demo(ServeArgs),
+    Demo(Box<ServeArgs>),
     /// Make, list and revoke access keys.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -119,6 +123,21 @@ pub struct ServeArgs {
     /// The largest request body, also after decompression.
     #[arg(long, env = "TOKENLAKE_MAX_BODY", value_name = "SIZE", default_value = "32MiB", value_parser = parse_bytes)]
     pub max_body: u64,
+
+    /// How many connections there may be. Where one more comes, the one goes that has waited
+    /// longest for a request; if a request is under way on each, the new one is refused.
+    #[arg(long, env = "TOKENLAKE_MAX_CONNECTIONS", value_name = "N", default_value = "1024", value_parser = parse_count)]
+    pub max_connections: usize,
+
+    /// How many requests of an organisation may be under way: so many that bring events, as many
+    /// scrapes, and as many queries. More are answered with 503.
+    #[arg(long, env = "TOKENLAKE_MAX_REQUESTS_PER_ORG", value_name = "N", default_value = "256", value_parser = parse_count)]
+    pub max_requests_per_org: usize,
+
+    /// How many series (provider and model) an organisation may have. An event of one more is stored
+    /// with the model "other", and its own among its attributes.
+    #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]
+    pub max_series: usize,
 
     /// How old a scrape's view may be. 0s shows every event acknowledged before the scrape.
     #[arg(long, env = "TOKENLAKE_MAX_STALENESS", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
@@ -164,6 +183,14 @@ pub struct ServeArgs {
     /// How many such queries run at a time; more wait a little, and then are refused.
     #[arg(long, env = "TOKENLAKE_SQL_CONCURRENCY", value_name = "N", default_value = "4", value_parser = value_parser!(u16).range(1..=1_024))]
     pub sql_concurrency: u16,
+
+    /// JWTs beside access keys.
+    #[command(flatten)]
+    pub jwt: JwtArgs,
+
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
 }
 
 /// How to compact.
@@ -245,6 +272,10 @@ pub struct BackfillArgs {
     /// Keep rejected rows in this file, as NDJSON: file, line, error, row.
     #[arg(long, env = "TOKENLAKE_REJECTS", value_name = "FILE")]
     pub rejects: Option<PathBuf>,
+
+    /// How many series (provider and model) an organisation may have, as in serve.
+    #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]
+    pub max_series: usize,
 
     /// Memory for rows that wait and for known ids; the process takes some more. Less makes more
     /// and smaller files.
@@ -436,6 +467,11 @@ fn parse_sql_timeout(text: &str) -> Result<Duration, String> {
     let timeout = parse_duration(text)?;
     let fits = (SQL_TIMEOUT_MIN..=SQL_TIMEOUT_MAX).contains(&timeout);
     if fits { Ok(timeout) } else { Err("not from 100ms to 1d".to_owned()) }
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
+    count.ok_or_else(|| format!("not a number from 1 to {COUNT_MAX}"))
 }
 
 fn parse_models(text: &str) -> Result<usize, String> {

@@ -47,7 +47,8 @@ pub(super) async fn run(
         ));
     }
     let memory = usize::try_from(args.memory).unwrap_or(usize::MAX);
-    let app = if args.dry_run { None } else { Some(app(location, memory).await?) };
+    let series_max = args.max_series;
+    let app = if args.dry_run { None } else { Some(app(location, memory, series_max).await?) };
     let progress = Arc::new(Progress::default());
     let settings = Settings {
         org_rule: args.org,
@@ -56,6 +57,7 @@ pub(super) async fn run(
         rejects: args.rejects,
         held_bytes_max: memory / 5,
         spill_folder: std::env::temp_dir(),
+        series: app.as_ref().and_then(App::series_cap),
         now: open::clock().now(),
     };
     let shown = show(progress.clone(), inputs.bytes());
@@ -100,7 +102,7 @@ fn finish(outcome: Outcome) -> anyhow::Result<ExitCode> {
 }
 
 /// Files carry their partials, as a server's do; one checkpoint of totals at the end serves.
-async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
+async fn app(location: &ArchiveLocation, memory: usize, series_max: usize) -> anyhow::Result<App> {
     let writer = WriterSettings {
         // A fifth is for rows; the rest is for what is read, decoded, sorted and encoded.
         dedupe_bytes_max: (memory / 4).max(IDS_BYTES_MIN),
@@ -109,6 +111,7 @@ async fn app(location: &ArchiveLocation, memory: usize) -> anyhow::Result<App> {
         ..WriterSettings::default()
     };
     let settings = AppSettings::of_command(writer, CACHE_BYTES_MAX);
+    let settings = AppSettings { series_max: Some(series_max), ..settings };
     Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)
 }
 

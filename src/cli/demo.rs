@@ -50,9 +50,9 @@ pub(super) async fn run(location: &ArchiveLocation, args: ServeArgs) -> anyhow::
     let key = app.keys().create(new).await?;
     print_result(key.reveal());
     print_result(&format!(
-        "curl -H 'Authorization: Bearer {}' http://{}/metrics",
+        "curl -H 'Authorization: Bearer {}' {}/metrics",
         key.reveal(),
-        listener.local_addr()?
+        listener.url()?
     ));
     serve::serve(location, app, listener, &args).await
 }

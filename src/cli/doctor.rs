@@ -12,7 +12,7 @@ use crate::access::{NewKey, Scopes};
 use crate::app::{App, Form, Settings};
 use crate::archive::{Archive, ArchiveLocation, FollowSettings, StoreCheck, WriterSettings};
 use crate::event::OrgId;
-use crate::exposition::{Collect, Format};
+use crate::exposition::{Coding, Collect, Format};
 use crate::ingest::ContentKind;
 use crate::maintain::{Finding, check_access, check_writing};
 use crate::telemetry::Telemetry;
@@ -105,7 +105,7 @@ async fn shown(app: &App) -> anyhow::Result<()> {
     let receipt = app.commit(&org_id, decoded).await?;
     anyhow::ensure!(receipt.accepted == 1, "an event was not accepted: {receipt:?}");
     let collect = Collect::parse(std::iter::empty())?;
-    let form = Form { collect, format: Format::Text004, gzip: false };
+    let form = Form { collect, format: Format::Text004, coding: Coding::Identity };
     let body = app.scrape(&org_id, form, app.now()).await?;
     let labels = format!("provider=\"{NAME}\",model=\"{NAME}\",org_id=\"{NAME}\"");
     let sample = format!("llm_requests_total{{{labels}}} 1");

@@ -7,11 +7,14 @@ mod demo;
 mod doctor;
 mod expire;
 mod generate;
+mod jwt;
 mod key;
 mod logging;
 mod open;
+mod open_files;
 mod serve;
 mod sql;
+mod tls;
 pub mod units;
 mod verify;
 
@@ -61,8 +64,8 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
 
 async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(command) => serve::run(archive, command).await,
-        Command::Demo(command) => demo::run(archive, command).await,
+        Command::Serve(command) => serve::run(archive, *command).await,
+        Command::Demo(command) => demo::run(archive, *command).await,
         Command::Key(command) => key::run(archive, command).await,
         Command::Backfill(command) => backfill::run(archive, command).await,
         Command::Compact(command) => compact::run(archive, command).await,

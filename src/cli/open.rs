@@ -105,8 +105,11 @@ pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings
         cache_bytes_max: bytes(args.cache_memory),
         checkpoint_work_max: Some(CHECKPOINT_WORK_MAX),
         compact: compaction(args),
+        series_max: Some(args.max_series),
         body_bytes_max: bytes(args.max_body),
+        requests_per_org_max: args.max_requests_per_org,
         worker: workers(location, args),
+        jwt: args.jwt.settings(),
     }
 }
 

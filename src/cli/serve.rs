@@ -10,14 +10,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
-use super::{expire, open, print_note};
+use super::{expire, open, open_files, print_note};
 use crate::app::App;
 use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
-use crate::http;
+use crate::http::{self, Listener};
 use crate::telemetry::Telemetry;
 
 /// Requests under way at a stop have deadlines below this.
 const STOP_WAIT: Duration = Duration::from_secs(20);
+
+/// Those who look at telemetry are few.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// Opens the archive and serves it until a signal comes.
 pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
@@ -26,10 +29,12 @@ pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::R
     serve(archive, app, listener, &args).await
 }
 
-/// Takes the address, so that a wrong one fails before anything is opened.
-pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(args.listen).await;
-    listener.with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))
+/// Takes the address and the certificate, so that wrong ones fail before anything is opened.
+pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<Listener> {
+    let tcp = TcpListener::bind(args.listen).await;
+    let tcp =
+        tcp.with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
+    Ok(Listener::new(tcp, args.tls.open()?))
 }
 
 /// Opens the archive.
@@ -60,7 +65,7 @@ async fn refuse_unfit(check: &StoreCheck) -> anyhow::Result<()> {
 pub(super) async fn serve(
     archive: &ArchiveLocation,
     app: Arc<App>,
-    listener: TcpListener,
+    listener: Listener,
     args: &ServeArgs,
 ) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
@@ -73,22 +78,22 @@ pub(super) async fn serve(
             })?;
             print_note(&format!("telemetry on http://{}/metrics", admin.local_addr()?));
             let routes = http::admin_router(app.telemetry().clone());
-            let stop = stop.clone().cancelled_owned();
-            Some(tokio::spawn(
-                axum::serve(admin, routes).with_graceful_shutdown(stop).into_future(),
-            ))
+            let limits = http::ConnectionLimits::of(ADMIN_CONNECTIONS_MAX);
+            // Not counted with those of clients.
+            Some(tokio::spawn(http::serve(admin, routes, limits, Telemetry::new(), stop.clone())))
         }
     };
     let retention = args.expire_older_than;
     let expiry = retention.map(|retention| expire::scheduled(app.clone(), archive, retention));
-    let address = listener.local_addr()?;
+    let url = listener.url()?;
     let routes = http::router(app.clone());
-    let server =
-        axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let server = tokio::spawn(server.into_future());
+    open_files::allow(args.max_connections);
+    let limits = http::ConnectionLimits::of(args.max_connections);
+    let (telemetry, ended) = (app.telemetry().clone(), stop.clone());
+    let server = tokio::spawn(http::serve(listener, routes, limits, telemetry, ended));
     // Who reads this line may stop the server at once.
     let stopped = stop_signal()?;
-    print_note(&format!("listening on http://{address}"));
+    print_note(&format!("listening on {url}"));
     let sound = tokio::select! {
         () = stopped => true,
         () = app.archive().ended() => false,

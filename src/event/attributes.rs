@@ -45,6 +45,29 @@ impl<'f> Attributes<'f> {
         attributes
     }
 
+    /// What an event has already.
+    pub(super) fn stored(entries: impl Iterator<Item = (&'f str, Cow<'f, str>)>) -> Self {
+        Self { entries: entries.collect(), ..Self::default() }
+    }
+
+    /// One more before what an event has already, which stays as far as it fits.
+    pub(super) fn with(
+        key: &'f str,
+        value: &'f str,
+        entries: impl Iterator<Item = (&'f str, Cow<'f, str>)>,
+    ) -> Self {
+        let mut attributes = Self::default();
+        attributes.add(key, Cow::Borrowed(value));
+        for (other, value) in entries {
+            if other == key {
+                attributes.dropped += 1;
+            } else {
+                attributes.add(other, value);
+            }
+        }
+        attributes
+    }
+
     fn add(&mut self, key: &'f str, value: Cow<'f, str>) {
         let bytes = self.bytes.saturating_add(key.len()).saturating_add(value.len());
         if self.entries.len() < ATTRIBUTES_MAX && bytes <= ATTRIBUTE_BYTES_MAX {

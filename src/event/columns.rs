@@ -130,7 +130,7 @@ impl TokenColumns {
 }
 
 #[derive(Debug)]
-struct AttributeColumn {
+pub(super) struct AttributeColumn {
     lengths: Vec<usize>,
     present: NullBufferBuilder,
     keys: StringBuilder,
@@ -149,7 +149,7 @@ impl Default for AttributeColumn {
 }
 
 impl AttributeColumn {
-    fn append(&mut self, attributes: &Attributes<'_>) {
+    pub(super) fn append(&mut self, attributes: &Attributes<'_>) {
         self.lengths.push(attributes.entries.len());
         self.present.append(!attributes.entries.is_empty());
         for (key, value) in &attributes.entries {
@@ -158,7 +158,7 @@ impl AttributeColumn {
         }
     }
 
-    fn finish(mut self) -> Result<MapArray, ArrowError> {
+    pub(super) fn finish(mut self) -> Result<MapArray, ArrowError> {
         let field = attribute_entries();
         let DataType::Struct(parts) = field.data_type() else {
             return Err(ArrowError::SchemaError("attributes have no entries".to_owned()));

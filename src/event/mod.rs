@@ -13,6 +13,7 @@ mod decimal;
 mod field;
 pub mod money;
 mod org;
+mod renamed;
 mod row;
 mod scaled;
 mod schema;

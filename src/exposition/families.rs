@@ -37,6 +37,11 @@ impl Family {
     const fn new(name: &'static str, group: Group, value: Value, help: &'static str) -> Self {
         Self { name, help, unit: None, group, value }
     }
+
+    /// The same with a unit, which its name ends with.
+    const fn of(self, unit: &'static str) -> Self {
+        Self { unit: Some(unit), ..self }
+    }
 }
 
 /// All families, in the order in which they are shown.
@@ -54,14 +59,16 @@ pub(super) static FAMILIES: [Family; 12] = [
         Value::Count(|totals| totals.input_tokens + totals.output_tokens),
         "Input plus output tokens of all LLM API calls ever recorded; cached and reasoning tokens \
          are part of them; late events are added when they arrive.",
-    ),
+    )
+    .of("tokens"),
     Family::new(
         "llm_cost_usd",
         Group::Core,
         Value::Money(|totals| totals.cost),
         "Cost in US dollars of all LLM API calls ever recorded; calls without a price add nothing; \
          late events are added when they arrive.",
-    ),
+    )
+    .of("usd"),
     Family::new(
         "llm_cost_usd_rolling_24h",
         Group::Core,
@@ -75,35 +82,40 @@ pub(super) static FAMILIES: [Family; 12] = [
         Value::Count(|totals| totals.input_tokens),
         "Input tokens ever recorded, those read from a prompt cache included; \
          late events are added when they arrive.",
-    ),
+    )
+    .of("tokens"),
     Family::new(
         "llm_output_tokens",
         Group::Tokens,
         Value::Count(|totals| totals.output_tokens),
         "Output tokens ever recorded, those spent on reasoning included; \
          late events are added when they arrive.",
-    ),
+    )
+    .of("tokens"),
     Family::new(
         "llm_cached_input_tokens",
         Group::Tokens,
         Value::Count(|totals| totals.cached_input_tokens),
         "Input tokens that the provider read from its prompt cache; \
          a part of llm_input_tokens_total, not an addition to it.",
-    ),
+    )
+    .of("tokens"),
     Family::new(
         "llm_cache_write_tokens",
         Group::Tokens,
         Value::Count(|totals| totals.cache_write_tokens),
         "Input tokens that the provider wrote to its prompt cache; \
          a part of llm_input_tokens_total, not an addition to it.",
-    ),
+    )
+    .of("tokens"),
     Family::new(
         "llm_reasoning_tokens",
         Group::Tokens,
         Value::Count(|totals| totals.reasoning_tokens),
         "Output tokens spent on reasoning; \
          a part of llm_output_tokens_total, not an addition to it.",
-    ),
+    )
+    .of("tokens"),
     Family::new(
         "llm_requests_unpriced",
         Group::Pricing,
@@ -117,16 +129,14 @@ pub(super) static FAMILIES: [Family; 12] = [
         Value::ArchiveVersion,
         "Version of the archive's table that this scrape shows; all events up to it are included.",
     ),
-    Family {
-        unit: Some("seconds"),
-        ..Family::new(
-            "llm_last_event_timestamp_seconds",
-            Group::Freshness,
-            Value::LastEvent,
-            "Time of this organisation's latest event, by the event's own clock, in seconds since \
-             1970; no sample while there is no event.",
-        )
-    },
+    Family::new(
+        "llm_last_event_timestamp_seconds",
+        Group::Freshness,
+        Value::LastEvent,
+        "Time of this organisation's latest event, by the event's own clock, in seconds since \
+         1970; no sample while there is no event.",
+    )
+    .of("seconds"),
 ];
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 pub enum Format {
     /// The text-based format of Prometheus, version 0.0.4.
     Text004,
+    /// The text-based format of Prometheus, version 1.0.0. It allows names in quotes, of which
+    /// there are none here: the bytes are those of 0.0.4.
+    Text100,
     /// OpenMetrics, version 1.0.0.
     OpenMetrics100,
 }
@@ -14,6 +17,7 @@ impl Format {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Text004 => "text/plain; version=0.0.4; charset=utf-8",
+            Self::Text100 => "text/plain; version=1.0.0; charset=utf-8",
             Self::OpenMetrics100 => "application/openmetrics-text; version=1.0.0; charset=utf-8",
         }
     }

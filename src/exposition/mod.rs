@@ -6,6 +6,7 @@
 //! UsageView ────────────┘
 //! ```
 
+mod coding;
 mod collect;
 mod decimal;
 mod escape;
@@ -16,8 +17,8 @@ mod template;
 mod text;
 mod weighted;
 
+pub use coding::Coding;
 pub use collect::{Collect, UnknownCollector};
 pub use format::Format;
-pub use negotiate::accepts_gzip;
 pub use template::Template;
 pub use weighted::{Element, elements};

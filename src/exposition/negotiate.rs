@@ -1,6 +1,6 @@
-//! What the client wants: the format from `Accept`, compression from `Accept-Encoding`.
+//! Which format the client wants, from `Accept`.
 //!
-//! Source: RFC 9110, sections 12.5.1 and 12.5.3. A header that comes in several lines is joined
+//! Source: RFC 9110, section 12.5.1. A header that comes in several lines is joined
 //! with commas by the caller (section 5.3).
 
 use std::cmp::{Ordering, Reverse};
@@ -37,19 +37,24 @@ impl Format {
     /// OpenMetrics if its weight is greater than that of text, or if it is the same and OpenMetrics
     /// is named while text is matched by a wildcard or named later. Otherwise text 0.0.4, also when
     /// the client accepts neither: every scraper reads it. An entry with a version matches the
-    /// version that is served and no other.
+    /// version that is served and no other. Text 1.0.0 has to be named with its version, and to be
+    /// preferred to the one that it would be without it.
     pub fn negotiate(accept: Option<&str>) -> Self {
-        let (mut text, mut open) = (None, None);
+        let (mut text, mut newer, mut open) = (None, None, None);
         for (position, entry) in elements(accept.unwrap_or_default()).enumerate() {
             let matched = |closeness| {
                 let position = Reverse(position);
                 Match { closeness, weight: entry.weight, position }
             };
             text = text.max(closeness(&entry, "text", "plain", "0.0.4").map(matched));
+            newer = newer.max(closeness(&entry, "text", "plain", "1.0.0").map(matched));
             open = open
                 .max(closeness(&entry, "application", "openmetrics-text", "1.0.0").map(matched));
         }
-        if prefers(open, text) { Self::OpenMetrics100 } else { Self::Text004 }
+        let (format, decided) =
+            if prefers(open, text) { (Self::OpenMetrics100, open) } else { (Self::Text004, text) };
+        let newer = newer.filter(|newer| newer.closeness == Closeness::Version);
+        if prefers(newer, decided) { Self::Text100 } else { format }
     }
 }
 
@@ -73,6 +78,7 @@ fn closeness(entry: &Element<'_>, kind: &str, subtype: &str, version: &str) -> O
     }
 }
 
+/// Whether the client prefers the first to the second.
 fn prefers(open: Option<Match>, text: Option<Match>) -> bool {
     let Some(open) = open.filter(|open| open.weight > 0) else { return false };
     let Some(text) = text else { return true };
@@ -84,20 +90,6 @@ fn prefers(open: Option<Match>, text: Option<Match>) -> bool {
             open.is_explicit() && (!text.is_explicit() || open.position > text.position)
         }
     }
-}
-
-/// Whether `accept_encoding` allows gzip: by its name, its old name `x-gzip`, or `*`; a weight of 0
-/// forbids. A client that sends no such header gets no compression.
-pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
-    let (mut named, mut any) = (None, None);
-    for coding in elements(accept_encoding.unwrap_or_default()) {
-        if ["gzip", "x-gzip"].iter().any(|name| coding.name.eq_ignore_ascii_case(name)) {
-            named = named.max(Some(coding.weight));
-        } else if coding.name == "*" {
-            any = any.max(Some(coding.weight));
-        }
-    }
-    named.or(any).is_some_and(|weight| weight > 0)
 }
 
 #[cfg(test)]
@@ -208,10 +200,40 @@ mod tests {
                 "application/openmetrics-text;version=2.0.0,text/plain;q=0.1",
             ],
         );
-        // A text version that is not served says nothing about the one that is.
+        // A text version that is not served says nothing about those that are.
         gives(
             Format::OpenMetrics100,
-            &["text/plain;version=1.0.0;q=0.9,application/openmetrics-text;q=0.5"],
+            &["text/plain;version=2.0.0;q=0.9,application/openmetrics-text;q=0.5"],
+        );
+    }
+
+    #[test]
+    fn text_1_0_0_is_given_to_those_who_name_it_and_prefer_it() {
+        gives(
+            Format::Text100,
+            &[
+                "text/plain;version=1.0.0",
+                "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.2",
+                "text/plain; version=\"1.0.0\", text/plain; version=0.0.4",
+                "text/plain;version=1.0.0;q=0.9,application/openmetrics-text;q=0.5",
+                "text/plain;version=1.0.0;q=0.5,text/plain;q=0.1",
+                "*/*,text/plain;version=1.0.0",
+            ],
+        );
+        gives(
+            Format::Text004,
+            &[
+                "text/plain",
+                "text/*",
+                "text/plain;version=0.0.4,text/plain;version=1.0.0",
+                "text/plain;version=1.0.0;q=0.1,text/plain;version=0.0.4;q=0.2",
+                "text/plain;version=1.0.0;q=0,*/*",
+                "text/plain;version=1.0.0;q=0",
+            ],
+        );
+        gives(
+            Format::OpenMetrics100,
+            &["text/plain;version=1.0.0;q=0.4,application/openmetrics-text;version=1.0.0;q=0.5"],
         );
     }
 
@@ -234,33 +256,10 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_accepted_by_name_alias_or_wildcard() {
-        for header in
-            ["gzip", "deflate, GZIP;q=0.5", "x-gzip", "*", "*;q=0.1", "gzip;q=0.001,*;q=0"]
-        {
-            assert!(accepts_gzip(Some(header)), "{header}");
-        }
-        for header in [
-            "",
-            "identity",
-            "gzip;q=0",
-            "gzip;q=0.000,*",
-            "x-gzip;q=0,*",
-            "*;q=0",
-            "gzip;q=x",
-            "br",
-        ] {
-            assert!(!accepts_gzip(Some(header)), "{header}");
-        }
-        assert!(!accepts_gzip(None));
-    }
-
-    #[test]
     fn long_headers_are_read() {
         for piece in [",", ";", "\"", "\\\"", "*/*,", "a;q=", "text/plain;a=b;", "\"\\"] {
             let header = piece.repeat(1_000_000 / piece.len());
             assert_eq!(Format::negotiate(Some(&header)), Format::Text004, "{piece}");
-            accepts_gzip(Some(&header));
         }
     }
 
@@ -268,7 +267,6 @@ mod tests {
         #[test]
         fn any_header_is_answered(header in "\\PC*|(application/openmetrics-text|\\*|[/;,=\"q01.])*") {
             Format::negotiate(Some(&header));
-            accepts_gzip(Some(&header));
         }
     }
 }

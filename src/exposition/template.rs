@@ -123,27 +123,34 @@ mod tests {
         llm_requests_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 1
         # HELP llm_tokens Input plus output tokens of all LLM API calls ever recorded; cached and reasoning tokens are part of them; late events are added when they arrive.
         # TYPE llm_tokens counter
+        # UNIT llm_tokens tokens
         llm_tokens_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 7
         # HELP llm_cost_usd Cost in US dollars of all LLM API calls ever recorded; calls without a price add nothing; late events are added when they arrive.
         # TYPE llm_cost_usd counter
+        # UNIT llm_cost_usd usd
         llm_cost_usd_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 0
         # HELP llm_cost_usd_rolling_24h Cost in US dollars of the LLM API calls of the 24 hours before this scrape, over all providers and models, also unknown ones; late events count by the time of the call.
         # TYPE llm_cost_usd_rolling_24h gauge
         llm_cost_usd_rolling_24h{org_id="acme"} 12.345
         # HELP llm_input_tokens Input tokens ever recorded, those read from a prompt cache included; late events are added when they arrive.
         # TYPE llm_input_tokens counter
+        # UNIT llm_input_tokens tokens
         llm_input_tokens_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 0
         # HELP llm_output_tokens Output tokens ever recorded, those spent on reasoning included; late events are added when they arrive.
         # TYPE llm_output_tokens counter
+        # UNIT llm_output_tokens tokens
         llm_output_tokens_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 7
         # HELP llm_cached_input_tokens Input tokens that the provider read from its prompt cache; a part of llm_input_tokens_total, not an addition to it.
         # TYPE llm_cached_input_tokens counter
+        # UNIT llm_cached_input_tokens tokens
         llm_cached_input_tokens_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 3
         # HELP llm_cache_write_tokens Input tokens that the provider wrote to its prompt cache; a part of llm_input_tokens_total, not an addition to it.
         # TYPE llm_cache_write_tokens counter
+        # UNIT llm_cache_write_tokens tokens
         llm_cache_write_tokens_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 2
         # HELP llm_reasoning_tokens Output tokens spent on reasoning; a part of llm_output_tokens_total, not an addition to it.
         # TYPE llm_reasoning_tokens counter
+        # UNIT llm_reasoning_tokens tokens
         llm_reasoning_tokens_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 1
         # HELP llm_requests_unpriced LLM API calls recorded without a price: counted in llm_requests_total, missing from llm_cost_usd_total.
         # TYPE llm_requests_unpriced counter

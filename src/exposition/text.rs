@@ -53,7 +53,7 @@ impl<'a> Text<'a> {
     /// Adds what ends an answer of the format.
     pub(super) fn push_end(&mut self) {
         match self.format {
-            Format::Text004 => {}
+            Format::Text004 | Format::Text100 => {}
             Format::OpenMetrics100 => self.push("# EOF\n"),
         }
     }
@@ -66,7 +66,7 @@ impl<'a> Text<'a> {
     fn comments(&mut self, family: &Family) {
         self.comment("# HELP ", family);
         match self.format {
-            Format::Text004 => push_unquoted(&mut self.out, family.help),
+            Format::Text004 | Format::Text100 => push_unquoted(&mut self.out, family.help),
             Format::OpenMetrics100 => push_quoted(&mut self.out, family.help),
         }
         self.comment("\n# TYPE ", family);
@@ -82,7 +82,7 @@ impl<'a> Text<'a> {
         self.push(start);
         self.push(family.name);
         // In OpenMetrics the family is called without the suffix that its samples have.
-        if family.is_counter() && self.format == Format::Text004 {
+        if family.is_counter() && self.format != Format::OpenMetrics100 {
             self.push("_total");
         }
         self.push(" ");

@@ -2,39 +2,71 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::time::Instant;
 
 use super::error::{HttpError, plain};
+use crate::telemetry::Telemetry;
 
 /// What is read of a refused body, and for how long.
 const DRAINED_BYTES_MAX: usize = 128 << 20;
 const DRAIN_WAIT: Duration = Duration::from_secs(5);
 /// How long a client may take to send its body.
 const BODY_WAIT: Duration = Duration::from_secs(60);
+/// A body that comes more slowly than this is given up, from so long after its start on: it would
+/// hold the memory that it has announced to need.
+const GRACE: Duration = Duration::from_secs(5);
+const BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
+/// What is reserved before the first bytes are there.
+const FIRST_BYTES_MAX: usize = 64 * 1024;
 
 /// Reads a body; one that is longer is refused with `too_large`.
 pub(super) async fn read(
+    telemetry: &Telemetry,
     body: &mut Body,
     bytes_max: usize,
     too_large: impl FnOnce() -> HttpError,
 ) -> Result<Bytes, HttpError> {
-    let collected = tokio::time::timeout(BODY_WAIT, Limited::new(body, bytes_max).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => {
-            Err(plain(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}")))
+    let (start, mut body) = (Instant::now(), Limited::new(body, bytes_max));
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    // Copied together: bytes that come one by one would else hold a buffer each.
+    let mut bytes = BytesMut::with_capacity(announced.min(FIRST_BYTES_MAX));
+    loop {
+        match tokio::time::timeout_at(start + patience(bytes.len()), body.frame()).await {
+            Ok(None) => return Ok(bytes.freeze()),
+            Ok(Some(Ok(frame))) => {
+                bytes.extend_from_slice(frame.data_ref().map_or(&[], Bytes::as_ref))
+            }
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large()),
+            Ok(Some(Err(error))) => {
+                let message = format!("the body broke off: {error}");
+                return Err(plain(StatusCode::BAD_REQUEST, &message));
+            }
+            Err(_) => {
+                telemetry.overload.slow_bodies.inc();
+                let message = "the body comes too slowly; send smaller ones";
+                return Err(plain(StatusCode::REQUEST_TIMEOUT, message));
+            }
         }
-        Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "the body took more than a minute")),
     }
 }
 
+/// How long after its start a body of which so much is there may still be coming.
+fn patience(bytes: usize) -> Duration {
+    let seconds = u64::try_from(bytes).unwrap_or(u64::MAX) / BYTES_PER_SECOND_MIN;
+    BODY_WAIT.min(GRACE + Duration::from_secs(seconds))
+}
+
 /// Reads what is left of a refused body, up to a bound. A client that sends all of its request
-/// before it reads would else find the connection reset, and never see why it was refused.
-pub(super) async fn drain(mut body: Body) {
+/// before it reads would else find the connection reset, and never see why it was refused. One that
+/// was too slow already is not waited for again.
+pub(super) async fn drain(mut body: Body, error: &HttpError) {
+    if error.is_timeout() {
+        return;
+    }
     let read = async {
         let mut left = DRAINED_BYTES_MAX;
         while let Some(Ok(frame)) = body.frame().await {

@@ -43,6 +43,11 @@ impl HttpError {
         self.retry
     }
 
+    /// Whether the client was too slow.
+    pub(super) fn is_timeout(&self) -> bool {
+        self.status == StatusCode::REQUEST_TIMEOUT
+    }
+
     /// The same error, with 503 in place of 500.
     pub(super) fn unavailable(self) -> Self {
         match self.status {

@@ -10,13 +10,13 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT}
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Shared;
 use super::body::{drain, read};
-use super::error::{HttpError, plain};
+use super::error::HttpError;
 use super::observe::observed;
 use super::request::{caller, joined, within};
+use super::shares::Reserved;
 use crate::access::Scope;
 use crate::app::AppError;
 use crate::event::{Decoded, OrgId};
@@ -24,8 +24,6 @@ use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError};
 
 /// How long a request may wait for storage, to be answered within ten seconds.
 const STORE_WAIT: Duration = Duration::from_millis(9_500);
-/// How long a request waits for memory for its body.
-const MEMORY_WAIT: Duration = Duration::from_secs(1);
 /// Bodies up to this size are decoded where they are; larger ones off the network's threads.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
 
@@ -40,8 +38,10 @@ pub(super) async fn post(
     let work = async {
         let mut body = body;
         let answered = answer(&shared, headers, &mut body).await;
-        if answered.is_err() && !asks_first {
-            drain(body).await;
+        if let Err(error) = &answered
+            && !asks_first
+        {
+            drain(body, error).await;
         }
         answered
     };
@@ -56,23 +56,26 @@ async fn answer(
     let asked = caller(&shared.app, &headers, Scope::EventsWrite);
     let start = Instant::now();
     let org_id = within(STORE_WAIT, asked).await?.org_id.clone();
+    let _turn = shared.posts.begin(&org_id)?;
     let asking = start.elapsed();
     let content_type =
         headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let kind = ContentKind::from_content_type(content_type.as_deref())?;
     let bytes_max = shared.app.settings().body_bytes_max;
-    let memory = reserve(&shared.bodies, announced(&headers, bytes_max)?).await?;
+    let memory = shared.bodies.reserve(&org_id, announced(&headers, bytes_max)?).await?;
     let too_large = || IngestError::TooLarge { max_bytes: bytes_max }.into();
-    let body = read(body, bytes_max, too_large).await?;
+    let body = read(shared.app.telemetry(), body, bytes_max, too_large).await?;
     let start = Instant::now();
     // What a body grows to has memory of its own, so that bodies that are being read, however
     // slowly, do not wait for those that are being decoded.
     let grown = if headers.contains_key(CONTENT_ENCODING) { bytes_max } else { 0 };
-    let memory = [memory, reserve(&shared.decoding, grown).await?];
-    let decoded = decode(shared, &org_id, kind, headers, body, memory).await?;
+    let memory = [memory, shared.decoding.reserve(&org_id, grown).await?];
+    let decoded = decode(shared, &org_id, kind, headers, body, memory);
+    let (decoded, memory) = within(STORE_WAIT.saturating_sub(asking), decoded).await?;
     let events = decoded.events();
     let wait = STORE_WAIT.saturating_sub(asking + start.elapsed());
     let receipt = within(wait, async { Ok(shared.app.commit(&org_id, decoded).await?) }).await?;
+    drop(memory);
     let all_bad = events > 0 && receipt.rejected.len() == events;
     let status = if all_bad { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok((status, Json(receipt)).into_response())
@@ -89,40 +92,41 @@ fn announced(headers: &HeaderMap, bytes_max: usize) -> Result<usize, HttpError> 
     }
 }
 
-/// Memory for `bytes`, until the permit is dropped.
-async fn reserve(memory: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, HttpError> {
-    let kib = u32::try_from(bytes.div_ceil(1024).min(super::MEMORY_KIB_MAX)).unwrap_or(u32::MAX);
-    let permits = memory.clone().acquire_many_owned(kib);
-    match tokio::time::timeout(MEMORY_WAIT, permits).await {
-        Ok(Ok(permit)) => Ok(permit),
-        _ => Err(plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many requests at once; try again in a second",
-        )),
-    }
-}
-
 async fn decode(
     shared: &Arc<Shared>,
     org_id: &OrgId,
     kind: ContentKind,
     headers: HeaderMap,
     body: Bytes,
-    memory: [OwnedSemaphorePermit; 2],
-) -> Result<Decoded, HttpError> {
-    let (shared, org_id) = (shared.clone(), org_id.clone());
+    memory: [Reserved; 2],
+) -> Result<(Decoded, [Reserved; 2]), HttpError> {
+    let (app, org) = (shared.app.clone(), org_id.clone());
     let large = body.len() > INLINE_BYTES_MAX || headers.contains_key(CONTENT_ENCODING);
     let work = move || {
         // Held until the work is done, also when the client has gone and nobody waits for it.
-        let _memory = memory;
-        let encoding = joined(&headers, CONTENT_ENCODING);
-        shared.app.decode(&org_id, kind, cloud_event(&headers), encoding.as_deref(), body)
+        let memory = memory;
+        let (encoding, event) = (joined(&headers, CONTENT_ENCODING), cloud_event(&headers));
+        let decoded = app.decode(&org, kind, event, encoding.as_deref(), body)?;
+        let memory = shrunk(memory, decoded.batch.record_batch().get_array_memory_size());
+        Ok::<_, IngestError>((decoded, memory))
     };
     if !large {
         return Ok(work()?);
     }
-    let decoded = tokio::task::spawn_blocking(work).await;
+    let decoder = shared.decoders.turn(org_id).await;
+    let decoded = tokio::task::spawn_blocking(move || {
+        let _decoder = decoder;
+        work()
+    });
+    let decoded = decoded.await;
     Ok(decoded.map_err(|error| AppError::Internal(error.to_string()))??)
+}
+
+/// What events take until they are committed, of what their body was given.
+fn shrunk([mut body, mut grown]: [Reserved; 2], bytes: usize) -> [Reserved; 2] {
+    grown.shrink(bytes);
+    body.shrink(bytes.saturating_sub(grown.bytes()));
+    [body, grown]
 }
 
 /// The headers of a CloudEvent in binary mode, if it is one.

@@ -57,30 +57,33 @@ fn key(token: &str, form: Form) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exposition::{Collect, Format};
+    use crate::exposition::{Coding, Collect, Format};
 
-    fn form(gzip: bool) -> Form {
+    fn form(coding: Coding) -> Form {
         let (collect, format) =
             (Collect::parse(std::iter::empty()).unwrap(), Format::negotiate(None));
-        Form { collect, format, gzip }
+        Form { collect, format, coding }
     }
 
     #[test]
     fn an_answer_is_given_again_to_the_same_credential_until_it_is_too_old() {
         let kept = LastGood::new(Duration::from_secs(60));
         let (body, began) = (Bytes::from_static(b"x 1\n"), Instant::now());
-        kept.keep("a", form(false), began, &body);
+        kept.keep("a", form(Coding::Identity), began, &body);
         let later = began + Duration::from_secs(60);
-        assert_eq!(kept.get("a", form(false), later), Some((Duration::from_secs(60), body)));
-        assert_eq!(kept.get("b", form(false), later), None);
-        assert_eq!(kept.get("a", form(true), later), None);
-        assert_eq!(kept.get("a", form(false), later + Duration::from_millis(1)), None);
+        assert_eq!(
+            kept.get("a", form(Coding::Identity), later),
+            Some((Duration::from_secs(60), body))
+        );
+        assert_eq!(kept.get("b", form(Coding::Identity), later), None);
+        assert_eq!(kept.get("a", form(Coding::Gzip), later), None);
+        assert_eq!(kept.get("a", form(Coding::Identity), later + Duration::from_millis(1)), None);
     }
 
     #[test]
     fn nothing_is_kept_where_nothing_may_be_stale() {
         let (kept, now) = (LastGood::new(Duration::ZERO), Instant::now());
-        kept.keep("a", form(false), now, &Bytes::from_static(b"x"));
-        assert_eq!(kept.get("a", form(false), now), None);
+        kept.keep("a", form(Coding::Identity), now, &Bytes::from_static(b"x"));
+        assert_eq!(kept.get("a", form(Coding::Identity), now), None);
     }
 }

@@ -17,9 +17,9 @@ use super::error::HttpError;
 use super::observe::observed;
 use super::request::{bearer, caller, joined, within};
 use crate::access::Scope;
-use crate::app::{App, Form};
+use crate::app::Form;
 use crate::clock::Micros;
-use crate::exposition::{Collect, Format, accepts_gzip};
+use crate::exposition::{Coding, Collect, Format};
 
 /// The deadline of a scraper that names none.
 const DEADLINE: Duration = Duration::from_millis(9_500);
@@ -49,7 +49,7 @@ async fn answer(
     now: Micros,
 ) -> Result<Response, HttpError> {
     let began = Instant::now();
-    let whole = within(deadline(headers), whole(&shared.app, query, headers, now)).await;
+    let whole = within(deadline(headers), whole(shared, query, headers, now)).await;
     let token = bearer(headers).unwrap_or_default();
     match whole {
         Ok((form, body)) => {
@@ -71,14 +71,15 @@ async fn answer(
 
 /// All of what the caller asks for, as of now.
 async fn whole(
-    app: &App,
+    shared: &Shared,
     query: Option<&str>,
     headers: &HeaderMap,
     now: Micros,
 ) -> Result<(Form, Bytes), HttpError> {
-    let caller = caller(app, headers, Scope::MetricsRead).await?;
+    let caller = caller(&shared.app, headers, Scope::MetricsRead).await?;
     let form = form(query, headers)?;
-    Ok((form, app.scrape(&caller.org_id, form, now).await?))
+    let _turn = shared.scrapes.begin(&caller.org_id)?;
+    Ok((form, shared.app.scrape(&caller.org_id, form, now).await?))
 }
 
 fn form(query: Option<&str>, headers: &HeaderMap) -> Result<Form, HttpError> {
@@ -86,7 +87,7 @@ fn form(query: Option<&str>, headers: &HeaderMap) -> Result<Form, HttpError> {
     Ok(Form {
         collect: Collect::parse(asked.iter().map(String::as_str))?,
         format: Format::negotiate(joined(headers, ACCEPT).as_deref()),
-        gzip: accepts_gzip(joined(headers, ACCEPT_ENCODING).as_deref()),
+        coding: Coding::negotiate(joined(headers, ACCEPT_ENCODING).as_deref()),
     })
 }
 
@@ -95,8 +96,8 @@ fn rendered(form: Form, body: Bytes) -> Response {
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(form.format.content_type()));
     answer.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
-    if form.gzip {
-        answer.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(coding) = form.coding.name() {
+        answer.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     response
 }

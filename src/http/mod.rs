@@ -3,14 +3,18 @@
 mod accept;
 mod admin;
 mod body;
+mod connections;
 mod error;
 mod events;
 mod health;
 mod last_good;
+mod listener;
 mod metrics;
 mod observe;
 mod request;
+mod shares;
 mod sql;
+mod tls;
 
 use std::sync::Arc;
 
@@ -19,34 +23,50 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
 
 use crate::app::App;
 
 pub use self::admin::router as admin_router;
+pub use self::connections::{ConnectionLimits, serve};
+pub use self::listener::Listener;
+pub use self::tls::{Tls, TlsError, TlsFiles};
 
 use self::last_good::LastGood;
+use self::shares::{Decoders, Memory, Turns};
 
 /// Memory for request bodies that are being read, and as much again for what compressed ones grow
-/// to while they are decoded, in KiB.
+/// to while they are decoded, in KiB. One organisation may have half of either.
 const MEMORY_KIB_MAX: usize = 256 * 1024;
 
 /// What every handler has.
 #[derive(Debug)]
 struct Shared {
     app: Arc<App>,
-    /// One permit for each KiB of a body.
-    bodies: Arc<Semaphore>,
-    /// One permit for each KiB that a compressed body may grow to.
-    decoding: Arc<Semaphore>,
+    scrapes: Turns,
+    posts: Turns,
+    queries: Turns,
+    bodies: Memory,
+    /// For what compressed bodies grow to.
+    decoding: Memory,
+    decoders: Decoders,
     last_good: LastGood,
 }
 
 /// The server's routes.
 pub fn router(app: Arc<App>) -> Router {
-    let memory = || Arc::new(Semaphore::new(MEMORY_KIB_MAX));
-    let last_good = LastGood::new(app.settings().stale_on_error_max);
-    let shared = Arc::new(Shared { app, bodies: memory(), decoding: memory(), last_good });
+    let telemetry = || app.telemetry().clone();
+    let turns = || Turns::new(app.settings().requests_per_org_max, telemetry());
+    let memory = || Memory::new(MEMORY_KIB_MAX, telemetry());
+    let shared = Arc::new(Shared {
+        scrapes: turns(),
+        posts: turns(),
+        queries: turns(),
+        bodies: memory(),
+        decoding: memory(),
+        decoders: Decoders::new(),
+        last_good: LastGood::new(app.settings().stale_on_error_max),
+        app,
+    });
     Router::new()
         .route("/metrics", get(metrics::scrape))
         .route("/v1/events", post(events::post))

@@ -36,8 +36,10 @@ pub(super) async fn post(
     let work = async {
         let mut body = body;
         let answered = answer(&shared, &headers, &mut body).await;
-        if answered.is_err() && !asks_first {
-            drain(body).await;
+        if let Err(error) = &answered
+            && !asks_first
+        {
+            drain(body, error).await;
         }
         answered
     };
@@ -51,6 +53,7 @@ async fn answer(
 ) -> Result<Response, HttpError> {
     let app = &shared.app;
     let caller = within(STORE_WAIT, caller(app, headers, Scope::SqlRead)).await?;
+    let turn = shared.queries.begin(&caller.org_id)?;
     let kind = BodyKind::of(headers)?;
     let form = preferred(joined(headers, ACCEPT).as_deref()).ok_or_else(|| {
         plain(
@@ -63,9 +66,11 @@ async fn answer(
         let message = format!("the query is longer than {BODY_BYTES_MAX} bytes; ask a shorter one");
         plain(StatusCode::PAYLOAD_TOO_LARGE, &message)
     };
-    let body = read(body, BODY_BYTES_MAX, too_large).await?;
+    let body = read(app.telemetry(), body, BODY_BYTES_MAX, too_large).await?;
     let query = kind.query(body)?;
     let reply = app.sql(&caller.org_id, query, form).await?;
+    // From here on the worker's own turns bound it.
+    drop(turn);
     // An error here ends the connection before the body is whole, so that the client sees it.
     let mut response = Response::new(Body::from_stream(reply.into_stream()));
     let answer = response.headers_mut();

@@ -11,6 +11,7 @@ mod merge;
 mod org_state;
 mod org_usage;
 mod partial;
+mod series_cap;
 mod sources;
 mod totals;
 mod usage;
@@ -24,6 +25,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::time::Instant;
 
 pub use self::partial::{Partial, PartialCell};
+pub use self::series_cap::{Admitted, Capped, SeriesCap};
 pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 
 use self::merge::{Inputs, NO_HOURS, merge};
@@ -161,19 +163,53 @@ impl Rollup {
         now: Micros,
         show: impl FnOnce(&UsageView<'_>) -> T,
     ) -> Result<T, SqlError> {
-        let slot = &turn.slot;
-        let taken = slot.state.lock().take();
-        let mut state = match taken {
-            Some(state) => state,
-            None => OrgState::build(org_id.into(), snapshot.clone(), now, &self.sources).await?,
-        };
+        let mut state = self.take_out(&turn, org_id, snapshot, now).await?;
         let moved = state.move_to(snapshot, now, &self.sources).await;
+        let shown = moved.map(|rolling_cost| show(&state.view(rolling_cost)));
+        self.put_back(&turn, org_id, state);
+        shown
+    }
+
+    /// Shows which series an organisation has at `snapshot` or later, and at which version. What
+    /// only windows need is not read.
+    ///
+    /// # Errors
+    /// As [`Rollup::show`].
+    pub async fn show_series<T>(
+        &self,
+        turn: Turn,
+        org_id: &str,
+        snapshot: &Arc<Snapshot>,
+        now: Micros,
+        show: impl FnOnce(u64, &SeriesMap) -> T,
+    ) -> Result<T, SqlError> {
+        let mut state = self.take_out(&turn, org_id, snapshot, now).await?;
+        let moved = state.advance(snapshot, now, &self.sources).await;
+        let UsageView { archive_version, series, .. } = state.view(0);
+        let shown = moved.map(|()| show(archive_version, series));
+        self.put_back(&turn, org_id, state);
+        shown
+    }
+
+    async fn take_out(
+        &self,
+        turn: &Turn,
+        org_id: &str,
+        snapshot: &Arc<Snapshot>,
+        now: Micros,
+    ) -> Result<OrgState, SqlError> {
+        let taken = turn.slot.state.lock().take();
+        match taken {
+            Some(state) => Ok(state),
+            None => OrgState::build(org_id.into(), snapshot.clone(), now, &self.sources).await,
+        }
+    }
+
+    fn put_back(&self, turn: &Turn, org_id: &str, mut state: OrgState) {
         if let Some(bytes) = state.grown() {
             self.orgs.lock().resize(org_id, bytes);
         }
-        let shown = moved.map(|rolling_cost| show(&state.view(rolling_cost)));
-        *slot.state.lock() = Some(state);
-        shown
+        *turn.slot.state.lock() = Some(state);
     }
 
     /// As [`Rollup::show`], if nothing has come since the organisation was last shown and no file

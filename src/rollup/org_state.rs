@@ -129,7 +129,7 @@ impl OrgState {
     ///
     /// # Errors
     /// As [`OrgState::build`]; the state is then as it was.
-    async fn advance(
+    pub async fn advance(
         &mut self,
         snapshot: &Arc<Snapshot>,
         now: Micros,

@@ -64,8 +64,12 @@ pub(super) fn read(from: &mut dyn Read) -> io::Result<(FrameKind, Vec<u8>)> {
     let mut head = [0; HEAD_BYTES];
     from.read_exact(&mut head)?;
     let (kind, length) = read_head(head)?;
-    let mut bytes = vec![0; length];
-    from.read_exact(&mut bytes)?;
+    // What is announced is not believed before it is there.
+    let mut bytes = Vec::new();
+    from.take(u64::try_from(length).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
+    if bytes.len() < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok((kind, bytes))
 }
 

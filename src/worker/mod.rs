@@ -13,6 +13,8 @@
 mod error;
 mod frame;
 mod limits;
+#[cfg(test)]
+mod mutation_tests;
 mod pool;
 mod process;
 mod question;

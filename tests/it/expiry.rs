@@ -218,6 +218,7 @@ async fn a_backfill_that_loses_to_an_expiry_refuses_what_has_gone_and_takes_the_
         rejects: Some(kept.clone()),
         held_bytes_max: 1 << 20,
         spill_folder: folder.path().to_owned(),
+        series: None,
         now: NOON,
     };
     let archive = Some(writer.app.archive());

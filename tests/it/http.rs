@@ -3,10 +3,14 @@
 mod access;
 mod cloudevents;
 mod coding;
+mod connections;
 mod forms;
+mod jwt;
+mod limits;
 mod rows;
 mod scrape;
 mod sql;
+mod tls;
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};

@@ -1,5 +1,8 @@
 //! A real Prometheus scrapes it and shows the same values; promtool finds nothing to say.
 
+mod formats;
+mod secured;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;

@@ -121,11 +121,13 @@ async fn all_groups_are_shown_in_openmetrics() {
     llm_requests_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 2
     # HELP llm_tokens Input plus output tokens of all LLM API calls ever recorded; cached and reasoning tokens are part of them; late events are added when they arrive.
     # TYPE llm_tokens counter
+    # UNIT llm_tokens tokens
     llm_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 1
     llm_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 9
     llm_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 137
     # HELP llm_cost_usd Cost in US dollars of all LLM API calls ever recorded; calls without a price add nothing; late events are added when they arrive.
     # TYPE llm_cost_usd counter
+    # UNIT llm_cost_usd usd
     llm_cost_usd_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0.000000000001
     llm_cost_usd_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_cost_usd_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0.3
@@ -134,26 +136,31 @@ async fn all_groups_are_shown_in_openmetrics() {
     llm_cost_usd_rolling_24h{org_id="acme.eu"} 7.3
     # HELP llm_input_tokens Input tokens ever recorded, those read from a prompt cache included; late events are added when they arrive.
     # TYPE llm_input_tokens counter
+    # UNIT llm_input_tokens tokens
     llm_input_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 1
     llm_input_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_input_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 110
     # HELP llm_output_tokens Output tokens ever recorded, those spent on reasoning included; late events are added when they arrive.
     # TYPE llm_output_tokens counter
+    # UNIT llm_output_tokens tokens
     llm_output_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_output_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 9
     llm_output_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 27
     # HELP llm_cached_input_tokens Input tokens that the provider read from its prompt cache; a part of llm_input_tokens_total, not an addition to it.
     # TYPE llm_cached_input_tokens counter
+    # UNIT llm_cached_input_tokens tokens
     llm_cached_input_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_cached_input_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_cached_input_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 60
     # HELP llm_cache_write_tokens Input tokens that the provider wrote to its prompt cache; a part of llm_input_tokens_total, not an addition to it.
     # TYPE llm_cache_write_tokens counter
+    # UNIT llm_cache_write_tokens tokens
     llm_cache_write_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_cache_write_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_cache_write_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 5
     # HELP llm_reasoning_tokens Output tokens spent on reasoning; a part of llm_output_tokens_total, not an addition to it.
     # TYPE llm_reasoning_tokens counter
+    # UNIT llm_reasoning_tokens tokens
     llm_reasoning_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_reasoning_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_reasoning_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 3

@@ -2,12 +2,15 @@
 
 pub mod app;
 pub mod archive;
+pub mod authority;
 pub mod client;
 pub mod events;
 pub mod exact;
 pub mod fleet;
 pub mod foreign;
+pub mod issuer;
 pub mod lake;
+pub mod mutation;
 pub mod process;
 pub mod prometheus;
 pub mod random;

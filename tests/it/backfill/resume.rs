@@ -34,6 +34,7 @@ async fn job<'a>(
         rejects: rejects.map(Path::to_owned),
         held_bytes_max: 4 << 20,
         spill_folder: std::env::temp_dir(),
+        series: app.app.series_cap(),
         now: NOON,
     };
     let inputs = Inputs::find(&[input.to_owned()], None).await.unwrap();

@@ -110,18 +110,23 @@ fn head_has_the_headers_of_get_and_no_body() {
 }
 
 #[test]
-fn gzip_is_sent_where_it_is_accepted() {
+fn gzip_and_zstd_are_sent_where_they_are_accepted() {
     let acme = Acme::start();
     events::send(&acme.server, &acme.key, 0..2);
     let plain = ask(&acme, "GET", "/metrics", &[("accept-encoding", "gzip;q=0, identity")]);
     assert_eq!(plain.header("content-encoding"), None);
-    let packed = ask(&acme, "GET", "/metrics", &[("accept-encoding", "gzip")]);
-    assert_eq!(packed.header("content-encoding"), Some("gzip"));
-    assert_eq!(packed.header("content-type"), Some(TEXT));
-    assert!(packed.header("vary").unwrap().to_lowercase().contains("accept-encoding"));
+    let packed = |accepted: &str, coding: &str| {
+        let packed = ask(&acme, "GET", "/metrics", &[("accept-encoding", accepted)]);
+        assert_eq!(packed.header("content-encoding"), Some(coding), "{accepted}");
+        assert_eq!(packed.header("content-type"), Some(TEXT));
+        assert!(packed.header("vary").unwrap().to_lowercase().contains("accept-encoding"));
+        packed.body
+    };
     let mut text = Vec::new();
-    flate2::read::GzDecoder::new(packed.body.as_slice()).read_to_end(&mut text).unwrap();
+    let gzip = packed("gzip", "gzip");
+    flate2::read::GzDecoder::new(gzip.as_slice()).read_to_end(&mut text).unwrap();
     assert_eq!(text, plain.body);
+    assert_eq!(zstd::decode_all(packed("gzip, zstd", "zstd").as_slice()).unwrap(), plain.body);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokenlake::app::{App, AppError, Form, Receipt, Settings};
 use tokenlake::archive::WriterSettings;
 use tokenlake::clock::{Micros, SECOND};
 use tokenlake::event::OrgId;
-use tokenlake::exposition::{Collect, Format};
+use tokenlake::exposition::{Coding, Collect, Format};
 use tokenlake::ingest::ContentKind;
 use tokenlake::maintain;
 use tokenlake::rollup::Rollup;
@@ -96,7 +96,7 @@ impl TestApp {
     async fn scrape_as(&self, org: &str, collect: &[&str]) -> Result<String, AppError> {
         let org = OrgId::parse(org).unwrap();
         let collect = Collect::parse(collect.iter().copied()).unwrap();
-        let form = Form { collect, format: Format::Text004, gzip: false };
+        let form = Form { collect, format: Format::Text004, coding: Coding::Identity };
         let body = self.app.scrape(&org, form, self.app.now()).await?;
         Ok(String::from_utf8(body.into()).unwrap())
     }

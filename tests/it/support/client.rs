@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method};
+use reqwest::{Certificate, Client, ClientBuilder, Method, Version};
 use tokio::runtime::Runtime;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -59,6 +59,31 @@ pub fn try_send(
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok(Answer { status, headers, body: response.bytes().await?.to_vec() })
     })
+}
+
+/// A client that goes its own way, and how its requests end.
+#[derive(Debug)]
+pub struct OwnClient(Client);
+
+impl OwnClient {
+    /// A client that trusts one authority, given as PEM, and no other.
+    pub fn trusting(ca: &str, more: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
+        let ca = Certificate::from_pem(ca.as_bytes()).unwrap();
+        let builder = Client::builder().timeout(TIMEOUT).no_proxy();
+        let builder = builder.tls_built_in_root_certs(false).add_root_certificate(ca);
+        Self(more(builder).build().unwrap())
+    }
+
+    /// Gets with a key: the status, and the version of HTTP.
+    pub fn get(&self, url: &str, key: &str) -> Result<(u16, Version), reqwest::Error> {
+        let request = self.0.get(url).bearer_auth(key);
+        RUNTIME.block_on(async {
+            let response = request.send().await?;
+            let found = (response.status().as_u16(), response.version());
+            response.bytes().await?;
+            Ok(found)
+        })
+    }
 }
 
 /// Sends a request that must be answered.

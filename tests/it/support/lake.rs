@@ -9,7 +9,7 @@ use tokenlake::app::{App, AppError, Form, Receipt, Settings};
 use tokenlake::archive::{Snapshot, WriterSettings};
 use tokenlake::clock::{Clock as _, ManualClock, Micros, SECOND};
 use tokenlake::event::OrgId;
-use tokenlake::exposition::{Collect, Format};
+use tokenlake::exposition::{Coding, Collect, Format};
 use tokenlake::ingest::ContentKind;
 use tokenlake::maintain::{Expiry, Report, Retention, verify};
 use tokenlake::rollup::Rollup;
@@ -109,7 +109,7 @@ impl Lake {
         format: Format,
     ) -> Result<String, AppError> {
         let collect = Collect::parse(collect.iter().copied()).unwrap();
-        let form = Form { collect, format, gzip: false };
+        let form = Form { collect, format, coding: Coding::Identity };
         let body = self.app.scrape(&OrgId::parse(org).unwrap(), form, self.app.now()).await?;
         Ok(String::from_utf8(body.into()).unwrap())
     }

@@ -124,7 +124,7 @@ impl Server {
 
     /// The host and port.
     pub fn address(&self) -> &str {
-        self.url.strip_prefix("http://").unwrap()
+        self.url.split_once("://").unwrap().1
     }
 
     /// The next line on stdout.

@@ -1,0 +1,93 @@
+//! What a JWT says, once its signature is known to be right.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Number;
+
+use super::compact::present;
+use super::refusal::Refusal;
+use crate::access::{Caller, Scope, Scopes};
+use crate::clock::{Micros, SECOND};
+use crate::event::OrgId;
+
+/// How far the clocks of issuer and server may differ.
+const LEEWAY: Micros = 60 * SECOND;
+
+/// Whose JWTs are taken, and which of them; what is not set is not asked for.
+#[derive(Debug, Clone, Default)]
+pub struct JwtRules {
+    /// What `iss` must be.
+    pub issuer: Option<String>,
+    /// What `aud` must be or hold.
+    pub audience: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    org_id: String,
+    exp: Number,
+    #[serde(default, deserialize_with = "present")]
+    nbf: Option<Number>,
+    #[serde(default, deserialize_with = "present")]
+    iss: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    aud: Option<Audience>,
+    #[serde(default, deserialize_with = "present")]
+    scope: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn holds(&self, name: &str) -> bool {
+        match self {
+            Self::One(one) => one == name,
+            Self::Several(several) => several.iter().any(|one| one == name),
+        }
+    }
+}
+
+/// Whom the claims speak for at `now`.
+pub(super) fn caller(claims: &[u8], rules: &JwtRules, now: Micros) -> Result<Caller, Refusal> {
+    let claims: Claims = serde_json::from_slice(claims).map_err(|_| Refusal::Claims)?;
+    let expires = micros(&claims.exp).ok_or(Refusal::Claims)?;
+    if now >= expires.saturating_add(LEEWAY) {
+        return Err(Refusal::Expired);
+    }
+    if let Some(nbf) = &claims.nbf {
+        let begins = micros(nbf).ok_or(Refusal::Claims)?;
+        if now < begins.saturating_sub(LEEWAY) {
+            return Err(Refusal::NotYetValid);
+        }
+    }
+    if rules.issuer.is_some() && claims.iss != rules.issuer {
+        return Err(Refusal::Issuer);
+    }
+    if let Some(audience) = &rules.audience {
+        let held = claims.aud.as_ref().is_some_and(|aud| aud.holds(audience));
+        held.then_some(()).ok_or(Refusal::Audience)?;
+    }
+    let org_id = OrgId::parse(&claims.org_id).map_err(|_| Refusal::OrgId)?;
+    Ok(Caller { org_id, scopes: scopes(claims.scope.as_deref()) })
+}
+
+/// Those that are named and known here; without the claim, enough to scrape.
+fn scopes(claim: Option<&str>) -> Scopes {
+    let Some(claim) = claim else { return Scopes::of(vec![Scope::MetricsRead]) };
+    Scopes::of(claim.split_ascii_whitespace().filter_map(|name| name.parse().ok()).collect())
+}
+
+/// A `NumericDate` (RFC 7519, section 2): seconds since 1970, which may have a fraction.
+fn micros(seconds: &Number) -> Option<Micros> {
+    if let Some(seconds) = seconds.as_i64() {
+        return Some(seconds.saturating_mul(SECOND));
+    }
+    let since_1970 = Duration::try_from_secs_f64(seconds.as_f64()?).ok()?;
+    Some(Micros::try_from(since_1970.as_micros()).unwrap_or(Micros::MAX))
+}

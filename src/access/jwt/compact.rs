@@ -1,0 +1,88 @@
+//! A JWT as it is sent (RFC 7515, compact): three parts, of which none is believed yet.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+
+use super::key::{Algorithm, VerifyingKey};
+use super::refusal::Refusal;
+
+/// More than an issuer makes, and less than a server's limit on headers.
+const BYTES_MAX: usize = 16 * 1024;
+/// How many keys are tried on a JWT that names none.
+const TRIES_MAX: usize = 8;
+
+/// What is looked at of a header. Keys that a JWT brings along (`jwk`, `jku`, `x5u`, `x5c`) are not.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    crit: Option<IgnoredAny>,
+}
+
+/// A JWT, taken apart.
+#[derive(Debug)]
+pub(super) struct Jwt<'a> {
+    pub(super) algorithm: Algorithm,
+    kid: Option<String>,
+    message: &'a str,
+    signature: Vec<u8>,
+    claims: &'a str,
+}
+
+impl<'a> Jwt<'a> {
+    /// Takes a JWT apart.
+    pub(super) fn parse(text: &'a str) -> Result<Self, Refusal> {
+        if text.len() > BYTES_MAX {
+            return Err(Refusal::Malformed("it is too long"));
+        }
+        let parts = || {
+            let (message, signature) = text.rsplit_once('.')?;
+            let (header, claims) = message.split_once('.')?;
+            Some((message, header, claims, URL_SAFE_NO_PAD.decode(signature).ok()?))
+        };
+        let (message, header, claims, signature) =
+            parts().ok_or(Refusal::Malformed("it is not three parts in base64"))?;
+        let header: Header = json(header).ok_or(Refusal::Malformed("its header is none"))?;
+        if header.crit.is_some() {
+            return Err(Refusal::Malformed("its header asks for an extension"));
+        }
+        let algorithm = Algorithm::of_name(&header.alg).ok_or(Refusal::Algorithm)?;
+        Ok(Self { algorithm, kid: header.kid, message, signature, claims })
+    }
+
+    /// The claims, if one of `keys` has signed them.
+    pub(super) fn verified<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k VerifyingKey>,
+    ) -> Result<Vec<u8>, Refusal> {
+        let mut named = false;
+        let fitting = keys.filter(|key| key.algorithm() == self.algorithm && self.may_name(key));
+        for key in fitting.take(TRIES_MAX) {
+            named |= key.kid.is_some() && key.kid == self.kid;
+            if key.verifies(self.message.as_bytes(), &self.signature) {
+                let claims = URL_SAFE_NO_PAD.decode(self.claims);
+                return claims.map_err(|_| Refusal::Malformed("its claims are not in base64"));
+            }
+        }
+        Err(if named { Refusal::Signature } else { Refusal::UnknownKey })
+    }
+
+    /// A name decides where both have one.
+    fn may_name(&self, key: &VerifyingKey) -> bool {
+        self.kid.is_none() || key.kid.is_none() || self.kid == key.kid
+    }
+}
+
+fn json<T: serde::de::DeserializeOwned>(part: &str) -> Option<T> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+/// A field that may be absent, but not null.
+pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,26 @@
+//! Why a JWT is refused: for the log alone. Whoever sent it learns that it is not valid.
+
+/// The first reason that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("{0}")]
+    Malformed(&'static str),
+    #[error("its algorithm is not one of HS256, RS256, ES256 and EdDSA")]
+    Algorithm,
+    #[error("no key of its algorithm and kid is known that signed it")]
+    UnknownKey,
+    #[error("its signature is wrong")]
+    Signature,
+    #[error("its claims are not of their types, or org_id or exp is missing")]
+    Claims,
+    #[error("its org_id is no organisation's name")]
+    OrgId,
+    #[error("its exp has passed")]
+    Expired,
+    #[error("its nbf is still to come")]
+    NotYetValid,
+    #[error("its iss is not --jwt-issuer")]
+    Issuer,
+    #[error("its aud is not --jwt-audience")]
+    Audience,
+}

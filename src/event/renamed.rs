@@ -1,0 +1,152 @@
+//! Events stored under another model than they were sent with, which goes into their attributes.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray as _, MapArray, RecordBatch, StringBuilder};
+use arrow::error::ArrowError;
+
+use super::attributes::Attributes;
+use super::columns::AttributeColumn;
+use super::{EventBatch, EventError, schema};
+
+/// The attribute that keeps a model which another one stands for.
+const KEY: &str = "model";
+
+impl EventBatch {
+    /// The same events, those `chosen` with `model` for theirs: their own goes into their
+    /// attributes, before all that is there, and what has no room then is dropped. Gives how many
+    /// attributes were.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn with_model(&self, chosen: &[bool], model: &str) -> Result<(Self, u64), EventError> {
+        let rows = self.record_batch();
+        let (models, mut dropped) = (column(rows, KEY)?.as_string::<i32>(), 0);
+        let attributes = column(rows, "attributes")?.as_map();
+        let mut renamed = StringBuilder::with_capacity(rows.num_rows(), models.value_data().len());
+        let mut kept = AttributeColumn::default();
+        // No column can overflow: of the text that a batch may hold in all of its columns, the
+        // other columns of an event take more than the new key and the new model.
+        for ((row, own), chosen) in models.iter().enumerate().zip(chosen) {
+            let entries = entries(attributes, row);
+            match own.filter(|_| *chosen) {
+                None => {
+                    renamed.append_option(own);
+                    kept.append(&Attributes::stored(entries));
+                }
+                Some(own) => {
+                    renamed.append_value(model);
+                    let attributes = Attributes::with(KEY, own, entries);
+                    dropped += attributes.dropped;
+                    kept.append(&attributes);
+                }
+            }
+        }
+        let mut columns = rows.columns().to_vec();
+        replace(&mut columns, KEY, Arc::new(renamed.finish()))?;
+        replace(&mut columns, "attributes", Arc::new(kept.finish()?))?;
+        let rows = RecordBatch::try_new(schema(), columns)?;
+        Ok((Self::new(rows, self.indices().to_vec()), dropped))
+    }
+}
+
+fn entries(
+    attributes: &MapArray,
+    row: usize,
+) -> impl Iterator<Item = (&str, Cow<'_, str>)> + use<'_> {
+    let (keys, values) = (attributes.keys().as_string::<i32>(), attributes.values());
+    let values = values.as_string::<i32>();
+    let offsets = attributes.value_offsets();
+    let at = |row| offsets.get(row).and_then(|offset| usize::try_from(*offset).ok());
+    let range = at(row).unwrap_or_default()..at(row + 1).unwrap_or_default();
+    range.map(|entry| (keys.value(entry), Cow::Borrowed(values.value(entry))))
+}
+
+fn column<'a>(rows: &'a RecordBatch, name: &'static str) -> Result<&'a ArrayRef, ArrowError> {
+    rows.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))
+}
+
+fn replace(columns: &mut [ArrayRef], name: &str, with: ArrayRef) -> Result<(), ArrowError> {
+    if let Some(column) = columns.get_mut(schema().index_of(name)?) {
+        *column = with;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ATTRIBUTE_BYTES_MAX, EventBatchBuilder, FieldValue, OrgId, OrgRule};
+    use super::*;
+    use arrow::json::ArrayWriter;
+
+    type Entries<'a> = Vec<(Cow<'a, str>, FieldValue<'a>)>;
+
+    fn text(value: &str) -> FieldValue<'_> {
+        FieldValue::Text(value.into())
+    }
+
+    fn batch(events: &[(&str, Entries<'_>)]) -> EventBatch {
+        let now = 1_770_000_000_000_000;
+        let rule = OrgRule::Only(OrgId::parse("acme").unwrap());
+        let mut builder = EventBatchBuilder::new(rule, now);
+        for (index, (model, attributes)) in events.iter().enumerate() {
+            let id = index.to_string();
+            builder.push(
+                index,
+                &[
+                    ("event_id".into(), text(&id)),
+                    ("ts".into(), FieldValue::Number("1770000000".into())),
+                    ("model".into(), text(model)),
+                    ("attributes".into(), FieldValue::Map(attributes.clone())),
+                ],
+            );
+        }
+        let decoded = builder.finish().unwrap();
+        assert_eq!(decoded.rejections, []);
+        decoded.batch
+    }
+
+    fn shown(batch: &EventBatch) -> String {
+        let rows = batch.record_batch();
+        let columns = ["model", "attributes"].map(|name| rows.schema().index_of(name).unwrap());
+        let mut writer = ArrayWriter::new(Vec::new());
+        writer.write(&rows.project(&columns).unwrap()).unwrap();
+        writer.finish().unwrap();
+        String::from_utf8(writer.into_inner()).unwrap()
+    }
+
+    #[test]
+    fn a_model_goes_into_the_attributes_and_others_stay_as_they_are() {
+        let rows = batch(&[
+            ("a", vec![("x".into(), text("1"))]),
+            ("b", vec![("x".into(), text("2")), ("y".into(), text("3"))]),
+            ("c", vec![]),
+            ("d", vec![("model".into(), text("other's")), ("x".into(), text("4"))]),
+            ("", vec![]),
+        ]);
+        let (rows, dropped) = rows.with_model(&[false, true, true, true, true], "other").unwrap();
+        assert_eq!(
+            shown(&rows),
+            r#"[{"model":"a","attributes":{"x":"1"}},"#.to_owned()
+                + r#"{"model":"other","attributes":{"model":"b","x":"2","y":"3"}},"#
+                + r#"{"model":"other","attributes":{"model":"c"}},"#
+                + r#"{"model":"other","attributes":{"model":"d","x":"4"}},{}]"#
+        );
+        assert_eq!((dropped, rows.indices()), (1, &[0, 1, 2, 3, 4][..]));
+    }
+
+    #[test]
+    fn where_attributes_are_full_the_last_make_room() {
+        let many = |count: usize| (0..count).map(|n| (format!("k{n}").into(), text("v"))).collect();
+        let big = "x".repeat(ATTRIBUTE_BYTES_MAX - 1);
+        let rows =
+            batch(&[("a", many(64)), ("b", many(63)), ("c", vec![("k".into(), text(&big))])]);
+        let (rows, dropped) = rows.with_model(&[true; 3], "other").unwrap();
+        let column = column(rows.record_batch(), "attributes").unwrap().as_map();
+        let kept = |row| entries(column, row).map(|(key, _)| key.to_owned()).collect::<Vec<_>>();
+        assert_eq!((kept(0).len(), kept(1).len(), kept(2)), (64, 64, vec!["model".to_owned()]));
+        assert_eq!((kept(0)[1].as_str(), kept(0)[63].as_str()), ("k0", "k62"));
+        assert_eq!(dropped, 2);
+    }
+}

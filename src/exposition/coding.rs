@@ -1,0 +1,110 @@
+//! How an answer is compressed, from `Accept-Encoding`.
+//!
+//! Source: RFC 9110, section 12.5.3, and RFC 8878 for zstd.
+
+use super::weighted::elements;
+
+/// A content coding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Coding {
+    /// Not compressed.
+    #[default]
+    Identity,
+    /// gzip.
+    Gzip,
+    /// Zstandard: smaller and faster.
+    Zstd,
+}
+
+impl Coding {
+    /// What `accept_encoding` prefers: zstd where it is named and weighs no less than gzip; gzip by
+    /// its name, its old name `x-gzip`, or `*`. A weight of 0 forbids. A client that sends no such
+    /// header gets no compression.
+    pub fn negotiate(accept_encoding: Option<&str>) -> Self {
+        let (mut gzip, mut zstd, mut any) = (None, None, None);
+        for coding in elements(accept_encoding.unwrap_or_default()) {
+            let named =
+                |names: &[&str]| names.iter().any(|name| coding.name.eq_ignore_ascii_case(name));
+            let weight = Some(coding.weight);
+            if named(&["gzip", "x-gzip"]) {
+                gzip = gzip.max(weight);
+            } else if named(&["zstd"]) {
+                zstd = zstd.max(weight);
+            } else if coding.name == "*" {
+                any = any.max(weight);
+            }
+        }
+        let gzip = gzip.or(any).unwrap_or(0);
+        match zstd.unwrap_or(0) {
+            0 if gzip == 0 => Self::Identity,
+            zstd if zstd >= gzip => Self::Zstd,
+            _ => Self::Gzip,
+        }
+    }
+
+    /// The value of `Content-Encoding`, if there is one.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn gives(coding: Coding, headers: &[&str]) {
+        for header in headers {
+            assert_eq!(Coding::negotiate(Some(header)), coding, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_coding_is_chosen_by_name_alias_or_wildcard() {
+        gives(
+            Coding::Gzip,
+            &[
+                "gzip",
+                "deflate, GZIP;q=0.5",
+                "x-gzip",
+                "*",
+                "*;q=0.1",
+                "gzip;q=0.001,*;q=0",
+                "gzip, zstd;q=0.9",
+                "zstd;q=0, *",
+                "zstd;q=0.1, *",
+            ],
+        );
+        gives(
+            Coding::Zstd,
+            &["zstd", "gzip, deflate, br, zstd", "ZSTD;q=0.5, gzip;q=0.5", "zstd;q=0.1, gzip;q=0"],
+        );
+        gives(
+            Coding::Identity,
+            &[
+                "",
+                "identity",
+                "gzip;q=0",
+                "gzip;q=0.000,*",
+                "x-gzip;q=0,*",
+                "*;q=0",
+                "gzip;q=x",
+                "br",
+                "zstd;q=0",
+            ],
+        );
+        assert_eq!(Coding::negotiate(None), Coding::Identity);
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_answered(header in "\\PC*|(gzip|zstd|\\*|[;,=\"q01.])*") {
+            Coding::negotiate(Some(&header));
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Connections: how many there may be, what each may do with its time, and how they end.
+//!
+//! Whoever has sent no whole request yet is nobody to the server. Such a connection has a place
+//! only as long as there is room: where none is left, the one that has waited longest makes room
+//! for the next. So connections that send nothing, or a byte now and then, keep nobody out.
+
+mod pace;
+mod waiting;
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::pace::Paced;
+use self::waiting::{Pulse, UnderWay, Waiting};
+use super::listener::Listener;
+use super::tls::{HTTP_2, Tls};
+use crate::telemetry::Telemetry;
+
+/// How long one that was asked to make room may take for it.
+const ROOM_WAIT: Duration = Duration::from_millis(250);
+/// What the system is short of when it accepts nothing, it may have again then.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How long one on which no request is under way may take to end.
+const GOODBYE_WAIT: Duration = Duration::from_secs(5);
+/// Requests that one HTTP/2 connection may have under way at a time.
+const STREAMS_MAX: u32 = 100;
+/// A JWT is the longest header by far.
+const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// To whom there is no room to say more.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\
+    connection: close\r\n\r\n";
+
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    /// How many there may be at a time.
+    pub connections_max: usize,
+    /// From a connection's start, or a request's first byte, to the end of that request's head.
+    pub head_wait: Duration,
+    /// From the end of an answer to the next request's first byte.
+    pub idle_wait: Duration,
+    /// For taking what has been written of an answer.
+    pub write_wait: Duration,
+}
+
+impl ConnectionLimits {
+    /// So many connections, with the times of a server.
+    pub fn of(connections_max: usize) -> Self {
+        Self {
+            connections_max,
+            head_wait: Duration::from_secs(10),
+            // Prometheus leaves an idle connection after five minutes. Were the server first, it
+            // could be just when a request is on its way.
+            idle_wait: Duration::from_secs(330),
+            write_wait: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Answers what comes to `listener` until `stop`; then no connection is taken any more, and those
+/// that are there end with the request that is under way.
+pub async fn serve(
+    listener: impl Into<Listener>,
+    routes: Router,
+    limits: ConnectionLimits,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+) {
+    let Listener { tcp, tls } = listener.into();
+    let connections = Arc::new(Connections::new(routes, tls, limits, telemetry, stop));
+    let tasks = TaskTracker::new();
+    while let Some(stream) = connections.accept(&tcp).await {
+        match connections.place().await {
+            Some(place) => drop(tasks.spawn(connections.clone().run(stream, place))),
+            None => connections.refuse(stream),
+        }
+    }
+    drop(tcp);
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Connections {
+    routes: TowerToHyperService<Router>,
+    tls: Option<Tls>,
+    limits: ConnectionLimits,
+    places: Arc<Semaphore>,
+    waiting: Arc<Waiting>,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+}
+
+impl Connections {
+    fn new(
+        routes: Router,
+        tls: Option<Tls>,
+        limits: ConnectionLimits,
+        telemetry: Telemetry,
+        stop: CancellationToken,
+    ) -> Self {
+        let places = limits.connections_max.clamp(1, Semaphore::MAX_PERMITS);
+        let (places, waiting) = (Arc::new(Semaphore::new(places)), Arc::default());
+        let routes = TowerToHyperService::new(routes);
+        Self { routes, tls, limits, places, waiting, telemetry, stop }
+    }
+
+    /// The next connection; `None` at the stop.
+    async fn accept(&self, listener: &TcpListener) -> Option<TcpStream> {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return None,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => return Some(stream),
+                Err(error) if is_of_peer(&error) => {}
+                Err(error) => {
+                    tracing::error!(%error, "no connection can be accepted; is --max-connections over what the system allows?");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// A place for one more; where there is none, one that waits is dismissed.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        if !self.waiting.dismiss_first() {
+            return None;
+        }
+        self.telemetry.connections.dismissed.inc();
+        let place = self.places.clone().acquire_owned();
+        timeout(ROOM_WAIT, place).await.ok()?.ok()
+    }
+
+    /// Says no without waiting for anything: a new connection takes so few bytes at once. There is
+    /// no way to say it in TLS before a handshake.
+    fn refuse(&self, stream: TcpStream) {
+        self.telemetry.connections.refused.inc();
+        if self.tls.is_some() {
+            return;
+        }
+        let said = stream.into_std().and_then(|stream| io::Write::write(&mut &stream, FULL));
+        if let Err(error) = said {
+            tracing::debug!(%error, "a refused connection was not told why");
+        }
+    }
+
+    /// Answers the requests of one connection, to its end.
+    async fn run(self: Arc<Self>, stream: TcpStream, place: OwnedSemaphorePermit) {
+        self.telemetry.connections.open.add(1);
+        let pulse = Pulse::new(self.waiting.clone());
+        match &self.tls {
+            None => self.http1(stream, &pulse).await,
+            Some(tls) => match self.shake_hands(tls, stream, &pulse).await {
+                None => {}
+                Some(stream) if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) => {
+                    self.http2(stream, &pulse).await;
+                }
+                Some(stream) => self.http1(stream, &pulse).await,
+            },
+        }
+        self.telemetry.connections.open.sub(1);
+        drop(place);
+    }
+
+    /// Makes TLS of a connection, in the time that the head of its first request has, unless its
+    /// place is needed.
+    async fn shake_hands(
+        &self,
+        tls: &Tls,
+        stream: TcpStream,
+        pulse: &Pulse,
+    ) -> Option<TlsStream<TcpStream>> {
+        let shaken = tokio::select! {
+            shaken = timeout(self.limits.head_wait, tls.accept(stream)) => shaken,
+            () = pulse.dismissed() => return None,
+            () = self.stop.cancelled() => return None,
+        };
+        match shaken {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => {
+                self.telemetry.connections.tls_failed.inc();
+                tracing::debug!(%error, "a TLS handshake failed");
+            }
+            Err(_) => self.telemetry.connections.timed_out.inc(),
+        }
+        None
+    }
+
+    async fn http1<S>(&self, stream: S, pulse: &Arc<Pulse>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let stream = Paced::new(stream, pulse.clone(), self.limits, self.telemetry.clone());
+        let requests = service_fn(|request| answer(&self.routes, pulse.begin(), request));
+        let mut builder = http1::Builder::new();
+        // `Paced` is stricter; with this set, it is asked again once an answer has been written.
+        let head_wait = self.limits.idle_wait + self.limits.head_wait;
+        builder.timer(TokioTimer::new()).header_read_timeout(head_wait);
+        let connection = builder.serve_connection(TokioIo::new(stream), requests);
+        self.drive(connection, http1::Connection::graceful_shutdown, pulse).await;
+    }
+
+    async fn http2<S>(self: &Arc<Self>, stream: S, pulse: &Arc<Pulse>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Between two requests there are frames of the connection's own, which begin no head.
+        let limits = ConnectionLimits { head_wait: self.limits.idle_wait, ..self.limits };
+        let stream = Paced::new(stream, pulse.clone(), limits, self.telemetry.clone());
+        // Each request is a task of its own.
+        let (connections, began) = (self.clone(), pulse.clone());
+        let requests = service_fn(move |request| {
+            let (connections, under_way) = (connections.clone(), began.begin());
+            async move { answer(&connections.routes, under_way, request).await }
+        });
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(HEAD_BYTES_MAX);
+        let connection = builder.serve_connection(TokioIo::new(stream), requests);
+        self.drive(connection, http2::Connection::graceful_shutdown, pulse).await;
+    }
+
+    /// Lets a connection go on until it ends, or is to end with what is under way.
+    async fn drive<C>(&self, connection: C, end: fn(Pin<&mut C>), pulse: &Pulse)
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
+        let mut connection = std::pin::pin!(connection);
+        let mut stop = std::pin::pin!(self.stop.cancelled());
+        let mut dismissed = std::pin::pin!(pulse.dismissed());
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::trace!(%error, "a connection broke off");
+                    }
+                    break;
+                }
+                () = &mut stop, if !ending => {}
+                // A request may have begun in the same moment; it is answered.
+                () = &mut dismissed, if !ending => if pulse.is_waiting() { break },
+                // An idle peer need not say goodbye.
+                () = sleep(GOODBYE_WAIT), if ending => {
+                    if pulse.is_waiting() {
+                        break;
+                    }
+                    continue;
+                }
+            }
+            end(connection.as_mut());
+            ending = true;
+        }
+    }
+}
+
+/// The answer to a request, which is under way until its last byte has been taken over.
+async fn answer(
+    routes: &TowerToHyperService<Router>,
+    under_way: UnderWay,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let response = routes.call(request).await?;
+    Ok(response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _ = &under_way;
+            frame
+        }))
+    }))
+}
+
+/// Errors of one connection, after which the next can be accepted at once.
+fn is_of_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

@@ -1,0 +1,151 @@
+//! Connections on which no request is under way, and which of them goes first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+
+/// The connections that wait for a request, in the order in which they began to.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    next_ticket: u64,
+    connections: BTreeMap<u64, CancellationToken>,
+}
+
+impl Waiting {
+    fn join(&self, connection: CancellationToken) -> u64 {
+        let mut queue = self.0.lock();
+        let ticket = queue.next_ticket;
+        queue.next_ticket += 1;
+        queue.connections.insert(ticket, connection);
+        ticket
+    }
+
+    fn leave(&self, ticket: u64) {
+        self.0.lock().connections.remove(&ticket);
+    }
+
+    /// Asks the one that has waited longest to end; false if none waits.
+    pub(super) fn dismiss_first(&self) -> bool {
+        let first = self.0.lock().connections.pop_first();
+        first.map(|(_, connection)| connection.cancel()).is_some()
+    }
+}
+
+/// What is under way on one connection.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    waiting: Arc<Waiting>,
+    dismissed: CancellationToken,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    under_way: usize,
+    begun: u64,
+    /// Since when nothing is under way.
+    since: Instant,
+    ticket: u64,
+}
+
+/// One that waits for a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    /// How many requests came before.
+    pub(super) begun: u64,
+    /// Since when it waits.
+    pub(super) since: Instant,
+}
+
+impl Pulse {
+    /// A new connection: it waits.
+    pub(super) fn new(waiting: Arc<Waiting>) -> Arc<Self> {
+        let dismissed = CancellationToken::new();
+        let ticket = waiting.join(dismissed.clone());
+        let state = State { under_way: 0, begun: 0, since: Instant::now(), ticket };
+        Arc::new(Self { waiting, dismissed, state: Mutex::new(state) })
+    }
+
+    /// A request begins; it is under way until what is given is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
+        let mut state = self.state.lock();
+        state.under_way += 1;
+        state.begun += 1;
+        if state.under_way == 1 {
+            self.waiting.leave(state.ticket);
+        }
+        UnderWay(self.clone())
+    }
+
+    /// Since when it waits; `None` while a request is under way.
+    pub(super) fn wait(&self) -> Option<Wait> {
+        let state = self.state.lock();
+        (state.under_way == 0).then_some(Wait { begun: state.begun, since: state.since })
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.wait().is_some()
+    }
+
+    /// Ends once another connection needs this one's place.
+    pub(super) fn dismissed(&self) -> WaitForCancellationFuture<'_> {
+        self.dismissed.cancelled()
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.waiting.leave(self.state.lock().ticket);
+    }
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub(super) struct UnderWay(Arc<Pulse>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Pulse { waiting, dismissed, state } = &*self.0;
+        let mut state = state.lock();
+        state.under_way -= 1;
+        if state.under_way == 0 {
+            state.since = Instant::now();
+            state.ticket = waiting.join(dismissed.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_longest_goes_first_and_who_works_does_not_go() {
+        let waiting = Arc::<Waiting>::default();
+        let connections = [(); 3].map(|()| Pulse::new(waiting.clone()));
+        let dismissed = || connections.each_ref().map(|pulse| pulse.dismissed.is_cancelled());
+        let work = connections[0].begin();
+        assert!(waiting.dismiss_first());
+        assert_eq!(dismissed(), [false, true, false]);
+        // It waits again, behind the third.
+        drop(work);
+        assert!(waiting.dismiss_first());
+        assert_eq!(dismissed(), [false, true, true]);
+        assert!(waiting.dismiss_first());
+        assert_eq!(dismissed(), [true, true, true]);
+        assert!(!waiting.dismiss_first());
+    }
+
+    #[test]
+    fn one_that_ended_is_not_dismissed() {
+        let waiting = Arc::<Waiting>::default();
+        drop(Pulse::new(waiting.clone()));
+        assert!(!waiting.dismiss_first());
+    }
+}

@@ -1,0 +1,224 @@
+//! What one organisation may have of something at a time, so that there is some left for others.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::error::{HttpError, plain};
+use crate::event::OrgId;
+use crate::telemetry::Telemetry;
+
+/// How long a request waits for memory.
+const MEMORY_WAIT: Duration = Duration::from_secs(1);
+
+/// So much for each organisation.
+#[derive(Debug)]
+struct Shares {
+    permits_max: usize,
+    orgs: Mutex<HashMap<OrgId, Arc<Semaphore>>>,
+}
+
+impl Shares {
+    fn new(permits_max: usize) -> Self {
+        Self { permits_max: permits_max.clamp(1, Semaphore::MAX_PERMITS), orgs: Mutex::default() }
+    }
+
+    /// The share of an organisation. What nobody holds is forgotten.
+    fn of(&self, org_id: &OrgId) -> Arc<Semaphore> {
+        let mut orgs = self.orgs.lock();
+        if let Some(share) = orgs.get(org_id) {
+            return share.clone();
+        }
+        orgs.retain(|_, share| Arc::strong_count(share) > 1);
+        let share = Arc::new(Semaphore::new(self.permits_max));
+        orgs.insert(org_id.clone(), share.clone());
+        share
+    }
+}
+
+/// Requests of one kind that are under way.
+#[derive(Debug)]
+pub(super) struct Turns {
+    shares: Shares,
+    telemetry: Telemetry,
+}
+
+/// One of them; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Turns {
+    /// Up to `requests_max` for each organisation.
+    pub(super) fn new(requests_max: usize, telemetry: Telemetry) -> Self {
+        Self { shares: Shares::new(requests_max), telemetry }
+    }
+
+    /// Lets a request begin; it does not wait, so that it keeps no connection busy.
+    pub(super) fn begin(&self, org_id: &OrgId) -> Result<Turn, HttpError> {
+        if let Ok(permit) = self.shares.of(org_id).try_acquire_owned() {
+            return Ok(Turn { _permit: permit });
+        }
+        self.telemetry.overload.turned_away.inc();
+        let message = format!(
+            "{} requests of the organisation are under way; try again in a second",
+            self.shares.permits_max
+        );
+        Err(plain(StatusCode::SERVICE_UNAVAILABLE, &message))
+    }
+}
+
+/// Memory for requests, of which one organisation may have half.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// One permit for each KiB.
+    all: Arc<Semaphore>,
+    kib_max: usize,
+    shares: Shares,
+    telemetry: Telemetry,
+}
+
+/// Some of it, which is given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    bytes: usize,
+    telemetry: Telemetry,
+    permits: [OwnedSemaphorePermit; 2],
+}
+
+impl Memory {
+    /// So many KiB.
+    pub(super) fn new(kib_max: usize, telemetry: Telemetry) -> Self {
+        let all = Arc::new(Semaphore::new(kib_max));
+        Self { all, kib_max, shares: Shares::new(kib_max / 2), telemetry }
+    }
+
+    /// Memory for `bytes`; what is more than may be had is reserved as all that may.
+    ///
+    /// # Errors
+    /// 503 after a short wait.
+    pub(super) async fn reserve(
+        &self,
+        org_id: &OrgId,
+        bytes: usize,
+    ) -> Result<Reserved, HttpError> {
+        let kib = bytes.div_ceil(1024).min(self.kib_max / 2);
+        let permits = u32::try_from(kib).unwrap_or(u32::MAX);
+        let work = async {
+            // Its own share comes first: who waits there stands in nobody's way.
+            let own = self.shares.of(org_id).acquire_many_owned(permits).await.ok()?;
+            Some([own, self.all.clone().acquire_many_owned(permits).await.ok()?])
+        };
+        if let Ok(Some(permits)) = tokio::time::timeout(MEMORY_WAIT, work).await {
+            let (bytes, telemetry) = (kib * 1024, self.telemetry.clone());
+            telemetry.overload.reserved_bytes.add(bytes);
+            return Ok(Reserved { bytes, telemetry, permits });
+        }
+        self.telemetry.overload.without_memory.inc();
+        let message = "too many requests at once; try again in a second";
+        Err(plain(StatusCode::SERVICE_UNAVAILABLE, message))
+    }
+}
+
+impl Reserved {
+    /// How much it is.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Gives back all but `bytes`.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        let spare_kib = self.bytes.saturating_sub(bytes) / 1024;
+        for permits in &mut self.permits {
+            drop(permits.split(spare_kib));
+        }
+        self.bytes -= spare_kib * 1024;
+        self.telemetry.overload.reserved_bytes.sub(spare_kib * 1024);
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.telemetry.overload.reserved_bytes.sub(self.bytes);
+    }
+}
+
+/// Threads that decode bodies: as many for one organisation as there are processors, and one more
+/// for another. More would leave no time to those that scrape.
+#[derive(Debug)]
+pub(super) struct Decoders {
+    all: Arc<Semaphore>,
+    shares: Shares,
+}
+
+impl Decoders {
+    /// Those of this machine.
+    pub(super) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { all: Arc::new(Semaphore::new(processors + 1)), shares: Shares::new(processors) }
+    }
+
+    /// Waits for one; it is free again when what is given is dropped.
+    pub(super) async fn turn(&self, org_id: &OrgId) -> Option<[OwnedSemaphorePermit; 2]> {
+        let own = self.shares.of(org_id).acquire_owned().await.ok()?;
+        Some([own, self.all.clone().acquire_owned().await.ok()?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn org(name: &str) -> OrgId {
+        OrgId::parse(name).unwrap()
+    }
+
+    #[test]
+    fn one_organisation_does_not_take_the_turns_of_another() {
+        let turns = Turns::new(2, Telemetry::new());
+        let held = [turns.begin(&org("a")).unwrap(), turns.begin(&org("a")).unwrap()];
+        assert!(turns.begin(&org("a")).unwrap_err().is_unavailable());
+        let other = turns.begin(&org("b")).unwrap();
+        drop(held);
+        assert!(turns.begin(&org("a")).is_ok());
+        drop(other);
+        assert_eq!(turns.telemetry.overload.turned_away.get(), 1);
+        let _ = turns.begin(&org("c"));
+        assert_eq!(turns.shares.orgs.lock().len(), 1, "what nobody holds is forgotten");
+    }
+
+    #[tokio::test]
+    async fn one_organisation_leaves_a_thread_to_another() {
+        let decoders = Decoders::new();
+        let mut held = Vec::new();
+        while decoders.shares.of(&org("a")).available_permits() > 0 {
+            held.push(decoders.turn(&org("a")).await.unwrap());
+        }
+        assert_eq!(decoders.all.available_permits(), 1);
+        assert!(decoders.turn(&org("b")).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn one_organisation_leaves_half_of_the_memory_to_others() {
+        let memory = Memory::new(8, Telemetry::new());
+        let held = memory.reserve(&org("a"), 100 << 10).await.unwrap();
+        assert_eq!(memory.all.available_permits(), 4);
+        let [a, b] = ["a", "b"].map(org);
+        let (more, other) = tokio::join!(memory.reserve(&a, 1), memory.reserve(&b, 4 << 10));
+        assert!(more.unwrap_err().is_unavailable());
+        assert!(other.is_ok());
+        drop(other);
+        let mut held = held;
+        held.shrink(2_000);
+        assert_eq!((memory.all.available_permits(), held.bytes), (6, 2_048));
+        drop(held);
+        assert!(memory.reserve(&org("a"), 1).await.is_ok());
+        assert_eq!(memory.all.available_permits(), 8);
+        assert!(memory.telemetry.encode().unwrap().contains("request_reserved_bytes 0\n"));
+    }
+}

@@ -1,0 +1,189 @@
+//! TLS of the server: versions 1.2 and 1.3, a certificate that follows its files, and clients that
+//! have to show one where that is asked for.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig};
+use tokio_rustls::server::TlsStream;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::small_file::{self, ReadError};
+
+/// How often the files are read again.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// HTTP/2 where a client asks for it.
+pub(super) const HTTP_2: &[u8] = b"h2";
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// Why there is no TLS.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] ReadError),
+    /// A file is not what it should be.
+    #[error("{path} holds no {what} in PEM", path = .path.display())]
+    NotPem {
+        /// Which one.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
+    /// Certificate and key cannot be used.
+    #[error("{cert} and {key} cannot be used: {reason}", cert = .cert.display(), key = .key.display())]
+    Unusable {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Those who certify clients cannot be used.
+    #[error("{path} cannot be used: {reason}", path = .path.display())]
+    UnusableCa {
+        /// Their file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Where certificates and keys are, as PEM.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The server's certificate, and those between it and the one that clients trust.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Who may certify clients; without it, clients show no certificate.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// What handshakes are made with; it follows the files.
+#[derive(Debug)]
+pub struct Tls {
+    config: Arc<RwLock<Arc<ServerConfig>>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Tls {
+    /// Reads the files, and goes on reading them. What is wrong with them later changes nothing.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
+        let texts = Texts::read(&files)?;
+        let config = Arc::new(RwLock::new(Arc::new(texts.config(&files)?)));
+        let task = tokio::spawn(follow(files, texts, config.clone()));
+        Ok(Self { config, _task: AbortOnDropHandle::new(task) })
+    }
+
+    /// Makes a connection's handshake.
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        // What is sent in several small pieces must not wait for the peer to confirm each.
+        stream.set_nodelay(true)?;
+        let config = self.config.read().clone();
+        TlsAcceptor::from(config).accept(stream).await
+    }
+}
+
+async fn follow(files: TlsFiles, mut known: Texts, config: Arc<RwLock<Arc<ServerConfig>>>) {
+    let mut failure = None;
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        let changed = Texts::read(&files).and_then(|texts| {
+            let changed = texts != known;
+            changed.then(|| Ok((texts.config(&files)?, texts))).transpose()
+        });
+        let failed = match changed {
+            Ok(None) => None,
+            Ok(Some((new, texts))) => {
+                *config.write() = Arc::new(new);
+                known = texts;
+                tracing::info!("the certificate's files have changed; new connections use them");
+                None
+            }
+            Err(error) => Some(error),
+        };
+        // It may take a while until one file fits the other: what stays as it is, is told once.
+        if let Some(error) = failed.as_ref().filter(|error| failure.as_ref() != Some(*error)) {
+            tracing::warn!(%error, "the certificate's files cannot be used; the one known stays");
+        }
+        failure = failed;
+    }
+}
+
+/// What the files hold. It does not print: a key is among it.
+#[derive(PartialEq, Eq)]
+struct Texts {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+impl Texts {
+    fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let client_ca = files.client_ca.as_deref().map(small_file::read);
+        Ok(Self {
+            cert: small_file::read(&files.cert)?,
+            key: small_file::read(&files.key)?,
+            client_ca: client_ca.transpose()?,
+        })
+    }
+
+    fn config(&self, files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+        let unusable = |error: Error| {
+            let (cert, key) = (files.cert.clone(), files.key.clone());
+            TlsError::Unusable { cert, key, reason: error.to_string() }
+        };
+        let chain = certificates(&files.cert, &self.cert)?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|_| TlsError::NotPem { path: files.key.clone(), what: "private key" })?;
+        // Named, since more than one is compiled in.
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?;
+        let builder = match files.client_ca.as_deref().zip(self.client_ca.as_deref()) {
+            None => builder.with_no_client_auth(),
+            Some((path, text)) => {
+                builder.with_client_cert_verifier(verifier(path, text, provider)?)
+            }
+        };
+        let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
+        config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
+        Ok(config)
+    }
+}
+
+fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let none = || TlsError::NotPem { path: path.to_owned(), what: "certificate" };
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    all.ok().filter(|all| !all.is_empty()).ok_or_else(none)
+}
+
+fn verifier(
+    path: &Path,
+    text: &[u8],
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let unusable = |reason: String| TlsError::UnusableCa { path: path.to_owned(), reason };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path, text)? {
+        roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    builder.build().map_err(|error| unusable(error.to_string()))
+}

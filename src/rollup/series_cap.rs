@@ -1,0 +1,293 @@
+//! How many series an organisation may have: events of one too many are stored under the model
+//! `other`, before they are written, so that nothing ever moves from one series to another.
+//!
+//! Which series there are, the table says: an organisation's sums are asked once for all that it
+//! sends, and again only where it sends a series that is new. What several processes take in at the
+//! same time they do not know of each other, nor does one that was not asked for long: this guards
+//! against a blow-up, and is no quota.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{AsArray as _, StringArray};
+use parking_lot::Mutex;
+
+use super::{Rollup, SeriesMap};
+use crate::archive::{Archive, ArchiveError, Snapshot};
+use crate::byte_lru::ByteLru;
+use crate::clock::Micros;
+use crate::error::Kind;
+use crate::event::EventBatch;
+use crate::sql::SqlError;
+use crate::telemetry::Telemetry;
+
+/// The model that events of one series too many are stored under; it is always allowed.
+const OTHER: &str = "other";
+/// What others commit is known so soon, where a series is new here. A server follows them as fast.
+const STALENESS_MAX: Duration = Duration::from_secs(1);
+/// Memory for what is known of organisations' series.
+const KNOWN_BYTES_MAX: usize = 64 << 20;
+/// Memory of one known series beside its name.
+const ENTRY_BYTES: usize = 64;
+
+/// Provider and model as one name, in the spelling of the counters.
+type SeriesName = Arc<str>;
+
+/// Keeps organisations from having more series than they may.
+#[derive(Debug)]
+pub struct SeriesCap {
+    rollup: Arc<Rollup>,
+    series_max: usize,
+    orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSeries>>>,
+    telemetry: Telemetry,
+}
+
+/// Events as they may be stored.
+#[derive(Debug)]
+pub struct Capped {
+    /// The events.
+    pub batch: EventBatch,
+    /// To be kept until they are committed.
+    pub admitted: Admitted,
+}
+
+/// New series that are on their way into the table. Once this is dropped, the table tells of them,
+/// or they are not there.
+#[derive(Debug, Default)]
+pub struct Admitted(Vec<(Arc<OrgSeries>, SeriesName)>);
+
+/// What is known of one organisation.
+#[derive(Debug, Default)]
+struct OrgSeries(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The version of the table that was asked last.
+    version: Option<u64>,
+    /// The series in it, and those among them that count.
+    in_table: HashSet<SeriesName>,
+    /// How many series that version has, with those that do not count.
+    in_table_all: usize,
+    /// New ones by how many batches bring them.
+    on_their_way: HashMap<SeriesName, usize>,
+}
+
+impl SeriesCap {
+    /// A cap of `series_max` for each organisation, besides one series for each provider.
+    pub fn new(rollup: Arc<Rollup>, series_max: usize, telemetry: Telemetry) -> Self {
+        let orgs = Mutex::new(ByteLru::new(KNOWN_BYTES_MAX));
+        Self { rollup, series_max, orgs, telemetry }
+    }
+
+    /// The events of a batch as they may be stored in `archive`.
+    ///
+    /// # Errors
+    /// Unavailable, if it cannot be told which series there are.
+    pub async fn apply(
+        &self,
+        batch: EventBatch,
+        archive: &Archive,
+        now: Micros,
+    ) -> Result<Capped, SqlError> {
+        let names = Names::of(&batch)?;
+        let (mut admitted, mut over) = (Admitted::default(), HashSet::new());
+        for (org_id, asked) in names.by_org() {
+            let known = self.org(org_id);
+            if known.0.lock().has_all(&asked) {
+                continue;
+            }
+            let snapshot = archive.fresh(STALENESS_MAX).await?;
+            self.ask_table(&known, org_id, snapshot, now).await?;
+            known.admit(asked, self.series_max, &mut admitted, &mut over);
+        }
+        if over.is_empty() {
+            return Ok(Capped { batch, admitted });
+        }
+        let chosen = names.rows().map(|row| row.is_some_and(|row| over.contains(&row)));
+        let chosen: Vec<bool> = chosen.collect();
+        let renamed = batch.with_model(&chosen, OTHER);
+        let (batch, dropped) =
+            renamed.map_err(|error| ArchiveError::internal("renaming models", error))?;
+        let telemetry = &self.telemetry.ingest;
+        telemetry.models_renamed.add(chosen.iter().filter(|chosen| **chosen).count());
+        telemetry.attributes_dropped.add(usize::try_from(dropped).unwrap_or(usize::MAX));
+        Ok(Capped { batch, admitted })
+    }
+
+    /// Learns what has come into the table since it was last asked.
+    async fn ask_table(
+        &self,
+        known: &Arc<OrgSeries>,
+        org_id: &str,
+        snapshot: Arc<Snapshot>,
+        now: Micros,
+    ) -> Result<(), SqlError> {
+        if known.0.lock().version >= Some(snapshot.version()) {
+            return Ok(());
+        }
+        let turn = self.rollup.turn(org_id).await;
+        let (rollup, asked) = (self.rollup.clone(), known.clone());
+        let org: Arc<str> = Arc::from(org_id);
+        // In a task: after a cold start it may outlast a request, and the next finds it done.
+        let work = tokio::spawn(async move {
+            let learn = |version, series: &SeriesMap| asked.0.lock().learn(version, series);
+            rollup.show_series(turn, &org, &snapshot, now, learn).await
+        });
+        match work.await {
+            Ok(Ok(bytes)) => drop(self.orgs.lock().resize(org_id, bytes)),
+            Ok(Err(error)) if error.kind() == Kind::Corrupt => {
+                // What is sent now is sound, and must not wait for what is damaged to be mended.
+                tracing::warn!(%error, org_id, "no telling how many series there are");
+            }
+            Ok(Err(error)) => return Err(error),
+            Err(error) => return Err(ArchiveError::internal("asking for series", error).into()),
+        }
+        Ok(())
+    }
+
+    fn org(&self, org_id: &str) -> Arc<OrgSeries> {
+        let mut orgs = self.orgs.lock();
+        if let Some(known) = orgs.get_mut(org_id) {
+            return known.clone();
+        }
+        let known = Arc::<OrgSeries>::default();
+        orgs.put(org_id.into(), known.clone(), 0);
+        known
+    }
+}
+
+impl Known {
+    fn has_all(&self, asked: &[(Row<'_>, SeriesName)]) -> bool {
+        asked.iter().all(|(_, name)| self.in_table.contains(name))
+    }
+
+    /// Takes over what a version has; gives the memory that it takes.
+    fn learn(&mut self, version: u64, series: &SeriesMap) -> usize {
+        self.version = Some(version);
+        // Series never go, so as many are the same.
+        if series.len() != self.in_table_all {
+            let counted = series.keys().filter(|(_, model)| model.as_ref() != OTHER);
+            self.in_table = counted.map(|(provider, model)| series_name(provider, model)).collect();
+            self.in_table_all = series.len();
+        }
+        self.in_table.iter().map(|name| name.len() + ENTRY_BYTES).sum()
+    }
+}
+
+impl OrgSeries {
+    /// Lets in what is known, and what is new as long as there is room.
+    fn admit<'a>(
+        self: &Arc<Self>,
+        asked: Vec<(Row<'a>, SeriesName)>,
+        series_max: usize,
+        admitted: &mut Admitted,
+        over: &mut HashSet<Row<'a>>,
+    ) {
+        let mut known = self.0.lock();
+        let Known { in_table, on_their_way, .. } = &mut *known;
+        let new = on_their_way.keys().filter(|name| !in_table.contains(*name)).count();
+        let mut series = in_table.len() + new;
+        for (row, name) in asked {
+            if in_table.contains(&name) {
+                continue;
+            }
+            match on_their_way.get_mut(&name) {
+                Some(batches) => *batches += 1,
+                None if series < series_max => {
+                    series += 1;
+                    on_their_way.insert(name.clone(), 1);
+                }
+                None => {
+                    over.insert(row);
+                    continue;
+                }
+            }
+            admitted.0.push((self.clone(), name));
+        }
+    }
+}
+
+impl Admitted {
+    /// Whether no series is new.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        for (org, name) in self.0.drain(..) {
+            let on_their_way = &mut org.0.lock().on_their_way;
+            match on_their_way.get_mut(&name) {
+                Some(batches) if *batches > 1 => *batches -= 1,
+                _ => drop(on_their_way.remove(&name)),
+            }
+        }
+    }
+}
+
+/// Organisation, provider and model of an event, as it was sent.
+type Row<'a> = (&'a str, &'a str, &'a str);
+
+/// The names in a batch.
+struct Names<'a> {
+    orgs: &'a StringArray,
+    event_types: &'a StringArray,
+    providers: &'a StringArray,
+    models: &'a StringArray,
+}
+
+impl<'a> Names<'a> {
+    fn of(batch: &'a EventBatch) -> Result<Self, ArchiveError> {
+        let column = |name: &str| {
+            let column = batch.record_batch().column_by_name(name);
+            let column = column.and_then(|column| column.as_string_opt::<i32>());
+            column.ok_or_else(|| ArchiveError::internal("looking for series", name.to_owned()))
+        };
+        Ok(Self {
+            orgs: column("org_id")?,
+            event_types: column("event_type")?,
+            providers: column("provider")?,
+            models: column("model")?,
+        })
+    }
+
+    /// Each row; none where it cannot be of a series.
+    fn rows(&self) -> impl Iterator<Item = Option<Row<'a>>> {
+        let rows = self.orgs.iter().zip(self.event_types).zip(self.providers).zip(self.models);
+        rows.map(|(((org_id, event_type), provider), model)| {
+            event_type.filter(|event_type| *event_type == "api_call")?;
+            Some((org_id?, provider?, model?))
+        })
+    }
+
+    /// The series that the rows are of and that count, by organisation, in the order of the rows.
+    fn by_org(&self) -> BTreeMap<&'a str, Vec<(Row<'a>, SeriesName)>> {
+        let (mut seen, mut last) = (HashSet::new(), None);
+        let mut by_org = BTreeMap::<_, Vec<_>>::new();
+        for row in self.rows().flatten() {
+            if last.replace(row) == Some(row) || !seen.insert(row) {
+                continue;
+            }
+            if let (Some(provider), Some(model)) = (label(row.1), label(row.2))
+                && model != OTHER
+            {
+                by_org.entry(row.0).or_default().push((row, series_name(&provider, &model)));
+            }
+        }
+        by_org
+    }
+}
+
+/// A provider or model in the spelling of the counters (`queries/partial.sql`); none where it is
+/// never a label.
+fn label(text: &str) -> Option<String> {
+    let label = text.trim_matches(' ').to_lowercase();
+    (!label.is_empty() && label != "unknown").then_some(label)
+}
+
+/// One name of two that no two others make.
+fn series_name(provider: &str, model: &str) -> SeriesName {
+    format!("{}:{provider}{model}", provider.len()).into()
+}

@@ -1,0 +1,132 @@
+//! Bodies of requests, and what is sent as a key.
+
+use std::io::Write as _;
+
+use arrow::array::AsArray as _;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokenlake::access::PlainKey;
+use tokenlake::event::{Decoded, OrgId, OrgRule};
+use tokenlake::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
+
+use crate::support::app::{ACME, NOON};
+use crate::support::mutation::{each, each_of};
+
+const GOOD: [&str; 2] = [
+    r#"{"event_id":"good-1","ts":"2026-03-10T10:00:00Z","provider":"p","model":"m"}"#,
+    r#"{"event_id":"good-2","ts":1773136800,"cost_usd":"0.1","attributes":{"k":"v"}}"#,
+];
+
+fn read(kind: ContentKind, body: &[u8]) -> Result<Decoded, IngestError> {
+    decode(kind, None, body, OrgRule::Only(OrgId::parse(ACME).unwrap()), NOON)
+}
+
+/// The ids of the events that were taken.
+fn ids(decoded: &Decoded) -> Vec<&str> {
+    let ids = decoded.batch.record_batch().column_by_name("event_id").unwrap();
+    ids.as_string::<i32>().iter().flatten().collect()
+}
+
+/// What was read is whole: each event is of the batch or was refused, in order.
+fn whole(decoded: &Decoded) {
+    let (batch, rejections) = (&decoded.batch, &decoded.rejections);
+    assert_eq!(batch.record_batch().num_rows(), batch.indices().len());
+    assert!(batch.indices().is_sorted() && rejections.is_sorted_by_key(|one| one.index));
+    assert!(rejections.iter().all(|one| !one.error.is_empty() && one.error.len() < 2_000));
+}
+
+/// Good events around `middle`, as one body.
+fn among(middle: &[u8], start: &str, between: &str, end: &str) -> Vec<u8> {
+    let parts = [start, GOOD[0], between].concat().into_bytes();
+    [parts, middle.to_vec(), [between, GOOD[1], end].concat().into_bytes()].concat()
+}
+
+#[test]
+fn json() {
+    each("json", 400, |body| {
+        if let Ok(decoded) = read(ContentKind::Json, body) {
+            whole(&decoded);
+        }
+        // Where it is JSON, whatever it says, its neighbours are kept.
+        if serde_json::from_slice::<serde_json::Value>(body).is_ok() {
+            let decoded = read(ContentKind::Json, &among(body, "[", ",", "]")).unwrap();
+            whole(&decoded);
+            let ids = ids(&decoded);
+            assert_eq!((ids.first(), ids.last()), (Some(&"good-1"), Some(&"good-2")));
+        }
+    });
+}
+
+#[test]
+fn ndjson() {
+    each("ndjson", 400, |body| {
+        if let Ok(decoded) = read(ContentKind::Ndjson, body) {
+            whole(&decoded);
+        }
+        let decoded = read(ContentKind::Ndjson, &among(body, "", "\n", "\n")).unwrap();
+        whole(&decoded);
+        let ids = ids(&decoded);
+        assert_eq!((ids.first(), ids.last()), (Some(&"good-1"), Some(&"good-2")));
+    });
+}
+
+#[test]
+fn cloudevents() {
+    each("cloudevent", 400, |body| {
+        if let Ok(decoded) = read(ContentKind::CloudEvent, body) {
+            whole(&decoded);
+        }
+    });
+    each("cloudevent-batch", 400, |body| {
+        if let Ok(decoded) = read(ContentKind::CloudEventBatch, body) {
+            whole(&decoded);
+        }
+    });
+    // The headers of one in binary mode, a line each, and its body.
+    each("cloudevent-binary", 400, |input| {
+        let mut parts = input.splitn(5, |byte| *byte == b'\n');
+        let [specversion, id, source, time] =
+            [(); 4].map(|()| parts.next().and_then(|line| std::str::from_utf8(line).ok()));
+        let event = BinaryCloudEvent { specversion, id, source, time };
+        let body = parts.next().unwrap_or_default();
+        let rule = OrgRule::Only(OrgId::parse(ACME).unwrap());
+        if let Ok(decoded) = decode(ContentKind::Json, Some(event), body, rule, NOON) {
+            whole(&decoded);
+        }
+    });
+}
+
+#[test]
+fn compressed_bodies() {
+    const BYTES_MAX: usize = 1 << 20;
+    let plain = GOOD.join("\n").repeat(20);
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(plain.as_bytes()).unwrap();
+    let large = vec![b' '; 8 << 20];
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
+    bomb.write_all(&large).unwrap();
+    let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+    for (coding, inputs) in [
+        ("gzip", vec![gzip.finish().unwrap(), bomb.finish().unwrap()]),
+        ("zstd", vec![zstd(plain.as_bytes()), zstd(&large)]),
+    ] {
+        each_of(coding, inputs, 300, |body| {
+            if let Ok(grown) = decompress(Some(coding), Bytes::copy_from_slice(body), BYTES_MAX) {
+                assert!(grown.len() <= BYTES_MAX);
+                let _ = read(ContentKind::Ndjson, &grown);
+            }
+        });
+    }
+}
+
+#[test]
+fn keys() {
+    let keys = [(); 3].map(|()| PlainKey::generate().reveal().as_bytes().to_vec());
+    each_of("key", keys.to_vec(), 2_000, |text| {
+        let text = String::from_utf8_lossy(text);
+        if let Some(key) = PlainKey::parse(text.trim_end()) {
+            assert_eq!((key.reveal(), text.len() >= 40), (text.trim_end(), true));
+        }
+    });
+}

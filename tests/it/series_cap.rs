@@ -1,0 +1,308 @@
+//! The cap of series: what is one too many is stored as `other`, and nothing ever moves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+use tokenlake::app::Settings;
+use tokenlake::clock::{Clock as _, SECOND};
+use tokenlake::event::OrgId;
+use tokenlake::ingest::ContentKind;
+
+use crate::support::app::{ACME, NOON, TestApp, memory, requests, settings, verified};
+use crate::support::client;
+use crate::support::process::{Server, key, tokenlake};
+use crate::support::scrape::{Series, assert_no_counter_fell, parse, scrape};
+
+fn event(id: &str, provider: &str, model: &str) -> Value {
+    json!({
+        "event_id": id, "ts": "2026-01-15T10:00:00Z", "provider": provider, "model": model,
+        "input_tokens": 10, "output_tokens": 5, "cost_usd": "0.25",
+    })
+}
+
+fn post(server: &Server, key: &str, events: &[Value]) -> Value {
+    let body = serde_json::to_vec(events).unwrap();
+    let answer = client::post(&server.url("/v1/events"), key, "application/json", body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+/// Requests by provider and model.
+fn shown(series: &Series) -> Vec<(String, u64)> {
+    let counters = series.iter().filter_map(|(name, value)| {
+        let labels = name.strip_prefix("llm_requests_total{provider=\"")?;
+        let labels = labels.split(",org_id").next()?.replace("\",model=\"", "/");
+        Some((labels.trim_end_matches('"').to_owned(), value.parse().unwrap()))
+    });
+    counters.collect()
+}
+
+fn counts(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
+    expected.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+fn rows(archive: &Path, query: &str) -> Value {
+    let done = tokenlake(archive, &["sql", "--format", "json", "-c", query]);
+    assert_eq!(done.status, 0, "{done:?}");
+    serde_json::from_str(&done.stdout).unwrap()
+}
+
+#[test]
+fn a_series_too_many_is_stored_as_other_and_stays_there() {
+    let folder = tempdir().unwrap();
+    let archive = folder.path();
+    let (acme, globex) = (key(archive, "acme"), key(archive, "globex"));
+    let cap = ["serve", "--max-series", "2"];
+    let server = Server::start_with(archive, &cap);
+    let full = [event("1", "OpenAI", "gpt-4o"), event("2", "openai", "GPT-4o-mini")];
+    post(&server, &acme, &full);
+    let before = scrape(&server, &acme);
+    let mut third = event("3", "openai", "o3");
+    third["attributes"] = json!({ "team": "x" });
+    // Another spelling, no series at all, another type of event, and a second provider.
+    let mut other_type = event("7", "openai", "o4");
+    other_type["event_type"] = json!("other");
+    let more = [
+        third.clone(),
+        event("4", " openai", "gpt-4O-MINI "),
+        event("5", "openai", "unknown"),
+        event("6", "anthropic", "claude"),
+        other_type,
+    ];
+    assert_eq!(post(&server, &acme, &more)["accepted"], 5);
+    let after = scrape(&server, &acme);
+    assert_no_counter_fell(&before, &after);
+    let expected = [
+        ("anthropic/other", 1),
+        ("openai/gpt-4o", 1),
+        ("openai/gpt-4o-mini", 2),
+        ("openai/other", 1),
+    ];
+    assert_eq!(shown(&after), counts(&expected));
+    // Another organisation has its own.
+    post(&server, &globex, &[event("3", "openai", "o3")]);
+    assert_eq!(shown(&scrape(&server, &globex)), counts(&[("openai/o3", 1)]));
+
+    // A new process knows what there is, also where it may have more by now.
+    drop(server);
+    let server = Server::start_with(archive, &cap);
+    let retried =
+        post(&server, &acme, &[third, event("8", "openai", "gpt-4o"), event("9", "x", "y")]);
+    assert_eq!((&retried["accepted"], &retried["duplicates"]), (&json!(2), &json!(1)));
+    drop(server);
+    let server = Server::start_with(archive, &["serve", "--max-series", "3"]);
+    post(&server, &acme, &[event("10", "openai", "o3"), event("11", "openai", "o5")]);
+    let expected = [
+        ("anthropic/other", 1),
+        ("openai/gpt-4o", 2),
+        ("openai/gpt-4o-mini", 2),
+        ("openai/o3", 1),
+        ("openai/other", 2),
+        ("x/other", 1),
+    ];
+    let last = scrape(&server, &acme);
+    assert_eq!(shown(&last), counts(&expected));
+    assert_no_counter_fell(&after, &last);
+    let query = "SELECT event_id, model, attributes['model'] AS own, attributes['team'] AS team \
+                 FROM events WHERE org_id = 'acme' AND model = 'other' ORDER BY event_id";
+    assert_eq!(
+        rows(archive, query),
+        json!([
+            { "event_id": "11", "model": "other", "own": "o5", "team": null },
+            { "event_id": "3", "model": "other", "own": "o3", "team": "x" },
+            { "event_id": "6", "model": "other", "own": "claude", "team": null },
+            { "event_id": "9", "model": "other", "own": "y", "team": null },
+        ])
+    );
+    let done = tokenlake(archive, &["verify"]);
+    assert_eq!(done.status, 0, "{done:?}");
+}
+
+#[test]
+fn a_backfill_keeps_to_the_cap_and_finds_its_rows_again() {
+    let folder = tempdir().unwrap();
+    let archive = folder.path();
+    let acme = key(archive, "acme");
+    let server = Server::start(archive);
+    post(&server, &acme, &[event("1", "openai", "a"), event("2", "openai", "b")]);
+    let input = folder.path().join("in.ndjson");
+    let lines: Vec<_> = (0..3_000)
+        .map(|id| {
+            let mut row = event(&format!("b{id}"), "openai", &format!("m{}", id % 30));
+            row["org_id"] = json!(if id % 2 == 0 { "acme" } else { "globex" });
+            row["ts"] = json!(1_735_689_600 + (id % 5) * 86_400);
+            row.to_string()
+        })
+        .collect();
+    std::fs::write(&input, lines.join("\n")).unwrap();
+    let input = input.to_str().unwrap();
+    for accepted in [3_000, 0] {
+        let done = tokenlake(archive, &["backfill", "--org", "*", "--max-series", "12", input]);
+        assert_eq!(done.status, 0, "{done:?}");
+        let summary: Value = serde_json::from_str(&done.stdout).unwrap();
+        assert_eq!(summary["accepted"], accepted, "{summary}");
+    }
+    let series = shown(&scrape(&server, &acme));
+    assert_eq!(series.len(), 13, "{series:?}");
+    assert_eq!(series.iter().map(|(_, count)| count).sum::<u64>(), 1_502);
+    let of = |name: &str| series.iter().find(|(found, _)| found == name).map(|(_, count)| *count);
+    assert_eq!((of("openai/a"), of("openai/b"), of("openai/other")), (Some(1), Some(1), Some(500)));
+    let query = "SELECT org_id, count(*) AS n, count(DISTINCT attributes['model']) AS own FROM events \
+                 WHERE model = 'other' GROUP BY 1 ORDER BY 1";
+    assert_eq!(
+        rows(archive, query),
+        json!([{ "org_id": "acme", "n": 500, "own": 5 }, { "org_id": "globex", "n": 300, "own": 3 }])
+    );
+    let done = tokenlake(archive, &["verify"]);
+    assert_eq!(done.status, 0, "{done:?}");
+}
+
+/// What a process with a cap does to series, as simply as can be said.
+#[derive(Default)]
+struct Model {
+    series: BTreeMap<(String, String), u64>,
+    sent: u64,
+}
+
+impl Model {
+    fn take(&mut self, provider: &str, model: &str, cap: usize) {
+        let label = |text: &str| Some(text.trim().to_lowercase()).filter(|text| text != "unknown");
+        let (Some(provider), Some(mut model)) = (label(provider), label(model)) else { return };
+        let counted = self.series.keys().filter(|(_, model)| model != "other").count();
+        let known = self.series.contains_key(&(provider.clone(), model.clone()));
+        if !known && model != "other" && counted >= cap {
+            model = "other".to_owned();
+        }
+        *self.series.entry((provider, model)).or_default() += 1;
+        self.sent += 1;
+    }
+}
+
+async fn open(store: &Arc<dyn ObjectStore>, cap: usize) -> TestApp {
+    TestApp::try_open(store, Settings { series_max: Some(cap), ..settings() }).await.unwrap()
+}
+
+async fn send(app: &TestApp, events: &[Value]) {
+    // What others committed is looked for once a second.
+    app.clock.set(app.clock.now() + 2 * SECOND);
+    let org = OrgId::parse(ACME).unwrap();
+    let body = serde_json::to_vec(events).unwrap();
+    let decoded = app.app.decode(&org, ContentKind::Json, None, None, body.into()).unwrap();
+    let receipt = app.app.commit(&org, decoded).await.unwrap();
+    assert_eq!(receipt.accepted, events.len(), "{receipt:?}");
+}
+
+async fn law(batches: &[(usize, Vec<(String, String)>)], cap: usize) {
+    let store = memory();
+    let mut replicas = [open(&store, cap).await, open(&store, cap).await];
+    let (mut model, mut before, mut id) = (Model::default(), Series::new(), 0);
+    for (turn, names) in batches {
+        if *turn == 2 {
+            replicas[0] = open(&store, cap).await;
+        }
+        let events: Vec<_> = names
+            .iter()
+            .map(|(provider, name)| {
+                id += 1;
+                model.take(provider, name, cap);
+                json!({
+                    "event_id": id.to_string(), "ts": NOON / SECOND - 60, "provider": provider,
+                    "model": name, "input_tokens": 1,
+                })
+            })
+            .collect();
+        let replica = &replicas[turn % 2];
+        send(replica, &events).await;
+        let body = replica.scrape(ACME).await;
+        assert_eq!(requests(&body), model.sent);
+        let series = parse(&body);
+        let expected = model
+            .series
+            .iter()
+            .map(|((provider, model), count)| (format!("{provider}/{model}"), *count));
+        assert_eq!(shown(&series), expected.collect::<Vec<_>>());
+        let providers: BTreeSet<_> = model.series.keys().map(|(provider, _)| provider).collect();
+        assert!(model.series.len() <= cap + providers.len());
+        assert_no_counter_fell(&before, &series);
+        before = series;
+    }
+    verified(&store).await;
+}
+
+fn names() -> impl Strategy<Value = (String, String)> {
+    let models = prop_oneof![
+        8 => (0..9, any::<bool>()).prop_map(|(n, upper)| {
+            if upper { format!("Model-{n} ") } else { format!("model-{n}") }
+        }),
+        1 => Just("Other".to_owned()),
+        1 => Just("unknown".to_owned()),
+    ];
+    (prop_oneof![Just("P"), Just("p"), Just("q"), Just("Unknown")].prop_map(str::to_owned), models)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+    #[test]
+    fn no_series_is_lost_or_moved_and_there_are_no_more_than_may_be(
+        batches in prop::collection::vec((0usize..3, prop::collection::vec(names(), 1..8)), 1..8),
+        cap in 1usize..6,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(law(&batches, cap));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn batches_that_come_together_share_the_room_and_one_that_fails_leaves_it() {
+    let store = memory();
+    let app = Arc::new(open(&store, 10).await);
+    let org = OrgId::parse(ACME).unwrap();
+    let sends = (0..20_usize).map(|sender| {
+        let (app, org) = (app.clone(), org.clone());
+        tokio::spawn(async move {
+            let events: Vec<_> = (0..5)
+                .map(|n| {
+                    let mut event = event(&format!("{sender}-{n}"), "p", &format!("m{sender}-{n}"));
+                    event["ts"] = json!(NOON / SECOND - 60);
+                    event
+                })
+                .collect();
+            let body = serde_json::to_vec(&events).unwrap();
+            let decoded = app.app.decode(&org, ContentKind::Json, None, None, body.into()).unwrap();
+            app.app.commit(&org, decoded).await.unwrap()
+        })
+    });
+    for sent in sends.collect::<Vec<_>>() {
+        assert_eq!(sent.await.unwrap().accepted, 5);
+    }
+    let series = shown(&parse(&app.scrape(ACME).await));
+    assert_eq!(series.len(), 11, "{series:?}");
+    assert_eq!(series.iter().find(|(name, _)| name == "p/other").unwrap().1, 90);
+    assert_eq!(app.telemetry("tokenlake_models_renamed_total"), 90);
+
+    // What is let in but never committed does not count.
+    let cap = app.app.series_cap().unwrap();
+    let other = OrgId::parse("globex").unwrap();
+    for round in 0..3 {
+        let body = json!([{
+            "event_id": "1", "ts": NOON / SECOND - 60, "provider": "p", "model": format!("m{round}"),
+        }]);
+        let body = body.to_string().into_bytes();
+        let decoded = app.app.decode(&other, ContentKind::Json, None, None, body.into()).unwrap();
+        let capped = cap.apply(decoded.batch, app.app.archive(), NOON).await.unwrap();
+        assert!(!capped.admitted.is_empty());
+    }
+    let renamed = app.telemetry("tokenlake_models_renamed_total");
+    for model in (0..10).map(|n| format!("n{n}")) {
+        let body = json!([{ "event_id": model, "ts": NOON / SECOND - 60, "provider": "p", "model": model }]);
+        let body = body.to_string().into_bytes();
+        let decoded = app.app.decode(&other, ContentKind::Json, None, None, body.into()).unwrap();
+        app.app.commit(&other, decoded).await.unwrap();
+    }
+    assert_eq!(app.telemetry("tokenlake_models_renamed_total"), renamed);
+}
