@@ -175,7 +175,8 @@ impl App {
         )
         .await?;
         let archive = Arc::new(archive);
-        let keys = AccessKeys::watched(archive.records().clone(), clock.clone());
+        let records = archive.records().clone();
+        let keys = AccessKeys::watched(records, clock.clone(), telemetry.key_expiries.clone());
         let claimed = Mutex::default();
         let workers = settings.worker.clone();
         let workers = workers.map(|settings| Workers::new(settings, telemetry.clone()));
