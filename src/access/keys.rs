@@ -262,9 +262,8 @@ impl Shared {
     /// The valid keys in use that expire, by their ids, the soonest first, in seconds since 1970.
     fn expiries(&self) -> Vec<(String, i64)> {
         let (now, at) = (self.clock.now(), self.clock.elapsed());
-        let in_use = |known: &Known| {
-            known.record.is_valid(now) && at.saturating_sub(known.used_at) < IN_USE
-        };
+        let in_use =
+            |known: &Known| known.record.is_valid(now) && at.saturating_sub(known.used_at) < IN_USE;
         let mut soonest: Vec<_> = self
             .known
             .lock()
