@@ -7,6 +7,7 @@ mod history;
 mod image;
 mod queries;
 mod rules;
+mod snippets;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

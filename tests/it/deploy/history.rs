@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use object_store::local::LocalFileSystem;
 use tokenlake::app::{App, Form};
+use tokenlake::archive::ArchiveLocation;
 use tokenlake::clock::{ManualClock, Micros, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::exposition::{Collect, Format};
@@ -29,7 +29,7 @@ pub struct History {
 impl History {
     /// A new archive in `folder`.
     pub async fn at(folder: &Path, now: Micros) -> Self {
-        let store = Arc::new(LocalFileSystem::new_with_prefix(folder).unwrap());
+        let store = ArchiveLocation::parse(folder.to_str().unwrap()).unwrap().open().unwrap();
         let clock = Arc::new(ManualClock::at(now));
         let app = App::open(store, clock.clone(), Telemetry::new(), settings()).await.unwrap();
         Self { app, clock, samples: String::new() }

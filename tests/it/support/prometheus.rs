@@ -56,11 +56,6 @@ impl Prometheus {
         panic!("prometheus does not listen: {}", kept.lock().unwrap());
     }
 
-    /// Its address.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     /// What an expression gives now.
     pub fn query(&self, expression: &str) -> Vec<Value> {
         let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
