@@ -11,9 +11,9 @@ use tokenlake::clock::{Micros, SECOND};
 
 use super::history::{History, MINUTE};
 use super::{prometheus_folder, text};
-use crate::support::client;
 use crate::support::process::{Server, installed, key_with};
 use crate::support::prometheus::Prometheus;
+use crate::support::{client, poll};
 
 /// A busy machine; some rates need several scrapes.
 const DATA_MAX: Duration = Duration::from_secs(60);
@@ -129,6 +129,17 @@ impl Servers {
         std::fs::write(path, config).unwrap();
     }
 
+    /// What goes on: events here, and there requests that come to nothing.
+    fn live_on(&self, now: Micros, number: i64) {
+        let id = format!("live-{number}");
+        let fresh = event(&id, now + number * SECOND / 10, "gpt-4o", Some("1"));
+        assert_eq!(self.send(&self.well, "acme", &fresh), 200);
+        assert_eq!(self.send(&self.away, "stuck", &json!({ "event_id": id })), 422);
+        // Nothing was answered in this form before.
+        let scrape = client::get(&self.away.url("/metrics?collect[]=pricing"), &self.keys["stuck"]);
+        assert_eq!(scrape.status, 503);
+    }
+
     /// From here on, the log of the second archive cannot be read.
     fn take_storage_away(archive: &Path) {
         let log = archive.join("events/_delta_log");
@@ -187,36 +198,32 @@ fn every_rule_and_every_query_of_the_dashboard_returns_data() {
     runtime.block_on(make_past(&mut history, now));
     let servers = Servers::start(well.path(), away.path());
     assert_eq!(servers.send(&servers.away, "stuck", &event("only", now, "m", None)), 200);
-    let stuck = client::send("GET", &telemetry(&servers.away), &[], "");
-    let version: String = stuck
-        .text()
-        .lines()
-        .filter(|line| line.starts_with("tokenlake_archive_version "))
-        .collect();
+    let version = poll(DATA_MAX, "the telemetry shows the commit", || {
+        let shown = client::send("GET", &telemetry(&servers.away), &[], "");
+        let version =
+            shown.text().lines().find(|line| line.starts_with("tokenlake_archive_version "));
+        version.filter(|line| !line.ends_with(" 0")).map(str::to_owned)
+    });
     for minutes in SCRAPES {
         history.keep(&version, "job=\"tokenlake-stuck-telemetry\"", now - minutes * MINUTE);
     }
     runtime.block_on(history.store(&folder.path().join("data")));
     servers.configure(folder.path());
     let prometheus = Prometheus::start_program("prometheus", folder.path(), "prometheus.yml");
-    let mut missing = dashboard_queries();
-    let started = Instant::now();
-    let (mut rules, mut number) = (0, 0);
-    while rules == 0 || !missing.is_empty() {
+    poll(DATA_MAX, "a scrape of each job", || {
+        let up = |job: &str| prometheus.up(job).as_deref() == Some("1");
+        (up("tokenlake-stuck") && up("tokenlake-stuck-telemetry")).then_some(())
+    });
+    Servers::take_storage_away(away.path());
+    let rules = rule_queries(&prometheus);
+    assert!(rules.len() > 15, "{rules:?}");
+    let mut missing = [rules, dashboard_queries()].concat();
+    let (started, mut number) = (Instant::now(), 0);
+    while !missing.is_empty() {
         number += 1;
-        if rules == 0 && number > 3 {
-            let loaded = rule_queries(&prometheus);
-            rules = loaded.len();
-            missing.extend(loaded);
-            Servers::take_storage_away(away.path());
-        }
-        let fresh =
-            event(&format!("live-{number}"), now + number * SECOND / 10, "gpt-4o", Some("1"));
-        assert_eq!(servers.send(&servers.well, "acme", &fresh), 200);
-        servers.send(&servers.away, "stuck", &fresh);
+        servers.live_on(now, number);
         missing.retain(|(_, query)| !gives_data(&prometheus, query));
         assert!(started.elapsed() < DATA_MAX, "no data for {missing:#?}");
         std::thread::sleep(Duration::from_millis(500));
     }
-    assert!(rules > 15, "{rules}");
 }

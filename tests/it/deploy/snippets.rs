@@ -75,7 +75,7 @@ fn how(block: &Block) -> Option<&'static How> {
 fn try_document(name: &str) {
     let folder = tempdir().unwrap();
     let mut shell = shell_in(folder.path());
-    let (mut run, mut not_run) = (0, 0);
+    let mut run = 0;
     for block in blocks(&text(name)) {
         let place = format!("{name}, line {}", block.line);
         if block.language == "yaml" {
@@ -89,7 +89,6 @@ fn try_document(name: &str) {
         match how(&block) {
             Some(How::NotRun(why)) => {
                 passed_over(format_args!("{place}: {why}"));
-                not_run += 1;
                 continue;
             }
             Some(How::Needs(programs)) if !is_there(programs) => continue,
@@ -101,7 +100,7 @@ fn try_document(name: &str) {
         }
         run += 1;
     }
-    assert!(run > 2 && run > not_run, "{run} run, {not_run} not");
+    assert!(run > 0, "{name} has no block that is run");
 }
 
 fn serve(shell: &mut Shell, place: &str, commands: &str, url: &str) {
