@@ -10,7 +10,7 @@ use tempfile::tempdir;
 use tokenlake::clock::{Micros, SECOND};
 
 use super::history::{History, MINUTE};
-use super::{prometheus_folder, text};
+use super::{prometheus_folder, take_storage_away, text};
 use crate::support::process::{Server, installed, key_with};
 use crate::support::prometheus::Prometheus;
 use crate::support::{client, poll};
@@ -139,13 +139,6 @@ impl Servers {
         let scrape = client::get(&self.away.url("/metrics?collect[]=pricing"), &self.keys["stuck"]);
         assert_eq!(scrape.status, 503);
     }
-
-    /// From here on, the log of the second archive cannot be read.
-    fn take_storage_away(archive: &Path) {
-        let log = archive.join("events/_delta_log");
-        std::fs::rename(&log, archive.join("log-is-away")).unwrap();
-        std::os::unix::fs::symlink(&log, &log).unwrap();
-    }
 }
 
 /// The queries of a dashboard, by their panels; what Grafana would put in place of its variables is
@@ -214,7 +207,7 @@ fn every_rule_and_every_query_of_the_dashboard_returns_data() {
         let up = |job: &str| prometheus.up(job).as_deref() == Some("1");
         (up("tokenlake-stuck") && up("tokenlake-stuck-telemetry")).then_some(())
     });
-    Servers::take_storage_away(away.path());
+    take_storage_away(away.path());
     let rules = rule_queries(&prometheus);
     assert!(rules.len() > 15, "{rules:?}");
     let mut missing = [rules, dashboard_queries()].concat();

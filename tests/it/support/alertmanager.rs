@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::process::lines;
+use super::prometheus::listening;
 
 const START_MAX: Duration = Duration::from_secs(30);
 /// Debian's name, so that `apt-get install` is enough.
@@ -34,7 +35,7 @@ impl Alertmanager {
         let notes = lines(child.stderr.take().unwrap(), kept.clone());
         let mut started = Self { child, address: String::new() };
         while let Ok(line) = notes.recv_timeout(START_MAX) {
-            if let Some((_, address)) = line.split_once(r#"msg="Listening on" address="#) {
+            if let Some(address) = listening(&line) {
                 started.address = address.to_owned();
                 return started;
             }

@@ -48,7 +48,7 @@ impl Prometheus {
         let notes = lines(child.stderr.take().unwrap(), kept.clone());
         let mut prometheus = Self { child, url: String::new() };
         while let Ok(line) = notes.recv_timeout(START_MAX) {
-            if let Some((_, address)) = line.split_once(r#"msg="Listening on" address="#) {
+            if let Some(address) = listening(&line) {
                 prometheus.url = format!("http://{address}");
                 return prometheus;
             }
@@ -107,6 +107,12 @@ impl Prometheus {
         };
         found.iter().map(sample).collect()
     }
+}
+
+/// The address in a line of its log, or of Alertmanager's, that tells where it listens.
+pub fn listening(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once(r#"msg="Listening on""#)?;
+    Some(rest.split_once(" address=")?.1)
 }
 
 impl Drop for Prometheus {
