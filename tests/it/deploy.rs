@@ -1,6 +1,7 @@
 //! What `deploy/` ships, tried with the programs that read it.
 
 mod burn;
+mod dashboard;
 mod expiring;
 mod files;
 mod history;
