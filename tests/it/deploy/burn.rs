@@ -8,10 +8,10 @@ use tempfile::tempdir;
 
 use super::{prometheus_folder, replace_all, text};
 use crate::support::alertmanager::{self, Alertmanager};
-use crate::support::client;
 use crate::support::process::{Server, installed, key};
 use crate::support::prometheus::Prometheus;
 use crate::support::webhook::Webhook;
+use crate::support::{client, poll};
 
 const CAME_MAX: Duration = Duration::from_secs(60);
 
@@ -69,14 +69,19 @@ fn the_burn_alert_reaches_a_webhook_once_more_than_the_budget_is_spent() {
             ("_interval: 15s", "_interval: 1s"),
         ],
     );
+    // The key may come later than Prometheus, as it does with compose.yaml.
+    let key_file = folder.path().join("secrets/acme.key");
+    std::fs::remove_file(&key_file).unwrap();
     // The budget is 250 dollars: neither a cent less nor all of it is too much.
     spend(&server, &key, "a", "249.99");
     spend(&server, &key, "b", "0.01");
     let prometheus = Prometheus::start_program("prometheus", folder.path(), "prometheus.yml");
-    let ratio = "org:llm_cost_usd:budget_ratio{org_id=\"acme\"} == 1";
-    crate::support::poll(CAME_MAX, "the budget is spent", || {
-        (!prometheus.query(ratio).is_empty()).then_some(())
+    poll(CAME_MAX, "a scrape without a key", || {
+        (prometheus.up("tokenlake-acme").as_deref() == Some("0")).then_some(())
     });
+    std::fs::write(&key_file, format!("{key}\n")).unwrap();
+    let ratio = "org:llm_cost_usd:budget_ratio{org_id=\"acme\"} == 1";
+    poll(CAME_MAX, "the budget is spent", || (!prometheus.query(ratio).is_empty()).then_some(()));
     assert_eq!(
         prometheus.query("ALERTS{alertname=\"TokenlakeDailyBurnHigh\"}"),
         Vec::<Value>::new()

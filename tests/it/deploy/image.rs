@@ -1,7 +1,7 @@
 //! The image's root, made as the Dockerfile makes it, with nothing else around the program.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -61,4 +61,22 @@ fn the_image_has_all_that_the_program_needs_and_little_else() {
     server.terminate();
     assert_eq!(server.wait().code(), Some(0));
     assert_eq!(asked(&server).status, 1);
+}
+
+#[test]
+fn what_the_image_is_made_from_can_be_built() {
+    let folder = tempdir().unwrap();
+    let ignored = text(".dockerignore");
+    let kept: Vec<_> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    assert!(ignored.lines().any(|line| line == "*") && kept.contains(&"deploy/image"), "{kept:?}");
+    for name in kept {
+        let link = folder.path().join(name);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(path(name), link).unwrap();
+    }
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let metadata = ["metadata", "--offline", "--locked", "--no-deps", "--format-version=1"];
+    content(Command::new(cargo).args(metadata).current_dir(folder.path()));
+    // What the sources take in besides themselves.
+    assert!(folder.path().join("queries/partial.sql").is_file());
 }
