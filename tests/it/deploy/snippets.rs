@@ -5,7 +5,7 @@ mod document;
 mod shell;
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -25,8 +25,14 @@ enum How {
     Serves(&'static str),
     /// It is read by the shell, and not run, for this reason.
     NotRun(&'static str),
-    /// It is run where this program or Python module is there.
-    Needs(&'static str),
+    /// It is run where this is there.
+    Needs(Need),
+}
+
+/// What not every machine has.
+enum Need {
+    Program(&'static str),
+    Python(&'static [&'static str]),
 }
 
 /// Blocks by a piece of their text. One that is not named here is run, and must succeed.
@@ -35,7 +41,7 @@ const HOW: [(&str, How); 13] = [
     ("bash tests/run", How::NotRun("these are the tests")),
     ("tokenlake serve --admin-listen 127.0.0.1:9798", How::Serves("http://127.0.0.1:9797/healthz")),
     ("--storage.tsdb.path=/tmp/", How::Serves("http://127.0.0.1:9091/-/ready")),
-    ("import polars", How::Needs("python3 polars deltalake")),
+    ("import polars", How::Needs(Need::Python(&["polars", "deltalake"]))),
     (
         "tokenlake serve --archive s3://my-bucket",
         How::NotRun("there is no bucket; s3 tries a server"),
@@ -46,7 +52,7 @@ const HOW: [(&str, How); 13] = [
     ("kubectl create", How::NotRun("there is no cluster; files validates the objects")),
     ("kubectl apply", How::NotRun("there is no cluster; files validates the objects")),
     ("systemctl", How::NotRun("there is no init system; files verifies the unit")),
-    ("kubectl kustomize", How::Needs("kubectl")),
+    ("kubectl kustomize", How::Needs(Need::Program("kubectl"))),
 ];
 /// What a reader puts in place of an example.
 const FILLED_IN: [(&str, &str); 1] =
@@ -62,6 +68,7 @@ fn shell_in(folder: &Path) -> Shell {
         symlink(path(name), checkout.join(name)).unwrap();
     }
     symlink(env!("CARGO_BIN_EXE_tokenlake"), folder.join("bin/tokenlake")).unwrap();
+    offer_python(&folder.join("bin"));
     Shell::start(folder, &checkout)
 }
 
@@ -91,7 +98,7 @@ fn try_document(name: &str) {
                 passed_over(format_args!("{place}: {why}"));
                 continue;
             }
-            Some(How::Needs(programs)) if !is_there(programs) => continue,
+            Some(How::Needs(need)) if !is_there(need, folder.path()) => continue,
             Some(How::Serves(url)) => serve(&mut shell, &place, &commands, url),
             _ => {
                 let said = shell.run(&place, &commands);
@@ -112,16 +119,32 @@ fn serve(shell: &mut Shell, place: &str, commands: &str, url: &str) {
     });
 }
 
-/// A program, or Python with modules.
-fn is_there(needed: &str) -> bool {
-    match needed.split_once(' ') {
-        None => optional(needed),
-        Some((python, modules)) => {
-            let import = format!("import {}", modules.replace(' ', ", "));
+/// A program, or modules of the Python that the shell finds.
+fn is_there(need: &Need, folder: &Path) -> bool {
+    match need {
+        Need::Program(name) => optional(name),
+        Need::Python(modules) => {
+            let own = folder.join("bin/python3");
+            let python = if own.exists() { own } else { "python3".into() };
+            let import = format!("import {}", modules.join(", "));
             let done = Command::new(python).args(["-c", &import]).output();
             done.is_ok_and(|done| done.status.success())
-                || passed_over(format_args!("Python has no {modules}"))
+                || passed_over(format_args!("Python has no {}", modules.join(" or ")))
         }
+    }
+}
+
+/// Where tests have made a Python with readers of Delta tables, it is the shell's.
+fn offer_python(bin: &Path) {
+    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")));
+    let python = cache.map(|cache| cache.join("tokenlake/readers/bin/python3"));
+    if let Some(python) = python.filter(|python| python.exists()) {
+        // A link would not find its modules.
+        let script = format!("#!/bin/sh\nexec '{}' \"$@\"\n", python.display());
+        let own = bin.join("python3");
+        std::fs::write(&own, script).unwrap();
+        content(Command::new("chmod").arg("755").arg(own));
     }
 }
 
