@@ -188,7 +188,8 @@ impl App {
         let archive = Arc::new(archive);
         let jwts = Jwts::open(&settings.jwt, clock.clone(), &telemetry).await;
         let jwts = jwts.map_err(AccessError::Jwt)?;
-        let keys = AccessKeys::watched(archive.records().clone(), clock.clone());
+        let records = archive.records().clone();
+        let keys = AccessKeys::watched(records, clock.clone(), telemetry.key_expiries.clone());
         let claimed = Mutex::default();
         let workers = settings.worker.clone();
         let workers = workers.map(|settings| Workers::new(settings, telemetry.clone()));

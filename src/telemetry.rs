@@ -3,6 +3,8 @@
 //! Nothing here is about an org's usage. This module knows no other of the crate; the others hold
 //! a [`Telemetry`] and report to it.
 
+mod expiries;
+
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+pub use self::expiries::KeyExpiries;
 
 /// The `Content-Type` of [`Telemetry::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -275,6 +279,8 @@ pub struct Meters {
     pub expiry: ExpiryTelemetry,
     /// Who may do what.
     pub access: AccessTelemetry,
+    /// When access keys expire.
+    pub key_expiries: KeyExpiries,
     registry: Registry,
 }
 
@@ -288,6 +294,8 @@ impl Telemetry {
         let mut registry = Registry::with_prefix("tokenlake");
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The binary that runs", build);
+        let key_expiries = KeyExpiries::default();
+        registry.register_collector(Box::new(key_expiries.clone()));
         Self(Arc::new(Meters {
             http: HttpTelemetry::register(&mut registry),
             connections: ConnectionTelemetry::register(&mut registry),
@@ -299,6 +307,7 @@ impl Telemetry {
             maintain: MaintainTelemetry::register(&mut registry),
             expiry: ExpiryTelemetry::register(&mut registry),
             access: AccessTelemetry::register(&mut registry),
+            key_expiries,
             registry,
         }))
     }
@@ -359,6 +368,7 @@ mod tests {
             rewrite_failures counter, vacuumed_files counter, expiries counter, \
             events_expired counter, expiry_failures counter, jwt_key_changes counter, \
             jwt_key_failures counter";
+            events_expired counter, expiry_failures counter, access_key_expiry_timestamp_seconds gauge";
         assert_eq!(families.join(", "), expected);
         assert!(text.ends_with("# EOF\n"));
     }
@@ -375,6 +385,7 @@ mod tests {
         clone.ingest.in_flight_bytes.sub(4);
         clone.rollup.partial_cache_hits.inc();
         clone.rollup.partial_cache_bytes.set(u64::MAX);
+        clone.key_expiries.set(vec![("1f2e".to_owned(), 1_790_000_000)]);
         let text = telemetry.encode().unwrap();
         for line in [
             r#"tokenlake_http_requests_total{endpoint="/metrics",method="GET",status="200"} 1"#,
@@ -385,6 +396,7 @@ mod tests {
             "tokenlake_ingest_in_flight_bytes 6",
             "tokenlake_partial_cache_hits_total 1",
             "tokenlake_partial_cache_bytes 9223372036854775807",
+            r#"tokenlake_access_key_expiry_timestamp_seconds{key="1f2e"} 1790000000"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }

@@ -2,7 +2,8 @@
 //!
 //! A check is answered from memory while the record was read or seen unchanged less than
 //! [`TRUST`] ago; a task lists the records' marks more often than that, so that a scrape seldom
-//! waits for it and a revoked key is refused within five seconds on every replica.
+//! waits for it and a revoked key is refused within five seconds on every replica. The same task
+//! tells when keys in use expire.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{AccessError, Caller, HashedKey, KeyRecord, PlainKey, Scopes};
 use crate::archive::{ACCESS_KEYS, Records, access_key, access_key_hash};
-use crate::clock::{Clock, Micros};
+use crate::clock::{Clock, Micros, SECOND};
 use crate::event::OrgId;
+use crate::telemetry::KeyExpiries;
 
 /// How long a record counts as unchanged since it was last looked at.
 const TRUST: Duration = Duration::from_secs(4);
@@ -26,6 +28,11 @@ const WATCH: Duration = Duration::from_millis(1_500);
 const KNOWN_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 /// Records that are read side by side.
 const READS: usize = 16;
+/// A key that was not used for longer was replaced: its expiry is nobody's concern. Whoever comes
+/// once a day is in use.
+const IN_USE: Duration = Duration::from_secs(2 * 86_400);
+/// Keys whose expiry is told.
+const EXPIRIES_MAX: usize = 1_000;
 /// Hex digits of a key's id.
 const ID_CHARS: usize = 16;
 
@@ -60,11 +67,13 @@ struct Known {
     mark: String,
     /// When it was last known to be so, by the clock that counts sleep.
     at: Duration,
+    /// When a request last came with it, by the same clock.
+    used_at: Duration,
 }
 
 impl Known {
     fn new(record: KeyRecord, mark: String, at: Duration) -> Self {
-        Self { caller: record.caller().map(Arc::new), record, mark, at }
+        Self { caller: record.caller().map(Arc::new), record, mark, at, used_at: at }
     }
 
     fn caller(&self, now: Micros) -> Option<Arc<Caller>> {
@@ -93,10 +102,10 @@ impl AccessKeys {
         Self { shared: Arc::new(Shared { records, clock, known }), _watch: None }
     }
 
-    /// Keys for a server: changes are watched for.
-    pub fn watched(records: Records, clock: Arc<dyn Clock>) -> Self {
+    /// Keys for a server: changes are watched for, and `expiries` is kept true.
+    pub fn watched(records: Records, clock: Arc<dyn Clock>, expiries: KeyExpiries) -> Self {
         let keys = Self::new(records, clock);
-        let watch = tokio::spawn(watch(keys.shared.clone()));
+        let watch = tokio::spawn(watch(keys.shared.clone(), expiries));
         Self { _watch: Some(AbortOnDropHandle::new(watch)), ..keys }
     }
 
@@ -172,9 +181,12 @@ impl AccessKeys {
         let asked_at = clock.elapsed();
         let trusted = known
             .lock()
-            .get(&hash)
+            .get_mut(&hash)
             .filter(|known| asked_at.saturating_sub(known.at) < TRUST)
-            .map(|known| known.caller(clock.now()));
+            .map(|known| {
+                known.used_at = asked_at;
+                known.caller(clock.now())
+            });
         if let Some(caller) = trusted {
             return caller.ok_or(AccessError::Unauthenticated);
         }
@@ -193,7 +205,7 @@ impl AccessKeys {
     }
 }
 
-async fn watch(shared: Arc<Shared>) {
+async fn watch(shared: Arc<Shared>, expiries: KeyExpiries) {
     loop {
         tokio::time::sleep(WATCH).await;
         if shared.known.lock().is_empty() {
@@ -203,6 +215,7 @@ async fn watch(shared: Arc<Shared>) {
             // Records grow stale by themselves; requests then read them, and say what is wrong.
             tracing::warn!(%error, "cannot watch the access keys");
         }
+        expiries.set(shared.expiries());
     }
 }
 
@@ -237,9 +250,32 @@ impl Shared {
         let read = self.records.get_marked(&access_key(&hash.to_hex())).await?;
         let mut known = self.known.lock();
         match read {
-            Some((record, mark)) => drop(known.put(hash, Known::new(record, mark, at))),
+            Some((record, mark)) => {
+                let used_at = known.peek(&hash).map_or(at, |known| known.used_at);
+                drop(known.put(hash, Known { used_at, ..Known::new(record, mark, at) }));
+            }
             None => drop(known.pop(&hash)),
         }
         Ok(())
+    }
+
+    /// The valid keys in use that expire, by their ids, the soonest first, in seconds since 1970.
+    fn expiries(&self) -> Vec<(String, i64)> {
+        let (now, at) = (self.clock.now(), self.clock.elapsed());
+        let in_use =
+            |known: &Known| known.record.is_valid(now) && at.saturating_sub(known.used_at) < IN_USE;
+        let mut soonest: Vec<_> = self
+            .known
+            .lock()
+            .iter()
+            .filter(|(_, known)| in_use(known))
+            .filter_map(|(hash, known)| Some((known.record.expires_at_us?, *hash)))
+            .collect();
+        soonest.sort_unstable_by_key(|(expires_at_us, _)| *expires_at_us);
+        soonest.truncate(EXPIRIES_MAX);
+        let named = soonest.into_iter().filter_map(|(expires_at_us, hash)| {
+            Some((hash.to_hex().get(..ID_CHARS)?.to_owned(), expires_at_us.div_euclid(SECOND)))
+        });
+        named.collect()
     }
 }

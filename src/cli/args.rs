@@ -102,6 +102,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Check what an archive rests on: credentials, clock, conditional put, a write and a scrape.
     Doctor(DoctorArgs),
+    /// Ask a running server whether it is alive, as containers without curl do; exit 1 if not.
+    Healthcheck(HealthcheckArgs),
     /// Ask in SQL: tables events and usage_hourly. On a terminal without a query, a shell.
     Sql(SqlArgs),
     /// Fill an archive with synthetic events, for measurements.
@@ -238,6 +240,18 @@ pub struct DoctorArgs {
     /// Only read: nothing is written, not even for a moment.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
+}
+
+/// Whom to ask.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub struct HealthcheckArgs {
+    /// The server's address; it must not be one with TLS.
+    #[arg(long, env = "TOKENLAKE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9797")]
+    pub listen: SocketAddr,
+
+    /// The server's other address, asked in place of the first where it is given: it has no TLS.
+    #[arg(long, env = "TOKENLAKE_ADMIN_LISTEN", value_name = "ADDR")]
+    pub admin_listen: Option<SocketAddr>,
 }
 
 /// What to bring in, and how to read it.

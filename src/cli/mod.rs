@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod expire;
 mod generate;
+mod healthcheck;
 mod jwt;
 mod key;
 mod logging;
@@ -71,6 +72,7 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Compact(command) => compact::run(archive, command).await,
         Command::Expire(command) => expire::run(archive, command).await,
         Command::Verify(command) => verify::run(archive, command).await,
+        Command::Healthcheck(command) => healthcheck::run(command),
         Command::Doctor(command) => doctor::run(archive, command).await,
         // Boxed, for it is large.
         Command::Sql(command) => Box::pin(sql::run(archive, command)).await,

@@ -97,7 +97,8 @@ pub(super) static FAMILIES: [Family; 12] = [
         Group::Tokens,
         Value::Count(|totals| totals.cached_input_tokens),
         "Input tokens that the provider read from its prompt cache; \
-         a part of llm_input_tokens_total, not an addition to it.",
+         a part of llm_input_tokens_total, not an addition to it; \
+         late events are added when they arrive.",
     )
     .of("tokens"),
     Family::new(
@@ -105,7 +106,8 @@ pub(super) static FAMILIES: [Family; 12] = [
         Group::Tokens,
         Value::Count(|totals| totals.cache_write_tokens),
         "Input tokens that the provider wrote to its prompt cache; \
-         a part of llm_input_tokens_total, not an addition to it.",
+         a part of llm_input_tokens_total, not an addition to it; \
+         late events are added when they arrive.",
     )
     .of("tokens"),
     Family::new(
@@ -113,7 +115,8 @@ pub(super) static FAMILIES: [Family; 12] = [
         Group::Tokens,
         Value::Count(|totals| totals.reasoning_tokens),
         "Output tokens spent on reasoning; \
-         a part of llm_output_tokens_total, not an addition to it.",
+         a part of llm_output_tokens_total, not an addition to it; \
+         late events are added when they arrive.",
     )
     .of("tokens"),
     Family::new(
@@ -121,20 +124,22 @@ pub(super) static FAMILIES: [Family; 12] = [
         Group::Pricing,
         Value::Count(|totals| totals.unpriced.into()),
         "LLM API calls recorded without a price: counted in llm_requests_total, \
-         missing from llm_cost_usd_total.",
+         missing from llm_cost_usd_total; late events are added when they arrive.",
     ),
     Family::new(
         "llm_archive_version",
         Group::Freshness,
         Value::ArchiveVersion,
-        "Version of the archive's table that this scrape shows; all events up to it are included.",
+        "Version of the archive's table that this scrape shows; all events up to it are included; \
+         it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was \
+         known before.",
     ),
     Family::new(
         "llm_last_event_timestamp_seconds",
         Group::Freshness,
         Value::LastEvent,
         "Time of this organisation's latest event, by the event's own clock, in seconds since \
-         1970; no sample while there is no event.",
+         1970; late events do not set it back; no sample while there is no event.",
     )
     .of("seconds"),
 ];

@@ -19,5 +19,6 @@ pub fn router(telemetry: Telemetry) -> Router {
             }
         }
     };
-    Router::new().route("/metrics", get(scrape))
+    // For whoever cannot ask the other address, which may have TLS.
+    Router::new().route("/metrics", get(scrape)).route("/healthz", get(async || "ok\n"))
 }

@@ -4,6 +4,7 @@ mod damage;
 mod demo;
 mod flags;
 mod generate;
+mod healthcheck;
 mod keys;
 mod stop;
 mod upkeep;

@@ -22,6 +22,7 @@ mod counting;
 mod crash;
 mod damage;
 mod dedupe_memory;
+mod deploy;
 mod duplicates;
 mod expiry;
 mod following;

@@ -81,30 +81,30 @@ async fn all_groups_are_shown_in_the_text_format() {
     llm_output_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_output_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 9
     llm_output_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 27
-    # HELP llm_cached_input_tokens_total Input tokens that the provider read from its prompt cache; a part of llm_input_tokens_total, not an addition to it.
+    # HELP llm_cached_input_tokens_total Input tokens that the provider read from its prompt cache; a part of llm_input_tokens_total, not an addition to it; late events are added when they arrive.
     # TYPE llm_cached_input_tokens_total counter
     llm_cached_input_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_cached_input_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_cached_input_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 60
-    # HELP llm_cache_write_tokens_total Input tokens that the provider wrote to its prompt cache; a part of llm_input_tokens_total, not an addition to it.
+    # HELP llm_cache_write_tokens_total Input tokens that the provider wrote to its prompt cache; a part of llm_input_tokens_total, not an addition to it; late events are added when they arrive.
     # TYPE llm_cache_write_tokens_total counter
     llm_cache_write_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_cache_write_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_cache_write_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 5
-    # HELP llm_reasoning_tokens_total Output tokens spent on reasoning; a part of llm_output_tokens_total, not an addition to it.
+    # HELP llm_reasoning_tokens_total Output tokens spent on reasoning; a part of llm_output_tokens_total, not an addition to it; late events are added when they arrive.
     # TYPE llm_reasoning_tokens_total counter
     llm_reasoning_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_reasoning_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_reasoning_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 3
-    # HELP llm_requests_unpriced_total LLM API calls recorded without a price: counted in llm_requests_total, missing from llm_cost_usd_total.
+    # HELP llm_requests_unpriced_total LLM API calls recorded without a price: counted in llm_requests_total, missing from llm_cost_usd_total; late events are added when they arrive.
     # TYPE llm_requests_unpriced_total counter
     llm_requests_unpriced_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_requests_unpriced_total{provider="mistral",model="large",org_id="acme.eu"} 1
     llm_requests_unpriced_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0
-    # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included.
+    # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included; it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was known before.
     # TYPE llm_archive_version gauge
     llm_archive_version{org_id="acme.eu"} 2
-    # HELP llm_last_event_timestamp_seconds Time of this organisation's latest event, by the event's own clock, in seconds since 1970; no sample while there is no event.
+    # HELP llm_last_event_timestamp_seconds Time of this organisation's latest event, by the event's own clock, in seconds since 1970; late events do not set it back; no sample while there is no event.
     # TYPE llm_last_event_timestamp_seconds gauge
     llm_last_event_timestamp_seconds{org_id="acme.eu"} 1770002400
     "##);
@@ -146,33 +146,33 @@ async fn all_groups_are_shown_in_openmetrics() {
     llm_output_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_output_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 9
     llm_output_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 27
-    # HELP llm_cached_input_tokens Input tokens that the provider read from its prompt cache; a part of llm_input_tokens_total, not an addition to it.
+    # HELP llm_cached_input_tokens Input tokens that the provider read from its prompt cache; a part of llm_input_tokens_total, not an addition to it; late events are added when they arrive.
     # TYPE llm_cached_input_tokens counter
     # UNIT llm_cached_input_tokens tokens
     llm_cached_input_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_cached_input_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_cached_input_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 60
-    # HELP llm_cache_write_tokens Input tokens that the provider wrote to its prompt cache; a part of llm_input_tokens_total, not an addition to it.
+    # HELP llm_cache_write_tokens Input tokens that the provider wrote to its prompt cache; a part of llm_input_tokens_total, not an addition to it; late events are added when they arrive.
     # TYPE llm_cache_write_tokens counter
     # UNIT llm_cache_write_tokens tokens
     llm_cache_write_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_cache_write_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_cache_write_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 5
-    # HELP llm_reasoning_tokens Output tokens spent on reasoning; a part of llm_output_tokens_total, not an addition to it.
+    # HELP llm_reasoning_tokens Output tokens spent on reasoning; a part of llm_output_tokens_total, not an addition to it; late events are added when they arrive.
     # TYPE llm_reasoning_tokens counter
     # UNIT llm_reasoning_tokens tokens
     llm_reasoning_tokens_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_reasoning_tokens_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_reasoning_tokens_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 3
-    # HELP llm_requests_unpriced LLM API calls recorded without a price: counted in llm_requests_total, missing from llm_cost_usd_total.
+    # HELP llm_requests_unpriced LLM API calls recorded without a price: counted in llm_requests_total, missing from llm_cost_usd_total; late events are added when they arrive.
     # TYPE llm_requests_unpriced counter
     llm_requests_unpriced_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_requests_unpriced_total{provider="mistral",model="large",org_id="acme.eu"} 1
     llm_requests_unpriced_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0
-    # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included.
+    # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included; it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was known before.
     # TYPE llm_archive_version gauge
     llm_archive_version{org_id="acme.eu"} 2
-    # HELP llm_last_event_timestamp_seconds Time of this organisation's latest event, by the event's own clock, in seconds since 1970; no sample while there is no event.
+    # HELP llm_last_event_timestamp_seconds Time of this organisation's latest event, by the event's own clock, in seconds since 1970; late events do not set it back; no sample while there is no event.
     # TYPE llm_last_event_timestamp_seconds gauge
     # UNIT llm_last_event_timestamp_seconds seconds
     llm_last_event_timestamp_seconds{org_id="acme.eu"} 1770002400

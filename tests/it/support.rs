@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod alertmanager;
 pub mod app;
 pub mod archive;
 pub mod authority;
@@ -20,6 +21,7 @@ pub mod scrape;
 pub mod table;
 pub mod totals;
 pub mod trace;
+pub mod webhook;
 
 use std::time::{Duration, Instant};
 

@@ -30,8 +30,13 @@ pub struct Health {
 impl Prometheus {
     /// Starts it with `config.yml` in `folder`, where it also keeps its data.
     pub fn start(folder: &Path) -> Self {
-        let mut child = Command::new("prometheus")
-            .arg(format!("--config.file={}", folder.join("config.yml").display()))
+        Self::start_program("prometheus", folder, "config.yml")
+    }
+
+    /// Starts a program that is some Prometheus, with a configuration in `folder`.
+    pub fn start_program(program: &str, folder: &Path, config: &str) -> Self {
+        let mut child = Command::new(program)
+            .arg(format!("--config.file={}", folder.join(config).display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
             .arg("--web.listen-address=127.0.0.1:0")
             .stdin(Stdio::null())
@@ -43,12 +48,26 @@ impl Prometheus {
         let notes = lines(child.stderr.take().unwrap(), kept.clone());
         let mut prometheus = Self { child, url: String::new() };
         while let Ok(line) = notes.recv_timeout(START_MAX) {
-            if let Some((_, address)) = line.split_once(r#"msg="Listening on" address="#) {
+            if let Some(address) = listening(&line) {
                 prometheus.url = format!("http://{address}");
                 return prometheus;
             }
         }
         panic!("prometheus does not listen: {}", kept.lock().unwrap());
+    }
+
+    /// What an expression gives now.
+    pub fn query(&self, expression: &str) -> Vec<Value> {
+        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let mut found = self.api(&format!("query?query={encoded}"));
+        found["result"].as_array_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The rules that it has loaded, alerting or recording.
+    pub fn rules(&self) -> Vec<Value> {
+        let found = self.api("rules");
+        let groups = found["groups"].as_array().into_iter().flatten();
+        groups.flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
     }
 
     /// The data of an answer; null while it is not ready.
@@ -88,6 +107,12 @@ impl Prometheus {
         };
         found.iter().map(sample).collect()
     }
+}
+
+/// The address in a line of its log, or of Alertmanager's, that tells where it listens.
+pub fn listening(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once(r#"msg="Listening on""#)?;
+    Some(rest.split_once(" address=")?.1)
 }
 
 impl Drop for Prometheus {

@@ -1,0 +1,50 @@
+//! `tokenlake healthcheck`.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::args::HealthcheckArgs;
+
+/// For each step: a container's health is asked for every few seconds.
+const WAIT: Duration = Duration::from_secs(2);
+/// More than the head of the answer that is hoped for.
+const ANSWER_BYTES_MAX: u64 = 4_096;
+
+/// Asks a server of this machine for `/healthz`; says nothing where all is well.
+pub(super) fn run(args: HealthcheckArgs) -> anyhow::Result<ExitCode> {
+    let address = reachable(args.admin_listen.unwrap_or(args.listen));
+    let answer = ask(address).with_context(|| {
+        format!("no answer from {address}; start the server there, or name its address by --listen")
+    })?;
+    let status = answer.lines().next().unwrap_or_default();
+    let alive = status.split(' ').nth(1) == Some("200");
+    anyhow::ensure!(alive, "{address} does not say that it is alive: {status:?}; see its log");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where one listens on all addresses, one is reached on the machine's own.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
+}
+
+fn ask(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, WAIT)?;
+    stream.set_read_timeout(Some(WAIT))?;
+    stream.set_write_timeout(Some(WAIT))?;
+    // In one piece: whoever answers early must not close on what is still to come.
+    let question = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(question.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}

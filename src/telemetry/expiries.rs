@@ -1,0 +1,38 @@
+//! When the access keys in use expire.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+/// When keys expire, all of them replaced at once. A key is named by its id alone: whose it is,
+/// `tokenlake key list` tells.
+#[derive(Clone, Debug, Default)]
+pub struct KeyExpiries(Arc<Mutex<Vec<(String, i64)>>>);
+
+impl KeyExpiries {
+    /// These keys and no others: their ids, and when they expire, in seconds since 1970.
+    pub fn set(&self, expiries: Vec<(String, i64)>) {
+        *self.0.lock() = expiries;
+    }
+}
+
+impl Collector for KeyExpiries {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut family = encoder.encode_descriptor(
+            "access_key_expiry_timestamp_seconds",
+            "When an access key that was used lately expires, by the key's id, in seconds since 1970",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (id, at) in self.0.lock().iter() {
+            let labels = [("key", id.as_str())];
+            ConstGauge::new(*at).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}

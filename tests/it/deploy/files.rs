@@ -1,0 +1,163 @@
+//! Files that only a cluster, a container engine or an init system can run: validated against their
+//! schemas, and everything that they tell tokenlake is told to the real one.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use tempfile::tempdir;
+
+use super::{content, files, path, text};
+use crate::support::process::{installed, optional, program, run, tokenlake};
+
+/// The newest and the oldest Kubernetes that are supported there as this is written.
+const KUBERNETES: [&str; 2] = ["1.31.0", "1.37.0"];
+/// How much of the system the service could reach, of 10, by systemd's own measure.
+const EXPOSURE_MAX: f64 = 2.0;
+
+#[test]
+fn the_image_and_the_compose_file_are_valid() {
+    if !(installed("hadolint") && installed("check-jsonschema")) {
+        return;
+    }
+    content(Command::new("hadolint").arg(path("Dockerfile")));
+    let schema = ["--builtin-schema", "vendor.compose-spec"];
+    content(Command::new("check-jsonschema").args(schema).arg(path("compose.yaml")));
+}
+
+#[test]
+fn what_the_compose_file_mounts_is_there() {
+    let compose = text("compose.yaml");
+    let mounts: Vec<_> =
+        compose.lines().filter_map(|line| line.trim().strip_prefix("- ./")).collect();
+    assert!(mounts.len() > 3, "{mounts:?}");
+    for mount in mounts {
+        let (host, _) = mount.split_once(':').unwrap();
+        assert!(path(host).is_dir(), "{host}");
+    }
+    let provider = text("deploy/grafana/provisioning/dashboards/tokenlake.yml");
+    let (_, folder) = provider.split_once("path: ").unwrap();
+    assert!(compose.contains(&format!("./deploy/grafana/dashboards:{}:ro", folder.trim())));
+}
+
+#[test]
+fn the_kubernetes_objects_are_valid() {
+    if !(installed("kubernetes-validate") && installed("check-jsonschema")) {
+        return;
+    }
+    let mut objects = files("deploy/kubernetes", ".yaml");
+    objects.retain(|file| !file.ends_with("kustomization.yaml"));
+    for version in KUBERNETES {
+        let strict = ["--strict", "--quiet", "-k", version];
+        content(Command::new("kubernetes-validate").args(strict).args(&objects));
+    }
+    // The schemas of the operator's objects come with its operator alone: ours has what we use.
+    let schema = path("tests/it/deploy/operator.schema.json");
+    let monitoring = path("deploy/kubernetes/monitoring");
+    let objects = ["servicemonitor.yaml", "prometheusrule.yaml"].map(|name| monitoring.join(name));
+    content(Command::new("check-jsonschema").arg("--schemafile").arg(schema).args(objects));
+}
+
+#[test]
+fn each_kubernetes_file_is_part_of_a_kustomization() {
+    for (folder, apart) in [("deploy/kubernetes", 2), ("deploy/kubernetes/monitoring", 1)] {
+        let kustomization = text(&format!("{folder}/kustomization.yaml"));
+        let named: BTreeSet<_> = kustomization
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- ")?.strip_suffix(".yaml"))
+            .collect();
+        for name in &named {
+            assert!(path(&format!("{folder}/{name}.yaml")).is_file(), "{name}");
+        }
+        // The kustomization itself, and the secrets, which are an example.
+        assert_eq!(files(folder, ".yaml").len(), named.len() + apart, "{named:?}");
+    }
+}
+
+#[test]
+fn kubectl_builds_the_kustomizations() {
+    if !optional("kubectl") {
+        return;
+    }
+    for (folder, kinds) in [
+        ("deploy/kubernetes", vec!["Deployment", "CronJob", "PodDisruptionBudget"]),
+        ("deploy/kubernetes/monitoring", vec!["ServiceMonitor", "PrometheusRule"]),
+    ] {
+        let done = content(Command::new("kubectl").arg("kustomize").arg(path(folder)));
+        for kind in kinds {
+            assert!(done.stdout.contains(&format!("kind: {kind}\n")), "{kind}");
+        }
+        assert!(!done.stdout.contains("image: tokenlake\n"), "an image without a tag");
+    }
+}
+
+#[test]
+fn the_service_is_valid_and_reaches_little() {
+    if !optional("systemd-analyze") {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let unit = folder.path().join("tokenlake.service");
+    let binary = env!("CARGO_BIN_EXE_tokenlake");
+    let service = text("deploy/systemd/tokenlake.service");
+    assert!(service.contains("ExecStart=/usr/local/bin/tokenlake serve\n"));
+    let service = service.replace("/usr/local/bin/tokenlake", binary);
+    std::fs::write(&unit, service).unwrap();
+    let done = content(Command::new("systemd-analyze").arg("verify").arg(&unit));
+    let ours = done.stderr.lines().filter(|line| line.contains("tokenlake")).collect::<Vec<_>>();
+    assert_eq!(ours, Vec::<&str>::new());
+    let done =
+        content(Command::new("systemd-analyze").args(["security", "--offline=true"]).arg(&unit));
+    let (_, level) =
+        done.stdout.split_once("Overall exposure level for tokenlake.service: ").unwrap();
+    let level: f64 = level.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(level <= EXPOSURE_MAX, "{level}\n{}", done.stdout);
+}
+
+/// All that is shipped for deployment, but for prose.
+fn shipped() -> Vec<String> {
+    let mut names: Vec<_> = ["Dockerfile", "compose.yaml", "deploy/systemd/tokenlake.service"]
+        .map(str::to_owned)
+        .into();
+    for folder in ["deploy/kubernetes", "deploy/kubernetes/monitoring"] {
+        for file in files(folder, ".yaml") {
+            names.push(file.strip_prefix(path("")).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn each_variable_is_one_that_the_server_takes() {
+    let help = run(program().args(["serve", "--help"])).stdout;
+    let mut found = BTreeSet::new();
+    for name in shipped() {
+        for word in text(&name).split(|char: char| !char.is_ascii_alphanumeric() && char != '_') {
+            if word.starts_with("TOKENLAKE_") {
+                found.insert(word.to_owned());
+            }
+        }
+    }
+    assert!(found.contains("TOKENLAKE_ARCHIVE") && found.contains("TOKENLAKE_ADMIN_LISTEN"));
+    for name in found {
+        assert!(help.contains(&format!("[env: {name}=")), "{name} is no setting of serve");
+    }
+}
+
+#[test]
+fn each_job_runs_as_it_is_written() {
+    let archive = tempdir().unwrap();
+    let jobs = text("deploy/kubernetes/cronjobs.yaml");
+    let written =
+        jobs.lines().filter_map(|line| line.trim().strip_prefix("args: [")?.strip_suffix(']'));
+    let mut jobs: Vec<_> = written.collect();
+    assert_eq!(jobs.len(), 3);
+    // Compaction and expiry want an archive that is there.
+    jobs.sort_by_key(|job| !job.starts_with("backfill"));
+    let sample = path("data/sample.ndjson");
+    for job in jobs {
+        let job = job.replace("s3://my-bucket/history", sample.to_str().unwrap());
+        let args: Vec<_> = job.split(", ").collect();
+        let done = tokenlake(archive.path(), &args);
+        assert_eq!(done.status, 0, "{args:?} {done:?}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Every fenced block of the documents is done as its reader would do it: pasted into one shell, in a
+//! checkout, block after block. What a document shows below a block is what comes.
+
+mod document;
+mod shell;
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::tempdir;
+
+use self::document::{Block, blocks};
+use self::shell::Shell;
+use super::{content, path, text};
+use crate::support::process::{installed, optional, passed_over};
+use crate::support::{client, poll};
+
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// What is done with a block that is not simply run.
+enum How {
+    /// Its last command is one that serves: it goes on in the background, once this is answered.
+    Serves(&'static str),
+    /// It is read by the shell, and not run, for this reason.
+    NotRun(&'static str),
+    /// It is run where this is there.
+    Needs(Need),
+}
+
+/// What not every machine has.
+enum Need {
+    Program(&'static str),
+    Python(&'static [&'static str]),
+}
+
+/// Blocks by a piece of their text. One that is not named here is run, and must succeed.
+const HOW: [(&str, How); 13] = [
+    ("cargo run --release -- demo", How::NotRun("a build takes long; cli::demo tries the demo")),
+    ("bash tests/run", How::NotRun("these are the tests")),
+    ("tokenlake serve --admin-listen 127.0.0.1:9798", How::Serves("http://127.0.0.1:9797/healthz")),
+    ("--storage.tsdb.path=/tmp/", How::Serves("http://127.0.0.1:9091/-/ready")),
+    ("import polars", How::Needs(Need::Python(&["polars", "deltalake"]))),
+    (
+        "tokenlake serve --archive s3://my-bucket",
+        How::NotRun("there is no bucket; s3 tries a server"),
+    ),
+    ("export AWS_ENDPOINT_URL=", How::NotRun("there is no MinIO; s3 tries a server")),
+    ("docker compose", How::NotRun("there is no engine; files validates compose.yaml")),
+    ("docker build", How::NotRun("there is no engine; image makes and runs the image's root")),
+    ("kubectl create", How::NotRun("there is no cluster; files validates the objects")),
+    ("kubectl apply", How::NotRun("there is no cluster; files validates the objects")),
+    ("systemctl", How::NotRun("there is no init system; files verifies the unit")),
+    ("kubectl kustomize", How::Needs(Need::Program("kubectl"))),
+];
+/// What a reader puts in place of an example.
+const FILLED_IN: [(&str, &str); 1] =
+    [("1f2e3d4c5b6a7980", "\"$(tokenlake key list | awk '/ prometheus$/ {print $1}')\"")];
+
+/// A place like a checkout, and a shell in it whose servers listen on free ports.
+fn shell_in(folder: &Path) -> Shell {
+    let checkout = folder.join("checkout");
+    std::fs::create_dir_all(checkout.join("data")).unwrap();
+    std::fs::create_dir_all(folder.join("bin")).unwrap();
+    std::fs::copy(path("data/sample.ndjson"), checkout.join("data/sample.ndjson")).unwrap();
+    for name in ["queries", "deploy", "compose.yaml", "Dockerfile"] {
+        symlink(path(name), checkout.join(name)).unwrap();
+    }
+    symlink(env!("CARGO_BIN_EXE_tokenlake"), folder.join("bin/tokenlake")).unwrap();
+    offer_python(&folder.join("bin"));
+    Shell::start(folder, &checkout)
+}
+
+fn how(block: &Block) -> Option<&'static How> {
+    let found: Vec<_> = HOW.iter().filter(|(piece, _)| block.text.contains(piece)).collect();
+    assert!(found.len() < 2, "line {}: several of HOW fit", block.line);
+    found.first().map(|(_, how)| how)
+}
+
+/// Runs the blocks of a document, in their order.
+fn try_document(name: &str) {
+    let folder = tempdir().unwrap();
+    let mut shell = shell_in(folder.path());
+    let mut run = 0;
+    for block in blocks(&text(name)) {
+        let place = format!("{name}, line {}", block.line);
+        if block.language == "yaml" {
+            check_scrape_config(folder.path(), &block.text);
+            continue;
+        }
+        assert_eq!(block.language, "sh", "{place}: a block that nothing tries");
+        shell.check_syntax(&place, &block.text);
+        let commands =
+            FILLED_IN.iter().fold(block.text.clone(), |text, (from, to)| text.replace(from, to));
+        match how(&block) {
+            Some(How::NotRun(why)) => {
+                passed_over(format_args!("{place}: {why}"));
+                continue;
+            }
+            Some(How::Needs(need)) if !is_there(need, folder.path()) => continue,
+            Some(How::Serves(url)) => serve(&mut shell, &place, &commands, url),
+            _ => {
+                let said = shell.run(&place, &commands);
+                assert_shown(&place, &block.shown, &said);
+            }
+        }
+        run += 1;
+    }
+    assert!(run > 0, "{name} has no block that is run");
+}
+
+fn serve(shell: &mut Shell, place: &str, commands: &str, url: &str) {
+    shell.run(place, &format!("{} &", commands.trim_end()));
+    let url = shell.with_ports(url);
+    poll(START_MAX, place, || {
+        let answer = client::try_send("GET", &url, &[], Vec::new());
+        answer.is_ok_and(|answer| answer.status == 200).then_some(())
+    });
+}
+
+/// A program, or modules of the Python that the shell finds.
+fn is_there(need: &Need, folder: &Path) -> bool {
+    match need {
+        Need::Program(name) => optional(name),
+        Need::Python(modules) => {
+            let own = folder.join("bin/python3");
+            let python = if own.exists() { own } else { "python3".into() };
+            let import = format!("import {}", modules.join(", "));
+            let done = Command::new(python).args(["-c", &import]).output();
+            done.is_ok_and(|done| done.status.success())
+                || passed_over(format_args!("Python has no {}", modules.join(" or ")))
+        }
+    }
+}
+
+/// Where tests have made a Python with readers of Delta tables, it is the shell's.
+fn offer_python(bin: &Path) {
+    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")));
+    let python = cache.map(|cache| cache.join("tokenlake/readers/bin/python3"));
+    if let Some(python) = python.filter(|python| python.exists()) {
+        // A link would not find its modules.
+        let script = format!("#!/bin/sh\nexec '{}' \"$@\"\n", python.display());
+        let own = bin.join("python3");
+        std::fs::write(&own, script).unwrap();
+        content(Command::new("chmod").arg("755").arg(own));
+    }
+}
+
+/// A job for Prometheus's configuration.
+fn check_scrape_config(folder: &Path, job: &str) {
+    let config = folder.join("job.yml");
+    std::fs::write(&config, format!("scrape_configs:\n{job}")).unwrap();
+    content(Command::new("promtool").args(["check", "config", "--syntax-only"]).arg(config));
+}
+
+/// Each line that a document shows comes; numbers, dates and ids are others each time.
+fn assert_shown(place: &str, shown: &[String], said: &str) {
+    let form = |line: &str| {
+        let mut form = String::new();
+        for char in line.trim().chars() {
+            match char {
+                '0'..='9' if form.ends_with('0') => {}
+                '0'..='9' => form.push('0'),
+                _ => form.push(char),
+            }
+        }
+        form
+    };
+    let said_forms: Vec<_> = said.lines().map(form).collect();
+    for line in shown {
+        assert!(said_forms.contains(&form(line)), "{place} shows {line:?} and not:\n{said}");
+    }
+}
+
+#[test]
+fn the_readme_works_as_pasted() {
+    if installed("curl") && installed("prometheus") {
+        try_document("README.md");
+    }
+}
+
+#[test]
+fn the_readme_of_deploy_works_as_pasted() {
+    if installed("promtool") && installed("amtool") {
+        try_document("deploy/README.md");
+    }
+}
