@@ -1,5 +1,7 @@
 //! The whole program on a real S3 server: what holds on a disk holds there.
 
+mod faults;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

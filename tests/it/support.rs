@@ -3,6 +3,7 @@
 pub mod app;
 pub mod archive;
 pub mod client;
+pub mod clock;
 pub mod events;
 pub mod exact;
 pub mod fleet;
@@ -10,7 +11,9 @@ pub mod foreign;
 pub mod lake;
 pub mod process;
 pub mod prometheus;
+pub mod proxy;
 pub mod random;
+pub mod readers;
 pub mod rewrite;
 pub mod s3;
 pub mod scrape;

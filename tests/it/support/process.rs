@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::poll;
 
 /// A cold start over a large archive on a busy machine.
@@ -34,6 +36,9 @@ pub fn program() -> Command {
     command
 }
 
+/// Settings of single programs, over those of all.
+pub type Environment = Vec<(&'static str, String)>;
+
 /// What a command that ended left behind.
 #[derive(Debug)]
 pub struct Done {
@@ -54,7 +59,14 @@ pub fn run(command: &mut Command) -> Done {
 
 /// Runs a command of the program on an archive.
 pub fn tokenlake(archive: &Path, args: &[&str]) -> Done {
-    run(program().arg("--archive").arg(archive).args(args))
+    tokenlake_in(&Environment::new(), archive, args)
+}
+
+/// The same with settings of its own.
+pub fn tokenlake_in(environment: &Environment, archive: &Path, args: &[&str]) -> Done {
+    let mut command = program();
+    command.envs(environment.iter().cloned());
+    run(command.arg("--archive").arg(archive).args(args))
 }
 
 /// Makes an access key with all scopes.
@@ -86,7 +98,13 @@ impl Server {
 
     /// Starts a command that serves, with `args` after the address.
     pub fn start_with(archive: &Path, args: &[&str]) -> Self {
+        Self::start_in(&Environment::new(), archive, args)
+    }
+
+    /// The same with settings of its own.
+    pub fn start_in(environment: &Environment, archive: &Path, args: &[&str]) -> Self {
         let mut command = program();
+        command.envs(environment.iter().cloned());
         command.arg("--archive").arg(archive).args(args).args(["--listen", "127.0.0.1:0"]);
         Self::start_command(command)
     }
@@ -139,8 +157,17 @@ impl Server {
 
     /// Asks it to stop, without waiting.
     pub fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal(Signal::TERM);
+    }
+
+    /// Halts it where it stands, or lets it go on.
+    pub fn halt(&self, halted: bool) {
+        self.signal(if halted { Signal::STOP } else { Signal::CONT });
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// Waits for its end.
