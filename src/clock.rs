@@ -117,7 +117,7 @@ mod tests {
         let clock = ShiftedClock::by(file.clone());
         let ahead = |clock: &ShiftedClock| {
             let wall = (clock.now() - SystemClock.now()) / SECOND;
-            (wall, (clock.elapsed() - SystemClock.elapsed()).as_secs())
+            (wall, clock.elapsed().abs_diff(SystemClock.elapsed()).as_secs())
         };
         for (text, moved) in [("", (0, 0)), ("3600 7\n", (3_600, 7)), ("-3600 0", (-3_600, 0))] {
             std::fs::write(&file, text).unwrap();
