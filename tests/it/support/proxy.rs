@@ -62,7 +62,7 @@ struct Shared {
     random: Mutex<Random>,
     requests: AtomicU64,
     done: [AtomicU64; TROUBLES.len()],
-    /// What the paths of requests that are held end with.
+    /// What the path of a put that is to be held has in it.
     held: Mutex<Option<&'static str>>,
     holding: AtomicBool,
     released: Notify,
@@ -117,9 +117,9 @@ impl Proxy {
         (self.shared.requests.load(Ordering::SeqCst), TROUBLES.into_iter().zip(done).collect())
     }
 
-    /// Holds the next put of an object whose path ends so, until [`Proxy::release`].
-    pub fn hold(&self, ending: &'static str) {
-        *self.shared.held.lock() = Some(ending);
+    /// Holds the next put of an object whose path has this in it, until [`Proxy::release`].
+    pub fn hold(&self, part: &'static str) {
+        *self.shared.held.lock() = Some(part);
     }
 
     /// Waits until such a put is held.
@@ -189,8 +189,8 @@ impl Shared {
     async fn hold_if_asked(&self, request: &Request) {
         let asked = {
             let mut held = self.held.lock();
-            let ending = held.filter(|ending| request.is_put_of(ending));
-            ending.inspect(|_| *held = None).is_some()
+            let met = held.filter(|part| request.is_put_of(part));
+            met.inspect(|_| *held = None).is_some()
         };
         if asked {
             self.holding.store(true, Ordering::SeqCst);
@@ -248,8 +248,8 @@ impl Request {
         self.method == "GET" && self.path.contains("list-type=2")
     }
 
-    fn is_put_of(&self, ending: &str) -> bool {
-        self.method == "PUT" && self.path.split('?').next().is_some_and(|p| p.ends_with(ending))
+    fn is_put_of(&self, part: &str) -> bool {
+        self.method == "PUT" && self.path.contains(part)
     }
 }
 
