@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
 use tempfile::tempdir;
+use tokenlake::clock::{Clock as _, SECOND, SystemClock};
 
 use crate::support::clock::TestClock;
 use crate::support::process::{Server, key, key_with, tokenlake};
@@ -16,7 +16,7 @@ const REQUESTS: &str = r#"llm_requests_total{provider="openai",model="gpt-4o",or
 
 /// Sends an event of so many seconds ago.
 fn send(server: &Server, key: &str, id: &str, ago: i64, cost: &str) -> client::Answer {
-    let ts = Utc::now().timestamp() - ago;
+    let ts = SystemClock.now() / SECOND - ago;
     let event = format!(
         r#"{{"event_id":"{id}","ts":{ts},"provider":"openai","model":"gpt-4o","cost_usd":{cost}}}"#
     );

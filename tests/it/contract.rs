@@ -5,8 +5,8 @@ mod place;
 
 use std::time::Duration;
 
-use chrono::Utc;
 use serde_json::{Value, json};
+use tokenlake::clock::{Clock as _, SECOND, SystemClock};
 
 use self::place::Place;
 use crate::support::client::{self, Answer};
@@ -15,9 +15,14 @@ use crate::support::{exact, poll, s3};
 const DAY: i64 = 86_400;
 const LABELS: &str = r#"{provider="openai",model="gpt-4o",org_id="acme"}"#;
 
+/// Seconds since 1970.
+fn now() -> i64 {
+    SystemClock.now() / SECOND
+}
+
 fn event(id: &str, ago: i64, cost: &str) -> Value {
     json!({
-        "event_id": id, "ts": Utc::now().timestamp() - ago, "provider": "OpenAI",
+        "event_id": id, "ts": now() - ago, "provider": "OpenAI",
         "model": "gpt-4o", "input_tokens": 10, "output_tokens": 1, "cost_usd": cost,
     })
 }
@@ -67,7 +72,7 @@ fn answers(place: &Place, key: &str) {
         (json!([{ "event_id": "x" }]), 422),
         (json!("text"), 400),
         (json!({ "events": [event("a", 3_600, "1")] }), 200),
-        (json!([{ "event_id": "y", "ts": Utc::now().timestamp() + 3_600 }]), 422),
+        (json!([{ "event_id": "y", "ts": now() + 3_600 }]), 422),
     ] {
         let answer = post(place, 0, key, &body);
         assert_eq!(answer.status, status, "{body}: {}", answer.text());

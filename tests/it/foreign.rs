@@ -204,10 +204,10 @@ fn other_programs_read_the_same_rows_and_sums() {
             assert_eq!(answer.json()["accepted"], 2, "{}", answer.text());
         }
     }
-    let rows = (200..700).map(|id| line(["acme", "globex"][id as usize % 2], id, id as i64 % 90));
+    let rows =
+        (200..700).map(|id| line(["acme", "globex"][id as usize % 2], id, id as i64 % 9 * 10));
     let input = folder.path().join("a.ndjson");
     std::fs::write(&input, rows.collect::<String>()).unwrap();
-    readers::assert_read_alike(archive);
     for args in [
         &["backfill", "--org", "*", input.to_str().unwrap()][..],
         &["compact"],

@@ -44,7 +44,9 @@ impl Place {
     }
 
     pub fn of_program(archive: &Path) -> Self {
-        let servers = [Server::start(archive), Server::start(archive)];
+        // Each request waits for its commit, and they come one after the other.
+        let environment = vec![("TOKENLAKE_COMMIT_INTERVAL", "20ms".to_owned())];
+        let servers = [(); 2].map(|()| Server::start_in(&environment, archive, &["serve"]));
         let urls = servers.each_ref().map(|server| server.url(""));
         Self { urls, kind: Kind::Program { archive: archive.to_owned(), _servers: servers } }
     }

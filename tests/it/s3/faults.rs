@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use object_store::ObjectStore;
 use serde_json::{Value, json};
+use tokenlake::clock::{Clock as _, SECOND, SystemClock};
 
 use crate::support::app::{TestApp, data_files, paths};
 use crate::support::clock::TestClock;
@@ -21,7 +21,7 @@ use crate::support::{readers, s3};
 const ORGS: [&str; 2] = ["acme", "globex"];
 const EVENTS_PER_BATCH: usize = 25;
 /// For each organisation; `TOKENLAKE_TEST_FAULTS` says how many in a longer run.
-const BATCHES: usize = 30;
+const BATCHES: usize = 25;
 const BACKFILLED: usize = 3_000;
 /// Of 1,000 requests.
 const FAULTS: u64 = 50;
@@ -34,7 +34,7 @@ const LATER: Duration = Duration::from_secs(3 * 3_600);
 
 /// An event so many seconds ago.
 fn event(org: &str, id: &str, seconds_ago: i64) -> Value {
-    let ts = (Utc::now().timestamp() / 60 * 60 - seconds_ago) * 1_000;
+    let ts = (SystemClock.now() / SECOND - seconds_ago) * 1_000;
     json!({
         "event_id": id, "org_id": org, "ts": ts, "provider": "openai", "model": "gpt-4o",
         "input_tokens": 7, "output_tokens": 2, "cost_usd": PRICE,

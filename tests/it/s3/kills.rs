@@ -8,7 +8,7 @@ use crate::support::process::{Server, key};
 use crate::support::s3;
 use crate::support::scrape::scrape;
 
-const KILLS: u64 = 4;
+const KILLS: u64 = 3;
 /// Kills of a longer run.
 const COUNT: &str = "TOKENLAKE_TEST_S3_KILLS";
 const BATCHES_PER_KILL: u64 = 16;

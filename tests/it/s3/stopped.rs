@@ -1,6 +1,6 @@
 //! The same as on a disk: a writer is stopped while the put of its log entry is on its way.
 
-use crate::stopped::{PAUSE, assert_each_once, send, stop_for};
+use crate::stopped::{DATES, PAUSE, assert_each_once, send, stop_for};
 use crate::support::clock::TestClock;
 use crate::support::process::{Server, key, tokenlake_in};
 use crate::support::s3;
@@ -29,7 +29,7 @@ fn a_writer_that_was_stopped_commits_no_file_that_is_gone() {
         let done = tokenlake_in(&environment, &archive, &["compact", "--grace", "1h"]);
         assert_eq!(done.status, 0, "{done:?}");
         let done: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
-        assert_eq!(done["deleted"], 60, "the files of the commit that stands still");
+        assert_eq!(done["deleted"], DATES, "the files of the commit that stands still");
         std::thread::sleep(stop_for());
         clock.set(0, PAUSE.as_secs());
         server.halt(false);
@@ -37,6 +37,6 @@ fn a_writer_that_was_stopped_commits_no_file_that_is_gone() {
         sent.join().unwrap();
     });
     let again = send(&url, &key, 1).expect("it is taken");
-    assert_eq!(again.0 + again.1, 60);
+    assert_eq!(again.0 + again.1, DATES as u64);
     assert_each_once(&archive, &server, &key, 2);
 }
