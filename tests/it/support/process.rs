@@ -162,12 +162,11 @@ impl Server {
 
     /// Halts it where it stands, or lets it go on.
     pub fn halt(&self, halted: bool) {
-        self.signal(if halted { Signal::STOP } else { Signal::CONT });
+        halt(self.child.id(), halted);
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        send_signal(self.child.id(), signal);
     }
 
     /// Waits for its end.
@@ -188,6 +187,25 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Halts a process where it stands, or lets it go on. It may do something more until each of its
+/// threads has stopped, which is waited for.
+pub fn halt(pid: u32, halted: bool) {
+    send_signal(pid, if halted { Signal::STOP } else { Signal::CONT });
+    let is_stopped = |thread: std::io::Result<std::fs::DirEntry>| {
+        let stat = thread.and_then(|thread| std::fs::read_to_string(thread.path().join("stat")));
+        // Its state comes after its name, which is in brackets. A thread may end meanwhile.
+        stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+    };
+    poll(STOP_MAX, "each thread stops", || {
+        let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        (!halted || threads.all(is_stopped)).then_some(())
+    });
+}
+
+fn send_signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
 }
 
 /// The lines of a stream, as they come; `kept` holds them all. It is read to its end, so that the

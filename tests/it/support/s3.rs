@@ -12,7 +12,7 @@ use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
 
-use super::process::{Environment, installed, set_environment};
+use super::process::{self, Environment, installed, set_environment};
 use super::proxy::Proxy;
 use super::{client, poll};
 
@@ -72,11 +72,10 @@ pub fn store(archive: &Path) -> Arc<dyn ObjectStore> {
 
 /// Halts the server, as a network that is away does, or lets it go on.
 pub fn halt(halted: bool) {
-    let signal = if halted { "-STOP" } else { "-CONT" };
     let parent = SERVER.shell.id().to_string();
-    assert!(
-        Command::new("pkill").args([signal, "-P", &parent, "weed"]).status().unwrap().success()
-    );
+    let found = Command::new("pgrep").args(["-P", &parent, "weed"]).output().unwrap();
+    let pid = String::from_utf8(found.stdout).unwrap();
+    process::halt(pid.trim().parse().unwrap(), halted);
 }
 
 impl S3 {
