@@ -1,6 +1,7 @@
 //! Time, injected: the wall clock that events are judged by, and a clock that counts sleep.
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -42,6 +43,37 @@ impl Clock for SystemClock {
     }
 }
 
+/// The machine's clocks, moved by what a file says at each look: for tests of the whole program. It
+/// holds two numbers of seconds, one for the wall clock, which may step back, and one for elapsed
+/// time; both are 0 while it cannot be read.
+#[derive(Debug)]
+pub struct ShiftedClock {
+    file: PathBuf,
+}
+
+impl ShiftedClock {
+    /// Moved by `file`.
+    pub fn by(file: PathBuf) -> Self {
+        Self { file }
+    }
+
+    fn seconds(&self) -> (i64, u64) {
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        let (wall, elapsed) = text.trim_end().split_once(' ').unwrap_or_default();
+        (wall.parse().unwrap_or_default(), elapsed.parse().unwrap_or_default())
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Micros {
+        SystemClock.now().saturating_add(self.seconds().0.saturating_mul(SECOND))
+    }
+
+    fn elapsed(&self) -> Duration {
+        SystemClock.elapsed().saturating_add(Duration::from_secs(self.seconds().1))
+    }
+}
+
 /// A clock that stands still until it is told to move: for tests and replays.
 #[derive(Debug)]
 pub struct ManualClock {
@@ -71,5 +103,27 @@ impl Clock for ManualClock {
 
     fn elapsed(&self) -> Duration {
         Duration::from_micros(u64::try_from(self.elapsed_us.load(Ordering::SeqCst)).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_moves_by_what_its_file_says_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clock");
+        let clock = ShiftedClock::by(file.clone());
+        let ahead = |clock: &ShiftedClock| {
+            let wall = (clock.now() - SystemClock.now()) / SECOND;
+            (wall, clock.elapsed().abs_diff(SystemClock.elapsed()).as_secs())
+        };
+        for (text, moved) in [("", (0, 0)), ("3600 7\n", (3_600, 7)), ("-3600 0", (-3_600, 0))] {
+            std::fs::write(&file, text).unwrap();
+            let (wall, elapsed) = ahead(&clock);
+            assert!(wall.abs_diff(moved.0) <= 1, "{text}: {wall}");
+            assert!(elapsed.abs_diff(moved.1) <= 1, "{text}: {elapsed}");
+        }
     }
 }

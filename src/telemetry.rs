@@ -367,8 +367,7 @@ mod tests {
             rewritten_files counter, rewritten_bytes counter, rewrites_given_up counter, \
             rewrite_failures counter, vacuumed_files counter, expiries counter, \
             events_expired counter, expiry_failures counter, jwt_key_changes counter, \
-            jwt_key_failures counter";
-            events_expired counter, expiry_failures counter, access_key_expiry_timestamp_seconds gauge";
+            jwt_key_failures counter, access_key_expiry_timestamp_seconds gauge";
         assert_eq!(families.join(", "), expected);
         assert!(text.ends_with("# EOF\n"));
     }

@@ -77,8 +77,23 @@ struct Mark {
     sql_version: String,
     size_bytes: u64,
     crc32: String,
+    /// The ledger that it took the place of, by the digits of its number; empty for the first. Older
+    /// marks do not say.
+    #[serde(default)]
+    before: Option<String>,
     /// No two ledgers have the same mark.
     unique: String,
+}
+
+impl Mark {
+    /// The ledger before: `None` if it does not say, `Some(None)` if there was none.
+    fn predecessor(&self) -> Option<Option<LedgerName>> {
+        let before = self.before.as_deref()?;
+        if before.is_empty() {
+            return Some(None);
+        }
+        Some(Some(LedgerName::from_number(before.parse().ok()?)?))
+    }
 }
 
 /// What a new ledger says of itself.
@@ -92,6 +107,8 @@ pub struct NewLedger<'a> {
     pub events: u64,
     /// The version of the SQL that made the sums.
     pub sql_version: &'a str,
+    /// The ledger that it is to take the place of.
+    pub before: Option<LedgerName>,
 }
 
 /// The totals of what has expired.
@@ -163,6 +180,35 @@ impl Ledgers {
     /// # Errors
     /// Corrupt or Unavailable, naming the object.
     pub async fn open(&self, name: LedgerName, table_id: &str) -> Result<Ledger, ArchiveError> {
+        let (mark, checksums) = self.mark(name, table_id).await?;
+        let object = CheckedObject::new(paths::ledger(name), mark.size_bytes, Some(checksums));
+        let reader = CheckedReader::new(self.store.clone(), object.clone());
+        let cells = CellReader::open(self.store.clone(), object).await?;
+        Ok(Ledger { name, events: mark.events, cells, reader })
+    }
+
+    /// The ledger that one took the place of: `None` if it does not say, `Some(None)` if there was
+    /// none, or it is gone itself.
+    ///
+    /// # Errors
+    /// As [`Ledgers::open`].
+    pub(super) async fn before(
+        &self,
+        name: LedgerName,
+        table_id: &str,
+    ) -> Result<Option<Option<LedgerName>>, ArchiveError> {
+        let gone = self.store.head(&paths::ledger_mark(name)).await;
+        if matches!(gone, Err(object_store::Error::NotFound { .. })) {
+            return Ok(Some(None));
+        }
+        Ok(self.mark(name, table_id).await?.0.predecessor())
+    }
+
+    async fn mark(
+        &self,
+        name: LedgerName,
+        table_id: &str,
+    ) -> Result<(Mark, Checksums), ArchiveError> {
         let path = paths::ledger_mark(name);
         let corrupt = |reason: &str| ArchiveError::corrupt(path.as_ref(), reason);
         let bytes = self.read(&path).await?;
@@ -176,10 +222,7 @@ impl Ledgers {
         }
         let checksums = Checksums::from_text(&mark.crc32);
         let checksums = checksums.ok_or_else(|| corrupt("it has no checksums"))?;
-        let object = CheckedObject::new(paths::ledger(name), mark.size_bytes, Some(checksums));
-        let reader = CheckedReader::new(self.store.clone(), object.clone());
-        let cells = CellReader::open(self.store.clone(), object).await?;
-        Ok(Ledger { name, events: mark.events, cells, reader })
+        Ok((mark, checksums))
     }
 
     /// Stores a ledger, which counts once a commit names it, and reads it back: from that commit on
@@ -188,6 +231,7 @@ impl Ledgers {
     /// # Errors
     /// Unavailable, or Corrupt if what was stored is not what is read back.
     pub async fn put(&self, new: NewLedger<'_>, cells: Bytes) -> Result<LedgerName, ArchiveError> {
+        let before = new.before.and_then(LedgerName::number);
         let mark = Mark {
             table: new.table_id.to_owned(),
             floor: new.floor.to_string(),
@@ -195,6 +239,7 @@ impl Ledgers {
             sql_version: new.sql_version.to_owned(),
             size_bytes: cells.len() as u64,
             crc32: Checksums::of(&cells).to_text(),
+            before: Some(before.map_or_else(String::new, |number| number.to_string())),
             unique: Uuid::new_v4().to_string(),
         };
         let mark = serde_json::to_vec(&mark)

@@ -30,6 +30,7 @@ mod log;
 #[cfg(test)]
 mod mutation_tests;
 mod objects;
+mod old_ledgers;
 mod partial;
 mod paths;
 mod plain;
@@ -71,7 +72,7 @@ pub use self::records::{RecordMark, Records};
 pub use self::snapshot::{Arrival, Snapshot};
 pub use self::store_check::StoreCheck;
 pub use self::totals::{Totals, TotalsStore};
-pub use self::vacuum::{GRACE_MAX, GRACE_MIN, StaleFiles};
+pub use self::vacuum::{GRACE_MAX, GRACE_MIN, StaleFiles, UNCOMMITTED_MAX};
 pub use self::writer::{JobMark, Outcome};
 
 use self::checkpoint::Checkpoints;
@@ -248,7 +249,12 @@ impl Archive {
         self.upkeep.rewrite(files).await
     }
 
-    /// Finds the data files that no version has named for longer than `grace`.
+    /// Time by the clock that counts sleep.
+    pub fn elapsed(&self) -> Duration {
+        self.upkeep.clock.elapsed()
+    }
+
+    /// Finds the data files and ledgers that no version has named for longer than `grace`.
     ///
     /// # Errors
     /// Unavailable or Corrupt.

@@ -117,6 +117,15 @@ pub fn ledger_mark(name: LedgerName) -> Path {
     Path::from(LEDGERS).join(format!("{}-{}.json", name.floor(), name.id()))
 }
 
+/// The floor date and the digits that name the ledger whose cells or mark this is the path of.
+pub fn ledger_of(path: &Path) -> Option<&str> {
+    let name = path.as_ref().strip_prefix(LEDGERS)?.strip_prefix('/')?;
+    let stem = name.strip_suffix(".parquet").or_else(|| name.strip_suffix(".json"))?;
+    let (date, id) = stem.split_at_checked("2026-01-01".len())?;
+    let is_id = |id: &str| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (parse_date(date).is_some() && id.strip_prefix('-').is_some_and(is_id)).then_some(stem)
+}
+
 /// A folder for objects that are there for the time of a check.
 pub fn check_folder(id: Uuid) -> Path {
     Path::from(CHECKS).join(id.to_string())
@@ -174,6 +183,24 @@ mod tests {
             "events/event_date=2026-01-02/_hidden/x.parquet",
         ] {
             assert!(!is_data_file(&Path::from(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_objects_of_ledgers_pass_for_such() {
+        let name = LedgerName::from_number(20_000 << 32 | 0xab).unwrap();
+        for path in [ledger(name), ledger_mark(name)] {
+            assert_eq!(ledger_of(&path), Some("2024-10-04-000000ab"), "{path}");
+        }
+        for other in [
+            "ledger/2024-10-04-000000ab",
+            "ledger/2024-10-04-000000ab.txt",
+            "ledger/2024-10-04-0000ab.json",
+            "ledger/2024-13-04-000000ab.json",
+            "ledger/notes.json",
+            "events/2024-10-04-000000ab.json",
+        ] {
+            assert_eq!(ledger_of(&Path::from(other)), None, "{other}");
         }
     }
 

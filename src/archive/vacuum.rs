@@ -1,4 +1,4 @@
-//! Deleting data files that the table does not name.
+//! Deleting data files and ledgers that the table does not name.
 //!
 //! A file is deleted if all of this holds: it lay in the table's folder before an empty commit was
 //! made (the *fence*), it is not live at the fence's version, it was put longer than the *grace*
@@ -6,7 +6,8 @@
 //!
 //! Why no commit can name it later: a writer whose put was prepared before the fence loses its
 //! version to it, and then writes anew all files that are older than [`UNCOMMITTED_MAX`], which is
-//! less than any grace. One that follows past the fence before it puts does the same.
+//! less than any grace. One that follows past the fence before it puts does the same. So does an
+//! expiry with the ledger that it is to name.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -27,13 +28,15 @@ pub const GRACE_MIN: Duration = Duration::from_secs(3_600);
 pub const GRACE_MAX: Duration = Duration::from_secs(2 * 24 * 3_600);
 /// Dates that are listed side by side.
 const LISTED: usize = 8;
-/// A writer does not commit a file that it put longer ago.
-pub(super) const UNCOMMITTED_MAX: Duration = Duration::from_secs(3_600 / 4);
+/// A writer does not commit a file, nor an expiry a ledger, that it put longer ago.
+pub const UNCOMMITTED_MAX: Duration = Duration::from_secs(3_600 / 4);
 
-/// Data files that no entry names, as they were found.
+/// Data files and ledgers that no entry names, as they were found.
 #[derive(Debug)]
 pub struct StaleFiles {
     files: Vec<ObjectMeta>,
+    /// All objects of ledgers.
+    ledgers: Vec<ObjectMeta>,
     grace: Duration,
 }
 
@@ -60,7 +63,7 @@ impl StaleFiles {
 }
 
 impl Upkeep {
-    /// Finds what a vacuum would delete by now. Lists all data files; changes nothing.
+    /// Finds what a vacuum would delete by now. Lists all data files and ledgers; changes nothing.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -68,13 +71,18 @@ impl Upkeep {
         // Listed first: what is put and committed after it must not look like left over.
         let now = self.clock.now();
         let mut files = self.old_files(now, grace).await?;
+        let ledgers = self.ledger_objects().await?;
         let snapshot = self.follower.newest().await?;
         retain_unnamed(&mut files, &snapshot);
         if !files.is_empty() {
             let lately = self.removed_lately(&snapshot, now, grace).await?;
             files.retain(|file| !lately.contains(&file.location));
         }
-        Ok(StaleFiles { files, grace })
+        let mut old: Vec<_> =
+            ledgers.iter().filter(|object| is_older(object, now, grace)).cloned().collect();
+        self.retain_unnamed_ledgers(&mut old, &ledgers, &snapshot, now, grace).await?;
+        files.append(&mut old);
+        Ok(StaleFiles { files, ledgers, grace })
     }
 
     /// Deletes such files, after a fence. Gives how many.
@@ -82,7 +90,7 @@ impl Upkeep {
     /// # Errors
     /// Unavailable or Corrupt; some may be deleted.
     pub async fn vacuum(&self, stale: StaleFiles) -> Result<usize, ArchiveError> {
-        let StaleFiles { mut files, grace } = stale;
+        let StaleFiles { mut files, ledgers, grace } = stale;
         if files.is_empty() {
             return Ok(0);
         }
@@ -98,6 +106,7 @@ impl Upkeep {
             at.map_err(|error| ArchiveError::unavailable(format!("reading {place}"), error))?;
         let at = at.last_modified.timestamp_micros();
         files.retain(|file| is_older(file, at, grace));
+        self.retain_unnamed_ledgers(&mut files, &ledgers, &fence, at, grace).await?;
         let places = futures::stream::iter(files.into_iter().map(|file| Ok(file.location)));
         let mut deletes = self.store.delete_stream(places.boxed());
         let mut deleted = 0;
@@ -163,10 +172,10 @@ fn retain_unnamed(files: &mut Vec<ObjectMeta>, snapshot: &Snapshot) {
     files.retain(|file| !live.contains(file.location.as_ref()));
 }
 
-fn is_older(file: &ObjectMeta, now: Micros, grace: Duration) -> bool {
+pub(super) fn is_older(file: &ObjectMeta, now: Micros, grace: Duration) -> bool {
     file.last_modified.timestamp_micros().saturating_add(micros(grace)) <= now
 }
 
-fn micros(duration: Duration) -> Micros {
+pub(super) fn micros(duration: Duration) -> Micros {
     Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
 }

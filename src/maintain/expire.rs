@@ -12,7 +12,9 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
 
-use crate::archive::{Archive, ArchiveError, DataFile, LedgerName, NewLedger, Snapshot, date_of};
+use crate::archive::{
+    Archive, ArchiveError, DataFile, LedgerName, NewLedger, Snapshot, UNCOMMITTED_MAX, date_of,
+};
 use crate::clock::{DAY, Micros};
 use crate::error::Kind;
 use crate::event::time::EARLIEST;
@@ -143,13 +145,16 @@ struct Folded {
     plan: Plan,
     events: u64,
     ledger: LedgerName,
+    /// When it was begun, by the clock that counts sleep.
+    begun_at: Duration,
 }
 
 impl Folded {
-    /// True if it is what this plan needs, and is still there: as long as no version names it, a
-    /// vacuum may remove it.
+    /// True if it is what this plan needs, is still there, and no vacuum may remove it before a
+    /// version names it.
     async fn serves(&self, archive: &Archive, plan: &Plan) -> bool {
-        if self.plan != *plan {
+        let age = archive.elapsed().saturating_sub(self.begun_at);
+        if self.plan != *plan || age >= UNCOMMITTED_MAX {
             return false;
         }
         let table_id = archive.current().table().id.clone();
@@ -235,9 +240,11 @@ async fn fold(
         floor: plan.floor,
         events: before.saturating_add(events),
         sql_version: &sql_version(),
+        before: plan.ledger,
     };
+    let begun_at = archive.elapsed();
     let ledger = archive.ledgers().put(new, cells).await?;
-    Ok(Folded { plan, events, ledger })
+    Ok(Folded { plan, events, ledger, begun_at })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod crashes;
 mod day;
 mod law;
+mod ledgers;
 mod program;
 mod races;
 mod readers;

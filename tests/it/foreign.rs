@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::{Value, json};
+use tempfile::tempdir;
 use tokenlake::app::AppError;
-use tokenlake::clock::{DAY, HOUR};
+use tokenlake::clock::{Clock as _, DAY, HOUR, SystemClock};
 use tokenlake::error::Kind;
 
 use crate::support::app::{ACME, Event, NOON, TestApp, events, memory, settings};
 use crate::support::foreign::{commit, copy, live, rewrite};
+use crate::support::process::{Server, key, tokenlake};
+use crate::support::{client, readers};
 
 /// An archive with three files on two dates, some of it in the hour that the window cuts.
 async fn three_files() -> Arc<dyn ObjectStore> {
@@ -173,4 +176,46 @@ async fn a_setting_changed_by_another_program_is_taken() {
     let fresh = TestApp::open(&store).await;
     assert_eq!(fresh.requests().await, 19);
     assert_eq!(fresh.sent(&events(15..17)).await, (1, 1));
+}
+
+/// A table on a disk after all that happens to one: ingest, a backfill, compaction and expiry.
+#[test]
+fn other_programs_read_the_same_rows_and_sums() {
+    let (archive, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    let archive = archive.path();
+    let [acme, globex] = ["acme", "globex"].map(|org| key(archive, org));
+    let server = Server::start(archive);
+    let now = SystemClock.now();
+    let line = |org: &str, id: u64, days: i64| {
+        let event = json!({
+            "event_id": format!("{org}-{id}"), "ts": now - days * DAY - 1, "provider": "OpenAI",
+            "model": if id.is_multiple_of(3) { None } else { Some("gpt-4o") }, "input_tokens": id + 7,
+            "cached_input_tokens": 3, "output_tokens": 5, "source": "test", "org_id": org,
+            "cost_usd": if id.is_multiple_of(4) { None } else { Some("0.000000000125") },
+            "attributes": { "team": "a \"b\"", "more": id },
+        });
+        format!("{event}\n")
+    };
+    for number in 0..12 {
+        for (org, key) in [("acme", &acme), ("globex", &globex)] {
+            let body = line(org, number, 0) + &line(org, 100 + number, 2);
+            let url = server.url("/v1/events");
+            let answer = client::post(&url, key, "application/x-ndjson", body);
+            assert_eq!(answer.json()["accepted"], 2, "{}", answer.text());
+        }
+    }
+    let rows =
+        (200..700).map(|id| line(["acme", "globex"][id as usize % 2], id, id as i64 % 9 * 10));
+    let input = folder.path().join("a.ndjson");
+    std::fs::write(&input, rows.collect::<String>()).unwrap();
+    for args in [
+        &["backfill", "--org", "*", input.to_str().unwrap()][..],
+        &["compact"],
+        &["expire", "--older-than", "60d"],
+    ] {
+        let done = tokenlake(archive, args);
+        assert_eq!(done.status, 0, "{done:?}");
+    }
+    readers::assert_read_alike(archive);
+    assert_eq!(tokenlake(archive, &["verify"]).status, 0);
 }

@@ -1,5 +1,9 @@
 //! The whole program on a real S3 server: what holds on a disk holds there.
 
+mod faults;
+mod kills;
+mod stopped;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,13 +34,13 @@ fn lines(from: usize, count: usize) -> String {
     (from..from + count).map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn batches(key: &str) -> Vec<Batch> {
+fn batches_of(key: &str, count: usize) -> Vec<Batch> {
     let batch = |number| Batch {
         key: key.to_owned(),
         body: lines(number * EVENTS_PER_BATCH, EVENTS_PER_BATCH),
         events: EVENTS_PER_BATCH as u64,
     };
-    (0..BATCHES).map(batch).collect()
+    (0..count).map(batch).collect()
 }
 
 fn send(server: &Server, key: &str, from: usize, count: usize) -> client::Answer {
@@ -60,7 +64,7 @@ fn two_servers_and_a_backfill_on_a_bucket_count_each_event_once() {
     let all = BATCHES * EVENTS_PER_BATCH;
     std::fs::write(&input, lines(all / 2, BACKFILLED)).unwrap();
     let args = ["backfill", "--org", "acme", "--memory", "4MiB", input.to_str().unwrap()];
-    let batches = batches(&key);
+    let batches = batches_of(&key, BATCHES);
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| fleet.watch(&key));
         let backfill = scope.spawn(|| tokenlake(&archive, &args));
@@ -189,6 +193,13 @@ fn a_store_that_is_away_leaves_the_last_whole_answer_where_that_is_allowed() {
     assert_eq!((stale.status, stale.text()), (200, before.text()));
     assert!(stale.header("age").is_some() && before.header("age").is_none());
     assert_eq!(other, 503);
+    // What is fresh takes its place by itself.
+    poll(Duration::from_secs(60), "events are taken again", || {
+        (send(&server, &key, 10, 10).status == 200).then_some(())
+    });
+    let fresh = client::get(&metrics, &key);
+    assert!(fresh.header("age").is_none());
+    assert_eq!(parse(fresh.text())[REQUESTS], "20");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, PutMode, PutOptions};
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, PutMode, PutOptions};
 
 use hooked::{Hook, Hooked};
 
@@ -185,6 +185,28 @@ impl Hook for Lenient {
 impl LenientStore {
     pub fn new(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
         Arc::new(Self::with_hook(inner, Lenient))
+    }
+}
+
+/// Lists objects as so much older than they are.
+pub type AgedStore = Hooked<Aged>;
+
+#[derive(Debug)]
+pub struct Aged(Duration);
+
+impl Hook for Aged {
+    fn meet(&self, _: &Op) -> Option<Fault> {
+        None
+    }
+
+    fn listed(&self, found: ObjectMeta) -> ObjectMeta {
+        ObjectMeta { last_modified: found.last_modified - self.0, ..found }
+    }
+}
+
+impl AgedStore {
+    pub fn new(inner: Arc<dyn ObjectStore>, by: Duration) -> Arc<Self> {
+        Arc::new(Self::with_hook(inner, Aged(by)))
     }
 }
 

@@ -1,18 +1,14 @@
 //! Two server processes on one archive, lost answers, retries, and kill -9: every event once.
 
 use std::path::Path;
-use std::time::Duration;
 
 use tempfile::tempdir;
 
 use crate::support::fleet::{Batch, Fleet};
-use crate::support::poll;
 use crate::support::process::{Server, key, tokenlake};
-use crate::support::random::Random;
 use crate::support::scrape::scrape;
 use crate::support::trace::{self, Call};
 
-const WAIT_MAX: Duration = Duration::from_secs(60);
 const KILLS: u64 = 10;
 const SEED: u64 = 20_231_116;
 
@@ -23,31 +19,6 @@ fn batches(key: &str, calls: &[Call], size: usize) -> Vec<Batch> {
         events: calls.len() as u64,
     };
     calls.chunks(size).map(batch).collect()
-}
-
-/// Kills a server, or both, in the midst of each eleventh of the batches but the last.
-fn kill_often(fleet: &Fleet, batches: u64) {
-    let mut random = Random(SEED);
-    let share = batches / (KILLS + 1);
-    for number in 0..KILLS {
-        fleet.allow((number + 1) * share);
-        let mark = number * share + random.below(share / 2);
-        poll(WAIT_MAX, "more batches are acknowledged", || {
-            (fleet.acknowledged_batches() >= mark).then_some(())
-        });
-        // Not at the instant of an acknowledgement, but anywhere in what follows it.
-        std::thread::sleep(Duration::from_millis(random.below(30)));
-        match random.below(3) {
-            2 => std::thread::scope(|scope| {
-                scope.spawn(|| fleet.kill(0));
-                fleet.kill(1);
-            }),
-            which => fleet.kill(usize::try_from(which).unwrap()),
-        }
-        let scrapes = fleet.scrapes();
-        poll(WAIT_MAX, "a scrape is answered", || (fleet.scrapes() > scrapes).then_some(()));
-    }
-    fleet.allow(u64::MAX);
 }
 
 fn assert_sound(archive: &Path, events: usize) {
@@ -85,7 +56,7 @@ fn ten_kills_lose_nothing_acknowledged_and_count_nothing_twice() {
     fleet.allow(0);
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| fleet.watch(&key));
-        let kills = scope.spawn(|| kill_often(&fleet, count));
+        let kills = scope.spawn(|| fleet.kill_often(count, KILLS, SEED));
         fleet.deliver_all(&batches);
         kills.join().unwrap();
         fleet.finish();

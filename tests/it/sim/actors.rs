@@ -146,6 +146,7 @@ async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Result
         held_bytes_max: 8 << 20,
         spill_folder: folder.to_owned(),
         now: process.app.now(),
+        series: process.app.series_cap(),
     };
     let inputs = inputs.map_err(|error| unusable(&error))?;
     let archive = Some(process.app.archive());

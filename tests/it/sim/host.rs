@@ -9,7 +9,7 @@ use tokenlake::app::{App, AppError, Form, Receipt, Settings};
 use tokenlake::archive::{FollowSettings, WriterSettings};
 use tokenlake::error::Kind;
 use tokenlake::event::OrgId;
-use tokenlake::exposition::{Collect, Format};
+use tokenlake::exposition::{Coding, Collect, Format};
 use tokenlake::ingest::ContentKind;
 use tokenlake::telemetry::Telemetry;
 
@@ -81,7 +81,7 @@ impl Process {
         let form = Form {
             collect: Collect::parse(std::iter::empty()).unwrap(),
             format: Format::Text004,
-            gzip: false,
+            coding: Coding::Identity,
         };
         let now = self.app.now();
         let body = self.app.scrape(&OrgId::parse(org).unwrap(), form, now).await?;
@@ -168,6 +168,7 @@ pub fn settings(random: &mut Random) -> Settings {
     let interval = one(&[0, 2_000, 5_000]);
     Settings {
         body_bytes_max: 1 << 20,
+        series_max: Some(10_000),
         follow: FollowSettings {
             interval: (interval > 0).then_some(Duration::from_millis(interval)),
             probe: None,

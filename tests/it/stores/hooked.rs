@@ -26,6 +26,11 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
     fn put_options(&self, asked: PutOptions) -> PutOptions {
         asked
     }
+
+    /// How a listing shows an object.
+    fn listed(&self, found: ObjectMeta) -> ObjectMeta {
+        found
+    }
 }
 
 /// A store with a [`Hook`] on every request.
@@ -177,6 +182,8 @@ impl<H: Hook> Hooked<H> {
         found: BoxStream<'static, Result<ObjectMeta>>,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
         let (hook, op) = (Arc::clone(&self.hook), Op::list(Verb::List, prefix));
+        let shown = hook.clone();
+        let found = found.map_ok(move |object| shown.listed(object)).boxed();
         let start = async move { Ok(run(&*hook, op, async { Ok(found) }).await?.0) };
         start.try_flatten_stream().boxed()
     }

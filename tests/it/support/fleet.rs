@@ -1,5 +1,6 @@
 //! Two servers on one archive, and clients that lose answers.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,11 @@ use std::time::{Duration, Instant};
 use super::client::{self, bearer};
 use super::exact;
 use super::poll;
-use super::process::Server;
+use super::process::{Environment, Server};
 use super::random::Random;
 use super::scrape::{Series, assert_no_counter_fell, parse};
 
-/// How long a batch may be tried, and the fleet be scraped.
+/// How long a batch may be tried.
 const TRY_MAX: Duration = Duration::from_secs(60);
 const SENDERS: u64 = 4;
 const PAUSE: Duration = Duration::from_millis(10);
@@ -31,13 +32,15 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Fleet {
     archive: PathBuf,
+    environment: Environment,
     servers: [Mutex<Server>; 2],
     /// Where they listen now. Apart from the servers, so that nobody waits for a restart.
     urls: [Mutex<String>; 2],
     requests: AtomicU64,
     allowed: AtomicU64,
     acknowledged_batches: AtomicU64,
-    acknowledged_events: AtomicU64,
+    /// By key.
+    acknowledged_events: Mutex<BTreeMap<String, u64>>,
     duplicates: AtomicU64,
     scrapes: AtomicU64,
     done: AtomicBool,
@@ -45,16 +48,23 @@ pub struct Fleet {
 
 impl Fleet {
     pub fn start(archive: &Path) -> Self {
-        let servers = [Server::start(archive), Server::start(archive)];
+        Self::start_in(Environment::new(), archive)
+    }
+
+    /// The same with settings of its own.
+    pub fn start_in(environment: Environment, archive: &Path) -> Self {
+        let start = || Server::start_in(&environment, archive, &["serve"]);
+        let servers = [start(), start()];
         let urls = servers.each_ref().map(|server| Mutex::new(server.url("")));
         Self {
             archive: archive.to_owned(),
+            environment,
             servers: servers.map(Mutex::new),
             urls,
             requests: AtomicU64::new(0),
             allowed: AtomicU64::new(u64::MAX),
             acknowledged_batches: AtomicU64::new(0),
-            acknowledged_events: AtomicU64::new(0),
+            acknowledged_events: Mutex::default(),
             duplicates: AtomicU64::new(0),
             scrapes: AtomicU64::new(0),
             done: AtomicBool::new(false),
@@ -65,7 +75,7 @@ impl Fleet {
     pub fn kill(&self, which: usize) {
         let mut server = self.servers[which].lock().unwrap();
         server.kill();
-        *server = Server::start(&self.archive);
+        *server = Server::start_in(&self.environment, &self.archive, &["serve"]);
         *self.urls[which].lock().unwrap() = server.url("");
     }
 
@@ -89,9 +99,35 @@ impl Fleet {
         self.allowed.store(batches, Ordering::SeqCst);
     }
 
+    /// Kills a server, or both, so many times while batches come in, each time somewhere in an equal
+    /// share of them and not at the instant of an acknowledgement.
+    pub fn kill_often(&self, batches: u64, kills: u64, seed: u64) {
+        let mut random = Random(seed);
+        let share = batches / (kills + 1);
+        for number in 0..kills {
+            self.allow((number + 1) * share);
+            let mark = number * share + random.below(share / 2);
+            poll(TRY_MAX, "more batches are acknowledged", || {
+                (self.acknowledged_batches() >= mark).then_some(())
+            });
+            std::thread::sleep(Duration::from_millis(random.below(30)));
+            match random.below(3) {
+                2 => std::thread::scope(|scope| {
+                    scope.spawn(|| self.kill(0));
+                    self.kill(1);
+                }),
+                which => self.kill(usize::try_from(which).unwrap()),
+            }
+            let scrapes = self.scrapes();
+            poll(TRY_MAX, "a scrape is answered", || (self.scrapes() > scrapes).then_some(()));
+        }
+        self.allow(u64::MAX);
+    }
+
     /// Sends all batches, from several threads at once, as far as they are allowed.
     pub fn deliver_all(&self, batches: &[Batch]) {
         let taken = AtomicU64::new(0);
+        let _watchers = self.finish_on_panic();
         std::thread::scope(|scope| {
             for sender in 0..SENDERS {
                 let taken = &taken;
@@ -111,6 +147,15 @@ impl Fleet {
                 });
             }
         });
+    }
+
+    fn acknowledged_events(&self, key: &str) -> u64 {
+        self.acknowledged_events.lock().unwrap().get(key).copied().unwrap_or_default()
+    }
+
+    /// Nobody watches a fleet for ever whose test has failed.
+    pub fn finish_on_panic(&self) -> FinishOnPanic<'_> {
+        FinishOnPanic(self)
     }
 
     /// Nothing more will be sent.
@@ -152,21 +197,20 @@ impl Fleet {
         let count = |name: &str| receipt[name].as_u64().unwrap();
         assert_eq!(count("accepted") + count("duplicates"), batch.events, "{receipt}");
         self.duplicates.fetch_add(count("duplicates"), Ordering::SeqCst);
-        self.acknowledged_events.fetch_add(batch.events, Ordering::SeqCst);
+        *self.acknowledged_events.lock().unwrap().entry(batch.key.clone()).or_default() +=
+            batch.events;
         self.acknowledged_batches.fetch_add(1, Ordering::SeqCst);
         true
     }
 
     /// Scrapes now this server, now that one, until the fleet is done: no counter falls, and what
-    /// was acknowledged before a scrape is in it. For a fleet whose events are all of the key's
-    /// organisation.
+    /// was acknowledged before a scrape is in it. For an organisation with one key.
     pub fn watch(&self, key: &str) {
         let mut before = Series::new();
         let auth = bearer(key);
-        let started = Instant::now();
         for turn in 0.. {
-            let last = self.done.load(Ordering::SeqCst) || started.elapsed() > TRY_MAX;
-            let acknowledged = self.acknowledged_events.load(Ordering::SeqCst);
+            let last = self.done.load(Ordering::SeqCst);
+            let acknowledged = self.acknowledged_events(key);
             let url = format!("{}/metrics", self.url(turn));
             match client::try_send("GET", &url, &[("authorization", &auth)], Vec::new()) {
                 Ok(answer) if answer.status == 200 => {
@@ -189,6 +233,18 @@ impl Fleet {
     /// The servers of a fleet that has done its work.
     pub fn into_servers(self) -> [Server; 2] {
         self.servers.map(|server| server.into_inner().unwrap())
+    }
+}
+
+/// Finishes a fleet when a test fails while this is held.
+#[derive(Debug)]
+pub struct FinishOnPanic<'a>(&'a Fleet);
+
+impl Drop for FinishOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.finish();
+        }
     }
 }
 

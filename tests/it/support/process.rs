@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::poll;
 
 /// A cold start over a large archive on a busy machine.
@@ -34,6 +36,9 @@ pub fn program() -> Command {
     command
 }
 
+/// Settings of single programs, over those of all.
+pub type Environment = Vec<(&'static str, String)>;
+
 /// What a command that ended left behind.
 #[derive(Debug)]
 pub struct Done {
@@ -54,7 +59,14 @@ pub fn run(command: &mut Command) -> Done {
 
 /// Runs a command of the program on an archive.
 pub fn tokenlake(archive: &Path, args: &[&str]) -> Done {
-    run(program().arg("--archive").arg(archive).args(args))
+    tokenlake_in(&Environment::new(), archive, args)
+}
+
+/// The same with settings of its own.
+pub fn tokenlake_in(environment: &Environment, archive: &Path, args: &[&str]) -> Done {
+    let mut command = program();
+    command.envs(environment.iter().cloned());
+    run(command.arg("--archive").arg(archive).args(args))
 }
 
 /// Makes an access key with all scopes.
@@ -86,7 +98,13 @@ impl Server {
 
     /// Starts a command that serves, with `args` after the address.
     pub fn start_with(archive: &Path, args: &[&str]) -> Self {
+        Self::start_in(&Environment::new(), archive, args)
+    }
+
+    /// The same with settings of its own.
+    pub fn start_in(environment: &Environment, archive: &Path, args: &[&str]) -> Self {
         let mut command = program();
+        command.envs(environment.iter().cloned());
         command.arg("--archive").arg(archive).args(args).args(["--listen", "127.0.0.1:0"]);
         Self::start_command(command)
     }
@@ -139,8 +157,16 @@ impl Server {
 
     /// Asks it to stop, without waiting.
     pub fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal(Signal::TERM);
+    }
+
+    /// Halts it where it stands, or lets it go on.
+    pub fn halt(&self, halted: bool) {
+        halt(self.child.id(), halted);
+    }
+
+    fn signal(&self, signal: Signal) {
+        send_signal(self.child.id(), signal);
     }
 
     /// Waits for its end.
@@ -161,6 +187,25 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Halts a process where it stands, or lets it go on. It may do something more until each of its
+/// threads has stopped, which is waited for.
+pub fn halt(pid: u32, halted: bool) {
+    send_signal(pid, if halted { Signal::STOP } else { Signal::CONT });
+    let is_stopped = |thread: std::io::Result<std::fs::DirEntry>| {
+        let stat = thread.and_then(|thread| std::fs::read_to_string(thread.path().join("stat")));
+        // Its state comes after its name, which is in brackets. A thread may end meanwhile.
+        stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+    };
+    poll(STOP_MAX, "each thread stops", || {
+        let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        (!halted || threads.all(is_stopped)).then_some(())
+    });
+}
+
+fn send_signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
 }
 
 /// The lines of a stream, as they come; `kept` holds them all. It is read to its end, so that the

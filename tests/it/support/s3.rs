@@ -1,15 +1,19 @@
 //! A real S3 server over HTTP that checks signatures: SeaweedFS.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use object_store::ObjectStore;
+use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
 
-use super::process::{installed, set_environment};
+use super::process::{self, Environment, installed, set_environment};
+use super::proxy::Proxy;
 use super::{client, poll};
 
 const START_MAX: Duration = Duration::from_secs(90);
@@ -17,6 +21,7 @@ const STARTS_MAX: usize = 5;
 const BUCKET: &str = "lake";
 const ACCESS_KEY: &str = "lake-key";
 const SECRET_KEY: &str = "lake-secret";
+const REGION: &str = "us-east-1";
 /// What its own gRPC ports are above the others, when it chooses them.
 const GRPC: u16 = 10_000;
 
@@ -42,13 +47,35 @@ pub fn archive() -> Option<PathBuf> {
     })
 }
 
+/// A proxy in front of the server, and the settings of a program that goes through it.
+pub fn proxy(seed: u64) -> (Proxy, Environment) {
+    let proxy = Proxy::start(SERVER.port, seed);
+    let environment = vec![("AWS_ENDPOINT_URL", proxy.url())];
+    (proxy, environment)
+}
+
+/// The store of an archive, as this process sees it.
+pub fn store(archive: &Path) -> Arc<dyn ObjectStore> {
+    let prefix = archive.to_str().unwrap().strip_prefix("s3://lake/").unwrap();
+    let bucket = AmazonS3Builder::new()
+        .with_endpoint(format!("http://127.0.0.1:{}", SERVER.port))
+        .with_allow_http(true)
+        .with_region(REGION)
+        .with_bucket_name(BUCKET)
+        .with_access_key_id(ACCESS_KEY)
+        .with_secret_access_key(SECRET_KEY)
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .build()
+        .unwrap();
+    Arc::new(PrefixStore::new(bucket, prefix))
+}
+
 /// Halts the server, as a network that is away does, or lets it go on.
 pub fn halt(halted: bool) {
-    let signal = if halted { "-STOP" } else { "-CONT" };
     let parent = SERVER.shell.id().to_string();
-    assert!(
-        Command::new("pkill").args([signal, "-P", &parent, "weed"]).status().unwrap().success()
-    );
+    let found = Command::new("pgrep").args(["-P", &parent, "weed"]).output().unwrap();
+    let pid = String::from_utf8(found.stdout).unwrap();
+    process::halt(pid.trim().parse().unwrap(), halted);
 }
 
 impl S3 {
@@ -88,7 +115,7 @@ impl S3 {
         set_environment(vec![
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
-            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_REGION", REGION.to_owned()),
             ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{s3}")),
             ("AWS_ALLOW_HTTP", "true".to_owned()),
         ]);
