@@ -115,10 +115,9 @@ impl Book {
         let label = ORGS[org].to_lowercase();
         let mut samples = parse(body);
         let mut shown: Events = 0;
-        for series in 0..NAMES.len() {
+        for (series, (provider, model)) in NAMES.iter().enumerate() {
             let of_series =
                 mask(account.events.iter().map(|event| series_of(event.names) == series));
-            let (provider, model) = NAMES[series];
             let labels =
                 format!("{{provider=\"{provider}\",model=\"{model}\",org_id=\"{label}\"}}");
             let mut take = |name: &str| samples.remove(&format!("llm_{name}_total{labels}"));
