@@ -12,6 +12,10 @@
     reason = "a test that cannot run here says so, where the harness shows it"
 )]
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod azure;
 mod backfill;
 mod checkpoints;

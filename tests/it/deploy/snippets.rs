@@ -36,11 +36,20 @@ enum Need {
 }
 
 /// Blocks by a piece of their text. One that is not named here is run, and must succeed.
-const HOW: [(&str, How); 13] = [
+const HOW: [(&str, How); 16] = [
     ("cargo run --release -- demo", How::NotRun("a build takes long; cli::demo tries the demo")),
     ("bash tests/run", How::NotRun("these are the tests")),
     ("tokenlake serve --admin-listen 127.0.0.1:9798", How::Serves("http://127.0.0.1:9797/healthz")),
-    ("--storage.tsdb.path=/tmp/", How::Serves("http://127.0.0.1:9091/-/ready")),
+    (
+        "prometheus --config.file=/tmp/tokenlake-prometheus/prometheus.yml",
+        How::Serves("http://127.0.0.1:9091/-/ready"),
+    ),
+    ("tokenlake serve --tls-cert", How::NotRun("prometheus::secured serves with it")),
+    ("tokenlake serve --jwt-secret-file", How::NotRun("prometheus::secured serves with it")),
+    (
+        "prometheus --config.file=/tmp/tokenlake-prometheus/prometheus-tls.yml",
+        How::NotRun("prometheus::secured scrapes with it"),
+    ),
     ("import polars", How::Needs(Need::Python(&["polars", "deltalake"]))),
     (
         "tokenlake serve --archive s3://my-bucket",

@@ -89,7 +89,7 @@ pub async fn scraper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
         if let Some(process) = scene.server(&mut random).running() {
             scrape(&scene, &process, org).await;
         }
-        scene.world.wait(actor, Duration::from_millis(random.below(700))).await;
+        scene.world.wait(actor, Duration::from_millis(random.below(2_000))).await;
     }
 }
 

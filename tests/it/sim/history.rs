@@ -115,7 +115,7 @@ pub fn run(seed: u64) -> Counts {
 async fn history(world: Arc<World>) {
     let mut random = Random(world.seed);
     let scene = Scene::new(world.clone(), &mut random);
-    world.set_faults([20, 60, 120][usize::try_from(random.below(3)).unwrap()]);
+    world.set_faults([30, 100, 150][usize::try_from(random.below(3)).unwrap()]);
     let over = Arc::new(AtomicBool::new(false));
     let settled_down = Arc::new(AtomicBool::new(false));
     let (mut guards, mut lasting) = (JoinSet::new(), JoinSet::new());

@@ -61,7 +61,7 @@ async fn command(scene: &Scene, process: &Process, what: u64, days: u64) -> Resu
 pub async fn fate(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
     let mut random = Random(scene.world.seed ^ (actor << 48));
     let gap = 1_000 + random.below(6_000);
-    for _ in 0..random.below(30) {
+    for _ in 0..random.below(24) {
         if over.load(Ordering::SeqCst) {
             return;
         }
