@@ -22,6 +22,7 @@ use super::log::Log;
 use super::snapshot::Snapshot;
 use super::{ArchiveError, DataFile, paths};
 use crate::clock::{Clock, Micros};
+use crate::error::Kind;
 
 /// Marks that are tried, the newest first; older ones are removed.
 const KEPT: usize = 3;
@@ -133,7 +134,8 @@ impl TotalsStore {
         Ok(None)
     }
 
-    /// Stores a checkpoint of the version of `snapshot`.
+    /// Stores a checkpoint of the version of `snapshot`. `None` if it is gone again: others have made
+    /// newer ones meanwhile, and removed what is old.
     ///
     /// # Errors
     /// Unavailable, or Corrupt if what was stored is not what is read back.
@@ -142,7 +144,7 @@ impl TotalsStore {
         snapshot: &Snapshot,
         hours_from: Micros,
         cells: Bytes,
-    ) -> Result<Totals, ArchiveError> {
+    ) -> Result<Option<Totals>, ArchiveError> {
         let version = snapshot.version();
         let object = paths::totals(&self.folder(snapshot), version, Uuid::new_v4());
         let mark = Mark {
@@ -160,7 +162,14 @@ impl TotalsStore {
         self.put_object(&object, cells).await?;
         self.put_object(&paths::totals_mark(&self.folder(snapshot), version), text.into()).await?;
         self.clean(snapshot).await?;
-        self.open(snapshot, version).await
+        match self.open(snapshot, version).await {
+            Err(error) if error.kind() == Kind::Corrupt => {
+                let marks = self.marks(snapshot).await?;
+                let newer = marks.into_iter().filter(|newer| *newer > version).count();
+                if newer >= KEPT { Ok(None) } else { Err(error) }
+            }
+            opened => opened.map(Some),
+        }
     }
 
     /// The files that came with new events after a checkpoint, up to and with the version of

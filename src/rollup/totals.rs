@@ -163,7 +163,9 @@ impl Bases {
         hours_from: Micros,
         cells: Bytes,
     ) -> Result<Option<Arc<Base>>, ArchiveError> {
-        let totals = self.store.put(snapshot, hours_from, cells).await?;
+        let Some(totals) = self.store.put(snapshot, hours_from, cells).await? else {
+            return Ok(None);
+        };
         self.damaged.lock().remove(&totals.version);
         Ok(self.join(totals, snapshot).await)
     }

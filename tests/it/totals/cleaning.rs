@@ -1,6 +1,7 @@
 //! How many checkpoints are kept, and what a crash leaves of one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::ObjectStore;
 
@@ -79,6 +80,25 @@ async fn a_crash_at_any_write_of_a_checkpoint_leaves_scrapes_right_and_the_next_
     let faulty = FaultyStore::new(store.clone(), at_write(4, Fault::CrashBefore));
     TestApp::open(&(faulty.clone() as Arc<dyn ObjectStore>)).await.checkpoint().await;
     assert!(!faulty.crashed());
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_others_have_overtaken_is_no_failure() {
+    let store = memory();
+    let app = TestApp::open(&store).await;
+    send(&app, 0..1).await;
+    // Its mark comes after three newer checkpoints, with which its object was removed.
+    let late = FaultyStore::new(store.clone(), at_write(1, Fault::Delay(Duration::from_secs(1))));
+    let slow = TestApp::open(&(late as Arc<dyn ObjectStore>)).await;
+    let newer = async {
+        for round in 1..4 {
+            send(&app, round..round + 1).await;
+            app.checkpoint().await;
+        }
+    };
+    tokio::join!(slow.checkpoint(), newer);
+    assert_eq!(versions(&store).await, (vec![1, 2, 3, 4], vec![2, 3, 4]));
+    assert_like_full(&store, "overtaken").await;
 }
 
 #[tokio::test]
