@@ -1,6 +1,7 @@
 //! The burn alert on its whole way: a real tokenlake, Prometheus and Alertmanager with the shipped
 //! rules and configurations, and a receiver of webhooks.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -8,7 +9,9 @@ use tempfile::tempdir;
 
 use super::{prometheus_folder, replace_all, text};
 use crate::support::alertmanager::{self, Alertmanager};
-use crate::support::process::{Server, installed, key};
+use crate::support::authority::Authority;
+use crate::support::issuer::{ISSUER, KeyServer, Reply, Signer, claims, jwks};
+use crate::support::process::{Server, installed, key, tokenlake};
 use crate::support::prometheus::Prometheus;
 use crate::support::webhook::Webhook;
 use crate::support::{client, poll};
@@ -40,6 +43,17 @@ fn next(webhook: &Webhook, name: &str) -> Value {
     panic!("{name} did not come");
 }
 
+/// An Alertmanager with the shipped configuration, which tells the webhook at once.
+fn alertmanager(folder: &Path, webhook: &Webhook) -> Alertmanager {
+    let config = text("deploy/alertmanager/alertmanager.yml");
+    let replaced = [
+        ("http://host.docker.internal:5001/alerts", webhook.url.as_str()),
+        ("group_wait: 10s", "group_wait: 0s"),
+    ];
+    std::fs::write(folder.join("alertmanager.yml"), replace_all(config, &replaced)).unwrap();
+    Alertmanager::start(folder)
+}
+
 #[test]
 fn the_burn_alert_reaches_a_webhook_once_more_than_the_budget_is_spent() {
     if !(installed("prometheus") && installed(alertmanager::PROGRAM)) {
@@ -49,16 +63,7 @@ fn the_burn_alert_reaches_a_webhook_once_more_than_the_budget_is_spent() {
     let key = key(archive.path(), "acme");
     let server = Server::start_with(archive.path(), &["serve", "--admin-listen", "127.0.0.1:0"]);
     let webhook = Webhook::start();
-    let config = text("deploy/alertmanager/alertmanager.yml");
-    let config = replace_all(
-        config,
-        &[
-            ("http://host.docker.internal:5001/alerts", &webhook.url),
-            ("group_wait: 10s", "group_wait: 0s"),
-        ],
-    );
-    std::fs::write(folder.path().join("alertmanager.yml"), config).unwrap();
-    let alertmanager = Alertmanager::start(folder.path());
+    let alertmanager = alertmanager(folder.path(), &webhook);
     prometheus_folder(
         folder.path(),
         &key,
@@ -94,4 +99,60 @@ fn the_burn_alert_reaches_a_webhook_once_more_than_the_budget_is_spent() {
     assert_eq!(alert["annotations"]["summary"], "acme spent more than its daily budget");
     let generator = alert["generatorURL"].as_str().unwrap();
     assert!(generator.contains("/graph?g0.expr="), "{generator}");
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the program under test goes by the machine's clock")]
+fn the_burn_alert_comes_over_tls_with_a_jwt_of_a_rotated_jwks() {
+    if !(installed("prometheus") && installed(alertmanager::PROGRAM)) {
+        return;
+    }
+    let (archive, folder, authority) = (tempdir().unwrap(), tempdir().unwrap(), Authority::new());
+    key(archive.path(), "acme");
+    let [cert, cert_key] = authority.certify().write(folder.path());
+    let ca = authority.write(folder.path());
+    let [cert, cert_key, ca] = [&cert, &cert_key, &ca].map(|path| path.to_str().unwrap());
+    let [old, new] = [Signer::rs256("old"), Signer::es256("new")];
+    let issuer = KeyServer::start(&authority.certify(), Reply::Keys(jwks(&[&old])));
+    let url = issuer.url();
+    let keys = ["--jwt-jwks", &url, "--jwt-jwks-ca", ca, "--jwt-jwks-refresh", "1s"];
+    let tls = ["serve", "--tls-cert", cert, "--tls-key", cert_key];
+    let server = Server::start_with(archive.path(), &[&tls[..], &keys, &ISSUER].concat());
+    let webhook = Webhook::start();
+    let alertmanager = alertmanager(folder.path(), &webhook);
+    let jwt = |signer: &Signer| signer.sign(&claims("metrics:read", 3_600));
+    prometheus_folder(
+        folder.path(),
+        &jwt(&old),
+        &[
+            (
+                "    authorization:",
+                "    scheme: https\n    tls_config: {ca_file: ca.pem}\n    authorization:",
+            ),
+            ("tokenlake:9797", server.address()),
+            ("alertmanager:9093", alertmanager.address()),
+            ("_interval: 15s", "_interval: 1s"),
+        ],
+    );
+    let prometheus = Prometheus::start_program("prometheus", folder.path(), "prometheus.yml");
+    let up = |expected: &str| {
+        poll(CAME_MAX, "the target's health", || {
+            (prometheus.up("tokenlake-acme").as_deref() == Some(expected)).then_some(())
+        });
+    };
+    up("1");
+    issuer.set(Reply::Keys(jwks(&[&new])));
+    up("0");
+    std::fs::write(folder.path().join("secrets/acme.key"), jwt(&new)).unwrap();
+    up("1");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let event = format!(
+        r#"{{"event_id":"a","ts":{},"provider":"p","model":"m","cost_usd":"250.000001"}}"#,
+        now.as_secs(),
+    );
+    let file = folder.path().join("events.ndjson");
+    std::fs::write(&file, event).unwrap();
+    let sent = ["backfill", "--org", "acme", file.to_str().unwrap()];
+    assert_eq!(tokenlake(archive.path(), &sent).status, 0);
+    assert_eq!(next(&webhook, "TokenlakeDailyBurnHigh")["labels"]["org_id"], "acme");
 }

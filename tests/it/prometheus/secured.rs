@@ -2,25 +2,15 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::{SCRAPED_MAX, wait_for_health};
 use crate::support::authority::Authority;
-use crate::support::issuer::{KeyServer, Reply, Signer, jwks};
+use crate::support::issuer::{ISSUER, KeyServer, Reply, Signer, claims, jwks};
 use crate::support::poll;
 use crate::support::process::{Server, installed, key, run, tokenlake};
 use crate::support::prometheus::{Health, Prometheus};
-
-const ISSUER: [&str; 4] = ["--jwt-issuer", "us", "--jwt-audience", "tokenlake"];
-
-#[allow(clippy::disallowed_methods, reason = "the program under test goes by the machine's clock")]
-fn claims(scope: &str, seconds: i64) -> Value {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-    json!({"org_id": "acme", "exp": now + seconds, "iss": "us", "aud": "tokenlake", "scope": scope})
-}
 
 /// A job of one target, over TLS; with an authority, or without.
 fn job(name: &str, ca: bool, target: &str) -> String {

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,6 +20,16 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig, ServerConnection, StreamOwned};
 
 use super::authority::Certified;
+
+/// What a server is told of this issuer.
+pub const ISSUER: [&str; 4] = ["--jwt-issuer", "us", "--jwt-audience", "tokenlake"];
+
+/// Claims of this issuer for the organisation `acme`, for so many seconds from now.
+#[allow(clippy::disallowed_methods, reason = "the program under test goes by the machine's clock")]
+pub fn claims(scope: &str, seconds: i64) -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+    json!({"org_id": "acme", "exp": now + seconds, "iss": "us", "aud": "tokenlake", "scope": scope})
+}
 
 /// A key that signs JWTs.
 pub struct Signer {
