@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::DataType;
 
-/// The type of events that partials count.
-const CALL: &str = "api_call";
+use crate::event::API_CALL;
+
 /// Digits of a sum in a partial that fits into 8 bytes.
 const SHORT_DIGITS: u8 = 18;
 
@@ -35,7 +35,7 @@ impl Plain {
             rows.iter().all(|rows| all_texts(rows, column, nulls, holds))
         };
         Self {
-            calls: all("event_type", false, |text| text == CALL),
+            calls: all("event_type", false, |text| text == API_CALL),
             provider: all("provider", true, is_plain_name),
             model: all("model", true, is_plain_name),
         }

@@ -176,6 +176,6 @@ pub(super) fn is_older(file: &ObjectMeta, now: Micros, grace: Duration) -> bool 
     file.last_modified.timestamp_micros().saturating_add(micros(grace)) <= now
 }
 
-pub(super) fn micros(duration: Duration) -> Micros {
+fn micros(duration: Duration) -> Micros {
     Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
 }

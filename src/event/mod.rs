@@ -26,7 +26,7 @@ pub use batch::{Decoded, EventBatch, EventError, Rejection};
 pub use builder::EventBatchBuilder;
 pub use field::FieldValue;
 pub use org::{InvalidOrgId, OrgId, OrgRule};
-pub use row::{TEXT_BYTES_MAX, TOKENS_MAX};
+pub use row::{API_CALL, TEXT_BYTES_MAX, TOKENS_MAX};
 pub use scaled::format_scaled;
 pub use schema::schema;
 pub use slots::{Name, Plain, Slots};

@@ -7,6 +7,9 @@ use super::decimal::{Decimal, Rest, plain_digits};
 use super::{FieldValue, OrgRule, money, org, time};
 use crate::clock::Micros;
 
+/// The type of an event that names none; such events alone count in the metrics.
+pub const API_CALL: &str = "api_call";
+
 /// Bytes that a text column other than `org_id` can hold.
 pub const TEXT_BYTES_MAX: usize = 256;
 
@@ -57,7 +60,7 @@ impl<'f> Row<'f> {
         now: Micros,
     ) -> Result<Self, String> {
         let event_id = text("event_id", named.event_id)?.ok_or("event_id: missing")?;
-        let event_type = text("event_type", named.event_type)?.unwrap_or("api_call");
+        let event_type = text("event_type", named.event_type)?.unwrap_or(API_CALL);
         Ok(Self {
             event_id: filled("event_id", event_id)?,
             org_id: org_id(named.org_id, org_rule)?,

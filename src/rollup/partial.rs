@@ -65,10 +65,15 @@ impl Partial {
     }
 }
 
+/// A name as a label can show it: the exposition formats end at a NUL, and two names must not become
+/// one series on the way.
+pub(super) fn printable(name: &str) -> String {
+    name.replace('\0', "\u{FFFD}")
+}
+
 fn cell(row: PartialRow, names: &mut HashSet<Arc<str>>) -> PartialCell {
     let mut shared = |name: String| -> Arc<str> {
-        // The exposition formats end at a NUL; two names must not become one series on the way.
-        let name = name.replace('\0', "\u{FFFD}");
+        let name = printable(&name);
         match names.get(name.as_str()) {
             Some(known) => known.clone(),
             None => {

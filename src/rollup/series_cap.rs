@@ -13,12 +13,13 @@ use std::time::Duration;
 use arrow::array::{AsArray as _, StringArray};
 use parking_lot::Mutex;
 
+use super::partial::printable;
 use super::{Rollup, SeriesMap};
 use crate::archive::{Archive, ArchiveError, Snapshot};
 use crate::byte_lru::ByteLru;
 use crate::clock::Micros;
 use crate::error::Kind;
-use crate::event::EventBatch;
+use crate::event::{API_CALL, EventBatch};
 use crate::sql::SqlError;
 use crate::telemetry::Telemetry;
 
@@ -257,7 +258,7 @@ impl<'a> Names<'a> {
     fn rows(&self) -> impl Iterator<Item = Option<Row<'a>>> {
         let rows = self.orgs.iter().zip(self.event_types).zip(self.providers).zip(self.models);
         rows.map(|(((org_id, event_type), provider), model)| {
-            event_type.filter(|event_type| *event_type == "api_call")?;
+            event_type.filter(|event_type| *event_type == API_CALL)?;
             Some((org_id?, provider?, model?))
         })
     }
@@ -280,10 +281,10 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A provider or model in the spelling of the counters (`queries/partial.sql`); none where it is
-/// never a label.
+/// A provider or model in the spelling of the counters (`queries/partial.sql`, `partial.rs`); none
+/// where it is never a label.
 fn label(text: &str) -> Option<String> {
-    let label = text.trim_matches(' ').to_lowercase();
+    let label = printable(&text.trim_matches(' ').to_lowercase());
     (!label.is_empty() && label != "unknown").then_some(label)
 }
 

@@ -23,6 +23,7 @@ use super::sql_version;
 use super::wall::is_plain;
 use crate::archive::{DataFile, PARTITION};
 use crate::clock::{HOUR, Micros};
+use crate::event::API_CALL;
 
 /// For each file, false if surely none of its rows passes; `None` if the filter tells nothing.
 fn may_pass(
@@ -134,7 +135,7 @@ pub(super) fn statistics(file: &DataFile, schema: &SchemaRef) -> Statistics {
     let calls = file.plain(&sql_version()).is_some_and(|plain| plain.calls);
     let kind = schema.index_of("event_type").ok().filter(|_| calls);
     if let Some(kind) = kind.and_then(|at| statistics.column_statistics.get_mut(at)) {
-        let call = Precision::Exact(ScalarValue::from("api_call"));
+        let call = Precision::Exact(ScalarValue::from(API_CALL));
         (kind.min_value, kind.max_value) = (call.clone(), call);
         kind.null_count = Precision::Exact(0);
     }

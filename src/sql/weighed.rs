@@ -17,6 +17,7 @@ use arrow::datatypes::{
 use super::file_bounds::days;
 use super::views::with_views;
 use crate::archive::{ArchiveError, CellReader, CheckedObject, DataFile, PARTITION};
+use crate::event::API_CALL;
 
 /// How many calls a row stands for.
 pub(super) const REQUESTS: &str = "requests";
@@ -24,7 +25,6 @@ pub(super) const REQUESTS: &str = "requests";
 pub(super) const PRICED: &str = "priced";
 /// Columns that all rows of a file share are made when they are asked for.
 const SHARED: [&str; 2] = [PARTITION, "event_type"];
-const CALL: &str = "api_call";
 /// Columns of `events` that weighed rows have too.
 const KEPT: [&str; 10] = [
     "org_id",
@@ -247,7 +247,7 @@ pub(super) fn project(
         match SHARED.iter().position(|shared| shared == name) {
             Some(0) => Arc::new(Date32Array::from_value(days(file), count)),
             Some(_) => {
-                Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(CALL, count)))
+                Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(API_CALL, count)))
             }
             None => rows.column(*at).clone(),
         }

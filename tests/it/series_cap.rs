@@ -13,7 +13,7 @@ use tokenlake::clock::{Clock as _, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::ingest::ContentKind;
 
-use crate::support::app::{ACME, NOON, TestApp, memory, requests, settings, verified};
+use crate::support::app::{ACME, Event, NOON, TestApp, memory, requests, settings, verified};
 use crate::support::client;
 use crate::support::process::{Server, key, tokenlake};
 use crate::support::scrape::{Series, assert_no_counter_fell, parse, scrape};
@@ -50,6 +50,18 @@ fn rows(archive: &Path, query: &str) -> Value {
     let done = tokenlake(archive, &["sql", "--format", "json", "-c", query]);
     assert_eq!(done.status, 0, "{done:?}");
     serde_json::from_str(&done.stdout).unwrap()
+}
+
+/// Its name has what no label can show: it is known again all the same.
+#[tokio::test]
+async fn a_known_series_with_a_nul_in_its_name_is_not_one_too_many() {
+    let settings = Settings { series_max: Some(1), ..settings() };
+    let app = TestApp::try_open(&memory(), settings).await.unwrap();
+    for id in 0..3 {
+        assert_eq!(app.sent(&[Event::new(id).model("a\0B")]).await, (1, 0));
+    }
+    let shown = shown(&parse(&app.scrape(ACME).await));
+    assert_eq!(shown, counts(&[("openai/a\u{FFFD}b", 3)]));
 }
 
 #[test]

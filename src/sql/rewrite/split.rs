@@ -7,6 +7,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use super::constant::Needs;
 use crate::archive::{DataFile, Plain};
 use crate::clock::{DAY, HOUR, Micros};
+use crate::event::API_CALL;
 use crate::sql::file_bounds::days;
 use crate::sql::sql_version;
 use crate::sql::weighed::Grain;
@@ -40,7 +41,7 @@ pub(super) fn asks_for_calls(filter: &Expr) -> bool {
         return false;
     };
     let is_type = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "event_type");
-    let is_call = |expr: &Expr| matches!(expr, Expr::Literal(kind, _) if kind.try_as_str() == Some(Some("api_call")));
+    let is_call = |expr: &Expr| matches!(expr, Expr::Literal(kind, _) if kind.try_as_str() == Some(Some(API_CALL)));
     (is_type(left) && is_call(right)) || (is_call(left) && is_type(right))
 }
 
