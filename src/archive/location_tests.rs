@@ -10,8 +10,12 @@ fn parsed(text: &str) -> String {
 }
 
 fn s3_location(bucket: &str, prefix: &str) -> String {
-    let location = ArchiveLocation::S3 { bucket: bucket.into(), prefix: Path::from(prefix) };
-    format!("{location:?}")
+    in_cloud(Cloud::S3, bucket, prefix)
+}
+
+fn in_cloud(cloud: Cloud, bucket: &str, prefix: &str) -> String {
+    let (bucket, prefix) = (bucket.into(), Path::from(prefix));
+    format!("{:?}", ArchiveLocation::Bucket { cloud, bucket, prefix })
 }
 
 #[test]
@@ -24,6 +28,8 @@ fn known_addresses_parse() {
     assert_eq!(parsed("s3://bucket/some/prefix/"), s3_location("bucket", "some/prefix"));
     assert_eq!(parsed("s3://bucket"), s3_location("bucket", ""));
     assert_eq!(parsed("s3://my_bucket.x/a%20b"), s3_location("my_bucket.x", "a b"));
+    assert_eq!(parsed("az://container/a/b"), in_cloud(Cloud::Azure, "container", "a/b"));
+    assert_eq!(parsed("GS://bucket/a"), in_cloud(Cloud::Google, "bucket", "a"));
     assert_eq!(parsed("memory:"), "Memory");
 }
 
@@ -31,13 +37,15 @@ fn known_addresses_parse() {
 fn other_addresses_say_what_to_write() {
     for (text, part) in [
         ("", "empty"),
-        ("gs://bucket/x", "unknown scheme `gs:`"),
+        ("https://bucket/x", "unknown scheme `https:`"),
         ("x:y", "./PATH"),
         ("memory://name", "unknown scheme `memory:`"),
         ("file://host/x", "file:///DIR"),
         ("s3:///prefix", "names no bucket"),
         ("s3:bucket/prefix", "names no bucket"),
         ("s3://bucket:9000/prefix", "AWS_ENDPOINT_URL"),
+        ("az://container:1/x", "AZURE_STORAGE_ENDPOINT"),
+        ("gs:///x", "write gs://BUCKET/PREFIX"),
         ("s3://bucket/a//b", "not usable"),
         ("s3://bucket/a?x=y", "%3F"),
         ("s3://bucket/a#b", "%23"),
@@ -53,49 +61,33 @@ fn credentials_are_refused_and_never_repeated() {
     for text in ["s3://me:secret@bucket/x", "S3://secret@bucket"] {
         assert!(parsed(text).contains("AWS_SECRET_ACCESS_KEY"), "{}", parsed(text));
     }
-    for text in ["s3://me:secret@bucket/x", "s3://me:secret@b ucket", "file://me:secret@h/x"] {
+    assert!(parsed("az://me:secret@c/x").contains("AZURE_STORAGE_ACCOUNT_KEY"));
+    assert!(parsed("gs://secret@b/x").contains("GOOGLE_APPLICATION_CREDENTIALS"));
+    for text in [
+        "s3://me:secret@bucket/x",
+        "s3://me:secret@b ucket",
+        "file://me:secret@h/x",
+        "az://me:secret@c/x",
+        "gs://me:secret@b/x",
+    ] {
         assert!(!parsed(text).contains("secret"), "{}", parsed(text));
     }
 }
 
 #[test]
 fn display_parses_back() {
-    for text in ["./a", "/b", "s3://bucket/x/y", "memory:"] {
+    for text in ["./a", "/b", "s3://bucket/x/y", "az://c/x", "gs://b/x", "memory:"] {
         assert_eq!(ArchiveLocation::parse(text).unwrap().to_string(), text);
     }
 }
 
 #[test]
-fn only_s3_is_remote() {
+fn only_object_storage_is_remote() {
     assert!(ArchiveLocation::parse("./a").unwrap().is_local());
     assert!(ArchiveLocation::parse("memory:").unwrap().is_local());
-    assert!(!ArchiveLocation::parse("s3://b/p").unwrap().is_local());
-}
-
-#[test]
-fn our_client_settings_yield_to_the_environment() {
-    let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
-    let connect = AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout);
-    let environment = AmazonS3Builder::new().with_config(timeout, "1s");
-    let builder = configure(environment, "b", |name| name == "AWS_TIMEOUT").unwrap();
-    assert_eq!(builder.get_config_value(&timeout).unwrap(), "1s");
-    assert_eq!(builder.get_config_value(&connect).unwrap(), "2s");
-    assert_eq!(builder.get_config_value(&AmazonS3ConfigKey::Bucket).unwrap(), "b");
-    builder.build().unwrap();
-}
-
-#[test]
-fn plain_http_needs_leave() {
-    let endpoint = "http://me:secret@localhost:9000";
-    let builder = || AmazonS3Builder::new().with_endpoint(endpoint);
-    let error = configure(builder(), "b", |_| false).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the S3 endpoint http://localhost:9000 is plain http; set AWS_ALLOW_HTTP=true to allow plain http"
-    );
-    let allow = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
-    configure(builder().with_config(allow, "TRUE"), "b", |_| false).unwrap();
-    configure(AmazonS3Builder::new().with_endpoint("https://x"), "b", |_| false).unwrap();
+    for text in ["s3://b/p", "az://c/p", "gs://b/p"] {
+        assert!(!ArchiveLocation::parse(text).unwrap().is_local(), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod cells;
 mod checked_read;
 mod checkpoint;
 mod checksums;
+mod cloud;
 mod data_file;
 mod date_rows;
 mod disk;
@@ -55,6 +56,7 @@ use tokio::sync::watch;
 
 pub use self::cells::{CellReader, CellWriter};
 pub use self::checked_read::{CheckedObject, CheckedReader};
+pub use self::cloud::Cloud;
 pub use self::data_file::{DataFile, ToldFile, date_of};
 pub use self::error::ArchiveError;
 pub use self::expiry::refuse_before_floor;

@@ -8,6 +8,7 @@ use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 
+use super::cloud::Cloud;
 use super::{ArchiveError, ArchiveLocation, LocationError};
 
 /// The objects of one bucket.
@@ -28,16 +29,22 @@ pub struct FoundObject {
 }
 
 impl Objects {
-    /// Opens the bucket of `s3://BUCKET/KEY`; gives `KEY` back.
+    /// True for the address of a bucket.
+    pub fn are_at(url: &str) -> bool {
+        url.split_once("://").is_some_and(|(scheme, _)| Cloud::of_scheme(scheme).is_some())
+    }
+
+    /// Opens the bucket of `s3://BUCKET/KEY` (`az:` and `gs:` too); gives `s3://BUCKET/` and `KEY`
+    /// back.
     ///
     /// # Errors
-    /// The address or the `AWS_*` variables are wrong.
-    pub fn open(url: &str) -> Result<(Self, String), LocationError> {
-        let ArchiveLocation::S3 { bucket, prefix } = ArchiveLocation::parse(url)? else {
-            return Err(LocationError::NoBucket(url.to_owned()));
+    /// The address or the variables of the environment are wrong.
+    pub fn open(url: &str) -> Result<(Self, String, String), LocationError> {
+        let ArchiveLocation::Bucket { cloud, bucket, prefix } = ArchiveLocation::parse(url)? else {
+            return Err(LocationError::NoObjects(url.to_owned()));
         };
-        let root = ArchiveLocation::S3 { bucket, prefix: Path::default() };
-        Ok((Self { store: root.open()? }, prefix.to_string()))
+        let root = ArchiveLocation::Bucket { cloud, bucket, prefix: Path::default() };
+        Ok((Self { store: root.open()? }, root.to_string(), prefix.to_string()))
     }
 
     /// The object with this key, or else all those in the folder of this name, sorted.

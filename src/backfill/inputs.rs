@@ -71,15 +71,15 @@ struct Found {
 }
 
 impl Inputs {
-    /// Finds files, folders (all that is in them), patterns and `s3://` addresses; `format` is that
-    /// of all, where it is given.
+    /// Finds files, folders (all that is in them), patterns and addresses of object storage;
+    /// `format` is that of all, where it is given.
     ///
     /// # Errors
     /// Unusable, if one is not there or has no format.
     pub async fn find(given: &[String], format: Option<Format>) -> Result<Self, BackfillError> {
         let mut inputs = Self::default();
         for text in given {
-            let found = if text.starts_with("s3://") { objects(text).await? } else { files(text)? };
+            let found = if Objects::are_at(text) { objects(text).await? } else { files(text)? };
             if found.is_empty() {
                 return Err(BackfillError::unusable(text, "no file is there; check the name"));
             }
@@ -189,15 +189,13 @@ async fn objects(url: &str) -> Result<Vec<Found>, BackfillError> {
     let unusable = |reason: String| BackfillError::unusable(url, reason);
     let wild = url.contains(WILD);
     let base = if wild { fixed(url) } else { url };
-    let (objects, key) = Objects::open(base).map_err(|error| unusable(error.to_string()))?;
+    let (objects, root, key) = Objects::open(base).map_err(|error| unusable(error.to_string()))?;
     let listed = objects.list(&key).await.map_err(|error| unusable(error.to_string()))?;
-    let bucket = base.strip_prefix("s3://").and_then(|rest| rest.split('/').next());
-    let bucket = bucket.unwrap_or_default().to_owned();
     let pattern = glob::Pattern::new(url).map_err(|error| unusable(error.to_string()))?;
     let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
     let mut found = Vec::new();
     for object in listed {
-        let name = format!("s3://{bucket}/{}", object.key);
+        let name = format!("{root}{}", object.key);
         let below = object.key.strip_prefix(&key).unwrap_or(&object.key).trim_start_matches('/');
         let file = object.key.rsplit('/').next().unwrap_or_default();
         let by_folder = !wild && !below.is_empty();
