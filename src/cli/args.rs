@@ -35,8 +35,8 @@ const SQL_TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 #[derive(Debug, Parser)]
 #[command(name = "tokenlake", version, about, max_term_width = 100)]
 pub struct Args {
-    /// The archive: a path, file:///…, or s3://bucket/prefix, az://container/prefix, gs://bucket/prefix
-    /// (settings from AWS_*, AZURE_* and GOOGLE_* variables).
+    /// The archive: a path, file:///…, s3://bucket/prefix, az://container/prefix or
+    /// gs://bucket/prefix (settings from AWS_*, AZURE_* or GOOGLE_* variables).
     #[arg(
         long,
         global = true,
@@ -258,8 +258,8 @@ pub struct HealthcheckArgs {
 /// What to bring in, and how to read it.
 #[derive(Debug, ClapArgs)]
 pub struct BackfillArgs {
-    /// Files, folders, patterns (quoted) or s3://BUCKET/KEY (az:, gs: too): NDJSON, JSON, CSV or Parquet; .gz and
-    /// .zst too.
+    /// Files, folders, patterns (quoted) or s3://BUCKET/KEY (az:, gs: too): NDJSON, JSON, CSV or
+    /// Parquet; .gz and .zst too.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<String>,
 

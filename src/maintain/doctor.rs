@@ -62,7 +62,7 @@ impl fmt::Display for Finding {
 pub async fn check_access(check: &StoreCheck) -> Finding {
     let reached = check.reach().await.map(|()| "the archive can be listed".to_owned());
     let reached = reached.map_err(|error| {
-        format!("{error}; check the address, the credentials and their rights (AWS_* variables)")
+        format!("{error}; check the address, the credentials and their rights (AWS_*, AZURE_* or GOOGLE_* variables)")
     });
     Finding::of("credentials", reached)
 }
