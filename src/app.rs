@@ -27,7 +27,7 @@ use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
-use crate::rollup::{Admitted, Capped, Rollup, SeriesCap, Turn, UsageView};
+use crate::rollup::{Rollup, SeriesCap, Turn, UsageView};
 use crate::sql::{Engine, Form as SqlForm, SqlError, sql_version};
 use crate::telemetry::Telemetry;
 use crate::worker::{Question, Reply, WorkerError, WorkerSettings, Workers};
@@ -98,7 +98,7 @@ pub enum AppError {
     Archive(#[from] ArchiveError),
     /// A query over the archive failed.
     #[error(transparent)]
-    Sql(#[from] SqlError),
+    Sql(SqlError),
     /// A person's query was not answered whole.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -111,6 +111,15 @@ pub enum AppError {
     /// A defect.
     #[error("internal error: {0}; please report it")]
     Internal(String),
+}
+
+impl From<SqlError> for AppError {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::File(error) => Self::Archive(error),
+            error => Self::Sql(error),
+        }
+    }
 }
 
 impl AppError {
@@ -339,20 +348,16 @@ impl App {
             return Ok(Receipt { accepted: 0, duplicates: 0, rejected });
         }
         self.claim(org_id).await?;
-        let Capped { batch, admitted } = Box::pin(self.capped(batch)).await?;
-        let outcome = self.archive.submit(batch).await?;
-        drop(admitted);
+        let outcome = match &self.series {
+            None => self.archive.submit(batch).await?,
+            Some(series) => {
+                let batches = vec![batch];
+                Box::pin(series.submit(&self.archive, batches, None, self.clock.now())).await?
+            }
+        };
         rejected.extend(outcome.rejected);
         rejected.sort_by_key(|rejection| rejection.index);
         Ok(Receipt { accepted: outcome.accepted, duplicates: outcome.duplicates, rejected })
-    }
-
-    /// The events as they may be stored: not of more series than an organisation may have.
-    async fn capped(&self, batch: EventBatch) -> Result<Capped, AppError> {
-        match &self.series {
-            None => Ok(Capped { batch, admitted: Admitted::default() }),
-            Some(series) => Ok(series.apply(batch, &self.archive, self.clock.now()).await?),
-        }
     }
 
     /// What keeps organisations from having too many series, if anything does.

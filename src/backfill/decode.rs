@@ -1,15 +1,14 @@
-//! Chunks of rows → batches of events by date, and the rows that are refused.
+//! Chunks of rows → events, and the rows that are refused.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{AsArray as _, RecordBatch, UInt32Array};
+use arrow::array::RecordBatch;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 use arrow::json::LineDelimitedWriter;
-use chrono::NaiveDate;
 use csv::ByteRecord;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -18,11 +17,15 @@ use tokio::sync::watch;
 use super::BackfillError;
 use super::read::{Chunk, Header, Rows};
 use super::shape::{Fields, Origin, Shape};
+use super::split::{Split, split};
 use super::time::is_number;
-use crate::archive::{QuickHash, Snapshot, date_of, refuse_before_floor};
-use crate::clock::{DAY, Micros};
+use crate::archive::{Snapshot, refuse_before_floor};
+use crate::clock::Micros;
 use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Rejection, Slots};
 use crate::ingest;
+
+/// Bytes of a usual line, rather fewer than more.
+const LINE_BYTES: usize = 192;
 
 /// Makes events of rows; several threads at once.
 #[derive(Debug)]
@@ -40,8 +43,7 @@ pub(super) struct Decoder {
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) rows: u64,
-    pub(super) batches: Vec<(NaiveDate, EventBatch)>,
-    pub(super) orgs: BTreeSet<String>,
+    pub(super) split: Split,
     pub(super) rejects: Vec<Reject>,
 }
 
@@ -122,12 +124,7 @@ impl Decoder {
             let (file, row) = (Some(chunk.input.name.clone()), placed.row.text());
             Some(Reject { file, line: Some(placed.line), error: rejection.error, row })
         });
-        Ok(Decoded {
-            rows: rows.len() as u64,
-            orgs: orgs_of(&batch),
-            rejects: rejects.collect(),
-            batches: by_date(&batch)?,
-        })
+        Ok(Decoded { rows: rows.len() as u64, rejects: rejects.collect(), split: split(&batch)? })
     }
 
     fn refuse_expired(
@@ -232,7 +229,10 @@ fn cells_as_text(mut fields: Fields<'_>) -> Fields<'_> {
 fn lines_of(text: &[u8], first: u64) -> Vec<Placed<'_>> {
     let lines = ingest::lines(text).map(<[u8]>::trim_ascii);
     let lines = (first..).zip(lines).filter(|(_, line)| !line.is_empty());
-    lines.map(|(index, line)| Placed { index, line: index + 1, row: Row::Json(line) }).collect()
+    let lines = lines.map(|(index, line)| Placed { index, line: index + 1, row: Row::Json(line) });
+    let mut rows = Vec::with_capacity(text.len() / LINE_BYTES);
+    rows.extend(lines);
+    rows
 }
 
 fn records_of<'a>(header: &'a Header, records: &'a [ByteRecord], first: u64) -> Vec<Placed<'a>> {
@@ -268,32 +268,4 @@ fn json_lines(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     writer.write(&batch)?;
     writer.finish()?;
     Ok(writer.into_inner())
-}
-
-fn orgs_of(batch: &EventBatch) -> BTreeSet<String> {
-    let orgs = batch.record_batch().column_by_name("org_id");
-    let orgs = orgs.and_then(|column| column.as_string_opt::<i32>());
-    let found: HashSet<&str, QuickHash> = orgs.into_iter().flatten().flatten().collect();
-    found.into_iter().map(str::to_owned).collect()
-}
-
-fn by_date(batch: &EventBatch) -> Result<Vec<(NaiveDate, EventBatch)>, BackfillError> {
-    let defect = || BackfillError::Internal("telling the dates of events");
-    let times = batch.record_batch().column_by_name("ts");
-    let times = times.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
-    let times = times.ok_or_else(defect)?.values();
-    let day = |ts: &Micros| ts.div_euclid(DAY);
-    let Some(first) = times.first() else { return Ok(Vec::new()) };
-    if times.iter().all(|ts| day(ts) == day(first)) {
-        return Ok(vec![(date_of(*first).ok_or_else(defect)?, batch.clone())]);
-    }
-    let mut dates: BTreeMap<i64, (Micros, Vec<u32>)> = BTreeMap::new();
-    for (row, ts) in (0..).zip(times) {
-        dates.entry(day(ts)).or_insert_with(|| (*ts, Vec::new())).1.push(row);
-    }
-    let part = |(ts, rows)| {
-        let date = date_of(ts).ok_or_else(defect)?;
-        Ok((date, batch.take(&UInt32Array::from(rows))?))
-    };
-    dates.into_values().map(part).collect()
 }

@@ -21,7 +21,7 @@ use crate::archive::{Archive, ArchiveError, JobMark, Outcome as Committed};
 use crate::clock::Micros;
 use crate::error::Kind;
 use crate::event::{EventBatch, OrgId, OrgRule, Rejection};
-use crate::rollup::{Admitted, Capped, SeriesCap};
+use crate::rollup::SeriesCap;
 
 /// Chunks that wait to be decoded.
 const CHUNKS: usize = 2;
@@ -126,8 +126,6 @@ pub struct Job<'a> {
     inputs: Option<Inputs>,
     rejects: Rejects,
     series: Option<Arc<SeriesCap>>,
-    /// Series that are new in this job.
-    admitted: Vec<Admitted>,
     claimed: HashSet<String>,
     summary: Summary,
     /// Nothing more is read.
@@ -178,7 +176,6 @@ impl<'a> Job<'a> {
             inputs: Some(inputs),
             rejects: Rejects::create(settings.rejects.as_deref())?,
             series: settings.series,
-            admitted: Vec::new(),
             claimed: HashSet::new(),
             summary: Summary::default(),
             ended: false,
@@ -288,7 +285,7 @@ impl<'a> Job<'a> {
         chunk: &Arc<Chunk>,
         mut decoded: Decoded,
     ) -> Result<(), BackfillError> {
-        if self.claim(&decoded.orgs).await? {
+        if self.claim(&decoded.split.orgs).await? {
             // A name in it clashes: those rows are refused, and for that read once more.
             (_, decoded) = decode(self.decoder.clone(), Ok(chunk.clone())).await?;
         }
@@ -298,32 +295,14 @@ impl<'a> Job<'a> {
         self.rejects.add(&decoded.rejects)?;
         self.held.next_chunk();
         let skipped = self.summary.read <= self.position.skipped;
-        for (date, batch) in decoded.batches {
+        for (date, batch) in decoded.split.dates {
             match self.archive {
                 None => self.summary.accepted += batch.len() as u64,
                 Some(_) if skipped => self.summary.duplicates += batch.len() as u64,
-                Some(archive) => {
-                    let batch = self.capped(archive, batch).await?;
-                    self.held.add(date, batch, first);
-                }
+                Some(_) => self.held.add(date, batch, first),
             }
         }
         Ok(())
-    }
-
-    /// The events as they may be stored.
-    async fn capped(
-        &mut self,
-        archive: &Archive,
-        batch: EventBatch,
-    ) -> Result<EventBatch, BackfillError> {
-        let Some(series) = &self.series else { return Ok(batch) };
-        let capped = series.apply(batch, archive, self.decoder.now);
-        let Capped { batch, admitted } = Box::pin(capped).await?;
-        if !admitted.is_empty() {
-            self.admitted.push(admitted);
-        }
-        Ok(batch)
     }
 
     /// Puts rows aside where those of no date are worth a commit and memory is short.
@@ -378,8 +357,13 @@ impl<'a> Job<'a> {
         };
         if let Some(load) = self.held.take(need) {
             self.committing_bytes = load.bytes;
-            let (spill, mark) = (self.spill.clone(), self.mark());
-            self.commit = Some(Box::pin(commit(archive, spill, load, mark)));
+            let to = Commits {
+                archive,
+                spill: self.spill.clone(),
+                series: self.series.clone(),
+                now: self.decoder.now,
+            };
+            self.commit = Some(Box::pin(to.commit(load, self.mark())));
         }
     }
 
@@ -427,33 +411,52 @@ async fn decode(
     work.await.map_err(|_| BackfillError::Internal("decoding rows"))?
 }
 
-/// Commits a load. While storage is away it is tried again: what stands already is not added twice.
-async fn commit(
-    archive: &Archive,
+/// What a commit needs.
+struct Commits<'a> {
+    archive: &'a Archive,
     spill: Arc<Spill>,
-    load: Load,
-    mark: Option<JobMark>,
-) -> Result<Done, BackfillError> {
-    let Load { batches, extents, bytes, .. } = load;
-    let restored = tokio::task::spawn_blocking(move || {
-        let restored = extents.iter().map(|extent| spill.get(extent));
-        restored.collect::<Result<Vec<_>, _>>()
-    });
-    let restored = restored.await.map_err(|_| BackfillError::Internal("gathering events"))??;
-    // Of one date, those that were put aside came first.
-    let batches: Vec<_> = restored.into_iter().flatten().chain(batches).collect();
-    let mut pauses = PAUSES.into_iter();
-    loop {
-        let error = match archive.submit_part(batches.clone(), mark.clone()).await {
-            Ok(done) => {
-                let Committed { accepted, duplicates, rejected } = done;
-                return Ok(Done { accepted, duplicates, rejected, bytes, mark });
+    series: Option<Arc<SeriesCap>>,
+    now: Micros,
+}
+
+impl Commits<'_> {
+    /// Commits a load. While storage is away it is tried again: what stands already is not added
+    /// twice.
+    async fn commit(self, load: Load, mark: Option<JobMark>) -> Result<Done, BackfillError> {
+        let Load { batches, extents, bytes, .. } = load;
+        let spill = self.spill.clone();
+        let restored = tokio::task::spawn_blocking(move || {
+            let restored = extents.iter().map(|extent| spill.get(extent));
+            restored.collect::<Result<Vec<_>, _>>()
+        });
+        let restored =
+            restored.await.map_err(|_| BackfillError::Internal("gathering events"))??;
+        // Of one date, those that were put aside came first.
+        let batches: Vec<_> = restored.into_iter().flatten().chain(batches).collect();
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let error = match self.submit(batches.clone(), mark.clone()).await {
+                Ok(done) => {
+                    let Committed { accepted, duplicates, rejected } = done;
+                    return Ok(Done { accepted, duplicates, rejected, bytes, mark });
+                }
+                Err(error) => error,
+            };
+            match pauses.next().filter(|_| error.kind() == Kind::Unavailable) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
             }
-            Err(error) => error,
-        };
-        match pauses.next().filter(|_| error.kind() == Kind::Unavailable) {
-            Some(pause) => tokio::time::sleep(pause).await,
-            None => return Err(error.into()),
         }
+    }
+
+    async fn submit(
+        &self,
+        batches: Vec<EventBatch>,
+        mark: Option<JobMark>,
+    ) -> Result<Committed, BackfillError> {
+        Ok(match &self.series {
+            None => self.archive.submit_part(batches, mark).await?,
+            Some(series) => series.submit(self.archive, batches, mark, self.now).await?,
+        })
     }
 }

@@ -30,6 +30,7 @@ mod rejects;
 mod shape;
 mod source;
 mod spill;
+mod split;
 mod time;
 
 pub use self::error::BackfillError;

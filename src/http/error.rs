@@ -12,7 +12,6 @@ use crate::archive::ArchiveError;
 use crate::error::Kind;
 use crate::exposition::UnknownCollector;
 use crate::ingest::IngestError;
-use crate::sql::SqlError;
 use crate::worker::WorkerError;
 
 /// An error on its way out: `{"error":"…"}`.
@@ -108,7 +107,6 @@ impl From<AppError> for HttpError {
             // Before the caller is known, nothing about the archive is said.
             AppError::Access(AccessError::Archive(_)) => STORAGE_AWAY.to_owned(),
             AppError::Archive(ArchiveError::Unavailable { .. })
-            | AppError::Sql(SqlError::File(ArchiveError::Unavailable { .. }))
             | AppError::Worker(WorkerError::Unavailable(_)) => STORAGE_AWAY.to_owned(),
             // What a process died of may quote what it had in its hands.
             AppError::Worker(WorkerError::Broken(_)) => QUERY_BROKE.to_owned(),

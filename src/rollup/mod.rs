@@ -25,7 +25,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::time::Instant;
 
 pub use self::partial::{Partial, PartialCell};
-pub use self::series_cap::{Admitted, Capped, SeriesCap};
+pub use self::series_cap::SeriesCap;
 pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 
 use self::merge::{Inputs, NO_HOURS, merge};

@@ -2,9 +2,9 @@
 //! `other`, before they are written, so that nothing ever moves from one series to another.
 //!
 //! Which series there are, the table says: an organisation's sums are asked once for all that it
-//! sends, and again only where it sends a series that is new. What several processes take in at the
-//! same time they do not know of each other, nor does one that was not asked for long: this guards
-//! against a blow-up, and is no quota.
+//! sends, and again only where it sends a series that is new; what this process commits itself, it
+//! knows. What several processes take in at the same time they do not know of each other, nor does
+//! one that was not asked for long: this guards against a blow-up, and is no quota.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use super::partial::printable;
 use super::{Rollup, SeriesMap};
-use crate::archive::{Archive, ArchiveError, Snapshot};
+use crate::archive::{Archive, ArchiveError, JobMark, Outcome, Snapshot};
 use crate::byte_lru::ByteLru;
 use crate::clock::Micros;
 use crate::error::Kind;
@@ -45,31 +45,34 @@ pub struct SeriesCap {
 }
 
 /// Events as they may be stored.
-#[derive(Debug)]
-pub struct Capped {
-    /// The events.
-    pub batch: EventBatch,
+struct Capped {
+    batches: Vec<EventBatch>,
     /// To be kept until they are committed.
-    pub admitted: Admitted,
+    admitted: Admitted,
 }
 
 /// New series that are on their way into the table. Once this is dropped, the table tells of them,
 /// or they are not there.
-#[derive(Debug, Default)]
-pub struct Admitted(Vec<(Arc<OrgSeries>, SeriesName)>);
+#[derive(Default)]
+struct Admitted(Vec<(Arc<OrgSeries>, SeriesName)>);
 
 /// What is known of one organisation.
-#[derive(Debug, Default)]
-struct OrgSeries(Mutex<Known>);
+#[derive(Debug)]
+struct OrgSeries {
+    org_id: Arc<str>,
+    known: Mutex<Known>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
     /// The version of the table that was asked last.
     version: Option<u64>,
-    /// The series in it, and those among them that count.
+    /// The series in it, and those of our own since then, that count.
     in_table: HashSet<SeriesName>,
     /// How many series that version has, with those that do not count.
     in_table_all: usize,
+    /// Memory that they take.
+    bytes: usize,
     /// New ones by how many batches bring them.
     on_their_way: HashMap<SeriesName, usize>,
 }
@@ -81,30 +84,66 @@ impl SeriesCap {
         Self { rollup, series_max, orgs, telemetry }
     }
 
-    /// The events of a batch as they may be stored in `archive`.
+    /// Commits batches as [`Archive::submit_part`] does, their events as they may be stored.
     ///
     /// # Errors
-    /// Unavailable, if it cannot be told which series there are.
-    pub async fn apply(
+    /// As those of [`Archive::submit_part`]; Unavailable, if it cannot be told which series there
+    /// are.
+    pub async fn submit(
         &self,
-        batch: EventBatch,
+        archive: &Archive,
+        batches: Vec<EventBatch>,
+        mark: Option<JobMark>,
+        now: Micros,
+    ) -> Result<Outcome, SqlError> {
+        let Capped { batches, admitted } = self.apply(batches, archive, now).await?;
+        let outcome = archive.submit_part(batches, mark).await?;
+        // Of a duplicate, another event stands: it may be of another series.
+        if outcome.duplicates == 0 && outcome.rejected.is_empty() {
+            self.stand(admitted);
+        }
+        Ok(outcome)
+    }
+
+    async fn apply(
+        &self,
+        batches: Vec<EventBatch>,
         archive: &Archive,
         now: Micros,
     ) -> Result<Capped, SqlError> {
-        let names = Names::of(&batch)?;
+        let names = batches.iter().map(Names::of).collect::<Result<Vec<_>, _>>()?;
         let (mut admitted, mut over) = (Admitted::default(), HashSet::new());
-        for (org_id, asked) in names.by_org() {
-            let known = self.org(org_id);
-            if known.0.lock().has_all(&asked) {
+        for (org_id, asked) in by_org(&names) {
+            let org = self.org(org_id);
+            if org.known.lock().has_all(&asked) {
                 continue;
             }
             let snapshot = archive.fresh(STALENESS_MAX).await?;
-            self.ask_table(&known, org_id, snapshot, now).await?;
-            known.admit(asked, self.series_max, &mut admitted, &mut over);
+            self.ask_table(&org, snapshot, now).await?;
+            org.admit(asked, self.series_max, &mut admitted, &mut over);
         }
         if over.is_empty() {
-            return Ok(Capped { batch, admitted });
+            return Ok(Capped { batches, admitted });
         }
+        let batches = batches.iter().zip(&names);
+        let batches = batches.map(|(batch, names)| self.renamed(batch, names, &over));
+        Ok(Capped { batches: batches.collect::<Result<_, _>>()?, admitted })
+    }
+
+    /// Takes note that these series are in the table now.
+    fn stand(&self, mut admitted: Admitted) {
+        for (org, name) in admitted.0.drain(..) {
+            let bytes = org.known.lock().stand(name);
+            self.orgs.lock().resize(&org.org_id, bytes);
+        }
+    }
+
+    fn renamed(
+        &self,
+        batch: &EventBatch,
+        names: &Names<'_>,
+        over: &HashSet<Row<'_>>,
+    ) -> Result<EventBatch, ArchiveError> {
         let chosen = names.rows().map(|row| row.is_some_and(|row| over.contains(&row)));
         let chosen: Vec<bool> = chosen.collect();
         let renamed = batch.with_model(&chosen, OTHER);
@@ -113,27 +152,26 @@ impl SeriesCap {
         let telemetry = &self.telemetry.ingest;
         telemetry.models_renamed.add(chosen.iter().filter(|chosen| **chosen).count());
         telemetry.attributes_dropped.add(usize::try_from(dropped).unwrap_or(usize::MAX));
-        Ok(Capped { batch, admitted })
+        Ok(batch)
     }
 
     /// Learns what has come into the table since it was last asked.
     async fn ask_table(
         &self,
-        known: &Arc<OrgSeries>,
-        org_id: &str,
+        org: &Arc<OrgSeries>,
         snapshot: Arc<Snapshot>,
         now: Micros,
     ) -> Result<(), SqlError> {
-        if known.0.lock().version >= Some(snapshot.version()) {
+        if org.known.lock().version >= Some(snapshot.version()) {
             return Ok(());
         }
+        let org_id = &*org.org_id;
         let turn = self.rollup.turn(org_id).await;
-        let (rollup, asked) = (self.rollup.clone(), known.clone());
-        let org: Arc<str> = Arc::from(org_id);
+        let (rollup, asked) = (self.rollup.clone(), org.clone());
         // In a task: after a cold start it may outlast a request, and the next finds it done.
         let work = tokio::spawn(async move {
-            let learn = |version, series: &SeriesMap| asked.0.lock().learn(version, series);
-            rollup.show_series(turn, &org, &snapshot, now, learn).await
+            let learn = |version, series: &SeriesMap| asked.known.lock().learn(version, series);
+            rollup.show_series(turn, &asked.org_id, &snapshot, now, learn).await
         });
         match work.await {
             Ok(Ok(bytes)) => drop(self.orgs.lock().resize(org_id, bytes)),
@@ -149,12 +187,13 @@ impl SeriesCap {
 
     fn org(&self, org_id: &str) -> Arc<OrgSeries> {
         let mut orgs = self.orgs.lock();
-        if let Some(known) = orgs.get_mut(org_id) {
-            return known.clone();
+        if let Some(org) = orgs.get_mut(org_id) {
+            return org.clone();
         }
-        let known = Arc::<OrgSeries>::default();
-        orgs.put(org_id.into(), known.clone(), 0);
-        known
+        let org = OrgSeries { org_id: org_id.into(), known: Mutex::default() };
+        let org = Arc::new(org);
+        orgs.put(org.org_id.clone(), org.clone(), 0);
+        org
     }
 }
 
@@ -171,8 +210,27 @@ impl Known {
             let counted = series.keys().filter(|(_, model)| model.as_ref() != OTHER);
             self.in_table = counted.map(|(provider, model)| series_name(provider, model)).collect();
             self.in_table_all = series.len();
+            self.bytes = self.in_table.iter().map(|name| name.len() + ENTRY_BYTES).sum();
         }
-        self.in_table.iter().map(|name| name.len() + ENTRY_BYTES).sum()
+        self.bytes
+    }
+
+    /// Moves a series on its way into the table; gives the memory that all of them take.
+    fn stand(&mut self, name: SeriesName) -> usize {
+        self.release(&name);
+        let bytes = name.len() + ENTRY_BYTES;
+        if self.in_table.insert(name) {
+            self.bytes += bytes;
+        }
+        self.bytes
+    }
+
+    /// One batch less brings a series.
+    fn release(&mut self, name: &SeriesName) {
+        match self.on_their_way.get_mut(name) {
+            Some(batches) if *batches > 1 => *batches -= 1,
+            _ => drop(self.on_their_way.remove(name)),
+        }
     }
 }
 
@@ -185,7 +243,7 @@ impl OrgSeries {
         admitted: &mut Admitted,
         over: &mut HashSet<Row<'a>>,
     ) {
-        let mut known = self.0.lock();
+        let mut known = self.known.lock();
         let Known { in_table, on_their_way, .. } = &mut *known;
         let new = on_their_way.keys().filter(|name| !in_table.contains(*name)).count();
         let mut series = in_table.len() + new;
@@ -209,21 +267,10 @@ impl OrgSeries {
     }
 }
 
-impl Admitted {
-    /// Whether no series is new.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 impl Drop for Admitted {
     fn drop(&mut self) {
         for (org, name) in self.0.drain(..) {
-            let on_their_way = &mut org.0.lock().on_their_way;
-            match on_their_way.get_mut(&name) {
-                Some(batches) if *batches > 1 => *batches -= 1,
-                _ => drop(on_their_way.remove(&name)),
-            }
+            org.known.lock().release(&name);
         }
     }
 }
@@ -255,30 +302,30 @@ impl<'a> Names<'a> {
     }
 
     /// Each row; none where it cannot be of a series.
-    fn rows(&self) -> impl Iterator<Item = Option<Row<'a>>> {
+    fn rows(&self) -> impl Iterator<Item = Option<Row<'a>>> + use<'a> {
         let rows = self.orgs.iter().zip(self.event_types).zip(self.providers).zip(self.models);
         rows.map(|(((org_id, event_type), provider), model)| {
             event_type.filter(|event_type| *event_type == API_CALL)?;
             Some((org_id?, provider?, model?))
         })
     }
+}
 
-    /// The series that the rows are of and that count, by organisation, in the order of the rows.
-    fn by_org(&self) -> BTreeMap<&'a str, Vec<(Row<'a>, SeriesName)>> {
-        let (mut seen, mut last) = (HashSet::new(), None);
-        let mut by_org = BTreeMap::<_, Vec<_>>::new();
-        for row in self.rows().flatten() {
-            if last.replace(row) == Some(row) || !seen.insert(row) {
-                continue;
-            }
-            if let (Some(provider), Some(model)) = (label(row.1), label(row.2))
-                && model != OTHER
-            {
-                by_org.entry(row.0).or_default().push((row, series_name(&provider, &model)));
-            }
+/// The series that rows are of and that count, by organisation, in the order of the rows.
+fn by_org<'a>(batches: &[Names<'a>]) -> BTreeMap<&'a str, Vec<(Row<'a>, SeriesName)>> {
+    let (mut seen, mut last) = (HashSet::new(), None);
+    let mut by_org = BTreeMap::<_, Vec<_>>::new();
+    for row in batches.iter().flat_map(Names::rows).flatten() {
+        if last.replace(row) == Some(row) || !seen.insert(row) {
+            continue;
         }
-        by_org
+        if let (Some(provider), Some(model)) = (label(row.1), label(row.2))
+            && model != OTHER
+        {
+            by_org.entry(row.0).or_default().push((row, series_name(&provider, &model)));
+        }
     }
+    by_org
 }
 
 /// A provider or model in the spelling of the counters (`queries/partial.sql`, `partial.rs`); none

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use object_store::ObjectStore;
 use proptest::prelude::*;
@@ -13,6 +14,7 @@ use tokenlake::clock::{Clock as _, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::ingest::ContentKind;
 
+use crate::stores::{Fault, FaultyStore, Op, Verb};
 use crate::support::app::{ACME, Event, NOON, TestApp, memory, requests, settings, verified};
 use crate::support::client;
 use crate::support::process::{Server, key, tokenlake};
@@ -62,6 +64,18 @@ async fn a_known_series_with_a_nul_in_its_name_is_not_one_too_many() {
     }
     let shown = shown(&parse(&app.scrape(ACME).await));
     assert_eq!(shown, counts(&[("openai/a\u{FFFD}b", 3)]));
+}
+
+/// Of two events with one id the first stands, so the other's series is not there.
+#[tokio::test]
+async fn a_duplicate_of_another_series_takes_no_room() {
+    let settings = Settings { series_max: Some(2), ..settings() };
+    let app = TestApp::try_open(&memory(), settings).await.unwrap();
+    assert_eq!(app.sent(&[Event::new(1).model("a")]).await, (1, 0));
+    assert_eq!(app.sent(&[Event::new(1).model("b")]).await, (0, 1));
+    assert_eq!(app.sent(&[Event::new(2).model("c")]).await, (1, 0));
+    let shown = shown(&parse(&app.scrape(ACME).await));
+    assert_eq!(shown, counts(&[("openai/a", 1), ("openai/c", 1)]));
 }
 
 #[test]
@@ -271,7 +285,12 @@ proptest! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn batches_that_come_together_share_the_room_and_one_that_fails_leaves_it() {
-    let store = memory();
+    let failing = Arc::new(AtomicBool::new(false));
+    let fails = failing.clone();
+    let store: Arc<dyn ObjectStore> = FaultyStore::new(memory(), move |op: &Op| {
+        let is_data = op.verb == Verb::Put && op.path.as_ref().ends_with(".parquet");
+        (is_data && fails.load(Ordering::SeqCst)).then_some(Fault::FailBefore)
+    });
     let app = Arc::new(open(&store, 10).await);
     let org = OrgId::parse(ACME).unwrap();
     let sends = (0..20_usize).map(|sender| {
@@ -298,17 +317,17 @@ async fn batches_that_come_together_share_the_room_and_one_that_fails_leaves_it(
     assert_eq!(app.telemetry("tokenlake_models_renamed_total"), 90);
 
     // What is let in but never committed does not count.
-    let cap = app.app.series_cap().unwrap();
     let other = OrgId::parse("globex").unwrap();
+    failing.store(true, Ordering::SeqCst);
     for round in 0..3 {
         let body = json!([{
             "event_id": "1", "ts": NOON / SECOND - 60, "provider": "p", "model": format!("m{round}"),
         }]);
         let body = body.to_string().into_bytes();
         let decoded = app.app.decode(&other, ContentKind::Json, None, None, body.into()).unwrap();
-        let capped = cap.apply(decoded.batch, app.app.archive(), NOON).await.unwrap();
-        assert!(!capped.admitted.is_empty());
+        app.app.commit(&other, decoded).await.unwrap_err();
     }
+    failing.store(false, Ordering::SeqCst);
     let renamed = app.telemetry("tokenlake_models_renamed_total");
     for model in (0..10).map(|n| format!("n{n}")) {
         let body = json!([{ "event_id": model, "ts": NOON / SECOND - 60, "provider": "p", "model": model }]);

@@ -72,7 +72,7 @@ fn all(format: Format, bytes: &[u8]) -> u64 {
     let mut rows = 0;
     let mut sink = |first, chunk| {
         let decoded = decoder.decode(&Chunk { input: input.clone(), first, rows: chunk }).unwrap();
-        let events: usize = decoded.batches.iter().map(|(_, batch)| batch.len()).sum();
+        let events: usize = decoded.split.dates.iter().map(|(_, batch)| batch.len()).sum();
         assert_eq!(decoded.rows, (events + decoded.rejects.len()) as u64);
         rows += decoded.rows;
         true

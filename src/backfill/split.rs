@@ -1,0 +1,115 @@
+//! The events of a chunk by date, and in each by organisation, as files have them: what stands
+//! together is sorted and copied together later on.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use arrow::array::{AsArray as _, UInt32Array};
+use arrow::datatypes::TimestampMicrosecondType;
+use chrono::NaiveDate;
+
+use super::BackfillError;
+use crate::archive::{QuickHash, date_of};
+use crate::clock::{DAY, Micros};
+use crate::event::EventBatch;
+
+/// The events of a chunk.
+#[derive(Debug, Default)]
+pub(super) struct Split {
+    /// By date; in each those of an organisation stand together, in the order in which they came.
+    pub(super) dates: Vec<(NaiveDate, EventBatch)>,
+    /// All organisations.
+    pub(super) orgs: BTreeSet<String>,
+}
+
+/// The rows of one date by organisation.
+struct Date<'a> {
+    ts: Micros,
+    orgs: Vec<(&'a str, Vec<u32>)>,
+    numbers: HashMap<&'a str, usize, QuickHash>,
+}
+
+impl<'a> Date<'a> {
+    fn at(ts: Micros) -> Self {
+        Self { ts, orgs: Vec::new(), numbers: HashMap::default() }
+    }
+
+    fn push(&mut self, org_id: &'a str, row: u32) {
+        let number = *self.numbers.entry(org_id).or_insert(self.orgs.len());
+        match self.orgs.get_mut(number) {
+            Some((_, rows)) => rows.push(row),
+            None => self.orgs.push((org_id, vec![row])),
+        }
+    }
+
+    fn rows(&mut self) -> Vec<u32> {
+        self.orgs.sort_unstable_by_key(|(org_id, _)| *org_id);
+        self.orgs.iter().flat_map(|(_, rows)| rows).copied().collect()
+    }
+}
+
+/// Splits the events of a chunk.
+pub(super) fn split(batch: &EventBatch) -> Result<Split, BackfillError> {
+    let defect = || BackfillError::Internal("telling the dates of events");
+    let rows = batch.record_batch();
+    let orgs = rows.column_by_name("org_id").and_then(|column| column.as_string_opt::<i32>());
+    let times = rows.column_by_name("ts");
+    let times = times.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    let (orgs, times) = orgs.zip(times).ok_or_else(defect)?;
+    let mut dates: BTreeMap<i64, Date<'_>> = BTreeMap::new();
+    for ((row, ts), org_id) in (0..).zip(times.values()).zip(orgs) {
+        let date = dates.entry(ts.div_euclid(DAY)).or_insert_with(|| Date::at(*ts));
+        date.push(org_id.ok_or_else(defect)?, row);
+    }
+    let mut split = Split::default();
+    for mut date in dates.into_values() {
+        let day = date_of(date.ts).ok_or_else(defect)?;
+        let sorted = date.rows();
+        split.orgs.extend(date.orgs.iter().map(|(org_id, _)| (*org_id).to_owned()));
+        let as_it_is = sorted.len() == batch.len() && sorted.is_sorted();
+        let part = if as_it_is { batch.clone() } else { batch.take(&UInt32Array::from(sorted))? };
+        split.dates.push((day, part));
+    }
+    Ok(split)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventBatchBuilder, OrgRule};
+    use crate::ingest;
+
+    fn batch(events: &[(&str, i64)]) -> EventBatch {
+        let mut builder = EventBatchBuilder::new(OrgRule::Own, 1_770_000_000_000_000);
+        for (index, (org_id, ts)) in events.iter().enumerate() {
+            let line = format!(r#"{{"event_id":"{index}","org_id":"{org_id}","ts":{ts}}}"#);
+            builder.push(index, &ingest::fields(&line).unwrap());
+        }
+        builder.finish().unwrap().batch
+    }
+
+    #[test]
+    fn events_stand_by_date_and_organisation_in_their_order() {
+        const DAY_SECONDS: i64 = 86_400;
+        let day = 1_768_953_600;
+        let (next, before) = (day + DAY_SECONDS, day - 1);
+        let events = [
+            ("b", day + 9),
+            ("a", next),
+            ("a", day + 5),
+            ("b", day + 3),
+            ("a", day),
+            ("c", before),
+        ];
+        let found = split(&batch(&events)).unwrap();
+        let places: Vec<_> =
+            found.dates.iter().map(|(date, rows)| (date.to_string(), rows.indices())).collect();
+        let expected: [(String, &[u32]); 3] = [
+            ("2026-01-20".to_owned(), &[5]),
+            ("2026-01-21".to_owned(), &[2, 4, 0, 3]),
+            ("2026-01-22".to_owned(), &[1]),
+        ];
+        assert_eq!(places, expected);
+        assert_eq!(found.orgs, ["a", "b", "c"].map(str::to_owned).into());
+        assert!(split(&batch(&[])).unwrap().dates.is_empty());
+    }
+}
