@@ -6,21 +6,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::compute::interleave_record_batch;
 
 use super::ArchiveError;
 use super::file_write::{text, times};
+use super::gather_rows::{Place, gather_rows};
 use super::ids::{EventHash, IdSet, QuickHash};
 use crate::clock::Micros;
-
-/// A row of one of several batches.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    /// The batch.
-    pub batch: u32,
-    /// The row in it.
-    pub row: u32,
-}
 
 /// The rows of one date, in the order in which they came.
 #[derive(Debug, Default, Clone)]
@@ -106,13 +97,21 @@ impl DateRows {
     pub fn order(&self, batches: Arc<Vec<RecordBatch>>) -> Result<Order, ArchiveError> {
         let columns = batches.iter().map(|batch| Ok((text(batch, "org_id")?, times(batch)?)));
         let columns = columns.collect::<Result<Vec<_>, ArchiveError>>()?;
-        let mut orgs: HashMap<&str, Vec<(Micros, Place, EventHash)>, QuickHash> =
-            HashMap::default();
+        let mut orgs: Vec<(&str, Vec<SortRow>)> = Vec::new();
+        let (mut numbers, mut number) = (HashMap::<&str, usize, QuickHash>::default(), 0);
         for (place, hash) in self.new_rows() {
             let (org, ts) = value(&columns, place).ok_or_else(defect)?;
-            orgs.entry(org).or_default().push((ts, place, hash));
+            // Most stand beside others of theirs.
+            if orgs.get(number).is_none_or(|(last, _)| *last != org) {
+                number = *numbers.entry(org).or_insert(orgs.len());
+                if number == orgs.len() {
+                    orgs.push((org, Vec::new()));
+                }
+            }
+            if let Some((_, rows)) = orgs.get_mut(number) {
+                rows.push((ts, place, hash));
+            }
         }
-        let mut orgs: Vec<_> = orgs.into_iter().collect();
         orgs.sort_unstable_by_key(|(org, _)| *org);
         let mut places = Vec::with_capacity(self.places.len());
         let mut ids = Vec::with_capacity(self.places.len());
@@ -139,21 +138,12 @@ impl Order {
     /// # Errors
     /// Internal, for a defect.
     pub fn rows(&self, part: Range<usize>) -> Result<RecordBatch, ArchiveError> {
-        // Only batches that have such a row, under numbers of their own.
-        let (mut used, mut numbers) = (Vec::new(), vec![None; self.batches.len()]);
-        let mut places = Vec::with_capacity(part.len());
-        for place in self.places.get(part).unwrap_or_default() {
-            let number = numbers.get_mut(place.batch as usize).ok_or_else(defect)?;
-            if number.is_none() {
-                *number = Some(used.len());
-                used.push(self.batches.get(place.batch as usize).ok_or_else(defect)?);
-            }
-            places.push((number.unwrap_or_default(), place.row as usize));
-        }
-        interleave_record_batch(&used, &places)
-            .map_err(|error| ArchiveError::internal("sorting rows", error))
+        gather_rows(&self.batches, self.places.get(part).unwrap_or_default())
     }
 }
+
+/// What the rows of an organisation are sorted by, where they stand, and their fingerprints.
+type SortRow = (Micros, Place, EventHash);
 
 type Columns<'a> = (&'a StringArray, &'a TimestampMicrosecondArray);
 

@@ -13,8 +13,9 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use uuid::Uuid;
 
 use super::data_file::{add_action, date_of};
-use super::date_rows::{DateRows, Place};
+use super::date_rows::DateRows;
 use super::file_write::{EncodedFile, text, times};
+use super::gather_rows::Place;
 use super::ids::{IdHasher, IdSet};
 use super::known_ids::{Asked, KnownIds, Wanted};
 use super::partial::PartialMaker;
@@ -202,7 +203,12 @@ impl Gathered {
         let mut last = None;
         let (mut own, mut neighbours) = (0, [None; 2]);
         let rows = (0_u32..).zip(orgs.iter().zip(ids).zip(times.values()));
+        let mut of_org = ("", hasher.of_org(""));
         for (row, ((org, id), ts)) in rows {
+            let org = org.unwrap_or_default();
+            if of_org.0 != org {
+                of_org = (org, hasher.of_org(org));
+            }
             let day = ts.div_euclid(DAY);
             if last != Some(day) {
                 let outside = || internal("a time outside the calendar");
@@ -211,7 +217,7 @@ impl Gathered {
                 (own, neighbours) = (place, [at(day - 1), at(day + 1)]);
                 last = Some(day);
             }
-            let hash = hasher.hash(org.unwrap_or_default(), id.unwrap_or_default());
+            let hash = of_org.1.hash(id.unwrap_or_default());
             let holds =
                 |place: &usize| self.dates.get(*place).is_some_and(|date| date.rows.holds(&hash));
             let elsewhere = neighbours.iter().flatten().any(holds);

@@ -62,10 +62,27 @@ impl IdHasher {
 
     /// The fingerprint of an event.
     pub fn hash(&self, org_id: &str, event_id: &str) -> EventHash {
+        self.of_org(org_id).hash(event_id)
+    }
+
+    /// A hasher of one organisation's events.
+    pub fn of_org(&self, org_id: &str) -> OrgIdHasher {
         let mut hasher = SipHasher13::new_with_key(&self.key);
         hasher.write(org_id.as_bytes());
         // No org_id holds this byte, so the pair can be told apart.
         hasher.write_u8(0xff);
+        OrgIdHasher(hasher)
+    }
+}
+
+/// As [`IdHasher`], of one organisation's events.
+#[derive(Clone, Copy)]
+pub struct OrgIdHasher(SipHasher13);
+
+impl OrgIdHasher {
+    /// The fingerprint of an event.
+    pub fn hash(&self, event_id: &str) -> EventHash {
+        let mut hasher = self.0;
         hasher.write(event_id.as_bytes());
         hasher.finish128().as_u128()
     }

@@ -22,6 +22,7 @@ mod file_layout;
 mod file_read;
 mod file_write;
 mod follow;
+mod gather_rows;
 mod group;
 mod ids;
 mod known_ids;

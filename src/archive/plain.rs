@@ -3,8 +3,6 @@
 //! A partial counts calls alone and has names in lower case, null where unknown. Where the rows
 //! are so themselves, a sum over them is a sum over the partial's cells.
 
-use std::collections::HashMap;
-
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::DataType;
 
@@ -77,19 +75,10 @@ fn is_plain_name(name: &str) -> bool {
     known && trimmed && lower
 }
 
-/// Few texts stand in many rows, so each is judged once.
 fn all_texts(rows: &RecordBatch, column: &str, nulls: bool, holds: fn(&str) -> bool) -> bool {
     let texts = rows.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
     let Some(texts) = texts.filter(|texts| nulls || texts.null_count() == 0) else { return false };
-    let mut judged: HashMap<&str, bool> = HashMap::new();
-    let mut last = None;
-    texts.iter().flatten().all(|text| {
-        if last == Some(text) {
-            return true;
-        }
-        last = Some(text);
-        *judged.entry(text).or_insert_with(|| holds(text))
-    })
+    texts.iter().flatten().all(holds)
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Columns {
             tokens: TokenColumns::with_capacity(rows),
             cost_usd: Decimal128Builder::with_capacity(rows).with_data_type(cost_type()),
             source: text(NAME_BYTES),
-            attributes: AttributeColumn::default(),
+            attributes: AttributeColumn::with_capacity(rows),
         }
     }
 
@@ -137,18 +137,17 @@ pub(super) struct AttributeColumn {
     values: StringBuilder,
 }
 
-impl Default for AttributeColumn {
-    fn default() -> Self {
+impl AttributeColumn {
+    pub(super) fn with_capacity(rows: usize) -> Self {
         Self {
-            lengths: Vec::new(),
-            present: NullBufferBuilder::new(0),
-            keys: StringBuilder::new(),
-            values: StringBuilder::new(),
+            lengths: Vec::with_capacity(rows),
+            present: NullBufferBuilder::new(rows),
+            // Most events have none.
+            keys: StringBuilder::with_capacity(0, 0),
+            values: StringBuilder::with_capacity(0, 0),
         }
     }
-}
 
-impl AttributeColumn {
     pub(super) fn append(&mut self, attributes: &Attributes<'_>) {
         self.lengths.push(attributes.entries.len());
         self.present.append(!attributes.entries.is_empty());

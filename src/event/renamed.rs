@@ -25,7 +25,7 @@ impl EventBatch {
         let (models, mut dropped) = (column(rows, KEY)?.as_string::<i32>(), 0);
         let attributes = column(rows, "attributes")?.as_map();
         let mut renamed = StringBuilder::with_capacity(rows.num_rows(), models.value_data().len());
-        let mut kept = AttributeColumn::default();
+        let mut kept = AttributeColumn::with_capacity(rows.num_rows());
         // No column can overflow: of the text that a batch may hold in all of its columns, the
         // other columns of an event take more than the new key and the new model.
         for ((row, own), chosen) in models.iter().enumerate().zip(chosen) {

@@ -96,6 +96,7 @@ impl<'a> Slots<'a> {
     }
 
     /// As [`Slots::set`], under a name that was looked up before.
+    #[inline]
     pub fn set_named(&mut self, name: Name<'a>, value: Plain<'a>) -> bool {
         let Name { text, place: Some(at) } = name else {
             let known = self.unnamed.iter().any(|(known, _)| known == name.text);
@@ -113,6 +114,7 @@ impl<'a> Slots<'a> {
         self.put(at, Slot::Made(self.made.len() - 1))
     }
 
+    #[inline]
     fn put(&mut self, at: usize, slot: Slot<'a>) -> bool {
         let given = self.given >> at & 1 == 1;
         self.given |= 1 << at;
