@@ -158,7 +158,7 @@ async fn check_ledger(
         Ok((events, rows)) => {
             report.expired = Some((events, floor));
             for row in rows {
-                sums.entry(row.org_id.clone()).or_default().add_expired(row);
+                sums.entry(row.org_id.to_string()).or_default().add_expired(&row);
             }
             Ok(true)
         }
@@ -205,7 +205,7 @@ fn take(
         report.differs(format!("{path} holds {repeated} events that stand in the table already"));
     }
     for row in checked.totals {
-        sums.entry(row.org_id.clone()).or_default().add(row);
+        sums.entry(row.org_id.clone()).or_default().add(&row);
     }
     for (org_id, cost) in checked.rolling {
         sums.entry(org_id).or_default().add_rolling(cost);

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 const NOW: Micros = 1_770_000_000 * 1_000_000;
 
 fn row() -> impl Strategy<Value = PartialRow> {
-    let name = || prop_oneof![Just(None), "[ab]".prop_map(Some)];
+    let name = || prop_oneof![Just(None), "[ab]".prop_map(|name| Some(name.into()))];
     let cost = prop_oneof![0..1_000_i128, Just(999_999_999_999_999_999_999_999)];
     ("[a-e]{1,2}", name(), name(), 0..60_i64, 1..5_u64, cost, 0..HOUR).prop_map(
         |(org_id, provider, model, hours_ago, requests, cost, offset)| {
@@ -26,7 +26,7 @@ fn row() -> impl Strategy<Value = PartialRow> {
             let input_tokens = cost * 3;
             let unpriced = requests / 2;
             PartialRow {
-                org_id,
+                org_id: org_id.into(),
                 provider,
                 model,
                 hour,
@@ -112,13 +112,13 @@ impl World {
 }
 
 /// Sums by organisation and series: requests, cost, LLM tokens, unpriced requests.
-type Sums = BTreeMap<(String, String, String), [i128; 4]>;
+type Sums = BTreeMap<[Arc<str>; 3], [i128; 4]>;
 
 fn series<'a>(rows: impl Iterator<Item = &'a PartialRow>) -> Sums {
     let mut sums = Sums::new();
     for row in rows {
         let (Some(provider), Some(model)) = (&row.provider, &row.model) else { continue };
-        let key = (row.org_id.clone(), provider.clone(), model.clone());
+        let key = [row.org_id.clone(), provider.clone(), model.clone()];
         let of = [i128::from(row.requests), row.cost, row.input_tokens, i128::from(row.unpriced)];
         let sum = sums.entry(key).or_default();
         sum.iter_mut().zip(of).for_each(|(sum, of)| *sum += of);
@@ -133,7 +133,7 @@ fn hours<'a>(
 ) -> BTreeMap<String, (BTreeMap<Micros, i128>, Micros)> {
     let mut orgs: BTreeMap<String, (BTreeMap<Micros, i128>, Micros)> = BTreeMap::new();
     for row in rows {
-        let (hours, last) = orgs.entry(row.org_id.clone()).or_default();
+        let (hours, last) = orgs.entry(row.org_id.to_string()).or_default();
         *last = row.last_ts.max(*last);
         if row.hour > NOW - 2 * DAY && counts(row) {
             *hours.entry(row.hour).or_default() += row.cost;
@@ -178,7 +178,7 @@ proptest! {
             assert_eq!(hours(merged.iter(), of_hours), hours(sent(), |_| true));
             assert!(merged.is_sorted_by(|a, b| a.org_id <= b.org_id));
             let orgs = |rows: &mut dyn Iterator<Item = &PartialRow>| -> BTreeSet<String> {
-                rows.map(|row| row.org_id.clone()).collect()
+                rows.map(|row| row.org_id.to_string()).collect()
             };
             assert_eq!(orgs(&mut merged.iter()), orgs(&mut sent()));
         });

@@ -95,21 +95,17 @@ impl OrgUsage {
 
     /// The same as cells: the series as of one hour that lies before those told apart, and those
     /// hours without a series. Added to empty usage of the same hours they make this again.
-    pub fn rows(&self, org_id: &str, earlier: Micros) -> impl Iterator<Item = PartialRow> {
+    pub fn rows(&self, org_id: &Arc<str>, earlier: Micros) -> impl Iterator<Item = PartialRow> {
         let last_ts = self.last_event.unwrap_or_default();
-        let blank = PartialRow {
-            org_id: org_id.to_owned(),
-            hour: earlier,
-            last_ts,
-            ..PartialRow::default()
-        };
+        let blank =
+            PartialRow { org_id: org_id.clone(), hour: earlier, last_ts, ..PartialRow::default() };
         let of_hour = blank.clone();
         // Events of no series long ago have left nothing but the time of the last of them.
         let alone = self.series.is_empty() && self.hours.is_empty();
         let last = (alone && self.last_event.is_some()).then(|| blank.clone());
         let series = self.series.iter().map(move |((provider, model), totals)| PartialRow {
-            provider: Some(provider.to_string()),
-            model: Some(model.to_string()),
+            provider: Some(provider.clone()),
+            model: Some(model.clone()),
             requests: totals.requests,
             input_tokens: totals.input_tokens,
             output_tokens: totals.output_tokens,
@@ -209,7 +205,7 @@ mod tests {
         fn usage_as_rows_makes_the_same_usage(cells in prop::collection::vec(cell(), 0..40)) {
             let usage = sum(std::slice::from_ref(&cells));
             let from = OrgUsage::hours_around(NOW);
-            let partial = Partial::new(usage.rows("acme", from - HOUR).collect());
+            let partial = Partial::new(usage.rows(&"acme".into(), from - HOUR).collect());
             let mut again = OrgUsage::from_hour(from);
             again.add(partial.of_org("acme"));
             prop_assert_eq!(again, usage);

@@ -31,10 +31,10 @@ impl Partial {
     /// Gathers the rows of `partial.sql`.
     pub fn new(mut rows: Vec<PartialRow>) -> Self {
         rows.sort_by(|a, b| a.org_id.cmp(&b.org_id));
-        let mut names = HashSet::new();
+        let mut names = Names::default();
         let mut partial = Self::default();
         for row in rows {
-            let org_id = Arc::from(row.org_id.as_str());
+            let org_id = row.org_id.clone();
             let cell = cell(row, &mut names);
             match partial.orgs.last_mut() {
                 Some((last, cells)) if *last == org_id => cells.push(cell),
@@ -43,7 +43,7 @@ impl Partial {
         }
         let cells: usize = partial.orgs.iter().map(|(_, cells)| cells.capacity()).sum();
         let texts: usize = partial.orgs.iter().map(|(org, _)| org.len() + 64).sum();
-        let names: usize = names.iter().map(|name: &Arc<str>| name.len() + 32).sum();
+        let names: usize = names.known.iter().map(|name| name.len() + 32).sum();
         partial.bytes = size_of::<Self>() + cells * size_of::<PartialCell>() + texts + names;
         partial
     }
@@ -71,23 +71,42 @@ pub(super) fn printable(name: &str) -> String {
     name.replace('\0', "\u{FFFD}")
 }
 
-fn cell(row: PartialRow, names: &mut HashSet<Arc<str>>) -> PartialCell {
-    let mut shared = |name: String| -> Arc<str> {
-        let name = printable(&name);
-        match names.get(name.as_str()) {
+/// Names in the spelling of labels, each once.
+#[derive(Default)]
+struct Names {
+    known: HashSet<Arc<str>>,
+    /// What was asked last, and its spelling: cells of one series follow each other.
+    last: [Option<(Arc<str>, Arc<str>)>; 2],
+}
+
+impl Names {
+    /// `kind` tells providers from models, which alternate.
+    fn spelled(&mut self, kind: usize, name: Arc<str>) -> Arc<str> {
+        let last = self.last.get(kind).and_then(Option::as_ref);
+        if let Some((_, spelled)) = last.filter(|(asked, _)| Arc::ptr_eq(asked, &name)) {
+            return spelled.clone();
+        }
+        let spelled = if name.contains('\0') { printable(&name).into() } else { name.clone() };
+        let spelled = match self.known.get(&spelled) {
             Some(known) => known.clone(),
             None => {
-                let name: Arc<str> = name.into();
-                names.insert(name.clone());
-                name
+                self.known.insert(spelled.clone());
+                spelled
             }
+        };
+        if let Some(last) = self.last.get_mut(kind) {
+            *last = Some((name, spelled.clone()));
         }
-    };
+        spelled
+    }
+}
+
+fn cell(row: PartialRow, names: &mut Names) -> PartialCell {
     PartialCell {
         series: row
             .provider
             .zip(row.model)
-            .map(|(provider, model)| (shared(provider), shared(model))),
+            .map(|(provider, model)| (names.spelled(0, provider), names.spelled(1, model))),
         hour: row.hour,
         totals: SeriesTotals {
             requests: row.requests,

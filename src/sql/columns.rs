@@ -1,5 +1,8 @@
 //! Reading the columns of a query's result by name and type.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use arrow::array::{Array as _, ArrayAccessor, AsArray as _, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit};
@@ -23,6 +26,24 @@ impl Columns<'_> {
         Ok(texts.iter().map(|text| text.map(str::to_owned)).collect())
     }
 
+    /// A text column of few texts in many rows, one after the other; null stays null.
+    pub(super) fn names(&self, name: &str) -> Result<Vec<Option<Arc<str>>>, SqlError> {
+        let column = self.cast(name, &DataType::Utf8)?;
+        let texts = column.as_string_opt::<i32>().ok_or_else(|| self.wrong(name))?;
+        let (mut known, mut last) = (HashSet::<Arc<str>>::new(), None::<Arc<str>>);
+        let mut shared = |text: &str| {
+            let shared = last.take().filter(|last| **last == *text);
+            let shared = shared.or_else(|| known.get(text).cloned()).unwrap_or_else(|| {
+                let new: Arc<str> = text.into();
+                known.insert(new.clone());
+                new
+            });
+            last = Some(shared.clone());
+            shared
+        };
+        Ok(texts.iter().map(|text| text.map(&mut shared)).collect())
+    }
+
     /// A time column that is never null.
     pub(super) fn times(&self, name: &str) -> Result<Vec<Micros>, SqlError> {
         let column =
@@ -41,7 +62,12 @@ impl Columns<'_> {
 
     /// A decimal sum, in units of its last place; null is zero.
     pub(super) fn sums(&self, name: &str, scale: i8) -> Result<Vec<i128>, SqlError> {
-        let column = self.cast(name, &DataType::Decimal128(38, scale))?;
+        // However many digits it may have.
+        let digits = match self.batch.column_by_name(name).map(|column| column.data_type()) {
+            Some(DataType::Decimal128(digits, _)) => *digits,
+            _ => 38,
+        };
+        let column = self.cast(name, &DataType::Decimal128(digits, scale))?;
         let sums = column.as_primitive_opt::<Decimal128Type>().ok_or_else(|| self.wrong(name))?;
         Ok(sums.iter().map(Option::unwrap_or_default).collect())
     }

@@ -39,11 +39,11 @@ pub fn sql_version() -> Arc<str> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartialRow {
     /// As stored.
-    pub org_id: String,
+    pub org_id: Arc<str>,
     /// Lower case; `None` where unknown.
-    pub provider: Option<String>,
+    pub provider: Option<Arc<str>>,
     /// Lower case; `None` where unknown.
-    pub model: Option<String>,
+    pub model: Option<Arc<str>>,
     /// The start of the hour.
     pub hour: Micros,
     /// Events.
@@ -163,9 +163,9 @@ pub fn partial_rows(batches: &[RecordBatch]) -> Result<Vec<PartialRow>, SqlError
 
 fn rows_of(columns: &Columns<'_>) -> Result<Vec<PartialRow>, SqlError> {
     let sums = |name, scale| columns.sums(name, scale).map(Vec::into_iter);
-    let mut orgs = columns.texts("org_id")?.into_iter();
-    let mut providers = columns.texts("provider")?.into_iter();
-    let mut models = columns.texts("model")?.into_iter();
+    let mut orgs = columns.names("org_id")?.into_iter();
+    let mut providers = columns.names("provider")?.into_iter();
+    let mut models = columns.names("model")?.into_iter();
     let mut hours = columns.times("hour")?.into_iter();
     let mut requests = columns.counts("requests")?.into_iter();
     let mut input = sums("input_tokens", 0)?;

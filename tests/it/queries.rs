@@ -64,7 +64,7 @@ async fn a_partial_has_a_row_for_each_series_and_hour() {
         ((openai, gpt), 0, 3, 1, 5 * unit, 0),
     ];
     assert_eq!(shown, expected);
-    assert!(rows.iter().all(|row| row.org_id == "acme"));
+    assert!(rows.iter().all(|row| &*row.org_id == "acme"));
     let last = &rows[3];
     assert_eq!((last.input_tokens, last.output_tokens), (30, 3));
     assert_eq!((last.cached_input_tokens, last.reasoning_tokens), (0, 0));

@@ -39,14 +39,14 @@ struct SeriesSums {
 
 impl OrgSums {
     /// Adds rows of the table.
-    pub(super) fn add(&mut self, row: SeriesTotal) {
+    pub(super) fn add(&mut self, row: &SeriesTotal) {
         let tokens = row.total_tokens;
-        self.add_to(row.provider, row.model, row.requests, tokens, row.cost);
+        self.add_to(&row.provider, &row.model, row.requests, tokens, row.cost);
     }
 
     /// Adds a row of the ledger. What was of no series shows in no counter.
-    pub(super) fn add_expired(&mut self, row: PartialRow) {
-        if let Some((provider, model)) = row.provider.zip(row.model) {
+    pub(super) fn add_expired(&mut self, row: &PartialRow) {
+        if let Some((provider, model)) = row.provider.as_ref().zip(row.model.as_ref()) {
             let tokens = row.input_tokens + row.output_tokens;
             self.add_to(provider, model, row.requests, tokens, row.cost);
         }
@@ -57,9 +57,9 @@ impl OrgSums {
         self.rolling += cost;
     }
 
-    fn add_to(&mut self, provider: String, model: String, requests: u64, tokens: i128, cost: i128) {
+    fn add_to(&mut self, provider: &str, model: &str, requests: u64, tokens: i128, cost: i128) {
         // As the exposition has them: its formats end at a NUL.
-        let clean = |name: String| name.replace('\0', "\u{FFFD}");
+        let clean = |name: &str| name.replace('\0', "\u{FFFD}");
         let sums = self.series.entry((clean(provider), clean(model))).or_default();
         sums.requests += requests;
         sums.tokens += tokens;
