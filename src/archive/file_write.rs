@@ -33,6 +33,9 @@ pub struct EncodedFile {
     pub partial: Option<StoredPartial>,
 }
 
+/// Bytes of a row in a file, by and large.
+const ROW_BYTES: usize = 48;
+
 /// What is encoded of a row group, and what the log says of it.
 type EncodedGroup = (Vec<ArrowColumnChunk>, Stats);
 
@@ -166,7 +169,7 @@ impl OpenFile {
     /// Internal, if Arrow or Parquet refuse the rows.
     pub fn start(first: &RecordBatch, count: usize) -> Result<Self, ArchiveError> {
         let options = file_layout::options(first, count).map_err(|error| internal(&error))?;
-        let bytes = Vec::with_capacity(first.num_rows() * 64);
+        let bytes = Vec::with_capacity(count * ROW_BYTES);
         let writer = ArrowWriter::try_new_with_options(bytes, first.schema(), options)
             .map_err(|error| internal(&error))?;
         Ok(Self { writer, stats: Stats::default(), ids: Vec::new() })

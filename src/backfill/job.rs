@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{self, Stream, StreamExt as _};
+use futures::stream::{self, FuturesOrdered, Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -27,9 +27,11 @@ use crate::rollup::SeriesCap;
 const CHUNKS: usize = 2;
 /// The part of the memory for rows that one commit may take: its rows are there a second time,
 /// sorted, and once more as files.
-const COMMIT_SHARE: usize = 6;
+const COMMIT_SHARE: usize = 4;
 /// The part of the memory for rows from which on they are put aside.
 const SPILL_SHARE: usize = 2;
+/// The part of the memory for rows from which on commits are behind.
+const BEHIND_SHARE: usize = 4;
 /// Threads that decode.
 const DECODERS_MAX: usize = 8;
 /// Names that are claimed side by side.
@@ -193,8 +195,8 @@ impl<'a> Job<'a> {
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Outcome {
         let (mut stopped, mut error) = (false, None);
         let inputs = self.inputs.take().unwrap_or_default();
-        let decoded = self.decoded(inputs);
-        if let Err(failed) = self.work(decoded, stop, &mut stopped, &mut error).await {
+        let chunks = self.chunks(inputs);
+        if let Err(failed) = self.work(chunks, stop, &mut stopped, &mut error).await {
             error.get_or_insert(failed);
         }
         if let Err(failed) = self.rejects.finish() {
@@ -222,11 +224,8 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// The inputs as decoded chunks, in order.
-    fn decoded(
-        &self,
-        inputs: Inputs,
-    ) -> impl Stream<Item = Result<(Arc<Chunk>, Decoded), BackfillError>> + use<> {
+    /// The inputs as chunks, in order.
+    fn chunks(&self, inputs: Inputs) -> impl Stream<Item = Result<Chunk, BackfillError>> + use<> {
         let (to, mut chunks) = mpsc::channel(CHUNKS);
         let (columns, progress) = (self.decoder.shape.columns(), self.progress.clone());
         let reader = tokio::task::spawn_blocking(move || {
@@ -237,21 +236,22 @@ impl<'a> Job<'a> {
         let end = stream::once(reader).filter_map(async |read| {
             read.is_err().then_some(Err(BackfillError::Internal("reading an input")))
         });
-        let chunks = stream::poll_fn(move |context| chunks.poll_recv(context)).chain(end);
-        let decoder = self.decoder.clone();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(DECODERS_MAX);
-        chunks.map(move |chunk| decode(decoder.clone(), chunk)).buffered(threads)
+        stream::poll_fn(move |context| chunks.poll_recv(context)).chain(end)
     }
 
     async fn work(
         &mut self,
-        decoded: impl Stream<Item = Result<(Arc<Chunk>, Decoded), BackfillError>>,
+        chunks: impl Stream<Item = Result<Chunk, BackfillError>>,
         stop: impl Future<Output = ()>,
         stopped: &mut bool,
         error: &mut Option<BackfillError>,
     ) -> Result<(), BackfillError> {
-        let (mut decoded, mut stop) = (std::pin::pin!(decoded), std::pin::pin!(stop));
+        let (mut chunks, mut stop) = (std::pin::pin!(chunks), std::pin::pin!(stop));
+        let (mut decoding, mut read) = (FuturesOrdered::new(), false);
         loop {
+            if read && decoding.is_empty() && !self.ended {
+                (self.ended, self.whole) = (true, true);
+            }
             self.make_room().await?;
             self.start_commit();
             let committing = self.commit.is_some();
@@ -260,6 +260,7 @@ impl<'a> Job<'a> {
             }
             // One commit goes on while the next is gathered, as far as memory allows.
             let room = self.held.bytes() + self.committing_bytes <= self.held_bytes_max;
+            let room = !self.ended && (room || !committing);
             tokio::select! {
                 biased;
                 () = &mut stop, if !*stopped => {
@@ -267,16 +268,28 @@ impl<'a> Job<'a> {
                     self.held.clear();
                 }
                 done = next(&mut self.commit), if committing => self.committed(done?)?,
-                chunk = decoded.next(), if !self.ended && (room || !committing) => match chunk {
-                    None => (self.ended, self.whole) = (true, true),
-                    Some(Ok((chunk, decoded))) => self.take(&chunk, decoded).await?,
-                    Some(Err(failed)) => {
+                Some(decoded) = decoding.next(), if room && !decoding.is_empty() => match decoded {
+                    Ok((chunk, decoded)) => self.take(&chunk, decoded).await?,
+                    Err(failed) => {
                         *error = Some(failed);
                         self.ended = true;
                     }
                 },
+                chunk = chunks.next(), if room && !read && decoding.len() < self.decoders() => {
+                    let decode = |chunk| decoding.push_back(decode(self.decoder.clone(), chunk));
+                    read = chunk.map(decode).is_none();
+                }
             }
         }
+    }
+
+    /// How many chunks may be decoded at a time. Where rows wait in number, commits are what takes
+    /// longest: they get a core of their own, so that none idles while they do what one core does.
+    fn decoders(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(DECODERS_MAX);
+        let behind =
+            self.commit.is_some() && self.held.bytes() > self.held_bytes_max / BEHIND_SHARE;
+        if behind { (cores - 1).max(1) } else { cores }
     }
 
     /// Gathers the events of a chunk.

@@ -78,7 +78,7 @@ impl EventBatchBuilder {
     /// Takes one event whole and says true; false if it breaks a rule. [`EventBatchBuilder::push`]
     /// tells which.
     pub fn push_slots(&mut self, index: usize, slots: &Slots<'_>) -> bool {
-        let row = Row::check_named(&slots.named(), &self.org_rule, self.now);
+        let row = Row::check_values(&slots, &self.org_rule, self.now);
         row.and_then(|row| self.taken.append(index, &row)).is_ok()
     }
 

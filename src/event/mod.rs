@@ -20,6 +20,7 @@ mod schema;
 mod slots;
 mod stored;
 pub mod time;
+mod values;
 
 pub use attributes::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX};
 pub use batch::{Decoded, EventBatch, EventError, Rejection};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::attributes::Attributes;
 use super::decimal::{Decimal, Rest, plain_digits};
+use super::values::{Column, Entry, Named, Value, Values};
 use super::{FieldValue, OrgRule, money, org, time};
 use crate::clock::Micros;
 
@@ -15,8 +16,6 @@ pub const TEXT_BYTES_MAX: usize = 256;
 
 /// The most tokens of one kind that one event can report.
 pub const TOKENS_MAX: i64 = 1_000_000_000_000;
-
-type Entry<'f> = (Cow<'f, str>, FieldValue<'f>);
 
 /// One event that holds every rule, borrowed from its fields.
 #[derive(Debug)]
@@ -50,28 +49,29 @@ impl<'f> Row<'f> {
         org_rule: &'f OrgRule,
         now: Micros,
     ) -> Result<Self, String> {
-        Self::check_named(&Named::sort(fields)?, org_rule, now)
+        Self::check_values(&Named::sort(fields)?, org_rule, now)
     }
 
     /// As [`Row::check`], of values that are sorted by column already.
-    pub(super) fn check_named(
-        named: &Named<'f>,
+    pub(super) fn check_values(
+        values: &impl Values<'f>,
         org_rule: &'f OrgRule,
         now: Micros,
     ) -> Result<Self, String> {
-        let event_id = text("event_id", named.event_id)?.ok_or("event_id: missing")?;
-        let event_type = text("event_type", named.event_type)?.unwrap_or(API_CALL);
+        let event_id = text("event_id", values.of(Column::EventId))?.ok_or("event_id: missing")?;
+        let event_type = text("event_type", values.of(Column::EventType))?.unwrap_or(API_CALL);
+        let attributes = explicit(values.of(Column::Attributes))?;
         Ok(Self {
             event_id: filled("event_id", event_id)?,
-            org_id: org_id(named.org_id, org_rule)?,
+            org_id: org_id(values.of(Column::OrgId), org_rule)?,
             event_type: filled("event_type", event_type)?,
-            ts: timestamp(named.ts, now)?,
-            provider: label("provider", named.provider)?,
-            model: label("model", named.model)?,
-            tokens: Tokens::check(named)?,
-            cost_usd: cost(named.cost_usd)?,
-            source: label("source", named.source)?,
-            attributes: Attributes::collect(explicit(named.attributes)?, &named.unnamed),
+            ts: timestamp(values.of(Column::Ts), now)?,
+            provider: label("provider", values.of(Column::Provider))?,
+            model: label("model", values.of(Column::Model))?,
+            tokens: Tokens::check(values)?,
+            cost_usd: cost(values.of(Column::CostUsd))?,
+            source: label("source", values.of(Column::Source))?,
+            attributes: Attributes::collect(attributes, &values.unnamed()),
         })
     }
 
@@ -84,99 +84,17 @@ impl<'f> Row<'f> {
 }
 
 impl Tokens {
-    fn check(named: &Named<'_>) -> Result<Self, String> {
-        let input = tokens("input_tokens", named.input)?.unwrap_or(0);
-        let output = tokens("output_tokens", named.output)?.unwrap_or(0);
-        let cached_input = tokens("cached_input_tokens", named.cached_input)?;
-        let cache_write = tokens("cache_write_tokens", named.cache_write)?;
-        let reasoning = tokens("reasoning_tokens", named.reasoning)?;
+    fn check<'f>(values: &impl Values<'f>) -> Result<Self, String> {
+        let count = |name, column| tokens(name, values.of(column));
+        let input = count("input_tokens", Column::InputTokens)?.unwrap_or(0);
+        let output = count("output_tokens", Column::OutputTokens)?.unwrap_or(0);
+        let cached_input = count("cached_input_tokens", Column::CachedInputTokens)?;
+        let cache_write = count("cache_write_tokens", Column::CacheWriteTokens)?;
+        let reasoning = count("reasoning_tokens", Column::ReasoningTokens)?;
         within("cached_input_tokens", cached_input, "input_tokens", input)?;
         within("cache_write_tokens", cache_write, "input_tokens", input)?;
         within("reasoning_tokens", reasoning, "output_tokens", output)?;
         Ok(Self { input, output, cached_input, cache_write, reasoning })
-    }
-}
-
-/// The fields of one event by column; what is null is absent.
-#[derive(Default)]
-pub(super) struct Named<'f> {
-    pub(super) event_id: Option<Value<'f>>,
-    pub(super) org_id: Option<Value<'f>>,
-    pub(super) event_type: Option<Value<'f>>,
-    pub(super) ts: Option<Value<'f>>,
-    pub(super) provider: Option<Value<'f>>,
-    pub(super) model: Option<Value<'f>>,
-    pub(super) input: Option<Value<'f>>,
-    pub(super) output: Option<Value<'f>>,
-    pub(super) cached_input: Option<Value<'f>>,
-    pub(super) cache_write: Option<Value<'f>>,
-    pub(super) reasoning: Option<Value<'f>>,
-    pub(super) cost_usd: Option<Value<'f>>,
-    pub(super) source: Option<Value<'f>>,
-    pub(super) attributes: Option<Value<'f>>,
-    pub(super) unnamed: Vec<&'f Entry<'f>>,
-}
-
-impl<'f> Named<'f> {
-    fn sort(fields: &'f [Entry<'f>]) -> Result<Self, String> {
-        let mut named = Self::default();
-        for entry in fields.iter().filter(|(_, value)| !matches!(value, FieldValue::Null)) {
-            let slot = match entry.0.as_ref() {
-                "event_id" => &mut named.event_id,
-                "org_id" => &mut named.org_id,
-                "event_type" => &mut named.event_type,
-                "ts" => &mut named.ts,
-                "provider" => &mut named.provider,
-                "model" => &mut named.model,
-                "input_tokens" => &mut named.input,
-                "output_tokens" => &mut named.output,
-                "cached_input_tokens" => &mut named.cached_input,
-                "cache_write_tokens" => &mut named.cache_write,
-                "reasoning_tokens" => &mut named.reasoning,
-                "cost_usd" => &mut named.cost_usd,
-                "source" => &mut named.source,
-                "attributes" => &mut named.attributes,
-                // These two are tokenlake's own to set; an export that is sent back carries them.
-                "ingested_at" | "event_date" => continue,
-                _ => {
-                    named.unnamed.push(entry);
-                    continue;
-                }
-            };
-            if slot.replace(Value::from(&entry.1)).is_some() {
-                return Err(format!("{}: given more than once", entry.0));
-            }
-        }
-        Ok(named)
-    }
-}
-
-/// A value where a rule meets it: borrowed, so that it is handed on for nothing.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Value<'f> {
-    Text(&'f str),
-    Number(&'f str),
-    Other(&'f FieldValue<'f>),
-}
-
-impl<'f> From<&'f FieldValue<'f>> for Value<'f> {
-    fn from(value: &'f FieldValue<'f>) -> Self {
-        match value {
-            FieldValue::Text(text) => Self::Text(text),
-            FieldValue::Number(text) => Self::Number(text),
-            other => Self::Other(other),
-        }
-    }
-}
-
-impl Value<'_> {
-    /// What an error message shows of the value.
-    fn excerpt(&self) -> String {
-        match *self {
-            Self::Text(text) => FieldValue::Text(Cow::Borrowed(text)).excerpt(),
-            Self::Number(text) => FieldValue::Number(Cow::Borrowed(text)).excerpt(),
-            Self::Other(other) => other.excerpt(),
-        }
     }
 }
 

@@ -3,12 +3,7 @@
 use std::borrow::Cow;
 
 use super::FieldValue;
-use super::row::{Named, Value};
-
-type Entry<'a> = (Cow<'a, str>, FieldValue<'a>);
-
-/// Columns, and two names that are tokenlake's own to set, and passed over.
-const SLOTS: usize = 16;
+use super::values::{COLUMNS, Column, Entry, Value, Values};
 
 static TRUE: FieldValue<'static> = FieldValue::Bool(true);
 static FALSE: FieldValue<'static> = FieldValue::Bool(false);
@@ -30,13 +25,13 @@ pub enum Plain<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Name<'a> {
     text: &'a str,
-    place: Option<usize>,
+    column: Option<Column>,
 }
 
 impl<'a> Name<'a> {
     /// Looks a name up.
     pub fn of(text: &'a str) -> Self {
-        Self { text, place: place(text) }
+        Self { text, column: Column::of(text) }
     }
 
     /// The name.
@@ -55,7 +50,7 @@ enum Slot<'a> {
 /// The values of one event. It is filled again and again.
 #[derive(Debug)]
 pub struct Slots<'a> {
-    values: [Slot<'a>; SLOTS],
+    values: [Slot<'a>; COLUMNS],
     /// Which names were given, if only as null.
     given: u16,
     /// Values that do not stand in the source as they are.
@@ -65,7 +60,7 @@ pub struct Slots<'a> {
 
 impl Default for Slots<'_> {
     fn default() -> Self {
-        let values = [Slot::Plain(Plain::Null); SLOTS];
+        let values = [Slot::Plain(Plain::Null); COLUMNS];
         Self { values, given: 0, made: Vec::new(), unnamed: Vec::new() }
     }
 }
@@ -84,7 +79,7 @@ impl<'a> From<Plain<'a>> for FieldValue<'a> {
 impl<'a> Slots<'a> {
     /// An event without values.
     pub fn clear(&mut self) {
-        self.values = [Slot::Plain(Plain::Null); SLOTS];
+        self.values = [Slot::Plain(Plain::Null); COLUMNS];
         self.given = 0;
         self.made.clear();
         self.unnamed.clear();
@@ -98,24 +93,25 @@ impl<'a> Slots<'a> {
     /// As [`Slots::set`], under a name that was looked up before.
     #[inline]
     pub fn set_named(&mut self, name: Name<'a>, value: Plain<'a>) -> bool {
-        let Name { text, place: Some(at) } = name else {
+        let Name { text, column: Some(column) } = name else {
             let known = self.unnamed.iter().any(|(known, _)| known == name.text);
             self.unnamed.push((Cow::Borrowed(name.text), value.into()));
             return !known;
         };
-        debug_assert_eq!(place(text), Some(at));
-        self.put(at, Slot::Plain(value))
+        debug_assert_eq!(Column::of(text), Some(column));
+        self.put(column, Slot::Plain(value))
     }
 
     /// Gives a column another value; false if it had one before.
     pub fn set_made(&mut self, column: &str, value: FieldValue<'a>) -> bool {
-        let Some(at) = place(column) else { return false };
+        let Some(column) = Column::of(column) else { return false };
         self.made.push(value);
-        self.put(at, Slot::Made(self.made.len() - 1))
+        self.put(column, Slot::Made(self.made.len() - 1))
     }
 
     #[inline]
-    fn put(&mut self, at: usize, slot: Slot<'a>) -> bool {
+    fn put(&mut self, column: Column, slot: Slot<'a>) -> bool {
+        let at = column as usize;
         let given = self.given >> at & 1 == 1;
         self.given |= 1 << at;
         if let Some(value) = self.values.get_mut(at) {
@@ -126,7 +122,7 @@ impl<'a> Slots<'a> {
 
     /// Gives a value where there is none or null.
     pub fn set_default(&mut self, name: &'a str, text: &'a str) {
-        if place(name).is_some() {
+        if Column::of(name).is_some() {
             if self.is_null(name) {
                 self.set(name, Plain::Text(text));
             }
@@ -140,7 +136,7 @@ impl<'a> Slots<'a> {
 
     /// The text of a column, as it stands in its source.
     pub fn text(&self, column: &str) -> Option<&'a str> {
-        match self.values.get(place(column)?)? {
+        match self.values.get(Column::of(column)? as usize)? {
             Slot::Plain(Plain::Text(text)) => Some(text),
             _ => None,
         }
@@ -148,12 +144,15 @@ impl<'a> Slots<'a> {
 
     /// Whether a column has no value.
     pub fn is_null(&self, column: &str) -> bool {
-        let slot = place(column).and_then(|at| self.values.get(at));
+        let slot = Column::of(column).and_then(|column| self.values.get(column as usize));
         matches!(slot, None | Some(Slot::Plain(Plain::Null)))
     }
+}
 
-    fn value(&self, slot: Slot<'a>) -> Option<Value<'_>> {
-        match slot {
+impl<'f> Values<'f> for &'f Slots<'_> {
+    #[inline]
+    fn of(&self, column: Column) -> Option<Value<'f>> {
+        match *self.values.get(column as usize)? {
             Slot::Plain(Plain::Null) => None,
             Slot::Plain(Plain::Text(text)) => Some(Value::Text(text)),
             Slot::Plain(Plain::Number(text)) => Some(Value::Number(text)),
@@ -164,63 +163,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    pub(super) fn named(&self) -> Named<'_> {
-        let [
-            event_id,
-            org_id,
-            event_type,
-            ts,
-            provider,
-            model,
-            input,
-            output,
-            cached_input,
-            cache_write,
-            reasoning,
-            cost_usd,
-            source,
-            attributes,
-            ..,
-        ] = self.values.map(|slot| self.value(slot));
-        let unnamed = self.unnamed.iter().filter(|(_, value)| !matches!(value, FieldValue::Null));
-        Named {
-            event_id,
-            org_id,
-            event_type,
-            ts,
-            provider,
-            model,
-            input,
-            output,
-            cached_input,
-            cache_write,
-            reasoning,
-            cost_usd,
-            source,
-            attributes,
-            unnamed: unnamed.collect(),
-        }
+    fn unnamed(&self) -> Vec<&'f Entry<'f>> {
+        self.unnamed.iter().filter(|(_, value)| !matches!(value, FieldValue::Null)).collect()
     }
-}
-
-fn place(name: &str) -> Option<usize> {
-    Some(match name {
-        "event_id" => 0,
-        "org_id" => 1,
-        "event_type" => 2,
-        "ts" => 3,
-        "provider" => 4,
-        "model" => 5,
-        "input_tokens" => 6,
-        "output_tokens" => 7,
-        "cached_input_tokens" => 8,
-        "cache_write_tokens" => 9,
-        "reasoning_tokens" => 10,
-        "cost_usd" => 11,
-        "source" => 12,
-        "attributes" => 13,
-        "ingested_at" => 14,
-        "event_date" => 15,
-        _ => return None,
-    })
 }

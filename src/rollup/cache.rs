@@ -45,6 +45,7 @@ type Slot = Arc<OnceCell<Arc<Partial>>>;
 #[derive(Debug)]
 pub struct PartialCache {
     slots: Mutex<ByteLru<Arc<str>, Slot>>,
+    bytes_max: usize,
     engine: Arc<Engine>,
     telemetry: Telemetry,
 }
@@ -52,7 +53,7 @@ pub struct PartialCache {
 impl PartialCache {
     /// An empty cache that may hold `bytes_max`; with 0 it makes each partial anew.
     pub fn new(bytes_max: usize, engine: Arc<Engine>, telemetry: Telemetry) -> Self {
-        Self { slots: Mutex::new(ByteLru::new(bytes_max)), engine, telemetry }
+        Self { slots: Mutex::new(ByteLru::new(bytes_max)), bytes_max, engine, telemetry }
     }
 
     /// The cells of one organisation in a file.
@@ -175,7 +176,7 @@ impl PartialCache {
     }
 }
 
-/// The writer's partials stay in memory too: the next scrape asks for them.
+/// The writer's partials stay in memory too, where there is room: the next scrape asks for them.
 #[async_trait]
 impl PartialMaker for PartialCache {
     fn sql_version(&self) -> Arc<str> {
@@ -188,6 +189,10 @@ impl PartialMaker for PartialCache {
         rows: Vec<RecordBatch>,
     ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
         let cells = self.engine.partial_of_rows(&rows).await?;
+        let count: usize = cells.iter().map(RecordBatch::num_rows).sum();
+        if count * size_of::<PartialCell>() > self.bytes_max {
+            return Ok(cells);
+        }
         let partial = Arc::new(Partial::new(partial_rows(&cells)?));
         let path = Arc::from(path);
         let slot = self.slot(&path);

@@ -69,13 +69,14 @@ impl OrgUsage {
 
     /// Adds cells of a file.
     pub fn add(&mut self, cells: &[PartialCell]) {
-        for cell in cells {
-            if let Some(series) = &cell.series {
-                match self.series.get_mut(series) {
-                    Some(totals) => *totals += &cell.totals,
-                    None => drop(self.series.insert(series.clone(), cell.totals.clone())),
-                }
+        // Cells of one series follow each other.
+        for run in cells.chunk_by(|one, next| one.series == next.series) {
+            if let Some(series) = run.first().and_then(|cell| cell.series.as_ref()) {
+                let totals = self.series.entry(series.clone()).or_default();
+                run.iter().for_each(|cell| *totals += &cell.totals);
             }
+        }
+        for cell in cells {
             if cell.hour >= self.hours_from {
                 let cost = HourCost::of(cell);
                 self.hours.entry(cell.hour).and_modify(|hour| hour.merge(cost)).or_insert(cost);

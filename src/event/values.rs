@@ -1,0 +1,134 @@
+//! The values of one event by column, where the rules meet them.
+
+use std::borrow::Cow;
+
+use super::FieldValue;
+
+pub(super) type Entry<'f> = (Cow<'f, str>, FieldValue<'f>);
+
+/// The columns that have a name in an event. The last two are tokenlake's own to set; an export that
+/// is sent back carries them, and they are passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    EventId,
+    OrgId,
+    EventType,
+    Ts,
+    Provider,
+    Model,
+    InputTokens,
+    OutputTokens,
+    CachedInputTokens,
+    CacheWriteTokens,
+    ReasoningTokens,
+    CostUsd,
+    Source,
+    Attributes,
+    IngestedAt,
+    EventDate,
+}
+
+/// How many [`Column`]s there are.
+pub(super) const COLUMNS: usize = 16;
+
+impl Column {
+    /// The column of a name; none for the name of an attribute.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "event_id" => Self::EventId,
+            "org_id" => Self::OrgId,
+            "event_type" => Self::EventType,
+            "ts" => Self::Ts,
+            "provider" => Self::Provider,
+            "model" => Self::Model,
+            "input_tokens" => Self::InputTokens,
+            "output_tokens" => Self::OutputTokens,
+            "cached_input_tokens" => Self::CachedInputTokens,
+            "cache_write_tokens" => Self::CacheWriteTokens,
+            "reasoning_tokens" => Self::ReasoningTokens,
+            "cost_usd" => Self::CostUsd,
+            "source" => Self::Source,
+            "attributes" => Self::Attributes,
+            "ingested_at" => Self::IngestedAt,
+            "event_date" => Self::EventDate,
+            _ => return None,
+        })
+    }
+}
+
+/// A value where a rule meets it: borrowed, so that it is handed on for nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'f> {
+    Text(&'f str),
+    Number(&'f str),
+    Other(&'f FieldValue<'f>),
+}
+
+impl<'f> From<&'f FieldValue<'f>> for Value<'f> {
+    fn from(value: &'f FieldValue<'f>) -> Self {
+        match value {
+            FieldValue::Text(text) => Self::Text(text),
+            FieldValue::Number(text) => Self::Number(text),
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl Value<'_> {
+    /// What an error message shows of the value.
+    pub(super) fn excerpt(&self) -> String {
+        match *self {
+            Self::Text(text) => FieldValue::Text(Cow::Borrowed(text)).excerpt(),
+            Self::Number(text) => FieldValue::Number(Cow::Borrowed(text)).excerpt(),
+            Self::Other(other) => other.excerpt(),
+        }
+    }
+}
+
+/// The values of one event.
+pub(super) trait Values<'f> {
+    /// That of a column; what is null is absent.
+    fn of(&self, column: Column) -> Option<Value<'f>>;
+
+    /// Those that no column is named for, in the order sent.
+    fn unnamed(&self) -> Vec<&'f Entry<'f>>;
+}
+
+/// The fields of an event, sorted by column.
+#[derive(Debug, Default)]
+pub(super) struct Named<'f> {
+    values: [Option<Value<'f>>; COLUMNS],
+    unnamed: Vec<&'f Entry<'f>>,
+}
+
+impl<'f> Named<'f> {
+    /// Sorts them; says which column is given twice.
+    pub(super) fn sort(fields: &'f [Entry<'f>]) -> Result<Self, String> {
+        let mut sorted = Self::default();
+        for entry in fields.iter().filter(|(_, value)| !matches!(value, FieldValue::Null)) {
+            let column = match Column::of(&entry.0) {
+                None => {
+                    sorted.unnamed.push(entry);
+                    continue;
+                }
+                Some(Column::IngestedAt | Column::EventDate) => continue,
+                Some(column) => column,
+            };
+            let slot = sorted.values.get_mut(column as usize);
+            if slot.and_then(|slot| slot.replace(Value::from(&entry.1))).is_some() {
+                return Err(format!("{}: given more than once", entry.0));
+            }
+        }
+        Ok(sorted)
+    }
+}
+
+impl<'f> Values<'f> for Named<'f> {
+    fn of(&self, column: Column) -> Option<Value<'f>> {
+        self.values.get(column as usize).copied().flatten()
+    }
+
+    fn unnamed(&self) -> Vec<&'f Entry<'f>> {
+        self.unnamed.clone()
+    }
+}
