@@ -32,7 +32,7 @@ async fn job<'a>(
         maps: Vec::new(),
         defaults: defaults.iter().map(|pair| FieldPair::parse_default(pair).unwrap()).collect(),
         rejects: rejects.map(Path::to_owned),
-        held_bytes_max: 4 << 20,
+        held_bytes_max: 2 << 20,
         spill_folder: std::env::temp_dir(),
         series: app.app.series_cap(),
         now: NOON,
