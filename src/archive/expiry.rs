@@ -25,7 +25,7 @@ impl Archive {
         snapshot: &Snapshot,
         ledger: LedgerName,
     ) -> Result<Option<Arc<Snapshot>>, ArchiveError> {
-        let now = self.upkeep.clock.now();
+        let now = self.commits.clock.now();
         let number = ledger.number().ok_or_else(|| {
             ArchiveError::internal("expiring events", "the floor date is before 1970")
         })?;
@@ -37,8 +37,8 @@ impl Archive {
         let removes = snapshot.files_before(ledger.floor()).map(|file| remove_action(file, now));
         let entry = entry::write("DELETE", std::iter::once(pointer).chain(removes).collect(), now)?;
         let version = snapshot.version() + 1;
-        let put = self.upkeep.put(version, &entry, self.follower.followed_at()).await?;
-        Ok(put.map(|_| self.follower.current()))
+        let put = self.commits.put(version, &entry, self.commits.follower.followed_at()).await?;
+        Ok(put.map(|_| self.commits.follower.current()))
     }
 }
 

@@ -74,7 +74,11 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-async fn blocking<T: Send + 'static>(
+/// Runs work that takes processor time where it may.
+///
+/// # Errors
+/// Internal, if it panics.
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
 ) -> Result<T, ArchiveError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))?

@@ -11,6 +11,7 @@ mod checked_read;
 mod checkpoint;
 mod checksums;
 mod cloud;
+mod commits;
 mod data_file;
 mod date_rows;
 mod disk;
@@ -53,7 +54,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 pub use self::cells::{CellReader, CellWriter};
 pub use self::checked_read::{CheckedObject, CheckedReader};
@@ -79,6 +80,7 @@ pub use self::vacuum::{GRACE_MAX, GRACE_MIN, StaleFiles, UNCOMMITTED_MAX};
 pub use self::writer::{JobMark, Outcome};
 
 use self::checkpoint::Checkpoints;
+use self::commits::Commits;
 use self::follow::Follower;
 use self::log::Log;
 use self::upkeep::Upkeep;
@@ -118,8 +120,7 @@ impl Default for WriterSettings {
 #[derive(Debug)]
 pub struct Archive {
     store: Arc<dyn ObjectStore>,
-    log: Log,
-    follower: Arc<Follower>,
+    commits: Arc<Commits>,
     writer: Writer,
     upkeep: Upkeep,
     records: Records,
@@ -141,35 +142,23 @@ impl Archive {
         let log = Log::new(store.clone(), clock.clone())?;
         let follower =
             Follower::start(log.clone(), clock.clone(), telemetry.clone(), follow).await?;
-        let follower = Arc::new(follower);
         let checkpoints = Checkpoints::new(
             log.clone(),
             clock.clone(),
             telemetry.clone(),
             settings.checkpoint_every,
         );
+        let turn = Mutex::default();
+        let commits = Arc::new(Commits { log, follower, clock, telemetry, checkpoints, turn });
         let upkeep = Upkeep {
             store: store.clone(),
-            log: log.clone(),
-            follower: follower.clone(),
-            clock: clock.clone(),
-            telemetry: telemetry.clone(),
-            checkpoints: checkpoints.clone(),
-            turn: Arc::default(),
+            commits: commits.clone(),
             partials: settings.partials.clone(),
         };
-        let writer = Writer::start(Committer {
-            store: store.clone(),
-            log: log.clone(),
-            follower: follower.clone(),
-            clock,
-            telemetry,
-            checkpoints,
-            turn: upkeep.turn.clone(),
-            settings,
-        });
+        let (writes, to) = (commits.clone(), store.clone());
+        let writer = Writer::start(Committer { store: to, commits: writes, settings });
         let (records, ledgers) = (Records::new(store.clone()), Ledgers::new(store.clone()));
-        Ok(Self { store, log, follower, writer, upkeep, records, ledgers })
+        Ok(Self { store, commits, writer, upkeep, records, ledgers })
     }
 
     /// True if there is a table in the archive whose root `store` is.
@@ -185,12 +174,12 @@ impl Archive {
 
     /// The newest version that this process knows; no I/O.
     pub fn current(&self) -> Arc<Snapshot> {
-        self.follower.current()
+        self.commits.follower.current()
     }
 
     /// The versions as this process learns of them.
     pub fn versions(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.follower.versions()
+        self.commits.follower.versions()
     }
 
     /// The newest version: all that was acknowledged before this call, by any process, is in it.
@@ -198,7 +187,7 @@ impl Archive {
     /// # Errors
     /// Unavailable or Corrupt.
     pub async fn newest(&self) -> Result<Arc<Snapshot>, ArchiveError> {
-        self.follower.newest().await
+        self.commits.follower.newest().await
     }
 
     /// As [`Archive::newest`], but content with what was newest up to `staleness_max` ago.
@@ -206,7 +195,7 @@ impl Archive {
     /// # Errors
     /// Unavailable or Corrupt.
     pub async fn fresh(&self, staleness_max: Duration) -> Result<Arc<Snapshot>, ArchiveError> {
-        if !staleness_max.is_zero() && self.follower.age() <= staleness_max {
+        if !staleness_max.is_zero() && self.commits.follower.age() <= staleness_max {
             return Ok(self.current());
         }
         self.newest().await
@@ -239,8 +228,8 @@ impl Archive {
     /// # Errors
     /// Unavailable or Corrupt.
     pub async fn job_position(&self, job: &str) -> Result<Option<i64>, ArchiveError> {
-        let version = self.follower.newest().await?.version();
-        self.log.job_position(job, version).await
+        let version = self.commits.follower.newest().await?.version();
+        self.commits.log.job_position(job, version).await
     }
 
     /// Moves the events of live files of one date into one new file; no event changes. Gives the
@@ -254,7 +243,7 @@ impl Archive {
 
     /// Time by the clock that counts sleep.
     pub fn elapsed(&self) -> Duration {
-        self.upkeep.clock.elapsed()
+        self.commits.clock.elapsed()
     }
 
     /// Finds the data files and ledgers that no version has named for longer than `grace`.
@@ -311,7 +300,7 @@ impl Archive {
     pub async fn ended(&self) {
         tokio::select! {
             () = self.writer.ended() => {}
-            () = self.follower.ended() => {}
+            () = self.commits.follower.ended() => {}
         }
     }
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::data_file::add_action;
 use super::entry;
-use super::file_write::{OpenFile, text};
+use super::file_write::{OpenFile, blocking, text};
 use super::ids::{EventHash, IDS_MAX, IdHasher};
 use super::partial::NewPartial;
 use super::row_merge::RowMerge;
@@ -40,14 +40,14 @@ impl Upkeep {
     /// Corrupt, naming the file, if an input is damaged, or its rows are not as many as the log
     /// says. Unavailable, also with the commit in doubt.
     pub async fn rewrite(&self, inputs: &[Arc<DataFile>]) -> Result<Option<u64>, ArchiveError> {
-        let begun_at = self.clock.elapsed();
-        if !are_live(inputs, &self.follower.current()) {
+        let begun_at = self.commits.clock.elapsed();
+        if !are_live(inputs, &self.commits.follower.current()) {
             return Ok(None);
         }
         let add = match self.write(inputs).await {
             // Another may have rewritten and removed it.
             Err(error) if error.kind() == Kind::Corrupt => {
-                let live = are_live(inputs, &*self.follower.newest().await?);
+                let live = are_live(inputs, &*self.commits.follower.newest().await?);
                 return if live { Err(error) } else { Ok(None) };
             }
             add => add?,
@@ -64,11 +64,11 @@ impl Upkeep {
         add: &Add,
         begun_at: Duration,
     ) -> Result<Option<entry::NewEntry>, ArchiveError> {
-        let is_old = self.clock.elapsed().saturating_sub(begun_at) >= UNCOMMITTED_MAX;
+        let is_old = self.commits.clock.elapsed().saturating_sub(begun_at) >= UNCOMMITTED_MAX;
         if is_old || !are_live(inputs, snapshot) {
             return Ok(None);
         }
-        let now = self.clock.now();
+        let now = self.commits.clock.now();
         let removes = inputs.iter().map(|file| {
             Action::Remove(Remove {
                 path: file.path.to_string(),
@@ -90,7 +90,7 @@ impl Upkeep {
         }
         let path = paths::data_file(date, Uuid::new_v4());
         let mut rows = RowMerge::open(&self.store, inputs).await?;
-        let mut file = NewRows::new(inputs, self.follower.current().table().hasher)?;
+        let mut file = NewRows::new(inputs, self.commits.follower.current().table().hasher)?;
         while let Some(more) = rows.next().await? {
             file = blocking(move || file.add(&more)).await?;
         }
@@ -105,7 +105,7 @@ impl Upkeep {
             Some(maker) => NewPartial::make(maker.clone(), &path, summed).await,
             None => None,
         };
-        let now = self.clock.now();
+        let now = self.commits.clock.now();
         let place = Path::from(paths::in_archive(&path));
         let (add, bytes) = blocking(move || {
             let encoded = open.finish(partial)?;
@@ -193,14 +193,6 @@ fn without_unsummed(
     let columns = columns.collect();
     RecordBatch::try_new(schema.clone(), columns)
         .map_err(|error| ArchiveError::internal("rewriting files", error))
-}
-
-/// Runs work that takes processor time where it may.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
-) -> Result<T, ArchiveError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| ArchiveError::internal("rewriting files", error))?
 }
 
 async fn put(store: &dyn ObjectStore, place: &Path, bytes: Bytes) -> Result<(), ArchiveError> {

@@ -69,10 +69,10 @@ impl Upkeep {
     /// Unavailable or Corrupt.
     pub async fn stale_files(&self, grace: Duration) -> Result<StaleFiles, ArchiveError> {
         // Listed first: what is put and committed after it must not look like left over.
-        let now = self.clock.now();
+        let now = self.commits.clock.now();
         let mut files = self.old_files(now, grace).await?;
         let ledgers = self.ledger_objects().await?;
-        let snapshot = self.follower.newest().await?;
+        let snapshot = self.commits.follower.newest().await?;
         retain_unnamed(&mut files, &snapshot);
         if !files.is_empty() {
             let lately = self.removed_lately(&snapshot, now, grace).await?;
@@ -94,7 +94,7 @@ impl Upkeep {
         if files.is_empty() {
             return Ok(0);
         }
-        let now = self.clock.now();
+        let now = self.commits.clock.now();
         let fence =
             self.commit(|_| entry::write("VACUUM START", Vec::new(), now).map(Some)).await?;
         let fence = fence.ok_or_else(|| ArchiveError::internal("vacuuming", "no fence"))?;
@@ -152,7 +152,7 @@ impl Upkeep {
     ) -> Result<HashSet<Path>, ArchiveError> {
         let failed =
             |error: DeltaTableError| ArchiveError::unavailable("reading removed files", error);
-        let log = self.log.delta();
+        let log = self.commits.log.delta();
         let mut table = DeltaTable::new(log.clone());
         table.load_version(snapshot.version()).await.map_err(failed)?;
         let mut removed = table.snapshot().map_err(failed)?.all_tombstones(log.as_ref());

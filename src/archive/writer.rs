@@ -2,25 +2,21 @@
 //! next. Whoever submitted is answered after the log entry stands, never before.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::NaiveDate;
 use deltalake_core::kernel::{Action, Transaction};
 use object_store::ObjectStore;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::checkpoint::Checkpoints;
+use super::commits::{Commits, FOLLOW_BEFORE_PUT};
 use super::entry;
 use super::file_read::IdReader;
-use super::follow::Follower;
 use super::group::{FileSettings, Group};
 use super::known_ids::KnownIds;
-use super::log::{Log, Put};
 use super::snapshot::Snapshot;
 use super::{ArchiveError, WriterSettings, refuse_before_floor};
-use crate::clock::Clock;
 use crate::event::{EventBatch, Rejection};
 use crate::telemetry::Telemetry;
 
@@ -100,13 +96,7 @@ pub struct Writer {
 /// What a commit needs.
 pub(super) struct Committer {
     pub store: Arc<dyn ObjectStore>,
-    pub log: Log,
-    pub follower: Arc<Follower>,
-    pub clock: Arc<dyn Clock>,
-    pub telemetry: Telemetry,
-    pub checkpoints: Checkpoints,
-    /// Held by whoever of this process commits, so that they do not race each other.
-    pub turn: Arc<Mutex<()>>,
+    pub commits: Arc<Commits>,
     pub settings: WriterSettings,
 }
 
@@ -116,7 +106,7 @@ impl Writer {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let bytes_max = committer.settings.queue_bytes_max.min(Semaphore::MAX_PERMITS);
         let bytes = Arc::new(Semaphore::new(bytes_max));
-        let telemetry = committer.telemetry.clone();
+        let telemetry = committer.commits.telemetry.clone();
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let guard = ended.clone().drop_guard();
         let work = committer.run(waiting, stop.clone());
@@ -178,10 +168,10 @@ impl Writer {
 
 impl Committer {
     async fn run(self, mut waiting: mpsc::Receiver<Submission>, stop: CancellationToken) {
-        let hasher = self.follower.current().table().hasher;
+        let hasher = self.commits.follower.current().table().hasher;
         let reader = IdReader::new(self.store.clone(), hasher);
         let budget = self.settings.dedupe_bytes_max;
-        let mut known = KnownIds::new(budget, reader, self.telemetry.clone());
+        let mut known = KnownIds::new(budget, reader, self.commits.telemetry.clone());
         let mut last: Option<Instant> = None;
         loop {
             let first = tokio::select! {
@@ -221,9 +211,9 @@ impl Committer {
             let (accepted, duplicates) =
                 theirs.fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
             batch += waiting.batches;
-            self.telemetry.ingest.accepted.add(accepted);
-            self.telemetry.ingest.duplicates.add(duplicates);
-            self.telemetry.ingest.rejected.add(rejected.len());
+            self.commits.telemetry.ingest.accepted.add(accepted);
+            self.commits.telemetry.ingest.duplicates.add(duplicates);
+            self.commits.telemetry.ingest.rejected.add(rejected.len());
             drop(waiting.reply.send(Ok(Outcome { accepted, duplicates, rejected })));
         }
     }
@@ -232,12 +222,12 @@ impl Committer {
     /// against what came.
     async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<Admitted, ArchiveError> {
         let began = std::time::Instant::now();
-        let _turn = self.turn.lock().await;
-        let mut followed_at = self.follower.followed_at();
-        let mut snapshot = self.follower.current();
-        if self.follower.age() > FOLLOW_BEFORE_PUT {
-            snapshot = self.follower.newest().await?;
-            followed_at = self.follower.followed_at();
+        let _turn = self.commits.turn.lock().await;
+        let mut followed_at = self.commits.follower.followed_at();
+        let mut snapshot = self.commits.follower.current();
+        if self.commits.follower.age() > FOLLOW_BEFORE_PUT {
+            snapshot = self.commits.follower.newest().await?;
+            followed_at = self.commits.follower.followed_at();
         }
         let Work { batches, marks } = work;
         let only_marks = batches.is_empty();
@@ -253,37 +243,35 @@ impl Committer {
                 looked_at = None;
                 continue;
             }
-            group.forget_old_files(self.clock.elapsed());
+            group.forget_old_files(self.commits.clock.elapsed());
             group.write_files(&self.file_settings()).await?;
             if group.files().is_empty() && !only_marks {
                 return Ok(admitted);
             }
             let entry = self.entry(group, &marks)?;
             let version = snapshot.version() + 1;
-            match self.log.put(version, &entry, followed_at).await? {
-                Put::Committed => {
-                    self.committed(version, &entry, group, known)?;
-                    self.telemetry.archive.commits.inc();
-                    self.telemetry.archive.commit_durations.observe(began.elapsed());
-                    return Ok(admitted);
-                }
-                Put::Lost(other) => {
-                    self.telemetry.archive.commit_conflicts.inc();
-                    self.follower.advance(version, &other)?;
-                    snapshot = self.follower.newest().await?;
-                    followed_at = self.follower.followed_at();
-                }
+            if self.commits.put(version, &entry, followed_at).await?.is_some() {
+                remember(group, known, version);
+                self.commits.telemetry.archive.commit_durations.observe(began.elapsed());
+                return Ok(admitted);
             }
+            snapshot = self.commits.follower.newest().await?;
+            followed_at = self.commits.follower.followed_at();
         }
     }
 
     fn file_settings(&self) -> FileSettings {
         let (store, partials) = (self.store.clone(), self.settings.partials.clone());
-        FileSettings { store, partials, now: self.clock.now(), elapsed: self.clock.elapsed() }
+        FileSettings {
+            store,
+            partials,
+            now: self.commits.clock.now(),
+            elapsed: self.commits.clock.elapsed(),
+        }
     }
 
     fn entry(&self, group: &Group, marks: &[JobMark]) -> Result<entry::NewEntry, ArchiveError> {
-        let now = self.clock.now();
+        let now = self.commits.clock.now();
         let adds = group.files().values().map(|file| Action::Add(file.add.clone()));
         let marks = marks.iter().map(|mark| {
             Action::Txn(Transaction {
@@ -311,7 +299,7 @@ impl Committer {
         }
         while let Err(error) = group.mark_known(known, &snapshot).await {
             // A file that was rewritten since may be gone; its ids live on in another.
-            let newest = self.follower.newest().await?;
+            let newest = self.commits.follower.newest().await?;
             if newest.version() == snapshot.version() {
                 return Err(error);
             }
@@ -319,28 +307,16 @@ impl Committer {
         }
         Ok(snapshot)
     }
-
-    fn committed(
-        &self,
-        version: u64,
-        entry: &entry::NewEntry,
-        group: &mut Group,
-        known: &mut KnownIds,
-    ) -> Result<(), ArchiveError> {
-        self.follower.advance(version, &entry::read(version, &entry.bytes)?)?;
-        let files = group.files().iter().map(|(date, file)| (*date, file.add.path.as_str().into()));
-        for (date, path) in files.collect::<Vec<_>>() {
-            known.insert(version, date, path, group.take_ids(date));
-        }
-        known.inserted(version);
-        self.checkpoints.committed(version);
-        Ok(())
-    }
 }
 
-/// A writer that has not followed for this long looks before it puts: its version may lie where
-/// the log was cleaned.
-pub(super) const FOLLOW_BEFORE_PUT: Duration = Duration::from_secs(60);
+/// Keeps in mind what a commit brought in.
+fn remember(group: &mut Group, known: &mut KnownIds, version: u64) {
+    let files = group.files().iter().map(|(date, file)| (*date, file.add.path.as_str().into()));
+    for (date, path) in files.collect::<Vec<_>>() {
+        known.insert(version, date, path, group.take_ids(date));
+    }
+    known.inserted(version);
+}
 
 /// Gathers the events that the floor of `snapshot` lets in.
 async fn admit(

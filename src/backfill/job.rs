@@ -370,7 +370,7 @@ impl<'a> Job<'a> {
         };
         if let Some(load) = self.held.take(need) {
             self.committing_bytes = load.bytes;
-            let to = Commits {
+            let to = LoadCommit {
                 archive,
                 spill: self.spill.clone(),
                 series: self.series.clone(),
@@ -425,15 +425,15 @@ async fn decode(
 }
 
 /// What a commit needs.
-struct Commits<'a> {
+struct LoadCommit<'a> {
     archive: &'a Archive,
     spill: Arc<Spill>,
     series: Option<Arc<SeriesCap>>,
     now: Micros,
 }
 
-impl Commits<'_> {
-    /// Commits a load. While storage is away it is tried again: what stands already is not added
+impl LoadCommit<'_> {
+    /// LoadCommit a load. While storage is away it is tried again: what stands already is not added
     /// twice.
     async fn commit(self, load: Load, mark: Option<JobMark>) -> Result<Done, BackfillError> {
         let Load { batches, extents, bytes, .. } = load;
