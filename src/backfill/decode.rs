@@ -22,7 +22,7 @@ use super::time::is_number;
 use crate::archive::{Snapshot, refuse_before_floor};
 use crate::clock::Micros;
 use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Rejection, Slots};
-use crate::ingest;
+use crate::ingest::{self, NotUtf8};
 
 /// Bytes of a usual line, rather fewer than more.
 const LINE_BYTES: usize = 192;
@@ -69,7 +69,8 @@ impl Reject {
 /// One row of any format.
 #[derive(Clone, Copy)]
 enum Row<'a> {
-    Json(&'a [u8]),
+    Json(&'a str),
+    NotUtf8(NotUtf8<'a>),
     Cells(&'a Header, &'a ByteRecord),
 }
 
@@ -93,7 +94,11 @@ impl Decoder {
             }
             Rows::Values(values) => (chunk.first..)
                 .zip(values)
-                .map(|(index, (line, value))| Placed { index, line: *line, row: Row::Json(value) })
+                .map(|(index, (line, value))| Placed {
+                    index,
+                    line: *line,
+                    row: NotUtf8::check(value).into(),
+                })
                 .collect(),
             Rows::Records(header, records) => records_of(header, records, chunk.first),
         };
@@ -152,7 +157,7 @@ impl Decoder {
         slots.clear();
         refused.is_empty()
             && ingest::fill_plain(json, names, slots)
-            && self.shape.complete(slots, origin, json)
+            && self.shape.complete(slots, origin, json.as_bytes())
     }
 }
 
@@ -170,14 +175,17 @@ fn allowed<'r>(
     Ok(fields)
 }
 
+impl<'a> From<Result<&'a str, NotUtf8<'a>>> for Row<'a> {
+    fn from(row: Result<&'a str, NotUtf8<'a>>) -> Self {
+        row.map_or_else(Self::NotUtf8, Self::Json)
+    }
+}
+
 impl<'a> Row<'a> {
     fn fields(self, shape: &'a Shape, origin: Origin<'_>) -> Result<Fields<'a>, String> {
         match self {
-            Self::Json(json) => {
-                let text = std::str::from_utf8(json)
-                    .map_err(|error| format!("the row is not UTF-8: {error}"))?;
-                shape.fields(ingest::fields(text)?, origin, &[json])
-            }
+            Self::Json(json) => shape.fields(ingest::fields(json)?, origin, &[json.as_bytes()]),
+            Self::NotUtf8(NotUtf8 { error, .. }) => Err(format!("the row is not UTF-8: {error}")),
             Self::Cells(header, record) => {
                 let (cells, columns) = (record.len(), header.0.len());
                 if cells != columns {
@@ -203,7 +211,8 @@ impl<'a> Row<'a> {
 
     fn text(self) -> String {
         match self {
-            Self::Json(json) => String::from_utf8_lossy(json).into_owned(),
+            Self::Json(json) => json.to_owned(),
+            Self::NotUtf8(NotUtf8 { bytes, .. }) => String::from_utf8_lossy(bytes).into_owned(),
             Self::Cells(_, record) => {
                 let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
                 let written = writer.write_byte_record(record).ok();
@@ -227,9 +236,8 @@ fn cells_as_text(mut fields: Fields<'_>) -> Fields<'_> {
 }
 
 fn lines_of(text: &[u8], first: u64) -> Vec<Placed<'_>> {
-    let lines = ingest::lines(text).map(<[u8]>::trim_ascii);
-    let lines = (first..).zip(lines).filter(|(_, line)| !line.is_empty());
-    let lines = lines.map(|(index, line)| Placed { index, line: index + 1, row: Row::Json(line) });
+    let lines = (first..).zip(ingest::lines(text)).filter(|(_, line)| *line != Ok(""));
+    let lines = lines.map(|(index, line)| Placed { index, line: index + 1, row: line.into() });
     let mut rows = Vec::with_capacity(text.len() / LINE_BYTES);
     rows.extend(lines);
     rows

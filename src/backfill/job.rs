@@ -4,23 +4,22 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::stream::{self, FuturesOrdered, Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::commit::{Committer, Done};
 use super::decode::{Decoded, Decoder, Reject};
-use super::held::{Held, Load, Need};
+use super::held::{Held, Need};
 use super::read::{Chunk, read_all};
 use super::rejects::Rejects;
 use super::shape::Shape;
 use super::spill::Spill;
 use super::{BackfillError, FieldPair, Inputs, Progress, identity};
-use crate::archive::{Archive, ArchiveError, JobMark, Outcome as Committed};
+use crate::archive::{Archive, ArchiveError, JobMark};
 use crate::clock::Micros;
-use crate::error::Kind;
-use crate::event::{EventBatch, OrgId, OrgRule, Rejection};
+use crate::event::{OrgId, OrgRule};
 use crate::rollup::SeriesCap;
 
 /// Chunks that wait to be decoded.
@@ -36,14 +35,6 @@ const BEHIND_SHARE: usize = 4;
 const DECODERS_MAX: usize = 8;
 /// Names that are claimed side by side.
 const CLAIMS: usize = 16;
-/// Pauses between tries of a commit while storage is away.
-const PAUSES: [Duration; 4] = [
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-];
-
 /// What a job is to do.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -92,15 +83,6 @@ pub struct Outcome {
 }
 
 type Commit<'a> = Pin<Box<dyn Future<Output = Result<Done, BackfillError>> + Send + 'a>>;
-
-/// What one commit did.
-struct Done {
-    accepted: usize,
-    duplicates: usize,
-    rejected: Vec<Rejection>,
-    bytes: usize,
-    mark: Option<JobMark>,
-}
 
 /// How far the job is by what is committed.
 #[derive(Debug, Default)]
@@ -370,13 +352,13 @@ impl<'a> Job<'a> {
         };
         if let Some(load) = self.held.take(need) {
             self.committing_bytes = load.bytes;
-            let to = LoadCommit {
+            let committer = Committer {
                 archive,
                 spill: self.spill.clone(),
                 series: self.series.clone(),
                 now: self.decoder.now,
             };
-            self.commit = Some(Box::pin(to.commit(load, self.mark())));
+            self.commit = Some(Box::pin(committer.commit(load, self.mark())));
         }
     }
 
@@ -422,54 +404,4 @@ async fn decode(
         decoder.decode(&chunk).map(|decoded| (chunk, decoded))
     });
     work.await.map_err(|_| BackfillError::Internal("decoding rows"))?
-}
-
-/// What a commit needs.
-struct LoadCommit<'a> {
-    archive: &'a Archive,
-    spill: Arc<Spill>,
-    series: Option<Arc<SeriesCap>>,
-    now: Micros,
-}
-
-impl LoadCommit<'_> {
-    /// LoadCommit a load. While storage is away it is tried again: what stands already is not added
-    /// twice.
-    async fn commit(self, load: Load, mark: Option<JobMark>) -> Result<Done, BackfillError> {
-        let Load { batches, extents, bytes, .. } = load;
-        let spill = self.spill.clone();
-        let restored = tokio::task::spawn_blocking(move || {
-            let restored = extents.iter().map(|extent| spill.get(extent));
-            restored.collect::<Result<Vec<_>, _>>()
-        });
-        let restored =
-            restored.await.map_err(|_| BackfillError::Internal("gathering events"))??;
-        // Of one date, those that were put aside came first.
-        let batches: Vec<_> = restored.into_iter().flatten().chain(batches).collect();
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            let error = match self.submit(batches.clone(), mark.clone()).await {
-                Ok(done) => {
-                    let Committed { accepted, duplicates, rejected } = done;
-                    return Ok(Done { accepted, duplicates, rejected, bytes, mark });
-                }
-                Err(error) => error,
-            };
-            match pauses.next().filter(|_| error.kind() == Kind::Unavailable) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(error),
-            }
-        }
-    }
-
-    async fn submit(
-        &self,
-        batches: Vec<EventBatch>,
-        mark: Option<JobMark>,
-    ) -> Result<Committed, BackfillError> {
-        Ok(match &self.series {
-            None => self.archive.submit_part(batches, mark).await?,
-            Some(series) => series.submit(self.archive, batches, mark, self.now).await?,
-        })
-    }
 }

@@ -17,6 +17,7 @@
 //! an id get one that depends on their input's name below what was given, their place in it and
 //! their bytes.
 
+mod commit;
 mod decode;
 mod error;
 mod format;

@@ -20,6 +20,7 @@ pub use cloudevents::BinaryCloudEvent;
 pub use content::ContentKind;
 pub use error::IngestError;
 pub use json_plain::Names;
+pub use ndjson::NotUtf8;
 
 use std::borrow::Cow;
 
@@ -68,12 +69,13 @@ pub fn fields(event: &str) -> Result<Vec<(Cow<'_, str>, FieldValue<'_>)>, String
 
 /// Fills `slots` with the values of the event in the JSON text `event`, as [`fields`] finds them, if
 /// it is of the plain form that most have; false for all else, which may be good or bad.
-pub fn fill_plain<'a>(event: &'a [u8], names: &mut Names<'a>, slots: &mut Slots<'a>) -> bool {
+pub fn fill_plain<'a>(event: &'a str, names: &mut Names<'a>, slots: &mut Slots<'a>) -> bool {
     json_plain::fill(event, names, slots)
 }
 
-/// The lines of a text; what comes after the last end of a line is one too, if only an empty one.
-pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The lines of a text, without white space around them; what comes after the last end of a line is
+/// one too, if only an empty one.
+pub fn lines(text: &[u8]) -> impl Iterator<Item = Result<&str, NotUtf8<'_>>> {
     ndjson::lines(text)
 }
 

@@ -1,34 +1,64 @@
 //! Events as NDJSON: one JSON object a line, each line on its own.
 
+use std::str::Utf8Error;
+
 use super::{EVENTS_MAX, IngestError, json, json_plain};
 use crate::event::{EventBatchBuilder, Slots};
 
+/// A line that is no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotUtf8<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// What is wrong with them.
+    pub error: Utf8Error,
+}
+
+impl<'a> NotUtf8<'a> {
+    /// The text that bytes are, if they are.
+    ///
+    /// # Errors
+    /// The bytes, and why not.
+    pub fn check(bytes: &'a [u8]) -> Result<&'a str, Self> {
+        std::str::from_utf8(bytes).map_err(|error| Self { bytes, error })
+    }
+}
+
 /// Reads a whole body. Lines end with `\n` or `\r\n`; blank ones are skipped and not counted.
 pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(), IngestError> {
-    let lines = lines(body).map(<[u8]>::trim_ascii);
     let (mut names, mut slots) = (json_plain::Names::default(), Slots::default());
-    for (index, line) in lines.filter(|line| !line.is_empty()).enumerate() {
+    for (index, line) in lines(body).filter(|line| *line != Ok("")).enumerate() {
         if index == EVENTS_MAX {
             return Err(IngestError::TooManyEvents);
         }
+        let event = match line {
+            Ok(event) => event,
+            Err(NotUtf8 { error, .. }) => {
+                builder.reject(index, None, format!("the line is not UTF-8: {error}"));
+                continue;
+            }
+        };
         slots.clear();
-        if json_plain::fill(line, &mut names, &mut slots) && builder.push_slots(index, &slots) {
-            continue;
-        }
-        match std::str::from_utf8(line) {
-            Ok(event) => json::push(builder, index, event),
-            Err(error) => builder.reject(index, None, format!("the line is not UTF-8: {error}")),
+        let plain = json_plain::fill(event, &mut names, &mut slots);
+        if !(plain && builder.push_slots(index, &slots)) {
+            json::push(builder, index, event);
         }
     }
     Ok(())
 }
 
-/// The lines of a text; what comes after the last end of a line is one too, if only an empty one.
-pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The lines of a text, without white space around them; what comes after the last end of a line is
+/// one too, if only an empty one.
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = Result<&str, NotUtf8<'_>>> {
+    // All at once, as it mostly is: to check many short texts takes longer.
+    let whole = std::str::from_utf8(text).ok();
     let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
-    ends.scan(0, |start, end| {
-        let line = text.get(*start..end);
+    ends.scan(0, move |start, end| {
+        let line = *start..end;
         *start = end + 1;
-        line
+        Some(match whole.and_then(|whole| whole.get(line.clone())) {
+            Some(line) => Ok(line.trim_ascii()),
+            None => NotUtf8::check(text.get(line)?.trim_ascii()),
+        })
     })
 }

@@ -313,19 +313,30 @@ impl<'a> Names<'a> {
 
 /// The series that rows are of and that count, by organisation, in the order of the rows.
 fn by_org<'a>(batches: &[Names<'a>]) -> BTreeMap<&'a str, Vec<(Row<'a>, SeriesName)>> {
-    let (mut seen, mut last) = (HashSet::new(), None);
-    let mut by_org = BTreeMap::<_, Vec<_>>::new();
+    let (mut orgs, mut numbers) = (Vec::<(&str, HashSet<_>, Vec<_>)>::new(), HashMap::new());
+    let (mut number, mut last) = (0, None);
     for row in batches.iter().flat_map(Names::rows).flatten() {
-        if last.replace(row) == Some(row) || !seen.insert(row) {
+        if last.replace(row) == Some(row) {
             continue;
         }
-        if let (Some(provider), Some(model)) = (label(row.1), label(row.2))
+        let (org_id, provider, model) = row;
+        // Most stand beside others of theirs.
+        if orgs.get(number).is_none_or(|(last, ..)| *last != org_id) {
+            number = *numbers.entry(org_id).or_insert(orgs.len());
+            if number == orgs.len() {
+                orgs.push((org_id, HashSet::new(), Vec::new()));
+            }
+        }
+        let Some((_, seen, asked)) = orgs.get_mut(number) else { continue };
+        if seen.insert((provider, model))
+            && let (Some(provider), Some(model)) = (label(provider), label(model))
             && model != OTHER
         {
-            by_org.entry(row.0).or_default().push((row, series_name(&provider, &model)));
+            asked.push((row, series_name(&provider, &model)));
         }
     }
-    by_org
+    let asked = orgs.into_iter().filter(|(.., asked)| !asked.is_empty());
+    asked.map(|(org_id, _, asked)| (org_id, asked)).collect()
 }
 
 /// A provider or model in the spelling of the counters (`queries/partial.sql`, `partial.rs`); none

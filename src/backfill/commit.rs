@@ -1,0 +1,85 @@
+//! The commit of a load: rows that were put aside come back, and while storage is away it is tried
+//! again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::BackfillError;
+use super::held::Load;
+use super::spill::Spill;
+use crate::archive::{Archive, JobMark, Outcome};
+use crate::clock::Micros;
+use crate::error::Kind;
+use crate::event::{EventBatch, Rejection};
+use crate::rollup::SeriesCap;
+
+/// Pauses between tries while storage is away.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+/// What one commit did.
+pub(super) struct Done {
+    pub(super) accepted: usize,
+    pub(super) duplicates: usize,
+    pub(super) rejected: Vec<Rejection>,
+    pub(super) bytes: usize,
+    pub(super) mark: Option<JobMark>,
+}
+
+/// What a commit needs.
+pub(super) struct Committer<'a> {
+    pub(super) archive: &'a Archive,
+    pub(super) spill: Arc<Spill>,
+    pub(super) series: Option<Arc<SeriesCap>>,
+    pub(super) now: Micros,
+}
+
+impl Committer<'_> {
+    /// Commits a load. While storage is away it is tried again: what stands already is not added
+    /// twice.
+    pub(super) async fn commit(
+        self,
+        load: Load,
+        mark: Option<JobMark>,
+    ) -> Result<Done, BackfillError> {
+        let Load { batches, extents, bytes, .. } = load;
+        let spill = self.spill.clone();
+        let restored = tokio::task::spawn_blocking(move || {
+            let restored = extents.iter().map(|extent| spill.get(extent));
+            restored.collect::<Result<Vec<_>, _>>()
+        });
+        let restored =
+            restored.await.map_err(|_| BackfillError::Internal("gathering events"))??;
+        // Of one date, those that were put aside came first.
+        let batches: Vec<_> = restored.into_iter().flatten().chain(batches).collect();
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let error = match self.submit(batches.clone(), mark.clone()).await {
+                Ok(done) => {
+                    let Outcome { accepted, duplicates, rejected } = done;
+                    return Ok(Done { accepted, duplicates, rejected, bytes, mark });
+                }
+                Err(error) => error,
+            };
+            match pauses.next().filter(|_| error.kind() == Kind::Unavailable) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    async fn submit(
+        &self,
+        batches: Vec<EventBatch>,
+        mark: Option<JobMark>,
+    ) -> Result<Outcome, BackfillError> {
+        Ok(match &self.series {
+            None => self.archive.submit_part(batches, mark).await?,
+            Some(series) => series.submit(self.archive, batches, mark, self.now).await?,
+        })
+    }
+}
