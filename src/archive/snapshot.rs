@@ -193,13 +193,17 @@ impl Snapshot {
         self.files.remove(&key)
     }
 
+    /// One by one: to split the map would take time in proportion to all that stays.
     fn forget_old_arrivals(&mut self) {
         while self.arrivals.len() > ARRIVALS_MAX {
-            let Some((oldest, _)) = self.arrivals.get_min().map(|(key, _)| key.clone()) else {
-                return;
-            };
-            let kept = self.arrivals.split(&(oldest + 1, Arc::from(""))).1;
-            self.arrivals = kept;
+            let Some(((oldest, _), _)) = self.arrivals.get_min() else { return };
+            let oldest = *oldest;
+            while let Some((key, _)) = self.arrivals.get_min()
+                && key.0 == oldest
+            {
+                let key = key.clone();
+                self.arrivals.remove(&key);
+            }
             self.arrivals_after = oldest;
         }
     }
