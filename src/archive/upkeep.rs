@@ -22,7 +22,7 @@ impl Upkeep {
     /// version after that. Gives the version that the commit made, or `None` if `plan` gives up.
     ///
     /// # Errors
-    /// As [`Log::put`]: the put may be in doubt.
+    /// As [`Commits::put`]: the put may be in doubt.
     pub async fn commit(
         &self,
         mut plan: impl FnMut(&Snapshot) -> Result<Option<NewEntry>, ArchiveError>,
