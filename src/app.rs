@@ -259,16 +259,30 @@ impl App {
     /// Unavailable or Corrupt: never a smaller number.
     pub async fn scrape(&self, org_id: &OrgId, form: Form, now: Micros) -> Result<Bytes, AppError> {
         let failed = |error: std::io::Error| AppError::Internal(error.to_string());
-        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
-        let render = |view: &UsageView<'_>| self.bodies.body(org_id, view, form);
-        let known = self.rollup.show_known(org_id.as_str(), &snapshot, now, render);
-        if let Some(body) = known {
-            return body.map_err(failed);
+        let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        loop {
+            let render = |view: &UsageView<'_>| self.bodies.body(org_id, view, form);
+            let known = self.rollup.show_known(org_id.as_str(), &snapshot, now, render);
+            if let Some(body) = known {
+                return body.map_err(failed);
+            }
+            let turn = self.rollup.turn(org_id.as_str()).await;
+            let work = self.add_up(turn, org_id.clone(), form, snapshot.clone(), now);
+            match work.await.map_err(|error| AppError::Internal(error.to_string()))? {
+                Ok(body) => return body.map_err(failed),
+                Err(error) => snapshot = Box::pin(self.newer(&snapshot, error)).await?,
+            }
         }
-        let turn = self.rollup.turn(org_id.as_str()).await;
-        let work = self.add_up(turn, org_id.clone(), form, snapshot, now);
-        let body = work.await.map_err(|error| AppError::Internal(error.to_string()))?;
-        body?.map_err(failed)
+    }
+
+    /// The version to try again with what failed at `snapshot`: whoever stood still for the grace of
+    /// a vacuum may miss files that others have rewritten and deleted.
+    async fn newer(&self, snapshot: &Snapshot, error: SqlError) -> Result<Arc<Snapshot>, AppError> {
+        if error.kind() != Kind::Corrupt {
+            return Err(error.into());
+        }
+        let newest = self.archive.newest().await?;
+        if newest.version() > snapshot.version() { Ok(newest) } else { Err(error.into()) }
     }
 
     /// Adds up what came, in a task: it may outlast a scrape's deadline, and those after it are to
@@ -379,8 +393,10 @@ impl App {
     /// # Errors
     /// Unavailable or Corrupt.
     pub async fn checkpoint(&self) -> Result<(), AppError> {
-        let snapshot = self.archive.newest().await?;
-        self.rollup.checkpoint(&snapshot, self.clock.now()).await?;
+        let mut snapshot = self.archive.newest().await?;
+        while let Err(error) = self.rollup.checkpoint(&snapshot, self.clock.now()).await {
+            snapshot = self.newer(&snapshot, error).await?;
+        }
         Ok(())
     }
 

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use object_store::ObjectStore;
+use futures::TryStreamExt as _;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use tokenlake::app::Settings;
 use tokenlake::clock::{HOUR, SECOND};
 
 use super::{compact, compactor, live_files, slow_once, until, vacuum};
-use crate::support::app::{ACME, NOON, TestApp, data_files, events, memory, requests, verified};
+use crate::support::app::{
+    ACME, NOON, TestApp, data_files, events, memory, requests, settings, verified,
+};
 use crate::support::foreign;
 
 async fn files(count: u64) -> Arc<dyn ObjectStore> {
@@ -177,4 +181,22 @@ async fn a_server_compacts_by_itself_and_stops_when_told() {
     }
     tokio::time::sleep(Duration::from_millis(60)).await;
     assert_eq!(live_files(&store).await, 21, "it went on after its end");
+}
+
+/// The files of its version are gone: it looks for a newer one before it says that they are missing.
+#[tokio::test]
+async fn a_reader_that_stood_still_across_a_vacuum_goes_on_at_the_newest_version() {
+    let store = files(8).await;
+    let app = TestApp::open(&store).await;
+    let settings = Settings { staleness_max: Duration::from_secs(3_600), ..settings() };
+    let still = TestApp::try_open(&store, settings).await.unwrap();
+    assert!(compact(&app).await > 0);
+    assert!(vacuum(&app).await >= 8);
+    // It is to read files, and not what a vacuum added up before it deleted them.
+    let checkpoints: Vec<_> = store.list(Some(&"checkpoints".into())).try_collect().await.unwrap();
+    assert!(!checkpoints.is_empty());
+    for object in checkpoints {
+        store.delete(&object.location).await.unwrap();
+    }
+    assert_eq!(still.requests().await, 8);
 }
