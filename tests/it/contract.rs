@@ -63,8 +63,13 @@ fn answers(place: &Place, key: &str) {
     assert_eq!((answer.status, answer.json()["accepted"].as_u64()), (200, Some(1)));
     let rejected = &answer.json()["rejected"][0];
     assert_eq!((&rejected["index"], &rejected["event_id"]), (&json!(1), &json!("bad")));
-    // Again, in one request and through the other server.
-    let again = json!([event("a", 3_600, "7"), event("b", 30 * 3_600, "0.02"), event("b", 5, "9")]);
+    // Again, in one request and through the other server. At any time of day the two are of one
+    // date or of neighbours.
+    let again = json!([
+        event("a", 3_600, "7"),
+        event("b", 30 * 3_600, "0.02"),
+        event("b", 10 * 3_600, "9")
+    ]);
     let answer = post(place, 1, key, &again);
     assert_eq!(answer.json(), json!({ "accepted": 1, "duplicates": 2, "rejected": [] }));
     for (body, status) in [

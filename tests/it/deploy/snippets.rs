@@ -36,7 +36,7 @@ enum Need {
 }
 
 /// Blocks by a piece of their text. One that is not named here is run, and must succeed.
-const HOW: [(&str, How); 16] = [
+const HOW: [(&str, How); 17] = [
     ("cargo run --release -- demo", How::NotRun("a build takes long; cli::demo tries the demo")),
     ("bash tests/run", How::NotRun("these are the tests")),
     ("tokenlake serve --admin-listen 127.0.0.1:9798", How::Serves("http://127.0.0.1:9797/healthz")),
@@ -54,6 +54,10 @@ const HOW: [(&str, How); 16] = [
     (
         "tokenlake serve --archive s3://my-bucket",
         How::NotRun("there is no bucket; s3 tries a server"),
+    ),
+    (
+        "tokenlake serve --archive az://my-container",
+        How::NotRun("there is no such cloud; archive::cloud tests the settings"),
     ),
     ("export AWS_ENDPOINT_URL=", How::NotRun("there is no MinIO; s3 tries a server")),
     ("docker compose", How::NotRun("there is no engine; files validates compose.yaml")),
