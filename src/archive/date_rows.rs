@@ -1,16 +1,16 @@
 //! The rows of one date in a commit: where they stand, which of them are new, and in which order a
 //! file has them.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray, TimestampMicrosecondArray};
 
 use super::ArchiveError;
+use super::by_org::ByOrg;
 use super::file_write::{text, times};
 use super::gather_rows::{Place, gather_rows};
-use super::ids::{EventHash, IdSet, QuickHash};
+use super::ids::{EventHash, IdSet};
 use crate::clock::Micros;
 
 /// The rows of one date, in the order in which they came.
@@ -97,25 +97,14 @@ impl DateRows {
     pub fn order(&self, batches: Arc<Vec<RecordBatch>>) -> Result<Order, ArchiveError> {
         let columns = batches.iter().map(|batch| Ok((text(batch, "org_id")?, times(batch)?)));
         let columns = columns.collect::<Result<Vec<_>, ArchiveError>>()?;
-        let mut orgs: Vec<(&str, Vec<SortRow>)> = Vec::new();
-        let (mut numbers, mut number) = (HashMap::<&str, usize, QuickHash>::default(), 0);
+        let mut orgs = ByOrg::<Vec<SortRow>>::default();
         for (place, hash) in self.new_rows() {
             let (org, ts) = value(&columns, place).ok_or_else(defect)?;
-            // Most stand beside others of theirs.
-            if orgs.get(number).is_none_or(|(last, _)| *last != org) {
-                number = *numbers.entry(org).or_insert(orgs.len());
-                if number == orgs.len() {
-                    orgs.push((org, Vec::new()));
-                }
-            }
-            if let Some((_, rows)) = orgs.get_mut(number) {
-                rows.push((ts, place, hash));
-            }
+            orgs.of(org).push((ts, place, hash));
         }
-        orgs.sort_unstable_by_key(|(org, _)| *org);
         let mut places = Vec::with_capacity(self.places.len());
         let mut ids = Vec::with_capacity(self.places.len());
-        for (_, mut rows) in orgs {
+        for (_, mut rows) in orgs.into_sorted() {
             rows.sort_by_key(|(ts, ..)| *ts);
             places.extend(rows.iter().map(|(_, place, _)| *place));
             ids.extend(rows.iter().map(|(.., hash)| *hash));

@@ -6,6 +6,7 @@
 //! - a look that starts after an acknowledgement sees the event (`follow`);
 //! - what it cannot count whole is an error that names the object, never a smaller number.
 
+mod by_org;
 mod cells;
 mod checked_read;
 mod checkpoint;
@@ -56,6 +57,7 @@ use std::time::Duration;
 use object_store::ObjectStore;
 use tokio::sync::{Mutex, watch};
 
+pub use self::by_org::ByOrg;
 pub use self::cells::{CellReader, CellWriter};
 pub use self::checked_read::{CheckedObject, CheckedReader};
 pub use self::cloud::Cloud;
@@ -64,7 +66,7 @@ pub use self::error::ArchiveError;
 pub use self::expiry::refuse_before_floor;
 pub use self::file_read::IdReader;
 pub use self::follow::FollowSettings;
-pub use self::ids::{EventHash, QuickHash};
+pub use self::ids::EventHash;
 pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
 pub use self::location::{ArchiveLocation, LocationError};
 pub use self::objects::{FoundObject, Objects};

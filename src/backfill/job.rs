@@ -35,6 +35,7 @@ const BEHIND_SHARE: usize = 4;
 const DECODERS_MAX: usize = 8;
 /// Names that are claimed side by side.
 const CLAIMS: usize = 16;
+
 /// What a job is to do.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -1,14 +1,14 @@
 //! The events of a chunk by date, and in each by organisation, as files have them: what stands
 //! together is sorted and copied together later on.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{AsArray as _, UInt32Array};
 use arrow::datatypes::TimestampMicrosecondType;
 use chrono::NaiveDate;
 
 use super::BackfillError;
-use crate::archive::{QuickHash, date_of};
+use crate::archive::{ByOrg, date_of};
 use crate::clock::{DAY, Micros};
 use crate::event::EventBatch;
 
@@ -21,32 +21,6 @@ pub(super) struct Split {
     pub(super) orgs: BTreeSet<String>,
 }
 
-/// The rows of one date by organisation.
-struct Date<'a> {
-    ts: Micros,
-    orgs: Vec<(&'a str, Vec<u32>)>,
-    numbers: HashMap<&'a str, usize, QuickHash>,
-}
-
-impl<'a> Date<'a> {
-    fn at(ts: Micros) -> Self {
-        Self { ts, orgs: Vec::new(), numbers: HashMap::default() }
-    }
-
-    fn push(&mut self, org_id: &'a str, row: u32) {
-        let number = *self.numbers.entry(org_id).or_insert(self.orgs.len());
-        match self.orgs.get_mut(number) {
-            Some((_, rows)) => rows.push(row),
-            None => self.orgs.push((org_id, vec![row])),
-        }
-    }
-
-    fn rows(&mut self) -> Vec<u32> {
-        self.orgs.sort_unstable_by_key(|(org_id, _)| *org_id);
-        self.orgs.iter().flat_map(|(_, rows)| rows).copied().collect()
-    }
-}
-
 /// Splits the events of a chunk.
 pub(super) fn split(batch: &EventBatch) -> Result<Split, BackfillError> {
     let defect = || BackfillError::Internal("telling the dates of events");
@@ -55,16 +29,16 @@ pub(super) fn split(batch: &EventBatch) -> Result<Split, BackfillError> {
     let times = rows.column_by_name("ts");
     let times = times.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
     let (orgs, times) = orgs.zip(times).ok_or_else(defect)?;
-    let mut dates: BTreeMap<i64, Date<'_>> = BTreeMap::new();
+    let mut dates: BTreeMap<i64, (Micros, ByOrg<'_, Vec<u32>>)> = BTreeMap::new();
     for ((row, ts), org_id) in (0..).zip(times.values()).zip(orgs) {
-        let date = dates.entry(ts.div_euclid(DAY)).or_insert_with(|| Date::at(*ts));
-        date.push(org_id.ok_or_else(defect)?, row);
+        let date = dates.entry(ts.div_euclid(DAY)).or_insert_with(|| (*ts, ByOrg::default()));
+        date.1.of(org_id.ok_or_else(defect)?).push(row);
     }
     let mut split = Split::default();
-    for mut date in dates.into_values() {
-        let day = date_of(date.ts).ok_or_else(defect)?;
-        let sorted = date.rows();
-        split.orgs.extend(date.orgs.iter().map(|(org_id, _)| (*org_id).to_owned()));
+    for (ts, orgs) in dates.into_values() {
+        let (day, orgs) = (date_of(ts).ok_or_else(defect)?, orgs.into_sorted());
+        split.orgs.extend(orgs.iter().map(|(org_id, _)| (*org_id).to_owned()));
+        let sorted: Vec<u32> = orgs.into_iter().flat_map(|(_, rows)| rows).collect();
         let as_it_is = sorted.len() == batch.len() && sorted.is_sorted();
         let part = if as_it_is { batch.clone() } else { batch.take(&UInt32Array::from(sorted))? };
         split.dates.push((day, part));

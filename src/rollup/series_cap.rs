@@ -6,7 +6,7 @@
 //! knows. What several processes take in at the same time they do not know of each other, nor does
 //! one that was not asked for long: this guards against a blow-up, and is no quota.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use super::partial::printable;
 use super::{Rollup, SeriesMap};
-use crate::archive::{Archive, ArchiveError, JobMark, Outcome, Snapshot};
+use crate::archive::{Archive, ArchiveError, ByOrg, JobMark, Outcome, Snapshot};
 use crate::byte_lru::ByteLru;
 use crate::clock::Micros;
 use crate::error::Kind;
@@ -312,22 +312,14 @@ impl<'a> Names<'a> {
 }
 
 /// The series that rows are of and that count, by organisation, in the order of the rows.
-fn by_org<'a>(batches: &[Names<'a>]) -> BTreeMap<&'a str, Vec<(Row<'a>, SeriesName)>> {
-    let (mut orgs, mut numbers) = (Vec::<(&str, HashSet<_>, Vec<_>)>::new(), HashMap::new());
-    let (mut number, mut last) = (0, None);
+fn by_org<'a>(batches: &[Names<'a>]) -> Vec<(&'a str, Vec<(Row<'a>, SeriesName)>)> {
+    let (mut orgs, mut last) = (ByOrg::<(HashSet<_>, Vec<_>)>::default(), None);
     for row in batches.iter().flat_map(Names::rows).flatten() {
         if last.replace(row) == Some(row) {
             continue;
         }
         let (org_id, provider, model) = row;
-        // Most stand beside others of theirs.
-        if orgs.get(number).is_none_or(|(last, ..)| *last != org_id) {
-            number = *numbers.entry(org_id).or_insert(orgs.len());
-            if number == orgs.len() {
-                orgs.push((org_id, HashSet::new(), Vec::new()));
-            }
-        }
-        let Some((_, seen, asked)) = orgs.get_mut(number) else { continue };
+        let (seen, asked) = orgs.of(org_id);
         if seen.insert((provider, model))
             && let (Some(provider), Some(model)) = (label(provider), label(model))
             && model != OTHER
@@ -335,8 +327,8 @@ fn by_org<'a>(batches: &[Names<'a>]) -> BTreeMap<&'a str, Vec<(Row<'a>, SeriesNa
             asked.push((row, series_name(&provider, &model)));
         }
     }
-    let asked = orgs.into_iter().filter(|(.., asked)| !asked.is_empty());
-    asked.map(|(org_id, _, asked)| (org_id, asked)).collect()
+    let orgs = orgs.into_sorted().into_iter().map(|(org_id, (_, asked))| (org_id, asked));
+    orgs.filter(|(_, asked)| !asked.is_empty()).collect()
 }
 
 /// A provider or model in the spelling of the counters (`queries/partial.sql`, `partial.rs`); none
