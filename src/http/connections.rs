@@ -92,7 +92,11 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     while let Some(stream) = connections.accept(&tcp).await {
         match connections.place().await {
-            Some(place) => drop(tasks.spawn(connections.clone().run(stream, place))),
+            Some(place) => {
+                // It waits from here on, not when its task begins: the next may need its place.
+                let pulse = Pulse::new(connections.waiting.clone());
+                drop(tasks.spawn(connections.clone().run(stream, place, pulse)));
+            }
             None => connections.refuse(stream),
         }
     }
@@ -173,9 +177,13 @@ impl Connections {
     }
 
     /// Answers the requests of one connection, to its end.
-    async fn run(self: Arc<Self>, stream: TcpStream, place: OwnedSemaphorePermit) {
+    async fn run(
+        self: Arc<Self>,
+        stream: TcpStream,
+        place: OwnedSemaphorePermit,
+        pulse: Arc<Pulse>,
+    ) {
         self.telemetry.connections.open.add(1);
-        let pulse = Pulse::new(self.waiting.clone());
         match &self.tls {
             None => self.http1(stream, &pulse).await,
             Some(tls) => match self.shake_hands(tls, stream, &pulse).await {
