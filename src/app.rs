@@ -425,7 +425,7 @@ impl App {
     }
 
     /// The archive, for commands.
-    pub fn archive(&self) -> &Archive {
+    pub fn archive(&self) -> &Arc<Archive> {
         &self.archive
     }
 

@@ -31,14 +31,14 @@ pub(super) struct Done {
 }
 
 /// What a commit needs.
-pub(super) struct Committer<'a> {
-    pub(super) archive: &'a Archive,
+pub(super) struct Committer {
+    pub(super) archive: Arc<Archive>,
     pub(super) spill: Arc<Spill>,
     pub(super) series: Option<Arc<SeriesCap>>,
     pub(super) now: Micros,
 }
 
-impl Committer<'_> {
+impl Committer {
     /// Commits a load. While storage is away it is tried again: what stands already is not added
     /// twice.
     pub(super) async fn commit(
@@ -79,7 +79,7 @@ impl Committer<'_> {
     ) -> Result<Outcome, BackfillError> {
         Ok(match &self.series {
             None => self.archive.submit_part(batches, mark).await?,
-            Some(series) => series.submit(self.archive, batches, mark, self.now).await?,
+            Some(series) => series.submit(&self.archive, batches, mark, self.now).await?,
         })
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::stream::{self, FuturesOrdered, Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::commit::{Committer, Done};
 use super::decode::{Decoded, Decoder, Reject};
@@ -83,7 +83,7 @@ pub struct Outcome {
     pub error: Option<BackfillError>,
 }
 
-type Commit<'a> = Pin<Box<dyn Future<Output = Result<Done, BackfillError>> + Send + 'a>>;
+type Commit = AbortOnDropHandle<Result<Done, BackfillError>>;
 
 /// How far the job is by what is committed.
 #[derive(Debug, Default)]
@@ -97,15 +97,15 @@ struct Position {
 }
 
 /// Rows on their way from inputs into an archive.
-pub struct Job<'a> {
+pub struct Job {
     /// None for a dry run.
-    archive: Option<&'a Archive>,
+    archive: Option<Arc<Archive>>,
     decoder: Arc<Decoder>,
     progress: Arc<Progress>,
     held: Held,
     held_bytes_max: usize,
     spill: Arc<Spill>,
-    commit: Option<Commit<'a>>,
+    commit: Option<Commit>,
     committing_bytes: usize,
     position: Position,
     inputs: Option<Inputs>,
@@ -119,14 +119,14 @@ pub struct Job<'a> {
     whole: bool,
 }
 
-impl<'a> Job<'a> {
+impl Job {
     /// A job that has not begun. Without an archive it reads and checks only.
     ///
     /// # Errors
     /// The file for rejected rows cannot be made, the organisation's name clashes, or the archive
     /// cannot be read.
     pub async fn new(
-        archive: Option<&'a Archive>,
+        archive: Option<Arc<Archive>>,
         inputs: Inputs,
         settings: Settings,
         progress: Arc<Progress>,
@@ -134,7 +134,7 @@ impl<'a> Job<'a> {
         let Settings { org_rule, maps, defaults, held_bytes_max, now, .. } = settings;
         let shape = Shape { maps, defaults, org_rule };
         let mut position = Position::default();
-        if let Some(archive) = archive {
+        if let Some(archive) = &archive {
             if let OrgRule::Only(org) = &shape.org_rule {
                 archive.records().claim_org(org).await?;
             }
@@ -144,13 +144,13 @@ impl<'a> Job<'a> {
             position.job = Some(job);
         }
         Ok(Self {
-            archive,
             decoder: Arc::new(Decoder {
                 shape,
                 now,
-                versions: archive.map(Archive::versions),
+                versions: archive.as_deref().map(Archive::versions),
                 refused: Default::default(),
             }),
+            archive,
             progress,
             held: Held::new(held_bytes_max / COMMIT_SHARE),
             held_bytes_max,
@@ -198,7 +198,7 @@ impl<'a> Job<'a> {
     /// Says in the table that the job is done, where it says that it is not: a run after this one
     /// looks for all events again.
     async fn finished(&mut self) -> Result<(), BackfillError> {
-        let (Some(archive), Some(job)) = (self.archive, self.position.job.take()) else {
+        let (Some(archive), Some(job)) = (&self.archive, self.position.job.take()) else {
             return Ok(());
         };
         if self.position.marked != 0 {
@@ -292,7 +292,7 @@ impl<'a> Job<'a> {
         self.held.next_chunk();
         let skipped = self.summary.read <= self.position.skipped;
         for (date, batch) in decoded.split.dates {
-            match self.archive {
+            match &self.archive {
                 None => self.summary.accepted += batch.len() as u64,
                 Some(_) if skipped => self.summary.duplicates += batch.len() as u64,
                 Some(_) => self.held.add(date, batch, first),
@@ -320,7 +320,7 @@ impl<'a> Job<'a> {
 
     /// Claims the names of organisations that are new here; true if one clashes with another.
     async fn claim(&mut self, orgs: &BTreeSet<String>) -> Result<bool, BackfillError> {
-        let Some(archive) = self.archive else { return Ok(false) };
+        let Some(archive) = &self.archive else { return Ok(false) };
         let new = orgs.iter().filter(|org| !self.claimed.contains(*org));
         let new = new.filter_map(|org| OrgId::parse(org).ok()).collect::<Vec<_>>();
         let claim = async |org: OrgId| (archive.records().claim_org(&org).await, org);
@@ -345,7 +345,7 @@ impl<'a> Job<'a> {
     }
 
     fn start_commit(&mut self) {
-        let Some(archive) = self.archive.filter(|_| self.commit.is_none()) else { return };
+        let Some(archive) = self.archive.clone().filter(|_| self.commit.is_none()) else { return };
         let need = match (self.ended, self.is_short()) {
             (true, _) => Need::All,
             (false, true) => Need::Room,
@@ -359,7 +359,9 @@ impl<'a> Job<'a> {
                 series: self.series.clone(),
                 now: self.decoder.now,
             };
-            self.commit = Some(Box::pin(committer.commit(load, self.mark())));
+            // In a task, so that decoding goes on while a commit has something to work out.
+            let commit = tokio::spawn(committer.commit(load, self.mark()));
+            self.commit = Some(AbortOnDropHandle::new(commit));
         }
     }
 
@@ -388,9 +390,9 @@ impl<'a> Job<'a> {
     }
 }
 
-async fn next(commit: &mut Option<Commit<'_>>) -> Result<Done, BackfillError> {
+async fn next(commit: &mut Option<Commit>) -> Result<Done, BackfillError> {
     match commit {
-        Some(commit) => commit.await,
+        Some(commit) => commit.await.map_err(|_| BackfillError::Internal("committing events"))?,
         None => std::future::pending().await,
     }
 }

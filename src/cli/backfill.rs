@@ -61,7 +61,7 @@ pub(super) async fn run(
         now: open::clock().now(),
     };
     let shown = show(progress.clone(), inputs.bytes());
-    let job = Job::new(app.as_ref().map(App::archive), inputs, settings, progress).await?;
+    let job = Job::new(app.as_ref().map(App::archive).cloned(), inputs, settings, progress).await?;
     if job.done_before() > 0 {
         let rows = job.done_before();
         print_note(&format!(
@@ -101,7 +101,8 @@ fn finish(outcome: Outcome) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Files carry their partials, as a server's do; one checkpoint of totals at the end serves.
+/// Files carry their partials, as a server's do, and checkpoints of totals are made as they come, so
+/// that little is left to add up at the end.
 async fn app(location: &ArchiveLocation, memory: usize, series_max: usize) -> anyhow::Result<App> {
     let writer = WriterSettings {
         // A fifth is for rows; the rest is for what is read, decoded, sorted and encoded.
@@ -111,7 +112,11 @@ async fn app(location: &ArchiveLocation, memory: usize, series_max: usize) -> an
         ..WriterSettings::default()
     };
     let settings = AppSettings::of_command(writer, CACHE_BYTES_MAX);
-    let settings = AppSettings { series_max: Some(series_max), ..settings };
+    let settings = AppSettings {
+        series_max: Some(series_max),
+        checkpoint_work_max: Some(open::CHECKPOINT_WORK_MAX),
+        ..settings
+    };
     Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)
 }
 

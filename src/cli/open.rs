@@ -20,7 +20,7 @@ use crate::worker::WorkerSettings;
 /// How often the log is followed in the background.
 pub(super) const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// So many files are added up in some tens of milliseconds.
-const CHECKPOINT_WORK_MAX: u64 = 128;
+pub(super) const CHECKPOINT_WORK_MAX: u64 = 128;
 /// The defaults of `tokenlake compact`.
 const TARGET_BYTES: u64 = 128 << 20;
 const GRACE: Duration = Duration::from_secs(24 * 3_600);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::cache::PartialCache;
 use super::merge::{Inputs, merge};
@@ -28,6 +28,8 @@ pub struct Sources {
     pub bases: Option<Bases>,
     /// Taken by whoever adds up all live files.
     pub full_sums: Semaphore,
+    /// Held by whoever makes a checkpoint: the next goes on from there.
+    checkpoint: Mutex<()>,
     telemetry: Telemetry,
 }
 
@@ -45,6 +47,7 @@ impl Sources {
             engine,
             bases: totals.map(Bases::new),
             full_sums: Semaphore::new(FULL_SUMS_MAX),
+            checkpoint: Mutex::new(()),
             telemetry,
         }
     }
@@ -61,6 +64,7 @@ impl Sources {
         work_max: u64,
     ) -> Result<bool, SqlError> {
         let Some(bases) = &self.bases else { return Ok(false) };
+        let _turn = self.checkpoint.lock().await;
         let serves = |base: &Arc<Base>| base.serves(now);
         let known = bases.get(snapshot).await.filter(serves);
         if !is_due(known.as_ref(), snapshot, work_max) {

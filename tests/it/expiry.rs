@@ -221,7 +221,7 @@ async fn a_backfill_that_loses_to_an_expiry_refuses_what_has_gone_and_takes_the_
         series: None,
         now: NOON,
     };
-    let archive = Some(writer.app.archive());
+    let archive = Some(writer.app.archive().clone());
     let job = Job::new(archive, inputs, settings, Arc::default()).await.unwrap();
     let (outcome, expiry) = tokio::join!(job.run(std::future::pending()), async {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -21,12 +21,7 @@ struct Ran {
     done_before: u64,
 }
 
-async fn job<'a>(
-    app: &'a TestApp,
-    input: &str,
-    defaults: &[&str],
-    rejects: Option<&Path>,
-) -> Job<'a> {
+async fn job(app: &TestApp, input: &str, defaults: &[&str], rejects: Option<&Path>) -> Job {
     let settings = Settings {
         org_rule: OrgRule::Only(OrgId::parse(ACME).unwrap()),
         maps: Vec::new(),
@@ -38,7 +33,7 @@ async fn job<'a>(
         now: NOON,
     };
     let inputs = Inputs::find(&[input.to_owned()], None).await.unwrap();
-    Job::new(Some(app.app.archive()), inputs, settings, Arc::new(Progress::default()))
+    Job::new(Some(app.app.archive().clone()), inputs, settings, Arc::new(Progress::default()))
         .await
         .unwrap()
 }

@@ -149,7 +149,7 @@ async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Result
         series: process.app.series_cap(),
     };
     let inputs = inputs.map_err(|error| unusable(&error))?;
-    let archive = Some(process.app.archive());
+    let archive = Some(process.app.archive().clone());
     let job = Job::new(archive, inputs, settings, Arc::new(Progress::default())).await;
     let job = match job {
         Ok(job) => job,
