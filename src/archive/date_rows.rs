@@ -10,7 +10,7 @@ use super::ArchiveError;
 use super::by_org::ByOrg;
 use super::file_write::{text, times};
 use super::gather_rows::{Place, gather_rows};
-use super::ids::{EventHash, IdSet};
+use super::ids::{EventHash, IdSet, QuickHash};
 use crate::clock::Micros;
 
 /// The rows of one date, in the order in which they came.
@@ -35,6 +35,17 @@ pub struct Order {
 }
 
 impl DateRows {
+    /// None, with room for so many.
+    pub fn with_capacity(rows: usize) -> Self {
+        Self {
+            places: Vec::with_capacity(rows),
+            hashes: Vec::with_capacity(rows),
+            duplicate: Vec::with_capacity(rows),
+            new: IdSet::with_capacity_and_hasher(rows, QuickHash::default()),
+            marked: false,
+        }
+    }
+
     /// Adds a row; one whose event is here already is a duplicate, and so is one that `elsewhere`
     /// is true for.
     pub fn push(&mut self, place: Place, hash: EventHash, elsewhere: bool) {
@@ -51,7 +62,11 @@ impl DateRows {
     /// The fingerprints of the rows of [`DateRows::order`], where they stand in a set. Takes them
     /// out.
     pub fn take_new(&mut self) -> Option<IdSet> {
-        (!self.marked).then(|| std::mem::take(&mut self.new))
+        (!self.marked).then(|| {
+            // There was room for repeats too.
+            self.new.shrink_to_fit();
+            std::mem::take(&mut self.new)
+        })
     }
 
     /// Rows, new ones and duplicates.

@@ -17,7 +17,7 @@ use super::date_rows::DateRows;
 use super::file_write::{EncodedFile, text, times};
 use super::gather_rows::Place;
 use super::ids::{IdHasher, IdSet};
-use super::known_ids::{Asked, KnownIds, Wanted};
+use super::known_ids::{Asked, KnownIds};
 use super::partial::PartialMaker;
 use super::snapshot::Snapshot;
 use super::vacuum::UNCOMMITTED_MAX;
@@ -55,7 +55,7 @@ impl Group {
     /// # Errors
     /// Internal, if a batch does not have the schema of events.
     pub fn gather(batches: &[EventBatch], hasher: IdHasher) -> Result<Self, ArchiveError> {
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered { rows: rows_by_day(batches)?, ..Gathered::default() };
         for (number, batch) in (0..).zip(batches) {
             gathered.add(number, batch.record_batch(), hasher)?;
         }
@@ -75,18 +75,9 @@ impl Group {
     ) -> Result<(), ArchiveError> {
         let ids = self.batches.iter().map(|batch| text(batch, "event_id"));
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
-        let asked: Vec<_> = self
-            .dates
-            .iter()
-            .map(|(date, rows)| {
-                let wanted = rows.new_rows().map(|(place, hash)| {
-                    let event_id = ids.get(place.batch as usize);
-                    let event_id = event_id.map_or("", |ids| ids.value(place.row as usize));
-                    Wanted { hash, event_id }
-                });
-                Asked { date: *date, events: wanted.collect() }
-            })
-            .collect();
+        let dates = self.dates.iter();
+        let asked = dates.map(|(date, rows)| Asked { date: *date, rows, ids: &ids });
+        let asked: Vec<_> = asked.collect();
         let found = known.find(snapshot, &asked).await?;
         for (date, found) in found {
             self.mark(date, &found);
@@ -179,9 +170,24 @@ impl Group {
     }
 }
 
+/// How many rows there are of each day since 1970.
+fn rows_by_day(batches: &[EventBatch]) -> Result<HashMap<i64, usize>, ArchiveError> {
+    let mut days = HashMap::new();
+    for batch in batches {
+        let times = times(batch.record_batch())?.values();
+        for run in times.chunk_by(|a, b| a.div_euclid(DAY) == b.div_euclid(DAY)) {
+            let day = run.first().map_or(0, |ts| ts.div_euclid(DAY));
+            *days.entry(day).or_default() += run.len();
+        }
+    }
+    Ok(days)
+}
+
 /// Rows by date in the making.
 #[derive(Default)]
 struct Gathered {
+    /// How many there will be.
+    rows: HashMap<i64, usize>,
     dates: Vec<GatheredDate>,
     places: HashMap<i64, usize>,
 }
@@ -230,7 +236,8 @@ impl Gathered {
 
     fn place(&mut self, day: i64, date: NaiveDate) -> usize {
         *self.places.entry(day).or_insert_with(|| {
-            self.dates.push(GatheredDate { date, rows: DateRows::default() });
+            let rows = self.rows.get(&day).copied().unwrap_or_default();
+            self.dates.push(GatheredDate { date, rows: DateRows::with_capacity(rows) });
             self.dates.len() - 1
         })
     }

@@ -7,10 +7,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use arrow::array::StringArray;
 use chrono::{Days, NaiveDate};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::data_file::DataFile;
+use super::date_rows::DateRows;
 use super::file_read::IdReader;
 use super::ids::IdSet;
 use super::snapshot::{Arrival, Snapshot};
@@ -25,22 +27,38 @@ const READS: usize = 16;
 /// looked for: after a lost race, the winner's file seldom needs a look.
 const UNREAD_MAX: usize = 64;
 
-/// Events of one date to look for.
+/// Events of one date to look for: the new ones among its rows.
 #[derive(Debug)]
 pub struct Asked<'a> {
     /// Their UTC date.
     pub date: NaiveDate,
-    /// Each of them.
-    pub events: Vec<Wanted<'a>>,
+    /// Where they stand.
+    pub rows: &'a DateRows,
+    /// The ids in each of the batches that they stand in.
+    pub ids: &'a [&'a StringArray],
+}
+
+impl<'a> Asked<'a> {
+    fn events(&self) -> impl Iterator<Item = Wanted<'a>> {
+        let ids = self.ids;
+        self.rows.new_rows().map(move |(place, hash)| {
+            let ids = ids.get(place.batch as usize);
+            let event_id = ids.map_or("", |ids| ids.value(place.row as usize));
+            Wanted { hash, event_id }
+        })
+    }
+
+    fn hashes(&self) -> impl Iterator<Item = EventHash> {
+        self.rows.new_rows().map(|(_, hash)| hash)
+    }
 }
 
 /// An event to look for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// Its fingerprint.
-    pub hash: EventHash,
-    /// Its id, for the files' Bloom filters.
-    pub event_id: &'a str,
+struct Wanted<'a> {
+    hash: EventHash,
+    /// For the files' Bloom filters.
+    event_id: &'a str,
 }
 
 /// The ids of one date.
@@ -101,8 +119,7 @@ impl KnownIds {
                 continue;
             }
             for asked in asked {
-                let events = asked.events.iter().map(|event| event.hash);
-                let events = events.filter(|hash| hashes.contains(hash));
+                let events = asked.hashes().filter(|hash| hashes.contains(hash));
                 found.entry(asked.date).or_default().extend(events);
             }
         }
@@ -186,10 +203,10 @@ impl KnownIds {
         snapshot: &Snapshot,
         asked: &[&Asked<'_>],
     ) -> Result<IdSet, ArchiveError> {
-        let events = || asked.iter().flat_map(|asked| &asked.events);
+        let hashes = || asked.iter().flat_map(|asked| asked.hashes());
         let known = self.dates.entry(date).or_default();
         known.catch_up(date, snapshot);
-        let suspected = |file: &Arc<DataFile>| file.may_hold_any(events().map(|e| e.hash));
+        let suspected = |file: &Arc<DataFile>| file.may_hold_any(hashes());
         let unread = known.unread.len();
         known.kept |= unread == 0;
         if unread > UNREAD_MAX || unread > 0 && !known.kept || known.unread.iter().any(suspected) {
@@ -198,18 +215,21 @@ impl KnownIds {
         let Some(known) = self.dates.get(&date) else { return Ok(IdSet::default()) };
         let mut found = IdSet::default();
         if !known.ids.is_empty() {
-            found.extend(events().map(|e| e.hash).filter(|hash| known.ids.contains(hash)));
+            found.extend(hashes().filter(|hash| known.ids.contains(hash)));
         }
-        let wanted = || events().filter(|event| !found.contains(&event.hash));
-        let suspected = |file: &&Arc<DataFile>| file.may_hold_any(wanted().map(|e| e.hash));
+        let wanted = || hashes().filter(|hash| !found.contains(hash));
+        let suspected = |file: &&Arc<DataFile>| file.may_hold_any(wanted());
         let suspects: Vec<_> = known.unread.iter().filter(suspected).cloned().collect();
         if suspects.is_empty() {
             return Ok(found);
         }
         self.telemetry.ingest.dedupe_file_reads.add(suspects.len());
         // Copies of the ids take as long as the rest of a look, and files are seldom asked.
-        let wanted: HashMap<EventHash, String> =
-            wanted().map(|event| (event.hash, event.event_id.to_owned())).collect();
+        let wanted = asked.iter().flat_map(|asked| asked.events());
+        let wanted: HashMap<EventHash, String> = wanted
+            .filter(|event| !found.contains(&event.hash))
+            .map(|event| (event.hash, event.event_id.to_owned()))
+            .collect();
         let (reader, wanted) = (self.reader.clone(), Arc::new(wanted));
         let asked = futures::stream::iter(suspects).map(move |file| {
             let (reader, wanted) = (reader.clone(), wanted.clone());
