@@ -1,5 +1,6 @@
 //! Turning sorted rows into a data file.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{AsArray as _, RecordBatch, TimestampMicrosecondArray};
@@ -107,7 +108,9 @@ fn encode_group(
 ) -> Result<EncodedGroup, ParquetError> {
     let mut writers = factory.create_column_writers(number)?.into_iter();
     let mut chunks = Vec::with_capacity(writers.len());
+    let mut named = HashMap::new();
     for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+        named.insert(field.name().as_str(), chunks.len());
         for leaf in compute_leaves(field, column)? {
             let writer = writers.next();
             let mut writer =
@@ -116,7 +119,11 @@ fn encode_group(
             chunks.push(writer.close()?);
         }
     }
-    Ok((chunks, Stats::of(rows)))
+    let stats = Stats::of_encoded(rows, |name| {
+        let chunk: &ArrowColumnChunk = chunks.get(*named.get(name)?)?;
+        chunk.close().metadata.statistics()
+    });
+    Ok((chunks, stats))
 }
 
 fn append(

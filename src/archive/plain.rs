@@ -3,11 +3,13 @@
 //! A partial counts calls alone and has names in lower case, null where unknown. Where the rows
 //! are so themselves, a sum over them is a sum over the partial's cells.
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 
 use crate::event::API_CALL;
 
+/// What counters take for no name.
+const UNKNOWN: &str = "unknown";
 /// Digits of a sum in a partial that fits into 8 bytes.
 const SHORT_DIGITS: u8 = 18;
 
@@ -29,13 +31,15 @@ impl Plain {
         if !cells.iter().all(are_short) {
             return Self::default();
         }
-        let all = |column, nulls, holds: fn(&str) -> bool| {
+        let all = |column, nulls, holds: fn(&StringArray) -> bool| {
             rows.iter().all(|rows| all_texts(rows, column, nulls, holds))
         };
         Self {
-            calls: all("event_type", false, |text| text == API_CALL),
-            provider: all("provider", true, is_plain_name),
-            model: all("model", true, is_plain_name),
+            calls: all("event_type", false, |texts| {
+                texts.iter().flatten().all(|text| text == API_CALL)
+            }),
+            provider: all("provider", true, are_plain_names),
+            model: all("model", true, are_plain_names),
         }
     }
 
@@ -63,9 +67,24 @@ fn are_short(cells: &RecordBatch) -> bool {
     decimals.into_iter().all(|digits| digits <= SHORT_DIGITS)
 }
 
+/// As [`is_plain_name`], of all that are there.
+fn are_plain_names(names: &StringArray) -> bool {
+    // Most have no letter that could be another, which all their bytes show at once.
+    let offsets = names.value_offsets();
+    let place = |offset: Option<&i32>| usize::try_from(*offset?).ok();
+    let range = place(offsets.first()).zip(place(offsets.last()));
+    let bytes = range.and_then(|(start, end)| names.value_data().get(start..end));
+    let bytes = bytes.unwrap_or_default();
+    let simple = |byte: &u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
+    if bytes.iter().fold(true, |all, byte| all & simple(byte)) {
+        return names.iter().flatten().all(|name| !name.is_empty() && name != UNKNOWN);
+    }
+    names.iter().flatten().all(is_plain_name)
+}
+
 /// True for a name that `partial.sql` leaves as it is.
 fn is_plain_name(name: &str) -> bool {
-    let known = !name.is_empty() && name != "unknown";
+    let known = !name.is_empty() && name != UNKNOWN;
     let trimmed = !name.starts_with(char::is_whitespace) && !name.ends_with(char::is_whitespace);
     let lower = if name.is_ascii() {
         !name.bytes().any(|byte| byte.is_ascii_uppercase())
@@ -75,16 +94,22 @@ fn is_plain_name(name: &str) -> bool {
     known && trimmed && lower
 }
 
-fn all_texts(rows: &RecordBatch, column: &str, nulls: bool, holds: fn(&str) -> bool) -> bool {
+fn all_texts(
+    rows: &RecordBatch,
+    column: &str,
+    nulls: bool,
+    holds: fn(&StringArray) -> bool,
+) -> bool {
     let texts = rows.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
     let Some(texts) = texts.filter(|texts| nulls || texts.null_count() == 0) else { return false };
-    texts.iter().flatten().all(holds)
+    holds(texts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, StringArray};
+    use arrow::array::ArrayRef;
+    use proptest::prelude::*;
     use std::sync::Arc;
 
     fn plain(types: &[&str], providers: &[Option<&str>], models: &[Option<&str>]) -> Plain {
@@ -107,6 +132,22 @@ mod tests {
             assert_eq!(found, Plain { provider: false, ..all }, "{odd:?}");
         }
         assert_eq!(plain(&["api_call", "other"], &names, &names), Plain { calls: false, ..all });
+    }
+
+    proptest! {
+        #[test]
+        fn all_names_are_judged_as_each_is(
+            names in prop::collection::vec(
+                prop::option::of("[a-b]{0,3}|[A-Za-z .é]{0,3}|unknown"),
+                0..4,
+            ),
+            from in any::<prop::sample::Index>(),
+        ) {
+            let from = from.index(names.len() + 1);
+            let part = StringArray::from(names.clone()).slice(from, names.len() - from);
+            let expected = names[from..].iter().flatten().all(|name| is_plain_name(name));
+            prop_assert_eq!(are_plain_names(&part), expected);
+        }
     }
 
     #[test]

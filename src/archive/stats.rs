@@ -11,6 +11,7 @@ use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
+use parquet::file::statistics::Statistics;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -38,6 +39,15 @@ pub struct Stats {
 impl Stats {
     /// The statistics of a file that holds just these rows.
     pub fn of(rows: &RecordBatch) -> Self {
+        Self::of_encoded(rows, |_| None)
+    }
+
+    /// As [`Stats::of`], of rows that are encoded already, where bounds of texts were looked for: those
+    /// that Parquet has by name.
+    pub fn of_encoded<'a>(
+        rows: &'a RecordBatch,
+        parquet: impl Fn(&str) -> Option<&'a Statistics>,
+    ) -> Self {
         let mut stats = Self { num_records: Some(rows.num_rows() as u64), ..Self::default() };
         for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
             let name = field.name();
@@ -46,7 +56,8 @@ impl Stats {
                 DataType::Utf8 => {
                     let text = column.as_string::<i32>();
                     let chars_max = if name == WHOLE { usize::MAX } else { TEXT_CHARS_MAX };
-                    let bounds = bounds(text);
+                    let known = parquet(name).and_then(exact);
+                    let bounds = known.or_else(|| bounds(text));
                     (
                         bounds.map(|(low, _)| Value::from(prefix(low, chars_max))),
                         bounds.map(|(_, high)| Value::from(upper(high, chars_max))),
@@ -144,6 +155,14 @@ fn order(a: &Value, b: &Value) -> Ordering {
     }
 }
 
+/// Bounds that were not cut.
+fn exact(statistics: &Statistics) -> Option<(&str, &str)> {
+    let exact = statistics.min_is_exact() && statistics.max_is_exact();
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let low = text(statistics.min_bytes_opt().filter(|_| exact)?)?;
+    Some((low, text(statistics.max_bytes_opt()?)?))
+}
+
 /// The least and the greatest of texts. Most are told apart by their first bytes.
 fn bounds(texts: &StringArray) -> Option<(&str, &str)> {
     let mut texts = texts.iter().flatten();
@@ -187,6 +206,8 @@ fn millis_text(millis: i64) -> Option<Value> {
 mod tests {
     use super::*;
     use arrow::array::{ArrayRef, TimestampMicrosecondArray};
+    use parquet::data_type::ByteArray;
+    use parquet::file::statistics::ValueStatistics;
     use proptest::prelude::*;
     use std::sync::Arc;
 
@@ -251,6 +272,23 @@ mod tests {
                 }
             }
             prop_assert_eq!(merged.to_text(), Stats::of(&whole).to_text());
+        }
+    }
+
+    #[test]
+    fn only_bounds_that_were_not_cut_are_taken_over() {
+        let rows = RecordBatch::try_from_iter([(
+            "model",
+            Arc::new(StringArray::from(vec!["b", "a", "c"])) as ArrayRef,
+        )]);
+        let rows = rows.unwrap();
+        let bound = |text: &str| Some(ByteArray::from(text));
+        let known = ValueStatistics::new(bound("A"), bound("Z"), None, None, false);
+        let cut = known.clone().with_max_is_exact(false);
+        for (known, expected) in [(known, ["A", "Z"]), (cut, ["a", "c"])] {
+            let known = Statistics::ByteArray(known);
+            let stats = Stats::of_encoded(&rows, |name| (name == "model").then_some(&known));
+            assert_eq!(stats.text_bounds("model"), Some(expected.map(str::to_owned).into()));
         }
     }
 
