@@ -41,6 +41,9 @@ impl Ask {
 /// A partial that is there, or that one of those who want it is making.
 type Slot = Arc<OnceCell<Arc<Partial>>>;
 
+/// A new partial that takes more than this part of the memory is not kept.
+const KEPT_SHARE: usize = 4;
+
 /// Makes partials and keeps them.
 #[derive(Debug)]
 pub struct PartialCache {
@@ -190,7 +193,8 @@ impl PartialMaker for PartialCache {
     ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
         let cells = self.engine.partial_of_rows(&rows).await?;
         let count: usize = cells.iter().map(RecordBatch::num_rows).sum();
-        if count * size_of::<PartialCell>() > self.bytes_max {
+        // One that would push most others out costs more than it saves.
+        if count * size_of::<PartialCell>() > self.bytes_max / KEPT_SHARE {
             return Ok(cells);
         }
         let partial = Arc::new(Partial::new(partial_rows(&cells)?));

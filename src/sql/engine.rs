@@ -13,7 +13,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::session_state::SessionState;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::{SessionConfig, SessionContext, col};
 use object_store::ObjectStore;
 use tokio::sync::OnceCell;
 
@@ -23,6 +23,9 @@ use super::queries::{PARTIAL, Query};
 use super::readers::{Readers, STORE_URL};
 use super::rows_plan::RowsPlan;
 use crate::archive::{DataFile, Ledgers};
+
+/// What rows in memory come sorted by.
+const SORTED_BY: &str = "org_id";
 
 /// Runs queries over data files of one archive.
 pub struct Engine {
@@ -76,7 +79,7 @@ impl Engine {
         rows.map_err(|error| SqlError::of(query.name, files, &error))
     }
 
-    /// Runs `partial.sql` with `events` standing for rows in memory.
+    /// Runs `partial.sql` with `events` standing for rows in memory, which come sorted by `org_id`.
     pub(super) async fn partial_over_rows(
         &self,
         rows: &[RecordBatch],
@@ -95,9 +98,11 @@ impl Engine {
         let plan = self.rows_plan.get_or_try_init(|| async {
             // Without rows, which the plan would hold for ever.
             let table = MemTable::try_new(first.schema(), vec![vec![]])?;
+            // So that sums of an organisation are done when the next begins, and stay few.
+            let table = table.with_sort_order(vec![vec![col(SORTED_BY).sort(true, false)]]);
             let context = self.session(Arc::new(table))?;
             let plan = context.sql(query.text).await?.create_physical_plan().await?;
-            Ok(RowsPlan::new(plan))
+            Ok(RowsPlan::new(plan, SORTED_BY))
         });
         let plan = plan.await.map_err(wrong)?;
         plan.run(batches.collect(), self.state.task_ctx()).await.map_err(wrong)
