@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{AsArray as _, StringArray};
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::partial::printable;
@@ -313,7 +314,7 @@ impl<'a> Names<'a> {
 
 /// The series that rows are of and that count, by organisation, in the order of the rows.
 fn by_org<'a>(batches: &[Names<'a>]) -> Vec<(&'a str, Vec<(Row<'a>, SeriesName)>)> {
-    let (mut orgs, mut last) = (ByOrg::<(HashSet<_>, Vec<_>)>::default(), None);
+    let (mut orgs, mut last) = (ByOrg::<(HashSet<_, RandomState>, Vec<_>)>::default(), None);
     for row in batches.iter().flat_map(Names::rows).flatten() {
         if last.replace(row) == Some(row) {
             continue;
