@@ -50,11 +50,11 @@ pub struct Done {
 /// Runs a command to its end.
 pub fn run(command: &mut Command) -> Done {
     let output = command.stdin(Stdio::null()).output().unwrap();
-    Done {
-        status: output.status.code().expect("it ended by itself"),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    let status = output.status;
+    let code = status.code().unwrap_or_else(|| panic!("{status}; {stdout:?}; {stderr:?}"));
+    Done { status: code, stdout, stderr }
 }
 
 /// Runs a command of the program on an archive.
