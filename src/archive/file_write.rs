@@ -1,6 +1,5 @@
 //! Turning sorted rows into a data file.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{AsArray as _, RecordBatch, TimestampMicrosecondArray};
@@ -108,9 +107,7 @@ fn encode_group(
 ) -> Result<EncodedGroup, ParquetError> {
     let mut writers = factory.create_column_writers(number)?.into_iter();
     let mut chunks = Vec::with_capacity(writers.len());
-    let mut named = HashMap::new();
     for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
-        named.insert(field.name().as_str(), chunks.len());
         for leaf in compute_leaves(field, column)? {
             let writer = writers.next();
             let mut writer =
@@ -120,8 +117,8 @@ fn encode_group(
         }
     }
     let stats = Stats::of_encoded(rows, |name| {
-        let chunk: &ArrowColumnChunk = chunks.get(*named.get(name)?)?;
-        chunk.close().metadata.statistics()
+        let mut columns = chunks.iter().map(|chunk: &ArrowColumnChunk| &chunk.close().metadata);
+        columns.find(|column| column.column_path().string() == name)?.statistics()
     });
     Ok((chunks, stats))
 }

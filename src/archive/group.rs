@@ -55,7 +55,7 @@ impl Group {
     /// # Errors
     /// Internal, if a batch does not have the schema of events.
     pub fn gather(batches: &[EventBatch], hasher: IdHasher) -> Result<Self, ArchiveError> {
-        let mut gathered = Gathered { rows: rows_by_day(batches)?, ..Gathered::default() };
+        let mut gathered = Gathered::with_room_for(batches)?;
         for (number, batch) in (0..).zip(batches) {
             gathered.add(number, batch.record_batch(), hasher)?;
         }
@@ -170,25 +170,11 @@ impl Group {
     }
 }
 
-/// How many rows there are of each day since 1970.
-fn rows_by_day(batches: &[EventBatch]) -> Result<HashMap<i64, usize>, ArchiveError> {
-    let mut days = HashMap::new();
-    for batch in batches {
-        let times = times(batch.record_batch())?.values();
-        for run in times.chunk_by(|a, b| a.div_euclid(DAY) == b.div_euclid(DAY)) {
-            let day = run.first().map_or(0, |ts| ts.div_euclid(DAY));
-            *days.entry(day).or_default() += run.len();
-        }
-    }
-    Ok(days)
-}
-
 /// Rows by date in the making.
 #[derive(Default)]
 struct Gathered {
-    /// How many there will be.
-    rows: HashMap<i64, usize>,
     dates: Vec<GatheredDate>,
+    /// Where a day since 1970 stands among them.
     places: HashMap<i64, usize>,
 }
 
@@ -198,13 +184,31 @@ struct GatheredDate {
 }
 
 impl Gathered {
+    /// All dates of the batches, without a row so far.
+    fn with_room_for(batches: &[EventBatch]) -> Result<Self, ArchiveError> {
+        let mut days: HashMap<i64, (Micros, usize)> = HashMap::new();
+        for batch in batches {
+            let times = times(batch.record_batch())?.values();
+            for run in times.chunk_by(|a, b| a.div_euclid(DAY) == b.div_euclid(DAY)) {
+                let Some(ts) = run.first() else { continue };
+                days.entry(ts.div_euclid(DAY)).or_insert((*ts, 0)).1 += run.len();
+            }
+        }
+        let mut gathered = Self::default();
+        for (day, (ts, rows)) in days {
+            let date = date_of(ts).ok_or_else(|| internal("a time outside the calendar"))?;
+            gathered.places.insert(day, gathered.dates.len());
+            gathered.dates.push(GatheredDate { date, rows: DateRows::with_capacity(rows) });
+        }
+        Ok(gathered)
+    }
+
     fn add(
         &mut self,
         number: u32,
         batch: &RecordBatch,
         hasher: IdHasher,
     ) -> Result<(), ArchiveError> {
-        let internal = |error: &str| ArchiveError::internal("gathering batches", error.to_owned());
         let (orgs, ids, times) = (text(batch, "org_id")?, text(batch, "event_id")?, times(batch)?);
         let mut last = None;
         let (mut own, mut neighbours) = (0, [None; 2]);
@@ -217,10 +221,9 @@ impl Gathered {
             }
             let day = ts.div_euclid(DAY);
             if last != Some(day) {
-                let outside = || internal("a time outside the calendar");
-                let place = self.place(day, date_of(*ts).ok_or_else(outside)?);
                 let at = |day| self.places.get(&day).copied();
-                (own, neighbours) = (place, [at(day - 1), at(day + 1)]);
+                own = at(day).ok_or_else(|| internal("a date that was not begun"))?;
+                neighbours = [at(day - 1), at(day + 1)];
                 last = Some(day);
             }
             let hash = of_org.1.hash(id.unwrap_or_default());
@@ -233,14 +236,10 @@ impl Gathered {
         }
         Ok(())
     }
+}
 
-    fn place(&mut self, day: i64, date: NaiveDate) -> usize {
-        *self.places.entry(day).or_insert_with(|| {
-            let rows = self.rows.get(&day).copied().unwrap_or_default();
-            self.dates.push(GatheredDate { date, rows: DateRows::with_capacity(rows) });
-            self.dates.len() - 1
-        })
-    }
+fn internal(error: &str) -> ArchiveError {
+    ArchiveError::internal("gathering batches", error.to_owned())
 }
 
 /// Where and how files are written.

@@ -39,26 +39,18 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn events(&self) -> impl Iterator<Item = Wanted<'a>> {
+    /// Their fingerprints, with the ids for the files' Bloom filters.
+    fn events(&self) -> impl Iterator<Item = (EventHash, &'a str)> {
         let ids = self.ids;
         self.rows.new_rows().map(move |(place, hash)| {
             let ids = ids.get(place.batch as usize);
-            let event_id = ids.map_or("", |ids| ids.value(place.row as usize));
-            Wanted { hash, event_id }
+            (hash, ids.map_or("", |ids| ids.value(place.row as usize)))
         })
     }
 
     fn hashes(&self) -> impl Iterator<Item = EventHash> {
         self.rows.new_rows().map(|(_, hash)| hash)
     }
-}
-
-/// An event to look for.
-#[derive(Debug, Clone, Copy)]
-struct Wanted<'a> {
-    hash: EventHash,
-    /// For the files' Bloom filters.
-    event_id: &'a str,
 }
 
 /// The ids of one date.
@@ -227,8 +219,8 @@ impl KnownIds {
         // Copies of the ids take as long as the rest of a look, and files are seldom asked.
         let wanted = asked.iter().flat_map(|asked| asked.events());
         let wanted: HashMap<EventHash, String> = wanted
-            .filter(|event| !found.contains(&event.hash))
-            .map(|event| (event.hash, event.event_id.to_owned()))
+            .filter(|(hash, _)| !found.contains(hash))
+            .map(|(hash, event_id)| (hash, event_id.to_owned()))
             .collect();
         let (reader, wanted) = (self.reader.clone(), Arc::new(wanted));
         let asked = futures::stream::iter(suspects).map(move |file| {

@@ -70,13 +70,8 @@ fn are_short(cells: &RecordBatch) -> bool {
 /// As [`is_plain_name`], of all that are there.
 fn are_plain_names(names: &StringArray) -> bool {
     // Most have no letter that could be another, which all their bytes show at once.
-    let offsets = names.value_offsets();
-    let place = |offset: Option<&i32>| usize::try_from(*offset?).ok();
-    let range = place(offsets.first()).zip(place(offsets.last()));
-    let bytes = range.and_then(|(start, end)| names.value_data().get(start..end));
-    let bytes = bytes.unwrap_or_default();
     let simple = |byte: &u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
-    if bytes.iter().fold(true, |all, byte| all & simple(byte)) {
+    if names.value_data().iter().fold(true, |all, byte| all & simple(byte)) {
         return names.iter().flatten().all(|name| !name.is_empty() && name != UNKNOWN);
     }
     names.iter().flatten().all(is_plain_name)
