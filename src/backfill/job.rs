@@ -345,7 +345,7 @@ impl Job {
     }
 
     fn start_commit(&mut self) {
-        let Some(archive) = self.archive.clone().filter(|_| self.commit.is_none()) else { return };
+        let Some(archive) = self.archive.as_ref().filter(|_| self.commit.is_none()) else { return };
         let need = match (self.ended, self.is_short()) {
             (true, _) => Need::All,
             (false, true) => Need::Room,
@@ -354,7 +354,7 @@ impl Job {
         if let Some(load) = self.held.take(need) {
             self.committing_bytes = load.bytes;
             let committer = Committer {
-                archive,
+                archive: archive.clone(),
                 spill: self.spill.clone(),
                 series: self.series.clone(),
                 now: self.decoder.now,
