@@ -149,9 +149,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        if flushed.is_ready() {
-            // All has been taken. A peer that takes a little now and then does not get here.
-            self.write_by = None;
+        // All has been taken: a peer that takes a little now and then does not get here. A flush
+        // that nothing waited for is no write; there is one whenever the connection is looked at.
+        if flushed.is_ready() && self.write_by.take().is_none() {
+            return flushed;
         }
         self.paced_write(flushed, cx)
     }
@@ -159,5 +160,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.paced_write(shut, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn looking_at_an_idle_connection_gives_it_no_more_time() {
+        let (pulse, limits) = (Pulse::new(Arc::default()), ConnectionLimits::of(1));
+        let (stream, _peer) = tokio::io::duplex(64);
+        let mut stream = Paced::new(stream, pulse.clone(), limits, Telemetry::new());
+        let request = pulse.begin();
+        stream.write_all(b"answer").await.unwrap();
+        drop(request);
+        let idle = Instant::now();
+        for _ in 0..3 {
+            tokio::time::sleep(limits.idle_wait / 4).await;
+            stream.flush().await.unwrap();
+        }
+        let error = stream.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let took = idle.elapsed();
+        assert!(took >= limits.idle_wait, "{took:?}");
+        assert!(took < limits.idle_wait + Duration::from_secs(1), "{took:?}");
     }
 }
