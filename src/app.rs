@@ -277,12 +277,17 @@ impl App {
 
     /// The version to try again with what failed at `snapshot`: whoever stood still for the grace of
     /// a vacuum may miss files that others have rewritten and deleted.
-    async fn newer(&self, snapshot: &Snapshot, error: SqlError) -> Result<Arc<Snapshot>, AppError> {
+    async fn newer(
+        &self,
+        snapshot: &Snapshot,
+        error: impl Into<AppError>,
+    ) -> Result<Arc<Snapshot>, AppError> {
+        let error = error.into();
         if error.kind() != Kind::Corrupt {
-            return Err(error.into());
+            return Err(error);
         }
         let newest = self.archive.newest().await?;
-        if newest.version() > snapshot.version() { Ok(newest) } else { Err(error.into()) }
+        if newest.version() > snapshot.version() { Ok(newest) } else { Err(error) }
     }
 
     /// Adds up what came, in a task: it may outlast a scrape's deadline, and those after it are to
@@ -315,10 +320,15 @@ impl App {
         let Some(workers) = &self.workers else {
             return Err(AppError::Internal("no other process can read this archive".to_owned()));
         };
-        let turn = workers.turn(org_id.as_str()).await?;
-        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
-        let question = Question::new(org_id.as_str(), query, form, &snapshot);
-        Ok(workers.ask(turn, &question).await?)
+        let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        loop {
+            let turn = workers.turn(org_id.as_str()).await?;
+            let question = Question::new(org_id.as_str(), query.clone(), form, &snapshot);
+            match workers.ask(turn, &question).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => snapshot = self.newer(&snapshot, error).await?,
+            }
+        }
     }
 
     /// The time by which events are judged and windows end.
