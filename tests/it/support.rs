@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod foreign;
 pub mod issuer;
 pub mod lake;
+pub mod listening;
 pub mod mutation;
 pub mod process;
 pub mod prometheus;

@@ -8,9 +8,10 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use super::{prometheus_folder, replace_all, text};
-use crate::support::alertmanager::{self, Alertmanager};
+use crate::support::alertmanager;
 use crate::support::authority::Authority;
 use crate::support::issuer::{ISSUER, KeyServer, Reply, Signer, claims, jwks};
+use crate::support::listening::Listening;
 use crate::support::process::{Server, installed, key, tokenlake};
 use crate::support::prometheus::Prometheus;
 use crate::support::webhook::Webhook;
@@ -44,14 +45,14 @@ fn next(webhook: &Webhook, name: &str) -> Value {
 }
 
 /// An Alertmanager with the shipped configuration, which tells the webhook at once.
-fn alertmanager(folder: &Path, webhook: &Webhook) -> Alertmanager {
+fn alertmanager(folder: &Path, webhook: &Webhook) -> Listening {
     let config = text("deploy/alertmanager/alertmanager.yml");
     let replaced = [
         ("http://host.docker.internal:5001/alerts", webhook.url.as_str()),
         ("group_wait: 10s", "group_wait: 0s"),
     ];
     std::fs::write(folder.join("alertmanager.yml"), replace_all(config, &replaced)).unwrap();
-    Alertmanager::start(folder)
+    alertmanager::start(folder)
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn the_burn_alert_reaches_a_webhook_once_more_than_the_budget_is_spent() {
         &[
             ("tokenlake:9797", server.address()),
             ("tokenlake:9798", server.address()),
-            ("alertmanager:9093", alertmanager.address()),
+            ("alertmanager:9093", &alertmanager.address),
             ("_interval: 15s", "_interval: 1s"),
         ],
     );
@@ -130,7 +131,7 @@ fn the_burn_alert_comes_over_tls_with_a_jwt_of_a_rotated_jwks() {
                 "    scheme: https\n    tls_config: {ca_file: ca.pem}\n    authorization:",
             ),
             ("tokenlake:9797", server.address()),
-            ("alertmanager:9093", alertmanager.address()),
+            ("alertmanager:9093", &alertmanager.address),
             ("_interval: 15s", "_interval: 1s"),
         ],
     );

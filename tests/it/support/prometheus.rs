@@ -2,23 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::process::Command;
 
 use serde_json::Value;
 
 use super::client;
-use super::process::lines;
-
-const START_MAX: Duration = Duration::from_secs(30);
+use super::listening::Listening;
 
 /// A running Prometheus. It is killed when dropped.
 #[derive(Debug)]
-pub struct Prometheus {
-    child: Child,
-    url: String,
-}
+pub struct Prometheus(Listening);
 
 /// What it knows about a target.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,25 +28,12 @@ impl Prometheus {
 
     /// Starts a program that is some Prometheus, with a configuration in `folder`.
     pub fn start_program(program: &str, folder: &Path, config: &str) -> Self {
-        let mut child = Command::new(program)
-            .arg(format!("--config.file={}", folder.join(config).display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-            .arg("--web.listen-address=127.0.0.1:0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let kept: Arc<Mutex<String>> = Arc::default();
-        let notes = lines(child.stderr.take().unwrap(), kept.clone());
-        let mut prometheus = Self { child, url: String::new() };
-        while let Ok(line) = notes.recv_timeout(START_MAX) {
-            if let Some(address) = listening(&line) {
-                prometheus.url = format!("http://{address}");
-                return prometheus;
-            }
-        }
-        panic!("prometheus does not listen: {}", kept.lock().unwrap());
+        Self(Listening::start(
+            Command::new(program)
+                .arg(format!("--config.file={}", folder.join(config).display()))
+                .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+                .arg("--web.listen-address=127.0.0.1:0"),
+        ))
     }
 
     /// What an expression gives now.
@@ -72,7 +52,8 @@ impl Prometheus {
 
     /// The data of an answer; null while it is not ready.
     fn api(&self, path: &str) -> Value {
-        let answer = client::send("GET", &format!("{}/api/v1/{path}", self.url), &[], "");
+        let answer =
+            client::send("GET", &format!("http://{}/api/v1/{path}", self.0.address), &[], "");
         if answer.status == 200 { answer.json()["data"].take() } else { Value::Null }
     }
 
@@ -106,20 +87,6 @@ impl Prometheus {
             (name(&sample["metric"]), value)
         };
         found.iter().map(sample).collect()
-    }
-}
-
-/// The address in a line of its log, or of Alertmanager's, that tells where it listens.
-pub fn listening(line: &str) -> Option<&str> {
-    let (_, rest) = line.split_once(r#"msg="Listening on""#)?;
-    Some(rest.split_once(" address=")?.1)
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
