@@ -102,7 +102,7 @@ impl Engine {
             let table = table.with_sort_order(vec![vec![col(SORTED_BY).sort(true, false)]]);
             let context = self.session(Arc::new(table))?;
             let plan = context.sql(query.text).await?.create_physical_plan().await?;
-            Ok(RowsPlan::new(plan, SORTED_BY))
+            RowsPlan::new(plan)
         });
         let plan = plan.await.map_err(wrong)?;
         plan.run(batches.collect(), self.state.task_ctx()).await.map_err(wrong)
