@@ -276,7 +276,8 @@ impl App {
     }
 
     /// The version to try again with what failed at `snapshot`: whoever stood still for the grace of
-    /// a vacuum may miss files that others have rewritten and deleted.
+    /// a vacuum may miss files that others have rewritten and deleted. What may take longer than a
+    /// commit is tried again once: there would always be a newer version.
     async fn newer(
         &self,
         snapshot: &Snapshot,
@@ -320,14 +321,15 @@ impl App {
         let Some(workers) = &self.workers else {
             return Err(AppError::Internal("no other process can read this archive".to_owned()));
         };
-        let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
-        loop {
+        let ask = async |snapshot: &Snapshot| {
             let turn = workers.turn(org_id.as_str()).await?;
-            let question = Question::new(org_id.as_str(), query.clone(), form, &snapshot);
-            match workers.ask(turn, &question).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => snapshot = self.newer(&snapshot, error).await?,
-            }
+            let question = Question::new(org_id.as_str(), query.clone(), form, snapshot);
+            workers.ask(turn, &question).await
+        };
+        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        match ask(&snapshot).await {
+            Ok(reply) => Ok(reply),
+            Err(error) => Ok(ask(&*self.newer(&snapshot, error).await?).await?),
         }
     }
 
@@ -403,9 +405,10 @@ impl App {
     /// # Errors
     /// Unavailable or Corrupt.
     pub async fn checkpoint(&self) -> Result<(), AppError> {
-        let mut snapshot = self.archive.newest().await?;
-        while let Err(error) = self.rollup.checkpoint(&snapshot, self.clock.now()).await {
-            snapshot = self.newer(&snapshot, error).await?;
+        let snapshot = self.archive.newest().await?;
+        if let Err(error) = self.rollup.checkpoint(&snapshot, self.clock.now()).await {
+            let newer = self.newer(&snapshot, error).await?;
+            self.rollup.checkpoint(&newer, self.clock.now()).await?;
         }
         Ok(())
     }
