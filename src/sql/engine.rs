@@ -8,11 +8,10 @@ use datafusion::catalog::{
     MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider as _, TableProvider,
 };
 use datafusion::common::ScalarValue;
-use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{SessionStateBuilder, TaskContext};
 use datafusion::prelude::{SessionConfig, SessionContext, col};
 use object_store::ObjectStore;
 use tokio::sync::OnceCell;
@@ -21,7 +20,7 @@ use super::SqlError;
 use super::live_table::{LiveTable, Part};
 use super::queries::{PARTIAL, Query};
 use super::readers::{Readers, STORE_URL};
-use super::rows_plan::RowsPlan;
+use super::rows_plan::{RowsPlan, rows_table};
 use crate::archive::{DataFile, Ledgers};
 
 /// What rows in memory come sorted by.
@@ -96,16 +95,12 @@ impl Engine {
             starts.map(move |start| rows.slice(start, size.min(rows.num_rows() - start)))
         });
         let plan = self.rows_plan.get_or_try_init(|| async {
-            // Without rows, which the plan would hold for ever.
-            let table = MemTable::try_new(first.schema(), vec![vec![]])?;
-            // So that sums of an organisation are done when the next begins, and stay few.
-            let table = table.with_sort_order(vec![vec![col(SORTED_BY).sort(true, false)]]);
-            let context = self.session(Arc::new(table))?;
-            let plan = context.sql(query.text).await?.create_physical_plan().await?;
-            RowsPlan::new(plan)
+            let table = rows_table(first.schema(), col(SORTED_BY).sort(true, false))?;
+            let context = self.session(table)?;
+            Ok(RowsPlan(context.sql(query.text).await?.create_physical_plan().await?))
         });
         let plan = plan.await.map_err(wrong)?;
-        plan.run(batches.collect(), self.state.task_ctx()).await.map_err(wrong)
+        plan.run(batches.collect(), TaskContext::from(&self.state)).await.map_err(wrong)
     }
 
     async fn query(

@@ -1,149 +1,62 @@
 //! One query, run over many batches of rows: planned once, since planning takes longer than adding
 //! up the rows of a usual commit.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::common::internal_err;
-use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
-use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::datasource::source::DataSourceExec;
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::catalog::streaming::StreamingTable;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::coop::cooperative;
-use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
-use datafusion::physical_plan::memory::MemoryStream;
-use datafusion::physical_plan::sorts::partial_sort::PartialSortExec;
-use datafusion::physical_plan::sorts::sort::SortExec;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties as _, PlanProperties,
-    collect,
-};
+use datafusion::logical_expr::SortExpr;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+use datafusion::physical_plan::{ExecutionPlan, collect};
 
-/// A plan over one table in memory.
+/// A plan over [`rows_table`].
 #[derive(Debug)]
-pub(super) struct RowsPlan {
-    plan: Arc<dyn ExecutionPlan>,
-}
+pub(super) struct RowsPlan(pub(super) Arc<dyn ExecutionPlan>);
 
 impl RowsPlan {
-    /// A plan that was made over a table in memory with the same columns, and sorted as its rows
-    /// will be.
-    pub(super) fn new(plan: Arc<dyn ExecutionPlan>) -> Result<Self> {
-        let plan = plan.transform_up(|node| {
-            if let Some(source) = node.downcast_ref::<DataSourceExec>()
-                && let Some(rows) = source.data_source().downcast_ref::<MemorySourceConfig>()
-            {
-                let projection = rows.projection().clone();
-                let properties = source.properties().clone();
-                return Ok(Transformed::yes(Arc::new(RowsExec {
-                    batches: Vec::new(),
-                    projection,
-                    properties,
-                })));
-            }
-            presorted(node)
-        });
-        Ok(Self { plan: plan?.data })
-    }
-
-    /// Runs it over other rows. Whatever stands above the rows is made anew, without the state of
-    /// another run; what is known of it is kept, since its rows have the properties of the others.
+    /// Runs it over these rows, without the state of another run.
     pub(super) async fn run(
         &self,
         batches: Vec<RecordBatch>,
-        context: Arc<TaskContext>,
+        context: TaskContext,
     ) -> Result<Vec<RecordBatch>> {
-        let over = self.plan.clone().transform_up(|node| {
-            Ok(match node.downcast_ref::<RowsExec>() {
-                Some(rows) => Transformed::yes(Arc::new(rows.over(batches.clone()))),
-                None => Transformed::no(node),
-            })
-        })?;
-        if !over.transformed {
-            return internal_err!("the plan reads no rows");
-        }
-        collect(over.data, context).await
+        let config = context.session_config().clone().with_extension(Arc::new(Rows(batches)));
+        let context = context.with_session_config(config);
+        collect(reset_plan_states(self.0.clone())?, Arc::new(context)).await
     }
 }
 
-/// Rows that come sorted by some of the columns are sorted group by group. DataFusion does so only
-/// where rows have no end.
-fn presorted(node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
-    let Some(sort) = node.downcast_ref::<SortExec>().filter(|sort| sort.fetch().is_none()) else {
-        return Ok(Transformed::no(node));
-    };
-    let (order, input) = (sort.expr(), sort.input());
-    let (prefix, _) = input.equivalence_properties().extract_common_sort_prefix(order.clone())?;
-    if prefix.is_empty() || !order.starts_with(&prefix) {
-        return Ok(Transformed::no(node));
-    }
-    let by_group = PartialSortExec::new(order.clone(), input.clone(), prefix.len());
-    Ok(Transformed::yes(Arc::new(by_group)))
+/// The table to plan over: rows that each run has its own of, sorted by `order`. As if they had no
+/// end, so that what is planned is done with each group when the next begins, also by sorting.
+pub(super) fn rows_table(schema: SchemaRef, order: SortExpr) -> Result<Arc<dyn TableProvider>> {
+    let table = StreamingTable::try_new(schema.clone(), vec![Arc::new(RowsOfRun(schema))])?;
+    Ok(Arc::new(table.with_infinite_table(true).with_sort_order(vec![order])))
 }
 
-/// Rows in memory, as the leaf of a plan.
+/// The rows of one run.
 #[derive(Debug)]
-struct RowsExec {
-    batches: Vec<RecordBatch>,
-    projection: Option<Vec<usize>>,
-    properties: Arc<PlanProperties>,
-}
+struct Rows(Vec<RecordBatch>);
 
-impl RowsExec {
-    fn over(&self, batches: Vec<RecordBatch>) -> Self {
-        let (projection, properties) = (self.projection.clone(), self.properties.clone());
-        Self { batches, projection, properties }
-    }
-}
+/// Gives the rows of the run that asks.
+#[derive(Debug)]
+struct RowsOfRun(SchemaRef);
 
-impl DisplayAs for RowsExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RowsExec")
-    }
-}
-
-impl ExecutionPlan for RowsExec {
-    fn name(&self) -> &'static str {
-        "RowsExec"
+impl PartitionStream for RowsOfRun {
+    fn schema(&self) -> &SchemaRef {
+        &self.0
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (batches, projection) = (self.batches.clone(), self.projection.clone());
-        let rows = MemoryStream::try_new(batches, self.schema(), projection)?;
-        Ok(Box::pin(cooperative(rows)))
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let rows = context.session_config().get_extension::<Rows>();
+        let rows = rows.map(|rows| rows.0.clone()).unwrap_or_default();
+        let rows = futures::stream::iter(rows.into_iter().map(Ok));
+        Box::pin(RecordBatchStreamAdapter::new(self.0.clone(), rows))
     }
 }
 
@@ -151,7 +64,6 @@ impl ExecutionPlan for RowsExec {
 mod tests {
     use arrow::array::{AsArray as _, Int64Array, StringArray};
     use arrow::datatypes::Int64Type;
-    use datafusion::datasource::MemTable;
     use datafusion::physical_plan::displayable;
     use datafusion::prelude::{SessionContext, col};
 
@@ -170,45 +82,39 @@ mod tests {
     }
 
     /// A plan over rows sorted by `org`.
-    async fn plan(query: &str) -> (RowsPlan, SessionContext) {
+    async fn plan(query: &str) -> Result<(RowsPlan, SessionContext)> {
         let context = SessionContext::new();
-        let table = MemTable::try_new(rows(&[]).schema(), vec![vec![]]).unwrap();
-        let table = table.with_sort_order(vec![vec![col("org").sort(true, false)]]);
-        context.register_table("t", Arc::new(table)).unwrap();
-        let plan = context.sql(query).await.unwrap().create_physical_plan().await.unwrap();
-        (RowsPlan::new(plan).unwrap(), context)
+        let table = rows_table(rows(&[]).schema(), col("org").sort(true, false))?;
+        context.register_table("t", table)?;
+        let plan = context.sql(query).await?.create_physical_plan().await?;
+        Ok((RowsPlan(plan), context))
     }
 
     async fn sums((plan, context): &(RowsPlan, SessionContext), over: &[RecordBatch]) -> Vec<i64> {
-        let found = plan.run(over.to_vec(), context.task_ctx()).await.unwrap();
+        let found = plan.run(over.to_vec(), TaskContext::from(&context.state())).await.unwrap();
         let sums = found.iter().flat_map(|rows| rows["n"].as_primitive::<Int64Type>().values());
         sums.copied().collect()
     }
 
     #[tokio::test]
     async fn each_run_is_over_its_own_rows() {
-        let by_org = "SELECT org, model, sum(n) AS n FROM t GROUP BY 1, 2 ORDER BY 1, 2";
-        let by_model = "SELECT org, model, sum(n) AS n FROM t GROUP BY 1, 2 ORDER BY 2, 1";
+        let query = "SELECT org, model, sum(n) AS n FROM t GROUP BY 1, 2 ORDER BY 1, 2";
         let first = [
             rows(&[("a", "y", 1), ("a", "x", 2), ("a", "y", 4)]),
             rows(&[("a", "x", 8), ("b", "x", 16)]),
         ];
-        for (query, expected, by_group) in
-            [(by_org, [10, 5, 16], true), (by_model, [10, 16, 5], false)]
-        {
-            let plan = plan(query).await;
-            assert_eq!(sums(&plan, &first).await, expected);
-            assert_eq!(sums(&plan, &[rows(&[("c", "z", 3)])]).await, [3]);
-            assert_eq!(sums(&plan, &first).await, expected);
-            let shown = displayable(plan.0.plan.as_ref()).indent(false).to_string();
-            assert_eq!(shown.contains("PartialSortExec"), by_group, "{shown}");
-            assert!(shown.contains("RowsExec"), "{shown}");
-        }
+        let plan = plan(query).await.unwrap();
+        assert_eq!(sums(&plan, &first).await, [10, 5, 16]);
+        assert_eq!(sums(&plan, &[rows(&[("c", "z", 3)])]).await, [3]);
+        assert_eq!(sums(&plan, &first).await, [10, 5, 16]);
+        assert!(sums(&plan, &[]).await.is_empty());
+        let shown = displayable(plan.0.0.as_ref()).indent(false).to_string();
+        assert!(shown.contains("PartialSortExec"), "{shown}");
     }
 
     #[tokio::test]
-    async fn a_plan_that_reads_no_rows_is_an_error() {
-        let (plan, context) = plan("SELECT 1").await;
-        assert!(plan.run(Vec::new(), context.task_ctx()).await.is_err());
+    async fn a_query_that_needs_all_rows_before_it_begins_is_not_planned() {
+        let query = "SELECT org, model, sum(n) AS n FROM t GROUP BY 1, 2 ORDER BY 2, 1";
+        assert!(plan(query).await.is_err());
     }
 }
