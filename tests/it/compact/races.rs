@@ -19,12 +19,18 @@ use crate::support::app::{
 };
 use crate::support::foreign;
 
-async fn files(count: u64) -> Arc<dyn ObjectStore> {
-    let store = memory();
-    let app = TestApp::open(&store).await;
+/// An app that has put so many files into `store`.
+async fn filled(store: &Arc<dyn ObjectStore>, count: u64) -> TestApp {
+    let app = TestApp::open(store).await;
     for id in 0..count {
         assert_eq!(app.sent(&events([id])).await, (1, 0));
     }
+    app
+}
+
+async fn files(count: u64) -> Arc<dyn ObjectStore> {
+    let store = memory();
+    filled(&store, count).await;
     store
 }
 
@@ -190,10 +196,7 @@ async fn a_server_compacts_by_itself_and_stops_when_told() {
 /// An app that stood still while the eight files of its version were rewritten and deleted. It is to
 /// read files, and not what a vacuum added up before it deleted them.
 async fn stood_still(store: &Arc<dyn ObjectStore>, settings: Settings) -> TestApp {
-    let app = TestApp::open(store).await;
-    for id in 0..8 {
-        assert_eq!(app.sent(&events([id])).await, (1, 0));
-    }
+    let app = filled(store, 8).await;
     let settings = Settings { staleness_max: Duration::from_secs(3_600), ..settings };
     let still = TestApp::try_open(store, settings).await.unwrap();
     assert!(compact(&app).await > 0);
