@@ -26,6 +26,7 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
         follow: FollowSettings {
             interval: Some(Duration::from_secs(1)),
             probe: location.log_probe(),
+            waits_for_repair: true,
         },
         staleness_max,
         stale_on_error_max: Duration::ZERO,

@@ -13,7 +13,10 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::basic::{Compression, Encoding};
@@ -66,6 +69,30 @@ impl CellWriter {
     /// Internal.
     pub fn finish(self) -> Result<Bytes, ArchiveError> {
         self.writer.into_inner().map(Bytes::from).map_err(|error| internal(&error))
+    }
+}
+
+/// The rows of cells that are in memory whole.
+pub struct CellBatches(ParquetRecordBatchReader);
+
+impl CellBatches {
+    /// Reads what a [`CellWriter`] has written.
+    ///
+    /// # Errors
+    /// Internal, if it is nothing of the kind.
+    pub fn of(cells: Bytes) -> Result<Self, ArchiveError> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(cells);
+        let reader = reader.and_then(|reader| reader.with_batch_size(GROUP_ROWS).build());
+        reader.map(Self).map_err(|error| internal(&error))
+    }
+}
+
+impl Iterator for CellBatches {
+    type Item = Result<RecordBatch, ArchiveError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.0.next()?;
+        Some(next.map_err(|error| ArchiveError::internal("reading sums", error)))
     }
 }
 

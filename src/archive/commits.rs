@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use deltalake_core::kernel::Action;
 use tokio::sync::Mutex;
 
 use super::ArchiveError;
 use super::checkpoint::Checkpoints;
-use super::entry::{self, Entry, NewEntry};
+use super::entry::{self, Entry, Heading, NewEntry};
 use super::follow::Follower;
 use super::log::{Log, Put};
+use super::snapshot::Snapshot;
+use super::stats::Stats;
 use crate::clock::Clock;
 use crate::telemetry::Telemetry;
 
@@ -30,6 +33,24 @@ pub(super) struct Commits {
 }
 
 impl Commits {
+    /// The entry that follows `snapshot`: it names the one before it, and vouches for as many
+    /// events as there are with those that it adds.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn entry_after(
+        &self,
+        snapshot: &Snapshot,
+        operation: &str,
+        mut actions: Vec<Action>,
+    ) -> Result<NewEntry, ArchiveError> {
+        let now = self.clock.now();
+        let vouched = snapshot.vouched_with(added(&actions));
+        actions.extend(vouched.into_iter().flat_map(|vouched| vouched.actions(now)));
+        let heading = Heading { now, before: snapshot.head(), repairs_after: None };
+        entry::write(operation, actions, heading)
+    }
+
     /// Puts an entry as `version`, and follows what stands there then: the entry, which is given, or
     /// another's, and then there is `None`.
     ///
@@ -39,9 +60,8 @@ impl Commits {
         &self,
         version: u64,
         entry: &NewEntry,
-        followed_at: Duration,
     ) -> Result<Option<Entry>, ArchiveError> {
-        match self.log.put(version, entry, followed_at).await? {
+        match self.log.put(version, entry).await? {
             Put::Committed => {
                 let entry = entry::read(version, &entry.bytes)?;
                 self.follower.advance(version, &entry)?;
@@ -56,4 +76,13 @@ impl Commits {
             }
         }
     }
+}
+
+/// The events that actions add.
+fn added(actions: &[Action]) -> Option<u64> {
+    let rows = |action: &Action| match action {
+        Action::Add(add) if add.data_change => Some(Stats::parse(add.stats.as_deref()?).num_records),
+        _ => Some(Some(0)),
+    };
+    actions.iter().try_fold(0_u64, |sum, action| sum.checked_add(rows(action)??))
 }

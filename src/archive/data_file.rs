@@ -1,5 +1,6 @@
 //! One Parquet file of the table, as the log describes it.
 
+mod seal;
 mod told;
 
 pub use self::told::ToldFile;
@@ -25,6 +26,12 @@ use crate::clock::Micros;
 const TAG_IDS: &str = "tokenlake.ids";
 /// The tag that carries the checksums of the file's blocks.
 const TAG_CHECKSUMS: &str = "tokenlake.crc32";
+
+/// The tag that vouches for all that the action says of the file.
+const TAG_SEAL: &str = "tokenlake.seal";
+/// The columns whose bounds are used.
+const ORG: &str = "org_id";
+const TIME: &str = "ts";
 
 /// The tag that says where in the file its partial lies.
 const TAG_PARTIAL: &str = "tokenlake.partial";
@@ -94,9 +101,18 @@ impl DataFile {
         let date = add.partition_values.get(paths::PARTITION).and_then(Option::as_deref);
         let date =
             date.and_then(paths::parse_date).ok_or_else(|| corrupt("it has no event_date"))?;
+        if paths::date_in(&add.path).is_some_and(|named| named != date) {
+            return Err(corrupt("its path names another date than the log does"));
+        }
         let stats = add.stats.as_deref().map(Stats::parse).unwrap_or_default();
         let tag = |name: &str| add.tags.as_ref().and_then(|tags| tags.get(name)?.as_deref());
-        let orgs = stats.text_bounds("org_id").map(|(low, high)| (low.into(), high.into()));
+        let stats = match tag(TAG_SEAL) {
+            None => Some(stats),
+            Some(seal) => seal::check(seal, add, stats),
+        };
+        let stats =
+            stats.ok_or_else(|| corrupt("what the log says of it is not what was written"))?;
+        let orgs = stats.text_bounds(ORG).map(|(low, high)| (low.into(), high.into()));
         let size_bytes = u64::try_from(add.size).map_err(|_| corrupt("its size is negative"))?;
         let checksums = tag(TAG_CHECKSUMS).and_then(Checksums::from_text);
         let partial = tag(TAG_PARTIAL).and_then(|tag| StoredPartial::from_text(tag, size_bytes));
@@ -106,7 +122,7 @@ impl DataFile {
             date,
             rows: stats.num_records,
             orgs,
-            times: stats.time_bounds("ts"),
+            times: stats.time_bounds(TIME),
             ids: tag(TAG_IDS).and_then(IdFilter::from_text),
             // Sums are believed only where a flipped bit would show.
             partial: partial.filter(|_| checksums.is_some()),
@@ -194,7 +210,7 @@ pub fn add_action(path: &str, date: NaiveDate, file: &EncodedFile, now: Micros) 
     if let Some(partial) = &file.partial {
         tags.insert(TAG_PARTIAL.to_owned(), Some(partial.to_text()));
     }
-    Add {
+    let mut add = Add {
         path: path.to_owned(),
         partition_values: HashMap::from([(paths::PARTITION.to_owned(), Some(date.to_string()))]),
         size: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
@@ -203,7 +219,10 @@ pub fn add_action(path: &str, date: NaiveDate, file: &EncodedFile, now: Micros) 
         stats: Some(file.stats.to_text()),
         tags: Some(tags),
         ..Add::default()
-    }
+    };
+    let seal = seal::make(&add, &file.stats);
+    add.tags.get_or_insert_default().insert(TAG_SEAL.to_owned(), Some(seal));
+    add
 }
 
 /// The UTC date of an instant; `None` outside chrono's years.

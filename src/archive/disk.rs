@@ -141,11 +141,24 @@ impl Disk {
         }
     }
 
+    /// Makes the directories of `target` below the root. The root itself is made by no write: where
+    /// it is gone, its volume is not mounted.
     fn create_parent(&self, target: &Path) -> Result<(), DiskError> {
         let directory = target.parent().unwrap_or(&self.root);
         // Directories may have been removed by hand; what was known of them no longer holds.
         self.anchored.lock().clear();
-        fs::create_dir_all(directory).map_err(DiskError::failed("create directory", directory))
+        let levels = directory.ancestors().take_while(|level| *level != self.root);
+        let levels: Vec<_> = levels.collect();
+        for level in levels.into_iter().rev() {
+            match fs::create_dir(level) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => made.map_err(DiskError::failed("create directory", level))?,
+            }
+        }
+        if directory == self.root && !directory.is_dir() {
+            return Err(DiskError::failed("find", directory)(ErrorKind::NotFound.into()));
+        }
+        Ok(())
     }
 }
 

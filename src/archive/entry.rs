@@ -8,7 +8,10 @@ use deltalake_core::logstore::get_actions;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::chain::{self, EntryLink};
 use super::ledger::{LEDGER_APP, LedgerName};
+use super::stats::Stats;
+use super::vouched::{EVENTS_APP, EVENTS_AT_APP, Vouched};
 use super::{ArchiveError, paths};
 use crate::clock::Micros;
 
@@ -16,6 +19,10 @@ use crate::clock::Micros;
 const COMMIT_ID: &str = "tokenlakeCommit";
 /// How many actions follow, so that a cut entry is not taken for a whole one.
 const ACTION_COUNT: &str = "tokenlakeActions";
+/// The link to the entry before.
+const BEFORE: &str = "tokenlakeBefore";
+/// The version after which a repair takes the place of all that came.
+const REPAIRS_AFTER: &str = "tokenlakeRepairsAfter";
 
 /// The bytes of an entry and the name it goes by.
 #[derive(Debug, Clone)]
@@ -26,21 +33,40 @@ pub struct NewEntry {
     pub bytes: Bytes,
 }
 
+/// What an entry says besides its actions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Heading {
+    /// When it is written.
+    pub now: Micros,
+    /// The entry before; `None` for the first, or if that one is not known.
+    pub before: Option<EntryLink>,
+    /// The version after which the entry takes the place of all that came, if it is a repair.
+    pub repairs_after: Option<u64>,
+}
+
 /// Writes an entry.
 ///
 /// # Errors
 /// Internal, if an action has no JSON form.
-pub fn write(operation: &str, actions: Vec<Action>, now: Micros) -> Result<NewEntry, ArchiveError> {
+pub fn write(
+    operation: &str,
+    actions: Vec<Action>,
+    heading: Heading,
+) -> Result<NewEntry, ArchiveError> {
     let commit_id = Uuid::new_v4();
+    let before = heading.before.map(|link| (BEFORE.to_owned(), Value::from(link.to_string())));
+    let repairs = heading.repairs_after.map(|version| (REPAIRS_AFTER.to_owned(), version.into()));
+    let told = [
+        (COMMIT_ID.to_owned(), Value::from(commit_id.to_string())),
+        (ACTION_COUNT.to_owned(), Value::from(actions.len())),
+        chain::blank_checksum(),
+    ];
     let info = CommitInfo {
-        timestamp: Some(now / 1_000),
+        timestamp: Some(heading.now / 1_000),
         operation: Some(operation.to_owned()),
         is_blind_append: Some(!actions.iter().any(|action| matches!(action, Action::Remove(_)))),
         engine_info: Some(concat!("tokenlake/", env!("CARGO_PKG_VERSION")).to_owned()),
-        info: HashMap::from([
-            (COMMIT_ID.to_owned(), Value::from(commit_id.to_string())),
-            (ACTION_COUNT.to_owned(), Value::from(actions.len())),
-        ]),
+        info: told.into_iter().chain(before).chain(repairs).collect::<HashMap<_, _>>(),
         ..CommitInfo::default()
     };
     let mut bytes = Vec::new();
@@ -49,6 +75,7 @@ pub fn write(operation: &str, actions: Vec<Action>, now: Micros) -> Result<NewEn
             .map_err(|error| ArchiveError::internal("writing a log entry", error))?;
         bytes.push(b'\n');
     }
+    chain::seal(&mut bytes);
     Ok(NewEntry { commit_id, bytes: bytes.into() })
 }
 
@@ -67,13 +94,41 @@ pub struct Entry {
     pub protocol: Option<Protocol>,
     /// Where the totals of the files that go, and of all before them, are folded.
     pub ledger: Option<LedgerName>,
+    /// What tells it from another entry of the same version.
+    pub link: Option<EntryLink>,
+    /// The entry that it follows, where it says so.
+    pub before: Option<EntryLink>,
+    /// The version after which it takes the place of all that came: it is a repair.
+    pub repairs_after: Option<u64>,
+    /// How many events there have ever been, by its writer.
+    pub vouched: Option<Vouched>,
+    /// Its operation and program, in its own words.
+    pub by: String,
+    /// True if it keeps data of its own in the table, which no table of ours may.
+    pub has_domain: bool,
 }
 
 impl Entry {
-    /// True if it takes events out of the table without a ledger, which this program refuses to
-    /// follow. One who opens the table at a later checkpoint of the log has not seen it.
+    /// How many events it adds; `None` if it does not say so of each file.
+    pub fn added(&self) -> Option<u64> {
+        Self::rows_in(self.adds.iter().filter(|add| add.data_change))
+    }
+
+    /// How many rows its files have; `None` if it does not say so of each file.
+    pub fn rows(&self) -> Option<u64> {
+        Self::rows_in(self.adds.iter())
+    }
+
+    fn rows_in<'a>(mut adds: impl Iterator<Item = &'a Add>) -> Option<u64> {
+        let rows = |add: &Add| Stats::parse(add.stats.as_deref()?).num_records;
+        adds.try_fold(0_u64, |sum, add| sum.checked_add(rows(add)?))
+    }
+
+    /// True if it takes events out of the table without a ledger, which only a repair may: sums of
+    /// a version before it do not lead to those of a later one.
     pub fn deletes_events(&self) -> bool {
-        self.ledger.is_none() && self.removes.iter().any(|remove| remove.data_change)
+        let removes = self.removes.iter().any(|remove| remove.data_change);
+        self.repairs_after.is_some() || self.ledger.is_none() && removes
     }
 }
 
@@ -87,7 +142,12 @@ pub fn read(version: u64, bytes: &Bytes) -> Result<Entry, ArchiveError> {
     if actions.is_empty() {
         return Err(corrupt("it is empty"));
     }
+    let sealed = chain::is_sealed(bytes);
+    if sealed == Some(false) {
+        return Err(corrupt("its checksum is wrong"));
+    }
     let (mut entry, mut count, mut announced) = (Entry::default(), 0_u64, None);
+    let (mut events, mut events_at) = (None, None);
     for action in actions {
         count += 1;
         match action {
@@ -96,6 +156,11 @@ pub fn read(version: u64, bytes: &Bytes) -> Result<Entry, ArchiveError> {
                 announced = info.info.get(ACTION_COUNT).and_then(Value::as_u64);
                 let id = info.info.get(COMMIT_ID).and_then(Value::as_str);
                 entry.commit_id = id.and_then(|id| Uuid::parse_str(id).ok());
+                let before = info.info.get(BEFORE).and_then(Value::as_str);
+                entry.before = before.and_then(EntryLink::parse);
+                let words = [info.operation.as_deref(), info.engine_info.as_deref()];
+                entry.by = words.into_iter().flatten().collect::<Vec<_>>().join(" by ");
+                entry.repairs_after = info.info.get(REPAIRS_AFTER).and_then(Value::as_u64);
             }
             Action::Add(add) => entry.adds.push(add),
             Action::Remove(remove) => entry.removes.push(remove),
@@ -105,10 +170,18 @@ pub fn read(version: u64, bytes: &Bytes) -> Result<Entry, ArchiveError> {
                 let name = LedgerName::from_number(txn.version);
                 entry.ledger = Some(name.ok_or_else(|| corrupt("it names no ledger that can be"))?);
             }
+            Action::Txn(txn) if txn.app_id == EVENTS_APP => events = Some(txn.version),
+            Action::Txn(txn) if txn.app_id == EVENTS_AT_APP => events_at = Some(txn.version),
             Action::Txn(_) | Action::Cdc(_) => {}
-            Action::DomainMetadata(_) => return Err(corrupt("it uses domainMetadata")),
+            Action::DomainMetadata(_) => entry.has_domain = true,
         }
     }
+    // Who links entries seals them, too: what says the one and lacks the other is damaged.
+    if sealed.is_none() && (entry.before.is_some() || entry.repairs_after.is_some()) {
+        return Err(corrupt("its checksum is missing"));
+    }
+    entry.vouched = Vouched::from_numbers(events, events_at);
+    entry.link = Some(EntryLink::new(entry.commit_id, bytes));
     if announced.is_some_and(|announced| announced != count) {
         return Err(corrupt("actions are missing from it"));
     }
@@ -121,7 +194,9 @@ mod tests {
 
     fn entry() -> NewEntry {
         let add = |path: &str| Action::Add(Add { path: path.into(), ..Add::default() });
-        write("WRITE", vec![add("a.parquet"), add("b.parquet")], 5).unwrap()
+        let before = Some(EntryLink::new(None, b"before"));
+        let heading = Heading { now: 5, before, repairs_after: Some(3) };
+        write("WRITE", vec![add("a.parquet"), add("b.parquet")], heading).unwrap()
     }
 
     #[test]
@@ -129,10 +204,25 @@ mod tests {
         let new = entry();
         let read = read(7, &new.bytes).unwrap();
         assert_eq!(read.commit_id, Some(new.commit_id));
+        assert_eq!(read.link, Some(EntryLink::new(Some(new.commit_id), &new.bytes)));
+        assert_eq!(read.before, Some(EntryLink::new(None, b"before")));
+        assert_eq!(read.repairs_after, Some(3));
         assert_eq!(
             read.adds.iter().map(|add| add.path.as_str()).collect::<Vec<_>>(),
             ["a.parquet", "b.parquet"]
         );
+    }
+
+    #[test]
+    fn no_flipped_bit_changes_what_an_entry_says() {
+        let (new, wanted) = (entry(), read(7, &entry().bytes).unwrap().adds.len());
+        for bit in 0..new.bytes.len() * 8 {
+            let mut bytes = new.bytes.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(entry) = read(7, &bytes.into()) {
+                panic!("bit {bit} passes: {} of {wanted} files", entry.adds.len());
+            }
+        }
     }
 
     #[test]

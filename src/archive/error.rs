@@ -28,6 +28,37 @@ pub enum ArchiveError {
         /// What does not fit.
         reason: String,
     },
+    /// A commit of another program that takes events away, changes them or brings them in twice.
+    #[error(
+        "{path} cannot be vouched for: {reason}; `tokenlake repair --dry-run` shows what it changed, \
+         and `tokenlake repair` takes it back"
+    )]
+    Refused {
+        /// The log entry, relative to the archive.
+        path: String,
+        /// What it does.
+        reason: String,
+    },
+    /// A log entry that does not follow the one that was read before it.
+    #[error(
+        "{path} does not follow the log entry that was read before it: the archive is another copy \
+         than the one that was opened, or an entry is damaged; put the right copy back"
+    )]
+    OtherLog {
+        /// The log entry, relative to the archive.
+        path: String,
+    },
+    /// There is no table, and none is to be made.
+    #[error(
+        "there is no archive; choose another --archive, or have one made with --create if-missing"
+    )]
+    Missing,
+    /// The table is of a layout that only a newer program knows.
+    #[error("the table at {path} is of a newer tokenlake; upgrade this one")]
+    Newer {
+        /// The table's folder or the log entry that says so, relative to the archive.
+        path: String,
+    },
     /// The table is one that this program must not read or write.
     #[error("the table at {path} cannot be used: {reason}")]
     Unsupported {
@@ -85,9 +116,13 @@ impl ArchiveError {
     /// What the error asks of the caller.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Unavailable { .. } | Self::Overloaded(_) | Self::Stopping => Kind::Unavailable,
-            Self::Corrupt { .. } => Kind::Corrupt,
-            Self::Unsupported { .. } | Self::UnfitStore(_) => Kind::Invalid,
+            Self::Unavailable { .. }
+            | Self::OtherLog { .. }
+            | Self::Overloaded(_)
+            | Self::Stopping => Kind::Unavailable,
+            Self::Corrupt { .. } | Self::Refused { .. } => Kind::Corrupt,
+            Self::Unsupported { .. } | Self::Newer { .. } | Self::UnfitStore(_) => Kind::Invalid,
+            Self::Missing => Kind::NotFound,
             Self::OrgCase { .. } => Kind::Conflict,
             Self::Internal { .. } => Kind::Internal,
         }
@@ -113,14 +148,26 @@ impl ArchiveError {
         Self::corrupt(path, error)
     }
 
-    /// The same failure, met in the log entry that causes it.
+    /// The same failure, met in the log entry that causes it: what another program wrote there is
+    /// refused.
     pub(super) fn in_entry(self, version: u64) -> Self {
         let entry = paths::log_entry(version);
         match self {
-            Self::Corrupt { path, reason } => Self::corrupt(entry, format!("{path}: {reason}")),
-            Self::Unsupported { reason, .. } => Self::Unsupported { path: entry, reason },
+            Self::Corrupt { path, reason } => Self::refused(version, format!("{path}: {reason}")),
+            Self::Unsupported { reason, .. } => Self::refused(version, reason),
+            Self::Newer { .. } => Self::Newer { path: entry },
             other => other,
         }
+    }
+
+    /// Refuses the log entry of a version.
+    pub(super) fn refused(version: u64, reason: impl Display) -> Self {
+        Self::Refused { path: paths::log_entry(version), reason: reason.to_string() }
+    }
+
+    /// True if a commit of another program is refused, which a repair can mend.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. })
     }
 
     /// Wraps a passing failure.

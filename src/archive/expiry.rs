@@ -6,7 +6,6 @@ use std::sync::Arc;
 use chrono::{NaiveDate, NaiveTime};
 use deltalake_core::kernel::{Action, Remove, Transaction};
 
-use super::entry;
 use super::ledger::{LEDGER_APP, LedgerName};
 use super::snapshot::Snapshot;
 use super::{Archive, ArchiveError, DataFile, paths};
@@ -35,9 +34,9 @@ impl Archive {
             last_updated: Some(now / 1_000),
         });
         let removes = snapshot.files_before(ledger.floor()).map(|file| remove_action(file, now));
-        let entry = entry::write("DELETE", std::iter::once(pointer).chain(removes).collect(), now)?;
-        let version = snapshot.version() + 1;
-        let put = self.commits.put(version, &entry, self.commits.follower.followed_at()).await?;
+        let actions = std::iter::once(pointer).chain(removes).collect();
+        let entry = self.commits.entry_after(snapshot, "DELETE", actions)?;
+        let put = self.commits.put(snapshot.version() + 1, &entry).await?;
         Ok(put.map(|_| self.commits.follower.current()))
     }
 }

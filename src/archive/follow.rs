@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::ArchiveError;
 use super::entry::Entry;
 use super::log::Log;
+use super::opening::{Creation, Opened};
 use super::probe::LogProbe;
 use super::snapshot::Snapshot;
 use crate::clock::Clock;
@@ -35,6 +36,9 @@ pub struct FollowSettings {
     pub interval: Option<Duration>,
     /// A cheaper look, where the archive is on a local disk.
     pub probe: Option<LogProbe>,
+    /// Whether a table whose newest commits are refused is opened at the version before them. A
+    /// server says so to whoever asks, until it is repaired; a command ends.
+    pub waits_for_repair: bool,
 }
 
 /// One question to the store, and those who wait for its answer. They are woken once, by theirs.
@@ -77,9 +81,16 @@ impl Follower {
         clock: Arc<dyn Clock>,
         telemetry: Telemetry,
         settings: FollowSettings,
+        creation: Creation,
     ) -> Result<Self, ArchiveError> {
         let before = clock.elapsed();
-        let snapshot = log.open().await?;
+        let Opened { snapshot, refused } = log.open(creation).await?;
+        match refused {
+            Some(error) if !settings.waits_for_repair => return Err(error),
+            Some(error) => tracing::error!(%error, "nothing is answered until this is repaired"),
+            None => {}
+        }
+        log.anchor.move_to(&snapshot);
         let shared = Arc::new(Shared {
             log,
             probe: settings.probe,
@@ -141,7 +152,8 @@ impl Follower {
         let probe = shared.probe.as_ref().filter(|_| shared.age() <= REOPEN_AFTER)?;
         let began = shared.clock.elapsed();
         let current = self.current();
-        let newest = probe.is_absent(current.version() + 1).then_some(current)?;
+        let head = current.head()?;
+        let newest = probe.is_newest(current.version(), head).then_some(current)?;
         let mut followed_at = shared.followed_at.lock();
         *followed_at = began.max(*followed_at);
         Some(newest)
@@ -150,11 +162,6 @@ impl Follower {
     /// Returns when looks are made no longer, which only a defect can bring about.
     pub async fn ended(&self) {
         self.ended.cancelled().await;
-    }
-
-    /// When the newest version was last known to be the newest, by the clock that counts sleep.
-    pub fn followed_at(&self) -> Duration {
-        *self.shared.followed_at.lock()
     }
 
     /// How long ago the newest version was last known to be the newest.
@@ -179,6 +186,7 @@ impl Follower {
             }
             result.is_ok()
         });
+        self.shared.log.anchor.move_to(&self.current());
         self.shared.show();
         result.map(|()| self.current())
     }
@@ -201,8 +209,15 @@ impl Shared {
         let timer = std::time::Instant::now();
         if self.age() > REOPEN_AFTER {
             let known = self.current.borrow().clone();
-            let opened = self.log.reopen(&known).await?;
-            self.replace_with(opened);
+            // The entry that is known may have been cleaned away meanwhile.
+            let released = self.log.anchor.release();
+            match self.log.reopen(&known).await {
+                Ok(opened) => self.replace_with(opened),
+                Err(error) => {
+                    self.log.anchor.restore(released);
+                    return Err(error);
+                }
+            }
         } else {
             loop {
                 let current = self.current.borrow().clone();
@@ -233,6 +248,7 @@ impl Shared {
             }
             newer
         });
+        self.log.anchor.move_to(&self.current.borrow());
         self.show();
     }
 }

@@ -187,6 +187,18 @@ impl Ledgers {
         Ok(Ledger { name, events: mark.events, cells, reader })
     }
 
+    /// The events that a ledger has, by its mark alone.
+    ///
+    /// # Errors
+    /// As [`Ledgers::open`].
+    pub(super) async fn events(
+        &self,
+        name: LedgerName,
+        table_id: &str,
+    ) -> Result<u64, ArchiveError> {
+        Ok(self.mark(name, table_id).await?.0.events)
+    }
+
     /// The ledger that one took the place of: `None` if it does not say, `Some(None)` if there was
     /// none, or it is gone itself.
     ///

@@ -1,4 +1,4 @@
-//! The table's log: opening it, reading an entry, putting one.
+//! The table's log: reading an entry, following, putting one.
 //!
 //! The library's log store and snapshots are used directly. Its `CommitBuilder` is not: it
 //! retries a lost race by itself, and ids must be looked for again first.
@@ -8,24 +8,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::EagerSnapshot;
 use deltalake_core::kernel::transaction::TransactionError;
-use deltalake_core::kernel::{Action, EagerSnapshot};
 use deltalake_core::logstore::{CommitOrBytes, LogStore, StorageConfig, default_logstore};
-use futures::TryStreamExt as _;
-use object_store::path::Path;
+use object_store::ObjectStore;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt as _};
+use parking_lot::Mutex;
 use url::Url;
 
-use super::ArchiveError;
-use super::data_file::DataFile;
+use super::anchor::Anchor;
+use super::anchored::AnchoredStore;
 use super::entry::{self, Entry, NewEntry};
-use super::error::is_of_store;
-use super::ledger::{LEDGER_APP, LedgerName};
-use super::paths::{self, LOG};
+use super::job_mark::JobMark;
 use super::snapshot::Snapshot;
-use super::table::{TableInfo, creation};
+use super::{ArchiveError, foreign_rows, paths};
 use crate::clock::Clock;
+use crate::error::Kind;
 
 /// Entries that are read side by side, step by step. One new entry is the usual case, so reading
 /// ahead begins with the third.
@@ -55,8 +53,15 @@ pub struct Followed {
 /// The log of one table.
 #[derive(Debug, Clone)]
 pub struct Log {
-    store: Arc<dyn LogStore>,
-    clock: Arc<dyn Clock>,
+    pub(super) store: Arc<dyn LogStore>,
+    /// The archive's root.
+    pub(super) root: Arc<dyn ObjectStore>,
+    /// The archive's root, whether it is the right one or not.
+    raw: Arc<dyn ObjectStore>,
+    pub(super) anchor: Anchor,
+    pub(super) clock: Arc<dyn Clock>,
+    /// A version whose successor is refused, and the one up to which no repair was found.
+    scanned: Arc<Mutex<(u64, u64)>>,
 }
 
 impl Log {
@@ -65,73 +70,37 @@ impl Log {
     /// # Errors
     /// Internal only.
     pub fn new(store: Arc<dyn ObjectStore>, clock: Arc<dyn Clock>) -> Result<Self, ArchiveError> {
-        let table = Arc::new(PrefixStore::new(store.clone(), paths::TABLE));
+        Self::anchored(store, Anchor::default(), clock)
+    }
+
+    /// The log in the archive whose root `raw` is, which is to be the one that `anchor` knows.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub(super) fn anchored(
+        raw: Arc<dyn ObjectStore>,
+        anchor: Anchor,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ArchiveError> {
+        let root: Arc<dyn ObjectStore> = Arc::new(AnchoredStore::new(raw.clone(), anchor.clone()));
+        let table = Arc::new(PrefixStore::new(root.clone(), paths::TABLE));
         // The library takes the path alone from this address; a scheme of our own keeps it from
         // looking for a folder on the machine.
         let location = Url::parse(&format!("tokenlake:///{}/", paths::TABLE))
             .map_err(|error| ArchiveError::internal("naming the table", error))?;
-        let store = default_logstore(table, store, &location, &StorageConfig::default());
-        Ok(Self { store, clock })
+        let store = default_logstore(table, root.clone(), &location, &StorageConfig::default());
+        let scanned = Arc::default();
+        Ok(Self { store, root, raw, anchor, clock, scanned })
+    }
+
+    /// The archive's root, which is read and written only while it is the right one.
+    pub(super) fn root(&self) -> Arc<dyn ObjectStore> {
+        self.root.clone()
     }
 
     /// The library's log store.
     pub(super) fn delta(&self) -> Arc<dyn LogStore> {
         self.store.clone()
-    }
-
-    /// True if there is a table.
-    ///
-    /// # Errors
-    /// Unavailable.
-    pub async fn exists(&self) -> Result<bool, ArchiveError> {
-        Ok(!self.list().await?.is_empty())
-    }
-
-    /// Opens the table at its newest version; makes it where none is.
-    ///
-    /// # Errors
-    /// Corrupt if an entry is missing or damaged; Unsupported if the table is not for this
-    /// program; Unavailable.
-    pub async fn open(&self) -> Result<Snapshot, ArchiveError> {
-        let mut listing = self.list().await?;
-        if listing.is_empty() {
-            self.create().await?;
-            listing = self.list().await?;
-        }
-        self.open_listed(&listing).await
-    }
-
-    /// Opens anew, after a long pause, the table that `known` is a version of.
-    ///
-    /// # Errors
-    /// As [`Log::open`]; Corrupt too if it is another table, or went back.
-    pub async fn reopen(&self, known: &Snapshot) -> Result<Snapshot, ArchiveError> {
-        let opened = self.open_listed(&self.list().await?).await?;
-        if opened.version() < known.version() || opened.table().id != known.table().id {
-            let reason = "its log is not the one that was followed; start the server again";
-            return Err(ArchiveError::corrupt(paths::TABLE, reason));
-        }
-        Ok(opened)
-    }
-
-    async fn open_listed(&self, listing: &Listing) -> Result<Snapshot, ArchiveError> {
-        // Only what the library keeps in checkpoints is taken from it; entries after that are
-        // read here, so that none passes unchecked.
-        let mut snapshot = self.open_at(listing.checkpoint).await?;
-        while let Some(next) = self.follow(&snapshot).await? {
-            snapshot = next.snapshot;
-            if next.at_head {
-                break;
-            }
-        }
-        if snapshot.version() < listing.newest {
-            let missing = paths::log_entry(snapshot.version() + 1);
-            return Err(ArchiveError::corrupt(
-                missing,
-                "later entries exist but this one does not",
-            ));
-        }
-        Ok(snapshot)
     }
 
     /// Reads entries after `snapshot`, up to some hundreds. `None` means that nothing is new, and
@@ -148,10 +117,48 @@ impl Log {
                 let Some(entry) = entry else {
                     return Ok(newest.map(|snapshot| Followed { snapshot, at_head: true }));
                 };
-                newest = Some(self.apply(newest.as_ref().unwrap_or(snapshot), &entry)?);
+                match (self.apply(newest.as_ref().unwrap_or(snapshot), &entry), newest) {
+                    (Ok(next), _) => newest = Some(next),
+                    // What is good is taken first.
+                    (Err(error), Some(snapshot)) if error.is_refusal() => {
+                        return Ok(Some(Followed { snapshot, at_head: false }));
+                    }
+                    (Err(error), None) if error.is_refusal() => {
+                        let snapshot = self.repaired(snapshot).await?.ok_or(error)?;
+                        return Ok(Some(Followed { snapshot, at_head: false }));
+                    }
+                    (Err(error), _) => return Err(error),
+                }
             }
         }
         Ok(newest.map(|snapshot| Followed { snapshot, at_head: false }))
+    }
+
+    /// The version that the first repair of what follows `good` makes; `None` if there is none yet.
+    async fn repaired(&self, good: &Snapshot) -> Result<Option<Snapshot>, ArchiveError> {
+        let (of, to) = *self.scanned.lock();
+        let mut to = if of == good.version() { to } else { good.version() };
+        let repairs = |entry: &Entry| entry.repairs_after == Some(good.version());
+        while let Some(entry) = self.read(to + 1).await? {
+            to += 1;
+            if repairs(&entry) {
+                let entries = (good.version() + 1..=to).map(|version| self.read(version));
+                let entries = futures::future::try_join_all(entries).await?;
+                let entries: Vec<_> = entries.into_iter().flatten().collect();
+                return self.apply_repair(good, &entries).map(Some);
+            }
+            *self.scanned.lock() = (good.version(), to);
+        }
+        Ok(None)
+    }
+
+    /// The snapshot after all of `entries`, the last of which is a repair.
+    fn apply_repair(&self, good: &Snapshot, entries: &[Entry]) -> Result<Snapshot, ArchiveError> {
+        let next = good.repaired(entries)?;
+        let protocol = entries.iter().rev().find_map(|entry| entry.protocol.as_ref());
+        let metadata = entries.iter().rev().find_map(|entry| entry.metadata.as_ref());
+        let table = good.table().changed(protocol, metadata);
+        Ok(next.with_table(table.map_err(|error| error.in_entry(good.version() + 1))?))
     }
 
     /// The snapshot after an entry, checked.
@@ -173,8 +180,12 @@ impl Log {
     /// # Errors
     /// Corrupt or Unavailable.
     pub async fn read(&self, version: u64) -> Result<Option<Entry>, ArchiveError> {
-        let bytes = self.read_bytes(version).await?;
-        bytes.map(|bytes| entry::read(version, &bytes)).transpose()
+        let Some(bytes) = self.read_bytes(version).await? else { return Ok(None) };
+        let mut entry = entry::read(version, &bytes)?;
+        for add in &mut entry.adds {
+            foreign_rows::complete(&self.root, add).await?;
+        }
+        Ok(Some(entry))
     }
 
     /// The bytes of one entry; `None` where there is none.
@@ -192,16 +203,12 @@ impl Log {
     /// A store may answer "already exists" or an error after the put worked, so every answer but
     /// success is checked by reading: ours, absent (the same bytes are put again) or another's.
     ///
-    /// `followed_at` is when the version before was known to be the newest, by the clock that
-    /// counts sleep.
-    ///
     /// # Errors
     /// Unavailable, with the put in doubt: it may stand, or come to stand, at that version.
     pub async fn put(
         &self,
         version: u64,
         entry: &NewEntry,
-        followed_at: Duration,
     ) -> Result<Put, ArchiveError> {
         let started = tokio::time::Instant::now();
         loop {
@@ -217,7 +224,7 @@ impl Log {
                     return Ok(Put::Lost(Box::new(found)));
                 }
                 Ok(Some(_)) if exists => break,
-                Err(error) if error.kind() == crate::error::Kind::Corrupt => return Err(error),
+                Err(error) if error.kind() == Kind::Corrupt => return Err(error),
                 _ if started.elapsed() < DOUBT => tokio::time::sleep(DOUBT_PAUSE).await,
                 _ => {
                     let doing = format!("committing {}", paths::log_entry(version));
@@ -225,60 +232,16 @@ impl Log {
                 }
             }
         }
-        self.check_not_cleaned_away(version, followed_at).await?;
+        // The entry counts only where the one before it is still ours: the archive may have gone
+        // while it was put, or its log may have been cleaned past it.
+        self.anchor.check(self.raw.as_ref()).await.map_err(|error| {
+            ArchiveError::unavailable(format!("committing {}", paths::log_entry(version)), error)
+        })?;
         Ok(Put::Committed)
     }
 
-    /// After a long pause (a suspended machine, say), log cleanup may have passed this version,
-    /// and the entry would lie where nobody reads it.
-    async fn check_not_cleaned_away(
-        &self,
-        version: u64,
-        followed_at: Duration,
-    ) -> Result<(), ArchiveError> {
-        const LONG: Duration = Duration::from_secs(600);
-        let pause = self.clock.elapsed().saturating_sub(followed_at);
-        if pause < LONG || version == 0 || self.read(version - 1).await?.is_some() {
-            return Ok(());
-        }
-        let cleaned = std::io::Error::other("the log was cleaned past it meanwhile");
-        Err(ArchiveError::unavailable(format!("committing version {version}"), cleaned))
-    }
-
-    /// The version of a checkpoint, or version 0.
-    async fn open_at(&self, checkpoint: Option<u64>) -> Result<Snapshot, ArchiveError> {
-        let version = checkpoint.unwrap_or(0);
-        let object = checkpoint.map_or_else(|| paths::log_entry(0), paths::log_checkpoint);
-        let damaged = |error: DeltaTableError| {
-            if is_of_store(&error) {
-                return ArchiveError::unavailable(format!("opening {}", paths::TABLE), error);
-            }
-            ArchiveError::corrupt(object.as_str(), error)
-        };
-        let delta =
-            EagerSnapshot::try_new(self.store.as_ref(), Some(version)).await.map_err(damaged)?;
-        let table = TableInfo::new(delta.protocol(), delta.metadata())?;
-        let ledger = match checkpoint {
-            Some(_) => delta.transaction_version(self.store.as_ref(), LEDGER_APP).await,
-            None => Ok(None),
-        };
-        let ledger = ledger.map_err(damaged)?.map(|number| {
-            LedgerName::from_number(number).ok_or_else(|| {
-                ArchiveError::corrupt(object.as_str(), "it names no ledger that can be")
-            })
-        });
-        let views: Vec<_> =
-            delta.file_views(self.store.as_ref(), None).try_collect().await.map_err(damaged)?;
-        #[allow(
-            deprecated,
-            reason = "the action is the one form that checkpoints and entries share"
-        )]
-        let files = views.iter().map(|view| DataFile::from_add(&view.add_action()));
-        let files = files.collect::<Result<Vec<_>, _>>()?.into_iter();
-        Ok(Snapshot::new(version, table, files, ledger.transpose()?))
-    }
-
-    /// The number that the last `txn` action of a job had, as of a version.
+    /// The number that the last `txn` action of a job had, as of a version; `None` too if it is not
+    /// what was written.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -287,80 +250,13 @@ impl Log {
             ArchiveError::unavailable(format!("reading how far {job} is"), error)
         };
         let delta = EagerSnapshot::try_new(self.store.as_ref(), Some(version)).await;
-        let position = delta.map_err(failed)?.transaction_version(self.store.as_ref(), job).await;
-        position.map_err(failed)
-    }
-
-    async fn create(&self) -> Result<(), ArchiveError> {
-        let actions: Vec<Action> = creation(&crate::event::schema())?;
-        let entry = entry::write("CREATE TABLE", actions, self.clock.now())?;
-        // Losing this race is as good as winning it.
-        self.put(0, &entry, self.clock.elapsed()).await.map(|_| ())
-    }
-
-    /// Lists the log from the checkpoint that the library noted last, or else all of it.
-    async fn list(&self) -> Result<Listing, ArchiveError> {
-        if let Some(version) = self.noted_checkpoint().await {
-            let listing = self.list_from(Some(version)).await?;
-            if listing.checkpoint.is_some() {
-                return Ok(listing);
-            }
-        }
-        self.list_from(None).await
-    }
-
-    async fn noted_checkpoint(&self) -> Option<u64> {
-        let note = Path::from(format!("{LOG}/_last_checkpoint"));
-        let note = self.store.object_store(None).get(&note).await.ok()?.bytes().await.ok()?;
-        serde_json::from_slice::<serde_json::Value>(&note).ok()?.get("version")?.as_u64()
-    }
-
-    async fn list_from(&self, version: Option<u64>) -> Result<Listing, ArchiveError> {
-        let folder = Path::from(LOG);
-        let store = self.store.object_store(None);
-        let failed =
-            |error| ArchiveError::unavailable(format!("listing {}/{LOG}", paths::TABLE), error);
-        let mut names = match version {
-            // Every name of the version is longer than its digits, and so comes after them.
-            Some(version) => {
-                let before = Path::from(format!("{LOG}/{version:020}"));
-                store.list_with_offset(Some(&folder), &before)
-            }
-            None => store.list(Some(&folder)),
-        };
-        let mut listing = Listing::default();
-        while let Some(object) = names.try_next().await.map_err(failed)? {
-            listing.take(object.location.filename().unwrap_or_default());
-        }
-        Ok(listing)
-    }
-}
-
-/// What the log's folder holds.
-#[derive(Debug, Default)]
-struct Listing {
-    entries: bool,
-    newest: u64,
-    checkpoint: Option<u64>,
-}
-
-impl Listing {
-    fn is_empty(&self) -> bool {
-        !self.entries && self.checkpoint.is_none()
-    }
-
-    fn take(&mut self, name: &str) {
-        let Some((digits, ending)) = name.split_once('.') else { return };
-        let Some(version) = (digits.len() == 20).then(|| digits.parse::<u64>().ok()).flatten()
-        else {
-            return;
-        };
-        if ending == "json" {
-            self.entries = true;
-            self.newest = self.newest.max(version);
-        } else if ending.starts_with("checkpoint") && ending.ends_with("parquet") {
-            self.checkpoint = self.checkpoint.max(Some(version));
-            self.newest = self.newest.max(version);
-        }
+        let delta = delta.map_err(failed)?;
+        let position = delta.transaction_version(self.store.as_ref(), job).await.map_err(failed)?;
+        let check = JobMark::check_app(job);
+        let check = delta.transaction_version(self.store.as_ref(), check).await.map_err(failed)?;
+        let Some(position) = position else { return Ok(None) };
+        let mark = JobMark { job: job.to_owned(), position };
+        // Older programs wrote none.
+        Ok(Some(position).filter(|_| check.is_none_or(|check| check == mark.check())))
     }
 }

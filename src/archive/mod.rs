@@ -6,8 +6,11 @@
 //! - a look that starts after an acknowledgement sees the event (`follow`);
 //! - what it cannot count whole is an error that names the object, never a smaller number.
 
+mod anchor;
+mod anchored;
 mod by_org;
 mod cells;
+mod chain;
 mod checked_read;
 mod checkpoint;
 mod checksums;
@@ -24,22 +27,27 @@ mod file_layout;
 mod file_read;
 mod file_write;
 mod follow;
+mod foreign_rows;
 mod gather_rows;
 mod group;
 mod ids;
+mod job_mark;
 mod known_ids;
 mod ledger;
+mod listing;
 mod location;
 mod log;
 #[cfg(test)]
 mod mutation_tests;
 mod objects;
 mod old_ledgers;
+mod opening;
 mod partial;
 mod paths;
 mod plain;
 mod probe;
 mod records;
+mod repair;
 mod rewrite;
 mod row_merge;
 mod snapshot;
@@ -49,6 +57,7 @@ mod table;
 mod totals;
 mod upkeep;
 mod vacuum;
+mod vouched;
 mod writer;
 
 use std::sync::Arc;
@@ -58,7 +67,7 @@ use object_store::ObjectStore;
 use tokio::sync::{Mutex, watch};
 
 pub use self::by_org::ByOrg;
-pub use self::cells::{CellReader, CellWriter};
+pub use self::cells::{CellBatches, CellReader, CellWriter};
 pub use self::checked_read::{CheckedObject, CheckedReader};
 pub use self::cloud::Cloud;
 pub use self::data_file::{DataFile, ToldFile, date_of};
@@ -67,20 +76,24 @@ pub use self::expiry::refuse_before_floor;
 pub use self::file_read::IdReader;
 pub use self::follow::FollowSettings;
 pub use self::ids::EventHash;
+pub use self::job_mark::JobMark;
 pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
 pub use self::location::{ArchiveLocation, LocationError};
 pub use self::objects::{FoundObject, Objects};
+pub use self::opening::Creation;
 pub use self::partial::PartialMaker;
 pub use self::paths::{ACCESS_KEYS, ORGS, PARTITION, access_key, access_key_hash};
 pub use self::plain::Plain;
 pub use self::probe::LogProbe;
 pub use self::records::{RecordMark, Records};
+pub use self::repair::{Broken, ForeignCommit, RepairPlan, Repairs};
 pub use self::snapshot::{Arrival, Snapshot};
 pub use self::store_check::StoreCheck;
 pub use self::totals::{Totals, TotalsStore};
 pub use self::vacuum::{GRACE_MAX, GRACE_MIN, StaleFiles, UNCOMMITTED_MAX};
-pub use self::writer::{JobMark, Outcome};
+pub use self::writer::Outcome;
 
+use self::anchor::Anchor;
 use self::checkpoint::Checkpoints;
 use self::commits::Commits;
 use self::follow::Follower;
@@ -104,6 +117,8 @@ pub struct WriterSettings {
     pub queue_bytes_max: usize,
     /// Makes the partials that new files carry; `None` for files without.
     pub partials: Option<Arc<dyn PartialMaker>>,
+    /// Whether a table is made where none is.
+    pub creation: Creation,
 }
 
 impl Default for WriterSettings {
@@ -114,6 +129,7 @@ impl Default for WriterSettings {
             checkpoint_every: 500,
             queue_bytes_max: 256 << 20,
             partials: None,
+            creation: Creation::IfMissing,
         }
     }
 }
@@ -130,7 +146,9 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens the archive whose root `store` is, and makes its table where none is.
+    /// Opens the archive whose root `store` is, and makes its table where none is and one is to be.
+    /// From then on nothing is written to the store, and nothing counts as absent from it, unless
+    /// the newest log entry that is known is where it was.
     ///
     /// # Errors
     /// Corrupt, Unsupported or Unavailable.
@@ -141,9 +159,12 @@ impl Archive {
         settings: WriterSettings,
         follow: FollowSettings,
     ) -> Result<Self, ArchiveError> {
-        let log = Log::new(store.clone(), clock.clone())?;
+        let log = Log::anchored(store, Anchor::default(), clock.clone())?;
+        let store = log.root();
+        let creation = settings.creation;
         let follower =
-            Follower::start(log.clone(), clock.clone(), telemetry.clone(), follow).await?;
+            Follower::start(log.clone(), clock.clone(), telemetry.clone(), follow, creation)
+                .await?;
         let checkpoints = Checkpoints::new(
             log.clone(),
             clock.clone(),

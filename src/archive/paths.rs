@@ -131,6 +131,12 @@ pub fn check_folder(id: Uuid) -> Path {
     Path::from(CHECKS).join(id.to_string())
 }
 
+/// The date that a data file's path names, if it names one.
+pub fn date_in(path: &str) -> Option<NaiveDate> {
+    let values = path.split('/').filter_map(|part| part.strip_prefix(PARTITION)?.strip_prefix('='));
+    values.filter_map(parse_date).next()
+}
+
 /// Parses the value of the partition column.
 pub fn parse_date(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()

@@ -16,7 +16,7 @@ use object_store::{MultipartUpload as _, ObjectStore, ObjectStoreExt as _};
 use uuid::Uuid;
 
 use super::data_file::add_action;
-use super::entry;
+use super::entry::NewEntry;
 use super::file_write::{OpenFile, blocking, text};
 use super::ids::{EventHash, IDS_MAX, IdHasher};
 use super::partial::NewPartial;
@@ -63,7 +63,7 @@ impl Upkeep {
         inputs: &[Arc<DataFile>],
         add: &Add,
         begun_at: Duration,
-    ) -> Result<Option<entry::NewEntry>, ArchiveError> {
+    ) -> Result<Option<NewEntry>, ArchiveError> {
         let is_old = self.commits.clock.elapsed().saturating_sub(begun_at) >= UNCOMMITTED_MAX;
         if is_old || !are_live(inputs, snapshot) {
             return Ok(None);
@@ -78,7 +78,7 @@ impl Upkeep {
             })
         });
         let actions = std::iter::once(Action::Add(add.clone())).chain(removes).collect();
-        entry::write("OPTIMIZE", actions, now).map(Some)
+        self.commits.entry_after(snapshot, "OPTIMIZE", actions).map(Some)
     }
 
     /// Writes and puts the new file.

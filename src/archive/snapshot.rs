@@ -8,10 +8,12 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use imbl::OrdMap;
 
+use super::chain::EntryLink;
 use super::data_file::DataFile;
 use super::entry::Entry;
 use super::ledger::LedgerName;
 use super::table::TableInfo;
+use super::vouched::Vouched;
 use super::{ArchiveError, paths};
 
 /// Arrivals that are remembered; one who is further behind starts from the live files.
@@ -36,6 +38,10 @@ pub struct Snapshot {
     /// Arrivals are known for every version above this one.
     arrivals_after: u64,
     ledger: Option<LedgerName>,
+    /// Tells its log entry from another's of the same version, where that is known.
+    head: Option<EntryLink>,
+    /// Events that were ever added, of every type, where the log says so of every file.
+    events: Option<u64>,
 }
 
 impl Snapshot {
@@ -47,7 +53,34 @@ impl Snapshot {
         ledger: Option<LedgerName>,
     ) -> Self {
         let files = files.map(|file| ((file.date, file.path.clone()), Arc::new(file))).collect();
-        Self { version, table, files, arrivals: OrdMap::new(), arrivals_after: version, ledger }
+        let (arrivals, arrivals_after) = (OrdMap::new(), version);
+        Self { version, table, files, arrivals, arrivals_after, ledger, head: None, events: None }
+    }
+
+    /// The same version, of which the link of its log entry and the events ever added are known.
+    pub fn known_by(self, head: Option<EntryLink>, events: Option<u64>) -> Self {
+        Self { head, events, ..self }
+    }
+
+    /// The link of the version's log entry, where that is known.
+    pub fn head(&self) -> Option<EntryLink> {
+        self.head
+    }
+
+    /// The events of live files, where the log says so of every one.
+    pub fn live_events(&self) -> Option<u64> {
+        self.files().try_fold(0, |sum, file| add_rows(Some(sum), file))
+    }
+
+    /// Events that were ever added, live and expired, where the log says so of every file.
+    pub fn events(&self) -> Option<u64> {
+        self.events
+    }
+
+    /// What the next commit vouches for if it adds so many events.
+    pub(super) fn vouched_with(&self, added: Option<u64>) -> Option<Vouched> {
+        let events = self.events?.checked_add(added?)?;
+        Some(Vouched { events, at: self.version + 1 })
     }
 
     /// The version's number.
@@ -111,35 +144,98 @@ impl Snapshot {
     /// The next version.
     ///
     /// # Errors
-    /// Corrupt, naming the entry, if the entry changes what was counted.
+    /// Refused, naming the entry, if the entry changes what was counted; OtherLog if it does not
+    /// follow this version's.
     pub fn next(&self, entry: &Entry) -> Result<Self, ArchiveError> {
-        if let Some(ledger) = entry.ledger {
-            return self.expired(entry, ledger).map_err(|reason| {
-                ArchiveError::corrupt(paths::log_entry(self.version + 1), reason)
-            });
+        let version = self.version + 1;
+        let refused = |reason: String| ArchiveError::refused(version, reason);
+        if entry.before.zip(self.head).is_some_and(|(before, head)| before != head) {
+            return Err(ArchiveError::OtherLog { path: paths::log_entry(version) });
         }
+        if entry.has_domain {
+            return Err(refused("it uses domainMetadata, which tokenlake does not know".to_owned()));
+        }
+        let next = match entry.ledger {
+            Some(ledger) => self.expired(entry, ledger).map_err(refused)?,
+            None => self.changed(entry)?,
+        };
+        let added = entry.adds.iter().filter(|add| add.data_change);
+        let mut added = added.map(|add| next.live(&add.path).and_then(|file| file.rows));
+        let added = added.try_fold(0_u64, |sum, rows| sum.checked_add(rows?));
+        let events = self.vouched_with(added);
+        if let Some((known, told)) = events.zip(entry.vouched).filter(|(known, told)| known != told)
+        {
+            let (known, told) = (known.events, told.events);
+            return Err(refused(format!("it counts {told} events where there are {known}")));
+        }
+        let events = events.or(entry.vouched).map(|vouched| vouched.events);
+        Ok(Self { head: entry.link, events, ..next })
+    }
+
+    /// The version that a repair makes: all of `entries` in one step, the last of which is the repair.
+    ///
+    /// # Errors
+    /// Corrupt, naming the entry, if what is left is nothing to count.
+    pub fn repaired(&self, entries: &[Entry]) -> Result<Self, ArchiveError> {
+        let mut next = self.raw_after(entries);
+        for entry in entries {
+            next.ledger = entry.ledger.or(next.ledger);
+            next.head = entry.link;
+            next.events = entry.vouched.map(|vouched| vouched.events);
+        }
+        for add in entries.iter().flat_map(|entry| &entry.adds) {
+            let is_removed = |entry: &Entry| entry.removes.iter().any(|gone| gone.path == add.path);
+            if let Err(error) = DataFile::from_add(add)
+                && !entries.last().is_some_and(is_removed)
+            {
+                return Err(error.in_entry(next.version));
+            }
+        }
+        Ok(next)
+    }
+
+    /// The version after `entries`, whatever they do, with its live files as any reader of Delta has
+    /// them; a file that cannot be counted is left out. Who knows an older version starts anew: sums
+    /// of it do not lead to those of this one.
+    pub fn raw_after(&self, entries: &[Entry]) -> Self {
+        let mut next = self.clone();
+        for entry in entries {
+            next.version += 1;
+            for remove in &entry.removes {
+                next.take(&remove.path);
+            }
+            for file in entry.adds.iter().filter_map(|add| DataFile::from_add(add).ok()) {
+                next.files.insert((file.date, file.path.clone()), Arc::new(file));
+            }
+        }
+        next.arrivals.clear();
+        next.arrivals_after = next.version;
+        next
+    }
+
+    /// The next version, where nothing has expired.
+    fn changed(&self, entry: &Entry) -> Result<Self, ArchiveError> {
         let mut next = Self { version: self.version + 1, ..self.clone() };
-        let corrupt =
-            |reason: String| ArchiveError::corrupt(paths::log_entry(self.version + 1), reason);
+        let refused = |reason: String| ArchiveError::refused(self.version + 1, reason);
         let (mut rows_moved_out, mut rows_moved_in) = (Some(0_u64), Some(0_u64));
         for remove in &entry.removes {
             let file = next.take(&remove.path).ok_or_else(|| {
-                corrupt(format!("it removes {}, which is not in the table", remove.path))
+                refused(format!("it removes {}, which is not in the table", remove.path))
             })?;
             if remove.data_change {
-                return Err(corrupt(format!("it deletes the events of {}", remove.path)));
+                return Err(refused(format!("it deletes the events of {}", remove.path)));
             }
             rows_moved_out = add_rows(rows_moved_out, &file);
         }
         for add in &entry.adds {
             let file = DataFile::from_add(add).map_err(|error| error.in_entry(next.version))?;
             if let Some(floor) = self.floor().filter(|floor| file.date < *floor) {
-                return Err(corrupt(format!("it adds {} before the floor {floor}", add.path)));
+                return Err(refused(format!("it adds {} before the floor {floor}", add.path)));
             }
             let file = Arc::new(file);
             let replaced = next.files.insert((file.date, file.path.clone()), file.clone());
             if replaced.is_some() {
-                return Err(corrupt(format!("it adds {} a second time", add.path)));
+                return Err(refused(format!("it adds {} a second time", add.path)));
             }
             if !add.data_change {
                 rows_moved_in = add_rows(rows_moved_in, &file);
@@ -148,7 +244,7 @@ impl Snapshot {
             next.arrivals.insert((next.version, file.path.clone()), arrival);
         }
         if rows_moved_out != rows_moved_in {
-            return Err(corrupt("it rewrites files into a different number of events".into()));
+            return Err(refused("it rewrites files into a different number of events".into()));
         }
         next.forget_old_arrivals();
         Ok(next)
@@ -184,13 +280,18 @@ impl Snapshot {
     }
 
     fn take(&mut self, path: &str) -> Option<Arc<DataFile>> {
-        let date = path.split('/').find_map(|part| {
-            paths::parse_date(part.strip_prefix(paths::PARTITION)?.strip_prefix('=')?)
-        });
-        let key = date.map(|date| (date, Arc::from(path)));
-        let by_path = || self.files.keys().find(|(_, live)| &**live == path).cloned();
-        let key = key.filter(|key| self.files.contains_key(key)).or_else(by_path)?;
+        let key = self.key_of(path)?;
         self.files.remove(&key)
+    }
+
+    fn live(&self, path: &str) -> Option<&Arc<DataFile>> {
+        self.files.get(&self.key_of(path)?)
+    }
+
+    fn key_of(&self, path: &str) -> Option<(NaiveDate, Arc<str>)> {
+        let key = paths::date_in(path).map(|date| (date, Arc::from(path)));
+        let by_path = || self.files.keys().find(|(_, live)| &**live == path).cloned();
+        key.filter(|key| self.files.contains_key(key)).or_else(by_path)
     }
 
     /// One by one: to split the map would take time in proportion to all that stays.

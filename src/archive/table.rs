@@ -62,6 +62,23 @@ impl TableInfo {
         Ok(changed)
     }
 
+    /// The actions that make the description this one again.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn actions(&self) -> Result<[Action; 2], ArchiveError> {
+        let internal =
+            |error| ArchiveError::internal("writing the table's description", error);
+        let protocol = serde_json::from_value(self.protocol.clone()).map_err(internal)?;
+        let metadata = serde_json::from_value(self.metadata.clone()).map_err(internal)?;
+        Ok([Action::Protocol(protocol), Action::Metadata(metadata)])
+    }
+
+    /// True if both say the same in every word.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.protocol == other.protocol && self.metadata == other.metadata
+    }
+
     fn check(protocol: Value, metadata: Value) -> Result<Self, ArchiveError> {
         let version = |key: &str| protocol.get(key).and_then(Value::as_u64).unwrap_or(u64::MAX);
         if version("minReaderVersion") > 1 || version("minWriterVersion") > 2 {
@@ -81,7 +98,7 @@ impl TableInfo {
                 return Err(unsupported("it is not a tokenlake archive; choose another --archive"));
             }
             Some(format) if format > FORMAT => {
-                return Err(unsupported("a newer tokenlake wrote it; upgrade this one"));
+                return Err(ArchiveError::Newer { path: paths::TABLE.to_owned() });
             }
             Some(_) => {}
         }

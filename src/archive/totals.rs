@@ -146,6 +146,10 @@ impl TotalsStore {
         cells: Bytes,
     ) -> Result<Option<Totals>, ArchiveError> {
         let version = snapshot.version();
+        let entry_crc32 = self.entry_crc32(version).await?;
+        if snapshot.head().is_some_and(|head| head.crc32() != entry_crc32) {
+            return Err(ArchiveError::OtherLog { path: paths::log_entry(version) });
+        }
         let object = paths::totals(&self.folder(snapshot), version, Uuid::new_v4());
         let mark = Mark {
             version,
@@ -154,7 +158,7 @@ impl TotalsStore {
             size_bytes: cells.len() as u64,
             crc32: Checksums::of(&cells).to_text(),
             rows: self.rows_at(snapshot).await?,
-            entry_crc32: self.entry_crc32(version).await?,
+            entry_crc32,
             mark_crc32: 0,
         };
         let text = serde_json::to_vec(&mark.sealed()?);

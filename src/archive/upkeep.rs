@@ -34,10 +34,9 @@ impl Upkeep {
             false => follower.current(),
         };
         loop {
-            let followed_at = follower.followed_at();
             let Some(entry) = plan(&snapshot)? else { return Ok(None) };
             let version = snapshot.version() + 1;
-            if let Some(entry) = self.commits.put(version, &entry, followed_at).await? {
+            if let Some(entry) = self.commits.put(version, &entry).await? {
                 // One who follows may have passed it already; this is the version itself.
                 return log.apply(&snapshot, &entry).map(|made| Some(Arc::new(made)));
             }

@@ -19,7 +19,7 @@ use object_store::{ObjectMeta, ObjectStoreExt as _};
 
 use super::snapshot::Snapshot;
 use super::upkeep::Upkeep;
-use super::{ArchiveError, entry, paths};
+use super::{ArchiveError, paths};
 use crate::clock::Micros;
 
 /// The shortest grace that is safe beside writers.
@@ -94,9 +94,10 @@ impl Upkeep {
         if files.is_empty() {
             return Ok(0);
         }
-        let now = self.commits.clock.now();
-        let fence =
-            self.commit(|_| entry::write("VACUUM START", Vec::new(), now).map(Some)).await?;
+        let fence = |snapshot: &Snapshot| {
+            self.commits.entry_after(snapshot, "VACUUM START", Vec::new()).map(Some)
+        };
+        let fence = self.commit(fence).await?;
         let fence = fence.ok_or_else(|| ArchiveError::internal("vacuuming", "no fence"))?;
         retain_unnamed(&mut files, &fence);
         // By the store's own clock: one of ours that runs fast must not make files look old.

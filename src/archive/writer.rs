@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::commits::{Commits, FOLLOW_BEFORE_PUT};
-use super::entry;
+use super::entry::NewEntry;
 use super::file_read::IdReader;
 use super::group::{FileSettings, Group};
+use super::job_mark::JobMark;
 use super::known_ids::KnownIds;
 use super::snapshot::Snapshot;
 use super::{ArchiveError, WriterSettings, refuse_before_floor};
@@ -37,15 +38,6 @@ pub struct Outcome {
 }
 
 type Reply = oneshot::Sender<Result<Outcome, ArchiveError>>;
-
-/// How far a job is: committed together with what it brought in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobMark {
-    /// The job: what it reads and how.
-    pub job: String,
-    /// A number that the job gives a meaning.
-    pub position: i64,
-}
 
 struct Submission {
     batches: Vec<EventBatch>,
@@ -223,11 +215,9 @@ impl Committer {
     async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<Admitted, ArchiveError> {
         let began = std::time::Instant::now();
         let _turn = self.commits.turn.lock().await;
-        let mut followed_at = self.commits.follower.followed_at();
         let mut snapshot = self.commits.follower.current();
         if self.commits.follower.age() > FOLLOW_BEFORE_PUT {
             snapshot = self.commits.follower.newest().await?;
-            followed_at = self.commits.follower.followed_at();
         }
         let Work { batches, marks } = work;
         let only_marks = batches.is_empty();
@@ -248,15 +238,14 @@ impl Committer {
             if group.files().is_empty() && !only_marks {
                 return Ok(admitted);
             }
-            let entry = self.entry(group, &marks)?;
+            let entry = self.entry(&snapshot, group, &marks)?;
             let version = snapshot.version() + 1;
-            if self.commits.put(version, &entry, followed_at).await?.is_some() {
+            if self.commits.put(version, &entry).await?.is_some() {
                 remember(group, known, version);
                 self.commits.telemetry.archive.commit_durations.observe(began.elapsed());
                 return Ok(admitted);
             }
             snapshot = self.commits.follower.newest().await?;
-            followed_at = self.commits.follower.followed_at();
         }
     }
 
@@ -270,17 +259,22 @@ impl Committer {
         }
     }
 
-    fn entry(&self, group: &Group, marks: &[JobMark]) -> Result<entry::NewEntry, ArchiveError> {
+    fn entry(
+        &self,
+        snapshot: &Snapshot,
+        group: &Group,
+        marks: &[JobMark],
+    ) -> Result<NewEntry, ArchiveError> {
         let now = self.commits.clock.now();
         let adds = group.files().values().map(|file| Action::Add(file.add.clone()));
-        let marks = marks.iter().map(|mark| {
-            Action::Txn(Transaction {
-                app_id: mark.job.clone(),
-                version: mark.position,
-                last_updated: Some(now / 1_000),
-            })
+        let numbers = marks.iter().flat_map(|mark| {
+            let check = (JobMark::check_app(&mark.job), mark.check());
+            [(mark.job.clone(), mark.position), check]
         });
-        entry::write("WRITE", adds.chain(marks).collect(), now)
+        let marks = numbers.map(|(app_id, version)| {
+            Action::Txn(Transaction { app_id, version, last_updated: Some(now / 1_000) })
+        });
+        self.commits.entry_after(snapshot, "WRITE", adds.chain(marks).collect())
     }
 
     /// Marks the events that the table has, at `snapshot` or the newer version that it returns;

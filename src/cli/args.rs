@@ -11,7 +11,7 @@ use super::jwt::JwtArgs;
 use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
-use crate::archive::{ArchiveLocation, GRACE_MAX, GRACE_MIN};
+use crate::archive::{ArchiveLocation, Creation, GRACE_MAX, GRACE_MIN};
 use crate::backfill::{FieldPair, Format};
 use crate::clock::Micros;
 use crate::event::time::from_text;
@@ -62,6 +62,24 @@ pub struct Args {
     pub entry: Entry,
 }
 
+/// Whether an archive is made where none is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Create {
+    /// Only an archive that is there is opened.
+    Never,
+    /// A new one is made.
+    IfMissing,
+}
+
+impl From<Create> for Creation {
+    fn from(create: Create) -> Self {
+        match create {
+            Create::Never => Self::Never,
+            Create::IfMissing => Self::IfMissing,
+        }
+    }
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -99,6 +117,9 @@ pub enum Command {
     /// Take events out of the archive that are older than a retention; the counters keep their
     /// totals.
     Expire(ExpireArgs),
+    /// Take back what another program did to the table that cannot be vouched for, or accept it
+    /// without letting a counter fall.
+    Repair(RepairArgs),
     /// Recompute everything from the raw rows and compare; exit 1 on any difference.
     Verify(VerifyArgs),
     /// Check what an archive rests on: credentials, clock, conditional put, a write and a scrape.
@@ -122,6 +143,11 @@ pub struct ServeArgs {
     /// Where tokenlake's own metrics are served; nowhere by default.
     #[arg(long, env = "TOKENLAKE_ADMIN_LISTEN", value_name = "ADDR")]
     pub admin_listen: Option<SocketAddr>,
+
+    /// Whether an archive is made where none is. With `never` a volume that is not mounted is an
+    /// error, and no new archive.
+    #[arg(long, env = "TOKENLAKE_CREATE", value_name = "WHEN", default_value = "if-missing")]
+    pub create: Create,
 
     /// The largest request body, also after decompression.
     #[arg(long, env = "TOKENLAKE_MAX_BODY", value_name = "SIZE", default_value = "32MiB", value_parser = parse_bytes)]
@@ -224,6 +250,24 @@ pub struct ExpireArgs {
     /// Tell what would go, and change nothing.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
+}
+
+/// How to repair.
+#[derive(Debug, ClapArgs)]
+pub struct RepairArgs {
+    /// Tell what was done to the table and what a repair would do, and change nothing.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
+
+    /// Take it back: files that went become live again, and what came in their place goes. What was
+    /// only appended stays. This is the default.
+    #[arg(long, env = "TOKENLAKE_UNDO", conflicts_with = "accept")]
+    pub undo: bool,
+
+    /// Keep the table as it is now: what the events that went had in the counters is kept in the
+    /// ledger, and events that came in twice are taken out.
+    #[arg(long, env = "TOKENLAKE_ACCEPT")]
+    pub accept: bool,
 }
 
 /// What to read.

@@ -13,6 +13,7 @@ mod key;
 mod logging;
 mod open;
 mod open_files;
+mod repair;
 mod serve;
 mod sql;
 mod tls;
@@ -71,6 +72,7 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Backfill(command) => backfill::run(archive, command).await,
         Command::Compact(command) => compact::run(archive, command).await,
         Command::Expire(command) => expire::run(archive, command).await,
+        Command::Repair(command) => repair::run(archive, command).await,
         Command::Verify(command) => verify::run(archive, command).await,
         Command::Healthcheck(command) => healthcheck::run(command),
         Command::Doctor(command) => doctor::run(archive, command).await,

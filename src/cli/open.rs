@@ -106,9 +106,14 @@ pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings
         writer: WriterSettings {
             commit_interval: args.commit_interval.unwrap_or(by_place),
             dedupe_bytes_max: bytes(args.dedupe_memory),
+            creation: args.create.into(),
             ..WriterSettings::default()
         },
-        follow: FollowSettings { interval: Some(FOLLOW_INTERVAL), probe: location.log_probe() },
+        follow: FollowSettings {
+            interval: Some(FOLLOW_INTERVAL),
+            probe: location.log_probe(),
+            waits_for_repair: true,
+        },
         staleness_max: args.max_staleness,
         stale_on_error_max: args.max_stale_on_error,
         cache_bytes_max: bytes(args.cache_memory),

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::args::ServeArgs;
+use super::args::{Create, ServeArgs};
 use super::{expire, open, open_files, print_note};
 use crate::app::App;
 use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
@@ -40,7 +40,10 @@ pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<Listener> {
 /// Opens the archive.
 pub(super) async fn start(archive: &ArchiveLocation, args: &ServeArgs) -> anyhow::Result<Arc<App>> {
     let settings = open::settings(archive, args);
-    let store = open::store(archive)?;
+    let store = match args.create {
+        Create::Never => open::existing_store(archive)?,
+        Create::IfMissing => open::store(archive)?,
+    };
     if !archive.is_local() {
         refuse_unfit(&StoreCheck::new(store.clone())).await?;
     }

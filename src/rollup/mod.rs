@@ -7,6 +7,7 @@
 
 mod cache;
 mod edge;
+mod lost;
 mod merge;
 mod org_state;
 mod org_usage;

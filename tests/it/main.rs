@@ -37,6 +37,7 @@ mod foreign;
 mod fuzz;
 mod http;
 mod laws;
+mod lost_archive;
 mod overload;
 mod prometheus;
 mod queries;

@@ -172,6 +172,7 @@ pub fn settings(random: &mut Random) -> Settings {
         follow: FollowSettings {
             interval: (interval > 0).then_some(Duration::from_millis(interval)),
             probe: None,
+            waits_for_repair: true,
         },
         checkpoint_work_max: [None, Some(1), Some(1 << 20)]
             [usize::try_from(one(&[0, 1, 2])).unwrap()],

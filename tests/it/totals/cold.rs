@@ -155,7 +155,7 @@ async fn a_scrape_that_was_overtaken_starts_where_the_checkpoint_meets_the_log()
 async fn on_duty(store: &Arc<dyn ObjectStore>) -> TestApp {
     let settings = Settings {
         checkpoint_work_max: Some(4),
-        follow: FollowSettings { interval: Some(Duration::from_millis(20)), probe: None },
+        follow: FollowSettings { interval: Some(Duration::from_millis(20)), ..FollowSettings::default() },
         ..settings()
     };
     TestApp::try_open(store, settings).await.unwrap()

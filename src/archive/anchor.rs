@@ -1,0 +1,122 @@
+//! What ties a process to the archive that it opened: the newest log entry that it knows.
+//!
+//! A volume that is unmounted, a bucket's prefix that is emptied, an older backup that is put in
+//! place: nothing tells such a place from an archive in which nothing is new, or in which a record
+//! is not there. So an absence counts, and anything is written or deleted, only while the newest
+//! entry that the process knows is where it was, and is the same.
+
+use std::sync::Arc;
+
+use object_store::path::Path;
+use object_store::{Error, GetOptions, ObjectMeta, ObjectStore};
+use parking_lot::Mutex;
+
+use super::chain::EntryLink;
+use super::paths;
+use super::snapshot::Snapshot;
+
+/// The archive is not the one that was opened.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the archive is not the one that was opened: {path} is {what}. Is its volume mounted, or was \
+     another copy put in its place? Nothing is written until it is back"
+)]
+struct Lost {
+    path: Path,
+    what: &'static str,
+}
+
+impl From<Lost> for Error {
+    fn from(lost: Lost) -> Self {
+        Self::Generic { store: "archive", source: lost.into() }
+    }
+}
+
+/// The entry by which the archive is known.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    version: u64,
+    link: EntryLink,
+    /// What the store said of the object when it was last found to be the same.
+    seen: Option<Seen>,
+}
+
+/// What changes when an object does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    size: u64,
+    modified: i64,
+    e_tag: Option<String>,
+}
+
+impl Seen {
+    fn of(object: &ObjectMeta) -> Self {
+        let modified = object.last_modified.timestamp_micros();
+        Self { size: object.size, modified, e_tag: object.e_tag.clone() }
+    }
+}
+
+/// The newest log entry that a process knows. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Anchor(Arc<Mutex<Option<Head>>>);
+
+impl Anchor {
+    /// Goes on to a newer version. One whose entry is not known leaves the anchor where it is.
+    pub fn move_to(&self, snapshot: &Snapshot) {
+        let Some(link) = snapshot.head() else { return };
+        let version = snapshot.version();
+        let mut head = self.0.lock();
+        if head.as_ref().is_none_or(|head| head.version < version) {
+            *head = Some(Head { version, link, seen: None });
+        }
+    }
+
+    /// The entry; `None` before the archive is opened.
+    fn head(&self) -> Option<Head> {
+        self.0.lock().clone()
+    }
+
+    /// Lets go, so that the archive can be opened anew past entries that are no longer there.
+    pub fn release(&self) -> Option<Head> {
+        self.0.lock().take()
+    }
+
+    /// Takes back what was let go, unless there is a newer one.
+    pub fn restore(&self, released: Option<Head>) {
+        let mut head = self.0.lock();
+        if head.is_none() {
+            *head = released;
+        }
+    }
+
+    /// Makes sure that `store` is the archive that was opened.
+    ///
+    /// # Errors
+    /// Says that it is not, or what kept the store from answering.
+    pub async fn check(&self, store: &dyn ObjectStore) -> Result<(), Error> {
+        let Some(head) = self.head() else { return Ok(()) };
+        let path = Path::from(paths::log_entry(head.version));
+        let gone = |error| match error {
+            Error::NotFound { .. } => Lost { path: path.clone(), what: "not there" }.into(),
+            other => other,
+        };
+        if let Some(seen) = head.seen {
+            let options = GetOptions { head: true, ..GetOptions::default() };
+            let found = store.get_opts(&path, options).await.map_err(gone)?;
+            if Seen::of(&found.meta) == seen {
+                return Ok(());
+            }
+        }
+        let found = store.get_opts(&path, GetOptions::default()).await.map_err(gone)?;
+        let seen = Seen::of(&found.meta);
+        let bytes = found.bytes().await?;
+        if crc32fast::hash(&bytes) != head.link.crc32() {
+            return Err(Lost { path, what: "another" }.into());
+        }
+        let mut now = self.0.lock();
+        if let Some(now) = now.as_mut().filter(|now| now.version == head.version) {
+            now.seen = Some(seen);
+        }
+        Ok(())
+    }
+}

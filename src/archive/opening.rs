@@ -1,0 +1,264 @@
+//! Opening a table at its newest version.
+//!
+//! A checkpoint of the log says what is there, and nothing of what another program took away
+//! before it was made. So what it says is held against what our last commit vouched for; where it
+//! does not agree, or is damaged, the table is opened at an older checkpoint, and the entries after
+//! that tell which commit it was.
+
+use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::EagerSnapshot;
+use futures::TryStreamExt as _;
+use object_store::ObjectStore as _;
+use object_store::path::Path;
+
+use super::chain::EntryLink;
+use super::data_file::DataFile;
+use super::entry::{self, Heading};
+use super::error::is_of_store;
+use super::ledger::{LEDGER_APP, LedgerName, Ledgers};
+use super::listing::Listing;
+use super::log::Log;
+use super::snapshot::Snapshot;
+use super::table::{self, TableInfo};
+use super::vouched::{EVENTS_APP, EVENTS_AT_APP, Vouched};
+use super::{ArchiveError, foreign_rows, paths};
+use crate::error::Kind;
+
+/// Whether a table is made where none is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Creation {
+    /// Only what is there is opened.
+    Never,
+    /// A new table is made.
+    #[default]
+    IfMissing,
+}
+
+/// An opened table.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// The newest version that can be vouched for.
+    pub snapshot: Snapshot,
+    /// Why that is not the newest one: a commit of another program is refused.
+    pub refused: Option<ArchiveError>,
+}
+
+impl Log {
+    /// True if there is a table.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn exists(&self) -> Result<bool, ArchiveError> {
+        Ok(!self.list().await?.is_empty())
+    }
+
+    /// Opens the table at its newest version.
+    ///
+    /// # Errors
+    /// Missing if there is none and none is to be made; Corrupt if an entry is missing or damaged;
+    /// Unsupported or Newer if the table is not for this program; Unavailable.
+    pub(super) async fn open(&self, creation: Creation) -> Result<Opened, ArchiveError> {
+        let mut listing = self.list().await?;
+        if listing.is_empty() {
+            self.create(creation).await?;
+            listing = self.list().await?;
+        }
+        self.open_listed(listing).await
+    }
+
+    /// Opens anew, after a long pause, the table that `known` is a version of.
+    ///
+    /// # Errors
+    /// As [`Log::open`]; OtherLog too if it is another table, or went back.
+    pub async fn reopen(&self, known: &Snapshot) -> Result<Snapshot, ArchiveError> {
+        let Opened { snapshot, refused } = self.open_listed(self.list().await?).await?;
+        let other = || ArchiveError::OtherLog { path: paths::log_entry(known.version()) };
+        if snapshot.version() < known.version() || snapshot.table().id != known.table().id {
+            return Err(refused.unwrap_or_else(other));
+        }
+        // An entry that was cleaned away meanwhile is no longer there to be compared.
+        let now = self.link_of(known.version()).await?;
+        if now.zip(known.head()).is_some_and(|(now, known)| now != known) {
+            return Err(other());
+        }
+        Ok(snapshot)
+    }
+
+    async fn open_listed(&self, listing: Listing) -> Result<Opened, ArchiveError> {
+        let newest = listing.newest;
+        // Only what the library keeps in checkpoints is taken from it; entries after that are
+        // read here, so that none passes unchecked.
+        let mut snapshot = self.open_vouched(listing).await?;
+        loop {
+            match self.follow(&snapshot).await {
+                Ok(Some(next)) => {
+                    snapshot = next.snapshot;
+                    if next.at_head {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) if error.is_refusal() => {
+                    return Ok(Opened { snapshot, refused: Some(error) });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if snapshot.version() < newest {
+            let missing = paths::log_entry(snapshot.version() + 1);
+            return Err(ArchiveError::corrupt(
+                missing,
+                "later entries exist but this one does not",
+            ));
+        }
+        Ok(Opened { snapshot, refused: None })
+    }
+
+    /// Opens the newest checkpoint that agrees with what was vouched for, or else version 0.
+    async fn open_vouched(&self, listing: Listing) -> Result<Snapshot, ArchiveError> {
+        let mut first = None;
+        let (mut tried, mut listing) = (None::<u64>, listing);
+        loop {
+            let below = ..tried.unwrap_or(u64::MAX);
+            let Some(version) = listing.checkpoints.range(below).next_back().copied() else {
+                if listing.is_part {
+                    listing = self.list_all().await?;
+                    continue;
+                }
+                break;
+            };
+            match self.open_at(Some(version)).await {
+                Ok(snapshot) => return Ok(snapshot),
+                Err(error) if error.kind() != Kind::Corrupt => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "a checkpoint of the log is passed over");
+                    first.get_or_insert(error);
+                    tried = Some(version);
+                }
+            }
+        }
+        match (self.link_of(0).await?, first) {
+            (None, Some(error)) => Err(error),
+            _ => self.open_at(None).await,
+        }
+    }
+
+    /// The version of a checkpoint, or version 0.
+    pub(super) async fn open_at(&self, checkpoint: Option<u64>) -> Result<Snapshot, ArchiveError> {
+        let version = checkpoint.unwrap_or(0);
+        let object = checkpoint.map_or_else(|| paths::log_entry(0), paths::log_checkpoint);
+        let damaged = |error: DeltaTableError| {
+            if is_of_store(&error) {
+                return ArchiveError::unavailable(format!("opening {}", paths::TABLE), error);
+            }
+            ArchiveError::corrupt(object.as_str(), error)
+        };
+        let delta =
+            EagerSnapshot::try_new(self.store.as_ref(), Some(version)).await.map_err(damaged)?;
+        let table = TableInfo::new(delta.protocol(), delta.metadata())?;
+        let number = async |app: &str| match checkpoint {
+            Some(_) => delta.transaction_version(self.store.as_ref(), app).await.map_err(damaged),
+            None => Ok(None),
+        };
+        let ledger = number(LEDGER_APP).await?.map(|number| {
+            LedgerName::from_number(number).ok_or_else(|| {
+                ArchiveError::corrupt(object.as_str(), "it names no ledger that can be")
+            })
+        });
+        let vouched =
+            Vouched::from_numbers(number(EVENTS_APP).await?, number(EVENTS_AT_APP).await?);
+        let views: Vec<_> =
+            delta.file_views(self.store.as_ref(), None).try_collect().await.map_err(damaged)?;
+        let mut files = Vec::with_capacity(views.len());
+        for view in views {
+            #[allow(
+                deprecated,
+                reason = "the action is the one form that checkpoints and entries share"
+            )]
+            let mut add = view.add_action();
+            foreign_rows::complete(&self.root, &mut add).await?;
+            files.push(DataFile::from_add(&add)?);
+        }
+        let snapshot = Snapshot::new(version, table, files.into_iter(), ledger.transpose()?);
+        let head = self.link_of(version).await?;
+        let events = self.events_at(&snapshot, vouched, &object).await?;
+        Ok(snapshot.known_by(head, events))
+    }
+
+    /// The events ever added up to a version, if they agree with what was vouched for.
+    async fn events_at(
+        &self,
+        snapshot: &Snapshot,
+        vouched: Option<Vouched>,
+        object: &str,
+    ) -> Result<Option<u64>, ArchiveError> {
+        let expired = match snapshot.ledger() {
+            None => 0,
+            Some(name) => {
+                Ledgers::new(self.root.clone()).events(name, &snapshot.table().id).await?
+            }
+        };
+        let there = snapshot.live_events().and_then(|live| live.checked_add(expired));
+        // Older programs vouch for nothing.
+        let Some(Vouched { events, at }) = vouched else { return Ok(there) };
+        let since = self.added_between(at, snapshot.version()).await?;
+        let expected = since.and_then(|since| events.checked_add(since));
+        if there.is_some() && there == expected {
+            return Ok(there);
+        }
+        let count = |events: Option<u64>| {
+            events.map_or_else(|| "an unknown number of".to_owned(), |events| events.to_string())
+        };
+        Err(ArchiveError::corrupt(
+            object,
+            format!(
+                "it holds {} events where {} were vouched for; if another program deleted or \
+                 rewrote events, see: tokenlake repair --dry-run",
+                count(there),
+                count(expected)
+            ),
+        ))
+    }
+
+    /// The events that commits after version `at` added, up to version `to`; `None` if an entry of
+    /// them is gone, takes events away, or does not say.
+    async fn added_between(&self, at: u64, to: u64) -> Result<Option<u64>, ArchiveError> {
+        let mut added = (at <= to).then_some(0_u64);
+        for version in at.saturating_add(1)..=to {
+            let entry = self.read(version).await?;
+            let entry = entry.filter(|entry| !entry.deletes_events());
+            added = added.zip(entry.and_then(|entry| entry.added())).and_then(|(a, b)| a.checked_add(b));
+            if added.is_none() {
+                break;
+            }
+        }
+        Ok(added)
+    }
+
+    /// The link of the entry of a version; `None` if it is not there.
+    pub(super) async fn link_of(&self, version: u64) -> Result<Option<EntryLink>, ArchiveError> {
+        let Some(bytes) = self.read_bytes(version).await? else { return Ok(None) };
+        Ok(entry::read(version, &bytes)?.link)
+    }
+
+    async fn create(&self, creation: Creation) -> Result<(), ArchiveError> {
+        let failed = |error| ArchiveError::unavailable(format!("listing {}", paths::TABLE), error);
+        let table = Path::from(paths::TABLE);
+        let listed = self.root.list_with_delimiter(Some(&table)).await.map_err(failed)?;
+        // A table that was never made has no files.
+        if let Some(left) = listed.common_prefixes.iter().find(|path| paths::is_date_folder(path)) {
+            let reason = format!("it is empty, and yet {left} holds events");
+            return Err(ArchiveError::corrupt(paths::in_archive(paths::LOG), reason));
+        }
+        if creation == Creation::Never {
+            return Err(ArchiveError::Missing);
+        }
+        let actions = table::creation(&crate::event::schema())?;
+        let now = self.clock.now();
+        let vouched = Vouched { events: 0, at: 0 };
+        let actions = actions.into_iter().chain(vouched.actions(now)).collect();
+        let entry = entry::write("CREATE TABLE", actions, Heading { now, ..Heading::default() })?;
+        // Losing this race is as good as winning it.
+        self.put(0, &entry).await.map(|_| ())
+    }
+}

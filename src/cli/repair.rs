@@ -1,0 +1,48 @@
+//! `tokenlake repair`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::RepairArgs;
+use super::{open, print_note, print_result};
+use crate::archive::{ArchiveLocation, ForeignCommit, Ledgers, Repairs, TotalsStore};
+use crate::maintain::{Repair, Way};
+use crate::rollup::Rollup;
+use crate::sql::{Engine, sql_version};
+use crate::telemetry::Telemetry;
+
+/// Memory for partials while they are added up.
+const CACHE_BYTES_MAX: usize = 32 << 20;
+
+/// Takes back, or accepts, what another program did; says what that was.
+pub(super) async fn run(location: &ArchiveLocation, args: RepairArgs) -> anyhow::Result<ExitCode> {
+    let store = open::existing_archive(location).await?;
+    let totals = TotalsStore::new(store.clone(), open::clock(), sql_version())?;
+    let engine = Arc::new(Engine::new(store.clone())?);
+    let repair = Repair {
+        repairs: Repairs::new(store.clone(), open::clock())?,
+        ledgers: Ledgers::new(store.clone()),
+        rollup: Rollup::new(engine, Some(totals), CACHE_BYTES_MAX, Telemetry::new()),
+        store,
+    };
+    let way = if args.accept { Way::Accept } else { Way::Undo };
+    let repaired = repair.run(way, args.dry_run).await?;
+    match &repaired.refused {
+        None => print_note("nothing is to be repaired"),
+        Some(reason) => print_note(reason),
+    }
+    repaired.commits.iter().for_each(|commit| print_note(&line(commit)));
+    print_result(&serde_json::to_string(&repaired)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A commit, for a person.
+fn line(commit: &ForeignCommit) -> String {
+    let ForeignCommit { version, by, added: (files, events), removed, only_appends } = commit;
+    let events = events.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
+    let by = if by.is_empty() { "an unknown operation" } else { by };
+    let kept = if *only_appends { "; it only appends" } else { "" };
+    format!(
+        "version {version}, {by}: {files} files came with {events} events, {removed} files went{kept}"
+    )
+}

@@ -1,0 +1,240 @@
+//! Repair: a way out of commits of other programs that cannot be vouched for.
+//!
+//! Either they are taken back, by a commit that makes the files live again that they took away and
+//! takes out what they put in their place; or they are accepted: what events that went had in the
+//! counters goes into the ledger, and what came in twice is taken out.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use chrono::{Days, NaiveDate};
+use serde::Serialize;
+
+use crate::archive::{
+    ArchiveError, Broken, DataFile, EventHash, ForeignCommit, IdReader, LedgerName, Ledgers,
+    NewLedger, RepairPlan, Repairs,
+};
+use crate::error::Kind;
+use crate::rollup::Rollup;
+use crate::sql::{SqlError, sql_version};
+
+/// Tries of one repair while other programs commit.
+const TRIES: usize = 16;
+/// The floor of a ledger where nothing has expired: no event is before it.
+const NO_FLOOR: NaiveDate = match NaiveDate::from_ymd_opt(1970, 1, 1) {
+    Some(date) => date,
+    None => NaiveDate::MIN,
+};
+
+/// What becomes of commits that cannot be vouched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// They are taken back; what was only appended stays.
+    Undo,
+    /// They stay, and no counter falls.
+    Accept,
+}
+
+/// What a repair did, or would do.
+#[derive(Debug, Serialize)]
+pub struct Repaired {
+    /// The last version that can be vouched for.
+    pub good_version: u64,
+    /// What the first commit after it did that is refused; none where nothing is to be repaired.
+    pub refused: Option<String>,
+    /// Data files that become live again.
+    pub restored: usize,
+    /// Data files that are taken out.
+    pub removed: usize,
+    /// The commits since then.
+    #[serde(skip)]
+    pub commits: Vec<ForeignCommit>,
+}
+
+/// Why there is no repair.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    /// What was taken away is no longer in the store.
+    #[error(
+        "it cannot be taken back: {count} data files are gone from the store, such as {first}; \
+         restore them from a backup, or keep the table as it is now: tokenlake repair --accept \
+         (no counter falls by that)"
+    )]
+    Gone {
+        /// How many.
+        count: usize,
+        /// One of them, relative to the archive.
+        first: String,
+    },
+    /// Some events of a file are in the table twice.
+    #[error(
+        "it cannot be accepted: {path} holds {repeated} events that are in the table already, among \
+         others; take it back with: tokenlake repair --undo"
+    )]
+    PartlyTwice {
+        /// The file, relative to the archive.
+        path: String,
+        /// How many.
+        repeated: usize,
+    },
+    /// What was in files that are gone is told by nothing.
+    #[error(
+        "it cannot be accepted: nothing tells what {0} held in the counters; restore it from a \
+         backup, then: tokenlake repair"
+    )]
+    Untold(String),
+    /// Other programs were always faster.
+    #[error("other programs keep committing to the table; stop them and try again")]
+    Contended,
+    /// The archive could not be read or written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Sums could not be made.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+}
+
+/// What a repair works on.
+#[derive(Debug)]
+pub struct Repair {
+    /// The log.
+    pub repairs: Repairs,
+    /// The ledgers.
+    pub ledgers: Ledgers,
+    /// The store's ids.
+    pub store: Arc<dyn object_store::ObjectStore>,
+    /// Makes the sums that a ledger takes.
+    pub rollup: Rollup,
+}
+
+impl Repair {
+    /// Repairs the table; with `dry_run` only tells what would be done.
+    ///
+    /// # Errors
+    /// Why there is no repair; nothing has been changed then.
+    pub async fn run(&self, way: Way, dry_run: bool) -> Result<Repaired, RepairError> {
+        for _ in 0..TRIES {
+            let broken = self.repairs.find().await?;
+            let plan = match way {
+                Way::Undo => broken.undo(&BTreeSet::new()),
+                Way::Accept => broken.accept(&self.twice(&broken).await?),
+            };
+            let repaired = Repaired {
+                good_version: broken.good().version(),
+                refused: broken.refused().map(ToString::to_string),
+                restored: plan.restores.len(),
+                removed: plan.removes.len(),
+                commits: broken.commits(),
+            };
+            if broken.refused().is_none() {
+                return Ok(repaired);
+            }
+            let gone = self.repairs.gone(&plan).await?;
+            if let Some(first) = gone.first() {
+                return Err(RepairError::Gone { count: gone.len(), first: first.clone() });
+            }
+            if dry_run {
+                return Ok(repaired);
+            }
+            let ledger = match way {
+                Way::Undo => broken.good().ledger(),
+                Way::Accept => self.ledger(&broken, &plan).await?,
+            };
+            if self.repairs.commit(&broken, &plan, ledger).await? {
+                return Ok(repaired);
+            }
+        }
+        Err(RepairError::Contended)
+    }
+
+    /// The ledger that keeps counters from falling where the files of a plan are the live ones.
+    async fn ledger(
+        &self,
+        broken: &Broken,
+        plan: &RepairPlan,
+    ) -> Result<Option<LedgerName>, RepairError> {
+        let good = Arc::new(broken.good().clone());
+        let keeps: HashSet<_> = plan.keeps.iter().map(|file| &file.path).collect();
+        if good.files().all(|file| keeps.contains(&file.path)) {
+            return Ok(good.ledger());
+        }
+        let cells = match self.rollup.fold_lost(&good, &plan.keeps).await {
+            Err(SqlError::File(ArchiveError::Corrupt { path, .. })) => {
+                return Err(RepairError::Untold(path));
+            }
+            cells => cells?,
+        };
+        let before = good.ledger();
+        let expired = match self.ledgers.of(&good).await? {
+            Some(ledger) => ledger.events(),
+            None => 0,
+        };
+        let rows = |files: &mut dyn Iterator<Item = &Arc<DataFile>>| -> u64 {
+            files.map(|file| file.rows.unwrap_or_default()).fold(0, u64::saturating_add)
+        };
+        let lost = rows(&mut good.files()).saturating_sub(rows(&mut plan.keeps.iter()));
+        let new = NewLedger {
+            table_id: &good.table().id,
+            floor: good.floor().unwrap_or(NO_FLOOR),
+            events: expired.saturating_add(lost),
+            sql_version: &sql_version(),
+            before,
+        };
+        Ok(Some(self.ledgers.put(new, cells).await?))
+    }
+
+    /// Files that came after the last good version and whose events are all in the table already.
+    async fn twice(&self, broken: &Broken) -> Result<BTreeSet<Arc<str>>, RepairError> {
+        let reader = IdReader::new(self.store.clone(), broken.good().table().hasher);
+        let mut came: BTreeMap<NaiveDate, Vec<Arc<DataFile>>> = BTreeMap::new();
+        for file in broken.now().files().filter(|file| !broken.good().is_live(file)) {
+            came.entry(file.date).or_default().push(file.clone());
+        }
+        let mut twice = BTreeSet::new();
+        for (date, files) in came {
+            let mut known = self.known_around(date, broken, &reader).await?;
+            for file in files {
+                let ids = reader.all(&file).await?;
+                let repeated = ids.iter().filter(|id| !known.insert(**id)).count();
+                if repeated > 0 && repeated < ids.len() {
+                    let path = file.path_in_archive();
+                    return Err(RepairError::PartlyTwice { path, repeated });
+                }
+                if repeated > 0 {
+                    twice.insert(file.path.clone());
+                }
+            }
+        }
+        Ok(twice)
+    }
+
+    /// The ids of the files that were and are live on a date and its neighbours.
+    async fn known_around(
+        &self,
+        date: NaiveDate,
+        broken: &Broken,
+        reader: &IdReader,
+    ) -> Result<HashSet<EventHash>, ArchiveError> {
+        let day = Days::new(1);
+        let (from, to) = (date.checked_sub_days(day), date.checked_add_days(day));
+        let near = |file: &&Arc<DataFile>| Some(file.date) >= from && to.is_none_or(|to| file.date <= to);
+        let mut known = HashSet::new();
+        let good = broken.good();
+        for file in good.files().filter(near).filter(|file| broken.now().is_live(file)) {
+            known.extend(reader.all(file).await?);
+        }
+        Ok(known)
+    }
+}
+
+impl RepairError {
+    /// What the error asks of the caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Gone { .. } | Self::PartlyTwice { .. } | Self::Untold(_) => Kind::Conflict,
+            Self::Contended => Kind::Unavailable,
+            Self::Archive(error) => error.kind(),
+            Self::Sql(error) => error.kind(),
+        }
+    }
+}

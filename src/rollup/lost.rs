@@ -1,0 +1,145 @@
+//! What keeps counters from falling where another program took events away and that is accepted:
+//! what they lack then goes into the ledger.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Rollup;
+use super::merge::{Inputs, NO_HOURS, merge};
+use crate::archive::{CellBatches, CellReader, CellWriter, DataFile, Snapshot};
+use crate::clock::Micros;
+use crate::error::Kind;
+use crate::sql::{PartialRow, SqlError, cell_columns, cell_schema, partial_rows};
+
+impl Rollup {
+    /// The cells of the ledger that lets no counter of `good` fall where `live` are the live files:
+    /// those of its own ledger, and of each series what it had and no longer has.
+    ///
+    /// # Errors
+    /// Corrupt, naming a file that is gone, if no totals snapshot tells what it held; Unavailable.
+    pub async fn fold_lost(
+        &self,
+        good: &Arc<Snapshot>,
+        live: &[Arc<DataFile>],
+    ) -> Result<Bytes, SqlError> {
+        let ledger = self.sources.engine.ledger(good).await?;
+        let ledger = ledger.map(|ledger| ledger.cells().clone());
+        let had = match self.cells(ledger.clone(), good.files().cloned().collect()).await {
+            Err(error) if error.kind() == Kind::Corrupt => self.told_of(good).await?.ok_or(error)?,
+            had => had?,
+        };
+        let has = self.cells(ledger.clone(), live.to_vec()).await?;
+        let kept = self.cells(ledger, Vec::new()).await?;
+        let [kept, had, has] = [kept, had, has].map(Orgs::new);
+        join(kept?, had?, has?)
+    }
+
+    /// The sums of `good` by the newest totals snapshot and the files that came after it.
+    async fn told_of(&self, good: &Arc<Snapshot>) -> Result<Option<Bytes>, SqlError> {
+        let Some(bases) = &self.sources.bases else { return Ok(None) };
+        let Some(base) = bases.look(good).await else { return Ok(None) };
+        let Some(files) = base.arrivals(good) else { return Ok(None) };
+        self.cells(Some(base.totals().cells().clone()), files).await.map(Some)
+    }
+
+    async fn cells(
+        &self,
+        base: Option<CellReader>,
+        files: Vec<Arc<DataFile>>,
+    ) -> Result<Bytes, SqlError> {
+        merge(&Inputs { base, files, hours_from: NO_HOURS }, &self.sources.partials).await
+    }
+}
+
+/// What is kept, and of each series what is missing, organisation by organisation.
+fn join(mut kept: Orgs, mut had: Orgs, mut has: Orgs) -> Result<Bytes, SqlError> {
+    let mut writer = CellWriter::new(cell_schema())?;
+    loop {
+        let next = [&kept, &had, &has].into_iter().filter_map(Orgs::org).min().cloned();
+        let Some(org_id) = next else { return Ok(writer.finish()?) };
+        let mut rows = kept.take(&org_id)?;
+        let (had, has) = (had.take(&org_id)?, has.take(&org_id)?);
+        let has: HashMap<_, _> = has.into_iter().map(|row| (series_of(&row), row)).collect();
+        let none = PartialRow::default();
+        let missing = had.into_iter().map(|had| {
+            let has = has.get(&series_of(&had)).unwrap_or(&none);
+            less(had, has)
+        });
+        rows.extend(missing.filter(|row| row.requests > 0 || sums(row) > 0));
+        for rows in rows.chunks(ROWS) {
+            writer.write(&cell_columns(rows)?)?;
+        }
+    }
+}
+
+/// Rows that are encoded together.
+const ROWS: usize = 8 * 1024;
+
+/// A series, and the hour of what has none.
+type SeriesName = (Option<Arc<str>>, Option<Arc<str>>, Micros);
+
+fn series_of(row: &PartialRow) -> SeriesName {
+    (row.provider.clone(), row.model.clone(), row.hour)
+}
+
+fn sums(row: &PartialRow) -> i128 {
+    let tokens = [row.input_tokens, row.output_tokens, row.cached_input_tokens];
+    let others = [row.cache_write_tokens, row.reasoning_tokens, row.cost];
+    tokens.into_iter().chain(others).chain([i128::from(row.unpriced)]).sum()
+}
+
+/// What of `had` is not in `has`, sum by sum; none is below 0.
+fn less(had: PartialRow, has: &PartialRow) -> PartialRow {
+    let left = |had: i128, has: i128| (had - has).max(0);
+    PartialRow {
+        requests: had.requests.saturating_sub(has.requests),
+        input_tokens: left(had.input_tokens, has.input_tokens),
+        output_tokens: left(had.output_tokens, has.output_tokens),
+        cached_input_tokens: left(had.cached_input_tokens, has.cached_input_tokens),
+        cache_write_tokens: left(had.cache_write_tokens, has.cache_write_tokens),
+        reasoning_tokens: left(had.reasoning_tokens, has.reasoning_tokens),
+        cost: left(had.cost, has.cost),
+        unpriced: had.unpriced.saturating_sub(has.unpriced),
+        ..had
+    }
+}
+
+/// Cells, an organisation at a time.
+struct Orgs {
+    batches: CellBatches,
+    /// Rows that were read and not taken, in reverse order.
+    rows: Vec<PartialRow>,
+}
+
+impl Orgs {
+    fn new(cells: Bytes) -> Result<Self, SqlError> {
+        let mut orgs = Self { batches: CellBatches::of(cells)?, rows: Vec::new() };
+        orgs.fill()?;
+        Ok(orgs)
+    }
+
+    fn fill(&mut self) -> Result<(), SqlError> {
+        while self.rows.is_empty() {
+            let Some(batch) = self.batches.next().transpose()? else { break };
+            self.rows = partial_rows(&[batch])?;
+            self.rows.reverse();
+        }
+        Ok(())
+    }
+
+    /// The organisation that comes next.
+    fn org(&self) -> Option<&Arc<str>> {
+        self.rows.last().map(|row| &row.org_id)
+    }
+
+    fn take(&mut self, org_id: &Arc<str>) -> Result<Vec<PartialRow>, SqlError> {
+        let mut taken = Vec::new();
+        while self.org() == Some(org_id) {
+            taken.extend(self.rows.pop());
+            self.fill()?;
+        }
+        Ok(taken)
+    }
+}

@@ -1,0 +1,153 @@
+//! The archive goes away under a running process, or another copy is put in its place: nothing is
+//! acknowledged, made or deleted, nothing smaller is said, and all goes on when it is back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use tokenlake::access::{NewKey, Scopes};
+use tokenlake::app::{AppError, Settings};
+use tokenlake::archive::{Creation, WriterSettings};
+use tokenlake::error::Kind;
+use tokenlake::event::OrgId;
+use tokenlake::maintain::compact;
+
+use crate::stores::{SwitchedStore, copy_of};
+use crate::support::app::{
+    ACME, Event, NOON, TestApp, events, log_entry, memory, paths, read, settings, verified, write,
+};
+use tokenlake::clock::DAY;
+
+/// An app over a store that can be exchanged, with two commits, the first four days ago.
+async fn switched() -> (TestApp, Arc<SwitchedStore>, Arc<dyn ObjectStore>) {
+    let right = memory();
+    let store = SwitchedStore::new(right.clone());
+    let app = TestApp::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+    let old: Vec<_> = (0..3).map(|id| Event::new(id).at(NOON - 4 * DAY)).collect();
+    app.sent(&old).await;
+    app.sent(&events(3..5)).await;
+    assert_eq!(app.requests().await, 5);
+    (app, store, right)
+}
+
+fn is_away<T: std::fmt::Debug>(what: &str, result: Result<T, AppError>) {
+    let error = result.expect_err(what);
+    assert_eq!(error.kind(), Kind::Unavailable, "{what}: {error}");
+}
+
+/// All that a process does, while what it finds is not its archive.
+async fn does_nothing(app: &TestApp, wrong: &Arc<dyn ObjectStore>) {
+    let before = paths(wrong, "").await;
+    is_away("a scrape", app.try_scrape(ACME).await);
+    is_away("a scrape of one without events", app.try_scrape("nobody").await);
+    is_away("events", app.send(ACME, &events(["new"])).await);
+    is_away("known events", app.send(ACME, &events(3..4)).await);
+    is_away("a new organisation", app.send("wayne", &events(["new"])).await);
+    is_away("readiness", app.app.ready().await);
+    is_away("totals", app.app.checkpoint().await);
+    is_away("an expiry", app.expire(2).await);
+    let archive = app.app.archive();
+    let grace = Duration::from_secs(3_600);
+    let files: Vec<_> = archive.current().files().cloned().collect();
+    archive.rewrite(&files[..1]).await.unwrap_err();
+    archive.stale_files(grace).await.unwrap_err();
+    let settings = compact::Settings { target_bytes: 1 << 20, grace };
+    app.app.compactor(settings).compact(0, |_| ()).await.unwrap_err();
+    let key = NewKey {
+        org_id: OrgId::parse(ACME).unwrap(),
+        scopes: Scopes::or_all(Vec::new()),
+        name: None,
+        expires_at_us: None,
+    };
+    app.app.keys().create(key).await.unwrap_err();
+    assert_eq!(paths(wrong, "").await, before, "something was made or deleted");
+}
+
+#[tokio::test]
+async fn an_archive_that_is_gone_is_none_in_which_nothing_is_new() {
+    let (app, store, right) = switched().await;
+    let before = app.body(ACME).await;
+    let empty = memory();
+    store.switch(&empty);
+    does_nothing(&app, &empty).await;
+    store.switch(&right);
+    assert_eq!(app.body(ACME).await, before);
+    assert_eq!(app.sent(&events(["new"])).await, (1, 0));
+    assert_eq!(app.requests().await, 6);
+    assert_eq!(verified(&right).await, 6);
+}
+
+#[tokio::test]
+async fn an_older_copy_is_not_the_archive() {
+    let (app, store, right) = switched().await;
+    let backup = copy_of(&right).await;
+    app.sent(&events(5..7)).await;
+    app.sent(&events(7..9)).await;
+    store.switch(&backup);
+    does_nothing(&app, &backup).await;
+    // Another server, which knows nothing else, goes on from there: past the version that is known.
+    let other = TestApp::open(&backup).await;
+    for id in 20..24 {
+        other.sent(&events([id])).await;
+        is_away("a scrape", app.try_scrape(ACME).await);
+        is_away("events", app.send(ACME, &events(["new"])).await);
+    }
+    assert_eq!(other.requests().await, 9);
+    assert_eq!(verified(&backup).await, 9);
+    store.switch(&right);
+    assert_eq!(app.sent(&events(["new", "8"])).await, (1, 1));
+    assert_eq!(app.requests().await, 10);
+    assert_eq!(verified(&right).await, 10);
+}
+
+#[tokio::test]
+async fn an_older_copy_that_went_on_to_the_next_version_is_not_followed() {
+    let (app, store, right) = switched().await;
+    let backup = copy_of(&right).await;
+    app.sent(&events(5..7)).await;
+    let other = TestApp::open(&backup).await;
+    other.sent(&events(30..33)).await;
+    let after = TestApp::open(&backup).await;
+    after.sent(&events(33..36)).await;
+    // The entry that the process knows has come back, and what follows is of the other copy.
+    let entry = read(&right, &log_entry(3)).await;
+    write(&backup, &log_entry(3), entry).await;
+    store.switch(&backup);
+    let error = app.try_scrape(ACME).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+    assert!(error.to_string().contains(&log_entry(4)), "{error}");
+}
+
+#[tokio::test]
+async fn the_same_archive_at_another_place_goes_on() {
+    let (app, store, right) = switched().await;
+    let moved = copy_of(&right).await;
+    store.switch(&moved);
+    assert_eq!(app.sent(&events(3..7)).await, (2, 2));
+    assert_eq!(app.requests().await, 7);
+    assert_eq!(verified(&moved).await, 7);
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_beside_its_files_is_no_new_archive() {
+    let (app, _, right) = switched().await;
+    drop(app);
+    for path in paths(&right, "events/_delta_log").await {
+        right.delete(&path.as_str().into()).await.unwrap();
+    }
+    let error = TestApp::try_open(&right, settings()).await.unwrap_err();
+    assert!(error.to_string().contains("holds events"), "{error}");
+    assert_eq!(paths(&right, "events/_delta_log").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn no_archive_is_made_where_none_is_to_be() {
+    let store = memory();
+    let never = WriterSettings { creation: Creation::Never, ..settings().writer };
+    let never = Settings { writer: never, ..settings() };
+    let error = TestApp::try_open(&store, never.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "{error}");
+    assert_eq!(paths(&store, "").await, Vec::<String>::new());
+    TestApp::open(&store).await.sent(&events(0..2)).await;
+    assert_eq!(TestApp::try_open(&store, never).await.unwrap().requests().await, 2);
+}
