@@ -462,7 +462,7 @@ impl App {
     async fn claim(&self, org_id: &OrgId) -> Result<(), AppError> {
         let claimed = || self.claimed.lock();
         if !claimed().contains(org_id) {
-            self.archive.records().claim_org(org_id).await?;
+            self.archive.claim_org(org_id).await?;
             claimed().insert(org_id.clone());
         }
         Ok(())

@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_of_a_sealed_entry_shows() {
-        let mut entry = format!("{{\"a\":1,\"{CHECKSUM}\":\"{BLANK}\"}}\n{{\"b\":2}}\n").into_bytes();
+        let mut entry =
+            format!("{{\"a\":1,\"{CHECKSUM}\":\"{BLANK}\"}}\n{{\"b\":2}}\n").into_bytes();
         seal(&mut entry);
         assert_eq!(is_sealed(&entry), Some(true));
         for bit in 0..entry.len() * 8 {

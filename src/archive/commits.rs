@@ -56,11 +56,7 @@ impl Commits {
     ///
     /// # Errors
     /// As [`Log::put`]: the put may be in doubt.
-    pub async fn put(
-        &self,
-        version: u64,
-        entry: &NewEntry,
-    ) -> Result<Option<Entry>, ArchiveError> {
+    pub async fn put(&self, version: u64, entry: &NewEntry) -> Result<Option<Entry>, ArchiveError> {
         match self.log.put(version, entry).await? {
             Put::Committed => {
                 let entry = entry::read(version, &entry.bytes)?;
@@ -81,7 +77,9 @@ impl Commits {
 /// The events that actions add.
 fn added(actions: &[Action]) -> Option<u64> {
     let rows = |action: &Action| match action {
-        Action::Add(add) if add.data_change => Some(Stats::parse(add.stats.as_deref()?).num_records),
+        Action::Add(add) if add.data_change => {
+            Some(Stats::parse(add.stats.as_deref()?).num_records)
+        }
         _ => Some(Some(0)),
     };
     actions.iter().try_fold(0_u64, |sum, action| sum.checked_add(rows(action)??))

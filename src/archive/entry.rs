@@ -104,8 +104,6 @@ pub struct Entry {
     pub vouched: Option<Vouched>,
     /// Its operation and program, in its own words.
     pub by: String,
-    /// True if it keeps data of its own in the table, which no table of ours may.
-    pub has_domain: bool,
 }
 
 impl Entry {
@@ -172,8 +170,8 @@ pub fn read(version: u64, bytes: &Bytes) -> Result<Entry, ArchiveError> {
             }
             Action::Txn(txn) if txn.app_id == EVENTS_APP => events = Some(txn.version),
             Action::Txn(txn) if txn.app_id == EVENTS_AT_APP => events_at = Some(txn.version),
-            Action::Txn(_) | Action::Cdc(_) => {}
-            Action::DomainMetadata(_) => entry.has_domain = true,
+            // What other programs keep for themselves changes no event.
+            Action::Txn(_) | Action::Cdc(_) | Action::DomainMetadata(_) => {}
         }
     }
     // Who links entries seals them, too: what says the one and lacks the other is damaged.

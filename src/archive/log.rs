@@ -205,11 +205,7 @@ impl Log {
     ///
     /// # Errors
     /// Unavailable, with the put in doubt: it may stand, or come to stand, at that version.
-    pub async fn put(
-        &self,
-        version: u64,
-        entry: &NewEntry,
-    ) -> Result<Put, ArchiveError> {
+    pub async fn put(&self, version: u64, entry: &NewEntry) -> Result<Put, ArchiveError> {
         let started = tokio::time::Instant::now();
         loop {
             let bytes = CommitOrBytes::LogBytes(entry.bytes.clone());
@@ -234,10 +230,17 @@ impl Log {
         }
         // The entry counts only where the one before it is still ours: the archive may have gone
         // while it was put, or its log may have been cleaned past it.
-        self.anchor.check(self.raw.as_ref()).await.map_err(|error| {
-            ArchiveError::unavailable(format!("committing {}", paths::log_entry(version)), error)
-        })?;
+        self.check_anchor().await?;
         Ok(Put::Committed)
+    }
+
+    /// Makes sure that the archive is the one that was opened.
+    ///
+    /// # Errors
+    /// Unavailable, also if it is another.
+    pub(super) async fn check_anchor(&self) -> Result<(), ArchiveError> {
+        let checked = self.anchor.check(self.raw.as_ref()).await;
+        checked.map_err(|error| ArchiveError::unavailable("looking for the archive", error))
     }
 
     /// The number that the last `txn` action of a job had, as of a version; `None` too if it is not

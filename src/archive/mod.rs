@@ -95,13 +95,13 @@ pub use self::writer::Outcome;
 
 use self::anchor::Anchor;
 use self::checkpoint::Checkpoints;
-use self::commits::Commits;
+use self::commits::{Commits, FOLLOW_BEFORE_PUT};
 use self::follow::Follower;
 use self::log::Log;
 use self::upkeep::Upkeep;
 use self::writer::{Committer, Writer};
 use crate::clock::Clock;
-use crate::event::EventBatch;
+use crate::event::{EventBatch, OrgId};
 use crate::telemetry::Telemetry;
 
 /// How the writer works.
@@ -283,6 +283,18 @@ impl Archive {
     /// Unavailable or Corrupt; some may be deleted.
     pub async fn vacuum(&self, stale: StaleFiles) -> Result<usize, ArchiveError> {
         self.upkeep.vacuum(stale).await
+    }
+
+    /// Claims an organisation's name, as [`Records::claim_org`] does. A process that stood still for
+    /// long looks for the newest version first: without it nothing is written.
+    ///
+    /// # Errors
+    /// As [`Records::claim_org`], and as [`Archive::newest`].
+    pub async fn claim_org(&self, org_id: &OrgId) -> Result<(), ArchiveError> {
+        if self.commits.follower.age() > FOLLOW_BEFORE_PUT {
+            self.newest().await?;
+        }
+        self.records.claim_org(org_id).await
     }
 
     /// The records beside the table.

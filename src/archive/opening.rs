@@ -129,7 +129,13 @@ impl Log {
             };
             match self.open_at(Some(version)).await {
                 Ok(snapshot) => return Ok(snapshot),
-                Err(error) if error.kind() != Kind::Corrupt => return Err(error),
+                // What another program made of the description may be refused, and be repaired later.
+                Err(error)
+                    if error.kind() != Kind::Corrupt
+                        && !matches!(error, ArchiveError::Unsupported { .. }) =>
+                {
+                    return Err(error);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a checkpoint of the log is passed over");
                     first.get_or_insert(error);
@@ -227,7 +233,9 @@ impl Log {
         for version in at.saturating_add(1)..=to {
             let entry = self.read(version).await?;
             let entry = entry.filter(|entry| !entry.deletes_events());
-            added = added.zip(entry.and_then(|entry| entry.added())).and_then(|(a, b)| a.checked_add(b));
+            added = added
+                .zip(entry.and_then(|entry| entry.added()))
+                .and_then(|(a, b)| a.checked_add(b));
             if added.is_none() {
                 break;
             }

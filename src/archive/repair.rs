@@ -134,16 +134,15 @@ impl Broken {
         let unusable = unusable.filter(|add| DataFile::from_add(add).is_err());
         let unusable = unusable.map(|add| Arc::from(add.path.as_str()));
         let removes: BTreeSet<_> = unusable.chain::<BTreeSet<Arc<str>>>(removes).collect();
-        let describes = self.entries.iter().any(|entry| {
-            entry.protocol.is_some() || entry.metadata.is_some() || entry.has_domain
-        });
+        let describes =
+            self.entries.iter().any(|entry| entry.protocol.is_some() || entry.metadata.is_some());
         RepairPlan { keeps: keeps.into_values().collect(), restores, removes, describes }
     }
 }
 
 /// True if a commit only brings events.
 fn only_appends(entry: &Entry) -> bool {
-    let plain = entry.protocol.is_none() && entry.metadata.is_none() && !entry.has_domain;
+    let plain = entry.protocol.is_none() && entry.metadata.is_none();
     plain && entry.removes.is_empty() && entry.adds.iter().all(|add| add.data_change)
 }
 
@@ -189,9 +188,7 @@ impl Repairs {
             match self.log.root.head(&Path::from(path.as_str())).await {
                 Ok(_) => Ok(None),
                 Err(Error::NotFound { .. }) => Ok(Some(path)),
-                Err(error) => {
-                    Err(ArchiveError::unavailable(format!("looking for {path}"), error))
-                }
+                Err(error) => Err(ArchiveError::unavailable(format!("looking for {path}"), error)),
             }
         });
         let gone: Vec<Option<String>> = looks.buffered(LOOKS).try_collect().await?;
@@ -259,10 +256,15 @@ impl Repairs {
         let (delta, good) = (self.log.delta(), broken.good.version());
         let failed = |error| ArchiveError::corrupt(paths::log_entry(good), error);
         let views: Vec<_> = match EagerSnapshot::try_new(delta.as_ref(), Some(good)).await {
-            Ok(then) => then.file_views(delta.as_ref(), None).try_collect().await.map_err(failed)?,
+            Ok(then) => {
+                then.file_views(delta.as_ref(), None).try_collect().await.map_err(failed)?
+            }
             Err(error) => return Err(failed(error)),
         };
-        #[allow(deprecated, reason = "the action is the one form that checkpoints and entries share")]
+        #[allow(
+            deprecated,
+            reason = "the action is the one form that checkpoints and entries share"
+        )]
         let then = views.iter().map(|view| view.add_action());
         let came = broken.entries.iter().flat_map(|entry| entry.adds.iter().cloned());
         let mut known: HashMap<String, Add> = HashMap::new();

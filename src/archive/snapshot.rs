@@ -152,9 +152,6 @@ impl Snapshot {
         if entry.before.zip(self.head).is_some_and(|(before, head)| before != head) {
             return Err(ArchiveError::OtherLog { path: paths::log_entry(version) });
         }
-        if entry.has_domain {
-            return Err(refused("it uses domainMetadata, which tokenlake does not know".to_owned()));
-        }
         let next = match entry.ledger {
             Some(ledger) => self.expired(entry, ledger).map_err(refused)?,
             None => self.changed(entry)?,

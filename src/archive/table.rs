@@ -67,8 +67,7 @@ impl TableInfo {
     /// # Errors
     /// Internal only.
     pub fn actions(&self) -> Result<[Action; 2], ArchiveError> {
-        let internal =
-            |error| ArchiveError::internal("writing the table's description", error);
+        let internal = |error| ArchiveError::internal("writing the table's description", error);
         let protocol = serde_json::from_value(self.protocol.clone()).map_err(internal)?;
         let metadata = serde_json::from_value(self.metadata.clone()).map_err(internal)?;
         Ok([Action::Protocol(protocol), Action::Metadata(metadata)])

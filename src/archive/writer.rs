@@ -236,6 +236,8 @@ impl Committer {
             group.forget_old_files(self.commits.clock.elapsed());
             group.write_files(&self.file_settings()).await?;
             if group.files().is_empty() && !only_marks {
+                // What is known already counts as known only in the archive that is known.
+                self.commits.log.check_anchor().await?;
                 return Ok(admitted);
             }
             let entry = self.entry(&snapshot, group, &marks)?;

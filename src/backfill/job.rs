@@ -136,7 +136,7 @@ impl Job {
         let mut position = Position::default();
         if let Some(archive) = &archive {
             if let OrgRule::Only(org) = &shape.org_rule {
-                archive.records().claim_org(org).await?;
+                archive.claim_org(org).await?;
             }
             let job = identity::of(&inputs, &shape);
             position.marked = archive.job_position(&job).await?.unwrap_or_default();
@@ -323,7 +323,7 @@ impl Job {
         let Some(archive) = &self.archive else { return Ok(false) };
         let new = orgs.iter().filter(|org| !self.claimed.contains(*org));
         let new = new.filter_map(|org| OrgId::parse(org).ok()).collect::<Vec<_>>();
-        let claim = async |org: OrgId| (archive.records().claim_org(&org).await, org);
+        let claim = async |org: OrgId| (archive.claim_org(&org).await, org);
         let mut claims = stream::iter(new.into_iter().map(claim)).buffered(CLAIMS);
         let mut clash = false;
         while let Some((claimed, org)) = claims.next().await {

@@ -17,7 +17,10 @@ const CACHE_BYTES_MAX: usize = 32 << 20;
 pub(super) async fn run(location: &ArchiveLocation, args: CompactArgs) -> anyhow::Result<ExitCode> {
     let store = open::existing_archive(location).await?;
     let settings = AppSettings {
-        follow: FollowSettings { interval: Some(open::FOLLOW_INTERVAL), ..FollowSettings::default() },
+        follow: FollowSettings {
+            interval: Some(open::FOLLOW_INTERVAL),
+            ..FollowSettings::default()
+        },
         ..AppSettings::of_command(WriterSettings::default(), CACHE_BYTES_MAX)
     };
     let app = App::open(store, open::clock(), Telemetry::new(), settings).await?;

@@ -217,7 +217,8 @@ impl Repair {
     ) -> Result<HashSet<EventHash>, ArchiveError> {
         let day = Days::new(1);
         let (from, to) = (date.checked_sub_days(day), date.checked_add_days(day));
-        let near = |file: &&Arc<DataFile>| Some(file.date) >= from && to.is_none_or(|to| file.date <= to);
+        let near =
+            |file: &&Arc<DataFile>| Some(file.date) >= from && to.is_none_or(|to| file.date <= to);
         let mut known = HashSet::new();
         let good = broken.good();
         for file in good.files().filter(near).filter(|file| broken.now().is_live(file)) {

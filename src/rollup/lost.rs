@@ -27,7 +27,9 @@ impl Rollup {
         let ledger = self.sources.engine.ledger(good).await?;
         let ledger = ledger.map(|ledger| ledger.cells().clone());
         let had = match self.cells(ledger.clone(), good.files().cloned().collect()).await {
-            Err(error) if error.kind() == Kind::Corrupt => self.told_of(good).await?.ok_or(error)?,
+            Err(error) if error.kind() == Kind::Corrupt => {
+                self.told_of(good).await?.ok_or(error)?
+            }
             had => had?,
         };
         let has = self.cells(ledger.clone(), live.to_vec()).await?;

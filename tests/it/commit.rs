@@ -71,7 +71,7 @@ async fn sent_while_down(put: Fault, after: (usize, usize)) {
     let is_down = down.clone();
     let store: Arc<dyn ObjectStore> = FaultyStore::new(inner.clone(), move |op| {
         let fault = if op.is_write() { put } else { Fault::FailBefore };
-        (is_down.load(Ordering::SeqCst) && is_of_log(op)).then_some(fault)
+        (is_down.load(Ordering::SeqCst) && op.path.as_ref() == log_entry(1)).then_some(fault)
     });
     let app = TestApp::open(&store).await;
     down.store(true, Ordering::SeqCst);

@@ -371,5 +371,8 @@ async fn a_scrape_reads_the_ledger_once_and_a_warm_one_nothing() {
     // Its mark and its footer; the cells of each organisation.
     assert!(of_ledger(store.take()) <= 2 + ORGS.len());
     shown(&app).await;
-    assert_eq!(store.take().len(), ORGS.len(), "each asks for the next log entry");
+    let of_log = |op: &Op| op.path.as_ref().starts_with("events/_delta_log/");
+    let ops = store.take();
+    assert!(ops.iter().all(of_log), "{ops:?}");
+    assert_eq!(ops.len(), 2 * ORGS.len(), "each asks for the next log entry and the newest");
 }

@@ -53,6 +53,20 @@ async fn a_rewrite_changes_no_byte_of_a_scrape_also_when_the_old_files_are_gone(
 }
 
 #[tokio::test]
+async fn a_rewrite_that_does_not_say_how_many_events_it_has_is_counted() {
+    let store = three_files().await;
+    let warm = TestApp::open(&store).await;
+    let before = warm.scrape(ACME).await;
+    let file = live(&store).await.1.remove(1);
+    let mut uncounted = copy(&store, &file).await.add(false);
+    uncounted["add"]["stats"] = json!("{}");
+    commit(&store, &[uncounted, file.remove(false)]).await;
+    assert_eq!(warm.scrape(ACME).await, before);
+    assert_eq!(warm.sent(&events(14..16)).await, (1, 1));
+    assert_eq!(TestApp::open(&store).await.requests().await, 19);
+}
+
+#[tokio::test]
 async fn events_that_moved_to_foreign_files_are_still_known() {
     let store = three_files().await;
     let warm = TestApp::open(&store).await;
@@ -115,6 +129,7 @@ async fn commits_that_change_the_events_are_refused_and_named() {
     refused("a removal of a stranger", &store, &[copied.remove(false)]).await;
     let mut uncounted = copied.add(false);
     uncounted["add"]["stats"] = json!("{}");
+    uncounted["add"]["path"] = json!(file.path.replace(".parquet", "-gone.parquet"));
     let unknown = [uncounted, file.remove(false)];
     refused("a rewrite into an unknown number", &store, &unknown).await;
     let mut vector = file.add(false);
@@ -123,10 +138,21 @@ async fn commits_that_change_the_events_are_refused_and_named() {
         "sizeInBytes": 36, "cardinality": 2,
     });
     refused("a deletion vector", &store, &[file.remove(false), vector]).await;
-    let feature = json!({ "domainMetadata": {
+}
+
+#[tokio::test]
+async fn what_another_program_keeps_for_itself_changes_nothing() {
+    let store = three_files().await;
+    let warm = TestApp::open(&store).await;
+    let before = warm.scrape(ACME).await;
+    let domain = json!({ "domainMetadata": {
         "domain": "other", "configuration": "{}", "removed": false,
     }});
-    refused("a domain's metadata", &store, &[feature]).await;
+    let transaction = json!({ "txn": { "appId": "other", "version": 7 } });
+    commit(&store, &[domain, transaction]).await;
+    assert_eq!(warm.scrape(ACME).await, before);
+    assert_eq!(warm.sent(&events(14..16)).await, (1, 1));
+    assert_eq!(TestApp::open(&store).await.requests().await, 19);
 }
 
 /// The description of the table as version 0 has it.

@@ -41,6 +41,7 @@ mod lost_archive;
 mod overload;
 mod prometheus;
 mod queries;
+mod repair;
 mod s3;
 mod scrape_text;
 mod series_cap;

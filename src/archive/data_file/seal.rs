@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_path_of_another_date_is_damage() {
-        let add = Add { path: "event_date=2026-01-03/x.parquet".into(), tags: None, ..sealed_add() };
+        let add =
+            Add { path: "event_date=2026-01-03/x.parquet".into(), tags: None, ..sealed_add() };
         let error = DataFile::from_add(&add).unwrap_err().to_string();
         assert!(error.contains("another date"), "{error}");
     }

@@ -45,7 +45,8 @@ async fn orphans_go_and_nothing_else() {
         assert!(all.iter().any(|found| found == path), "{path} is gone");
     }
     let fence = String::from_utf8(read(&store, &log_entry(version + 1)).await).unwrap();
-    assert_eq!(fence.lines().count(), 1, "the fence is empty: {fence}");
+    let of_files = |line: &str| line.contains("\"add\"") || line.contains("\"remove\"");
+    assert!(!fence.lines().any(of_files), "the fence is empty: {fence}");
     assert!(fence.contains("VACUUM"), "{fence}");
     // With nothing to delete there is no fence.
     assert_eq!(vacuum(&app).await, 0);

@@ -7,7 +7,7 @@ use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::app::{App, AppError, Form, Receipt, Settings};
-use tokenlake::archive::WriterSettings;
+use tokenlake::archive::{FollowSettings, WriterSettings};
 use tokenlake::clock::{Micros, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::exposition::{Coding, Collect, Format};
@@ -46,6 +46,12 @@ impl TestApp {
     /// Opens the archive in `store`.
     pub async fn open(store: &Arc<dyn ObjectStore>) -> Self {
         Self::try_open(store, settings()).await.unwrap()
+    }
+
+    /// Opens the archive as a server does, which waits where commits are refused.
+    pub async fn open_waiting(store: &Arc<dyn ObjectStore>) -> Self {
+        let follow = FollowSettings { waits_for_repair: true, ..FollowSettings::default() };
+        Self::try_open(store, Settings { follow, ..settings() }).await.unwrap()
     }
 
     /// As [`TestApp::open`], with settings and without trust.

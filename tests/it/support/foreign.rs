@@ -55,6 +55,22 @@ pub async fn live(store: &Arc<dyn ObjectStore>) -> (u64, Vec<File>) {
     (snapshot.version(), files.collect())
 }
 
+/// A log entry as programs wrote it that knew neither links nor checksums of entries and actions.
+pub fn as_older(entry: &str) -> String {
+    let lines = entry.lines().map(|line| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        if let Some(info) = line.get_mut("commitInfo").and_then(Value::as_object_mut) {
+            info.remove("tokenlakeBefore");
+            info.remove("tokenlakeCrc32");
+        }
+        if let Some(tags) = line.pointer_mut("/add/tags").and_then(Value::as_object_mut) {
+            tags.remove("tokenlake.seal");
+        }
+        format!("{line}\n")
+    });
+    lines.collect()
+}
+
 /// Commits `actions` as the next version, whose path it gives.
 pub async fn commit(store: &Arc<dyn ObjectStore>, actions: &[Value]) -> String {
     let entry = log_entry(live(store).await.0 + 1);

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use deltalake_core::logstore::{StorageConfig, default_logstore};
+use deltalake_core::{DeltaTable, DeltaTableError, checkpoints as delta_checkpoints};
 use object_store::ObjectStore;
+use object_store::prefix::PrefixStore;
 
 use super::app::{TestApp, events, paths};
 
@@ -42,4 +45,17 @@ pub async fn until_checkpoint(store: &Arc<dyn ObjectStore>, version: u64) -> Str
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("no checkpoint of version {version} or later")
+}
+
+/// Makes a checkpoint of the log as another program does.
+pub async fn log_checkpoint(
+    store: &Arc<dyn ObjectStore>,
+    version: u64,
+) -> Result<(), DeltaTableError> {
+    let table = Arc::new(PrefixStore::new(store.clone(), "events"));
+    let location = "memory:///events/".parse().unwrap();
+    let log = default_logstore(table, store.clone(), &location, &StorageConfig::default());
+    let mut table = DeltaTable::new(log);
+    table.load_version(version).await?;
+    delta_checkpoints::create_checkpoint(&table, None).await
 }

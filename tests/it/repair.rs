@@ -1,0 +1,250 @@
+//! `tokenlake repair`: out of whatever another program did to the table, on every server, with and
+//! without a checkpoint of the log.
+
+use std::sync::Arc;
+
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use serde_json::{Value, json};
+use tokenlake::archive::{Ledgers, Repairs, TotalsStore};
+use tokenlake::clock::{DAY, HOUR};
+use tokenlake::maintain::{Repair, RepairError, Repaired, Way};
+use tokenlake::rollup::Rollup;
+use tokenlake::sql::{Engine, sql_version};
+use tokenlake::telemetry::Telemetry;
+
+use crate::support::app::{
+    ACME, Event, ManualClock, NOON, TestApp, events, log_entry, memory, paths, read, requests,
+    settings, value, verified,
+};
+use crate::support::foreign::{File, commit, copy, live};
+use crate::support::table::log_checkpoint;
+
+/// What repairs the archive in a store.
+fn repair(store: &Arc<dyn ObjectStore>) -> Repair {
+    let clock = Arc::new(ManualClock::at(NOON));
+    let engine = Arc::new(Engine::new(store.clone()).unwrap());
+    let totals = TotalsStore::new(store.clone(), clock.clone(), sql_version()).unwrap();
+    Repair {
+        repairs: Repairs::new(store.clone(), clock).unwrap(),
+        ledgers: Ledgers::new(store.clone()),
+        rollup: Rollup::new(engine, Some(totals), 8 << 20, Telemetry::new()),
+        store: store.clone(),
+    }
+}
+
+async fn repaired(store: &Arc<dyn ObjectStore>, way: Way) -> Repaired {
+    repair(store).run(way, false).await.unwrap()
+}
+
+/// Three files on two dates, with two models.
+async fn three_files() -> Arc<dyn ObjectStore> {
+    let store = memory();
+    let app = TestApp::open(&store).await;
+    let old = ["a", "b", "c"].map(|id| Event::new(id).at(NOON - DAY + HOUR).model("old"));
+    app.sent(&old.into_iter().chain(events(0..10)).collect::<Vec<_>>()).await;
+    app.sent(&events(10..15)).await;
+    store
+}
+
+/// What another program may do, by name: all of it is refused.
+async fn breaking(store: &Arc<dyn ObjectStore>) -> Vec<(&'static str, Vec<Value>)> {
+    let files = live(store).await.1;
+    let (first, file) = (&files[0], &files[1]);
+    let copied = copy(store, file).await;
+    let fewer = File { rows: copied.rows - 1, ..copied.clone() };
+    let mut vector = file.add(false);
+    vector["add"]["deletionVector"] = json!({
+        "storageType": "u", "pathOrInlineDv": "vBn[lx{q8@P<9BNH/isA", "offset": 1,
+        "sizeInBytes": 36, "cardinality": 2,
+    });
+    let upgrade = json!({ "protocol": {
+        "minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["appendOnly"],
+    }});
+    vec![
+        ("a deletion", vec![file.remove(true)]),
+        ("a deletion of all", files.iter().map(|file| file.remove(true)).collect()),
+        ("an overwrite", vec![copied.add(true), file.remove(true), first.remove(true)]),
+        ("a rewrite that loses an event", vec![fewer.add(false), file.remove(false)]),
+        ("events that came twice", vec![copied.add(false)]),
+        ("a removal of a stranger", vec![copied.add(false), fewer.remove(false)]),
+        ("a deletion vector", vec![file.remove(false), vector]),
+        ("an upgrade of the protocol", vec![upgrade]),
+    ]
+}
+
+async fn is_refused(name: &str, app: &TestApp, entry: &str) {
+    let error = app.try_scrape(ACME).await.expect_err(name).to_string();
+    assert!(error.contains(entry) && error.contains("tokenlake repair"), "{name}: {error}");
+    app.send(ACME, &events(["new"])).await.expect_err(name);
+}
+
+#[tokio::test]
+async fn what_another_program_did_is_taken_back() {
+    for at in 0..breaking(&three_files().await).await.len() {
+        for with_checkpoint in [false, true] {
+            let store = three_files().await;
+            let (name, actions) = breaking(&store).await.remove(at);
+            let name = format!("{name}, with a checkpoint: {with_checkpoint}");
+            let warm = TestApp::open(&store).await;
+            let before = warm.scrape(ACME).await;
+            let entry = commit(&store, &actions).await;
+            let version = live_version(&entry);
+            if with_checkpoint && log_checkpoint(&store, version).await.is_err() {
+                continue;
+            }
+            is_refused(&name, &warm, &entry).await;
+            let dry = repair(&store).run(Way::Undo, true).await.unwrap();
+            assert_eq!(dry.good_version, version - 1, "{name}");
+            assert!(dry.refused.unwrap().contains(&entry), "{name}");
+            is_refused(&name, &warm, &entry).await;
+            repaired(&store, Way::Undo).await;
+            assert_eq!(warm.scrape(ACME).await, before, "{name}");
+            let cold = TestApp::open(&store).await;
+            assert_eq!(cold.scrape(ACME).await, before, "{name}");
+            assert_eq!(warm.sent(&events(9..17)).await, (2, 6), "{name}");
+            assert_eq!(cold.sent(&events(0..18)).await, (1, 17), "{name}");
+            assert_eq!(requests(&warm.scrape(ACME).await), 21, "{name}");
+            assert_eq!(verified(&store).await, 21, "{name}");
+            let nothing = repaired(&store, Way::Undo).await;
+            assert!(nothing.refused.is_none(), "{name}");
+        }
+    }
+}
+
+fn live_version(entry: &str) -> u64 {
+    let name = entry.rsplit_once('/').unwrap().1;
+    name.strip_suffix(".json").unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_was_only_appended_in_between_stays() {
+    let store = three_files().await;
+    let other = memory();
+    let before = TestApp::open(&store).await;
+    let files = live(&store).await.1;
+    let entry = commit(&store, &[files[1].remove(true)]).await;
+    // Rows of another archive are a file that nobody here knows.
+    TestApp::open(&other).await.sent(&events(["x", "y"])).await;
+    let foreign = live(&other).await.1.remove(0);
+    crate::support::app::write(&store, &foreign.place(), read(&other, &foreign.place()).await)
+        .await;
+    append_raw(&store, live_version(&entry) + 1, &[foreign.add(true)]).await;
+    is_refused("a deletion and an append", &before, &entry).await;
+    let done = repaired(&store, Way::Undo).await;
+    assert_eq!((done.restored, done.removed), (1, 0));
+    assert_eq!(done.commits.len(), 2);
+    assert_eq!(before.requests().await, 20);
+    assert_eq!(TestApp::open(&store).await.sent(&events(["x", "14", "z"])).await, (1, 2));
+    assert_eq!(verified(&store).await, 21);
+}
+
+/// Puts an entry of another program at a version.
+async fn append_raw(store: &Arc<dyn ObjectStore>, version: u64, actions: &[Value]) {
+    let info = json!({ "commitInfo": { "operation": "WRITE", "engineInfo": "Other/1.0" } });
+    let lines: Vec<_> = std::iter::once(&info).chain(actions).map(Value::to_string).collect();
+    let entry = lines.join("\n") + "\n";
+    crate::support::app::write(store, &log_entry(version), entry.into()).await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_is_accepted_lets_no_counter_fall() {
+    for with_totals in [false, true] {
+        let store = three_files().await;
+        let warm = TestApp::open(&store).await;
+        let before = warm.scrape(ACME).await;
+        if with_totals {
+            warm.checkpoint().await;
+        }
+        let files = live(&store).await.1;
+        commit(&store, &[files[0].remove(true), files[1].remove(true)]).await;
+        if with_totals {
+            // The files are gone from the store, too: only the totals tell what they held.
+            for file in &files[..2] {
+                store.delete(&file.place().as_str().into()).await.unwrap();
+            }
+            let error = repair(&store).run(Way::Undo, false).await.unwrap_err();
+            assert!(matches!(error, RepairError::Gone { count: 2, .. }), "{error}");
+            assert!(error.to_string().contains("--accept"), "{error}");
+        }
+        repaired(&store, Way::Accept).await;
+        for app in [&warm, &TestApp::open(&store).await] {
+            let after = app.scrape(ACME).await;
+            let counters = |text: &str| -> Vec<String> {
+                let lines = text.lines().filter(|line| line.contains("_total{"));
+                lines.map(str::to_owned).collect()
+            };
+            assert_eq!(counters(&after), counters(&before), "{with_totals}");
+            // The window tells what is there.
+            assert_ne!(after, before);
+            assert_eq!(value(&after, r#"llm_cost_usd_rolling_24h{org_id="acme"}"#), "1.25");
+        }
+        assert_eq!(warm.sent(&events(13..17)).await, (2, 2));
+        assert_eq!(warm.requests().await, 20);
+        assert_eq!(verified(&store).await, 7);
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_by_nothing_cannot_be_accepted() {
+    let store = three_files().await;
+    let files = live(&store).await.1;
+    commit(&store, &[files[1].remove(true)]).await;
+    store.delete(&files[1].place().as_str().into()).await.unwrap();
+    let before = paths(&store, "").await;
+    let error = repair(&store).run(Way::Accept, false).await.unwrap_err();
+    assert!(matches!(error, RepairError::Untold(_)), "{error}");
+    assert!(error.to_string().contains(&files[1].path), "{error}");
+    assert_eq!(paths(&store, "").await, before, "nothing is changed");
+}
+
+#[tokio::test]
+async fn events_that_came_twice_are_taken_out_where_the_rest_is_accepted() {
+    let store = three_files().await;
+    let warm = TestApp::open(&store).await;
+    let before = warm.scrape(ACME).await;
+    let file = live(&store).await.1.remove(1);
+    let copied = copy(&store, &file).await;
+    commit(&store, &[copied.add(false)]).await;
+    let done = repaired(&store, Way::Accept).await;
+    assert_eq!((done.restored, done.removed), (0, 1));
+    assert_eq!(warm.scrape(ACME).await, before);
+    assert_eq!(TestApp::open(&store).await.scrape(ACME).await, before);
+    assert_eq!(verified(&store).await, 18);
+}
+
+#[tokio::test]
+async fn a_repair_is_followed_from_every_version_before_it() {
+    let store = three_files().await;
+    let files = live(&store).await.1;
+    let early = TestApp::open(&store).await;
+    let entry = commit(&store, &[files[1].remove(true)]).await;
+    let stuck = TestApp::open_waiting(&store).await;
+    is_refused("deletion", &stuck, &entry).await;
+    repaired(&store, Way::Undo).await;
+    let after = TestApp::open(&store).await;
+    after.sent(&events(20..22)).await;
+    for app in [&early, &stuck, &after, &TestApp::open(&store).await] {
+        assert_eq!(app.requests().await, 20);
+    }
+    // A second one, after which the table is opened at the log's checkpoint.
+    let files = live(&store).await.1;
+    commit(&store, &[files[0].remove(true)]).await;
+    repaired(&store, Way::Undo).await;
+    after.requests().await;
+    let version = live(&store).await.0;
+    log_checkpoint(&store, version).await.unwrap();
+    for app in [&early, &stuck, &after, &TestApp::open(&store).await] {
+        assert_eq!(app.requests().await, 20);
+    }
+    assert_eq!(verified(&store).await, 20);
+}
+
+#[tokio::test]
+async fn a_command_does_not_open_what_a_server_waits_for() {
+    let store = three_files().await;
+    let files = live(&store).await.1;
+    let entry = commit(&store, &[files[1].remove(true)]).await;
+    let error = TestApp::try_open(&store, settings()).await.unwrap_err().to_string();
+    assert!(error.contains(&entry) && error.contains("tokenlake repair"), "{error}");
+    is_refused("deletion", &TestApp::open_waiting(&store).await, &entry).await;
+}
