@@ -15,6 +15,9 @@ use super::paths;
 const FORMAT: u64 = 1;
 const FORMAT_KEY: &str = "tokenlake.format";
 const HASH_KEY: &str = "tokenlake.hashKey";
+/// The setting that vouches for the table's id and the key of its fingerprints. Checkpoints of the
+/// log carry them without a checksum, and under another key no event would be known again.
+const SEAL: &str = "tokenlake.seal";
 /// How long log entries stay after a checkpoint covers them. Other processes may be this late
 /// in following; see the guard in `follow`.
 const LOG_RETENTION: &str = "interval 7 days";
@@ -73,11 +76,6 @@ impl TableInfo {
         Ok([Action::Protocol(protocol), Action::Metadata(metadata)])
     }
 
-    /// True if both say the same in every word.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.protocol == other.protocol && self.metadata == other.metadata
-    }
-
     fn check(protocol: Value, metadata: Value) -> Result<Self, ArchiveError> {
         let version = |key: &str| protocol.get(key).and_then(Value::as_u64).unwrap_or(u64::MAX);
         if version("minReaderVersion") > 1 || version("minWriterVersion") > 2 {
@@ -104,6 +102,12 @@ impl TableInfo {
         let key = setting(HASH_KEY).and_then(|key| Uuid::parse_str(key).ok());
         let key = key.ok_or_else(|| unsupported("its setting tokenlake.hashKey is missing"))?;
         let id = metadata.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let hash_key = setting(HASH_KEY).unwrap_or_default();
+        // Older programs wrote none.
+        if setting(SEAL).is_some_and(|told| told != seal(&id, hash_key)) {
+            let reason = "its description in the log is not what was written";
+            return Err(ArchiveError::corrupt(paths::TABLE, reason));
+        }
         Ok(Self { id, hasher: IdHasher::new(key.into_bytes()), protocol, metadata })
     }
 }
@@ -128,10 +132,29 @@ pub fn creation(event_schema: &Schema) -> Result<Vec<Action>, ArchiveError> {
     ];
     let metadata =
         new_metadata(&schema, [paths::PARTITION], settings).map_err(|error| internal(&error))?;
+    let metadata = sealed(&metadata)?;
     let protocol: Protocol =
         serde_json::from_value(serde_json::json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
             .map_err(|error| internal(&error))?;
     Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
+}
+
+/// The same description with its seal.
+fn sealed(metadata: &Metadata) -> Result<Metadata, ArchiveError> {
+    let mut metadata = to_value(metadata)?;
+    let id = metadata.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if let Some(settings) = metadata.get_mut("configuration").and_then(Value::as_object_mut) {
+        let hash_key = settings.get(HASH_KEY).and_then(Value::as_str).unwrap_or_default();
+        let seal = seal(&id, hash_key);
+        settings.insert(SEAL.to_owned(), seal.into());
+    }
+    serde_json::from_value(metadata)
+        .map_err(|error| ArchiveError::internal("describing the table", error))
+}
+
+/// The seal of a table's id and the key of its fingerprints: CRC-32.
+fn seal(id: &str, hash_key: &str) -> String {
+    format!("{:08x}", crc32fast::hash(format!("{id} {hash_key}").as_bytes()))
 }
 
 fn to_value(action: &impl serde::Serialize) -> Result<Value, ArchiveError> {
@@ -149,5 +172,27 @@ impl TableInfo {
     pub(super) fn for_tests() -> Self {
         let hasher = IdHasher::new([0; 16]);
         Self { id: "t".into(), hasher, protocol: Value::Null, metadata: Value::Null }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_not_the_one_that_was_written_is_damage() {
+        let actions = creation(&crate::event::schema()).unwrap();
+        let [Action::Protocol(protocol), Action::Metadata(metadata)] = &actions[..] else {
+            panic!("{actions:?}")
+        };
+        TableInfo::new(protocol, metadata).unwrap();
+        let text = to_value(metadata).unwrap();
+        let key = text["configuration"][HASH_KEY].as_str().unwrap();
+        for (old, new) in [(key, "0".repeat(32)), (text["id"].as_str().unwrap(), "t".to_owned())] {
+            let other = text.to_string().replace(old, &new);
+            let other: Metadata = serde_json::from_str(&other).unwrap();
+            let error = TableInfo::new(protocol, &other).unwrap_err();
+            assert!(matches!(error, ArchiveError::Corrupt { .. }), "{error}");
+        }
     }
 }

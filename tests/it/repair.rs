@@ -1,6 +1,8 @@
 //! `tokenlake repair`: out of whatever another program did to the table, on every server, with and
 //! without a checkpoint of the log.
 
+mod program;
+
 use std::sync::Arc;
 
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -155,11 +157,12 @@ async fn a_deletion_that_is_accepted_lets_no_counter_fall() {
         if with_totals {
             warm.checkpoint().await;
         }
-        let files = live(&store).await.1;
+        let mut files = live(&store).await.1;
+        files.retain(|file| file.rows != 5);
         commit(&store, &[files[0].remove(true), files[1].remove(true)]).await;
         if with_totals {
             // The files are gone from the store, too: only the totals tell what they held.
-            for file in &files[..2] {
+            for file in &files {
                 store.delete(&file.place().as_str().into()).await.unwrap();
             }
             let error = repair(&store).run(Way::Undo, false).await.unwrap_err();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{TempDir, tempdir};
 
 use crate::support::archive::{data_files, log_entries};
+use crate::support::foreign::as_older;
 use crate::support::process::{Server, key, tokenlake};
 use crate::support::random::Random;
 use crate::support::{client, events};
@@ -167,7 +168,7 @@ fn a_table_that_is_not_tokenlakes_or_of_a_newer_one_is_refused() {
     ] {
         let (folder, _) = sound();
         let first = log_entries(folder.path())[0].clone();
-        let entry = std::fs::read_to_string(&first).unwrap();
+        let entry = as_older(&std::fs::read_to_string(&first).unwrap());
         assert!(entry.contains(ours), "{entry}");
         std::fs::write(&first, entry.replace(ours, theirs)).unwrap();
         let before = log_entries(folder.path()).len();
