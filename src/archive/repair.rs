@@ -20,7 +20,7 @@ use super::log::{Log, Put};
 use super::opening::{Creation, Opened};
 use super::snapshot::Snapshot;
 use super::vouched::Vouched;
-use super::{ArchiveError, DataFile, paths};
+use super::{ArchiveError, DataFile, IdReader, paths};
 use crate::clock::Clock;
 
 /// Objects that are looked for side by side.
@@ -176,6 +176,11 @@ impl Repairs {
         let now = good.raw_after(&entries);
         let head = entries.last().map_or_else(|| good.head(), |entry| entry.link);
         Ok(Broken { good, refused, entries, now, head })
+    }
+
+    /// What reads the ids in files.
+    pub fn id_reader(&self, broken: &Broken) -> IdReader {
+        IdReader::new(self.log.root(), broken.good.table().hasher)
     }
 
     /// The files of a plan that are not in the store any longer.

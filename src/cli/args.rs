@@ -8,10 +8,12 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::generate::MODELS_MAX;
 use super::jwt::JwtArgs;
+use super::open::Create;
+use super::repair::RepairArgs;
 use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
-use crate::archive::{ArchiveLocation, Creation, GRACE_MAX, GRACE_MIN};
+use crate::archive::{ArchiveLocation, GRACE_MAX, GRACE_MIN};
 use crate::backfill::{FieldPair, Format};
 use crate::clock::Micros;
 use crate::event::time::from_text;
@@ -60,24 +62,6 @@ pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub entry: Entry,
-}
-
-/// Whether an archive is made where none is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Create {
-    /// Only an archive that is there is opened.
-    Never,
-    /// A new one is made.
-    IfMissing,
-}
-
-impl From<Create> for Creation {
-    fn from(create: Create) -> Self {
-        match create {
-            Create::Never => Self::Never,
-            Create::IfMissing => Self::IfMissing,
-        }
-    }
 }
 
 /// The form of log lines.
@@ -250,24 +234,6 @@ pub struct ExpireArgs {
     /// Tell what would go, and change nothing.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
-}
-
-/// How to repair.
-#[derive(Debug, ClapArgs)]
-pub struct RepairArgs {
-    /// Tell what was done to the table and what a repair would do, and change nothing.
-    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
-    pub dry_run: bool,
-
-    /// Take it back: files that went become live again, and what came in their place goes. What was
-    /// only appended stays. This is the default.
-    #[arg(long, env = "TOKENLAKE_UNDO", conflicts_with = "accept")]
-    pub undo: bool,
-
-    /// Keep the table as it is now: what the events that went had in the counters is kept in the
-    /// ledger, and events that came in twice are taken out.
-    #[arg(long, env = "TOKENLAKE_ACCEPT")]
-    pub accept: bool,
 }
 
 /// What to read.

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use object_store::ObjectStore;
 
 use super::args::ServeArgs;
 use crate::app::Settings;
 use crate::archive::{
-    Archive, ArchiveLocation, FollowSettings, ORGS, Records, TotalsStore, WriterSettings,
+    Archive, ArchiveLocation, Creation, FollowSettings, ORGS, Records, TotalsStore, WriterSettings,
 };
 use crate::clock::{Clock, ShiftedClock, SystemClock};
 use crate::maintain::compact;
@@ -29,6 +30,24 @@ const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Names the file that moves the clock, in tests of the whole program.
 const TEST_CLOCK: &str = "TOKENLAKE_TEST_CLOCK";
+
+/// Whether an archive is made where none is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Create {
+    /// Only an archive that is there is opened.
+    Never,
+    /// A new one is made.
+    IfMissing,
+}
+
+impl From<Create> for Creation {
+    fn from(create: Create) -> Self {
+        match create {
+            Create::Never => Self::Never,
+            Create::IfMissing => Self::IfMissing,
+        }
+    }
+}
 
 /// The machine's clock.
 pub(super) fn clock() -> Arc<dyn Clock> {

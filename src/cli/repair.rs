@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::args::RepairArgs;
+use clap::Args as ClapArgs;
+
 use super::{open, print_note, print_result};
 use crate::archive::{ArchiveLocation, ForeignCommit, Ledgers, Repairs, TotalsStore};
 use crate::maintain::{Repair, Way};
@@ -14,6 +15,24 @@ use crate::telemetry::Telemetry;
 /// Memory for partials while they are added up.
 const CACHE_BYTES_MAX: usize = 32 << 20;
 
+/// How to repair.
+#[derive(Debug, ClapArgs)]
+pub struct RepairArgs {
+    /// Tell what was done to the table and what a repair would do, and change nothing.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
+
+    /// Take it back: files that went become live again, and what came in their place goes. What was
+    /// only appended stays. This is the default.
+    #[arg(long, env = "TOKENLAKE_UNDO", conflicts_with = "accept")]
+    pub undo: bool,
+
+    /// Keep the table as it is now: what the events that went had in the counters is kept in the
+    /// ledger, and events that came in twice are taken out.
+    #[arg(long, env = "TOKENLAKE_ACCEPT")]
+    pub accept: bool,
+}
+
 /// Takes back, or accepts, what another program did; says what that was.
 pub(super) async fn run(location: &ArchiveLocation, args: RepairArgs) -> anyhow::Result<ExitCode> {
     let store = open::existing_archive(location).await?;
@@ -21,9 +40,8 @@ pub(super) async fn run(location: &ArchiveLocation, args: RepairArgs) -> anyhow:
     let engine = Arc::new(Engine::new(store.clone())?);
     let repair = Repair {
         repairs: Repairs::new(store.clone(), open::clock())?,
-        ledgers: Ledgers::new(store.clone()),
+        ledgers: Ledgers::new(store),
         rollup: Rollup::new(engine, Some(totals), CACHE_BYTES_MAX, Telemetry::new()),
-        store,
     };
     let way = if args.accept { Way::Accept } else { Way::Undo };
     let repaired = repair.run(way, args.dry_run).await?;

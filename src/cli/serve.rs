@@ -9,7 +9,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::args::{Create, ServeArgs};
+use super::args::ServeArgs;
+use super::open::Create;
 use super::{expire, open, open_files, print_note};
 use crate::app::App;
 use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};

@@ -101,8 +101,6 @@ pub struct Repair {
     pub repairs: Repairs,
     /// The ledgers.
     pub ledgers: Ledgers,
-    /// The store's ids.
-    pub store: Arc<dyn object_store::ObjectStore>,
     /// Makes the sums that a ledger takes.
     pub rollup: Rollup,
 }
@@ -185,7 +183,7 @@ impl Repair {
 
     /// Files that came after the last good version and whose events are all in the table already.
     async fn twice(&self, broken: &Broken) -> Result<BTreeSet<Arc<str>>, RepairError> {
-        let reader = IdReader::new(self.store.clone(), broken.good().table().hasher);
+        let reader = self.repairs.id_reader(broken);
         let mut came: BTreeMap<NaiveDate, Vec<Arc<DataFile>>> = BTreeMap::new();
         for file in broken.now().files().filter(|file| !broken.good().is_live(file)) {
             came.entry(file.date).or_default().push(file.clone());

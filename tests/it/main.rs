@@ -38,6 +38,7 @@ mod fuzz;
 mod http;
 mod laws;
 mod lost_archive;
+mod older_log;
 mod overload;
 mod prometheus;
 mod queries;

@@ -30,7 +30,6 @@ fn repair(store: &Arc<dyn ObjectStore>) -> Repair {
         repairs: Repairs::new(store.clone(), clock).unwrap(),
         ledgers: Ledgers::new(store.clone()),
         rollup: Rollup::new(engine, Some(totals), 8 << 20, Telemetry::new()),
-        store: store.clone(),
     }
 }
 

@@ -55,20 +55,29 @@ pub async fn live(store: &Arc<dyn ObjectStore>) -> (u64, Vec<File>) {
     (snapshot.version(), files.collect())
 }
 
-/// A log entry as programs wrote it that knew neither links nor checksums of entries and actions.
+/// A log entry as programs wrote it that knew neither links, checksums of entries and actions, nor
+/// how many events there have ever been.
 pub fn as_older(entry: &str) -> String {
-    let lines = entry.lines().map(|line| {
-        let mut line: Value = serde_json::from_str(line).unwrap();
+    let lines = entry.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let counts = |line: &Value| {
+        let app = line.pointer("/txn/appId").and_then(Value::as_str);
+        app.is_some_and(|app| app.starts_with("tokenlake.events"))
+    };
+    let mut lines: Vec<_> = lines.filter(|line| !counts(line)).collect();
+    let actions = lines.len() - 1;
+    for line in &mut lines {
         if let Some(info) = line.get_mut("commitInfo").and_then(Value::as_object_mut) {
             info.remove("tokenlakeBefore");
             info.remove("tokenlakeCrc32");
+            info.insert("tokenlakeActions".to_owned(), actions.into());
         }
-        if let Some(tags) = line.pointer_mut("/add/tags").and_then(Value::as_object_mut) {
-            tags.remove("tokenlake.seal");
+        for place in ["/add/tags", "/metaData/configuration"] {
+            if let Some(sealed) = line.pointer_mut(place).and_then(Value::as_object_mut) {
+                sealed.remove("tokenlake.seal");
+            }
         }
-        format!("{line}\n")
-    });
-    lines.collect()
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// Commits `actions` as the next version, whose path it gives.
