@@ -106,7 +106,15 @@ pub fn read(version: u64, bytes: &Bytes) -> Result<Entry, ArchiveError> {
                 entry.ledger = Some(name.ok_or_else(|| corrupt("it names no ledger that can be"))?);
             }
             Action::Txn(_) | Action::Cdc(_) => {}
-            Action::DomainMetadata(_) => return Err(corrupt("it uses domainMetadata")),
+            Action::DomainMetadata(domain) => {
+                return Err(ArchiveError::Unsupported {
+                    path: paths::log_entry(version),
+                    reason: format!(
+                        "it sets domainMetadata ({}), a table feature that would shut other readers and writers out; take the feature off with the program that set it, or take the commit back with `tokenlake repair`",
+                        domain.domain
+                    ),
+                });
+            }
         }
     }
     if announced.is_some_and(|announced| announced != count) {

@@ -28,6 +28,16 @@ pub enum ArchiveError {
         /// What does not fit.
         reason: String,
     },
+    /// What another program put into the table, which is whole and yet must not be counted.
+    #[error(
+        "{path} was written by another program and is not counted: {reason}; look at it with `tokenlake verify`, and take it out with `tokenlake repair`"
+    )]
+    Foreign {
+        /// The object, relative to the archive.
+        path: String,
+        /// The rule that it breaks.
+        reason: String,
+    },
     /// The table is one that this program must not read or write.
     #[error("the table at {path} cannot be used: {reason}")]
     Unsupported {
@@ -86,7 +96,7 @@ impl ArchiveError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unavailable { .. } | Self::Overloaded(_) | Self::Stopping => Kind::Unavailable,
-            Self::Corrupt { .. } => Kind::Corrupt,
+            Self::Corrupt { .. } | Self::Foreign { .. } => Kind::Corrupt,
             Self::Unsupported { .. } | Self::UnfitStore(_) => Kind::Invalid,
             Self::OrgCase { .. } => Kind::Conflict,
             Self::Internal { .. } => Kind::Internal,
@@ -121,6 +131,11 @@ impl ArchiveError {
             Self::Unsupported { reason, .. } => Self::Unsupported { path: entry, reason },
             other => other,
         }
+    }
+
+    /// True if it is the checkpoint of the log of `version` that cannot be read.
+    pub(super) fn is_damage_of_checkpoint(&self, version: u64) -> bool {
+        matches!(self, Self::Corrupt { path, .. } if *path == paths::log_checkpoint(version))
     }
 
     /// Wraps a passing failure.

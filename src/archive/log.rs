@@ -3,6 +3,7 @@
 //! The library's log store and snapshots are used directly. Its `CommitBuilder` is not: it
 //! retries a lost race by itself, and ids must be looked for again first.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +23,12 @@ use super::data_file::DataFile;
 use super::entry::{self, Entry, NewEntry};
 use super::error::is_of_store;
 use super::ledger::{LEDGER_APP, LedgerName};
+use super::passed_over::{PassedOver, WithoutPassedOver};
 use super::paths::{self, LOG};
 use super::snapshot::Snapshot;
 use super::table::{TableInfo, creation};
 use crate::clock::Clock;
+use crate::error::Kind;
 
 /// Entries that are read side by side, step by step. One new entry is the usual case, so reading
 /// ahead begins with the third.
@@ -56,6 +59,7 @@ pub struct Followed {
 #[derive(Debug, Clone)]
 pub struct Log {
     store: Arc<dyn LogStore>,
+    passed_over: Arc<PassedOver>,
     clock: Arc<dyn Clock>,
 }
 
@@ -65,13 +69,16 @@ impl Log {
     /// # Errors
     /// Internal only.
     pub fn new(store: Arc<dyn ObjectStore>, clock: Arc<dyn Clock>) -> Result<Self, ArchiveError> {
+        let passed_over = Arc::<PassedOver>::default();
+        let store: Arc<dyn ObjectStore> =
+            Arc::new(WithoutPassedOver::new(store, passed_over.clone()));
         let table = Arc::new(PrefixStore::new(store.clone(), paths::TABLE));
         // The library takes the path alone from this address; a scheme of our own keeps it from
         // looking for a folder on the machine.
         let location = Url::parse(&format!("tokenlake:///{}/", paths::TABLE))
             .map_err(|error| ArchiveError::internal("naming the table", error))?;
         let store = default_logstore(table, store, &location, &StorageConfig::default());
-        Ok(Self { store, clock })
+        Ok(Self { store, passed_over, clock })
     }
 
     /// The library's log store.
@@ -98,7 +105,7 @@ impl Log {
             self.create().await?;
             listing = self.list().await?;
         }
-        self.open_listed(&listing).await
+        self.open_listed(listing).await
     }
 
     /// Opens anew, after a long pause, the table that `known` is a version of.
@@ -106,7 +113,7 @@ impl Log {
     /// # Errors
     /// As [`Log::open`]; Corrupt too if it is another table, or went back.
     pub async fn reopen(&self, known: &Snapshot) -> Result<Snapshot, ArchiveError> {
-        let opened = self.open_listed(&self.list().await?).await?;
+        let opened = self.open_listed(self.list().await?).await?;
         if opened.version() < known.version() || opened.table().id != known.table().id {
             let reason = "its log is not the one that was followed; start the server again";
             return Err(ArchiveError::corrupt(paths::TABLE, reason));
@@ -114,7 +121,27 @@ impl Log {
         Ok(opened)
     }
 
-    async fn open_listed(&self, listing: &Listing) -> Result<Snapshot, ArchiveError> {
+    /// Opens the newest version. A checkpoint that is damaged is passed over where an older one, or
+    /// the entries, tell the same.
+    async fn open_listed(&self, mut listing: Listing) -> Result<Snapshot, ArchiveError> {
+        loop {
+            let (version, error) = match (self.open_from(&listing).await, listing.checkpoint) {
+                (Err(error), Some(version)) if error.is_damage_of_checkpoint(version) => {
+                    (version, error)
+                }
+                (opened, _) => return opened,
+            };
+            self.passed_over.add(version);
+            listing = self.list_from(None).await?;
+            if !listing.is_whole() {
+                self.passed_over.forget(version);
+                return Err(error);
+            }
+            tracing::warn!(%error, "a checkpoint of the log is passed over");
+        }
+    }
+
+    async fn open_from(&self, listing: &Listing) -> Result<Snapshot, ArchiveError> {
         // Only what the library keeps in checkpoints is taken from it; entries after that are
         // read here, so that none passes unchecked.
         let mut snapshot = self.open_at(listing.checkpoint).await?;
@@ -217,7 +244,7 @@ impl Log {
                     return Ok(Put::Lost(Box::new(found)));
                 }
                 Ok(Some(_)) if exists => break,
-                Err(error) if error.kind() == crate::error::Kind::Corrupt => return Err(error),
+                Err(error) if error.kind() == Kind::Corrupt => return Err(error),
                 _ if started.elapsed() < DOUBT => tokio::time::sleep(DOUBT_PAUSE).await,
                 _ => {
                     let doing = format!("committing {}", paths::log_entry(version));
@@ -330,7 +357,7 @@ impl Log {
         };
         let mut listing = Listing::default();
         while let Some(object) = names.try_next().await.map_err(failed)? {
-            listing.take(object.location.filename().unwrap_or_default());
+            listing.take(object.location.filename().unwrap_or_default(), object.size);
         }
         Ok(listing)
     }
@@ -339,28 +366,78 @@ impl Log {
 /// What the log's folder holds.
 #[derive(Debug, Default)]
 struct Listing {
-    entries: bool,
+    oldest_entry: Option<u64>,
     newest: u64,
     checkpoint: Option<u64>,
+    /// Parts that are there of checkpoints in several, by version and number of parts.
+    parts: BTreeMap<(u64, u64), u64>,
 }
 
 impl Listing {
     fn is_empty(&self) -> bool {
-        !self.entries && self.checkpoint.is_none()
+        self.oldest_entry.is_none() && self.checkpoint.is_none()
     }
 
-    fn take(&mut self, name: &str) {
+    /// Whether there are entries from the checkpoint on, or from the first one.
+    fn is_whole(&self) -> bool {
+        let first = self.checkpoint.map_or(0, |checkpoint| checkpoint + 1);
+        self.oldest_entry.is_some_and(|oldest| oldest <= first)
+            || self.checkpoint == Some(self.newest)
+    }
+
+    fn take(&mut self, name: &str, size_bytes: u64) {
         let Some((digits, ending)) = name.split_once('.') else { return };
         let Some(version) = (digits.len() == 20).then(|| digits.parse::<u64>().ok()).flatten()
         else {
             return;
         };
         if ending == "json" {
-            self.entries = true;
+            let oldest = self.oldest_entry.get_or_insert(version);
+            *oldest = version.min(*oldest);
             self.newest = self.newest.max(version);
-        } else if ending.starts_with("checkpoint") && ending.ends_with("parquet") {
+        } else if size_bytes > 0 && self.is_last_part(version, ending) {
             self.checkpoint = self.checkpoint.max(Some(version));
             self.newest = self.newest.max(version);
         }
+    }
+
+    /// Whether a checkpoint is whole with this object of it.
+    fn is_last_part(&mut self, version: u64, ending: &str) -> bool {
+        match ending.split('.').collect::<Vec<_>>()[..] {
+            ["checkpoint", "parquet"] | ["checkpoint", _, "parquet"] => true,
+            ["checkpoint", _, of, "parquet"] => {
+                let Ok(of) = of.parse() else { return false };
+                let there = self.parts.entry((version, of)).or_default();
+                *there += 1;
+                *there == of
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(names: &[&str]) -> Option<u64> {
+        let mut listing = Listing::default();
+        for name in names {
+            let (name, size) = name.split_once(' ').map_or((*name, 9), |(name, _)| (name, 0));
+            listing.take(&format!("{:020}.{}", 7, name), size);
+        }
+        listing.checkpoint
+    }
+
+    #[test]
+    fn only_a_whole_checkpoint_is_one() {
+        let parts = ["1", "2"].map(|part| format!("checkpoint.000000000{part}.0000000002.parquet"));
+        let [first, second] = parts.each_ref().map(String::as_str);
+        assert_eq!(checkpoint(&["checkpoint.parquet"]), Some(7));
+        assert_eq!(checkpoint(&["checkpoint.parquet empty", "json"]), None);
+        assert_eq!(checkpoint(&[first]), None);
+        assert_eq!(checkpoint(&[first, second]), Some(7));
+        assert_eq!(checkpoint(&[first, "checkpoint.0000000002.0000000003.parquet"]), None);
+        assert_eq!(checkpoint(&["checkpoint.parquet.tmp", "crc"]), None);
     }
 }
