@@ -244,7 +244,9 @@ impl Log {
                     return Ok(Put::Lost(Box::new(found)));
                 }
                 Ok(Some(_)) if exists => break,
-                Err(error) if error.kind() == Kind::Corrupt => return Err(error),
+                Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Invalid) => {
+                    return Err(error);
+                }
                 _ if started.elapsed() < DOUBT => tokio::time::sleep(DOUBT_PAUSE).await,
                 _ => {
                     let doing = format!("committing {}", paths::log_entry(version));
@@ -332,6 +334,8 @@ impl Log {
             if listing.checkpoint.is_some() {
                 return Ok(listing);
             }
+            // The library would fail for want of it.
+            self.passed_over.add(version);
         }
         self.list_from(None).await
     }
@@ -357,7 +361,7 @@ impl Log {
         };
         let mut listing = Listing::default();
         while let Some(object) = names.try_next().await.map_err(failed)? {
-            listing.take(object.location.filename().unwrap_or_default(), object.size);
+            listing.take(object.location.filename().unwrap_or_default());
         }
         Ok(listing)
     }
@@ -385,7 +389,7 @@ impl Listing {
             || self.checkpoint == Some(self.newest)
     }
 
-    fn take(&mut self, name: &str, size_bytes: u64) {
+    fn take(&mut self, name: &str) {
         let Some((digits, ending)) = name.split_once('.') else { return };
         let Some(version) = (digits.len() == 20).then(|| digits.parse::<u64>().ok()).flatten()
         else {
@@ -395,7 +399,7 @@ impl Listing {
             let oldest = self.oldest_entry.get_or_insert(version);
             *oldest = version.min(*oldest);
             self.newest = self.newest.max(version);
-        } else if size_bytes > 0 && self.is_last_part(version, ending) {
+        } else if self.is_last_part(version, ending) {
             self.checkpoint = self.checkpoint.max(Some(version));
             self.newest = self.newest.max(version);
         }
@@ -423,8 +427,7 @@ mod tests {
     fn checkpoint(names: &[&str]) -> Option<u64> {
         let mut listing = Listing::default();
         for name in names {
-            let (name, size) = name.split_once(' ').map_or((*name, 9), |(name, _)| (name, 0));
-            listing.take(&format!("{:020}.{}", 7, name), size);
+            listing.take(&format!("{:020}.{}", 7, name));
         }
         listing.checkpoint
     }
@@ -434,7 +437,6 @@ mod tests {
         let parts = ["1", "2"].map(|part| format!("checkpoint.000000000{part}.0000000002.parquet"));
         let [first, second] = parts.each_ref().map(String::as_str);
         assert_eq!(checkpoint(&["checkpoint.parquet"]), Some(7));
-        assert_eq!(checkpoint(&["checkpoint.parquet empty", "json"]), None);
         assert_eq!(checkpoint(&[first]), None);
         assert_eq!(checkpoint(&[first, second]), Some(7));
         assert_eq!(checkpoint(&[first, "checkpoint.0000000002.0000000003.parquet"]), None);

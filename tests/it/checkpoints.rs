@@ -94,6 +94,7 @@ async fn a_checkpoint_that_lacks_a_part_is_none() {
     let opened = TestApp::open(&store).await;
     assert_eq!(opened.scrape(ACME).await, before);
     assert_eq!(opened.sent(&events(0..104)).await, (1, 103));
+    assert_eq!(opened.app.archive().job_position("a job").await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -108,8 +109,7 @@ async fn a_damaged_checkpoint_that_entries_no_longer_replace_is_named() {
         for _ in 0..2 {
             let error = TestApp::try_open(&store, settings()).await.err().unwrap();
             assert_eq!(error.kind(), Kind::Corrupt, "{name}: {error}");
-            let named = if name == "empty" { log_entry(0) } else { checkpoint.clone() };
-            assert!(error.to_string().contains(&named), "{name}: {error}");
+            assert!(error.to_string().contains(&checkpoint), "{name}: {error}");
         }
     }
 }

@@ -18,6 +18,9 @@ const SCHEMA: &str = "message spark_schema {
     optional binary provider (UTF8); optional binary model (UTF8);
     optional int32 input_tokens; optional int32 output_tokens;
     optional fixed_len_byte_array(8) cost_usd (DECIMAL(18, 12));
+    optional group attributes (MAP) { repeated group map {
+        optional binary key (UTF8); optional binary value (UTF8);
+    } }
 }";
 /// 1970-01-01, by days of Julius Scaliger.
 const JULIAN_1970: i64 = 2_440_588;
@@ -57,10 +60,13 @@ pub fn parquet(org: &str, events: &[Event]) -> Vec<u8> {
             FixedLenByteArray::from(cost.to_be_bytes().to_vec())
         })
         .collect();
-    for column in 0..9 {
+    for column in 0..11 {
         let mut column_writer = group.next_column().unwrap().unwrap();
         match column {
-            3 => drop(column_writer.typed::<Int96Type>().write_batch(&times, Some(&levels), None)),
+            3 => {
+                let typed = column_writer.typed::<Int96Type>();
+                typed.write_batch(&times, Some(&levels), None).unwrap();
+            }
             6 | 7 => {
                 let counts = vec![counts.next().unwrap(); events.len()];
                 let typed = column_writer.typed::<Int32Type>();
@@ -69,6 +75,18 @@ pub fn parquet(org: &str, events: &[Event]) -> Vec<u8> {
             8 => {
                 let typed = column_writer.typed::<FixedLenByteArrayType>();
                 typed.write_batch(&costs, Some(&levels), None).unwrap();
+            }
+            // Each has one attribute, which has no key.
+            9 => {
+                let (entry, first) = (vec![2; events.len()], vec![0; events.len()]);
+                let typed = column_writer.typed::<ByteArrayType>();
+                typed.write_batch(&[], Some(&entry), Some(&first)).unwrap();
+            }
+            10 => {
+                let (entry, first) = (vec![3; events.len()], vec![0; events.len()]);
+                let values = vec![ByteArray::from("lost"); events.len()];
+                let typed = column_writer.typed::<ByteArrayType>();
+                typed.write_batch(&values, Some(&entry), Some(&first)).unwrap();
             }
             _ => {
                 let typed = column_writer.typed::<ByteArrayType>();
