@@ -6,6 +6,7 @@
 
 mod doubles;
 mod judge;
+mod rows;
 
 pub use self::judge::{Finding, Judge};
 

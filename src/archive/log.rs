@@ -3,7 +3,6 @@
 //! The library's log store and snapshots are used directly. Its `CommitBuilder` is not: it
 //! retries a lost race by itself, and ids must be looked for again first.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use super::data_file::DataFile;
 use super::entry::{self, Entry, NewEntry};
 use super::error::is_of_store;
 use super::ledger::{LEDGER_APP, LedgerName};
+use super::log_listing::Listing;
 use super::passed_over::{PassedOver, WithoutPassedOver};
 use super::paths::{self, LOG};
 use super::snapshot::Snapshot;
@@ -364,82 +364,5 @@ impl Log {
             listing.take(object.location.filename().unwrap_or_default());
         }
         Ok(listing)
-    }
-}
-
-/// What the log's folder holds.
-#[derive(Debug, Default)]
-struct Listing {
-    oldest_entry: Option<u64>,
-    newest: u64,
-    checkpoint: Option<u64>,
-    /// Parts that are there of checkpoints in several, by version and number of parts.
-    parts: BTreeMap<(u64, u64), u64>,
-}
-
-impl Listing {
-    fn is_empty(&self) -> bool {
-        self.oldest_entry.is_none() && self.checkpoint.is_none()
-    }
-
-    /// Whether there are entries from the checkpoint on, or from the first one.
-    fn is_whole(&self) -> bool {
-        let first = self.checkpoint.map_or(0, |checkpoint| checkpoint + 1);
-        self.oldest_entry.is_some_and(|oldest| oldest <= first)
-            || self.checkpoint == Some(self.newest)
-    }
-
-    fn take(&mut self, name: &str) {
-        let Some((digits, ending)) = name.split_once('.') else { return };
-        let Some(version) = (digits.len() == 20).then(|| digits.parse::<u64>().ok()).flatten()
-        else {
-            return;
-        };
-        if ending == "json" {
-            let oldest = self.oldest_entry.get_or_insert(version);
-            *oldest = version.min(*oldest);
-            self.newest = self.newest.max(version);
-        } else if self.is_last_part(version, ending) {
-            self.checkpoint = self.checkpoint.max(Some(version));
-            self.newest = self.newest.max(version);
-        }
-    }
-
-    /// Whether a checkpoint is whole with this object of it.
-    fn is_last_part(&mut self, version: u64, ending: &str) -> bool {
-        match ending.split('.').collect::<Vec<_>>()[..] {
-            ["checkpoint", "parquet"] | ["checkpoint", _, "parquet"] => true,
-            ["checkpoint", _, of, "parquet"] => {
-                let Ok(of) = of.parse() else { return false };
-                let there = self.parts.entry((version, of)).or_default();
-                *there += 1;
-                *there == of
-            }
-            _ => false,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn checkpoint(names: &[&str]) -> Option<u64> {
-        let mut listing = Listing::default();
-        for name in names {
-            listing.take(&format!("{:020}.{}", 7, name));
-        }
-        listing.checkpoint
-    }
-
-    #[test]
-    fn only_a_whole_checkpoint_is_one() {
-        let parts = ["1", "2"].map(|part| format!("checkpoint.000000000{part}.0000000002.parquet"));
-        let [first, second] = parts.each_ref().map(String::as_str);
-        assert_eq!(checkpoint(&["checkpoint.parquet"]), Some(7));
-        assert_eq!(checkpoint(&[first]), None);
-        assert_eq!(checkpoint(&[first, second]), Some(7));
-        assert_eq!(checkpoint(&[first, "checkpoint.0000000002.0000000003.parquet"]), None);
-        assert_eq!(checkpoint(&["checkpoint.parquet.tmp", "crc"]), None);
     }
 }

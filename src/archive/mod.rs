@@ -32,6 +32,7 @@ mod known_ids;
 mod ledger;
 mod location;
 mod log;
+mod log_listing;
 #[cfg(test)]
 mod mutation_tests;
 mod objects;

@@ -140,8 +140,8 @@ fn map(keys: Vec<&str>, lengths: Vec<usize>, nulls: Option<Vec<bool>>) -> MapArr
     MapArray::try_new(field, offsets, entries, nulls.map(NullBuffer::from), false).unwrap()
 }
 
-fn attributes_of(found: ArrayRef) -> Vec<Option<Vec<(String, String)>>> {
-    let made = exact_column(schema().field_with_name("attributes").unwrap(), &found).unwrap();
+fn attributes_of(found: &ArrayRef) -> Vec<Option<Vec<(String, String)>>> {
+    let made = exact_column(schema().field_with_name("attributes").unwrap(), found).unwrap();
     let made = made.as_map();
     made.iter()
         .map(|entries| {
@@ -161,11 +161,11 @@ fn maps_of_other_names_are_taken_row_by_row() {
     let whole = map(vec!["a", "b", "c"], vec![2, 0, 1], None);
     let expected =
         vec![Some(vec![pair("a", "0"), pair("b", "1")]), Some(vec![]), Some(vec![pair("c", "2")])];
-    assert_eq!(attributes_of(Arc::new(whole.clone())), expected);
-    assert_eq!(attributes_of(Arc::new(whole.slice(1, 2))), expected[1..]);
+    assert_eq!(attributes_of(&(Arc::new(whole.clone()) as ArrayRef)), expected);
+    assert_eq!(attributes_of(&(Arc::new(whole.slice(1, 2)) as ArrayRef)), expected[1..]);
     let with_null = map(vec!["a"], vec![0, 0, 1], Some(vec![true, false, true]));
     let expected = vec![Some(vec![]), None, Some(vec![pair("a", "0")])];
-    assert_eq!(attributes_of(Arc::new(with_null)), expected);
+    assert_eq!(attributes_of(&(Arc::new(with_null) as ArrayRef)), expected);
     let error = exact("attributes", StringArray::from(vec!["{}"])).unwrap_err();
     assert!(error.contains("which is no map of texts"), "{error}");
 }

@@ -63,7 +63,7 @@ async fn a_damaged_checkpoint_beside_a_whole_log_is_passed_over() {
         assert_eq!(opened.app.archive().job_position("a job").await.unwrap(), None, "{name}");
     }
     // Two of them, the newer of which noted itself.
-    let [first, second] = [60, 100].map(|version| log_checkpoint(version));
+    let [first, second] = [60, 100].map(log_checkpoint);
     write(&store, &first, whole[..9].to_vec()).await;
     write(&store, &second, whole[..9].to_vec()).await;
     let opened = TestApp::open(&store).await;

@@ -6,30 +6,28 @@
 //! other foreign files there may be new ones. So a file is read once in a process's life, before
 //! the first of its numbers is shown.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use object_store::ObjectStore;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::doubles::{Doubled, Doubles};
-use super::{foreign_rows, refused};
-use crate::archive::data_file::date_of;
-use crate::archive::file_write::{text, times};
+use super::refused;
+use super::rows::check_rows;
 use crate::archive::known_ids::around;
-use crate::archive::{ArchiveError, DataFile, IdReader, Records, Snapshot, paths};
+use crate::archive::{ArchiveError, DataFile, IdReader, Records, Snapshot, entry, paths};
 use crate::byte_lru::ByteLru;
 use crate::error::Kind;
-use crate::event;
 
-/// Rows that are judged at a time.
-const BATCH_ROWS: usize = 8 * 1024;
 /// Files that are judged side by side: each holds some ids.
 const SIDE_BY_SIDE: usize = 2;
-/// Records of organisations that are read side by side.
-const RECORDS: usize = 16;
+/// Log entries in which a file that must not be counted is looked for.
+const ENTRIES_MAX: u64 = 4_096;
+const ENTRIES_SIDE_BY_SIDE: usize = 16;
 /// Memory for what was found, and of one file's part in it, about.
 const FOUND_BYTES_MAX: usize = 16 << 20;
 const FOUND_BYTES: usize = 512;
@@ -41,6 +39,16 @@ pub struct Finding {
     pub file: Arc<DataFile>,
     /// The rule that it breaks, as the end of a sentence whose subject is the file.
     pub reason: String,
+    /// The log entry that brought it in, relative to the archive, if it is among the last ones.
+    pub entry: Option<String>,
+}
+
+impl Finding {
+    fn error(self) -> ArchiveError {
+        let came = self.entry.map(|entry| format!("; it came with {entry}"));
+        let reason = self.reason + &came.unwrap_or_default();
+        refused(&self.file.path_in_archive(), reason)
+    }
 }
 
 /// What is known of one file.
@@ -52,6 +60,8 @@ struct Known {
     ours: Option<Vec<Doubled>>,
     /// Foreign files that were looked at, and its events in them.
     others: HashMap<Arc<str>, Vec<Doubled>>,
+    /// The log entry that brought it in, once that was looked for.
+    entry: Option<Option<String>>,
 }
 
 type Slot = Arc<tokio::sync::Mutex<Known>>;
@@ -89,7 +99,7 @@ impl Judge {
             return Ok(());
         }
         match self.find(snapshot, file, org).await? {
-            Some(reason) => Err(refused(&file.path_in_archive(), reason)),
+            Some(finding) => Err(finding.error()),
             None => Ok(()),
         }
     }
@@ -120,7 +130,7 @@ impl Judge {
         for file in snapshot.files().filter(|file| !file.is_ours()) {
             match self.find(snapshot, file, None).await {
                 Ok(None) => {}
-                Ok(Some(reason)) => findings.push(Finding { file: file.clone(), reason }),
+                Ok(Some(finding)) => findings.push(finding),
                 Err(error) if error.kind() == Kind::Unavailable => return Err(error),
                 Err(error) => tracing::debug!(%error, "a file cannot be judged"),
             }
@@ -134,13 +144,30 @@ impl Judge {
         snapshot: &Snapshot,
         file: &Arc<DataFile>,
         org: Option<&str>,
-    ) -> Result<Option<String>, ArchiveError> {
+    ) -> Result<Option<Finding>, ArchiveError> {
         let slot = self.slot(&file.path);
         let mut known = slot.lock().await;
-        let closed = |error| ArchiveError::internal("judging a file", error);
+        let Some(reason) = self.reason(&mut known, snapshot, file, org).await? else {
+            return Ok(None);
+        };
+        let entry = match &known.entry {
+            Some(entry) => entry.clone(),
+            None => self.entry_of(snapshot, file).await,
+        };
+        known.entry = Some(entry.clone());
+        Ok(Some(Finding { file: file.clone(), reason, entry }))
+    }
+
+    async fn reason(
+        &self,
+        known: &mut Known,
+        snapshot: &Snapshot,
+        file: &Arc<DataFile>,
+        org: Option<&str>,
+    ) -> Result<Option<String>, ArchiveError> {
         if known.rows.is_none() {
-            let _turn = self.turns.acquire().await.map_err(closed)?;
-            known.rows = Some(match self.check_rows(file).await {
+            let _turn = self.turn().await?;
+            known.rows = Some(match check_rows(&self.store, &self.records, file).await {
                 Ok(()) => Ok(()),
                 Err(ArchiveError::Foreign { reason, .. }) => Err(reason),
                 Err(error) => return Err(error),
@@ -156,79 +183,64 @@ impl Judge {
         let near = around(file.date).flat_map(|date| snapshot.files_of(date));
         let near = near.filter(|other| other.path != file.path);
         let (ours, foreign): (Vec<_>, Vec<_>) = near.cloned().partition(|other| other.is_ours());
-        let new: Vec<_> =
-            foreign.iter().filter(|other| !known.others.contains_key(&other.path)).collect();
-        if known.ours.is_none() || !new.is_empty() {
-            let _turn = self.turns.acquire().await.map_err(closed)?;
-            let reader = IdReader::new(self.store.clone(), snapshot.table().hasher);
-            let own = if known.ours.is_none() { ours } else { Vec::new() };
-            let others = own.iter().chain(new.iter().copied()).cloned().collect();
-            let mut found = Doubles::find(&reader, file, others).await?;
-            for other in new {
-                let of_other = found.extract_if(.., |doubled| doubled.other == other.path);
-                known.others.insert(other.path.clone(), of_other.collect());
-            }
-            known.ours.get_or_insert(found);
-        }
+        self.compare(known, snapshot, file, (ours, &foreign)).await?;
         let live = foreign.iter().filter_map(|other| known.others.get(&other.path));
         let doubled = known.ours.iter().chain(live).flatten();
         let doubled = doubled.filter(|doubled| org.is_none_or(|org| doubled.concerns(org)));
         Ok(told(file, doubled))
     }
 
-    /// Reads all rows.
-    async fn check_rows(&self, file: &Arc<DataFile>) -> Result<(), ArchiveError> {
-        let path = file.path_in_archive();
-        let broken = |reason: &str| Err(refused(&path, reason));
-        let rows = foreign_rows(self.store.clone(), file, event::schema(), BATCH_ROWS);
-        let (mut rows, mut count, mut orgs) = (rows.await?, 0_u64, BTreeMap::new());
-        while let Some(rows) = rows.try_next().await? {
-            count += rows.num_rows() as u64;
-            let times = times(&rows)?.values();
-            if times.iter().any(|ts| date_of(*ts) != Some(file.date)) {
-                return broken("it has a row of another date than its event_date");
-            }
-            if times.iter().any(|ts| !file.may_hold_time(*ts, *ts)) {
-                return broken("it has a row outside its bounds of ts in the log");
-            }
-            for org in text(&rows, "org_id")?.iter().flatten() {
-                let lower = org.to_ascii_lowercase();
-                if orgs.get(&lower).is_some_and(|known: &String| known == org) {
-                    continue;
-                }
-                if !file.may_hold_org(org) {
-                    return broken("it has a row outside its bounds of org_id in the log");
-                }
-                if orgs.insert(lower, org.to_owned()).is_some() {
-                    return broken("it has organisations that differ only in case");
-                }
-            }
+    /// Looks for the events of a file in those near it that it was not compared with.
+    async fn compare(
+        &self,
+        known: &mut Known,
+        snapshot: &Snapshot,
+        file: &Arc<DataFile>,
+        (ours, foreign): (Vec<Arc<DataFile>>, &[Arc<DataFile>]),
+    ) -> Result<(), ArchiveError> {
+        let new = |other: &&Arc<DataFile>| !known.others.contains_key(&other.path);
+        let new: Vec<_> = foreign.iter().filter(new).collect();
+        if known.ours.is_some() && new.is_empty() {
+            return Ok(());
         }
-        if file.rows.is_some_and(|rows| rows != count) {
-            return broken("it has another number of rows than the log says");
+        let _turn = self.turn().await?;
+        let reader = IdReader::new(self.store.clone(), snapshot.table().hasher);
+        let ours = if known.ours.is_none() { ours } else { Vec::new() };
+        let others = ours.iter().chain(new.iter().copied()).cloned().collect();
+        let mut found = Doubles::find(&reader, file, others).await?;
+        for other in new {
+            let of_other = found.extract_if(.., |doubled| doubled.other == other.path);
+            known.others.insert(other.path.clone(), of_other.collect());
         }
-        self.check_spellings(&path, orgs).await
+        known.ours.get_or_insert(found);
+        Ok(())
     }
 
-    /// Compares names of organisations, by their lower case, with those that stand.
-    async fn check_spellings(
-        &self,
-        path: &str,
-        orgs: BTreeMap<String, String>,
-    ) -> Result<(), ArchiveError> {
-        let records = orgs.into_iter().map(|(lower, org)| async move {
-            let standing = self.records.get::<String>(&paths::org(&lower)).await?;
-            Ok::<_, ArchiveError>(standing.is_none_or(|standing| standing == org))
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, ArchiveError> {
+        let turn = self.turns.acquire().await;
+        turn.map_err(|error| ArchiveError::internal("judging a file", error))
+    }
+
+    /// The log entry that brought a file in: whoever is to take it out wants to know.
+    async fn entry_of(&self, snapshot: &Snapshot, file: &DataFile) -> Option<String> {
+        let newest = snapshot.version();
+        let versions = (newest.saturating_sub(ENTRIES_MAX)..=newest).rev();
+        let entries = versions.map(|version| async move {
+            let path = paths::log_entry(version);
+            let bytes =
+                self.store.get(&Path::from(path.as_str())).await.ok()?.bytes().await.ok()?;
+            let entry = entry::read(version, &bytes).ok()?;
+            let adds = entry.adds.iter().any(|add| *add.path == *file.path);
+            Some(adds.then_some(path))
         });
-        let mut alike = futures::stream::iter(records).buffer_unordered(RECORDS);
-        while let Some(alike) = alike.try_next().await? {
-            if !alike {
-                let reason =
-                    "it has an organisation that differs from one that stands in case only";
-                return Err(refused(path, reason));
+        let mut entries = futures::stream::iter(entries).buffered(ENTRIES_SIDE_BY_SIDE);
+        // The first that cannot be read is the end of what is known.
+        while let Some(Some(entry)) = entries.next().await {
+            if entry.is_some() {
+                return entry;
             }
         }
-        Ok(())
+        None
     }
 
     fn slot(&self, path: &Arc<str>) -> Slot {

@@ -28,7 +28,7 @@ const JULIAN_1970: i64 = 2_440_588;
 fn time(ts: i64) -> Int96 {
     let (days, nanos) = (ts.div_euclid(DAY) + JULIAN_1970, ts.rem_euclid(DAY) as u64 * 1_000);
     let mut time = Int96::new();
-    time.set_data(nanos as u32, (nanos >> 32) as u32, days as u32);
+    time.set_data(nanos as u32, (nanos >> 32) as u32, u32::try_from(days).unwrap());
     time
 }
 

@@ -124,7 +124,7 @@ async fn what_breaks_a_rule_of_the_columns_is_refused_and_named() {
         let store = ours().await;
         let warm = TestApp::open(&store).await;
         assert_eq!(warm.requests().await, 9);
-        let theirs = with_column(&good, column, values);
+        let theirs = with_column(&good, column, &values);
         let file = put(&store, TODAY, "theirs", &theirs).await;
         // Its organisations are bounded, as other writers do.
         let orgs = theirs.column_by_name("org_id").unwrap();
@@ -253,7 +253,7 @@ async fn ids_that_are_no_text_stop_ingest_of_their_dates_alone() {
     let store = ours().await;
     let good = rows(ACME, &events(["x", "y"]));
     let floats: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![1.0, 2.0]));
-    append(&store, "theirs", &with_column(&good, "event_id", floats)).await;
+    append(&store, "theirs", &with_column(&good, "event_id", &floats)).await;
     let app = TestApp::open(&store).await;
     let text = refusal(app.send(ACME, &events(["new"])).await, "ids");
     assert!(text.contains("is Float64, which is no text"), "{text}");

@@ -39,7 +39,7 @@ pub fn cast_where(rows: &RecordBatch, change: impl Fn(&Field) -> Option<DataType
 }
 
 /// The same rows with one column changed.
-pub fn with_column(rows: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
+pub fn with_column(rows: &RecordBatch, name: &str, column: &ArrayRef) -> RecordBatch {
     with_columns(rows, |field, known| match field.name() == name {
         true => column.clone(),
         false => known.clone(),
@@ -62,11 +62,11 @@ fn with_columns(rows: &RecordBatch, change: impl Fn(&Field, &ArrayRef) -> ArrayR
 /// Changes rows into another program's form of them.
 pub type Shape = fn(&RecordBatch) -> RecordBatch;
 
-fn texts(rows: &RecordBatch, to: DataType) -> RecordBatch {
+fn texts(rows: &RecordBatch, to: &DataType) -> RecordBatch {
     cast_where(rows, |field| (*field.data_type() == DataType::Utf8).then(|| to.clone()))
 }
 
-fn counts(rows: &RecordBatch, to: DataType) -> RecordBatch {
+fn counts(rows: &RecordBatch, to: &DataType) -> RecordBatch {
     cast_where(rows, |field| (*field.data_type() == DataType::Int64).then(|| to.clone()))
 }
 
@@ -77,7 +77,7 @@ fn times(rows: &RecordBatch, unit: TimeUnit, zone: Option<&str>) -> RecordBatch 
     })
 }
 
-fn costs(rows: &RecordBatch, to: DataType) -> RecordBatch {
+fn costs(rows: &RecordBatch, to: &DataType) -> RecordBatch {
     cast_where(rows, |field| (field.name() == "cost_usd").then(|| to.clone()))
 }
 
@@ -110,7 +110,8 @@ fn other_parts_of_maps(rows: &RecordBatch) -> RecordBatch {
     let entries = StructArray::try_new(parts.clone(), columns, None).unwrap();
     let field = Arc::new(Field::new("entries", DataType::Struct(parts), false));
     let map = MapArray::try_new(field, map.offsets().clone(), entries, map.nulls().cloned(), false);
-    with_column(rows, "attributes", Arc::new(map.unwrap()))
+    let map: ArrayRef = Arc::new(map.unwrap());
+    with_column(rows, "attributes", &map)
 }
 
 fn other_case(rows: &RecordBatch) -> RecordBatch {
@@ -126,19 +127,19 @@ fn other_case(rows: &RecordBatch) -> RecordBatch {
 pub const SHAPES: [(&str, Shape); 19] = [
     ("as ours", |rows| rows.clone()),
     ("optional columns", |rows| cast_where(rows, |_| None)),
-    ("large text", |rows| texts(rows, DataType::LargeUtf8)),
-    ("views of text", |rows| texts(rows, DataType::Utf8View)),
+    ("large text", |rows| texts(rows, &DataType::LargeUtf8)),
+    ("views of text", |rows| texts(rows, &DataType::Utf8View)),
     ("dictionaries of text", |rows| {
-        texts(rows, DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into()))
+        texts(rows, &DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into()))
     }),
-    ("bytes", |rows| texts(rows, DataType::Binary)),
-    ("integers of 32 bits", |rows| counts(rows, DataType::Int32)),
-    ("integers of 8 bits", |rows| counts(rows, DataType::Int8)),
-    ("integers without sign", |rows| counts(rows, DataType::UInt64)),
-    ("counts as decimals", |rows| counts(rows, DataType::Decimal128(20, 2))),
-    ("longer decimals", |rows| costs(rows, DataType::Decimal128(38, 20))),
-    ("shorter decimals", |rows| costs(rows, DataType::Decimal128(9, 2))),
-    ("floats that are exact", |rows| costs(rows, DataType::Float64)),
+    ("bytes", |rows| texts(rows, &DataType::Binary)),
+    ("integers of 32 bits", |rows| counts(rows, &DataType::Int32)),
+    ("integers of 8 bits", |rows| counts(rows, &DataType::Int8)),
+    ("integers without sign", |rows| counts(rows, &DataType::UInt64)),
+    ("counts as decimals", |rows| counts(rows, &DataType::Decimal128(20, 2))),
+    ("longer decimals", |rows| costs(rows, &DataType::Decimal128(38, 20))),
+    ("shorter decimals", |rows| costs(rows, &DataType::Decimal128(9, 2))),
+    ("floats that are exact", |rows| costs(rows, &DataType::Float64)),
     ("milliseconds", |rows| times(rows, TimeUnit::Millisecond, Some("UTC"))),
     ("nanoseconds without a zone", |rows| times(rows, TimeUnit::Nanosecond, None)),
     ("without optional columns", without_optional),
