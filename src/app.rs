@@ -321,16 +321,29 @@ impl App {
         let Some(workers) = &self.workers else {
             return Err(AppError::Internal("no other process can read this archive".to_owned()));
         };
-        let ask = async |snapshot: &Snapshot| {
+        let ask = async |snapshot: &Arc<Snapshot>| {
+            self.check_foreign(org_id, snapshot.clone()).await?;
             let turn = workers.turn(org_id.as_str()).await?;
             let question = Question::new(org_id.as_str(), query.clone(), form, snapshot);
-            workers.ask(turn, &question).await
+            Ok::<_, AppError>(workers.ask(turn, &question).await?)
         };
         let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         match ask(&snapshot).await {
             Ok(reply) => Ok(reply),
-            Err(error) => Ok(ask(&*self.newer(&snapshot, error).await?).await?),
+            Err(error) => ask(&self.newer(&snapshot, error).await?).await,
         }
+    }
+
+    /// Has files of other programs judged that a query may read, in a task: the next query is to find
+    /// its work done.
+    async fn check_foreign(&self, org_id: &OrgId, snapshot: Arc<Snapshot>) -> Result<(), AppError> {
+        if snapshot.files().all(|file| file.is_ours()) {
+            return Ok(());
+        }
+        let (rollup, org_id) = (self.rollup.clone(), org_id.clone());
+        let check = async move { rollup.check_foreign(&snapshot, org_id.as_str()).await };
+        let checked = tokio::spawn(check).await;
+        Ok(checked.map_err(|error| AppError::Internal(error.to_string()))??)
     }
 
     /// The time by which events are judged and windows end.

@@ -130,9 +130,15 @@ impl DataFile {
         })
     }
 
-    /// True if a tokenlake wrote it.
-    pub(super) fn is_ours(&self) -> bool {
+    /// True if a tokenlake wrote it: then it is as the log says, and its rows hold every rule.
+    pub fn is_ours(&self) -> bool {
         self.checksums.is_some()
+    }
+
+    /// True if `other` describes the same bytes and rows, as after another program's `ANALYZE`.
+    pub(super) fn is_described_by(&self, other: &Self) -> bool {
+        let rows = self.rows.zip(other.rows).is_none_or(|(rows, others)| rows == others);
+        self.size_bytes == other.size_bytes && rows
     }
 
     /// True unless the file surely holds nothing of `org_id`.

@@ -59,6 +59,16 @@ pub enum ArchiveError {
         /// The table's folder or the log entry that says so, relative to the archive.
         path: String,
     },
+    /// What another program put into the table, which is whole and yet must not be counted.
+    #[error(
+        "{path} was written by another program and is not counted: {reason}; look at it with `tokenlake verify`, and take it out with `tokenlake repair`"
+    )]
+    Foreign {
+        /// The object, relative to the archive.
+        path: String,
+        /// The rule that it breaks.
+        reason: String,
+    },
     /// The table is one that this program must not read or write.
     #[error("the table at {path} cannot be used: {reason}")]
     Unsupported {
@@ -120,7 +130,7 @@ impl ArchiveError {
             | Self::OtherLog { .. }
             | Self::Overloaded(_)
             | Self::Stopping => Kind::Unavailable,
-            Self::Corrupt { .. } | Self::Refused { .. } => Kind::Corrupt,
+            Self::Corrupt { .. } | Self::Refused { .. } | Self::Foreign { .. } => Kind::Corrupt,
             Self::Unsupported { .. } | Self::Newer { .. } | Self::UnfitStore(_) => Kind::Invalid,
             Self::Missing => Kind::NotFound,
             Self::OrgCase { .. } => Kind::Conflict,

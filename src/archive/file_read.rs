@@ -12,6 +12,8 @@ use parquet::errors::ParquetError;
 
 use super::checked_read::{CheckedObject, CheckedReader};
 use super::data_file::DataFile;
+use super::file_write::text;
+use super::foreign::foreign_ids;
 use super::ids::IdHasher;
 use super::{ArchiveError, EventHash};
 
@@ -47,6 +49,10 @@ impl IdReader {
     /// Corrupt, naming the file, or Unavailable.
     pub async fn all(&self, file: &Arc<DataFile>) -> Result<Vec<EventHash>, ArchiveError> {
         let mut found = Vec::new();
+        if !file.is_ours() {
+            self.each_id(file, |hash, _, _| found.push(hash)).await?;
+            return Ok(found);
+        }
         let builder = self.open(file).await?;
         self.scan(file, builder, None, |hash| found.push(hash)).await?;
         Ok(found)
@@ -62,18 +68,45 @@ impl IdReader {
         file: &Arc<DataFile>,
         wanted: &HashMap<EventHash, String>,
     ) -> Result<HashSet<EventHash>, ArchiveError> {
+        let mut found = HashSet::new();
+        let mut keep = |hash| {
+            if wanted.contains_key(&hash) {
+                found.insert(hash);
+            }
+        };
+        if !file.is_ours() {
+            self.each_id(file, |hash, _, _| keep(hash)).await?;
+            return Ok(found);
+        }
         let mut builder = self.open(file).await?;
         let groups = self.groups_that_may_hold(file, &mut builder, wanted).await?;
-        let mut found = HashSet::new();
         if !groups.is_empty() {
-            let keep = |hash| {
-                if wanted.contains_key(&hash) {
-                    found.insert(hash);
-                }
-            };
             self.scan(file, builder, Some(groups), keep).await?;
         }
         Ok(found)
+    }
+
+    /// Calls `each` with the fingerprint, organisation and id of each event in a file that another
+    /// program wrote, in whatever form it has them. A row that lacks one of the two is no event that
+    /// anyone could send again.
+    ///
+    /// # Errors
+    /// Foreign, if its ids are in a form that is no text; Corrupt or Unavailable. Each names the file.
+    pub(super) async fn each_id(
+        &self,
+        file: &DataFile,
+        mut each: impl FnMut(EventHash, &str, &str),
+    ) -> Result<(), ArchiveError> {
+        let mut rows = foreign_ids(self.store.clone(), file).await?;
+        while let Some(rows) = rows.try_next().await? {
+            let (orgs, ids) = (text(&rows, "org_id")?, text(&rows, "event_id")?);
+            for (org, id) in orgs.iter().zip(ids) {
+                if let Some((org, id)) = org.zip(id) {
+                    each(self.hasher.hash(org, id), org, id);
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn open(&self, file: &Arc<DataFile>) -> Result<Builder, ArchiveError> {

@@ -1,6 +1,6 @@
-//! What a log's folder holds.
+//! What a listing of the log's folder tells: how far the log goes, and which checkpoints are whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
@@ -17,8 +17,10 @@ pub(super) struct Listing {
     pub entries: bool,
     /// The newest version that has an entry or a checkpoint.
     pub newest: u64,
-    /// The versions that have a checkpoint, or a part of one.
+    /// The versions that have a whole checkpoint.
     pub checkpoints: BTreeSet<u64>,
+    /// Parts that are there of checkpoints in several, by version and number of parts.
+    parts: BTreeMap<(u64, u64), u64>,
     /// True if older checkpoints may be there than are listed.
     pub is_part: bool,
 }
@@ -38,9 +40,23 @@ impl Listing {
         if ending == "json" {
             self.entries = true;
             self.newest = self.newest.max(version);
-        } else if ending.starts_with("checkpoint") && ending.ends_with("parquet") {
+        } else if self.is_last_part(version, ending) {
             self.checkpoints.insert(version);
             self.newest = self.newest.max(version);
+        }
+    }
+
+    /// Whether a checkpoint is whole with this object of it.
+    fn is_last_part(&mut self, version: u64, ending: &str) -> bool {
+        match ending.split('.').collect::<Vec<_>>()[..] {
+            ["checkpoint", "parquet"] | ["checkpoint", _, "parquet"] => true,
+            ["checkpoint", _, of, "parquet"] => {
+                let Ok(of) = of.parse() else { return false };
+                let there = self.parts.entry((version, of)).or_default();
+                *there += 1;
+                *there == of
+            }
+            _ => false,
         }
     }
 }
@@ -56,6 +72,8 @@ impl Log {
             if !listing.checkpoints.is_empty() {
                 return Ok(Listing { is_part: true, ..listing });
             }
+            // The library would fail for want of it.
+            self.passed_over.add(version);
         }
         self.list_from(None).await
     }
@@ -92,5 +110,29 @@ impl Log {
             listing.take(object.location.filename().unwrap_or_default());
         }
         Ok(listing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(names: &[&str]) -> Option<u64> {
+        let mut listing = Listing::default();
+        for name in names {
+            listing.take(&format!("{:020}.{}", 7, name));
+        }
+        listing.checkpoints.last().copied()
+    }
+
+    #[test]
+    fn only_a_whole_checkpoint_is_one() {
+        let parts = ["1", "2"].map(|part| format!("checkpoint.000000000{part}.0000000002.parquet"));
+        let [first, second] = parts.each_ref().map(String::as_str);
+        assert_eq!(checkpoint(&["checkpoint.parquet"]), Some(7));
+        assert_eq!(checkpoint(&[first]), None);
+        assert_eq!(checkpoint(&[first, second]), Some(7));
+        assert_eq!(checkpoint(&[first, "checkpoint.0000000002.0000000003.parquet"]), None);
+        assert_eq!(checkpoint(&["checkpoint.parquet.tmp", "crc"]), None);
     }
 }

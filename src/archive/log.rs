@@ -20,8 +20,9 @@ use super::anchor::Anchor;
 use super::anchored::AnchoredStore;
 use super::entry::{self, Entry, NewEntry};
 use super::job_mark::JobMark;
+use super::passed_over::{PassedOver, WithoutPassedOver};
 use super::snapshot::Snapshot;
-use super::{ArchiveError, foreign_rows, paths};
+use super::{ArchiveError, paths, row_counts};
 use crate::clock::Clock;
 use crate::error::Kind;
 
@@ -59,6 +60,8 @@ pub struct Log {
     /// The archive's root, whether it is the right one or not.
     raw: Arc<dyn ObjectStore>,
     pub(super) anchor: Anchor,
+    /// Checkpoints that the library is not shown.
+    pub(super) passed_over: Arc<PassedOver>,
     pub(super) clock: Arc<dyn Clock>,
     /// A version whose successor is refused, and the one up to which no repair was found.
     scanned: Arc<Mutex<(u64, u64)>>,
@@ -83,14 +86,17 @@ impl Log {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ArchiveError> {
         let root: Arc<dyn ObjectStore> = Arc::new(AnchoredStore::new(raw.clone(), anchor.clone()));
-        let table = Arc::new(PrefixStore::new(root.clone(), paths::TABLE));
+        let passed_over = Arc::<PassedOver>::default();
+        let shown: Arc<dyn ObjectStore> =
+            Arc::new(WithoutPassedOver::new(root.clone(), passed_over.clone()));
+        let table = Arc::new(PrefixStore::new(shown.clone(), paths::TABLE));
         // The library takes the path alone from this address; a scheme of our own keeps it from
         // looking for a folder on the machine.
         let location = Url::parse(&format!("tokenlake:///{}/", paths::TABLE))
             .map_err(|error| ArchiveError::internal("naming the table", error))?;
-        let store = default_logstore(table, root.clone(), &location, &StorageConfig::default());
+        let store = default_logstore(table, shown, &location, &StorageConfig::default());
         let scanned = Arc::default();
-        Ok(Self { store, root, raw, anchor, clock, scanned })
+        Ok(Self { store, root, raw, anchor, passed_over, clock, scanned })
     }
 
     /// The archive's root, which is read and written only while it is the right one.
@@ -183,7 +189,7 @@ impl Log {
         let Some(bytes) = self.read_bytes(version).await? else { return Ok(None) };
         let mut entry = entry::read(version, &bytes)?;
         for add in &mut entry.adds {
-            foreign_rows::complete(&self.root, add).await?;
+            row_counts::complete(&self.root, add).await?;
         }
         Ok(Some(entry))
     }

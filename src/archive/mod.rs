@@ -27,7 +27,7 @@ mod file_layout;
 mod file_read;
 mod file_write;
 mod follow;
-mod foreign_rows;
+mod foreign;
 mod gather_rows;
 mod group;
 mod ids;
@@ -43,12 +43,14 @@ mod objects;
 mod old_ledgers;
 mod opening;
 mod partial;
+mod passed_over;
 mod paths;
 mod plain;
 mod probe;
 mod records;
 mod repair;
 mod rewrite;
+mod row_counts;
 mod row_merge;
 mod snapshot;
 mod stats;
@@ -75,6 +77,7 @@ pub use self::error::ArchiveError;
 pub use self::expiry::refuse_before_floor;
 pub use self::file_read::IdReader;
 pub use self::follow::FollowSettings;
+pub use self::foreign::{Finding, ForeignRows, Judge, foreign_rows};
 pub use self::ids::EventHash;
 pub use self::job_mark::JobMark;
 pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
@@ -177,6 +180,7 @@ impl Archive {
             store: store.clone(),
             commits: commits.clone(),
             partials: settings.partials.clone(),
+            judge: Judge::new(store.clone()),
         };
         let (writes, to) = (commits.clone(), store.clone());
         let writer = Writer::start(Committer { store: to, commits: writes, settings });
@@ -310,6 +314,11 @@ impl Archive {
     /// The object store, rooted at the archive, for the scans of `sql`.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         self.store.clone()
+    }
+
+    /// What judges files that other programs wrote.
+    pub fn judge(&self) -> &Judge {
+        &self.upkeep.judge
     }
 
     /// The fingerprints of all events in a file, every byte of which is checked on the way.

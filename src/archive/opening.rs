@@ -21,7 +21,7 @@ use super::log::Log;
 use super::snapshot::Snapshot;
 use super::table::{self, TableInfo};
 use super::vouched::{EVENTS_APP, EVENTS_AT_APP, Vouched};
-use super::{ArchiveError, foreign_rows, paths};
+use super::{ArchiveError, paths, row_counts};
 use crate::error::Kind;
 
 /// Whether a table is made where none is.
@@ -138,13 +138,18 @@ impl Log {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a checkpoint of the log is passed over");
-                    first.get_or_insert(error);
+                    self.passed_over.add(version);
+                    first.get_or_insert((version, error));
                     tried = Some(version);
                 }
             }
         }
         match (self.link_of(0).await?, first) {
-            (None, Some(error)) => Err(error),
+            (None, Some((version, error))) => {
+                // What was tried may be whole another time.
+                self.passed_over.forget(version);
+                Err(error)
+            }
             _ => self.open_at(None).await,
         }
     }
@@ -182,7 +187,7 @@ impl Log {
                 reason = "the action is the one form that checkpoints and entries share"
             )]
             let mut add = view.add_action();
-            foreign_rows::complete(&self.root, &mut add).await?;
+            row_counts::complete(&self.root, &mut add).await?;
             files.push(DataFile::from_add(&add)?);
         }
         let snapshot = Snapshot::new(version, table, files.into_iter(), ledger.transpose()?);

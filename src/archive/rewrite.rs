@@ -88,6 +88,8 @@ impl Upkeep {
         if inputs.iter().any(|file| file.date != date) {
             return Err(defect("they are of several dates"));
         }
+        // What must not be counted would pass for ours in the new file.
+        self.judge.check_all(&self.commits.follower.current(), inputs, None).await?;
         let path = paths::data_file(date, Uuid::new_v4());
         let mut rows = RowMerge::open(&self.store, inputs).await?;
         let mut file = NewRows::new(inputs, self.commits.follower.current().table().hasher)?;

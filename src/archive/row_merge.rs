@@ -19,6 +19,7 @@ use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use super::checked_read::{CheckedObject, CheckedReader};
 use super::file_layout::SORT_COLUMNS;
 use super::file_write::{text, times};
+use super::foreign::foreign_rows;
 use super::{ArchiveError, DataFile};
 use crate::clock::Micros;
 use crate::event;
@@ -192,6 +193,13 @@ async fn open(
     file: &Arc<DataFile>,
     batch_rows: usize,
 ) -> Result<Rows, ArchiveError> {
+    if !file.is_ours() {
+        let all = foreign_rows(store, file, event::schema(), batch_rows).await?;
+        let all = all.try_collect::<Vec<_>>().await?;
+        let all = concat_batches(&event::schema(), &all).map_err(|error| wrong(&error))?;
+        let sorted = sorted(&all).map_err(|error| wrong(&error))?;
+        return Ok(futures::stream::iter([Ok(sorted)]).boxed());
+    }
     let damaged = {
         let path = file.path_in_archive();
         move |error| ArchiveError::of_read(&path, &error)
@@ -200,14 +208,7 @@ async fn open(
     let options = ArrowReaderOptions::new().with_schema(event::schema());
     let builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options).await;
     let rows = builder.map_err(&damaged)?.with_batch_size(batch_rows).build();
-    let rows = rows.map_err(&damaged)?.map_err(damaged);
-    if file.is_ours() {
-        return Ok(rows.boxed());
-    }
-    let all = rows.try_collect::<Vec<_>>().await?;
-    let all = concat_batches(&event::schema(), &all).map_err(|error| wrong(&error))?;
-    let sorted = sorted(&all).map_err(|error| wrong(&error))?;
-    Ok(futures::stream::iter([Ok(sorted)]).boxed())
+    Ok(rows.map_err(&damaged)?.map_err(damaged).boxed())
 }
 
 fn sorted(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {

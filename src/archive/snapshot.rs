@@ -231,8 +231,13 @@ impl Snapshot {
             }
             let file = Arc::new(file);
             let replaced = next.files.insert((file.date, file.path.clone()), file.clone());
-            if replaced.is_some() {
-                return Err(refused(format!("it adds {} a second time", add.path)));
+            if let Some(known) = replaced {
+                if add.data_change || !known.is_described_by(&file) {
+                    return Err(refused(format!("it adds {} a second time", add.path)));
+                }
+                // Other statistics of the same file; what is known of it is worth more.
+                next.files.insert((known.date, known.path.clone()), known);
+                continue;
             }
             if !add.data_change {
                 rows_moved_in = add_rows(rows_moved_in, &file);

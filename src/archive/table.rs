@@ -76,6 +76,13 @@ impl TableInfo {
         Ok([Action::Protocol(protocol), Action::Metadata(metadata)])
     }
 
+    /// True if somebody has set that no events may be taken out of the table. Rows may still be moved
+    /// between files.
+    pub fn is_append_only(&self) -> bool {
+        let setting = self.metadata.pointer("/configuration/delta.appendOnly");
+        setting.and_then(Value::as_str).is_some_and(|set| set.eq_ignore_ascii_case("true"))
+    }
+
     fn check(protocol: Value, metadata: Value) -> Result<Self, ArchiveError> {
         let version = |key: &str| protocol.get(key).and_then(Value::as_u64).unwrap_or(u64::MAX);
         if version("minReaderVersion") > 1 || version("minWriterVersion") > 2 {

@@ -7,7 +7,7 @@ use object_store::ObjectStore;
 use super::commits::{Commits, FOLLOW_BEFORE_PUT};
 use super::entry::NewEntry;
 use super::snapshot::Snapshot;
-use super::{ArchiveError, PartialMaker};
+use super::{ArchiveError, Judge, PartialMaker};
 
 /// What such a commit needs.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub(super) struct Upkeep {
     pub store: Arc<dyn ObjectStore>,
     pub commits: Arc<Commits>,
     pub partials: Option<Arc<dyn PartialMaker>>,
+    pub judge: Judge,
 }
 
 impl Upkeep {

@@ -10,6 +10,7 @@ mod batch;
 mod builder;
 mod columns;
 mod decimal;
+mod exact;
 mod field;
 pub mod money;
 mod org;
@@ -19,18 +20,21 @@ mod scaled;
 mod schema;
 mod slots;
 mod stored;
+mod stored_rules;
 pub mod time;
 mod values;
 
 pub use attributes::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX};
 pub use batch::{Decoded, EventBatch, EventError, Rejection};
 pub use builder::EventBatchBuilder;
+pub use exact::exact_column;
 pub use field::FieldValue;
 pub use org::{InvalidOrgId, OrgId, OrgRule};
 pub use row::{API_CALL, TEXT_BYTES_MAX, TOKENS_MAX};
 pub use scaled::format_scaled;
 pub use schema::schema;
 pub use slots::{Name, Plain, Slots};
+pub use stored_rules::check_stored;
 
 pub(crate) use field::excerpt;
 

@@ -181,6 +181,7 @@ pub async fn expire(
     let snapshot = archive.newest().await?;
     let mut done = Expiry { floor: snapshot.floor(), dates: 0, files: 0, events: 0 };
     let Some(floor) = retention.floor_at(now) else { return Ok(done) };
+    check_settings(&snapshot)?;
     if dry_run {
         let Some(plan) = Plan::at(&snapshot, floor, usize::MAX) else { return Ok(done) };
         return Ok(plan.expiry(plan.events(archive).await?));
@@ -189,6 +190,17 @@ pub async fn expire(
         done = done.and(part);
     }
     Ok(done)
+}
+
+/// Refuses where somebody has set that the table only grows.
+fn check_settings(snapshot: &Snapshot) -> Result<(), ArchiveError> {
+    if !snapshot.table().is_append_only() {
+        return Ok(());
+    }
+    Err(ArchiveError::Unsupported {
+        path: "events".to_owned(),
+        reason: "its setting delta.appendOnly is true, so no events may be taken out; set it to false with the program that set it, or go without expire".to_owned(),
+    })
 }
 
 /// Takes out what one commit may; `None` if nothing is left to do.
@@ -200,6 +212,7 @@ async fn expire_part(
     let mut folded: Option<Folded> = None;
     for _ in 0..TRIES {
         let snapshot = archive.newest().await?;
+        check_settings(&snapshot)?;
         let Some(plan) = Plan::at(&snapshot, floor, FILES_MAX) else { return Ok(None) };
         let ready = match folded.take() {
             Some(folded) if folded.serves(archive, &plan).await => Ok(folded),

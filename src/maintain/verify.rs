@@ -98,6 +98,7 @@ pub async fn verify(
     let check = Arc::new(FileCheck {
         engine: engine.clone(),
         ids: archive.id_reader(),
+        snapshot: snapshot.clone(),
         now,
         adds_up: files.len() == all.len(),
     });
@@ -126,12 +127,23 @@ pub async fn verify(
             }
         }
     }
+    spelled_alike(sums.keys()).for_each(|line| report.differs(line));
     if sound && check.adds_up {
         let orgs =
             compare(rollup, &snapshot, &sums, now, width, |line| report.differs(line)).await?;
         report.orgs = Some(orgs);
     }
     Ok(report)
+}
+
+/// Organisations that differ in case alone: their series would be one.
+fn spelled_alike<'a>(orgs: impl Iterator<Item = &'a String>) -> impl Iterator<Item = String> {
+    let mut spellings: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for org in orgs {
+        spellings.entry(org.to_ascii_lowercase()).or_default().push(org);
+    }
+    let alike = spellings.into_values().filter(|spellings| spellings.len() > 1);
+    alike.map(|spellings| format!("organisations {spellings:?} differ in case only"))
 }
 
 fn threads() -> usize {

@@ -136,7 +136,18 @@ impl Rollup {
     ) -> Result<Bytes, SqlError> {
         let base = self.sources.engine.ledger(snapshot).await?;
         let base = base.map(|ledger| ledger.cells().clone());
+        self.sources.engine.judge().check_all(snapshot, &files, None).await?;
         merge(&Inputs { base, files, hours_from: NO_HOURS }, &self.sources.partials).await
+    }
+
+    /// Makes sure that the live files that an organisation's rows may be in may be counted: those
+    /// that other programs wrote.
+    ///
+    /// # Errors
+    /// Corrupt, with the rule that a file breaks, or Unavailable.
+    pub async fn check_foreign(&self, snapshot: &Snapshot, org_id: &str) -> Result<(), SqlError> {
+        let files = snapshot.files().filter(|file| file.may_hold_org(org_id));
+        Ok(self.sources.engine.judge().check_all(snapshot, files, Some(org_id)).await?)
     }
 
     /// What makes the partials of new files, for the archive's writer.

@@ -60,7 +60,8 @@ impl OrgState {
         let expired = Partial::new(sources.engine.expired(&snapshot, &org_id).await?);
         usage.add(expired.of_org(&org_id));
         let files = snapshot.files().filter(|file| file.may_hold_org(&org_id)).cloned().collect();
-        for_each_file(files, Ask::Cold, &org_id, sources, |_, cells| usage.add(&cells)).await?;
+        let from = (&*snapshot, Ask::Cold);
+        for_each_file(files, from, &org_id, sources, |_, cells| usage.add(&cells)).await?;
         Ok(Self::new(org_id, snapshot, usage))
     }
 
@@ -95,7 +96,8 @@ impl OrgState {
         }
         files.retain(|file| file.may_hold_org(org_id));
         let moved = files.iter().any(|file| !snapshot.is_live(file));
-        match for_each_file(files, Ask::Cold, org_id, sources, |_, cells| usage.add(&cells)).await {
+        let from = (&*snapshot, Ask::Cold);
+        match for_each_file(files, from, org_id, sources, |_, cells| usage.add(&cells)).await {
             Ok(()) => Ok(Some(Self::new(org_id.clone(), snapshot, usage))),
             Err(error) if moved => {
                 tracing::debug!(%error, "a file that came after the checkpoint is gone");
@@ -148,7 +150,8 @@ impl OrgState {
         let moved = files.iter().any(|file| !snapshot.is_live(file));
         let mut came: Vec<(Arc<DataFile>, Vec<PartialCell>)> = Vec::new();
         let org_id = self.org_id.clone();
-        let read = for_each_file(files, Ask::Fresh, &org_id, sources, |file, cells| {
+        let from = (&**snapshot, Ask::Fresh);
+        let read = for_each_file(files, from, &org_id, sources, |file, cells| {
             if !cells.is_empty() {
                 came.push((file, cells));
             }
@@ -256,7 +259,8 @@ impl OrgState {
             .cloned()
             .collect();
         let mut edge = Edge::new(hour);
-        for_each_file(files, Ask::Cold, &self.org_id, sources, |file, cells| {
+        let from = (&*self.snapshot, Ask::Cold);
+        for_each_file(files, from, &self.org_id, sources, |file, cells| {
             let cells = cells.iter().filter(|cell| cell.hour == hour);
             cells.for_each(|cell| edge.add(&file, HourCost::of(cell)));
         })
@@ -283,14 +287,16 @@ impl OrgState {
     }
 }
 
-/// Calls `each` with the organisation's cells in every file, in the order of `files`.
+/// Calls `each` with the organisation's cells in every file, in the order of `files`. Those that
+/// other programs wrote are judged as of the version.
 async fn for_each_file(
     files: Vec<Arc<DataFile>>,
-    ask: Ask,
+    (snapshot, ask): (&Snapshot, Ask),
     org_id: &Arc<str>,
     sources: &Sources,
     mut each: impl FnMut(Arc<DataFile>, Vec<PartialCell>),
 ) -> Result<(), SqlError> {
+    sources.engine.judge().check_all(snapshot, &files, Some(org_id)).await?;
     // Few are read here: another task's turn takes longer than a partial that is in memory.
     let apart = files.len() > FEW;
     let reads = files.into_iter().map(|file| {

@@ -91,6 +91,7 @@ impl Sources {
         let arrivals = base.as_ref().and_then(|base| base.arrivals(snapshot));
         if let Some((base, files)) = base.zip(arrivals) {
             let hours_from = base.hours_from(now);
+            self.engine.judge().check_all(snapshot, &files, None).await?;
             let older = Inputs { base: Some(base.totals().cells().clone()), files, hours_from };
             match merge(&older, &self.partials).await {
                 Ok(cells) => return Ok((cells, hours_from)),
@@ -105,7 +106,8 @@ impl Sources {
             }
         }
         let hours_from = OrgUsage::hours_around(now);
-        let files = snapshot.files().cloned().collect();
+        let files: Vec<_> = snapshot.files().cloned().collect();
+        self.engine.judge().check_all(snapshot, &files, None).await?;
         let ledger = self.engine.ledger(snapshot).await?.map(|ledger| ledger.cells().clone());
         let all = Inputs { base: ledger, files, hours_from };
         Ok((merge(&all, &self.partials).await?, hours_from))

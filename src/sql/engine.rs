@@ -21,7 +21,7 @@ use super::live_table::{LiveTable, Part};
 use super::queries::{PARTIAL, Query};
 use super::readers::{Readers, STORE_URL};
 use super::rows_plan::{RowsPlan, rows_table};
-use crate::archive::{DataFile, Ledgers};
+use crate::archive::{DataFile, Judge, Ledgers};
 
 /// What rows in memory come sorted by.
 const SORTED_BY: &str = "org_id";
@@ -31,6 +31,7 @@ pub struct Engine {
     state: SessionState,
     readers: Arc<Readers>,
     pub(super) ledgers: Ledgers,
+    judge: Judge,
     /// The plan of the one query that is run over rows in memory.
     rows_plan: OnceCell<RowsPlan>,
 }
@@ -57,8 +58,15 @@ impl Engine {
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
         // It reads most files once.
         let ledgers = Ledgers::new(store.clone());
+        let judge = Judge::new(store.clone());
         let readers = Arc::new(Readers::new(store, 0, 0));
-        Ok(Self { state, readers, ledgers, rows_plan: OnceCell::new() })
+        Ok(Self { state, readers, ledgers, judge, rows_plan: OnceCell::new() })
+    }
+
+    /// What judges files that other programs wrote. Queries judge values alone, so whoever shows
+    /// sums of such a file has it judged whole before.
+    pub fn judge(&self) -> &Judge {
+        &self.judge
     }
 
     /// The archive's store.

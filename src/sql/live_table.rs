@@ -23,6 +23,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 
 use super::file_bounds::{dates_pass, days, is_of_dates, passing, statistics};
+use super::foreign_scan::ForeignExec;
 use super::readers::{ReaderFactory, Readers, STORE_URL};
 use super::views::with_views;
 use super::wall::{OrgWall, is_plain};
@@ -137,8 +138,32 @@ impl LiveTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.chosen(state, filters)?.into_iter();
-        let files: Vec<_> = files.filter_map(|file| self.partitioned(file)).collect();
+        let files = self.chosen(state, filters)?;
+        let (own, foreign): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.is_ours());
+        let own: Vec<_> = own.into_iter().filter_map(|file| self.partitioned(file)).collect();
+        // Foreign files carry no partials.
+        if foreign.is_empty() || !self.shows_events() {
+            return self.scan_own(state, own, projection, filters, limit);
+        }
+        let own = match own.is_empty() {
+            true => None,
+            false => Some(self.scan_own(state, own, projection, filters, limit)?),
+        };
+        let foreign = foreign.into_iter().cloned().collect();
+        let schema = project_schema(self.schema.table_schema(), projection)?;
+        let partitions = state.config_options().execution.target_partitions;
+        ForeignExec::beside(own, foreign, schema, partitions, self.readers.store().clone())
+    }
+
+    /// Scans files of ours.
+    fn scan_own(
+        &self,
+        state: &dyn Session,
+        files: Vec<PartitionedFile>,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         // Where nothing may pass there is nothing to scan, and no part to scan it in.
         if files.is_empty() {
             let schema = project_schema(self.schema.table_schema(), projection)?;

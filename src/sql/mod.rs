@@ -10,6 +10,7 @@ mod console;
 mod engine;
 mod error;
 mod file_bounds;
+mod foreign_scan;
 mod form;
 mod ledger;
 mod live_table;

@@ -29,11 +29,93 @@ async fn a_checkpoint_is_made_and_an_archive_opened_from_it_is_the_same() {
     assert_eq!(app.sent(&events(0..105)).await, (1, 104));
     assert_eq!(verified(&store).await, 105);
     // The checkpoint is what it was opened from, not the entries.
+    store_delete(&store, &log_entry(50)).await;
+    assert_eq!(live_files(&TestApp::open(&store).await).len(), 105);
+}
+
+/// What can become of a checkpoint's object.
+fn damages(whole: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut middle = whole.to_vec();
+    let half = middle.len() / 2;
+    middle[4..half].fill(0);
+    vec![
+        ("cut", whole[..whole.len() / 2].to_vec()),
+        ("empty", Vec::new()),
+        ("another format", b"{}".to_vec()),
+        ("zeros in it", middle),
+        ("without its end", whole[..whole.len() - 1].to_vec()),
+    ]
+}
+
+#[tokio::test]
+async fn a_damaged_checkpoint_beside_a_whole_log_is_passed_over() {
+    let store = memory();
+    let app = long_table(&store, 103).await;
+    let before = app.scrape(ACME).await;
+    let checkpoint = until_checkpoint(&store, 100).await;
     let whole = read(&store, &checkpoint).await;
-    write(&store, &checkpoint, whole[..whole.len() / 2].to_vec()).await;
-    let error = TestApp::try_open(&store, settings()).await.err().unwrap();
-    assert_eq!(error.kind(), Kind::Corrupt, "{error}");
-    assert!(error.to_string().contains(&checkpoint), "{error}");
+    for (name, bytes) in damages(&whole) {
+        write(&store, &checkpoint, bytes).await;
+        let opened = TestApp::open(&store).await;
+        assert_eq!(opened.scrape(ACME).await, before, "{name}");
+        assert_eq!(live_files(&opened), live_files(&app), "{name}");
+        assert_eq!(opened.sent(&events(0..103)).await, (0, 103), "{name}");
+        assert_eq!(opened.app.archive().job_position("a job").await.unwrap(), None, "{name}");
+    }
+    // Two of them, the newer of which noted itself.
+    let [first, second] = [60, 100].map(log_checkpoint);
+    write(&store, &first, whole[..9].to_vec()).await;
+    write(&store, &second, whole[..9].to_vec()).await;
+    let opened = TestApp::open(&store).await;
+    assert_eq!(opened.scrape(ACME).await, before);
+    // The process that passed it over makes the next one, and all is well again.
+    for id in 103..200 {
+        assert_eq!(opened.sent(&events([id])).await, (1, 0));
+    }
+    assert_eq!(until_checkpoint(&store, 200).await, log_checkpoint(200));
+    for version in 0..200 {
+        store_delete(&store, &log_entry(version)).await;
+    }
+    assert_eq!(TestApp::open(&store).await.requests().await, 200);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_lacks_a_part_is_none() {
+    let store = memory();
+    let app = long_table(&store, 103).await;
+    let before = app.scrape(ACME).await;
+    let checkpoint = until_checkpoint(&store, 100).await;
+    let whole = read(&store, &checkpoint).await;
+    store_delete(&store, &checkpoint).await;
+    let part = checkpoint.replace(".parquet", ".0000000001.0000000002.parquet");
+    write(&store, &part, whole).await;
+    let hint = r#"{"version":100,"size":9,"parts":2}"#;
+    write(&store, HINT, hint.into()).await;
+    let opened = TestApp::open(&store).await;
+    assert_eq!(opened.scrape(ACME).await, before);
+    assert_eq!(opened.sent(&events(0..104)).await, (1, 103));
+    assert_eq!(opened.app.archive().job_position("a job").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_damaged_checkpoint_that_entries_no_longer_replace_is_named() {
+    let store = memory();
+    long_table(&store, 103).await;
+    let checkpoint = until_checkpoint(&store, 100).await;
+    let whole = read(&store, &checkpoint).await;
+    store_delete(&store, &log_entry(0)).await;
+    for (name, bytes) in damages(&whole) {
+        write(&store, &checkpoint, bytes).await;
+        for _ in 0..2 {
+            let error = TestApp::try_open(&store, settings()).await.err().unwrap();
+            assert_eq!(error.kind(), Kind::Corrupt, "{name}: {error}");
+            assert!(error.to_string().contains(&checkpoint), "{name}: {error}");
+        }
+    }
+}
+
+fn log_checkpoint(version: u64) -> String {
+    format!("events/_delta_log/{version:020}.checkpoint.parquet")
 }
 
 /// Everything the process knows of its live files.

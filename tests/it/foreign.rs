@@ -1,6 +1,12 @@
 //! Commits of other programs: what moves events between files changes no number; what changes
 //! the events is refused, and the commit is named.
 
+mod deltalake;
+mod int96;
+mod rules;
+mod settings;
+mod shapes;
+
 use std::sync::Arc;
 
 use object_store::{ObjectStore, ObjectStoreExt as _};

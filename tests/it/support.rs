@@ -10,6 +10,7 @@ pub mod events;
 pub mod exact;
 pub mod fleet;
 pub mod foreign;
+pub mod foreign_files;
 pub mod issuer;
 pub mod lake;
 pub mod listening;

@@ -131,7 +131,13 @@ impl Compactor {
             Err(error) if error.kind() == Kind::Corrupt => {
                 meters.rewrite_failures.inc();
                 tracing::warn!(%error, date = %rewrite.date, "files are left as they are");
-                self.spoiled.extend(rewrite.files.iter().map(|file| file.path.clone()));
+                let named = |file: &&Arc<DataFile>| match &error {
+                    // Its neighbours can be merged without it.
+                    ArchiveError::Foreign { path, .. } => file.path_in_archive() == *path,
+                    _ => true,
+                };
+                let spoiled = rewrite.files.iter().filter(named).map(|file| file.path.clone());
+                self.spoiled.extend(spoiled);
                 Ok(true)
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::archive::{DataFile, EventHash, IdReader};
+use crate::archive::{DataFile, EventHash, IdReader, Snapshot};
 use crate::clock::{DAY, Micros};
 use crate::rollup::Partial;
 use crate::sql::{Engine, OrgCost, SeriesTotal, SqlError, sql_version};
@@ -12,6 +12,7 @@ use crate::sql::{Engine, OrgCost, SeriesTotal, SqlError, sql_version};
 pub(super) struct FileCheck {
     pub(super) engine: Arc<Engine>,
     pub(super) ids: IdReader,
+    pub(super) snapshot: Arc<Snapshot>,
     pub(super) now: Micros,
     /// Their rows are added up too.
     pub(super) adds_up: bool,
@@ -30,6 +31,8 @@ pub(super) struct CheckedFile {
 impl FileCheck {
     pub(super) async fn run(&self, file: &Arc<DataFile>) -> Result<CheckedFile, SqlError> {
         let mut differences = Vec::new();
+        // One that breaks a rule is one difference, not one for each number that it is in.
+        self.engine.judge().check(&self.snapshot, file, None).await?;
         let events = self.check_log(file, &mut differences).await?;
         let path = file.path_in_archive();
         let ids = self.ids.checked(file).await?;

@@ -1,0 +1,75 @@
+//! What other programs set on the table or say of its files: taken where it changes no event, and
+//! else refused in words that fit.
+
+use serde_json::{Value, json};
+use tokenlake::clock::DAY;
+
+use super::{description, three_files};
+use crate::compact::compact;
+use crate::support::app::{ACME, NOON, TestApp, events, settings, verified};
+use crate::support::foreign::{commit, live};
+
+#[tokio::test]
+async fn a_table_that_may_only_grow_is_compacted_and_not_expired() {
+    let store = three_files().await;
+    let (_, mut metadata) = description(&store).await;
+    metadata["metaData"]["configuration"]["delta.appendOnly"] = json!("true");
+    commit(&store, &[metadata.clone()]).await;
+    let app = TestApp::open(&store).await;
+    let before = app.scrape(ACME).await;
+    for id in 100..109 {
+        assert_eq!(app.sent(&events([id])).await, (1, 0));
+    }
+    assert!(compact(&app).await > 0, "moving rows is allowed");
+    app.clock.set(NOON + 20 * DAY);
+    let version = app.app.archive().newest().await.unwrap().version();
+    let error = app.expire(2).await.unwrap_err().to_string();
+    assert!(
+        error.contains("delta.appendOnly is true") && error.contains("set it to false"),
+        "{error}"
+    );
+    assert!(!error.contains('\n') && !error.contains("backup"), "{error}");
+    let newest = app.app.archive().newest().await.unwrap();
+    assert_eq!((newest.version(), newest.floor()), (version, None), "nothing was done");
+    metadata["metaData"]["configuration"]["delta.appendOnly"] = json!("false");
+    commit(&store, &[metadata]).await;
+    assert!(app.expire(2).await.unwrap().events > 0);
+    app.clock.set(NOON);
+    assert_ne!(before, app.scrape(ACME).await, "nine more events");
+}
+
+/// `ANALYZE` adds a live file again, with other statistics and without our tags.
+#[tokio::test]
+async fn other_statistics_of_a_live_file_change_nothing() {
+    let store = three_files().await;
+    let warm = TestApp::open(&store).await;
+    let before = warm.scrape(ACME).await;
+    let files = live(&store).await.1;
+    let again: Vec<Value> = files.iter().map(|file| file.add(false)).collect();
+    commit(&store, &again).await;
+    for app in [&warm, &TestApp::open(&store).await] {
+        assert_eq!(app.scrape(ACME).await, before);
+        assert_eq!(app.sent(&events([3])).await, (0, 1));
+        let current = app.app.archive().current();
+        assert!(current.files().all(|file| file.is_ours()), "what was known of them is worth more");
+    }
+    assert_eq!(verified(&store).await, 18);
+    let mut other = files[0].clone();
+    other.rows += 1;
+    commit(&store, &[other.add(false)]).await;
+    assert!(TestApp::try_open(&store, settings()).await.is_err(), "another file by the same name");
+}
+
+#[tokio::test]
+async fn a_table_feature_is_called_one() {
+    let store = three_files().await;
+    let domain = json!({ "domainMetadata": {
+        "domain": "delta.clustering", "configuration": "{}", "removed": false,
+    }});
+    let entry = commit(&store, &[domain]).await;
+    let error = TestApp::try_open(&store, settings()).await.unwrap_err().to_string();
+    for words in [entry.as_str(), "delta.clustering", "table feature", "tokenlake repair"] {
+        assert!(error.contains(words), "{error}");
+    }
+    assert!(!error.contains("damaged") && !error.contains("backup"), "{error}");
+}
