@@ -210,6 +210,13 @@ impl Snapshot {
         next
     }
 
+    /// The same version, if these were its live files.
+    pub fn of_files(&self, files: impl IntoIterator<Item = Arc<DataFile>>) -> Self {
+        let files = files.into_iter().map(|file| ((file.date, file.path.clone()), file)).collect();
+        let (arrivals, arrivals_after) = (OrdMap::new(), self.version);
+        Self { files, arrivals, arrivals_after, ..self.clone() }
+    }
+
     /// The next version, where nothing has expired.
     fn changed(&self, entry: &Entry) -> Result<Self, ArchiveError> {
         let mut next = Self { version: self.version + 1, ..self.clone() };

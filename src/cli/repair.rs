@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 
 use super::{open, print_note, print_result};
-use crate::archive::{ArchiveLocation, ForeignCommit, Ledgers, Repairs, TotalsStore};
+use crate::archive::{ArchiveLocation, ForeignCommit, Judge, Ledgers, Repairs, TotalsStore};
 use crate::maintain::{Repair, Way};
 use crate::rollup::Rollup;
 use crate::sql::{Engine, sql_version};
@@ -40,15 +40,18 @@ pub(super) async fn run(location: &ArchiveLocation, args: RepairArgs) -> anyhow:
     let engine = Arc::new(Engine::new(store.clone())?);
     let repair = Repair {
         repairs: Repairs::new(store.clone(), open::clock())?,
+        judge: Judge::new(store.clone()),
         ledgers: Ledgers::new(store),
         rollup: Rollup::new(engine, Some(totals), CACHE_BYTES_MAX, Telemetry::new()),
     };
     let way = if args.accept { Way::Accept } else { Way::Undo };
     let repaired = repair.run(way, args.dry_run).await?;
     match &repaired.refused {
-        None => print_note("nothing is to be repaired"),
+        None if repaired.unfit.is_empty() => print_note("nothing is to be repaired"),
+        None => {}
         Some(reason) => print_note(reason),
     }
+    repaired.unfit.iter().for_each(|file| print_note(&format!("taken out: {file}")));
     repaired.commits.iter().for_each(|commit| print_note(&line(commit)));
     print_result(&serde_json::to_string(&repaired)?);
     Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
 use crate::archive::{
-    ArchiveError, Broken, DataFile, EventHash, ForeignCommit, IdReader, LedgerName, Ledgers,
+    ArchiveError, Broken, DataFile, EventHash, ForeignCommit, IdReader, Judge, LedgerName, Ledgers,
     NewLedger, RepairPlan, Repairs,
 };
 use crate::error::Kind;
@@ -46,6 +46,9 @@ pub struct Repaired {
     pub restored: usize,
     /// Data files that are taken out.
     pub removed: usize,
+    /// Files of other programs that break a rule and are taken out, a line each.
+    #[serde(skip)]
+    pub unfit: Vec<String>,
     /// The commits since then.
     #[serde(skip)]
     pub commits: Vec<ForeignCommit>,
@@ -101,6 +104,8 @@ pub struct Repair {
     pub repairs: Repairs,
     /// The ledgers.
     pub ledgers: Ledgers,
+    /// Judges files of other programs.
+    pub judge: Judge,
     /// Makes the sums that a ledger takes.
     pub rollup: Rollup,
 }
@@ -113,18 +118,16 @@ impl Repair {
     pub async fn run(&self, way: Way, dry_run: bool) -> Result<Repaired, RepairError> {
         for _ in 0..TRIES {
             let broken = self.repairs.find().await?;
-            let plan = match way {
-                Way::Undo => broken.undo(&BTreeSet::new()),
-                Way::Accept => broken.accept(&self.twice(&broken).await?),
-            };
+            let (plan, unfit) = self.plan(&broken, way).await?;
             let repaired = Repaired {
                 good_version: broken.good().version(),
                 refused: broken.refused().map(ToString::to_string),
                 restored: plan.restores.len(),
                 removed: plan.removes.len(),
+                unfit: unfit.values().cloned().collect(),
                 commits: broken.commits(),
             };
-            if broken.refused().is_none() {
+            if broken.refused().is_none() && plan.is_empty() {
                 return Ok(repaired);
             }
             let gone = self.repairs.gone(&plan).await?;
@@ -136,7 +139,7 @@ impl Repair {
             }
             let ledger = match way {
                 Way::Undo => broken.good().ledger(),
-                Way::Accept => self.ledger(&broken, &plan).await?,
+                Way::Accept => self.ledger(&broken, &plan, &unfit).await?,
             };
             if self.repairs.commit(&broken, &plan, ledger).await? {
                 return Ok(repaired);
@@ -145,13 +148,44 @@ impl Repair {
         Err(RepairError::Contended)
     }
 
+    /// What is to be done, and the files of other programs that break a rule, with the rule.
+    async fn plan(
+        &self,
+        broken: &Broken,
+        way: Way,
+    ) -> Result<(RepairPlan, BTreeMap<Arc<str>, String>), RepairError> {
+        let mut out = match way {
+            Way::Undo => BTreeSet::new(),
+            Way::Accept => self.twice(broken).await?,
+        };
+        let mut unfit = BTreeMap::new();
+        loop {
+            let plan = match way {
+                Way::Undo => broken.undo(&out),
+                Way::Accept => broken.accept(&out),
+            };
+            let after = broken.good().of_files(plan.keeps.iter().cloned());
+            let mut findings = self.judge.judge(&after).await?;
+            // Of two that hold the same events, the one that came later goes.
+            findings.sort_by(|a, b| a.entry.cmp(&b.entry));
+            let Some(last) = findings.pop() else { return Ok((plan, unfit)) };
+            let path = last.file.path.clone();
+            let line = format!("{}: {}", last.file.path_in_archive(), last.reason);
+            unfit.insert(path.clone(), line);
+            out.insert(path);
+        }
+    }
+
     /// The ledger that keeps counters from falling where the files of a plan are the live ones.
     async fn ledger(
         &self,
         broken: &Broken,
         plan: &RepairPlan,
+        unfit: &BTreeMap<Arc<str>, String>,
     ) -> Result<Option<LedgerName>, RepairError> {
-        let good = Arc::new(broken.good().clone());
+        // What breaks a rule was never counted.
+        let counted = broken.good().files().filter(|file| !unfit.contains_key(&file.path));
+        let good = Arc::new(broken.good().of_files(counted.cloned()));
         let keeps: HashSet<_> = plan.keeps.iter().map(|file| &file.path).collect();
         if good.files().all(|file| keeps.contains(&file.path)) {
             return Ok(good.ledger());

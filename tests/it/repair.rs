@@ -5,9 +5,10 @@ mod program;
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Int64Array};
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::{Value, json};
-use tokenlake::archive::{Ledgers, Repairs, TotalsStore};
+use tokenlake::archive::{Judge, Ledgers, Repairs, TotalsStore};
 use tokenlake::clock::{DAY, HOUR};
 use tokenlake::maintain::{Repair, RepairError, Repaired, Way};
 use tokenlake::rollup::Rollup;
@@ -19,6 +20,7 @@ use crate::support::app::{
     settings, value, verified,
 };
 use crate::support::foreign::{File, commit, copy, live};
+use crate::support::foreign_files::{append, rows, with_column};
 use crate::support::table::log_checkpoint;
 
 /// What repairs the archive in a store.
@@ -28,6 +30,7 @@ fn repair(store: &Arc<dyn ObjectStore>) -> Repair {
     let totals = TotalsStore::new(store.clone(), clock.clone(), sql_version()).unwrap();
     Repair {
         repairs: Repairs::new(store.clone(), clock).unwrap(),
+        judge: Judge::new(store.clone()),
         ledgers: Ledgers::new(store.clone()),
         rollup: Rollup::new(engine, Some(totals), 8 << 20, Telemetry::new()),
     }
@@ -249,4 +252,43 @@ async fn a_command_does_not_open_what_a_server_waits_for() {
     let error = TestApp::try_open(&store, settings()).await.unwrap_err().to_string();
     assert!(error.contains(&entry) && error.contains("tokenlake repair"), "{error}");
     is_refused("deletion", &TestApp::open_waiting(&store).await, &entry).await;
+}
+
+#[tokio::test]
+async fn a_file_that_breaks_a_rule_is_taken_out_and_its_neighbours_stay() {
+    for way in [Way::Undo, Way::Accept] {
+        let store = three_files().await;
+        let warm = TestApp::open(&store).await;
+        let before = warm.scrape(ACME).await;
+        let negative: ArrayRef = Arc::new(Int64Array::from(vec![-1, 5]));
+        let broken = with_column(&rows(ACME, &events(["p", "q"])), "input_tokens", &negative);
+        append(&store, "broken", &broken).await;
+        append(&store, "sound", &rows(ACME, &events(["r"]))).await;
+        warm.try_scrape(ACME).await.unwrap_err();
+        let dry = repair(&store).run(way, true).await.unwrap();
+        assert!(dry.refused.is_none() && dry.unfit[0].contains("broken.parquet"), "{dry:?}");
+        let done = repaired(&store, way).await;
+        assert_eq!((done.restored, done.removed), (0, 1), "{way:?}");
+        assert_eq!(warm.requests().await, 19, "{way:?}");
+        assert_ne!(warm.scrape(ACME).await, before);
+        assert_eq!(TestApp::open(&store).await.requests().await, 19, "{way:?}");
+        assert_eq!(warm.sent(&events(["p", "r"])).await, (1, 1), "{way:?}");
+        assert_eq!(verified(&store).await, 20, "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_files_with_the_same_events_the_later_one_is_taken_out() {
+    let store = three_files().await;
+    let warm = TestApp::open(&store).await;
+    append(&store, "z-first", &rows(ACME, &events(["p", "q"]))).await;
+    assert_eq!(warm.requests().await, 20);
+    append(&store, "a-second", &rows(ACME, &events(["q", "r"]))).await;
+    warm.try_scrape(ACME).await.unwrap_err();
+    let done = repaired(&store, Way::Undo).await;
+    assert!(done.unfit[0].contains("a-second.parquet"), "{done:?}");
+    assert_eq!(done.removed, 1);
+    assert_eq!(warm.requests().await, 20);
+    assert_eq!(warm.sent(&events(["q", "r"])).await, (1, 1));
+    assert_eq!(verified(&store).await, 21);
 }
