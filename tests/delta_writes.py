@@ -69,7 +69,8 @@ def append(table, way):
     elif way == "more":
         write_deltalake(table, pa.table(some | {"more": list(range(ROWS))}), mode="append", **merge)
     elif way == "polars":
-        polars.DataFrame(some).write_delta(table, mode="append", delta_write_options=merge)
+        some["cost_usd"] = pa.array(some["cost_usd"], pa.decimal128(18, 12))
+        polars.from_arrow(pa.table(some)).write_delta(table, mode="append", delta_write_options=merge)
     elif way == "negative":
         data["input_tokens"] = [5, -1_000_000, 5]
         write_deltalake(table, pa.table(data), mode="append")

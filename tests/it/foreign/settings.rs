@@ -59,17 +59,3 @@ async fn other_statistics_of_a_live_file_change_nothing() {
     commit(&store, &[other.add(false)]).await;
     assert!(TestApp::try_open(&store, settings()).await.is_err(), "another file by the same name");
 }
-
-#[tokio::test]
-async fn a_table_feature_is_called_one() {
-    let store = three_files().await;
-    let domain = json!({ "domainMetadata": {
-        "domain": "delta.clustering", "configuration": "{}", "removed": false,
-    }});
-    let entry = commit(&store, &[domain]).await;
-    let error = TestApp::try_open(&store, settings()).await.unwrap_err().to_string();
-    for words in [entry.as_str(), "delta.clustering", "table feature", "tokenlake repair"] {
-        assert!(error.contains(words), "{error}");
-    }
-    assert!(!error.contains("damaged") && !error.contains("backup"), "{error}");
-}
