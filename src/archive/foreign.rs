@@ -10,12 +10,13 @@ mod rows;
 
 pub use self::judge::{Finding, Judge};
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _, future};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future};
 use object_store::ObjectStore;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -67,7 +68,22 @@ pub(super) async fn foreign_ids(
     cast_rows(store, file, wanted, BATCH_ROWS).await
 }
 
+/// As [`open_rows`]. The decoder may panic at a file that nobody vouches for, and whoever reads it is
+/// to live on.
 async fn cast_rows(
+    store: Arc<dyn ObjectStore>,
+    file: &DataFile,
+    wanted: SchemaRef,
+    batch_rows: usize,
+) -> Result<ForeignRows, ArchiveError> {
+    let path = file.path_in_archive();
+    let broken = |path: &str| ArchiveError::corrupt(path, "no reader of Parquet can decode it");
+    let rows = AssertUnwindSafe(open_rows(store, file, wanted, batch_rows)).catch_unwind().await;
+    let rows = AssertUnwindSafe(rows.unwrap_or_else(|_| Err(broken(&path)))?).catch_unwind();
+    Ok(rows.map(move |rows| rows.unwrap_or_else(|_| Err(broken(&path)))).boxed())
+}
+
+async fn open_rows(
     store: Arc<dyn ObjectStore>,
     file: &DataFile,
     wanted: SchemaRef,

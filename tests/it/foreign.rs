@@ -2,7 +2,7 @@
 //! the events is refused, and the commit is named.
 
 mod deltalake;
-mod int96;
+pub mod int96;
 mod rules;
 mod settings;
 mod shapes;

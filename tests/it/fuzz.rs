@@ -3,4 +3,5 @@
 
 mod bodies;
 mod files;
+mod foreign;
 mod stored;
