@@ -24,7 +24,9 @@ use crate::archive::{
 use crate::clock::{Clock, Micros};
 use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
-use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
+use crate::ingest::{
+    BinaryCloudEvent, ContentKind, IngestError, REJECTIONS_MAX, decode, decompress,
+};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
 use crate::rollup::{Rollup, SeriesCap, Turn, UsageView};
@@ -144,8 +146,16 @@ pub struct Receipt {
     pub accepted: usize,
     /// Events that stood already.
     pub duplicates: usize,
-    /// Events that are not valid.
+    /// Events that are not valid, at most [`REJECTIONS_MAX`] of them.
     pub rejected: Vec<Rejection>,
+    /// How many more there were.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rejected_more: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The running program.
@@ -353,7 +363,10 @@ impl App {
         let body = decompress(encoding, body, self.settings.body_bytes_max)?;
         let decoded = decode(kind, binary, &body, OrgRule::Only(org_id.clone()), self.clock.now())?;
         let telemetry = &self.telemetry.ingest;
-        telemetry.rejected.add(decoded.rejections.len());
+        telemetry.rejected.add(decoded.rejected());
+        for (mend, count) in decoded.mended.counts() {
+            self.telemetry.metadata.mended(mend.name(), count);
+        }
         telemetry
             .attributes_dropped
             .add(usize::try_from(decoded.attributes_dropped).unwrap_or(usize::MAX));
@@ -365,13 +378,13 @@ impl App {
     /// # Errors
     /// Unavailable: safe to send again. Conflict: the organisation's name clashes.
     pub async fn commit(&self, org_id: &OrgId, decoded: Decoded) -> Result<Receipt, AppError> {
-        let Decoded { batch, rejections: mut rejected, .. } = decoded;
+        let Decoded { batch, rejections: mut rejected, mut rejected_more, .. } = decoded;
         let dates = dates_of(&batch);
         if dates > DATES_MAX {
             return Err(AppError::TooManyDates(dates));
         }
         if batch.is_empty() {
-            return Ok(Receipt { accepted: 0, duplicates: 0, rejected });
+            return Ok(Receipt { accepted: 0, duplicates: 0, rejected, rejected_more });
         }
         self.claim(org_id).await?;
         let outcome = match &self.series {
@@ -383,7 +396,10 @@ impl App {
         };
         rejected.extend(outcome.rejected);
         rejected.sort_by_key(|rejection| rejection.index);
-        Ok(Receipt { accepted: outcome.accepted, duplicates: outcome.duplicates, rejected })
+        rejected_more += rejected.len().saturating_sub(REJECTIONS_MAX);
+        rejected.truncate(REJECTIONS_MAX);
+        let (accepted, duplicates) = (outcome.accepted, outcome.duplicates);
+        Ok(Receipt { accepted, duplicates, rejected, rejected_more })
     }
 
     /// What keeps organisations from having too many series, if anything does.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +30,7 @@ pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::R
 
 /// Takes the address and the certificate, so that wrong ones fail before anything is opened.
 pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<Listener> {
-    let tcp = TcpListener::bind(args.listen).await;
+    let tcp = args.listen.bind().await;
     let tcp =
         tcp.with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
     Ok(Listener::new(tcp, args.tls.open()?))
@@ -69,10 +68,10 @@ pub(super) async fn serve(
     args: &ServeArgs,
 ) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
-    let admin = match args.admin_listen {
+    let admin = match &args.admin_listen {
         None => None,
         Some(address) => {
-            let admin = TcpListener::bind(address).await;
+            let admin = address.bind().await;
             let admin = admin.with_context(|| {
                 format!("cannot listen on {address}; choose another --admin-listen")
             })?;

@@ -11,7 +11,6 @@ mod content;
 mod error;
 mod json;
 mod json_plain;
-mod json_text;
 mod ndjson;
 
 pub use crate::event::Decoded;
@@ -29,9 +28,12 @@ use crate::event::{EventBatchBuilder, FieldValue, OrgRule, Slots};
 
 /// Events that one request can hold.
 ///
-/// Rejections are kept in memory and sent back, so their number needs a bound of its own. A
-/// request of the default largest size has no room for so many valid events.
+/// A request of the default largest size has no room for so many valid events.
 pub const EVENTS_MAX: usize = 1 << 20;
+
+/// Rejections of one request that are told one by one; the others are counted. They are kept in
+/// memory until the answer is read, and a small request may have a million.
+pub const REJECTIONS_MAX: usize = 1_000;
 
 /// Reads the events of one body, already decompressed, that arrived at `now`.
 ///
@@ -45,7 +47,7 @@ pub fn decode(
     now: Micros,
 ) -> Result<Decoded, IngestError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let mut builder = EventBatchBuilder::new(org_rule, now);
+    let mut builder = EventBatchBuilder::new(org_rule, now).rejections_max(REJECTIONS_MAX);
     match (kind, binary) {
         (ContentKind::Json, None) => json::decode(body, &mut builder)?,
         (ContentKind::Json, Some(binary)) => {
@@ -62,7 +64,7 @@ pub fn decode(
 /// The named values of the event in the JSON text `event`, for inputs that are no request.
 ///
 /// # Errors
-/// What is wrong with it, if it is no object or has a name twice.
+/// What is wrong with it, if it is no object. A name may be given twice.
 pub fn fields(event: &str) -> Result<Vec<(Cow<'_, str>, FieldValue<'_>)>, String> {
     json::fields(event.trim()).map_err(|unreadable| unreadable.error)
 }
