@@ -94,6 +94,11 @@ impl EventBatchBuilder {
         self.rejections.push(Rejection { index, event_id, error });
     }
 
+    /// Whether no event was taken so far.
+    pub fn is_empty(&self) -> bool {
+        self.taken.indices.is_empty()
+    }
+
     /// The batch of all events taken, and everything that was refused.
     pub fn finish(self) -> Result<Decoded, EventError> {
         let Taken { columns, indices, attributes_dropped, mended, .. } = self.taken;

@@ -26,7 +26,10 @@ impl From<String> for Unreadable<'_> {
 /// Reads a whole body.
 pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(), IngestError> {
     match body.trim_ascii_start().first() {
-        Some(b'[') => return each(body, |index, event| push_bytes(builder, index, event)),
+        Some(b'[') => {
+            each(body, |index, event| push_bytes(builder, index, event))?;
+            return not_all_broken(body, builder);
+        }
         Some(b'{') => {}
         _ => {
             json_text::whole(utf8(body)?).map_err(|error| not_json(&error))?;
@@ -35,7 +38,8 @@ pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(),
     }
     match list(body) {
         Some(events) if events.starts_with(b"[") => {
-            each(events, |index, event| push_bytes(builder, index, event))
+            each(events, |index, event| push_bytes(builder, index, event))?;
+            not_all_broken(body, builder)
         }
         Some(_) => Err(IngestError::NotEvents("\"events\" is not an array")),
         None => {
@@ -142,6 +146,14 @@ pub(super) fn each<'a>(
         Some(count) if count > EVENTS_MAX => Err(IngestError::TooManyEvents),
         Some(_) => Ok(()),
     }
+}
+
+/// A body of which no event was taken must at least be JSON.
+pub(super) fn not_all_broken(body: &[u8], builder: &EventBatchBuilder) -> Result<(), IngestError> {
+    if builder.is_empty() {
+        json_text::whole(utf8(body)?).map_err(|error| not_json(&error))?;
+    }
+    Ok(())
 }
 
 /// The text of a body that must be UTF-8 as a whole.
