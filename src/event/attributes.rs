@@ -112,7 +112,8 @@ impl<'f> Attributes<'f> {
             }
             Explicit::Whole(text) => add(Cow::Borrowed(NO_OBJECT), Some(text), false),
         }
-        for (key, value) in unnamed.iter().copied() {
+        for entry in unnamed {
+            let (key, value) = *entry;
             add(Cow::Borrowed(key.as_ref()), value.attribute_text(), value.is_mended());
         }
         attributes

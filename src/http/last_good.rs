@@ -22,13 +22,15 @@ const CALLER_BYTES: usize = 320;
 
 /// A credential, so that none is kept in the clear.
 type Hash = [u8; 32];
+/// For whom an answer was made, and in which form.
+type Key = (Arc<Caller>, Form);
 
 /// The last whole answers. Each is kept for the caller that it was made for, as the check of its
 /// credential had it, and not for what was sent: whoever sends something else gets nothing of it.
 #[derive(Debug)]
 pub(super) struct LastGood {
     age_max: Duration,
-    answers: Mutex<ByteLru<(Arc<Caller>, Form), (Instant, Bytes)>>,
+    answers: Mutex<ByteLru<Key, (Instant, Bytes)>>,
     /// Who sent a credential when it was last checked: while storage is away, it cannot be.
     callers: Mutex<ByteLru<Hash, (Instant, Arc<Caller>)>>,
 }

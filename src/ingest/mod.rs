@@ -46,19 +46,33 @@ pub fn decode(
     org_rule: OrgRule,
     now: Micros,
 ) -> Result<Decoded, IngestError> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let mut builder = EventBatchBuilder::new(org_rule, now).rejections_max(REJECTIONS_MAX);
-    match (kind, binary) {
-        (ContentKind::Json, None) => json::decode(body, &mut builder)?,
-        (ContentKind::Json, Some(binary)) => {
-            cloudevents::decode_binary(&binary, body, &mut builder)?;
+    let read = read(kind, binary, body, &mut builder);
+    match (read, body::foreign(body)) {
+        (Err(IngestError::NotJson(_)), Some(what)) => Err(IngestError::NotText(what)),
+        (Ok(()), Some(what)) if builder.is_empty() => Err(IngestError::NotText(what)),
+        (read, _) => {
+            read?;
+            Ok(builder.finish()?)
         }
-        (ContentKind::Ndjson, None) => ndjson::decode(body, &mut builder)?,
-        (ContentKind::Ndjson, Some(_)) => return Err(IngestError::BinaryNdjson),
-        (ContentKind::CloudEvent, _) => cloudevents::decode_structured(body, &mut builder)?,
-        (ContentKind::CloudEventBatch, _) => cloudevents::decode_batch(body, &mut builder)?,
     }
-    Ok(builder.finish()?)
+}
+
+fn read(
+    kind: ContentKind,
+    binary: Option<BinaryCloudEvent<'_>>,
+    body: &[u8],
+    builder: &mut EventBatchBuilder,
+) -> Result<(), IngestError> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    match (kind, binary) {
+        (ContentKind::Json, None) => json::decode(body, builder),
+        (ContentKind::Json, Some(binary)) => cloudevents::decode_binary(&binary, body, builder),
+        (ContentKind::Ndjson, None) => ndjson::decode(body, builder),
+        (ContentKind::Ndjson, Some(_)) => Err(IngestError::BinaryNdjson),
+        (ContentKind::CloudEvent, _) => cloudevents::decode_structured(body, builder),
+        (ContentKind::CloudEventBatch, _) => cloudevents::decode_batch(body, builder),
+    }
 }
 
 /// The named values of the event in the JSON text `event`, for inputs that are no request.

@@ -126,9 +126,11 @@ fn a_bad_event_does_not_fail_its_neighbours() {
     assert!(refused(&decoded)[0].2.starts_with("the event is not UTF-8: "));
 }
 
-/// Members of an event that are no identity, time, tokens or money, and the attributes and reasons
-/// that they leave.
-const ODD_METADATA: &[(&str, &[(&str, &str)], &[&str])] = &[
+/// Members of an event, the attributes that they leave, and the reasons that are counted.
+type Odd = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+/// What is no identity, time, tokens or money.
+const ODD_METADATA: &[Odd] = &[
     (r#","x":"hello \ud83d""#, &[("x", "hello \u{fffd}")], &["replaced"]),
     (r#","\udc00":1"#, &[("\u{fffd}", "1")], &["replaced"]),
     (r#","x":["\ud83d",{"\ud83d": 1}]"#, &[("x", r#"["\ufffd",{"\ufffd":1}]"#)], &["replaced"]),
@@ -255,4 +257,29 @@ fn lines_stand_alone() {
     for body in ["", "\n\n", "\r\n \n", "\u{feff}"] {
         assert_eq!(decode_bytes(ContentKind::Ndjson, body.as_bytes()).unwrap().events(), 0);
     }
+}
+
+#[test]
+fn what_is_no_text_is_called_what_it_is() {
+    let utf16: Vec<u8> = event("a", "").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let cases: [(&[u8], &str); 6] = [
+        (b"\x1f\x8b\x08\x00", "it is gzip; say so with Content-Encoding: gzip"),
+        (b"\x28\xb5\x2f\xfd\x00", "it is zstd"),
+        (b"\xff\xfe{\0", "it is UTF-16; send UTF-8"),
+        (b"\0{\0\"", "it is UTF-16"),
+        (&utf16, "it is UTF-16"),
+        (b"PAR1\x15", "it is Parquet; use: tokenlake backfill"),
+    ];
+    for (body, words) in cases {
+        for kind in [ContentKind::Json, ContentKind::Ndjson, ContentKind::CloudEventBatch] {
+            let error = decode_bytes(kind, body).unwrap_err().to_string();
+            assert!(
+                error.starts_with("the body is not JSON: ") && error.contains(words),
+                "{error}"
+            );
+        }
+    }
+    // Where a good line stands, the others are bad lines.
+    let beside = [b"\xff\xfe\n".as_slice(), event("a", "").as_bytes()].concat();
+    assert_eq!(taken(&decode_bytes(ContentKind::Ndjson, &beside).unwrap()).len(), 1);
 }
