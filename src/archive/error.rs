@@ -71,11 +71,13 @@ fn remedy(words: &str) -> String {
     let says = |codes: &[&str]| codes.iter().any(|code| words.contains(code));
     if says(&["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"]) {
         let name = bucket(words).map(|name| format!(" {name}")).unwrap_or_default();
-        return format!("there is no bucket{name}: make it, or give another --archive");
+        return format!("there is no bucket{name}: make it, or give another address");
     }
     let credentials =
         ["InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "AuthenticationFailed"];
-    if says(&credentials) || says(&["ExpiredToken", "InvalidToken", "AuthorizationFailure"]) {
+    // What was asked for by HEAD has no body, and so no code.
+    let more = ["ExpiredToken", "InvalidToken", "403 Forbidden", "401 Unauthorized"];
+    if says(&credentials) || says(&more) {
         return "check the credentials, and what they may do".to_owned();
     }
     if says(&["PermanentRedirect", "AuthorizationHeaderMalformed"]) {
@@ -183,9 +185,9 @@ mod tests {
             "404: <Error><Code>NoSuchBucket</Code><Resource>/my-bucket/a/b</Resource></Error>";
         let google = "404: The specified bucket does not exist.";
         for (words, remedy) in [
-            (aws, "; there is no bucket my-bucket: make it, or give another --archive"),
-            (minio, "; there is no bucket my-bucket: make it, or give another --archive"),
-            (google, "; there is no bucket: make it, or give another --archive"),
+            (aws, "; there is no bucket my-bucket: make it, or give another address"),
+            (minio, "; there is no bucket my-bucket: make it, or give another address"),
+            (google, "; there is no bucket: make it, or give another address"),
             (
                 "403: <Code>InvalidAccessKeyId</Code>",
                 "; check the credentials, and what they may do",

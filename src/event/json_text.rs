@@ -67,8 +67,14 @@ pub(crate) fn entries(text: &str) -> Result<Vec<(Cow<'_, str>, FieldValue<'_>)>,
     members(text)?.into_iter().map(Member::entry).collect()
 }
 
-/// The text that a JSON string means, if it is one.
+/// The text that a JSON string means; an error for other JSON, and where half a surrogate pair stands
+/// in it.
 pub(crate) fn text(string: &str) -> Result<Cow<'_, str>, Error> {
+    // Most have no escapes, and stand in the source as they are.
+    let inner = string.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    if let Some(inner) = inner.filter(|inner| memchr::memchr(b'\\', inner.as_bytes()).is_none()) {
+        return Ok(Cow::Borrowed(inner));
+    }
     serde_json::from_str::<Text<'_>>(string).map(|Text(text)| text)
 }
 

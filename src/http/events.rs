@@ -79,7 +79,7 @@ async fn answer(
     let wait = STORE_WAIT.saturating_sub(asking + start.elapsed());
     let receipt = within(wait, async { Ok(shared.app.commit(&org_id, decoded).await?) }).await?;
     drop(memory);
-    let all_bad = events > 0 && receipt.rejected.len() + receipt.rejected_more == events;
+    let all_bad = events > 0 && receipt.rejected() == events;
     let status = if all_bad { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok((status, Json(receipt)).into_response())
 }

@@ -113,7 +113,7 @@ fn of_members(members: Vec<Member<'_>>) -> Result<Fields<'_>, Unreadable<'_>> {
 
 /// What an object holds; `None` for all else, and for what has too many members.
 fn entries(value: &str) -> Option<Fields<'_>> {
-    json_text::entries(value).ok().filter(|_| value.starts_with('{'))
+    value.starts_with('{').then(|| json_text::entries(value).ok()).flatten()
 }
 
 /// The source of the first member with this name, unless it is null.
