@@ -1,6 +1,7 @@
 //! What the program does for its callers, without HTTP: a scrape, a batch of events, readiness.
 
 mod bodies;
+mod receipt;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use arrow::array::AsArray as _;
 use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::bodies::Form;
+pub use self::receipt::Receipt;
 
 use self::bodies::Bodies;
 use crate::access::{AccessError, AccessKeys, Caller, JwtSettings, Jwts};
@@ -23,7 +24,7 @@ use crate::archive::{
 };
 use crate::clock::{Clock, Micros};
 use crate::error::Kind;
-use crate::event::{Decoded, EventBatch, OrgId, OrgRule, Rejection};
+use crate::event::{Decoded, EventBatch, OrgId, OrgRule};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
@@ -135,17 +136,6 @@ impl AppError {
             Self::Internal(_) => Kind::Internal,
         }
     }
-}
-
-/// The answer to a batch of events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Receipt {
-    /// Events that were added.
-    pub accepted: usize,
-    /// Events that stood already.
-    pub duplicates: usize,
-    /// Events that are not valid.
-    pub rejected: Vec<Rejection>,
 }
 
 /// The running program.
@@ -366,7 +356,10 @@ impl App {
         let body = decompress(encoding, body, self.settings.body_bytes_max)?;
         let decoded = decode(kind, binary, &body, OrgRule::Only(org_id.clone()), self.clock.now())?;
         let telemetry = &self.telemetry.ingest;
-        telemetry.rejected.add(decoded.rejections.len());
+        telemetry.rejected.add(decoded.rejected());
+        for (mend, count) in decoded.mended.counts() {
+            self.telemetry.metadata.mended(mend.name(), count);
+        }
         telemetry
             .attributes_dropped
             .add(usize::try_from(decoded.attributes_dropped).unwrap_or(usize::MAX));
@@ -378,13 +371,13 @@ impl App {
     /// # Errors
     /// Unavailable: safe to send again. Conflict: the organisation's name clashes.
     pub async fn commit(&self, org_id: &OrgId, decoded: Decoded) -> Result<Receipt, AppError> {
-        let Decoded { batch, rejections: mut rejected, .. } = decoded;
+        let Decoded { batch, rejections: mut rejected, rejected_more, .. } = decoded;
         let dates = dates_of(&batch);
         if dates > DATES_MAX {
             return Err(AppError::TooManyDates(dates));
         }
         if batch.is_empty() {
-            return Ok(Receipt { accepted: 0, duplicates: 0, rejected });
+            return Ok(Receipt::new(0, 0, rejected, rejected_more));
         }
         self.claim(org_id).await?;
         let outcome = match &self.series {
@@ -395,8 +388,7 @@ impl App {
             }
         };
         rejected.extend(outcome.rejected);
-        rejected.sort_by_key(|rejection| rejection.index);
-        Ok(Receipt { accepted: outcome.accepted, duplicates: outcome.duplicates, rejected })
+        Ok(Receipt::new(outcome.accepted, outcome.duplicates, rejected, rejected_more))
     }
 
     /// What keeps organisations from having too many series, if anything does.

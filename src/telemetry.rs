@@ -4,6 +4,7 @@
 //! a [`Telemetry`] and report to it.
 
 mod expiries;
+mod metadata;
 
 use std::fmt;
 use std::ops::Deref;
@@ -20,6 +21,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 pub use self::expiries::KeyExpiries;
+pub use self::metadata::MetadataTelemetry;
 
 /// The `Content-Type` of [`Telemetry::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -269,6 +271,8 @@ pub struct Meters {
     pub archive: ArchiveTelemetry,
     /// Events on their way in.
     pub ingest: IngestTelemetry,
+    /// What their metadata had to be made of.
+    pub metadata: MetadataTelemetry,
     /// What scrapes are answered from.
     pub rollup: RollupTelemetry,
     /// Queries over HTTP.
@@ -302,6 +306,7 @@ impl Telemetry {
             overload: OverloadTelemetry::register(&mut registry),
             archive: ArchiveTelemetry::register(&mut registry),
             ingest: IngestTelemetry::register(&mut registry),
+            metadata: MetadataTelemetry::register(&mut registry),
             rollup: RollupTelemetry::register(&mut registry),
             sql: SqlTelemetry::register(&mut registry),
             maintain: MaintainTelemetry::register(&mut registry),
@@ -312,8 +317,8 @@ impl Telemetry {
         }))
     }
 
-    /// All meters as OpenMetrics text; its media type is [`CONTENT_TYPE`]. The families of
-    /// [`HttpTelemetry`] appear with their first request.
+    /// All meters as OpenMetrics text; its media type is [`CONTENT_TYPE`]. Families with labels appear
+    /// with their first sample.
     ///
     /// # Errors
     /// None is known; the encoder's signature allows one.
@@ -346,6 +351,7 @@ mod tests {
     fn every_family_is_exposed() {
         let telemetry = Telemetry::new();
         telemetry.http.observe("other", "GET", 404, Duration::ZERO);
+        telemetry.metadata.mended("cut", 1);
         let text = telemetry.encode().unwrap();
         let families: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE tokenlake_")).collect();
@@ -358,6 +364,7 @@ mod tests {
             checkpoints counter, checkpoint_failures counter, events_accepted counter, \
             events_duplicate counter, events_rejected counter, attributes_dropped counter, \
             models_renamed counter, ingest_in_flight_bytes gauge, dedupe_bytes gauge, dedupe_file_reads counter, \
+            metadata_mended counter, \
             partial_cache_bytes gauge, partial_cache_hits counter, partial_cache_misses counter, \
             partial_cache_evictions counter, org_usage_entries gauge, totals_checkpoints counter, \
             totals_checkpoint_failures counter, scrapes_stale counter, sql_queries counter, \

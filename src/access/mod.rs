@@ -19,8 +19,8 @@ pub use self::scope::{Scope, Scopes};
 
 use crate::event::OrgId;
 
-/// A caller whose credential was found valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A caller whose credential was found valid. Two that are equal may be given the same answers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// The organisation that it speaks for.
     pub org_id: OrgId,

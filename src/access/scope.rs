@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::AccessError;
 
 /// One permission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Scope {
     /// Scrape `/metrics`.
     #[serde(rename = "metrics:read")]
@@ -53,7 +53,7 @@ impl FromStr for Scope {
 }
 
 /// A set of scopes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Scopes(Vec<Scope>);
 

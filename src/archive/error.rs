@@ -13,7 +13,7 @@ use crate::error::Kind;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ArchiveError {
     /// Storage did not answer, or answered with an error that may pass.
-    #[error("storage is unavailable while {doing}: {source}; try again")]
+    #[error("storage is unavailable while {doing}: {source}; {}", remedy(&source.to_string()))]
     Unavailable {
         /// What was being done, with the object's path.
         doing: String,
@@ -106,6 +106,37 @@ pub enum ArchiveError {
     },
 }
 
+/// What to do about a failure of the store, by its words: not all pass by themselves. Only the words
+/// are the same for all that a store's client wraps such an answer in.
+fn remedy(words: &str) -> String {
+    let says = |codes: &[&str]| codes.iter().any(|code| words.contains(code));
+    if says(&["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"]) {
+        let name = bucket(words).map(|name| format!(" {name}")).unwrap_or_default();
+        return format!("there is no bucket{name}: make it, or give another address");
+    }
+    let credentials =
+        ["InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "AuthenticationFailed"];
+    // What was asked for by HEAD has no body, and so no code.
+    let more = ["ExpiredToken", "InvalidToken", "403 Forbidden", "401 Unauthorized"];
+    if says(&credentials) || says(&more) {
+        return "check the credentials, and what they may do".to_owned();
+    }
+    if says(&["PermanentRedirect", "AuthorizationHeaderMalformed"]) {
+        return "check the region of the bucket (AWS_REGION)".to_owned();
+    }
+    "try again".to_owned()
+}
+
+/// The bucket that an answer of S3 names.
+fn bucket(words: &str) -> Option<&str> {
+    let within = |start: &str| {
+        let (_, rest) = words.split_once(start)?;
+        let name = rest.trim_start_matches('/').split(['<', '/']).next()?;
+        (!name.is_empty()).then_some(name)
+    };
+    within("<BucketName>").or_else(|| within("<Resource>"))
+}
+
 /// True if the store failed, other than by not having the object.
 ///
 /// Where the library's kernel met the store's error itself, it is neither a source nor of a type
@@ -196,5 +227,40 @@ impl ArchiveError {
     /// Wraps what should not happen.
     pub(crate) fn internal(doing: &'static str, reason: impl Display) -> Self {
         Self::Internal { doing, reason: reason.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_pass_by_itself_is_not_to_be_tried_again() {
+        let aws = "Server returned non-2xx status code: 404 Not Found: <?xml version=\"1.0\"?><Error>\
+            <Code>NoSuchBucket</Code><BucketName>my-bucket</BucketName></Error>";
+        let minio =
+            "404: <Error><Code>NoSuchBucket</Code><Resource>/my-bucket/a/b</Resource></Error>";
+        let google = "404: The specified bucket does not exist.";
+        for (words, remedy) in [
+            (aws, "; there is no bucket my-bucket: make it, or give another address"),
+            (minio, "; there is no bucket my-bucket: make it, or give another address"),
+            (google, "; there is no bucket: make it, or give another address"),
+            (
+                "403: <Code>InvalidAccessKeyId</Code>",
+                "; check the credentials, and what they may do",
+            ),
+            (
+                "301: <Code>PermanentRedirect</Code>",
+                "; check the region of the bucket (AWS_REGION)",
+            ),
+            ("503 Slow Down", "; try again"),
+        ] {
+            let source = object_store::Error::NotFound {
+                path: "events".to_owned(),
+                source: std::io::Error::other(words).into(),
+            };
+            let error = ArchiveError::unavailable("listing the archive", source).to_string();
+            assert!(error.ends_with(remedy), "{error}");
+        }
     }
 }

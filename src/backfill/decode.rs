@@ -18,9 +18,9 @@ use super::BackfillError;
 use super::read::{Chunk, Header, Rows};
 use super::shape::{Fields, Origin, Shape};
 use super::split::{Split, split};
-use super::time::is_number;
 use crate::archive::{Snapshot, refuse_before_floor};
 use crate::clock::Micros;
+use crate::event::time::Naive;
 use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Rejection, Slots};
 use crate::ingest::{self, NotUtf8};
 
@@ -104,7 +104,8 @@ impl Decoder {
         };
         let refused = self.refused.lock().clone();
         let mut builder =
-            EventBatchBuilder::with_capacity(self.shape.org_rule.clone(), self.now, rows.len());
+            EventBatchBuilder::with_capacity(self.shape.org_rule.clone(), self.now, rows.len())
+                .naive_times(Naive::Utc);
         let (mut names, mut slots) = (ingest::Names::default(), Slots::default());
         for (at, placed) in rows.iter().enumerate() {
             let origin = Origin { identity: &chunk.input.identity, index: placed.index };
@@ -167,7 +168,7 @@ fn allowed<'r>(
     refused: &HashMap<String, String>,
 ) -> Result<Fields<'r>, String> {
     let org = fields.iter().find(|(name, _)| !refused.is_empty() && name == "org_id");
-    if let Some((_, FieldValue::Text(org))) = org
+    if let Some((_, FieldValue::Text(org) | FieldValue::Number(org))) = org
         && let Some(reason) = refused.get(org.as_ref())
     {
         return Err(format!("org_id: {reason}"));
@@ -196,7 +197,6 @@ impl<'a> Row<'a> {
                         .map_err(|error| format!("{name}: not UTF-8: {error}"))?;
                     let value = match text {
                         "" => FieldValue::Null,
-                        text if is_number(text) => FieldValue::Number(Cow::Borrowed(text)),
                         text => FieldValue::Text(Cow::Borrowed(text)),
                     };
                     Ok::<_, String>((Cow::Borrowed(name.as_str()), value))
@@ -204,7 +204,7 @@ impl<'a> Row<'a> {
                 let columns: Fields<'a> =
                     header.0.iter().zip(record).map(cell).collect::<Result<_, _>>()?;
                 let row: Vec<_> = record.iter().collect();
-                shape.fields(columns, origin, &row).map(cells_as_text)
+                shape.fields(columns, origin, &row)
             }
         }
     }
@@ -221,18 +221,6 @@ impl<'a> Row<'a> {
             }
         }
     }
-}
-
-/// Of the cells that look like numbers only the time is one for sure; a model may be called 4.
-fn cells_as_text(mut fields: Fields<'_>) -> Fields<'_> {
-    for (name, value) in &mut fields {
-        if name != "ts"
-            && let FieldValue::Number(text) = value
-        {
-            *value = FieldValue::Text(std::mem::take(text));
-        }
-    }
-    fields
 }
 
 fn lines_of(text: &[u8], first: u64) -> Vec<Placed<'_>> {

@@ -32,7 +32,6 @@ mod shape;
 mod source;
 mod spill;
 mod split;
-mod time;
 
 pub use self::error::BackfillError;
 pub use self::format::Format;

@@ -1,12 +1,10 @@
-//! The columns of an input → the fields of an event: names, defaults, times, ids.
+//! The columns of an input → the fields of an event: names, defaults, ids.
 
 use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
 
-use super::time::utc;
 use crate::event::{FieldValue, OrgRule, Slots, excerpt};
-use crate::ingest;
 
 /// The fields that tokenlake knows; all else is an attribute.
 const FIELDS: [&str; 14] = [
@@ -125,9 +123,6 @@ impl Shape {
                 fields.push((Cow::Borrowed(field.as_str()), value));
             }
         }
-        for (name, value) in &mut fields {
-            settle(name, value)?;
-        }
         self.check_org(&fields)?;
         let mapped = self.maps.iter().any(|pair| pair.field == "event_id");
         if !mapped && find(&fields, "event_id").is_none() {
@@ -151,15 +146,11 @@ impl Shape {
         for FieldPair { field, other } in &self.defaults {
             slots.set_default(field, other);
         }
-        if let Some(time) = slots.text("ts").and_then(utc) {
-            slots.set_made("ts", FieldValue::Text(Cow::Owned(time)));
-        }
         let foreign = match (&self.org_rule, slots.text("org_id")) {
             (OrgRule::Only(org), Some(sent)) => sent != org.as_str(),
             _ => false,
         };
-        // Attributes as text may be JSON.
-        if foreign || slots.text("attributes").is_some() {
+        if foreign {
             return false;
         }
         if slots.is_null("event_id") {
@@ -186,7 +177,9 @@ impl Shape {
 
     fn check_org(&self, fields: &Fields<'_>) -> Result<(), String> {
         match (&self.org_rule, find(fields, "org_id")) {
-            (OrgRule::Only(org), Some(FieldValue::Text(sent))) if sent != org.as_str() => {
+            (OrgRule::Only(org), Some(FieldValue::Text(sent) | FieldValue::Number(sent)))
+                if !sent.is_empty() && sent != org.as_str() =>
+            {
                 Err(format!("org_id: {} is not {org}, which --org names", excerpt(sent)))
             }
             _ => Ok(()),
@@ -196,40 +189,6 @@ impl Shape {
 
 fn find<'f, 'r>(fields: &'f Fields<'r>, field: &str) -> Option<&'f FieldValue<'r>> {
     fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
-}
-
-/// Gives a time its zone, and attributes their names, where the input has them as text.
-fn settle(name: &str, value: &mut FieldValue<'_>) -> Result<(), String> {
-    let FieldValue::Text(text) = &*value else {
-        if let ("attributes", FieldValue::Json(json)) = (name, &*value) {
-            *value = attributes(json)?;
-        }
-        return Ok(());
-    };
-    match name {
-        "ts" => {
-            if let Some(time) = utc(text) {
-                *value = FieldValue::Text(Cow::Owned(time));
-            }
-        }
-        "attributes" if text.starts_with('{') => *value = attributes(text)?,
-        _ => {}
-    }
-    Ok(())
-}
-
-fn attributes<'a>(json: &str) -> Result<FieldValue<'a>, String> {
-    let owned = |value: FieldValue<'_>| match value {
-        FieldValue::Null | FieldValue::Map(_) => FieldValue::Null,
-        FieldValue::Text(text) => FieldValue::Text(Cow::Owned(text.into_owned())),
-        FieldValue::Number(text) => FieldValue::Number(Cow::Owned(text.into_owned())),
-        FieldValue::Bool(value) => FieldValue::Bool(value),
-        FieldValue::Json(text) => FieldValue::Json(Cow::Owned(text.into_owned())),
-    };
-    let members = ingest::fields(json).map_err(|error| format!("attributes: {error}"))?;
-    let members =
-        members.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), owned(value)));
-    Ok(FieldValue::Map(members.collect()))
 }
 
 /// The id of a row that has none: SHA-256 of its input's name, its place there and its bytes, cut
@@ -318,13 +277,16 @@ mod tests {
     }
 
     #[test]
-    fn attributes_may_be_json_text_and_another_org_is_refused() {
+    fn another_org_is_refused_and_an_empty_one_is_absent() {
         let shape = shape(&[], &[]);
-        let fields = shape.fields(vec![text("attributes", "{\"a\":1}")], ORIGIN, &[]).unwrap();
-        let expected = FieldValue::Map(vec![("a".into(), FieldValue::Number("1".into()))]);
-        assert_eq!(find(&fields, "attributes"), Some(&expected));
-        let error = shape.fields(vec![text("org_id", "other")], ORIGIN, &[]).unwrap_err();
-        assert!(error.contains("--org"), "{error}");
+        let number = ("org_id".into(), FieldValue::Number("7".into()));
+        for other in [text("org_id", "other"), number] {
+            let error = shape.fields(vec![other], ORIGIN, &[]).unwrap_err();
+            assert!(error.contains("--org"), "{error}");
+        }
+        for own in ["acme", ""] {
+            assert!(shape.fields(vec![text("org_id", own)], ORIGIN, &[]).is_ok(), "{own}");
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Flags and commands. Every flag has an environment variable `TOKENLAKE_<FLAG>`; a flag wins.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::generate::MODELS_MAX;
 use super::jwt::JwtArgs;
+use super::listen::ListenAddr;
 use super::open::Create;
 use super::repair::RepairArgs;
 use super::tls::TlsArgs;
@@ -120,13 +120,13 @@ pub enum Command {
 /// Settings of the server.
 #[derive(Debug, ClapArgs)]
 pub struct ServeArgs {
-    /// Where to listen; port 0 takes a free one.
+    /// Where to listen: an address or a name, and a port; port 0 takes a free one.
     #[arg(long, env = "TOKENLAKE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9797")]
-    pub listen: SocketAddr,
+    pub listen: ListenAddr,
 
     /// Where tokenlake's own metrics are served; nowhere by default.
     #[arg(long, env = "TOKENLAKE_ADMIN_LISTEN", value_name = "ADDR")]
-    pub admin_listen: Option<SocketAddr>,
+    pub admin_listen: Option<ListenAddr>,
 
     /// Whether an archive is made where none is. With `never` a volume that is not mounted is an
     /// error, and no new archive.
@@ -254,15 +254,15 @@ pub struct DoctorArgs {
 }
 
 /// Whom to ask.
-#[derive(Debug, Clone, Copy, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub struct HealthcheckArgs {
     /// The server's address; it must not be one with TLS.
     #[arg(long, env = "TOKENLAKE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9797")]
-    pub listen: SocketAddr,
+    pub listen: ListenAddr,
 
     /// The server's other address, asked in place of the first where it is given: it has no TLS.
     #[arg(long, env = "TOKENLAKE_ADMIN_LISTEN", value_name = "ADDR")]
-    pub admin_listen: Option<SocketAddr>,
+    pub admin_listen: Option<ListenAddr>,
 }
 
 /// What to bring in, and how to read it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::args::HealthcheckArgs;
+use super::listen::ListenAddr;
 
 /// For each step: a container's health is asked for every few seconds.
 const WAIT: Duration = Duration::from_secs(2);
@@ -16,14 +17,26 @@ const ANSWER_BYTES_MAX: u64 = 4_096;
 
 /// Asks a server of this machine for `/healthz`; says nothing where all is well.
 pub(super) fn run(args: HealthcheckArgs) -> anyhow::Result<ExitCode> {
-    let address = reachable(args.admin_listen.unwrap_or(args.listen));
-    let answer = ask(address).with_context(|| {
+    let address = args.admin_listen.unwrap_or(args.listen);
+    let answer = ask_any(&address).with_context(|| {
         format!("no answer from {address}; start the server there, or name its address by --listen")
     })?;
     let status = answer.lines().next().unwrap_or_default();
     let alive = status.split(' ').nth(1) == Some("200");
     anyhow::ensure!(alive, "{address} does not say that it is alive: {status:?}; see its log");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks at the addresses that the server may have taken, in the order in which it tries them.
+fn ask_any(address: &ListenAddr) -> std::io::Result<String> {
+    let mut answer = Err(std::io::ErrorKind::AddrNotAvailable.into());
+    for address in address.resolve()? {
+        answer = ask(reachable(address));
+        if answer.is_ok() {
+            break;
+        }
+    }
+    answer
 }
 
 /// Where one listens on all addresses, one is reached on the machine's own.

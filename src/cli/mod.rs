@@ -10,6 +10,7 @@ mod generate;
 mod healthcheck;
 mod jwt;
 mod key;
+mod listen;
 mod logging;
 mod open;
 mod open_files;

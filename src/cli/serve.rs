@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
+use super::listen::ListenAddr;
 use super::open::Create;
 use super::{expire, open, open_files, print_note};
 use crate::app::App;
@@ -32,10 +32,15 @@ pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::R
 
 /// Takes the address and the certificate, so that wrong ones fail before anything is opened.
 pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<Listener> {
-    let tcp = TcpListener::bind(args.listen).await;
-    let tcp =
-        tcp.with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
+    let tcp = bound(&args.listen, "--listen").await?;
     Ok(Listener::new(tcp, args.tls.open()?))
+}
+
+async fn bound(address: &ListenAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let bound = address.bind().await;
+    bound.map_err(|error| {
+        anyhow::anyhow!("cannot listen on {address}: {error}; choose another {flag}")
+    })
 }
 
 /// Opens the archive.
@@ -73,13 +78,10 @@ pub(super) async fn serve(
     args: &ServeArgs,
 ) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
-    let admin = match args.admin_listen {
+    let admin = match &args.admin_listen {
         None => None,
         Some(address) => {
-            let admin = TcpListener::bind(address).await;
-            let admin = admin.with_context(|| {
-                format!("cannot listen on {address}; choose another --admin-listen")
-            })?;
+            let admin = bound(address, "--admin-listen").await?;
             print_note(&format!("telemetry on http://{}/metrics", admin.local_addr()?));
             let routes = http::admin_router(app.telemetry().clone());
             let limits = http::ConnectionLimits::of(ADMIN_CONNECTIONS_MAX);

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::FieldValue;
+use super::mended::{Mend, Mended};
+use super::values::{Entry, Value};
+use super::{FieldValue, json_text};
 
 /// Entries that one event's `attributes` can hold.
 pub const ATTRIBUTES_MAX: usize = 64;
@@ -11,42 +13,115 @@ pub const ATTRIBUTES_MAX: usize = 64;
 /// Bytes of keys and values that one event's `attributes` can hold: 16 KiB.
 pub const ATTRIBUTE_BYTES_MAX: usize = 16 * 1024;
 
+/// The key of `attributes` that are no object.
+const NO_OBJECT: &str = "attributes";
+
 /// The attributes of one event: no key twice, and within both limits.
 #[derive(Debug, Default)]
 pub(super) struct Attributes<'f> {
     /// Keys with their values, in the order sent.
-    pub(super) entries: Vec<(&'f str, Cow<'f, str>)>,
+    pub(super) entries: Vec<(Cow<'f, str>, Cow<'f, str>)>,
     /// Entries that did not fit or whose key was taken.
     pub(super) dropped: u64,
     /// Bytes of all keys and values in `entries`.
     pub(super) bytes: usize,
 }
 
+/// What an event has under the name `attributes`.
+#[derive(Debug)]
+pub(super) enum Explicit<'f> {
+    /// An object, taken apart by its decoder.
+    Sent(&'f [Entry<'f>]),
+    /// An object, sent as its JSON text.
+    Read(Vec<Entry<'f>>),
+    /// Something else, which becomes one attribute.
+    Whole(Cow<'f, str>),
+}
+
+impl<'f> Explicit<'f> {
+    /// Takes whatever was sent: formats without maps send an object as text, and languages in which
+    /// an empty list and an empty map are the same send a list.
+    pub(super) fn of(value: Option<Value<'f>>, mended: &mut Mended) -> Self {
+        let text = match value {
+            None => return Self::Sent(&[]),
+            Some(Value::Other(FieldValue::Map(entries))) => return Self::Sent(entries),
+            Some(Value::Text(text) | Value::Number(text)) => Cow::Borrowed(text),
+            Some(Value::Other(other)) => {
+                if other.is_mended() {
+                    mended.add(Mend::Replaced);
+                }
+                other.attribute_text().unwrap_or_default()
+            }
+        };
+        let is_empty = |list: &str| list.trim().is_empty();
+        let list = text.trim().strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+        if list.is_some_and(is_empty) || matches!(text.trim(), "" | "null") {
+            return Self::Sent(&[]);
+        }
+        // The only text that is not borrowed is that of a map, which has been seen to.
+        if let Cow::Borrowed(text) = text
+            && text.trim_start().starts_with('{')
+            && let Ok(entries) = json_text::entries(text.trim())
+        {
+            return Self::Read(entries);
+        }
+        mended.add(Mend::NoObject);
+        Self::Whole(text)
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Sent([]))
+    }
+}
+
 impl<'f> Attributes<'f> {
     /// Takes the event's own `attributes` first, then the fields that no column is named for, each
-    /// as far as it fits. Where a key occurs in both, the event's `attributes` say what it is.
+    /// as far as it fits. Where a key occurs again, the first value stands.
     pub(super) fn collect(
-        explicit: &'f [(Cow<'f, str>, FieldValue<'f>)],
-        unnamed: &[&'f (Cow<'f, str>, FieldValue<'f>)],
+        explicit: Explicit<'f>,
+        unnamed: &[&'f Entry<'f>],
+        mended: &mut Mended,
     ) -> Self {
         let mut attributes = Self::default();
         if explicit.is_empty() && unnamed.is_empty() {
             return attributes;
         }
         let mut taken = HashSet::new();
-        for (key, value) in explicit.iter().chain(unnamed.iter().copied()) {
-            let Some(text) = value.attribute_text() else { continue };
-            if taken.insert(key.as_ref()) {
-                attributes.add(key, text);
+        let mut add = |key: Cow<'f, str>, value: Option<Cow<'f, str>>, is_mended: bool| {
+            let Some(value) = value else { return };
+            if is_mended {
+                mended.add(Mend::Replaced);
+            }
+            if taken.insert(key.clone()) {
+                attributes.add(key, value);
             } else {
                 attributes.dropped += 1;
             }
+        };
+        match explicit {
+            Explicit::Sent(entries) => {
+                for (key, value) in entries {
+                    add(Cow::Borrowed(key.as_ref()), value.attribute_text(), value.is_mended());
+                }
+            }
+            Explicit::Read(entries) => {
+                for (key, value) in entries {
+                    let is_mended = value.is_mended();
+                    add(key, value.into_attribute_text(), is_mended);
+                }
+            }
+            Explicit::Whole(text) => add(Cow::Borrowed(NO_OBJECT), Some(text), false),
+        }
+        for entry in unnamed {
+            let (key, value) = *entry;
+            add(Cow::Borrowed(key.as_ref()), value.attribute_text(), value.is_mended());
         }
         attributes
     }
 
     /// What an event has already.
     pub(super) fn stored(entries: impl Iterator<Item = (&'f str, Cow<'f, str>)>) -> Self {
+        let entries = entries.map(|(key, value)| (Cow::Borrowed(key), value));
         Self { entries: entries.collect(), ..Self::default() }
     }
 
@@ -57,18 +132,18 @@ impl<'f> Attributes<'f> {
         entries: impl Iterator<Item = (&'f str, Cow<'f, str>)>,
     ) -> Self {
         let mut attributes = Self::default();
-        attributes.add(key, Cow::Borrowed(value));
+        attributes.add(Cow::Borrowed(key), Cow::Borrowed(value));
         for (other, value) in entries {
             if other == key {
                 attributes.dropped += 1;
             } else {
-                attributes.add(other, value);
+                attributes.add(Cow::Borrowed(other), value);
             }
         }
         attributes
     }
 
-    fn add(&mut self, key: &'f str, value: Cow<'f, str>) {
+    fn add(&mut self, key: Cow<'f, str>, value: Cow<'f, str>) {
         let bytes = self.bytes.saturating_add(key.len()).saturating_add(value.len());
         if self.entries.len() < ATTRIBUTES_MAX && bytes <= ATTRIBUTE_BYTES_MAX {
             self.entries.push((key, value));
@@ -83,14 +158,13 @@ impl<'f> Attributes<'f> {
 mod tests {
     use super::*;
 
-    type Entry = (Cow<'static, str>, FieldValue<'static>);
-
-    fn text(key: impl Into<Cow<'static, str>>, value: &str) -> Entry {
+    fn text(key: impl Into<Cow<'static, str>>, value: &str) -> Entry<'static> {
         (key.into(), FieldValue::Text(value.to_owned().into()))
     }
 
-    fn collect<'f>(explicit: &'f [Entry], unnamed: &'f [Entry]) -> Attributes<'f> {
-        Attributes::collect(explicit, &unnamed.iter().collect::<Vec<_>>())
+    fn collect<'f>(explicit: &'f [Entry<'f>], unnamed: &'f [Entry<'f>]) -> Attributes<'f> {
+        let unnamed: Vec<_> = unnamed.iter().collect();
+        Attributes::collect(Explicit::Sent(explicit), &unnamed, &mut Mended::default())
     }
 
     #[test]
@@ -98,7 +172,8 @@ mod tests {
         let explicit = [text("a", "1"), ("n".into(), FieldValue::Null)];
         let unnamed = [text("a", "2"), text("n", "3"), ("m".into(), FieldValue::Null)];
         let attributes = collect(&explicit, &unnamed);
-        assert_eq!(attributes.entries, [("a", "1".into()), ("n", "3".into())]);
+        let expected = [("a", "1"), ("n", "3")];
+        assert_eq!(attributes.entries, expected.map(|(key, value)| (key.into(), value.into())));
         assert_eq!((attributes.dropped, attributes.bytes), (1, 4));
     }
 

@@ -7,6 +7,7 @@ use arrow::error::ArrowError;
 use serde::Serialize;
 use thiserror::Error;
 
+use super::mended::Mended;
 use crate::clock::Micros;
 use crate::error::Kind;
 
@@ -101,7 +102,7 @@ impl EventBatch {
 pub struct Rejection {
     /// The event's index in its request, from 0.
     pub index: usize,
-    /// The event's id where it has one that is text, cut to 256 bytes.
+    /// The event's id where it has one that is text or a number, cut to 256 bytes.
     pub event_id: Option<String>,
     /// What is wrong, beginning with the column's name where one is to blame.
     pub error: String,
@@ -112,16 +113,25 @@ pub struct Rejection {
 pub struct Decoded {
     /// The events that may be stored.
     pub batch: EventBatch,
-    /// The others, by rising index.
+    /// The others, by rising index, as far as they are kept.
     pub rejections: Vec<Rejection>,
+    /// How many others there were beyond those.
+    pub rejected_more: usize,
     /// Entries of `attributes` that were over its limits, in all events of the batch.
     pub attributes_dropped: u64,
+    /// What else of the metadata of these events is not stored as it was sent.
+    pub mended: Mended,
 }
 
 impl Decoded {
     /// Number of events seen, good and bad.
     pub fn events(&self) -> usize {
-        self.batch.len() + self.rejections.len()
+        self.batch.len() + self.rejected()
+    }
+
+    /// Number of events refused.
+    pub fn rejected(&self) -> usize {
+        self.rejections.len() + self.rejected_more
     }
 }
 

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use super::columns::Columns;
-use super::row::{Row, TEXT_BYTES_MAX};
+use super::mended::Mended;
+use super::row::{Row, Rules, TEXT_BYTES_MAX};
 use super::slots::Slots;
+use super::time::Naive;
 use super::{Decoded, EventBatch, EventError, FieldValue, OrgRule, Rejection};
 use crate::clock::Micros;
 
@@ -14,10 +16,12 @@ const BATCH_TEXT_BYTES_MAX: usize = i32::MAX as usize;
 /// Checks events and gathers those that hold every rule.
 #[derive(Debug)]
 pub struct EventBatchBuilder {
-    org_rule: OrgRule,
-    now: Micros,
+    rules: Rules,
     taken: Taken,
     rejections: Vec<Rejection>,
+    rejections_max: usize,
+    /// Events refused beyond `rejections_max`.
+    rejected_more: usize,
 }
 
 /// The events that hold every rule.
@@ -26,6 +30,7 @@ struct Taken {
     columns: Columns,
     indices: Vec<u32>,
     attributes_dropped: u64,
+    mended: Mended,
     text_bytes: usize,
 }
 
@@ -38,16 +43,33 @@ impl EventBatchBuilder {
     /// As [`EventBatchBuilder::new`], with room for so many events.
     pub fn with_capacity(org_rule: OrgRule, now: Micros, events: usize) -> Self {
         Self {
-            org_rule,
-            now,
+            rules: Rules { org: org_rule, now, naive: Naive::Refused },
             taken: Taken {
                 columns: Columns::with_capacity(events),
                 indices: Vec::with_capacity(events),
                 attributes_dropped: 0,
+                mended: Mended::default(),
                 text_bytes: 0,
             },
             rejections: Vec::new(),
+            rejections_max: usize::MAX,
+            rejected_more: 0,
         }
+    }
+
+    /// The same, where a time without an offset means this.
+    #[must_use]
+    pub fn naive_times(mut self, naive: Naive) -> Self {
+        self.rules.naive = naive;
+        self
+    }
+
+    /// The same, which keeps so many rejections and counts the rest: whoever is told of them should
+    /// not have to be told of a million.
+    #[must_use]
+    pub fn rejections_max(mut self, rejections_max: usize) -> Self {
+        self.rejections_max = rejections_max;
+        self
     }
 
     /// Takes one event whole, or keeps a [`Rejection`] of it.
@@ -63,22 +85,32 @@ impl EventBatchBuilder {
     ///
     /// `event_id` is echoed as far as it goes into the column.
     pub fn reject(&mut self, index: usize, event_id: Option<&str>, error: String) {
+        if self.rejections.len() >= self.rejections_max {
+            self.rejected_more += 1;
+            return;
+        }
         let event_id = event_id.map(|id| id.get(..id.floor_char_boundary(TEXT_BYTES_MAX)));
         let event_id = event_id.flatten().map(str::to_owned);
         self.rejections.push(Rejection { index, event_id, error });
     }
 
+    /// Whether no event was taken so far.
+    pub fn is_empty(&self) -> bool {
+        self.taken.indices.is_empty()
+    }
+
     /// The batch of all events taken, and everything that was refused.
     pub fn finish(self) -> Result<Decoded, EventError> {
-        let Taken { columns, indices, attributes_dropped, .. } = self.taken;
-        let batch = EventBatch::new(columns.finish(self.now)?, indices);
-        Ok(Decoded { batch, rejections: self.rejections, attributes_dropped })
+        let Taken { columns, indices, attributes_dropped, mended, .. } = self.taken;
+        let batch = EventBatch::new(columns.finish(self.rules.now)?, indices);
+        let Self { rejections, rejected_more, .. } = self;
+        Ok(Decoded { batch, rejections, rejected_more, attributes_dropped, mended })
     }
 
     /// Takes one event whole and says true; false if it breaks a rule. [`EventBatchBuilder::push`]
     /// tells which.
     pub fn push_slots(&mut self, index: usize, slots: &Slots<'_>) -> bool {
-        let row = Row::check_values(&slots, &self.org_rule, self.now);
+        let row = Row::check_values(&slots, &self.rules);
         row.and_then(|row| self.taken.append(index, &row)).is_ok()
     }
 
@@ -87,7 +119,7 @@ impl EventBatchBuilder {
         index: usize,
         fields: &[(Cow<'_, str>, FieldValue<'_>)],
     ) -> Result<(), String> {
-        self.taken.append(index, &Row::check(fields, &self.org_rule, self.now)?)
+        self.taken.append(index, &Row::check(fields, &self.rules)?)
     }
 }
 
@@ -101,14 +133,19 @@ impl Taken {
         self.indices.push(position);
         self.text_bytes = text_bytes;
         self.attributes_dropped = self.attributes_dropped.saturating_add(row.attributes.dropped);
+        self.mended.merge(&row.mended);
         Ok(())
     }
 }
 
-/// The id to echo: the only one there is, as text.
+/// The id to echo: the first that there is, as text.
 fn event_id<'f>(fields: &'f [(Cow<'f, str>, FieldValue<'f>)]) -> Option<&'f str> {
     fields.iter().find_map(|(name, value)| match value {
-        FieldValue::Text(text) if name == "event_id" => Some(text.as_ref()),
+        FieldValue::Text(text) | FieldValue::Mended(text) | FieldValue::Number(text)
+            if name == "event_id" =>
+        {
+            Some(text.as_ref())
+        }
         _ => None,
     })
 }

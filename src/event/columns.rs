@@ -57,13 +57,13 @@ impl Columns {
     pub(super) fn append(&mut self, row: &Row<'_>) {
         self.event_id.append_value(row.event_id);
         self.org_id.append_value(row.org_id);
-        self.event_type.append_value(row.event_type);
+        self.event_type.append_value(&row.event_type);
         self.ts.append_value(row.ts);
-        self.provider.append_option(row.provider);
-        self.model.append_option(row.model);
+        self.provider.append_option(row.provider.as_deref());
+        self.model.append_option(row.model.as_deref());
         self.tokens.append(&row.tokens);
         self.cost_usd.append_option(row.cost_usd);
-        self.source.append_option(row.source);
+        self.source.append_option(row.source.as_deref());
         self.attributes.append(&row.attributes);
     }
 

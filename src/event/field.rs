@@ -14,7 +14,10 @@ pub enum FieldValue<'a> {
     Null,
     /// Text, decoded.
     Text(Cow<'a, str>),
-    /// A number as decimal text.
+    /// Text, or the JSON text of an array or object, of which a part could not be read and was
+    /// replaced: good enough for metadata, and for nothing else.
+    Mended(Cow<'a, str>),
+    /// A number as decimal text; or what stands where a number should, such as `NaN`.
     Number(Cow<'a, str>),
     /// A truth value.
     Bool(bool),
@@ -24,23 +27,49 @@ pub enum FieldValue<'a> {
     Map(Vec<(Cow<'a, str>, FieldValue<'a>)>),
 }
 
+impl<'a> FieldValue<'a> {
+    /// As [`FieldValue::attribute_text`].
+    pub(super) fn into_attribute_text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Null => None,
+            Self::Text(text) | Self::Mended(text) | Self::Number(text) | Self::Json(text) => {
+                Some(text)
+            }
+            Self::Bool(value) => Some(Cow::Borrowed(if value { "true" } else { "false" })),
+            Self::Map(_) => Some(Cow::Owned(self.json())),
+        }
+    }
+
+    /// The same value of a name that was mended, and so no column's.
+    pub(super) fn into_mended(self) -> Self {
+        self.into_attribute_text().map_or(Self::Null, Self::Mended)
+    }
+}
+
 impl FieldValue<'_> {
     /// The value as an attribute holds it: scalars as their text, the rest as compact JSON, and
     /// `None` for null.
     pub(super) fn attribute_text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Null => None,
-            Self::Text(text) | Self::Number(text) | Self::Json(text) => Some(Cow::Borrowed(text)),
+            Self::Text(text) | Self::Mended(text) | Self::Number(text) | Self::Json(text) => {
+                Some(Cow::Borrowed(text))
+            }
             Self::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
             Self::Map(_) => Some(Cow::Owned(self.json())),
         }
+    }
+
+    /// Whether a part of it was replaced.
+    pub(super) fn is_mended(&self) -> bool {
+        matches!(self, Self::Mended(_))
     }
 
     /// What an error message shows of the value.
     pub(super) fn excerpt(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
-            Self::Text(text) => format!("{:?}", cut(text)),
+            Self::Text(text) | Self::Mended(text) => format!("{:?}", cut(text)),
             Self::Number(text) | Self::Json(text) => excerpt(text),
             Self::Bool(value) => value.to_string(),
             Self::Map(_) => "an object".to_owned(),
@@ -50,7 +79,7 @@ impl FieldValue<'_> {
     fn json(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
-            Self::Text(text) => quoted(text),
+            Self::Text(text) | Self::Mended(text) => quoted(text),
             Self::Number(text) | Self::Json(text) => text.clone().into_owned(),
             Self::Bool(value) => value.to_string(),
             Self::Map(entries) => {

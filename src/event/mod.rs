@@ -2,8 +2,10 @@
 //!
 //! Decoders turn their format into named [`FieldValue`]s; [`EventBatchBuilder`] checks each event
 //! whole before it takes any of it. A bad event is a value ([`Rejection`]), never an error and
-//! never a reason to lose its neighbours. Nothing here does I/O, and no float ever holds money,
-//! a count or a time: all three are read as decimal text.
+//! never a reason to lose its neighbours. Only identity, time, tokens and money refuse an event:
+//! metadata is taken as far as it can be, and what is done to it is counted ([`Mended`]). Nothing
+//! here does I/O, and no float ever holds money, a count or a time: all three are read as decimal
+//! text.
 
 mod attributes;
 mod batch;
@@ -12,6 +14,9 @@ mod columns;
 mod decimal;
 mod exact;
 mod field;
+pub(crate) mod json_split;
+pub(crate) mod json_text;
+mod mended;
 pub mod money;
 mod org;
 mod renamed;
@@ -29,6 +34,7 @@ pub use batch::{Decoded, EventBatch, EventError, Rejection};
 pub use builder::EventBatchBuilder;
 pub use exact::exact_column;
 pub use field::FieldValue;
+pub use mended::{Mend, Mended};
 pub use org::{InvalidOrgId, OrgId, OrgRule};
 pub use row::{API_CALL, TEXT_BYTES_MAX, TOKENS_MAX};
 pub use scaled::format_scaled;

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Explicit};
 use super::decimal::{Decimal, Rest, plain_digits};
+use super::mended::{Mend, Mended};
+use super::time::{self, Naive};
 use super::values::{Column, Entry, Named, Value, Values};
-use super::{FieldValue, OrgRule, money, org, time};
+use super::{FieldValue, OrgRule, money, org};
 use crate::clock::Micros;
 
 /// The type of an event that names none; such events alone count in the metrics.
@@ -17,19 +19,32 @@ pub const TEXT_BYTES_MAX: usize = 256;
 /// The most tokens of one kind that one event can report.
 pub const TOKENS_MAX: i64 = 1_000_000_000_000;
 
+/// What the events of one batch are judged by.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// Whose events are taken.
+    pub(super) org: OrgRule,
+    /// When they arrived.
+    pub(super) now: Micros,
+    /// What a time without an offset means.
+    pub(super) naive: Naive,
+}
+
 /// One event that holds every rule, borrowed from its fields.
 #[derive(Debug)]
 pub(super) struct Row<'f> {
     pub(super) event_id: &'f str,
     pub(super) org_id: &'f str,
-    pub(super) event_type: &'f str,
+    pub(super) event_type: Cow<'f, str>,
     pub(super) ts: Micros,
-    pub(super) provider: Option<&'f str>,
-    pub(super) model: Option<&'f str>,
+    pub(super) provider: Option<Cow<'f, str>>,
+    pub(super) model: Option<Cow<'f, str>>,
     pub(super) tokens: Tokens,
     pub(super) cost_usd: Option<i128>,
-    pub(super) source: Option<&'f str>,
+    pub(super) source: Option<Cow<'f, str>>,
     pub(super) attributes: Attributes<'f>,
+    /// What of its metadata is not stored as it was sent.
+    pub(super) mended: Mended,
 }
 
 /// The token counts of one event.
@@ -44,41 +59,37 @@ pub(super) struct Tokens {
 
 impl<'f> Row<'f> {
     /// Applies every rule to one event, or says which column breaks one and how.
-    pub(super) fn check(
-        fields: &'f [Entry<'f>],
-        org_rule: &'f OrgRule,
-        now: Micros,
-    ) -> Result<Self, String> {
-        Self::check_values(&Named::sort(fields)?, org_rule, now)
+    pub(super) fn check(fields: &'f [Entry<'f>], rules: &'f Rules) -> Result<Self, String> {
+        let named = Named::sort(fields)?;
+        let mut row = Self::check_values(&named, rules)?;
+        row.mended.merge(&named.mended);
+        Ok(row)
     }
 
     /// As [`Row::check`], of values that are sorted by column already.
-    pub(super) fn check_values(
-        values: &impl Values<'f>,
-        org_rule: &'f OrgRule,
-        now: Micros,
-    ) -> Result<Self, String> {
-        let event_id = text("event_id", values.of(Column::EventId))?.ok_or("event_id: missing")?;
-        let event_type = text("event_type", values.of(Column::EventType))?.unwrap_or(API_CALL);
-        let attributes = explicit(values.of(Column::Attributes))?;
+    pub(super) fn check_values(values: &impl Values<'f>, rules: &'f Rules) -> Result<Self, String> {
+        let mut mended = Mended::default();
+        let attributes = Explicit::of(values.of(Column::Attributes), &mut mended);
         Ok(Self {
-            event_id: filled("event_id", event_id)?,
-            org_id: org_id(values.of(Column::OrgId), org_rule)?,
-            event_type: filled("event_type", event_type)?,
-            ts: timestamp(values.of(Column::Ts), now)?,
-            provider: label("provider", values.of(Column::Provider))?,
-            model: label("model", values.of(Column::Model))?,
+            event_id: event_id(values.of(Column::EventId))?,
+            org_id: org_id(values.of(Column::OrgId), &rules.org)?,
+            ts: timestamp(values.of(Column::Ts), rules)?,
             tokens: Tokens::check(values)?,
             cost_usd: cost(values.of(Column::CostUsd))?,
-            source: label("source", values.of(Column::Source))?,
-            attributes: Attributes::collect(attributes, &values.unnamed()),
+            event_type: event_type(values.of(Column::EventType), &mut mended),
+            provider: label(values.of(Column::Provider), &mut mended),
+            model: label(values.of(Column::Model), &mut mended),
+            source: label(values.of(Column::Source), &mut mended),
+            attributes: Attributes::collect(attributes, &values.unnamed(), &mut mended),
+            mended,
         })
     }
 
     /// Bytes of text that the row adds to a batch.
     pub(super) fn text_bytes(&self) -> usize {
-        let optional = [self.provider, self.model, self.source].into_iter().flatten();
-        let required = [self.event_id, self.org_id, self.event_type].into_iter();
+        let optional = [&self.provider, &self.model, &self.source].into_iter().flatten();
+        let optional = optional.map(AsRef::as_ref);
+        let required = [self.event_id, self.org_id, &self.event_type].into_iter();
         required.chain(optional).map(str::len).sum::<usize>() + self.attributes.bytes
     }
 }
@@ -98,25 +109,68 @@ impl Tokens {
     }
 }
 
-fn text<'f>(column: &str, value: Option<Value<'f>>) -> Result<Option<&'f str>, String> {
+/// The text of a name that decides whose event it is and which one: nothing is mended in it, since two
+/// names could become one.
+fn identity<'f>(column: &str, value: Option<Value<'f>>) -> Result<Option<&'f str>, String> {
     match value {
         None => Ok(None),
         Some(Value::Text(text)) => Ok(Some(text)),
-        Some(other) => Err(format!("{column}: {} is not text", other.excerpt())),
+        Some(Value::Number(text)) if is_number(text) => Ok(Some(text)),
+        Some(Value::Other(FieldValue::Mended(_))) => {
+            Err(format!("{column}: holds half of a surrogate pair; send whole characters"))
+        }
+        Some(other) => Err(format!("{column}: {} is neither text nor a number", other.excerpt())),
     }
 }
 
-/// Text that may not be empty.
-fn filled<'f>(column: &str, text: &'f str) -> Result<&'f str, String> {
-    if text.is_empty() { Err(format!("{column}: is empty")) } else { limited(column, text) }
+fn event_id(value: Option<Value<'_>>) -> Result<&str, String> {
+    let id = identity("event_id", value)?.ok_or("event_id: missing")?;
+    match id.len() {
+        0 => Err("event_id: is empty".to_owned()),
+        1..=TEXT_BYTES_MAX => Ok(id),
+        _ => {
+            let excerpt = FieldValue::Text(Cow::Borrowed(id)).excerpt();
+            Err(format!("event_id: {excerpt} is longer than {TEXT_BYTES_MAX} bytes"))
+        }
+    }
+}
+
+/// Decoders call what stands where a number should a number, `NaN` too.
+fn is_number(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// The text of a piece of metadata, whatever was sent.
+fn metadata<'f>(value: Option<Value<'f>>, mended: &mut Mended) -> Option<Cow<'f, str>> {
+    match value? {
+        Value::Text(text) => Some(Cow::Borrowed(text)),
+        Value::Number(text) if is_number(text) => Some(Cow::Borrowed(text)),
+        Value::Number(_) => {
+            mended.add(Mend::NotText);
+            None
+        }
+        Value::Other(other) => {
+            mended.add(if other.is_mended() { Mend::Replaced } else { Mend::NotText });
+            other.attribute_text()
+        }
+    }
+}
+
+/// The type as sent; that of most events where there is nothing to be read.
+fn event_type<'f>(value: Option<Value<'f>>, mended: &mut Mended) -> Cow<'f, str> {
+    match metadata(value, mended) {
+        Some(text) if !trimmed(&text).is_empty() => limited(text, mended),
+        _ => Cow::Borrowed(API_CALL),
+    }
 }
 
 /// Text that is trimmed, and absent when nothing is left.
-fn label<'f>(column: &str, value: Option<Value<'f>>) -> Result<Option<&'f str>, String> {
-    match text(column, value)?.map(trimmed) {
-        None | Some("") => Ok(None),
-        Some(text) => limited(column, text).map(Some),
-    }
+fn label<'f>(value: Option<Value<'f>>, mended: &mut Mended) -> Option<Cow<'f, str>> {
+    let text = match metadata(value, mended)? {
+        Cow::Borrowed(text) => Cow::Borrowed(trimmed(text)),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    };
+    (!text.is_empty()).then(|| limited(text, mended))
 }
 
 /// As `trim`, which takes its time for texts that have nothing to trim.
@@ -127,16 +181,26 @@ fn trimmed(text: &str) -> &str {
     }
 }
 
-fn limited<'f>(column: &str, text: &'f str) -> Result<&'f str, String> {
+/// As much of a text as its column has room for, in whole characters.
+fn limited<'f>(text: Cow<'f, str>, mended: &mut Mended) -> Cow<'f, str> {
     if text.len() <= TEXT_BYTES_MAX {
-        return Ok(text);
+        return text;
     }
-    let excerpt = FieldValue::Text(Cow::Borrowed(text)).excerpt();
-    Err(format!("{column}: {excerpt} is longer than {TEXT_BYTES_MAX} bytes"))
+    mended.add(Mend::Cut);
+    let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(..end).unwrap_or_default()),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }
 }
 
 fn org_id<'f>(value: Option<Value<'f>>, rule: &'f OrgRule) -> Result<&'f str, String> {
-    match (text("org_id", value)?, rule) {
+    // CSV and forms have no other way to say that it is absent.
+    let sent = identity("org_id", value)?.filter(|sent| !sent.is_empty());
+    match (sent, rule) {
         (None, OrgRule::Only(org)) => Ok(org.as_str()),
         (Some(sent), OrgRule::Only(org)) if sent == org.as_str() => Ok(org.as_str()),
         (Some(_), OrgRule::Only(_)) => {
@@ -153,14 +217,14 @@ fn org_id<'f>(value: Option<Value<'f>>, rule: &'f OrgRule) -> Result<&'f str, St
     }
 }
 
-fn timestamp(value: Option<Value<'_>>, now: Micros) -> Result<Micros, String> {
+fn timestamp(value: Option<Value<'_>>, rules: &Rules) -> Result<Micros, String> {
     let value = value.ok_or("ts: missing")?;
     let time = match value {
-        Value::Text(text) => time::from_text(text),
+        Value::Text(text) => time::read(text, rules.naive),
         Value::Number(text) => time::from_number(text),
         other => return Err(format!("ts: {} is neither text nor a number", other.excerpt())),
     };
-    time.and_then(|time| time::check(time, now))
+    time.and_then(|time| time::check(time, rules.now))
         .map_err(|error| format!("ts: {} {error}", value.excerpt()))
 }
 
@@ -204,12 +268,4 @@ fn cost(value: Option<Value<'_>>) -> Result<Option<i128>, String> {
     };
     let error = |error| format!("cost_usd: {} {error}", value.excerpt());
     money::parse_decimal(text).map(Some).map_err(error)
-}
-
-fn explicit<'f>(value: Option<Value<'f>>) -> Result<&'f [Entry<'f>], String> {
-    match value {
-        None => Ok(&[]),
-        Some(Value::Other(FieldValue::Map(entries))) => Ok(entries),
-        Some(other) => Err(format!("attributes: {} is not an object", other.excerpt())),
-    }
 }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use super::FieldValue;
 use super::values::{COLUMNS, Column, Entry, Value, Values};
 
+const _: () = assert!(COLUMNS <= u32::BITS as usize, "Slots::given has a bit for each column");
+
 static TRUE: FieldValue<'static> = FieldValue::Bool(true);
 static FALSE: FieldValue<'static> = FieldValue::Bool(false);
 
@@ -51,8 +53,8 @@ enum Slot<'a> {
 #[derive(Debug)]
 pub struct Slots<'a> {
     values: [Slot<'a>; COLUMNS],
-    /// Which names were given, if only as null.
-    given: u16,
+    /// Which names were given, if only as null: a bit for each column.
+    given: u32,
     /// Values that do not stand in the source as they are.
     made: Vec<FieldValue<'a>>,
     unnamed: Vec<Entry<'a>>,
@@ -134,10 +136,11 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The text of a column, as it stands in its source.
+    /// The text of a column, as it stands in its source; none where that is empty, which is as if it
+    /// were absent.
     pub fn text(&self, column: &str) -> Option<&'a str> {
-        match self.values.get(Column::of(column)? as usize)? {
-            Slot::Plain(Plain::Text(text)) => Some(text),
+        match *self.values.get(Column::of(column)? as usize)? {
+            Slot::Plain(Plain::Text(text) | Plain::Number(text)) if !text.is_empty() => Some(text),
             _ => None,
         }
     }

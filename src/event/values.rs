@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::FieldValue;
+use super::mended::{Mend, Mended};
 
 pub(super) type Entry<'f> = (Cow<'f, str>, FieldValue<'f>);
 
@@ -32,6 +33,29 @@ pub(super) enum Column {
 pub(super) const COLUMNS: usize = 16;
 
 impl Column {
+    /// Whether its value decides what is counted. Where such a one is in doubt, its event is refused;
+    /// all else is metadata, which never costs an event.
+    fn decides(self) -> bool {
+        match self {
+            Self::EventId
+            | Self::OrgId
+            | Self::Ts
+            | Self::InputTokens
+            | Self::OutputTokens
+            | Self::CachedInputTokens
+            | Self::CacheWriteTokens
+            | Self::ReasoningTokens
+            | Self::CostUsd => true,
+            Self::EventType
+            | Self::Provider
+            | Self::Model
+            | Self::Source
+            | Self::Attributes
+            | Self::IngestedAt
+            | Self::EventDate => false,
+        }
+    }
+
     /// The column of a name; none for the name of an attribute.
     pub(super) fn of(name: &str) -> Option<Self> {
         Some(match name {
@@ -99,10 +123,12 @@ pub(super) trait Values<'f> {
 pub(super) struct Named<'f> {
     values: [Option<Value<'f>>; COLUMNS],
     unnamed: Vec<&'f Entry<'f>>,
+    /// What was left out of metadata.
+    pub(super) mended: Mended,
 }
 
 impl<'f> Named<'f> {
-    /// Sorts them; says which column is given twice.
+    /// Sorts them; says which column that decides is given twice. Of others the first value stands.
     pub(super) fn sort(fields: &'f [Entry<'f>]) -> Result<Self, String> {
         let mut sorted = Self::default();
         for entry in fields.iter().filter(|(_, value)| !matches!(value, FieldValue::Null)) {
@@ -114,9 +140,10 @@ impl<'f> Named<'f> {
                 Some(Column::IngestedAt | Column::EventDate) => continue,
                 Some(column) => column,
             };
-            let slot = sorted.values.get_mut(column as usize);
-            if slot.and_then(|slot| slot.replace(Value::from(&entry.1))).is_some() {
-                return Err(format!("{}: given more than once", entry.0));
+            match sorted.values.get_mut(column as usize) {
+                Some(slot @ None) => *slot = Some(Value::from(&entry.1)),
+                _ if column.decides() => return Err(format!("{}: given more than once", entry.0)),
+                _ => sorted.mended.add(Mend::Repeated),
             }
         }
         Ok(sorted)

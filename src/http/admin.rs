@@ -9,7 +9,7 @@ use axum::routing::get;
 use super::error;
 use crate::telemetry::{self, Telemetry};
 
-/// The routes of `--admin-listen`.
+/// The routes of `--admin-listen`; a path is the same with a slash at its end.
 pub fn router(telemetry: Telemetry) -> Router {
     let scrape = move || async move {
         match telemetry.encode() {
@@ -20,5 +20,9 @@ pub fn router(telemetry: Telemetry) -> Router {
         }
     };
     // For whoever cannot ask the other address, which may have TLS.
-    Router::new().route("/metrics", get(scrape)).route("/healthz", get(async || "ok\n"))
+    let mut router = Router::new();
+    for (path, answers) in [("/metrics", get(scrape)), ("/healthz", get(async || "ok\n"))] {
+        router = router.route(path, answers.clone()).route(&format!("{path}/"), answers);
+    }
+    router
 }

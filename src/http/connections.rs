@@ -16,6 +16,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -33,7 +35,10 @@ use tokio_util::task::TaskTracker;
 
 use self::pace::Paced;
 use self::waiting::{Pulse, UnderWay, Waiting};
+use super::error::plain;
+use super::host;
 use super::listener::Listener;
+use super::observe::observed;
 use super::tls::{HTTP_2, Tls};
 use crate::telemetry::Telemetry;
 
@@ -227,7 +232,7 @@ impl Connections {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stream = Paced::new(stream, pulse.clone(), self.limits, self.telemetry.clone());
-        let requests = service_fn(|request| answer(&self.routes, pulse.begin(), request));
+        let requests = service_fn(|request| self.answer(pulse.begin(), request));
         let mut builder = http1::Builder::new();
         // `Paced` is stricter; with this set, it is asked again once an answer has been written.
         let head_wait = self.limits.idle_wait + self.limits.head_wait;
@@ -247,7 +252,7 @@ impl Connections {
         let (connections, began) = (self.clone(), pulse.clone());
         let requests = service_fn(move |request| {
             let (connections, under_way) = (connections.clone(), began.begin());
-            async move { answer(&connections.routes, under_way, request).await }
+            async move { connections.answer(under_way, request).await }
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
@@ -256,6 +261,31 @@ impl Connections {
             .max_header_list_size(HEAD_BYTES_MAX);
         let connection = builder.serve_connection(TokioIo::new(stream), requests);
         self.drive(connection, http2::Connection::graceful_shutdown, pulse).await;
+    }
+
+    /// The answer to a request, which is under way until its last byte has been taken over.
+    async fn answer(
+        &self,
+        under_way: UnderWay,
+        request: Request<Incoming>,
+    ) -> Result<Response, Infallible> {
+        let response = match host::refusal(&request) {
+            None => self.routes.call(request).await?,
+            Some(reason) => {
+                let refused = async { plain(StatusCode::BAD_REQUEST, reason) };
+                let mut response =
+                    observed(&self.telemetry, "other", request.method(), refused).await;
+                // Who knows where the next request begins.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+            }
+        };
+        Ok(response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _ = &under_way;
+                frame
+            }))
+        }))
     }
 
     /// Lets a connection go on until it ends, or is to end with what is under way.
@@ -290,21 +320,6 @@ impl Connections {
             ending = true;
         }
     }
-}
-
-/// The answer to a request, which is under way until its last byte has been taken over.
-async fn answer(
-    routes: &TowerToHyperService<Router>,
-    under_way: UnderWay,
-    request: Request<Incoming>,
-) -> Result<Response, Infallible> {
-    let response = routes.call(request).await?;
-    Ok(response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _ = &under_way;
-            frame
-        }))
-    }))
 }
 
 /// Errors of one connection, after which the next can be accepted at once.

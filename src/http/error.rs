@@ -42,6 +42,11 @@ impl HttpError {
         self.retry
     }
 
+    /// Whether the credential is not good, or not for this.
+    pub(super) fn is_of_access(&self) -> bool {
+        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
+
     /// Whether the client was too slow.
     pub(super) fn is_timeout(&self) -> bool {
         self.status == StatusCode::REQUEST_TIMEOUT

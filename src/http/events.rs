@@ -7,7 +7,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 
@@ -60,7 +60,10 @@ async fn answer(
     let asking = start.elapsed();
     let content_type =
         headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let kind = ContentKind::from_content_type(content_type.as_deref())?;
+    let kind = match cloud_event(&headers) {
+        None => ContentKind::from_content_type(content_type.as_deref())?,
+        Some(_) => ContentKind::of_cloud_event(content_type.as_deref())?,
+    };
     let bytes_max = shared.app.settings().body_bytes_max;
     let memory = shared.bodies.reserve(&org_id, announced(&headers, bytes_max)?).await?;
     let too_large = || IngestError::TooLarge { max_bytes: bytes_max }.into();
@@ -76,7 +79,7 @@ async fn answer(
     let wait = STORE_WAIT.saturating_sub(asking + start.elapsed());
     let receipt = within(wait, async { Ok(shared.app.commit(&org_id, decoded).await?) }).await?;
     drop(memory);
-    let all_bad = events > 0 && receipt.rejected.len() == events;
+    let all_bad = events > 0 && receipt.rejected() == events;
     let status = if all_bad { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok((status, Json(receipt)).into_response())
 }
@@ -129,14 +132,15 @@ fn shrunk([mut body, mut grown]: [Reserved; 2], bytes: usize) -> [Reserved; 2] {
     [body, grown]
 }
 
-/// The headers of a CloudEvent in binary mode, if it is one.
+/// The headers of a CloudEvent in binary mode, if it has any that one must have.
 fn cloud_event(headers: &HeaderMap) -> Option<BinaryCloudEvent<'_>> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let header = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     let event = BinaryCloudEvent {
         specversion: header("ce-specversion"),
         id: header("ce-id"),
         source: header("ce-source"),
         time: header("ce-time"),
     };
-    (event.specversion.is_some() || event.id.is_some()).then_some(event)
+    let required = [event.specversion, event.id, event.source];
+    required.iter().any(Option::is_some).then_some(event)
 }

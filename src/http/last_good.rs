@@ -1,62 +1,107 @@
 //! What scrapes were answered lately, for the time in which storage is away (`--max-stale-on-error`).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
+use crate::access::Caller;
 use crate::app::Form;
 use crate::byte_lru::ByteLru;
 
 /// Memory for all answers.
 const BYTES_MAX: usize = 64 << 20;
 /// Memory of an answer beside its body.
-const ENTRY_BYTES: usize = 160;
+const ENTRY_BYTES: usize = 320;
+/// Memory for who sent which credential.
+const CALLER_BYTES_MAX: usize = 8 << 20;
+/// Memory of one of them.
+const CALLER_BYTES: usize = 320;
 
-/// Whose answer: a hash of the credential, so that whoever has another gets nothing of it.
-type Key = ([u8; 32], Form);
+/// A credential, so that none is kept in the clear.
+type Hash = [u8; 32];
+/// For whom an answer was made, and in which form.
+type Key = (Arc<Caller>, Form);
 
-/// The last whole answers.
+/// The last whole answers. Each is kept for the caller that it was made for, as the check of its
+/// credential had it, and not for what was sent: whoever sends something else gets nothing of it.
 #[derive(Debug)]
 pub(super) struct LastGood {
     age_max: Duration,
     answers: Mutex<ByteLru<Key, (Instant, Bytes)>>,
+    /// Who sent a credential when it was last checked: while storage is away, it cannot be.
+    callers: Mutex<ByteLru<Hash, (Instant, Arc<Caller>)>>,
 }
 
 impl LastGood {
     /// Gives back what is up to `age_max` old; 0 keeps nothing.
     pub(super) fn new(age_max: Duration) -> Self {
-        Self { age_max, answers: Mutex::new(ByteLru::new(BYTES_MAX)) }
+        let answers = Mutex::new(ByteLru::new(BYTES_MAX));
+        Self { age_max, answers, callers: Mutex::new(ByteLru::new(CALLER_BYTES_MAX)) }
     }
 
-    /// Keeps an answer that was true when its request `began`.
-    pub(super) fn keep(&self, token: &str, form: Form, began: Instant, body: &Bytes) {
+    /// Keeps an answer that was true when its request `began`, and whose credential it was for.
+    pub(super) fn keep(
+        &self,
+        credential: &str,
+        caller: &Arc<Caller>,
+        form: Form,
+        began: Instant,
+        body: &Bytes,
+    ) {
+        if self.age_max.is_zero() {
+            return;
+        }
+        self.callers.lock().put(hash(credential), (began, caller.clone()), CALLER_BYTES);
+        let bytes = body.len() + ENTRY_BYTES;
+        self.answers.lock().put((caller.clone(), form), (began, body.clone()), bytes);
+    }
+
+    /// Forgets whose a credential was: it is no longer good.
+    pub(super) fn forget(&self, credential: &str) {
         if !self.age_max.is_zero() {
-            let bytes = body.len() + ENTRY_BYTES;
-            self.answers.lock().put(key(token, form), (began, body.clone()), bytes);
+            self.callers.lock().remove(&hash(credential));
         }
     }
 
-    /// The last answer and its age, if it is young enough by `now`.
-    pub(super) fn get(&self, token: &str, form: Form, now: Instant) -> Option<(Duration, Bytes)> {
+    /// Who sent this credential last, if that was not too long before `now`.
+    pub(super) fn caller(&self, credential: &str, now: Instant) -> Option<Arc<Caller>> {
+        if self.age_max.is_zero() {
+            return None;
+        }
+        let mut callers = self.callers.lock();
+        let (checked, caller) = callers.get_mut(&hash(credential))?;
+        (now.saturating_duration_since(*checked) <= self.age_max).then(|| caller.clone())
+    }
+
+    /// The last answer to a caller and its age, if it is young enough by `now`.
+    pub(super) fn get(
+        &self,
+        caller: &Arc<Caller>,
+        form: Form,
+        now: Instant,
+    ) -> Option<(Duration, Bytes)> {
         if self.age_max.is_zero() {
             return None;
         }
         let mut answers = self.answers.lock();
-        let (began, body) = answers.get_mut(&key(token, form))?;
+        let (began, body) = answers.get_mut(&(caller.clone(), form))?;
         let age = now.saturating_duration_since(*began);
         (age <= self.age_max).then(|| (age, body.clone()))
     }
 }
 
-fn key(token: &str, form: Form) -> Key {
-    (Sha256::digest(token).into(), form)
+fn hash(credential: &str) -> Hash {
+    Sha256::digest(credential).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::{Scope, Scopes};
+    use crate::event::OrgId;
     use crate::exposition::{Coding, Collect, Format};
 
     fn form(coding: Coding) -> Form {
@@ -65,25 +110,50 @@ mod tests {
         Form { collect, format, coding }
     }
 
+    fn caller(org: &str, scopes: &[Scope]) -> Arc<Caller> {
+        Arc::new(Caller { org_id: OrgId::parse(org).unwrap(), scopes: Scopes::of(scopes.to_vec()) })
+    }
+
     #[test]
-    fn an_answer_is_given_again_to_the_same_credential_until_it_is_too_old() {
+    fn an_answer_is_given_again_to_the_same_caller_until_it_is_too_old() {
         let kept = LastGood::new(Duration::from_secs(60));
         let (body, began) = (Bytes::from_static(b"x 1\n"), Instant::now());
-        kept.keep("a", form(Coding::Identity), began, &body);
+        let (acme, plain) = (caller("acme", &Scope::ALL), form(Coding::Identity));
+        kept.keep("a", &acme, plain, began, &body);
         let later = began + Duration::from_secs(60);
-        assert_eq!(
-            kept.get("a", form(Coding::Identity), later),
-            Some((Duration::from_secs(60), body))
-        );
-        assert_eq!(kept.get("b", form(Coding::Identity), later), None);
-        assert_eq!(kept.get("a", form(Coding::Gzip), later), None);
-        assert_eq!(kept.get("a", form(Coding::Identity), later + Duration::from_millis(1)), None);
+        assert_eq!(kept.caller("a", later).as_ref(), Some(&acme));
+        let again = kept.get(&caller("acme", &Scope::ALL), plain, later);
+        assert_eq!(again, Some((Duration::from_secs(60), body)));
+        for other in [caller("Acme", &Scope::ALL), caller("acme", &[Scope::MetricsRead])] {
+            assert_eq!(kept.get(&other, plain, later), None);
+        }
+        assert_eq!(kept.get(&acme, form(Coding::Gzip), later), None);
+        let too_late = later + Duration::from_millis(1);
+        assert_eq!((kept.get(&acme, plain, too_late), kept.caller("a", too_late)), (None, None));
+    }
+
+    #[test]
+    fn a_credential_is_nobodys_but_its_callers() {
+        let (kept, now) = (LastGood::new(Duration::from_secs(60)), Instant::now());
+        let plain = form(Coding::Identity);
+        // Whatever two organisations may have sent alike, the last check tells whose it is.
+        for org in ["acme", "globex"] {
+            let org = caller(org, &Scope::ALL);
+            kept.keep("", &org, plain, now, &Bytes::from(org.org_id.to_string()));
+            assert_eq!(kept.caller("", now).as_ref(), Some(&org));
+        }
+        let (_, body) = kept.get(&caller("acme", &Scope::ALL), plain, now).unwrap();
+        assert_eq!(body, "acme");
+        assert_eq!(kept.caller("other", now), None);
+        kept.forget("");
+        assert_eq!(kept.caller("", now), None);
     }
 
     #[test]
     fn nothing_is_kept_where_nothing_may_be_stale() {
         let (kept, now) = (LastGood::new(Duration::ZERO), Instant::now());
-        kept.keep("a", form(Coding::Identity), now, &Bytes::from_static(b"x"));
-        assert_eq!(kept.get("a", form(Coding::Identity), now), None);
+        let (acme, plain) = (caller("acme", &Scope::ALL), form(Coding::Identity));
+        kept.keep("a", &acme, plain, now, &Bytes::from_static(b"x"));
+        assert_eq!((kept.get(&acme, plain, now), kept.caller("a", now)), (None, None));
     }
 }

@@ -7,20 +7,22 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, AGE, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY,
 };
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 
 use super::Shared;
-
-use super::error::HttpError;
+use super::error::{HttpError, plain};
 use super::observe::observed;
-use super::request::{bearer, caller, joined, within};
-use crate::access::Scope;
+use super::request::{caller, credential, joined, within};
+use crate::access::{Caller, Scope};
 use crate::app::Form;
 use crate::clock::Micros;
+use crate::event::excerpt;
 use crate::exposition::{Coding, Collect, Format};
 
+/// The parameter that names families, by the convention of exporters.
+const COLLECT: &str = "collect[]";
 /// The deadline of a scraper that names none.
 const DEADLINE: Duration = Duration::from_millis(9_500);
 /// What a scraper's timeout must leave for the way back.
@@ -48,42 +50,56 @@ async fn answer(
     headers: &HeaderMap,
     now: Micros,
 ) -> Result<Response, HttpError> {
-    let began = Instant::now();
-    let whole = within(deadline(headers), whole(shared, query, headers, now)).await;
-    let token = bearer(headers).unwrap_or_default();
+    let (began, mut known) = (Instant::now(), None);
+    let whole = whole(shared, query, headers, now, &mut known);
+    let whole = within(deadline(headers), whole).await;
+    let credential = credential(headers).unwrap_or_default();
     match whole {
         Ok((form, body)) => {
-            shared.last_good.keep(token, form, began, &body);
+            if let Some(caller) = &known {
+                shared.last_good.keep(&credential, caller, form, began, &body);
+            }
             Ok(rendered(form, body))
         }
-        Err(error) => {
-            let stale = || shared.last_good.get(token, form(query, headers).ok()?, Instant::now());
-            let Some((age, body)) = error.is_unavailable().then(stale).flatten() else {
-                return Err(error);
+        Err(error) if error.is_unavailable() => {
+            let stale = || {
+                let (form, now) = (form(query, headers).ok()?, Instant::now());
+                // Where storage was away when the credential was to be checked, the last check holds.
+                let caller = known.or_else(|| shared.last_good.caller(&credential, now))?;
+                let (age, body) = shared.last_good.get(&caller, form, now)?;
+                Some((form, age, body))
             };
+            let Some((form, age, body)) = stale() else { return Err(error) };
             shared.app.telemetry().rollup.scrapes_stale.inc();
-            let mut response = rendered(form(query, headers)?, body);
+            let mut response = rendered(form, body);
             response.headers_mut().insert(AGE, HeaderValue::from(age.as_secs()));
             Ok(response)
+        }
+        Err(error) => {
+            if error.is_of_access() {
+                shared.last_good.forget(&credential);
+            }
+            Err(error)
         }
     }
 }
 
-/// All of what the caller asks for, as of now.
+/// All of what the caller asks for, as of now; `known` is who it is, as soon as that is told.
 async fn whole(
     shared: &Shared,
     query: Option<&str>,
     headers: &HeaderMap,
     now: Micros,
+    known: &mut Option<Arc<Caller>>,
 ) -> Result<(Form, Bytes), HttpError> {
-    let caller = caller(&shared.app, headers, Scope::MetricsRead).await?;
+    let caller = known.insert(caller(&shared.app, headers, Scope::MetricsRead).await?);
     let form = form(query, headers)?;
     let _turn = shared.scrapes.begin(&caller.org_id)?;
     Ok((form, shared.app.scrape(&caller.org_id, form, now).await?))
 }
 
 fn form(query: Option<&str>, headers: &HeaderMap) -> Result<Form, HttpError> {
-    let asked: Vec<String> = query.map(collectors).unwrap_or_default();
+    let asked = query.map(collectors).transpose()?.unwrap_or_default();
     Ok(Form {
         collect: Collect::parse(asked.iter().map(String::as_str))?,
         format: Format::negotiate(joined(headers, ACCEPT).as_deref()),
@@ -102,10 +118,27 @@ fn rendered(form: Form, body: Bytes) -> Response {
     response
 }
 
-/// The values of `collect[]`, in the order of the query.
-fn collectors(query: &str) -> Vec<String> {
-    let pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs.filter(|(name, _)| name == "collect[]").map(|(_, value)| value.into_owned()).collect()
+/// The values of `collect[]`, in the order of the query. Other parameters are passed over, as
+/// exporters do, but for what can only be meant for this one: it would change nothing in silence.
+fn collectors(query: &str) -> Result<Vec<String>, HttpError> {
+    let mut values = Vec::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        if name == COLLECT {
+            values.push(value.into_owned());
+        } else if is_like_collect(&name) {
+            let (name, value) = (excerpt(&name), excerpt(&value));
+            let message = format!("unknown parameter {name}; ask with {COLLECT}={value}");
+            return Err(plain(StatusCode::BAD_REQUEST, &message));
+        }
+    }
+    Ok(values)
+}
+
+/// Whether a name is `collect[]` in another spelling: `collect`, `collect[0]`, `Collect[]`,
+/// `collectors`.
+fn is_like_collect(name: &str) -> bool {
+    let letters = name.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
+    ["collect", "collector", "collectors"].iter().any(|like| letters.eq_ignore_ascii_case(like))
 }
 
 /// The scraper's own timeout (decimal seconds) less the way back.
@@ -138,6 +171,17 @@ mod tests {
 
     #[test]
     fn collectors_are_read_from_the_query() {
-        assert_eq!(collectors("collect[]=core&collect%5B%5D=tokens&x=1"), ["core", "tokens"]);
+        let values = collectors("collect[]=core&collect%5B%5D=tokens&x=1&collection=2").unwrap();
+        assert_eq!(values, ["core", "tokens"]);
+        for like in [
+            "collect=tokens",
+            "collect",
+            "collect[0]=a",
+            "COLLECT[]=a",
+            "collect%5B=a",
+            "collectors=a",
+        ] {
+            assert!(collectors(like).is_err(), "{like}");
+        }
     }
 }

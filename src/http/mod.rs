@@ -7,6 +7,7 @@ mod connections;
 mod error;
 mod events;
 mod health;
+mod host;
 mod last_good;
 mod listener;
 mod metrics;
@@ -52,7 +53,8 @@ struct Shared {
     last_good: LastGood,
 }
 
-/// The server's routes.
+/// The server's routes. A path is the same with a slash at its end: clients that join it from two
+/// parts have one there, and not all follow a redirect with their credential or body.
 pub fn router(app: Arc<App>) -> Router {
     let telemetry = || app.telemetry().clone();
     let turns = || Turns::new(app.settings().requests_per_org_max, telemetry());
@@ -67,12 +69,17 @@ pub fn router(app: Arc<App>) -> Router {
         last_good: LastGood::new(app.settings().stale_on_error_max),
         app,
     });
-    Router::new()
-        .route("/metrics", get(metrics::scrape))
-        .route("/v1/events", post(events::post))
-        .route("/v1/sql", post(sql::post))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+    let mut router = Router::new();
+    for (path, answers) in [
+        ("/metrics", get(metrics::scrape)),
+        ("/v1/events", post(events::post)),
+        ("/v1/sql", post(sql::post)),
+        ("/healthz", get(health::alive)),
+        ("/readyz", get(health::ready)),
+    ] {
+        router = router.route(path, answers.clone()).route(&format!("{path}/"), answers);
+    }
+    router
         .fallback(|shared, method| {
             refused(shared, method, StatusCode::NOT_FOUND, "there is nothing at this path")
         })

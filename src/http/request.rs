@@ -6,10 +6,18 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 
 use super::error::HttpError;
 use crate::access::{AccessError, Caller, Scope};
 use crate::app::{App, AppError};
+
+/// With its padding or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The caller of a request that needs `scope`.
 pub(super) async fn caller(
@@ -17,19 +25,33 @@ pub(super) async fn caller(
     headers: &HeaderMap,
     scope: Scope,
 ) -> Result<Arc<Caller>, HttpError> {
-    let token = bearer(headers).ok_or(AccessError::Unauthenticated)?;
-    let caller = app.authenticate(token).await?;
+    let credential = credential(headers).ok_or(AccessError::Unauthenticated)?;
+    let caller = app.authenticate(&credential).await?;
     caller.allow(scope)?;
     Ok(caller)
 }
 
-/// The token of `Authorization: Bearer <token>` (RFC 6750; the scheme's name in any case). Two
-/// such headers are as none: which one counts would be a guess.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The access key or JWT of a request: the token of `Authorization: Bearer <token>` (RFC 6750), or
+/// the password of `Authorization: Basic …` (RFC 7617), whatever the user's name, for clients that
+/// know no other way. The scheme's name is in any case. Two such headers are as none: which one
+/// counts would be a guess.
+pub(super) fn credential(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().filter(|_| values.next().is_none())?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    let token = token.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(Cow::Borrowed(token));
+    }
+    scheme.eq_ignore_ascii_case("basic").then(|| password(token)).flatten().map(Cow::Owned)
+}
+
+/// The password in the base64 of `user:password`. A user's name has no colon.
+fn password(encoded: &str) -> Option<String> {
+    let decoded = BASE64.decode(encoded).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let password = str::from_utf8(decoded.get(colon + 1..)?).ok()?.trim();
+    (!password.is_empty()).then(|| password.to_owned())
 }
 
 /// All values of a header as one list; `None` without any that is text.
@@ -50,4 +72,43 @@ pub(super) async fn within<T>(
 ) -> Result<T, HttpError> {
     let done = tokio::time::timeout(deadline, work).await;
     done.unwrap_or_else(|_| Err(AppError::Deadline(deadline).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&str]) -> Option<String> {
+        let headers = values.iter().map(|value| (AUTHORIZATION, value.parse().unwrap()));
+        credential(&headers.collect()).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn a_credential_is_a_token_or_a_password() {
+        let basic = |pair: &str| of(&[&format!("Basic {}", BASE64.encode(pair))]);
+        assert_eq!(of(&["Bearer td_live_1"]).as_deref(), Some("td_live_1"));
+        assert_eq!(of(&["bEARER  td_live_1 "]).as_deref(), Some("td_live_1"));
+        assert_eq!(basic("prometheus:td_live_1").as_deref(), Some("td_live_1"));
+        assert_eq!(basic(":td_live_1\n").as_deref(), Some("td_live_1"));
+        assert_eq!(basic("a:b:c").as_deref(), Some("b:c"));
+        assert_eq!(of(&["basic dTpw"]).as_deref(), Some("p"));
+        assert_eq!(of(&["BASIC OnB3ZA"]).as_deref(), Some("pwd"));
+        for none in ["td_live_1", "td_live_1:", "td_live_1: "] {
+            assert_eq!(basic(none), None, "{none}");
+        }
+        for none in [
+            "",
+            "Bearer",
+            "Basic",
+            "Basic !",
+            "Basic dTpw dTpw",
+            "Digest x",
+            "Basic /zr/",
+            "td_live_1",
+        ] {
+            assert_eq!(of(&[none]), None, "{none}");
+        }
+        assert_eq!(of(&["Bearer a", "Bearer a"]), None);
+        assert_eq!(of(&[]), None);
+    }
 }

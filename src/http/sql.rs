@@ -120,6 +120,10 @@ impl BodyKind {
     fn query(self, body: Bytes) -> Result<String, HttpError> {
         let wrong = |message: &str| plain(StatusCode::BAD_REQUEST, message);
         let query = match self {
+            // A list of one text, which serde would take too, is no object.
+            Self::Json if body.trim_ascii_start().starts_with(b"[") => {
+                return Err(wrong("the body is not {\"query\":\"…\"}: it is a list"));
+            }
             Self::Json => {
                 serde_json::from_slice::<QueryBody>(&body)
                     .map_err(|error| {
@@ -170,7 +174,9 @@ mod tests {
         let query = |kind: BodyKind, body: &'static str| kind.query(body.into()).ok();
         assert_eq!(query(BodyKind::Json, r#"{"query":"SELECT 1"}"#).as_deref(), Some("SELECT 1"));
         assert_eq!(query(BodyKind::Text, " SELECT 1\n").as_deref(), Some(" SELECT 1\n"));
-        for body in ["", "{}", "[]", "SELECT 1", r#"{"query":1}"#, r#"{"query":" "}"#] {
+        for body in
+            ["", "{}", "[]", "[\"SELECT 1\"]", "SELECT 1", r#"{"query":1}"#, r#"{"query":" "}"#]
+        {
             assert_eq!(query(BodyKind::Json, body), None, "{body}");
         }
         assert_eq!(query(BodyKind::Text, " \n"), None);

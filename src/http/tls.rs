@@ -26,6 +26,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 pub(super) const HTTP_2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
 
+/// A sequence of ASN.1 whose length takes two bytes: no text begins so.
+const DER_START: &[u8] = &[0x30, 0x82];
+
 /// Why there is no TLS.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
@@ -33,12 +36,14 @@ pub enum TlsError {
     #[error(transparent)]
     File(#[from] ReadError),
     /// A file is not what it should be.
-    #[error("{path} holds no {what} in PEM", path = .path.display())]
+    #[error("{path} holds no {what} in PEM{hint}", path = .path.display())]
     NotPem {
         /// Which one.
         path: PathBuf,
         /// What it should hold.
         what: &'static str,
+        /// What it holds, and what to do about it; empty where that cannot be told.
+        hint: &'static str,
     },
     /// Certificate and key cannot be used.
     #[error("{cert} and {key} cannot be used: {reason}", cert = .cert.display(), key = .key.display())]
@@ -150,7 +155,7 @@ impl Texts {
         };
         let chain = certificates(&files.cert, &self.cert)?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| TlsError::NotPem { path: files.key.clone(), what: "private key" })?;
+            .map_err(|_| not_pem(&files.key, "private key", &self.key))?;
         // Named, since more than one is compiled in.
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -168,8 +173,29 @@ impl Texts {
     }
 }
 
+/// What a file holds in place of what it should.
+fn not_pem(path: &Path, what: &'static str, text: &[u8]) -> TlsError {
+    let holds = |part: &str| memchr::memmem::find(text, part.as_bytes()).is_some();
+    let hint = if text.trim_ascii().is_empty() {
+        "; it is empty"
+    } else if text.starts_with(DER_START) {
+        ", but DER or PKCS #12; convert it with openssl x509, pkey or pkcs12"
+    } else if holds("-----BEGIN OPENSSH PRIVATE KEY") {
+        ", but a key of SSH; make one with openssl genpkey"
+    } else if holds("-----BEGIN CERTIFICATE REQUEST") {
+        ", but a request for one; give what the authority made of it"
+    } else if holds("PRIVATE KEY-----") && what != "private key" {
+        ", but a private key; it is for --tls-key"
+    } else if holds("-----BEGIN CERTIFICATE") && what == "private key" {
+        ", but a certificate; it is for --tls-cert"
+    } else {
+        ""
+    };
+    TlsError::NotPem { path: path.to_owned(), what, hint }
+}
+
 fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let none = || TlsError::NotPem { path: path.to_owned(), what: "certificate" };
+    let none = || not_pem(path, "certificate", text);
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
     all.ok().filter(|all| !all.is_empty()).ok_or_else(none)
 }
@@ -186,4 +212,31 @@ fn verifier(
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     builder.build().map_err(|error| unusable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_kind_is_called_what_it_is() {
+        let key = "-----BEGIN PRIVATE KEY-----\nMIIF\n-----END PRIVATE KEY-----\n";
+        for (what, text, part) in [
+            ("certificate", key.as_bytes(), "but a private key; it is for --tls-key"),
+            (
+                "private key",
+                b"-----BEGIN CERTIFICATE-----",
+                "but a certificate; it is for --tls-cert",
+            ),
+            ("private key", b"-----BEGIN OPENSSH PRIVATE KEY-----", "a key of SSH"),
+            ("certificate", b"-----BEGIN CERTIFICATE REQUEST-----", "a request for one"),
+            ("certificate", &[0x30, 0x82, 1, 2], "but DER or PKCS #12; convert it"),
+            ("certificate", b" \n", "it is empty"),
+            ("certificate", b"x", "in PEM"),
+        ] {
+            let error = not_pem(Path::new("f"), what, text).to_string();
+            assert!(error.starts_with(&format!("f holds no {what} in PEM")), "{error}");
+            assert!(error.contains(part), "{error}");
+        }
+    }
 }

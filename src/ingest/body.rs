@@ -39,6 +39,19 @@ pub fn decompress(
     codings.into_iter().rev().try_fold(body, |body, coding| coding.undo(&body, max_bytes))
 }
 
+/// What a body is in place of text in UTF-8, by how it begins, and what to do about it.
+pub(super) fn foreign(body: &[u8]) -> Option<&'static str> {
+    match body {
+        [0x1f, 0x8b, ..] => Some("it is gzip; say so with Content-Encoding: gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("it is zstd; say so with Content-Encoding: zstd"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{' | b'[', 0, ..] | [0, b'{' | b'[', ..] => {
+            Some("it is UTF-16; send UTF-8")
+        }
+        [b'P', b'A', b'R', b'1', ..] => Some("it is Parquet; use: tokenlake backfill"),
+        _ => None,
+    }
+}
+
 impl Coding {
     fn list(content_encoding: &str) -> Result<Vec<Self>, IngestError> {
         let unsupported = || IngestError::UnsupportedEncoding(excerpt(content_encoding));

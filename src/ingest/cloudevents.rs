@@ -6,31 +6,42 @@
 use std::borrow::Cow;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::IngestError;
 use super::json::{self, Fields, Unreadable};
-use super::json_text::{self, Member};
+use crate::event::json_text::{self, Member};
 use crate::event::{EventBatchBuilder, FieldValue, excerpt};
 
-/// The headers of a CloudEvent in binary mode, as sent: still quoted and percent-encoded.
+/// Base64 as CloudEvents have it, and as some write it, without its padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The member that holds data as bytes.
+const DATA_BASE64: &str = "data_base64";
+
+/// The headers of a CloudEvent in binary mode, as sent: still quoted and percent-encoded, in bytes of
+/// any kind.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BinaryCloudEvent<'a> {
     /// `ce-specversion`
-    pub specversion: Option<&'a str>,
+    pub specversion: Option<&'a [u8]>,
     /// `ce-id`
-    pub id: Option<&'a str>,
+    pub id: Option<&'a [u8]>,
     /// `ce-source`
-    pub source: Option<&'a str>,
+    pub source: Option<&'a [u8]>,
     /// `ce-time`
-    pub time: Option<&'a str>,
+    pub time: Option<&'a [u8]>,
 }
 
 /// What a CloudEvent says about its data.
 struct Context<'a> {
     id: Cow<'a, str>,
     source: Cow<'a, str>,
-    time: Option<Cow<'a, str>>,
+    time: Option<FieldValue<'a>>,
 }
 
 /// Reads a body that is one CloudEvent.
@@ -38,11 +49,13 @@ pub(super) fn decode_structured(
     body: &[u8],
     builder: &mut EventBatchBuilder,
 ) -> Result<(), IngestError> {
-    let envelope = whole(body)?;
+    let envelope = json::utf8(body)?.trim_ascii();
     if !envelope.starts_with('{') {
+        json_text::whole(envelope).map_err(|error| json::not_json(&error))?;
         return Err(IngestError::NotEvents("a CloudEvent is an object"));
     }
-    push_envelope(builder, 0, envelope);
+    let members = json_text::members(envelope).map_err(|error| json::not_json(&error))?;
+    push_members(builder, 0, &members);
     Ok(())
 }
 
@@ -51,11 +64,15 @@ pub(super) fn decode_batch(
     body: &[u8],
     builder: &mut EventBatchBuilder,
 ) -> Result<(), IngestError> {
-    let text = json::utf8(body)?;
-    if json::starts_array(text) {
-        return json::each(text, |index, envelope| push_envelope(builder, index, envelope));
+    if body.trim_ascii_start().starts_with(b"[") {
+        json::each(body, |index, envelope| match envelope.map(json::members) {
+            Ok(Ok(members)) => push_members(builder, index, &members),
+            Ok(Err(Unreadable { error, .. })) => builder.reject(index, None, error),
+            Err(error) => builder.reject(index, None, format!("the event is not UTF-8: {error}")),
+        })?;
+        return json::not_all_broken(body, builder);
     }
-    whole(body)?;
+    json_text::whole(json::utf8(body)?).map_err(|error| json::not_json(&error))?;
     Err(IngestError::NotEvents("a batch of CloudEvents is an array"))
 }
 
@@ -65,7 +82,13 @@ pub(super) fn decode_binary(
     body: &[u8],
     builder: &mut EventBatchBuilder,
 ) -> Result<(), IngestError> {
-    let data = whole(body)?;
+    let data = json::utf8(body)?.trim_ascii();
+    let read = if data.starts_with('{') {
+        json_text::members(data).map(drop)
+    } else {
+        json_text::whole(data).map(drop)
+    };
+    read.map_err(|error| json::not_json(&error))?;
     match headers.context() {
         Ok(context) => push_data(builder, 0, context, data),
         Err(error) => builder.reject(0, None, error),
@@ -73,18 +96,22 @@ pub(super) fn decode_binary(
     Ok(())
 }
 
-fn whole(body: &[u8]) -> Result<&str, IngestError> {
-    let text = json::utf8(body)?;
-    json_text::whole(text).map_err(|error| IngestError::NotJson(error.to_string()))
-}
-
-fn push_envelope(builder: &mut EventBatchBuilder, index: usize, envelope: &str) {
-    let read = json::distinct(envelope).map_err(|unreadable| unreadable.error);
-    let read = read.and_then(|members| Ok((Context::of(&members)?, data(&members)?)));
+fn push_members(builder: &mut EventBatchBuilder, index: usize, members: &[Member<'_>]) {
+    let read = once(members).and_then(|()| Ok((Context::of(members)?, data(members)?)));
     match read {
         Ok((context, data)) => push_data(builder, index, context, &data),
         Err(error) => builder.reject(index, None, error),
     }
+}
+
+/// Whether each member that is looked at is there once; an extension may be there twice.
+fn once(members: &[Member<'_>]) -> Result<(), String> {
+    for name in ["specversion", "id", "source", "time", "data", DATA_BASE64] {
+        if members.iter().filter(|member| member.name == name).nth(1).is_some() {
+            return Err(format!("{name}: given more than once"));
+        }
+    }
+    Ok(())
 }
 
 fn push_data(builder: &mut EventBatchBuilder, index: usize, context: Context<'_>, data: &str) {
@@ -98,39 +125,48 @@ fn push_data(builder: &mut EventBatchBuilder, index: usize, context: Context<'_>
 
 /// The source of the event in an envelope, as JSON in `data` or as its bytes in `data_base64`.
 fn data<'a>(members: &[Member<'a>]) -> Result<Cow<'a, str>, String> {
-    match (json::member(members, "data"), attribute(members, "data_base64")?) {
-        (Some(data), None) => Ok(Cow::Borrowed(data)),
+    match (json::member(members, "data"), attribute(members, DATA_BASE64)?) {
+        (Some(data), None) => Ok(object_in_text(data).unwrap_or(Cow::Borrowed(data))),
         (None, Some(encoded)) => {
-            let bytes = STANDARD.decode(encoded.as_bytes());
+            let bytes = BASE64.decode(encoded.as_bytes());
             let bytes = bytes.map_err(|error| format!("data_base64: {error}"))?;
             let text = String::from_utf8(bytes).map_err(|error| format!("data_base64: {error}"))?;
-            let data = json_text::whole(&text).map_err(|error| format!("data_base64: {error}"))?;
-            Ok(Cow::Owned(data.to_owned()))
+            Ok(Cow::Owned(text.trim_ascii().to_owned()))
         }
         (Some(_), Some(_)) => Err("data: given in data_base64 too".to_owned()),
         (None, None) => Err("data: missing".to_owned()),
     }
 }
 
-/// The text of one attribute of an envelope; null is absent.
+/// An object that was sent as its JSON text.
+fn object_in_text(data: &str) -> Option<Cow<'_, str>> {
+    let text = json_text::text(data).ok().filter(|_| data.starts_with('"'))?;
+    text.trim_start().starts_with('{').then(|| Cow::Owned(text.trim_ascii().to_owned()))
+}
+
+/// The text of one attribute of an envelope; that of a number, which YAML makes of some, is as
+/// written. Null is absent.
 fn attribute<'a>(members: &[Member<'a>], name: &str) -> Result<Option<Cow<'a, str>>, String> {
-    match json::member(members, name) {
-        None => Ok(None),
-        Some(value) if value.starts_with('"') => {
-            json_text::text(value).map(Some).map_err(|error| format!("{name}: {error}"))
-        }
-        Some(value) => Err(format!("{name}: {} is not text", excerpt(value))),
+    let Some(value) = json::member(members, name) else { return Ok(None) };
+    // Half a surrogate pair is not mended here: it is part of an identity.
+    match value.bytes().next() {
+        Some(b'"') => json_text::text(value).map(Some).map_err(|error| format!("{name}: {error}")),
+        Some(b'0'..=b'9' | b'-') if name != DATA_BASE64 => Ok(Some(Cow::Borrowed(value))),
+        _ => Err(format!("{name}: {} is not text", excerpt(value))),
     }
 }
 
 impl<'a> Context<'a> {
     fn of(members: &[Member<'a>]) -> Result<Self, String> {
-        Self::check(|name| attribute(members, name))
+        let time = json::member(members, "time").map(json_text::field_value).transpose();
+        let time = time.map_err(|error| format!("time: {error}"))?;
+        Self::check(|name| attribute(members, name), time)
     }
 
     /// Reads the context through `attribute`, which finds an attribute by name.
     fn check(
         attribute: impl Fn(&str) -> Result<Option<Cow<'a, str>>, String>,
+        time: Option<FieldValue<'a>>,
     ) -> Result<Self, String> {
         let required = |name: &str| {
             let text = attribute(name)?.filter(|text| !text.is_empty());
@@ -140,7 +176,7 @@ impl<'a> Context<'a> {
         if specversion != "1.0" {
             return Err(format!("specversion: {} is not 1.0", excerpt(&specversion)));
         }
-        Ok(Self { id: required("id")?, source: required("source")?, time: attribute("time")? })
+        Ok(Self { id: required("id")?, source: required("source")?, time })
     }
 
     /// Adds what the data lacks.
@@ -156,7 +192,7 @@ impl<'a> Context<'a> {
             fields.push(("event_id".into(), FieldValue::Text(event_id.into())));
         }
         if let Some(time) = self.time.filter(|_| lacks(&fields, "ts")) {
-            fields.push(("ts".into(), FieldValue::Text(time)));
+            fields.push(("ts".into(), time));
         }
         fields
     }
@@ -164,21 +200,32 @@ impl<'a> Context<'a> {
 
 impl<'a> BinaryCloudEvent<'a> {
     fn context(&self) -> Result<Context<'a>, String> {
-        Context::check(|name| {
+        let text = |name: &str, value: Option<&'a [u8]>| {
+            value.map(header_text).transpose().map_err(|error| format!("ce-{name}: {error}"))
+        };
+        let attribute = |name: &str| {
             let value = match name {
                 "specversion" => self.specversion,
                 "id" => self.id,
-                "source" => self.source,
-                _ => self.time,
+                _ => self.source,
             };
-            value.map(header_text).transpose().map_err(|error| format!("ce-{name}: {error}"))
-        })
+            text(name, value)
+        };
+        Context::check(attribute, text("time", self.time)?.map(FieldValue::Text))
     }
 }
 
-/// The text that a header means: out of its quotes if it has any, then percent-decoded once.
-fn header_text(value: &str) -> Result<Cow<'_, str>, String> {
-    let value = unquoted(value.trim());
+/// The text that a header means: out of its quotes if it has any, then percent-decoded once. Bytes
+/// that are not ASCII, which the specification wants encoded, are UTF-8, or else ISO 8859-1, as HTTP
+/// once had them.
+fn header_text(value: &[u8]) -> Result<Cow<'_, str>, String> {
+    let value = match std::str::from_utf8(value) {
+        Ok(value) => unquoted(value.trim()),
+        Err(_) => {
+            let text: String = value.iter().map(|byte| char::from(*byte)).collect();
+            Cow::Owned(unquoted(text.trim()).into_owned())
+        }
+    };
     if !value.contains('%') {
         return Ok(value);
     }

@@ -19,6 +19,9 @@ pub enum ContentKind {
 impl ContentKind {
     /// Reads the value of `Content-Type`, in any case and with any parameters, as long as a
     /// `charset` is UTF-8.
+    ///
+    /// # Errors
+    /// [`IngestError::UnsupportedType`].
     pub fn from_content_type(content_type: Option<&str>) -> Result<Self, IngestError> {
         let sent = content_type.unwrap_or_default();
         let (essence, parameters) = sent.split_once(';').unwrap_or((sent, ""));
@@ -33,6 +36,28 @@ impl ContentKind {
         };
         kind.filter(|_| parameters.split(';').all(readable))
             .ok_or_else(|| IngestError::UnsupportedType(excerpt(sent)))
+    }
+
+    /// The same of a CloudEvent in binary mode, where it is the type of the data: JSON of any name,
+    /// and also where there is none, as the specification has it.
+    ///
+    /// # Errors
+    /// [`IngestError::UnsupportedType`].
+    pub fn of_cloud_event(content_type: Option<&str>) -> Result<Self, IngestError> {
+        let sent = content_type.unwrap_or_default();
+        let (essence, parameters) = sent.split_once(';').unwrap_or((sent, ""));
+        let essence = essence.trim().to_ascii_lowercase();
+        let is_json = match essence.split_once('/') {
+            None => essence.is_empty(),
+            Some((_, name)) => {
+                let envelope = name.starts_with("cloudevents");
+                name == "json" || name.ends_with("+json") && !envelope
+            }
+        };
+        if is_json && parameters.split(';').all(readable) {
+            return Ok(Self::Json);
+        }
+        Self::from_content_type(content_type)
     }
 }
 
@@ -64,6 +89,24 @@ mod tests {
         ];
         for (text, kind) in cases {
             assert_eq!(ContentKind::from_content_type(Some(text)).unwrap(), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn data_of_a_cloud_event_is_json_unless_it_says_otherwise() {
+        for json in [
+            None,
+            Some(""),
+            Some("application/json; charset=utf-8"),
+            Some("text/json"),
+            Some("application/vnd.acme.call+json"),
+        ] {
+            assert_eq!(ContentKind::of_cloud_event(json).unwrap(), ContentKind::Json, "{json:?}");
+        }
+        let structured = ContentKind::of_cloud_event(Some("application/cloudevents+json"));
+        assert_eq!(structured.unwrap(), ContentKind::CloudEvent);
+        for other in ["text/plain", "application/xml", "application/json; charset=utf-16"] {
+            assert!(ContentKind::of_cloud_event(Some(other)).is_err(), "{other}");
         }
     }
 

@@ -11,6 +11,9 @@ pub enum IngestError {
     /// The body is not JSON; the text says where.
     #[error("the body is not JSON: {0}")]
     NotJson(String),
+    /// The body is no text in UTF-8 from its first bytes on; what it is, and what to send.
+    #[error("the body is not JSON: {0}")]
+    NotText(&'static str),
     /// The body is JSON, but neither an event nor a list of events.
     #[error("the body holds no events: {0}")]
     NotEvents(&'static str),
@@ -53,6 +56,7 @@ impl IngestError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::NotJson(_)
+            | Self::NotText(_)
             | Self::NotEvents(_)
             | Self::TooLarge { .. }
             | Self::TooManyEvents

@@ -1,10 +1,11 @@
 //! Events as plain JSON: one, an array, or `{"events":[…]}`.
 
 use std::borrow::Cow;
+use std::str::Utf8Error;
 
-use super::json_text::{self, Member};
 use super::{EVENTS_MAX, IngestError};
-use crate::event::{EventBatchBuilder, FieldValue, excerpt};
+use crate::event::json_text::{self, Member};
+use crate::event::{EventBatchBuilder, FieldValue, excerpt, json_split};
 
 /// The named values of one event.
 pub(super) type Fields<'a> = Vec<(Cow<'a, str>, FieldValue<'a>)>;
@@ -24,81 +25,135 @@ impl From<String> for Unreadable<'_> {
 
 /// Reads a whole body.
 pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(), IngestError> {
-    let text = utf8(body)?;
-    if starts_array(text) {
-        return each(text, |index, event| push(builder, index, event));
-    }
-    let event = json_text::whole(text).map_err(|error| IngestError::NotJson(error.to_string()))?;
-    if !event.starts_with('{') {
-        return Err(IngestError::NotEvents("it is neither an object nor an array"));
-    }
-    match list(event) {
-        None => push(builder, 0, event),
-        Some(events) if starts_array(events) => {
-            return each(events, |index, event| push(builder, index, event));
+    match body.trim_ascii_start().first() {
+        Some(b'[') => {
+            each(body, |index, event| push_bytes(builder, index, event))?;
+            return not_all_broken(body, builder);
         }
-        Some(_) => return Err(IngestError::NotEvents("\"events\" is not an array")),
+        Some(b'{') => {}
+        _ => {
+            json_text::whole(utf8(body)?).map_err(|error| not_json(&error))?;
+            return Err(IngestError::NotEvents("it is neither an object nor an array"));
+        }
     }
-    Ok(())
+    match list(body) {
+        Some(events) if events.starts_with(b"[") => {
+            each(events, |index, event| push_bytes(builder, index, event))?;
+            not_all_broken(body, builder)
+        }
+        Some(_) => Err(IngestError::NotEvents("\"events\" is not an array")),
+        None => {
+            let members = json_text::members(utf8(body)?).map_err(|error| not_json(&error))?;
+            push_fields(builder, 0, of_members(members));
+            Ok(())
+        }
+    }
 }
 
 /// Takes one event from the source of its object, or rejects it.
 pub(super) fn push(builder: &mut EventBatchBuilder, index: usize, event: &str) {
-    match fields(event) {
+    push_fields(builder, index, fields(event));
+}
+
+fn push_bytes(builder: &mut EventBatchBuilder, index: usize, event: Result<&str, Utf8Error>) {
+    match event {
+        Ok(event) => push(builder, index, event),
+        Err(error) => builder.reject(index, None, format!("the event is not UTF-8: {error}")),
+    }
+}
+
+fn push_fields(
+    builder: &mut EventBatchBuilder,
+    index: usize,
+    fields: Result<Fields<'_>, Unreadable<'_>>,
+) {
+    match fields {
         Ok(fields) => builder.push(index, &fields),
         Err(Unreadable { event_id, error }) => builder.reject(index, event_id.as_deref(), error),
     }
 }
 
-/// The named values of the event in `event`.
+/// The named values of the event in `event`. Names may repeat.
 pub(super) fn fields(event: &str) -> Result<Fields<'_>, Unreadable<'_>> {
-    let members = distinct(event)?;
-    let event_id = member(&members, "event_id").and_then(|id| json_text::text(id).ok());
-    let fields = members.into_iter().map(|(name, value)| {
-        let value = match name.as_ref() {
-            "attributes" if value.starts_with('{') => attributes(value),
-            _ => field_value(value),
-        };
-        match value {
-            Ok(value) => Ok((name, value)),
-            Err(error) => Err(format!("{}: {error}", excerpt(&name))),
-        }
-    });
-    fields.collect::<Result<_, _>>().map_err(|error| Unreadable { event_id, error })
+    of_members(members(event)?)
 }
 
-/// The members of an object, none of them twice.
-pub(super) fn distinct(object: &str) -> Result<Vec<Member<'_>>, Unreadable<'_>> {
+/// The members of an object.
+pub(super) fn members(object: &str) -> Result<Vec<Member<'_>>, Unreadable<'_>> {
     if !object.starts_with('{') {
         return Err(format!("{} is not an object", excerpt(object)).into());
     }
-    let members = json_text::members(object).map_err(|error| format!("cannot be read: {error}"))?;
-    let Some(name) = json_text::repeated(&members).map(excerpt) else { return Ok(members) };
+    json_text::members(object).map_err(|error| Unreadable {
+        event_id: broken_id(object),
+        error: format!("cannot be read: {error}"),
+    })
+}
+
+/// The id of an event that is broken elsewhere.
+fn broken_id(object: &str) -> Option<Cow<'_, str>> {
+    let members = json_split::members(object.as_bytes(), json_text::MEMBERS_MAX)?;
+    let (_, id) =
+        members.into_iter().find(|(name, _)| object.get(name.clone()) == Some("\"event_id\""))?;
+    json_text::text(object.get(id)?).ok()
+}
+
+fn of_members(members: Vec<Member<'_>>) -> Result<Fields<'_>, Unreadable<'_>> {
     let event_id = member(&members, "event_id").and_then(|id| json_text::text(id).ok());
-    Err(Unreadable { event_id, error: format!("{name}: given more than once") })
+    let fields = members.into_iter().map(|member| {
+        if member.name == "attributes"
+            && let Some(entries) = entries(member.value)
+        {
+            return Ok((member.name, FieldValue::Map(entries)));
+        }
+        member.entry()
+    });
+    let fields = fields.collect::<Result<_, _>>();
+    fields.map_err(|error| Unreadable { event_id, error: format!("cannot be read: {error}") })
+}
+
+/// What an object holds; `None` for all else, and for what has too many members.
+fn entries(value: &str) -> Option<Fields<'_>> {
+    value.starts_with('{').then(|| json_text::entries(value).ok()).flatten()
 }
 
 /// The source of the first member with this name, unless it is null.
 pub(super) fn member<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> {
-    let found = members.iter().find(|(found, _)| found == name);
-    found.map(|(_, value)| *value).filter(|value| *value != "null")
+    let found = members.iter().find(|member| member.name == name);
+    found.map(|member| member.value).filter(|value| *value != "null")
 }
 
-/// Calls `push` with each element of an array, as far as a request may reach.
+/// Calls `push` with each element of an array, as far as a request may reach. What an element holds
+/// is its own matter, if only the array ends where its brackets do.
 pub(super) fn each<'a>(
-    array: &'a str,
-    mut push: impl FnMut(usize, &'a str),
+    array: &'a [u8],
+    mut push: impl FnMut(usize, Result<&'a str, Utf8Error>),
 ) -> Result<(), IngestError> {
-    let bounded = |index, event| {
+    // All at once, as it mostly is: to check many short texts takes longer.
+    let whole = std::str::from_utf8(array).ok();
+    let bounded = |index, place: json_split::Place| {
         if index < EVENTS_MAX {
-            push(index, event);
+            let text = whole.and_then(|whole| whole.get(place.clone())).map(Ok);
+            let checked = || std::str::from_utf8(array.get(place).unwrap_or_default());
+            push(index, text.unwrap_or_else(checked));
         }
     };
-    match json_text::each_element(array, bounded) {
-        Err(error) => Err(IngestError::NotJson(error.to_string())),
-        Ok(count) if count > EVENTS_MAX => Err(IngestError::TooManyEvents),
-        Ok(_) => Ok(()),
+    match json_split::each_element(array, bounded) {
+        None => {
+            let error = json_text::whole(utf8(array)?).err();
+            let error = error.map(|error| not_json(&error));
+            Err(error.unwrap_or(IngestError::NotEvents("it is no array")))
+        }
+        Some(count) if count > EVENTS_MAX => Err(IngestError::TooManyEvents),
+        Some(_) => Ok(()),
     }
+}
+
+/// A body of which no event was taken must at least be JSON.
+pub(super) fn not_all_broken(body: &[u8], builder: &EventBatchBuilder) -> Result<(), IngestError> {
+    if builder.is_empty() {
+        json_text::whole(utf8(body)?).map_err(|error| not_json(&error))?;
+    }
+    Ok(())
 }
 
 /// The text of a body that must be UTF-8 as a whole.
@@ -106,37 +161,21 @@ pub(super) fn utf8(body: &[u8]) -> Result<&str, IngestError> {
     std::str::from_utf8(body).map_err(|error| IngestError::NotJson(error.to_string()))
 }
 
-/// Whether JSON text begins as an array.
-pub(super) fn starts_array(text: &str) -> bool {
-    text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('[')
+/// A body that is JSON in no part.
+pub(super) fn not_json(error: &serde_json::Error) -> IngestError {
+    IngestError::NotJson(error.to_string())
 }
 
 /// The value of `events` in an object that is no event itself.
-fn list(object: &str) -> Option<&str> {
-    let members = json_text::members(object).ok()?;
-    match member(&members, "event_id") {
-        None => member(&members, "events"),
-        Some(_) => None,
-    }
-}
-
-fn attributes(object: &str) -> Result<FieldValue<'_>, String> {
-    let members = distinct(object).map_err(|unreadable| unreadable.error)?;
-    let entries = members.into_iter().map(|(name, value)| match field_value(value) {
-        Ok(value) => Ok((name, value)),
-        Err(error) => Err(format!("{}: {error}", excerpt(&name))),
-    });
-    entries.collect::<Result<_, _>>().map(FieldValue::Map)
-}
-
-/// The value whose source is `json`, which has been parsed before.
-fn field_value(json: &str) -> Result<FieldValue<'_>, String> {
-    let value = match json.bytes().next() {
-        Some(b'"') => json_text::text(json).map(FieldValue::Text),
-        Some(b'{' | b'[') => json_text::compact(json).map(FieldValue::Json),
-        Some(b't' | b'f') => Ok(FieldValue::Bool(json == "true")),
-        Some(b'n') => Ok(FieldValue::Null),
-        _ => Ok(FieldValue::Number(Cow::Borrowed(json))),
+fn list(object: &[u8]) -> Option<&[u8]> {
+    let members = json_split::members(object, json_text::MEMBERS_MAX)?;
+    let value = |name: &str| {
+        let named = |place: &json_split::Place| {
+            let source = object.get(place.clone()).and_then(|name| str::from_utf8(name).ok());
+            source.and_then(|source| json_text::text(source).ok()).is_some_and(|text| text == name)
+        };
+        let (_, place) = members.iter().find(|(place, _)| named(place))?;
+        object.get(place.clone()).filter(|value| *value != b"null")
     };
-    value.map_err(|error| error.to_string())
+    if value("event_id").is_some() { None } else { value("events") }
 }

@@ -11,7 +11,6 @@ mod content;
 mod error;
 mod json;
 mod json_plain;
-mod json_text;
 mod ndjson;
 
 pub use crate::event::Decoded;
@@ -29,9 +28,12 @@ use crate::event::{EventBatchBuilder, FieldValue, OrgRule, Slots};
 
 /// Events that one request can hold.
 ///
-/// Rejections are kept in memory and sent back, so their number needs a bound of its own. A
-/// request of the default largest size has no room for so many valid events.
+/// A request of the default largest size has no room for so many valid events.
 pub const EVENTS_MAX: usize = 1 << 20;
+
+/// Rejections of one request that are told one by one; the others are counted. They are kept in
+/// memory until the answer is read, and a small request may have a million.
+pub const REJECTIONS_MAX: usize = 1_000;
 
 /// Reads the events of one body, already decompressed, that arrived at `now`.
 ///
@@ -44,25 +46,39 @@ pub fn decode(
     org_rule: OrgRule,
     now: Micros,
 ) -> Result<Decoded, IngestError> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let mut builder = EventBatchBuilder::new(org_rule, now);
-    match (kind, binary) {
-        (ContentKind::Json, None) => json::decode(body, &mut builder)?,
-        (ContentKind::Json, Some(binary)) => {
-            cloudevents::decode_binary(&binary, body, &mut builder)?;
+    let mut builder = EventBatchBuilder::new(org_rule, now).rejections_max(REJECTIONS_MAX);
+    let read = read(kind, binary, body, &mut builder);
+    match (read, body::foreign(body)) {
+        (Err(IngestError::NotJson(_)), Some(what)) => Err(IngestError::NotText(what)),
+        (Ok(()), Some(what)) if builder.is_empty() => Err(IngestError::NotText(what)),
+        (read, _) => {
+            read?;
+            Ok(builder.finish()?)
         }
-        (ContentKind::Ndjson, None) => ndjson::decode(body, &mut builder)?,
-        (ContentKind::Ndjson, Some(_)) => return Err(IngestError::BinaryNdjson),
-        (ContentKind::CloudEvent, _) => cloudevents::decode_structured(body, &mut builder)?,
-        (ContentKind::CloudEventBatch, _) => cloudevents::decode_batch(body, &mut builder)?,
     }
-    Ok(builder.finish()?)
+}
+
+fn read(
+    kind: ContentKind,
+    binary: Option<BinaryCloudEvent<'_>>,
+    body: &[u8],
+    builder: &mut EventBatchBuilder,
+) -> Result<(), IngestError> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    match (kind, binary) {
+        (ContentKind::Json, None) => json::decode(body, builder),
+        (ContentKind::Json, Some(binary)) => cloudevents::decode_binary(&binary, body, builder),
+        (ContentKind::Ndjson, None) => ndjson::decode(body, builder),
+        (ContentKind::Ndjson, Some(_)) => Err(IngestError::BinaryNdjson),
+        (ContentKind::CloudEvent, _) => cloudevents::decode_structured(body, builder),
+        (ContentKind::CloudEventBatch, _) => cloudevents::decode_batch(body, builder),
+    }
 }
 
 /// The named values of the event in the JSON text `event`, for inputs that are no request.
 ///
 /// # Errors
-/// What is wrong with it, if it is no object or has a name twice.
+/// What is wrong with it, if it is no object. A name may be given twice.
 pub fn fields(event: &str) -> Result<Vec<(Cow<'_, str>, FieldValue<'_>)>, String> {
     json::fields(event.trim()).map_err(|unreadable| unreadable.error)
 }

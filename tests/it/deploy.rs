@@ -10,6 +10,7 @@ mod queries;
 mod rules;
 mod scrapers;
 mod snippets;
+mod spend;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,9 +1,11 @@
 //! The server over the wire, as CONTRACT.md has it.
 
 mod access;
+mod callers;
 mod cloudevents;
 mod coding;
 mod connections;
+mod doors;
 mod forms;
 mod jwt;
 mod limits;

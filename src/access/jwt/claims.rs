@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Number;
 
-use super::compact::present;
+use super::compact::object;
 use super::refusal::Refusal;
 use crate::access::{Caller, Scope, Scopes};
 use crate::clock::{Micros, SECOND};
@@ -23,18 +23,26 @@ pub struct JwtRules {
     pub audience: Option<String>,
 }
 
+/// A claim that is null is as one that is absent.
 #[derive(Deserialize)]
 struct Claims {
     org_id: String,
     exp: Number,
-    #[serde(default, deserialize_with = "present")]
     nbf: Option<Number>,
-    #[serde(default, deserialize_with = "present")]
     iss: Option<String>,
-    #[serde(default, deserialize_with = "present")]
     aud: Option<Audience>,
-    #[serde(default, deserialize_with = "present")]
-    scope: Option<String>,
+    /// As RFC 8693 has it, and as some issuers do.
+    scope: Option<Names>,
+    /// The same claim, by the name that other issuers have for it.
+    scp: Option<Names>,
+}
+
+/// Names in one text, or one by one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    Text(String),
+    List(Vec<String>),
 }
 
 #[derive(Deserialize)]
@@ -55,7 +63,7 @@ impl Audience {
 
 /// Whom the claims speak for at `now`.
 pub(super) fn caller(claims: &[u8], rules: &JwtRules, now: Micros) -> Result<Caller, Refusal> {
-    let claims: Claims = serde_json::from_slice(claims).map_err(|_| Refusal::Claims)?;
+    let claims: Claims = object(claims).ok_or(Refusal::Claims)?;
     let expires = micros(&claims.exp).ok_or(Refusal::Claims)?;
     if now >= expires.saturating_add(LEEWAY) {
         return Err(Refusal::Expired);
@@ -74,13 +82,18 @@ pub(super) fn caller(claims: &[u8], rules: &JwtRules, now: Micros) -> Result<Cal
         held.then_some(()).ok_or(Refusal::Audience)?;
     }
     let org_id = OrgId::parse(&claims.org_id).map_err(|_| Refusal::OrgId)?;
-    Ok(Caller { org_id, scopes: scopes(claims.scope.as_deref()) })
+    Ok(Caller { org_id, scopes: scopes(claims.scope.or(claims.scp)) })
 }
 
 /// Those that are named and known here; without the claim, enough to scrape.
-fn scopes(claim: Option<&str>) -> Scopes {
-    let Some(claim) = claim else { return Scopes::of(vec![Scope::MetricsRead]) };
-    Scopes::of(claim.split_ascii_whitespace().filter_map(|name| name.parse().ok()).collect())
+fn scopes(claim: Option<Names>) -> Scopes {
+    let texts = match claim {
+        None => return Scopes::of(vec![Scope::MetricsRead]),
+        Some(Names::Text(text)) => vec![text],
+        Some(Names::List(list)) => list,
+    };
+    let names = texts.iter().flat_map(|text| text.split_ascii_whitespace());
+    Scopes::of(names.filter_map(|name| name.parse().ok()).collect())
 }
 
 /// A `NumericDate` (RFC 7519, section 2): seconds since 1970, which may have a fraction.

@@ -10,8 +10,9 @@ use super::refusal::Refusal;
 
 /// More than an issuer makes, and less than a server's limit on headers.
 const BYTES_MAX: usize = 16 * 1024;
-/// How many keys are tried on a JWT that names none.
-const TRIES_MAX: usize = 8;
+/// How many keys are tried on a JWT that names none: more than an issuer has, and no more work than
+/// an unknown client may ask for.
+const TRIES_MAX: usize = 64;
 
 /// What is looked at of a header. Keys that a JWT brings along (`jwk`, `jku`, `x5u`, `x5c`) are not.
 #[derive(Deserialize)]
@@ -58,9 +59,13 @@ impl<'a> Jwt<'a> {
         &self,
         keys: impl Iterator<Item = &'k VerifyingKey>,
     ) -> Result<Vec<u8>, Refusal> {
-        let mut named = false;
+        let (mut named, mut tries) = (false, 0);
         let fitting = keys.filter(|key| key.algorithm() == self.algorithm && self.may_name(key));
-        for key in fitting.take(TRIES_MAX) {
+        for key in fitting {
+            if tries == TRIES_MAX {
+                return Err(Refusal::TooManyKeys);
+            }
+            tries += 1;
             named |= key.kid.is_some() && key.kid == self.kid;
             if key.verifies(self.message.as_bytes(), &self.signature) {
                 let claims = URL_SAFE_NO_PAD.decode(self.claims);
@@ -77,7 +82,14 @@ impl<'a> Jwt<'a> {
 }
 
 fn json<T: serde::de::DeserializeOwned>(part: &str) -> Option<T> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+    object(&URL_SAFE_NO_PAD.decode(part).ok()?)
+}
+
+/// What a JSON object holds. A list of the same values in their order, which serde would take too,
+/// is none.
+pub(super) fn object<T: serde::de::DeserializeOwned>(json: &[u8]) -> Option<T> {
+    let is_object = json.trim_ascii_start().starts_with(b"{");
+    is_object.then(|| serde_json::from_slice(json).ok()).flatten()
 }
 
 /// A field that may be absent, but not null.

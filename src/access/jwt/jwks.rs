@@ -34,9 +34,14 @@ struct Jwk {
 /// # Errors
 /// [`JwtError::NoJwks`] if the text is no set of keys.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<VerifyingKey>, JwtError> {
+    // A list of the same values in their order, which serde would take too, is no object.
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(JwtError::NoJwks("it is a list".to_owned()));
+    }
     let set: Set =
         serde_json::from_slice(text).map_err(|error| JwtError::NoJwks(error.to_string()))?;
-    let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+    let keys = set.keys.into_iter().filter(Value::is_object);
+    let keys = keys.filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
     Ok(keys.filter_map(verifying).collect())
 }
 

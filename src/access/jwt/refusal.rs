@@ -9,6 +9,8 @@ pub(super) enum Refusal {
     Algorithm,
     #[error("no key of its algorithm and kid is known that signed it")]
     UnknownKey,
+    #[error("it names no key (kid), and too many keys of its algorithm are known to try them all")]
+    TooManyKeys,
     #[error("its signature is wrong")]
     Signature,
     #[error("its claims are not of their types, or org_id or exp is missing")]

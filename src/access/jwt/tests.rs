@@ -121,6 +121,11 @@ fn jwks_field(name: &str) -> String {
     keys["keys"][0][name].as_str().unwrap().to_owned()
 }
 
+fn jwks_key(number: usize) -> Value {
+    let keys: Value = serde_json::from_str(RFC_KEYS).unwrap();
+    keys["keys"][number].clone()
+}
+
 #[test]
 fn keys_that_a_jwt_brings_along_are_not_looked_at_and_extensions_are_refused() {
     let claims = json!({"org_id": "acme", "exp": NOW + 300});
@@ -167,7 +172,10 @@ fn an_organisation_and_an_end_are_needed() {
         ("exp", json!("1900000000")),
         ("exp", json!(-1e300)),
         ("nbf", json!("0")),
-        ("scope", json!(["metrics:read"])),
+        ("scope", json!(7)),
+        ("scope", json!({"metrics:read": true})),
+        ("scope", json!(["metrics:read", 7])),
+        ("scp", json!(true)),
         ("iss", json!(7)),
         ("aud", json!({})),
         ("aud", json!(["a", 7])),
@@ -184,7 +192,8 @@ fn an_organisation_and_an_end_are_needed() {
         "[]",
         r#"{"org_id":"acme","exp":null}"#,
         r#"{"org_id":"acme","exp":1e999}"#,
-        r#"{"org_id":"acme","exp":1900000000,"nbf":null}"#,
+        r#"["acme",1900000000]"#,
+        r#" ["acme",1900000000,null,null,null,"sql:read"]"#,
         r#"{"org_id":"acme","org_id":"globex","exp":1900000000}"#,
         r#"{"org_id":"acme","exp":1,"exp":1900000000}"#,
         r#"{"org_id":"acme","exp":1900000000} {}"#,
@@ -253,10 +262,72 @@ fn scopes_are_those_that_are_named_and_known() {
             json!("openid events:write  metrics:read events:write"),
             vec![Scope::MetricsRead, Scope::EventsWrite],
         ),
+        (json!([]), vec![]),
+        (json!([""]), vec![]),
+        (json!(["sql:read", "openid"]), vec![Scope::SqlRead]),
+        (json!(["sql:read events:write"]), vec![Scope::EventsWrite, Scope::SqlRead]),
     ] {
-        let (_, scopes) = spoken("scope", scope.clone(), &JwtRules::default()).unwrap();
-        assert_eq!(scopes, Scopes::of(expected), "{scope}");
+        for name in ["scope", "scp"] {
+            let (_, scopes) = spoken(name, scope.clone(), &JwtRules::default()).unwrap();
+            assert_eq!(scopes, Scopes::of(expected.clone()), "{name} {scope}");
+        }
     }
+}
+
+#[test]
+fn a_claim_that_is_null_is_absent_and_scope_comes_before_scp() {
+    let of = |claims: &str| {
+        let claims = format!(r#"{{"org_id":"acme","exp":1900000000,{claims}}}"#);
+        caller(claims.as_bytes(), &JwtRules::default(), NOW * SECOND).unwrap().scopes
+    };
+    let only = |scope| Scopes::of(vec![scope]);
+    assert_eq!(of(r#""scope":null,"nbf":null,"iss":null,"aud":null"#), only(Scope::MetricsRead));
+    assert_eq!(of(r#""scope":null,"scp":["sql:read"]"#), only(Scope::SqlRead));
+    assert_eq!(of(r#""scope":"events:write","scp":["sql:read"]"#), only(Scope::EventsWrite));
+    assert_eq!(of(r#""scope":"","scp":["sql:read"]"#), Scopes::of(vec![]));
+    let rules = JwtRules { issuer: Some("us".to_owned()), audience: None };
+    assert_eq!(spoken("iss", json!(null), &rules).err(), Some(Refusal::Issuer));
+}
+
+#[test]
+fn of_many_keys_without_a_name_the_right_one_is_found_within_bounds() {
+    let (header, signature) = RFC_SIGNED[1];
+    let text = format!("{header}.{RFC_CLAIMS}.{signature}");
+    let right = jwks_key(1);
+    let wrong = |count: usize| {
+        (0..count).map(|n| {
+            let coordinate = |more: usize| {
+                let mut bytes = [0; 32];
+                bytes[..8].copy_from_slice(&(n * 2 + more).to_le_bytes());
+                URL_SAFE_NO_PAD.encode(bytes)
+            };
+            json!({"kty": "EC", "kid": format!("k{n}"), "crv": "P-256", "x": coordinate(0), "y": coordinate(1)})
+        })
+    };
+    let after = |count: usize| {
+        let keys: Vec<_> = wrong(count).chain([right.clone()]).collect();
+        verified(&text, &jwks::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap())
+    };
+    for count in [0, 8, 20, 63] {
+        assert!(after(count).is_ok(), "{count}");
+    }
+    assert_eq!(after(64), Err(Refusal::TooManyKeys));
+    // Those of other algorithms do not count.
+    let keys: Vec<_> = std::iter::repeat_n(jwks_key(2), 100).chain([right.clone()]).collect();
+    let keys = jwks::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
+    assert!(verified(&text, &keys).is_ok());
+}
+
+#[test]
+fn a_list_in_place_of_an_object_is_no_jwt_and_no_set_of_keys() {
+    let header = URL_SAFE_NO_PAD.encode(r#"["HS256",null]"#);
+    let text = signed(SECRET, &json!({"alg": "HS256"}), &json!({}));
+    let (_, rest) = text.split_once('.').unwrap();
+    assert!(matches!(Jwt::parse(&format!("{header}.{rest}")), Err(Refusal::Malformed(_))));
+    let set = format!("[[{}]]", jwks_key(1));
+    assert!(matches!(jwks::parse(set.as_bytes()), Err(JwtError::NoJwks(_))));
+    let listed = r#"{"keys":[["OKP",null,null,null,null,"Ed25519",null,null,"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",null]]}"#;
+    assert_eq!(jwks::parse(listed.as_bytes()).unwrap().len(), 0);
 }
 
 #[test]

@@ -22,34 +22,76 @@ fn attributes_take_what_no_column_names() {
     assert_eq!(attributes(&decoded.batch).unwrap(), expected.map(|(k, v)| (k.into(), v.into())));
     assert_eq!(decoded.attributes_dropped, 1);
     assert_eq!(attributes(&one(&[("attributes", Map(vec![]))]).unwrap()), None);
-    for value in [text("x"), number("1"), Bool(true), Json("[]".into())] {
-        let error = one(&[("attributes", value.clone())]).unwrap_err();
-        assert_eq!(error, format!("attributes: {} is not an object", value.excerpt()));
+}
+
+#[test]
+fn attributes_that_are_no_object_cost_no_event() {
+    let pair = |key: &str, value: &str| Some(vec![(key.to_owned(), value.to_owned())]);
+    for empty in
+        [Null, text(""), text(" null "), text("[]"), text("{ }"), Json("[]".into()), text("[ ]")]
+    {
+        let (batch, reasons) = mended(&[("attributes", empty)]);
+        assert_eq!((attributes(&batch), reasons), (None, vec![]));
     }
+    for object in [text(" {\"a\": \"b\"} "), Json("{\"a\":\"b\"}".into())] {
+        let (batch, reasons) = mended(&[("attributes", object)]);
+        assert_eq!((attributes(&batch), reasons), (pair("a", "b"), vec![]));
+    }
+    for (value, kept) in [
+        (text("x"), "x"),
+        (text("{broken"), "{broken"),
+        (number("1.0"), "1.0"),
+        (Bool(true), "true"),
+        (Json("[1]".into()), "[1]"),
+    ] {
+        let (batch, reasons) = mended(&[("attributes", value)]);
+        assert_eq!(attributes(&batch), pair("attributes", kept));
+        assert_eq!(reasons, [("no_object", 1)]);
+    }
+    let inside = text("{\"a\":1,\"a\":2,\"\\u0062\":{\"c\": \"\\ud800\"},\"n\":null}");
+    let decoded = decode(&[event(&[("attributes", inside), ("b", text("other"))])], only_acme());
+    let expected = [("a", "1"), ("b", "{\"c\":\"\\ufffd\"}")];
+    assert_eq!(attributes(&decoded.batch).unwrap(), expected.map(|(k, v)| (k.into(), v.into())));
+    assert_eq!(decoded.attributes_dropped, 2);
+    assert_eq!(decoded.mended.counts().collect::<Vec<_>>(), [(Mend::Replaced, 1)]);
+}
+
+#[test]
+fn rejections_beyond_a_bound_are_counted_and_not_kept() {
+    let mut builder = EventBatchBuilder::new(only_acme(), NOW).rejections_max(2);
+    for index in 0..5 {
+        builder.push(index, &event(&[("ts", Null)]));
+    }
+    builder.push(5, &event(&[]));
+    let decoded = builder.finish().unwrap();
+    assert_eq!(decoded.rejections.iter().map(|r| r.index).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!((decoded.rejected_more, decoded.rejected(), decoded.events()), (3, 5, 6));
 }
 
 #[test]
 fn a_rejection_echoes_the_id_as_far_as_it_goes() {
     let events = [
         event(&[("ts", Null)]),
-        event(&[("event_id", number("7"))]),
+        event(&[("event_id", number("7")), ("ts", Null)]),
         event(&[("event_id", text(&format!("x{}", "é".repeat(200))))]),
         event(&[("model", text("a")), ("extra", Null)]).into_iter().chain(event(&[])).collect(),
+        event(&[("event_id", Bool(true))]),
     ];
     let decoded = decode(&events, only_acme());
     let ids: Vec<_> = decoded.rejections.iter().map(|r| r.event_id.as_deref()).collect();
     let cut = format!("x{}", "é".repeat(127));
-    assert_eq!(ids, [Some("e1"), None, Some(cut.as_str()), Some("e1")]);
+    assert_eq!(ids, [Some("e1"), Some("7"), Some(cut.as_str()), Some("e1"), None]);
     assert_eq!(decoded.rejections[3].error, "event_id: given more than once");
-    let json = serde_json::to_string(&decoded.rejections[1]).unwrap();
-    assert_eq!(json, r#"{"index":1,"event_id":null,"error":"event_id: 7 is not text"}"#);
+    let json = serde_json::to_string(&decoded.rejections[4]).unwrap();
+    let error = "event_id: true is neither text nor a number";
+    assert_eq!(json, format!(r#"{{"index":4,"event_id":null,"error":"{error}"}}"#));
 }
 
 #[test]
 fn a_bad_event_leaves_no_trace_in_the_batch() {
     let good = event(&[("input_tokens", number("3")), ("k", text("v"))]);
     // It fails at the last rule, when all other columns have been read.
-    let bad = event(&[("attributes", text("x")), ("model", text("m"))]);
+    let bad = event(&[("cost_usd", text("x")), ("model", text("m"))]);
     let decoded = decode(&[bad.clone(), good.clone(), bad.clone(), good, bad], only_acme());
     assert_eq!(decoded.batch.indices(), [1, 3]);
     assert_eq!((decoded.batch.len(), decoded.batch.is_empty()), (2, false));

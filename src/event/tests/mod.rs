@@ -6,7 +6,8 @@ mod text;
 
 use std::borrow::Cow;
 
-use super::FieldValue::{Bool, Json, Map, Null};
+use super::FieldValue::{Bool, Json, Map, Mended, Null};
+use super::time::Naive;
 use super::*;
 use crate::clock::{Micros, SECOND};
 use arrow::array::{Array, AsArray, Int64Array};
@@ -49,6 +50,15 @@ fn one(changes: &[(&'static str, FieldValue<'static>)]) -> Result<EventBatch, St
         None => Ok(decoded.batch),
         Some(rejection) => Err(rejection.error.clone()),
     }
+}
+
+/// One event that is taken, with what was mended in it.
+fn mended(
+    changes: &[(&'static str, FieldValue<'static>)],
+) -> (EventBatch, Vec<(&'static str, u64)>) {
+    let decoded = decode(&[event(changes)], only_acme());
+    assert_eq!(decoded.rejections, [], "{changes:?}");
+    (decoded.batch, decoded.mended.counts().map(|(mend, count)| (mend.name(), count)).collect())
 }
 
 fn string(batch: &EventBatch, column: &str) -> Option<String> {

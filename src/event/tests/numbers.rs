@@ -6,14 +6,23 @@ use super::*;
 
 #[test]
 fn times_are_read_by_their_type() {
-    for value in [text("2024-01-02T03:04:05Z"), number("1704164645000"), number("1.704164645e9")] {
+    for value in [
+        text("2024-01-02T03:04:05Z"),
+        text("2024-01-02 03:04+0000"),
+        text("1704164645"),
+        number("1704164645000"),
+        number("1.704164645e9"),
+    ] {
         assert!(one(&[("ts", value)]).is_ok());
     }
     let cases = [
-        (text("1704164645"), "\"1704164645\" is not an RFC 3339 time with an offset"),
+        (
+            text("soon"),
+            "\"soon\" is neither an RFC 3339 time with an offset nor a number since 1970",
+        ),
         (
             text("2024-01-02T03:04:05"),
-            "\"2024-01-02T03:04:05\" is not an RFC 3339 time with an offset",
+            "\"2024-01-02T03:04:05\" has no offset from UTC; end it with Z or +00:00",
         ),
         (text("2031-01-01T00:00:00Z"), "\"2031-01-01T00:00:00Z\" is more than 5 minutes ahead"),
         (
@@ -22,11 +31,27 @@ fn times_are_read_by_their_type() {
         ),
         (number("1e400"), "1e400 is more than 5 minutes ahead"),
         (number("-1"), "-1 is before 2015-01-01"),
+        (number("NaN"), "NaN is not a decimal number"),
+        (
+            Mended("2024-01-02T03:04:05Z".into()),
+            "\"2024-01-02T03:04:05Z\" is neither text nor a number",
+        ),
         (Bool(false), "false is neither text nor a number"),
     ];
     for (value, error) in cases {
         assert_eq!(one(&[("ts", value)]).unwrap_err(), format!("ts: {error}"));
     }
+}
+
+#[test]
+fn naive_times_are_utc_where_the_builder_says_so() {
+    let event = event(&[("ts", text("2024-01-02 03:04:05"))]);
+    let builder = |naive| {
+        let mut builder = EventBatchBuilder::new(only_acme(), NOW).naive_times(naive);
+        builder.push(0, &event);
+        builder.finish().unwrap().batch.len()
+    };
+    assert_eq!((builder(Naive::Utc), builder(Naive::Refused)), (1, 0));
 }
 
 #[test]
@@ -57,6 +82,9 @@ fn token_counts_are_whole_and_bounded() {
         text("twelve"),
         text(""),
         text("0x1f"),
+        number("NaN"),
+        number("-Infinity"),
+        Mended("12".into()),
         Bool(true),
         Json("[]".into()),
         Map(vec![]),
@@ -105,6 +133,8 @@ fn costs_are_exact() {
         (text("abc"), "\"abc\" is not a decimal number"),
         (text(""), "\"\" is not a decimal number"),
         (Bool(true), "true is not a decimal number"),
+        (number("NaN"), "NaN is not a decimal number"),
+        (number("Infinity"), "Infinity is not a decimal number"),
         (number("-0.5"), "-0.5 is negative"),
         (number("1e400"), "1e400 is not below 1000000 dollars"),
     ];

@@ -102,40 +102,101 @@ fn text_columns_hold_what_was_sent() {
 }
 
 #[test]
-fn bad_text_is_rejected_by_column() {
-    let long = text(&"x".repeat(257));
-    for column in ["event_id", "event_type", "provider", "model", "source"] {
-        let error = one(&[(column, long.clone())]).unwrap_err();
-        let excerpt = format!("{}…", "x".repeat(39));
-        assert_eq!(error, format!("{column}: \"{excerpt}\" is longer than 256 bytes"));
-        let cases = [
-            (number("12"), "12 is not text"),
-            (Bool(true), "true is not text"),
-            (Json("[1]".into()), "[1] is not text"),
-            (Map(vec![]), "an object is not text"),
-        ];
-        for (value, error) in cases {
-            assert_eq!(one(&[(column, value)]).unwrap_err(), format!("{column}: {error}"));
+fn an_id_is_text_or_a_number_and_nothing_else() {
+    for (sent, stored) in [("12", "12"), ("1.0", "1.0"), ("1e3", "1e3"), ("-7", "-7")] {
+        let batch = one(&[("event_id", number(sent))]).unwrap();
+        assert_eq!(string(&batch, "event_id").as_deref(), Some(stored));
+    }
+    let long = format!("\"{}…\" is longer than 256 bytes", "x".repeat(39));
+    let cases = [
+        (text(&"x".repeat(257)), long.as_str()),
+        (text(""), "is empty"),
+        (number("NaN"), "NaN is neither text nor a number"),
+        (Bool(true), "true is neither text nor a number"),
+        (Json("[1]".into()), "[1] is neither text nor a number"),
+        (Map(vec![]), "an object is neither text nor a number"),
+        (Mended("a\u{fffd}".into()), "holds half of a surrogate pair; send whole characters"),
+    ];
+    for (value, error) in cases {
+        assert_eq!(one(&[("event_id", value)]).unwrap_err(), format!("event_id: {error}"));
+    }
+    // A character that only looks as if it had been mended is one like others.
+    assert!(one(&[("event_id", text("a\u{fffd}"))]).is_ok());
+}
+
+#[test]
+fn metadata_is_stored_as_text_whatever_it_is() {
+    let long = "é".repeat(200);
+    let cut = "é".repeat(128);
+    let cases = [
+        (number("12"), Some("12"), None),
+        (number("4.10"), Some("4.10"), None),
+        (number("NaN"), None, Some("not_text")),
+        (Bool(true), Some("true"), Some("not_text")),
+        (Json("[1]".into()), Some("[1]"), Some("not_text")),
+        (Map(vec![("a".into(), number("1"))]), Some("{\"a\":1}"), Some("not_text")),
+        (Mended("gpt \u{fffd}".into()), Some("gpt \u{fffd}"), Some("replaced")),
+        (text(&long), Some(cut.as_str()), Some("cut")),
+        (text(&"x".repeat(256)), Some(&*"x".repeat(256)), None),
+    ];
+    for column in ["event_type", "provider", "model", "source"] {
+        for (value, stored, reason) in cases.clone() {
+            let (batch, reasons) = mended(&[(column, value)]);
+            let stored = stored.or((column == "event_type").then_some("api_call"));
+            assert_eq!(string(&batch, column).as_deref(), stored, "{column}");
+            assert_eq!(reasons, reason.map(|reason| (reason, 1)).into_iter().collect::<Vec<_>>());
         }
     }
-    for column in ["event_id", "event_type"] {
-        assert_eq!(one(&[(column, text(""))]).unwrap_err(), format!("{column}: is empty"));
+    // A text of 257 bytes of which the last character begins before the end.
+    let (batch, _) = mended(&[("model", text(&format!("x{}", "é".repeat(128))))]);
+    assert_eq!(string(&batch, "model").unwrap().len(), 255);
+    // Only what is left after trimming has to fit.
+    let (_, reasons) = mended(&[("model", text(&format!(" {}\n", "x".repeat(256))))]);
+    assert_eq!(reasons, []);
+    for blank in ["", " ", "\u{2003}\n"] {
+        assert_eq!(
+            string(&one(&[("event_type", text(blank))]).unwrap(), "event_type").unwrap(),
+            API_CALL
+        );
+    }
+}
+
+#[test]
+fn of_metadata_that_is_given_twice_the_first_stands() {
+    for column in ["event_type", "provider", "model", "source"] {
+        let fields = [event(&[(column, text("a"))]), vec![(column.into(), text("b"))]].concat();
+        let decoded = decode(&[fields], only_acme());
+        assert_eq!(string(&decoded.batch, column).as_deref(), Some("a"));
+        let reasons: Vec<_> = decoded.mended.counts().collect();
+        assert_eq!(reasons, [(Mend::Repeated, 1)]);
+    }
+    for column in ["event_id", "org_id", "ts", "input_tokens", "reasoning_tokens", "cost_usd"] {
+        let one = event(&[(column, number("1704164645"))]);
+        let fields = [one, vec![(column.into(), number("1704164645"))]].concat();
+        let decoded = decode(&[fields], only_acme());
+        assert_eq!(decoded.rejections[0].error, format!("{column}: given more than once"));
     }
 }
 
 #[test]
 fn the_organisation_is_the_keys_or_the_events_own() {
     assert!(one(&[("org_id", text("acme"))]).is_ok());
-    for other in ["Acme", "acme ", "", "other"] {
+    for other in ["Acme", "acme ", " ", "other"] {
         let error = one(&[("org_id", text(other))]).unwrap_err();
         assert_eq!(error, "org_id: names another organisation than the access key's");
     }
-    assert_eq!(one(&[("org_id", number("1"))]).unwrap_err(), "org_id: 1 is not text");
+    assert_eq!(string(&one(&[("org_id", text(""))]).unwrap(), "org_id").unwrap(), "acme");
+    let foreign = "org_id: names another organisation than the access key's";
+    assert_eq!(one(&[("org_id", number("1"))]).unwrap_err(), foreign);
+    let list = one(&[("org_id", Json("[]".into()))]).unwrap_err();
+    assert_eq!(list, "org_id: [] is neither text nor a number");
+    let seven = decode(&[event(&[("org_id", number("7"))])], OrgRule::Own);
+    assert_eq!(string(&seven.batch, "org_id").unwrap(), "7");
 
     let events = [
         event(&[("org_id", text("a:B"))]),
         event(&[]),
-        event(&[("org_id", Null)]),
+        event(&[("org_id", text(""))]),
         event(&[("org_id", text("a b"))]),
     ];
     let decoded = decode(&events, OrgRule::Own);

@@ -18,10 +18,10 @@ fn binary(headers: BinaryCloudEvent<'_>, body: &str) -> Result<Decoded, IngestEr
 }
 
 const HEADERS: BinaryCloudEvent<'_> = BinaryCloudEvent {
-    specversion: Some("1.0"),
-    id: Some("7"),
-    source: Some("/proxy"),
-    time: Some("2024-01-02T03:04:00Z"),
+    specversion: Some(b"1.0"),
+    id: Some(b"7"),
+    source: Some(b"/proxy"),
+    time: Some(b"2024-01-02T03:04:00Z"),
 };
 
 fn ts(decoded: &Decoded) -> Micros {
@@ -64,12 +64,20 @@ fn the_context_lends_what_the_data_lacks() {
 const BAD_ENVELOPES: &[(&str, &str)] = &[
     (r#""id":"7","source":"s","data":$E"#, "specversion: missing, but a CloudEvent has one"),
     (r#""specversion":"0.3","id":"7","source":"s","data":$E"#, "specversion: 0.3 is not 1.0"),
-    (r#""specversion":1.0,"id":"7","source":"s","data":$E"#, "specversion: 1.0 is not text"),
+    (r#""specversion":1,"id":"7","source":"s","data":$E"#, "specversion: 1 is not 1.0"),
+    (
+        r#""specversion":"1.0","id":"\ud800","source":"s","data":$E"#,
+        "id: unexpected end of hex escape at line 1 column 8",
+    ),
     (r#""specversion":"1.0","source":"s","data":$E"#, "id: missing, but a CloudEvent has one"),
     (r#""specversion":"1.0","id":"","data":$E"#, "id: missing, but a CloudEvent has one"),
-    (r#""specversion":"1.0","id":5,"source":"s","data":$E"#, "id: 5 is not text"),
+    (r#""specversion":"1.0","id":[5],"source":"s","data":$E"#, "id: [5] is not text"),
     (r#""specversion":"1.0","id":"7","data":$E"#, "source: missing, but a CloudEvent has one"),
-    (r#"$C,"time":5,"data":$E"#, "time: 5 is not text"),
+    (r#"$C,"time":5,"data":{}"#, "ts: 5 is before 2015-01-01"),
+    (
+        r#"$C,"time":"2024-01-02T03:04:00","data":{}"#,
+        "ts: \"2024-01-02T03:04:00\" has no offset from UTC; end it with Z or +00:00",
+    ),
     (r#"$C,"id":"8","data":$E"#, "id: given more than once"),
     ("$C", "data: missing"),
     (r#"$C,"data":null"#, "data: missing"),
@@ -93,9 +101,50 @@ fn an_envelope_must_hold_its_rules() {
         assert_eq!(decoded.batch.indices(), [0, 3]);
         assert_eq!(refused(&decoded)[1], (2, None, "5 is not an object"));
     }
-    for encoded in [STANDARD.encode(b"\xff"), STANDARD.encode("{")] {
+    for (encoded, error) in
+        [(STANDARD.encode(b"\xff"), "data_base64: "), (STANDARD.encode("{"), "data: ")]
+    {
         let decoded = structured(&format!("{{{CONTEXT},\"data_base64\":\"{encoded}\"}}"));
-        assert!(only_error(&decoded).starts_with("data_base64: "));
+        assert!(only_error(&decoded).starts_with(error));
+    }
+}
+
+#[test]
+fn what_an_envelope_says_otherwise_is_read_all_the_same() {
+    let event = r#"{"event_id":"a","ts":"2024-01-02 03:04+0000","x":NaN,"y":"\ud83d"}"#;
+    let text = serde_json::Value::from(r#" {"event_id":"a","ts":1704164645} "#);
+    let unpadded = STANDARD.encode(r#"{"event_id":"a","ts":1704164645}"#);
+    let unpadded = unpadded.trim_end_matches('=');
+    for members in [
+        format!(r#"{CONTEXT},"data":{event}"#),
+        format!(r#"{CONTEXT},"datacontenttype":"application/json; charset=utf-8","data":{event}"#),
+        format!(r#"{CONTEXT},"datacontenttype":"text/plain","data":{text}"#),
+        format!(r#"{CONTEXT},"data_base64":"{unpadded}","data":null"#),
+        format!(r#"{CONTEXT},"ext":1,"ext":2,"\ud800":3,"data":{event}"#),
+        format!(r#""specversion":1.0,"id":7,"source":"s","data":{event}"#),
+    ] {
+        let envelope = format!(" {{{members}}} ");
+        assert_eq!(taken(&structured(&envelope)), [(0, "a".to_owned())], "{members}");
+        let batch = format!("[{envelope},{{}},{{\"a\":nope}}]");
+        let decoded = decode_bytes(ContentKind::CloudEventBatch, batch.as_bytes()).unwrap();
+        assert_eq!((taken(&decoded).len(), decoded.rejected()), (1, 2), "{batch}");
+    }
+    let numbers = r#""specversion":"1.0","id":7,"source":"s","time":1704164645,"data":{}"#;
+    let decoded = structured(&format!("{{{numbers}}}"));
+    assert_eq!((taken(&decoded), ts(&decoded)), (vec![(0, "s 7".to_owned())], NOW));
+    assert_eq!(taken(&binary(HEADERS, event).unwrap()), [(0, "a".to_owned())]);
+}
+
+#[test]
+fn headers_may_hold_bytes_that_are_no_ascii() {
+    for (id, event_id) in [
+        ("é1".as_bytes(), "/proxy é1"),
+        (b"\xe91", "/proxy é1"),
+        ("\"é\" 1".as_bytes(), "/proxy \"é\" 1"),
+        ("日本%20語".as_bytes(), "/proxy 日本 語"),
+    ] {
+        let decoded = binary(BinaryCloudEvent { id: Some(id), ..HEADERS }, "{}").unwrap();
+        assert_eq!(taken(&decoded), [(0, event_id.to_owned())]);
     }
 }
 
@@ -139,13 +188,14 @@ fn headers_are_unquoted_and_percent_decoded() {
         (" 7 ", Ok("/proxy 7")),
     ];
     for (id, expected) in cases {
-        let decoded = binary(BinaryCloudEvent { id: Some(id), ..HEADERS }, "{}").unwrap();
+        let id = Some(id.as_bytes());
+        let decoded = binary(BinaryCloudEvent { id, ..HEADERS }, "{}").unwrap();
         match expected {
             Ok(event_id) => assert_eq!(taken(&decoded), [(0, event_id.to_owned())]),
             Err(error) => assert_eq!(only_error(&decoded), error),
         }
     }
-    let invalid = binary(BinaryCloudEvent { source: Some("%ff"), ..HEADERS }, "{}").unwrap();
+    let invalid = binary(BinaryCloudEvent { source: Some(b"%ff"), ..HEADERS }, "{}").unwrap();
     assert!(only_error(&invalid).starts_with("ce-source: invalid utf-8"));
     let missing = binary(BinaryCloudEvent { source: None, ..HEADERS }, "{}").unwrap();
     assert_eq!(only_error(&missing), "source: missing, but a CloudEvent has one");

@@ -29,14 +29,40 @@ fn one_event_an_array_or_events() {
 
 #[test]
 fn a_body_that_is_not_json_or_no_list() {
-    let broken =
-        ["", " ", "{", "[", "[1,]", "{\"a\":1,}", "nope", "[1] 2", "{} x", "[1\n2]", "\"\u{1}\""];
+    let broken = [
+        "",
+        " ",
+        "{",
+        "[",
+        "[1,]",
+        "{\"a\":1,}",
+        "nope",
+        "[1] 2",
+        "{} x",
+        "[1\n2]",
+        "\"\u{1}\"",
+        "{\"a\":nan}",
+        "{\"events\":[1}",
+    ];
     for body in broken {
         let error = decode_bytes(ContentKind::Json, body.as_bytes()).unwrap_err();
         assert!(matches!(error, IngestError::NotJson(_)), "{body}: {error}");
     }
-    let invalid = decode_bytes(ContentKind::Json, b"[\"\xff\"]").unwrap_err();
-    assert!(matches!(invalid, IngestError::NotJson(_)));
+    // What is broken beside no good neighbour makes no body of events.
+    for invalid in [
+        b"\"\xff\"".as_slice(),
+        b"[\"\xff\"]",
+        b"[{\"event_id\":\"\xff\"},{}]",
+        b"[nope]",
+        b"[{\"ts\":NaN}]",
+        b"{\"events\":[nope]}",
+        b"{\"a\":\"\xff\"}",
+        b"[\"\xff\"",
+        b"\xff",
+    ] {
+        let error = decode_bytes(ContentKind::Json, invalid).unwrap_err();
+        assert!(matches!(error, IngestError::NotJson(_)), "{error}");
+    }
     for body in ["1", "\"x\"", "null", "true", "{\"events\":{}}", "{\"events\":\"x\"}"] {
         let error = decode_bytes(ContentKind::Json, body.as_bytes()).unwrap_err();
         assert!(matches!(error, IngestError::NotEvents(_)), "{body}: {error}");
@@ -49,56 +75,111 @@ fn a_bad_event_does_not_fail_its_neighbours() {
         ("12", None, "12 is not an object"),
         ("null", None, "null is not an object"),
         ("[[]]", None, "[[]] is not an object"),
+        ("NaN", None, "NaN is not an object"),
         ("{}", None, "event_id: missing"),
-        (r#"{"event_id":7,"ts":1}"#, None, "event_id: 7 is not text"),
-        (&event("x", r#","model":1"#), Some("x"), "model: 1 is not text"),
+        (r#"{"event_id":7,"ts":1}"#, Some("7"), "ts: 1 is before 2015-01-01"),
+        (r#"{"event_id":["x"],"ts":1}"#, None, "event_id: [\"x\"] is neither text nor a number"),
         (
             &event("x", r#","input_tokens":1e400"#),
             Some("x"),
             "input_tokens: 1e400 is not an integer from 0 to 1000000000000",
         ),
-        (&event("x", r#","a":1,"a":1"#), Some("x"), "a: given more than once"),
-        (&event("x", r#","a":1,"\u0061":null"#), Some("x"), "a: given more than once"),
+        (&event("x", r#","cost_usd":NaN"#), Some("x"), "cost_usd: NaN is not a decimal number"),
         (
-            &event("x", r#","attributes":{"k":1,"k":2}"#),
+            &event("x", r#","cost_usd" : -Infinity "#),
             Some("x"),
-            "attributes: k: given more than once",
+            "cost_usd: -Infinity is not a decimal number",
         ),
-        (&event("x", r#","attributes":[]"#), Some("x"), "attributes: [] is not an object"),
+        (&event("x", r#","cost_usd":1,"cost_usd":1"#), Some("x"), "cost_usd: given more than once"),
+        (&event("x", r#","ts":1,"\u0074s":1704164645"#), Some("x"), "ts: given more than once"),
         (
-            &event("x", r#","model":"\ud800""#),
+            &event(r"x\ud83d", ""),
+            Some("x\u{fffd}"),
+            "event_id: holds half of a surrogate pair; send whole characters",
+        ),
+        (
+            &event("x", r#","a":nope"#),
             Some("x"),
-            "model: unexpected end of hex escape at line 1 column 8",
+            "cannot be read: expected ident at line 1 column 38",
+        ),
+        (
+            &event("x", ",\"a\":\"\u{1}\""),
+            Some("x"),
+            "cannot be read: control character (\\u0000-\\u001F) found while parsing a string at line 1 column 37",
         ),
     ];
     for (bad, event_id, error) in bad {
         let body = format!("[{},{bad},{}]", event("a", ""), event("b", ""));
-        let decoded = decode_json(&body);
-        assert_eq!(taken(&decoded), [(0, "a".to_owned()), (2, "b".to_owned())], "{bad}");
-        assert_eq!(refused(&decoded), [(1, event_id, error)]);
+        for body in [body.clone(), format!("{{\"events\":{body}}}")] {
+            let decoded = decode_json(&body);
+            assert_eq!(taken(&decoded), [(0, "a".to_owned()), (2, "b".to_owned())], "{bad}");
+            assert_eq!(refused(&decoded), [(1, event_id, error)]);
+        }
         assert_eq!(
             refused(&decode_bytes(ContentKind::Ndjson, bad.as_bytes()).unwrap()),
             [(0, event_id, error)]
         );
     }
+    let body = [b"[".as_slice(), event("a", "").as_bytes(), b",{\"event_id\":\"\xff\"}]"].concat();
+    let decoded = decode_bytes(ContentKind::Json, &body).unwrap();
+    assert_eq!(taken(&decoded), [(0, "a".to_owned())]);
+    assert!(refused(&decoded)[0].2.starts_with("the event is not UTF-8: "));
 }
 
+/// Members of an event, the attributes that they leave, and the reasons that are counted.
+type Odd = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+/// What is no identity, time, tokens or money.
+const ODD_METADATA: &[Odd] = &[
+    (r#","x":"hello \ud83d""#, &[("x", "hello \u{fffd}")], &["replaced"]),
+    (r#","\udc00":1"#, &[("\u{fffd}", "1")], &["replaced"]),
+    (r#","x":["\ud83d",{"\ud83d": 1}]"#, &[("x", r#"["\ufffd",{"\ufffd":1}]"#)], &["replaced"]),
+    (r#","attributes":{"a":"\ude00"}"#, &[("a", "\u{fffd}")], &["replaced"]),
+    (r#","attributes":{"\ude00":{"b":1}}"#, &[("\u{fffd}", "{\"b\":1}")], &["replaced"]),
+    (r#","provider":"\ud800x","model":"\udc00""#, &[], &["replaced", "replaced"]),
+    (r#","attributes":[]"#, &[], &[]),
+    (r#","attributes":"{\"a\":1}""#, &[("a", "1")], &[]),
+    (r#","attributes":null"#, &[], &[]),
+    (r#","attributes":[1, 2]"#, &[("attributes", "[1,2]")], &["no_object"]),
+    (r#","attributes":7"#, &[("attributes", "7")], &["no_object"]),
+    (r#","attributes":"text""#, &[("attributes", "text")], &["no_object"]),
+    (r#","attributes":{"a":{"b":[[{"c": null}]]}}"#, &[("a", r#"{"b":[[{"c":null}]]}"#)], &[]),
+    (r#","attributes":{"a":1,"a":2},"a":3,"a":4"#, &[("a", "1")], &[]),
+    (r#","source":["a"],"provider":{"b":1},"model":true"#, &[], &["not_text"; 3]),
+    (r#","event_type":"","org_id":"","model":3"#, &[], &[]),
+    (r#","model":"a","model":"b""#, &[], &["repeated"]),
+    (r#","x":NaN"#, &[("x", "NaN")], &[]),
+    (r#","x":[NaN, {"y":-Infinity}]"#, &[("x", r#"[null,{"y":null}]"#)], &["replaced"]),
+    (r#","model":NaN"#, &[], &["not_text"]),
+    (r#","x":"\u0000\u001b","\u0000":1e400"#, &[("x", "\0\u{1b}"), ("\0", "1e400")], &[]),
+];
+
 #[test]
-fn half_a_surrogate_pair_is_rejected_wherever_it_is() {
-    let places = [
-        r#","provider":"\ud800x""#,
-        r#","\udc00":1"#,
-        r#","x":["\ud83d"]"#,
-        r#","attributes":{"a":"\ude00"}"#,
-        r#","attributes":{"a":{"b":"\ude00"}}"#,
-        r#","attributes":{"\ude00":1}"#,
-    ];
-    for more in places {
-        let decoded = decode_json(&format!("[{},{}]", event("a", more), event("b", "")));
-        assert_eq!(taken(&decoded), [(1, "b".to_owned())], "{more}");
+fn metadata_never_refuses_an_event() {
+    for (more, kept, reasons) in ODD_METADATA {
+        let event = event("a", more);
+        let bodies = [
+            (ContentKind::Json, event.clone()),
+            (ContentKind::Json, format!("[{event}]")),
+            (ContentKind::Ndjson, event),
+        ];
+        for (kind, body) in bodies {
+            let decoded = decode_bytes(kind, body.as_bytes()).unwrap();
+            assert_eq!(refused(&decoded), [], "{more}");
+            let kept: Vec<_> =
+                kept.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            assert_eq!(attributes(&decoded), kept, "{more}");
+            let counted = decoded.mended.counts().flat_map(|(mend, count)| {
+                std::iter::repeat_n(mend.name(), usize::try_from(count).unwrap())
+            });
+            assert_eq!(counted.collect::<Vec<_>>(), *reasons, "{more}");
+        }
     }
-    let decoded = decode_json(&event(r"\ud83d\ude00\u0000", ""));
-    assert_eq!(taken(&decoded), [(0, "\u{1f600}\0".to_owned())]);
+    let whole = decode_json(&event(r"\ud83d\ude00\u0000", ""));
+    assert_eq!(taken(&whole), [(0, "\u{1f600}\0".to_owned())]);
+    let keys = (0..100).map(|n| format!(",\"{}{n}\":1", "k".repeat(300))).collect::<String>();
+    let decoded = decode_json(&event("a", &keys));
+    assert_eq!((decoded.batch.len(), decoded.attributes_dropped), (1, 46));
 }
 
 #[test]
@@ -153,7 +234,8 @@ fn the_number_of_events_is_bounded() {
         Err(IngestError::TooManyEvents)
     ));
     let body = format!("{{\"events\":[{}]}}", zeros(EVENTS_MAX));
-    assert_eq!(decode_json(&body).rejections.len(), EVENTS_MAX);
+    let decoded = decode_json(&body);
+    assert_eq!((decoded.rejections.len(), decoded.rejected()), (REJECTIONS_MAX, EVENTS_MAX));
     let body = "0\n".repeat(EVENTS_MAX + 1);
     assert!(matches!(
         decode_bytes(ContentKind::Ndjson, body.as_bytes()),
@@ -175,4 +257,29 @@ fn lines_stand_alone() {
     for body in ["", "\n\n", "\r\n \n", "\u{feff}"] {
         assert_eq!(decode_bytes(ContentKind::Ndjson, body.as_bytes()).unwrap().events(), 0);
     }
+}
+
+#[test]
+fn what_is_no_text_is_called_what_it_is() {
+    let utf16: Vec<u8> = event("a", "").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let cases: [(&[u8], &str); 6] = [
+        (b"\x1f\x8b\x08\x00", "it is gzip; say so with Content-Encoding: gzip"),
+        (b"\x28\xb5\x2f\xfd\x00", "it is zstd"),
+        (b"\xff\xfe{\0", "it is UTF-16; send UTF-8"),
+        (b"\0{\0\"", "it is UTF-16"),
+        (&utf16, "it is UTF-16"),
+        (b"PAR1\x15", "it is Parquet; use: tokenlake backfill"),
+    ];
+    for (body, words) in cases {
+        for kind in [ContentKind::Json, ContentKind::Ndjson, ContentKind::CloudEventBatch] {
+            let error = decode_bytes(kind, body).unwrap_err().to_string();
+            assert!(
+                error.starts_with("the body is not JSON: ") && error.contains(words),
+                "{error}"
+            );
+        }
+    }
+    // Where a good line stands, the others are bad lines.
+    let beside = [b"\xff\xfe\n".as_slice(), event("a", "").as_bytes()].concat();
+    assert_eq!(taken(&decode_bytes(ContentKind::Ndjson, &beside).unwrap()).len(), 1);
 }

@@ -19,6 +19,8 @@ fn nearly_json() -> impl Strategy<Value = String> {
         "\"",
         "\\",
         "\\ud800",
+        "NaN",
+        "-Infinity",
         "\"event_id\"",
         "\"ts\"",
         "\"events\"",
@@ -40,11 +42,14 @@ fn nearly_json() -> impl Strategy<Value = String> {
     prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// The source of an array element that is valid JSON, mostly of no use as an event.
+/// The source of an array element, mostly of no use as an event and not always JSON.
 fn broken_event() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("{}".to_owned()),
         Just("[[[]]]".to_owned()),
+        "[a-zNI+.0-9-]{1,9}",
+        "\\{[a-zNI+.:,0-9-]{0,9}\\}",
+        "\\[[a-zNI+.:,0-9-]{0,9}\\]",
         "-?[1-9][0-9]{0,30}(\\.[0-9]{1,9})?(e[0-9]{1,9})?",
         "[a-z{}\\[\\]:, é]{0,20}".prop_map(|text| format!("\"{text}\"")),
         "[a-z_]{1,9}".prop_map(|name| format!("{{\"{name}\":1,\"{name}\":1}}")),
@@ -65,8 +70,8 @@ proptest! {
         for kind in KINDS {
             let _ = decode_bytes(kind, body.as_bytes());
         }
-        let header = Some(header.as_str());
-        let binary = BinaryCloudEvent { specversion: Some("1.0"), id: header, source: header, time: header };
+        let header = Some(header.as_bytes());
+        let binary = BinaryCloudEvent { specversion: Some(b"1.0"), id: header, source: header, time: header };
         let org = OrgRule::Own;
         let _ = decode(ContentKind::Json, Some(binary), body.as_bytes(), org, NOW);
     }

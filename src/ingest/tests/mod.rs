@@ -47,8 +47,8 @@ fn only_error(decoded: &Decoded) -> &str {
 
 /// The attributes of the first row.
 fn attributes(decoded: &Decoded) -> Vec<(String, String)> {
-    let entries =
-        decoded.batch.record_batch().column_by_name("attributes").unwrap().as_map().value(0);
+    let maps = decoded.batch.record_batch().column_by_name("attributes").unwrap().as_map();
+    let entries = maps.value(0);
     let column = |at| entries.column(at).as_string::<i32>().clone();
     let (keys, values) = (column(0), column(1));
     let pairs = keys.iter().zip(values.iter());

@@ -25,7 +25,7 @@ const ORGS: [&str; 3] = ["acme", "fading", "gone"];
 
 /// The machine's time, by which the programs go.
 #[allow(clippy::disallowed_methods, reason = "the programs under test go by the machine's clock")]
-fn now() -> Micros {
+pub(super) fn now() -> Micros {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as Micros
 }
 

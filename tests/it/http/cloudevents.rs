@@ -72,3 +72,49 @@ fn a_bad_cloudevent_fails_alone() {
     }
     assert_eq!(counts(&acme.post("application/cloudevents+json", envelope("x"))), (1, 0, 0));
 }
+
+#[test]
+fn binary_mode_needs_no_content_type_and_takes_bytes_that_are_no_ascii() {
+    let acme = Acme::start();
+    let context = |id| {
+        [
+            ("ce-specversion", "1.0"),
+            ("ce-id", id),
+            ("ce-source", "/gateway"),
+            ("ce-type", "com.example.call"),
+            ("ce-time", "2024-05-01T10:00:00Z"),
+        ]
+    };
+    assert_eq!(counts(&acme.post_with(&context("1"), DATA)), (1, 0, 0));
+    for kind in ["", "application/json; charset=utf-8", "text/json", "application/vnd.acme+json"] {
+        let headers = [&context("1")[..], &[("content-type", kind)]].concat();
+        let answer = acme.post_with(&headers, DATA);
+        assert_eq!((answer.status, counts(&answer)), (200, (0, 1, 0)), "{kind}");
+    }
+    // As UTF-8, and percent-encoded: one id.
+    assert_eq!(counts(&acme.post_with(&context("é1"), DATA)), (1, 0, 0));
+    assert_eq!(counts(&acme.post_with(&context("%C3%A91"), DATA)), (0, 1, 0));
+    let plain = r#"{"event_id":"/gateway é1","ts":"2024-05-01T10:00:00Z"}"#;
+    assert_eq!(counts(&acme.post_json(plain)), (0, 1, 0));
+    for (headers, words) in [
+        (&context("x")[..1], "id: missing, but a CloudEvent has one"),
+        (&context("")[..], "id: missing, but a CloudEvent has one"),
+        (&context("x")[1..], "specversion: missing, but a CloudEvent has one"),
+        (&context("x")[..2], "source: missing, but a CloudEvent has one"),
+        (&context("%zz")[..], "ce-id: a % is not followed by two hex digits"),
+    ] {
+        let answer = acme.post_with(headers, DATA);
+        assert_eq!((answer.status, counts(&answer)), (422, (0, 0, 1)), "{words}");
+        assert!(answer.text().contains(words), "{}", answer.text());
+    }
+    assert_eq!(acme.post_with(&[("ce-type", "x")], DATA).status, 415);
+    let xml = [&context("x")[..], &[("content-type", "application/xml")]].concat();
+    assert_eq!(acme.post_with(&xml, "<a/>").status, 415);
+    assert_eq!(acme.post_with(&context("x"), "").status, 400);
+    for kind in [
+        "application/cloudevents+json; charset=utf-8",
+        "Application/CloudEvents+JSON;charset=\"UTF-8\"",
+    ] {
+        assert_eq!(counts(&acme.post(kind, envelope("9"))).2, 0, "{kind}");
+    }
+}

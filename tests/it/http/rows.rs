@@ -12,7 +12,7 @@ const BAD: [(&str, &str); 28] = [
     (r#""event_id":"x""#, "ts"),
     (r#""ts":1714557600"#, "event_id"),
     (r#""event_id":"","ts":1714557600"#, "event_id"),
-    (r#""event_id":7,"ts":1714557600"#, "event_id"),
+    (r#""event_id":["x"],"ts":1714557600"#, "event_id"),
     (r#""event_id":"x","ts":"yesterday""#, "ts"),
     (r#""event_id":"x","ts":"2024-05-01T10:00:00""#, "ts"),
     (r#""event_id":"x","ts":"2014-12-31T23:59:59Z""#, "ts"),
@@ -33,8 +33,8 @@ const BAD: [(&str, &str); 28] = [
     (r#""event_id":"x","ts":1714557600,"cost_usd":1e400"#, "cost_usd"),
     (r#""event_id":"x","ts":1714557600,"cost_usd":"NaN""#, "cost_usd"),
     (r#""event_id":"x","ts":1714557600,"cost_usd":true"#, "cost_usd"),
-    (r#""event_id":"x","ts":1714557600,"provider":3"#, "provider"),
-    (r#""event_id":"x","ts":1714557600,"model":["gpt"]"#, "model"),
+    (r#""event_id":"x","ts":1714557600,"cost_usd":["1"]"#, "cost_usd"),
+    (r#""event_id":"x","ts":1714557600,"input_tokens":{"a":1}"#, "input_tokens"),
     (r#""event_id":"x","ts":1714557600,"org_id":"globex""#, "org_id"),
     (r#""event_id":"x","ts":1714557600,"org_id":"ACME""#, "org_id"),
 ];
@@ -85,14 +85,22 @@ fn what_breaks_json_within_an_event_fails_that_event_alone() {
         format!(r#"{{"event_id":"a","event_id":"a",{TS}}}"#),
         format!(r#"{{"event_id":"a",{TS},"cost_usd":NaN}}"#),
         format!(r#"{{"event_id":"{long}",{TS}}}"#),
-        format!(r#"{{"event_id":"a",{TS},"model":"{long}"}}"#),
+        format!(r#"{{"event_id":"a",{TS},"cost_usd":"{long}"}}"#),
         format!(r#"{{"event_id":"\ud800",{TS}}}"#),
+        format!(r#"{{"event_id":"a",{TS},"x":nope}}"#),
     ];
-    let body = format!("{}\n{}\n{}", event("first"), bad.join("\n"), event("last"));
-    let answer = acme.post("application/x-ndjson", body);
-    assert_eq!(answer.status, 200);
-    assert_eq!(counts(&answer), (2, 0, bad.len()), "{}", answer.text());
-    assert!(answer.body.len() < 10_000, "an answer repeats a long value");
+    let all = [vec![event("first")], bad.to_vec(), vec![event("last")]].concat();
+    let array = format!("[{}]", all.join(","));
+    for (content_type, body, standing) in [
+        ("application/x-ndjson", all.join("\n"), 0),
+        ("application/json", array.clone(), 2),
+        ("application/json", format!(r#"{{"sent":NaN,"events":{array}}}"#), 2),
+    ] {
+        let answer = acme.post(content_type, body);
+        assert_eq!(answer.status, 200);
+        assert_eq!(counts(&answer), (2 - standing, standing, bad.len()), "{}", answer.text());
+        assert!(answer.body.len() < 10_000, "an answer repeats a long value");
+    }
 }
 
 #[test]

@@ -197,3 +197,35 @@ fn half_of_the_settings_and_files_that_are_none_are_refused() {
     }
     assert!(!folder.path().join("archive").exists(), "nothing was opened");
 }
+
+#[test]
+fn a_file_that_is_encrypted_or_another_is_called_so() {
+    let (folder, authority) = (tempdir().unwrap(), Authority::new());
+    let [cert, key] = authority.certify().write(folder.path());
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let pkcs8 =
+        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIF\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let encrypted = write("encrypted.key", pkcs8);
+    let old = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n";
+    let old = write("old.key", old);
+    let der = write("cert.der", &[0x30, 0x82, 1, 2]);
+    let vault = write("vault.key", b"$ANSIBLE_VAULT;1.1;AES256\n");
+    for (cert, key, words) in [
+        (&cert, &encrypted, "encrypted.key: it is encrypted; decrypt it"),
+        (&cert, &old, "old.key: it is encrypted; decrypt it"),
+        (&cert, &vault, "vault.key: it is encrypted; decrypt it"),
+        (&der, &key, "DER or PKCS #12; convert it"),
+        (&key, &key, "but a private key; it is for --tls-key"),
+        (&cert, &cert, "but a certificate; it is for --tls-cert"),
+    ] {
+        let [cert, key] = [cert, key].map(|path| path.to_str().unwrap());
+        let listen = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key];
+        let done = tokenlake(&folder.path().join("archive"), &listen);
+        assert_eq!((done.status, done.stderr.lines().count()), (1, 1), "{done:?}");
+        assert!(done.stderr.contains(words), "{words}: {done:?}");
+    }
+}

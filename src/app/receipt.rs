@@ -1,0 +1,60 @@
+//! The answer to a batch of events.
+
+use serde::Serialize;
+
+use crate::event::Rejection;
+use crate::ingest::REJECTIONS_MAX;
+
+/// What became of the events of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    /// Events that were added.
+    pub accepted: usize,
+    /// Events that stood already.
+    pub duplicates: usize,
+    /// Events that are not valid, by rising index: at most [`REJECTIONS_MAX`] of them.
+    pub rejected: Vec<Rejection>,
+    /// How many more there were.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rejected_more: usize,
+}
+
+impl Receipt {
+    /// Of rejections in any order, beside `rejected_more` of which the reasons were not kept.
+    pub(super) fn new(
+        accepted: usize,
+        duplicates: usize,
+        mut rejected: Vec<Rejection>,
+        rejected_more: usize,
+    ) -> Self {
+        rejected.sort_by_key(|rejection| rejection.index);
+        let rejected_more = rejected_more + rejected.len().saturating_sub(REJECTIONS_MAX);
+        rejected.truncate(REJECTIONS_MAX);
+        Self { accepted, duplicates, rejected, rejected_more }
+    }
+
+    /// How many events are not valid.
+    pub fn rejected(&self) -> usize {
+        self.rejected.len() + self.rejected_more
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_rejections_are_listed_and_the_rest_is_counted() {
+        let one = |index| Rejection { index, event_id: None, error: String::new() };
+        let receipt = Receipt::new(1, 0, (0..REJECTIONS_MAX + 3).rev().map(one).collect(), 4);
+        assert_eq!((receipt.rejected.len(), receipt.rejected_more), (REJECTIONS_MAX, 7));
+        assert_eq!((receipt.rejected[0].index, receipt.rejected()), (0, REJECTIONS_MAX + 7));
+        let few = serde_json::to_string(&Receipt::new(1, 2, vec![], 0)).unwrap();
+        assert_eq!(few, r#"{"accepted":1,"duplicates":2,"rejected":[]}"#);
+    }
+}

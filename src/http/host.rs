@@ -1,0 +1,55 @@
+//! Whom a request is for (RFC 9112, section 3.2): one `Host` in HTTP/1.1, as the RFC has servers
+//! insist on. Two of them are how one server is told something else than the proxy before it.
+
+use axum::extract::Request;
+use axum::http::header::HOST;
+use axum::http::{HeaderValue, Version};
+
+/// Why a request must not be answered, if so. HTTP/1.0 has no `Host`, and HTTP/2 has `:authority`,
+/// which its library looks at.
+pub(super) fn refusal<B>(request: &Request<B>) -> Option<&'static str> {
+    if request.version() != Version::HTTP_11 {
+        return None;
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => Some("a request of HTTP/1.1 needs a Host header"),
+        (Some(_), Some(_)) => Some("a request has one Host header; this one has more"),
+        (Some(host), None) if !is_host(host) => Some("the Host header names no host"),
+        (Some(_), None) => None,
+    }
+}
+
+/// Whether it could be a name and a port: nothing of what ends those in a URL. It may be empty.
+fn is_host(host: &HeaderValue) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_graphic() && !b"/?#@,\\\"<>^`{|}".contains(byte);
+    host.as_bytes().iter().all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(version: Version, hosts: &[&str]) -> bool {
+        let mut request = Request::new(());
+        *request.version_mut() = version;
+        for host in hosts {
+            request.headers_mut().append(HOST, host.parse().unwrap());
+        }
+        refusal(&request).is_some()
+    }
+
+    #[test]
+    fn http_1_1_needs_one_host() {
+        for host in ["x", "", "localhost:9797", "[::1]:9797", "my_service.local", "10.0.0.1"] {
+            assert!(!refused(Version::HTTP_11, &[host]), "{host}");
+        }
+        for host in ["a b", "a/b", "a, b", "user@a", "a\t", "é"] {
+            assert!(refused(Version::HTTP_11, &[host]), "{host}");
+        }
+        assert!(refused(Version::HTTP_11, &[]) && refused(Version::HTTP_11, &["x", "x"]));
+        for version in [Version::HTTP_10, Version::HTTP_2] {
+            assert!(!refused(version, &[]), "{version:?}");
+        }
+    }
+}
