@@ -29,6 +29,7 @@ mod group;
 mod ids;
 mod known_ids;
 mod ledger;
+mod live_files;
 mod location;
 mod log;
 #[cfg(test)]
@@ -68,6 +69,7 @@ pub use self::file_read::IdReader;
 pub use self::follow::FollowSettings;
 pub use self::ids::EventHash;
 pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
+pub use self::live_files::{LiveFile, live_files_in};
 pub use self::location::{ArchiveLocation, LocationError};
 pub use self::objects::{FoundObject, Objects};
 pub use self::partial::PartialMaker;

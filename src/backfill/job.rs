@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::commit::{Committer, Done};
 use super::decode::{Decoded, Decoder, Reject};
 use super::held::{Held, Need};
-use super::read::{Chunk, read_all};
+use super::read::{Chunk, Reading};
 use super::rejects::Rejects;
 use super::shape::Shape;
 use super::spill::Spill;
@@ -35,6 +35,8 @@ const BEHIND_SHARE: usize = 4;
 const DECODERS_MAX: usize = 8;
 /// Names that are claimed side by side.
 const CLAIMS: usize = 16;
+/// Inputs that cannot be read and are told of one by one.
+const UNREAD_SHOWN_MAX: usize = 1_000;
 
 /// What a job is to do.
 #[derive(Debug, Clone)]
@@ -45,6 +47,8 @@ pub struct Settings {
     pub maps: Vec<FieldPair>,
     /// Fields with the values that they have by default.
     pub defaults: Vec<FieldPair>,
+    /// What stands between cells of CSV, where it is not what its format has.
+    pub delimiter: Option<u8>,
     /// Where refused rows are kept.
     pub rejects: Option<PathBuf>,
     /// Memory for rows that wait or are being committed.
@@ -79,8 +83,14 @@ pub struct Outcome {
     pub summary: Summary,
     /// It was stopped before its end.
     pub stopped: bool,
-    /// What ended it early.
+    /// What ended it early, or what was wrong with all of it.
     pub error: Option<BackfillError>,
+    /// Inputs that could not be used or not be read to their end, in order: the first of them.
+    pub unread: Vec<BackfillError>,
+    /// How many there are.
+    pub unread_count: u64,
+    /// Values of attributes that are no text, and were left out.
+    pub left_out: u64,
 }
 
 type Commit = AbortOnDropHandle<Result<Done, BackfillError>>;
@@ -94,6 +104,9 @@ struct Position {
     skipped: u64,
     /// What the table says.
     marked: i64,
+    /// Where the first input came to an early end: in another run more may come there, so that no row
+    /// after it has its number for sure.
+    sure: Option<u64>,
 }
 
 /// Rows on their way from inputs into an archive.
@@ -109,6 +122,10 @@ pub struct Job {
     committing_bytes: usize,
     position: Position,
     inputs: Option<Inputs>,
+    delimiter: Option<u8>,
+    unread: Vec<BackfillError>,
+    unread_count: u64,
+    left_out: u64,
     rejects: Rejects,
     series: Option<Arc<SeriesCap>>,
     claimed: HashSet<String>,
@@ -127,23 +144,27 @@ impl Job {
     /// cannot be read.
     pub async fn new(
         archive: Option<Arc<Archive>>,
-        inputs: Inputs,
+        mut inputs: Inputs,
         settings: Settings,
         progress: Arc<Progress>,
     ) -> Result<Self, BackfillError> {
-        let Settings { org_rule, maps, defaults, held_bytes_max, now, .. } = settings;
-        let shape = Shape { maps, defaults, org_rule };
+        let Settings { org_rule, maps, defaults, held_bytes_max, now, delimiter, .. } = settings;
+        let shape = Shape::new(maps, defaults, org_rule);
+        if let Some(rejects) = &settings.rejects {
+            inputs.leave_out(rejects)?;
+        }
         let mut position = Position::default();
         if let Some(archive) = &archive {
             if let OrgRule::Only(org) = &shape.org_rule {
                 archive.records().claim_org(org).await?;
             }
-            let job = identity::of(&inputs, &shape);
-            position.marked = archive.job_position(&job).await?.unwrap_or_default();
-            position.skipped = u64::try_from(position.marked).unwrap_or_default();
-            position.job = Some(job);
+            position.job = identity::of(&inputs, &shape, delimiter);
+            if let Some(job) = &position.job {
+                position.marked = archive.job_position(job).await?.unwrap_or_default();
+                position.skipped = u64::try_from(position.marked).unwrap_or_default();
+            }
         }
-        Ok(Self {
+        let mut job = Self {
             decoder: Arc::new(Decoder {
                 shape,
                 now,
@@ -158,14 +179,23 @@ impl Job {
             commit: None,
             committing_bytes: 0,
             position,
-            inputs: Some(inputs),
+            inputs: None,
+            delimiter,
+            unread: Vec::new(),
+            unread_count: 0,
+            left_out: 0,
             rejects: Rejects::create(settings.rejects.as_deref())?,
             series: settings.series,
             claimed: HashSet::new(),
             summary: Summary::default(),
             ended: false,
             whole: false,
-        })
+        };
+        for failed in std::mem::take(&mut inputs.failed) {
+            job.unread(failed);
+        }
+        job.inputs = Some(inputs);
+        Ok(job)
     }
 
     /// How many rows an earlier run of the same job, which did not come to its end, has brought in.
@@ -185,14 +215,28 @@ impl Job {
         if let Err(failed) = self.rejects.finish() {
             error.get_or_insert(failed);
         }
-        if error.is_none()
-            && !stopped
-            && let Err(failed) = self.finished().await
-        {
-            error.get_or_insert(failed);
-        }
         let (rejected, files) = (self.rejects.count, self.progress.files());
-        Outcome { summary: Summary { rejected, files, ..self.summary }, stopped, error }
+        let summary = Summary { rejected, files, ..self.summary };
+        if error.is_none() && !stopped {
+            error = match self.finished().await {
+                Err(failed) => Some(failed),
+                Ok(()) if summary.read > 0 && summary.read == rejected => {
+                    let first = self.rejects.first.take().unwrap_or_default();
+                    Some(BackfillError::AllRejected { rows: rejected, first })
+                }
+                Ok(()) => None,
+            };
+        }
+        let Self { unread, unread_count, left_out, .. } = self;
+        Outcome { summary, stopped, error, unread, unread_count, left_out }
+    }
+
+    /// Keeps why an input could not be read to its end.
+    fn unread(&mut self, why: BackfillError) {
+        self.unread_count += 1;
+        if self.unread.len() < UNREAD_SHOWN_MAX {
+            self.unread.push(why);
+        }
     }
 
     /// Says in the table that the job is done, where it says that it is not: a run after this one
@@ -201,7 +245,8 @@ impl Job {
         let (Some(archive), Some(job)) = (&self.archive, self.position.job.take()) else {
             return Ok(());
         };
-        if self.position.marked != 0 {
+        // What could not be read may be in another run.
+        if self.position.marked != 0 && self.position.sure.is_none() {
             archive.submit_part(Vec::new(), Some(JobMark { job, position: 0 })).await?;
         }
         Ok(())
@@ -210,10 +255,11 @@ impl Job {
     /// The inputs as chunks, in order.
     fn chunks(&self, inputs: Inputs) -> impl Stream<Item = Result<Chunk, BackfillError>> + use<> {
         let (to, mut chunks) = mpsc::channel(CHUNKS);
-        let (columns, progress) = (self.decoder.shape.columns(), self.progress.clone());
+        let (decoder, progress) = (self.decoder.clone(), self.progress.clone());
+        let reading = Reading { decoder, delimiter: self.delimiter, progress };
         let reader = tokio::task::spawn_blocking(move || {
             let inputs = inputs.files.into_iter().map(Arc::new).collect();
-            read_all(inputs, &columns, &progress, &to);
+            reading.all(inputs, &to);
         });
         // A reader that dies of a defect in a format's library must not look like the end.
         let end = stream::once(reader).filter_map(async |read| {
@@ -233,6 +279,7 @@ impl Job {
         let (mut decoding, mut read) = (FuturesOrdered::new(), false);
         loop {
             if read && decoding.is_empty() && !self.ended {
+                self.check_columns()?;
                 (self.ended, self.whole) = (true, true);
             }
             self.make_room().await?;
@@ -253,6 +300,10 @@ impl Job {
                 done = next(&mut self.commit), if committing => self.committed(done?)?,
                 Some(decoded) = decoding.next(), if room && !decoding.is_empty() => match decoded {
                     Ok((chunk, decoded)) => self.take(&chunk, decoded).await?,
+                    Err(why @ BackfillError::Unreadable { .. }) => {
+                        self.position.sure.get_or_insert(self.summary.read);
+                        self.unread(why);
+                    }
                     Err(failed) => {
                         *error = Some(failed);
                         self.ended = true;
@@ -288,6 +339,7 @@ impl Job {
         let first = self.summary.read;
         self.progress.add_rows(decoded.rows);
         self.summary.read += decoded.rows;
+        self.left_out += decoded.left_out;
         self.rejects.add(&decoded.rejects)?;
         self.held.next_chunk();
         let skipped = self.summary.read <= self.position.skipped;
@@ -306,7 +358,11 @@ impl Job {
         if !self.ended && self.is_short() {
             self.start_commit();
         }
-        if self.ended || !self.is_short() || self.held.has_ready(Need::Room) {
+        let waits = self.waits_for_columns();
+        if waits && self.held.is_flushing() {
+            self.check_columns()?;
+        }
+        if self.ended || !self.is_short() || !waits && self.held.has_ready(Need::Room) {
             return Ok(());
         }
         for (date, batches) in self.held.unload() {
@@ -340,12 +396,29 @@ impl Job {
         Ok(clash)
     }
 
+    /// Whether a mapped column is missing so far: until an input has it, nothing is committed.
+    fn waits_for_columns(&self) -> bool {
+        self.decoder.shape.missing().is_some()
+    }
+
+    /// Refuses to go on with a mapped column that no input has; where there is no row, none lacks it.
+    fn check_columns(&self) -> Result<(), BackfillError> {
+        match self.decoder.shape.missing().filter(|_| self.summary.read > 0) {
+            None => Ok(()),
+            Some(pair) => {
+                let (field, column) = (pair.field.clone(), pair.other.clone());
+                Err(BackfillError::NoColumn { field, column })
+            }
+        }
+    }
+
     fn is_short(&self) -> bool {
         self.held.bytes() > self.held_bytes_max / SPILL_SHARE
     }
 
     fn start_commit(&mut self) {
-        let Some(archive) = self.archive.as_ref().filter(|_| self.commit.is_none()) else { return };
+        let may = self.commit.is_none() && !self.waits_for_columns();
+        let Some(archive) = self.archive.as_ref().filter(|_| may) else { return };
         let need = match (self.ended, self.is_short()) {
             (true, _) => Need::All,
             (false, true) => Need::Room,
@@ -367,9 +440,10 @@ impl Job {
 
     /// How far the job will be after the commit that begins now; none if it will be done.
     fn mark(&self) -> Option<JobMark> {
-        let done = self.whole && self.held.is_empty();
+        let done = self.whole && self.held.is_empty() && self.position.sure.is_none();
         let job = self.position.job.clone().filter(|_| !done)?;
         let row = self.held.first().unwrap_or(self.summary.read);
+        let row = row.min(self.position.sure.unwrap_or(row));
         Some(JobMark { job, position: i64::try_from(row).ok()? })
     }
 

@@ -26,6 +26,7 @@ fn files(target: &str, format: Format, inputs: Vec<Vec<u8>>, mutations: usize) {
             org_rule: OrgRule::Only(OrgId::parse(ACME).unwrap()),
             maps: Vec::new(),
             defaults: Vec::new(),
+            delimiter: None,
             rejects: None,
             held_bytes_max: 4 << 20,
             spill_folder: folder.path().to_owned(),
