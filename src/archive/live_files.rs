@@ -136,11 +136,13 @@ fn live_file(name: &str, add: Add) -> Result<LiveFile, ArchiveError> {
         && !add.path.starts_with('/')
         && add.path.split('/').all(|part| part != "..");
     if !inside {
-        let reason = format!("{} lies outside of it; bring in the table that it came from", add.path);
+        let reason =
+            format!("{} lies outside of it; bring in the table that it came from", add.path);
         return Err(unsupported(name, reason));
     }
-    let bytes = u64::try_from(add.size)
-        .map_err(|_| ArchiveError::corrupt(format!("{name}/{}", add.path), "its size is negative"))?;
+    let bytes = u64::try_from(add.size).map_err(|_| {
+        ArchiveError::corrupt(format!("{name}/{}", add.path), "its size is negative")
+    })?;
     let mut columns: Vec<_> = add.partition_values.into_iter().collect();
     columns.sort_unstable();
     Ok(LiveFile { path: add.path, bytes, columns })
@@ -202,16 +204,17 @@ mod tests {
             bytes: 7,
             columns: vec![("org id".to_owned(), org.map(str::to_owned))],
         };
-        let expected =
-            [file("b.parquet", Some("x")), file("d.parquet", None), file("org id=a%2Fb/c.parquet", Some("a/b"))];
+        let expected = [
+            file("b.parquet", Some("x")),
+            file("d.parquet", None),
+            file("org id=a%2Fb/c.parquet", Some("a/b")),
+        ];
         assert_eq!(files, expected);
     }
 
     #[tokio::test]
     async fn a_table_whose_files_do_not_say_all_is_refused_by_name() {
-        let features = |feature: &str| {
-            json!({ "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": [feature], "writerFeatures": [feature] })
-        };
+        let features = |feature: &str| json!({ "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": [feature], "writerFeatures": [feature] });
         let mapped = json!({ "delta.columnMapping.mode": "name" });
         let mut deleted = add("a.parquet", Value::Null);
         deleted["add"]["deletionVector"] = json!({
@@ -219,8 +222,14 @@ mod tests {
         });
         let outside = add("s3://other/a.parquet", Value::Null);
         let cases = [
-            ("columnMapping", table(json!({ "minReaderVersion": 2, "minWriterVersion": 5 }), mapped)),
-            ("deletion vector", [table(features("deletionVectors"), json!({})), vec![deleted]].concat()),
+            (
+                "columnMapping",
+                table(json!({ "minReaderVersion": 2, "minWriterVersion": 5 }), mapped),
+            ),
+            (
+                "deletion vector",
+                [table(features("deletionVectors"), json!({})), vec![deleted]].concat(),
+            ),
             ("outside", [plain(), vec![outside]].concat()),
         ];
         for (word, entry) in cases {

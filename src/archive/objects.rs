@@ -89,7 +89,11 @@ impl Objects {
     ///
     /// # Errors
     /// Unsupported, Corrupt or Unavailable, as of any table.
-    pub async fn live_files(&self, folder: &str, name: &str) -> Result<Vec<LiveFile>, ArchiveError> {
+    pub async fn live_files(
+        &self,
+        folder: &str,
+        name: &str,
+    ) -> Result<Vec<LiveFile>, ArchiveError> {
         let store = PrefixStore::new(self.store.clone(), path_of(folder));
         live_files(Arc::new(store), name).await
     }

@@ -157,9 +157,12 @@ mod tests {
     #[test]
     fn what_is_no_parquet_says_what_it_is() {
         assert_eq!(no_parquet(b"PAR1\x15"), None);
-        for (head, word) in
-            [(b"\x1f\x8b".as_slice(), "gzip"), (b"", "empty"), (b"{}", "Parquet"), (b"PARE", "encrypted")]
-        {
+        for (head, word) in [
+            (b"\x1f\x8b".as_slice(), "gzip"),
+            (b"", "empty"),
+            (b"{}", "Parquet"),
+            (b"PARE", "encrypted"),
+        ] {
             let said = no_parquet(head).unwrap();
             assert!(said.contains(word), "{said}");
         }

@@ -9,10 +9,10 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::read::{Chunk, Header, Record, Rows};
-use super::{BackfillError, columns};
 use super::shape::{Fields, Origin, Shape};
 use super::split::{Split, split};
 use super::time::is_number;
+use super::{BackfillError, columns};
 use crate::archive::{Snapshot, refuse_before_floor};
 use crate::clock::Micros;
 use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Rejection, Slots};
@@ -56,7 +56,8 @@ pub(super) struct Reject {
 impl Reject {
     /// Where it was and why it was refused, for people.
     pub(super) fn summary(&self) -> String {
-        let (file, line) = (self.file.as_deref().unwrap_or_default(), self.line.unwrap_or_default());
+        let (file, line) =
+            (self.file.as_deref().unwrap_or_default(), self.line.unwrap_or_default());
         format!("{file}, line {line}: {}", self.error)
     }
 
@@ -266,7 +267,11 @@ fn lines_of(text: &[u8], first: u64) -> Vec<Placed<'_>> {
 }
 
 /// Rows of which some are flawed, by their place in the batch.
-fn flawed<'a>(mut rows: Vec<Placed<'a>>, first: u64, flaws: &'a [(u64, String)]) -> Vec<Placed<'a>> {
+fn flawed<'a>(
+    mut rows: Vec<Placed<'a>>,
+    first: u64,
+    flaws: &'a [(u64, String)],
+) -> Vec<Placed<'a>> {
     for (at, reason) in flaws {
         let found = rows.binary_search_by_key(&(first + at), |placed| placed.index).ok();
         if let Some(placed) = found.and_then(|found| rows.get_mut(found))

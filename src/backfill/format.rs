@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_delimiter_is_one_character_or_a_name() {
-        for (text, byte) in [(";", b';'), ("tab", b'\t'), ("\\t", b'\t'), ("\t", b'\t'), ("|", b'|')]
+        for (text, byte) in
+            [(";", b';'), ("tab", b'\t'), ("\\t", b'\t'), ("\t", b'\t'), ("|", b'|')]
         {
             assert_eq!(parse_delimiter(text), Ok(byte), "{text}");
         }

@@ -67,7 +67,8 @@ impl Input {
     fn new(found: Found, format: Option<Format>) -> Self {
         let coding = Coding::split(&found.name).0;
         let identity = Coding::split(&found.below).1.to_owned();
-        let Found { name, place, bytes, changed, folders, of_table, by_folder, file_id, .. } = found;
+        let Found { name, place, bytes, changed, folders, of_table, by_folder, file_id, .. } =
+            found;
         Self {
             name,
             identity,
@@ -166,7 +167,9 @@ impl Search {
         }
         let search = if Objects::are_at(text) {
             remote::find(text, format).await?
-        } else if text.get(..FILE_SCHEME.len()).is_some_and(|it| it.eq_ignore_ascii_case(FILE_SCHEME))
+        } else if text
+            .get(..FILE_SCHEME.len())
+            .is_some_and(|it| it.eq_ignore_ascii_case(FILE_SCHEME))
         {
             local::find(&path_of_url(text)?, format).await?
         } else {
@@ -184,7 +187,8 @@ fn path_of_url(text: &str) -> Result<String, BackfillError> {
     let path = path.filter(|url| url.fragment().is_none()).and_then(|url| url.to_file_path().ok());
     let path = path.and_then(|path| path.to_str().map(str::to_owned));
     path.ok_or_else(|| {
-        let reason = "names no file of this machine; write file:///PATH, with %3F and %23 for ? and #";
+        let reason =
+            "names no file of this machine; write file:///PATH, with %3F and %23 for ? and #";
         BackfillError::unusable(text, reason)
     })
 }
@@ -246,7 +250,8 @@ impl Inputs {
         if about.is_file() && self.files.iter().any(|input| input.file_id == file_id) {
             let mut same = self.files.iter().filter(|input| input.file_id == file_id);
             if !same.all(|input| input.by_folder) || !is_of_rejects(rejects) {
-                let reason = "is an input, and --rejects would write over it; choose another --rejects";
+                let reason =
+                    "is an input, and --rejects would write over it; choose another --rejects";
                 return Err(BackfillError::unusable(rejects.display().to_string(), reason));
             }
             self.files.retain(|input| input.file_id != file_id);

@@ -79,11 +79,7 @@ pub(super) struct Reading {
 impl Reading {
     /// Reads inputs one after the other, until the last or until nobody takes chunks any more. One
     /// that cannot be read to its end is told of, and does not keep the others from it. Blocks.
-    pub(super) fn all(
-        &self,
-        inputs: Vec<Arc<Input>>,
-        to: &Sender<Result<Chunk, BackfillError>>,
-    ) {
+    pub(super) fn all(&self, inputs: Vec<Arc<Input>>, to: &Sender<Result<Chunk, BackfillError>>) {
         for input in inputs {
             let mut wanted = true;
             let mut sink = |first, rows| {
@@ -142,7 +138,8 @@ impl Reading {
             Format::Json => json::read(&mut bytes, sink),
             format => {
                 let tabs = (format == Format::Tsv).then_some(b'\t');
-                csv::Csv { delimiter: self.delimiter.or(tabs), shape, look: &look }.read(bytes, sink)
+                csv::Csv { delimiter: self.delimiter.or(tabs), shape, look: &look }
+                    .read(bytes, sink)
             }
         }
     }

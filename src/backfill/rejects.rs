@@ -83,7 +83,8 @@ impl Kept {
 pub(super) fn is_of_rejects(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };
     let mut line = Vec::new();
-    let read = std::io::Read::take(BufReader::new(file), LINE_BYTES_MAX).read_until(b'\n', &mut line);
+    let read =
+        std::io::Read::take(BufReader::new(file), LINE_BYTES_MAX).read_until(b'\n', &mut line);
     let value = serde_json::from_slice::<serde_json::Value>(&line).ok();
     let names = ["file", "line", "error", "row"];
     let has_names = value.as_ref().and_then(|value| value.as_object()).is_some_and(|object| {

@@ -337,10 +337,14 @@ mod tests {
 
     #[test]
     fn folders_are_fields_and_contradict_no_row() {
-        let folders: Vec<(String, Option<String>)> =
-            [("org_id", Some("acme")), ("model", None), ("ts", Some("1769000000")), ("day", Some("1"))]
-                .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
-                .into();
+        let folders: Vec<(String, Option<String>)> = [
+            ("org_id", Some("acme")),
+            ("model", None),
+            ("ts", Some("1769000000")),
+            ("day", Some("1")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
+        .into();
         let shape = shape(&["source=day"], &[]);
         let fields = shape.fields(vec![text("day", "01")], &folders, ORIGIN, &[]).unwrap();
         let expected = [

@@ -126,8 +126,8 @@ impl Cell {
             T::Struct(fields) => {
                 let parts = array.as_struct();
                 let cells = fields.iter().zip(parts.columns());
-                let cells =
-                    cells.map(|(field, column)| Ok((member(field.name()), Self::of(column, leaves)?)));
+                let cells = cells
+                    .map(|(field, column)| Ok((member(field.name()), Self::of(column, leaves)?)));
                 Self::Struct(parts.clone(), cells.collect::<Result<_, ArrowError>>()?)
             }
             T::Map(..) => {
@@ -276,10 +276,12 @@ fn shown(array: &ArrayRef) -> Result<StringArray, ArrowError> {
         text.clear();
         if formatter.value(row).write(&mut text).is_err() {
             text.clear();
-            let number = numbers.as_ref().map(|numbers| numbers.as_primitive::<Int64Type>().value(row));
+            let number =
+                numbers.as_ref().map(|numbers| numbers.as_primitive::<Int64Type>().value(row));
             let unit = unit(array.data_type());
             // Writing into memory does not fail.
-            write!(text, "{} {unit}, which is no time", number.unwrap_or_default()).unwrap_or_default();
+            write!(text, "{} {unit}, which is no time", number.unwrap_or_default())
+                .unwrap_or_default();
         }
         texts.append_value(&text);
     }

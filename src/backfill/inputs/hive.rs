@@ -44,7 +44,10 @@ mod tests {
         let cases: [(&str, &[(&str, Option<&str>)]); 6] = [
             ("a.parquet", &[]),
             ("/data/x/a=b.parquet", &[]),
-            ("org_id=acme/model=gpt-4o/a.parquet", &[("org_id", Some("acme")), ("model", Some("gpt-4o"))]),
+            (
+                "org_id=acme/model=gpt-4o/a.parquet",
+                &[("org_id", Some("acme")), ("model", Some("gpt-4o"))],
+            ),
             ("a%20b=c%2Fd%3D/x.csv", &[("a b", Some("c/d="))]),
             ("m=__HIVE_DEFAULT_PARTITION__/n=/x.csv", &[("m", None), ("n", None)]),
             ("m=1/m=2=3/=4/100%/x.csv", &[("m", Some("2=3"))]),

@@ -65,7 +65,9 @@ impl Bucket<'_> {
         for (root, named) in wanted {
             let address = format!("{}{root}", self.root);
             match tables.get(root) {
-                Some(Table::Delta) => self.table(root, &address, &named, &listed, &mut search).await,
+                Some(Table::Delta) => {
+                    self.table(root, &address, &named, &listed, &mut search).await
+                }
                 Some(table) => search.failed.push(table.refusal(&address)),
                 None => {}
             }
@@ -119,9 +121,8 @@ impl Bucket<'_> {
         }
         let listed: HashMap<_, _> = listed.iter().map(|object| (&*object.key, object)).collect();
         let above = fields_of_folder(root);
-        let key_of = |file: &LiveFile| {
-            format!("{root}/{}", file.path).trim_start_matches('/').to_owned()
-        };
+        let key_of =
+            |file: &LiveFile| format!("{root}/{}", file.path).trim_start_matches('/').to_owned();
         for name in named {
             if !files.iter().any(|file| key_of(file) == **name) {
                 search.failed.push(not_live(&format!("{}{name}", self.root), address));

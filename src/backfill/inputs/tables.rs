@@ -74,8 +74,9 @@ pub(super) fn is_iceberg(name: &str) -> bool {
 
 /// Why a file that lies in a Delta table is not read.
 pub(super) fn not_live(name: &str, root: &str) -> BackfillError {
-    let reason =
-        format!("the Delta table {root} holds it no more: its rows were deleted or moved; give {root}");
+    let reason = format!(
+        "the Delta table {root} holds it no more: its rows were deleted or moved; give {root}"
+    );
     BackfillError::unusable(name, reason)
 }
 

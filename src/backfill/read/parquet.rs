@@ -149,8 +149,7 @@ impl<'a, F: ChunkReader + Shared + 'static> Described<'a, F> {
     /// beside them: there are fewer, and each writer's mean the same.
     fn open(file: &'a F) -> Result<Self, ReadError> {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let metadata =
-            ArrowReaderMetadata::load(file, options).map_err(|error| failed(&error))?;
+        let metadata = ArrowReaderMetadata::load(file, options).map_err(|error| failed(&error))?;
         let known = schema::known(metadata.metadata(), metadata.schema());
         let metadata = match known.schema {
             None => metadata,
