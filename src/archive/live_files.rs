@@ -27,6 +27,12 @@ const FEATURES: [&str; 9] = [
     "appendOnly",
     "invariants",
 ];
+/// What the library takes for the address of a table: its path alone leads anywhere, and a scheme of
+/// our own keeps it from looking for a folder on the machine. A host of this form is that of a
+/// directory bucket, whose listings have no order, as those of folders have none.
+const LOCATION: &str = "tokenlake://table--x-s3/";
+/// Characters of what the library says: it likes to show all that it knows.
+const REASON_CHARS: usize = 200;
 /// The newest protocol for readers that says all by features.
 const READER_MAX: u64 = 3;
 
@@ -69,10 +75,11 @@ pub(super) async fn live_files(
         if is_of_store(&error) {
             return ArchiveError::unavailable(format!("reading the log of {name}"), error);
         }
-        ArchiveError::corrupt(format!("{name}/_delta_log"), error)
+        let reason: String = error.to_string().chars().take(REASON_CHARS).collect();
+        ArchiveError::corrupt(format!("{name}/_delta_log"), reason)
     };
-    let location = Url::parse("tokenlake:///")
-        .map_err(|error| ArchiveError::internal("naming a table", error))?;
+    let location =
+        Url::parse(LOCATION).map_err(|error| ArchiveError::internal("naming a table", error))?;
     let log = default_logstore(store.clone(), store, &location, &StorageConfig::default());
     let table = EagerSnapshot::try_new(log.as_ref(), None).await.map_err(failed)?;
     let describe = |value: Result<Value, serde_json::Error>| {

@@ -31,6 +31,18 @@ pub struct FoundObject {
 }
 
 impl Objects {
+    /// Those of a store in memory, which has none yet.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        Self { store: Arc::new(object_store::memory::InMemory::new()) }
+    }
+
+    /// Makes an object.
+    #[cfg(test)]
+    pub(crate) async fn put(&self, key: &str, text: &'static str) {
+        self.store.put(&path_of(key), text.into()).await.expect("memory takes all");
+    }
+
     /// True for the address of a bucket.
     pub fn are_at(url: &str) -> bool {
         url.split_once("://").is_some_and(|(scheme, _)| Cloud::of_scheme(scheme).is_some())

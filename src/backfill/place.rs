@@ -77,24 +77,37 @@ pub(super) fn owned(value: FieldValue<'_>) -> FieldValue<'static> {
     }
 }
 
-/// Whether rows of these columns may have something in this place.
-pub(super) fn is_in_schema(columns: &ArrowFields, place: &str) -> bool {
-    let column = |name: &str| columns.iter().find(|column| column.name() == name);
-    column(place).is_some()
-        || ways(place).any(|(name, rest)| {
-            column(name).is_some_and(|column| match column.data_type() {
-                DataType::Struct(fields) => is_in_schema(fields, rest),
-                // What a row's map or text has, the row tells.
-                DataType::Map(..) | DataType::Utf8 | DataType::Binary => true,
-                _ => false,
-            })
-        })
+/// Whether rows have something in a place, by what is known before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Has {
+    No,
+    /// What a row's map, or its text, has in it, the row tells.
+    Maybe,
+    Yes,
 }
 
-/// Whether rows with these columns of text may have something in this place.
-pub(super) fn is_in_header(columns: &[String], place: &str) -> bool {
+/// Whether rows of these columns have something in this place.
+pub(super) fn in_schema(columns: &ArrowFields, place: &str) -> Has {
+    let column = |name: &str| columns.iter().find(|column| column.name() == name);
+    if column(place).is_some() {
+        return Has::Yes;
+    }
+    let inside = ways(place).map(|(name, rest)| match column(name).map(|it| it.data_type()) {
+        Some(DataType::Struct(fields)) => in_schema(fields, rest),
+        Some(DataType::Map(..) | DataType::Utf8 | DataType::Binary) => Has::Maybe,
+        _ => Has::No,
+    });
+    inside.max().unwrap_or(Has::No)
+}
+
+/// Whether rows with these columns of text have something in this place.
+pub(super) fn in_header(columns: &[String], place: &str) -> Has {
     let known = |name: &str| columns.iter().any(|column| column == name);
-    known(place) || ways(place).any(|(name, _)| known(name))
+    match known(place) {
+        true => Has::Yes,
+        false if ways(place).any(|(name, _)| known(name)) => Has::Maybe,
+        false => Has::No,
+    }
 }
 
 #[cfg(test)]
@@ -149,14 +162,20 @@ mod tests {
             field("json", DataType::Utf8),
             field("n", DataType::Int64),
         ]);
-        for (place, expected) in
-            [("usage.p", true), ("usage.q", false), ("a.b", true), ("json.x", true), ("n.x", false)]
-        {
-            assert_eq!(is_in_schema(&columns, place), expected, "{place}");
+        for (place, expected) in [
+            ("usage.p", Has::Yes),
+            ("usage.q", Has::No),
+            ("a.b", Has::Yes),
+            ("json.x", Has::Maybe),
+            ("n.x", Has::No),
+        ] {
+            assert_eq!(in_schema(&columns, place), expected, "{place}");
         }
         let header = ["usage".to_owned(), "a.b".to_owned()];
-        for (place, expected) in [("usage.p", true), ("a.b", true), ("a", false), ("b.c", false)] {
-            assert_eq!(is_in_header(&header, place), expected, "{place}");
+        for (place, expected) in
+            [("usage.p", Has::Maybe), ("a.b", Has::Yes), ("a", Has::No), ("b.c", Has::No)]
+        {
+            assert_eq!(in_header(&header, place), expected, "{place}");
         }
     }
 }

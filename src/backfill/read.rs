@@ -21,6 +21,7 @@ use super::content;
 use super::decode::Decoder;
 use super::format::Format;
 use super::inputs::{Input, Place};
+use super::place::Has;
 use super::source::{self, Opened};
 use super::{BackfillError, FieldPair, Progress};
 use crate::event::excerpt;
@@ -105,9 +106,9 @@ impl Reading {
 
     fn one(&self, input: &Input, sink: Sink<'_>) -> Result<(), ReadError> {
         let shape = &self.decoder.shape;
-        let look = |column: &dyn Fn(&str) -> bool, names: &[String]| {
+        let look = |column: &dyn Fn(&str) -> Has, names: &[String]| {
             let in_folder = |place: &str| input.folders.iter().any(|(name, _)| name == place);
-            match shape.look(|place| column(place) || in_folder(place)) {
+            match shape.look(|place| if in_folder(place) { Has::Yes } else { column(place) }) {
                 Some(pair) if !input.of_table => Err(no_column(pair, names)),
                 _ => Ok(()),
             }
@@ -138,8 +139,11 @@ impl Reading {
             Format::Json => json::read(&mut bytes, sink),
             format => {
                 let tabs = (format == Format::Tsv).then_some(b'\t');
-                csv::Csv { delimiter: self.delimiter.or(tabs), shape, look: &look }
-                    .read(bytes, sink)
+                let given = input.folders.iter().map(|(name, _)| name.as_str());
+                let mut given = given.chain(shape.defaults.iter().map(FieldPair::field));
+                let has_time = given.any(|name| name == "ts");
+                let delimiter = self.delimiter.or(tabs);
+                csv::Csv { delimiter, shape, look: &look, has_time }.read(bytes, sink)
             }
         }
     }
@@ -147,7 +151,7 @@ impl Reading {
 
 /// Looks for the mapped columns among those that an input says that it has, by a test for each and
 /// their names; an error if one is missing that must be there.
-pub(super) type Look<'a> = &'a dyn Fn(&dyn Fn(&str) -> bool, &[String]) -> Result<(), ReadError>;
+pub(super) type Look<'a> = &'a dyn Fn(&dyn Fn(&str) -> Has, &[String]) -> Result<(), ReadError>;
 
 /// Damaged Parquet finds places where its library panics: then the file is to blame, not we.
 fn survived(read: impl FnOnce() -> Result<(), ReadError>) -> Result<(), ReadError> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use super::pair::{FIELDS, FieldPair};
-use super::place::{owned, value_at};
+use super::place::{Has, owned, value_at};
 use super::time::{is_number, utc};
 use crate::event::{FieldValue, OrgRule, Slots, excerpt};
 use crate::ingest;
@@ -42,13 +42,14 @@ impl Shape {
 
     /// Looks for the mapped columns in what an input says that it has, whatever its rows hold. Gives
     /// the first that each such input must have and this one has not: nothing stands for it.
-    pub(super) fn look(&self, has: impl Fn(&str) -> bool) -> Option<&FieldPair> {
+    pub(super) fn look(&self, has: impl Fn(&str) -> Has) -> Option<&FieldPair> {
         let mut missing = None;
         for (pair, seen) in self.maps.iter().zip(&self.seen) {
-            if has(&pair.other) {
-                seen.store(true, Ordering::Relaxed);
-            } else if !self.defaults.iter().any(|default| default.field == pair.field) {
-                missing = missing.or(Some(pair));
+            let has_default = self.defaults.iter().any(|default| default.field == pair.field);
+            match has(&pair.other) {
+                Has::Yes => seen.store(true, Ordering::Relaxed),
+                Has::No if !has_default => missing = missing.or(Some(pair)),
+                Has::No | Has::Maybe => {}
             }
         }
         missing
@@ -324,8 +325,10 @@ mod tests {
         let shape = shape(&["model=deployment", "input_tokens=usage.prompt"], &["model=x"]);
         assert_eq!(shape.missing().map(FieldPair::field), Some("model"));
         // For the model there is a default, for the tokens nothing.
-        assert_eq!(shape.look(|_| false).map(FieldPair::field), Some("input_tokens"));
-        assert!(shape.look(|place| place == "usage.prompt").is_none());
+        assert_eq!(shape.look(|_| Has::No).map(FieldPair::field), Some("input_tokens"));
+        assert!(shape.look(|_| Has::Maybe).is_none());
+        let has = |place: &str| if place == "usage.prompt" { Has::Yes } else { Has::No };
+        assert!(shape.look(has).is_none());
         assert_eq!(shape.missing().map(FieldPair::field), Some("model"));
         let columns = vec![("deployment".into(), FieldValue::Null)];
         let fields = shape.fields(columns, &[], ORIGIN, &[]).unwrap();

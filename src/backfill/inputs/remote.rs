@@ -201,3 +201,7 @@ fn outermost<'t>(tables: &'t BTreeMap<String, Table>, key: &str) -> Option<(&'t 
     let found = folders.find_map(|folder| tables.get_key_value(folder));
     found.map(|(root, table)| (root.as_str(), *table))
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

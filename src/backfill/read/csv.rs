@@ -11,7 +11,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use super::quotes::Quotes;
 use super::{CHUNK_BYTES, Look, ROW_BYTES_MAX, ReadError, Rows, Sink, some_of};
 use crate::backfill::pair::FIELDS;
-use crate::backfill::place::is_in_header;
+use crate::backfill::place::in_header;
 use crate::backfill::shape::Shape;
 use crate::backfill::source::Stream;
 use crate::event::excerpt;
@@ -38,6 +38,8 @@ pub(super) struct Csv<'a> {
     pub(super) delimiter: Option<u8>,
     pub(super) shape: &'a Shape,
     pub(super) look: Look<'a>,
+    /// Rows have their time from elsewhere, and need no column of their own.
+    pub(super) has_time: bool,
 }
 
 /// The bytes of a file, watched on their way: quotes are followed, and a parser that looks for the end
@@ -115,9 +117,9 @@ impl Csv<'_> {
                 "the header is one column, {only:?}, with nothing between cells that is {is:?}; give --delimiter {other}"
             )));
         }
-        (self.look)(&|place| is_in_header(&names, place), &names)?;
+        (self.look)(&|place| in_header(&names, place), &names)?;
         let known = |name: &String| FIELDS.contains(&name.as_str()) || self.shape.is_field(name);
-        if !names.iter().any(known) {
+        if !self.has_time && !names.iter().any(known) {
             let names = some_of(&names);
             return Err(broken(format!(
                 "none of its columns is a field of events: {names}; the first line must name the columns, and --map takes others"

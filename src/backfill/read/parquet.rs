@@ -17,7 +17,7 @@ use super::{CHUNK_BYTES, Look, ReadError, Rows, Sink};
 use crate::backfill::columns::{self, Leaf};
 use crate::backfill::content::no_parquet;
 use crate::backfill::inputs::{Input, Place};
-use crate::backfill::place::is_in_schema;
+use crate::backfill::place::in_schema;
 use crate::backfill::source::RemoteFile;
 use crate::backfill::{Progress, schema};
 
@@ -113,7 +113,7 @@ impl Read<'_> {
 
     fn check_columns(&self, schema: &SchemaRef, leaves: &[Leaf]) -> Result<(), ReadError> {
         let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        (self.look)(&|place| is_in_schema(schema.fields(), place), &names)?;
+        (self.look)(&|place| in_schema(schema.fields(), place), &names)?;
         // Types that are not written are told of before the first row.
         let none = RecordBatch::new_empty(schema.clone());
         let lines = columns::lines(&none, leaves, |_| false);
