@@ -35,8 +35,19 @@ impl<'a> Leaves<'a> {
 
 /// Why a value is not written: its bytes are no text.
 #[derive(Debug, thiserror::Error)]
-#[error("not UTF-8: {0}")]
-pub(super) struct NotText(#[from] std::str::Utf8Error);
+pub(super) enum NotText {
+    #[error("not UTF-8: {0}")]
+    NotUtf8(#[from] std::str::Utf8Error),
+    /// Numbers of 128 bits, for example, of which Parquet knows nothing.
+    #[error("bytes with zeros among them are no text")]
+    Zeros,
+}
+
+/// The text that bytes are.
+fn as_text(bytes: &[u8]) -> Result<&str, NotText> {
+    let text = std::str::from_utf8(bytes)?;
+    if text.contains('\0') { Err(NotText::Zeros) } else { Ok(text) }
+}
 
 /// A column. Types that are written alike are one kind.
 pub(super) enum Cell {
@@ -182,8 +193,8 @@ impl Cell {
             }
             Self::Float(array, _) | Self::Text(array) => quote(array.value(row), out),
             Self::LargeText(array) => quote(array.value(row), out),
-            Self::Bytes(array) => quote(std::str::from_utf8(array.value(row))?, out),
-            Self::Fixed(array) => quote(std::str::from_utf8(array.value(row))?, out),
+            Self::Bytes(array) => quote(as_text(array.value(row))?, out),
+            Self::Fixed(array) => quote(as_text(array.value(row))?, out),
             Self::List(array, values) => write_list(array, values, row, out)?,
             Self::Struct(_, cells) => {
                 let cells = cells.iter().filter(|(_, cell)| !cell.is_null(row));

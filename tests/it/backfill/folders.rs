@@ -78,7 +78,8 @@ fn folders_are_fields_and_are_judged_as_columns_are() {
         format!(r#"llm_requests_total{{provider="{provider}",model="{model}",org_id="acme"}}"#)
     };
     assert_eq!(series[&of("openai", "gpt/4")], "3");
-    assert_eq!(series[&of("unknown", "gpt-4o")], "1");
+    // Null is no provider, so that its model is in no series.
+    assert_eq!(series.keys().filter(|name| name.starts_with("llm_requests_total")).count(), 1);
     // Each row is its folder's, whoever is asked for; also where the folder itself is given.
     assert_eq!(done(archive.path(), &["--org", "*", all]), counts(5, 1, 4, 0, 5));
     let beta = format!("{all}/org_id=beta");
@@ -98,13 +99,23 @@ fn a_folder_that_contradicts_its_rows_rejects_them_and_may_be_mapped() {
     file(folder.path(), "org_id=acme/engine=gpt-4/a.ndjson", rows);
     let all = folder.path().to_str().unwrap();
     let rejects = folder.path().join("rejects");
-    let args = ["--org", "*", "--rejects", rejects.to_str().unwrap(), "--map", "model=engine", all];
+    let args = [
+        "--org",
+        "*",
+        "--rejects",
+        rejects.to_str().unwrap(),
+        "--map",
+        "model=engine",
+        "--default",
+        "provider=x",
+        all,
+    ];
     assert_eq!(done(archive.path(), &args), counts(2, 1, 0, 1, 1));
     let kept = std::fs::read_to_string(rejects).unwrap();
     assert!(kept.contains("org_id: its folder says acme"), "{kept}");
     let key = key(archive.path(), "acme");
     let series = scrape(&Server::start(archive.path()), &key);
-    let labels = r#"{provider="unknown",model="gpt-4",org_id="acme"}"#;
+    let labels = r#"{provider="x",model="gpt-4",org_id="acme"}"#;
     assert_eq!(series[&format!("llm_requests_total{labels}")], "1");
 }
 
