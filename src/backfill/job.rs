@@ -1,24 +1,22 @@
 //! The job: what is decoded is gathered, what is gathered is committed, one commit at a time.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::stream::{self, FuturesOrdered, Stream, StreamExt as _};
-use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::commit::{Committer, Done};
 use super::decode::{Decoded, Decoder, Reject};
 use super::held::{Held, Need};
+use super::position::Position;
 use super::read::{Chunk, Reading};
 use super::rejects::Rejects;
 use super::shape::Shape;
 use super::spill::Spill;
-use super::{BackfillError, FieldPair, Inputs, Progress, identity};
+use super::{BackfillError, Inputs, Outcome, Progress, Settings, Summary, Unread, identity};
 use crate::archive::{Archive, ArchiveError, JobMark};
-use crate::clock::Micros;
 use crate::event::{OrgId, OrgRule};
 use crate::rollup::SeriesCap;
 
@@ -35,79 +33,8 @@ const BEHIND_SHARE: usize = 4;
 const DECODERS_MAX: usize = 8;
 /// Names that are claimed side by side.
 const CLAIMS: usize = 16;
-/// Inputs that cannot be read and are told of one by one.
-const UNREAD_SHOWN_MAX: usize = 1_000;
-
-/// What a job is to do.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Whose events are taken.
-    pub org_rule: OrgRule,
-    /// Fields with the columns that they are taken from.
-    pub maps: Vec<FieldPair>,
-    /// Fields with the values that they have by default.
-    pub defaults: Vec<FieldPair>,
-    /// What stands between cells of CSV, where it is not what its format has.
-    pub delimiter: Option<u8>,
-    /// Where refused rows are kept.
-    pub rejects: Option<PathBuf>,
-    /// Memory for rows that wait or are being committed.
-    pub held_bytes_max: usize,
-    /// Where rows are put aside that memory has no room for.
-    pub spill_folder: PathBuf,
-    /// What keeps organisations from having too many series.
-    pub series: Option<Arc<SeriesCap>>,
-    /// The time by which events are judged.
-    pub now: Micros,
-}
-
-/// What became of the rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// Rows found.
-    pub read: u64,
-    /// Events that were added.
-    pub accepted: u64,
-    /// Events that stood already.
-    pub duplicates: u64,
-    /// Rows that are no valid events.
-    pub rejected: u64,
-    /// Inputs read to their end.
-    pub files: u64,
-}
-
-/// How a job ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What is done.
-    pub summary: Summary,
-    /// It was stopped before its end.
-    pub stopped: bool,
-    /// What ended it early, or what was wrong with all of it.
-    pub error: Option<BackfillError>,
-    /// Inputs that could not be used or not be read to their end, in order: the first of them.
-    pub unread: Vec<BackfillError>,
-    /// How many there are.
-    pub unread_count: u64,
-    /// Values of attributes that are no text, and were left out.
-    pub left_out: u64,
-}
 
 type Commit = AbortOnDropHandle<Result<Done, BackfillError>>;
-
-/// How far the job is by what is committed.
-#[derive(Debug, Default)]
-struct Position {
-    /// The job's name in the table; none for a dry run.
-    job: Option<String>,
-    /// Rows before this one are in: an earlier run brought them.
-    skipped: u64,
-    /// What the table says.
-    marked: i64,
-    /// Where the first input came to an early end: in another run more may come there, so that no row
-    /// after it has its number for sure.
-    sure: Option<u64>,
-}
 
 /// Rows on their way from inputs into an archive.
 pub struct Job {
@@ -123,8 +50,7 @@ pub struct Job {
     position: Position,
     inputs: Option<Inputs>,
     delimiter: Option<u8>,
-    unread: Vec<BackfillError>,
-    unread_count: u64,
+    unread: Unread,
     left_out: u64,
     rejects: Rejects,
     series: Option<Arc<SeriesCap>>,
@@ -158,11 +84,8 @@ impl Job {
             if let OrgRule::Only(org) = &shape.org_rule {
                 archive.records().claim_org(org).await?;
             }
-            position.job = identity::of(&inputs, &shape, delimiter);
-            if let Some(job) = &position.job {
-                position.marked = archive.job_position(job).await?.unwrap_or_default();
-                position.skipped = u64::try_from(position.marked).unwrap_or_default();
-            }
+            let job = identity::of(&inputs, &shape, delimiter);
+            position = Position::find(archive, job).await?;
         }
         let mut job = Self {
             decoder: Arc::new(Decoder {
@@ -181,8 +104,7 @@ impl Job {
             position,
             inputs: None,
             delimiter,
-            unread: Vec::new(),
-            unread_count: 0,
+            unread: Unread::default(),
             left_out: 0,
             rejects: Rejects::create(settings.rejects.as_deref())?,
             series: settings.series,
@@ -192,7 +114,7 @@ impl Job {
             whole: false,
         };
         for failed in std::mem::take(&mut inputs.failed) {
-            job.unread(failed);
+            job.unread.add(failed);
         }
         job.inputs = Some(inputs);
         Ok(job)
@@ -227,27 +149,14 @@ impl Job {
                 Ok(()) => None,
             };
         }
-        let Self { unread, unread_count, left_out, .. } = self;
-        Outcome { summary, stopped, error, unread, unread_count, left_out }
+        let Self { unread, left_out, .. } = self;
+        Outcome { summary, stopped, error, unread, left_out }
     }
 
-    /// Keeps why an input could not be read to its end.
-    fn unread(&mut self, why: BackfillError) {
-        self.unread_count += 1;
-        if self.unread.len() < UNREAD_SHOWN_MAX {
-            self.unread.push(why);
-        }
-    }
-
-    /// Says in the table that the job is done, where it says that it is not: a run after this one
-    /// looks for all events again.
+    /// Says in the table that the job is done, where it says that it is not.
     async fn finished(&mut self) -> Result<(), BackfillError> {
-        let (Some(archive), Some(job)) = (&self.archive, self.position.job.take()) else {
-            return Ok(());
-        };
-        // What could not be read may be in another run.
-        if self.position.marked != 0 && self.position.sure.is_none() {
-            archive.submit_part(Vec::new(), Some(JobMark { job, position: 0 })).await?;
+        if let (Some(archive), Some(done)) = (&self.archive, self.position.done()) {
+            archive.submit_part(Vec::new(), Some(done)).await?;
         }
         Ok(())
     }
@@ -301,8 +210,8 @@ impl Job {
                 Some(decoded) = decoding.next(), if room && !decoding.is_empty() => match decoded {
                     Ok((chunk, decoded)) => self.take(&chunk, decoded).await?,
                     Err(why @ BackfillError::Unreadable { .. }) => {
-                        self.position.sure.get_or_insert(self.summary.read);
-                        self.unread(why);
+                        self.position.unsure_from(self.summary.read);
+                        self.unread.add(why);
                     }
                     Err(failed) => {
                         *error = Some(failed);
@@ -440,11 +349,8 @@ impl Job {
 
     /// How far the job will be after the commit that begins now; none if it will be done.
     fn mark(&self) -> Option<JobMark> {
-        let done = self.whole && self.held.is_empty() && self.position.sure.is_none();
-        let job = self.position.job.clone().filter(|_| !done)?;
         let row = self.held.first().unwrap_or(self.summary.read);
-        let row = row.min(self.position.sure.unwrap_or(row));
-        Some(JobMark { job, position: i64::try_from(row).ok()? })
+        self.position.mark(row, self.whole && self.held.is_empty())
     }
 
     fn committed(&mut self, done: Done) -> Result<(), BackfillError> {
@@ -454,7 +360,7 @@ impl Job {
         self.summary.duplicates += done.duplicates as u64;
         // Where all were duplicates there was no commit.
         if let Some(mark) = done.mark.filter(|_| done.accepted > 0) {
-            self.position.marked = mark.position;
+            self.position.marked(&mark);
         }
         if !self.held.has_unloaded() {
             self.spill.clear();

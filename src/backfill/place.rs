@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use arrow::datatypes::{DataType, Fields as ArrowFields};
 
-use crate::event::FieldValue;
+use crate::event::{FieldValue, excerpt};
 use crate::ingest;
 
 type Entry<'a> = (Cow<'a, str>, FieldValue<'a>);
@@ -13,13 +13,17 @@ type Entry<'a> = (Cow<'a, str>, FieldValue<'a>);
 /// The value in this place; `None` where nothing stands there, if only null.
 ///
 /// # Errors
-/// An object on the way that cannot be read.
+/// Two values stand there, or an object on the way cannot be read.
 pub(super) fn value_at<'a>(
     entries: &[Entry<'a>],
     place: &str,
 ) -> Result<Option<FieldValue<'a>>, String> {
-    if let Some((_, value)) = entries.iter().find(|(name, _)| name == place) {
-        return Ok(Some(value.clone()));
+    let mut named = entries.iter().filter(|(name, _)| name == place);
+    if let Some((_, value)) = named.next() {
+        return match named.next() {
+            None => Ok(Some(value.clone())),
+            Some(_) => Err(format!("{}: given more than once", excerpt(place))),
+        };
     }
     for (name, rest) in ways(place) {
         let object = entries.iter().find(|(known, _)| known == name);
@@ -147,9 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_cannot_be_read_is_an_error() {
+    fn two_values_in_a_place_are_an_error() {
         let row = ingest::fields(r#"{"u":{"p":1,"p":2}}"#).unwrap();
-        assert!(value_at(&row, "u.p").unwrap_err().contains("u: "));
+        assert!(value_at(&row, "u.p").unwrap_err().contains("given more than once"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::pair::{FIELDS, FieldPair};
 use super::place::{Has, owned, value_at};
-use super::time::{is_number, utc};
+use super::time::utc;
 use crate::event::{FieldValue, OrgRule, Slots, excerpt};
 use crate::ingest;
 
@@ -179,7 +179,7 @@ fn with_folders<'r>(
         }
         columns.retain(|(known, _)| known != name);
         let value = value.as_deref().map_or(FieldValue::Null, |value| match name.as_str() {
-            "ts" if is_number(value) => FieldValue::Number(Cow::Borrowed(value)),
+            "ts" if is_whole(value) => FieldValue::Number(Cow::Borrowed(value)),
             _ => FieldValue::Text(Cow::Borrowed(value)),
         });
         columns.push((Cow::Borrowed(name.as_str()), value));

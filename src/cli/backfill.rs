@@ -94,16 +94,17 @@ fn finish(mut outcome: Outcome) -> anyhow::Result<ExitCode> {
         let count = outcome.left_out;
         print_note(&format!("{count} values of attributes are no text and were left out"));
     }
-    let alone = outcome.error.is_none() && !outcome.stopped && outcome.unread_count == 1;
-    if let Some(unread) = outcome.unread.pop_if(|_| alone) {
-        return Err(unread.into());
+    let unread = &mut outcome.unread;
+    let alone = outcome.error.is_none() && !outcome.stopped && unread.count == 1;
+    if let Some(why) = unread.first.pop_if(|_| alone) {
+        return Err(why.into());
     }
-    outcome.unread.iter().for_each(|unread| print_note(&unread.to_string()));
+    unread.first.iter().for_each(|why| print_note(&why.to_string()));
     if let Some(error) = outcome.error {
         return Err(error.into());
     }
-    if outcome.unread_count > 0 && !outcome.stopped {
-        return Err(BackfillError::Inputs(outcome.unread_count).into());
+    if outcome.unread.count > 0 && !outcome.stopped {
+        return Err(BackfillError::Inputs(outcome.unread.count).into());
     }
     if outcome.stopped {
         print_note(

@@ -41,11 +41,11 @@ fn files(target: &str, format: Format, inputs: Vec<Vec<u8>>, mutations: usize) {
         });
         let summary = outcome.summary;
         assert_eq!(summary.read, summary.accepted + summary.rejected, "{summary:?}");
-        assert_eq!(outcome.unread.is_empty(), summary.files == 1, "{:?}", outcome.unread);
+        assert_eq!(outcome.unread.first.is_empty(), summary.files == 1, "{:?}", outcome.unread);
         // The file is to blame, or all of its rows are.
         let rejected = summary.read > 0 && summary.rejected == summary.read;
         assert_eq!(outcome.error.is_some(), rejected, "{:?}", outcome.error);
-        let errors = outcome.unread.iter().chain(&outcome.error);
+        let errors = outcome.unread.first.iter().chain(&outcome.error);
         errors.for_each(|error| assert_eq!(error.kind(), Kind::Invalid, "{error}"));
     });
 }
