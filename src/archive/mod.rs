@@ -35,6 +35,7 @@ mod job_mark;
 mod known_ids;
 mod ledger;
 mod listing;
+mod live_files;
 mod location;
 mod log;
 #[cfg(test)]
@@ -81,6 +82,7 @@ pub use self::foreign::{Finding, ForeignRows, Judge, foreign_rows};
 pub use self::ids::EventHash;
 pub use self::job_mark::JobMark;
 pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
+pub use self::live_files::{LiveFile, live_files_in};
 pub use self::location::{ArchiveLocation, LocationError};
 pub use self::objects::{FoundObject, Objects};
 pub use self::opening::Creation;

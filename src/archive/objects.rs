@@ -6,9 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 
 use super::cloud::Cloud;
+use super::live_files::{LiveFile, live_files};
 use super::{ArchiveError, ArchiveLocation, LocationError};
 
 /// The objects of one bucket.
@@ -29,6 +31,18 @@ pub struct FoundObject {
 }
 
 impl Objects {
+    /// Those of a store in memory, which has none yet.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        Self { store: Arc::new(object_store::memory::InMemory::new()) }
+    }
+
+    /// Makes an object.
+    #[cfg(test)]
+    pub(crate) async fn put(&self, key: &str, text: &'static str) {
+        self.store.put(&path_of(key), text.into()).await.expect("memory takes all");
+    }
+
     /// True for the address of a bucket.
     pub fn are_at(url: &str) -> bool {
         url.split_once("://").is_some_and(|(scheme, _)| Cloud::of_scheme(scheme).is_some())
@@ -53,7 +67,7 @@ impl Objects {
     /// Unavailable.
     pub async fn list(&self, key: &str) -> Result<Vec<FoundObject>, ArchiveError> {
         let away = |error| ArchiveError::unavailable(format!("listing {key}"), error);
-        let path = Path::from(key);
+        let path = path_of(key);
         if !key.is_empty() {
             match self.store.head(&path).await {
                 Ok(object) => return Ok(vec![FoundObject::new(object)]),
@@ -65,6 +79,35 @@ impl Objects {
         let mut objects: Vec<_> = objects.try_collect().await.map_err(away)?;
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
+    }
+
+    /// True if there is an object in the folder of this name whose key ends so.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn any_in(&self, folder: &str, ending: &str) -> Result<bool, ArchiveError> {
+        let path = path_of(folder);
+        let mut objects = self.store.list(Some(&path));
+        let away = |error| ArchiveError::unavailable(format!("listing {folder}"), error);
+        while let Some(object) = objects.try_next().await.map_err(away)? {
+            if object.location.as_ref().ends_with(ending) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The files of the Delta table in the folder of this name; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// Unsupported, Corrupt or Unavailable, as of any table.
+    pub async fn live_files(
+        &self,
+        folder: &str,
+        name: &str,
+    ) -> Result<Vec<LiveFile>, ArchiveError> {
+        let store = PrefixStore::new(self.store.clone(), path_of(folder));
+        live_files(Arc::new(store), name).await
     }
 
     /// A part of an object.
@@ -87,12 +130,22 @@ impl Objects {
             }
             error => ArchiveError::of_read(&object.key, &error),
         };
-        let found = self.store.get_opts(&Path::from(object.key.as_str()), options).await;
+        let found = self.store.get_opts(&path_of(&object.key), options).await;
         found.map_err(failed)?.bytes().await.map_err(failed)
     }
 }
 
+/// The path of a key as the store has it; `Path::from` would encode what is encoded already.
+fn path_of(key: &str) -> Path {
+    Path::parse(key).unwrap_or_else(|_| Path::from(key))
+}
+
 impl FoundObject {
+    /// An object that a table names, and that was not listed.
+    pub fn named(key: String, bytes: u64) -> Self {
+        Self { key, bytes, mark: None }
+    }
+
     /// What tells that it is still the same; empty where the store has no such mark.
     pub fn mark(&self) -> &str {
         self.mark.as_deref().unwrap_or_default()
@@ -108,6 +161,20 @@ mod tests {
     use object_store::memory::InMemory;
 
     use super::*;
+
+    #[tokio::test]
+    async fn keys_with_percent_signs_are_read_as_they_are_listed() {
+        let store = Arc::new(InMemory::new());
+        let key = Path::parse("logs/model=a%20b/c d.csv").unwrap();
+        store.put(&key, "0123456789".into()).await.unwrap();
+        let objects = Objects { store };
+        let object = objects.list("logs").await.unwrap().remove(0);
+        assert_eq!(object.key, key.as_ref());
+        assert_eq!(objects.read(&object, 2..5).await.unwrap(), "234");
+        assert_eq!(objects.list(key.as_ref()).await.unwrap(), [object]);
+        assert!(objects.any_in("logs/model=a%20b", ".csv").await.unwrap());
+        assert!(!objects.any_in("logs/model=a%20b", ".json").await.unwrap());
+    }
 
     #[tokio::test]
     async fn an_object_or_a_folder_is_listed_and_read_in_parts() {

@@ -4,20 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::error::ArrowError;
-use arrow::json::LineDelimitedWriter;
-use csv::ByteRecord;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::BackfillError;
-use super::read::{Chunk, Header, Rows};
+use super::read::{Chunk, Header, Record, Rows};
 use super::shape::{Fields, Origin, Shape};
 use super::split::{Split, split};
+use super::{BackfillError, columns};
 use crate::archive::{Snapshot, refuse_before_floor};
 use crate::clock::Micros;
 use crate::event::time::Naive;
@@ -45,6 +39,8 @@ pub(super) struct Decoded {
     pub(super) rows: u64,
     pub(super) split: Split,
     pub(super) rejects: Vec<Reject>,
+    /// Values of attributes that are no text, and were left out.
+    pub(super) left_out: u64,
 }
 
 /// A refused row, as it is kept for people.
@@ -58,6 +54,13 @@ pub(super) struct Reject {
 }
 
 impl Reject {
+    /// Where it was and why it was refused, for people.
+    pub(super) fn summary(&self) -> String {
+        let (file, line) =
+            (self.file.as_deref().unwrap_or_default(), self.line.unwrap_or_default());
+        format!("{file}, line {line}: {}", self.error)
+    }
+
     /// A row that its commit refused: the floor date rose after it was decoded. Its id is all of
     /// it that is left.
     pub(super) fn late(rejection: Rejection) -> Self {
@@ -70,8 +73,10 @@ impl Reject {
 #[derive(Clone, Copy)]
 enum Row<'a> {
     Json(&'a str),
+    /// A row of another format, as JSON, with what is wrong with it.
+    Flawed(&'a str, &'a str),
     NotUtf8(NotUtf8<'a>),
-    Cells(&'a Header, &'a ByteRecord),
+    Cells(&'a Header, &'a Record),
 }
 
 /// A row with its place in its input and its line.
@@ -84,13 +89,16 @@ struct Placed<'a> {
 impl Decoder {
     /// Reads all rows of a chunk. Takes processor time in proportion to its bytes.
     pub(super) fn decode(&self, chunk: &Chunk) -> Result<Decoded, BackfillError> {
-        let unreadable = |error: ArrowError| BackfillError::unreadable(&chunk.input.name, &error);
         let lines;
+        let mut left_out = 0;
         let rows = match &chunk.rows {
             Rows::Lines(text) => lines_of(text, chunk.first),
-            Rows::Batch(batch) => {
-                lines = json_lines(batch).map_err(unreadable)?;
-                lines_of(&lines, chunk.first)
+            Rows::Batch(batch, leaves) => {
+                let written = columns::lines(batch, leaves, |name| self.shape.is_field(name));
+                lines = written
+                    .map_err(|error| BackfillError::unreadable(&chunk.input.name, &error))?;
+                left_out = lines.left_out;
+                flawed(lines_of(&lines.json, chunk.first), chunk.first, &lines.flaws)
             }
             Rows::Values(values) => (chunk.first..)
                 .zip(values)
@@ -109,12 +117,13 @@ impl Decoder {
         let (mut names, mut slots) = (ingest::Names::default(), Slots::default());
         for (at, placed) in rows.iter().enumerate() {
             let origin = Origin { identity: &chunk.input.identity, index: placed.index };
-            if self.is_plain(placed, origin, &refused, &mut names, &mut slots)
+            if chunk.input.folders.is_empty()
+                && self.is_plain(placed, origin, &refused, &mut names, &mut slots)
                 && builder.push_slots(at, &slots)
             {
                 continue;
             }
-            let fields = placed.row.fields(&self.shape, origin);
+            let fields = placed.row.fields(&self.shape, &chunk.input.folders, origin);
             match fields.and_then(|fields| allowed(fields, &refused)) {
                 Ok(fields) => builder.push(at, &fields),
                 Err(error) => builder.reject(at, None, error),
@@ -130,7 +139,8 @@ impl Decoder {
             let (file, row) = (Some(chunk.input.name.clone()), placed.row.text());
             Some(Reject { file, line: Some(placed.line), error: rejection.error, row })
         });
-        Ok(Decoded { rows: rows.len() as u64, rejects: rejects.collect(), split: split(&batch)? })
+        let (rejects, split) = (rejects.collect(), split(&batch)?);
+        Ok(Decoded { rows: rows.len() as u64, rejects, split, left_out })
     }
 
     fn refuse_expired(
@@ -183,11 +193,24 @@ impl<'a> From<Result<&'a str, NotUtf8<'a>>> for Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn fields(self, shape: &'a Shape, origin: Origin<'_>) -> Result<Fields<'a>, String> {
+    fn fields(
+        self,
+        shape: &'a Shape,
+        folders: &'a [(String, Option<String>)],
+        origin: Origin<'_>,
+    ) -> Result<Fields<'a>, String> {
         match self {
-            Self::Json(json) => shape.fields(ingest::fields(json)?, origin, &[json.as_bytes()]),
+            Self::Json(json) => {
+                shape.fields(ingest::fields(json)?, folders, origin, &[json.as_bytes()])
+            }
+            Self::Flawed(_, error) => Err(error.to_owned()),
             Self::NotUtf8(NotUtf8 { error, .. }) => Err(format!("the row is not UTF-8: {error}")),
-            Self::Cells(header, record) => {
+            Self::Cells(header, Record { cells: record, swallowed }) => {
+                if *swallowed > 0 {
+                    return Err(format!(
+                        "a quote is not closed where it should be: this row took {swallowed} more lines in"
+                    ));
+                }
                 let (cells, columns) = (record.len(), header.0.len());
                 if cells != columns {
                     return Err(format!("it has {cells} cells where the header has {columns}"));
@@ -204,18 +227,18 @@ impl<'a> Row<'a> {
                 let columns: Fields<'a> =
                     header.0.iter().zip(record).map(cell).collect::<Result<_, _>>()?;
                 let row: Vec<_> = record.iter().collect();
-                shape.fields(columns, origin, &row)
+                shape.fields(columns, folders, origin, &row)
             }
         }
     }
 
     fn text(self) -> String {
         match self {
-            Self::Json(json) => json.to_owned(),
+            Self::Json(json) | Self::Flawed(json, _) => json.to_owned(),
             Self::NotUtf8(NotUtf8 { bytes, .. }) => String::from_utf8_lossy(bytes).into_owned(),
             Self::Cells(_, record) => {
                 let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-                let written = writer.write_byte_record(record).ok();
+                let written = writer.write_byte_record(&record.cells).ok();
                 let bytes = written.and_then(|()| writer.into_inner().ok()).unwrap_or_default();
                 String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned()
             }
@@ -231,37 +254,27 @@ fn lines_of(text: &[u8], first: u64) -> Vec<Placed<'_>> {
     rows
 }
 
-fn records_of<'a>(header: &'a Header, records: &'a [ByteRecord], first: u64) -> Vec<Placed<'a>> {
+/// Rows of which some are flawed, by their place in the batch.
+fn flawed<'a>(
+    mut rows: Vec<Placed<'a>>,
+    first: u64,
+    flaws: &'a [(u64, String)],
+) -> Vec<Placed<'a>> {
+    for (at, reason) in flaws {
+        let found = rows.binary_search_by_key(&(first + at), |placed| placed.index).ok();
+        if let Some(placed) = found.and_then(|found| rows.get_mut(found))
+            && let Row::Json(json) = placed.row
+        {
+            placed.row = Row::Flawed(json, reason);
+        }
+    }
+    rows
+}
+
+fn records_of<'a>(header: &'a Header, records: &'a [Record], first: u64) -> Vec<Placed<'a>> {
     let placed = (first..).zip(records).map(|(index, record)| {
-        let line = record.position().map_or(index + 2, csv::Position::line);
+        let line = record.cells.position().map_or(index + 2, csv::Position::line);
         Placed { index, line, row: Row::Cells(header, record) }
     });
     placed.collect()
-}
-
-/// The rows as JSON, a line each: numbers as decimal text, times in UTC, nested values as they are.
-fn json_lines(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
-    let (mut fields, mut columns) = (Vec::new(), Vec::new());
-    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        let plain = match field.data_type() {
-            DataType::Timestamp(unit, Some(_)) => {
-                Some(DataType::Timestamp(*unit, Some("UTC".into())))
-            }
-            // Text of writers that do not say that it is.
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Some(DataType::Utf8),
-            DataType::Dictionary(_, value) => Some(value.as_ref().clone()),
-            _ => None,
-        };
-        let column = match plain {
-            Some(plain) => cast(column, &plain)?,
-            None => column.clone(),
-        };
-        fields.push(Field::new(field.name(), column.data_type().clone(), true));
-        columns.push(column);
-    }
-    let batch = RecordBatch::try_new(Schema::new(fields).into(), columns)?;
-    let mut writer = LineDelimitedWriter::new(Vec::new());
-    writer.write(&batch)?;
-    writer.finish()?;
-    Ok(writer.into_inner())
 }

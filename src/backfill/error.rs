@@ -26,6 +26,27 @@ pub enum BackfillError {
         /// What is wrong, with the line where that is known.
         reason: String,
     },
+    /// Inputs that cannot be used or read; each was named before.
+    #[error(
+        "{0} inputs could not be read, as told above; all else is in: mend them and run the same command again"
+    )]
+    Inputs(u64),
+    /// A column that `--map` names, and that no input has.
+    #[error("--map {field}={column}: no input has {column:?}; nothing was committed")]
+    NoColumn {
+        /// The field.
+        field: String,
+        /// The column.
+        column: String,
+    },
+    /// No row is an event.
+    #[error("all {rows} rows were rejected; the first: {first}")]
+    AllRejected {
+        /// How many.
+        rows: u64,
+        /// Where it was and why.
+        first: String,
+    },
     /// The file for rejected rows cannot be written.
     #[error("cannot write the rejected rows to {path}: {source}; choose another --rejects")]
     Rejects {
@@ -62,7 +83,11 @@ impl BackfillError {
     /// What the error asks of the caller.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Unusable { .. } | Self::Unreadable { .. } => Kind::Invalid,
+            Self::Unusable { .. }
+            | Self::Unreadable { .. }
+            | Self::Inputs(_)
+            | Self::NoColumn { .. }
+            | Self::AllRejected { .. } => Kind::Invalid,
             Self::Rejects { .. } | Self::Spill { .. } => Kind::Unavailable,
             Self::Archive(error) => error.kind(),
             Self::Series(error) => error.kind(),
@@ -72,7 +97,8 @@ impl BackfillError {
     }
 
     pub(super) fn unusable(input: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Unusable { input: input.into(), reason: reason.into() }
+        let reason = reason.into().replace(char::is_control, " ");
+        Self::Unusable { input: input.into(), reason }
     }
 
     /// In one line, whatever the library said.

@@ -1,4 +1,4 @@
-//! What an input's name tells: its format and its compression.
+//! What an input's name tells: its format and its compression; and what its bytes tell of the latter.
 
 /// The form of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub enum Format {
     Json,
     /// Comma-separated values below a header.
     Csv,
+    /// Tab-separated values below a header.
+    Tsv,
     /// Apache Parquet.
     Parquet,
 }
@@ -22,13 +24,16 @@ pub(super) enum Coding {
 }
 
 /// Names and endings of the formats.
-const FORMATS: [(&str, Format); 5] = [
+const FORMATS: [(&str, Format); 6] = [
     ("ndjson", Format::Ndjson),
     ("jsonl", Format::Ndjson),
     ("json", Format::Json),
     ("csv", Format::Csv),
+    ("tsv", Format::Tsv),
     ("parquet", Format::Parquet),
 ];
+/// Delimiters that have names.
+const DELIMITERS: [(&str, u8); 3] = [("tab", b'\t'), ("\\t", b'\t'), ("pipe", b'|')];
 
 impl Format {
     /// Reads a format's name.
@@ -37,7 +42,9 @@ impl Format {
     /// The names there are.
     pub fn parse(name: &str) -> Result<Self, String> {
         let found = FORMATS.iter().find(|(known, _)| *known == name);
-        found.map(|(_, format)| *format).ok_or("known are ndjson, json, csv and parquet".to_owned())
+        found
+            .map(|(_, format)| *format)
+            .ok_or("known are ndjson, json, csv, tsv and parquet".to_owned())
     }
 
     /// The format by the ending of a name without compression.
@@ -47,14 +54,39 @@ impl Format {
     }
 }
 
+/// Reads what stands between the cells of a CSV row: a character, or a name like `tab`.
+///
+/// # Errors
+/// What to write.
+pub fn parse_delimiter(text: &str) -> Result<u8, String> {
+    if let Some((_, byte)) = DELIMITERS.iter().find(|(name, _)| *name == text) {
+        return Ok(*byte);
+    }
+    match text.as_bytes() {
+        [byte] if !byte.is_ascii_alphanumeric() && !b"\"\r\n".contains(byte) && byte.is_ascii() => {
+            Ok(*byte)
+        }
+        _ => Err("give one character that is no letter, digit or quote, or `tab`".to_owned()),
+    }
+}
+
 impl Coding {
     /// The compression by a name's ending, and the name without it.
     pub(super) fn split(name: &str) -> (Self, &str) {
         let (rest, ending) = name.rsplit_once('.').unwrap_or((name, ""));
         match ending.to_ascii_lowercase().as_str() {
-            "gz" => (Self::Gzip, rest),
-            "zst" => (Self::Zstd, rest),
+            "gz" | "gzip" => (Self::Gzip, rest),
+            "zst" | "zstd" => (Self::Zstd, rest),
             _ => (Self::Plain, name),
+        }
+    }
+
+    /// The compression by the first bytes.
+    pub(super) fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::Plain,
         }
     }
 }
@@ -68,7 +100,9 @@ mod tests {
         let cases = [
             ("a.ndjson", Coding::Plain, Some(Format::Ndjson)),
             ("a.jsonl.gz", Coding::Gzip, Some(Format::Ndjson)),
+            ("a.jsonl.gzip", Coding::Gzip, Some(Format::Ndjson)),
             ("a.b.JSON.ZST", Coding::Zstd, Some(Format::Json)),
+            ("a.tsv.zstd", Coding::Zstd, Some(Format::Tsv)),
             ("a.csv", Coding::Plain, Some(Format::Csv)),
             ("a.parquet", Coding::Plain, Some(Format::Parquet)),
             ("csv", Coding::Plain, None),
@@ -77,6 +111,18 @@ mod tests {
         for (name, coding, format) in cases {
             let (found, rest) = Coding::split(name);
             assert_eq!((found, Format::of(rest)), (coding, format), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_delimiter_is_one_character_or_a_name() {
+        for (text, byte) in
+            [(";", b';'), ("tab", b'\t'), ("\\t", b'\t'), ("\t", b'\t'), ("|", b'|')]
+        {
+            assert_eq!(parse_delimiter(text), Ok(byte), "{text}");
+        }
+        for text in ["", ";;", "\"", "a", "0", "\n", "é"] {
+            assert!(parse_delimiter(text).is_err(), "{text}");
         }
     }
 }

@@ -100,6 +100,11 @@ impl Held {
         self.bytes
     }
 
+    /// Whether no more may wait.
+    pub(super) fn is_flushing(&self) -> bool {
+        self.flushing
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.dates.is_empty()
     }

@@ -2,17 +2,23 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::FieldPair;
 use super::inputs::Inputs;
-use super::shape::{FieldPair, Shape};
+use super::shape::Shape;
 use crate::event::OrgRule;
 
 /// To be changed where rows come to be counted in another way.
-const MEANING: &str = "tokenlake backfill 1";
+const MEANING: &str = "tokenlake backfill 2";
 /// Bytes of the hash that tell jobs apart.
 const HASH_BYTES: usize = 16;
 
-/// The name by which the table knows the job.
-pub(super) fn of(inputs: &Inputs, shape: &Shape) -> String {
+/// The name by which the table knows the job; none where another run may read other bytes by the same
+/// names.
+pub(super) fn of(inputs: &Inputs, shape: &Shape, delimiter: Option<u8>) -> Option<String> {
+    inputs.come_again().then(|| hash_of(inputs, shape, delimiter))
+}
+
+fn hash_of(inputs: &Inputs, shape: &Shape, delimiter: Option<u8>) -> String {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
@@ -30,10 +36,12 @@ pub(super) fn of(inputs: &Inputs, shape: &Shape) -> String {
         part(&pairs.len().to_string());
         pairs.iter().for_each(|pair| part(pair));
     }
+    part(&format!("{delimiter:?}"));
     for input in &inputs.files {
         part(&input.whole_name());
         part(&format!("{:?} {:?} {} {}", input.format, input.coding, input.bytes, input.changed));
         part(&input.identity);
+        input.folders.iter().for_each(|field| part(&format!("{field:?}")));
     }
     let digits = hash.finalize();
     let digits = digits.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}"));

@@ -1,15 +1,27 @@
 //! Which files and objects a job reads, in which order and by which names.
 
+mod hive;
+mod local;
+mod remote;
+mod tables;
+
 use std::collections::HashSet;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use self::hive::Folders;
 use super::BackfillError;
 use super::format::{Coding, Format};
+use super::rejects::is_of_rejects;
 use crate::archive::{FoundObject, Objects};
 
 /// What makes a pattern of a path.
 const WILD: [char; 3] = ['*', '?', '['];
+/// The name of what comes in by stdin.
+const STDIN: &str = "-";
+/// What addresses of files on this machine begin with.
+const FILE_SCHEME: &str = "file:";
 
 /// One file or object.
 #[derive(Debug, Clone)]
@@ -19,12 +31,20 @@ pub struct Input {
     /// Its path below what was given, without the ending of a compression: part of derived ids.
     pub(super) identity: String,
     pub(super) place: Place,
-    pub(super) format: Format,
+    /// None for stdin, whose bytes tell.
+    pub(super) format: Option<Format>,
+    /// What the name says; the bytes may say otherwise.
     pub(super) coding: Coding,
     /// Its size as stored.
     pub(super) bytes: u64,
     /// What tells that it is still the same.
     pub(super) changed: String,
+    /// The fields that the names of its folders give to each of its rows.
+    pub(super) folders: Folders,
+    /// A table names its columns: one that it lacks is null in all its rows.
+    pub(super) of_table: bool,
+    by_folder: bool,
+    file_id: Option<FileId>,
 }
 
 impl Input {
@@ -32,7 +52,35 @@ impl Input {
     pub(super) fn whole_name(&self) -> String {
         match &self.place {
             Place::File(path) => whole(path),
-            Place::Object(..) => self.name.clone(),
+            Place::Object(..) | Place::Stdin => self.name.clone(),
+        }
+    }
+
+    /// A file that holds what a test wrote.
+    #[cfg(test)]
+    pub(super) fn for_tests(path: &Path, format: Option<Format>) -> Self {
+        let bytes = path.metadata().map_or(0, |about| about.len());
+        let found = Found { bytes, ..Found::new(String::new(), Place::File(path.to_owned())) };
+        Self::new(found, format)
+    }
+
+    fn new(found: Found, format: Option<Format>) -> Self {
+        let coding = Coding::split(&found.name).0;
+        let identity = Coding::split(&found.below).1.to_owned();
+        let Found { name, place, bytes, changed, folders, of_table, by_folder, file_id, .. } =
+            found;
+        Self {
+            name,
+            identity,
+            place,
+            format,
+            coding,
+            bytes,
+            changed,
+            folders,
+            of_table,
+            by_folder,
+            file_id,
         }
     }
 }
@@ -46,7 +94,11 @@ fn whole(path: &Path) -> String {
 pub(super) enum Place {
     File(PathBuf),
     Object(Objects, FoundObject),
+    Stdin,
 }
+
+/// What a file is on its machine, whatever its names: device and inode.
+type FileId = (u64, u64);
 
 /// All inputs of a job.
 #[derive(Debug, Default)]
@@ -55,6 +107,8 @@ pub struct Inputs {
     pub files: Vec<Input>,
     /// Files of folders whose format nobody told.
     pub passed_over: Vec<String>,
+    /// What cannot be used, and why; the others are read all the same.
+    pub failed: Vec<BackfillError>,
     seen: HashSet<String>,
 }
 
@@ -66,32 +120,114 @@ struct Found {
     place: Place,
     bytes: u64,
     changed: String,
-    /// Found by looking through a folder, where other files may lie too.
+    folders: Folders,
+    /// Found by looking through a folder or by a pattern, where other files may lie too.
     by_folder: bool,
+    of_table: bool,
+    /// A pipe, a device or a socket.
+    irregular: bool,
+    file_id: Option<FileId>,
+}
+
+impl Found {
+    fn new(name: String, place: Place) -> Self {
+        Self {
+            below: name.clone(),
+            name,
+            place,
+            bytes: 0,
+            changed: String::new(),
+            folders: Folders::default(),
+            by_folder: false,
+            of_table: false,
+            irregular: false,
+            file_id: None,
+        }
+    }
+
+    fn stdin() -> Self {
+        let about = std::io::stdin().as_fd().try_clone_to_owned().map(std::fs::File::from);
+        let about = about.and_then(|file| file.metadata());
+        let file_id = about.ok().map(|about| (about.dev(), about.ino()));
+        Self { file_id, ..Self::new(STDIN.to_owned(), Place::Stdin) }
+    }
+}
+
+/// What one of the given names led to.
+#[derive(Default)]
+struct Search {
+    found: Vec<Found>,
+    failed: Vec<BackfillError>,
+}
+
+impl Search {
+    async fn of(text: &str, format: Option<Format>) -> Result<Self, BackfillError> {
+        if text == STDIN {
+            return Ok(Self { found: vec![Found::stdin()], failed: Vec::new() });
+        }
+        let search = if Objects::are_at(text) {
+            remote::find(text, format).await?
+        } else if text
+            .get(..FILE_SCHEME.len())
+            .is_some_and(|it| it.eq_ignore_ascii_case(FILE_SCHEME))
+        {
+            local::find(&path_of_url(text)?, format).await?
+        } else {
+            local::find(text, format).await?
+        };
+        if search.found.is_empty() && search.failed.is_empty() {
+            return Err(BackfillError::unusable(text, "no file is there; check the name"));
+        }
+        Ok(search)
+    }
+}
+
+fn path_of_url(text: &str) -> Result<String, BackfillError> {
+    let path = url::Url::parse(text).ok().filter(|url| url.query().is_none());
+    let path = path.filter(|url| url.fragment().is_none()).and_then(|url| url.to_file_path().ok());
+    let path = path.and_then(|path| path.to_str().map(str::to_owned));
+    path.ok_or_else(|| {
+        let reason =
+            "names no file of this machine; write file:///PATH, with %3F and %23 for ? and #";
+        BackfillError::unusable(text, reason)
+    })
 }
 
 impl Inputs {
-    /// Finds files, folders (all that is in them), patterns and addresses of object storage;
-    /// `format` is that of all, where it is given.
+    /// Finds files, folders (all that is in them), patterns, addresses of object storage, and stdin
+    /// (`-`); `format` is that of all, where it is given.
     ///
     /// # Errors
-    /// Unusable, if one is not there or has no format.
+    /// Unusable, if there is none that can be read. What cannot be used beside others that can is in
+    /// `failed`.
     pub async fn find(given: &[String], format: Option<Format>) -> Result<Self, BackfillError> {
         let mut inputs = Self::default();
         for text in given {
-            let found = if Objects::are_at(text) { objects(text).await? } else { files(text)? };
-            if found.is_empty() {
-                return Err(BackfillError::unusable(text, "no file is there; check the name"));
-            }
-            for one in found {
-                inputs.add(one, format)?;
+            match Search::of(text, format).await {
+                Ok(search) => {
+                    inputs.failed.extend(search.failed);
+                    search.found.into_iter().for_each(|found| inputs.add(found, format));
+                }
+                Err(error) => inputs.failed.push(error),
             }
         }
-        if inputs.files.is_empty() {
-            let reason = "no file whose ending tells its format is there; give --format";
-            return Err(BackfillError::unusable(given.join(" "), reason));
-        }
+        inputs.check(given)?;
         Ok(inputs)
+    }
+
+    fn check(&mut self, given: &[String]) -> Result<(), BackfillError> {
+        if !self.files.is_empty() {
+            return Ok(());
+        }
+        if self.failed.len() == 1 {
+            return self.failed.pop().map_or(Ok(()), Err);
+        }
+        let reasons: Vec<_> = self.failed.iter().map(ToString::to_string).collect();
+        let reason = match reasons.as_slice() {
+            [] => "no file whose ending tells its format is there; give --format".to_owned(),
+            reasons => format!("nothing can be read: {}", reasons.join("; ")),
+        };
+        Err(BackfillError::unusable(given.join(" "), reason))
     }
 
     /// Bytes of all.
@@ -99,51 +235,58 @@ impl Inputs {
         self.files.iter().map(|input| input.bytes).sum()
     }
 
-    fn add(&mut self, found: Found, format: Option<Format>) -> Result<(), BackfillError> {
-        let (coding, plain) = Coding::split(&found.name);
-        let Some(format) = format.or_else(|| Format::of(plain)) else {
+    /// Whether all may be read again as they are.
+    pub(super) fn come_again(&self) -> bool {
+        self.files.iter().all(|input| !matches!(input.place, Place::Stdin))
+    }
+
+    /// Leaves the file out that is to hold rejected rows, where a folder has it from an earlier run.
+    ///
+    /// # Errors
+    /// Unusable, if it is an input: it would be written over.
+    pub(super) fn leave_out(&mut self, rejects: &Path) -> Result<(), BackfillError> {
+        let Ok(about) = rejects.metadata() else { return Ok(()) };
+        let file_id = Some((about.dev(), about.ino()));
+        if about.is_file() && self.files.iter().any(|input| input.file_id == file_id) {
+            let mut same = self.files.iter().filter(|input| input.file_id == file_id);
+            if !same.all(|input| input.by_folder) || !is_of_rejects(rejects) {
+                let reason =
+                    "is an input, and --rejects would write over it; choose another --rejects";
+                return Err(BackfillError::unusable(rejects.display().to_string(), reason));
+            }
+            self.files.retain(|input| input.file_id != file_id);
+            return self.check(&[rejects.display().to_string()]);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, found: Found, format: Option<Format>) {
+        let (_, plain) = Coding::split(&found.name);
+        let format = format.or_else(|| Format::of(plain));
+        if format.is_none() && !matches!(found.place, Place::Stdin) {
             if found.by_folder {
                 self.passed_over.push(found.name);
-                return Ok(());
+            } else {
+                let reason =
+                    "its ending tells no format; give --format ndjson, json, csv, tsv or parquet";
+                self.failed.push(BackfillError::unusable(found.name, reason));
             }
-            let reason = "its ending tells no format; give --format ndjson, json, csv or parquet";
-            return Err(BackfillError::unusable(found.name, reason));
-        };
-        if format == Format::Parquet && coding != Coding::Plain {
-            let reason = "Parquet is not read out of .gz or .zst; decompress it first";
-            return Err(BackfillError::unusable(found.name, reason));
+            return;
+        }
+        if found.irregular {
+            let reason = "is a pipe, a device or a socket; only files are read, and - for stdin";
+            self.failed.push(BackfillError::unusable(found.name, reason));
+            return;
         }
         // A file that is given twice, or by its folder too, is read once.
         let once = match &found.place {
             Place::File(path) => whole(path),
-            Place::Object(..) => found.name.clone(),
+            Place::Object(..) | Place::Stdin => found.name.clone(),
         };
         if self.seen.insert(once) {
-            let identity = Coding::split(&found.below).1.to_owned();
-            let Found { name, place, bytes, changed, .. } = found;
-            self.files.push(Input { name, identity, place, format, coding, bytes, changed });
+            self.files.push(Input::new(found, format));
         }
-        Ok(())
     }
-}
-
-fn files(text: &str) -> Result<Vec<Found>, BackfillError> {
-    let unusable = |reason: String| BackfillError::unusable(text, reason);
-    let path = Path::new(text);
-    let mut found = Vec::new();
-    if path.exists() || !text.contains(WILD) {
-        walk(path, path, false, &mut found)?;
-        return Ok(found);
-    }
-    let base = Path::new(fixed(text));
-    let matches = glob::glob(text).map_err(|error| {
-        unusable(format!("is not a pattern: {error}; quote what is no pattern"))
-    })?;
-    for one in matches {
-        let one = one.map_err(|error| unusable(format!("cannot be searched: {error}")))?;
-        walk(&one, base, false, &mut found)?;
-    }
-    Ok(found)
 }
 
 /// The folder in front of the first wild part of a pattern.
@@ -153,61 +296,19 @@ fn fixed(pattern: &str) -> &str {
     head.rfind('/').and_then(|slash| head.get(..=slash)).unwrap_or_default()
 }
 
-/// Adds a file, or all files below a folder by name; hidden ones and those of programs (`_…`) not.
-fn walk(
-    path: &Path,
-    base: &Path,
-    by_folder: bool,
-    found: &mut Vec<Found>,
-) -> Result<(), BackfillError> {
-    let name = path.display().to_string();
-    let failed = |error: std::io::Error| {
-        BackfillError::unusable(name.clone(), format!("cannot be opened: {error}"))
-    };
-    let about = path.metadata().map_err(failed)?;
-    if !about.is_dir() {
-        let below = path.strip_prefix(base).ok().filter(|below| !below.as_os_str().is_empty());
-        let below = below.or(path.file_name().map(Path::new)).unwrap_or(path);
-        let below = below.display().to_string();
-        let place = Place::File(path.to_owned());
-        let changed = format!("{}.{:09}", about.mtime(), about.mtime_nsec());
-        found.push(Found { name, below, place, bytes: about.len(), changed, by_folder });
-        return Ok(());
-    }
-    let entries = path.read_dir().map_err(failed)?.collect::<Result<Vec<_>, _>>();
-    let mut entries: Vec<_> = entries.map_err(failed)?.iter().map(|entry| entry.path()).collect();
-    entries.retain(|entry| !entry.file_name().is_some_and(|name| hidden(&name.to_string_lossy())));
-    entries.sort();
-    entries.iter().try_for_each(|entry| walk(entry, base, true, found))
-}
-
+/// Hidden files, and those of programs (`_…`): passed over unless they are named.
 fn hidden(name: &str) -> bool {
-    name.starts_with(['.', '_'])
+    name.starts_with(['.', '_']) && name != "." && name != ".."
 }
 
-async fn objects(url: &str) -> Result<Vec<Found>, BackfillError> {
-    let unusable = |reason: String| BackfillError::unusable(url, reason);
-    let wild = url.contains(WILD);
-    let base = if wild { fixed(url) } else { url };
-    let (objects, root, key) = Objects::open(base).map_err(|error| unusable(error.to_string()))?;
-    let listed = objects.list(&key).await.map_err(|error| unusable(error.to_string()))?;
-    let pattern = glob::Pattern::new(url).map_err(|error| unusable(error.to_string()))?;
-    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
-    let mut found = Vec::new();
-    for object in listed {
-        let name = format!("{root}{}", object.key);
-        let below = object.key.strip_prefix(&key).unwrap_or(&object.key).trim_start_matches('/');
-        let file = object.key.rsplit('/').next().unwrap_or_default();
-        let by_folder = !wild && !below.is_empty();
-        let below = if below.is_empty() { file } else { below }.to_owned();
-        if by_folder && below.split('/').any(hidden)
-            || wild && !pattern.matches_with(&name, options)
-        {
-            continue;
-        }
-        let (bytes, changed) = (object.bytes, object.mark().to_owned());
-        let place = Place::Object(objects.clone(), object);
-        found.push(Found { name, below, place, bytes, changed, by_folder });
-    }
-    Ok(found)
+/// Whether a pattern's match, of which this is what lies below the pattern's fixed part, is hidden
+/// though the pattern names nothing hidden.
+fn hidden_match(pattern: &str, below: &str) -> bool {
+    let wild = pattern.get(fixed(pattern).len()..).unwrap_or_default();
+    !wild.split('/').any(hidden) && below.split('/').any(hidden)
+}
+
+/// Whether it is read as Parquet, as far as its name tells.
+fn is_parquet(name: &str, format: Option<Format>) -> bool {
+    format.or_else(|| Format::of(Coding::split(name).1)) == Some(Format::Parquet)
 }

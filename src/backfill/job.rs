@@ -1,24 +1,22 @@
 //! The job: what is decoded is gathered, what is gathered is committed, one commit at a time.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::stream::{self, FuturesOrdered, Stream, StreamExt as _};
-use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::commit::{Committer, Done};
 use super::decode::{Decoded, Decoder, Reject};
 use super::held::{Held, Need};
-use super::read::{Chunk, read_all};
+use super::position::Position;
+use super::read::{Chunk, Reading};
 use super::rejects::Rejects;
 use super::shape::Shape;
 use super::spill::Spill;
-use super::{BackfillError, FieldPair, Inputs, Progress, identity};
+use super::{BackfillError, Inputs, Outcome, Progress, Settings, Summary, Unread, identity};
 use crate::archive::{Archive, ArchiveError, JobMark};
-use crate::clock::Micros;
 use crate::event::{OrgId, OrgRule};
 use crate::rollup::SeriesCap;
 
@@ -36,65 +34,7 @@ const DECODERS_MAX: usize = 8;
 /// Names that are claimed side by side.
 const CLAIMS: usize = 16;
 
-/// What a job is to do.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Whose events are taken.
-    pub org_rule: OrgRule,
-    /// Fields with the columns that they are taken from.
-    pub maps: Vec<FieldPair>,
-    /// Fields with the values that they have by default.
-    pub defaults: Vec<FieldPair>,
-    /// Where refused rows are kept.
-    pub rejects: Option<PathBuf>,
-    /// Memory for rows that wait or are being committed.
-    pub held_bytes_max: usize,
-    /// Where rows are put aside that memory has no room for.
-    pub spill_folder: PathBuf,
-    /// What keeps organisations from having too many series.
-    pub series: Option<Arc<SeriesCap>>,
-    /// The time by which events are judged.
-    pub now: Micros,
-}
-
-/// What became of the rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// Rows found.
-    pub read: u64,
-    /// Events that were added.
-    pub accepted: u64,
-    /// Events that stood already.
-    pub duplicates: u64,
-    /// Rows that are no valid events.
-    pub rejected: u64,
-    /// Inputs read to their end.
-    pub files: u64,
-}
-
-/// How a job ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What is done.
-    pub summary: Summary,
-    /// It was stopped before its end.
-    pub stopped: bool,
-    /// What ended it early.
-    pub error: Option<BackfillError>,
-}
-
 type Commit = AbortOnDropHandle<Result<Done, BackfillError>>;
-
-/// How far the job is by what is committed.
-#[derive(Debug, Default)]
-struct Position {
-    /// The job's name in the table; none for a dry run.
-    job: Option<String>,
-    /// Rows before this one are in: an earlier run brought them.
-    skipped: u64,
-    /// What the table says.
-    marked: i64,
-}
 
 /// Rows on their way from inputs into an archive.
 pub struct Job {
@@ -109,6 +49,9 @@ pub struct Job {
     committing_bytes: usize,
     position: Position,
     inputs: Option<Inputs>,
+    delimiter: Option<u8>,
+    unread: Unread,
+    left_out: u64,
     rejects: Rejects,
     series: Option<Arc<SeriesCap>>,
     claimed: HashSet<String>,
@@ -127,23 +70,24 @@ impl Job {
     /// cannot be read.
     pub async fn new(
         archive: Option<Arc<Archive>>,
-        inputs: Inputs,
+        mut inputs: Inputs,
         settings: Settings,
         progress: Arc<Progress>,
     ) -> Result<Self, BackfillError> {
-        let Settings { org_rule, maps, defaults, held_bytes_max, now, .. } = settings;
-        let shape = Shape { maps, defaults, org_rule };
+        let Settings { org_rule, maps, defaults, held_bytes_max, now, delimiter, .. } = settings;
+        let shape = Shape::new(maps, defaults, org_rule);
+        if let Some(rejects) = &settings.rejects {
+            inputs.leave_out(rejects)?;
+        }
         let mut position = Position::default();
         if let Some(archive) = &archive {
             if let OrgRule::Only(org) = &shape.org_rule {
                 archive.claim_org(org).await?;
             }
-            let job = identity::of(&inputs, &shape);
-            position.marked = archive.job_position(&job).await?.unwrap_or_default();
-            position.skipped = u64::try_from(position.marked).unwrap_or_default();
-            position.job = Some(job);
+            let job = identity::of(&inputs, &shape, delimiter);
+            position = Position::find(archive, job).await?;
         }
-        Ok(Self {
+        let mut job = Self {
             decoder: Arc::new(Decoder {
                 shape,
                 now,
@@ -158,14 +102,22 @@ impl Job {
             commit: None,
             committing_bytes: 0,
             position,
-            inputs: Some(inputs),
+            inputs: None,
+            delimiter,
+            unread: Unread::default(),
+            left_out: 0,
             rejects: Rejects::create(settings.rejects.as_deref())?,
             series: settings.series,
             claimed: HashSet::new(),
             summary: Summary::default(),
             ended: false,
             whole: false,
-        })
+        };
+        for failed in std::mem::take(&mut inputs.failed) {
+            job.unread.add(failed);
+        }
+        job.inputs = Some(inputs);
+        Ok(job)
     }
 
     /// How many rows an earlier run of the same job, which did not come to its end, has brought in.
@@ -185,24 +137,26 @@ impl Job {
         if let Err(failed) = self.rejects.finish() {
             error.get_or_insert(failed);
         }
-        if error.is_none()
-            && !stopped
-            && let Err(failed) = self.finished().await
-        {
-            error.get_or_insert(failed);
-        }
         let (rejected, files) = (self.rejects.count, self.progress.files());
-        Outcome { summary: Summary { rejected, files, ..self.summary }, stopped, error }
+        let summary = Summary { rejected, files, ..self.summary };
+        if error.is_none() && !stopped {
+            error = match self.finished().await {
+                Err(failed) => Some(failed),
+                Ok(()) if summary.read > 0 && summary.read == rejected => {
+                    let first = self.rejects.first.take().unwrap_or_default();
+                    Some(BackfillError::AllRejected { rows: rejected, first })
+                }
+                Ok(()) => None,
+            };
+        }
+        let Self { unread, left_out, .. } = self;
+        Outcome { summary, stopped, error, unread, left_out }
     }
 
-    /// Says in the table that the job is done, where it says that it is not: a run after this one
-    /// looks for all events again.
+    /// Says in the table that the job is done, where it says that it is not.
     async fn finished(&mut self) -> Result<(), BackfillError> {
-        let (Some(archive), Some(job)) = (&self.archive, self.position.job.take()) else {
-            return Ok(());
-        };
-        if self.position.marked != 0 {
-            archive.submit_part(Vec::new(), Some(JobMark { job, position: 0 })).await?;
+        if let (Some(archive), Some(done)) = (&self.archive, self.position.done()) {
+            archive.submit_part(Vec::new(), Some(done)).await?;
         }
         Ok(())
     }
@@ -210,10 +164,11 @@ impl Job {
     /// The inputs as chunks, in order.
     fn chunks(&self, inputs: Inputs) -> impl Stream<Item = Result<Chunk, BackfillError>> + use<> {
         let (to, mut chunks) = mpsc::channel(CHUNKS);
-        let (columns, progress) = (self.decoder.shape.columns(), self.progress.clone());
+        let (decoder, progress) = (self.decoder.clone(), self.progress.clone());
+        let reading = Reading { decoder, delimiter: self.delimiter, progress };
         let reader = tokio::task::spawn_blocking(move || {
             let inputs = inputs.files.into_iter().map(Arc::new).collect();
-            read_all(inputs, &columns, &progress, &to);
+            reading.all(inputs, &to);
         });
         // A reader that dies of a defect in a format's library must not look like the end.
         let end = stream::once(reader).filter_map(async |read| {
@@ -233,6 +188,7 @@ impl Job {
         let (mut decoding, mut read) = (FuturesOrdered::new(), false);
         loop {
             if read && decoding.is_empty() && !self.ended {
+                self.check_columns()?;
                 (self.ended, self.whole) = (true, true);
             }
             self.make_room().await?;
@@ -253,6 +209,10 @@ impl Job {
                 done = next(&mut self.commit), if committing => self.committed(done?)?,
                 Some(decoded) = decoding.next(), if room && !decoding.is_empty() => match decoded {
                     Ok((chunk, decoded)) => self.take(&chunk, decoded).await?,
+                    Err(why @ BackfillError::Unreadable { .. }) => {
+                        self.position.unsure_from(self.summary.read);
+                        self.unread.add(why);
+                    }
                     Err(failed) => {
                         *error = Some(failed);
                         self.ended = true;
@@ -288,6 +248,7 @@ impl Job {
         let first = self.summary.read;
         self.progress.add_rows(decoded.rows);
         self.summary.read += decoded.rows;
+        self.left_out += decoded.left_out;
         self.rejects.add(&decoded.rejects)?;
         self.held.next_chunk();
         let skipped = self.summary.read <= self.position.skipped;
@@ -306,7 +267,11 @@ impl Job {
         if !self.ended && self.is_short() {
             self.start_commit();
         }
-        if self.ended || !self.is_short() || self.held.has_ready(Need::Room) {
+        let waits = self.waits_for_columns();
+        if waits && self.held.is_flushing() {
+            self.check_columns()?;
+        }
+        if self.ended || !self.is_short() || !waits && self.held.has_ready(Need::Room) {
             return Ok(());
         }
         for (date, batches) in self.held.unload() {
@@ -340,12 +305,29 @@ impl Job {
         Ok(clash)
     }
 
+    /// Whether a mapped column is missing so far: until an input has it, nothing is committed.
+    fn waits_for_columns(&self) -> bool {
+        self.decoder.shape.missing().is_some()
+    }
+
+    /// Refuses to go on with a mapped column that no input has; where there is no row, none lacks it.
+    fn check_columns(&self) -> Result<(), BackfillError> {
+        match self.decoder.shape.missing().filter(|_| self.summary.read > 0) {
+            None => Ok(()),
+            Some(pair) => {
+                let (field, column) = (pair.field.clone(), pair.other.clone());
+                Err(BackfillError::NoColumn { field, column })
+            }
+        }
+    }
+
     fn is_short(&self) -> bool {
         self.held.bytes() > self.held_bytes_max / SPILL_SHARE
     }
 
     fn start_commit(&mut self) {
-        let Some(archive) = self.archive.as_ref().filter(|_| self.commit.is_none()) else { return };
+        let may = self.commit.is_none() && !self.waits_for_columns();
+        let Some(archive) = self.archive.as_ref().filter(|_| may) else { return };
         let need = match (self.ended, self.is_short()) {
             (true, _) => Need::All,
             (false, true) => Need::Room,
@@ -367,10 +349,8 @@ impl Job {
 
     /// How far the job will be after the commit that begins now; none if it will be done.
     fn mark(&self) -> Option<JobMark> {
-        let done = self.whole && self.held.is_empty();
-        let job = self.position.job.clone().filter(|_| !done)?;
         let row = self.held.first().unwrap_or(self.summary.read);
-        Some(JobMark { job, position: i64::try_from(row).ok()? })
+        self.position.mark(row, self.whole && self.held.is_empty())
     }
 
     fn committed(&mut self, done: Done) -> Result<(), BackfillError> {
@@ -380,7 +360,7 @@ impl Job {
         self.summary.duplicates += done.duplicates as u64;
         // Where all were duplicates there was no commit.
         if let Some(mark) = done.mark.filter(|_| done.accepted > 0) {
-            self.position.marked = mark.position;
+            self.position.marked(&mark);
         }
         if !self.held.has_unloaded() {
             self.spill.clear();

@@ -16,8 +16,13 @@
 //! stopped, passes over what is in; what it does not know is found by the events' ids. Rows without
 //! an id get one that depends on their input's name below what was given, their place in it and
 //! their bytes.
+//!
+//! An input that cannot be read to its end keeps no other from it; what cannot be right for any row,
+//! like a mapped column that no input has, ends the job before anything is committed.
 
+mod columns;
 mod commit;
+mod content;
 mod decode;
 mod error;
 mod format;
@@ -25,17 +30,23 @@ mod held;
 mod identity;
 mod inputs;
 mod job;
+mod outcome;
+mod pair;
+mod place;
+mod position;
 mod progress;
 mod read;
 mod rejects;
+mod schema;
 mod shape;
 mod source;
 mod spill;
 mod split;
 
 pub use self::error::BackfillError;
-pub use self::format::Format;
+pub use self::format::{Format, parse_delimiter};
 pub use self::inputs::{Input, Inputs};
-pub use self::job::{Job, Outcome, Settings, Summary};
+pub use self::job::Job;
+pub use self::outcome::{Outcome, Settings, Summary, Unread};
+pub use self::pair::FieldPair;
 pub use self::progress::Progress;
-pub use self::shape::FieldPair;

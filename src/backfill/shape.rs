@@ -1,49 +1,28 @@
-//! The columns of an input → the fields of an event: names, defaults, ids.
+//! The columns of an input → the fields of an event: names, defaults, folders, ids.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
+use super::pair::{FIELDS, FieldPair};
+use super::place::{Has, owned, value_at};
 use crate::event::{FieldValue, OrgRule, Slots, excerpt};
 
-/// The fields that tokenlake knows; all else is an attribute.
-const FIELDS: [&str; 14] = [
-    "event_id",
-    "org_id",
-    "event_type",
-    "ts",
-    "provider",
-    "model",
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-    "source",
-    "attributes",
-];
-/// What comes before the name of an attribute.
-const ATTRIBUTE: &str = "attributes.";
 /// Bytes of the hash in a derived id: more than enough to tell all events of the world apart.
 const ID_BYTES: usize = 16;
 
 /// The named values of one row.
 pub(super) type Fields<'a> = Vec<(Cow<'a, str>, FieldValue<'a>)>;
 
-/// A field with the column that it is taken from, or with the value that it has by default.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldPair {
-    field: String,
-    other: String,
-}
-
 /// How columns become fields.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Shape {
     pub(super) maps: Vec<FieldPair>,
     pub(super) defaults: Vec<FieldPair>,
     pub(super) org_rule: OrgRule,
+    /// Which of `maps` something was found for.
+    seen: Vec<AtomicBool>,
 }
 
 /// Where a row stands, and what it says: what its derived id depends on.
@@ -53,70 +32,63 @@ pub(super) struct Origin<'a> {
     pub(super) index: u64,
 }
 
-impl std::fmt::Display for FieldPair {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}={}", self.field, self.other)
-    }
-}
-
-impl FieldPair {
-    /// Reads `field=…`, where the field is a column of events or `attributes.NAME`.
-    ///
-    /// # Errors
-    /// What to write.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (field, other) = text.split_once('=').ok_or("write field=…, like model=deployment")?;
-        let (name, attribute) = match field.strip_prefix(ATTRIBUTE) {
-            Some(name) => (name, true),
-            None => (field, false),
-        };
-        if FIELDS.contains(&name) == attribute || name.is_empty() {
-            return Err(format!("the fields are {} and attributes.NAME", FIELDS.join(", ")));
-        }
-        if other.is_empty() {
-            return Err("nothing stands after the =".to_owned());
-        }
-        Ok(Self { field: name.to_owned(), other: other.to_owned() })
-    }
-
-    /// As [`FieldPair::parse`], for a default.
-    ///
-    /// # Errors
-    /// An id cannot be the same for all.
-    pub fn parse_default(text: &str) -> Result<Self, String> {
-        let pair = Self::parse(text)?;
-        match pair.field.as_str() {
-            "event_id" => Err("events with the same event_id count once".to_owned()),
-            "attributes" => Err("write attributes.NAME=value".to_owned()),
-            _ => Ok(pair),
-        }
-    }
-
-    /// The field's name.
-    pub fn field(&self) -> &str {
-        &self.field
-    }
-}
-
 impl Shape {
-    /// The columns that an input with a header must have.
-    pub(super) fn columns(&self) -> Vec<String> {
-        let has_default = |field: &str| self.defaults.iter().any(|pair| pair.field == field);
-        let needed = self.maps.iter().filter(|pair| !has_default(&pair.field));
-        needed.map(|pair| pair.other.clone()).collect()
+    pub(super) fn new(maps: Vec<FieldPair>, defaults: Vec<FieldPair>, org_rule: OrgRule) -> Self {
+        let seen = maps.iter().map(|_| AtomicBool::new(false)).collect();
+        Self { maps, defaults, org_rule, seen }
     }
 
-    /// The fields of a row by the values of its columns.
+    /// Looks for the mapped columns in what an input says that it has, whatever its rows hold. Gives
+    /// the first that each such input must have and this one has not: nothing stands for it.
+    pub(super) fn look(&self, has: impl Fn(&str) -> Has) -> Option<&FieldPair> {
+        let mut missing = None;
+        for (pair, seen) in self.maps.iter().zip(&self.seen) {
+            let has_default = self.defaults.iter().any(|default| default.field == pair.field);
+            match has(&pair.other) {
+                Has::Yes => seen.store(true, Ordering::Relaxed),
+                Has::No if !has_default => missing = missing.or(Some(pair)),
+                Has::No | Has::Maybe => {}
+            }
+        }
+        missing
+    }
+
+    /// A mapped column that no input had so far.
+    pub(super) fn missing(&self) -> Option<&FieldPair> {
+        let mut pairs = self.maps.iter().zip(&self.seen);
+        pairs.find(|(_, seen)| !seen.load(Ordering::Relaxed)).map(|(pair, _)| pair)
+    }
+
+    /// Whether a column is a field, or is mapped to one.
+    pub(super) fn is_field(&self, column: &str) -> bool {
+        let below = |place: &str| place.strip_prefix(column).is_some_and(|it| it.starts_with('.'));
+        column != "attributes" && FIELDS.contains(&column)
+            || self.maps.iter().any(|pair| pair.other == column || below(&pair.other))
+    }
+
+    /// The fields of a row by the values of its columns and the names of its folders.
     pub(super) fn fields<'r>(
         &'r self,
         columns: Fields<'r>,
+        folders: &'r [(String, Option<String>)],
         origin: Origin<'_>,
         row: &[&[u8]],
     ) -> Result<Fields<'r>, String> {
+        let columns = with_folders(columns, folders)?;
         let mut fields = Vec::with_capacity(columns.len() + self.defaults.len() + 1);
-        for (name, value) in columns.into_iter().filter(|(_, value)| *value != FieldValue::Null) {
-            self.put(&mut fields, name, value);
+        for (pair, seen) in self.maps.iter().zip(&self.seen) {
+            let Some(value) = value_at(&columns, &pair.other)? else { continue };
+            if !seen.load(Ordering::Relaxed) {
+                seen.store(true, Ordering::Relaxed);
+            }
+            if value != FieldValue::Null {
+                fields.push((Cow::Borrowed(pair.field.as_str()), value));
+            }
         }
+        // Where a field is taken from another column, the one of its own name is left out.
+        let is_taken = |name: &str| self.maps.iter().any(|it| it.other == name || it.field == name);
+        let others = columns.into_iter().filter(|(_, value)| *value != FieldValue::Null);
+        fields.extend(others.filter(|(name, _)| self.maps.is_empty() || !is_taken(name)));
         for FieldPair { field, other } in &self.defaults {
             if find(&fields, field).is_none() {
                 let value = FieldValue::Text(Cow::Borrowed(other.as_str()));
@@ -160,21 +132,6 @@ impl Shape {
         true
     }
 
-    /// Adds a column's value as the fields that are taken from it. Where a field is taken from
-    /// another column, the one of its own name is left out.
-    fn put<'r>(&'r self, fields: &mut Fields<'r>, name: Cow<'r, str>, value: FieldValue<'r>) {
-        let mut taken = false;
-        for FieldPair { field, other } in &self.maps {
-            if *other == name {
-                taken = true;
-                fields.push((Cow::Borrowed(field.as_str()), value.clone()));
-            }
-        }
-        if !taken && !self.maps.iter().any(|pair| pair.field == name) {
-            fields.push((name, value));
-        }
-    }
-
     fn check_org(&self, fields: &Fields<'_>) -> Result<(), String> {
         match (&self.org_rule, find(fields, "org_id")) {
             (OrgRule::Only(org), Some(FieldValue::Text(sent) | FieldValue::Number(sent)))
@@ -189,6 +146,36 @@ impl Shape {
 
 fn find<'f, 'r>(fields: &'f Fields<'r>, field: &str) -> Option<&'f FieldValue<'r>> {
     fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
+}
+
+/// Adds the fields that the names of a row's folders say. Where the row has another value of its own
+/// for a field of events, one of the two is wrong; of an attribute, the folder's value counts.
+fn with_folders<'r>(
+    mut columns: Fields<'r>,
+    folders: &'r [(String, Option<String>)],
+) -> Result<Fields<'r>, String> {
+    for (name, value) in folders {
+        let own = find(&columns, name).filter(|own| **own != FieldValue::Null);
+        if let Some(own) = own.filter(|_| FIELDS.contains(&name.as_str())) {
+            let same = match (own, value) {
+                (FieldValue::Text(own) | FieldValue::Number(own), Some(value)) => own == value,
+                _ => false,
+            };
+            if !same {
+                let value = value.as_deref().unwrap_or("null");
+                return Err(format!(
+                    "{name}: its folder says {}, and the row another value",
+                    excerpt(value)
+                ));
+            }
+            continue;
+        }
+        columns.retain(|(known, _)| known != name);
+        let value = value.as_deref();
+        let value = value.map_or(FieldValue::Null, |value| FieldValue::Text(Cow::Borrowed(value)));
+        columns.push((Cow::Borrowed(name.as_str()), value));
+    }
+    Ok(columns)
 }
 
 /// The id of a row that has none: SHA-256 of its input's name, its place there and its bytes, cut
@@ -216,7 +203,7 @@ mod tests {
         let maps = maps.iter().map(|text| FieldPair::parse(text).unwrap()).collect();
         let defaults =
             defaults.iter().map(|text| FieldPair::parse_default(text).unwrap()).collect();
-        Shape { maps, defaults, org_rule: OrgRule::Only(OrgId::parse("acme").unwrap()) }
+        Shape::new(maps, defaults, OrgRule::Only(OrgId::parse("acme").unwrap()))
     }
 
     fn text(name: &'static str, value: &'static str) -> (Cow<'static, str>, FieldValue<'static>) {
@@ -237,16 +224,15 @@ mod tests {
             text("dept", "ops"),
             text("note", "n"),
         ];
-        let fields = shape.fields(columns, ORIGIN, &[]).unwrap();
+        let fields = shape.fields(columns, &[], ORIGIN, &[]).unwrap();
         let expected = vec![
-            text("event_id", "1"),
             text("model", "gpt-4"),
             text("team", "ops"),
+            text("event_id", "1"),
             text("note", "n"),
             text("provider", "azure"),
         ];
         assert_eq!(fields, expected);
-        assert_eq!(shape.columns(), ["dept"]);
     }
 
     #[test]
@@ -268,7 +254,7 @@ mod tests {
     fn an_id_is_derived_where_none_is_mapped() {
         let id = |maps: &[&str], columns| {
             let shape = shape(maps, &[]);
-            let fields = shape.fields(columns, ORIGIN, &[b"x"]).unwrap();
+            let fields = shape.fields(columns, &[], ORIGIN, &[b"x"]).unwrap();
             find(&fields, "event_id").is_some()
         };
         assert!(id(&[], vec![]));
@@ -281,22 +267,60 @@ mod tests {
         let shape = shape(&[], &[]);
         let number = ("org_id".into(), FieldValue::Number("7".into()));
         for other in [text("org_id", "other"), number] {
-            let error = shape.fields(vec![other], ORIGIN, &[]).unwrap_err();
+            let error = shape.fields(vec![other], &[], ORIGIN, &[]).unwrap_err();
             assert!(error.contains("--org"), "{error}");
         }
         for own in ["acme", ""] {
-            assert!(shape.fields(vec![text("org_id", own)], ORIGIN, &[]).is_ok(), "{own}");
+            assert!(shape.fields(vec![text("org_id", own)], &[], ORIGIN, &[]).is_ok(), "{own}");
         }
     }
 
     #[test]
-    fn pairs_name_fields() {
-        for wrong in
-            ["model", "=x", "model=", "input_token=x", "attributes.model=x", "attributes.=x"]
-        {
-            assert!(FieldPair::parse(wrong).is_err(), "{wrong}");
+    fn a_mapped_column_is_missing_until_an_input_has_it() {
+        let shape = shape(&["model=deployment", "input_tokens=usage.prompt"], &["model=x"]);
+        assert_eq!(shape.missing().map(FieldPair::field), Some("model"));
+        // For the model there is a default, for the tokens nothing.
+        assert_eq!(shape.look(|_| Has::No).map(FieldPair::field), Some("input_tokens"));
+        assert!(shape.look(|_| Has::Maybe).is_none());
+        let has = |place: &str| if place == "usage.prompt" { Has::Yes } else { Has::No };
+        assert!(shape.look(has).is_none());
+        assert_eq!(shape.missing().map(FieldPair::field), Some("model"));
+        let columns = vec![("deployment".into(), FieldValue::Null)];
+        let fields = shape.fields(columns, &[], ORIGIN, &[]).unwrap();
+        assert_eq!(find(&fields, "model"), Some(&FieldValue::Text("x".into())));
+        assert!(shape.missing().is_none());
+        assert!(shape.is_field("usage") && shape.is_field("deployment") && shape.is_field("ts"));
+        assert!(!shape.is_field("us") && !shape.is_field("attributes") && !shape.is_field("note"));
+    }
+
+    #[test]
+    fn folders_are_fields_and_contradict_no_row() {
+        let folders: Vec<(String, Option<String>)> = [
+            ("org_id", Some("acme")),
+            ("model", None),
+            ("ts", Some("1769000000")),
+            ("day", Some("1")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
+        .into();
+        let shape = shape(&["source=day"], &[]);
+        let fields = shape.fields(vec![text("day", "01")], &folders, ORIGIN, &[]).unwrap();
+        let expected = [
+            ("org_id", Some(FieldValue::Text("acme".into()))),
+            ("model", None),
+            ("ts", Some(FieldValue::Text("1769000000".into()))),
+            ("source", Some(FieldValue::Text("1".into()))),
+        ];
+        for (name, value) in expected {
+            assert_eq!(find(&fields, name), value.as_ref(), "{name}");
         }
-        assert!(FieldPair::parse_default("event_id=1").is_err());
-        assert_eq!(FieldPair::parse("attributes.k=a=b").unwrap().other, "a=b");
+        let row = vec![text("org_id", "acme"), ("model".into(), FieldValue::Null)];
+        assert!(shape.fields(row, &folders, ORIGIN, &[]).is_ok());
+        for wrong in [text("org_id", "beta"), text("model", "m")] {
+            let error = shape.fields(vec![wrong], &folders, ORIGIN, &[]).unwrap_err();
+            assert!(error.contains("folder"), "{error}");
+        }
+        let beta = [("org_id".to_owned(), Some("beta".to_owned()))];
+        assert!(shape.fields(vec![], &beta, ORIGIN, &[]).unwrap_err().contains("--org"));
     }
 }

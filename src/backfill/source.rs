@@ -1,7 +1,7 @@
 //! The bytes of an input as a stream, decompressed on the way and never whole in memory.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Result};
+use std::io::{BufRead, BufReader, Cursor, Error, Read, Result, Seek as _, stdin};
 use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
@@ -10,6 +10,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use tokio::runtime::Handle;
 
 use super::Progress;
+use super::content::HEAD_BYTES;
 use super::format::Coding;
 use super::inputs::{Input, Place};
 use crate::archive::{FoundObject, Objects};
@@ -21,25 +22,71 @@ const PART_BYTES: u64 = 4 << 20;
 /// The largest window of a zstd frame, as a power of two: what `zstd --long` uses.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// Opens an input for reading from its start. Blocks.
-pub(super) fn open(input: &Input, progress: &Arc<Progress>) -> Result<Box<dyn BufRead + Send>> {
+/// A stream of bytes.
+pub(super) type Stream = Box<dyn BufRead + Send>;
+
+/// An input from its start on.
+pub(super) struct Opened {
+    /// Its first bytes, after decompression.
+    pub(super) head: Vec<u8>,
+    /// All bytes, those of the head too.
+    pub(super) bytes: Stream,
+}
+
+/// Opens an input for reading from its start. How it is compressed, its first bytes tell: names are
+/// wrong now and then. Blocks.
+pub(super) fn open(input: &Input, progress: &Arc<Progress>) -> Result<Opened> {
     let stored: Box<dyn Read + Send> = match &input.place {
         Place::File(path) => Box::new(File::open(path)?),
         Place::Object(objects, object) => Box::new(Parts::new(objects.clone(), object.clone(), 0)),
+        Place::Stdin => Box::new(stdin()),
     };
     let stored = Counted { stored, progress: progress.clone() };
-    let stored = BufReader::with_capacity(BUFFER_BYTES, stored);
-    Ok(match input.coding {
-        Coding::Plain => Box::new(stored),
-        Coding::Gzip => {
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(stored)))
-        }
+    let stored = peek(Box::new(BufReader::with_capacity(BUFFER_BYTES, stored)));
+    if stored.head.is_empty() && input.coding != Coding::Plain {
+        return Err(Error::other("it is empty, where its name says that it is compressed"));
+    }
+    Ok(match Coding::of(&stored.head) {
+        Coding::Plain => stored,
+        Coding::Gzip => peek(Box::new(BufReader::with_capacity(
+            BUFFER_BYTES,
+            MultiGzDecoder::new(stored.bytes),
+        ))),
         Coding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(stored)?;
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(stored.bytes)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
+            peek(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)))
         }
     })
+}
+
+/// Looks at the first bytes. A flaw among them comes after what stands before it.
+fn peek(mut bytes: Stream) -> Opened {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let read = bytes.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head);
+    let start = Cursor::new(head.clone());
+    let bytes: Stream = match read {
+        Ok(_) => Box::new(Read::chain(start, bytes)),
+        Err(error) => Box::new(Read::chain(start, BufReader::new(Failed(Some(error))))),
+    };
+    Opened { head, bytes }
+}
+
+/// A stream that cannot be read.
+struct Failed(Option<Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+/// All of a stream in a file without a name, for what is not read from its start to its end.
+pub(super) fn put_aside(mut bytes: Stream) -> Result<File> {
+    let mut file = tempfile::tempfile()?;
+    std::io::copy(&mut bytes, &mut file)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Tells the progress what was read.

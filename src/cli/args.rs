@@ -14,7 +14,7 @@ use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
 use crate::archive::{ArchiveLocation, GRACE_MAX, GRACE_MIN};
-use crate::backfill::{FieldPair, Format};
+use crate::backfill::{FieldPair, Format, parse_delimiter};
 use crate::clock::Micros;
 use crate::event::time::from_text;
 use crate::event::{OrgId, OrgRule};
@@ -268,8 +268,8 @@ pub struct HealthcheckArgs {
 /// What to bring in, and how to read it.
 #[derive(Debug, ClapArgs)]
 pub struct BackfillArgs {
-    /// Files, folders, patterns (quoted) or s3://BUCKET/KEY (az:, gs: too): NDJSON, JSON, CSV or
-    /// Parquet; .gz and .zst too.
+    /// Files, folders, patterns (quoted), file:///PATH, s3://BUCKET/KEY (az:, gs: too) or - for
+    /// stdin: NDJSON, JSON, CSV, TSV or Parquet, with gzip or zstd too; a folder of a Delta table.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<String>,
 
@@ -278,11 +278,17 @@ pub struct BackfillArgs {
     #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org_rule)]
     pub org: OrgRule,
 
-    /// The form of all inputs: ndjson, json, csv or parquet. Default: by each one's ending.
+    /// The form of all inputs: ndjson, json, csv, tsv or parquet. Default: by each one's ending; of
+    /// stdin, by its first line.
     #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", value_parser = Format::parse)]
     pub format: Option<Format>,
 
-    /// Take a field from a column of another name; may be given several times.
+    /// What stands between the cells of CSV, such as ';' or tab.
+    #[arg(long, env = "TOKENLAKE_DELIMITER", value_name = "CHAR", value_parser = parse_delimiter)]
+    pub delimiter: Option<u8>,
+
+    /// Take a field from a column of another name, or from objects: input_tokens=usage.input. May be
+    /// given several times.
     #[arg(long, env = "TOKENLAKE_MAP", value_name = "FIELD=COLUMN", value_parser = FieldPair::parse)]
     pub map: Vec<FieldPair>,
 

@@ -13,7 +13,7 @@ use super::args::BackfillArgs;
 use super::{open, print_note, print_result, serve};
 use crate::app::{App, Settings as AppSettings};
 use crate::archive::{ArchiveLocation, WriterSettings};
-use crate::backfill::{FieldPair, Inputs, Job, Outcome, Progress, Settings};
+use crate::backfill::{BackfillError, FieldPair, Inputs, Job, Outcome, Progress, Settings};
 use crate::telemetry::Telemetry;
 
 /// Memory for checkpoints of totals in the making.
@@ -54,6 +54,7 @@ pub(super) async fn run(
         org_rule: args.org,
         maps: args.map,
         defaults: args.default,
+        delimiter: args.delimiter,
         rejects: args.rejects,
         held_bytes_max: memory / 5,
         spill_folder: std::env::temp_dir(),
@@ -87,10 +88,23 @@ async fn close(app: &App, outcome: &Outcome) {
     app.close().await;
 }
 
-fn finish(outcome: Outcome) -> anyhow::Result<ExitCode> {
+fn finish(mut outcome: Outcome) -> anyhow::Result<ExitCode> {
     print_result(&serde_json::to_string(&outcome.summary)?);
+    if outcome.left_out > 0 {
+        let count = outcome.left_out;
+        print_note(&format!("{count} values of attributes are no text and were left out"));
+    }
+    let unread = &mut outcome.unread;
+    let alone = outcome.error.is_none() && !outcome.stopped && unread.count == 1;
+    if let Some(why) = unread.first.pop_if(|_| alone) {
+        return Err(why.into());
+    }
+    unread.first.iter().for_each(|why| print_note(&why.to_string()));
     if let Some(error) = outcome.error {
         return Err(error.into());
+    }
+    if outcome.unread.count > 0 && !outcome.stopped {
+        return Err(BackfillError::Inputs(outcome.unread.count).into());
     }
     if outcome.stopped {
         print_note(

@@ -6,8 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::LogFormat;
 
-/// Warnings of ours; libraries speak only when something is wrong for good.
-const DEFAULT_FILTER: &str = "tokenlake=info,error";
+/// Warnings of ours; libraries speak only when something is wrong for good. The one that reads tables'
+/// logs tells of each error twice, and we do it once.
+const DEFAULT_FILTER: &str = "tokenlake=info,buoyant_kernel=off,error";
 
 /// Starts logging.
 ///

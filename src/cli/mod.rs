@@ -43,8 +43,9 @@ pub fn main() -> ExitCode {
     let done = match args.entry {
         // It limits itself before it does anything, and has a runtime of its own.
         Entry::SqlWorker(limits) => Ok(worker::answer_one(&args.archive, limits.into())),
-        Entry::Command(command) => logging::start(args.log_format)
-            .and_then(|()| runtime(&command)?.block_on(run(&args.archive, command))),
+        Entry::Command(command) => {
+            logging::start(args.log_format).and_then(|()| start(&args.archive, command))
+        }
     };
     match done {
         Ok(code) => code,
@@ -53,6 +54,17 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn start(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode> {
+    let runtime = runtime(&command)?;
+    let reads_stdin = matches!(command, Command::Backfill(_));
+    let done = runtime.block_on(run(archive, command));
+    if reads_stdin {
+        // A thread may wait for what nobody sends.
+        runtime.shutdown_background();
+    }
+    done
 }
 
 fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {

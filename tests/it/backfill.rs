@@ -1,5 +1,8 @@
 //! `tokenlake backfill`: history out of files, each event once.
 
+mod broken;
+mod fields;
+mod folders;
 mod formats;
 mod kills;
 mod resume;

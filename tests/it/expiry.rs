@@ -215,6 +215,7 @@ async fn a_backfill_that_loses_to_an_expiry_refuses_what_has_gone_and_takes_the_
         org_rule: OrgRule::Only(OrgId::parse(ACME).unwrap()),
         maps: Vec::new(),
         defaults: Vec::new(),
+        delimiter: None,
         rejects: Some(kept.clone()),
         held_bytes_max: 1 << 20,
         spill_folder: folder.path().to_owned(),

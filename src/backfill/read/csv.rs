@@ -1,87 +1,187 @@
-//! CSV below a header: records, a chunk at a time.
+//! CSV and TSV below a header: records, a chunk at a time.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::{BufRead, Read};
+use std::io::{Error, Read};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::{Bounded, CHUNK_BYTES, ROW_BYTES_MAX, ReadError, Rows, Sink, no_column};
+use super::quotes::Quotes;
+use super::{CHUNK_BYTES, Look, ROW_BYTES_MAX, ReadError, Rows, Sink, some_of};
+use crate::backfill::pair::FIELDS;
+use crate::backfill::place::in_header;
+use crate::backfill::shape::Shape;
+use crate::backfill::source::Stream;
+use crate::event::excerpt;
+
+/// What else may stand between cells, and how that is given.
+const OTHERS: [(char, &str); 4] = [(';', "';'"), ('\t', "tab"), ('|', "'|'"), (',', "','")];
+const TOO_LONG: &str = "a row is longer than 16 MiB; look for a missing quote";
 
 /// The names of the columns, in order.
 #[derive(Debug)]
 pub(in crate::backfill) struct Header(pub(in crate::backfill) Vec<String>);
 
-pub(super) fn read(
-    bytes: Box<dyn BufRead + Send>,
-    columns: &[String],
-    sink: Sink<'_>,
-) -> Result<(), ReadError> {
-    let left = Rc::new(Cell::new(ROW_BYTES_MAX));
-    let bytes = Bounded { bytes, left: left.clone() };
-    // A record of another length is a bad row, not a bad file.
-    let mut reader = ReaderBuilder::new().flexible(true).has_headers(true).from_reader(bytes);
-    let header = Arc::new(Header::read(reader.byte_headers().map_err(broken)?, columns)?);
-    let mut first = 0;
-    loop {
-        let mut records = Vec::new();
-        let read = fill(&mut reader, &left, &mut records);
-        let count = records.len() as u64;
-        // What came whole before a flaw is taken.
-        let wanted = count > 0 && sink(first, Rows::Records(header.clone(), records));
-        read?;
-        if !wanted {
-            return Ok(());
+/// A row.
+#[derive(Debug)]
+pub(in crate::backfill) struct Record {
+    pub(in crate::backfill) cells: ByteRecord,
+    /// Lines that it took in because a quote is not closed where it should be.
+    pub(in crate::backfill) swallowed: u64,
+}
+
+/// How a file of this form is read.
+pub(super) struct Csv<'a> {
+    /// What stands between cells; a comma, if nobody told.
+    pub(super) delimiter: Option<u8>,
+    pub(super) shape: &'a Shape,
+    pub(super) look: Look<'a>,
+    /// Rows have their time from elsewhere, and need no column of their own.
+    pub(super) has_time: bool,
+}
+
+/// The bytes of a file, watched on their way: quotes are followed, and a parser that looks for the end
+/// of a row must not take all memory.
+struct Watched {
+    bytes: Stream,
+    watch: Rc<RefCell<Watch>>,
+}
+
+struct Watch {
+    quotes: Quotes,
+    /// Bytes that the row may still take.
+    left: usize,
+    ended: bool,
+}
+
+impl Read for Watched {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let mut watch = self.watch.borrow_mut();
+        if watch.left == 0 {
+            return Err(Error::other(TOO_LONG));
         }
-        first += count;
+        let end = into.len().min(watch.left);
+        let into = into.get_mut(..end).unwrap_or_default();
+        let count = self.bytes.read(into)?;
+        watch.quotes.pass(into.get(..count).unwrap_or_default());
+        watch.left -= count;
+        watch.ended |= count == 0;
+        Ok(count)
     }
 }
 
-/// Adds records, as many as a chunk has room for.
-fn fill(
-    reader: &mut Reader<impl Read>,
-    left: &Cell<usize>,
-    records: &mut Vec<ByteRecord>,
-) -> Result<(), ReadError> {
-    let mut held = 0;
-    while held < CHUNK_BYTES {
-        let mut record = ByteRecord::new();
-        left.set(ROW_BYTES_MAX);
-        if !reader.read_byte_record(&mut record).map_err(broken)? {
-            break;
+impl Csv<'_> {
+    pub(super) fn read(&self, bytes: Stream, sink: Sink<'_>) -> Result<(), ReadError> {
+        let delimiter = self.delimiter.unwrap_or(b',');
+        let watch = Watch { quotes: Quotes::new(delimiter), left: ROW_BYTES_MAX, ended: false };
+        let watch = Rc::new(RefCell::new(watch));
+        let bytes = Watched { bytes, watch: watch.clone() };
+        // A record of another length is a bad row, not a bad file.
+        let mut builder = ReaderBuilder::new();
+        let builder = builder.delimiter(delimiter).flexible(true).has_headers(false);
+        let mut rows = Records { reader: builder.from_reader(bytes), watch };
+        let Some(names) = rows.next()? else { return Ok(()) };
+        let header = Arc::new(self.header(&names.cells, delimiter)?);
+        let mut first = 0;
+        loop {
+            let mut records = Vec::new();
+            let read = rows.fill(&mut records);
+            let count = records.len() as u64;
+            // What came whole before a flaw is taken.
+            let wanted = count > 0 && sink(first, Rows::Records(header.clone(), records));
+            read?;
+            if !wanted {
+                return Ok(());
+            }
+            first += count;
         }
-        held += record.as_slice().len() + record.len() * size_of::<usize>();
-        records.push(record);
     }
-    Ok(())
-}
 
-impl Header {
-    fn read(header: &ByteRecord, columns: &[String]) -> Result<Self, ReadError> {
+    fn header(&self, names: &ByteRecord, delimiter: u8) -> Result<Header, ReadError> {
         let broken = |reason: String| ReadError::Broken { line: 1, reason };
-        let names = header.iter().map(|name| std::str::from_utf8(name).map(str::trim));
+        let names = names.iter().map(|name| std::str::from_utf8(name).map(str::trim));
         let names = names.map(|name| name.map(str::to_owned)).collect::<Result<Vec<_>, _>>();
         let names = names.map_err(|error| broken(format!("the header is not UTF-8: {error}")))?;
         let mut seen = HashSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
+            let twice = excerpt(twice);
             return Err(broken(format!("the header names the column {twice:?} twice")));
         }
-        match columns.iter().find(|column| !seen.contains(column.as_str())) {
-            // A file without a line has no rows either.
-            Some(column) if !names.is_empty() => Err(no_column(column, &names)),
-            _ => Ok(Self(names)),
+        if let [only] = names.as_slice()
+            && let Some((_, other)) = OTHERS.iter().find(|(other, _)| only.contains(*other))
+        {
+            let (only, is) = (excerpt(only), char::from(delimiter));
+            return Err(broken(format!(
+                "the header is one column, {only:?}, with nothing between cells that is {is:?}; give --delimiter {other}"
+            )));
         }
+        (self.look)(&|place| in_header(&names, place), &names)?;
+        let known = |name: &String| FIELDS.contains(&name.as_str()) || self.shape.is_field(name);
+        if !self.has_time && !names.iter().any(known) {
+            let names = some_of(&names);
+            return Err(broken(format!(
+                "none of its columns is a field of events: {names}; the first line must name the columns, and --map takes others"
+            )));
+        }
+        Ok(Header(names))
     }
 }
 
-fn broken(error: csv::Error) -> ReadError {
-    let line = error.position().map(csv::Position::line);
-    match (error.into_kind(), line) {
-        (csv::ErrorKind::Io(error), _) => ReadError::Io(error),
-        (kind, line) => {
-            ReadError::Broken { line: line.unwrap_or_default(), reason: format!("{kind:?}") }
+/// The rows of a file.
+struct Records {
+    reader: Reader<Watched>,
+    watch: Rc<RefCell<Watch>>,
+}
+
+impl Records {
+    /// Adds records, as many as a chunk has room for.
+    fn fill(&mut self, records: &mut Vec<Record>) -> Result<(), ReadError> {
+        let mut held = 0;
+        while held < CHUNK_BYTES {
+            let Some(record) = self.next()? else { break };
+            held += record.cells.as_slice().len() + record.cells.len() * size_of::<usize>();
+            records.push(record);
         }
+        Ok(())
+    }
+
+    /// The next record. One that a missing quote stretches to the end of the file is none.
+    fn next(&mut self) -> Result<Option<Record>, ReadError> {
+        let mut cells = ByteRecord::new();
+        self.watch.borrow_mut().left = ROW_BYTES_MAX;
+        let (start, line) = (self.reader.position().byte(), self.reader.position().line());
+        match self.reader.read_byte_record(&mut cells) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => return Err(broken(error, line)),
+        }
+        // Blank lines before it are none of its own.
+        let line = cells.position().map_or(line, csv::Position::line);
+        let end = self.reader.position().byte();
+        let mut watch = self.watch.borrow_mut();
+        if watch.ended && watch.quotes.is_open_since(start) {
+            let reason = "a quote in this row is not closed: from here to the end of the file nothing is read";
+            return Err(ReadError::Broken { line, reason: reason.to_owned() });
+        }
+        let flawed = watch.quotes.flawed(start, end);
+        let swallowed = if flawed { breaks(&cells) } else { 0 };
+        Ok(Some(Record { cells, swallowed }))
+    }
+}
+
+/// Ends of lines inside of cells.
+fn breaks(cells: &ByteRecord) -> u64 {
+    memchr::memchr_iter(b'\n', cells.as_slice()).count() as u64
+}
+
+fn broken(error: csv::Error, line: u64) -> ReadError {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) if error.to_string() == TOO_LONG => {
+            ReadError::Broken { line, reason: TOO_LONG.to_owned() }
+        }
+        csv::ErrorKind::Io(error) => ReadError::Io(error),
+        kind => ReadError::Broken { line, reason: format!("{kind:?}") },
     }
 }

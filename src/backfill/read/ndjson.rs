@@ -16,8 +16,13 @@ pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadEr
         }
         let first = line;
         line += ends(&lines);
+        let cut = is_cut(&lines);
         let wanted = !lines.is_empty() && sink(first, Rows::Lines(lines));
         match read {
+            Ok(()) if wanted && cut => {
+                let reason = "the file ends inside of this row".to_owned();
+                return Err(ReadError::Broken { line: line + 1, reason });
+            }
             Err(ReadError::Broken { reason, .. }) => {
                 return Err(ReadError::Broken { line: line + 1, reason });
             }
@@ -42,6 +47,14 @@ fn fill(bytes: &mut dyn BufRead, lines: &mut Vec<u8>) -> Result<(), ReadError> {
         });
     }
     Ok(())
+}
+
+/// Whether the last line is the beginning of an object: only the last one of a file has no end. It is
+/// a bad row, too, but what should come after it is missing.
+fn is_cut(lines: &[u8]) -> bool {
+    let last = memchr::memrchr(b'\n', lines).map_or(0, |end| end + 1);
+    let last = lines.get(last..).unwrap_or_default().trim_ascii();
+    last.starts_with(b"{") && !last.ends_with(b"}")
 }
 
 fn ends(lines: &[u8]) -> u64 {

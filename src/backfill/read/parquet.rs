@@ -1,65 +1,123 @@
 //! Parquet: batches of rows, as a stream.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::sync::Arc;
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::ChunkReader;
 
-use super::{ReadError, Rows, Sink, no_column};
-use crate::backfill::Progress;
+use super::{CHUNK_BYTES, Look, ReadError, Rows, Sink};
+use crate::backfill::columns::{self, Leaf};
+use crate::backfill::content::no_parquet;
 use crate::backfill::inputs::{Input, Place};
+use crate::backfill::place::in_schema;
 use crate::backfill::source::RemoteFile;
+use crate::backfill::{Progress, schema};
 
-/// Rows at once.
-const BATCH_ROWS: usize = 8 * 1024;
+/// Rows at once, at most.
+const BATCH_ROWS_MAX: usize = 8 * 1024;
+/// Rows of the first batch of a row group, which tells what rows weigh.
+const BATCH_ROWS_FIRST: usize = 16;
+/// Bytes that tell what a file is.
+const HEAD_BYTES: u64 = 8;
 
 pub(super) fn read(
     input: &Input,
-    columns: &[String],
     progress: &Arc<Progress>,
+    look: Look<'_>,
     sink: Sink<'_>,
 ) -> Result<(), ReadError> {
-    let read = Read { columns, progress, bytes: input.bytes };
+    let read = Read { progress, look, bytes: input.bytes };
     match &input.place {
-        Place::File(path) => read.batches(File::open(path)?, sink),
-        Place::Object(objects, object) => {
-            read.batches(RemoteFile(objects.clone(), object.clone()), sink)
+        Place::File(path) => {
+            let file = File::open(path)?;
+            check_head(&file)?;
+            read.batches(&file, sink)
         }
+        Place::Object(objects, object) => {
+            let file = RemoteFile(objects.clone(), object.clone());
+            check_head(&file)?;
+            read.batches(&file, sink)
+        }
+        Place::Stdin => Err(ReadError::File("it is read as a file only".to_owned())),
     }
 }
 
+/// As [`read`], of what came by stdin.
+pub(super) fn read_file(
+    file: File,
+    progress: &Arc<Progress>,
+    look: Look<'_>,
+    sink: Sink<'_>,
+) -> Result<(), ReadError> {
+    // Its bytes were counted on their way.
+    Read { progress, look, bytes: 0 }.batches(&file, sink)
+}
+
+fn check_head(file: &impl ChunkReader) -> Result<(), ReadError> {
+    let mut head = Vec::new();
+    let start = file.get_read(0).map_err(|error| failed(&error))?;
+    start.take(HEAD_BYTES).read_to_end(&mut head)?;
+    no_parquet(&head).map_or(Ok(()), |reason| Err(ReadError::File(reason)))
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ReadError {
+    ReadError::File(format!("it is not a whole Parquet file: {error}"))
+}
+
 struct Read<'a> {
-    columns: &'a [String],
     progress: &'a Progress,
+    look: Look<'a>,
     bytes: u64,
 }
 
+/// A file with its description.
+struct Described<'a, F> {
+    file: &'a F,
+    metadata: ArrowReaderMetadata,
+    leaves: Arc<[Leaf]>,
+}
+
 impl Read<'_> {
-    fn batches(&self, file: impl ChunkReader + 'static, sink: Sink<'_>) -> Result<(), ReadError> {
-        let failed = |error: &dyn std::fmt::Display| {
-            ReadError::File(format!("it is not a whole Parquet file: {error}"))
-        };
-        let reader =
-            ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(&error))?;
-        let names: Vec<_> =
-            reader.schema().fields().iter().map(|field| field.name().clone()).collect();
-        if let Some(column) = self.columns.iter().find(|column| !names.contains(column)) {
-            return Err(no_column(column, &names));
-        }
-        let total = u64::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or_default();
-        let reader = reader.with_batch_size(BATCH_ROWS).build().map_err(|error| failed(&error))?;
+    fn batches<F>(&self, file: &F, sink: Sink<'_>) -> Result<(), ReadError>
+    where
+        F: ChunkReader + Shared + 'static,
+    {
+        let file = Described::open(file)?;
+        self.check_columns(file.metadata.schema(), &file.leaves)?;
+        let groups = file.metadata.metadata().row_groups();
+        let total: i64 = groups.iter().map(RowGroupMetaData::num_rows).sum();
+        let total = u64::try_from(total).unwrap_or_default();
         let mut first = 0;
-        for batch in reader {
-            let batch = batch.map_err(|error| failed(&error))?;
-            let rows = batch.num_rows() as u64;
-            self.progress.add_bytes(self.share(rows, total));
-            if rows > 0 && !sink(first, Rows::Batch(batch)) {
-                return Ok(());
+        for (at, group) in groups.iter().enumerate() {
+            let wanted = file.group(at, group, &mut |batch| {
+                let rows = batch.num_rows() as u64;
+                self.progress.add_bytes(self.share(rows, total));
+                let wanted = rows == 0 || sink(first, Rows::Batch(batch, file.leaves.clone()));
+                first += rows;
+                wanted
+            })?;
+            if !wanted {
+                break;
             }
-            first += rows;
         }
         Ok(())
+    }
+
+    fn check_columns(&self, schema: &SchemaRef, leaves: &[Leaf]) -> Result<(), ReadError> {
+        let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        (self.look)(&|place| in_schema(schema.fields(), place), &names)?;
+        // Types that are not written are told of before the first row.
+        let none = RecordBatch::new_empty(schema.clone());
+        let lines = columns::lines(&none, leaves, |_| false);
+        lines.map(drop).map_err(|error| ReadError::File(format!("it cannot be read: {error}")))
     }
 
     /// What the rows take of the file, by and large.
@@ -67,4 +125,92 @@ impl Read<'_> {
         let share = u128::from(self.bytes) * u128::from(rows) / u128::from(total.max(1));
         u64::try_from(share).unwrap_or(self.bytes)
     }
+}
+
+/// A file that is read by several readers.
+pub(super) trait Shared: Sized {
+    fn again(&self) -> std::io::Result<Self>;
+}
+
+impl Shared for File {
+    fn again(&self) -> std::io::Result<Self> {
+        self.try_clone()
+    }
+}
+
+impl Shared for RemoteFile {
+    fn again(&self) -> std::io::Result<Self> {
+        Ok(Self(self.0.clone(), self.1.clone()))
+    }
+}
+
+impl<'a, F: ChunkReader + Shared + 'static> Described<'a, F> {
+    /// Reads the description. Parquet's own types are gone by, whatever a writer noted of its own
+    /// beside them: there are fewer, and each writer's mean the same.
+    fn open(file: &'a F) -> Result<Self, ReadError> {
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let metadata = ArrowReaderMetadata::load(file, options).map_err(|error| failed(&error))?;
+        let known = schema::known(metadata.metadata(), metadata.schema());
+        let metadata = match known.schema {
+            None => metadata,
+            Some(schema) => {
+                let options = ArrowReaderOptions::new().with_schema(schema);
+                ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)
+                    .map_err(|error| failed(&error))?
+            }
+        };
+        Ok(Self { file, metadata, leaves: known.leaves })
+    }
+
+    /// Reads a row group in batches of about as many bytes as a chunk has, the first small; false
+    /// when nobody wants more.
+    fn group(
+        &self,
+        at: usize,
+        group: &RowGroupMetaData,
+        take: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<bool, ReadError> {
+        let rows = usize::try_from(group.num_rows()).unwrap_or_default();
+        let guess = usize::try_from(group.total_byte_size()).unwrap_or_default();
+        let mut size = rows_of(guess, rows).min(BATCH_ROWS_FIRST);
+        let (mut done, mut grown) = (0, false);
+        while done < rows {
+            for batch in self.reader(at, done, size)? {
+                let batch = batch.map_err(|error| failed(&error))?;
+                let count = batch.num_rows();
+                let fits = rows_of(batch.get_array_memory_size(), count);
+                done += count;
+                if !take(batch) {
+                    return Ok(false);
+                }
+                // To begin anew is not free: larger once, smaller whenever rows are far too heavy.
+                if !grown && fits > size || fits < size / 4 {
+                    (size, grown) = (fits, true);
+                    break;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn reader(
+        &self,
+        group: usize,
+        done: usize,
+        size: usize,
+    ) -> Result<ParquetRecordBatchReader, ReadError> {
+        let (file, metadata) = (self.file.again()?, self.metadata.clone());
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+            .with_row_groups(vec![group])
+            .with_offset(done)
+            .with_batch_size(size)
+            .build()
+            .map_err(|error| failed(&error))
+    }
+}
+
+/// How many rows of this weight are a batch.
+fn rows_of(bytes: usize, rows: usize) -> usize {
+    let each = bytes / rows.max(1);
+    (CHUNK_BYTES / each.max(1)).clamp(1, BATCH_ROWS_MAX)
 }

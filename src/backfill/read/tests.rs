@@ -4,8 +4,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::backfill::decode::Decoder;
-use crate::backfill::format::Coding;
-use crate::backfill::inputs::Place;
 use crate::backfill::shape::Shape;
 use crate::event::OrgRule;
 
@@ -57,18 +55,12 @@ fn json_that_is_cut_or_garbled_is_an_error() {
 fn all(format: Format, bytes: &[u8]) -> u64 {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    let input = Arc::new(Input {
-        name: String::new(),
-        identity: String::new(),
-        place: Place::File(file.path().to_owned()),
-        format,
-        coding: Coding::Plain,
-        bytes: bytes.len() as u64,
-        changed: String::new(),
-    });
-    let shape = Shape { maps: Vec::new(), defaults: Vec::new(), org_rule: OrgRule::Own };
-    let decoder =
-        Decoder { shape, now: 1_770_000_000_000_000, versions: None, refused: Default::default() };
+    let input = Arc::new(Input::for_tests(file.path(), Some(format)));
+    let shape = Shape::new(Vec::new(), Vec::new(), OrgRule::Own);
+    let (now, refused) = (1_770_000_000_000_000, Default::default());
+    let decoder = Arc::new(Decoder { shape, now, versions: None, refused });
+    let reading =
+        Reading { decoder: decoder.clone(), delimiter: None, progress: Default::default() };
     let mut rows = 0;
     let mut sink = |first, chunk| {
         let decoded = decoder.decode(&Chunk { input: input.clone(), first, rows: chunk }).unwrap();
@@ -78,7 +70,7 @@ fn all(format: Format, bytes: &[u8]) -> u64 {
         true
     };
     // Whether it can be read is another matter.
-    let _ = read(&input, &[], &Arc::default(), &mut sink);
+    let _ = reading.one(&input, &mut sink);
     rows
 }
 
@@ -105,7 +97,9 @@ proptest! {
             }),
         ],
     ) {
-        for format in [Format::Ndjson, Format::Json, Format::Csv, Format::Parquet] {
+        for format in
+            [Format::Ndjson, Format::Json, Format::Csv, Format::Tsv, Format::Parquet]
+        {
             all(format, &bytes);
         }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int32Array, MapBuilder, RecordBatch,
-    StringArray, StringBuilder, TimestampMicrosecondArray, TimestampNanosecondArray,
+    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array, MapBuilder,
+    RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
 use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
@@ -16,13 +16,13 @@ use super::{counts, done, file, line, run, summary, verified};
 use crate::support::process::{Server, key};
 use crate::support::scrape::scrape;
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut writer = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     writer.write_all(bytes).unwrap();
     writer.finish().unwrap()
 }
 
-fn csv(rows: std::ops::Range<usize>) -> String {
+pub(super) fn csv(rows: std::ops::Range<usize>) -> String {
     let rows = rows.map(|id| format!("e{id},{},openai,\"gpt-4o\",1,,\n", 1_735_689_600 + id));
     format!(
         "event_id,ts,provider,model,input_tokens,output_tokens,cost_usd\n{}",
@@ -69,11 +69,22 @@ fn each_format_and_compression_is_read() {
     verified(archive.path(), 82);
 }
 
-fn parquet(path: &Path, batch: &RecordBatch) {
+pub(super) fn parquet(path: &Path, batch: &RecordBatch) {
     let file = std::fs::File::create(path).unwrap();
     let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
+}
+
+/// Some events without a provider.
+pub(super) fn rows(ids: std::ops::Range<usize>) -> RecordBatch {
+    let names = ids.clone().map(|id| format!("e{id}")).collect::<Vec<_>>();
+    let columns: [(&str, ArrayRef); 3] = [
+        ("event_id", Arc::new(StringArray::from(names))),
+        ("ts", Arc::new(Int64Array::from(vec![1_735_689_600; ids.len()]))),
+        ("model", Arc::new(StringArray::from(vec!["gpt-4o"; ids.len()]))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
 }
 
 fn batch() -> RecordBatch {
@@ -140,7 +151,7 @@ fn parquet_is_read_with_its_types() {
     for input in [input, &csv] {
         let done = run(archive.path(), &["--org", "acme", "--map", "ts=when", input]);
         assert_eq!(done.status, 1, "{done:?}");
-        assert!(done.stderr.contains("no column \"when\""), "{done:?}");
+        assert!(done.stderr.contains("no column \"when\" for ts"), "{done:?}");
     }
 }
 
@@ -169,7 +180,7 @@ fn an_input_that_cannot_be_read_is_named_and_what_came_before_stays() {
         file(folder.path(), "cut.csv", format!("{}\"{}", csv(7..9), "x".repeat(17 << 20))),
         file(folder.path(), "no.parquet", "this is no Parquet file"),
         file(folder.path(), "cut.json", format!("[{},", line(7, 0))),
-        file(folder.path(), "no.csv.zst", "this is no zstd"),
+        file(folder.path(), "no.csv.zst", b"\x28\xb5\x2f\xfd this is no zstd"),
     ];
     for bad in cases {
         let archive = tempdir().unwrap();

@@ -26,6 +26,7 @@ async fn job(app: &TestApp, input: &str, defaults: &[&str], rejects: Option<&Pat
         org_rule: OrgRule::Only(OrgId::parse(ACME).unwrap()),
         maps: Vec::new(),
         defaults: defaults.iter().map(|pair| FieldPair::parse_default(pair).unwrap()).collect(),
+        delimiter: None,
         rejects: rejects.map(Path::to_owned),
         held_bytes_max: 2 << 20,
         spill_folder: std::env::temp_dir(),

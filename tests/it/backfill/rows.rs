@@ -81,8 +81,11 @@ fn derived_ids_are_the_same_wherever_the_file_lies() {
     let packed = zstd::encode_all(row.repeat(3).as_bytes(), 1).unwrap();
     let moved = file(folder.path(), "y/a.ndjson.zst", packed);
     assert_eq!(done(archive.path(), &["--org", "acme", &moved]), counts(3, 0, 3, 0, 1));
-    let mapped = ["--org", "acme", "--map", "event_id=call", &first];
-    assert_eq!(done(archive.path(), &mapped), counts(3, 0, 0, 3, 1));
+    // A mapped id is none that is derived where a row lacks it.
+    let row = "{\"call\":null,\"ts\":\"2025-01-01T00:00:00\"}\n{\"call\":\"c\",\"ts\":1735689600}";
+    let some = file(folder.path(), "z.ndjson", row);
+    let mapped = ["--org", "acme", "--map", "event_id=call", &some];
+    assert_eq!(done(archive.path(), &mapped), counts(2, 1, 0, 1, 1));
 }
 
 #[test]

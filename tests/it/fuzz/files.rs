@@ -26,6 +26,7 @@ fn files(target: &str, format: Format, inputs: Vec<Vec<u8>>, mutations: usize) {
             org_rule: OrgRule::Only(OrgId::parse(ACME).unwrap()),
             maps: Vec::new(),
             defaults: Vec::new(),
+            delimiter: None,
             rejects: None,
             held_bytes_max: 4 << 20,
             spill_folder: folder.path().to_owned(),
@@ -40,9 +41,12 @@ fn files(target: &str, format: Format, inputs: Vec<Vec<u8>>, mutations: usize) {
         });
         let summary = outcome.summary;
         assert_eq!(summary.read, summary.accepted + summary.rejected, "{summary:?}");
-        assert_eq!(outcome.error.is_none(), summary.files == 1, "{:?}", outcome.error);
-        // The file is to blame.
-        assert!(outcome.error.is_none_or(|error| error.kind() == Kind::Invalid));
+        assert_eq!(outcome.unread.first.is_empty(), summary.files == 1, "{:?}", outcome.unread);
+        // The file is to blame, or all of its rows are.
+        let rejected = summary.read > 0 && summary.rejected == summary.read;
+        assert_eq!(outcome.error.is_some(), rejected, "{:?}", outcome.error);
+        let errors = outcome.unread.first.iter().chain(&outcome.error);
+        errors.for_each(|error| assert_eq!(error.kind(), Kind::Invalid, "{error}"));
     });
 }
 

@@ -142,6 +142,7 @@ async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Result
         org_rule: OrgRule::Only(OrgId::parse(org).unwrap()),
         maps: Vec::new(),
         defaults: Vec::new(),
+        delimiter: None,
         rejects: None,
         held_bytes_max: 8 << 20,
         spill_folder: folder.to_owned(),

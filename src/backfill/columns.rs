@@ -1,0 +1,69 @@
+//! Rows of Arrow columns → JSON, a line each: numbers as decimal text, times in UTC, nested values as
+//! they are. What JSON has no form for is text that says what it is, so that the rules of events judge
+//! it; nothing becomes null, zero or other digits on the way.
+
+mod cell;
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+
+use self::cell::{Cell, Leaves};
+
+/// What is known of a leaf of a schema, besides its Arrow type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Leaf {
+    #[default]
+    Plain,
+    /// Its bytes are a UUID.
+    Uuid,
+}
+
+/// The rows of a batch.
+pub(super) struct Lines {
+    /// A line for each row.
+    pub(super) json: Vec<u8>,
+    /// Rows with a field that is no text where it must be, and why; in order.
+    pub(super) flaws: Vec<(u64, String)>,
+    /// Values of other columns that are no text, and were left out.
+    pub(super) left_out: u64,
+}
+
+/// Writes all rows. Bytes of columns for which `is_field` is true must be text; those of others are
+/// left out where they are not.
+pub(super) fn lines(
+    batch: &RecordBatch,
+    leaves: &[Leaf],
+    is_field: impl Fn(&str) -> bool,
+) -> Result<Lines, ArrowError> {
+    let (mut leaves, mut columns) = (Leaves::new(leaves), Vec::new());
+    for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        let cell = Cell::of(array, &mut leaves)?;
+        columns.push((cell::member(field.name()), is_field(field.name()), field.name(), cell));
+    }
+    let mut lines = Lines { json: Vec::new(), flaws: Vec::new(), left_out: 0 };
+    for row in 0..batch.num_rows() {
+        lines.json.push(b'{');
+        let (mut flaw, mut first) = (None, true);
+        for (member, needed, name, cell) in columns.iter().filter(|column| !column.3.is_null(row)) {
+            let (before, was_first) = (lines.json.len(), first);
+            cell::comma(&mut first, &mut lines.json);
+            lines.json.extend_from_slice(member);
+            if let Err(error) = cell.write(row, &mut lines.json) {
+                lines.json.truncate(before);
+                first = was_first;
+                if *needed {
+                    flaw.get_or_insert_with(|| format!("{name}: {error}"));
+                } else {
+                    lines.left_out += 1;
+                }
+            }
+        }
+        lines.json.extend_from_slice(b"}\n");
+        lines.flaws.extend(flaw.map(|flaw| (row as u64, flaw)));
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+#[path = "columns_tests.rs"]
+mod tests;

@@ -1,0 +1,207 @@
+//! Inputs in object storage: objects, what lies in a folder, patterns, and Delta tables.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::hive::{Folders, fields_of, fields_of_folder};
+use super::tables::{DELTA_LOG, HUDI, ICEBERG, Table, empty, not_live};
+use super::{Found, Place, Search, WILD, fixed, hidden, hidden_match, is_parquet};
+use crate::archive::{FoundObject, LiveFile, Objects};
+use crate::backfill::{BackfillError, Format};
+
+/// Finds what an address or a pattern of addresses names.
+pub(super) async fn find(url: &str, format: Option<Format>) -> Result<Search, BackfillError> {
+    let unusable = |reason: String| BackfillError::unusable(url, reason);
+    let wild = url.contains(WILD);
+    let base = if wild { fixed(url) } else { url };
+    let (objects, root, key) = Objects::open(base).map_err(|error| unusable(error.to_string()))?;
+    let listed = objects.list(&key).await.map_err(|error| unusable(error.to_string()))?;
+    let pattern = if wild {
+        Some(glob::Pattern::new(url).map_err(|error| unusable(error.to_string()))?)
+    } else {
+        None
+    };
+    let place = Bucket { objects, root, key, url, pattern, format };
+    Ok(place.search(listed).await)
+}
+
+/// A place in a bucket.
+struct Bucket<'a> {
+    objects: Objects,
+    /// Its address, with a slash at the end.
+    root: String,
+    /// The key in front of what is wild.
+    key: String,
+    url: &'a str,
+    pattern: Option<glob::Pattern>,
+    format: Option<Format>,
+}
+
+impl Bucket<'_> {
+    async fn search(&self, listed: Vec<FoundObject>) -> Search {
+        let mut search = Search::default();
+        let mut tables = self.tables_above(&listed).await;
+        for (root, table) in listed.iter().filter_map(|object| Table::of_key(&object.key)) {
+            let known = tables.entry(root.to_owned()).or_insert(table);
+            *known = table.min(*known);
+        }
+        // Of each table that is wanted, the keys that were named.
+        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for object in &listed {
+            let whole = self.is_whole(object);
+            let Some((root, table)) = outermost(&tables, &object.key) else {
+                if self.matches(&object.key) {
+                    search.found.push(self.found(object.clone(), fields_of(&object.key), false));
+                }
+                continue;
+            };
+            let inside = self.matches(&object.key) && is_parquet(&object.key, self.format);
+            if self.by_folder(&object.key) || inside {
+                let named = wanted.entry(root).or_default();
+                if whole && table == Table::Delta {
+                    named.push(&object.key);
+                }
+            }
+        }
+        for (root, named) in wanted {
+            let address = format!("{}{root}", self.root);
+            match tables.get(root) {
+                Some(Table::Delta) => {
+                    self.table(root, &address, &named, &listed, &mut search).await
+                }
+                Some(table) => search.failed.push(table.refusal(&address)),
+                None => {}
+            }
+        }
+        search
+    }
+
+    /// Tables that the given folder lies in, or is a part of.
+    async fn tables_above(&self, listed: &[FoundObject]) -> BTreeMap<String, Table> {
+        let mut tables = BTreeMap::new();
+        if !listed.iter().any(|object| is_parquet(&object.key, self.format)) {
+            return tables;
+        }
+        let ends = self.key.match_indices('/').map(|(at, _)| at).chain([0]);
+        let folders = ends.filter_map(|end| self.key.get(..end)).filter(|it| *it != self.key);
+        for folder in folders {
+            let below = |name: &str| format!("{folder}/{name}").trim_start_matches('/').to_owned();
+            for (name, ending, table) in [
+                (DELTA_LOG, ".json", Table::Delta),
+                (HUDI, "", Table::Hudi),
+                (ICEBERG, ".metadata.json", Table::Iceberg),
+            ] {
+                // Who may not list above what was given knows of no table there.
+                if matches!(self.objects.any_in(&below(name), ending).await, Ok(true)) {
+                    tables.insert(folder.to_owned(), table);
+                    break;
+                }
+            }
+        }
+        tables
+    }
+
+    /// Adds the files that a Delta table names.
+    async fn table(
+        &self,
+        root: &str,
+        address: &str,
+        named: &[&str],
+        listed: &[FoundObject],
+        search: &mut Search,
+    ) {
+        let files = match self.objects.live_files(root, address).await {
+            Ok(files) => files,
+            Err(error) => {
+                search.failed.push(BackfillError::unusable(address, error.to_string()));
+                return;
+            }
+        };
+        if files.is_empty() {
+            search.failed.push(empty(address));
+        }
+        let listed: HashMap<_, _> = listed.iter().map(|object| (&*object.key, object)).collect();
+        let above = fields_of_folder(root);
+        let key_of =
+            |file: &LiveFile| format!("{root}/{}", file.path).trim_start_matches('/').to_owned();
+        for name in named {
+            if !files.iter().any(|file| key_of(file) == **name) {
+                search.failed.push(not_live(&format!("{}{name}", self.root), address));
+            }
+        }
+        for file in files {
+            let key = key_of(&file);
+            if !self.is_given(&key) {
+                continue;
+            }
+            let object = listed.get(&*key).map(|object| (*object).clone());
+            let object = object.unwrap_or_else(|| FoundObject::named(key, file.bytes));
+            let mut folders = above.to_vec();
+            folders.retain(|(name, _)| !file.columns.iter().any(|(own, _)| own == name));
+            folders.extend(file.columns);
+            search.found.push(self.found(object, folders.into(), true));
+        }
+    }
+
+    fn found(&self, object: FoundObject, folders: Folders, of_table: bool) -> Found {
+        let below = self.below(&object.key);
+        let file = object.key.rsplit('/').next().unwrap_or_default();
+        Found {
+            below: if below.is_empty() { file } else { below }.to_owned(),
+            bytes: object.bytes,
+            changed: object.mark().to_owned(),
+            folders,
+            by_folder: self.pattern.is_some() || !below.is_empty(),
+            of_table,
+            ..Found::new(
+                format!("{}{}", self.root, object.key),
+                Place::Object(self.objects.clone(), object),
+            )
+        }
+    }
+
+    fn below<'k>(&self, key: &'k str) -> &'k str {
+        key.strip_prefix(&self.key).unwrap_or(key).trim_start_matches('/')
+    }
+
+    fn by_folder(&self, key: &str) -> bool {
+        self.pattern.is_none() && !self.below(key).is_empty()
+    }
+
+    /// The object that was named.
+    fn is_whole(&self, object: &FoundObject) -> bool {
+        self.pattern.is_none() && object.key == self.key
+    }
+
+    /// Whether an object is one of those that were given, if only as what is hidden among them.
+    fn is_given(&self, key: &str) -> bool {
+        let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+        match &self.pattern {
+            Some(pattern) => pattern.matches_with(&format!("{}{key}", self.root), options),
+            None => key.strip_prefix(&self.key).is_some_and(|rest| {
+                rest.is_empty() || rest.starts_with('/') || self.key.is_empty()
+            }),
+        }
+    }
+
+    /// Whether an object is one of those that were given, and not hidden.
+    fn matches(&self, key: &str) -> bool {
+        let below = self.below(key);
+        let hidden = match &self.pattern {
+            Some(_) => hidden_match(self.url, below),
+            None => below.split('/').any(hidden),
+        };
+        self.is_given(key) && !hidden
+    }
+}
+
+/// The outermost table that a key lies in.
+fn outermost<'t>(tables: &'t BTreeMap<String, Table>, key: &str) -> Option<(&'t str, Table)> {
+    let ends = [0].into_iter().chain(key.match_indices('/').map(|(at, _)| at));
+    let mut folders = ends.filter_map(|end| key.get(..end));
+    let found = folders.find_map(|folder| tables.get_key_value(folder));
+    found.map(|(root, table)| (root.as_str(), *table))
+}
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

@@ -1,0 +1,89 @@
+//! `FIELD=COLUMN` and `FIELD=VALUE`, as people write them.
+
+/// The fields that tokenlake knows; all else is an attribute.
+pub(super) const FIELDS: [&str; 14] = [
+    "event_id",
+    "org_id",
+    "event_type",
+    "ts",
+    "provider",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+    "source",
+    "attributes",
+];
+/// What comes before the name of an attribute.
+const ATTRIBUTE: &str = "attributes.";
+
+/// A field with the column that it is taken from, or with the value that it has by default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPair {
+    pub(super) field: String,
+    pub(super) other: String,
+}
+
+impl std::fmt::Display for FieldPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.field, self.other)
+    }
+}
+
+impl FieldPair {
+    /// Reads `field=…`, where the field is a column of events or `attributes.NAME`.
+    ///
+    /// # Errors
+    /// What to write.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (field, other) = text.split_once('=').ok_or("write field=…, like model=deployment")?;
+        let (name, attribute) = match field.strip_prefix(ATTRIBUTE) {
+            Some(name) => (name, true),
+            None => (field, false),
+        };
+        if FIELDS.contains(&name) == attribute || name.is_empty() {
+            return Err(format!("the fields are {} and attributes.NAME", FIELDS.join(", ")));
+        }
+        if other.is_empty() {
+            return Err("nothing stands after the =".to_owned());
+        }
+        Ok(Self { field: name.to_owned(), other: other.to_owned() })
+    }
+
+    /// As [`FieldPair::parse`], for a default.
+    ///
+    /// # Errors
+    /// An id cannot be the same for all.
+    pub fn parse_default(text: &str) -> Result<Self, String> {
+        let pair = Self::parse(text)?;
+        match pair.field.as_str() {
+            "event_id" => Err("events with the same event_id count once".to_owned()),
+            "attributes" => Err("write attributes.NAME=value".to_owned()),
+            _ => Ok(pair),
+        }
+    }
+
+    /// The field's name.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_name_fields() {
+        for wrong in
+            ["model", "=x", "model=", "input_token=x", "attributes.model=x", "attributes.=x"]
+        {
+            assert!(FieldPair::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(FieldPair::parse_default("event_id=1").is_err());
+        assert_eq!(FieldPair::parse("attributes.k=a=b").unwrap().other, "a=b");
+    }
+}

@@ -1,0 +1,185 @@
+//! Where in a row a value stands: `usage.prompt_tokens` is the column of that name, or else what
+//! stands by the name `prompt_tokens` in the object `usage`.
+
+use std::borrow::Cow;
+
+use arrow::datatypes::{DataType, Fields as ArrowFields};
+
+use crate::event::{FieldValue, excerpt};
+use crate::ingest;
+
+type Entry<'a> = (Cow<'a, str>, FieldValue<'a>);
+
+/// The value in this place; `None` where nothing stands there, if only null.
+///
+/// # Errors
+/// Two values stand there, or an object on the way cannot be read.
+pub(super) fn value_at<'a>(
+    entries: &[Entry<'a>],
+    place: &str,
+) -> Result<Option<FieldValue<'a>>, String> {
+    let mut named = entries.iter().filter(|(name, _)| name == place);
+    if let Some((_, value)) = named.next() {
+        return match named.next() {
+            None => Ok(Some(value.clone())),
+            Some(_) => Err(format!("{}: given more than once", excerpt(place))),
+        };
+    }
+    for (name, rest) in ways(place) {
+        let object = entries.iter().find(|(known, _)| known == name);
+        let Some((_, object)) = object else { continue };
+        if let Some(found) = inside(name, object, rest)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The names that a place may begin with, and what is left: names may have dots too.
+fn ways(place: &str) -> impl Iterator<Item = (&str, &str)> {
+    place.match_indices('.').filter_map(|(at, dot)| {
+        let (name, rest) = (place.get(..at)?, place.get(at + dot.len()..)?);
+        (!name.is_empty() && !rest.is_empty()).then_some((name, rest))
+    })
+}
+
+fn inside(
+    name: &str,
+    object: &FieldValue<'_>,
+    place: &str,
+) -> Result<Option<FieldValue<'static>>, String> {
+    match object {
+        FieldValue::Map(entries) => Ok(value_at(entries, place)?.map(owned)),
+        FieldValue::Json(text) if text.starts_with('{') => {
+            let members = ingest::fields(text).map_err(|error| format!("{name}: {error}"))?;
+            Ok(value_at(&members, place)?.map(owned))
+        }
+        // Cells of CSV, and columns of text, may hold objects. What is no object is just text.
+        FieldValue::Text(text) if text.trim_start().starts_with('{') => {
+            match ingest::fields(text) {
+                Ok(members) => Ok(value_at(&members, place)?.map(owned)),
+                Err(_) => Ok(None),
+            }
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The value by itself.
+pub(super) fn owned(value: FieldValue<'_>) -> FieldValue<'static> {
+    let text = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    match value {
+        FieldValue::Null => FieldValue::Null,
+        FieldValue::Text(value) => FieldValue::Text(text(value)),
+        FieldValue::Number(value) => FieldValue::Number(text(value)),
+        FieldValue::Bool(value) => FieldValue::Bool(value),
+        FieldValue::Json(value) => FieldValue::Json(text(value)),
+        FieldValue::Map(entries) => {
+            let entry = |(name, value)| (text(name), owned(value));
+            FieldValue::Map(entries.into_iter().map(entry).collect())
+        }
+    }
+}
+
+/// Whether rows have something in a place, by what is known before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Has {
+    No,
+    /// What a row's map, or its text, has in it, the row tells.
+    Maybe,
+    Yes,
+}
+
+/// Whether rows of these columns have something in this place.
+pub(super) fn in_schema(columns: &ArrowFields, place: &str) -> Has {
+    let column = |name: &str| columns.iter().find(|column| column.name() == name);
+    if column(place).is_some() {
+        return Has::Yes;
+    }
+    let inside = ways(place).map(|(name, rest)| match column(name).map(|it| it.data_type()) {
+        Some(DataType::Struct(fields)) => in_schema(fields, rest),
+        Some(DataType::Map(..) | DataType::Utf8 | DataType::Binary) => Has::Maybe,
+        _ => Has::No,
+    });
+    inside.max().unwrap_or(Has::No)
+}
+
+/// Whether rows with these columns of text have something in this place.
+pub(super) fn in_header(columns: &[String], place: &str) -> Has {
+    let known = |name: &str| columns.iter().any(|column| column == name);
+    match known(place) {
+        true => Has::Yes,
+        false if ways(place).any(|(name, _)| known(name)) => Has::Maybe,
+        false => Has::No,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(json: &str, place: &str) -> Option<FieldValue<'static>> {
+        value_at(&ingest::fields(json).unwrap(), place).unwrap().map(owned)
+    }
+
+    fn number(text: &'static str) -> Option<FieldValue<'static>> {
+        Some(FieldValue::Number(text.into()))
+    }
+
+    #[test]
+    fn dots_lead_into_objects_and_stand_in_names() {
+        let row = r#"{"u":{"p":1,"d":{"c":2},"x.y":3},"u.p":4,"a.b":{"c.d":{"e":5}},"n":null,
+            "attributes":{"t":6,"m":{"z":7}},"s":"{\"k\":8}","l":[1]}"#;
+        for (place, value) in [
+            ("u.p", number("4")),
+            ("u.d.c", number("2")),
+            ("u.x.y", number("3")),
+            ("a.b.c.d.e", number("5")),
+            ("attributes.t", number("6")),
+            ("attributes.m.z", number("7")),
+            ("s.k", number("8")),
+            ("n", Some(FieldValue::Null)),
+            ("n.x", None),
+            ("l.0", None),
+            ("u.q", None),
+            ("u.", None),
+            (".u", None),
+            ("", None),
+        ] {
+            assert_eq!(at(row, place), value, "{place}");
+        }
+    }
+
+    #[test]
+    fn two_values_in_a_place_are_an_error() {
+        let row = ingest::fields(r#"{"u":{"p":1,"p":2}}"#).unwrap();
+        assert!(value_at(&row, "u.p").unwrap_err().contains("given more than once"));
+    }
+
+    #[test]
+    fn a_schema_tells_what_its_structs_hold() {
+        let field = |name: &str, of: DataType| arrow::datatypes::Field::new(name, of, true);
+        let usage = ArrowFields::from(vec![field("p", DataType::Int64)]);
+        let columns = ArrowFields::from(vec![
+            field("usage", DataType::Struct(usage)),
+            field("a.b", DataType::Int64),
+            field("json", DataType::Utf8),
+            field("n", DataType::Int64),
+        ]);
+        for (place, expected) in [
+            ("usage.p", Has::Yes),
+            ("usage.q", Has::No),
+            ("a.b", Has::Yes),
+            ("json.x", Has::Maybe),
+            ("n.x", Has::No),
+        ] {
+            assert_eq!(in_schema(&columns, place), expected, "{place}");
+        }
+        let header = ["usage".to_owned(), "a.b".to_owned()];
+        for (place, expected) in
+            [("usage.p", Has::Maybe), ("a.b", Has::Yes), ("a", Has::No), ("b.c", Has::No)]
+        {
+            assert_eq!(in_header(&header, place), expected, "{place}");
+        }
+    }
+}
