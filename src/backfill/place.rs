@@ -71,6 +71,7 @@ pub(super) fn owned(value: FieldValue<'_>) -> FieldValue<'static> {
     match value {
         FieldValue::Null => FieldValue::Null,
         FieldValue::Text(value) => FieldValue::Text(text(value)),
+        FieldValue::Mended(value) => FieldValue::Mended(text(value)),
         FieldValue::Number(value) => FieldValue::Number(text(value)),
         FieldValue::Bool(value) => FieldValue::Bool(value),
         FieldValue::Json(value) => FieldValue::Json(text(value)),

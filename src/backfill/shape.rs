@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use super::pair::{FIELDS, FieldPair};
-use super::place::{Has, owned, value_at};
+use super::place::{Has, value_at};
 use crate::event::{FieldValue, OrgRule, Slots, excerpt};
 
 /// Bytes of the hash in a derived id: more than enough to tell all events of the world apart.
