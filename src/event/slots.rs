@@ -170,3 +170,26 @@ impl<'f> Values<'f> for &'f Slots<'_> {
         self.unnamed.iter().filter(|(_, value)| !matches!(value, FieldValue::Null)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+
+    #[test]
+    fn each_column_has_a_slot_and_a_bit_of_its_own() {
+        let schema = schema();
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let names: Vec<_> = names.chain(["event_date"]).collect();
+        assert_eq!(names.len(), COLUMNS);
+        let mut slots = Slots::default();
+        for name in &names {
+            assert!(slots.is_null(name) && slots.set(name, Plain::Number("1")), "{name}");
+        }
+        for name in &names {
+            assert!(!slots.is_null(name) && !slots.set(name, Plain::Number("2")), "{name}");
+        }
+        assert_eq!(slots.given.count_ones() as usize, COLUMNS);
+        assert!(slots.unnamed.is_empty());
+    }
+}

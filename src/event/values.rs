@@ -29,8 +29,8 @@ pub(super) enum Column {
     EventDate,
 }
 
-/// How many [`Column`]s there are.
-pub(super) const COLUMNS: usize = 16;
+/// How many [`Column`]s there are: the last one counts them.
+pub(super) const COLUMNS: usize = Column::EventDate as usize + 1;
 
 impl Column {
     /// Whether its value decides what is counted. Where such a one is in doubt, its event is refused;

@@ -65,12 +65,19 @@ pub(super) fn decode_batch(
     builder: &mut EventBatchBuilder,
 ) -> Result<(), IngestError> {
     if body.trim_ascii_start().starts_with(b"[") {
+        let mut all_read = true;
         json::each(body, |index, envelope| match envelope.map(json::members) {
             Ok(Ok(members)) => push_members(builder, index, &members),
-            Ok(Err(Unreadable { error, .. })) => builder.reject(index, None, error),
-            Err(error) => builder.reject(index, None, format!("the event is not UTF-8: {error}")),
+            Ok(Err(Unreadable { error, .. })) => {
+                all_read = false;
+                builder.reject(index, None, error);
+            }
+            Err(error) => {
+                all_read = false;
+                builder.reject(index, None, json::not_utf8(error));
+            }
         })?;
-        return json::not_all_broken(body, builder);
+        return json::not_all_broken(body, builder, all_read);
     }
     json_text::whole(json::utf8(body)?).map_err(|error| json::not_json(&error))?;
     Err(IngestError::NotEvents("a batch of CloudEvents is an array"))

@@ -26,10 +26,7 @@ impl From<String> for Unreadable<'_> {
 /// Reads a whole body.
 pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(), IngestError> {
     match body.trim_ascii_start().first() {
-        Some(b'[') => {
-            each(body, |index, event| push_bytes(builder, index, event))?;
-            return not_all_broken(body, builder);
-        }
+        Some(b'[') => return list_of(body, body, builder),
         Some(b'{') => {}
         _ => {
             json_text::whole(utf8(body)?).map_err(|error| not_json(&error))?;
@@ -37,10 +34,7 @@ pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(),
         }
     }
     match list(body) {
-        Some(events) if events.starts_with(b"[") => {
-            each(events, |index, event| push_bytes(builder, index, event))?;
-            not_all_broken(body, builder)
-        }
+        Some(events) if events.starts_with(b"[") => list_of(events, body, builder),
         Some(_) => Err(IngestError::NotEvents("\"events\" is not an array")),
         None => {
             let members = json_text::members(utf8(body)?).map_err(|error| not_json(&error))?;
@@ -50,27 +44,46 @@ pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(),
     }
 }
 
-/// Takes one event from the source of its object, or rejects it.
-pub(super) fn push(builder: &mut EventBatchBuilder, index: usize, event: &str) {
-    push_fields(builder, index, fields(event));
+/// Takes the events of the array in a body.
+fn list_of(events: &[u8], body: &[u8], builder: &mut EventBatchBuilder) -> Result<(), IngestError> {
+    let mut all_read = true;
+    each(events, |index, event| {
+        all_read &= match event {
+            Ok(event) => push(builder, index, event),
+            Err(error) => {
+                builder.reject(index, None, not_utf8(error));
+                false
+            }
+        };
+    })?;
+    not_all_broken(body, builder, all_read)
 }
 
-fn push_bytes(builder: &mut EventBatchBuilder, index: usize, event: Result<&str, Utf8Error>) {
-    match event {
-        Ok(event) => push(builder, index, event),
-        Err(error) => builder.reject(index, None, format!("the event is not UTF-8: {error}")),
-    }
+/// Takes one event from the source of its object, or rejects it; false if it could not be read.
+pub(super) fn push(builder: &mut EventBatchBuilder, index: usize, event: &str) -> bool {
+    push_fields(builder, index, fields(event))
 }
 
 fn push_fields(
     builder: &mut EventBatchBuilder,
     index: usize,
     fields: Result<Fields<'_>, Unreadable<'_>>,
-) {
+) -> bool {
     match fields {
-        Ok(fields) => builder.push(index, &fields),
-        Err(Unreadable { event_id, error }) => builder.reject(index, event_id.as_deref(), error),
+        Ok(fields) => {
+            builder.push(index, &fields);
+            true
+        }
+        Err(Unreadable { event_id, error }) => {
+            builder.reject(index, event_id.as_deref(), error);
+            false
+        }
     }
+}
+
+/// Why an element of an array is no event.
+pub(super) fn not_utf8(error: Utf8Error) -> String {
+    format!("the event is not UTF-8: {error}")
 }
 
 /// The named values of the event in `event`. Names may repeat.
@@ -148,9 +161,13 @@ pub(super) fn each<'a>(
     }
 }
 
-/// A body of which no event was taken must at least be JSON.
-pub(super) fn not_all_broken(body: &[u8], builder: &EventBatchBuilder) -> Result<(), IngestError> {
-    if builder.is_empty() {
+/// A body of which no event was taken, and not all could even be read, must at least be JSON.
+pub(super) fn not_all_broken(
+    body: &[u8],
+    builder: &EventBatchBuilder,
+    all_read: bool,
+) -> Result<(), IngestError> {
+    if builder.is_empty() && !all_read {
         json_text::whole(utf8(body)?).map_err(|error| not_json(&error))?;
     }
     Ok(())

@@ -54,7 +54,6 @@ fn a_body_that_is_not_json_or_no_list() {
         b"[\"\xff\"]",
         b"[{\"event_id\":\"\xff\"},{}]",
         b"[nope]",
-        b"[{\"ts\":NaN}]",
         b"{\"events\":[nope]}",
         b"{\"a\":\"\xff\"}",
         b"[\"\xff\"",
@@ -66,6 +65,9 @@ fn a_body_that_is_not_json_or_no_list() {
     for body in ["1", "\"x\"", "null", "true", "{\"events\":{}}", "{\"events\":\"x\"}"] {
         let error = decode_bytes(ContentKind::Json, body.as_bytes()).unwrap_err();
         assert!(matches!(error, IngestError::NotEvents(_)), "{body}: {error}");
+    }
+    for body in ["{\"ts\":NaN}", "[{\"ts\":NaN}]", "{\"events\":[{\"ts\":NaN}]}"] {
+        assert_eq!(only_error(&decode_json(body)), "event_id: missing", "{body}");
     }
 }
 
