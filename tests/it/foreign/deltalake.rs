@@ -119,7 +119,12 @@ fn what_deltalake_and_polars_append_counts_as_if_it_had_been_sent() {
         checked(way);
     }
     assert_eq!(send(&warm, &key, &["c"]), 1);
-    events += 1;
+    let history = archive.join("history.ndjson");
+    std::fs::write(&history, event("arrow-0") + "\n" + &event("d") + "\n").unwrap();
+    let filled = tokenlake(archive, &["backfill", "--org", "acme", history.to_str().unwrap()]);
+    let told = r#"{"read":2,"accepted":1,"duplicates":1,"rejected":0,"files":1}"#;
+    assert_eq!(filled.stdout.trim_end(), told, "{filled:?}");
+    events += 2;
     let compacted = tokenlake(archive, &["compact"]);
     assert_eq!(compacted.status, 0, "{compacted:?}");
     let cold = Server::start(archive);
