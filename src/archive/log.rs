@@ -70,7 +70,7 @@ impl Log {
     /// # Errors
     /// Internal only.
     pub fn new(store: Arc<dyn ObjectStore>, clock: Arc<dyn Clock>) -> Result<Self, ArchiveError> {
-        Self::anchored(store, Anchor::default(), clock)
+        Self::anchored(store, Anchor::new(clock.clone()), clock)
     }
 
     /// The log in the archive whose root `raw` is, which is to be the one that `anchor` knows.
@@ -91,6 +91,14 @@ impl Log {
         let store = default_logstore(table, root.clone(), &location, &StorageConfig::default());
         let scanned = Arc::default();
         Ok(Self { store, root, raw, anchor, clock, scanned })
+    }
+
+    /// The same log, for whoever opens it anew: the entry that is known may have been cleaned away.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub(super) fn unanchored(&self) -> Result<Self, ArchiveError> {
+        Self::new(self.raw.clone(), self.clock.clone())
     }
 
     /// The archive's root, which is read and written only while it is the right one.
@@ -210,7 +218,7 @@ impl Log {
         loop {
             let bytes = CommitOrBytes::LogBytes(entry.bytes.clone());
             let answer = self.store.write_commit_entry(version, bytes, entry.commit_id).await;
-            let Err(error) = answer else { break };
+            let Err(error) = answer else { return Ok(Put::Committed) };
             // "Already exists" comes from an entry that is as durable as a put makes it. After any
             // other answer even our own entry may not be (a disk that could not sync its folder),
             // so it is put again until it is that.
@@ -219,7 +227,11 @@ impl Log {
                 Ok(Some(found)) if found.commit_id != Some(entry.commit_id) => {
                     return Ok(Put::Lost(Box::new(found)));
                 }
-                Ok(Some(_)) if exists => break,
+                // The archive may have gone since it said so, or its log may have been cleaned past
+                // the entry: then it is put once more.
+                Ok(Some(_)) if exists && self.check_anchor().await.is_ok() => {
+                    return Ok(Put::Committed);
+                }
                 Err(error) if error.kind() == Kind::Corrupt => return Err(error),
                 _ if started.elapsed() < DOUBT => tokio::time::sleep(DOUBT_PAUSE).await,
                 _ => {
@@ -228,10 +240,6 @@ impl Log {
                 }
             }
         }
-        // The entry counts only where the one before it is still ours: the archive may have gone
-        // while it was put, or its log may have been cleaned past it.
-        self.check_anchor().await?;
-        Ok(Put::Committed)
     }
 
     /// Makes sure that the archive is the one that was opened.

@@ -70,18 +70,19 @@ impl Log {
     ///
     /// # Errors
     /// As [`Log::open`]; OtherLog too if it is another table, or went back.
-    pub async fn reopen(&self, known: &Snapshot) -> Result<Snapshot, ArchiveError> {
-        let Opened { snapshot, refused } = self.open_listed(self.list().await?).await?;
+    pub(super) async fn reopen(&self, known: &Snapshot) -> Result<Opened, ArchiveError> {
+        let opened = self.open_listed(self.list().await?).await?;
         let other = || ArchiveError::OtherLog { path: paths::log_entry(known.version()) };
+        let snapshot = &opened.snapshot;
         if snapshot.version() < known.version() || snapshot.table().id != known.table().id {
-            return Err(refused.unwrap_or_else(other));
+            return Err(opened.refused.unwrap_or_else(other));
         }
         // An entry that was cleaned away meanwhile is no longer there to be compared.
         let now = self.link_of(known.version()).await?;
         if now.zip(known.head()).is_some_and(|(now, known)| now != known) {
             return Err(other());
         }
-        Ok(snapshot)
+        Ok(opened)
     }
 
     async fn open_listed(&self, listing: Listing) -> Result<Opened, ArchiveError> {

@@ -7,12 +7,17 @@ mod actors;
 mod book;
 mod bucket;
 mod counts;
+mod delta;
 mod faults;
+mod foreign;
 mod history;
 mod host;
 mod keys;
 mod link;
 mod operator;
+mod place;
+mod swap;
+mod trouble;
 mod world;
 
 use std::panic::catch_unwind;
