@@ -222,7 +222,14 @@ impl Shared {
         let timer = std::time::Instant::now();
         if self.pause() > REOPEN_AFTER {
             let known = self.current.borrow().clone();
-            let Opened { snapshot, refused } = self.log.unanchored()?.reopen(&known).await?;
+            let Opened { snapshot, refused } = match self.log.unanchored()?.reopen(&known).await {
+                Ok(opened) => opened,
+                Err(error) => {
+                    // What looks damaged may be another archive.
+                    self.log.check_anchor().await?;
+                    return Err(error);
+                }
+            };
             self.replace_with(snapshot);
             if let Some(error) = refused {
                 self.followed(began);

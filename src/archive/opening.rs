@@ -71,8 +71,12 @@ impl Log {
     /// # Errors
     /// As [`Log::open`]; OtherLog too if it is another table, or went back.
     pub(super) async fn reopen(&self, known: &Snapshot) -> Result<Opened, ArchiveError> {
-        let opened = self.open_listed(self.list().await?).await?;
         let other = || ArchiveError::OtherLog { path: paths::log_entry(known.version()) };
+        let listing = self.list().await?;
+        if listing.is_empty() || listing.newest < known.version() {
+            return Err(other());
+        }
+        let opened = self.open_listed(listing).await?;
         let snapshot = &opened.snapshot;
         if snapshot.version() < known.version() || snapshot.table().id != known.table().id {
             return Err(opened.refused.unwrap_or_else(other));
@@ -212,6 +216,9 @@ impl Log {
         let expected = since.and_then(|since| events.checked_add(since));
         if there.is_some() && there == expected {
             return Ok(there);
+        }
+        if there.is_none() && self.is_accepted(snapshot.version()).await? {
+            return Ok(None);
         }
         let count = |events: Option<u64>| {
             events.map_or_else(|| "an unknown number of".to_owned(), |events| events.to_string())

@@ -64,7 +64,11 @@ pub async fn deliver(scene: &Scene, actor: u64, random: &mut Random, batch: &Bat
             let began = scene.world.elapsed();
             match process.ask(process.send(ORGS[batch.org], lines)).await {
                 Ok(receipt) => {
-                    scene.answered(began, "sending").await;
+                    // What is known already is in, whatever came since.
+                    match receipt.accepted {
+                        0 => scene.is_there(began, "sending"),
+                        _ => scene.answered(began, "sending").await,
+                    }
                     let refused: Vec<_> =
                         receipt.rejected.iter().map(|rejection| rejection.index).collect();
                     let all = receipt.accepted + receipt.duplicates + refused.len();

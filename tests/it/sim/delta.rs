@@ -59,6 +59,8 @@ impl Table {
             rows: told.or_else(|| self.rows.get(&path).copied()).unwrap(),
             path,
         };
+        // A repair brings files back.
+        self.gone.retain(|gone| gone.path != file.path);
         self.live.push(file);
     }
 

@@ -92,7 +92,7 @@ impl Scene {
 
     /// Makes sure that what was asked for at `began` may be answered now.
     pub async fn answered(&self, began: Micros, what: &str) {
-        assert!(self.bucket.was_right_since(began), "{what}: the archive is not there");
+        self.is_there(began, what);
         let Some(refused) = self.trouble.before(began) else { return };
         let mut version = refused + 1;
         while let Some(entry) = self.bucket.right().read(&log_entry(version)).await {
@@ -102,6 +102,11 @@ impl Scene {
             version += 1;
         }
         panic!("{what}: version {refused} is to be refused");
+    }
+
+    /// Makes sure that the right bucket was there at some time since `began`.
+    pub fn is_there(&self, began: Micros, what: &str) {
+        assert!(self.bucket.was_right_since(began), "{what}: the archive is not there");
     }
 
     /// Makes sure that there may be no answer to what was asked for at `began`.

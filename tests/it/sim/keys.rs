@@ -30,7 +30,7 @@ pub async fn one_key(scene: &Scene, actor: u64, random: &mut Random) -> Option<(
     let began = scene.world.elapsed();
     let made = process.ask(async { Ok(process.app.keys().create(new).await?) }).await;
     let key = settled(made)?;
-    assert!(scene.bucket.was_right_since(began), "a key is made where the archive is not");
+    scene.is_there(began, "making a key");
     for _ in 0..random.below(6) {
         scene.world.wait(actor, Duration::from_millis(random.below(2_000))).await;
         if let Some(process) = scene.server(random).running() {
@@ -44,7 +44,7 @@ pub async fn one_key(scene: &Scene, actor: u64, random: &mut Random) -> Option<(
             let began = scene.world.elapsed();
             let revoked = process.ask(async { Ok(process.app.keys().revoke(&id).await?) }).await;
             if settled(revoked).is_some() {
-                assert!(scene.bucket.was_right_since(began), "a key is revoked elsewhere");
+                scene.is_there(began, "revoking a key");
                 break;
             }
         }
