@@ -6,6 +6,7 @@
 //! entry that the process knows is where it was, and is the same.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectMeta, ObjectStore};
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use super::chain::EntryLink;
 use super::paths;
 use super::snapshot::Snapshot;
+use crate::clock::Clock;
 
 /// The archive is not the one that was opened.
 #[derive(Debug, thiserror::Error)]
@@ -57,44 +59,56 @@ impl Seen {
 }
 
 /// The newest log entry that a process knows. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Anchor(Arc<Mutex<Option<Head>>>);
+#[derive(Debug, Clone)]
+pub(super) struct Anchor {
+    head: Arc<Mutex<Option<Head>>>,
+    /// When the last check began that found the right archive, by the clock that counts sleep.
+    checked: Arc<Mutex<Option<Duration>>>,
+    clock: Arc<dyn Clock>,
+}
 
 impl Anchor {
+    /// That of a process that knows nothing yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { head: Arc::default(), checked: Arc::default(), clock }
+    }
+
     /// Goes on to a newer version. One whose entry is not known leaves the anchor where it is.
     pub fn move_to(&self, snapshot: &Snapshot) {
         let Some(link) = snapshot.head() else { return };
         let version = snapshot.version();
-        let mut head = self.0.lock();
+        let mut head = self.head.lock();
         if head.as_ref().is_none_or(|head| head.version < version) {
             *head = Some(Head { version, link, seen: None });
         }
     }
 
-    /// The entry; `None` before the archive is opened.
-    fn head(&self) -> Option<Head> {
-        self.0.lock().clone()
+    /// Time by the clock that counts sleep.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
     }
 
-    /// Lets go, so that the archive can be opened anew past entries that are no longer there.
-    pub fn release(&self) -> Option<Head> {
-        self.0.lock().take()
+    /// When it was last found to be the right archive; `None` if it never was.
+    pub fn checked(&self) -> Option<Duration> {
+        *self.checked.lock()
     }
 
-    /// Takes back what was let go, unless there is a newer one.
-    pub fn restore(&self, released: Option<Head>) {
-        let mut head = self.0.lock();
-        if head.is_none() {
-            *head = released;
-        }
-    }
-
-    /// Makes sure that `store` is the archive that was opened.
+    /// Makes sure that `store` is the archive that was opened, if one was.
     ///
     /// # Errors
     /// Says that it is not, or what kept the store from answering.
     pub async fn check(&self, store: &dyn ObjectStore) -> Result<(), Error> {
-        let Some(head) = self.head() else { return Ok(()) };
+        let began = self.elapsed();
+        let head = self.head.lock().clone();
+        if let Some(head) = head {
+            self.check_head(store, head).await?;
+        }
+        let mut checked = self.checked.lock();
+        *checked = (*checked).max(Some(began));
+        Ok(())
+    }
+
+    async fn check_head(&self, store: &dyn ObjectStore, head: Head) -> Result<(), Error> {
         let path = Path::from(paths::log_entry(head.version));
         let gone = |error| match error {
             Error::NotFound { .. } => Lost { path: path.clone(), what: "not there" }.into(),
@@ -113,7 +127,7 @@ impl Anchor {
         if crc32fast::hash(&bytes) != head.link.crc32() {
             return Err(Lost { path, what: "another" }.into());
         }
-        let mut now = self.0.lock();
+        let mut now = self.head.lock();
         if let Some(now) = now.as_mut().filter(|now| now.version == head.version) {
             now.seen = Some(seen);
         }

@@ -56,8 +56,10 @@ struct Shared {
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
     current: watch::Sender<Arc<Snapshot>>,
-    /// When the newest version was last known to be the newest; by the clock that counts sleep.
+    /// When the log was last followed to its end; by the clock that counts sleep.
     followed_at: Mutex<Duration>,
+    /// True while commits after the version that is known are refused.
+    refused: AtomicBool,
     /// The look that has not started yet.
     next: Mutex<Arc<Look>>,
     asked: Notify,
@@ -85,6 +87,7 @@ impl Follower {
     ) -> Result<Self, ArchiveError> {
         let before = clock.elapsed();
         let Opened { snapshot, refused } = log.open(creation).await?;
+        let is_refused = refused.is_some();
         match refused {
             Some(error) if !settings.waits_for_repair => return Err(error),
             Some(error) => tracing::error!(%error, "nothing is answered until this is repaired"),
@@ -98,6 +101,7 @@ impl Follower {
             telemetry,
             current: watch::Sender::new(Arc::new(snapshot)),
             followed_at: Mutex::new(before),
+            refused: AtomicBool::new(is_refused),
             next: Mutex::default(),
             asked: Notify::new(),
         });
@@ -149,13 +153,12 @@ impl Follower {
     /// at once.
     fn probed(&self) -> Option<Arc<Snapshot>> {
         let shared = &self.shared;
-        let probe = shared.probe.as_ref().filter(|_| shared.age() <= REOPEN_AFTER)?;
+        let probe = shared.probe.as_ref().filter(|_| shared.pause() <= REOPEN_AFTER)?;
         let began = shared.clock.elapsed();
         let current = self.current();
         let head = current.head()?;
         let newest = probe.is_newest(current.version(), head).then_some(current)?;
-        let mut followed_at = shared.followed_at.lock();
-        *followed_at = began.max(*followed_at);
+        shared.followed(began);
         Some(newest)
     }
 
@@ -164,9 +167,13 @@ impl Follower {
         self.ended.cancelled().await;
     }
 
-    /// How long ago the newest version was last known to be the newest.
+    /// How long ago the version that is known was last known to be the newest; longer than any time
+    /// where it is not, because what came after it is refused.
     pub fn age(&self) -> Duration {
-        self.shared.age()
+        match self.shared.refused.load(Ordering::SeqCst) {
+            true => Duration::MAX,
+            false => self.shared.pause(),
+        }
     }
 
     /// Takes in an entry that this process put or met at `version`; one that is known already is
@@ -199,24 +206,34 @@ impl Shared {
         self.telemetry.archive.live_files.set(current.file_count());
     }
 
-    fn age(&self) -> Duration {
+    /// How long ago the log was last followed to its end.
+    fn pause(&self) -> Duration {
         let at = *self.followed_at.lock();
         self.clock.elapsed().saturating_sub(at)
+    }
+
+    fn followed(&self, began: Duration) {
+        let mut followed_at = self.followed_at.lock();
+        *followed_at = began.max(*followed_at);
     }
 
     async fn look(&self) -> Result<(), ArchiveError> {
         let began = self.clock.elapsed();
         let timer = std::time::Instant::now();
-        if self.age() > REOPEN_AFTER {
+        if self.pause() > REOPEN_AFTER {
             let known = self.current.borrow().clone();
-            // The entry that is known may have been cleaned away meanwhile.
-            let released = self.log.anchor.release();
-            match self.log.reopen(&known).await {
-                Ok(opened) => self.replace_with(opened),
+            let Opened { snapshot, refused } = match self.log.unanchored()?.reopen(&known).await {
+                Ok(opened) => opened,
                 Err(error) => {
-                    self.log.anchor.restore(released);
+                    // What looks damaged may be another archive.
+                    self.log.check_anchor().await?;
                     return Err(error);
                 }
+            };
+            self.replace_with(snapshot);
+            if let Some(error) = refused {
+                self.followed(began);
+                return Err(error);
             }
         } else {
             loop {
@@ -232,9 +249,7 @@ impl Shared {
                 }
             }
         }
-        let mut followed_at = self.followed_at.lock();
-        *followed_at = began.max(*followed_at);
-        drop(followed_at);
+        self.followed(began);
         self.telemetry.archive.refreshes.observe(timer.elapsed());
         Ok(())
     }
@@ -262,8 +277,12 @@ async fn make_looks(shared: Arc<Shared>, interval: Option<Duration>) {
         // Whoever arrives from here on waits for the look after this one.
         let look = std::mem::take(&mut *shared.next.lock());
         let result = shared.look().await;
-        if let Err(error) = &result {
-            tracing::warn!(%error, "cannot follow the table");
+        match &result {
+            Ok(()) => shared.refused.store(false, Ordering::SeqCst),
+            Err(error) => {
+                shared.refused.fetch_or(error.is_refusal(), Ordering::SeqCst);
+                tracing::warn!(%error, "cannot follow the table");
+            }
         }
         // Only this task sets the result, once.
         let _ = look.result.set(result);

@@ -73,7 +73,7 @@ impl Log {
     /// # Errors
     /// Internal only.
     pub fn new(store: Arc<dyn ObjectStore>, clock: Arc<dyn Clock>) -> Result<Self, ArchiveError> {
-        Self::anchored(store, Anchor::default(), clock)
+        Self::anchored(store, Anchor::new(clock.clone()), clock)
     }
 
     /// The log in the archive whose root `raw` is, which is to be the one that `anchor` knows.
@@ -97,6 +97,14 @@ impl Log {
         let store = default_logstore(table, shown, &location, &StorageConfig::default());
         let scanned = Arc::default();
         Ok(Self { store, root, raw, anchor, passed_over, clock, scanned })
+    }
+
+    /// The same log, for whoever opens it anew: the entry that is known may have been cleaned away.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub(super) fn unanchored(&self) -> Result<Self, ArchiveError> {
+        Self::new(self.raw.clone(), self.clock.clone())
     }
 
     /// The archive's root, which is read and written only while it is the right one.
@@ -123,7 +131,15 @@ impl Log {
                 let Some(entry) = entry else {
                     return Ok(newest.map(|snapshot| Followed { snapshot, at_head: true }));
                 };
-                match (self.apply(newest.as_ref().unwrap_or(snapshot), &entry), newest) {
+                let known = newest.as_ref().unwrap_or(snapshot);
+                let mut applied = self.apply(known, &entry);
+                if applied.as_ref().is_err_and(ArchiveError::is_refusal)
+                    && self.apply_if(known, &entry, true).is_ok()
+                    && self.is_accepted(known.version() + 1).await?
+                {
+                    applied = self.apply_if(known, &entry, true);
+                }
+                match (applied, newest) {
                     (Ok(next), _) => newest = Some(next),
                     // What is good is taken first.
                     (Err(error), Some(snapshot)) if error.is_refusal() => {
@@ -138,6 +154,20 @@ impl Log {
             }
         }
         Ok(newest.map(|snapshot| Followed { snapshot, at_head: false }))
+    }
+
+    /// True if a program of ours went on behind a version: none does behind a commit that it refuses.
+    /// Who comes later may be unable to tell: rows that no statistics tell of are counted in the file,
+    /// and that is gone when it was rewritten and a vacuum was made.
+    pub(super) async fn is_accepted(&self, version: u64) -> Result<bool, ArchiveError> {
+        let mut later = version + 1;
+        while let Some(entry) = self.read(later).await? {
+            if entry.commit_id.is_some() {
+                return Ok(entry.repairs_after.is_none());
+            }
+            later += 1;
+        }
+        Ok(false)
     }
 
     /// The version that the first repair of what follows `good` makes; `None` if there is none yet.
@@ -172,7 +202,16 @@ impl Log {
     /// # Errors
     /// Corrupt or Unsupported.
     pub fn apply(&self, snapshot: &Snapshot, entry: &Entry) -> Result<Snapshot, ArchiveError> {
-        let next = snapshot.next(entry)?;
+        self.apply_if(snapshot, entry, entry.commit_id.is_some())
+    }
+
+    fn apply_if(
+        &self,
+        snapshot: &Snapshot,
+        entry: &Entry,
+        accepted: bool,
+    ) -> Result<Snapshot, ArchiveError> {
+        let next = snapshot.next_if(entry, accepted)?;
         if entry.protocol.is_none() && entry.metadata.is_none() {
             return Ok(next);
         }
@@ -216,7 +255,7 @@ impl Log {
         loop {
             let bytes = CommitOrBytes::LogBytes(entry.bytes.clone());
             let answer = self.store.write_commit_entry(version, bytes, entry.commit_id).await;
-            let Err(error) = answer else { break };
+            let Err(error) = answer else { return Ok(Put::Committed) };
             // "Already exists" comes from an entry that is as durable as a put makes it. After any
             // other answer even our own entry may not be (a disk that could not sync its folder),
             // so it is put again until it is that.
@@ -225,7 +264,11 @@ impl Log {
                 Ok(Some(found)) if found.commit_id != Some(entry.commit_id) => {
                     return Ok(Put::Lost(Box::new(found)));
                 }
-                Ok(Some(_)) if exists => break,
+                // The archive may have gone since it said so, or its log may have been cleaned past
+                // the entry: then it is put once more.
+                Ok(Some(_)) if exists && self.check_anchor().await.is_ok() => {
+                    return Ok(Put::Committed);
+                }
                 Err(error) if error.kind() == Kind::Corrupt => return Err(error),
                 _ if started.elapsed() < DOUBT => tokio::time::sleep(DOUBT_PAUSE).await,
                 _ => {
@@ -234,10 +277,6 @@ impl Log {
                 }
             }
         }
-        // The entry counts only where the one before it is still ours: the archive may have gone
-        // while it was put, or its log may have been cleaned past it.
-        self.check_anchor().await?;
-        Ok(Put::Committed)
     }
 
     /// Makes sure that the archive is the one that was opened.

@@ -98,7 +98,6 @@ pub use self::totals::{Totals, TotalsStore};
 pub use self::vacuum::{GRACE_MAX, GRACE_MIN, StaleFiles, UNCOMMITTED_MAX};
 pub use self::writer::Outcome;
 
-use self::anchor::Anchor;
 use self::checkpoint::Checkpoints;
 use self::commits::{Commits, FOLLOW_BEFORE_PUT};
 use self::follow::Follower;
@@ -164,7 +163,7 @@ impl Archive {
         settings: WriterSettings,
         follow: FollowSettings,
     ) -> Result<Self, ArchiveError> {
-        let log = Log::anchored(store, Anchor::default(), clock.clone())?;
+        let log = Log::new(store, clock.clone())?;
         let store = log.root();
         let creation = settings.creation;
         let follower =

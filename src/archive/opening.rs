@@ -70,18 +70,23 @@ impl Log {
     ///
     /// # Errors
     /// As [`Log::open`]; OtherLog too if it is another table, or went back.
-    pub async fn reopen(&self, known: &Snapshot) -> Result<Snapshot, ArchiveError> {
-        let Opened { snapshot, refused } = self.open_listed(self.list().await?).await?;
+    pub(super) async fn reopen(&self, known: &Snapshot) -> Result<Opened, ArchiveError> {
         let other = || ArchiveError::OtherLog { path: paths::log_entry(known.version()) };
+        let listing = self.list().await?;
+        if listing.is_empty() || listing.newest < known.version() {
+            return Err(other());
+        }
+        let opened = self.open_listed(listing).await?;
+        let snapshot = &opened.snapshot;
         if snapshot.version() < known.version() || snapshot.table().id != known.table().id {
-            return Err(refused.unwrap_or_else(other));
+            return Err(opened.refused.unwrap_or_else(other));
         }
         // An entry that was cleaned away meanwhile is no longer there to be compared.
         let now = self.link_of(known.version()).await?;
         if now.zip(known.head()).is_some_and(|(now, known)| now != known) {
             return Err(other());
         }
-        Ok(snapshot)
+        Ok(opened)
     }
 
     async fn open_listed(&self, listing: Listing) -> Result<Opened, ArchiveError> {
@@ -216,6 +221,9 @@ impl Log {
         let expected = since.and_then(|since| events.checked_add(since));
         if there.is_some() && there == expected {
             return Ok(there);
+        }
+        if there.is_none() && self.is_accepted(snapshot.version()).await? {
+            return Ok(None);
         }
         let count = |events: Option<u64>| {
             events.map_or_else(|| "an unknown number of".to_owned(), |events| events.to_string())

@@ -23,6 +23,11 @@ pub const ACCESS_KEYS: &str = "access/keys";
 /// The folder of the organisations' names, relative to the archive.
 pub const ORGS: &str = "access/orgs";
 
+/// True of the path of a record, which is an object that may be written over.
+pub(super) fn is_record(path: &Path) -> bool {
+    [ACCESS_KEYS, ORGS].iter().any(|folder| path.as_ref().starts_with(folder))
+}
+
 /// The path of a new data file of `date`, relative to the table.
 pub fn data_file(date: NaiveDate, id: Uuid) -> String {
     format!("{PARTITION}={date}/{id}.parquet")

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::{Action, Add, EagerSnapshot, Remove, Transaction};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
@@ -15,6 +16,7 @@ use object_store::{Error, ObjectStore, ObjectStoreExt as _};
 
 use super::chain::EntryLink;
 use super::entry::{self, Entry, Heading, NewEntry};
+use super::error::is_of_store;
 use super::ledger::{LEDGER_APP, LedgerName, Ledgers};
 use super::log::{Log, Put};
 use super::opening::{Creation, Opened};
@@ -259,7 +261,10 @@ impl Repairs {
             return Ok(Vec::new());
         }
         let (delta, good) = (self.log.delta(), broken.good.version());
-        let failed = |error| ArchiveError::corrupt(paths::log_entry(good), error);
+        let failed = |error: DeltaTableError| match is_of_store(&error) {
+            true => ArchiveError::unavailable(format!("reading version {good}"), error),
+            false => ArchiveError::corrupt(paths::log_entry(good), error),
+        };
         let views: Vec<_> = match EagerSnapshot::try_new(delta.as_ref(), Some(good)).await {
             Ok(then) => {
                 then.file_views(delta.as_ref(), None).try_collect().await.map_err(failed)?

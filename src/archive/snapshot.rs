@@ -147,6 +147,15 @@ impl Snapshot {
     /// Refused, naming the entry, if the entry changes what was counted; OtherLog if it does not
     /// follow this version's.
     pub fn next(&self, entry: &Entry) -> Result<Self, ArchiveError> {
+        self.next_if(entry, entry.commit_id.is_some())
+    }
+
+    /// As [`Snapshot::next`]; where `accepted`, a program of ours went on behind the entry, and so
+    /// knew how many rows its files have, also if that can be told no longer.
+    ///
+    /// # Errors
+    /// As [`Snapshot::next`].
+    pub fn next_if(&self, entry: &Entry, accepted: bool) -> Result<Self, ArchiveError> {
         let version = self.version + 1;
         let refused = |reason: String| ArchiveError::refused(version, reason);
         if entry.before.zip(self.head).is_some_and(|(before, head)| before != head) {
@@ -154,7 +163,7 @@ impl Snapshot {
         }
         let next = match entry.ledger {
             Some(ledger) => self.expired(entry, ledger).map_err(refused)?,
-            None => self.changed(entry)?,
+            None => self.changed(entry, accepted)?,
         };
         let added = entry.adds.iter().filter(|add| add.data_change);
         let mut added = added.map(|add| next.live(&add.path).and_then(|file| file.rows));
@@ -218,7 +227,7 @@ impl Snapshot {
     }
 
     /// The next version, where nothing has expired.
-    fn changed(&self, entry: &Entry) -> Result<Self, ArchiveError> {
+    fn changed(&self, entry: &Entry, accepted: bool) -> Result<Self, ArchiveError> {
         let mut next = Self { version: self.version + 1, ..self.clone() };
         let refused = |reason: String| ArchiveError::refused(self.version + 1, reason);
         let (mut rows_moved_out, mut rows_moved_in) = (Some(0_u64), Some(0_u64));
@@ -252,7 +261,8 @@ impl Snapshot {
             let arrival = Arrival { file: file.clone(), data_change: add.data_change };
             next.arrivals.insert((next.version, file.path.clone()), arrival);
         }
-        if rows_moved_out != rows_moved_in {
+        let is_told = rows_moved_out.is_some() && rows_moved_in.is_some();
+        if rows_moved_out != rows_moved_in && (is_told || !accepted) {
             return Err(refused("it rewrites files into a different number of events".into()));
         }
         next.forget_old_arrivals();

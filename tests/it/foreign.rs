@@ -16,9 +16,10 @@ use tokenlake::app::AppError;
 use tokenlake::clock::{Clock as _, DAY, HOUR, SystemClock};
 use tokenlake::error::Kind;
 
-use crate::support::app::{ACME, Event, NOON, TestApp, events, memory, settings};
+use crate::support::app::{ACME, Event, NOON, TestApp, events, memory, settings, verified};
 use crate::support::foreign::{commit, copy, live, rewrite};
 use crate::support::process::{Server, key, tokenlake};
+use crate::support::table::log_checkpoint;
 use crate::support::{client, readers};
 
 /// An archive with three files on two dates, some of it in the hour that the window cuts.
@@ -70,6 +71,36 @@ async fn a_rewrite_that_does_not_say_how_many_events_it_has_is_counted() {
     assert_eq!(warm.scrape(ACME).await, before);
     assert_eq!(warm.sent(&events(14..16)).await, (1, 1));
     assert_eq!(TestApp::open(&store).await.requests().await, 19);
+}
+
+#[tokio::test]
+async fn files_without_statistics_that_are_gone_were_counted_by_those_who_went_on() {
+    for with_checkpoint in [false, true] {
+        let store = three_files().await;
+        let warm = TestApp::open(&store).await;
+        let file = live(&store).await.1.remove(1);
+        let uncounted = copy(&store, &file).await;
+        let mut add = uncounted.add(false);
+        add["add"].as_object_mut().unwrap().remove("stats");
+        commit(&store, &[add, file.remove(false)]).await;
+        warm.sent(&events(20..21)).await;
+        if with_checkpoint {
+            let version = live(&store).await.0;
+            log_checkpoint(&store, version).await.unwrap();
+        }
+        // Another program moves its rows on, and the file is deleted.
+        let moved = copy(&store, &uncounted).await;
+        commit(&store, &[moved.add(false), uncounted.remove(false)]).await;
+        assert_eq!(warm.requests().await, 19);
+        store.delete(&uncounted.place().as_str().into()).await.unwrap();
+        // Nobody vouches for that so far.
+        TestApp::try_open(&store, settings()).await.unwrap_err();
+        warm.sent(&events(21..22)).await;
+        let cold = TestApp::open(&store).await;
+        assert_eq!((warm.requests().await, cold.requests().await), (20, 20), "{with_checkpoint}");
+        assert_eq!(cold.sent(&events(19..23)).await, (2, 2));
+        assert_eq!(verified(&store).await, 22);
+    }
 }
 
 #[tokio::test]

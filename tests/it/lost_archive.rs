@@ -9,16 +9,19 @@ use std::time::Duration;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::access::{NewKey, Scopes};
 use tokenlake::app::{AppError, Settings};
-use tokenlake::archive::{Creation, WriterSettings};
+use tokenlake::archive::{Creation, FollowSettings, WriterSettings};
 use tokenlake::error::Kind;
 use tokenlake::event::OrgId;
 use tokenlake::maintain::compact;
 
-use crate::stores::{SwitchedStore, copy_of};
+use crate::stores::{Switch, SwitchedStore, SwitchingStore, Verb, copy_of};
 use crate::support::app::{
     ACME, Event, NOON, TestApp, events, log_entry, memory, paths, read, settings, verified, write,
 };
-use tokenlake::clock::DAY;
+use crate::support::foreign::{commit, live};
+use tokenlake::clock::{DAY, SECOND};
+
+const MINUTE: i64 = 60 * SECOND;
 
 /// An app over a store that can be exchanged, with two commits, the first four days ago.
 async fn switched() -> (TestApp, Arc<SwitchedStore>, Arc<dyn ObjectStore>) {
@@ -152,4 +155,106 @@ async fn no_archive_is_made_where_none_is_to_be() {
     assert_eq!(paths(&store, "").await, Vec::<String>::new());
     TestApp::open(&store).await.sent(&events(0..2)).await;
     assert_eq!(TestApp::try_open(&store, never).await.unwrap().requests().await, 2);
+}
+
+const LOOKS: &[Verb] = &[Verb::Get, Verb::Head];
+
+/// An app over a store that is exchanged between two requests of its, with one commit, and what it is
+/// exchanged for.
+struct Between {
+    app: TestApp,
+    store: Arc<SwitchingStore>,
+    right: Arc<dyn ObjectStore>,
+    empty: Arc<dyn ObjectStore>,
+}
+
+impl Between {
+    async fn new() -> Self {
+        let (right, empty) = (memory(), memory());
+        let store = SwitchingStore::switching(SwitchedStore::new(right.clone()));
+        let app = TestApp::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+        app.sent(&events(0..3)).await;
+        app.clock.set(NOON + MINUTE);
+        Self { app, store, right, empty }
+    }
+
+    /// The store goes away before a request.
+    fn away(&self, verbs: &'static [Verb], path: &str) -> Switch {
+        Switch { verbs, path: path.to_owned(), to: self.empty.clone(), later: None }
+    }
+
+    /// It is back before a request, ten seconds later.
+    fn back(&self, verbs: &'static [Verb], path: &str) -> Switch {
+        let later = Some(self.app.clock.clone());
+        Switch { verbs, path: path.to_owned(), to: self.right.clone(), later }
+    }
+}
+
+#[tokio::test]
+async fn what_was_absent_before_the_archive_was_back_is_looked_for_again() {
+    let it = Between::new().await;
+    TestApp::open(&it.right).await.sent(&events(3..5)).await;
+    it.store.switch(&it.empty);
+    it.store.switch_at([it.back(LOOKS, &log_entry(1))]);
+    assert_eq!(it.app.requests().await, 5);
+}
+
+#[tokio::test]
+async fn a_file_that_was_put_elsewhere_is_not_committed() {
+    let it = Between::new().await;
+    // An attempt to commit it would look for the next entry.
+    let back = Switch { later: None, ..it.back(LOOKS, &log_entry(2)) };
+    it.store.switch_at([it.away(&[Verb::Put], "event_date="), back]);
+    is_away("events", it.app.send(ACME, &events(3..5)).await);
+    it.store.switch(&it.right);
+    assert_eq!(verified(&it.right).await, 3);
+    assert_eq!(it.app.sent(&events(3..5)).await, (2, 0));
+    assert_eq!(verified(&it.right).await, 5);
+}
+
+#[tokio::test]
+async fn an_entry_that_was_put_elsewhere_is_put_again() {
+    let it = Between::new().await;
+    let entry = it.away(&[Verb::Put], &log_entry(2));
+    it.store.switch_at([entry, it.back(LOOKS, &log_entry(1))]);
+    assert_eq!(it.app.sent(&events(3..5)).await, (2, 0));
+    assert_eq!(verified(&it.right).await, 5);
+    assert_eq!(it.app.requests().await, 5);
+}
+
+#[tokio::test]
+async fn a_key_that_was_revoked_is_not_taken_where_an_older_copy_has_it() {
+    let it = Between::new().await;
+    let key = NewKey {
+        org_id: OrgId::parse(ACME).unwrap(),
+        scopes: Scopes::or_all(Vec::new()),
+        name: None,
+        expires_at_us: None,
+    };
+    let key = it.app.app.keys().create(key).await.unwrap();
+    it.app.app.authenticate(key.reveal()).await.unwrap();
+    let backup = copy_of(&it.right).await;
+    it.app.app.keys().revoke(&key.hash().to_hex()).await.unwrap();
+    it.app.sent(&events(3..5)).await;
+    it.store.switch(&backup);
+    it.app.clock.set(NOON + 2 * MINUTE);
+    is_away("a key", it.app.app.authenticate(key.reveal()).await);
+}
+
+#[tokio::test]
+async fn commits_are_refused_after_a_long_pause_too() {
+    let store = memory();
+    let app = TestApp::open(&store).await;
+    app.sent(&events(0..3)).await;
+    app.sent(&events(3..5)).await;
+    let file = live(&store).await.1.remove(0);
+    let entry = commit(&store, &[file.remove(true)]).await;
+    app.clock.set(NOON + DAY);
+    let stale = Settings { staleness_max: Duration::from_secs(5), ..settings() };
+    let follow = FollowSettings { waits_for_repair: true, ..FollowSettings::default() };
+    let cold = TestApp::try_open(&store, Settings { follow, ..stale }).await.unwrap();
+    for app in [&app, &cold, &app] {
+        let error = app.try_scrape(ACME).await.unwrap_err().to_string();
+        assert!(error.contains(&entry), "{error}");
+    }
 }

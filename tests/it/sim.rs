@@ -7,12 +7,17 @@ mod actors;
 mod book;
 mod bucket;
 mod counts;
+mod delta;
 mod faults;
+mod foreign;
 mod history;
 mod host;
 mod keys;
 mod link;
 mod operator;
+mod place;
+mod swap;
+mod trouble;
 mod world;
 
 use std::panic::catch_unwind;
@@ -83,7 +88,7 @@ fn bugs_can_still_be_planted() {
     let patches = patches.map(|entry| entry.unwrap().path());
     let patches: Vec<_> =
         patches.filter(|path| path.extension().is_some_and(|ending| ending == "patch")).collect();
-    assert_eq!(patches.len(), 3);
+    assert_eq!(patches.len(), 9);
     for patch in patches {
         let tried = std::process::Command::new("patch")
             .args(["--dry-run", "--strip=1", "--directory", root, "--input"])

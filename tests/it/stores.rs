@@ -18,7 +18,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, PutMode, PutOptions};
 
 use hooked::{Hook, Hooked};
-pub use switched::{SwitchedStore, copy_of};
+pub use switched::{Switch, SwitchedStore, SwitchingStore, copy_of};
 
 /// What a request does. A rename is a copy and a delete, as on S3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

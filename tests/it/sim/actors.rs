@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokenlake::app::AppError;
 use tokenlake::backfill::{Inputs, Job, Progress, Settings};
 use tokenlake::event::{OrgId, OrgRule};
 
@@ -62,8 +61,14 @@ pub async fn deliver(scene: &Scene, actor: u64, random: &mut Random, batch: &Bat
     loop {
         if let Some(process) = scene.server(random).running() {
             let lines = scene.book.lines(batch.org, &batch.events);
+            let began = scene.world.elapsed();
             match process.ask(process.send(ORGS[batch.org], lines)).await {
                 Ok(receipt) => {
+                    // What is known already is in, whatever came since.
+                    match receipt.accepted {
+                        0 => scene.is_there(began, "sending"),
+                        _ => scene.answered(began, "sending").await,
+                    }
                     let refused: Vec<_> =
                         receipt.rejected.iter().map(|rejection| rejection.index).collect();
                     let all = receipt.accepted + receipt.duplicates + refused.len();
@@ -72,8 +77,7 @@ pub async fn deliver(scene: &Scene, actor: u64, random: &mut Random, batch: &Bat
                     scene.world.counts.add(Count::Acknowledged, new);
                     return;
                 }
-                Err(Silence::Unavailable) => {}
-                Err(Silence::Error(error)) => panic!("sending {batch:?}: {error}"),
+                Err(silence) => scene.excuse(began, silence, &format!("sending {batch:?}")),
             }
         }
         let pause = Duration::from_millis(20 + random.below(800));
@@ -95,15 +99,18 @@ pub async fn scraper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
 
 /// Scrapes once; false if there was no answer.
 pub async fn scrape(scene: &Scene, process: &Process, org: usize) -> bool {
-    let floor = scene.book.floor(org);
+    let (began, floor) = (scene.world.elapsed(), scene.book.floor(org));
     match process.ask(process.scrape(ORGS[org])).await {
         Ok((now, body)) => {
+            scene.answered(began, "scraping").await;
             scene.book.check(org, floor, now, &body);
             scene.world.counts.add(Count::Scrapes, 1);
             true
         }
-        Err(Silence::Unavailable) => false,
-        Err(Silence::Error(error)) => panic!("scraping {}: {error}", ORGS[org]),
+        Err(silence) => {
+            scene.excuse(began, silence, &format!("scraping {}", ORGS[org]));
+            false
+        }
     }
 }
 
@@ -119,11 +126,11 @@ pub async fn backfill(scene: Arc<Scene>, actor: u64, folder: Arc<tempfile::TempD
     loop {
         if let Some(process) = scene.jobs.running() {
             // Whoever starts a job again takes his time; one that hangs is ended.
-            let job = job(&process, ORGS[org], &file, folder.path());
+            let began = scene.world.elapsed();
+            let job = async { Ok(job(&process, ORGS[org], &file, folder.path()).await) };
             match process.within(Duration::from_secs(120), job).await {
-                Ok(true) => break,
-                Ok(false) | Err(Silence::Unavailable) => {}
-                Err(Silence::Error(error)) => panic!("backfill: {error}"),
+                Ok(None) => break,
+                Ok(Some(silence)) | Err(silence) => scene.excuse(began, silence, "backfill"),
             }
         }
         scene.world.wait(actor, Duration::from_secs(1)).await;
@@ -134,10 +141,9 @@ pub async fn backfill(scene: Arc<Scene>, actor: u64, folder: Arc<tempfile::TempD
     scene.book.acknowledged(org, &certain, &[]);
 }
 
-/// Runs a job once; true if it came to its end.
-async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Result<bool, AppError> {
-    let unusable = |error: &dyn std::fmt::Display| AppError::Internal(error.to_string());
-    let inputs = Inputs::find(&[file.display().to_string()], None).await;
+/// Runs a job once; gives what kept it from its end.
+async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Option<Silence> {
+    let inputs = Inputs::find(&[file.display().to_string()], None).await.unwrap();
     let settings = Settings {
         org_rule: OrgRule::Only(OrgId::parse(org).unwrap()),
         maps: Vec::new(),
@@ -149,19 +155,13 @@ async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Result
         now: process.app.now(),
         series: process.app.series_cap(),
     };
-    let inputs = inputs.map_err(|error| unusable(&error))?;
     let archive = Some(process.app.archive().clone());
-    let job = Job::new(archive, inputs, settings, Arc::new(Progress::default())).await;
-    let job = match job {
-        Ok(job) => job,
-        Err(error) if error.kind() == tokenlake::error::Kind::Unavailable => return Ok(false),
-        Err(error) => return Err(unusable(&error)),
-    };
-    let outcome = job.run(std::future::pending()).await;
-    match outcome.error {
-        None => Ok(true),
-        Some(error) if error.kind() == tokenlake::error::Kind::Unavailable => Ok(false),
-        Some(error) => Err(unusable(&error)),
+    match Job::new(archive, inputs, settings, Arc::new(Progress::default())).await {
+        Ok(job) => {
+            let error = job.run(std::future::pending()).await.error;
+            error.map(|error| Silence::of(error.kind(), &error))
+        }
+        Err(error) => Some(Silence::of(error.kind(), &error)),
     }
 }
 

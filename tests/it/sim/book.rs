@@ -17,8 +17,10 @@ pub const ORGS: [&str; 3] = ["acme", "Umbrella", "z.wayne"];
 /// Spellings of provider and model; the first two are one series.
 const NAMES: [(&str, &str); 4] =
     [("openai", "gpt-4o"), ("OpenAI", " GPT-4o"), ("openai", "o3"), ("azure", "gpt-4o")];
-/// Events of an organisation: their costs stay below the highest that an event may have.
-pub const EVENTS_MAX: u32 = 56;
+/// Events that clients send for an organisation.
+const EVENTS_MAX: u32 = 56;
+/// With those of another program: their costs stay below the highest that an event may have.
+const ALL_EVENTS_MAX: u64 = 59;
 
 /// Events of one organisation, a bit each.
 pub type Events = u64;
@@ -33,6 +35,8 @@ struct Event {
 #[derive(Debug, Default)]
 struct Account {
     events: Vec<Event>,
+    /// How many of them clients send; the others are another program's.
+    own: u32,
     /// May have come in.
     sent: Events,
     /// Whoever sent them was told that they are in.
@@ -41,6 +45,10 @@ struct Account {
     refused: Events,
     /// Some scrape has shown them.
     shown: Events,
+    /// They may have been deleted for good: counters have them, and the window need not.
+    going: Events,
+    /// They have been.
+    gone: Events,
 }
 
 /// The events of a history.
@@ -51,7 +59,11 @@ pub struct Book {
 
 /// What a scrape that begins now must show at least.
 #[derive(Debug, Clone, Copy)]
-pub struct Floor(Events);
+pub struct Floor {
+    counted: Events,
+    /// Of these, what its window must not show.
+    gone: Events,
+}
 
 impl Book {
     /// Events for each organisation, at random times before the start. Most histories are small:
@@ -61,14 +73,48 @@ impl Book {
         let accounts = ORGS.map(|_| {
             let count = 2 + random.below(u64::from(most) - 1);
             let events = (0..count).map(|_| event(random)).collect();
-            Mutex::new(Account { events, ..Account::default() })
+            let own = u32::try_from(count).unwrap();
+            Mutex::new(Account { events, own, ..Account::default() })
         });
         Self { accounts }
     }
 
-    /// How many events an organisation has.
+    /// Adds events that only another program brings.
+    pub fn reserve(&self, random: &mut Random) {
+        for account in &self.accounts {
+            let mut account = account.lock().unwrap();
+            let count = (account.events.len() as u64 + random.below(7)).min(ALL_EVENTS_MAX);
+            while (account.events.len() as u64) < count {
+                account.events.push(event(random));
+            }
+        }
+    }
+
+    /// How many events of an organisation clients send.
     pub fn count(&self, org: usize) -> u32 {
-        u32::try_from(self.accounts[org].lock().unwrap().events.len()).unwrap()
+        self.accounts[org].lock().unwrap().own
+    }
+
+    /// The events of another program that are not in yet and are of this time or later, with their
+    /// times.
+    pub fn reserved(&self, org: usize, ts: Micros) -> Vec<(u32, Micros)> {
+        let account = self.accounts[org].lock().unwrap();
+        let all = (0..).zip(&account.events).skip(account.own as usize);
+        let left = all.filter(|(nth, event)| account.sent & (1 << nth) == 0 && event.ts >= ts);
+        left.map(|(nth, event)| (nth, event.ts)).collect()
+    }
+
+    /// Some events may leave the table for good.
+    pub fn leave(&self, org: usize, events: Events) {
+        self.accounts[org].lock().unwrap().going |= events;
+    }
+
+    /// What may leave has left.
+    pub fn left(&self) {
+        for account in &self.accounts {
+            let mut account = account.lock().unwrap();
+            account.gone = account.going;
+        }
     }
 
     /// Some events as newline-separated JSON; from now on they may be in.
@@ -108,7 +154,7 @@ impl Book {
     /// To be asked before a scrape begins.
     pub fn floor(&self, org: usize) -> Floor {
         let account = self.accounts[org].lock().unwrap();
-        Floor(account.acknowledged | account.shown)
+        Floor { counted: account.acknowledged | account.shown, gone: account.gone }
     }
 
     /// Compares a scrape at `now` with the book; gives which events it shows.
@@ -135,11 +181,18 @@ impl Book {
         let rolling = samples.remove(&format!("llm_cost_usd_rolling_24h{{org_id=\"{label}\"}}"));
         assert!(samples.is_empty(), "more than there should be: {body}");
         assert_eq!(shown & !account.sent, 0, "events that nobody sent: {body}");
-        let missing = floor.0 & !shown;
+        let missing = floor.counted & !shown;
         assert_eq!(missing, 0, "{} lost events {:?}: {body}", ORGS[org], numbers(missing));
         let times = account.events.iter().map(|event| now - DAY < event.ts && event.ts <= now);
-        let expected = exact::format(i128::from(shown & mask(times)));
-        assert_eq!(rolling, Some(expected), "the window of {} at {now}: {body}", ORGS[org]);
+        let times = shown & mask(times);
+        // What leaves meanwhile is in the window or not.
+        let expected = [floor.gone, account.going].map(|gone| times & !gone);
+        let expected = expected.map(|events| Some(exact::format(i128::from(events))));
+        assert!(
+            expected.contains(&rolling),
+            "the window of {} at {now} is not {expected:?}: {body}",
+            ORGS[org]
+        );
         account.shown |= shown;
         shown
     }
@@ -147,7 +200,7 @@ impl Book {
     /// The events whose sender does not know what became of them.
     pub fn unsettled(&self, org: usize) -> Vec<u32> {
         let account = self.accounts[org].lock().unwrap();
-        let all = mask(account.events.iter().map(|_| true));
+        let all = mask((0..account.own).map(|_| true));
         numbers(all & !account.acknowledged & !account.refused)
     }
 }

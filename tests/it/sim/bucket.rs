@@ -1,31 +1,153 @@
-//! The bucket that all processes share. It never fails; the ways to it do.
+//! The bucket that all processes share. It never fails; the ways to it do, and another may be put in
+//! its place for a while.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use chrono::DateTime;
-use futures::TryStreamExt as _;
-use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    GetOptions, GetResult, ListResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutOptions,
-    PutPayload, PutResult, Result,
+    GetOptions, GetResult, ListResult, ObjectMeta, PutOptions, PutPayload, PutResult, Result,
 };
 use tokenlake::clock::Micros;
+use tokio::sync::RwLock;
 
+use super::place::Place;
 use super::world::World;
 
-/// Objects, with the world's time as that of their last change.
+/// How long a request may be on its way: what was asked for right before the bucket was exchanged
+/// may be answered and lead to another request so much later.
+const IN_FLIGHT: Duration = Duration::from_secs(15);
+
+/// What lets a bucket be exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// The next log entry that is put: it comes to the wrong one.
+    LogPut,
+    /// The next data file that is put.
+    DataPut,
+}
+
+impl Trigger {
+    fn is(self, path: &Path) -> bool {
+        let path = path.as_ref();
+        let is_log = path.contains("_delta_log/");
+        match self {
+            Self::LogPut => is_log && path.ends_with(".json"),
+            Self::DataPut => !is_log && path.starts_with("events/"),
+        }
+    }
+}
+
+/// What is where the processes look.
+#[derive(Debug)]
+struct There {
+    place: Arc<Place>,
+    /// When another one was put in the place of the right one, by the time that ran and the world's.
+    wrong_since: Option<(Duration, Micros)>,
+    next: Option<(Trigger, Arc<Place>)>,
+    /// What was made or deleted in the wrong one by processes that could know.
+    meddling: Vec<String>,
+}
+
+/// The objects where all processes look.
 #[derive(Debug)]
 pub struct Bucket {
-    store: InMemory,
     world: Arc<World>,
-    changed: Mutex<HashMap<Path, Micros>>,
+    right: Arc<Place>,
+    there: Mutex<There>,
+    /// Held while a process opens the archive, and alone while another one is in its place: who
+    /// opens an older copy knows no better.
+    pub door: RwLock<()>,
+}
+
+/// A request that changes something: when it was made, by the time that ran, and until when its
+/// process stood still, by the world's.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    pub at: Duration,
+    pub halted_until: Micros,
 }
 
 impl Bucket {
     pub fn new(world: Arc<World>) -> Arc<Self> {
-        Arc::new(Self { store: InMemory::new(), world, changed: Mutex::default() })
+        let place = Arc::new(Place::new(world.clone()));
+        Self::of(world, place)
+    }
+
+    /// The bucket of which a place is the right one.
+    pub fn of(world: Arc<World>, right: Arc<Place>) -> Arc<Self> {
+        let there =
+            There { place: right.clone(), wrong_since: None, next: None, meddling: Vec::new() };
+        Arc::new(Self { world, right, there: Mutex::new(there), door: RwLock::new(()) })
+    }
+
+    /// The right objects, whatever is in their place.
+    pub fn right(&self) -> &Arc<Place> {
+        &self.right
+    }
+
+    /// Puts another place where the processes look, now or when it is triggered.
+    pub fn exchange(&self, wrong: Arc<Place>, trigger: Option<Trigger>) {
+        let mut there = self.there.lock().unwrap();
+        match trigger {
+            Some(trigger) => there.next = Some((trigger, wrong)),
+            None => self.exchange_now(&mut there, wrong),
+        }
+    }
+
+    fn exchange_now(&self, there: &mut There, wrong: Arc<Place>) {
+        there.place = wrong;
+        there.next = None;
+        there.wrong_since = Some((self.world.ran(), self.world.elapsed()));
+    }
+
+    /// True while another one is there.
+    pub fn is_exchanged(&self) -> bool {
+        self.there.lock().unwrap().wrong_since.is_some()
+    }
+
+    /// Exchanges the bucket although nothing triggered it.
+    pub fn exchange_at_last(&self) {
+        let mut there = self.there.lock().unwrap();
+        if let Some((_, wrong)) = there.next.take() {
+            self.exchange_now(&mut there, wrong);
+        }
+    }
+
+    /// Puts the right one back, and makes sure that nothing was done to the wrong one.
+    pub fn put_back(&self) {
+        let mut there = self.there.lock().unwrap();
+        (there.wrong_since, there.place) = (None, self.right.clone());
+        let meddling = std::mem::take(&mut there.meddling);
+        assert_eq!(meddling, Vec::<String>::new(), "done to what is not the archive");
+    }
+
+    /// True if the right one was there at some time from `began` until now.
+    pub fn was_right_since(&self, began: Micros) -> bool {
+        let there = self.there.lock().unwrap();
+        there.wrong_since.is_none_or(|(_, since)| began <= since)
+    }
+
+    fn there(&self) -> Arc<Place> {
+        self.there.lock().unwrap().place.clone()
+    }
+
+    /// What is there for a request that changes something.
+    fn touched(&self, doing: &str, path: &Path, asked: Asked) -> Arc<Place> {
+        let mut there = self.there.lock().unwrap();
+        if let Some((trigger, wrong)) = there.next.clone()
+            && doing == "put"
+            && trigger.is(path)
+        {
+            self.exchange_now(&mut there, wrong);
+        }
+        if let Some((ran, since)) = there.wrong_since
+            && asked.at > ran + IN_FLIGHT
+            && asked.halted_until < since
+        {
+            there.meddling.push(format!("{doing} {path}"));
+        }
+        there.place.clone()
     }
 
     pub async fn put(
@@ -33,19 +155,17 @@ impl Bucket {
         path: &Path,
         payload: PutPayload,
         options: PutOptions,
+        asked: Asked,
     ) -> Result<PutResult> {
-        let put = self.store.put_opts(path, payload, options).await?;
-        self.changed.lock().unwrap().insert(path.clone(), self.world.now());
-        Ok(put)
+        self.touched("put", path, asked).put(path, payload, options).await
     }
 
     pub async fn get(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        let found = self.store.get_opts(path, options).await?;
-        Ok(GetResult { meta: self.timed(found.meta), ..found })
+        self.there().get(path, options).await
     }
 
-    pub async fn delete(&self, path: &Path) -> Result<()> {
-        self.store.delete(path).await
+    pub async fn delete(&self, path: &Path, asked: Asked) -> Result<()> {
+        self.touched("delete", path, asked).delete(path).await
     }
 
     pub async fn list(
@@ -53,23 +173,10 @@ impl Bucket {
         prefix: Option<&Path>,
         after: Option<&Path>,
     ) -> Result<Vec<ObjectMeta>> {
-        let found: Vec<_> = match after {
-            Some(after) => self.store.list_with_offset(prefix, after).try_collect().await?,
-            None => self.store.list(prefix).try_collect().await?,
-        };
-        Ok(found.into_iter().map(|meta| self.timed(meta)).collect())
+        self.there().list(prefix, after).await
     }
 
     pub async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        let ListResult { common_prefixes, objects } =
-            self.store.list_with_delimiter(prefix).await?;
-        let objects = objects.into_iter().map(|meta| self.timed(meta)).collect();
-        Ok(ListResult { common_prefixes, objects })
-    }
-
-    fn timed(&self, meta: ObjectMeta) -> ObjectMeta {
-        let changed = self.changed.lock().unwrap().get(&meta.location).copied();
-        let changed = changed.and_then(DateTime::from_timestamp_micros);
-        ObjectMeta { last_modified: changed.unwrap_or(meta.last_modified), ..meta }
+        self.there().list_with_delimiter(prefix).await
     }
 }

@@ -23,14 +23,23 @@ pub enum Count {
     Crashes,
     /// Storage away, a process halted, a clock set, time that passed at once.
     Upheavals,
+    /// Another bucket in the place of the right one.
+    Exchanges,
+    /// Commits of another program that are refused.
+    Troubles,
     Acknowledged,
     Scrapes,
     Rewrites,
     Deleted,
     Expiries,
+    /// Commits of another program.
+    Foreign,
+    /// Checkpoints of the log by another program.
+    LogCheckpoints,
+    Repairs,
 }
 
-const NAMES: [(Count, &str); 15] = [
+const NAMES: [(Count, &str); 20] = [
     (Count::Histories, "histories"),
     (Count::Requests, "requests to the store"),
     (Count::Refused, "refused"),
@@ -41,14 +50,19 @@ const NAMES: [(Count, &str); 15] = [
     (Count::Slow, "that took seconds"),
     (Count::Crashes, "crashes"),
     (Count::Upheavals, "outages, halts, steps and leaps of time"),
+    (Count::Exchanges, "exchanges of the bucket"),
+    (Count::Troubles, "commits of another program that are refused"),
     (Count::Acknowledged, "events acknowledged"),
     (Count::Scrapes, "scrapes compared"),
     (Count::Rewrites, "rewrites"),
     (Count::Deleted, "files deleted"),
     (Count::Expiries, "expiries"),
+    (Count::Foreign, "commits of another program"),
+    (Count::LogCheckpoints, "checkpoints of the log by it"),
+    (Count::Repairs, "repairs"),
 ];
 
-const FAULTS: std::ops::RangeInclusive<usize> = Count::Refused as usize..=Count::Upheavals as usize;
+const FAULTS: std::ops::RangeInclusive<usize> = Count::Refused as usize..=Count::Troubles as usize;
 
 #[derive(Debug, Default)]
 pub struct Counts([AtomicU64; NAMES.len()]);

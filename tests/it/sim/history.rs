@@ -10,6 +10,7 @@ use object_store::ObjectStore;
 use tokenlake::app::Settings;
 use tokenlake::archive::WriterSettings;
 use tokenlake::clock::{HOUR, Micros};
+use tokenlake::error::Kind;
 use tokenlake::maintain::{compact, verify};
 use tokenlake::rollup::Rollup;
 use tokenlake::sql::Engine;
@@ -20,10 +21,14 @@ use super::actors;
 use super::book::{Book, ORGS};
 use super::bucket::Bucket;
 use super::counts::{Count, Counts};
-use super::host::{Host, Process, open};
+use super::foreign;
+use super::host::{Host, Process, Silence, open};
 use super::link::Link;
 use super::operator;
+use super::swap;
+use super::trouble::Trouble;
 use super::world::{MachineClock, World};
+use crate::support::app::log_entry;
 use crate::support::random::Random;
 
 /// Whose milliseconds the one who looks at the end acts in.
@@ -40,8 +45,9 @@ pub struct Scene {
     pub book: Book,
     /// Where jobs run.
     pub jobs: Host,
+    pub bucket: Arc<Bucket>,
+    pub trouble: Trouble,
     servers: Vec<Host>,
-    bucket: Arc<Bucket>,
     highest_floor: AtomicI64,
 }
 
@@ -53,7 +59,8 @@ impl Scene {
         let servers = (1..=3).map(&mut host).collect();
         let book = Book::new(random);
         let highest_floor = AtomicI64::new(Micros::MIN);
-        Arc::new(Self { world, book, jobs, servers, bucket, highest_floor })
+        let trouble = Trouble::default();
+        Arc::new(Self { world, book, jobs, bucket, trouble, servers, highest_floor })
     }
 
     /// A machine that serves.
@@ -81,6 +88,36 @@ impl Scene {
     /// The start of the first date that surely was not expired.
     pub fn highest_floor(&self) -> Micros {
         self.highest_floor.load(Ordering::SeqCst)
+    }
+
+    /// Makes sure that what was asked for at `began` may be answered now.
+    pub async fn answered(&self, began: Micros, what: &str) {
+        self.is_there(began, what);
+        let Some(refused) = self.trouble.before(began) else { return };
+        let mut version = refused + 1;
+        while let Some(entry) = self.bucket.right().read(&log_entry(version)).await {
+            if String::from_utf8_lossy(&entry).contains("tokenlakeRepairsAfter") {
+                return;
+            }
+            version += 1;
+        }
+        panic!("{what}: version {refused} is to be refused");
+    }
+
+    /// Makes sure that the right bucket was there at some time since `began`.
+    pub fn is_there(&self, began: Micros, what: &str) {
+        assert!(self.bucket.was_right_since(began), "{what}: the archive is not there");
+    }
+
+    /// Makes sure that there may be no answer to what was asked for at `began`.
+    pub fn excuse(&self, began: Micros, silence: Silence, what: &str) {
+        match silence {
+            Silence::Unavailable => {}
+            Silence::Error(kind, error) => {
+                let may = kind == Kind::Corrupt && self.trouble.was_since(began);
+                assert!(may, "{what}: {error}");
+            }
+        }
     }
 
     async fn judge(&self, clock: Arc<MachineClock>) -> Process {
@@ -129,6 +166,15 @@ async fn history(world: Arc<World>) {
     lasting.spawn(actors::keeper(scene.clone(), 11, over.clone()));
     lasting.spawn(actors::scraper(scene.clone(), 12, over.clone()));
     lasting.spawn(actors::scraper(scene.clone(), 13, over.clone()));
+    // Of another seed, so that a history without these is what it was before there were any.
+    let mut chosen = Random(!world.seed);
+    if chosen.below(2) == 0 {
+        lasting.spawn(swap::swapper(scene.clone(), 24, over.clone()));
+    }
+    if chosen.below(2) == 0 {
+        scene.book.reserve(&mut chosen);
+        lasting.spawn(foreign::foreigner(scene.clone(), 26, over.clone()));
+    }
     let mut working = JoinSet::new();
     let batches = actors::batches(&scene.book, &mut random);
     let share = batches.len().div_ceil(3);
@@ -210,7 +256,7 @@ async fn verified(judge: &Process) {
 async fn no_orphans(scene: &Scene, judge: &Process) {
     let live: BTreeSet<_> =
         judge.app.archive().current().files().map(|file| file.path_in_archive()).collect();
-    let found = scene.bucket.list(Some(&"events".into()), None).await.unwrap();
+    let found = scene.bucket.right().list(Some(&"events".into()), None).await.unwrap();
     let found = found.into_iter().map(|object| object.location.to_string());
     let found: BTreeSet<_> = found.filter(|path| !path.contains("_delta_log")).collect();
     assert_eq!(found, live, "data files in the bucket, and those that the table names");

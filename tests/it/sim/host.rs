@@ -1,5 +1,6 @@
 //! A machine that runs the program, and starts it again after it died.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -34,8 +35,18 @@ pub struct Process {
 pub enum Silence {
     /// The process is away, slow, or says that storage is.
     Unavailable,
-    /// What it says instead.
-    Error(AppError),
+    /// What it says instead, and of which kind that is.
+    Error(Kind, String),
+}
+
+impl Silence {
+    /// An error's.
+    pub fn of(kind: Kind, error: &dyn Display) -> Self {
+        match kind {
+            Kind::Unavailable => Self::Unavailable,
+            kind => Self::Error(kind, error.to_string()),
+        }
+    }
 }
 
 impl Process {
@@ -62,8 +73,7 @@ impl Process {
             () = dead.cancelled() => Err(Silence::Unavailable),
             answer = tokio::time::timeout(deadline, answer) => match answer {
                 Err(_) => Err(Silence::Unavailable),
-                Ok(Err(error)) if error.kind() == Kind::Unavailable => Err(Silence::Unavailable),
-                Ok(Err(error)) => Err(Silence::Error(error)),
+                Ok(Err(error)) => Err(Silence::of(error.kind(), &error)),
                 Ok(Ok(answer)) => Ok(answer),
             },
         }
@@ -123,6 +133,7 @@ impl Host {
     /// Starts the program, however often that takes.
     pub async fn start(&self) {
         loop {
+            let door = self.bucket.door.read().await;
             let nth = self.started.fetch_add(1, Ordering::SeqCst);
             let link = Link::new(self.bucket.clone(), self.world.clone(), self.actor, nth);
             match open(&link, self.clock.clone(), self.settings.clone()).await {
@@ -132,6 +143,7 @@ impl Host {
                 }
                 Err(error) => assert_eq!(error.kind(), Kind::Unavailable, "opening: {error}"),
             }
+            drop(door);
             self.world.wait(self.actor, Duration::from_millis(500)).await;
         }
     }

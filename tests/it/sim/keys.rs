@@ -27,8 +27,10 @@ pub async fn one_key(scene: &Scene, actor: u64, random: &mut Random) -> Option<(
         expires_at_us: None,
     };
     let process = scene.server(random).running()?;
+    let began = scene.world.elapsed();
     let made = process.ask(async { Ok(process.app.keys().create(new).await?) }).await;
     let key = settled(made)?;
+    scene.is_there(began, "making a key");
     for _ in 0..random.below(6) {
         scene.world.wait(actor, Duration::from_millis(random.below(2_000))).await;
         if let Some(process) = scene.server(random).running() {
@@ -39,8 +41,10 @@ pub async fn one_key(scene: &Scene, actor: u64, random: &mut Random) -> Option<(
     let id = key.hash().to_hex();
     loop {
         if let Some(process) = scene.server(random).running() {
+            let began = scene.world.elapsed();
             let revoked = process.ask(async { Ok(process.app.keys().revoke(&id).await?) }).await;
             if settled(revoked).is_some() {
+                scene.is_there(began, "revoking a key");
                 break;
             }
         }
@@ -62,7 +66,7 @@ fn settled<T>(answer: Result<T, Silence>) -> Option<T> {
     match answer {
         Ok(answer) => Some(answer),
         Err(Silence::Unavailable) => None,
-        Err(Silence::Error(error)) => panic!("an access key: {error}"),
+        Err(Silence::Error(_, error)) => panic!("an access key: {error}"),
     }
 }
 

@@ -20,7 +20,7 @@ use object_store::{
 use tokenlake::clock::Micros;
 use tokio_util::sync::CancellationToken;
 
-use super::bucket::Bucket;
+use super::bucket::{Asked, Bucket};
 use super::counts::Count;
 use super::faults::{Fate, Fates, Fault};
 use super::world::World;
@@ -113,6 +113,10 @@ impl Link {
 }
 
 impl Way {
+    fn asked(&self) -> Asked {
+        Asked { at: self.world.ran(), halted_until: self.halted_until.load(Ordering::SeqCst) }
+    }
+
     fn fate(&self, op: &Op) -> Fate {
         let failing = match (self.faultless.load(Ordering::SeqCst), self.world.is_here()) {
             (true, _) => 0,
@@ -221,7 +225,8 @@ impl ObjectStore for Link {
         let op = Op { verb: Verb::Put, path: path.clone(), ranges: Vec::new() };
         let (bucket, path, new) =
             (self.0.bucket.clone(), path.clone(), options.mode == PutMode::Create);
-        let effect = async move { bucket.put(&path, payload, options).await };
+        let asked = self.0.asked();
+        let effect = async move { bucket.put(&path, payload, options, asked).await };
         match self.0.run(op, effect).await {
             Ok((put, _)) => Ok(put),
             // A put that replaces what is there succeeds when it is tried again.
@@ -285,8 +290,8 @@ impl ObjectStore for Link {
             let way = way.clone();
             async move {
                 let op = Op { verb: Verb::Delete, path: path.clone(), ranges: Vec::new() };
-                let (bucket, place) = (way.bucket.clone(), path.clone());
-                way.run(op, async move { bucket.delete(&place).await }).await?;
+                let (bucket, place, asked) = (way.bucket.clone(), path.clone(), way.asked());
+                way.run(op, async move { bucket.delete(&place, asked).await }).await?;
                 Ok(path)
             }
         };

@@ -11,7 +11,7 @@ use tokenlake::maintain::compact;
 
 use super::counts::Count;
 use super::history::Scene;
-use super::host::{Host, Process, Silence};
+use super::host::{Host, Process};
 use crate::support::random::Random;
 
 /// What an operator's command may take; then it is broken off.
@@ -27,9 +27,10 @@ pub async fn operator(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
         let Some(process) = scene.any(&mut random).running() else { continue };
         let what = random.below(10);
         let days = 2 + random.below(40);
-        let done = process.within(PATIENCE, command(&scene, &process, what, days)).await;
-        if let Err(Silence::Error(error)) = done {
-            panic!("command {what}: {error}");
+        let began = scene.world.elapsed();
+        match process.within(PATIENCE, command(&scene, &process, what, days)).await {
+            Ok(()) => scene.answered(began, &format!("command {what}")).await,
+            Err(silence) => scene.excuse(began, silence, &format!("command {what}")),
         }
     }
 }

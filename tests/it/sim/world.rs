@@ -71,6 +71,12 @@ impl World {
         elapsed
     }
 
+    /// Time since the start, without what passed at once.
+    pub fn ran(&self) -> Duration {
+        let skipped = self.skipped.load(Ordering::SeqCst);
+        Duration::from_micros((self.elapsed() - skipped).unsigned_abs())
+    }
+
     /// The true time.
     pub fn now(&self) -> Micros {
         START + self.elapsed()

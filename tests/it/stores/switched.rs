@@ -1,9 +1,10 @@
 //! A store in whose place another one can be put, as where a volume is unmounted or a backup is
 //! restored under a running process.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,6 +17,67 @@ use object_store::{
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
     Result,
 };
+
+use super::hooked::{Hook, Hooked};
+use super::{Fault, Op, Verb};
+use crate::support::app::ManualClock;
+use tokenlake::clock::{Clock as _, SECOND};
+
+/// A store that is exchanged right before certain requests are made.
+pub type SwitchingStore = Hooked<Switches>;
+
+/// When a store is exchanged.
+#[derive(Debug)]
+pub struct Switch {
+    /// The request before which it is.
+    pub verbs: &'static [Verb],
+    /// In which its path has this.
+    pub path: String,
+    /// What takes its place.
+    pub to: Arc<dyn ObjectStore>,
+    /// Its process stands still for ten seconds then.
+    pub later: Option<Arc<ManualClock>>,
+}
+
+/// What is exchanged, and when, one after the other.
+#[derive(Debug)]
+pub struct Switches {
+    store: Arc<SwitchedStore>,
+    plan: Mutex<VecDeque<Switch>>,
+}
+
+impl Hook for Switches {
+    fn meet(&self, op: &Op) -> Option<Fault> {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_next = |next: &mut Switch| {
+            next.verbs.contains(&op.verb) && op.path.as_ref().contains(&next.path)
+        };
+        if let Some(switch) = plan.pop_front_if(is_next) {
+            self.store.switch(&switch.to);
+            if let Some(clock) = switch.later {
+                clock.set(clock.now() + 10 * SECOND);
+            }
+        }
+        None
+    }
+}
+
+impl SwitchingStore {
+    pub fn switching(store: Arc<SwitchedStore>) -> Arc<Self> {
+        Arc::new(Self::with_hook(store.clone(), Switches { store, plan: Mutex::default() }))
+    }
+
+    /// Exchanges the store at these requests.
+    pub fn switch_at(&self, plan: impl IntoIterator<Item = Switch>) {
+        *self.hook().plan.lock().unwrap_or_else(PoisonError::into_inner) =
+            plan.into_iter().collect();
+    }
+
+    /// Exchanges it now.
+    pub fn switch(&self, to: &Arc<dyn ObjectStore>) {
+        self.hook().store.switch(to);
+    }
+}
 
 /// A store that can be exchanged.
 #[derive(Debug)]

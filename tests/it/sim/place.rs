@@ -1,0 +1,106 @@
+//! Objects in memory, with the world's time as that of their last change.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use chrono::DateTime;
+use futures::TryStreamExt as _;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    Error, GetOptions, GetResult, ListResult, ObjectMeta, ObjectStore as _, ObjectStoreExt as _,
+    PutMode, PutOptions, PutPayload, PutResult, Result,
+};
+use tokenlake::clock::Micros;
+
+use super::world::World;
+
+/// Where objects are.
+#[derive(Debug)]
+pub struct Place {
+    store: InMemory,
+    world: Arc<World>,
+    changed: Mutex<HashMap<Path, Micros>>,
+}
+
+impl Place {
+    /// An empty one.
+    pub fn new(world: Arc<World>) -> Self {
+        Self { store: InMemory::new(), world, changed: Mutex::default() }
+    }
+
+    /// A copy, as a backup is.
+    pub fn copy(&self) -> Self {
+        let changed = self.changed.lock().unwrap().clone();
+        Self { store: self.store.fork(), world: self.world.clone(), changed: Mutex::new(changed) }
+    }
+
+    pub async fn put(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        let put = self.store.put_opts(path, payload, options).await?;
+        self.changed.lock().unwrap().insert(path.clone(), self.world.now());
+        Ok(put)
+    }
+
+    pub async fn get(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let found = self.store.get_opts(path, options).await?;
+        Ok(GetResult { meta: self.timed(found.meta), ..found })
+    }
+
+    pub async fn delete(&self, path: &Path) -> Result<()> {
+        self.store.delete(path).await
+    }
+
+    pub async fn list(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> Result<Vec<ObjectMeta>> {
+        let found: Vec<_> = match after {
+            Some(after) => self.store.list_with_offset(prefix, after).try_collect().await?,
+            None => self.store.list(prefix).try_collect().await?,
+        };
+        Ok(found.into_iter().map(|meta| self.timed(meta)).collect())
+    }
+
+    pub async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let ListResult { common_prefixes, objects } =
+            self.store.list_with_delimiter(prefix).await?;
+        let objects = objects.into_iter().map(|meta| self.timed(meta)).collect();
+        Ok(ListResult { common_prefixes, objects })
+    }
+
+    fn timed(&self, meta: ObjectMeta) -> ObjectMeta {
+        let changed = self.changed.lock().unwrap().get(&meta.location).copied();
+        let changed = changed.and_then(DateTime::from_timestamp_micros);
+        ObjectMeta { last_modified: changed.unwrap_or(meta.last_modified), ..meta }
+    }
+
+    /// The bytes of an object; `None` where there is none. No time passes.
+    pub async fn read(&self, path: &str) -> Option<Bytes> {
+        match self.get(&path.into(), GetOptions::default()).await {
+            Ok(found) => Some(found.bytes().await.unwrap()),
+            Err(Error::NotFound { .. }) => None,
+            Err(error) => panic!("{path}: {error}"),
+        }
+    }
+
+    /// Puts an object that must be new. No time passes.
+    pub async fn create(&self, path: &str, bytes: Bytes) {
+        self.put(&path.into(), bytes.into(), PutMode::Create.into()).await.unwrap();
+    }
+
+    /// The version of the newest log entry; `None` where there is none.
+    pub async fn newest(&self) -> Option<u64> {
+        let found = self.list(Some(&"events/_delta_log".into()), None).await.unwrap();
+        let versions = found
+            .iter()
+            .filter_map(|object| object.location.filename()?.strip_suffix(".json")?.parse().ok());
+        versions.max()
+    }
+}

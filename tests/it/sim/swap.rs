@@ -1,0 +1,90 @@
+//! Whoever puts another bucket in the place of the right one, and the right one back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokenlake::app::Settings;
+use tokenlake::archive::WriterSettings;
+
+use super::book::ORGS;
+use super::bucket::{Bucket, Trigger};
+use super::counts::Count;
+use super::history::Scene;
+use super::host::{Host, open};
+use super::link::Link;
+use super::place::Place;
+use super::world::{MachineClock, START};
+use crate::support::random::Random;
+
+/// Whose milliseconds the process acts in that goes on with a copy.
+const STRANGER: u64 = 25;
+/// How long an exchange waits for what is to trigger it.
+const TRIGGERED_WITHIN: Duration = Duration::from_secs(4);
+
+/// Exchanges the bucket now and then, until told that it is over.
+pub async fn swapper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
+    let mut random = Random(scene.world.seed ^ (actor << 48));
+    for nth in 0..1 + random.below(3) {
+        scene.world.wait(actor, Duration::from_millis(random.below(6_000))).await;
+        let copy = Arc::new(scene.bucket.right().copy());
+        let copied = copy.newest().await;
+        if random.below(3) == 0 && copied.is_some() {
+            go_on(&scene, &copy, nth, 1 + random.below(8)).await;
+        }
+        scene.world.wait(actor, Duration::from_millis(random.below(6_000))).await;
+        if over.load(Ordering::SeqCst) {
+            return;
+        }
+        let _alone = scene.bucket.door.write().await;
+        scene.world.wait(actor, Duration::ZERO).await;
+        // To a process that knows nothing after it, a copy is the archive.
+        let known = scene.hosts().filter_map(Host::running);
+        let known = known.map(|process| process.app.archive().current().version()).min();
+        let is_older = known.is_none_or(|known| copied.is_none_or(|copied| copied < known));
+        let wrong = match random.below(4) {
+            1.. if is_older => copy,
+            _ => Arc::new(Place::new(scene.world.clone())),
+        };
+        exchange(&scene, actor, &mut random, wrong).await;
+    }
+}
+
+/// Puts another bucket in place for a while. Nobody opens it meanwhile.
+async fn exchange(scene: &Scene, actor: u64, random: &mut Random, wrong: Arc<Place>) {
+    let trigger = match random.below(4) {
+        0 => Some(Trigger::LogPut),
+        1 => Some(Trigger::DataPut),
+        _ => None,
+    };
+    scene.bucket.exchange(wrong, trigger);
+    let mut waited = Duration::ZERO;
+    while !scene.bucket.is_exchanged() && waited < TRIGGERED_WITHIN {
+        scene.world.wait(actor, Duration::ZERO).await;
+        waited += Duration::from_millis(32);
+    }
+    scene.bucket.exchange_at_last();
+    scene.world.counts.add(Count::Exchanges, 1);
+    let most = if random.below(2) == 0 { 8_000 } else { 60_000 };
+    scene.world.wait(actor, Duration::from_millis(3_000 + random.below(most))).await;
+    scene.bucket.put_back();
+}
+
+/// Another process takes a copy for the archive, and commits some events to it.
+async fn go_on(scene: &Scene, copy: &Arc<Place>, nth: u64, commits: u64) {
+    let bucket = Bucket::of(scene.world.clone(), copy.clone());
+    let link = Link::new(bucket, scene.world.clone(), STRANGER, nth).faultless();
+    let settings = Settings {
+        body_bytes_max: 1 << 20,
+        ..Settings::of_command(WriterSettings::default(), 1 << 20)
+    };
+    let opened = open(&link, MachineClock::new(scene.world.clone()), settings).await;
+    // A copy that was made while commits were refused is not opened.
+    let Ok(process) = opened else { return };
+    for event in 0..commits {
+        let line = format!(
+            r#"{{"event_id":"stranger-{nth}-{event}","ts":{START},"provider":"x","model":"x"}}"#
+        );
+        process.send(ORGS[0], line).await.unwrap();
+    }
+}
