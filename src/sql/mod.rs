@@ -14,6 +14,7 @@ mod form;
 mod ledger;
 mod live_table;
 mod partials;
+mod postgres;
 mod progress;
 mod queries;
 mod readers;
