@@ -25,6 +25,7 @@ mod wall;
 mod walled;
 mod weighed;
 mod weighed_table;
+mod words;
 
 pub use self::cell::write_text;
 pub use self::cell_columns::{cell_columns, cell_schema};

@@ -49,9 +49,14 @@ pub(super) fn interval_text(value: arrow::datatypes::IntervalMonthDayNano) -> St
     span::Span::of(value).to_string()
 }
 
-/// An error that the asker can mend, in our own words.
+/// Why a query is refused, in words that say what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(pub String);
+
+/// An error that the asker can mend.
 fn refused(why: &str) -> DataFusionError {
-    DataFusionError::Plan(why.to_owned())
+    DataFusionError::External(Box::new(Refused(why.to_owned())))
 }
 
 /// The session with PostgreSQL's types, operators and functions.

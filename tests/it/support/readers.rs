@@ -12,7 +12,7 @@ const SUMS: &str = "SELECT org_id, event_date, count(*) AS events, \
      sum(cost_usd) AS cost_usd, max(ts) AS ts FROM events GROUP BY org_id, event_date";
 
 /// A Python that has them, where `tests/run` has made one.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?;
     let python = cache.join("tokenlake/readers/bin/python");
