@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::ipc::writer::StreamWriter;
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +146,7 @@ fn separated(out: &mut dyn Write, batch: &RecordBatch, separator: char) -> io::R
             }
             // Null is nothing, and a text of no length is two quotes. A line of nothing would be none
             // to readers, so that null is two quotes where it is alone.
-            if column.is_null(row) {
+            if *column.data_type() == DataType::Null || column.is_null(row) {
                 if batch.num_columns() == 1 {
                     line.push_str("\"\"");
                 }

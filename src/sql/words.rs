@@ -4,7 +4,8 @@
 use datafusion::error::DataFusionError;
 
 /// DataFusion's names for the kind of error.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
+    "Compute error: ",
     "Error during planning: ",
     "Schema error: ",
     "SQL error: ",
@@ -30,8 +31,24 @@ const ASIDES: [&str; 9] = [
 ];
 /// What stands in words about its insides.
 const INSIDES: [&str; 18] = [
-    "Some(", "None", "::", "{", "Expr", "LogicalPlan", "ScalarValue", "Box(", "Ident", "sqltorel", "DFSchema",
-    "PhysicalExpr", "Internal", "datafusion", "DataFusion", "RowConverter", "ast node", "optimizer",
+    "Some(",
+    "None",
+    "::",
+    "{",
+    "Expr",
+    "LogicalPlan",
+    "ScalarValue",
+    "Box(",
+    "Ident",
+    "sqltorel",
+    "DFSchema",
+    "PhysicalExpr",
+    "Internal",
+    "datafusion",
+    "DataFusion",
+    "RowConverter",
+    "ast node",
+    "optimizer",
 ];
 /// Its names of types, and PostgreSQL's. The longer come first.
 const TYPES: [(&str, &str); 34] = [
@@ -71,23 +88,26 @@ const TYPES: [(&str, &str); 34] = [
     ("Binary", "bytea"),
 ];
 /// Literals are shown by their type and value.
-const LITERALS: [&str; 8] = ["Utf8View(", "LargeUtf8(", "Utf8(", "UInt64(", "Int64(", "Int32(", "Float64(", "Boolean("];
+const LITERALS: [&str; 8] =
+    ["Utf8View(", "LargeUtf8(", "Utf8(", "UInt64(", "Int64(", "Int32(", "Float64(", "Boolean("];
 
 /// The error in words for whoever asked.
 pub(super) fn in_plain_words(error: &DataFusionError) -> String {
     let words = error.strip_backtrace();
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     // What a filter inside a file's reader refused comes in the words of a debugger.
-    if let Some((why, _)) = words.split_once("Refused(\"").and_then(|(_, why)| why.split_once("\")")) {
+    if let Some((why, _)) =
+        words.split_once("Refused(\"").and_then(|(_, why)| why.split_once("\")"))
+    {
         return why.replace("\\\"", "\"");
     }
-    let mut reason = words.as_str();
-    while let Some(rest) = KINDS.iter().find_map(|kind| reason.strip_prefix(kind)) {
-        reason = rest;
-    }
-    let parser = reason.strip_prefix("ParserError(\"").or_else(|| reason.strip_prefix("TokenizerError(\""));
+    let words = KINDS.iter().fold(words, |words, kind| words.replace(kind, ""));
+    let reason = words.as_str();
+    let parser =
+        reason.strip_prefix("ParserError(\"").or_else(|| reason.strip_prefix("TokenizerError(\""));
     let reason = parser.and_then(|rest| rest.strip_suffix("\")")).unwrap_or(reason);
     if reason.starts_with("table '") && reason.ends_with("not found") {
+        let reason = reason.replace("datafusion.public.", "");
         return format!("{reason}; the tables are events and usage_hourly");
     }
     if let Some(known) = known(reason) {
@@ -104,11 +124,23 @@ pub(super) fn in_plain_words(error: &DataFusionError) -> String {
 
 /// Errors that are told otherwise.
 fn known(reason: &str) -> Option<String> {
-    if reason.contains("require unique expression names") || reason.contains("Ambiguous reference to unqualified field") && reason.contains("duplicate") {
+    if reason.contains("require unique expression names")
+        || reason.contains("Ambiguous reference to unqualified field")
+            && reason.contains("duplicate")
+    {
         return Some("two columns have the same name; name one of them with AS".to_owned());
     }
     if reason.contains("information_schema") {
         return Some("SHOW is not answered here; the tables are events and usage_hourly, and DESCRIBE shows their columns".to_owned());
+    }
+    // Words of our own, to which DataFusion has added.
+    if let Some((_, why)) = reason.split_once("user-defined coercion failed with: ") {
+        let why = why.split(" No function matches").next().unwrap_or(why);
+        return Some(by_our_types(why.trim_end_matches('.')));
+    }
+    if let Some((why, _)) = reason.split_once(" Valid fields are") {
+        let why = why.trim_end_matches('.');
+        return Some(format!("{why}; DESCRIBE shows the columns of a table"));
     }
     let (_, call) = reason.split_once("given name and argument types '")?;
     let (call, _) = call.split_once("'.")?;
@@ -118,8 +150,10 @@ fn known(reason: &str) -> Option<String> {
 fn without_asides(reason: &str) -> String {
     let end = ASIDES.iter().filter_map(|aside| reason.find(aside)).min().unwrap_or(reason.len());
     let told = reason.get(..end).unwrap_or(reason);
-    let told: Vec<_> =
-        told.split(". ").filter(|sentence| !sentence.to_lowercase().contains("datafusion")).collect();
+    let told: Vec<_> = told
+        .split(". ")
+        .filter(|sentence| !sentence.to_lowercase().contains("datafusion"))
+        .collect();
     told.join(". ")
 }
 

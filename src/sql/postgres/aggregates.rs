@@ -7,6 +7,7 @@ use arrow::array::{
     Array as _, ArrayRef, AsArray as _, BooleanArray, Decimal128Array, Int64Array, ListArray,
 };
 use arrow::buffer::OffsetBuffer;
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
@@ -18,6 +19,7 @@ use datafusion::logical_expr::{
     ScalarUDF, Signature, Volatility,
 };
 
+use super::arithmetic::{integer_out_of_range, is_small};
 use super::columns::{column, two};
 use super::decimal::{self, DIGITS_MAX, Scale};
 use super::function::{Given, Types, function};
@@ -100,6 +102,11 @@ impl Total {
 
     fn decimals(&self, args: &AccumulatorArgs<'_>) -> Option<Decimals> {
         let (from, gives) = self.scales(args.expr_fields)?;
+        let gives = if *args.return_field.data_type() == DataType::Int64 {
+            DataType::Int64
+        } else {
+            gives.kind()
+        };
         Some(Decimals { of: self.of, from, gives })
     }
 }
@@ -120,6 +127,7 @@ impl AggregateUDFImpl for Total {
         let [kind] = types else { return Err(refused("it takes one number")) };
         Ok(vec![match kind {
             DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
+            kind if self.of == Of::Sum && is_small(kind) => DataType::Int32,
             // A sum of integers is a decimal, which no sum of theirs overflows.
             kind if kind.is_integer() => DataType::Decimal128(DIGITS_MAX, 0),
             kind => Scale::of(kind)
@@ -129,8 +137,11 @@ impl AggregateUDFImpl for Total {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        let Some(from) = types.first().and_then(Scale::of) else { return Ok(DataType::Float64) };
-        Ok(result(self.of, from).kind())
+        let Some(kind) = types.first() else { return Ok(DataType::Float64) };
+        if self.of == Of::Sum && is_small(kind) {
+            return Ok(DataType::Int64);
+        }
+        Ok(Scale::of(kind).map_or(DataType::Float64, |from| result(self.of, from).kind()))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -202,30 +213,52 @@ fn wide(from: Scale) -> DataType {
     Scale { digits: DIGITS_MAX, ..from }.kind()
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Decimals {
     of: Of,
     from: Scale,
-    gives: Scale,
+    /// A decimal, or an int64 for a sum of integers of up to 32 bits.
+    gives: DataType,
 }
 
 impl Decimals {
     /// The result of rows; `None` for none.
-    fn made(self, sum: i128, count: i64) -> Result<Option<i128>> {
+    fn made(&self, sum: i128, count: i64) -> Result<Option<i128>> {
         if count == 0 {
             return Ok(None);
         }
         let places = self.from.places;
+        let of = Scale::of(&self.gives).ok_or_else(decimal::too_long)?;
         match self.of {
             Of::Sum => decimal::fitting(sum).map(Some),
-            Of::Average => {
-                decimal::quotient((sum, places), (count.into(), 0), self.gives).map(Some)
-            }
+            Of::Average => decimal::quotient((sum, places), (count.into(), 0), of).map(Some),
         }
     }
 
-    fn shown(self, value: Option<i128>) -> ScalarValue {
-        ScalarValue::Decimal128(value, self.gives.digits, places(self.gives))
+    /// Results as a column.
+    fn column(&self, made: impl Iterator<Item = Result<Option<i128>>>) -> Result<ArrayRef> {
+        if self.gives == DataType::Int64 {
+            let whole = |value: i128| i64::try_from(value).map_err(|_| integer_out_of_range());
+            let made = made.map(|value| value?.map(whole).transpose());
+            return Ok(Arc::new(made.collect::<Result<Int64Array>>()?));
+        }
+        let made = made.collect::<Result<Decimal128Array>>()?;
+        Ok(Arc::new(made.with_data_type(self.gives.clone())))
+    }
+
+    fn shown(&self, sum: i128, count: i64) -> Result<ScalarValue> {
+        let column = self.column(std::iter::once(self.made(sum, count)))?;
+        ScalarValue::try_from_array(&column, 0)
+    }
+
+    /// What is added up, as decimals.
+    fn values(&self, args: &[ArrayRef]) -> Result<Decimal128Array> {
+        let values = column(args, 0)?;
+        let values = match values.data_type() {
+            DataType::Int32 => cast(values, &self.from.kind())?,
+            _ => values.clone(),
+        };
+        Ok(values.as_primitive::<Decimal128Type>().clone())
     }
 }
 
@@ -247,7 +280,7 @@ struct One {
 
 impl Accumulator for One {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let values = column(values, 0)?.as_primitive::<Decimal128Type>();
+        let values = self.decimals.values(values)?;
         for value in values.iter().flatten() {
             self.sum = added(self.sum, value)?;
             self.count += 1;
@@ -256,7 +289,7 @@ impl Accumulator for One {
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let values = column(values, 0)?.as_primitive::<Decimal128Type>();
+        let values = self.decimals.values(values)?;
         for value in values.iter().flatten() {
             self.sum = added(self.sum, -value)?;
             self.count -= 1;
@@ -269,7 +302,7 @@ impl Accumulator for One {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        Ok(self.decimals.shown(self.decimals.made(self.sum, self.count)?))
+        self.decimals.shown(self.sum, self.count)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
@@ -302,14 +335,14 @@ struct Distinct {
 
 impl Accumulator for Distinct {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.values.extend(column(values, 0)?.as_primitive::<Decimal128Type>().iter().flatten());
+        self.values.extend(self.decimals.values(values)?.iter().flatten());
         Ok(())
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let sum = self.values.iter().try_fold(0, |sum, value| added(sum, *value))?;
         let count = i64::try_from(self.values.len()).unwrap_or(i64::MAX);
-        Ok(self.decimals.shown(self.decimals.made(sum, count)?))
+        self.decimals.shown(sum, count)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
@@ -322,7 +355,7 @@ impl Accumulator for Distinct {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         for values in column(states, 0)?.as_list::<i32>().iter().flatten() {
-            self.update_batch(&[values])?;
+            self.values.extend(values.as_primitive::<Decimal128Type>().iter().flatten());
         }
         Ok(())
     }
@@ -363,7 +396,7 @@ impl GroupsAccumulator for Groups {
         groups_count: usize,
     ) -> Result<()> {
         self.reserve(groups_count);
-        let values = column(values, 0)?.as_primitive::<Decimal128Type>();
+        let values = self.decimals.values(values)?;
         let passes = |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
         for (row, (group, value)) in groups.iter().zip(values.iter()).enumerate() {
             if let Some(value) = value.filter(|_| passes(row)) {
@@ -376,9 +409,7 @@ impl GroupsAccumulator for Groups {
     fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
         let sums = emit.take_needed(&mut self.sums).into_iter();
         let rows = sums.zip(emit.take_needed(&mut self.counts));
-        let made = rows.map(|(sum, count)| self.decimals.made(sum, count));
-        let made = made.collect::<Result<Decimal128Array>>()?;
-        Ok(Arc::new(made.with_data_type(self.decimals.gives.kind())))
+        self.decimals.column(rows.map(|(sum, count)| self.decimals.made(sum, count)))
     }
 
     fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
@@ -412,7 +443,7 @@ impl GroupsAccumulator for Groups {
         values: &[ArrayRef],
         filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
-        let values = column(values, 0)?.as_primitive::<Decimal128Type>();
+        let values = self.decimals.values(values)?;
         let passes = |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
         let rows = values.iter().enumerate();
         let taken: Vec<_> = rows.map(|(row, value)| value.filter(|_| passes(row))).collect();

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, Decimal128Array, Float64Array};
+use arrow::compute::kernels::arity::try_binary;
 use arrow::compute::kernels::numeric;
-use arrow::compute::{kernels::arity::try_binary, try_unary};
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::ScalarUDF;
 
+use super::columns::{column, map, two};
 use super::decimal::{self, Scale};
 use super::function::{Given, Types, function, operator};
 use super::refused;
@@ -63,16 +64,27 @@ pub(super) fn power() -> ScalarUDF {
 
 /// `-a` of an integer.
 pub(super) fn negative() -> ScalarUDF {
-    function(
-        "negative",
-        |_| Ok(Types { takes: vec![DataType::Int64], gives: DataType::Int64 }),
-        |args, _| {
-            let [value] = args else { return Err(refused("it takes one number")) };
-            let value = value.as_primitive::<Int64Type>();
-            let negative = |value: i64| value.checked_neg().ok_or_else(|| overflow("-", &value));
-            Ok(Arc::new(try_unary::<_, _, Int64Type>(value, negative)?))
-        },
-    )
+    let plan = |given: &Given<'_>| {
+        let small = given.types.first().is_some_and(is_small);
+        let kind = if small { DataType::Int32 } else { DataType::Int64 };
+        Ok(Types { takes: vec![kind.clone()], gives: kind })
+    };
+    function("negative", plan, |args, of| {
+        let value = column(args, 0)?;
+        if *of == DataType::Int32 {
+            return map::<Int32Type, Int32Type>(value, of, |value| {
+                value.checked_neg().ok_or_else(integer_out_of_range)
+            });
+        }
+        map::<Int64Type, Int64Type>(value, of, |value| {
+            value.checked_neg().ok_or_else(integer_out_of_range)
+        })
+    })
+}
+
+/// True for integers of up to 32 bits.
+pub(super) fn is_small(kind: &DataType) -> bool {
+    matches!(kind, DataType::Int8 | DataType::Int16 | DataType::Int32)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,22 +108,12 @@ fn types(given: &Given<'_>, scale: fn(Scale, Scale) -> Scale) -> Result<Types> {
         return Ok(Types { takes: vec![kind.clone(), kind.clone()], gives: kind });
     }
     if left.is_integer() && right.is_integer() {
-        let small =
-            |kind: &DataType| matches!(kind, DataType::Int8 | DataType::Int16 | DataType::Int32);
-        let kind = if small(left) && small(right) { DataType::Int32 } else { DataType::Int64 };
+        let small = is_small(left) && is_small(right);
+        let kind = if small { DataType::Int32 } else { DataType::Int64 };
         return Ok(Types { takes: vec![kind.clone(), kind.clone()], gives: kind });
     }
-    let (Some(one), Some(other)) = (Scale::of(left), Scale::of(right)) else {
-        return Err(refused(&format!(
-            "there is no arithmetic of {left} and {right} here; cast to decimal(38, 12)"
-        )));
-    };
+    let (one, other) = Scale::of(left).zip(Scale::of(right)).ok_or_else(decimal::too_long)?;
     Ok(Types { takes: vec![one.kind(), other.kind()], gives: scale(one, other).kind() })
-}
-
-fn two(args: &[ArrayRef]) -> Result<(&ArrayRef, &ArrayRef)> {
-    let [left, right] = args else { return Err(refused("it takes two values")) };
-    Ok((left, right))
 }
 
 fn run(args: &[ArrayRef], of: &DataType, sign: Sign) -> Result<ArrayRef> {
@@ -136,15 +138,14 @@ fn run(args: &[ArrayRef], of: &DataType, sign: Sign) -> Result<ArrayRef> {
 fn in_words(error: ArrowError) -> DataFusionError {
     match error {
         ArrowError::DivideByZero => decimal::divided_by_zero(),
-        ArrowError::ArithmeticOverflow(_) => {
-            refused("an integer is out of range; cast to decimal: sum(a::decimal(38, 0) * 1000)")
-        }
+        ArrowError::ArithmeticOverflow(_) => integer_out_of_range(),
         error => error.into(),
     }
 }
 
-fn overflow(sign: &str, value: &dyn std::fmt::Display) -> ArrowError {
-    ArrowError::ComputeError(format!("{sign}({value}) is out of range; cast to decimal(38, 0)"))
+/// An error for an integer that has no room.
+pub(super) fn integer_out_of_range() -> DataFusionError {
+    refused("an integer is out of range; cast one to numeric: CAST(a AS numeric) * 1000")
 }
 
 fn decimals(left: &ArrayRef, right: &ArrayRef, of: Scale, sign: Sign) -> Result<ArrayRef> {

@@ -50,7 +50,7 @@ pub(super) fn right(of_literal: bool) -> ScalarUDF {
 }
 
 fn out_of_range() -> datafusion::error::DataFusionError {
-    refused("a shift is out of range; shift a bigint by 0 to 63 places: 1::bigint << 40")
+    refused("a shift is out of range; shift a bigint by 0 to 63 places: CAST(1 AS bigint) << 40")
 }
 
 fn count(places: i64, most: u32) -> Result<u32> {

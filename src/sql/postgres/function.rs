@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
@@ -116,6 +117,12 @@ impl ScalarUDFImpl for Function {
         let types: Vec<_> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
         let types = (self.plan)(&Given { types: &types, values: args.scalar_arguments })?;
         Ok(Field::new(self.name, types.gives, true).into())
+    }
+
+    fn evaluate_bounds(&self, inputs: &[&Interval]) -> Result<Interval> {
+        // Its default is an interval of no type, which other expressions do not take.
+        let types: Vec<_> = inputs.iter().map(|input| input.data_type()).collect();
+        Interval::make_unbounded(&self.return_type(&types).unwrap_or(DataType::Null))
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {

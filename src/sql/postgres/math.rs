@@ -5,14 +5,15 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _};
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
+use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::arithmetic::out_of_range;
+use super::arithmetic::{integer_out_of_range, is_small, out_of_range};
 use super::columns::{column, map};
 use super::decimal::{self, DIGITS_MAX, Scale};
 use super::function::{Given, Types, function};
@@ -155,6 +156,7 @@ fn same(given: &Given<'_>) -> Result<Types> {
     let [kind] = given.types else { return Err(refused("it takes one number")) };
     let kind = match kind {
         DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
+        kind if is_small(kind) => DataType::Int32,
         kind if kind.is_integer() => DataType::Int64,
         kind => Scale::of(kind).ok_or_else(|| refused("it takes a number; cast texts"))?.kind(),
     };
@@ -166,10 +168,11 @@ pub(super) fn abs() -> ScalarUDF {
     function("abs", same, |args, of| {
         let values = column(args, 0)?;
         match of {
+            DataType::Int32 => map::<Int32Type, Int32Type>(values, of, |value| {
+                value.checked_abs().ok_or_else(integer_out_of_range)
+            }),
             DataType::Int64 => map::<Int64Type, Int64Type>(values, of, |value| {
-                value
-                    .checked_abs()
-                    .ok_or_else(|| refused("an integer is out of range; cast to decimal(38, 0)"))
+                value.checked_abs().ok_or_else(integer_out_of_range)
             }),
             DataType::Float64 => {
                 map::<Float64Type, Float64Type>(values, of, |value| Ok(value.abs()))
@@ -254,6 +257,10 @@ impl ScalarUDFImpl for Finite {
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Float64)
+    }
+
+    fn evaluate_bounds(&self, _: &[&Interval]) -> Result<Interval> {
+        Interval::make_unbounded(&DataType::Float64)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

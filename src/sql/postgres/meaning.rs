@@ -2,14 +2,14 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode as _};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
+use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{InList, ScalarFunction, WindowFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Case, Cast, Distinct, Expr, ExprSchemable as _, LogicalPlan, Operator,
-    cast, lit,
+    Between, BinaryExpr, Case, Cast, Distinct, Expr, ExprSchemable as _, LogicalPlan,
+    LogicalPlanBuilder, Operator, cast, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -37,23 +37,74 @@ impl AnalyzerRule for Meaning {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(of_plan).map(|changed| changed.data)
+        let mut recursive = false;
+        plan.apply_with_subqueries(|plan| {
+            recursive |= matches!(plan, LogicalPlan::RecursiveQuery(_));
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        // The types of a recursive query are settled before.
+        let literals = if recursive { Literals::Stay } else { Literals::Small };
+        plan.transform_up_with_subqueries(|plan| of_plan(plan, literals))
+            .map(|changed| changed.data)
     }
 }
 
-fn of_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+/// What becomes of integers that stand in the query: to PostgreSQL they have 32 bits, if they fit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Literals {
+    Small,
+    Stay,
+}
+
+fn of_plan(plan: LogicalPlan, literals: Literals) -> Result<Transformed<LogicalPlan>> {
+    let small = literals == Literals::Small && !matches!(plan, LogicalPlan::Limit(_));
     let schema = merge_schema(&plan.inputs());
     refuse_grouped_intervals(&plan, &schema)?;
     let names = NamePreserver::new(&plan);
     let sorts = matches!(plan, LogicalPlan::Sort(_));
     let changed = plan.map_expressions(|expr| {
         let name = names.save(&expr);
-        let changed = expr.transform_up(|expr| of_expr(expr, &schema))?;
+        let changed = expr.transform_up(|expr| {
+            let expr = if small { small_literal(expr) } else { expr };
+            of_expr(expr, &schema)
+        })?;
         let changed =
             if sorts { changed.transform_data(|expr| sortable(expr, &schema))? } else { changed };
         Ok(changed.update_data(|expr| name.restore(expr)))
     })?;
-    changed.map_data(LogicalPlan::recompute_schema)
+    changed.map_data(|plan| match plan {
+        LogicalPlan::Values(values) => LogicalPlanBuilder::values(values.values)?.build(),
+        plan => plan.recompute_schema(),
+    })
+}
+
+/// An integer that fits 32 bits as one of 32 bits; but what is counted stays, by which DataFusion
+/// knows a count of rows.
+fn small_literal(expr: Expr) -> Expr {
+    match expr {
+        Expr::Literal(ScalarValue::Int64(Some(value)), metadata) => match i32::try_from(value) {
+            Ok(value) => Expr::Literal(ScalarValue::Int32(Some(value)), metadata),
+            Err(_) => Expr::Literal(ScalarValue::Int64(Some(value)), metadata),
+        },
+        Expr::AggregateFunction(mut of) if of.func.name() == "count" => {
+            of.params.args = of.params.args.into_iter().map(wide_literal).collect();
+            Expr::AggregateFunction(of)
+        }
+        Expr::WindowFunction(mut of) if of.fun.name() == "count" => {
+            of.params.args = of.params.args.into_iter().map(wide_literal).collect();
+            Expr::WindowFunction(of)
+        }
+        expr => expr,
+    }
+}
+
+fn wide_literal(expr: Expr) -> Expr {
+    match expr {
+        Expr::Literal(ScalarValue::Int32(Some(value)), metadata) => {
+            Expr::Literal(ScalarValue::Int64(Some(value.into())), metadata)
+        }
+        expr => expr,
+    }
 }
 
 fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
@@ -154,7 +205,11 @@ fn comparison(binary: &BinaryExpr, schema: &DFSchema) -> Result<Option<Expr>> {
 }
 
 /// Both in types that compare as PostgreSQL does; `None` if they do already.
-fn comparable(left: &Expr, right: &Expr, schema: &DFSchema) -> Result<Option<(Expr, Expr)>> {
+pub(super) fn comparable(
+    left: &Expr,
+    right: &Expr,
+    schema: &dyn ExprSchema,
+) -> Result<Option<(Expr, Expr)>> {
     let types = (left.get_type(schema), right.get_type(schema));
     let (Ok(left_type), Ok(right_type)) = types else { return Ok(None) };
     let kinds = (Kind::of(left, &left_type), Kind::of(right, &right_type));

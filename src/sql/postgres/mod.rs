@@ -63,7 +63,7 @@ fn refused(why: &str) -> DataFusionError {
 pub(super) fn like_postgres(state: SessionState) -> SessionState {
     let scalars = replaced(state.scalar_functions().values(), scalars(&state), ScalarUDF::name);
     let aggregates =
-        replaced(state.aggregate_functions().values(), aggregates(), AggregateUDF::name);
+        replaced(state.aggregate_functions().values(), aggregates(&state), AggregateUDF::name);
     let mut planners = state.expr_planners().to_vec();
     planners.insert(0, Arc::new(planner::Operators));
     let mut rules = state.analyzer().rules.clone();
@@ -116,11 +116,14 @@ fn scalars(state: &SessionState) -> Vec<ScalarUDF> {
     own.into_iter().chain(finite).collect()
 }
 
-fn aggregates() -> Vec<AggregateUDF> {
-    vec![
+fn aggregates(state: &SessionState) -> Vec<AggregateUDF> {
+    let variance = state.aggregate_functions().get("var");
+    let variance = variance.map(|own| own.as_ref().clone().with_aliases(["variance"]));
+    let own = [
         aggregates::sum(),
         aggregates::avg().with_aliases(["mean"]),
         percentile::percentile_cont(),
         percentile::median(),
-    ]
+    ];
+    own.into_iter().chain(variance).collect()
 }

@@ -42,11 +42,10 @@ fn pieces(format: &str) -> Result<Vec<Piece>> {
             continue;
         }
         let known = PATTERNS.iter().find_map(|pattern| {
-            let exact = pattern.chars().any(|char| char.is_ascii_lowercase()) || pattern.len() > 3;
             let after = rest.strip_prefix(pattern).or_else(|| {
                 // Those that are numbers have no case.
                 let lower = rest.get(..pattern.len())?.eq_ignore_ascii_case(pattern);
-                (lower && !exact && is_number(pattern)).then(|| rest.get(pattern.len()..))?
+                (lower && is_number(pattern)).then(|| rest.get(pattern.len()..))?
             });
             after.map(|after| (*pattern, after))
         });

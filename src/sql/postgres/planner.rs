@@ -4,10 +4,11 @@ use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ExprSchema};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable as _, ScalarUDF, cast};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable as _, Operator, ScalarUDF, cast};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::kinds::{Kind, named};
+use super::meaning::comparable;
 use super::time_operators as time;
 use super::{arithmetic, bits, call, date_functions, refused, texts};
 
@@ -35,6 +36,9 @@ impl ExprPlanner for Operators {
 fn planned(expr: &RawBinaryExpr, schema: &dyn ExprSchema) -> Result<Option<Expr>> {
     use BinaryOperator as Op;
     let RawBinaryExpr { op, left, right } = expr;
+    if let Some(op) = comparison(op) {
+        return compared(op, left, right, schema);
+    }
     let arithmetic = matches!(
         op,
         Op::Plus
@@ -73,6 +77,34 @@ fn planned(expr: &RawBinaryExpr, schema: &dyn ExprSchema) -> Result<Option<Expr>
     };
     let Some(function) = function else { return Err(unknown(op, &left, &right)) };
     Ok(Some(call(function, vec![left.expr, right.expr])))
+}
+
+fn comparison(op: &BinaryOperator) -> Option<Operator> {
+    Some(match op {
+        BinaryOperator::Eq => Operator::Eq,
+        BinaryOperator::NotEq => Operator::NotEq,
+        BinaryOperator::Lt => Operator::Lt,
+        BinaryOperator::LtEq => Operator::LtEq,
+        BinaryOperator::Gt => Operator::Gt,
+        BinaryOperator::GtEq => Operator::GtEq,
+        _ => return None,
+    })
+}
+
+/// A comparison of intervals, which DataFusion does not plan with a text; `meaning.rs` sees to the
+/// others, once the plan is whole.
+fn compared(
+    op: Operator,
+    left: &Expr,
+    right: &Expr,
+    schema: &dyn ExprSchema,
+) -> Result<Option<Expr>> {
+    let interval = |expr: &Expr| matches!(expr.get_type(schema), Ok(DataType::Interval(_)));
+    let Some((one, other)) = comparable(left, right, schema)? else { return Ok(None) };
+    if !interval(left) && !interval(right) {
+        return Ok(None);
+    }
+    Ok(Some(Expr::BinaryExpr(BinaryExpr::new(Box::new(one), op, Box::new(other)))))
 }
 
 fn number(op: &BinaryOperator, left: Kind, right: Kind, literal: bool) -> Option<ScalarUDF> {
@@ -137,8 +169,7 @@ fn joined(left: Side, right: Side) -> Option<Expr> {
         _ => side.expr,
     };
     let (left, right) = (Box::new(shown(left)), Box::new(shown(right)));
-    let op = datafusion::logical_expr::Operator::StringConcat;
-    Some(Expr::BinaryExpr(datafusion::logical_expr::BinaryExpr { left, op, right }))
+    Some(Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right }))
 }
 
 /// What stands on one side of an operator.

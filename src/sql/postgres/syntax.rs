@@ -131,6 +131,11 @@ fn reworded(expr: &Expr) -> Result<Option<Expr>> {
             }
             _ => None,
         },
+        // The reader takes all that follows for the right side.
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+            let not = matches!(expr, Expr::IsNotDistinctFrom(..));
+            distinct(left, right, not)
+        }
         Expr::AtTimeZone { timestamp, time_zone } => {
             Some(call("timezone", vec![*time_zone.clone(), *timestamp.clone()]))
         }
@@ -147,6 +152,25 @@ fn reworded(expr: &Expr) -> Result<Option<Expr>> {
         }
         _ => None,
     })
+}
+
+/// `(a IS DISTINCT FROM b) AND c` where it was read as `a IS DISTINCT FROM (b AND c)`.
+fn distinct(left: &Expr, right: &Expr, not: bool) -> Option<Expr> {
+    let Expr::BinaryOp { left: first, op, right: last } = right else { return None };
+    if !matches!(op, BinaryOperator::And | BinaryOperator::Or) {
+        return None;
+    }
+    let (this, first) = (Box::new(left.clone()), first.clone());
+    let whole =
+        if not { Expr::IsNotDistinctFrom(this, first) } else { Expr::IsDistinctFrom(this, first) };
+    let inner = match &whole {
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+            distinct(left, right, not)
+        }
+        _ => None,
+    };
+    let left = Box::new(inner.unwrap_or(whole));
+    Some(Expr::BinaryOp { left, op: op.clone(), right: last.clone() })
 }
 
 fn cast(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
@@ -246,7 +270,7 @@ fn plain_number(number: &str) -> Result<Option<String>> {
     };
     let too_long = || {
         refused(&format!(
-            "the number {number} has more than {DIGITS_MAX} digits in full; write it as a float: '{number}'::float8"
+            "the number {number} has more than {DIGITS_MAX} digits in full; write it as a float: CAST('{number}' AS float8)"
         ))
     };
     let exponent: i64 = exponent.parse().map_err(|_| too_long())?;

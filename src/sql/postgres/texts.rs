@@ -105,7 +105,9 @@ pub(super) fn numeric() -> ScalarUDF {
                 DataType::Utf8
             }
             kind => {
-                return Err(refused(&format!("{kind} is no number, and cannot be cast to numeric")));
+                return Err(refused(&format!(
+                    "{kind} is no number, and cannot be cast to numeric"
+                )));
             }
         };
         let places = given.text(0).map(decimal::places_of);

@@ -121,7 +121,9 @@ pub(super) fn to_date() -> ScalarUDF {
             [text] if is_text(text) => vec![DataType::Utf8],
             [text, format] if is_text(text) && is_text(format) => vec![DataType::Utf8; 2],
             _ => {
-                return Err(refused("to_date takes a text and a format; cast timestamps: ts::date"));
+                return Err(refused(
+                    "to_date takes a text and a format; cast timestamps: ts::date",
+                ));
             }
         };
         Ok(Types { takes, gives: DataType::Date32 })

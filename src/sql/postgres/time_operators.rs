@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Array as _, ArrayRef, AsArray as _};
 use arrow::compute::kernels::numeric;
 use arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
-    Time64NanosecondType, TimestampMicrosecondType,
+    DataType, Date32Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNano,
+    IntervalMonthDayNanoType, Time64NanosecondType, TimestampMicrosecondType,
 };
 use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
@@ -127,10 +127,10 @@ fn shift(date: i32, days: i64) -> Result<i32> {
 
 /// The days between two dates.
 pub(super) fn days_between() -> ScalarUDF {
-    let plan = |_: &Given<'_>| plan([DataType::Date32, DataType::Date32], DataType::Int64);
+    let plan = |_: &Given<'_>| plan([DataType::Date32, DataType::Date32], DataType::Int32);
     operator("days_between", "-", plan, |args, of| {
-        map_two::<Date32Type, Date32Type, Int64Type>(args, of, |to, from| {
-            Ok(i64::from(to) - i64::from(from))
+        map_two::<Date32Type, Date32Type, Int32Type>(args, of, |to, from| {
+            to.checked_sub(from).ok_or_else(out_of_range)
         })
     })
 }

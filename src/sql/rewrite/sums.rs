@@ -221,9 +221,12 @@ fn is_choice(case: &Case, needs: &mut Needs) -> bool {
 
 fn is_zero(expr: &Expr) -> bool {
     match expr {
-        Expr::Literal(ScalarValue::Int64(Some(0)) | ScalarValue::Decimal128(Some(0), ..), _) => {
-            true
-        }
+        Expr::Literal(
+            ScalarValue::Int64(Some(0))
+            | ScalarValue::Int32(Some(0))
+            | ScalarValue::Decimal128(Some(0), ..),
+            _,
+        ) => true,
         Expr::Cast(Cast { expr, .. }) => is_zero(expr),
         _ => false,
     }

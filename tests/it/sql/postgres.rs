@@ -25,7 +25,14 @@ const TOLERANCE: f64 = 1e-9;
 
 /// Calls of some weeks, with nulls, long numbers and small costs, as lines of JSON.
 fn events() -> Vec<Value> {
-    let costs = [Some("0.1"), None, Some("2.5"), Some("0.000000000001"), Some("999999.999999999999"), Some("-0")];
+    let costs = [
+        Some("0.1"),
+        None,
+        Some("2.5"),
+        Some("0.000000000001"),
+        Some("999999.999999999999"),
+        Some("-0"),
+    ];
     let tokens = [5_i64, 0, 7, 1_000_000_000_000, 12_345, 60];
     let models = [Some("gpt-4o"), Some("mini"), None];
     (0..24_i64)
@@ -62,7 +69,11 @@ async fn lake(events: &[Value]) -> Lake {
 }
 
 /// The rows of an answer as text, or why there are none.
-async fn ask(lake: &Lake, org: Option<&str>, question: &str) -> Result<Vec<Vec<Option<String>>>, String> {
+async fn ask(
+    lake: &Lake,
+    org: Option<&str>,
+    question: &str,
+) -> Result<Vec<Vec<Option<String>>>, String> {
     let console = Console::new(lake.store.clone()).unwrap();
     let files: Vec<_> = lake.snapshot().await.files().cloned().collect();
     let answer = console.query(&files, org, question).await.map_err(|error| error.to_string())?;
@@ -95,7 +106,11 @@ fn plain(cell: &str) -> String {
     }
     let clock = cell.trim_end_matches('Z').trim_end_matches("+00:00").trim_end_matches("+00");
     let clock = clock.replace('T', " ");
-    if clock.contains('.') { clock.trim_end_matches('0').trim_end_matches('.').to_owned() } else { clock }
+    if clock.contains('.') {
+        clock.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        clock
+    }
 }
 
 fn alike(ours: &str, theirs: &str) -> bool {
@@ -150,7 +165,8 @@ fn questions(events: &[Value]) -> Option<Vec<Value>> {
     };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.ndjson");
-    std::fs::write(&file, events.iter().map(|event| format!("{event}\n")).collect::<String>()).unwrap();
+    std::fs::write(&file, events.iter().map(|event| format!("{event}\n")).collect::<String>())
+        .unwrap();
     let count = from_environment(COUNT).unwrap_or(QUESTIONS).to_string();
     let seed = from_environment(SEED).unwrap_or(1).to_string();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/questions.py");
@@ -176,7 +192,11 @@ async fn random_questions_have_the_values_of_postgresql_or_none() {
             Err(why) => wrong.push(format!("{question}\n    {why}")),
             Ok(rows) if same_rows(&rows, &asked["postgres"]) => equal += 1,
             // Where PostgreSQL's integers have 32 bits, or it has no function of these types.
-            Ok(rows) if asked["postgres"]["error"].is_string() && same_rows(&rows, &asked["duckdb"]) => equal += 1,
+            Ok(rows)
+                if asked["postgres"]["error"].is_string() && same_rows(&rows, &asked["duckdb"]) =>
+            {
+                equal += 1
+            }
             Ok(rows) => wrong.push(format!(
                 "{question}\n    ours:   {rows:?}\n    theirs: {}\n    DuckDB: {}",
                 asked["postgres"], asked["duckdb"]
@@ -189,5 +209,10 @@ async fn random_questions_have_the_values_of_postgresql_or_none() {
         eprintln!("refused: {why}");
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), questions.len(), wrong.join("\n"));
-    assert!(refused.len() * 10 < questions.len(), "{} refused:\n{}", refused.len(), refused.join("\n"));
+    assert!(
+        refused.len() * 10 < questions.len(),
+        "{} refused:\n{}",
+        refused.len(),
+        refused.join("\n")
+    );
 }
