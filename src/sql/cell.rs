@@ -4,9 +4,13 @@
 use std::fmt::Write as _;
 
 use arrow::array::{Array, AsArray as _, StructArray};
-use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::datatypes::{
+    DataType, Float32Type, Float64Type, IntervalMonthDayNanoType, IntervalUnit,
+};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{DateTime, NaiveDateTime, SecondsFormat};
+
+use super::postgres::interval_text;
 
 /// Writes the value as text; null is nothing.
 pub fn write_text(out: &mut String, array: &dyn Array, row: usize) {
@@ -19,6 +23,10 @@ pub fn write_text(out: &mut String, array: &dyn Array, row: usize) {
         DataType::LargeUtf8 => out.push_str(array.as_string::<i64>().value(row)),
         DataType::Map(..) | DataType::Struct(_) | DataType::List(_) | DataType::LargeList(_) => {
             write_json(out, array, row);
+        }
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            let value = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
+            out.push_str(&interval_text(value));
         }
         _ => out.push_str(&plain(array, row)),
     }

@@ -20,11 +20,12 @@ use object_store::ObjectStore;
 
 use super::engine::session_over;
 use super::live_table::{LiveTable, Part};
+use super::postgres::{like_postgres, statement};
 use super::progress::QueryProgress;
 use super::queries::{PARTIAL, USAGE_HOURLY};
 use super::readers::{Readers, STORE_URL};
 use super::rewrite::AnswerFromPartials;
-use super::views::{as_texts, without_views};
+use super::views::{as_texts, with_distinct_names, without_views};
 use super::walled::{self, Bounds};
 use super::{SqlError, sql_version};
 use crate::archive::DataFile;
@@ -50,6 +51,8 @@ const SUMMED: [&str; 8] = [
 /// Answers queries over the files of one archive.
 pub struct Console {
     state: SessionState,
+    /// For the queries that tables are made of: they are ours.
+    plain: SessionState,
     /// For those who see one organisation.
     walled: SessionState,
     readers: Arc<Readers>,
@@ -115,7 +118,9 @@ impl Console {
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), readers.store().clone());
-        Ok(Self { walled: walled::narrowed(&state), state, readers: Arc::new(readers) })
+        let plain = state.clone();
+        let state = like_postgres(state);
+        Ok(Self { walled: walled::narrowed(&state), state, plain, readers: Arc::new(readers) })
     }
 
     /// Starts to answer one statement over `files`, or over the rows of one organisation in them.
@@ -134,7 +139,7 @@ impl Console {
         let tasks = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await.map_err(asked)?;
         let rows = execute_stream(plan.clone(), tasks).map_err(asked)?;
-        let schema = without_views(&rows.schema());
+        let schema = with_distinct_names(&without_views(&rows.schema()));
         let shown = schema.clone();
         let batches = rows.map(move |rows| Ok(as_texts(&rows?, &shown)?)).map_err(asked).boxed();
         Ok(Answer { schema, batches, progress: QueryProgress::of(plan) })
@@ -167,8 +172,8 @@ impl Console {
     ) -> Result<DataFrame, SqlError> {
         let asked = |error: DataFusionError| SqlError::of_asked(&error);
         let state = context.state();
-        let dialect = state.config_options().sql_parser.dialect;
-        let statement = state.sql_to_statement(text, &dialect).map_err(asked)?;
+        let depth_max = state.config_options().sql_parser.recursion_limit.get();
+        let statement = statement(text, depth_max).map_err(asked)?;
         if !only_reads(&statement) {
             let word = text.split_whitespace().next().unwrap_or_default().to_uppercase();
             return Err(SqlError::Asked(format!(
@@ -242,7 +247,7 @@ impl Console {
         &self,
         tables: impl IntoIterator<Item = (&'static str, Arc<dyn TableProvider>)>,
     ) -> DataFusionResult<SessionContext> {
-        session_over(&self.state, tables)
+        session_over(&self.plain, tables)
     }
 }
 

@@ -4,6 +4,8 @@ use std::error::Error as _;
 
 use datafusion::error::DataFusionError;
 
+use super::postgres::Refused;
+use super::words::in_plain_words;
 use crate::archive::{ArchiveError, DataFile};
 use crate::error::Kind;
 
@@ -72,6 +74,9 @@ impl SqlError {
             if let Some(DataFusionError::Shared(error)) = at.downcast_ref() {
                 return Self::of_asked(error);
             }
+            if let Some(Refused(why)) = at.downcast_ref() {
+                return Self::Asked(why.clone());
+            }
             if let Some(error) = at.downcast_ref::<parquet::errors::ParquetError>()
                 && error.source().is_none()
             {
@@ -84,7 +89,7 @@ impl SqlError {
                 "the query needs more memory than it may use; ask for fewer rows or groups"
                     .to_owned(),
             ),
-            root => Self::Asked(asked(root)),
+            root => Self::Asked(in_plain_words(root)),
         }
     }
 }
@@ -103,31 +108,4 @@ fn of_archive(error: &DataFusionError) -> Option<&ArchiveError> {
         cause = at.source();
     }
     None
-}
-
-/// DataFusion's words in one line, without its name for the kind of error.
-fn asked(error: &DataFusionError) -> String {
-    let words = in_one_line(&error.strip_backtrace());
-    let kinds = [
-        "Error during planning: ",
-        "Schema error: ",
-        "SQL error: ",
-        "Arrow error: ",
-        "Execution error: ",
-        "Optimizer rule ",
-    ];
-    let mut reason = words.as_str();
-    while let Some(rest) = kinds.iter().find_map(|kind| reason.strip_prefix(kind)) {
-        reason = rest;
-    }
-    let parser = reason.strip_prefix("ParserError(\"").and_then(|rest| rest.strip_suffix("\")"));
-    let reason = parser.unwrap_or(reason);
-    if reason.starts_with("table '") && reason.ends_with("not found") {
-        return format!("{reason}; the tables are events and usage_hourly");
-    }
-    format!("the query cannot be answered: {}; change it", reason.trim_end_matches('.'))
-}
-
-fn in_one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

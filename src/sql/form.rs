@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::ipc::writer::StreamWriter;
 use serde::{Deserialize, Serialize};
 
@@ -144,8 +144,13 @@ fn separated(out: &mut dyn Write, batch: &RecordBatch, separator: char) -> io::R
             if at > 0 {
                 line.push(separator);
             }
-            // Null is nothing, and a text of no length is two quotes.
-            if column.is_valid(row) {
+            // Null is nothing, and a text of no length is two quotes. A line of nothing would be none
+            // to readers, so that null is two quotes where it is alone.
+            if *column.data_type() == DataType::Null || column.is_null(row) {
+                if batch.num_columns() == 1 {
+                    line.push_str("\"\"");
+                }
+            } else {
                 text.clear();
                 write_text(&mut text, column, row);
                 push_field(&mut line, &text, separator);

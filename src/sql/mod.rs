@@ -15,6 +15,7 @@ mod form;
 mod ledger;
 mod live_table;
 mod partials;
+mod postgres;
 mod progress;
 mod queries;
 mod readers;
@@ -25,6 +26,7 @@ mod wall;
 mod walled;
 mod weighed;
 mod weighed_table;
+mod words;
 
 pub use self::cell::write_text;
 pub use self::cell_columns::{cell_columns, cell_schema};

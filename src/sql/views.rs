@@ -1,6 +1,7 @@
 //! Text as DataFusion handles it best: views, of which short ones are compared without following a
 //! pointer. What people are given is plain text again.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -16,6 +17,27 @@ pub(super) fn with_views(schema: &SchemaRef) -> SchemaRef {
 /// The schema with texts for views.
 pub(super) fn without_views(schema: &SchemaRef) -> SchemaRef {
     exchanged(schema, &DataType::Utf8View, &DataType::Utf8)
+}
+
+/// The schema with each name once: a second `c` is `c_2`, because programs read rows by names.
+pub(super) fn with_distinct_names(schema: &SchemaRef) -> SchemaRef {
+    let mut taken: HashSet<String> =
+        schema.fields().iter().map(|field| field.name().clone()).collect();
+    if taken.len() == schema.fields().len() {
+        return schema.clone();
+    }
+    let mut seen = HashSet::new();
+    let fields = schema.fields().iter().map(|field| {
+        if seen.insert(field.name().clone()) {
+            return field.as_ref().clone();
+        }
+        let names = (2_u64..).map(|number| format!("{}_{number}", field.name()));
+        let name = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
+        taken.insert(name.clone());
+        field.as_ref().clone().with_name(name)
+    });
+    let fields: Vec<_> = fields.collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 fn exchanged(schema: &SchemaRef, from: &DataType, to: &DataType) -> SchemaRef {
@@ -43,4 +65,23 @@ pub(super) fn as_texts(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
         columns.collect::<Result<Vec<ArrayRef>, _>>()?,
         &arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows())),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::Field;
+
+    #[test]
+    fn a_second_column_of_a_name_takes_the_next_free_one() {
+        let of = |names: &[&str]| {
+            let fields = names.iter().map(|name| Field::new(*name, DataType::Int64, true));
+            let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+            let schema = with_distinct_names(&schema);
+            schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["a", "b"]), ["a", "b"]);
+        assert_eq!(of(&["c", "c", "c"]), ["c", "c_2", "c_3"]);
+        assert_eq!(of(&["c", "c", "c_2"]), ["c", "c_3", "c_2"]);
+    }
 }

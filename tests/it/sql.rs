@@ -2,9 +2,12 @@
 
 mod from_partials;
 mod library;
+mod meaning;
 mod output;
+mod postgres;
 mod shell;
 mod tables;
+mod words;
 
 use std::path::Path;
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::AggregateFunction;
@@ -58,8 +59,19 @@ fn flat(asked: Expr, sums: &HashMap<Column, &Expr>, told: &impl Fn(&Expr) -> boo
     match (aggregate.func.name(), params.distinct) {
         ("min" | "max", _) | ("count", true) if told(arg) => {}
         ("sum", false) => {
-            let Expr::Column(column) = arg else { return None };
-            aggregate.params.args = vec![summed(&unalias((*sums.get(column)?).clone()))?];
+            let summed = |column| summed(&unalias((*sums.get(column)?).clone()));
+            let arg = match arg {
+                Expr::Column(column) => summed(column)?,
+                // A sum of integers is added up as a decimal without places.
+                Expr::Cast(of) => match (of.expr.as_ref(), of.field.data_type()) {
+                    (Expr::Column(column), kind @ DataType::Decimal128(38, 0)) => {
+                        cast(summed(column)?, kind.clone())
+                    }
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            aggregate.params.args = vec![arg];
         }
         _ => return None,
     }

@@ -2,15 +2,15 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::error::Result;
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_aggregate::sum::sum_udaf;
-use datafusion::logical_expr::expr::{AggregateFunction, Case};
-use datafusion::logical_expr::{
-    BinaryExpr, Cast, Expr, Operator, and, binary_expr, cast, col, lit,
-};
+use datafusion::logical_expr::expr::{AggregateFunction, Case, ScalarFunction};
+use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator, and, cast, col, lit};
 
 use super::constant::{Needs, is_time};
+use crate::sql::postgres::{MINUS, PLUS, mean};
 use crate::sql::weighed::{PRICED, REQUESTS};
 
 /// Counts of LLM tokens that every event has.
@@ -22,6 +22,10 @@ const MAY_LACK: [&str; 4] =
 const NEVER_NULL: [&str; 7] =
     ["event_id", "org_id", "event_type", "ts", "input_tokens", "output_tokens", "event_date"];
 const COST: &str = "cost_usd";
+/// The type of a cost.
+const MONEY: DataType = DataType::Decimal128(18, 12);
+/// The type in which integers are added up.
+const WHOLE: DataType = DataType::Decimal128(38, 0);
 
 /// Makes one column that was asked for, from the sums by their places.
 pub(super) type Outer = Box<dyn FnOnce(&dyn Fn(usize) -> Expr) -> Result<Expr>>;
@@ -54,7 +58,7 @@ impl Sums {
                 let count = self.count(arg, filter, needs)?;
                 self.outer.push(Box::new(move |at| Ok(count_of(at(count)))));
             }
-            "sum" if is_linear(arg, needs) => self.same(asked.clone()),
+            "sum" if is_linear(arg, needs) => self.same(of_decimals(aggregate)?),
             "min" if needs.is_constant(arg) => self.same(asked.clone()),
             "max" if is_time(arg) || needs.is_constant(arg) => self.same(asked.clone()),
             "avg" => self.average(arg, filter, wanted, needs)?,
@@ -99,8 +103,7 @@ impl Sums {
         }
     }
 
-    /// As DataFusion does it: a sum divided by a count, cut to four places more than money has, or
-    /// a float.
+    /// A sum divided by a count, as `avg` does it.
     fn average(
         &mut self,
         arg: &Expr,
@@ -108,34 +111,45 @@ impl Sums {
         wanted: &DataType,
         needs: &mut Needs,
     ) -> Option<()> {
-        let (of, divisor) = match (arg, wanted) {
-            (Expr::Column(column), DataType::Decimal128(..)) if column.name == COST => {
-                (arg, DataType::Decimal128(20, 0))
-            }
-            (Expr::Cast(Cast { expr, field }), DataType::Float64)
-                if *field.data_type() == DataType::Float64 && is_count(expr) =>
-            {
-                (expr.as_ref(), DataType::Float64)
+        let (counted, of) = match arg {
+            Expr::Column(column) if column.name == COST => (arg, MONEY),
+            Expr::Cast(Cast { expr, field }) if *field.data_type() == WHOLE && is_count(expr) => {
+                (expr.as_ref(), WHOLE)
             }
             _ => return None,
         };
-        let count = self.count(of, filter, needs)?;
-        let sum = self.sum(of.clone(), filter);
-        let wanted = wanted.clone();
-        self.outer.push(Box::new(move |at| {
-            let sum = match divisor {
-                DataType::Float64 => cast(at(sum), DataType::Float64),
-                _ => at(sum),
-            };
-            let average = binary_expr(sum, Operator::Divide, cast(at(count), divisor));
-            Ok(cast(average, wanted))
-        }));
+        let (mean, kind) = mean(&of).filter(|(_, kind)| kind == wanted)?;
+        let count = self.count(counted, filter, needs)?;
+        let sum = self.sum(arg.clone(), filter);
+        self.outer.push(Box::new(move |at| Ok(cast(mean.call(vec![at(sum), at(count)]), kind))));
         Some(())
     }
 }
 
 fn is_count(expr: &Expr) -> bool {
     matches!(expr, Expr::Column(column) if COUNTED.contains(&column.name.as_str()))
+}
+
+/// The sum with `+` and `-` of integers in decimals: what an event has fits an integer, and what a
+/// cell has together need not.
+fn of_decimals(sum: &AggregateFunction) -> Option<Expr> {
+    let mut sum = sum.clone();
+    for arg in &mut sum.params.args {
+        let money = arg.column_refs().iter().any(|column| column.name == COST);
+        let changed = arg.clone().transform_up(|expr| match expr {
+            Expr::ScalarFunction(mut of) if !money && is_plus_or_minus(&of) => {
+                of.args = of.args.into_iter().map(|arg| cast(arg, WHOLE)).collect();
+                Ok(Transformed::yes(Expr::ScalarFunction(of)))
+            }
+            expr => Ok(Transformed::no(expr)),
+        });
+        *arg = changed.ok()?.data;
+    }
+    Some(Expr::AggregateFunction(sum))
+}
+
+fn is_plus_or_minus(function: &ScalarFunction) -> bool {
+    [PLUS, MINUS].contains(&function.func.name())
 }
 
 /// A sum over no rows is null, a count of them is none.
@@ -165,6 +179,9 @@ fn is_linear_and_there(expr: &Expr) -> bool {
             holds(field.data_type(), expr) && is_linear_and_there(expr)
         }
         Expr::Case(case) => if_known(case).is_some(),
+        Expr::ScalarFunction(function) if is_plus_or_minus(function) => {
+            function.args.iter().all(is_linear_and_there)
+        }
         Expr::ScalarFunction(function) if function.func.name() == "coalesce" => {
             match function.args.as_slice() {
                 [known, zero] => may_lack(known) && is_zero(zero),
@@ -204,9 +221,12 @@ fn is_choice(case: &Case, needs: &mut Needs) -> bool {
 
 fn is_zero(expr: &Expr) -> bool {
     match expr {
-        Expr::Literal(ScalarValue::Int64(Some(0)) | ScalarValue::Decimal128(Some(0), ..), _) => {
-            true
-        }
+        Expr::Literal(
+            ScalarValue::Int64(Some(0))
+            | ScalarValue::Int32(Some(0))
+            | ScalarValue::Decimal128(Some(0), ..),
+            _,
+        ) => true,
         Expr::Cast(Cast { expr, .. }) => is_zero(expr),
         _ => false,
     }

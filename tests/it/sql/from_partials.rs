@@ -57,7 +57,7 @@ const ANSWERED: [&str; 26] = [
 const NOT_ANSWERED: [&str; 16] = [
     "SELECT min(ts) FROM events",
     "SELECT sum(cached_input_tokens + input_tokens) FROM events",
-    "SELECT sum(input_tokens * input_tokens), max(cost_usd) FROM events",
+    "SELECT sum(input_tokens * 2), max(cost_usd) FROM events",
     "SELECT count(cached_input_tokens) FROM events",
     "SELECT count(*) FROM events WHERE cost_usd > 0.5",
     "SELECT count(*) FILTER (WHERE input_tokens > 5) FROM events",

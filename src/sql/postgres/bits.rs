@@ -1,0 +1,63 @@
+//! `<<` and `>>`.
+
+use arrow::datatypes::{DataType, Int64Type};
+use datafusion::error::Result;
+use datafusion::logical_expr::ScalarUDF;
+
+use super::columns::map_two;
+use super::function::{Given, Types, operator};
+use super::refused;
+
+/// Places that an int64 may be shifted by, and a number that stands in a query (an int4 there).
+const PLACES_MAX: u32 = 63;
+const LITERAL_PLACES_MAX: u32 = 31;
+
+fn plan(_: &Given<'_>) -> Result<Types> {
+    Ok(Types { takes: vec![DataType::Int64; 2], gives: DataType::Int64 })
+}
+
+/// `a << places`; what stands in the query has 32 bits.
+pub(super) fn left(of_literal: bool) -> ScalarUDF {
+    if of_literal {
+        return operator("shift_left_32", "<<", plan, |args, of| {
+            map_two::<Int64Type, Int64Type, Int64Type>(args, of, |value, places| {
+                let shifted = shift_left(value, count(places, LITERAL_PLACES_MAX)?)?;
+                i32::try_from(shifted).map(i64::from).map_err(|_| out_of_range())
+            })
+        });
+    }
+    operator("shift_left", "<<", plan, |args, of| {
+        map_two::<Int64Type, Int64Type, Int64Type>(args, of, |value, places| {
+            shift_left(value, count(places, PLACES_MAX)?)
+        })
+    })
+}
+
+/// `a >> places`.
+pub(super) fn right(of_literal: bool) -> ScalarUDF {
+    if of_literal {
+        return operator("shift_right_32", ">>", plan, |args, of| {
+            map_two::<Int64Type, Int64Type, Int64Type>(args, of, |value, places| {
+                Ok(value >> count(places, LITERAL_PLACES_MAX)?)
+            })
+        });
+    }
+    operator("shift_right", ">>", plan, |args, of| {
+        map_two::<Int64Type, Int64Type, Int64Type>(args, of, |value, places| {
+            Ok(value >> count(places, PLACES_MAX)?)
+        })
+    })
+}
+
+fn out_of_range() -> datafusion::error::DataFusionError {
+    refused("a shift is out of range; shift a bigint by 0 to 63 places: CAST(1 AS bigint) << 40")
+}
+
+fn count(places: i64, most: u32) -> Result<u32> {
+    u32::try_from(places).ok().filter(|places| *places <= most).ok_or_else(out_of_range)
+}
+
+fn shift_left(value: i64, places: u32) -> Result<i64> {
+    let shifted = i128::from(value).checked_shl(places).ok_or_else(out_of_range)?;
+    i64::try_from(shifted).map_err(|_| out_of_range())
+}

@@ -1,0 +1,141 @@
+//! Functions of rows, each of which is two plain functions: what types it takes and gives, and what
+//! it makes of columns.
+
+use std::hash::{Hash, Hasher};
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::ScalarValue;
+use datafusion::error::Result;
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::interval_arithmetic::Interval;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+
+/// The types that a function takes for those that it is given, and the type of its result.
+pub(super) struct Types {
+    pub takes: Vec<DataType>,
+    pub gives: DataType,
+}
+
+/// The types and, where they stand in the query, the values of arguments.
+pub(super) struct Given<'a> {
+    pub types: &'a [DataType],
+    values: &'a [Option<&'a ScalarValue>],
+}
+
+impl<'a> Given<'a> {
+    /// Types alone.
+    pub(super) fn types(types: &'a [DataType]) -> Self {
+        Self { types, values: &[] }
+    }
+
+    /// The text that stands at a place.
+    pub(super) fn text(&self, place: usize) -> Option<&'a str> {
+        (*self.values.get(place)?)?.try_as_str()?
+    }
+
+    /// The integer that stands at a place.
+    pub(super) fn integer(&self, place: usize) -> Option<i64> {
+        match *self.values.get(place)? {
+            Some(ScalarValue::Int64(value)) => *value,
+            Some(ScalarValue::Int32(value)) => value.map(i64::from),
+            _ => None,
+        }
+    }
+}
+
+type Plan = fn(&Given<'_>) -> Result<Types>;
+type Run = fn(&[ArrayRef], &DataType) -> Result<ArrayRef>;
+
+/// A function of rows, which depends on its arguments alone.
+#[derive(Debug)]
+pub(super) struct Function {
+    name: &'static str,
+    /// What stands between its two arguments, where it is an operator.
+    sign: Option<&'static str>,
+    signature: Signature,
+    plan: Plan,
+    run: Run,
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Function {}
+
+impl Hash for Function {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+/// The function of a name.
+pub(super) fn function(name: &'static str, plan: Plan, run: Run) -> ScalarUDF {
+    let signature = Signature::user_defined(Volatility::Immutable);
+    Function { name, sign: None, signature, plan, run }.into()
+}
+
+/// The function behind an operator, which plans show as the operator.
+pub(super) fn operator(name: &'static str, sign: &'static str, plan: Plan, run: Run) -> ScalarUDF {
+    let signature = Signature::user_defined(Volatility::Immutable);
+    Function { name, sign: Some(sign), signature, plan, run }.into()
+}
+
+/// The function's call.
+pub(super) fn call(function: ScalarUDF, args: Vec<Expr>) -> Expr {
+    Expr::ScalarFunction(ScalarFunction::new_udf(function.into(), args))
+}
+
+impl ScalarUDFImpl for Function {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        if let (Some(sign), [left, right]) = (self.sign, args) {
+            return Ok(format!("{} {sign} {}", left.schema_name(), right.schema_name()));
+        }
+        let args: Vec<_> = args.iter().map(|arg| arg.schema_name().to_string()).collect();
+        Ok(format!("{}({})", self.name, args.join(",")))
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        (self.plan)(&Given::types(types)).map(|types| types.gives)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let types: Vec<_> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let types = (self.plan)(&Given { types: &types, values: args.scalar_arguments })?;
+        Ok(Field::new(self.name, types.gives, true).into())
+    }
+
+    fn evaluate_bounds(&self, inputs: &[&Interval]) -> Result<Interval> {
+        // Its default is an interval of no type, which other expressions do not take.
+        let types: Vec<_> = inputs.iter().map(|input| input.data_type()).collect();
+        Interval::make_unbounded(&self.return_type(&types).unwrap_or(DataType::Null))
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        (self.plan)(&Given::types(types)).map(|types| types.takes)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let one = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let columns = ColumnarValue::values_to_arrays(&args.args)?;
+        let made = (self.run)(&columns, args.return_field.data_type())?;
+        if one {
+            return ScalarValue::try_from_array(&made, 0).map(ColumnarValue::Scalar);
+        }
+        Ok(ColumnarValue::Array(made))
+    }
+}

@@ -1,0 +1,403 @@
+//! Casts and comparisons by PostgreSQL's rules: a rule of the analyzer, before types are made equal.
+
+use arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
+use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::{InList, ScalarFunction, WindowFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Case, Cast, Distinct, Expr, ExprSchemable as _, LogicalPlan,
+    LogicalPlanBuilder, Operator, cast, lit,
+};
+use datafusion::optimizer::AnalyzerRule;
+
+use super::decimal::{DIGITS_MAX, Scale};
+use super::kinds::{Kind, is_text, named};
+use super::types::timestamp;
+use super::{arithmetic, call, math, refused, texts, time_operators};
+
+/// Functions that compare what they are given.
+const COMPARING: [&str; 3] = ["greatest", "least", "nullif"];
+/// Functions that show what they are given.
+const SHOWING: [&str; 2] = ["concat", "concat_ws"];
+/// Aggregates that take values as they are.
+const TAKING: [&str; 4] = ["count", "array_agg", "first_value", "last_value"];
+/// Digits of the wide decimals in which others are compared.
+const WIDE_DIGITS: u8 = 76;
+
+/// The rule.
+#[derive(Debug)]
+pub(super) struct Meaning;
+
+impl AnalyzerRule for Meaning {
+    fn name(&self) -> &'static str {
+        "meaning_of_postgres"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let mut recursive = false;
+        plan.apply_with_subqueries(|plan| {
+            recursive |= matches!(plan, LogicalPlan::RecursiveQuery(_));
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        // The types of a recursive query are settled before.
+        let literals = if recursive { Literals::Stay } else { Literals::Small };
+        plan.transform_up_with_subqueries(|plan| of_plan(plan, literals))
+            .map(|changed| changed.data)
+    }
+}
+
+/// What becomes of integers that stand in the query: to PostgreSQL they have 32 bits, if they fit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Literals {
+    Small,
+    Stay,
+}
+
+fn of_plan(plan: LogicalPlan, literals: Literals) -> Result<Transformed<LogicalPlan>> {
+    let small = literals == Literals::Small && !matches!(plan, LogicalPlan::Limit(_));
+    let schema = merge_schema(&plan.inputs());
+    refuse_grouped_intervals(&plan, &schema)?;
+    let names = NamePreserver::new(&plan);
+    let sorts = matches!(plan, LogicalPlan::Sort(_));
+    let changed = plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let changed = expr.transform_up(|expr| {
+            let expr = if small { small_literal(expr) } else { expr };
+            of_expr(expr, &schema)
+        })?;
+        let changed =
+            if sorts { changed.transform_data(|expr| sortable(expr, &schema))? } else { changed };
+        Ok(changed.update_data(|expr| name.restore(expr)))
+    })?;
+    changed.map_data(|plan| match plan {
+        LogicalPlan::Values(values) => LogicalPlanBuilder::values(values.values)?.build(),
+        plan => plan.recompute_schema(),
+    })
+}
+
+/// An integer that fits 32 bits as one of 32 bits; but what is counted stays, by which DataFusion
+/// knows a count of rows.
+fn small_literal(expr: Expr) -> Expr {
+    match expr {
+        Expr::Literal(ScalarValue::Int64(Some(value)), metadata) => match i32::try_from(value) {
+            Ok(value) => Expr::Literal(ScalarValue::Int32(Some(value)), metadata),
+            Err(_) => Expr::Literal(ScalarValue::Int64(Some(value)), metadata),
+        },
+        Expr::AggregateFunction(mut of) if of.func.name() == "count" => {
+            of.params.args = of.params.args.into_iter().map(wide_literal).collect();
+            Expr::AggregateFunction(of)
+        }
+        Expr::WindowFunction(mut of) if of.fun.name() == "count" => {
+            of.params.args = of.params.args.into_iter().map(wide_literal).collect();
+            Expr::WindowFunction(of)
+        }
+        expr => expr,
+    }
+}
+
+fn wide_literal(expr: Expr) -> Expr {
+    match expr {
+        Expr::Literal(ScalarValue::Int32(Some(value)), metadata) => {
+            Expr::Literal(ScalarValue::Int64(Some(value.into())), metadata)
+        }
+        expr => expr,
+    }
+}
+
+fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
+    matches!(expr.get_type(schema), Ok(DataType::Interval(_)))
+}
+
+/// Intervals that are equal to PostgreSQL (a day and 24 hours) are not to DataFusion's groups.
+fn refuse_grouped_intervals(plan: &LogicalPlan, schema: &DFSchema) -> Result<()> {
+    let grouped = match plan {
+        LogicalPlan::Aggregate(aggregate) => {
+            aggregate.group_expr.iter().any(|expr| is_interval(expr, schema))
+        }
+        LogicalPlan::Distinct(Distinct::All(input)) => input
+            .schema()
+            .fields()
+            .iter()
+            .any(|field| matches!(field.data_type(), DataType::Interval(_))),
+        LogicalPlan::Distinct(Distinct::On(on)) => {
+            on.on_expr.iter().any(|expr| is_interval(expr, schema))
+        }
+        LogicalPlan::Join(join) => join.on.iter().any(|(left, _)| is_interval(left, schema)),
+        _ => false,
+    };
+    if grouped { Err(of_intervals()) } else { Ok(()) }
+}
+
+fn of_intervals() -> datafusion::error::DataFusionError {
+    refused(
+        "intervals are not grouped, joined, added up or ranked here; use extract(epoch FROM interval)",
+    )
+}
+
+fn sortable(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if is_interval(&expr, schema) {
+        return Ok(Transformed::yes(call(time_operators::span_size(), vec![expr])));
+    }
+    Ok(Transformed::no(expr))
+}
+
+fn of_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let changed = match &expr {
+        Expr::BinaryExpr(binary) if is_comparison(binary.op) => comparison(binary, schema)?,
+        Expr::Between(between) => between_of(between, schema)?,
+        Expr::InList(list) => in_list(list, schema)?,
+        Expr::Case(case) => case_of(case, schema)?,
+        Expr::Cast(of) => cast_of(of, schema)?,
+        Expr::Negative(inner) => negative(inner, schema),
+        Expr::ScalarFunction(function) => function_of(function, schema)?,
+        Expr::AggregateFunction(of) => {
+            let taking = TAKING.contains(&of.func.name());
+            if !taking && of.params.args.iter().any(|arg| is_interval(arg, schema)) {
+                return Err(of_intervals());
+            }
+            None
+        }
+        Expr::WindowFunction(of) => {
+            return refuse_ranked_intervals(of, schema).map(|()| Transformed::no(expr));
+        }
+        Expr::Like(like) => {
+            let kind = like.expr.get_type(schema);
+            if kind.as_ref().is_ok_and(|kind| !is_text(kind) && !kind.is_null()) {
+                return Err(refused("LIKE compares texts; cast the value to text"));
+            }
+            None
+        }
+        _ => None,
+    };
+    Ok(match changed {
+        Some(changed) => Transformed::yes(changed),
+        None => Transformed::no(expr),
+    })
+}
+
+fn refuse_ranked_intervals(of: &WindowFunction, schema: &DFSchema) -> Result<()> {
+    let sorted = of.params.order_by.iter().map(|sort| &sort.expr);
+    let ranked = sorted.chain(&of.params.partition_by).any(|expr| is_interval(expr, schema));
+    if ranked { Err(of_intervals()) } else { Ok(()) }
+}
+
+fn is_comparison(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
+}
+
+fn comparison(binary: &BinaryExpr, schema: &DFSchema) -> Result<Option<Expr>> {
+    let BinaryExpr { left, op, right } = binary;
+    let Some((left, right)) = comparable(left, right, schema)? else { return Ok(None) };
+    Ok(Some(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), *op, Box::new(right)))))
+}
+
+/// Both in types that compare as PostgreSQL does; `None` if they do already.
+pub(super) fn comparable(
+    left: &Expr,
+    right: &Expr,
+    schema: &dyn ExprSchema,
+) -> Result<Option<(Expr, Expr)>> {
+    let types = (left.get_type(schema), right.get_type(schema));
+    let (Ok(left_type), Ok(right_type)) = types else { return Ok(None) };
+    let kinds = (Kind::of(left, &left_type), Kind::of(right, &right_type));
+    let (left, right) = (left.clone(), right.clone());
+    let size = |expr| call(time_operators::span_size(), vec![expr]);
+    Ok(match kinds {
+        (Kind::Null | Kind::Other, _) | (_, Kind::Null | Kind::Other) => None,
+        (Kind::Text | Kind::Literal, Kind::Text | Kind::Literal) => None,
+        (Kind::Interval, Kind::Interval) => Some((size(left), size(right))),
+        (Kind::Interval, Kind::Literal) => {
+            Some((size(left), size(typed(right, &right_type, &left_type)?)))
+        }
+        (Kind::Literal, Kind::Interval) => {
+            Some((size(typed(left, &left_type, &right_type)?), size(right)))
+        }
+        (_, Kind::Literal) => {
+            let right = typed(right, &right_type, &left_type)?;
+            Some((left, right))
+        }
+        (Kind::Literal, _) => {
+            let left = typed(left, &left_type, &right_type)?;
+            Some((left, right))
+        }
+        (Kind::Decimal, Kind::Float) => Some((cast(left, DataType::Float64), right)),
+        (Kind::Float, Kind::Decimal) => Some((left, cast(right, DataType::Float64))),
+        (Kind::Decimal, Kind::Decimal | Kind::Int) | (Kind::Int, Kind::Decimal) => {
+            wide(&left_type, &right_type).map(|kind| (cast(left, kind.clone()), cast(right, kind)))
+        }
+        (one, other) if one.is_number() && other.is_number() => None,
+        (one, other) if one.is_day() && other.is_day() => None,
+        (one, other) if one == other => None,
+        _ => {
+            let (left, right) = (named(&left_type), named(&right_type));
+            return Err(refused(&format!("{left} and {right} are not compared; cast one of them")));
+        }
+    })
+}
+
+/// The wide type in which two decimals are compared, if 38 digits may not hold both.
+fn wide(left: &DataType, right: &DataType) -> Option<DataType> {
+    let (left, right) = (Scale::of(left)?, Scale::of(right)?);
+    let places = left.places.max(right.places);
+    let digits = left.whole().max(right.whole()) + places;
+    let wide = DataType::Decimal256(WIDE_DIGITS, i8::try_from(places).ok()?);
+    (digits > DIGITS_MAX).then_some(wide)
+}
+
+/// A text of the query as a value of another type.
+fn typed(text: Expr, of: &DataType, to: &DataType) -> Result<Expr> {
+    if to.is_decimal() {
+        return Ok(call(texts::numeric(), vec![text]));
+    }
+    Ok(cast_to(&text, of, to)?.unwrap_or_else(|| cast(text, to.clone())))
+}
+
+fn between_of(between: &Between, schema: &DFSchema) -> Result<Option<Expr>> {
+    let Between { expr, negated, low, high } = between;
+    let (from, to) = (comparable(expr, low, schema)?, comparable(expr, high, schema)?);
+    if from.is_none() && to.is_none() {
+        return Ok(None);
+    }
+    let (from_expr, low) = from.unwrap_or_else(|| (*expr.clone(), *low.clone()));
+    let (to_expr, high) = to.unwrap_or_else(|| (*expr.clone(), *high.clone()));
+    if from_expr == **expr && to_expr == **expr {
+        let between = Between::new(expr.clone(), *negated, Box::new(low), Box::new(high));
+        return Ok(Some(Expr::Between(between)));
+    }
+    Ok(Some(match negated {
+        false => from_expr.gt_eq(low).and(to_expr.lt_eq(high)),
+        true => from_expr.lt(low).or(to_expr.gt(high)),
+    }))
+}
+
+fn in_list(of: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
+    let InList { expr, list, negated } = of;
+    let items =
+        list.iter().map(|item| comparable(expr, item, schema)).collect::<Result<Vec<_>>>()?;
+    if items.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let items = items.into_iter().zip(list);
+    let items =
+        items.map(|(changed, item)| changed.unwrap_or_else(|| (*expr.clone(), item.clone())));
+    let items: Vec<_> = items.collect();
+    if items.iter().all(|(left, _)| left == expr.as_ref()) {
+        let list = items.into_iter().map(|(_, item)| item).collect();
+        return Ok(Some(Expr::InList(InList::new(expr.clone(), list, *negated))));
+    }
+    let found = items.into_iter().map(|(left, right)| left.eq(right)).reduce(Expr::or);
+    let found = found.unwrap_or_else(|| lit(false));
+    Ok(Some(if *negated { Expr::Not(Box::new(found)) } else { found }))
+}
+
+fn case_of(case: &Case, schema: &DFSchema) -> Result<Option<Expr>> {
+    let Some(base) = &case.expr else { return Ok(None) };
+    let mut changed = case.clone();
+    for (when, _) in &mut changed.when_then_expr {
+        if let Some((left, right)) = comparable(base, when, schema)? {
+            if left != **base {
+                return Err(refused(
+                    "CASE compares these types with conditions alone: CASE WHEN a = b THEN …",
+                ));
+            }
+            **when = right;
+        }
+    }
+    Ok(Some(Expr::Case(changed)))
+}
+
+fn cast_of(of: &Cast, schema: &DFSchema) -> Result<Option<Expr>> {
+    let Ok(from) = of.expr.get_type(schema) else { return Ok(None) };
+    cast_to(&of.expr, &from, of.field.data_type())
+}
+
+/// The cast in PostgreSQL's way; `None` if DataFusion's is the same.
+fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> {
+    let (source, target) = (Kind::of(expr, from), Kind::of(&lit(0_i64), to));
+    let expr = || expr.clone();
+    Ok(Some(match (source, target) {
+        (Kind::Float | Kind::Decimal, Kind::Int) => {
+            cast(call(math::round(), vec![expr()]), to.clone())
+        }
+        (Kind::Text | Kind::Literal, Kind::Date) => call(texts::date_of(), vec![expr()]),
+        (Kind::Text | Kind::Literal, Kind::Timestamp) => {
+            let with_zone = *to != timestamp(false);
+            let read = if with_zone { texts::instant_of() } else { texts::local_of() };
+            call(read, vec![expr()])
+        }
+        (Kind::Text | Kind::Literal, Kind::Interval) => call(texts::interval_of(), vec![expr()]),
+        (Kind::Text | Kind::Literal | Kind::Float, Kind::Decimal) => {
+            let DataType::Decimal128(digits, places) = to else { return Ok(None) };
+            if *places < 0 {
+                return Ok(None);
+            }
+            let parts = [lit(i64::from(*digits)), lit(i64::from(*places))];
+            call(texts::decimal_of(), std::iter::once(expr()).chain(parts).collect())
+        }
+        (Kind::Timestamp | Kind::Interval | Kind::Float | Kind::Time, Kind::Text) => {
+            cast(call(texts::text(), vec![expr()]), to.clone())
+        }
+        (one, Kind::Date | Kind::Timestamp | Kind::Time | Kind::Interval)
+            if one.is_number() || one == Kind::Bool =>
+        {
+            return Err(no_cast(from, to));
+        }
+        (Kind::Date | Kind::Timestamp | Kind::Time | Kind::Interval, other)
+            if other.is_number() || other == Kind::Bool =>
+        {
+            return Err(no_cast(from, to));
+        }
+        (Kind::Decimal | Kind::Float, Kind::Bool) | (Kind::Bool, Kind::Decimal | Kind::Float) => {
+            return Err(no_cast(from, to));
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn no_cast(from: &DataType, to: &DataType) -> datafusion::error::DataFusionError {
+    refused(&format!("{} is not cast to {}; use extract or to_timestamp", named(from), named(to)))
+}
+
+fn negative(inner: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let kind = inner.get_type(schema).ok()?;
+    match Kind::of(inner, &kind) {
+        Kind::Int => Some(call(arithmetic::negative(), vec![inner.clone()])),
+        Kind::Interval => Some(call(time_operators::span_negative(), vec![inner.clone()])),
+        _ => None,
+    }
+}
+
+fn function_of(function: &ScalarFunction, schema: &DFSchema) -> Result<Option<Expr>> {
+    let name = function.func.name();
+    if COMPARING.contains(&name) && function.args.iter().any(|arg| is_interval(arg, schema)) {
+        return Err(of_intervals());
+    }
+    if !SHOWING.contains(&name) {
+        return Ok(None);
+    }
+    let shown = |arg: &Expr| {
+        let kind = arg.get_type(schema).map(|kind| Kind::of(arg, &kind));
+        match kind {
+            Ok(Kind::Float | Kind::Timestamp | Kind::Interval | Kind::Time) => {
+                call(texts::text(), vec![arg.clone()])
+            }
+            _ => arg.clone(),
+        }
+    };
+    let args: Vec<_> = function.args.iter().map(shown).collect();
+    let func = function.func.clone();
+    Ok((args != function.args).then(|| Expr::ScalarFunction(ScalarFunction { func, args })))
+}

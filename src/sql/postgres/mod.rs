@@ -1,0 +1,129 @@
+//! PostgreSQL's meaning of what people ask: its value, or an error with words.
+//!
+//! DataFusion plans and runs queries, and computes some things otherwise: integers wrap, a date less
+//! some hours is a date, text formats are those of C. So a query is read in PostgreSQL's dialect
+//! (`dialect.rs`, `syntax.rs`), its operators are planned by the types that they stand between
+//! (`planner.rs`), its casts and comparisons are reworded before types are made equal (`meaning.rs`),
+//! and functions of PostgreSQL's names are PostgreSQL's. The queries of `queries/*.sql` know nothing
+//! of this.
+
+mod aggregates;
+mod arithmetic;
+mod bits;
+mod calendar;
+mod columns;
+mod date_functions;
+mod decimal;
+mod dialect;
+mod function;
+mod kinds;
+mod math;
+mod meaning;
+mod patterns;
+mod percentile;
+mod planner;
+mod read;
+mod span;
+mod syntax;
+mod texts;
+mod time_functions;
+mod time_operators;
+mod types;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+pub(super) use self::aggregates::mean;
+pub(super) use self::arithmetic::{MINUS, PLUS};
+pub(super) use self::syntax::statement;
+
+use self::function::call;
+
+/// An interval as PostgreSQL shows it.
+pub(super) fn interval_text(value: arrow::datatypes::IntervalMonthDayNano) -> String {
+    span::Span::of(value).to_string()
+}
+
+/// Why a query is refused, in words that say what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(pub String);
+
+/// An error that the asker can mend.
+fn refused(why: &str) -> DataFusionError {
+    DataFusionError::External(Box::new(Refused(why.to_owned())))
+}
+
+/// The session with PostgreSQL's types, operators and functions.
+pub(super) fn like_postgres(state: SessionState) -> SessionState {
+    let scalars = replaced(state.scalar_functions().values(), scalars(&state), ScalarUDF::name);
+    let aggregates =
+        replaced(state.aggregate_functions().values(), aggregates(&state), AggregateUDF::name);
+    let mut planners = state.expr_planners().to_vec();
+    planners.insert(0, Arc::new(planner::Operators));
+    let mut rules = state.analyzer().rules.clone();
+    let coercion = rules.iter().position(|rule| rule.name() == "type_coercion");
+    rules.insert(coercion.unwrap_or(rules.len()), Arc::new(meaning::Meaning));
+    SessionStateBuilder::new_from_existing(state)
+        .with_scalar_functions(scalars)
+        .with_aggregate_functions(aggregates)
+        .with_expr_planners(planners)
+        .with_type_planner(Arc::new(types::Types))
+        .with_analyzer_rules(rules)
+        .build()
+}
+
+/// The functions that are there, with ours in place of those of their names.
+fn replaced<'a, F: 'a>(
+    known: impl Iterator<Item = &'a Arc<F>>,
+    own: Vec<F>,
+    name: fn(&F) -> &str,
+) -> Vec<Arc<F>> {
+    let names: HashSet<String> = own.iter().map(|own| name(own).to_owned()).collect();
+    let kept = known.filter(|function| !names.contains(name(function))).cloned();
+    kept.collect::<Vec<_>>().into_iter().chain(own.into_iter().map(Arc::new)).collect()
+}
+
+fn scalars(state: &SessionState) -> Vec<ScalarUDF> {
+    let finite = math::OF_FLOATS.iter().filter_map(|name| {
+        state.scalar_functions().get(*name).map(|inner| math::finite(inner.clone()))
+    });
+    let own = [
+        arithmetic::mod_function(),
+        arithmetic::power().with_aliases(["pow"]),
+        math::round(),
+        math::trunc(),
+        math::ceil().with_aliases(["ceiling"]),
+        math::floor(),
+        math::abs(),
+        math::sign(),
+        texts::numeric(),
+        time_operators::timezone(),
+        date_functions::date_part(),
+        date_functions::date_trunc(),
+        date_functions::date_bin(),
+        date_functions::age(),
+        time_functions::to_char(),
+        time_functions::to_timestamp(),
+        time_functions::to_date(),
+        time_functions::now(),
+    ];
+    own.into_iter().chain(finite).collect()
+}
+
+fn aggregates(state: &SessionState) -> Vec<AggregateUDF> {
+    let variance = state.aggregate_functions().get("var");
+    let variance = variance.map(|own| own.as_ref().clone().with_aliases(["variance"]));
+    let own = [
+        aggregates::sum(),
+        aggregates::avg().with_aliases(["mean"]),
+        percentile::percentile_cont(),
+        percentile::median(),
+    ];
+    own.into_iter().chain(variance).collect()
+}

@@ -1,0 +1,162 @@
+//! `percentile_cont` and `median`: floats, between two neighbours as PostgreSQL takes them.
+
+use std::sync::Arc;
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _, Float64Array, ListArray, RecordBatch};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema};
+use datafusion::common::ScalarValue;
+use datafusion::error::Result;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Signature, Volatility,
+};
+
+use super::columns::column;
+use super::refused;
+
+/// `percentile_cont`, or `median`, whose share is a half.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Percentile {
+    name: &'static str,
+    signature: Signature,
+    aliases: Vec<String>,
+}
+
+/// `percentile_cont(share) WITHIN GROUP (ORDER BY x)`.
+pub(super) fn percentile_cont() -> AggregateUDF {
+    let signature = Signature::user_defined(Volatility::Immutable);
+    let aliases = vec!["quantile_cont".to_owned()];
+    Percentile { name: "percentile_cont", signature, aliases }.into()
+}
+
+/// `median(x)`.
+pub(super) fn median() -> AggregateUDF {
+    let signature = Signature::user_defined(Volatility::Immutable);
+    Percentile { name: "median", signature, aliases: Vec::new() }.into()
+}
+
+impl Percentile {
+    fn is_median(&self) -> bool {
+        self.name == "median"
+    }
+
+    fn share(&self, args: &AccumulatorArgs<'_>) -> Result<f64> {
+        if self.is_median() {
+            return Ok(0.5);
+        }
+        let wrong =
+            || refused("percentile_cont takes a share from 0 to 1 that stands in the query");
+        let share = args.exprs.get(1).ok_or_else(wrong)?;
+        let nothing = RecordBatch::new_empty(Arc::new(Schema::empty()));
+        let ColumnarValue::Scalar(share) = share.evaluate(&nothing).map_err(|_| wrong())? else {
+            return Err(wrong());
+        };
+        let ScalarValue::Float64(Some(share)) = share.cast_to(&DataType::Float64)? else {
+            return Err(wrong());
+        };
+        if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(wrong()) }
+    }
+}
+
+impl AggregateUDFImpl for Percentile {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let count = if self.is_median() { 1 } else { 2 };
+        if types.len() != count || !types.iter().all(|kind| kind.is_numeric() || kind.is_null()) {
+            return Err(refused(&format!(
+                "{} takes numbers; of times, take extract(epoch FROM ts)",
+                self.name
+            )));
+        }
+        Ok(vec![DataType::Float64; count])
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn supports_within_group_clause(&self) -> bool {
+        !self.is_median()
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        let values = Field::new_list_field(DataType::Float64, true);
+        Ok(vec![Field::new_list(format!("{}[values]", args.name), values, true).into()])
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if args.is_distinct {
+            return Err(refused("percentiles are not of distinct values; select them first"));
+        }
+        let falling = args.order_bys.first().is_some_and(|sort| sort.options.descending);
+        Ok(Box::new(Values { share: self.share(&args)?, falling, values: Vec::new() }))
+    }
+}
+
+#[derive(Debug)]
+struct Values {
+    share: f64,
+    falling: bool,
+    values: Vec<f64>,
+}
+
+impl Accumulator for Values {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.values.extend(column(values, 0)?.as_primitive::<Float64Type>().iter().flatten());
+        Ok(())
+    }
+
+    #[expect(
+        clippy::float_arithmetic,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "PostgreSQL's are floats; the place is within the values"
+    )]
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let Some(last) = self.values.len().checked_sub(1) else {
+            return Ok(ScalarValue::Float64(None));
+        };
+        let falling = self.falling;
+        let order = |left: &f64, right: &f64| {
+            if falling { right.total_cmp(left) } else { left.total_cmp(right) }
+        };
+        let place = self.share * last as f64;
+        let (first, second) = (place.floor() as usize, (place.ceil() as usize).min(last));
+        let (_, low, above) = self.values.select_nth_unstable_by(first, order);
+        let low = *low;
+        let high = if second == first { Some(low) } else { above.iter().copied().min_by(order) };
+        let high = high.unwrap_or(low);
+        Ok(ScalarValue::Float64(Some(low + (place - first as f64) * (high - low))))
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        let values: ArrayRef = Arc::new(Float64Array::from(std::mem::take(&mut self.values)));
+        let field = Arc::new(Field::new_list_field(DataType::Float64, true));
+        let list = ListArray::new(field, OffsetBuffer::from_lengths([values.len()]), values, None);
+        Ok(vec![ScalarValue::List(Arc::new(list))])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        for values in column(states, 0)?.as_list::<i32>().iter().flatten() {
+            self.update_batch(&[values])?;
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.values.capacity() * size_of::<f64>()
+    }
+}

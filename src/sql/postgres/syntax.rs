@@ -1,0 +1,326 @@
+//! What is written otherwise before a query is planned, because its tree would be planned with
+//! another meaning than PostgreSQL's.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName,
+    SelectItem, SetExpr, Statement as SqlStatement, TypedString, UnaryOperator, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
+};
+
+use super::dialect::Postgres;
+use super::refused;
+use super::span::Span;
+
+/// Digits of the longest number that is read.
+const DIGITS_MAX: i64 = 76;
+
+/// One statement, read as PostgreSQL reads it.
+///
+/// # Errors
+/// What cannot be read, and what would mean something else.
+pub(in crate::sql) fn statement(text: &str, depth_max: usize) -> Result<Statement> {
+    let parser = DFParserBuilder::new(text).with_dialect(&Postgres);
+    let mut statements = parser.with_recursion_limit(depth_max).build()?.parse_statements()?;
+    let statement = statements.pop_front();
+    let Some(mut statement) = statement else {
+        return Err(refused("there is no statement; ask with SELECT"));
+    };
+    if !statements.is_empty() {
+        return Err(refused("there are several statements; send them one by one"));
+    }
+    reword(&mut statement)?;
+    Ok(statement)
+}
+
+fn reword(statement: &mut Statement) -> Result<()> {
+    match statement {
+        Statement::Statement(statement) => reword_sql(statement),
+        Statement::Explain(explain) => reword(&mut explain.statement),
+        _ => Ok(()),
+    }
+}
+
+fn reword_sql(statement: &mut SqlStatement) -> Result<()> {
+    if let SqlStatement::Query(query) = statement
+        && let SetExpr::Select(select) = query.body.as_mut()
+    {
+        distinguish(&mut select.projection);
+    }
+    match statement.visit(&mut Reword) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// Gives a second column of a name another one, because DataFusion's plans take each name once.
+fn distinguish(items: &mut [SelectItem]) {
+    let all = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
+    let name = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some((alias.value.clone(), false)),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some((name.value.clone(), all)),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(names)) => {
+            names.last().map(|name| (name.value.clone(), all))
+        }
+        SelectItem::UnnamedExpr(expr) => Some((expr.to_string(), false)),
+        _ => None,
+    };
+    let mut taken: HashSet<String> = items.iter().filter_map(name).map(|(name, _)| name).collect();
+    let mut seen = HashSet::new();
+    for item in items {
+        let Some((named, known)) = name(item) else { continue };
+        if seen.insert(named.clone()) && !known {
+            continue;
+        }
+        let mut names = (2_u64..).map(|number| format!("{named}_{number}"));
+        let Some(free) = names.find(|name| !taken.contains(name)) else { continue };
+        taken.insert(free.clone());
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = &*item
+        else {
+            continue;
+        };
+        *item =
+            SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', free) };
+    }
+}
+
+struct Reword;
+
+impl VisitorMut for Reword {
+    type Break = DataFusionError;
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
+        match reworded(expr) {
+            Ok(Some(new)) => {
+                *expr = new;
+                ControlFlow::Continue(())
+            }
+            Ok(None) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<DataFusionError> {
+        if let Value::Number(number, _) = &mut value.value {
+            match plain_number(number) {
+                Ok(Some(plain)) => *number = plain,
+                Ok(None) => {}
+                Err(error) => return ControlFlow::Break(error),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// What stands for the expression; `None` if it may stay.
+fn reworded(expr: &Expr) -> Result<Option<Expr>> {
+    Ok(match expr {
+        Expr::Interval(interval) => Some(Expr::Interval(canonical(interval, false)?)),
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match expr.as_ref() {
+            Expr::Interval(interval) => Some(Expr::Interval(canonical(interval, true)?)),
+            // A sign binds closer than a power.
+            Expr::BinaryOp { left, op: BinaryOperator::PGExp, right } => {
+                let left = Expr::UnaryOp { op: UnaryOperator::Minus, expr: left.clone() };
+                let (left, right) = (Box::new(left), right.clone());
+                Some(Expr::BinaryOp { left, op: BinaryOperator::PGExp, right })
+            }
+            _ => None,
+        },
+        // The reader takes all that follows for the right side.
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+            let not = matches!(expr, Expr::IsNotDistinctFrom(..));
+            distinct(left, right, not)
+        }
+        Expr::AtTimeZone { timestamp, time_zone } => {
+            Some(call("timezone", vec![*time_zone.clone(), *timestamp.clone()]))
+        }
+        Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } => {
+            cast(expr, data_type)?
+        }
+        Expr::TypedString(TypedString { data_type, value, .. }) if is_numeric(data_type) => {
+            Some(call("numeric", vec![Expr::Value(value.clone())]))
+        }
+        Expr::SimilarTo { .. } => {
+            return Err(refused(
+                "SIMILAR TO is not answered; use LIKE, or ~ with a regular expression",
+            ));
+        }
+        _ => None,
+    })
+}
+
+/// `(a IS DISTINCT FROM b) AND c` where it was read as `a IS DISTINCT FROM (b AND c)`.
+fn distinct(left: &Expr, right: &Expr, not: bool) -> Option<Expr> {
+    let Expr::BinaryOp { left: first, op, right: last } = right else { return None };
+    if !matches!(op, BinaryOperator::And | BinaryOperator::Or) {
+        return None;
+    }
+    let (this, first) = (Box::new(left.clone()), first.clone());
+    let whole =
+        if not { Expr::IsNotDistinctFrom(this, first) } else { Expr::IsDistinctFrom(this, first) };
+    let inner = match &whole {
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+            distinct(left, right, not)
+        }
+        _ => None,
+    };
+    let left = Box::new(inner.unwrap_or(whole));
+    Some(Expr::BinaryOp { left, op: op.clone(), right: last.clone() })
+}
+
+fn cast(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
+    if is_numeric(to) {
+        return Ok(Some(call("numeric", vec![expr.clone()])));
+    }
+    if let (DataType::Interval { fields: None, precision: None }, Some(text)) = (to, text_of(expr))
+    {
+        return Ok(Some(Expr::Interval(written(Span::parse(text, None)?))));
+    }
+    Ok(None)
+}
+
+/// `numeric` of any precision.
+fn is_numeric(kind: &DataType) -> bool {
+    use DataType::{Dec, Decimal, Numeric};
+    matches!(
+        kind,
+        Numeric(ExactNumberInfo::None)
+            | Decimal(ExactNumberInfo::None)
+            | Dec(ExactNumberInfo::None)
+    )
+}
+
+fn text_of(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => Some(text),
+        Expr::Nested(inner) => text_of(inner),
+        _ => None,
+    }
+}
+
+/// The interval in words that no reader takes for another.
+fn canonical(interval: &Interval, negative: bool) -> Result<Interval> {
+    if interval.last_field.is_some()
+        || interval.leading_precision.is_some()
+        || interval.fractional_seconds_precision.is_some()
+    {
+        return Err(refused(
+            "an interval is read as INTERVAL '1 day 02:03:04' or INTERVAL '5' DAY",
+        ));
+    }
+    let unit = interval.leading_field.as_ref().map(ToString::to_string);
+    let text = match interval.value.as_ref() {
+        Expr::Value(ValueWithSpan { value: Value::Number(number, _), .. }) => Some(number.as_str()),
+        value => text_of(value),
+    };
+    let Some(text) = text else {
+        return Err(refused(
+            "an interval is a text: INTERVAL '1 day'; multiply it for more: 3 * INTERVAL '1 day'",
+        ));
+    };
+    let span = Span::parse(text, unit.as_deref())?;
+    Ok(written(if negative { span.negated()? } else { span }))
+}
+
+fn written(span: Span) -> Interval {
+    let text = span.for_arrow();
+    Interval {
+        value: Box::new(Expr::Value(Value::SingleQuotedString(text).into())),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    }
+}
+
+fn call(name: &str, args: Vec<Expr>) -> Expr {
+    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
+    Expr::Function(Function {
+        name: ObjectName::from(Ident::new(name)),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+/// A number without an exponent, and a long one with a point: both are decimals. `None` if it may
+/// stay.
+fn plain_number(number: &str) -> Result<Option<String>> {
+    let digits: String = number.chars().filter(|char| *char != '_').collect();
+    if digits.starts_with("0x") || digits.starts_with("0X") {
+        return Ok(None);
+    }
+    let Some((digits, exponent)) = digits.split_once(['e', 'E']) else {
+        let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let long = whole && digits.parse::<i64>().is_err();
+        return Ok(long.then(|| format!("{digits}.0")));
+    };
+    let too_long = || {
+        refused(&format!(
+            "the number {number} has more than {DIGITS_MAX} digits in full; write it as a float: CAST('{number}' AS float8)"
+        ))
+    };
+    let exponent: i64 = exponent.parse().map_err(|_| too_long())?;
+    let (whole, places) = digits.split_once('.').unwrap_or((digits, ""));
+    let all = format!("{whole}{places}");
+    let significant = all.trim_start_matches('0');
+    let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX);
+    if significant.is_empty() {
+        return Ok(Some("0.0".to_owned()));
+    }
+    // Where the point stands in `significant`.
+    let point =
+        length(whole).saturating_add(exponent).saturating_sub(length(&all) - length(significant));
+    let after = length(significant).saturating_sub(point);
+    if point > DIGITS_MAX || after > DIGITS_MAX || length(significant) > DIGITS_MAX {
+        return Err(too_long());
+    }
+    let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
+    Ok(Some(match usize::try_from(point) {
+        Ok(at) if at > 0 => match significant.split_at_checked(at) {
+            Some((whole, "")) => format!("{whole}.0"),
+            Some((whole, places)) => format!("{whole}.{places}"),
+            None => format!("{significant}{}.0", zeros(point - length(significant))),
+        },
+        _ => format!("0.{}{significant}", zeros(-point)),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_number;
+
+    #[test]
+    fn numbers_with_an_exponent_are_written_in_full() {
+        for (number, plain) in [
+            ("1.5e3", "1500.0"),
+            ("1e0", "1.0"),
+            ("12.345e1", "123.45"),
+            ("1.5e-3", "0.0015"),
+            ("0.05e1", "0.5"),
+            ("0e9", "0.0"),
+            ("9223372036854775808", "9223372036854775808.0"),
+        ] {
+            assert_eq!(plain_number(number).unwrap().as_deref(), Some(plain), "{number}");
+        }
+        assert_eq!(plain_number("9223372036854775807").unwrap(), None);
+        assert_eq!(plain_number("1.25").unwrap(), None);
+        for number in ["1.5e300", "1e-300", "1e99999999999999999999"] {
+            let why = plain_number(number).unwrap_err().to_string();
+            assert!(why.contains(number) && why.contains("float8"), "{why}");
+        }
+    }
+}

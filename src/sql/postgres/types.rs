@@ -1,0 +1,55 @@
+//! The types of PostgreSQL: what `CAST` and `::` name.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use datafusion::error::Result;
+use datafusion::logical_expr::planner::TypePlanner;
+use datafusion::sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
+
+use super::refused;
+
+/// The one time zone of a session.
+pub(super) const UTC: &str = "UTC";
+
+/// A timestamp, with a time zone or without one.
+pub(super) fn timestamp(with_zone: bool) -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, with_zone.then(|| UTC.into()))
+}
+
+/// Plans types that DataFusion knows by other names, or with other bounds.
+#[derive(Debug)]
+pub(super) struct Types;
+
+impl TypePlanner for Types {
+    fn plan_type_field(&self, named: &SqlType) -> Result<Option<FieldRef>> {
+        let kind = match named {
+            SqlType::Timestamp(None | Some(6), zone) => {
+                timestamp(matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz))
+            }
+            SqlType::Timestamp(..) => {
+                return Err(refused("timestamps have microseconds; cut them with date_trunc"));
+            }
+            SqlType::Time(None | Some(6), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+                DataType::Time64(TimeUnit::Nanosecond)
+            }
+            SqlType::Time(..) => {
+                return Err(refused(
+                    "times of a day have no zone and microseconds; use a timestamp",
+                ));
+            }
+            SqlType::Float(ExactNumberInfo::None) => DataType::Float64,
+            SqlType::Float(ExactNumberInfo::Precision(bits)) if *bits >= 25 => DataType::Float64,
+            SqlType::Varchar(Some(_))
+            | SqlType::CharVarying(Some(_))
+            | SqlType::CharacterVarying(Some(_)) => {
+                return Err(refused("texts have no length here; cut them with left(text, length)"));
+            }
+            SqlType::Char(_) | SqlType::Character(_) => {
+                return Err(refused("char is not known here; use text"));
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Arc::new(Field::new("", kind, true))))
+    }
+}
