@@ -175,7 +175,7 @@ mod tests {
         live_files(store, "the/table").await
     }
 
-    fn table(protocol: Value, settings: Value) -> Vec<Value> {
+    fn table(protocol: &Value, settings: &Value) -> Vec<Value> {
         vec![
             json!({ "protocol": protocol }),
             json!({ "metaData": {
@@ -186,10 +186,10 @@ mod tests {
     }
 
     fn plain() -> Vec<Value> {
-        table(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }), json!({}))
+        table(&json!({ "minReaderVersion": 1, "minWriterVersion": 2 }), &json!({}))
     }
 
-    fn add(path: &str, org: Value) -> Value {
+    fn add(path: &str, org: &Value) -> Value {
         json!({ "add": {
             "path": path, "partitionValues": { "org id": org }, "size": 7,
             "modificationTime": 0, "dataChange": true,
@@ -198,12 +198,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_removed_is_no_file_and_paths_are_those_of_the_store() {
-        let first = [plain(), vec![add("a.parquet", json!("x")), add("b.parquet", json!("x"))]];
+        let first = [plain(), vec![add("a.parquet", &json!("x")), add("b.parquet", &json!("x"))]];
         let second = vec![
             json!({ "remove": { "path": "a.parquet", "dataChange": true, "deletionTimestamp": 1 } }),
             // On the disk its folder is `org id=a%2Fb`.
-            add("org%20id=a%252Fb/c.parquet", json!("a/b")),
-            add("d.parquet", Value::Null),
+            add("org%20id=a%252Fb/c.parquet", &json!("a/b")),
+            add("d.parquet", &Value::Null),
         ];
         let files = of(&[first.concat(), second]).await.unwrap();
         let file = |path: &str, org: Option<&str>| LiveFile {
@@ -223,19 +223,19 @@ mod tests {
     async fn a_table_whose_files_do_not_say_all_is_refused_by_name() {
         let features = |feature: &str| json!({ "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": [feature], "writerFeatures": [feature] });
         let mapped = json!({ "delta.columnMapping.mode": "name" });
-        let mut deleted = add("a.parquet", Value::Null);
+        let mut deleted = add("a.parquet", &Value::Null);
         deleted["add"]["deletionVector"] = json!({
             "storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^", "offset": 4, "sizeInBytes": 40, "cardinality": 6,
         });
-        let outside = add("s3://other/a.parquet", Value::Null);
+        let outside = add("s3://other/a.parquet", &Value::Null);
         let cases = [
             (
                 "columnMapping",
-                table(json!({ "minReaderVersion": 2, "minWriterVersion": 5 }), mapped),
+                table(&json!({ "minReaderVersion": 2, "minWriterVersion": 5 }), &mapped),
             ),
             (
                 "deletion vector",
-                [table(features("deletionVectors"), json!({})), vec![deleted]].concat(),
+                [table(&features("deletionVectors"), &json!({})), vec![deleted]].concat(),
             ),
             ("outside", [plain(), vec![outside]].concat()),
         ];

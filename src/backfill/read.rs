@@ -126,7 +126,7 @@ impl Reading {
                 return Err(ReadError::File(reason));
             }
             let file = source::put_aside(bytes)?;
-            return survived(|| parquet::read_file(file, &self.progress, &look, sink));
+            return survived(|| parquet::read_file(&file, &self.progress, &look, sink));
         }
         if let Some(reason) = content::no_text(&head) {
             return Err(ReadError::File(reason));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
+use super::backfill::BackfillArgs;
 use super::generate::MODELS_MAX;
 use super::jwt::JwtArgs;
 use super::listen::ListenAddr;
@@ -14,7 +15,6 @@ use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
 use crate::archive::{ArchiveLocation, GRACE_MAX, GRACE_MIN};
-use crate::backfill::{FieldPair, Format, parse_delimiter};
 use crate::clock::Micros;
 use crate::event::time::from_text;
 use crate::event::{OrgId, OrgRule};
@@ -265,55 +265,6 @@ pub struct HealthcheckArgs {
     pub admin_listen: Option<ListenAddr>,
 }
 
-/// What to bring in, and how to read it.
-#[derive(Debug, ClapArgs)]
-pub struct BackfillArgs {
-    /// Files, folders, patterns (quoted), file:///PATH, s3://BUCKET/KEY (az:, gs: too) or - for
-    /// stdin: NDJSON, JSON, CSV, TSV or Parquet, with gzip or zstd too; a folder of a Delta table.
-    #[arg(required = true, value_name = "INPUT")]
-    pub inputs: Vec<String>,
-
-    /// The organisation of all events; a row that names another is rejected. '*' takes each row's
-    /// own org_id.
-    #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org_rule)]
-    pub org: OrgRule,
-
-    /// The form of all inputs: ndjson, json, csv, tsv or parquet. Default: by each one's ending; of
-    /// stdin, by its first line.
-    #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", value_parser = Format::parse)]
-    pub format: Option<Format>,
-
-    /// What stands between the cells of CSV, such as ';' or tab.
-    #[arg(long, env = "TOKENLAKE_DELIMITER", value_name = "CHAR", value_parser = parse_delimiter)]
-    pub delimiter: Option<u8>,
-
-    /// Take a field from a column of another name, or from objects: input_tokens=usage.input. May be
-    /// given several times.
-    #[arg(long, env = "TOKENLAKE_MAP", value_name = "FIELD=COLUMN", value_parser = FieldPair::parse)]
-    pub map: Vec<FieldPair>,
-
-    /// What a field is where a row has none or null; may be given several times.
-    #[arg(long, env = "TOKENLAKE_DEFAULT", value_name = "FIELD=VALUE", value_parser = FieldPair::parse_default)]
-    pub default: Vec<FieldPair>,
-
-    /// Read and check only; nothing is written and no duplicates are looked for.
-    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
-    pub dry_run: bool,
-
-    /// Keep rejected rows in this file, as NDJSON: file, line, error, row.
-    #[arg(long, env = "TOKENLAKE_REJECTS", value_name = "FILE")]
-    pub rejects: Option<PathBuf>,
-
-    /// How many series (provider and model) an organisation may have, as in serve.
-    #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]
-    pub max_series: usize,
-
-    /// Memory for rows that wait and for known ids; the process takes some more. Less makes more
-    /// and smaller files.
-    #[arg(long, env = "TOKENLAKE_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
-    pub memory: u64,
-}
-
 /// What to ask.
 #[derive(Debug, ClapArgs)]
 pub struct SqlArgs {
@@ -448,7 +399,7 @@ fn parse_org(text: &str) -> Result<OrgId, String> {
     OrgId::parse(text).map_err(|error| format!("an organisation's name {error}"))
 }
 
-fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
+pub(super) fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
     if text == "*" { Ok(OrgRule::Own) } else { parse_org(text).map(OrgRule::Only) }
 }
 
@@ -500,7 +451,7 @@ fn parse_sql_timeout(text: &str) -> Result<Duration, String> {
     if fits { Ok(timeout) } else { Err("not from 100ms to 1d".to_owned()) }
 }
 
-fn parse_count(text: &str) -> Result<usize, String> {
+pub(super) fn parse_count(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
     count.ok_or_else(|| format!("not a number from 1 to {COUNT_MAX}"))
 }

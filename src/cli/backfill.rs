@@ -2,18 +2,24 @@
 
 use std::collections::HashSet;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clap::Args as ClapArgs;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::args::BackfillArgs;
+use super::args::{parse_count, parse_org_rule};
+use super::units::parse_bytes;
 use super::{open, print_note, print_result, serve};
 use crate::app::{App, Settings as AppSettings};
 use crate::archive::{ArchiveLocation, WriterSettings};
-use crate::backfill::{BackfillError, FieldPair, Inputs, Job, Outcome, Progress, Settings};
+use crate::backfill::{
+    BackfillError, FieldPair, Format, Inputs, Job, Outcome, Progress, Settings, parse_delimiter,
+};
+use crate::event::OrgRule;
 use crate::telemetry::Telemetry;
 
 /// Memory for checkpoints of totals in the making.
@@ -26,6 +32,55 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks of a bar.
 const BAR_EVERY: Duration = Duration::from_millis(200);
 const BAR: &str = "{bar:30} {bytes} of {total_bytes}, {msg}, {eta} left";
+
+/// What to bring in, and how to read it.
+#[derive(Debug, ClapArgs)]
+pub struct BackfillArgs {
+    /// Files, folders, patterns (quoted), file:///PATH, s3://BUCKET/KEY (az:, gs: too) or - for
+    /// stdin: NDJSON, JSON, CSV, TSV or Parquet, with gzip or zstd too; a folder of a Delta table.
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<String>,
+
+    /// The organisation of all events; a row that names another is rejected. '*' takes each row's
+    /// own org_id.
+    #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org_rule)]
+    pub org: OrgRule,
+
+    /// The form of all inputs: ndjson, json, csv, tsv or parquet. Default: by each one's ending; of
+    /// stdin, by its first line.
+    #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", value_parser = Format::parse)]
+    pub format: Option<Format>,
+
+    /// What stands between the cells of CSV, such as ';' or tab.
+    #[arg(long, env = "TOKENLAKE_DELIMITER", value_name = "CHAR", value_parser = parse_delimiter)]
+    pub delimiter: Option<u8>,
+
+    /// Take a field from a column of another name, or from objects: input_tokens=usage.input. May be
+    /// given several times.
+    #[arg(long, env = "TOKENLAKE_MAP", value_name = "FIELD=COLUMN", value_parser = FieldPair::parse)]
+    pub map: Vec<FieldPair>,
+
+    /// What a field is where a row has none or null; may be given several times.
+    #[arg(long, env = "TOKENLAKE_DEFAULT", value_name = "FIELD=VALUE", value_parser = FieldPair::parse_default)]
+    pub default: Vec<FieldPair>,
+
+    /// Read and check only; nothing is written and no duplicates are looked for.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
+
+    /// Keep rejected rows in this file, as NDJSON: file, line, error, row.
+    #[arg(long, env = "TOKENLAKE_REJECTS", value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+
+    /// How many series (provider and model) an organisation may have, as in serve.
+    #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]
+    pub max_series: usize,
+
+    /// Memory for rows that wait and for known ids; the process takes some more. Less makes more
+    /// and smaller files.
+    #[arg(long, env = "TOKENLAKE_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
+    pub memory: u64,
+}
 
 /// Reads all inputs into the archive; exit status 1 if one could not be read or a signal came.
 pub(super) async fn run(

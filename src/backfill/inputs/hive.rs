@@ -39,9 +39,11 @@ pub(super) fn fields_of_folder(path: &str) -> Folders {
 mod tests {
     use super::*;
 
+    type Field = (&'static str, Option<&'static str>);
+
     #[test]
     fn folders_are_fields() {
-        let cases: [(&str, &[(&str, Option<&str>)]); 6] = [
+        let cases: [(&str, &[Field]); 6] = [
             ("a.parquet", &[]),
             ("/data/x/a=b.parquet", &[]),
             (

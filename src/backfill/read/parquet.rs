@@ -52,13 +52,13 @@ pub(super) fn read(
 
 /// As [`read`], of what came by stdin.
 pub(super) fn read_file(
-    file: File,
+    file: &File,
     progress: &Arc<Progress>,
     look: Look<'_>,
     sink: Sink<'_>,
 ) -> Result<(), ReadError> {
     // Its bytes were counted on their way.
-    Read { progress, look, bytes: 0 }.batches(&file, sink)
+    Read { progress, look, bytes: 0 }.batches(file, sink)
 }
 
 fn check_head(file: &impl ChunkReader) -> Result<(), ReadError> {
