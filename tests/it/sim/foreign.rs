@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use object_store::ObjectStore;
 use serde_json::Value;
-use tokenlake::archive::{Ledgers, Repairs, TotalsStore};
+use tokenlake::archive::{Judge, Ledgers, Repairs, TotalsStore};
 use tokenlake::error::Kind;
 use tokenlake::event::{OrgId, OrgRule};
 use tokenlake::ingest::{ContentKind, decode};
@@ -266,7 +266,7 @@ impl Foreigner {
                 repairs: Repairs::new(store.clone(), clock).unwrap(),
                 ledgers: Ledgers::new(store.clone()),
                 rollup: Rollup::new(engine, Some(totals), 8 << 20, Telemetry::new()),
-                store,
+                judge: Judge::new(store),
             };
             match tokio::time::timeout(PATIENCE, repair.run(way, false)).await {
                 Ok(Ok(_)) => break,
