@@ -15,7 +15,8 @@ def rows(table, prefix, **changes):
     rows = table.to_pyarrow_table()
     rows = rows.filter(pyarrow.compute.equal(rows["org_id"], "acme")).slice(0, 3)
     ids = pyarrow.array([f"{prefix}-{number}" for number in range(rows.num_rows)])
-    rows = rows.set_column(rows.schema.get_field_index("event_id"), "event_id", ids)
+    place = rows.schema.get_field_index("event_id")
+    rows = rows.set_column(place, rows.schema.field(place), ids)
     for name, values in changes.items():
         rows = rows.append_column(name, pyarrow.array(values[: rows.num_rows]))
     return rows

@@ -2,6 +2,7 @@
 //! shipped: the same sums, to the cent, with the first calls to a new model.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -9,11 +10,14 @@ use tempfile::tempdir;
 use super::history::{History, MINUTE};
 use super::queries::now;
 use super::{snippets, text};
+use crate::support::poll;
 use crate::support::process::installed;
 use crate::support::prometheus::Prometheus;
 
 /// When the past is scraped, in minutes before now: time goes on during the test.
 const SCRAPES: [i64; 13] = [130, 66, 63, 61, 58, 55, 40, 15, 10, 4, 3, 2, 1];
+/// Until Prometheus has opened its blocks.
+const READY_MAX: Duration = Duration::from_secs(30);
 const RULE: &str = "record: org_provider_model:llm_cost_usd:delta_1h\n";
 const PANEL: &str = "Spend within the time shown, by model";
 
@@ -92,6 +96,10 @@ fn the_readme_asks_what_the_rules_ask_and_the_first_calls_to_a_model_are_in_it()
     });
     std::fs::write(folder.path().join("config.yml"), "global: {scrape_interval: 1h}\n").unwrap();
     let prometheus = Prometheus::start(folder.path());
+    // It answers before it has opened its blocks.
+    poll(READY_MAX, "the past", || {
+        (!prometheus.query("llm_cost_usd_total").is_empty()).then_some(())
+    });
     let spent = [("gpt-4o", "3.25"), ("new", "1.75")];
     let spent = BTreeMap::from(spent.map(|(model, cost)| (model.to_owned(), cost.to_owned())));
     assert_eq!(asked(&prometheus, &queries[0]), spent);
