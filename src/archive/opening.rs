@@ -268,6 +268,10 @@ impl Log {
         let listed = self.root.list_with_delimiter(Some(&table)).await.map_err(failed)?;
         // A table that was never made has no files.
         if let Some(left) = listed.common_prefixes.iter().find(|path| paths::is_date_folder(path)) {
+            // Another process may have made the table since its log was found to be empty.
+            if self.exists().await? {
+                return Ok(());
+            }
             let reason = format!("it is empty, and yet {left} holds events");
             return Err(ArchiveError::corrupt(paths::in_archive(paths::LOG), reason));
         }

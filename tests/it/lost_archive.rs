@@ -258,3 +258,15 @@ async fn commits_are_refused_after_a_long_pause_too() {
         assert!(error.contains(&entry), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_table_that_another_process_makes_meanwhile_is_opened() {
+    let (right, empty) = (memory(), memory());
+    TestApp::open(&right).await.sent(&events(0..3)).await;
+    let store = SwitchingStore::switching(SwitchedStore::new(empty));
+    let verbs = &[Verb::ListWithDelimiter];
+    let made = Switch { verbs, path: "events".to_owned(), to: right, later: None };
+    store.switch_at([made]);
+    let app = TestApp::open(&(store as Arc<dyn ObjectStore>)).await;
+    assert_eq!(app.requests().await, 3);
+}

@@ -45,6 +45,8 @@ struct There {
     /// When another one was put in the place of the right one, by the time that ran and the world's.
     wrong_since: Option<(Duration, Micros)>,
     next: Option<(Trigger, Arc<Place>)>,
+    /// True if who looks at the entry that is known cannot tell that it is the wrong one.
+    is_alike: bool,
     /// What was made or deleted in the wrong one by processes that could know.
     meddling: Vec<String>,
 }
@@ -87,8 +89,9 @@ impl Bucket {
     }
 
     /// Puts another place where the processes look, now or when it is triggered.
-    pub fn exchange(&self, wrong: Arc<Place>, trigger: Option<Trigger>) {
+    pub fn exchange(&self, wrong: Arc<Place>, trigger: Option<Trigger>, is_alike: bool) {
         let mut there = self.there.lock().unwrap();
+        there.is_alike = is_alike;
         match trigger {
             Some(trigger) => there.next = Some((trigger, wrong)),
             None => self.exchange_now(&mut there, wrong),
@@ -144,6 +147,7 @@ impl Bucket {
         if let Some((ran, since)) = there.wrong_since
             && asked.at > ran + IN_FLIGHT
             && asked.halted_until < since
+            && !there.is_alike
         {
             there.meddling.push(format!("{doing} {path}"));
         }

@@ -95,8 +95,24 @@ impl Place {
         self.put(&path.into(), bytes.into(), PutMode::Create.into()).await.unwrap();
     }
 
+    /// Takes in all objects of another one.
+    pub async fn copy_over(&self, other: &Self) {
+        for object in other.list(None, None).await.unwrap() {
+            let path = &object.location;
+            let bytes = other.read(path.as_ref()).await.unwrap();
+            self.store.put(path, bytes.into()).await.unwrap();
+            let changed = other.changed.lock().unwrap().get(path).copied();
+            self.changed.lock().unwrap().extend(changed.map(|changed| (path.clone(), changed)));
+        }
+    }
+
+    /// The version of the newest log entry, or 0.
+    pub async fn newest(&self) -> u64 {
+        self.version().await.unwrap_or_default()
+    }
+
     /// The version of the newest log entry; `None` where there is none.
-    pub async fn newest(&self) -> Option<u64> {
+    pub async fn version(&self) -> Option<u64> {
         let found = self.list(Some(&"events/_delta_log".into()), None).await.unwrap();
         let versions = found
             .iter()

@@ -28,8 +28,9 @@ pub async fn swapper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
     for nth in 0..1 + random.below(3) {
         scene.world.wait(actor, Duration::from_millis(random.below(6_000))).await;
         let copy = Arc::new(scene.bucket.right().copy());
-        let copied = copy.newest().await;
-        if random.below(3) == 0 && copied.is_some() {
+        let copied = copy.version().await;
+        let branches = random.below(2) == 0 && copied.is_some();
+        if branches {
             go_on(&scene, &copy, nth, 1 + random.below(8)).await;
         }
         scene.world.wait(actor, Duration::from_millis(random.below(6_000))).await;
@@ -42,6 +43,16 @@ pub async fn swapper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
         let known = scene.hosts().filter_map(Host::running);
         let known = known.map(|process| process.app.archive().current().version()).min();
         let is_older = known.is_none_or(|known| copied.is_none_or(|copied| copied < known));
+        if branches && random.below(2) == 0 {
+            let more = scene.bucket.right().newest().await.saturating_sub(copy.newest().await) + 6;
+            go_on(&scene, &copy, 8 + nth, more).await;
+            scene.world.wait(actor, Duration::ZERO).await;
+            // The archive is copied over it, and what is newer there stays.
+            copy.copy_over(scene.bucket.right()).await;
+            scene.bucket.exchange(copy, None, true);
+            away(&scene, actor, &mut random).await;
+            continue;
+        }
         let wrong = match random.below(4) {
             1.. if is_older => copy,
             _ => Arc::new(Place::new(scene.world.clone())),
@@ -57,13 +68,18 @@ async fn exchange(scene: &Scene, actor: u64, random: &mut Random, wrong: Arc<Pla
         1 => Some(Trigger::DataPut),
         _ => None,
     };
-    scene.bucket.exchange(wrong, trigger);
+    scene.bucket.exchange(wrong, trigger, false);
     let mut waited = Duration::ZERO;
     while !scene.bucket.is_exchanged() && waited < TRIGGERED_WITHIN {
         scene.world.wait(actor, Duration::ZERO).await;
         waited += Duration::from_millis(32);
     }
     scene.bucket.exchange_at_last();
+    away(scene, actor, random).await;
+}
+
+/// Waits for a while, and puts the right one back.
+async fn away(scene: &Scene, actor: u64, random: &mut Random) {
     scene.world.counts.add(Count::Exchanges, 1);
     let most = if random.below(2) == 0 { 8_000 } else { 60_000 };
     scene.world.wait(actor, Duration::from_millis(3_000 + random.below(most))).await;
