@@ -1,39 +1,28 @@
 //! `sum` and `avg` of integers and decimals, exact in 38 digits; of floats they are DataFusion's.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array as _, ArrayRef, AsArray as _, BooleanArray, Decimal128Array, Int64Array, ListArray,
-};
-use arrow::buffer::OffsetBuffer;
-use arrow::compute::cast;
+use arrow::array::{AsArray as _, Decimal128Array};
 use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type};
-use datafusion::common::ScalarValue;
 use datafusion::error::Result;
-use datafusion::functions_aggregate::{average::Avg, sum::Sum};
+use datafusion::functions_aggregate::average::Avg;
+use datafusion::functions_aggregate::sum::Sum;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF,
-    ScalarUDF, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, ScalarUDF,
+    Signature, Volatility,
 };
 
-use super::arithmetic::{integer_out_of_range, is_small};
-use super::columns::{column, two};
+use super::arithmetic::is_small;
+use super::columns::two;
 use super::decimal::{self, DIGITS_MAX, Scale};
 use super::function::{Given, Types, function};
 use super::refused;
+use super::totals::{Decimals, Distinct, Groups, Of, One, wide};
 
 /// Digits that a sum has more than what is added up.
 const SUM_DIGITS_MORE: u8 = 10;
-
-/// What is made of a sum and a count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Of {
-    Sum,
-    Average,
-}
 
 /// `sum` or `avg`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -131,7 +120,7 @@ impl AggregateUDFImpl for Total {
             // A sum of integers is a decimal, which no sum of theirs overflows.
             kind if kind.is_integer() => DataType::Decimal128(DIGITS_MAX, 0),
             kind => Scale::of(kind)
-                .ok_or_else(|| refused(&format!("{} takes numbers; cast texts", self.name())))?
+                .ok_or_else(|| refused(&format!("{} takes numbers; cast texts, and of intervals take extract(epoch FROM interval)", self.name())))?
                 .kind(),
         }])
     }
@@ -162,9 +151,9 @@ impl AggregateUDFImpl for Total {
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         let Some(decimals) = self.decimals(&args) else { return self.floats().accumulator(args) };
         if args.is_distinct {
-            return Ok(Box::new(Distinct { decimals, values: HashSet::new() }));
+            return Ok(Box::new(Distinct::new(decimals)));
         }
-        Ok(Box::new(One { decimals, sum: 0, count: 0 }))
+        Ok(Box::new(One::new(decimals)))
     }
 
     fn create_sliding_accumulator(
@@ -193,9 +182,7 @@ impl AggregateUDFImpl for Total {
     ) -> Result<Box<dyn GroupsAccumulator>> {
         match self.decimals(&args) {
             None => self.floats().create_groups_accumulator(args),
-            Some(decimals) => {
-                Ok(Box::new(Groups { decimals, sums: Vec::new(), counts: Vec::new() }))
-            }
+            Some(decimals) => Ok(Box::new(Groups::new(decimals))),
         }
     }
 
@@ -205,256 +192,5 @@ impl AggregateUDFImpl for Total {
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
         AggregateOrderSensitivity::Insensitive
-    }
-}
-
-/// The type of a sum under way.
-fn wide(from: Scale) -> DataType {
-    Scale { digits: DIGITS_MAX, ..from }.kind()
-}
-
-#[derive(Debug, Clone)]
-struct Decimals {
-    of: Of,
-    from: Scale,
-    /// A decimal, or an int64 for a sum of integers of up to 32 bits.
-    gives: DataType,
-}
-
-impl Decimals {
-    /// The result of rows; `None` for none.
-    fn made(&self, sum: i128, count: i64) -> Result<Option<i128>> {
-        if count == 0 {
-            return Ok(None);
-        }
-        let places = self.from.places;
-        let of = Scale::of(&self.gives).ok_or_else(decimal::too_long)?;
-        match self.of {
-            Of::Sum => decimal::fitting(sum).map(Some),
-            Of::Average => decimal::quotient((sum, places), (count.into(), 0), of).map(Some),
-        }
-    }
-
-    /// Results as a column.
-    fn column(&self, made: impl Iterator<Item = Result<Option<i128>>>) -> Result<ArrayRef> {
-        if self.gives == DataType::Int64 {
-            let whole = |value: i128| i64::try_from(value).map_err(|_| integer_out_of_range());
-            let made = made.map(|value| value?.map(whole).transpose());
-            return Ok(Arc::new(made.collect::<Result<Int64Array>>()?));
-        }
-        let made = made.collect::<Result<Decimal128Array>>()?;
-        Ok(Arc::new(made.with_data_type(self.gives.clone())))
-    }
-
-    fn shown(&self, sum: i128, count: i64) -> Result<ScalarValue> {
-        let column = self.column(std::iter::once(self.made(sum, count)))?;
-        ScalarValue::try_from_array(&column, 0)
-    }
-
-    /// What is added up, as decimals.
-    fn values(&self, args: &[ArrayRef]) -> Result<Decimal128Array> {
-        let values = column(args, 0)?;
-        let values = match values.data_type() {
-            DataType::Int32 => cast(values, &self.from.kind())?,
-            _ => values.clone(),
-        };
-        Ok(values.as_primitive::<Decimal128Type>().clone())
-    }
-}
-
-fn places(scale: Scale) -> i8 {
-    i8::try_from(scale.places).unwrap_or(i8::MAX)
-}
-
-fn added(sum: i128, value: i128) -> Result<i128> {
-    sum.checked_add(value).ok_or_else(decimal::too_long)
-}
-
-/// All rows as one group, or those of a window.
-#[derive(Debug)]
-struct One {
-    decimals: Decimals,
-    sum: i128,
-    count: i64,
-}
-
-impl Accumulator for One {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let values = self.decimals.values(values)?;
-        for value in values.iter().flatten() {
-            self.sum = added(self.sum, value)?;
-            self.count += 1;
-        }
-        Ok(())
-    }
-
-    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let values = self.decimals.values(values)?;
-        for value in values.iter().flatten() {
-            self.sum = added(self.sum, -value)?;
-            self.count -= 1;
-        }
-        Ok(())
-    }
-
-    fn supports_retract_batch(&self) -> bool {
-        true
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.decimals.shown(self.sum, self.count)
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let sum = decimal::fitting(self.sum)?;
-        let sum = ScalarValue::Decimal128(Some(sum), DIGITS_MAX, places(self.decimals.from));
-        Ok(vec![sum, ScalarValue::Int64(Some(self.count))])
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let (sums, counts) = two(states)?;
-        let rows = sums.as_primitive::<Decimal128Type>().iter().flatten();
-        for (sum, count) in rows.zip(counts.as_primitive::<Int64Type>().iter().flatten()) {
-            self.sum = added(self.sum, sum)?;
-            self.count += count;
-        }
-        Ok(())
-    }
-
-    fn size(&self) -> usize {
-        size_of_val(self)
-    }
-}
-
-/// Each value once.
-#[derive(Debug)]
-struct Distinct {
-    decimals: Decimals,
-    values: HashSet<i128>,
-}
-
-impl Accumulator for Distinct {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.values.extend(self.decimals.values(values)?.iter().flatten());
-        Ok(())
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        let sum = self.values.iter().try_fold(0, |sum, value| added(sum, *value))?;
-        let count = i64::try_from(self.values.len()).unwrap_or(i64::MAX);
-        self.decimals.shown(sum, count)
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let values = Decimal128Array::from_iter_values(self.values.iter().copied());
-        let values: ArrayRef = Arc::new(values.with_data_type(self.decimals.from.kind()));
-        let field = Arc::new(Field::new_list_field(self.decimals.from.kind(), true));
-        let list = ListArray::new(field, OffsetBuffer::from_lengths([values.len()]), values, None);
-        Ok(vec![ScalarValue::List(Arc::new(list))])
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        for values in column(states, 0)?.as_list::<i32>().iter().flatten() {
-            self.values.extend(values.as_primitive::<Decimal128Type>().iter().flatten());
-        }
-        Ok(())
-    }
-
-    fn size(&self) -> usize {
-        size_of_val(self) + self.values.capacity() * 2 * size_of::<i128>()
-    }
-}
-
-/// Many groups.
-struct Groups {
-    decimals: Decimals,
-    sums: Vec<i128>,
-    counts: Vec<i64>,
-}
-
-impl Groups {
-    fn add(&mut self, group: usize, sum: i128, count: i64) -> Result<()> {
-        if let (Some(all), Some(counted)) = (self.sums.get_mut(group), self.counts.get_mut(group)) {
-            *all = added(*all, sum)?;
-            *counted += count;
-        }
-        Ok(())
-    }
-
-    fn reserve(&mut self, groups: usize) {
-        self.sums.resize(groups.max(self.sums.len()), 0);
-        self.counts.resize(groups.max(self.counts.len()), 0);
-    }
-}
-
-impl GroupsAccumulator for Groups {
-    fn update_batch(
-        &mut self,
-        values: &[ArrayRef],
-        groups: &[usize],
-        filter: Option<&BooleanArray>,
-        groups_count: usize,
-    ) -> Result<()> {
-        self.reserve(groups_count);
-        let values = self.decimals.values(values)?;
-        let passes = |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-        for (row, (group, value)) in groups.iter().zip(values.iter()).enumerate() {
-            if let Some(value) = value.filter(|_| passes(row)) {
-                self.add(*group, value, 1)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
-        let sums = emit.take_needed(&mut self.sums).into_iter();
-        let rows = sums.zip(emit.take_needed(&mut self.counts));
-        self.decimals.column(rows.map(|(sum, count)| self.decimals.made(sum, count)))
-    }
-
-    fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
-        let sums =
-            emit.take_needed(&mut self.sums).into_iter().map(|sum| decimal::fitting(sum).map(Some));
-        let sums = sums.collect::<Result<Decimal128Array>>()?;
-        let counts = Int64Array::from(emit.take_needed(&mut self.counts));
-        Ok(vec![Arc::new(sums.with_data_type(wide(self.decimals.from))), Arc::new(counts)])
-    }
-
-    fn merge_batch(
-        &mut self,
-        states: &[ArrayRef],
-        groups: &[usize],
-        groups_count: usize,
-    ) -> Result<()> {
-        self.reserve(groups_count);
-        let (sums, counts) = two(states)?;
-        let sums = sums.as_primitive::<Decimal128Type>().iter();
-        let rows = sums.zip(counts.as_primitive::<Int64Type>().iter());
-        for (group, (sum, count)) in groups.iter().zip(rows) {
-            if let Some((sum, count)) = sum.zip(count) {
-                self.add(*group, sum, count)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn convert_to_state(
-        &self,
-        values: &[ArrayRef],
-        filter: Option<&BooleanArray>,
-    ) -> Result<Vec<ArrayRef>> {
-        let values = self.decimals.values(values)?;
-        let passes = |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-        let rows = values.iter().enumerate();
-        let taken: Vec<_> = rows.map(|(row, value)| value.filter(|_| passes(row))).collect();
-        let counts: Int64Array =
-            taken.iter().map(|value| Some(i64::from(value.is_some()))).collect();
-        let sums: Decimal128Array =
-            taken.into_iter().map(|value| Some(value.unwrap_or(0))).collect();
-        Ok(vec![Arc::new(sums.with_data_type(wide(self.decimals.from))), Arc::new(counts)])
-    }
-
-    fn size(&self) -> usize {
-        self.sums.capacity() * size_of::<i128>() + self.counts.capacity() * size_of::<i64>()
     }
 }

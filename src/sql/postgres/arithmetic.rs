@@ -188,7 +188,6 @@ fn decimals(left: &ArrayRef, right: &ArrayRef, of: Scale, sign: Sign) -> Result<
 }
 
 /// The floats, if each is finite, or comes of one that is not.
-#[expect(clippy::float_arithmetic, reason = "floats are what a query asks to compute with")]
 fn finite(made: &ArrayRef, from: &[&ArrayRef], divides: bool) -> Result<ArrayRef> {
     let floats = made.as_primitive::<Float64Type>();
     let value = |array: &ArrayRef, row| {
@@ -196,9 +195,9 @@ fn finite(made: &ArrayRef, from: &[&ArrayRef], divides: bool) -> Result<ArrayRef
     };
     for (row, float) in floats.iter().enumerate() {
         let Some(float) = float else { continue };
-        let given = from.iter().filter_map(|array| value(array, row));
+        let mut given = from.iter().filter_map(|array| value(array, row));
         if !float.is_finite() && given.clone().all(f64::is_finite) {
-            let zero = divides && given.last().is_some_and(|divisor| divisor.abs() == 0.0);
+            let zero = divides && given.next_back().is_some_and(|divisor| divisor.abs() == 0.0);
             return Err(if zero { decimal::divided_by_zero() } else { out_of_range() });
         }
     }

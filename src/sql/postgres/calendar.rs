@@ -7,8 +7,8 @@ use chrono::{
 };
 use datafusion::error::Result;
 
-use super::refused;
 use super::span::{DAY, SECOND};
+use super::{quoted, refused};
 
 /// Names of zones without a place that mean the same to PostgreSQL.
 const PLAIN_ZONES: [&str; 6] = ["UTC", "GMT", "Zulu", "EST", "MST", "HST"];
@@ -26,7 +26,8 @@ pub(super) fn zone(name: &str) -> Result<Tz> {
     let zone = if known { name.parse().ok() } else { None };
     zone.ok_or_else(|| {
         refused(&format!(
-            "the time zone {name:?} is not known; use a name such as Europe/Berlin or UTC"
+            "the time zone {} is not known; use a name such as Europe/Berlin or UTC",
+            quoted(name)
         ))
     })
 }
@@ -119,7 +120,8 @@ pub(super) fn cut(unit: &str, micros: i64) -> Result<i64> {
         "millennium" | "millennia" => first(of_years(1_000, 1), 1),
         _ => {
             return Err(refused(&format!(
-                "date_trunc does not know {unit:?}; it cuts to microseconds … second, minute, hour, day, week, month, quarter, year, decade, century, millennium"
+                "date_trunc does not know {}; it cuts to microseconds … second, minute, hour, day, week, month, quarter, year, decade, century, millennium",
+                quoted(unit)
             )));
         }
     };

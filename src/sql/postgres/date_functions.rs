@@ -12,9 +12,9 @@ use super::calendar;
 use super::columns::{Cell, INTERVAL, TIME, cell, map_two, micros, two};
 use super::decimal::Scale;
 use super::function::{Given, Types, function};
-use super::refused;
 use super::span::{DAY, SECOND, Span};
 use super::types::timestamp;
+use super::{quoted, refused};
 
 /// Parts with a fraction of a second, and its places.
 const FRACTIONS: [(&str, u8); 5] =
@@ -56,7 +56,7 @@ pub(super) fn date_part() -> ScalarUDF {
 }
 
 fn unknown(part: &str) -> datafusion::error::DataFusionError {
-    refused(&format!("extract does not know {part:?} of this type"))
+    refused(&format!("extract does not know {} of this type", quoted(part)))
 }
 
 /// The part, in units of its last place.

@@ -6,7 +6,7 @@
 use arrow::datatypes::{DataType, i256};
 use datafusion::error::Result;
 
-use super::refused;
+use super::{quoted, refused};
 
 /// Digits of a decimal.
 pub(super) const DIGITS_MAX: u8 = 38;
@@ -198,7 +198,7 @@ pub(super) fn divided_by_zero() -> datafusion::error::DataFusionError {
 
 /// The decimal that a text is, in units of its last place.
 pub(super) fn parsed(text: &str, of: Scale) -> Result<i128> {
-    let wrong = || refused(&format!("{text:?} is no decimal number"));
+    let wrong = || refused(&format!("{} is no decimal number", quoted(text)));
     let trimmed = text.trim();
     let (negative, digits) = match trimmed.as_bytes().first() {
         Some(b'-') => (true, trimmed.get(1..).unwrap_or_default()),

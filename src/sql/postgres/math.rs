@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
@@ -54,17 +55,22 @@ fn one_rounded(given: &Given<'_>) -> Result<Types> {
 fn rounded_types(given: &Given<'_>) -> Result<Types> {
     let Some(kind) = given.types.first() else { return Err(refused("it takes a number")) };
     let with_places = given.types.len() == 2;
+    // A number that stands in the query stays one, since the type of the result depends on it.
+    let places_type = given.types.get(1).map(|kind| match kind {
+        DataType::Int32 => DataType::Int32,
+        _ => DataType::Int64,
+    });
     let float = kind.is_floating() || kind.is_null() || (kind.is_integer() && !with_places);
     let Some(scale) = Scale::of(kind).filter(|_| !float) else {
         if !float {
             return Err(refused("it takes a number; cast texts"));
         }
         let mut takes = vec![DataType::Float64];
-        takes.extend(with_places.then_some(DataType::Int64));
+        takes.extend(places_type.clone());
         return Ok(Types { takes, gives: DataType::Float64 });
     };
     let mut takes = vec![scale.kind()];
-    takes.extend(with_places.then_some(DataType::Int64));
+    takes.extend(places_type.clone());
     let places = match given.integer(1) {
         _ if !with_places => 0,
         Some(places) => u8::try_from(places.clamp(0, i64::from(scale.places))).unwrap_or(0),
@@ -77,7 +83,8 @@ fn rounded_types(given: &Given<'_>) -> Result<Types> {
 
 fn cut(args: &[ArrayRef], of: &DataType, to: To) -> Result<ArrayRef> {
     let values = column(args, 0)?;
-    let places = args.get(1).map(|places| places.as_primitive::<Int64Type>());
+    let places = args.get(1).map(|places| cast(places, &DataType::Int64)).transpose()?;
+    let places = places.as_ref().map(|places| places.as_primitive::<Int64Type>());
     if *of == DataType::Float64 {
         return cut_floats(values, places, to);
     }

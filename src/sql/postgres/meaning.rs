@@ -3,20 +3,19 @@
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
-use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{InList, ScalarFunction, WindowFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Case, Cast, Distinct, Expr, ExprSchemable as _, LogicalPlan,
-    LogicalPlanBuilder, Operator, cast, lit,
+    Between, BinaryExpr, Case, Distinct, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder,
+    Operator, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::decimal::{DIGITS_MAX, Scale};
-use super::kinds::{Kind, is_text, named};
-use super::types::timestamp;
-use super::{arithmetic, call, math, refused, texts, time_operators};
+use super::equal_types::{cast_of, comparable};
+use super::kinds::{Kind, is_text};
+use super::{arithmetic, call, refused, texts, time_operators};
 
 /// Functions that compare what they are given.
 const COMPARING: [&str; 3] = ["greatest", "least", "nullif"];
@@ -24,8 +23,6 @@ const COMPARING: [&str; 3] = ["greatest", "least", "nullif"];
 const SHOWING: [&str; 2] = ["concat", "concat_ws"];
 /// Aggregates that take values as they are.
 const TAKING: [&str; 4] = ["count", "array_agg", "first_value", "last_value"];
-/// Digits of the wide decimals in which others are compared.
-const WIDE_DIGITS: u8 = 76;
 
 /// The rule.
 #[derive(Debug)]
@@ -204,67 +201,6 @@ fn comparison(binary: &BinaryExpr, schema: &DFSchema) -> Result<Option<Expr>> {
     Ok(Some(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), *op, Box::new(right)))))
 }
 
-/// Both in types that compare as PostgreSQL does; `None` if they do already.
-pub(super) fn comparable(
-    left: &Expr,
-    right: &Expr,
-    schema: &dyn ExprSchema,
-) -> Result<Option<(Expr, Expr)>> {
-    let types = (left.get_type(schema), right.get_type(schema));
-    let (Ok(left_type), Ok(right_type)) = types else { return Ok(None) };
-    let kinds = (Kind::of(left, &left_type), Kind::of(right, &right_type));
-    let (left, right) = (left.clone(), right.clone());
-    let size = |expr| call(time_operators::span_size(), vec![expr]);
-    Ok(match kinds {
-        (Kind::Null | Kind::Other, _) | (_, Kind::Null | Kind::Other) => None,
-        (Kind::Text | Kind::Literal, Kind::Text | Kind::Literal) => None,
-        (Kind::Interval, Kind::Interval) => Some((size(left), size(right))),
-        (Kind::Interval, Kind::Literal) => {
-            Some((size(left), size(typed(right, &right_type, &left_type)?)))
-        }
-        (Kind::Literal, Kind::Interval) => {
-            Some((size(typed(left, &left_type, &right_type)?), size(right)))
-        }
-        (_, Kind::Literal) => {
-            let right = typed(right, &right_type, &left_type)?;
-            Some((left, right))
-        }
-        (Kind::Literal, _) => {
-            let left = typed(left, &left_type, &right_type)?;
-            Some((left, right))
-        }
-        (Kind::Decimal, Kind::Float) => Some((cast(left, DataType::Float64), right)),
-        (Kind::Float, Kind::Decimal) => Some((left, cast(right, DataType::Float64))),
-        (Kind::Decimal, Kind::Decimal | Kind::Int) | (Kind::Int, Kind::Decimal) => {
-            wide(&left_type, &right_type).map(|kind| (cast(left, kind.clone()), cast(right, kind)))
-        }
-        (one, other) if one.is_number() && other.is_number() => None,
-        (one, other) if one.is_day() && other.is_day() => None,
-        (one, other) if one == other => None,
-        _ => {
-            let (left, right) = (named(&left_type), named(&right_type));
-            return Err(refused(&format!("{left} and {right} are not compared; cast one of them")));
-        }
-    })
-}
-
-/// The wide type in which two decimals are compared, if 38 digits may not hold both.
-fn wide(left: &DataType, right: &DataType) -> Option<DataType> {
-    let (left, right) = (Scale::of(left)?, Scale::of(right)?);
-    let places = left.places.max(right.places);
-    let digits = left.whole().max(right.whole()) + places;
-    let wide = DataType::Decimal256(WIDE_DIGITS, i8::try_from(places).ok()?);
-    (digits > DIGITS_MAX).then_some(wide)
-}
-
-/// A text of the query as a value of another type.
-fn typed(text: Expr, of: &DataType, to: &DataType) -> Result<Expr> {
-    if to.is_decimal() {
-        return Ok(call(texts::numeric(), vec![text]));
-    }
-    Ok(cast_to(&text, of, to)?.unwrap_or_else(|| cast(text, to.clone())))
-}
-
 fn between_of(between: &Between, schema: &DFSchema) -> Result<Option<Expr>> {
     let Between { expr, negated, low, high } = between;
     let (from, to) = (comparable(expr, low, schema)?, comparable(expr, high, schema)?);
@@ -317,58 +253,6 @@ fn case_of(case: &Case, schema: &DFSchema) -> Result<Option<Expr>> {
         }
     }
     Ok(Some(Expr::Case(changed)))
-}
-
-fn cast_of(of: &Cast, schema: &DFSchema) -> Result<Option<Expr>> {
-    let Ok(from) = of.expr.get_type(schema) else { return Ok(None) };
-    cast_to(&of.expr, &from, of.field.data_type())
-}
-
-/// The cast in PostgreSQL's way; `None` if DataFusion's is the same.
-fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> {
-    let (source, target) = (Kind::of(expr, from), Kind::of(&lit(0_i64), to));
-    let expr = || expr.clone();
-    Ok(Some(match (source, target) {
-        (Kind::Float | Kind::Decimal, Kind::Int) => {
-            cast(call(math::round(), vec![expr()]), to.clone())
-        }
-        (Kind::Text | Kind::Literal, Kind::Date) => call(texts::date_of(), vec![expr()]),
-        (Kind::Text | Kind::Literal, Kind::Timestamp) => {
-            let with_zone = *to != timestamp(false);
-            let read = if with_zone { texts::instant_of() } else { texts::local_of() };
-            call(read, vec![expr()])
-        }
-        (Kind::Text | Kind::Literal, Kind::Interval) => call(texts::interval_of(), vec![expr()]),
-        (Kind::Text | Kind::Literal | Kind::Float, Kind::Decimal) => {
-            let DataType::Decimal128(digits, places) = to else { return Ok(None) };
-            if *places < 0 {
-                return Ok(None);
-            }
-            let parts = [lit(i64::from(*digits)), lit(i64::from(*places))];
-            call(texts::decimal_of(), std::iter::once(expr()).chain(parts).collect())
-        }
-        (Kind::Timestamp | Kind::Interval | Kind::Float | Kind::Time, Kind::Text) => {
-            cast(call(texts::text(), vec![expr()]), to.clone())
-        }
-        (one, Kind::Date | Kind::Timestamp | Kind::Time | Kind::Interval)
-            if one.is_number() || one == Kind::Bool =>
-        {
-            return Err(no_cast(from, to));
-        }
-        (Kind::Date | Kind::Timestamp | Kind::Time | Kind::Interval, other)
-            if other.is_number() || other == Kind::Bool =>
-        {
-            return Err(no_cast(from, to));
-        }
-        (Kind::Decimal | Kind::Float, Kind::Bool) | (Kind::Bool, Kind::Decimal | Kind::Float) => {
-            return Err(no_cast(from, to));
-        }
-        _ => return Ok(None),
-    }))
-}
-
-fn no_cast(from: &DataType, to: &DataType) -> datafusion::error::DataFusionError {
-    refused(&format!("{} is not cast to {}; use extract or to_timestamp", named(from), named(to)))
 }
 
 fn negative(inner: &Expr, schema: &DFSchema) -> Option<Expr> {

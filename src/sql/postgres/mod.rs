@@ -15,19 +15,24 @@ mod columns;
 mod date_functions;
 mod decimal;
 mod dialect;
+mod equal_types;
 mod function;
 mod kinds;
 mod math;
 mod meaning;
+mod numbers;
 mod patterns;
 mod percentile;
 mod planner;
 mod read;
+mod series;
 mod span;
+mod span_text;
 mod syntax;
 mod texts;
 mod time_functions;
 mod time_operators;
+mod totals;
 mod types;
 
 use std::collections::HashSet;
@@ -59,6 +64,16 @@ fn refused(why: &str) -> DataFusionError {
     DataFusionError::External(Box::new(Refused(why.to_owned())))
 }
 
+/// A text of the asker in the words of an error: short, and in one line.
+fn quoted(text: &str) -> String {
+    const CHARS_MAX: usize = 80;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("'{}…'", line.get(..end).unwrap_or_default()),
+        None => format!("'{line}'"),
+    }
+}
+
 /// The session with PostgreSQL's types, operators and functions.
 pub(super) fn like_postgres(state: SessionState) -> SessionState {
     let scalars = replaced(state.scalar_functions().values(), scalars(&state), ScalarUDF::name);
@@ -69,7 +84,9 @@ pub(super) fn like_postgres(state: SessionState) -> SessionState {
     let mut rules = state.analyzer().rules.clone();
     let coercion = rules.iter().position(|rule| rule.name() == "type_coercion");
     rules.insert(coercion.unwrap_or(rules.len()), Arc::new(meaning::Meaning));
+    let series = series::around(state.table_functions());
     SessionStateBuilder::new_from_existing(state)
+        .with_table_functions(series)
         .with_scalar_functions(scalars)
         .with_aggregate_functions(aggregates)
         .with_expr_planners(planners)

@@ -3,7 +3,7 @@
 use chrono::{Datelike as _, NaiveDate, NaiveDateTime, Timelike as _};
 use datafusion::error::Result;
 
-use super::refused;
+use super::{quoted, refused};
 
 /// The patterns that are known, the longer ones first.
 const PATTERNS: [&str; 36] = [
@@ -22,7 +22,8 @@ enum Piece {
 
 fn unknown(rest: &str) -> datafusion::error::DataFusionError {
     refused(&format!(
-        "the format is not understood at {rest:?}; it is made of YYYY MM DD HH24 HH12 MI SS MS US AM TZ Mon Month Dy Day D DDD ID IW IYYY WW Q FM and \"text\""
+        "the format is not understood at {}; it is made of YYYY MM DD HH24 HH12 MI SS MS US AM TZ Mon Month Dy Day D DDD ID IW IYYY WW Q FM and \"text\"",
+        quoted(rest)
     ))
 }
 
@@ -134,7 +135,7 @@ fn named(date: NaiveDate, pattern: &str, short: bool) -> String {
 /// # Errors
 /// Where the text does not fit, and for patterns that are only shown.
 pub(super) fn read(text: &str, format: &str) -> Result<NaiveDateTime> {
-    let wrong = || refused(&format!("{text:?} does not fit the format {format:?}"));
+    let wrong = || refused(&format!("{} does not fit the format {}", quoted(text), quoted(format)));
     let (mut rest, mut found) = (text.trim_start(), Found::default());
     let pieces = pieces(format)?;
     for (at, piece) in pieces.iter().enumerate() {

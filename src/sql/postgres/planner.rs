@@ -7,8 +7,8 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable as _, Operator, ScalarUDF, cast};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use super::equal_types::comparable;
 use super::kinds::{Kind, named};
-use super::meaning::comparable;
 use super::time_operators as time;
 use super::{arithmetic, bits, call, date_functions, refused, texts};
 

@@ -4,8 +4,8 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use datafusion::error::Result;
 
 use super::calendar;
-use super::refused;
 use super::span::SECOND;
+use super::{quoted, refused};
 
 /// What a text says.
 struct Written {
@@ -15,7 +15,7 @@ struct Written {
 }
 
 fn wrong(text: &str, kind: &str) -> datafusion::error::DataFusionError {
-    refused(&format!("{text:?} is no {kind}; write it as 2026-01-31 23:59:59.5+00:00"))
+    refused(&format!("{} is no {}; write it as 2026-01-31 23:59:59.5+00:00", quoted(text), kind))
 }
 
 /// The date; a time and an offset behind it do not count.

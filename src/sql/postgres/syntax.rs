@@ -14,11 +14,9 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::dialect::Postgres;
+use super::numbers::plain_number;
 use super::refused;
 use super::span::Span;
-
-/// Digits of the longest number that is read.
-const DIGITS_MAX: i64 = 76;
 
 /// One statement, read as PostgreSQL reads it.
 ///
@@ -29,10 +27,10 @@ pub(in crate::sql) fn statement(text: &str, depth_max: usize) -> Result<Statemen
     let mut statements = parser.with_recursion_limit(depth_max).build()?.parse_statements()?;
     let statement = statements.pop_front();
     let Some(mut statement) = statement else {
-        return Err(refused("there is no statement; ask with SELECT"));
+        return Err(refused("there is no statement; change it to a SELECT"));
     };
     if !statements.is_empty() {
-        return Err(refused("there are several statements; send them one by one"));
+        return Err(refused("there are several statements; change it to one"));
     }
     reword(&mut statement)?;
     Ok(statement)
@@ -254,73 +252,4 @@ fn call(name: &str, args: Vec<Expr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
-}
-
-/// A number without an exponent, and a long one with a point: both are decimals. `None` if it may
-/// stay.
-fn plain_number(number: &str) -> Result<Option<String>> {
-    let digits: String = number.chars().filter(|char| *char != '_').collect();
-    if digits.starts_with("0x") || digits.starts_with("0X") {
-        return Ok(None);
-    }
-    let Some((digits, exponent)) = digits.split_once(['e', 'E']) else {
-        let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
-        let long = whole && digits.parse::<i64>().is_err();
-        return Ok(long.then(|| format!("{digits}.0")));
-    };
-    let too_long = || {
-        refused(&format!(
-            "the number {number} has more than {DIGITS_MAX} digits in full; write it as a float: CAST('{number}' AS float8)"
-        ))
-    };
-    let exponent: i64 = exponent.parse().map_err(|_| too_long())?;
-    let (whole, places) = digits.split_once('.').unwrap_or((digits, ""));
-    let all = format!("{whole}{places}");
-    let significant = all.trim_start_matches('0');
-    let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX);
-    if significant.is_empty() {
-        return Ok(Some("0.0".to_owned()));
-    }
-    // Where the point stands in `significant`.
-    let point =
-        length(whole).saturating_add(exponent).saturating_sub(length(&all) - length(significant));
-    let after = length(significant).saturating_sub(point);
-    if point > DIGITS_MAX || after > DIGITS_MAX || length(significant) > DIGITS_MAX {
-        return Err(too_long());
-    }
-    let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
-    Ok(Some(match usize::try_from(point) {
-        Ok(at) if at > 0 => match significant.split_at_checked(at) {
-            Some((whole, "")) => format!("{whole}.0"),
-            Some((whole, places)) => format!("{whole}.{places}"),
-            None => format!("{significant}{}.0", zeros(point - length(significant))),
-        },
-        _ => format!("0.{}{significant}", zeros(-point)),
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain_number;
-
-    #[test]
-    fn numbers_with_an_exponent_are_written_in_full() {
-        for (number, plain) in [
-            ("1.5e3", "1500.0"),
-            ("1e0", "1.0"),
-            ("12.345e1", "123.45"),
-            ("1.5e-3", "0.0015"),
-            ("0.05e1", "0.5"),
-            ("0e9", "0.0"),
-            ("9223372036854775808", "9223372036854775808.0"),
-        ] {
-            assert_eq!(plain_number(number).unwrap().as_deref(), Some(plain), "{number}");
-        }
-        assert_eq!(plain_number("9223372036854775807").unwrap(), None);
-        assert_eq!(plain_number("1.25").unwrap(), None);
-        for number in ["1.5e300", "1e-300", "1e99999999999999999999"] {
-            let why = plain_number(number).unwrap_err().to_string();
-            assert!(why.contains(number) && why.contains("float8"), "{why}");
-        }
-    }
 }

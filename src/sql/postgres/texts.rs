@@ -13,9 +13,9 @@ use super::calendar;
 use super::columns::{Cell, INTERVAL, TIME, cell, column, texts};
 use super::decimal::{self, Scale};
 use super::function::{Given, Types, function};
-use super::refused;
 use super::span::Span;
 use super::types::timestamp;
+use super::{quoted, refused};
 
 /// Digits of a float that PostgreSQL gives to a decimal.
 const FLOAT_DIGITS: i32 = 15;
@@ -144,8 +144,10 @@ fn decimals(values: &ArrayRef, of: Scale) -> Result<ArrayRef> {
         let fits = value > -limit && value < limit;
         fits.then_some(value).ok_or_else(|| {
             refused(&format!(
-                "{text} has more digits than decimal({}, {}) holds",
-                of.digits, of.places
+                "{} has more digits than decimal({}, {}) holds",
+                quoted(text),
+                of.digits,
+                of.places
             ))
         })
     };

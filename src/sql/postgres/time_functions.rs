@@ -83,7 +83,7 @@ pub(super) fn to_timestamp() -> ScalarUDF {
                     patterns::read(text.value(row), format.value(row)).map(calendar::micros)
                 }
                 (Some(text), None) => read::instant(text.value(row)),
-                _ => of_seconds(cell(values, row)),
+                _ => of_seconds(cell(values, row).as_ref()),
             }
             .map(Some)
         });
@@ -97,19 +97,19 @@ pub(super) fn to_timestamp() -> ScalarUDF {
     clippy::cast_possible_truncation,
     reason = "the bounds are looked at"
 )]
-fn of_seconds(seconds: Option<Cell>) -> Result<i64> {
+fn of_seconds(seconds: Option<&Cell>) -> Result<i64> {
     let out_of_range = || refused("a timestamp is out of range");
     match seconds {
         Some(Cell::Int(seconds)) => seconds.checked_mul(SECOND).ok_or_else(out_of_range),
         Some(Cell::Decimal(value, places)) => {
-            let places = u8::try_from(places).map_err(|_| out_of_range())?;
-            let micros = decimal::in_places(value, places, 6)?;
+            let places = u8::try_from(*places).map_err(|_| out_of_range())?;
+            let micros = decimal::in_places(*value, places, 6)?;
             i64::try_from(micros).map_err(|_| out_of_range())
         }
         Some(Cell::Float(seconds)) if seconds.abs() < 9e12 => {
             Ok((seconds * 1e6).round_ties_even() as i64)
         }
-        Some(Cell::Timestamp { micros, .. }) => Ok(micros),
+        Some(Cell::Timestamp { micros, .. }) => Ok(*micros),
         _ => Err(out_of_range()),
     }
 }

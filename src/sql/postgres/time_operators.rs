@@ -27,7 +27,7 @@ fn out_of_range() -> datafusion::error::DataFusionError {
 }
 
 fn plan(takes: [DataType; 2], gives: DataType) -> Result<Types> {
-    Ok(Types { takes: takes.to_vec(), gives })
+    Ok(Types { takes: Vec::from(takes), gives })
 }
 
 /// The timestamp that a date or a timestamp is, with a zone or without.
@@ -98,7 +98,7 @@ pub(super) fn between() -> ScalarUDF {
 pub(super) fn days_later() -> ScalarUDF {
     let plan = |_: &Given<'_>| plan([DataType::Date32, DataType::Int64], DataType::Date32);
     operator("days_later", "+", plan, |args, of| {
-        map_two::<Date32Type, Int64Type, Date32Type>(args, of, |date, days| shift(date, days))
+        map_two::<Date32Type, Int64Type, Date32Type>(args, of, shift)
     })
 }
 

@@ -1,8 +1,8 @@
 //! Aggregates that weighed rows answer: counts become sums of weights, sums stay what they are.
 
 use arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::common::{Column, ScalarValue};
 use datafusion::error::Result;
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_aggregate::sum::sum_udaf;
@@ -243,12 +243,15 @@ fn is_null(expr: &Expr) -> bool {
 /// True for types that hold any sum of a cell (19 digits, or 6 before and 12 after the point) of
 /// this, and every place of it: what is rounded row by row is not the rounded sum.
 fn holds(kind: &DataType, of: &Expr) -> bool {
-    let places = if of.column_refs().iter().any(|column| column.name == COST) { 12 } else { 0 };
+    let columns = of.column_refs();
+    let is_cost = |column: &&Column| column.name == COST;
+    let places = if columns.iter().any(is_cost) { 12 } else { 0 };
+    let whole = if !columns.is_empty() && columns.iter().all(is_cost) { 6 } else { 19 };
     match kind {
         DataType::Int64 => places == 0,
         DataType::Decimal128(digits, scale) => {
             let before = i16::from(*digits) - i16::from(*scale);
-            before >= 19 && *scale >= places
+            before >= whole && *scale >= places
         }
         _ => false,
     }

@@ -113,6 +113,7 @@ fn plain(cell: &str) -> String {
     }
 }
 
+#[expect(clippy::float_arithmetic, reason = "floats are compared within a tolerance")]
 fn alike(ours: &str, theirs: &str) -> bool {
     let (ours, theirs) = (plain(ours), plain(theirs));
     if ours == theirs {

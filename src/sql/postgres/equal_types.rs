@@ -1,0 +1,127 @@
+//! Casts by PostgreSQL's rules, and the types in which two values are compared.
+
+use arrow::datatypes::DataType;
+use datafusion::common::{ExprSchema, Result};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable as _, cast, lit};
+
+use super::decimal::{DIGITS_MAX, Scale};
+use super::kinds::{Kind, named};
+use super::types::timestamp;
+use super::{call, math, refused, texts, time_operators};
+
+/// Digits of the wide decimals in which others are compared.
+const WIDE_DIGITS: u8 = 76;
+
+/// Both in types that compare as PostgreSQL does; `None` if they do already.
+pub(super) fn comparable(
+    left: &Expr,
+    right: &Expr,
+    schema: &dyn ExprSchema,
+) -> Result<Option<(Expr, Expr)>> {
+    let types = (left.get_type(schema), right.get_type(schema));
+    let (Ok(left_type), Ok(right_type)) = types else { return Ok(None) };
+    let kinds = (Kind::of(left, &left_type), Kind::of(right, &right_type));
+    let (left, right) = (left.clone(), right.clone());
+    let size = |expr| call(time_operators::span_size(), vec![expr]);
+    Ok(match kinds {
+        (Kind::Null | Kind::Other, _) | (_, Kind::Null | Kind::Other) => None,
+        (Kind::Text | Kind::Literal, Kind::Text | Kind::Literal) => None,
+        (Kind::Interval, Kind::Interval) => Some((size(left), size(right))),
+        (Kind::Interval, Kind::Literal) => {
+            Some((size(left), size(typed(right, &right_type, &left_type)?)))
+        }
+        (Kind::Literal, Kind::Interval) => {
+            Some((size(typed(left, &left_type, &right_type)?), size(right)))
+        }
+        (_, Kind::Literal) => {
+            let right = typed(right, &right_type, &left_type)?;
+            Some((left, right))
+        }
+        (Kind::Literal, _) => {
+            let left = typed(left, &left_type, &right_type)?;
+            Some((left, right))
+        }
+        (Kind::Decimal, Kind::Float) => Some((cast(left, DataType::Float64), right)),
+        (Kind::Float, Kind::Decimal) => Some((left, cast(right, DataType::Float64))),
+        (Kind::Decimal, Kind::Decimal | Kind::Int) | (Kind::Int, Kind::Decimal) => {
+            wide(&left_type, &right_type).map(|kind| (cast(left, kind.clone()), cast(right, kind)))
+        }
+        (one, other) if one.is_number() && other.is_number() => None,
+        (one, other) if one.is_day() && other.is_day() => None,
+        (one, other) if one == other => None,
+        _ => {
+            let (left, right) = (named(&left_type), named(&right_type));
+            return Err(refused(&format!("{left} and {right} are not compared; cast one of them")));
+        }
+    })
+}
+
+/// The wide type in which two decimals are compared, if 38 digits may not hold both.
+fn wide(left: &DataType, right: &DataType) -> Option<DataType> {
+    let (left, right) = (Scale::of(left)?, Scale::of(right)?);
+    let places = left.places.max(right.places);
+    let digits = left.whole().max(right.whole()) + places;
+    let wide = DataType::Decimal256(WIDE_DIGITS, i8::try_from(places).ok()?);
+    (digits > DIGITS_MAX).then_some(wide)
+}
+
+/// A text of the query as a value of another type.
+fn typed(text: Expr, of: &DataType, to: &DataType) -> Result<Expr> {
+    if to.is_decimal() {
+        return Ok(call(texts::numeric(), vec![text]));
+    }
+    Ok(cast_to(&text, of, to)?.unwrap_or_else(|| cast(text, to.clone())))
+}
+
+/// The cast in PostgreSQL's way; `None` if DataFusion's is the same.
+pub(super) fn cast_of(of: &Cast, schema: &dyn ExprSchema) -> Result<Option<Expr>> {
+    let Ok(from) = of.expr.get_type(schema) else { return Ok(None) };
+    cast_to(&of.expr, &from, of.field.data_type())
+}
+
+/// The cast in PostgreSQL's way; `None` if DataFusion's is the same.
+fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> {
+    let (source, target) = (Kind::of(expr, from), Kind::of(&lit(0_i64), to));
+    let expr = || expr.clone();
+    Ok(Some(match (source, target) {
+        (Kind::Float | Kind::Decimal, Kind::Int) => {
+            cast(call(math::round(), vec![expr()]), to.clone())
+        }
+        (Kind::Text | Kind::Literal, Kind::Date) => call(texts::date_of(), vec![expr()]),
+        (Kind::Text | Kind::Literal, Kind::Timestamp) => {
+            let with_zone = *to != timestamp(false);
+            let read = if with_zone { texts::instant_of() } else { texts::local_of() };
+            call(read, vec![expr()])
+        }
+        (Kind::Text | Kind::Literal, Kind::Interval) => call(texts::interval_of(), vec![expr()]),
+        (Kind::Text | Kind::Literal | Kind::Float, Kind::Decimal) => {
+            let DataType::Decimal128(digits, places) = to else { return Ok(None) };
+            if *places < 0 {
+                return Ok(None);
+            }
+            let parts = [lit(i64::from(*digits)), lit(i64::from(*places))];
+            call(texts::decimal_of(), std::iter::once(expr()).chain(parts).collect())
+        }
+        (Kind::Timestamp | Kind::Interval | Kind::Float | Kind::Time, Kind::Text) => {
+            cast(call(texts::text(), vec![expr()]), to.clone())
+        }
+        (one, Kind::Date | Kind::Timestamp | Kind::Time | Kind::Interval)
+            if one.is_number() || one == Kind::Bool =>
+        {
+            return Err(no_cast(from, to));
+        }
+        (Kind::Date | Kind::Timestamp | Kind::Time | Kind::Interval, other)
+            if other.is_number() || other == Kind::Bool =>
+        {
+            return Err(no_cast(from, to));
+        }
+        (Kind::Decimal | Kind::Float, Kind::Bool) | (Kind::Bool, Kind::Decimal | Kind::Float) => {
+            return Err(no_cast(from, to));
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn no_cast(from: &DataType, to: &DataType) -> datafusion::error::DataFusionError {
+    refused(&format!("{} is not cast to {}; use extract or to_timestamp", named(from), named(to)))
+}
