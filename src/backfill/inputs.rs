@@ -262,7 +262,10 @@ impl Inputs {
 
     fn add(&mut self, found: Found, format: Option<Format>) {
         let (_, plain) = Coding::split(&found.name);
-        let format = format.or_else(|| Format::of(plain));
+        let format = match found.of_table {
+            true => Some(Format::Parquet),
+            false => format.or_else(|| Format::of(plain)),
+        };
         if format.is_none() && !matches!(found.place, Place::Stdin) {
             if found.by_folder {
                 self.passed_over.push(found.name);

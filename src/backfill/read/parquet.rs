@@ -68,8 +68,16 @@ fn check_head(file: &impl ChunkReader) -> Result<(), ReadError> {
     no_parquet(&head).map_or(Ok(()), |reason| Err(ReadError::File(reason)))
 }
 
+/// In other words where the file is whole, and not for us.
 fn failed(error: &dyn std::fmt::Display) -> ReadError {
-    ReadError::File(format!("it is not a whole Parquet file: {error}"))
+    let error = error.to_string();
+    ReadError::File(if error.contains("ncrypt") {
+        "it is encrypted; decrypt it first".to_owned()
+    } else if error.contains("isabled feature") {
+        format!("its compression is not read ({error}); write it with zstd, snappy or gzip")
+    } else {
+        format!("it is not a whole Parquet file: {error}")
+    })
 }
 
 struct Read<'a> {

@@ -3,12 +3,14 @@
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::tempdir;
 
 use super::formats::{csv, gzip, parquet, rows};
 use super::{counts, done, file, line, run, summary, verified};
+use crate::support::poll;
 use crate::support::process::{Done, program};
 
 fn lines(ids: std::ops::Range<usize>) -> String {
@@ -272,6 +274,24 @@ fn stdin_is_an_input_whose_content_tells_what_it_is() {
     let untold = piped(archive.path(), &["--org", "acme", "-"], b"what");
     assert!(untold.status == 1 && untold.stderr.contains("--format"), "{untold:?}");
     verified(archive.path(), 52);
+}
+
+#[test]
+fn a_signal_ends_a_job_that_waits_for_stdin() {
+    let archive = tempdir().unwrap();
+    let mut command = program();
+    command.args(["backfill", "--org", "acme", "--archive"]).arg(archive.path()).arg("-");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(lines(0..3).as_bytes()).unwrap();
+    // It is listening once the archive is made.
+    let made = archive.path().join("events/_delta_log");
+    poll(Duration::from_secs(30), "an archive", || made.exists().then_some(()));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let ended = poll(Duration::from_secs(30), "its end", || child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(1));
+    drop(stdin);
 }
 
 #[test]

@@ -135,6 +135,9 @@ fn a_delta_table_is_read_by_its_log() {
     assert_eq!(done(archive.path(), &["--org", "acme", &inner]), counts(2, 0, 2, 0, 1));
     let live = format!("{one}/new.parquet");
     assert_eq!(done(archive.path(), &["--org", "acme", &live]), counts(2, 0, 2, 0, 1));
+    // Its files are Parquet, whatever the others are said to be.
+    let told = ["--org", "acme", "--format", "ndjson", &one];
+    assert_eq!(done(archive.path(), &told), counts(4, 0, 4, 0, 2));
     let gone = format!("{one}/old.parquet");
     let refused = run(archive.path(), &["--org", "acme", &gone]);
     assert_eq!((refused.status, refused.stdout.as_str()), (1, ""), "{refused:?}");
