@@ -50,7 +50,7 @@ fn inside(
 ) -> Result<Option<FieldValue<'static>>, String> {
     match object {
         FieldValue::Map(entries) => Ok(value_at(entries, place)?.map(owned)),
-        FieldValue::Json(text) if text.starts_with('{') => {
+        FieldValue::Json(text) | FieldValue::Mended(text) if text.starts_with('{') => {
             let members = ingest::fields(text).map_err(|error| format!("{name}: {error}"))?;
             Ok(value_at(&members, place)?.map(owned))
         }
