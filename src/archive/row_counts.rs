@@ -1,8 +1,10 @@
 //! How many rows a file has of which the log does not say so.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use deltalake_core::kernel::Add;
+use futures::FutureExt as _;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::async_reader::AsyncFileReader as _;
@@ -31,12 +33,15 @@ pub(super) async fn complete(
     let path = paths::in_archive(&add.path);
     let object = CheckedObject::new(Path::from(path.as_str()), size_bytes, None);
     let mut reader = CheckedReader::new(root.clone(), object);
-    let rows = match reader.get_metadata(None).await {
-        Ok(metadata) => metadata.file_metadata().num_rows(),
-        Err(error) => {
+    // The decoder may panic at a footer that nobody vouches for.
+    let read = AssertUnwindSafe(reader.get_metadata(None)).catch_unwind().await;
+    let rows = match read {
+        Ok(Ok(metadata)) => metadata.file_metadata().num_rows(),
+        Ok(Err(error)) => {
             let error = ArchiveError::of_read(&path, &error);
             return if error.kind() == Kind::Unavailable { Err(error) } else { Ok(()) };
         }
+        Err(_) => return Ok(()),
     };
     let text = add.stats.as_deref().unwrap_or("{}");
     let mut stats: Value = serde_json::from_str(text).unwrap_or_else(|_| serde_json::json!({}));
