@@ -78,8 +78,13 @@ impl Bucket {
 
     /// The bucket of which a place is the right one.
     pub fn of(world: Arc<World>, right: Arc<Place>) -> Arc<Self> {
-        let there =
-            There { place: right.clone(), wrong_since: None, next: None, meddling: Vec::new() };
+        let there = There {
+            place: right.clone(),
+            wrong_since: None,
+            next: None,
+            is_alike: false,
+            meddling: Vec::new(),
+        };
         Arc::new(Self { world, right, there: Mutex::new(there), door: RwLock::new(()) })
     }
 
