@@ -85,6 +85,7 @@ impl Bucket {
             wrong_since: None,
             next: None,
             is_alike: false,
+            alike_until: None,
             meddling: Vec::new(),
         };
         Arc::new(Self { world, right, there: Mutex::new(there), door: RwLock::new(()) })
