@@ -11,6 +11,7 @@ mod aggregates;
 mod arithmetic;
 mod bits;
 mod calendar;
+mod chain;
 mod columns;
 mod date_functions;
 mod decimal;

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
     ValueWithSpan, VisitMut, VisitorMut,
 };
 
+use super::chain;
 use super::dialect::Postgres;
 use super::numbers::plain_number;
 use super::refused;
@@ -23,6 +24,7 @@ use super::span::Span;
 /// # Errors
 /// What cannot be read, and what would mean something else.
 pub(in crate::sql) fn statement(text: &str, depth_max: usize) -> Result<Statement> {
+    chain::bounded(text)?;
     let parser = DFParserBuilder::new(text).with_dialect(&Postgres);
     let mut statements = parser.with_recursion_limit(depth_max).build()?.parse_statements()?;
     let statement = statements.pop_front();

@@ -47,6 +47,8 @@ struct There {
     next: Option<(Trigger, Arc<Place>)>,
     /// True if who looks at the entry that is known cannot tell that it is the wrong one.
     is_alike: bool,
+    /// When the last such one went, by the world's time.
+    alike_until: Option<Micros>,
     /// What was made or deleted in the wrong one by processes that could know.
     meddling: Vec<String>,
 }
@@ -83,6 +85,7 @@ impl Bucket {
             wrong_since: None,
             next: None,
             is_alike: false,
+            alike_until: None,
             meddling: Vec::new(),
         };
         Arc::new(Self { world, right, there: Mutex::new(there), door: RwLock::new(()) })
@@ -126,6 +129,9 @@ impl Bucket {
     pub fn put_back(&self) {
         let mut there = self.there.lock().unwrap();
         (there.wrong_since, there.place) = (None, self.right.clone());
+        if std::mem::take(&mut there.is_alike) {
+            there.alike_until = Some(self.world.elapsed());
+        }
         let meddling = std::mem::take(&mut there.meddling);
         assert_eq!(meddling, Vec::<String>::new(), "done to what is not the archive");
     }
@@ -134,6 +140,13 @@ impl Bucket {
     pub fn was_right_since(&self, began: Micros) -> bool {
         let there = self.there.lock().unwrap();
         there.wrong_since.is_none_or(|(_, since)| began <= since)
+    }
+
+    /// True if one that is told from the right one by its newest entries alone was there at some
+    /// time since `began`.
+    pub fn was_alike_since(&self, began: Micros) -> bool {
+        let there = self.there.lock().unwrap();
+        there.is_alike || there.alike_until >= Some(began)
     }
 
     fn there(&self) -> Arc<Place> {

@@ -31,6 +31,9 @@ pub async fn one_key(scene: &Scene, actor: u64, random: &mut Random) -> Option<(
     let made = process.ask(async { Ok(process.app.keys().create(new).await?) }).await;
     let key = settled(made)?;
     scene.is_there(began, "making a key");
+    if scene.bucket.was_alike_since(began) {
+        return None;
+    }
     for _ in 0..random.below(6) {
         scene.world.wait(actor, Duration::from_millis(random.below(2_000))).await;
         if let Some(process) = scene.server(random).running() {
@@ -45,7 +48,9 @@ pub async fn one_key(scene: &Scene, actor: u64, random: &mut Random) -> Option<(
             let revoked = process.ask(async { Ok(process.app.keys().revoke(&id).await?) }).await;
             if settled(revoked).is_some() {
                 scene.is_there(began, "revoking a key");
-                break;
+                if !scene.bucket.was_alike_since(began) {
+                    break;
+                }
             }
         }
         scene.world.wait(actor, Duration::from_millis(300)).await;

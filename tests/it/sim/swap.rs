@@ -47,11 +47,15 @@ pub async fn swapper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
             let more = scene.bucket.right().newest().await.saturating_sub(copy.newest().await) + 6;
             go_on(&scene, &copy, 8 + nth, more).await;
             scene.world.wait(actor, Duration::ZERO).await;
-            // The archive is copied over it, and what is newer there stays.
-            copy.copy_over(scene.bucket.right()).await;
-            scene.bucket.exchange(copy, None, true);
-            away(&scene, actor, &mut random).await;
-            continue;
+            if copy.newest().await > scene.bucket.right().newest().await
+                && !scene.trouble.is_there()
+            {
+                // The archive is copied over it, and what is newer there stays.
+                copy.copy_over(scene.bucket.right()).await;
+                scene.bucket.exchange(copy, None, true);
+                away(&scene, actor, &mut random).await;
+                continue;
+            }
         }
         let wrong = match random.below(4) {
             1.. if is_older => copy,

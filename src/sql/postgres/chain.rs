@@ -1,0 +1,90 @@
+//! A bound on chains of operators, such as `1 + 1 + 1 …`.
+//!
+//! The parser bounds how deep a query is nested, and reads a chain in a loop: its tree is as deep all
+//! the same, and whoever walks it needs stack and time for each step.
+
+use datafusion::error::Result;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use super::dialect::Postgres;
+use super::refused;
+
+/// Operators that follow each other, on one level of parentheses.
+const OPERATORS_MAX: usize = 10_000;
+
+/// Makes sure that no chain in a query is longer than can be planned.
+///
+/// # Errors
+/// If one is. What cannot be read is left to the parser.
+pub(super) fn bounded(text: &str) -> Result<()> {
+    let Ok(tokens) = Tokenizer::new(&Postgres, text).tokenize() else { return Ok(()) };
+    let mut levels = vec![0_usize];
+    for token in tokens {
+        match token {
+            Token::LParen | Token::LBracket => levels.push(0),
+            Token::RParen | Token::RBracket => {
+                levels.pop();
+            }
+            token if links(&token) => {
+                let Some(level) = levels.last_mut() else { continue };
+                *level += 1;
+                if *level > OPERATORS_MAX {
+                    let message = "more than 10,000 operators follow each other; ask for less";
+                    return Err(refused(message));
+                }
+            }
+            Token::Comma | Token::SemiColon => {
+                if let Some(level) = levels.last_mut() {
+                    *level = 0;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// True if what follows makes a chain longer.
+fn links(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::IS
+                | Keyword::AT
+                | Keyword::UNION
+                | Keyword::INTERSECT
+                | Keyword::EXCEPT
+                | Keyword::JOIN
+        ),
+        Token::Number(..)
+        | Token::Whitespace(_)
+        | Token::SingleQuotedString(_)
+        | Token::EOF
+        | Token::Period
+        | Token::Comma
+        | Token::SemiColon => false,
+        other => other.to_string().bytes().all(|byte| byte.is_ascii_punctuation()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_chain_that_is_too_long_is_refused() {
+        let long = OPERATORS_MAX + 1;
+        for link in ["1 + ", "true OR ", "1 = ", "SELECT 1 UNION ALL ", "x::int * "] {
+            let error = bounded(&format!("SELECT {}1", link.repeat(long))).unwrap_err().to_string();
+            assert!(error.contains("10,000"), "{link}: {error}");
+            bounded(&format!("SELECT {}1", link.repeat(100))).unwrap();
+        }
+        // Neither lists nor calls are chains.
+        bounded(&format!("SELECT {}1", "1 + 1, ".repeat(long))).unwrap();
+        bounded(&format!("SELECT {}1", "(1 + 1), ".repeat(long))).unwrap();
+        bounded("SELECT ')' || ((").unwrap();
+    }
+}
