@@ -120,6 +120,8 @@ fn run_all(fleet: &Fleet, environment: &Environment, archive: &Path, keys: &[Str
         }
         jobs.join().unwrap();
         delivered.join().unwrap();
+        // What came last is merged, too: inputs of a merge stay for a grace.
+        until_done(environment, archive, &["compact"]);
         fleet.finish();
         watches.into_iter().for_each(|watch| watch.join().unwrap());
     });
