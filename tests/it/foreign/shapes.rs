@@ -185,8 +185,8 @@ async fn times_of_96_bits_are_read_on_each_path() {
     let file = File { path, date: TODAY.into(), size: bytes.len() as u64, rows: 5 };
     write(&store, &file.place(), bytes).await;
     commit(&store, &[file.add(true)]).await;
-    reads_alike("INT96", &store, &warm).await;
-    becomes_ours("INT96", &store).await;
+    Box::pin(reads_alike("INT96", &store, &warm)).await;
+    Box::pin(becomes_ours("INT96", &store)).await;
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn a_file_of_which_the_log_tells_nothing_is_read_on_each_path() {
     warm.scrape(ACME).await;
     let file = put(&store, TODAY, "theirs", &rows(ACME, &theirs())).await;
     commit(&store, &[add_untold(&file)]).await;
-    reads_alike("no statistics", &store, &warm).await;
+    Box::pin(reads_alike("no statistics", &store, &warm)).await;
     compact(&warm).await;
     assert_eq!(verified(&store).await, 9);
     expires("no statistics", &store).await;
@@ -216,6 +216,6 @@ async fn bounds_in_other_forms_are_understood() {
         "nullCount": { "org_id": 0 },
     });
     commit(&store, &[add_with_stats(&file, &stats)]).await;
-    reads_alike("bounds", &store, &warm).await;
-    becomes_ours("bounds", &store).await;
+    Box::pin(reads_alike("bounds", &store, &warm)).await;
+    Box::pin(becomes_ours("bounds", &store)).await;
 }
