@@ -18,6 +18,7 @@ use url::Url;
 
 use super::anchor::Anchor;
 use super::anchored::AnchoredStore;
+use super::chain::EntryLink;
 use super::entry::{self, Entry, NewEntry};
 use super::job_mark::JobMark;
 use super::passed_over::{PassedOver, WithoutPassedOver};
@@ -63,8 +64,8 @@ pub struct Log {
     /// Checkpoints that the library is not shown.
     pub(super) passed_over: Arc<PassedOver>,
     pub(super) clock: Arc<dyn Clock>,
-    /// A version whose successor is refused, and the one up to which no repair was found.
-    scanned: Arc<Mutex<(u64, u64)>>,
+    /// A version whose successor is refused, the one up to which no repair was found, and its entry.
+    scanned: Arc<Mutex<Option<(u64, u64, EntryLink)>>>,
 }
 
 impl Log {
@@ -172,8 +173,14 @@ impl Log {
 
     /// The version that the first repair of what follows `good` makes; `None` if there is none yet.
     async fn repaired(&self, good: &Snapshot) -> Result<Option<Snapshot>, ArchiveError> {
-        let (of, to) = *self.scanned.lock();
-        let mut to = if of == good.version() { to } else { good.version() };
+        let mut to = good.version();
+        // Another log may have been there when this one was looked through.
+        let scanned = *self.scanned.lock();
+        if let Some((of, version, link)) = scanned.filter(|(of, ..)| *of == to)
+            && self.read(version).await?.is_some_and(|entry| entry.link == Some(link))
+        {
+            to = version.max(of);
+        }
         let repairs = |entry: &Entry| entry.repairs_after == Some(good.version());
         while let Some(entry) = self.read(to + 1).await? {
             to += 1;
@@ -183,7 +190,7 @@ impl Log {
                 let entries: Vec<_> = entries.into_iter().flatten().collect();
                 return self.apply_repair(good, &entries).map(Some);
             }
-            *self.scanned.lock() = (good.version(), to);
+            *self.scanned.lock() = entry.link.map(|link| (good.version(), to, link));
         }
         Ok(None)
     }
