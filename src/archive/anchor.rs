@@ -17,6 +17,9 @@ use super::paths;
 use super::snapshot::Snapshot;
 use crate::clock::Clock;
 
+/// An archive that was taken away is not back within this time.
+const AWAY_MIN: Duration = Duration::from_secs(2);
+
 /// The archive is not the one that was opened.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -86,6 +89,11 @@ impl Anchor {
     /// Time by the clock that counts sleep.
     pub fn elapsed(&self) -> Duration {
         self.clock.elapsed()
+    }
+
+    /// True if the archive that was right at `then` can only have been the same all the time.
+    pub fn is_since(&self, then: Option<Duration>) -> bool {
+        then.is_some_and(|then| self.elapsed().saturating_sub(then) <= AWAY_MIN)
     }
 
     /// When it was last found to be the right archive; `None` if it never was.

@@ -25,8 +25,6 @@ use object_store::{
 use super::anchor::Anchor;
 use super::paths;
 
-/// An archive that was taken away is not back within this time.
-const AWAY_MIN: Duration = Duration::from_secs(2);
 /// How often a store is asked that takes longer than that to answer.
 const TRIES: usize = 4;
 /// Objects of a listing that are held back until the store was looked at: what more it has was
@@ -55,9 +53,8 @@ impl AnchoredStore {
         self.anchor.check(self.inner.as_ref()).await
     }
 
-    /// True if the archive that was right at `then` can only have been the same all the time.
     fn is_since(&self, then: Option<Duration>) -> bool {
-        then.is_some_and(|then| self.anchor.elapsed().saturating_sub(then) <= AWAY_MIN)
+        self.anchor.is_since(then)
     }
 
     /// The answer to a question; one that `counts` only from the right archive.

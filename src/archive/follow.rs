@@ -20,6 +20,7 @@ use super::opening::{Creation, Opened};
 use super::probe::LogProbe;
 use super::snapshot::Snapshot;
 use crate::clock::Clock;
+use crate::error::Kind;
 use crate::telemetry::Telemetry;
 
 /// After this long without a look the log may have been cleaned past us, and "nothing there"
@@ -222,14 +223,7 @@ impl Shared {
         let timer = std::time::Instant::now();
         if self.pause() > REOPEN_AFTER {
             let known = self.current.borrow().clone();
-            let Opened { snapshot, refused } = match self.log.unanchored()?.reopen(&known).await {
-                Ok(opened) => opened,
-                Err(error) => {
-                    // What looks damaged may be another archive.
-                    self.log.check_anchor().await?;
-                    return Err(error);
-                }
-            };
+            let Opened { snapshot, refused } = self.reopen(&known).await?;
             self.replace_with(snapshot);
             if let Some(error) = refused {
                 self.followed(began);
@@ -238,11 +232,13 @@ impl Shared {
         } else {
             loop {
                 let current = self.current.borrow().clone();
+                let right_at = self.log.anchor.checked();
                 let followed = tokio::time::timeout(STEP_MAX, self.log.follow(&current)).await;
                 let followed = followed.map_err(|elapsed| {
                     ArchiveError::unavailable("looking for new log entries", elapsed)
                 })?;
                 let Some(next) = followed? else { break };
+                self.log.confirm(&next.snapshot, right_at).await?;
                 self.replace_with(next.snapshot);
                 if next.at_head {
                     break;
@@ -252,6 +248,19 @@ impl Shared {
         self.followed(began);
         self.telemetry.archive.refreshes.observe(timer.elapsed());
         Ok(())
+    }
+
+    /// Opens the table anew. What looks damaged may be another archive, or one of which a part was
+    /// listed before the right one came back.
+    async fn reopen(&self, known: &Snapshot) -> Result<Opened, ArchiveError> {
+        let log = self.log.unanchored()?;
+        match log.reopen(known).await {
+            Err(error) if error.kind() == Kind::Corrupt => {
+                self.log.check_anchor().await?;
+                log.reopen(known).await
+            }
+            opened => opened,
+        }
     }
 
     /// Moves on, never back: the writer may have advanced further meanwhile.

@@ -286,6 +286,27 @@ impl Log {
         }
     }
 
+    /// Makes sure that entries that were followed are those of the right archive, which was that at
+    /// `right_at`: another may have been there while they were read.
+    ///
+    /// # Errors
+    /// OtherLog if the newest of them is not in it; Unavailable.
+    pub(super) async fn confirm(
+        &self,
+        snapshot: &Snapshot,
+        right_at: Option<Duration>,
+    ) -> Result<(), ArchiveError> {
+        if self.anchor.is_since(right_at) {
+            return Ok(());
+        }
+        self.check_anchor().await?;
+        let version = snapshot.version();
+        if self.link_of(version).await? == snapshot.head() {
+            return Ok(());
+        }
+        Err(ArchiveError::OtherLog { path: paths::log_entry(version) })
+    }
+
     /// Makes sure that the archive is the one that was opened.
     ///
     /// # Errors
