@@ -238,7 +238,7 @@ impl Shared {
                     ArchiveError::unavailable("looking for new log entries", elapsed)
                 })?;
                 let Some(next) = followed? else { break };
-                self.log.confirm(&next.snapshot, right_at).await?;
+                self.log.confirm(&next, right_at).await?;
                 self.replace_with(next.snapshot);
                 if next.at_head {
                     break;

@@ -269,6 +269,8 @@ impl Log {
             let exists = matches!(error, TransactionError::VersionAlreadyExists(_));
             match self.read(version).await {
                 Ok(Some(found)) if found.commit_id != Some(entry.commit_id) => {
+                    // It counts as any that is followed.
+                    self.check_anchor().await?;
                     return Ok(Put::Lost(Box::new(found)));
                 }
                 // The archive may have gone since it said so, or its log may have been cleaned past
@@ -287,24 +289,27 @@ impl Log {
     }
 
     /// Makes sure that entries that were followed are those of the right archive, which was that at
-    /// `right_at`: another may have been there while they were read.
+    /// `right_at`: another may have been there while they were read. That there is nothing after
+    /// them was found in the right one.
     ///
     /// # Errors
     /// OtherLog if the newest of them is not in it; Unavailable.
     pub(super) async fn confirm(
         &self,
-        snapshot: &Snapshot,
+        followed: &Followed,
         right_at: Option<Duration>,
     ) -> Result<(), ArchiveError> {
+        if !followed.at_head {
+            self.check_anchor().await?;
+        }
         if self.anchor.is_since(right_at) {
             return Ok(());
         }
-        self.check_anchor().await?;
-        let version = snapshot.version();
-        if self.link_of(version).await? == snapshot.head() {
-            return Ok(());
+        let version = followed.snapshot.version();
+        if self.link_of(version).await? != followed.snapshot.head() {
+            return Err(ArchiveError::OtherLog { path: paths::log_entry(version) });
         }
-        Err(ArchiveError::OtherLog { path: paths::log_entry(version) })
+        self.check_anchor().await
     }
 
     /// Makes sure that the archive is the one that was opened.
