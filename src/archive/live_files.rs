@@ -50,7 +50,7 @@ pub struct LiveFile {
 /// The files of the table in this folder, in order of their paths.
 ///
 /// # Errors
-/// As [`live_files`].
+/// Corrupt or Unsupported if the log cannot be read or is not understood; Unavailable.
 pub async fn live_files_in(folder: &FilePath) -> Result<Vec<LiveFile>, ArchiveError> {
     let store = LocalFileSystem::new_with_prefix(folder)
         .map_err(|error| ArchiveError::unavailable(format!("opening {}", name(folder)), error))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokenlake::backfill::{Inputs, Job, Progress, Settings};
+use tokenlake::backfill::{BackfillError, Inputs, Job, Progress, Settings};
 use tokenlake::event::{OrgId, OrgRule};
 
 use super::book::{Book, ORGS, numbers};
@@ -159,6 +159,8 @@ async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Option
     match Job::new(archive, inputs, settings, Arc::new(Progress::default())).await {
         Ok(job) => {
             let error = job.run(std::future::pending()).await.error;
+            // All that it brings may have expired meanwhile: that is its outcome.
+            let error = error.filter(|error| !matches!(error, BackfillError::AllRejected { .. }));
             error.map(|error| Silence::of(error.kind(), &error))
         }
         Err(error) => Some(Silence::of(error.kind(), &error)),
