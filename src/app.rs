@@ -20,7 +20,8 @@ pub use self::receipt::Receipt;
 use self::bodies::Bodies;
 use crate::access::{AccessError, AccessKeys, Caller, JwtSettings, Jwts};
 use crate::archive::{
-    Archive, ArchiveError, FollowSettings, Snapshot, TotalsStore, WriterSettings, date_of,
+    Archive, ArchiveError, ArchivePlace, FollowSettings, Snapshot, TotalsStore, WriterSettings,
+    date_of,
 };
 use crate::clock::{Clock, Micros};
 use crate::error::Kind;
@@ -167,17 +168,18 @@ impl App {
         telemetry: Telemetry,
         settings: Settings,
     ) -> Result<Self, AppError> {
-        let engine = Arc::new(Engine::new(store.clone())?);
+        let place = ArchivePlace::new(store.clone(), clock.clone())?;
+        let engine = Arc::new(Engine::new(place.store())?);
         // A quarter for bodies: they are a few times the size of the sums that they show.
         let bodies_bytes_max = settings.cache_bytes_max / 4;
         let bodies = Arc::new(Bodies::new(bodies_bytes_max));
         let rollup_bytes_max = settings.cache_bytes_max - bodies_bytes_max;
-        let totals = TotalsStore::new(store.clone(), clock.clone(), sql_version())?;
+        let totals = TotalsStore::new(store, clock.clone(), sql_version())?;
         let rollup = Rollup::new(engine, Some(totals), rollup_bytes_max, telemetry.clone());
         let rollup = Arc::new(rollup);
         let partials = Some(rollup.partial_maker());
-        let archive = Archive::open(
-            store,
+        let archive = Archive::open_at(
+            place,
             clock.clone(),
             telemetry.clone(),
             WriterSettings { partials, ..settings.writer.clone() },

@@ -46,6 +46,7 @@ mod opening;
 mod partial;
 mod passed_over;
 mod paths;
+mod place;
 mod plain;
 mod probe;
 mod records;
@@ -88,6 +89,7 @@ pub use self::objects::{FoundObject, Objects};
 pub use self::opening::Creation;
 pub use self::partial::PartialMaker;
 pub use self::paths::{ACCESS_KEYS, ORGS, PARTITION, access_key, access_key_hash};
+pub use self::place::ArchivePlace;
 pub use self::plain::Plain;
 pub use self::probe::LogProbe;
 pub use self::records::{RecordMark, Records};
@@ -163,7 +165,21 @@ impl Archive {
         settings: WriterSettings,
         follow: FollowSettings,
     ) -> Result<Self, ArchiveError> {
-        let log = Log::new(store, clock.clone())?;
+        let place = ArchivePlace::new(store, clock.clone())?;
+        Self::open_at(place, clock, telemetry, settings, follow).await
+    }
+
+    /// As [`Archive::open`], for whoever reads by the store of the place, too.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub async fn open_at(
+        ArchivePlace { log }: ArchivePlace,
+        clock: Arc<dyn Clock>,
+        telemetry: Telemetry,
+        settings: WriterSettings,
+        follow: FollowSettings,
+    ) -> Result<Self, ArchiveError> {
         let store = log.root();
         let creation = settings.creation;
         let follower =
