@@ -12,7 +12,6 @@ use super::entry::{self, Entry, Heading, NewEntry};
 use super::follow::Follower;
 use super::log::{Log, Put};
 use super::snapshot::Snapshot;
-use super::stats::Stats;
 use crate::clock::Clock;
 use crate::telemetry::Telemetry;
 
@@ -76,11 +75,9 @@ impl Commits {
 
 /// The events that actions add.
 fn added(actions: &[Action]) -> Option<u64> {
-    let rows = |action: &Action| match action {
-        Action::Add(add) if add.data_change => {
-            Some(Stats::parse(add.stats.as_deref()?).num_records)
-        }
-        _ => Some(Some(0)),
-    };
-    actions.iter().try_fold(0_u64, |sum, action| sum.checked_add(rows(action)??))
+    let adds = actions.iter().filter_map(|action| match action {
+        Action::Add(add) if add.data_change => Some(add),
+        _ => None,
+    });
+    entry::rows_in(adds)
 }

@@ -206,6 +206,11 @@ impl DataFile {
     }
 }
 
+/// True if an action vouches for what it says of its file, and so for its rows.
+pub(super) fn is_sealed(add: &Add) -> bool {
+    add.tags.as_ref().is_some_and(|tags| tags.get(TAG_SEAL).is_some_and(Option::is_some))
+}
+
 /// The log action that adds a new file of events.
 pub fn add_action(path: &str, date: NaiveDate, file: &EncodedFile, now: Micros) -> Add {
     let checksums = Checksums::of(&file.bytes).to_text();

@@ -109,17 +109,12 @@ pub struct Entry {
 impl Entry {
     /// How many events it adds; `None` if it does not say so of each file.
     pub fn added(&self) -> Option<u64> {
-        Self::rows_in(self.adds.iter().filter(|add| add.data_change))
+        rows_in(self.adds.iter().filter(|add| add.data_change))
     }
 
     /// How many rows its files have; `None` if it does not say so of each file.
     pub fn rows(&self) -> Option<u64> {
-        Self::rows_in(self.adds.iter())
-    }
-
-    fn rows_in<'a>(mut adds: impl Iterator<Item = &'a Add>) -> Option<u64> {
-        let rows = |add: &Add| Stats::parse(add.stats.as_deref()?).num_records;
-        adds.try_fold(0_u64, |sum, add| sum.checked_add(rows(add)?))
+        rows_in(self.adds.iter())
     }
 
     /// True if it takes events out of the table without a ledger, which only a repair may: sums of
@@ -128,6 +123,12 @@ impl Entry {
         let removes = self.removes.iter().any(|remove| remove.data_change);
         self.repairs_after.is_some() || self.ledger.is_none() && removes
     }
+}
+
+/// How many rows files have; `None` if it is not said of each.
+pub(super) fn rows_in<'a>(mut adds: impl Iterator<Item = &'a Add>) -> Option<u64> {
+    let rows = |add: &Add| Stats::parse(add.stats.as_deref()?).num_records;
+    adds.try_fold(0_u64, |sum, add| sum.checked_add(rows(add)?))
 }
 
 /// Reads an entry.

@@ -11,6 +11,7 @@ use parquet::arrow::async_reader::AsyncFileReader as _;
 use serde_json::Value;
 
 use super::checked_read::{CheckedObject, CheckedReader};
+use super::data_file::is_sealed;
 use super::stats::Stats;
 use super::{ArchiveError, paths};
 use crate::error::Kind;
@@ -25,6 +26,10 @@ pub(super) async fn complete(
     root: &Arc<dyn ObjectStore>,
     add: &mut Add,
 ) -> Result<(), ArchiveError> {
+    // A sealed action says it beside its statistics, which need not be taken apart for that.
+    if add.stats.is_some() && is_sealed(add) {
+        return Ok(());
+    }
     let stats = add.stats.as_deref().map(Stats::parse).unwrap_or_default();
     if stats.num_records.is_some() {
         return Ok(());
