@@ -59,6 +59,7 @@ mod stats;
 mod store_check;
 mod table;
 mod totals;
+mod upload;
 mod upkeep;
 mod vacuum;
 mod vouched;
