@@ -103,7 +103,8 @@ impl Shared {
         let log = self.log.delta();
         let entry = Path::from(paths::log_entry_in_table(version));
         let entry = log.object_store(None).head(&entry).await;
-        let entry = entry.map_err(|error| ArchiveError::unavailable("writing a checkpoint", error))?;
+        let entry =
+            entry.map_err(|error| ArchiveError::unavailable("writing a checkpoint", error))?;
         // By the store's own clock: one of ours that runs fast must not forget what others go by.
         let now = entry.last_modified.timestamp_millis();
         let ago = |time: Duration| now.saturating_sub(millis(time));

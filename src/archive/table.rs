@@ -105,7 +105,9 @@ impl TableInfo {
             _ => return None,
         };
         let is_whole = is_interval && words.next().is_none();
-        is_whole.then(|| Duration::from_nanos(nanos).saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)))
+        is_whole.then(|| {
+            Duration::from_nanos(nanos).saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+        })
     }
 
     fn check(protocol: Value, metadata: Value) -> Result<Self, ArchiveError> {

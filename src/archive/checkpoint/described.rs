@@ -37,7 +37,8 @@ fn defect(column: &str) -> ArchiveError {
 /// Corrupt if one has a deletion vector, or lacks its path or its size.
 pub(in crate::archive) fn adds(rows: &RecordBatch) -> Result<Vec<Add>, ArchiveError> {
     let adds = kind(rows, "add")?;
-    let (path, stats) = (member::<StringArray>(adds, "path")?, member::<StringArray>(adds, "stats")?);
+    let (path, stats) =
+        (member::<StringArray>(adds, "path")?, member::<StringArray>(adds, "stats")?);
     let (size, modified) =
         (member::<Int64Array>(adds, "size")?, member::<Int64Array>(adds, "modificationTime")?);
     let data_change = member::<BooleanArray>(adds, "dataChange")?;
@@ -58,7 +59,10 @@ pub(in crate::archive) fn adds(rows: &RecordBatch) -> Result<Vec<Add>, ArchiveEr
         Ok(Add {
             partition_values: texts(values, row)?.unwrap_or_default(),
             size: size.value(row),
-            modification_time: modified.is_valid(row).then(|| modified.value(row)).unwrap_or_default(),
+            modification_time: modified
+                .is_valid(row)
+                .then(|| modified.value(row))
+                .unwrap_or_default(),
             data_change: data_change.is_valid(row) && data_change.value(row),
             stats: stats.is_valid(row).then(|| stats.value(row).to_owned()),
             tags: texts(tags, row)?,
@@ -77,10 +81,15 @@ fn texts(
         return Ok(None);
     }
     let entries = maps.value(row);
-    let column = |at: usize| entries.columns().get(at).and_then(|column| column.as_string_opt::<i32>());
+    let column =
+        |at: usize| entries.columns().get(at).and_then(|column| column.as_string_opt::<i32>());
     let (keys, values) = column(0).zip(column(1)).ok_or_else(|| defect("value"))?;
     let pairs = keys.iter().zip(values);
-    Ok(Some(pairs.filter_map(|(key, value)| Some((key?.to_owned(), value.map(str::to_owned)))).collect()))
+    Ok(Some(
+        pairs
+            .filter_map(|(key, value)| Some((key?.to_owned(), value.map(str::to_owned))))
+            .collect(),
+    ))
 }
 
 /// The paths of files that a batch of actions removes, and when they were, in milliseconds since

@@ -45,10 +45,8 @@ impl Older {
         size_bytes: u64,
     ) -> Result<Self, ArchiveError> {
         let path = Path::from(path);
-        let mut reader = CheckedReader::new(
-            store.clone(),
-            CheckedObject::new(path.clone(), size_bytes, None),
-        );
+        let mut reader =
+            CheckedReader::new(store.clone(), CheckedObject::new(path.clone(), size_bytes, None));
         // With an index of pages only those of some rows need be read.
         let options = ArrowReaderOptions::new()
             .with_skip_arrow_metadata(true)
@@ -77,9 +75,11 @@ impl Older {
     pub async fn next(&mut self) -> Result<Option<Vec<RecordBatch>>, ArchiveError> {
         let Some((group, start, rows)) = self.windows.next() else { return Ok(None) };
         let schema = self.metadata.parquet_schema();
-        let has_stats = schema.columns().iter().any(|column| columns::is_stats(column.path().parts()));
+        let has_stats =
+            schema.columns().iter().any(|column| columns::is_stats(column.path().parts()));
         let wanted = schema.columns().iter().enumerate();
-        let wanted = wanted.filter(|(_, column)| columns::is_wanted(column.path().parts(), has_stats));
+        let wanted =
+            wanted.filter(|(_, column)| columns::is_wanted(column.path().parts(), has_stats));
         let mask = ProjectionMask::leaves(schema, wanted.map(|(at, _)| at));
         let object = CheckedObject::new(self.path.clone(), self.size_bytes, None);
         let reader = CheckedReader::new(self.store.clone(), object);

@@ -28,7 +28,8 @@ pub(in crate::archive) struct Retention {
 
 impl Retention {
     /// Nothing is forgotten.
-    pub(in crate::archive) const FOREVER: Self = Self { removed_until: i64::MIN, heard_until: None };
+    pub(in crate::archive) const FOREVER: Self =
+        Self { removed_until: i64::MIN, heard_until: None };
 }
 
 /// Where actions stand.
@@ -96,12 +97,7 @@ impl Replay {
         filtered.collect()
     }
 
-    fn keeps(
-        &mut self,
-        actions: &Actions<'_>,
-        row: usize,
-        from: From,
-    ) -> Result<bool, ArrowError> {
+    fn keeps(&mut self, actions: &Actions<'_>, row: usize, from: From) -> Result<bool, ArrowError> {
         let Actions { add, remove, .. } = actions;
         if add.is_at(row) {
             let is_new = self.is_new_file(add, row, from)?;
@@ -122,7 +118,8 @@ impl Replay {
         }
         if actions.domain.is_valid(row) {
             let name = text(actions.domain_name, row).ok_or_else(|| lacks("its domain"))?;
-            let is_removed = actions.domain_removed.is_valid(row) && actions.domain_removed.value(row);
+            let is_removed =
+                actions.domain_removed.is_valid(row) && actions.domain_removed.value(row);
             return Ok(self.is_new(&["domain", name]) && !is_removed);
         }
         let kinds = [("protocol", actions.protocol), ("metaData", actions.metadata)];
@@ -186,7 +183,9 @@ impl<'a> Actions<'a> {
         Some(Self {
             add: File::of(add)?,
             remove: File::of(remove)?,
-            removed_at: remove.column_by_name("deletionTimestamp")?.as_primitive_opt::<Int64Type>()?,
+            removed_at: remove
+                .column_by_name("deletionTimestamp")?
+                .as_primitive_opt::<Int64Type>()?,
             txn,
             app: txn.column_by_name("appId")?.as_string_opt()?,
             heard_at: txn.column_by_name("lastUpdated")?.as_primitive_opt::<Int64Type>()?,

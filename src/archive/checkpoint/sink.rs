@@ -41,7 +41,8 @@ impl Sink {
             .build();
         let options =
             ArrowWriterOptions::new().with_skip_arrow_metadata(true).with_properties(properties);
-        let writer = ArrowWriter::try_new_with_options(Vec::new(), columns::SCHEMA.clone(), options);
+        let writer =
+            ArrowWriter::try_new_with_options(Vec::new(), columns::SCHEMA.clone(), options);
         let writer = writer.map_err(|error| internal(&error))?;
         Ok(Self { writer, upload: Upload::new(store, place), size_bytes: 0 })
     }

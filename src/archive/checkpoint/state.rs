@@ -47,14 +47,22 @@ impl LogState {
             let log = from.clone();
             async move {
                 let entry = log.read_bytes(version).await?;
-                let missing = || ArchiveError::corrupt(paths::log_entry(version), "it is not there");
+                let missing =
+                    || ArchiveError::corrupt(paths::log_entry(version), "it is not there");
                 Ok((version, entry.ok_or_else(missing)?))
             }
         });
         let entries = entries.buffered(READ_AHEAD).boxed();
         let objects = checkpoint.map(|checkpoint| checkpoint.objects).unwrap_or_default();
         let replay = Some(Replay::new(retention));
-        Self { log: log.clone(), entries, objects: objects.into_iter(), open: None, in_checkpoint: false, replay }
+        Self {
+            log: log.clone(),
+            entries,
+            objects: objects.into_iter(),
+            open: None,
+            in_checkpoint: false,
+            replay,
+        }
     }
 
     /// True once what is read next is the checkpoint's.

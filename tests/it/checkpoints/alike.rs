@@ -29,7 +29,7 @@ async fn open(store: &Arc<dyn ObjectStore>) -> TestApp {
 async fn until(store: &Arc<dyn ObjectStore>, version: u64) {
     let app = open(store).await;
     for id in app.app.archive().current().version()..version {
-        assert_eq!(app.sent(&events([id])).await, (1, 0));
+        assert_eq!(app.sent(&events([1_000 + id])).await, (1, 0));
     }
     until_checkpoint(store, version).await;
     // The note comes last.
@@ -98,7 +98,8 @@ async fn elaborate(store: &Arc<dyn ObjectStore>, number: u64, removed_at: i64) {
 async fn analyzed(store: &Arc<dyn ObjectStore>) {
     let file = live(store).await.1.swap_remove(0);
     let mut add = file.add(false);
-    let stats = json!({ "numRecords": file.rows, "nullCount": { "model": 0 }, "tightBounds": true });
+    let stats =
+        json!({ "numRecords": file.rows, "nullCount": { "model": 0 }, "tightBounds": true });
     add["add"]["stats"] = stats.to_string().into();
     commit(store, &[add]).await;
 }
@@ -126,8 +127,7 @@ async fn a_checkpoint_says_what_the_librarys_would() {
             assert_eq!(ours, theirs, "version {version}, {by_library_before}");
             assert!(ours.iter().any(|action| action.contains("\"remove\"")), "{ours:?}");
             let notes = [&store, &library].map(async |store| read(store, HINT).await);
-            let [note, library_note] =
-                futures::future::join_all(notes).await.try_into().unwrap();
+            let [note, library_note] = futures::future::join_all(notes).await.try_into().unwrap();
             let [mut note, mut library_note]: [Value; 2] =
                 [note, library_note].map(|note| serde_json::from_slice(&note).unwrap());
             let size = note["sizeInBytes"].take();
@@ -139,7 +139,7 @@ async fn a_checkpoint_says_what_the_librarys_would() {
         }
         // Of what was removed long ago nothing is kept.
         let all = actions(&store, 2 * EVERY).await.concat();
-        assert!(!all.contains("1773144000000"), "{all}");
+        assert!(!all.contains(r#""deletionTimestamp":1773144000000"#), "{all}");
     }
 }
 
@@ -184,7 +184,7 @@ async fn a_checkpoint_that_was_damaged_since_is_not_the_ground_of_the_next() {
     let whole = read(&store, &log_checkpoint(EVERY)).await;
     write(&store, &log_checkpoint(EVERY), whole[..whole.len() / 2].to_vec()).await;
     for id in EVERY..2 * EVERY {
-        assert_eq!(app.sent(&events([id])).await, (1, 0));
+        assert_eq!(app.sent(&events([2_000 + id])).await, (1, 0));
     }
     until(&store, 2 * EVERY).await;
     for version in 0..2 * EVERY {

@@ -20,7 +20,7 @@ use crate::support::{client, poll, readers, resident};
 const PEAK_KIB_MAX: u64 = 300 << 10;
 const STAYS_KIB_MAX: u64 = 100 << 10;
 /// Files of each of the commits of another program.
-const FILES: usize = 40;
+const FILES: usize = 10;
 
 /// A log of 499 commits of another program, after the first of ours.
 async fn long_log(store: &Arc<dyn ObjectStore>) {
@@ -57,10 +57,12 @@ fn a_checkpoint_takes_little_memory_and_leaves_little_behind() {
     let note = archive.join("events/_delta_log/_last_checkpoint");
     poll(Duration::from_secs(60), "a checkpoint", || note.exists().then_some(()));
     let peak = resident::peak_kib(server.pid());
-    let stays = resident::resident_kib(server.pid());
-    eprintln!("before {before} KiB, most {peak}, after {stays}");
+    eprintln!("before {before} KiB, most {peak}");
     assert!(peak < before + PEAK_KIB_MAX, "{peak} KiB where there were {before}");
-    assert!(stays < before + STAYS_KIB_MAX, "{stays} KiB where there were {before}");
+    poll(Duration::from_secs(20), "memory that is given back", || {
+        let stays = resident::resident_kib(server.pid());
+        (stays < before + STAYS_KIB_MAX).then_some(())
+    });
     // Whoever opens the archive by it takes as little.
     drop(server);
     runtime.block_on(store_delete(&store, &log_entry(0)));

@@ -23,7 +23,10 @@ pub fn in_parts_with_parsed_stats(whole: &[u8]) -> Vec<Vec<u8>> {
         .map(|(field, column)| match field.name().as_str() {
             "add" => {
                 let add = parsed(column.as_struct());
-                (Arc::new(Field::new("add", add.data_type().clone(), true)), Arc::new(add) as ArrayRef)
+                (
+                    Arc::new(Field::new("add", add.data_type().clone(), true)),
+                    Arc::new(add) as ArrayRef,
+                )
             }
             _ => (field.clone(), column.clone()),
         })
@@ -55,15 +58,14 @@ fn parsed(add: &StructArray) -> StructArray {
     let lines: String = texts.iter().map(|text| text.unwrap_or("{}").to_owned() + "\n").collect();
     let mut reader = ReaderBuilder::new(Arc::new(stats)).build(lines.as_bytes()).unwrap();
     let stats = StructArray::from(reader.next().unwrap().unwrap());
-    let members = add.fields().iter().zip(add.columns()).map(|(field, column)| {
-        match field.name().as_str() {
+    let members =
+        add.fields().iter().zip(add.columns()).map(|(field, column)| match field.name().as_str() {
             "stats" => {
                 let field = Field::new("stats_parsed", stats.data_type().clone(), true);
                 (Arc::new(field), Arc::new(stats.clone()) as ArrayRef)
             }
             _ => (field.clone(), column.clone()),
-        }
-    });
+        });
     let (fields, columns): (Vec<_>, Vec<_>) = members.unzip();
     StructArray::new(fields.into(), columns, add.nulls().cloned())
 }
