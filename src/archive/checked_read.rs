@@ -20,6 +20,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::checksums::{BLOCK_BYTES, Checksums};
+use super::footer;
 use super::data_file::DataFile;
 
 /// Files up to this size are read whole.
@@ -127,6 +128,18 @@ impl CheckedReader {
             pieces.insert(range.start, run);
         }
         ranges.iter().map(|range| cut(&pieces, range).ok_or_else(|| short(range))).collect()
+    }
+
+    /// Makes sure that a footer that nobody vouches for can be read.
+    async fn check_footer(&mut self, size: u64) -> Result<()> {
+        let refused = ParquetError::General;
+        let Some(start) = size.checked_sub(8) else { return Ok(()) };
+        let end = self.read_in_part(vec![start..size]).await?.pop().unwrap_or_default();
+        let Ok(end) = <[u8; 8]>::try_from(end.as_ref()) else { return Ok(()) };
+        let Some(length) = footer::footer_bytes(end).map_err(refused)? else { return Ok(()) };
+        let Some(from) = start.checked_sub(length as u64) else { return Ok(()) };
+        let footer = self.read_in_part(vec![from..start]).await?.pop().unwrap_or_default();
+        footer::check_footer(&footer).map_err(refused)
     }
 
     fn is_small(&self) -> bool {
@@ -256,6 +269,9 @@ impl AsyncFileReader for CheckedReader {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
             let size = self.object.part_bytes();
+            if self.object.checksums.is_none() {
+                self.check_footer(size).await?;
+            }
             if !self.is_small() {
                 self.get_bytes(size.saturating_sub(FOOTER_HINT_BYTES as u64)..size).await?;
             }

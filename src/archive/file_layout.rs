@@ -5,6 +5,8 @@
 //! DELTA_LENGTH_BYTE_ARRAY. BYTE_STREAM_SPLIT would be a little smaller for numbers, but Spark does
 //! not read it from such columns.
 
+use std::ops::Range;
+
 use arrow::array::{Array as _, ArrayRef, ArrowPrimitiveType, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -21,6 +23,9 @@ pub(super) const SORT_COLUMNS: [&str; 2] = ["org_id", "ts"];
 pub(super) const GROUP_ROWS: usize = 96 * 1024;
 /// Rows of a page: one org's hour should be a few pages.
 const PAGE_ROWS: usize = 4 * 1024;
+/// A page of so many bytes is large, and is made in pieces.
+const HEAVY_PAGE_BYTES: usize = 4 << 20;
+const PIECE_BYTES: usize = 1 << 20;
 /// Ids and packed numbers hold no repeats to be found: at higher levels they take twice as long, and
 /// ids more room.
 const ZSTD_LEVEL: i32 = 1;
@@ -78,6 +83,16 @@ fn properties(rows: &RecordBatch, count: usize) -> Result<WriterProperties, Parq
             .set_column_statistics_enabled(leaf, EnabledStatistics::None);
     }
     Ok(with_ids(builder, count).build())
+}
+
+/// Rows to give to a writer together: the size of a page is looked at after each time, and whoever
+/// reads a page holds all of it. Of rows of a usual weight these are all, and pages are by rows.
+pub(super) fn pieces(bytes: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let each = bytes.div_ceil(rows.max(1)).max(1);
+    let heavy = each.saturating_mul(PAGE_ROWS) > HEAVY_PAGE_BYTES;
+    let step = if heavy { (PIECE_BYTES / each).max(1) } else { rows.max(1) };
+    // An array without rows is written as well.
+    (0..rows.max(1)).step_by(step).map(move |start| start..rows.min(start + step))
 }
 
 /// The encoding of one column. Where it has a dictionary too, that is used as long as it is small.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray as _, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{Array as _, AsArray as _, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -108,11 +108,19 @@ fn encode_group(
     let mut writers = factory.create_column_writers(number)?.into_iter();
     let mut chunks = Vec::with_capacity(writers.len());
     for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
-        for leaf in compute_leaves(field, column)? {
-            let writer = writers.next();
-            let mut writer =
-                writer.ok_or_else(|| ParquetError::General("a leaf too many".into()))?;
-            writer.write(&leaf)?;
+        let mut open = Vec::new();
+        for piece in file_layout::pieces(column.get_array_memory_size(), column.len()) {
+            let column = column.slice(piece.start, piece.len());
+            for (at, leaf) in compute_leaves(field, &column)?.into_iter().enumerate() {
+                if open.len() <= at {
+                    open.extend(writers.next());
+                }
+                let writer = open.get_mut(at);
+                let writer = writer.ok_or_else(|| ParquetError::General("a leaf too many".into()))?;
+                writer.write(&leaf)?;
+            }
+        }
+        for writer in open {
             chunks.push(writer.close()?);
         }
     }
@@ -189,7 +197,10 @@ impl OpenFile {
     /// # Errors
     /// As [`OpenFile::start`].
     pub fn write(&mut self, rows: &RecordBatch, ids: Vec<EventHash>) -> Result<(), ArchiveError> {
-        self.writer.write(rows).map_err(|error| internal(&error))?;
+        for piece in file_layout::pieces(rows.get_array_memory_size(), rows.num_rows()) {
+            let piece = rows.slice(piece.start, piece.len());
+            self.writer.write(&piece).map_err(|error| internal(&error))?;
+        }
         self.stats.merge(Stats::of(rows));
         self.ids.extend(ids);
         Ok(())

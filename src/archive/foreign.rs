@@ -20,13 +20,16 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future};
 use object_store::ObjectStore;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 
 use super::checked_read::{CheckedObject, CheckedReader};
+use super::weighed::{BatchSize, weighed_rows};
 use super::{ArchiveError, DataFile};
 use crate::event;
+
+/// Bytes of a batch before it is cast.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// Rows of a file as they come.
 pub type ForeignRows = BoxStream<'static, Result<RecordBatch, ArchiveError>>;
@@ -91,16 +94,15 @@ async fn open_rows(
 ) -> Result<ForeignRows, ArchiveError> {
     let path = file.path_in_archive();
     let failed = |error: &ParquetError| unreadable(&path, error);
-    let mut reader = CheckedReader::new(store, CheckedObject::of(file));
+    let mut reader = CheckedReader::new(store.clone(), CheckedObject::of(file));
     // What another Arrow had in memory is of no interest: the types of Parquet are fewer.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let found = ArrowReaderMetadata::load_async(&mut reader, options).await;
     let found = found.and_then(in_microseconds).map_err(|error| failed(&error))?;
     let columns = wanted.fields().iter().filter_map(|field| place(found.schema(), field.name()));
     let mask = ProjectionMask::roots(found.parquet_schema(), columns);
-    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, found);
-    let rows = builder.with_projection(mask).with_batch_size(batch_rows).build();
-    let rows = rows.map_err(|error| failed(&error))?;
+    let size = BatchSize { rows_max: batch_rows, bytes: BATCH_BYTES, trusted: false };
+    let rows = weighed_rows(store, CheckedObject::of(file), found, mask, size);
     let cast = rows.map(move |rows| {
         let rows = rows.map_err(|error| unreadable(&path, &error))?;
         cast_batch(&rows, &wanted).map_err(|reason| refused(&path, reason))

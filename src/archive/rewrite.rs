@@ -41,14 +41,16 @@ impl Upkeep {
         if !are_live(inputs, &self.commits.follower.current()) {
             return Ok(None);
         }
-        let add = match self.write(inputs).await {
+        let (add, used) = match self.write(inputs).await {
             // Another may have rewritten and removed it.
             Err(error) if error.kind() == Kind::Corrupt => {
                 let live = are_live(inputs, &*self.commits.follower.newest().await?);
                 return if live { Err(error) } else { Ok(None) };
             }
-            add => add?,
+            written => written?,
         };
+        // The others are for the next rewrite.
+        let inputs = inputs.get(..used).unwrap_or(inputs);
         let bytes = add.size.unsigned_abs();
         let committed = self.commit(|snapshot| self.entry(snapshot, inputs, &add, begun_at)).await;
         Ok(committed?.map(|_| bytes))
@@ -78,8 +80,9 @@ impl Upkeep {
         self.commits.entry_after(snapshot, "OPTIMIZE", actions).map(Some)
     }
 
-    /// Writes and puts the new file.
-    async fn write(&self, inputs: &[Arc<DataFile>]) -> Result<Add, ArchiveError> {
+    /// Writes and puts the new file. Gives of how many inputs it is: of all, or as many as fit into
+    /// memory together.
+    async fn write(&self, inputs: &[Arc<DataFile>]) -> Result<(Add, usize), ArchiveError> {
         let defect = |reason: &str| ArchiveError::internal("rewriting files", reason.to_owned());
         let date = inputs.first().ok_or_else(|| defect("there are none"))?.date;
         if inputs.iter().any(|file| file.date != date) {
@@ -88,7 +91,8 @@ impl Upkeep {
         // What must not be counted would pass for ours in the new file.
         self.judge.check_all(&self.commits.follower.current(), inputs, None).await?;
         let path = paths::data_file(date, Uuid::new_v4());
-        let mut rows = RowMerge::open(&self.store, inputs).await?;
+        let (mut rows, used) = RowMerge::open(&self.store, inputs).await?;
+        let inputs = inputs.get(..used).unwrap_or(inputs);
         let mut file = NewRows::new(inputs, self.commits.follower.current().table().hasher)?;
         while let Some(more) = rows.next().await? {
             file = blocking(move || file.add(&more)).await?;
@@ -115,7 +119,7 @@ impl Upkeep {
         let mut upload = Upload::new(self.store.clone(), place);
         upload.add(&bytes).await?;
         upload.finish().await?;
-        Ok(add)
+        Ok((add, used))
     }
 }
 

@@ -6,30 +6,38 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::compute::{
-    SortColumn, concat_batches, interleave_record_batch, lexsort_to_indices, take_record_batch,
-};
+use arrow::compute::{SortColumn, concat, interleave_record_batch, lexsort_to_indices};
 use arrow::error::ArrowError;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
-use parquet::arrow::arrow_reader::ArrowReaderOptions;
-use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use super::checked_read::{CheckedObject, CheckedReader};
 use super::file_layout::SORT_COLUMNS;
 use super::file_write::{text, times};
 use super::foreign::foreign_rows;
+use super::weighed::{BatchSize, weighed_rows};
 use super::{ArchiveError, DataFile};
 use crate::clock::Micros;
 use crate::event;
 
-/// Decoded rows that all inputs hold together, about.
+/// Decoded rows that all inputs hold together, about, and their bytes.
 const DECODED_ROWS: usize = 32 * 1024;
+const DECODED_BYTES: usize = 64 << 20;
 /// The least and the most of one input.
 const INPUT_ROWS: (usize, usize) = (128, 4 * 1024);
-/// Rows that are given at a time.
+/// Rows that are given at a time, and their bytes.
 const CHUNK_ROWS: usize = 8 * 1024;
+const CHUNK_BYTES: usize = 16 << 20;
+/// What open files may take before a row of theirs is decoded: row groups as they are stored, and
+/// pages.
+const OPEN_BYTES: u64 = 192 << 20;
+/// Rows of a page, at most.
+const PAGE_ROWS: u64 = 4 * 1024;
+/// Rows of a file of another program that is not sorted are all held; more bytes are not.
+const UNSORTED_BYTES_MAX: usize = 128 << 20;
 /// Files that are opened side by side.
 const OPENED: usize = 16;
 
@@ -46,6 +54,8 @@ pub(super) struct RowMerge {
     held: Vec<RecordBatch>,
     /// Rows in order, by their batch among those held.
     picked: Vec<(usize, usize)>,
+    /// What they weigh, about.
+    picked_bytes: usize,
 }
 
 /// One file.
@@ -60,33 +70,48 @@ struct Batch {
     orgs: StringArray,
     times: TimestampMicrosecondArray,
     row: usize,
+    /// What a row weighs, about.
+    row_bytes: usize,
     /// Its place among those held.
     held: usize,
 }
 
 impl RowMerge {
-    /// Opens files.
+    /// Opens files, the first ones of them if all would take too much memory together, but two at
+    /// least. Gives how many.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
     pub async fn open(
         store: &Arc<dyn ObjectStore>,
         files: &[Arc<DataFile>],
-    ) -> Result<Self, ArchiveError> {
-        let (least, most) = INPUT_ROWS;
-        let batch_rows = (DECODED_ROWS / files.len().max(1)).clamp(least, most);
-        let opened = futures::stream::iter(files.to_vec()).map(|file| {
+    ) -> Result<(Self, usize), ArchiveError> {
+        let described = futures::stream::iter(files.to_vec()).map(|file| {
             let store = store.clone();
-            async move { Ok((file.path_in_archive(), open(store, &file, batch_rows).await?)) }
+            async move { Described::read(&store, file).await }
+        });
+        let mut described = described.buffered(OPENED).try_collect::<Vec<_>>().await?;
+        let sums = described.iter().scan(0_u64, |sum, file| {
+            *sum = sum.saturating_add(file.open_bytes());
+            Some(*sum)
+        });
+        let fitting = sums.take_while(|sum| *sum <= OPEN_BYTES).count();
+        described.truncate(fitting.max(2));
+        let (count, (least, most)) = (described.len(), INPUT_ROWS);
+        let rows_max = (DECODED_ROWS / count.max(1)).clamp(least, most);
+        let size = BatchSize { rows_max, bytes: DECODED_BYTES / count.max(1), trusted: true };
+        let opened = futures::stream::iter(described).map(|file| {
+            let store = store.clone();
+            async move { Ok((file.file.path_in_archive(), file.open(store, size).await?)) }
         });
         let opened = opened.buffered(OPENED).try_collect::<Vec<_>>().await?;
         let inputs = opened.into_iter().map(|(path, rows)| Input { path, rows, batch: None });
         let (next, held, picked) = Default::default();
-        let mut merge = Self { inputs: inputs.collect(), next, held, picked };
+        let mut merge = Self { inputs: inputs.collect(), next, held, picked, picked_bytes: 0 };
         for input in 0..merge.inputs.len() {
             merge.load(input, None).await?;
         }
-        Ok(merge)
+        Ok((merge, count))
     }
 
     /// The next rows; `None` after the last.
@@ -94,7 +119,7 @@ impl RowMerge {
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, ArchiveError> {
-        while self.picked.len() < CHUNK_ROWS {
+        while !is_chunk(&self.picked, self.picked_bytes) {
             let Some(Reverse((_, input))) = self.next.pop() else { break };
             if let Some(last) = self.pick(input)? {
                 self.load(input, Some(last)).await?;
@@ -106,6 +131,7 @@ impl RowMerge {
         let held: Vec<_> = self.held.iter().collect();
         let rows = interleave_record_batch(&held, &self.picked).map_err(|error| wrong(&error))?;
         self.picked.clear();
+        self.picked_bytes = 0;
         self.let_go();
         Ok(Some(rows))
     }
@@ -118,13 +144,14 @@ impl RowMerge {
         let until = self.next.peek();
         loop {
             self.picked.push((batch.held, batch.row));
+            self.picked_bytes += batch.row_bytes;
             batch.row += 1;
             let Some((org, ts)) = batch.key() else {
                 batch.row -= 1;
                 return Ok(Some(batch.owned_key().ok_or_else(defect)?));
             };
             let before = until.is_none_or(|Reverse(((other, at), _))| (org, ts) <= (other, *at));
-            if !before || self.picked.len() >= CHUNK_ROWS {
+            if !before || is_chunk(&self.picked, self.picked_bytes) {
                 let key = (org.to_owned(), ts);
                 self.next.push(Reverse((key, input)));
                 return Ok(None);
@@ -141,7 +168,8 @@ impl RowMerge {
                 continue;
             }
             let (orgs, times) = (text(&rows, "org_id")?.clone(), times(&rows)?.clone());
-            let batch = Batch { orgs, times, row: 0, held: self.held.len() };
+            let row_bytes = rows.get_array_memory_size() / rows.num_rows();
+            let batch = Batch { orgs, times, row: 0, row_bytes, held: self.held.len() };
             if !batch.is_sorted_after(last.as_ref()) {
                 return Err(ArchiveError::corrupt(&input.path, "its rows are not sorted"));
             }
@@ -186,35 +214,103 @@ impl Batch {
     }
 }
 
-/// The rows of a file, sorted. Those of a writer of another program may not be; they are sorted
-/// here, all at once.
-async fn open(
+/// Whether rows are as many as are given at a time.
+fn is_chunk(picked: &[(usize, usize)], bytes: usize) -> bool {
+    picked.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES
+}
+
+/// A file, and its footer if the file is ours.
+struct Described {
+    file: Arc<DataFile>,
+    footer: Option<ArrowReaderMetadata>,
+}
+
+impl Described {
+    async fn read(store: &Arc<dyn ObjectStore>, file: Arc<DataFile>) -> Result<Self, ArchiveError> {
+        if !file.is_ours() {
+            return Ok(Self { file, footer: None });
+        }
+        let mut reader = CheckedReader::new(store.clone(), CheckedObject::of(&file));
+        let options = ArrowReaderOptions::new().with_schema(event::schema());
+        let footer = ArrowReaderMetadata::load_async(&mut reader, options).await;
+        let footer = footer.map_err(|error| ArchiveError::of_read(&file.path_in_archive(), &error))?;
+        Ok(Self { file, footer: Some(footer) })
+    }
+
+    /// What it takes as long as it is open.
+    fn open_bytes(&self) -> u64 {
+        let Some(footer) = &self.footer else { return UNSORTED_BYTES_MAX as u64 };
+        let groups = footer.metadata().row_groups().iter().map(|group| {
+            let [rows, bytes, stored] =
+                [group.num_rows(), group.total_byte_size(), group.compressed_size()]
+                    .map(|number| u64::try_from(number).unwrap_or_default());
+            let pages = bytes.saturating_mul(PAGE_ROWS.min(rows)) / rows.max(1);
+            stored.saturating_add(pages)
+        });
+        groups.max().unwrap_or_default()
+    }
+
+    /// Its rows, sorted. Those of another program's file may not be; they are sorted here.
+    async fn open(
+        self,
+        store: Arc<dyn ObjectStore>,
+        size: BatchSize,
+    ) -> Result<Rows, ArchiveError> {
+        let Self { file, footer } = self;
+        let Some(footer) = footer else { return sorted_rows(store, &file, size.rows_max).await };
+        let path = file.path_in_archive();
+        let all = ProjectionMask::all();
+        let rows = weighed_rows(store, CheckedObject::of(&file), footer, all, size);
+        Ok(rows.map_err(move |error| ArchiveError::of_read(&path, &error)).boxed())
+    }
+}
+
+/// The rows of a file of another program, in order, some at a time.
+async fn sorted_rows(
     store: Arc<dyn ObjectStore>,
     file: &Arc<DataFile>,
     batch_rows: usize,
 ) -> Result<Rows, ArchiveError> {
-    if !file.is_ours() {
-        let all = foreign_rows(store, file, event::schema(), batch_rows).await?;
-        let all = all.try_collect::<Vec<_>>().await?;
-        let all = concat_batches(&event::schema(), &all).map_err(|error| wrong(&error))?;
-        let sorted = sorted(&all).map_err(|error| wrong(&error))?;
-        return Ok(futures::stream::iter([Ok(sorted)]).boxed());
+    let mut rows = foreign_rows(store, file, event::schema(), batch_rows).await?;
+    let (mut batches, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(batch) = rows.try_next().await? {
+        bytes = bytes.saturating_add(batch.get_array_memory_size());
+        if bytes > UNSORTED_BYTES_MAX {
+            let reason = "its rows are too large to be sorted in memory, and so are not merged";
+            return Err(ArchiveError::Foreign {
+                path: file.path_in_archive(),
+                reason: reason.to_owned(),
+            });
+        }
+        batches.push(batch);
     }
-    let damaged = {
-        let path = file.path_in_archive();
-        move |error| ArchiveError::of_read(&path, &error)
-    };
-    let reader = CheckedReader::new(store, CheckedObject::of(file));
-    let options = ArrowReaderOptions::new().with_schema(event::schema());
-    let builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options).await;
-    let rows = builder.map_err(&damaged)?.with_batch_size(batch_rows).build();
-    Ok(rows.map_err(&damaged)?.map_err(damaged).boxed())
+    let order = order_of(&batches).map_err(|error| wrong(&error))?;
+    let starts = (0..order.len()).step_by(batch_rows.max(1));
+    let pieces = starts.map(move |start| {
+        let piece = order.get(start..order.len().min(start + batch_rows.max(1)));
+        let batches: Vec<_> = batches.iter().collect();
+        interleave_record_batch(&batches, piece.unwrap_or_default()).map_err(|error| wrong(&error))
+    });
+    Ok(futures::stream::iter(pieces).boxed())
 }
 
-fn sorted(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let columns = SORT_COLUMNS.iter().filter_map(|name| rows.column_by_name(name));
-    let columns = columns.map(|values| SortColumn { values: values.clone(), options: None });
-    take_record_batch(rows, &lexsort_to_indices(&columns.collect::<Vec<_>>(), None)?)
+/// Where the rows of batches are, in the order of a file's.
+fn order_of(batches: &[RecordBatch]) -> Result<Vec<(usize, usize)>, ArrowError> {
+    let columns = SORT_COLUMNS.iter().filter_map(|name| {
+        let parts: Vec<_> = batches.iter().filter_map(|rows| rows.column_by_name(name)).collect();
+        let parts: Vec<_> = parts.iter().map(|part| part.as_ref()).collect();
+        (!parts.is_empty()).then(|| concat(&parts))
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = columns.into_iter().map(|values| SortColumn { values, options: None });
+    let order = lexsort_to_indices(&columns.collect::<Vec<_>>(), None)?;
+    let places = batches.iter().enumerate();
+    let places = places.flat_map(|(at, rows)| (0..rows.num_rows()).map(move |row| (at, row)));
+    let places: Vec<_> = places.collect();
+    Ok(order.values().iter().filter_map(|at| places.get(*at as usize).copied()).collect())
 }
 
 fn wrong(error: &ArrowError) -> ArchiveError {

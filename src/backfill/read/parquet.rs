@@ -14,6 +14,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::ChunkReader;
 
 use super::{CHUNK_BYTES, Look, ReadError, Rows, Sink};
+use crate::archive;
 use crate::backfill::columns::{self, Leaf};
 use crate::backfill::content::no_parquet;
 use crate::backfill::inputs::{Input, Place};
@@ -66,6 +67,17 @@ fn check_head(file: &impl ChunkReader) -> Result<(), ReadError> {
     let start = file.get_read(0).map_err(|error| failed(&error))?;
     start.take(HEAD_BYTES).read_to_end(&mut head)?;
     no_parquet(&head).map_or(Ok(()), |reason| Err(ReadError::File(reason)))
+}
+
+/// Looks at the footer before the library makes a tree of it.
+fn check_footer(file: &impl ChunkReader) -> Result<(), ReadError> {
+    let Some(start) = file.len().checked_sub(HEAD_BYTES) else { return Ok(()) };
+    let end = file.get_bytes(start, 8).map_err(|error| failed(&error))?;
+    let Ok(end) = <[u8; 8]>::try_from(end.as_ref()) else { return Ok(()) };
+    let Some(length) = archive::footer_bytes(end).map_err(ReadError::File)? else { return Ok(()) };
+    let Some(from) = start.checked_sub(length as u64) else { return Ok(()) };
+    let footer = file.get_bytes(from, length).map_err(|error| failed(&error))?;
+    archive::check_footer(&footer).map_err(ReadError::File)
 }
 
 /// In other words where the file is whole, and not for us.
@@ -156,6 +168,7 @@ impl<'a, F: ChunkReader + Shared + 'static> Described<'a, F> {
     /// Reads the description. Parquet's own types are gone by, whatever a writer noted of its own
     /// beside them: there are fewer, and each writer's mean the same.
     fn open(file: &'a F) -> Result<Self, ReadError> {
+        check_footer(file)?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = ArrowReaderMetadata::load(file, options).map_err(|error| failed(&error))?;
         let known = schema::known(metadata.metadata(), metadata.schema());
