@@ -123,6 +123,7 @@ fn scalars(state: &SessionState) -> Vec<ScalarUDF> {
         math::abs(),
         math::sign(),
         texts::numeric(),
+        texts::version(),
         time_operators::timezone(),
         date_functions::date_part(),
         date_functions::date_trunc(),
