@@ -195,7 +195,7 @@ impl Console {
             .with_allow_dml(false)
             .with_allow_statements(false);
         reads.verify_plan(&plan).map_err(asked)?;
-        let plan = if walled { walled::shown(plan)? } else { plan };
+        let plan = if walled { walled::shown(plan, &state)? } else { plan };
         context.execute_logical_plan(plan).await.map_err(asked)
     }
 

@@ -126,7 +126,7 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let filters = chain.filters.iter().filter(|filter| !(told_by_all && asks_for_calls(filter)));
     let rows = filters.cloned().try_fold(rows, LogicalPlanBuilder::filter)?;
     let groups_count = groups.len();
-    let summed = rows.aggregate(groups, sums.inner.iter().cloned())?.build()?;
+    let summed = rows.aggregate(groups, distinct(&sums.inner))?.build()?;
     let made = sums.outer.into_iter();
     let made = made.map(|outer| outer(&|inner| column(&summed, groups_count + inner)));
     let made = made.collect::<Result<Vec<_>>>()?;
@@ -169,6 +169,17 @@ fn source(table: &LiveTable, split: Split) -> Result<LogicalPlanBuilder> {
         })
     });
     told.union(rows.project(weighed.collect::<Result<Vec<_>>>()?)?.build()?)
+}
+
+/// The sums, each by a name of its own: PostgreSQL's `sum` and that of an average have one name.
+fn distinct(sums: &[Expr]) -> Vec<Expr> {
+    let mut seen = HashSet::new();
+    let named =
+        sums.iter().enumerate().map(|(at, sum)| match seen.insert(sum.schema_name().to_string()) {
+            true => sum.clone(),
+            false => sum.clone().alias(format!("{TABLE}.{at}")),
+        });
+    named.collect()
 }
 
 /// A table of weighed rows, in columns by their names alone.

@@ -14,6 +14,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{
     AggregateUDF, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, WindowUDF, col, lit,
 };
+use datafusion::optimizer::Optimizer;
 
 use super::SqlError;
 use super::allowed::is_allowed;
@@ -26,6 +27,9 @@ pub struct Bounds {
     /// Parts of a plan that run side by side.
     pub partitions: usize,
 }
+
+/// The rule that computes what is constant.
+const CONSTANTS: &str = "simplify_expressions";
 
 /// The runtime of a query that keeps within `bounds` and writes no file.
 pub(super) fn runtime(bounds: Bounds) -> Result<Arc<RuntimeEnv>> {
@@ -65,25 +69,35 @@ pub(super) fn inside(state: &SessionState) -> SessionState {
     SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build()
 }
 
-/// The plan, or for `EXPLAIN` one that shows it as it was asked, before any rule has seen it.
+/// The plan, or for `EXPLAIN` one that shows it as it was asked: with its types and its constants,
+/// and before a rule moves anything.
 ///
 /// # Errors
-/// [`SqlError::Asked`] for plans that show what a query met.
-pub(super) fn shown(plan: LogicalPlan) -> std::result::Result<LogicalPlan, SqlError> {
+/// [`SqlError::Asked`] for plans that show what a query met, and for what cannot be planned.
+pub(super) fn shown(
+    plan: LogicalPlan,
+    state: &SessionState,
+) -> std::result::Result<LogicalPlan, SqlError> {
     match plan {
         LogicalPlan::Analyze(_) => {
             let refused = "EXPLAIN ANALYZE is refused; ask with EXPLAIN, or with the query itself";
             Err(SqlError::Asked(refused.to_owned()))
         }
         LogicalPlan::Explain(explain) => {
-            let text = explain.plan.display_indent().to_string();
-            let row = vec![lit("logical_plan"), lit(text)];
-            let shown = LogicalPlanBuilder::values(vec![row]).and_then(|values| {
-                let columns = ["column1", "column2"].into_iter().zip(["plan_type", "plan"]);
-                values.project(columns.map(|(from, name)| col(from).alias(name)))?.build()
-            });
-            shown.map_err(|error| SqlError::of_asked(&error))
+            explained(&explain.plan, state).map_err(|error| SqlError::of_asked(&error))
         }
         plan => Ok(plan),
     }
+}
+
+fn explained(plan: &LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+    let typed =
+        state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
+    let constants = state.optimizers().iter().filter(|rule| rule.name() == CONSTANTS);
+    let constants = Optimizer::with_rules(constants.cloned().collect());
+    let asked = constants.optimize(typed, state, |_, _| {})?;
+    let row = vec![lit("logical_plan"), lit(asked.display_indent().to_string())];
+    let columns = ["column1", "column2"].into_iter().zip(["plan_type", "plan"]);
+    let columns = columns.map(|(from, name)| col(from).alias(name));
+    LogicalPlanBuilder::values(vec![row])?.project(columns)?.build()
 }

@@ -14,11 +14,12 @@ const ROWS: u32 = 2_000;
 /// What a server may grow by while queries die.
 const GROWTH_KIB_MAX: u64 = 48 << 10;
 
-const HOGS: [&str; 23] = [
+const HOGS: [&str; 24] = [
     "SELECT repeat('x', 2000000000)",
     "SELECT length(repeat('x', 2000000000))",
     "SELECT sum(length(repeat(event_id, 100000000))) FROM events",
     "SELECT 1 WHERE repeat('x', 2000000000) = 'x'",
+    "EXPLAIN SELECT repeat('x', 2000000000)",
     "SELECT lpad('x', 2000000000, 'y')",
     "SELECT rpad(event_id, 2000000000, 'y') FROM events",
     "SELECT array_repeat(1, 2000000000)",
