@@ -26,6 +26,7 @@ use crate::archive::{
 use crate::clock::{Clock, Micros};
 use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule};
+use crate::exposition::Pieces;
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
@@ -60,6 +61,8 @@ pub struct Settings {
     pub series_max: Option<usize>,
     /// A request body, also after decompression.
     pub body_bytes_max: usize,
+    /// All answers that are on their way, of which one organisation may have half.
+    pub answer_bytes_max: usize,
     /// How many requests of one kind an organisation may have under way.
     pub requests_per_org_max: usize,
     /// How queries are run; `None` where other processes cannot read the archive.
@@ -82,6 +85,7 @@ impl Settings {
             compact: None,
             series_max: None,
             body_bytes_max: 0,
+            answer_bytes_max: 0,
             requests_per_org_max: 0,
             worker: None,
             jwt: JwtSettings::default(),
@@ -249,13 +253,23 @@ impl App {
     ///
     /// # Errors
     /// Unavailable or Corrupt: never a smaller number.
-    pub async fn scrape(&self, org_id: &OrgId, form: Form, now: Micros) -> Result<Bytes, AppError> {
+    pub async fn scrape(
+        &self,
+        org_id: &OrgId,
+        form: Form,
+        now: Micros,
+    ) -> Result<Pieces, AppError> {
         let failed = |error: std::io::Error| AppError::Internal(error.to_string());
         let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         loop {
-            let render = |view: &UsageView<'_>| self.bodies.body(org_id, view, form);
+            // A large one that is not there is for another thread.
+            let render = |view: &UsageView<'_>| match self.bodies.known(org_id, view, form) {
+                Some(body) => Some(Ok(body)),
+                None if view.is_large() => None,
+                None => Some(self.bodies.body(org_id, view, form)),
+            };
             let known = self.rollup.show_known(org_id.as_str(), &snapshot, now, render);
-            if let Some(body) = known {
+            if let Some(body) = known.flatten() {
                 return body.map_err(failed);
             }
             let turn = self.rollup.turn(org_id.as_str()).await;
@@ -292,10 +306,11 @@ impl App {
         form: Form,
         snapshot: Arc<Snapshot>,
         now: Micros,
-    ) -> JoinHandle<Result<std::io::Result<Bytes>, SqlError>> {
+    ) -> JoinHandle<Result<std::io::Result<Pieces>, SqlError>> {
         let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
         tokio::spawn(async move {
-            let render = |view: &UsageView<'_>| bodies.body(&org_id, view, form);
+            let asked = org_id.clone();
+            let render = move |view: &UsageView<'_>| bodies.body(&asked, view, form);
             rollup.show(turn, org_id.as_str(), &snapshot, now, render).await
         })
     }

@@ -147,6 +147,11 @@ pub struct ServeArgs {
     #[arg(long, env = "TOKENLAKE_MAX_REQUESTS_PER_ORG", value_name = "N", default_value = "256", value_parser = parse_count)]
     pub max_requests_per_org: usize,
 
+    /// Memory for answers that clients have not taken yet, of which one organisation may have half.
+    /// More are answered with 503.
+    #[arg(long, env = "TOKENLAKE_ANSWER_MEMORY", value_name = "SIZE", default_value = "192MiB", value_parser = parse_bytes)]
+    pub answer_memory: u64,
+
     /// How many series (provider and model) an organisation may have. An event of one more is stored
     /// with the model "other", and its own among its attributes.
     #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]

@@ -109,7 +109,7 @@ async fn shown(app: &App) -> anyhow::Result<()> {
     let body = app.scrape(&org_id, form, app.now()).await?;
     let labels = format!("provider=\"{NAME}\",model=\"{NAME}\",org_id=\"{NAME}\"");
     let sample = format!("llm_requests_total{{{labels}}} 1");
-    let found = String::from_utf8_lossy(&body).lines().any(|line| line == sample);
+    let found = String::from_utf8_lossy(&Vec::from(body)).lines().any(|line| line == sample);
     anyhow::ensure!(found, "an event that was accepted is not shown; please report it");
     Ok(())
 }

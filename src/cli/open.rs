@@ -140,6 +140,7 @@ pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings
         compact: compaction(args),
         series_max: Some(args.max_series),
         body_bytes_max: bytes(args.max_body),
+        answer_bytes_max: bytes(args.answer_memory),
         requests_per_org_max: args.max_requests_per_org,
         worker: workers(location, args),
         jwt: args.jwt.settings(),

@@ -96,6 +96,7 @@ async fn go_on(scene: &Scene, copy: &Arc<Place>, nth: u64, commits: u64) {
     let link = Link::new(bucket, scene.world.clone(), STRANGER, nth).faultless();
     let settings = Settings {
         body_bytes_max: 1 << 20,
+        answer_bytes_max: 1 << 20,
         ..Settings::of_command(WriterSettings::default(), 1 << 20)
     };
     let opened = open(&link, MachineClock::new(scene.world.clone()), settings).await;
