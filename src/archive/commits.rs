@@ -59,8 +59,8 @@ impl Commits {
         match self.log.put(version, entry).await? {
             Put::Committed => {
                 let entry = entry::read(version, &entry.bytes)?;
-                self.follower.advance(version, &entry)?;
-                self.checkpoints.committed(version);
+                let current = self.follower.advance(version, &entry)?;
+                self.checkpoints.committed(version, &current);
                 self.telemetry.archive.commits.inc();
                 Ok(Some(entry))
             }

@@ -1,6 +1,6 @@
 //! What a listing of the log's folder tells: how far the log goes, and which checkpoints are whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
@@ -10,6 +10,24 @@ use super::ArchiveError;
 use super::log::Log;
 use super::paths::{self, LOG};
 
+/// An object of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ListedObject {
+    /// Relative to the archive.
+    pub path: String,
+    /// Bytes.
+    pub size_bytes: u64,
+}
+
+/// A whole checkpoint.
+#[derive(Debug, Clone)]
+pub(super) struct ListedCheckpoint {
+    /// What it is of.
+    pub version: u64,
+    /// Its parts.
+    pub objects: Vec<ListedObject>,
+}
+
 /// The entries and checkpoints of a log, by their names.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -17,10 +35,10 @@ pub(super) struct Listing {
     pub entries: bool,
     /// The newest version that has an entry or a checkpoint.
     pub newest: u64,
-    /// The versions that have a whole checkpoint.
-    pub checkpoints: BTreeSet<u64>,
+    /// The objects of whole checkpoints, by version.
+    pub checkpoints: BTreeMap<u64, Vec<ListedObject>>,
     /// Parts that are there of checkpoints in several, by version and number of parts.
-    parts: BTreeMap<(u64, u64), u64>,
+    parts: BTreeMap<(u64, u64), Vec<ListedObject>>,
     /// True if older checkpoints may be there than are listed.
     pub is_part: bool,
 }
@@ -31,7 +49,13 @@ impl Listing {
         !self.entries && self.checkpoints.is_empty()
     }
 
-    fn take(&mut self, name: &str) {
+    /// The newest checkpoint of a version before `version`.
+    pub fn checkpoint_before(&self, version: u64) -> Option<ListedCheckpoint> {
+        let (version, objects) = self.checkpoints.range(..version).next_back()?;
+        Some(ListedCheckpoint { version: *version, objects: objects.clone() })
+    }
+
+    fn take(&mut self, name: &str, size_bytes: u64) {
         let Some((digits, ending)) = name.split_once('.') else { return };
         let Some(version) = (digits.len() == 20).then(|| digits.parse::<u64>().ok()).flatten()
         else {
@@ -40,24 +64,27 @@ impl Listing {
         if ending == "json" {
             self.entries = true;
             self.newest = self.newest.max(version);
-        } else if self.is_last_part(version, ending) {
-            self.checkpoints.insert(version);
-            self.newest = self.newest.max(version);
+            return;
         }
-    }
-
-    /// Whether a checkpoint is whole with this object of it.
-    fn is_last_part(&mut self, version: u64, ending: &str) -> bool {
+        let object = ListedObject { path: paths::in_archive(&format!("{LOG}/{name}")), size_bytes };
         match ending.split('.').collect::<Vec<_>>()[..] {
-            ["checkpoint", "parquet"] | ["checkpoint", _, "parquet"] => true,
-            ["checkpoint", _, of, "parquet"] => {
-                let Ok(of) = of.parse() else { return false };
-                let there = self.parts.entry((version, of)).or_default();
-                *there += 1;
-                *there == of
+            ["checkpoint", "parquet"] => drop(self.checkpoints.insert(version, vec![object])),
+            ["checkpoint", _, "parquet"] => {
+                self.checkpoints.entry(version).or_insert_with(|| vec![object]);
             }
-            _ => false,
+            ["checkpoint", _, of, "parquet"] => {
+                let Ok(of) = of.parse() else { return };
+                let there = self.parts.entry((version, of)).or_default();
+                there.push(object);
+                if there.len() as u64 != of {
+                    return;
+                }
+                let objects = there.clone();
+                self.checkpoints.entry(version).or_insert(objects);
+            }
+            _ => return,
         }
+        self.newest = self.newest.max(version);
     }
 }
 
@@ -86,8 +113,24 @@ impl Log {
         self.list_from(None).await
     }
 
-    async fn noted_checkpoint(&self) -> Option<u64> {
-        let note = Path::from(format!("{LOG}/_last_checkpoint"));
+    /// The newest whole checkpoint of a version before `version`.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub(super) async fn checkpoint_before(
+        &self,
+        version: u64,
+    ) -> Result<Option<ListedCheckpoint>, ArchiveError> {
+        let listing = self.list().await?;
+        match listing.checkpoint_before(version) {
+            None if listing.is_part => Ok(self.list_all().await?.checkpoint_before(version)),
+            found => Ok(found),
+        }
+    }
+
+    /// The version of the checkpoint that was noted last.
+    pub(super) async fn noted_checkpoint(&self) -> Option<u64> {
+        let note = Path::from(paths::log_note_in_table());
         let note = self.store.object_store(None).get(&note).await.ok()?.bytes().await.ok()?;
         serde_json::from_slice::<serde_json::Value>(&note).ok()?.get("version")?.as_u64()
     }
@@ -107,7 +150,7 @@ impl Log {
         };
         let mut listing = Listing::default();
         while let Some(object) = names.try_next().await.map_err(failed)? {
-            listing.take(object.location.filename().unwrap_or_default());
+            listing.take(object.location.filename().unwrap_or_default(), object.size);
         }
         Ok(listing)
     }
@@ -120,9 +163,9 @@ mod tests {
     fn checkpoint(names: &[&str]) -> Option<u64> {
         let mut listing = Listing::default();
         for name in names {
-            listing.take(&format!("{:020}.{}", 7, name));
+            listing.take(&format!("{:020}.{}", 7, name), 1);
         }
-        listing.checkpoints.last().copied()
+        listing.checkpoint_before(u64::MAX).map(|found| found.version)
     }
 
     #[test]

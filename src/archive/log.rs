@@ -6,9 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
-use deltalake_core::DeltaTableError;
-use deltalake_core::kernel::EagerSnapshot;
 use deltalake_core::kernel::transaction::TransactionError;
 use deltalake_core::logstore::{CommitOrBytes, LogStore, StorageConfig, default_logstore};
 use object_store::ObjectStore;
@@ -19,6 +18,7 @@ use url::Url;
 use super::anchor::Anchor;
 use super::anchored::AnchoredStore;
 use super::chain::EntryLink;
+use super::checkpoint::{Retention, described};
 use super::entry::{self, Entry, NewEntry};
 use super::job_mark::JobMark;
 use super::passed_over::{PassedOver, WithoutPassedOver};
@@ -327,14 +327,20 @@ impl Log {
     /// # Errors
     /// Unavailable or Corrupt.
     pub async fn job_position(&self, job: &str, version: u64) -> Result<Option<i64>, ArchiveError> {
-        let failed = |error: DeltaTableError| {
-            ArchiveError::unavailable(format!("reading how far {job} is"), error)
-        };
-        let delta = EagerSnapshot::try_new(self.store.as_ref(), Some(version)).await;
-        let delta = delta.map_err(failed)?;
-        let position = delta.transaction_version(self.store.as_ref(), job).await.map_err(failed)?;
         let check = JobMark::check_app(job);
-        let check = delta.transaction_version(self.store.as_ref(), check).await.map_err(failed)?;
+        let begin = <[Option<i64>; 2]>::default;
+        let each = |[position, checked]: &mut [Option<i64>; 2], rows: &RecordBatch| {
+            for (app, number) in described::numbers(rows)? {
+                if app == job {
+                    *position = Some(number);
+                } else if app == check {
+                    *checked = Some(number);
+                }
+            }
+            Ok(())
+        };
+        let told = self.for_each_action(version, Retention::FOREVER, begin, each).await?;
+        let [position, check] = told;
         let Some(position) = position else { return Ok(None) };
         let mark = JobMark { job: job.to_owned(), position };
         // Older programs wrote none.

@@ -60,6 +60,7 @@ mod store_check;
 mod table;
 mod totals;
 mod upkeep;
+mod upload;
 mod vacuum;
 mod vouched;
 mod writer;

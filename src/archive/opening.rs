@@ -5,18 +5,20 @@
 //! does not agree, or is damaged, the table is opened at an older checkpoint, and the entries after
 //! that tell which commit it was.
 
-use deltalake_core::DeltaTableError;
-use deltalake_core::kernel::EagerSnapshot;
-use futures::TryStreamExt as _;
+use std::collections::HashMap;
+
+use arrow::array::RecordBatch;
+use deltalake_core::kernel::{Metadata, Protocol};
 use object_store::ObjectStore as _;
 use object_store::path::Path;
 
 use super::chain::EntryLink;
+use super::checkpoint::state::LogState;
+use super::checkpoint::{Retention, described};
 use super::data_file::DataFile;
 use super::entry::{self, Heading};
-use super::error::is_of_store;
 use super::ledger::{LEDGER_APP, LedgerName, Ledgers};
-use super::listing::Listing;
+use super::listing::{ListedCheckpoint, Listing};
 use super::log::Log;
 use super::snapshot::Snapshot;
 use super::table::{self, TableInfo};
@@ -41,6 +43,34 @@ pub(super) struct Opened {
     pub snapshot: Snapshot,
     /// Why that is not the newest one: a commit of another program is refused.
     pub refused: Option<ArchiveError>,
+}
+
+/// What a checkpoint says.
+#[derive(Default)]
+struct Described {
+    protocol: Option<Protocol>,
+    metadata: Option<Metadata>,
+    /// How far applications are that are of interest.
+    numbers: HashMap<&'static str, i64>,
+    files: Vec<DataFile>,
+}
+
+impl Described {
+    /// Takes all that a batch of actions says, but for files.
+    fn take(&mut self, rows: &RecordBatch) -> Result<(), ArchiveError> {
+        if let Some(protocol) = described::description(rows, "protocol")? {
+            self.protocol = Some(protocol);
+        }
+        if let Some(metadata) = described::description(rows, "metaData")? {
+            self.metadata = Some(metadata);
+        }
+        for (app, number) in described::numbers(rows)? {
+            let known = [LEDGER_APP, EVENTS_APP, EVENTS_AT_APP];
+            let known = known.into_iter().find(|known| *known == app);
+            self.numbers.extend(known.map(|app| (app, number)));
+        }
+        Ok(())
+    }
 }
 
 impl Log {
@@ -124,15 +154,16 @@ impl Log {
         let mut first = None;
         let (mut tried, mut listing) = (None::<u64>, listing);
         loop {
-            let below = ..tried.unwrap_or(u64::MAX);
-            let Some(version) = listing.checkpoints.range(below).next_back().copied() else {
+            let before = tried.unwrap_or(u64::MAX);
+            let Some(checkpoint) = listing.checkpoint_before(before) else {
                 if listing.is_part {
                     listing = self.list_all().await?;
                     continue;
                 }
                 break;
             };
-            match self.open_at(Some(version)).await {
+            let version = checkpoint.version;
+            match self.open_at(Some(checkpoint)).await {
                 Ok(snapshot) => return Ok(snapshot),
                 // What another program made of the description may be refused, and be repaired later.
                 Err(error)
@@ -160,41 +191,37 @@ impl Log {
     }
 
     /// The version of a checkpoint, or version 0.
-    pub(super) async fn open_at(&self, checkpoint: Option<u64>) -> Result<Snapshot, ArchiveError> {
-        let version = checkpoint.unwrap_or(0);
-        let object = checkpoint.map_or_else(|| paths::log_entry(0), paths::log_checkpoint);
-        let damaged = |error: DeltaTableError| {
-            if is_of_store(&error) {
-                return ArchiveError::unavailable(format!("opening {}", paths::TABLE), error);
+    pub(super) async fn open_at(
+        &self,
+        checkpoint: Option<ListedCheckpoint>,
+    ) -> Result<Snapshot, ArchiveError> {
+        let version = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.version);
+        let is_checkpoint = checkpoint.is_some();
+        let object = if is_checkpoint { paths::log_checkpoint } else { paths::log_entry }(version);
+        let mut state = LogState::new(self, version, checkpoint, Retention::FOREVER);
+        let mut described = Described::default();
+        while let Some(batches) = state.next().await? {
+            for rows in &batches {
+                described.take(rows)?;
+                for mut add in described::adds(rows)? {
+                    row_counts::complete(&self.root, &mut add).await?;
+                    described.files.push(DataFile::from_add(&add)?);
+                }
             }
-            ArchiveError::corrupt(object.as_str(), error)
-        };
-        let delta =
-            EagerSnapshot::try_new(self.store.as_ref(), Some(version)).await.map_err(damaged)?;
-        let table = TableInfo::new(delta.protocol(), delta.metadata())?;
-        let number = async |app: &str| match checkpoint {
-            Some(_) => delta.transaction_version(self.store.as_ref(), app).await.map_err(damaged),
-            None => Ok(None),
-        };
-        let ledger = number(LEDGER_APP).await?.map(|number| {
+        }
+        let Described { protocol, metadata, numbers, files } = described;
+        let whole = protocol.zip(metadata);
+        let (protocol, metadata) = whole.ok_or_else(|| {
+            ArchiveError::corrupt(object.as_str(), "it does not say what the table is")
+        })?;
+        let table = TableInfo::new(&protocol, &metadata)?;
+        let number = |app: &str| numbers.get(app).copied().filter(|_| is_checkpoint);
+        let ledger = number(LEDGER_APP).map(|number| {
             LedgerName::from_number(number).ok_or_else(|| {
                 ArchiveError::corrupt(object.as_str(), "it names no ledger that can be")
             })
         });
-        let vouched =
-            Vouched::from_numbers(number(EVENTS_APP).await?, number(EVENTS_AT_APP).await?);
-        let views: Vec<_> =
-            delta.file_views(self.store.as_ref(), None).try_collect().await.map_err(damaged)?;
-        let mut files = Vec::with_capacity(views.len());
-        for view in views {
-            #[allow(
-                deprecated,
-                reason = "the action is the one form that checkpoints and entries share"
-            )]
-            let mut add = view.add_action();
-            row_counts::complete(&self.root, &mut add).await?;
-            files.push(DataFile::from_add(&add)?);
-        }
+        let vouched = Vouched::from_numbers(number(EVENTS_APP), number(EVENTS_AT_APP));
         let snapshot = Snapshot::new(version, table, files.into_iter(), ledger.transpose()?);
         let head = self.link_of(version).await?;
         let events = self.events_at(&snapshot, vouched, &object).await?;

@@ -66,9 +66,19 @@ pub fn log_entry_in_table(version: u64) -> String {
     format!("{LOG}/{version:020}.json")
 }
 
-/// The path of a checkpoint of the log relative to the archive, as the library names it.
+/// The path of a checkpoint of the log relative to the archive: one object, by the Delta protocol.
 pub fn log_checkpoint(version: u64) -> String {
-    format!("{TABLE}/{LOG}/{version:020}.checkpoint.parquet")
+    in_archive(&log_checkpoint_in_table(version))
+}
+
+/// The path of a checkpoint of the log relative to the table.
+pub fn log_checkpoint_in_table(version: u64) -> String {
+    format!("{LOG}/{version:020}.checkpoint.parquet")
+}
+
+/// The path of the note of the last checkpoint of the log relative to the table.
+pub fn log_note_in_table() -> String {
+    format!("{LOG}/_last_checkpoint")
 }
 
 /// The record of the access key with this hash (lower-case hex).

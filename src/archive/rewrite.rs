@@ -9,10 +9,8 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{DataType, Field};
-use bytes::Bytes;
 use deltalake_core::kernel::{Action, Add, Remove};
 use object_store::path::Path;
-use object_store::{MultipartUpload as _, ObjectStore, ObjectStoreExt as _};
 use uuid::Uuid;
 
 use super::data_file::add_action;
@@ -23,12 +21,11 @@ use super::partial::NewPartial;
 use super::row_merge::RowMerge;
 use super::snapshot::Snapshot;
 use super::upkeep::Upkeep;
+use super::upload::Upload;
 use super::vacuum::UNCOMMITTED_MAX;
 use super::{ArchiveError, DataFile, paths};
 use crate::error::Kind;
 
-/// A larger file is put in parts of this size, so that each is a request that ends in time.
-const PART_BYTES: usize = 8 << 20;
 /// What no sum is made of is left out of the rows that a partial is made of.
 const UNSUMMED: [&str; 4] = ["event_id", "source", "ingested_at", "attributes"];
 
@@ -115,7 +112,9 @@ impl Upkeep {
             Ok((add, encoded.bytes))
         })
         .await?;
-        put(self.store.as_ref(), &place, bytes).await?;
+        let mut upload = Upload::new(self.store.clone(), place);
+        upload.add(&bytes).await?;
+        upload.finish().await?;
         Ok(add)
     }
 }
@@ -195,53 +194,4 @@ fn without_unsummed(
     let columns = columns.collect();
     RecordBatch::try_new(schema.clone(), columns)
         .map_err(|error| ArchiveError::internal("rewriting files", error))
-}
-
-async fn put(store: &dyn ObjectStore, place: &Path, bytes: Bytes) -> Result<(), ArchiveError> {
-    let failed = |error| ArchiveError::unavailable(format!("writing {place}"), error);
-    if bytes.len() <= 2 * PART_BYTES {
-        return store.put(place, bytes.into()).await.map(drop).map_err(failed);
-    }
-    let mut upload = store.put_multipart(place).await.map_err(failed)?;
-    let mut sent = Ok(());
-    for start in (0..bytes.len()).step_by(PART_BYTES) {
-        let part = bytes.slice(start..bytes.len().min(start + PART_BYTES));
-        sent = upload.put_part(part.into()).await;
-        if sent.is_err() {
-            break;
-        }
-    }
-    let done = match sent {
-        Ok(()) => upload.complete().await.map(drop),
-        Err(error) => Err(error),
-    };
-    if done.is_err() {
-        // Parts that stay cost room alone; the first error tells more.
-        drop(upload.abort().await);
-    }
-    done.map_err(failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use object_store::memory::InMemory;
-
-    use super::super::durable::DurableLocal;
-    use super::*;
-
-    #[tokio::test]
-    async fn a_large_file_is_put_in_parts_and_is_the_same() {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = DurableLocal::open(folder.path()).unwrap();
-        let place = Path::from("events/event_date=2026-01-02/x.parquet");
-        let stores: [&dyn ObjectStore; 2] = [&InMemory::new(), &disk];
-        for store in stores {
-            for length in [1, 2 * PART_BYTES, 2 * PART_BYTES + 1, 3 * PART_BYTES] {
-                let bytes: Vec<_> = (0..length).map(|at| (at / 1_000) as u8).collect();
-                put(store, &place, bytes.clone().into()).await.unwrap();
-                let read = store.get(&place).await.unwrap().bytes().await.unwrap();
-                assert!(read == bytes, "{length} bytes");
-            }
-        }
-    }
 }

@@ -303,7 +303,8 @@ impl Snapshot {
         self.files.remove(&key)
     }
 
-    fn live(&self, path: &str) -> Option<&Arc<DataFile>> {
+    /// A live file, by its path.
+    pub(super) fn live(&self, path: &str) -> Option<&Arc<DataFile>> {
         self.files.get(&self.key_of(path)?)
     }
 

@@ -1,5 +1,7 @@
 //! The table's own description: what version 0 says, and whether a table is ours to use.
 
+use std::time::Duration;
+
 use arrow::datatypes::{DataType, Field, Schema};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel as _;
 use deltalake_core::kernel::{Action, Metadata, Protocol, StructType, new_metadata};
@@ -24,8 +26,8 @@ const LOG_RETENTION: &str = "interval 7 days";
 /// How long checkpoints of the log remember that a file was removed: each holds a line for every
 /// file that compaction removed in that time.
 const FILE_RETENTION: &str = "interval 2 days";
-const FILE_RETENTION_KEY: &str = "delta.deletedFileRetentionDuration";
-const LOG_RETENTION_KEY: &str = "delta.logRetentionDuration";
+pub(super) const FILE_RETENTION_KEY: &str = "delta.deletedFileRetentionDuration";
+pub(super) const LOG_RETENTION_KEY: &str = "delta.logRetentionDuration";
 
 /// What of the table's description the program goes by.
 #[derive(Debug, Clone)]
@@ -81,6 +83,31 @@ impl TableInfo {
     pub fn is_append_only(&self) -> bool {
         let setting = self.metadata.pointer("/configuration/delta.appendOnly");
         setting.and_then(Value::as_str).is_some_and(|set| set.eq_ignore_ascii_case("true"))
+    }
+
+    /// A setting that is a time, as `interval 2 days`; `None` if it is not set, or in a form that is
+    /// not read.
+    pub fn time_set(&self, name: &str) -> Option<Duration> {
+        let settings = self.metadata.get("configuration")?;
+        let mut words = settings.get(name)?.as_str()?.split_whitespace();
+        let is_interval = words.next()?.eq_ignore_ascii_case("interval");
+        let (count, unit) = (words.next()?.parse::<u64>().ok()?, words.next()?);
+        let unit = unit.strip_suffix('s').unwrap_or(unit);
+        let nanos = match unit {
+            "nanosecond" => 1,
+            "microsecond" => 1_000,
+            "millisecond" => 1_000_000,
+            "second" => 1_000_000_000,
+            "minute" => 60 * 1_000_000_000,
+            "hour" => 3_600 * 1_000_000_000,
+            "day" => 24 * 3_600 * 1_000_000_000,
+            "week" => 7 * 24 * 3_600 * 1_000_000_000,
+            _ => return None,
+        };
+        let is_whole = is_interval && words.next().is_none();
+        is_whole.then(|| {
+            Duration::from_nanos(nanos).saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+        })
     }
 
     fn check(protocol: Value, metadata: Value) -> Result<Self, ArchiveError> {

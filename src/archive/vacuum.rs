@@ -12,11 +12,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use deltalake_core::{DeltaTable, DeltaTableError};
+use arrow::array::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
+use super::checkpoint::{Retention, described};
 use super::snapshot::Snapshot;
 use super::upkeep::Upkeep;
 use super::{ArchiveError, paths};
@@ -151,20 +152,17 @@ impl Upkeep {
         now: Micros,
         grace: Duration,
     ) -> Result<HashSet<Path>, ArchiveError> {
-        let failed =
-            |error: DeltaTableError| ArchiveError::unavailable("reading removed files", error);
-        let log = self.commits.log.delta();
-        let mut table = DeltaTable::new(log.clone());
-        table.load_version(snapshot.version()).await.map_err(failed)?;
-        let mut removed = table.snapshot().map_err(failed)?.all_tombstones(log.as_ref());
-        let mut lately = HashSet::new();
-        while let Some(file) = removed.try_next().await.map_err(failed)? {
-            let at = file.deletion_timestamp().unwrap_or_default().saturating_mul(1_000);
-            if at.saturating_add(micros(grace)) > now {
-                lately.insert(Path::from(paths::in_archive(&file.path())));
+        let each = |lately: &mut HashSet<Path>, rows: &RecordBatch| {
+            for (path, at_millis) in described::removes(rows)? {
+                let at = at_millis.saturating_mul(1_000);
+                if at.saturating_add(micros(grace)) > now {
+                    lately.insert(Path::from(paths::in_archive(&path)));
+                }
             }
-        }
-        Ok(lately)
+            Ok(())
+        };
+        let log = &self.commits.log;
+        log.for_each_action(snapshot.version(), Retention::FOREVER, HashSet::new, each).await
     }
 }
 

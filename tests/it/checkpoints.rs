@@ -1,5 +1,8 @@
 //! Checkpoints of the log: made in the background, equal to the entries that they stand for.
 
+mod alike;
+mod memory;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
