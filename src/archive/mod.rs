@@ -40,6 +40,7 @@ mod location;
 mod log;
 #[cfg(test)]
 mod mutation_tests;
+mod newer;
 mod objects;
 mod old_ledgers;
 mod opening;
@@ -85,6 +86,7 @@ pub use self::job_mark::JobMark;
 pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
 pub use self::live_files::{LiveFile, live_files_in};
 pub use self::location::{ArchiveLocation, LocationError};
+pub use self::newer::OfObject;
 pub use self::objects::{FoundObject, Objects};
 pub use self::opening::Creation;
 pub use self::partial::PartialMaker;

@@ -24,7 +24,7 @@ use super::row_merge::RowMerge;
 use super::snapshot::Snapshot;
 use super::upkeep::Upkeep;
 use super::vacuum::UNCOMMITTED_MAX;
-use super::{ArchiveError, DataFile, paths};
+use super::{ArchiveError, DataFile, OfObject as _, paths};
 use crate::error::Kind;
 
 /// A larger file is put in parts of this size, so that each is a request that ends in time.
@@ -45,10 +45,11 @@ impl Upkeep {
             return Ok(None);
         }
         let add = match self.write(inputs).await {
-            // Another may have rewritten and removed it.
+            // Another may have rewritten and removed it, or what it was compared with.
             Err(error) if error.kind() == Kind::Corrupt => {
-                let live = are_live(inputs, &*self.commits.follower.newest().await?);
-                return if live { Err(error) } else { Ok(None) };
+                let newest = self.commits.follower.newest().await?;
+                let has_gone = error.object().is_some_and(|path| newest.is_without(path));
+                return if has_gone || !are_live(inputs, &newest) { Ok(None) } else { Err(error) };
             }
             add => add?,
         };
