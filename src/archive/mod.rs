@@ -51,6 +51,7 @@ mod place;
 mod plain;
 mod probe;
 mod records;
+mod reopening;
 mod repair;
 mod rewrite;
 mod row_counts;

@@ -77,11 +77,11 @@ async fn files_that_are_rewritten_again_and_again_are_not_said_to_be_missing() {
         let snapshot = snapshot;
         let nth = tries.fetch_add(1, Ordering::SeqCst);
         if nth < 3 {
+            compact(&app).await;
+            vacuum(&app).await;
             for id in 0..8 {
                 app.sent(&events([100 * (nth + 1) + id])).await;
             }
-            assert!(compact(&app).await > 0);
-            assert!(vacuum(&app).await > 0);
         }
         count(archive, &snapshot).await
     };
