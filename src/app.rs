@@ -20,8 +20,8 @@ pub use self::receipt::Receipt;
 use self::bodies::Bodies;
 use crate::access::{AccessError, AccessKeys, Caller, JwtSettings, Jwts};
 use crate::archive::{
-    Archive, ArchiveError, ArchivePlace, FollowSettings, Snapshot, TotalsStore, WriterSettings,
-    date_of,
+    Archive, ArchiveError, ArchivePlace, FollowSettings, OfObject, Snapshot, TotalsStore,
+    WriterSettings, date_of,
 };
 use crate::clock::{Clock, Micros};
 use crate::error::Kind;
@@ -124,6 +124,17 @@ impl From<SqlError> for AppError {
         match error {
             SqlError::File(error) => Self::Archive(error),
             error => Self::Sql(error),
+        }
+    }
+}
+
+impl OfObject for AppError {
+    fn object(&self) -> Option<&str> {
+        match self {
+            Self::Archive(error) => error.object(),
+            Self::Sql(error) => error.object(),
+            Self::Worker(error) => error.object(),
+            _ => None,
         }
     }
 }
@@ -276,25 +287,12 @@ impl App {
             let work = self.add_up(turn, org_id.clone(), form, snapshot.clone(), now);
             match work.await.map_err(|error| AppError::Internal(error.to_string()))? {
                 Ok(body) => return body.map_err(failed),
-                Err(error) => snapshot = Box::pin(self.newer(&snapshot, error)).await?,
+                Err(error) => match Box::pin(self.archive.newer(&snapshot, &error)).await? {
+                    Some(newest) => snapshot = newest,
+                    None => return Err(error.into()),
+                },
             }
         }
-    }
-
-    /// The version to try again with what failed at `snapshot`: whoever stood still for the grace of
-    /// a vacuum may miss files that others have rewritten and deleted. What may take longer than a
-    /// commit is tried again once: there would always be a newer version.
-    async fn newer(
-        &self,
-        snapshot: &Snapshot,
-        error: impl Into<AppError>,
-    ) -> Result<Arc<Snapshot>, AppError> {
-        let error = error.into();
-        if error.kind() != Kind::Corrupt {
-            return Err(error);
-        }
-        let newest = self.archive.newest().await?;
-        if newest.version() > snapshot.version() { Ok(newest) } else { Err(error) }
     }
 
     /// Adds up what came, in a task: it may outlast a scrape's deadline, and those after it are to
@@ -328,17 +326,17 @@ impl App {
         let Some(workers) = &self.workers else {
             return Err(AppError::Internal("no other process can read this archive".to_owned()));
         };
-        let ask = async |snapshot: &Arc<Snapshot>| {
-            self.check_foreign(org_id, snapshot.clone()).await?;
-            let turn = workers.turn(org_id.as_str()).await?;
-            let question = Question::new(org_id.as_str(), query.clone(), form, snapshot);
-            Ok::<_, AppError>(workers.ask(turn, &question).await?)
-        };
         let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
-        match ask(&snapshot).await {
-            Ok(reply) => Ok(reply),
-            Err(error) => ask(&self.newer(&snapshot, error).await?).await,
-        }
+        let ask = |snapshot: Arc<Snapshot>| {
+            let query = query.clone();
+            async move {
+                self.check_foreign(org_id, snapshot.clone()).await?;
+                let turn = workers.turn(org_id.as_str()).await?;
+                let question = Question::new(org_id.as_str(), query, form, &snapshot);
+                Ok::<_, AppError>(workers.ask(turn, &question).await?)
+            }
+        };
+        self.archive.at_newest(snapshot, ask).await
     }
 
     /// Has files of other programs judged that a query may read, in a task: the next query is to find
@@ -428,11 +426,10 @@ impl App {
     /// Unavailable or Corrupt.
     pub async fn checkpoint(&self) -> Result<(), AppError> {
         let snapshot = self.archive.newest().await?;
-        if let Err(error) = self.rollup.checkpoint(&snapshot, self.clock.now()).await {
-            let newer = self.newer(&snapshot, error).await?;
-            self.rollup.checkpoint(&newer, self.clock.now()).await?;
-        }
-        Ok(())
+        let make = |snapshot| async move {
+            self.rollup.checkpoint(&snapshot, self.clock.now()).await.map_err(AppError::from)
+        };
+        self.archive.at_newest(snapshot, make).await
     }
 
     /// Takes dates that are wholly past the retention out of the table; their totals stay.

@@ -55,6 +55,12 @@ pub fn in_archive(table_path: &str) -> String {
     format!("{TABLE}/{table_path}")
 }
 
+/// The path relative to the table, from that of a data file relative to the archive.
+pub fn in_table(path: &str) -> Option<&str> {
+    let path = path.strip_prefix(TABLE)?.strip_prefix('/')?;
+    (!path.starts_with(LOG)).then_some(path)
+}
+
 /// The path of a log entry relative to the archive: 20 digits of the version, by the Delta
 /// protocol.
 pub fn log_entry(version: u64) -> String {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, watch};
 use tokio::time::Instant;
@@ -105,6 +106,8 @@ impl Rollup {
                 Ok(false) => PAUSE,
                 // The time taken is a small share of all time.
                 Ok(true) => (PAUSES_OF_WORK * began.elapsed()).clamp(PAUSE, PAUSE_MAX),
+                // Others have rewritten and removed files meanwhile.
+                Err(error) if versions.borrow().explains(&error, &snapshot) => PAUSE,
                 Err(error) => {
                     tracing::warn!(%error, "no checkpoint of totals this time");
                     self.telemetry.rollup.checkpoint_failures.inc();
@@ -126,7 +129,9 @@ impl Rollup {
     /// # Errors
     /// Corrupt or Unavailable.
     pub async fn checkpoint(&self, snapshot: &Arc<Snapshot>, now: Micros) -> Result<(), SqlError> {
-        self.sources.checkpoint(snapshot, now, 0).await.map(drop)
+        // Its type ends here: the compiler looks through those of all futures around it.
+        let made: BoxFuture<'_, _> = Box::pin(self.sources.checkpoint(snapshot, now, 0));
+        made.await.map(drop)
     }
 
     /// The sums of the ledger of `snapshot` and of `files` that go, as the cells of the next ledger.

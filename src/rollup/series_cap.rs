@@ -93,7 +93,7 @@ impl SeriesCap {
                 continue;
             }
             let snapshot = archive.fresh(STALENESS_MAX).await?;
-            self.ask_table(&org, snapshot, now).await?;
+            self.ask_table(&org, archive, snapshot, now).await?;
             org.admit(asked, self.series_max, &mut admitted, &mut over);
         }
         if over.is_empty() {
@@ -135,6 +135,7 @@ impl SeriesCap {
     async fn ask_table(
         &self,
         org: &Arc<OrgSeries>,
+        archive: &Archive,
         snapshot: Arc<Snapshot>,
         now: Micros,
     ) -> Result<(), SqlError> {
@@ -142,23 +143,32 @@ impl SeriesCap {
             return Ok(());
         }
         let org_id = &*org.org_id;
-        let turn = self.rollup.turn(org_id).await;
+        match archive.at_newest(snapshot, |snapshot| self.learn(org, snapshot, now)).await {
+            Ok(bytes) => drop(self.orgs.lock().resize(org_id, bytes)),
+            Err(error) if error.kind() == Kind::Corrupt => {
+                // What is sent now is sound, and must not wait for what is damaged to be mended.
+                tracing::warn!(%error, org_id, "no telling how many series there are");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Learns what a version has; gives the memory that it takes.
+    async fn learn(
+        &self,
+        org: &Arc<OrgSeries>,
+        snapshot: Arc<Snapshot>,
+        now: Micros,
+    ) -> Result<usize, SqlError> {
+        let turn = self.rollup.turn(&org.org_id).await;
         let (rollup, asked) = (self.rollup.clone(), org.clone());
         // In a task: after a cold start it may outlast a request, and the next finds it done.
         let work = tokio::spawn(async move {
             let learn = |version, series: &SeriesMap| asked.known.lock().learn(version, series);
             rollup.show_series(turn, &asked.org_id, &snapshot, now, learn).await
         });
-        match work.await {
-            Ok(Ok(bytes)) => drop(self.orgs.lock().resize(org_id, bytes)),
-            Ok(Err(error)) if error.kind() == Kind::Corrupt => {
-                // What is sent now is sound, and must not wait for what is damaged to be mended.
-                tracing::warn!(%error, org_id, "no telling how many series there are");
-            }
-            Ok(Err(error)) => return Err(error),
-            Err(error) => return Err(ArchiveError::internal("asking for series", error).into()),
-        }
-        Ok(())
+        work.await.map_err(|error| ArchiveError::internal("asking for series", error))?
     }
 
     fn org(&self, org_id: &str) -> Arc<OrgSeries> {

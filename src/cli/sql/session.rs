@@ -16,9 +16,9 @@ use tokio_util::task::AbortOnDropHandle;
 use super::TERMINAL_ROWS_MAX;
 use super::format::Writer;
 use super::split::split;
-use crate::archive::{Archive, DataFile};
+use crate::archive::{Archive, DataFile, Snapshot};
 use crate::cli::args::SqlFormat;
-use crate::sql::{Console, FilesRead, QueryProgress};
+use crate::sql::{Console, FilesRead, QueryProgress, SqlError};
 
 /// A query that takes longer is said to be under way.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -120,9 +120,33 @@ impl Session {
         }
     }
 
+    /// Answers at the newest version; anew where its files were rewritten and removed by others
+    /// before a row was written.
     async fn answer(&mut self, statement: &str) -> anyhow::Result<()> {
+        let mut snapshot = self.archive.newest().await?;
+        loop {
+            let mut begun = false;
+            let error = match self.answer_at(&snapshot, statement, &mut begun).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let of_file = error.downcast_ref::<SqlError>().filter(|_| !begun);
+            let newer = match of_file {
+                Some(of_file) => self.archive.newer(&snapshot, of_file).await?,
+                None => None,
+            };
+            snapshot = newer.ok_or(error)?;
+        }
+    }
+
+    async fn answer_at(
+        &mut self,
+        snapshot: &Snapshot,
+        statement: &str,
+        begun: &mut bool,
+    ) -> anyhow::Result<()> {
         let mut waiting = Waiting::start();
-        let files: Vec<Arc<DataFile>> = self.archive.newest().await?.files().cloned().collect();
+        let files: Vec<Arc<DataFile>> = snapshot.files().cloned().collect();
         let answer = self.console.query(&files, self.org.as_deref(), statement).await?;
         waiting.follow(answer.progress.clone());
         let rows_max = self.on_terminal.then_some(TERMINAL_ROWS_MAX);
@@ -137,20 +161,19 @@ impl Session {
                 }
             }
         }));
-        let mut begun = false;
         while let Some(batch) = batches.recv().await {
             let batch = batch?;
-            if !begun {
+            if !*begun {
                 waiting.end();
                 writer.begin(&mut self.out)?;
-                begun = true;
+                *begun = true;
             }
             writer.rows(&mut self.out, &batch)?;
         }
         // Rows that end because their task died are not all rows.
         task.await.map_err(|error| anyhow::anyhow!("the query died: {error}; please report it"))?;
         waiting.end();
-        if !begun {
+        if !*begun {
             writer.begin(&mut self.out)?;
         }
         Ok(writer.end(&mut self.out)?)
