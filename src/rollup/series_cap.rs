@@ -106,7 +106,9 @@ impl SeriesCap {
 
     /// Takes note that these names are in the table now.
     fn stand(&self, admitted: Admitted) {
-        admitted.stand(|org_id, bytes| drop(self.orgs.lock().resize(org_id, bytes)));
+        admitted.stand(|org_id, bytes| {
+            self.orgs.lock().resize(org_id, bytes);
+        });
     }
 
     fn renamed(
