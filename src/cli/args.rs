@@ -277,7 +277,7 @@ pub struct SqlArgs {
     #[arg(short = 'c', long, env = "TOKENLAKE_COMMAND", value_name = "QUERY")]
     pub command: Vec<String>,
 
-    /// A file of statements; `-` is stdin, which is also read where it is no terminal.
+    /// A file of statements, not a pipe; `-` is stdin, which is also read where it is no terminal.
     #[arg(
         short = 'f',
         long,
@@ -291,7 +291,7 @@ pub struct SqlArgs {
     #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT")]
     pub format: Option<SqlFormat>,
 
-    /// Where results go instead of stdout. A file that is there is replaced.
+    /// Where results go instead of stdout. A file that is there is replaced once they are whole.
     #[arg(short = 'o', long, env = "TOKENLAKE_OUTPUT", value_name = "FILE")]
     pub output: Option<PathBuf>,
 

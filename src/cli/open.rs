@@ -1,6 +1,6 @@
 //! Opening the archive for a command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::archive::{
 };
 use crate::clock::{Clock, ShiftedClock, SystemClock};
 use crate::maintain::compact;
+use crate::new_file::lies_within;
 use crate::sql::sql_version;
 use crate::telemetry::Telemetry;
 use crate::worker::WorkerSettings;
@@ -109,6 +110,25 @@ pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archi
 /// The archive's checkpoints of totals.
 pub(super) fn totals(archive: &Archive) -> anyhow::Result<TotalsStore> {
     Ok(TotalsStore::new(archive.store(), clock(), sql_version())?)
+}
+
+/// Makes sure that a file which a command is to write does not lie among an archive's objects, all of
+/// which are in folders of the archive's own.
+///
+/// # Errors
+/// If it does.
+pub(super) fn refuse_in_archive(
+    location: &ArchiveLocation,
+    file: &Path,
+    flag: &str,
+) -> anyhow::Result<()> {
+    match location {
+        ArchiveLocation::Local(folder) if lies_within(file, folder) => Err(anyhow::anyhow!(
+            "cannot write {}: it lies among the objects of the archive at {location}; choose another {flag}",
+            file.display()
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn nothing_at(location: &ArchiveLocation) -> anyhow::Error {

@@ -1,8 +1,7 @@
 //! Asking and writing: each statement sees the newest version of the table.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -16,8 +15,10 @@ use tokio_util::task::AbortOnDropHandle;
 use super::TERMINAL_ROWS_MAX;
 use super::format::Writer;
 use super::split::split;
-use crate::archive::{Archive, DataFile, Snapshot};
+use crate::archive::{Archive, ArchiveLocation, DataFile, Snapshot};
 use crate::cli::args::SqlFormat;
+use crate::cli::open;
+use crate::new_file::NewFile;
 use crate::sql::{Console, FilesRead, QueryProgress, SqlError};
 
 /// A query that takes longer is said to be under way.
@@ -36,15 +37,42 @@ pub(super) struct Session {
     org: Option<String>,
     /// The form of results.
     pub format: SqlFormat,
-    out: Box<dyn Write + Send>,
+    location: ArchiveLocation,
+    out: Out,
     on_terminal: bool,
     /// The reader of the results has gone.
     closed: bool,
 }
 
+/// Where results go.
+enum Out {
+    Stdout(BufWriter<Stdout>),
+    File(PathBuf, Box<NewFile>),
+    Nowhere,
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(out) => out.write(bytes),
+            Self::File(_, out) => out.write(bytes),
+            Self::Nowhere => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(out) => out.flush(),
+            Self::File(_, out) => out.flush(),
+            Self::Nowhere => Ok(()),
+        }
+    }
+}
+
 impl Session {
     pub(super) fn new(
         archive: Archive,
+        location: ArchiveLocation,
         org: Option<String>,
         format: SqlFormat,
     ) -> anyhow::Result<Self> {
@@ -54,7 +82,8 @@ impl Session {
             console,
             org,
             format,
-            out: Box::new(io::sink()),
+            location,
+            out: Out::Nowhere,
             on_terminal: false,
             closed: false,
         };
@@ -65,16 +94,25 @@ impl Session {
     /// Sends results to a file, or to stdout.
     pub(super) fn write_to(&mut self, file: Option<&Path>) -> anyhow::Result<()> {
         let Some(file) = file else {
-            self.out = Box::new(BufWriter::new(io::stdout()));
+            self.out = Out::Stdout(BufWriter::new(io::stdout()));
             self.on_terminal = io::stdout().is_terminal();
             return Ok(());
         };
-        let opened = File::create(file).map_err(|error| {
-            anyhow::anyhow!("cannot write {}: {error}; choose another --output", file.display())
-        })?;
-        self.out = Box::new(BufWriter::new(opened));
+        open::refuse_in_archive(&self.location, file, "--output")?;
+        let made = NewFile::create(file).map_err(|error| cannot_write(file, &error))?;
+        self.out = Out::File(file.to_owned(), Box::new(made));
         self.on_terminal = false;
         Ok(())
+    }
+
+    /// Gives a file of results its name, and shows what was written: also that of a query that was
+    /// cancelled.
+    pub(super) fn keep(&mut self) -> anyhow::Result<()> {
+        match &mut self.out {
+            Out::File(file, made) => made.keep().map_err(|error| cannot_write(file, &error)),
+            // Whether it can be shown is told by the next query.
+            out => Ok(drop(out.flush())),
+        }
     }
 
     /// What a query may name.
@@ -85,12 +123,6 @@ impl Session {
     /// True if nobody reads the results any more.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
-    }
-
-    /// Shows what a query that was cancelled has written.
-    pub(super) fn flush(&mut self) {
-        // Whether it can be shown is told by the next query.
-        let _ = self.out.flush();
     }
 
     /// Answers the statements of a text, the last with or without its `;`, up to the first that
@@ -113,7 +145,7 @@ impl Session {
             // Whoever reads has seen enough.
             Err(error) if is_closed(&error) => {
                 self.closed = true;
-                self.out = Box::new(io::sink());
+                self.out = Out::Nowhere;
                 Ok(())
             }
             done => done,
@@ -178,6 +210,10 @@ impl Session {
         }
         Ok(writer.end(&mut self.out)?)
     }
+}
+
+fn cannot_write(file: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow::anyhow!("cannot write {}: {error}; choose another --output", file.display())
 }
 
 fn is_closed(error: &anyhow::Error) -> bool {
