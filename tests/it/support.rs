@@ -6,6 +6,7 @@ pub mod archive;
 pub mod authority;
 pub mod client;
 pub mod clock;
+pub mod environment;
 pub mod events;
 pub mod exact;
 pub mod fleet;
