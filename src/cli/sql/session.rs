@@ -110,8 +110,11 @@ impl Session {
     pub(super) fn keep(&mut self) -> anyhow::Result<()> {
         match &mut self.out {
             Out::File(file, made) => made.keep().map_err(|error| cannot_write(file, &error)),
-            // Whether it can be shown is told by the next query.
-            out => Ok(drop(out.flush())),
+            out => {
+                // The reader of the output may have gone.
+                let _ = out.flush();
+                Ok(())
+            }
         }
     }
 
