@@ -20,12 +20,13 @@ pub use self::receipt::Receipt;
 use self::bodies::Bodies;
 use crate::access::{AccessError, AccessKeys, Caller, JwtSettings, Jwts};
 use crate::archive::{
-    Archive, ArchiveError, ArchivePlace, FollowSettings, Snapshot, TotalsStore, WriterSettings,
-    date_of,
+    Archive, ArchiveError, ArchivePlace, FollowSettings, OfObject, Snapshot, TotalsStore,
+    WriterSettings, date_of,
 };
 use crate::clock::{Clock, Micros};
 use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule};
+use crate::exposition::Pieces;
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
@@ -60,6 +61,8 @@ pub struct Settings {
     pub series_max: Option<usize>,
     /// A request body, also after decompression.
     pub body_bytes_max: usize,
+    /// All answers that are on their way, of which one organisation may have half.
+    pub answer_bytes_max: usize,
     /// How many requests of one kind an organisation may have under way.
     pub requests_per_org_max: usize,
     /// How queries are run; `None` where other processes cannot read the archive.
@@ -82,6 +85,7 @@ impl Settings {
             compact: None,
             series_max: None,
             body_bytes_max: 0,
+            answer_bytes_max: 0,
             requests_per_org_max: 0,
             worker: None,
             jwt: JwtSettings::default(),
@@ -120,6 +124,17 @@ impl From<SqlError> for AppError {
         match error {
             SqlError::File(error) => Self::Archive(error),
             error => Self::Sql(error),
+        }
+    }
+}
+
+impl OfObject for AppError {
+    fn object(&self) -> Option<&str> {
+        match self {
+            Self::Archive(error) => error.object(),
+            Self::Sql(error) => error.object(),
+            Self::Worker(error) => error.object(),
+            _ => None,
         }
     }
 }
@@ -249,38 +264,35 @@ impl App {
     ///
     /// # Errors
     /// Unavailable or Corrupt: never a smaller number.
-    pub async fn scrape(&self, org_id: &OrgId, form: Form, now: Micros) -> Result<Bytes, AppError> {
+    pub async fn scrape(
+        &self,
+        org_id: &OrgId,
+        form: Form,
+        now: Micros,
+    ) -> Result<Pieces, AppError> {
         let failed = |error: std::io::Error| AppError::Internal(error.to_string());
         let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         loop {
-            let render = |view: &UsageView<'_>| self.bodies.body(org_id, view, form);
+            // A large one that is not there is for another thread.
+            let render = |view: &UsageView<'_>| match self.bodies.known(org_id, view, form) {
+                Some(body) => Some(Ok(body)),
+                None if view.is_large() => None,
+                None => Some(self.bodies.body(org_id, view, form)),
+            };
             let known = self.rollup.show_known(org_id.as_str(), &snapshot, now, render);
-            if let Some(body) = known {
+            if let Some(body) = known.flatten() {
                 return body.map_err(failed);
             }
             let turn = self.rollup.turn(org_id.as_str()).await;
             let work = self.add_up(turn, org_id.clone(), form, snapshot.clone(), now);
             match work.await.map_err(|error| AppError::Internal(error.to_string()))? {
                 Ok(body) => return body.map_err(failed),
-                Err(error) => snapshot = Box::pin(self.newer(&snapshot, error)).await?,
+                Err(error) => match Box::pin(self.archive.newer(&snapshot, &error)).await? {
+                    Some(newest) => snapshot = newest,
+                    None => return Err(error.into()),
+                },
             }
         }
-    }
-
-    /// The version to try again with what failed at `snapshot`: whoever stood still for the grace of
-    /// a vacuum may miss files that others have rewritten and deleted. What may take longer than a
-    /// commit is tried again once: there would always be a newer version.
-    async fn newer(
-        &self,
-        snapshot: &Snapshot,
-        error: impl Into<AppError>,
-    ) -> Result<Arc<Snapshot>, AppError> {
-        let error = error.into();
-        if error.kind() != Kind::Corrupt {
-            return Err(error);
-        }
-        let newest = self.archive.newest().await?;
-        if newest.version() > snapshot.version() { Ok(newest) } else { Err(error) }
     }
 
     /// Adds up what came, in a task: it may outlast a scrape's deadline, and those after it are to
@@ -292,10 +304,11 @@ impl App {
         form: Form,
         snapshot: Arc<Snapshot>,
         now: Micros,
-    ) -> JoinHandle<Result<std::io::Result<Bytes>, SqlError>> {
+    ) -> JoinHandle<Result<std::io::Result<Pieces>, SqlError>> {
         let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
         tokio::spawn(async move {
-            let render = |view: &UsageView<'_>| bodies.body(&org_id, view, form);
+            let asked = org_id.clone();
+            let render = move |view: &UsageView<'_>| bodies.body(&asked, view, form);
             rollup.show(turn, org_id.as_str(), &snapshot, now, render).await
         })
     }
@@ -313,17 +326,17 @@ impl App {
         let Some(workers) = &self.workers else {
             return Err(AppError::Internal("no other process can read this archive".to_owned()));
         };
-        let ask = async |snapshot: &Arc<Snapshot>| {
-            self.check_foreign(org_id, snapshot.clone()).await?;
-            let turn = workers.turn(org_id.as_str()).await?;
-            let question = Question::new(org_id.as_str(), query.clone(), form, snapshot);
-            Ok::<_, AppError>(workers.ask(turn, &question).await?)
-        };
         let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
-        match ask(&snapshot).await {
-            Ok(reply) => Ok(reply),
-            Err(error) => ask(&self.newer(&snapshot, error).await?).await,
-        }
+        let ask = |snapshot: Arc<Snapshot>| {
+            let query = query.clone();
+            async move {
+                self.check_foreign(org_id, snapshot.clone()).await?;
+                let turn = workers.turn(org_id.as_str()).await?;
+                let question = Question::new(org_id.as_str(), query, form, &snapshot);
+                Ok::<_, AppError>(workers.ask(turn, &question).await?)
+            }
+        };
+        self.archive.at_newest(snapshot, ask).await
     }
 
     /// Has files of other programs judged that a query may read, in a task: the next query is to find
@@ -413,11 +426,10 @@ impl App {
     /// Unavailable or Corrupt.
     pub async fn checkpoint(&self) -> Result<(), AppError> {
         let snapshot = self.archive.newest().await?;
-        if let Err(error) = self.rollup.checkpoint(&snapshot, self.clock.now()).await {
-            let newer = self.newer(&snapshot, error).await?;
-            self.rollup.checkpoint(&newer, self.clock.now()).await?;
-        }
-        Ok(())
+        let make = |snapshot| async move {
+            self.rollup.checkpoint(&snapshot, self.clock.now()).await.map_err(AppError::from)
+        };
+        self.archive.at_newest(snapshot, make).await
     }
 
     /// Takes dates that are wholly past the retention out of the table; their totals stay.

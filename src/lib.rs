@@ -14,7 +14,7 @@
 //! |---|---|
 //! | the program | `main`, [`cli`], [`http`], [`app`] |
 //! | its parts | [`maintain`], [`backfill`], [`exposition`], [`rollup`], [`worker`], [`sql`], [`ingest`], [`access`] |
-//! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`], [`byte_lru`], [`small_file`] |
+//! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`], [`byte_lru`], [`small_file`], [`new_file`], [`printable`] |
 
 #![cfg_attr(
     test,
@@ -39,6 +39,8 @@ pub mod exposition;
 pub mod http;
 pub mod ingest;
 pub mod maintain;
+pub mod new_file;
+pub mod printable;
 pub mod rollup;
 pub mod small_file;
 pub mod sql;

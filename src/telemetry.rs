@@ -171,6 +171,8 @@ group! {
         without_memory: Count = "requests_without_memory", "Requests refused because there was no memory for their body";
         slow_bodies: Count = "request_bodies_slow", "Requests refused because their body came too slowly";
         reserved_bytes: Level = "request_reserved_bytes", "Memory reserved for bodies and for what they grow to";
+        answer_bytes: Level = "answer_reserved_bytes", "Memory reserved for answers that clients have not taken yet";
+        answers_without_memory: Count = "answers_without_memory", "Answers refused, or told without reasons, because there was no memory for them";
     }
 }
 
@@ -359,7 +361,7 @@ mod tests {
             connections gauge, connections_refused counter, connections_dismissed counter, \
             connections_tls_failed counter, connections_timed_out counter, requests_turned_away counter, \
             requests_without_memory counter, request_bodies_slow counter, \
-            request_reserved_bytes gauge, refresh_duration_seconds histogram, commits counter, commit_duration_seconds histogram, \
+            request_reserved_bytes gauge, answer_reserved_bytes gauge, answers_without_memory counter, refresh_duration_seconds histogram, commits counter, commit_duration_seconds histogram, \
             commit_conflicts counter, archive_version gauge, archive_live_files gauge, \
             checkpoints counter, checkpoint_failures counter, events_accepted counter, \
             events_duplicate counter, events_rejected counter, attributes_dropped counter, \

@@ -35,6 +35,7 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
         compact: None,
         series_max: Some(10_000),
         body_bytes_max: 32 << 20,
+        answer_bytes_max: 192 << 20,
         requests_per_org_max: 1_024,
         worker: None,
         jwt: JwtSettings::default(),

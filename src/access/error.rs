@@ -25,6 +25,16 @@ pub enum AccessError {
     /// The keys of JWTs cannot be had.
     #[error(transparent)]
     Jwt(#[from] JwtError),
+    /// The record of a key does not count: the key is refused.
+    #[error(
+        "{error}; until then the access key {id} is refused, and `tokenlake key revoke {id}` ends it"
+    )]
+    Record {
+        /// The key's id.
+        id: String,
+        /// Why.
+        error: ArchiveError,
+    },
     /// The records could not be read or written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -40,7 +50,7 @@ impl AccessError {
             Self::NoSuchKey(_) => Kind::NotFound,
             Self::NoJwtKeys => Kind::Unavailable,
             Self::Jwt(_) => Kind::Invalid,
-            Self::Archive(error) => error.kind(),
+            Self::Record { error, .. } | Self::Archive(error) => error.kind(),
         }
     }
 }

@@ -7,8 +7,11 @@ mod error;
 mod jwt;
 mod key;
 mod keys;
+mod known;
 mod record;
 mod scope;
+mod stored;
+mod watch;
 
 pub use self::error::AccessError;
 pub use self::jwt::{JwksLocation, JwtError, JwtRules, JwtSettings, Jwts};

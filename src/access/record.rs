@@ -3,30 +3,74 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, Scopes};
+use crate::archive::Record;
 use crate::clock::Micros;
 use crate::event::OrgId;
 
 /// The record of a key. Times are microseconds since 1970, UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KeyRecord {
-    /// The organisation that the key speaks for.
+    /// The organisation that the key speaks for; empty of a key whose record was damaged when it was
+    /// revoked.
     pub org_id: String,
     /// What it allows.
     pub scopes: Scopes,
     /// A name for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub name: Option<String>,
     /// When it was made.
     pub created_at_us: Micros,
     /// From when on it is no longer valid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub expires_at_us: Option<Micros>,
     /// When it was revoked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub revoked_at_us: Option<Micros>,
 }
 
+/// The same as programs from before seals wrote it.
+#[derive(Serialize)]
+struct Unsealed<'a> {
+    org_id: &'a str,
+    scopes: &'a Scopes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    created_at_us: Micros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at_us: Option<Micros>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at_us: Option<Micros>,
+}
+
+impl Record for KeyRecord {
+    fn unsealed(&self) -> Option<Vec<u8>> {
+        let Self { org_id, scopes, name, created_at_us, expires_at_us, revoked_at_us } = self;
+        let unsealed = Unsealed {
+            org_id,
+            scopes,
+            name: name.as_deref(),
+            created_at_us: *created_at_us,
+            expires_at_us: *expires_at_us,
+            revoked_at_us: *revoked_at_us,
+        };
+        serde_json::to_vec(&unsealed).ok()
+    }
+}
+
 impl KeyRecord {
+    /// The record of a key that is revoked, and of which nothing else is known.
+    pub(super) fn only_revoked(at: Micros) -> Self {
+        Self {
+            org_id: String::new(),
+            scopes: Scopes::of(Vec::new()),
+            name: None,
+            created_at_us: at,
+            expires_at_us: None,
+            revoked_at_us: Some(at),
+        }
+    }
+
     /// The caller that the key stands for, while it is valid; `None` if its organisation's name
     /// is none.
     pub fn caller(&self) -> Option<Caller> {

@@ -1,21 +1,25 @@
 //! Rendered scrapes: what depends only on the table's version is rendered once a version, and the
-//! whole body once for each value of the gauge.
+//! whole body once for each value of the gauge. A body is the same bytes for all that are answered
+//! with it, also where it is too large to be kept and only those who read it hold it.
 
-use std::io::Write as _;
+use std::io::{Error, Write as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use parking_lot::Mutex;
+use zstd::stream::write::Encoder as ZstdEncoder;
 
 use crate::byte_lru::ByteLru;
 use crate::event::OrgId;
-use crate::exposition::{Coding, Collect, Format, Template};
+use crate::exposition::{Coding, Collect, Format, Growing, Pieces, Template, WeakPieces};
 use crate::rollup::UsageView;
 
 /// Its fastest, as gzip's is.
 const ZSTD_LEVEL: i32 = 1;
+/// Memory of an entry beside its texts.
+const ENTRY_BYTES: usize = 256;
 
 /// What a client asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,57 +35,182 @@ pub struct Form {
 #[derive(Debug, Clone)]
 struct Rendered {
     version: u64,
-    template: Arc<Template>,
     rolling_cost: i128,
-    body: Bytes,
+    /// None where there is no room for it.
+    template: Option<Arc<Template>>,
+    body: Body,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Kept(Pieces),
+    /// It is there as long as somebody reads it.
+    Read(WeakPieces),
+}
+
+impl Rendered {
+    /// The body at a version, for a value of the gauge.
+    fn body(&self, version: u64, rolling_cost: i128) -> Option<Pieces> {
+        if (self.version, self.rolling_cost) != (version, rolling_cost) {
+            return None;
+        }
+        match &self.body {
+            Body::Kept(body) => Some(body.clone()),
+            Body::Read(body) => body.upgrade(),
+        }
+    }
 }
 
 /// Bodies by organisation and form, bounded in bytes.
 #[derive(Debug)]
 pub struct Bodies {
+    bytes_max: usize,
     rendered: Mutex<ByteLru<(OrgId, Form), Rendered>>,
 }
 
 impl Bodies {
     /// An empty cache that may hold `bytes_max`.
     pub fn new(bytes_max: usize) -> Self {
-        Self { rendered: Mutex::new(ByteLru::new(bytes_max)) }
+        Self { bytes_max, rendered: Mutex::new(ByteLru::new(bytes_max)) }
+    }
+
+    /// The body that shows `view`, if it is there.
+    pub fn known(&self, org_id: &OrgId, view: &UsageView<'_>, form: Form) -> Option<Pieces> {
+        let mut rendered = self.rendered.lock();
+        let known = rendered.get_mut(&(org_id.clone(), form))?;
+        known.body(view.archive_version, view.rolling_cost)
     }
 
     /// The body that shows `view`.
     ///
     /// # Errors
     /// What the compressor says; none is known.
-    pub fn body(&self, org_id: &OrgId, view: &UsageView<'_>, form: Form) -> std::io::Result<Bytes> {
+    pub fn body(&self, org_id: &OrgId, view: &UsageView<'_>, form: Form) -> Result<Pieces, Error> {
         let key = (org_id.clone(), form);
         let (version, rolling_cost) = (view.archive_version, view.rolling_cost);
-        let known =
-            self.rendered.lock().get_mut(&key).filter(|known| known.version == version).cloned();
-        let template = match known {
-            Some(known) if known.rolling_cost == rolling_cost => return Ok(known.body),
-            Some(known) => known.template,
-            None => Arc::new(Template::new(view, form.collect, form.format)),
-        };
+        let known = self.rendered.lock().get_mut(&key).cloned();
+        if let Some(body) = known.as_ref().and_then(|known| known.body(version, rolling_cost)) {
+            return Ok(body);
+        }
         // Rendering takes time with thousands of series, so other organisations do not wait for it.
-        let plain = template.body(rolling_cost);
-        let bytes = 2 * plain.len() + size_of::<Rendered>();
-        let body = encode(plain, form)?;
-        let rendered = Rendered { version, template, rolling_cost, body: body.clone() };
+        let template = known.filter(|known| known.version == version);
+        let template = template.and_then(|known| known.template);
+        let template =
+            template.unwrap_or_else(|| Arc::new(Template::new(view, form.collect, form.format)));
+        let body = encode(template.body(rolling_cost), form.coding)?;
+        let (rendered, bytes) = self.kept(version, rolling_cost, template, &body);
         self.rendered.lock().put(key, rendered, bytes);
         Ok(body)
     }
+
+    /// What there is room for, and how much memory that takes.
+    fn kept(
+        &self,
+        version: u64,
+        rolling_cost: i128,
+        template: Arc<Template>,
+        body: &Pieces,
+    ) -> (Rendered, usize) {
+        let alone = body.bytes() + ENTRY_BYTES;
+        let whole = template.bytes() + alone;
+        let (template, body, bytes) = if whole <= self.bytes_max {
+            (Some(template), Body::Kept(body.clone()), whole)
+        } else if alone <= self.bytes_max {
+            (None, Body::Kept(body.clone()), alone)
+        } else {
+            (None, Body::Read(body.downgrade()), ENTRY_BYTES)
+        };
+        (Rendered { version, rolling_cost, template, body }, bytes)
+    }
 }
 
-fn encode(plain: Vec<u8>, form: Form) -> std::io::Result<Bytes> {
-    Ok(match form.coding {
-        Coding::Identity => plain,
-        Coding::Gzip => {
+fn encode(plain: Pieces, coding: Coding) -> Result<Pieces, Error> {
+    let mut pieces = plain.iter();
+    let packed = match (coding, pieces.next().filter(|_| pieces.len() == 0)) {
+        (Coding::Identity, _) => return Ok(plain),
+        (Coding::Gzip, Some(plain)) => {
             let packed = Vec::with_capacity(plain.len() / 4);
             let mut encoder = GzEncoder::new(packed, Compression::fast());
-            encoder.write_all(&plain)?;
+            encoder.write_all(plain)?;
             encoder.finish()?
         }
-        Coding::Zstd => zstd::bulk::compress(&plain, ZSTD_LEVEL)?,
+        (Coding::Zstd, Some(plain)) => zstd::bulk::compress(plain, ZSTD_LEVEL)?,
+        (Coding::Gzip, None) => {
+            let mut encoder = GzEncoder::new(Growing::default(), Compression::fast());
+            plain.iter().try_for_each(|piece| encoder.write_all(piece))?;
+            return Ok(encoder.finish()?.take().into_iter().collect());
+        }
+        (Coding::Zstd, None) => {
+            let mut encoder = ZstdEncoder::new(Growing::default(), ZSTD_LEVEL)?;
+            encoder.set_pledged_src_size(u64::try_from(plain.bytes()).ok())?;
+            plain.iter().try_for_each(|piece| encoder.write_all(piece))?;
+            return Ok(encoder.finish()?.take().into_iter().collect());
+        }
+    };
+    Ok(Bytes::from(packed).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::rollup::{SeriesMap, SeriesTotals};
+
+    const COLLECT: [&str; 2] = ["core", "tokens"];
+
+    fn series(count: usize) -> SeriesMap {
+        let series = (0..count).map(|n| {
+            (
+                ("p".into(), format!("model-{n}").into()),
+                SeriesTotals { requests: 7, ..SeriesTotals::default() },
+            )
+        });
+        series.collect()
     }
-    .into())
+
+    fn view(series: &SeriesMap, archive_version: u64, rolling_cost: i128) -> UsageView<'_> {
+        UsageView { org_id: "acme", series, rolling_cost, archive_version, last_event: None }
+    }
+
+    fn form(coding: Coding) -> Form {
+        let collect = Collect::parse(COLLECT.into_iter()).unwrap();
+        Form { collect, format: Format::Text004, coding }
+    }
+
+    #[test]
+    fn a_body_of_many_pieces_reads_back_in_each_coding() {
+        let (org, series) = (OrgId::parse("acme").unwrap(), series(2_000));
+        let bodies = Bodies::new(64 << 20);
+        let body = |coding| bodies.body(&org, &view(&series, 1, 5), form(coding)).unwrap();
+        let plain = body(Coding::Identity);
+        assert!(plain.iter().len() > 8, "{}", plain.iter().len());
+        let plain = Vec::from(plain);
+        let [gzip, zstd] = [Coding::Gzip, Coding::Zstd].map(|coding| Vec::from(body(coding)));
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(&*gzip).read_to_end(&mut unpacked).unwrap();
+        assert!(unpacked == plain);
+        assert!(zstd::bulk::decompress(&zstd, plain.len()).unwrap() == plain);
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_kept_is_shared_by_those_who_read_it() {
+        let (org, series) = (OrgId::parse("acme").unwrap(), series(2_000));
+        let (bodies, plain) = (Bodies::new(100_000), form(Coding::Identity));
+        let body = |version, cost| bodies.body(&org, &view(&series, version, cost), plain).unwrap();
+        let known = |version| bodies.known(&org, &view(&series, version, 5), plain);
+        let first = body(1, 5);
+        assert_eq!(body(1, 5).place(), first.place(), "it is the same");
+        assert_eq!(known(1).map(|known| known.place()), Some(first.place()));
+        assert!(known(2).is_none());
+        assert_ne!(body(1, 6).place(), first.place(), "the gauge has moved");
+        drop(body(1, 5));
+        assert!(known(1).is_none(), "nobody reads it");
+        // Packed it has room, without what it was made of.
+        let packed = form(Coding::Gzip);
+        let first = bodies.body(&org, &view(&series, 1, 5), packed).unwrap().place();
+        let again = bodies.known(&org, &view(&series, 1, 5), packed).unwrap();
+        assert_eq!(again.place(), first);
+        assert!(bodies.rendered.lock().bytes() < 100_000);
+    }
 }

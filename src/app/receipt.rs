@@ -33,6 +33,12 @@ impl Receipt {
         Self { accepted, duplicates, rejected, rejected_more }
     }
 
+    /// The same, where no rejection is listed.
+    #[must_use]
+    pub fn without_reasons(self) -> Self {
+        Self { rejected_more: self.rejected(), rejected: Vec::new(), ..self }
+    }
+
     /// How many events are not valid.
     pub fn rejected(&self) -> usize {
         self.rejected.len() + self.rejected_more
@@ -54,6 +60,8 @@ mod tests {
         let receipt = Receipt::new(1, 0, (0..REJECTIONS_MAX + 3).rev().map(one).collect(), 4);
         assert_eq!((receipt.rejected.len(), receipt.rejected_more), (REJECTIONS_MAX, 7));
         assert_eq!((receipt.rejected[0].index, receipt.rejected()), (0, REJECTIONS_MAX + 7));
+        let bare = receipt.without_reasons();
+        assert_eq!((bare.rejected.len(), bare.rejected()), (0, REJECTIONS_MAX + 7));
         let few = serde_json::to_string(&Receipt::new(1, 2, vec![], 0)).unwrap();
         assert_eq!(few, r#"{"accepted":1,"duplicates":2,"rejected":[]}"#);
     }

@@ -42,6 +42,8 @@ impl From<Lost> for Error {
 pub(super) struct Head {
     version: u64,
     link: EntryLink,
+    /// The entry by which it was known before.
+    before: Option<(u64, EntryLink)>,
     /// What the store said of the object when it was last found to be the same.
     seen: Option<Seen>,
 }
@@ -82,7 +84,8 @@ impl Anchor {
         let version = snapshot.version();
         let mut head = self.head.lock();
         if head.as_ref().is_none_or(|head| head.version < version) {
-            *head = Some(Head { version, link, seen: None });
+            let before = head.as_ref().map(|head| (head.version, head.link));
+            *head = Some(Head { version, link, before, seen: None });
         }
     }
 
@@ -117,28 +120,46 @@ impl Anchor {
     }
 
     async fn check_head(&self, store: &dyn ObjectStore, head: Head) -> Result<(), Error> {
-        let path = Path::from(paths::log_entry(head.version));
-        let gone = |error| match error {
-            Error::NotFound { .. } => Lost { path: path.clone(), what: "not there" }.into(),
-            other => other,
-        };
-        if let Some(seen) = head.seen {
+        let Head { version, link, before, seen } = head;
+        if let Some(seen) = &seen {
+            let path = Path::from(paths::log_entry(version));
             let options = GetOptions { head: true, ..GetOptions::default() };
-            let found = store.get_opts(&path, options).await.map_err(gone)?;
-            if Seen::of(&found.meta) == seen {
+            let found = store.get_opts(&path, options).await.map_err(|error| gone(error, path))?;
+            if Seen::of(&found.meta) == *seen {
                 return Ok(());
             }
         }
-        let found = store.get_opts(&path, GetOptions::default()).await.map_err(gone)?;
-        let seen = Seen::of(&found.meta);
-        let bytes = found.bytes().await?;
-        if crc32fast::hash(&bytes) != head.link.crc32() {
-            return Err(Lost { path, what: "another" }.into());
+        let now_seen = entry_seen(store, version, link).await?;
+        // A put of it that was tried again may have come late, and to what is there in the archive's
+        // place now.
+        if seen.is_some()
+            && let Some((version, link)) = before
+        {
+            entry_seen(store, version, link).await?;
         }
         let mut now = self.head.lock();
-        if let Some(now) = now.as_mut().filter(|now| now.version == head.version) {
-            now.seen = Some(seen);
+        if let Some(now) = now.as_mut().filter(|now| now.version == version) {
+            now.seen = Some(now_seen);
         }
         Ok(())
+    }
+}
+
+/// What the store says of the entry of a version, which is to be the one with this link.
+async fn entry_seen(store: &dyn ObjectStore, version: u64, link: EntryLink) -> Result<Seen, Error> {
+    let path = Path::from(paths::log_entry(version));
+    let found = store.get_opts(&path, GetOptions::default()).await;
+    let found = found.map_err(|error| gone(error, path.clone()))?;
+    let seen = Seen::of(&found.meta);
+    if crc32fast::hash(&found.bytes().await?) != link.crc32() {
+        return Err(Lost { path, what: "another" }.into());
+    }
+    Ok(seen)
+}
+
+fn gone(error: Error, path: Path) -> Error {
+    match error {
+        Error::NotFound { .. } => Lost { path, what: "not there" }.into(),
+        other => other,
     }
 }

@@ -66,8 +66,11 @@ impl Commits {
             }
             Put::Lost(other) => {
                 self.telemetry.archive.commit_conflicts.inc();
-                self.follower.advance(version, &other)?;
-                Ok(None)
+                match self.follower.advance(version, &other) {
+                    // It may be repaired by now: the look that comes after a lost race tells.
+                    Err(error) if !error.is_refusal() => Err(error),
+                    _ => Ok(None),
+                }
             }
         }
     }

@@ -59,6 +59,14 @@ pub enum ArchiveError {
         /// The table's folder or the log entry that says so, relative to the archive.
         path: String,
     },
+    /// A record that is whole and says what only a newer program knows.
+    #[error(
+        "{path} was written by a newer tokenlake, and this one would not keep to it; upgrade this one"
+    )]
+    NewerRecord {
+        /// The record, relative to the archive.
+        path: String,
+    },
     /// What another program put into the table, which is whole and yet must not be counted.
     #[error(
         "{path} was written by another program and is not counted: {reason}; look at it with `tokenlake verify`, and take it out with `tokenlake repair`"
@@ -161,7 +169,10 @@ impl ArchiveError {
             | Self::OtherLog { .. }
             | Self::Overloaded(_)
             | Self::Stopping => Kind::Unavailable,
-            Self::Corrupt { .. } | Self::Refused { .. } | Self::Foreign { .. } => Kind::Corrupt,
+            Self::Corrupt { .. }
+            | Self::Refused { .. }
+            | Self::Foreign { .. }
+            | Self::NewerRecord { .. } => Kind::Corrupt,
             Self::Unsupported { .. } | Self::Newer { .. } | Self::UnfitStore(_) => Kind::Invalid,
             Self::Missing => Kind::NotFound,
             Self::OrgCase { .. } => Kind::Conflict,

@@ -157,14 +157,15 @@ impl Log {
         Ok(newest.map(|snapshot| Followed { snapshot, at_head: false }))
     }
 
-    /// True if a program of ours went on behind a version: none does behind a commit that it refuses.
+    /// True if a program of ours went on behind a version, or repaired what came after it: none goes
+    /// on behind a commit that it refuses.
     /// Who comes later may be unable to tell: rows that no statistics tell of are counted in the file,
     /// and that is gone when it was rewritten and a vacuum was made.
     pub(super) async fn is_accepted(&self, version: u64) -> Result<bool, ArchiveError> {
         let mut later = version + 1;
         while let Some(entry) = self.read(later).await? {
             if entry.commit_id.is_some() {
-                return Ok(entry.repairs_after.is_none());
+                return Ok(entry.repairs_after.is_none_or(|good| version <= good));
             }
             later += 1;
         }

@@ -96,30 +96,7 @@ impl Log {
         self.open_listed(listing).await
     }
 
-    /// Opens anew, after a long pause, the table that `known` is a version of.
-    ///
-    /// # Errors
-    /// As [`Log::open`]; OtherLog too if it is another table, or went back.
-    pub(super) async fn reopen(&self, known: &Snapshot) -> Result<Opened, ArchiveError> {
-        let other = || ArchiveError::OtherLog { path: paths::log_entry(known.version()) };
-        let listing = self.list().await?;
-        if listing.is_empty() || listing.newest < known.version() {
-            return Err(other());
-        }
-        let opened = self.open_listed(listing).await?;
-        let snapshot = &opened.snapshot;
-        if snapshot.version() < known.version() || snapshot.table().id != known.table().id {
-            return Err(opened.refused.unwrap_or_else(other));
-        }
-        // An entry that was cleaned away meanwhile is no longer there to be compared.
-        let now = self.link_of(known.version()).await?;
-        if now.zip(known.head()).is_some_and(|(now, known)| now != known) {
-            return Err(other());
-        }
-        Ok(opened)
-    }
-
-    async fn open_listed(&self, listing: Listing) -> Result<Opened, ArchiveError> {
+    pub(super) async fn open_listed(&self, listing: Listing) -> Result<Opened, ArchiveError> {
         let newest = listing.newest;
         // Only what the library keeps in checkpoints is taken from it; entries after that are
         // read here, so that none passes unchecked.

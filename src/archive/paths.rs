@@ -20,12 +20,14 @@ pub const LEDGERS: &str = "ledger";
 pub const CHECKS: &str = "doctor";
 /// The folder of the access keys' records, relative to the archive.
 pub const ACCESS_KEYS: &str = "access/keys";
+/// The folder of what vouches for records of access keys that have no seal, relative to the archive.
+pub const VOUCHERS: &str = "access/vouched";
 /// The folder of the organisations' names, relative to the archive.
 pub const ORGS: &str = "access/orgs";
 
 /// True of the path of a record, which is an object that may be written over.
 pub(super) fn is_record(path: &Path) -> bool {
-    [ACCESS_KEYS, ORGS].iter().any(|folder| path.as_ref().starts_with(folder))
+    [ACCESS_KEYS, VOUCHERS, ORGS].iter().any(|folder| path.as_ref().starts_with(folder))
 }
 
 /// The path of a new data file of `date`, relative to the table.
@@ -53,6 +55,12 @@ fn is_date(folder: &str) -> bool {
 /// The path of a data file relative to the archive, from one relative to the table.
 pub fn in_archive(table_path: &str) -> String {
     format!("{TABLE}/{table_path}")
+}
+
+/// The path relative to the table, from that of a data file relative to the archive.
+pub fn in_table(path: &str) -> Option<&str> {
+    let path = path.strip_prefix(TABLE)?.strip_prefix('/')?;
+    (!path.starts_with(LOG)).then_some(path)
 }
 
 /// The path of a log entry relative to the archive: 20 digits of the version, by the Delta
@@ -89,6 +97,16 @@ pub fn access_key(hash_hex: &str) -> Path {
 /// The hash (lower-case hex) in the path of an access key's record.
 pub fn access_key_hash(path: &Path) -> Option<&str> {
     path.as_ref().strip_prefix(ACCESS_KEYS)?.strip_prefix('/')?.strip_suffix(".json")
+}
+
+/// What vouches for the record of the access key with this hash.
+pub fn key_voucher(hash_hex: &str) -> Path {
+    Path::from(format!("{VOUCHERS}/{hash_hex}.json"))
+}
+
+/// The record that says that each access key without a seal has something that vouches for it.
+pub fn vouched_for() -> Path {
+    Path::from(format!("{VOUCHERS}/all.json"))
 }
 
 /// The record that claims an organisation's name, by its lower-case form.

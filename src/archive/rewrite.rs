@@ -23,7 +23,7 @@ use super::snapshot::Snapshot;
 use super::upkeep::Upkeep;
 use super::upload::Upload;
 use super::vacuum::UNCOMMITTED_MAX;
-use super::{ArchiveError, DataFile, paths};
+use super::{ArchiveError, DataFile, OfObject as _, paths};
 use crate::error::Kind;
 
 /// What no sum is made of is left out of the rows that a partial is made of.
@@ -42,10 +42,11 @@ impl Upkeep {
             return Ok(None);
         }
         let (add, used) = match self.write(inputs).await {
-            // Another may have rewritten and removed it.
+            // Another may have rewritten and removed it, or what it was compared with.
             Err(error) if error.kind() == Kind::Corrupt => {
-                let live = are_live(inputs, &*self.commits.follower.newest().await?);
-                return if live { Err(error) } else { Ok(None) };
+                let newest = self.commits.follower.newest().await?;
+                let has_gone = error.object().is_some_and(|path| newest.is_without(path));
+                return if has_gone || !are_live(inputs, &newest) { Ok(None) } else { Err(error) };
             }
             written => written?,
         };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use imbl::OrdMap;
+use object_store::path::Path;
 
 use super::chain::EntryLink;
 use super::data_file::DataFile;
@@ -127,6 +128,23 @@ impl Snapshot {
     /// True while the file belongs to the table.
     pub fn is_live(&self, file: &DataFile) -> bool {
         self.files.contains_key(&(file.date, file.path.clone()))
+    }
+
+    /// True of a data file's or a ledger's path, relative to the archive, that is no part of this
+    /// version.
+    pub fn is_without(&self, path: &str) -> bool {
+        let place = Path::from(path);
+        let Some(ledger) = paths::ledger_of(&place) else {
+            return paths::in_table(path).is_some_and(|path| self.live(path).is_none());
+        };
+        let named = self.ledger.map(paths::ledger);
+        named.as_ref().and_then(paths::ledger_of) != Some(ledger)
+    }
+
+    /// True of the path, relative to the archive, of a live file that another program wrote.
+    pub fn is_foreign(&self, path: &str) -> bool {
+        let live = paths::in_table(path).and_then(|path| self.live(path));
+        live.is_some_and(|file| !file.is_ours())
     }
 
     /// What came is known for every version above this one.

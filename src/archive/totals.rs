@@ -236,6 +236,10 @@ impl TotalsStore {
         if mark.version != version || mark.entry_crc32 != self.entry_crc32(version).await? {
             return Err(ArchiveError::corrupt(path.as_ref(), "it is of another log"));
         }
+        // A mark that lies in another folder was made by other SQL, or of another table.
+        if !Path::from(mark.object.as_str()).prefix_matches(&self.folder(snapshot)) {
+            return Err(ArchiveError::corrupt(path.as_ref(), "it is of another folder"));
+        }
         let checksums = Checksums::from_text(&mark.crc32)
             .ok_or_else(|| ArchiveError::corrupt(path.as_ref(), "it has no checksums"))?;
         let object = CheckedObject::new(mark.object.into(), mark.size_bytes, Some(checksums));

@@ -7,7 +7,6 @@ mod tables;
 
 use std::collections::HashSet;
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use self::hive::Folders;
@@ -15,6 +14,7 @@ use super::BackfillError;
 use super::format::{Coding, Format};
 use super::rejects::is_of_rejects;
 use crate::archive::{FoundObject, Objects};
+use crate::new_file::{FileId, file_id, stream_about};
 
 /// What makes a pattern of a path.
 const WILD: [char; 3] = ['*', '?', '['];
@@ -97,9 +97,6 @@ pub(super) enum Place {
     Stdin,
 }
 
-/// What a file is on its machine, whatever its names: device and inode.
-type FileId = (u64, u64);
-
 /// All inputs of a job.
 #[derive(Debug, Default)]
 pub struct Inputs {
@@ -146,9 +143,7 @@ impl Found {
     }
 
     fn stdin() -> Self {
-        let about = std::io::stdin().as_fd().try_clone_to_owned().map(std::fs::File::from);
-        let about = about.and_then(|file| file.metadata());
-        let file_id = about.ok().map(|about| (about.dev(), about.ino()));
+        let file_id = stream_about(std::io::stdin().as_fd()).map(|about| file_id(&about));
         Self { file_id, ..Self::new(STDIN.to_owned(), Place::Stdin) }
     }
 }
@@ -245,19 +240,46 @@ impl Inputs {
     /// # Errors
     /// Unusable, if it is an input: it would be written over.
     pub(super) fn leave_out(&mut self, rejects: &Path) -> Result<(), BackfillError> {
-        let Ok(about) = rejects.metadata() else { return Ok(()) };
-        let file_id = Some((about.dev(), about.ino()));
-        if about.is_file() && self.files.iter().any(|input| input.file_id == file_id) {
-            let mut same = self.files.iter().filter(|input| input.file_id == file_id);
-            if !same.all(|input| input.by_folder) || !is_of_rejects(rejects) {
+        let about = rejects.metadata().ok().filter(|about| about.is_file());
+        let Some(file) = about.map(|about| file_id(&about)) else { return Ok(()) };
+        self.leave_out_file(file, is_of_rejects(rejects), |_| {
+            let reason = "is an input, and --rejects would write over it; choose another --rejects";
+            BackfillError::unusable(rejects.display().to_string(), reason)
+        })
+    }
+
+    /// Leaves out what stdout or stderr go into, where a folder has it: it would grow while it is read.
+    ///
+    /// # Errors
+    /// Unusable, if it is an input by its own name.
+    pub(super) fn leave_out_streams(&mut self) -> Result<(), BackfillError> {
+        let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+        for stream in [stdout.as_fd(), stderr.as_fd()] {
+            let about = stream_about(stream).filter(std::fs::Metadata::is_file);
+            let Some(file) = about.map(|about| file_id(&about)) else { continue };
+            self.leave_out_file(file, true, |name| {
                 let reason =
-                    "is an input, and --rejects would write over it; choose another --rejects";
-                return Err(BackfillError::unusable(rejects.display().to_string(), reason));
-            }
-            self.files.retain(|input| input.file_id != file_id);
-            return self.check(&[rejects.display().to_string()]);
+                    "is an input, and what this command says goes into it; send that elsewhere";
+                BackfillError::unusable(name, reason)
+            })?;
         }
         Ok(())
+    }
+
+    fn leave_out_file(
+        &mut self,
+        file: FileId,
+        may_be_left: bool,
+        refusal: impl FnOnce(&str) -> BackfillError,
+    ) -> Result<(), BackfillError> {
+        let is_it = |input: &Input| input.file_id == Some(file);
+        let Some(input) = self.files.iter().find(|input| is_it(input)) else { return Ok(()) };
+        let name = input.name.clone();
+        if !may_be_left || self.files.iter().any(|input| is_it(input) && !input.by_folder) {
+            return Err(refusal(&name));
+        }
+        self.files.retain(|input| !is_it(input));
+        self.check(&[name])
     }
 
     fn add(&mut self, found: Found, format: Option<Format>) {
@@ -266,6 +288,12 @@ impl Inputs {
             true => Some(Format::Parquet),
             false => format.or_else(|| Format::of(plain)),
         };
+        if found.irregular && (format.is_some() || !found.by_folder) {
+            let reason = "is a pipe, a device or a socket, and only files are read; for what it \
+                gives, name - and send it to stdin";
+            self.failed.push(BackfillError::unusable(found.name, reason));
+            return;
+        }
         if format.is_none() && !matches!(found.place, Place::Stdin) {
             if found.by_folder {
                 self.passed_over.push(found.name);
@@ -274,11 +302,6 @@ impl Inputs {
                     "its ending tells no format; give --format ndjson, json, csv, tsv or parquet";
                 self.failed.push(BackfillError::unusable(found.name, reason));
             }
-            return;
-        }
-        if found.irregular {
-            let reason = "is a pipe, a device or a socket; only files are read, and - for stdin";
-            self.failed.push(BackfillError::unusable(found.name, reason));
             return;
         }
         // A file that is given twice, or by its folder too, is read once.

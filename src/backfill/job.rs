@@ -76,6 +76,7 @@ impl Job {
     ) -> Result<Self, BackfillError> {
         let Settings { org_rule, maps, defaults, held_bytes_max, now, delimiter, .. } = settings;
         let shape = Shape::new(maps, defaults, org_rule);
+        inputs.leave_out_streams()?;
         if let Some(rejects) = &settings.rejects {
             inputs.leave_out(rejects)?;
         }

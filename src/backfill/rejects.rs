@@ -1,49 +1,39 @@
 //! The file of refused rows.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{BufRead as _, BufReader, BufWriter, Error, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Error, Write as _};
 use std::path::{Path, PathBuf};
-
-use tempfile::TempPath;
 
 use super::BackfillError;
 use super::decode::Reject;
+use crate::new_file::NewFile;
 
-/// What other files have, too: the system takes off what it should.
-const MODE: u32 = 0o666;
 /// Bytes of a line that tell whether it is a rejected row.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
-/// Keeps refused rows as NDJSON, or only counts them. They are gathered in a file of another name, which
-/// gets its own at the end.
+/// Keeps refused rows as NDJSON, or only counts them. The file gets its name at the end.
 #[derive(Debug)]
 pub(super) struct Rejects {
-    file: Option<Kept>,
+    file: Option<(PathBuf, NewFile)>,
     pub(super) count: u64,
     /// The first, for people.
     pub(super) first: Option<String>,
 }
 
-#[derive(Debug)]
-struct Kept {
-    path: PathBuf,
-    file: BufWriter<File>,
-    /// What gets the name at the end; none for a pipe or a device.
-    made: Option<TempPath>,
-}
-
 impl Rejects {
     /// Makes the file beside an older one, which stays until the end.
     pub(super) fn create(path: Option<&Path>) -> Result<Self, BackfillError> {
-        let create = |path: &Path| Kept::create(path).map_err(|source| failed(path, source));
+        let create = |path: &Path| match NewFile::create(path) {
+            Ok(file) => Ok((path.to_owned(), file)),
+            Err(source) => Err(failed(path, source)),
+        };
         Ok(Self { file: path.map(create).transpose()?, count: 0, first: None })
     }
 
     pub(super) fn add(&mut self, rejects: &[Reject]) -> Result<(), BackfillError> {
         self.count += rejects.len() as u64;
         self.first = self.first.take().or_else(|| rejects.first().map(Reject::summary));
-        let Some(Kept { path, file, .. }) = &mut self.file else { return Ok(()) };
+        let Some((path, file)) = &mut self.file else { return Ok(()) };
         for reject in rejects {
             let line = serde_json::to_writer(&mut *file, reject).map_err(Error::from);
             line.and_then(|()| file.write_all(b"\n")).map_err(|source| failed(path, source))?;
@@ -53,29 +43,8 @@ impl Rejects {
 
     /// Gives the file its name.
     pub(super) fn finish(&mut self) -> Result<(), BackfillError> {
-        let Some(Kept { path, mut file, made }) = self.file.take() else { return Ok(()) };
-        file.flush().map_err(|source| failed(&path, source))?;
-        let persisted = made.map_or(Ok(()), |made| made.persist(&path));
-        persisted.map_err(|error| failed(&path, error.error))
-    }
-}
-
-impl Kept {
-    fn create(path: &Path) -> Result<Self, Error> {
-        // A link stays one.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let about = path.metadata().ok();
-        if about.as_ref().is_some_and(|about| !about.is_file()) {
-            let file = OpenOptions::new().write(true).open(&path)?;
-            return Ok(Self { path, file: BufWriter::new(file), made: None });
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let made = tempfile::Builder::new()
-            .prefix(".tokenlake-rejects-")
-            .permissions(Permissions::from_mode(MODE))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        let (file, made) = made.into_parts();
-        Ok(Self { path, file: BufWriter::new(file), made: Some(made) })
+        let Some((path, mut file)) = self.file.take() else { return Ok(()) };
+        file.keep().map_err(|source| failed(&path, source))
     }
 }
 

@@ -147,6 +147,11 @@ pub struct ServeArgs {
     #[arg(long, env = "TOKENLAKE_MAX_REQUESTS_PER_ORG", value_name = "N", default_value = "256", value_parser = parse_count)]
     pub max_requests_per_org: usize,
 
+    /// Memory for answers that clients have not taken yet, of which one organisation may have half.
+    /// More are answered with 503.
+    #[arg(long, env = "TOKENLAKE_ANSWER_MEMORY", value_name = "SIZE", default_value = "192MiB", value_parser = parse_bytes)]
+    pub answer_memory: u64,
+
     /// How many series (provider and model) an organisation may have. An event of one more is stored
     /// with the model "other", and its own among its attributes.
     #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]
@@ -272,7 +277,7 @@ pub struct SqlArgs {
     #[arg(short = 'c', long, env = "TOKENLAKE_COMMAND", value_name = "QUERY")]
     pub command: Vec<String>,
 
-    /// A file of statements; `-` is stdin, which is also read where it is no terminal.
+    /// A file of statements, not a pipe; `-` is stdin, which is also read where it is no terminal.
     #[arg(
         short = 'f',
         long,
@@ -286,7 +291,7 @@ pub struct SqlArgs {
     #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT")]
     pub format: Option<SqlFormat>,
 
-    /// Where results go instead of stdout. A file that is there is replaced.
+    /// Where results go instead of stdout. A file that is there is replaced once they are whole.
     #[arg(short = 'o', long, env = "TOKENLAKE_OUTPUT", value_name = "FILE")]
     pub output: Option<PathBuf>,
 

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::args::{parse_count, parse_org_rule};
 use super::units::parse_bytes;
-use super::{open, print_note, print_result, serve};
+use super::{open, print_note, print_result, signals};
 use crate::app::{App, Settings as AppSettings};
 use crate::archive::{ArchiveLocation, WriterSettings};
 use crate::backfill::{
@@ -82,12 +82,11 @@ pub struct BackfillArgs {
     pub memory: u64,
 }
 
-/// Reads all inputs into the archive; exit status 1 if one could not be read or a signal came.
+/// Reads all inputs into the archive; exit status 1 if one could not be read.
 pub(super) async fn run(
     location: &ArchiveLocation,
     args: BackfillArgs,
 ) -> anyhow::Result<ExitCode> {
-    let stopped = serve::stop_signal()?;
     for (flag, pairs) in [("--map", &args.map), ("--default", &args.default)] {
         let mut seen = HashSet::new();
         if let Some(twice) = pairs.iter().map(FieldPair::field).find(|field| !seen.insert(*field)) {
@@ -104,6 +103,9 @@ pub(super) async fn run(
     let memory = usize::try_from(args.memory).unwrap_or(usize::MAX);
     let series_max = args.max_series;
     let app = if args.dry_run { None } else { Some(app(location, memory, series_max).await?) };
+    if let Some(rejects) = &args.rejects {
+        open::refuse_in_archive(location, rejects, "--rejects")?;
+    }
     let progress = Arc::new(Progress::default());
     let settings = Settings {
         org_rule: args.org,
@@ -124,7 +126,7 @@ pub(super) async fn run(
             "going on after row {rows}: an earlier run brought in what comes before"
         ));
     }
-    let outcome = job.run(stopped).await;
+    let outcome = job.run(signals::job_told()).await;
     drop(shown);
     if let Some(app) = &app {
         close(app, &outcome).await;
@@ -165,7 +167,7 @@ fn finish(mut outcome: Outcome) -> anyhow::Result<ExitCode> {
         print_note(
             "stopped; run the same command again to go on: what is in already is not added twice",
         );
-        return Ok(ExitCode::FAILURE);
+        return Ok(signals::exit_code());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::args::ServeArgs;
-use super::{key, open, print_result, serve};
+use super::{key, open, print_result, serve, signals};
 use crate::access::{NewKey, Scopes};
 use crate::app::App;
 use crate::archive::ArchiveLocation;
@@ -33,6 +33,7 @@ const MODELS: [(&str, &str, u64, u64); 5] = [
 
 /// Fills an empty archive, prints a key and a curl line, and serves.
 pub(super) async fn run(location: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
+    signals::end_well();
     let listener = serve::listen(&args).await?;
     let app = serve::start(location, &args).await?;
     let clock = open::clock();

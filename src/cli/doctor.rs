@@ -7,7 +7,7 @@ use object_store::ObjectStore;
 use object_store::prefix::PrefixStore;
 
 use super::args::DoctorArgs;
-use super::{open, print_result};
+use super::{open, print_result, signals};
 use crate::access::{NewKey, Scopes};
 use crate::app::{App, Form, Settings};
 use crate::archive::{Archive, ArchiveLocation, FollowSettings, StoreCheck, WriterSettings};
@@ -31,7 +31,17 @@ pub(super) async fn run(location: &ArchiveLocation, args: DoctorArgs) -> anyhow:
         print_result(&finding.to_string());
     };
     match open::existing_store(location) {
-        Ok(store) => examine(location, &store, args.dry_run, &mut tell).await,
+        Ok(store) => {
+            let check = StoreCheck::new(store.clone());
+            tokio::select! {
+                () = examine(location, &store, &check, args.dry_run, &mut tell) => {}
+                () = signals::job_told() => {
+                    // Nothing is there where nothing was written yet.
+                    let _ = clean(location, &check).await;
+                    return Ok(signals::exit_code());
+                }
+            }
+        }
         Err(error) => tell(Finding::of("credentials", Err::<String, _>(error))),
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -40,11 +50,11 @@ pub(super) async fn run(location: &ArchiveLocation, args: DoctorArgs) -> anyhow:
 async fn examine(
     location: &ArchiveLocation,
     store: &Arc<dyn ObjectStore>,
+    check: &StoreCheck,
     dry_run: bool,
     tell: &mut impl FnMut(Finding),
 ) {
-    let check = StoreCheck::new(store.clone());
-    let access = check_access(&check).await;
+    let access = check_access(check).await;
     let reached = !access.is_failure();
     tell(access);
     if !reached {
@@ -57,9 +67,9 @@ async fn examine(
         }
         return;
     }
-    check_writing(&check, open::clock().now(), &mut *tell).await;
-    tell(Finding::of("write and scrape", write_and_scrape(store, &check).await));
-    if let Err(error) = clean(location, &check).await {
+    check_writing(check, open::clock().now(), &mut *tell).await;
+    tell(Finding::of("write and scrape", write_and_scrape(store, check).await));
+    if let Err(error) = clean(location, check).await {
         tell(Finding::of("cleaning up", Err::<String, _>(error)));
     }
 }
@@ -109,7 +119,7 @@ async fn shown(app: &App) -> anyhow::Result<()> {
     let body = app.scrape(&org_id, form, app.now()).await?;
     let labels = format!("provider=\"{NAME}\",model=\"{NAME}\",org_id=\"{NAME}\"");
     let sample = format!("llm_requests_total{{{labels}}} 1");
-    let found = String::from_utf8_lossy(&body).lines().any(|line| line == sample);
+    let found = String::from_utf8_lossy(&Vec::from(body)).lines().any(|line| line == sample);
     anyhow::ensure!(found, "an event that was accepted is not shown; please report it");
     Ok(())
 }

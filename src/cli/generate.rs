@@ -23,7 +23,7 @@ use self::batches::Plan;
 use self::calendar::Calendar;
 use self::orgs::Orgs;
 use super::args::GenerateArgs;
-use super::{open, print_note, print_result, serve};
+use super::{open, print_note, print_result, signals};
 use crate::app::{App, Settings};
 use crate::archive::{Archive, ArchiveError, ArchiveLocation, WriterSettings};
 use crate::clock::Micros;
@@ -49,18 +49,17 @@ struct Summary {
     elapsed_ms: u128,
 }
 
-/// Fills the archive; exit status 1 if a signal came first.
+/// Fills the archive, until a signal comes.
 pub(super) async fn run(
     location: &ArchiveLocation,
     args: GenerateArgs,
 ) -> anyhow::Result<ExitCode> {
-    let stopped = serve::stop_signal()?;
     let (store, clock) = (open::store(location)?, open::clock());
     let plan = plan(&args, clock.now())?;
     let app = App::open(store, clock, Telemetry::new(), settings()).await?;
     claim(app.archive(), &plan.orgs).await?;
     let mut work = Work::new(app, plan, args.events);
-    let whole = work.commit_all(stopped).await?;
+    let whole = work.commit_all(signals::job_told()).await?;
     if whole {
         work.app.checkpoint().await?;
     }
@@ -70,7 +69,7 @@ pub(super) async fn run(
     }
     work.summary.elapsed_ms = work.began.elapsed().as_millis();
     print_result(&serde_json::to_string(&work.summary)?);
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if whole { ExitCode::SUCCESS } else { signals::exit_code() })
 }
 
 /// Files carry their partials, as a server's do; one checkpoint of totals at the end serves.

@@ -10,6 +10,10 @@ use super::{open, print_note, print_result};
 use crate::access::{AccessKeys, ListedKey, NewKey, Scopes};
 use crate::archive::{ArchiveLocation, Records};
 use crate::clock::{Clock, Micros};
+use crate::printable::printable;
+
+/// The state of a key whose record allows nothing.
+const DAMAGED: &str = "damaged";
 
 /// Makes, lists or revokes keys.
 pub(super) async fn run(
@@ -34,6 +38,8 @@ pub(super) async fn run(
                 ListFormat::Table => print_table(&keys, clock.now()),
                 ListFormat::Json => print_json(&keys, clock.now())?,
             }
+            let damaged = keys.iter().filter_map(|key| key.record.as_ref().err());
+            damaged.for_each(|error| print_note(&error.to_string()));
         }
         KeyCommand::Revoke { id } => {
             keys(open::existing_store(location)?).revoke(&id).await?;
@@ -58,36 +64,43 @@ fn print_table(keys: &[ListedKey], now: Micros) {
         "ID", "ORG", "STATE", "CREATED", "EXPIRES", "SCOPES"
     ));
     for ListedKey { id, record } in keys {
+        let Ok(record) = record else {
+            print_result(&format!("{id:<16}  {:<24}  {DAMAGED}", "-"));
+            continue;
+        };
         let expires = record.expires_at_us.map_or_else(|| "never".to_owned(), time);
+        let org = Some(&*record.org_id).filter(|org| !org.is_empty());
         print_result(&format!(
             "{id:<16}  {:<24}  {:<8}  {:<20}  {expires:<20}  {:<34}  {}",
-            record.org_id,
+            printable(org.unwrap_or("-")),
             record.status(now),
             time(record.created_at_us),
             record.scopes.to_string(),
-            record.name.as_deref().unwrap_or_default(),
+            printable(record.name.as_deref().unwrap_or_default()),
         ));
     }
 }
 
 fn print_json(keys: &[ListedKey], now: Micros) -> anyhow::Result<()> {
-    let keys: Vec<_> = keys
-        .iter()
-        .map(|ListedKey { id, record }| {
-            json!({
-                "id": id,
-                "org_id": record.org_id,
-                "state": record.status(now),
-                "scopes": record.scopes,
-                "name": record.name,
-                "created_at": time(record.created_at_us),
-                "expires_at": record.expires_at_us.map(time),
-                "revoked_at": record.revoked_at_us.map(time),
-            })
-        })
-        .collect();
+    let keys: Vec<_> = keys.iter().map(|key| json_of(key, now)).collect();
     print_result(&serde_json::to_string(&keys)?);
     Ok(())
+}
+
+/// A damaged key has the members of any other: nothing is known of it but its id.
+fn json_of(ListedKey { id, record }: &ListedKey, now: Micros) -> serde_json::Value {
+    let record = record.as_ref().ok();
+    let org = record.map(|record| &record.org_id).filter(|org| !org.is_empty());
+    json!({
+        "id": id,
+        "org_id": org,
+        "state": record.map_or(DAMAGED, |record| record.status(now)),
+        "scopes": record.map(|record| &record.scopes),
+        "name": record.and_then(|record| record.name.as_deref()),
+        "created_at": record.map(|record| time(record.created_at_us)),
+        "expires_at": record.and_then(|record| record.expires_at_us).map(time),
+        "revoked_at": record.and_then(|record| record.revoked_at_us).map(time),
+    })
 }
 
 fn time(at: Micros) -> String {

@@ -1,10 +1,11 @@
 //! Log lines, to stderr.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Result, Write, stderr};
 
 use tracing_subscriber::EnvFilter;
 
 use super::args::LogFormat;
+use crate::printable::printable;
 
 /// Warnings of ours; libraries speak only when something is wrong for good. The one that reads tables'
 /// logs tells of each error twice, and we do it once.
@@ -19,10 +20,54 @@ pub(super) fn start(format: LogFormat) -> anyhow::Result<()> {
     let filter: EnvFilter = filter
         .parse()
         .map_err(|error| anyhow::anyhow!("RUST_LOG={filter} is not a log filter: {error}"))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = format == LogFormat::Text && stderr().is_terminal();
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || Lines { to: stderr(), colours });
     let started = match format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Text => lines.with_ansi(colours).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
+
+/// Writes a line for each event, whatever its words hold.
+struct Lines<W> {
+    to: W,
+    /// The library's colours are sequences of escape, which it lets through of nothing else.
+    colours: bool,
+}
+
+impl<W: Write> Write for Lines<W> {
+    /// An event comes in one piece, with the end of its line.
+    fn write(&mut self, event: &[u8]) -> Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let line = match self.colours {
+            true => line.split('\u{1b}').map(printable).collect::<Vec<_>>().join("\u{1b}").into(),
+            false => printable(line),
+        };
+        self.to.write_all(format!("{line}\n").as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.to.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_of_the_log() {
+        for (colours, shown) in
+            [(false, "a\\u000ab \\u001b[31mc\n"), (true, "a\\u000ab \u{1b}[31mc\n")]
+        {
+            let mut lines = Lines { to: Vec::new(), colours };
+            lines.write_all(b"a\nb \x1b[31mc\n").unwrap();
+            assert_eq!(String::from_utf8(lines.to).unwrap(), shown);
+        }
+    }
 }

@@ -16,25 +16,30 @@ mod open;
 mod open_files;
 mod repair;
 mod serve;
+mod signals;
 mod sql;
 mod tls;
 pub mod units;
 mod verify;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use self::args::{Args, Command, Entry};
 use crate::archive::ArchiveLocation;
+use crate::printable::{printable, printable_lines};
 use crate::worker;
 
+/// How long threads that block may take once all else is done.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
 /// Threads of a backfill that read, write and wait, beside those that compute.
 const BLOCKING_THREADS: usize = 4;
 
 /// Parses the command line, runs the command and tells how it went: 0 done, 1 failed, 2 wrong
-/// usage.
+/// usage, 130 or 143 ended by SIGINT or SIGTERM.
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
@@ -57,12 +62,16 @@ pub fn main() -> ExitCode {
 }
 
 fn start(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode> {
+    signals::catch()?;
     let runtime = runtime(&command)?;
     let reads_stdin = matches!(command, Command::Backfill(_));
     let done = runtime.block_on(run(archive, command));
     if reads_stdin {
         // A thread may wait for what nobody sends.
         runtime.shutdown_background();
+    } else {
+        // Nothing that counts is left to be done.
+        runtime.shutdown_timeout(SHUTDOWN_MAX);
     }
     done
 }
@@ -116,17 +125,17 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
 
 #[allow(clippy::print_stderr, reason = "this is where messages for people go")]
 fn print_error(error: &anyhow::Error) {
-    eprintln!("error: {}", error.to_string().replace('\n', " "));
+    eprintln!("error: {}", printable(&error.to_string().replace('\n', " ")));
 }
 
-/// Prints a line of result.
+/// Prints lines of result.
 #[allow(clippy::print_stdout, reason = "this is where results go")]
-fn print_result(line: &str) {
-    println!("{line}");
+fn print_result(lines: &str) {
+    println!("{}", printable_lines(lines));
 }
 
 /// Prints a line that is no result.
 #[allow(clippy::print_stderr, reason = "this is where all but results goes")]
 fn print_note(line: &str) {
-    eprintln!("{line}");
+    eprintln!("{}", printable(line));
 }

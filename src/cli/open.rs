@@ -1,6 +1,6 @@
 //! Opening the archive for a command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::archive::{
 };
 use crate::clock::{Clock, ShiftedClock, SystemClock};
 use crate::maintain::compact;
+use crate::new_file::lies_within;
 use crate::sql::sql_version;
 use crate::telemetry::Telemetry;
 use crate::worker::WorkerSettings;
@@ -111,6 +112,25 @@ pub(super) fn totals(archive: &Archive) -> anyhow::Result<TotalsStore> {
     Ok(TotalsStore::new(archive.store(), clock(), sql_version())?)
 }
 
+/// Makes sure that a file which a command is to write does not lie among an archive's objects, all of
+/// which are in folders of the archive's own.
+///
+/// # Errors
+/// If it does.
+pub(super) fn refuse_in_archive(
+    location: &ArchiveLocation,
+    file: &Path,
+    flag: &str,
+) -> anyhow::Result<()> {
+    match location {
+        ArchiveLocation::Local(folder) if lies_within(file, folder) => Err(anyhow::anyhow!(
+            "cannot write {}: it lies among the objects of the archive at {location}; choose another {flag}",
+            file.display()
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn nothing_at(location: &ArchiveLocation) -> anyhow::Error {
     anyhow::anyhow!(
         "there is no archive at {location}; choose another --archive, or start one with: tokenlake serve"
@@ -140,6 +160,7 @@ pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings
         compact: compaction(args),
         series_max: Some(args.max_series),
         body_bytes_max: bytes(args.max_body),
+        answer_bytes_max: bytes(args.answer_memory),
         requests_per_org_max: args.max_requests_per_org,
         worker: workers(location, args),
         jwt: args.jwt.settings(),

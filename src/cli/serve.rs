@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
 use super::listen::ListenAddr;
 use super::open::Create;
-use super::{expire, open, open_files, print_note};
+use super::{expire, open, open_files, print_note, signals};
 use crate::app::App;
 use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
 use crate::http::{self, Listener};
@@ -25,6 +24,7 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// Opens the archive and serves it until a signal comes.
 pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
+    signals::end_well();
     let listener = listen(&args).await?;
     let app = start(archive, &args).await?;
     serve(archive, app, listener, &args).await
@@ -98,7 +98,7 @@ pub(super) async fn serve(
     let (telemetry, ended) = (app.telemetry().clone(), stop.clone());
     let server = tokio::spawn(http::serve(listener, routes, limits, telemetry, ended));
     // Who reads this line may stop the server at once.
-    let stopped = stop_signal()?;
+    let stopped = signals::told();
     print_note(&format!("listening on {url}"));
     let sound = tokio::select! {
         () = stopped => true,
@@ -119,16 +119,4 @@ pub(super) async fn serve(
     // A server that can commit or follow no more must not look alive; a new one can go on.
     anyhow::ensure!(sound, "a part of the server failed; see the log above, and start it again");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Ends at SIGTERM or SIGINT. They are caught from this call on, not from its first poll.
-pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

@@ -8,7 +8,9 @@ mod shell;
 mod split;
 mod table;
 
-use std::io::{IsTerminal as _, Read as _};
+use std::fs::{File, Metadata};
+use std::io::{Error, IsTerminal as _, Read};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,24 +18,53 @@ use self::session::Session;
 use super::args::{SqlArgs, SqlFormat};
 use super::open;
 use crate::archive::ArchiveLocation;
+use crate::new_file::{file_id, stream_about};
 
 /// Rows of a table on a terminal.
 const TERMINAL_ROWS_MAX: u64 = 200;
 
+/// More than any text of statements has.
+const TEXT_BYTES_MAX: u64 = 16 << 20;
+
 /// Answers what is asked; exit status 1 if a query fails.
 pub(super) async fn run(location: &ArchiveLocation, args: SqlArgs) -> anyhow::Result<ExitCode> {
     let asked = !args.command.is_empty() || args.file.is_some() || !std::io::stdin().is_terminal();
+    if let Some(output) = &args.output {
+        refuse_input(&args, output)?;
+    }
     let text = if asked { Some(text(&args)?) } else { None };
     let archive = open::existing(location).await?;
     let format = args.format.or_else(|| by_ending(args.output.as_deref()?));
     let org = args.org.map(|org| org.as_str().to_owned());
-    let mut session = Session::new(archive, org, format.unwrap_or(SqlFormat::Table))?;
+    let mut session =
+        Session::new(archive, location.clone(), org, format.unwrap_or(SqlFormat::Table))?;
     session.write_to(args.output.as_deref())?;
     match text {
-        Some(text) => session.run_all(&text).await?,
+        Some(text) => {
+            session.run_all(&text).await?;
+            session.keep()?;
+        }
         None => return shell::run(session).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Results never take the place of the statements.
+fn refuse_input(args: &SqlArgs, output: &Path) -> anyhow::Result<()> {
+    let about = |path: &Path| path.metadata().ok().filter(Metadata::is_file);
+    let stdin = || stream_about(std::io::stdin().as_fd()).filter(Metadata::is_file);
+    let input = match args.file.as_deref().filter(|file| *file != Path::new("-")) {
+        Some(file) => about(file),
+        None if args.command.is_empty() => stdin(),
+        None => None,
+    };
+    let output_id = about(output).map(|about| file_id(&about));
+    anyhow::ensure!(
+        output_id.is_none() || input.map(|about| file_id(&about)) != output_id,
+        "{} has the statements, and --output would write over it; choose another --output",
+        output.display()
+    );
+    Ok(())
 }
 
 /// The statements that are asked.
@@ -41,18 +72,32 @@ fn text(args: &SqlArgs) -> anyhow::Result<String> {
     if !args.command.is_empty() {
         return Ok(args.command.join(";\n"));
     }
-    let mut text = String::new();
     match args.file.as_deref().filter(|file| *file != Path::new("-")) {
         Some(file) => {
-            text = std::fs::read_to_string(file).map_err(|error| {
-                anyhow::anyhow!("cannot read {}: {error}; choose another --file", file.display())
-            })?;
+            let name = file.display();
+            let read = open_regular(file).and_then(read_text);
+            read.map_err(|error| {
+                anyhow::anyhow!("cannot read {name}: {error}; choose another --file")
+            })
         }
-        None => {
-            std::io::stdin().read_to_string(&mut text).map_err(|error| {
-                anyhow::anyhow!("cannot read stdin: {error}; send SQL as UTF-8 text")
-            })?;
-        }
+        None => read_text(std::io::stdin())
+            .map_err(|error| anyhow::anyhow!("cannot read stdin: {error}; send SQL as UTF-8 text")),
+    }
+}
+
+/// A regular file; another one might never be opened, or never end.
+fn open_regular(file: &Path) -> std::io::Result<File> {
+    if !file.metadata()?.is_file() {
+        return Err(Error::other("it is no file; for what a pipe gives, use --file - and stdin"));
+    }
+    File::open(file)
+}
+
+fn read_text(from: impl Read) -> std::io::Result<String> {
+    let mut text = String::new();
+    from.take(TEXT_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > TEXT_BYTES_MAX {
+        return Err(Error::other("it is larger than 16 MiB"));
     }
     Ok(text)
 }

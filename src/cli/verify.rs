@@ -10,6 +10,7 @@ use super::args::VerifyArgs;
 use super::{open, print_note, print_result};
 use crate::archive::ArchiveLocation;
 use crate::maintain;
+use crate::printable::printable;
 use crate::rollup::Rollup;
 use crate::sql::Engine;
 use crate::telemetry::Telemetry;
@@ -52,7 +53,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: VerifyArgs) -> anyhow:
             count(events, "event")
         ));
     }
-    report.differences.iter().for_each(|line| print_result(line));
+    report.differences.iter().for_each(|line| print_result(&printable(line)));
     let missing = if sample.is_some() { "this is a sample" } else { "damaged files" };
     let orgs = report.orgs.map_or_else(
         || format!("scrapes not compared, for {missing}"),

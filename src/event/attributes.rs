@@ -125,19 +125,21 @@ impl<'f> Attributes<'f> {
         Self { entries: entries.collect(), ..Self::default() }
     }
 
-    /// One more before what an event has already, which stays as far as it fits.
+    /// Others before what an event has already, which stays as far as it fits.
     pub(super) fn with(
-        key: &'f str,
-        value: &'f str,
+        first: impl Iterator<Item = (&'f str, &'f str)>,
         entries: impl Iterator<Item = (&'f str, Cow<'f, str>)>,
     ) -> Self {
         let mut attributes = Self::default();
-        attributes.add(Cow::Borrowed(key), Cow::Borrowed(value));
-        for (other, value) in entries {
-            if other == key {
+        for (key, value) in first {
+            attributes.add(Cow::Borrowed(key), Cow::Borrowed(value));
+        }
+        let ours = attributes.entries.len();
+        for (key, value) in entries {
+            if attributes.entries.iter().take(ours).any(|(our, _)| our == key) {
                 attributes.dropped += 1;
             } else {
-                attributes.add(Cow::Borrowed(other), value);
+                attributes.add(Cow::Borrowed(key), value);
             }
         }
         attributes

@@ -129,6 +129,15 @@ impl Decoded {
         self.batch.len() + self.rejected()
     }
 
+    /// Memory that the rejections take.
+    pub fn rejection_bytes(&self) -> usize {
+        let bytes = |rejection: &Rejection| {
+            let id = rejection.event_id.as_ref().map_or(0, String::len);
+            size_of::<Rejection>() + id + rejection.error.len()
+        };
+        self.rejections.iter().map(bytes).sum()
+    }
+
     /// Number of events refused.
     pub fn rejected(&self) -> usize {
         self.rejections.len() + self.rejected_more

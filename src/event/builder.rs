@@ -13,6 +13,9 @@ use crate::clock::Micros;
 /// Text that one batch can hold in all its columns: an Arrow text column ends at 2 GiB.
 const BATCH_TEXT_BYTES_MAX: usize = i32::MAX as usize;
 
+/// What is told of what is wrong with an event; decoders' words may quote what they read.
+const ERROR_BYTES_MAX: usize = 1024;
+
 /// Checks events and gathers those that hold every rule.
 #[derive(Debug)]
 pub struct EventBatchBuilder {
@@ -89,8 +92,12 @@ impl EventBatchBuilder {
             self.rejected_more += 1;
             return;
         }
-        let event_id = event_id.map(|id| id.get(..id.floor_char_boundary(TEXT_BYTES_MAX)));
-        let event_id = event_id.flatten().map(str::to_owned);
+        let cut = |text: &str, bytes_max| text.floor_char_boundary(bytes_max);
+        let event_id = event_id.and_then(|id| id.get(..cut(id, TEXT_BYTES_MAX)));
+        let event_id = event_id.map(str::to_owned);
+        let mut error = error;
+        error.truncate(cut(&error, ERROR_BYTES_MAX));
+        error.shrink_to_fit();
         self.rejections.push(Rejection { index, event_id, error });
     }
 

@@ -36,6 +36,7 @@ pub use exact::exact_column;
 pub use field::FieldValue;
 pub use mended::{Mend, Mended};
 pub use org::{InvalidOrgId, OrgId, OrgRule};
+pub use renamed::Renaming;
 pub use row::{API_CALL, TEXT_BYTES_MAX, TOKENS_MAX};
 pub use scaled::format_scaled;
 pub use schema::schema;

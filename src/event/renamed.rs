@@ -1,54 +1,87 @@
-//! Events stored under another model than they were sent with, which goes into their attributes.
+//! Events stored under another model, or another provider too, than they were sent with, which go
+//! into their attributes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray as _, MapArray, RecordBatch, StringBuilder};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, MapArray, RecordBatch, StringBuilder};
 use arrow::error::ArrowError;
 
 use super::attributes::Attributes;
 use super::columns::AttributeColumn;
 use super::{EventBatch, EventError, schema};
 
-/// The attribute that keeps a model which another one stands for.
-const KEY: &str = "model";
+/// The attributes that keep a model or a provider which another one stands for.
+const MODEL: &str = "model";
+const PROVIDER: &str = "provider";
+
+/// What of an event is to have another name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renaming {
+    /// Its model.
+    Model,
+    /// Its provider and its model.
+    ProviderAndModel,
+}
 
 impl EventBatch {
-    /// The same events, those `chosen` with `model` for theirs: their own goes into their
-    /// attributes, before all that is there, and what has no room then is dropped. Gives how many
-    /// attributes were.
+    /// The same events, those `chosen` with `name` for their model, or for their provider too: their
+    /// own go into their attributes, before all that is there, and what has no room then is dropped.
+    /// Gives how many attributes were.
     ///
     /// # Errors
     /// Internal only.
-    pub fn with_model(&self, chosen: &[bool], model: &str) -> Result<(Self, u64), EventError> {
-        let rows = self.record_batch();
-        let (models, mut dropped) = (column(rows, KEY)?.as_string::<i32>(), 0);
+    pub fn renamed(
+        &self,
+        chosen: &[Option<Renaming>],
+        name: &str,
+    ) -> Result<(Self, u64), EventError> {
+        let (rows, mut dropped) = (self.record_batch(), 0);
+        let [providers, models] = [column(rows, PROVIDER)?, column(rows, MODEL)?];
         let attributes = column(rows, "attributes")?.as_map();
-        let mut renamed = StringBuilder::with_capacity(rows.num_rows(), models.value_data().len());
         let mut kept = AttributeColumn::with_capacity(rows.num_rows());
         // No column can overflow: of the text that a batch may hold in all of its columns, the
-        // other columns of an event take more than the new key and the new model.
-        for ((row, own), chosen) in models.iter().enumerate().zip(chosen) {
+        // other columns of an event take more than the new keys and the new names.
+        let own = providers.as_string::<i32>().iter().zip(models.as_string::<i32>());
+        for ((row, (provider, model)), chosen) in own.enumerate().zip(chosen) {
             let entries = entries(attributes, row);
-            match own.filter(|_| *chosen) {
-                None => {
-                    renamed.append_option(own);
-                    kept.append(&Attributes::stored(entries));
-                }
-                Some(own) => {
-                    renamed.append_value(model);
-                    let attributes = Attributes::with(KEY, own, entries);
-                    dropped += attributes.dropped;
-                    kept.append(&attributes);
-                }
-            }
+            let provider = provider.filter(|_| *chosen == Some(Renaming::ProviderAndModel));
+            let model = model.filter(|_| chosen.is_some());
+            let own = [(PROVIDER, provider), (MODEL, model)];
+            let own = own.into_iter().filter_map(|(key, own)| Some((key, own?)));
+            let attributes = match chosen {
+                None => Attributes::stored(entries),
+                Some(_) => Attributes::with(own, entries),
+            };
+            dropped += attributes.dropped;
+            kept.append(&attributes);
         }
+        let is_of_provider = |renaming| renaming == Renaming::ProviderAndModel;
+        let providers = under(providers, chosen, is_of_provider, name);
+        let models = under(models, chosen, |_| true, name);
         let mut columns = rows.columns().to_vec();
-        replace(&mut columns, KEY, Arc::new(renamed.finish()))?;
+        replace(&mut columns, PROVIDER, providers)?;
+        replace(&mut columns, MODEL, models)?;
         replace(&mut columns, "attributes", Arc::new(kept.finish()?))?;
         let rows = RecordBatch::try_new(schema(), columns)?;
         Ok((Self::new(rows, self.indices().to_vec()), dropped))
     }
+}
+
+/// A column with `name` in those rows whose renaming `is_meant`; what is null stays.
+fn under(
+    column: &ArrayRef,
+    chosen: &[Option<Renaming>],
+    is_meant: impl Fn(Renaming) -> bool,
+    name: &str,
+) -> ArrayRef {
+    let column = column.as_string::<i32>();
+    let mut renamed = StringBuilder::with_capacity(column.len(), column.value_data().len());
+    for (own, chosen) in column.iter().zip(chosen) {
+        let is_meant = chosen.is_some_and(&is_meant);
+        renamed.append_option(own.map(|own| if is_meant { name } else { own }));
+    }
+    Arc::new(renamed.finish())
 }
 
 fn entries(
@@ -97,6 +130,7 @@ mod tests {
                 &[
                     ("event_id".into(), text(&id)),
                     ("ts".into(), FieldValue::Number("1770000000".into())),
+                    ("provider".into(), text("openai")),
                     ("model".into(), text(model)),
                     ("attributes".into(), FieldValue::Map(attributes.clone())),
                 ],
@@ -107,9 +141,30 @@ mod tests {
         decoded.batch
     }
 
+    #[test]
+    fn a_provider_goes_with_its_model() {
+        let rows =
+            batch(&[("a", vec![("provider".into(), text("x"))]), ("b", vec![]), ("", vec![])]);
+        let chosen = [Some(Renaming::ProviderAndModel), None, Some(Renaming::ProviderAndModel)];
+        let (rows, dropped) = rows.renamed(&chosen, "other").unwrap();
+        assert_eq!(
+            shown_columns(&rows, &["provider", "model", "attributes"]),
+            r#"[{"provider":"other","model":"other","attributes":{"provider":"openai","model":"a"}},"#
+                .to_owned()
+                + r#"{"provider":"openai","model":"b"},"#
+                + r#"{"provider":"other","attributes":{"provider":"openai"}}]"#
+        );
+        assert_eq!(dropped, 1);
+    }
+
     fn shown(batch: &EventBatch) -> String {
+        shown_columns(batch, &["model", "attributes"])
+    }
+
+    fn shown_columns(batch: &EventBatch, names: &[&str]) -> String {
         let rows = batch.record_batch();
-        let columns = ["model", "attributes"].map(|name| rows.schema().index_of(name).unwrap());
+        let columns: Vec<_> =
+            names.iter().map(|name| rows.schema().index_of(name).unwrap()).collect();
         let mut writer = ArrayWriter::new(Vec::new());
         writer.write(&rows.project(&columns).unwrap()).unwrap();
         writer.finish().unwrap();
@@ -125,7 +180,8 @@ mod tests {
             ("d", vec![("model".into(), text("other's")), ("x".into(), text("4"))]),
             ("", vec![]),
         ]);
-        let (rows, dropped) = rows.with_model(&[false, true, true, true, true], "other").unwrap();
+        let all = Some(Renaming::Model);
+        let (rows, dropped) = rows.renamed(&[None, all, all, all, all], "other").unwrap();
         assert_eq!(
             shown(&rows),
             r#"[{"model":"a","attributes":{"x":"1"}},"#.to_owned()
@@ -142,7 +198,7 @@ mod tests {
         let big = "x".repeat(ATTRIBUTE_BYTES_MAX - 1);
         let rows =
             batch(&[("a", many(64)), ("b", many(63)), ("c", vec![("k".into(), text(&big))])]);
-        let (rows, dropped) = rows.with_model(&[true; 3], "other").unwrap();
+        let (rows, dropped) = rows.renamed(&[Some(Renaming::Model); 3], "other").unwrap();
         let column = column(rows.record_batch(), "attributes").unwrap().as_map();
         let kept = |row| entries(column, row).map(|(key, _)| key.to_owned()).collect::<Vec<_>>();
         assert_eq!((kept(0).len(), kept(1).len(), kept(2)), (64, 64, vec!["model".to_owned()]));

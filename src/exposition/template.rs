@@ -1,19 +1,25 @@
 //! An answer with a blank where the time comes in.
 
+use bytes::Bytes;
+
 use super::collect::Collect;
 use super::decimal::write_money;
 use super::families::FAMILIES;
 use super::format::Format;
+use super::pieces::{PIECE_BYTES, Pieces};
 use super::text::Text;
 use crate::rollup::UsageView;
+
+/// The longest i128 has 39 digits, a sign and a point.
+const MONEY_LEN_MAX: usize = 41;
 
 /// All of an answer that does not depend on the time: a function of the archive's version, the
 /// organisation, the groups and the format, to be kept for as long as these are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    before_rolling: Vec<u8>,
+    before_rolling: Vec<Bytes>,
     /// From the end of the gauge's line on; none where the gauge is not asked for.
-    after_rolling: Option<Vec<u8>>,
+    after_rolling: Option<Vec<Bytes>>,
 }
 
 impl Template {
@@ -24,24 +30,27 @@ impl Template {
             text.push_family(family);
         }
         text.push_end();
-        let (mut before_rolling, rolling_at) = text.into_parts();
-        let after_rolling = rolling_at.map(|at| before_rolling.split_off(at));
-        // Templates are kept; the room that the buffer grew by is not.
-        before_rolling.shrink_to_fit();
+        let (before_rolling, after_rolling) = text.into_parts();
         Self { before_rolling, after_rolling }
     }
 
+    /// How much text it holds, which the large ones of its answers share.
+    pub fn bytes(&self) -> usize {
+        self.before_rolling.iter().chain(self.after_rolling.iter().flatten()).map(Bytes::len).sum()
+    }
+
     /// The whole answer; `rolling_cost` is in units of 10^-12 dollars.
-    pub fn body(&self, rolling_cost: i128) -> Vec<u8> {
-        /// The longest i128 has 39 digits, a sign and a point.
-        const MONEY_LEN_MAX: usize = 41;
-        let Some(after_rolling) = &self.after_rolling else { return self.before_rolling.clone() };
-        let len_max = self.before_rolling.len() + MONEY_LEN_MAX + after_rolling.len();
-        let mut body = Vec::with_capacity(len_max);
-        body.extend_from_slice(&self.before_rolling);
-        write_money(&mut body, rolling_cost);
-        body.extend_from_slice(after_rolling);
-        body
+    pub fn body(&self, rolling_cost: i128) -> Pieces {
+        let mut gauge = Vec::with_capacity(MONEY_LEN_MAX);
+        let after = self.after_rolling.as_ref().map(|after| {
+            write_money(&mut gauge, rolling_cost);
+            after.iter().cloned()
+        });
+        let pieces = self.before_rolling.iter().cloned();
+        let pieces = pieces.chain([Bytes::from(gauge)]).chain(after.into_iter().flatten());
+        let pieces: Pieces = pieces.collect();
+        // One small piece is sent in fewer steps than three.
+        if self.bytes() > PIECE_BYTES { pieces } else { Bytes::from(Vec::from(pieces)).into() }
     }
 }
 
@@ -86,7 +95,7 @@ mod tests {
         };
         let collect = Collect::parse(names.iter().copied()).unwrap();
         let body = Template::new(&view, collect, format).body(view.rolling_cost);
-        String::from_utf8(body).unwrap()
+        String::from_utf8(body.into()).unwrap()
     }
 
     #[test]
@@ -225,7 +234,7 @@ mod tests {
             let collect = Collect::parse(std::iter::empty()).unwrap();
             let template = |cost| Template::new(&view(cost), collect, Format::Text004);
             prop_assert_eq!(template(first), template(second));
-            let body = template(first).body(second);
+            let body = Vec::from(template(first).body(second));
 
             let mut gauge = Vec::new();
             write_money(&mut gauge, second);

@@ -1,9 +1,12 @@
 //! Families as lines of text.
 
+use bytes::Bytes;
+
 use super::decimal::{write_integer, write_money, write_seconds};
 use super::escape::{push_quoted, push_unquoted};
 use super::families::{Family, Value};
 use super::format::Format;
+use super::pieces::Growing;
 use crate::rollup::{SeriesTotals, UsageView};
 
 /// An answer in the making.
@@ -12,9 +15,9 @@ pub(super) struct Text<'a> {
     format: Format,
     /// `org_id="…"} `, which ends the labels of every sample.
     org_label: Vec<u8>,
-    out: Vec<u8>,
-    /// Where in `out` the value of the rolling gauge belongs.
-    rolling_at: Option<usize>,
+    out: Growing,
+    /// What comes before the value of the rolling gauge; `out` is what comes after it.
+    before_rolling: Option<Vec<Bytes>>,
 }
 
 impl<'a> Text<'a> {
@@ -22,7 +25,7 @@ impl<'a> Text<'a> {
         let mut org_label = b"org_id=\"".to_vec();
         push_quoted(&mut org_label, view.org_id);
         org_label.extend_from_slice(b"\"} ");
-        Self { view, format, org_label, out: Vec::new(), rolling_at: None }
+        Self { view, format, org_label, out: Growing::default(), before_rolling: None }
     }
 
     /// Adds the description and the samples of `family`.
@@ -33,18 +36,18 @@ impl<'a> Text<'a> {
             Value::Money(of) => self.series(family, |out, totals| write_money(out, of(totals))),
             Value::RollingCost => {
                 self.gauge(family);
-                self.rolling_at = Some(self.out.len());
+                self.before_rolling = Some(self.out.take());
                 self.push("\n");
             }
             Value::ArchiveVersion => {
                 self.gauge(family);
-                write_integer(&mut self.out, self.view.archive_version.into());
+                write_integer(self.out.last(), self.view.archive_version.into());
                 self.push("\n");
             }
             Value::LastEvent => {
                 let Some(micros) = self.view.last_event else { return };
                 self.gauge(family);
-                write_seconds(&mut self.out, micros);
+                write_seconds(self.out.last(), micros);
                 self.push("\n");
             }
         }
@@ -58,16 +61,20 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The bytes, and where among them the value of the rolling gauge belongs, if it was added.
-    pub(super) fn into_parts(self) -> (Vec<u8>, Option<usize>) {
-        (self.out, self.rolling_at)
+    /// All of it, with a blank after the first part where the rolling gauge is asked for.
+    pub(super) fn into_parts(mut self) -> (Vec<Bytes>, Option<Vec<Bytes>>) {
+        let last = self.out.take();
+        match self.before_rolling {
+            None => (last, None),
+            Some(before) => (before, Some(last)),
+        }
     }
 
     fn comments(&mut self, family: &Family) {
         self.comment("# HELP ", family);
         match self.format {
-            Format::Text004 | Format::Text100 => push_unquoted(&mut self.out, family.help),
-            Format::OpenMetrics100 => push_quoted(&mut self.out, family.help),
+            Format::Text004 | Format::Text100 => push_unquoted(self.out.last(), family.help),
+            Format::OpenMetrics100 => push_quoted(self.out.last(), family.help),
         }
         self.comment("\n# TYPE ", family);
         self.push(if family.is_counter() { "counter" } else { "gauge" });
@@ -92,12 +99,12 @@ impl<'a> Text<'a> {
         for ((provider, model), totals) in self.view.series {
             self.push(family.name);
             self.push("_total{provider=\"");
-            push_quoted(&mut self.out, provider);
+            push_quoted(self.out.last(), provider);
             self.push("\",model=\"");
-            push_quoted(&mut self.out, model);
+            push_quoted(self.out.last(), model);
             self.push("\",");
-            self.out.extend_from_slice(&self.org_label);
-            write(&mut self.out, totals);
+            self.out.last().extend_from_slice(&self.org_label);
+            write(self.out.last(), totals);
             self.push("\n");
         }
     }
@@ -106,10 +113,10 @@ impl<'a> Text<'a> {
     fn gauge(&mut self, family: &Family) {
         self.push(family.name);
         self.push("{");
-        self.out.extend_from_slice(&self.org_label);
+        self.out.last().extend_from_slice(&self.org_label);
     }
 
     fn push(&mut self, text: &str) {
-        self.out.extend_from_slice(text.as_bytes());
+        self.out.last().extend_from_slice(text.as_bytes());
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::Instant;
 
@@ -33,12 +33,14 @@ pub(super) async fn read(
     let (start, mut body) = (Instant::now(), Limited::new(body, bytes_max));
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     // Copied together: bytes that come one by one would else hold a buffer each.
-    let mut bytes = BytesMut::with_capacity(announced.min(FIRST_BYTES_MAX));
+    let mut bytes = Vec::with_capacity(announced.min(FIRST_BYTES_MAX));
     loop {
         match tokio::time::timeout_at(start + patience(bytes.len()), body.frame()).await {
-            Ok(None) => return Ok(bytes.freeze()),
+            Ok(None) => return Ok(bytes.into()),
             Ok(Some(Ok(frame))) => {
-                bytes.extend_from_slice(frame.data_ref().map_or(&[], Bytes::as_ref))
+                let data = frame.data_ref().map_or(&[][..], Bytes::as_ref);
+                make_room(&mut bytes, data.len(), announced);
+                bytes.extend_from_slice(data);
             }
             Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large()),
             Ok(Some(Err(error))) => {
@@ -51,6 +53,17 @@ pub(super) async fn read(
                 return Err(plain(StatusCode::REQUEST_TIMEOUT, message));
             }
         }
+    }
+}
+
+/// Makes room for more bytes: for twice as many as there are, but for no more than were announced,
+/// which is what memory was reserved for.
+fn make_room(bytes: &mut Vec<u8>, more: usize, announced: usize) {
+    let needed = bytes.len().saturating_add(more);
+    if needed > bytes.capacity() {
+        let usual = bytes.capacity().saturating_mul(2);
+        let room = if needed <= announced { usual.min(announced) } else { usual };
+        bytes.reserve_exact(room.max(needed) - bytes.len());
     }
 }
 
@@ -79,4 +92,23 @@ pub(super) async fn drain(mut body: Body, error: &HttpError) {
     };
     // A client that is too slow for this is cut off, as one that sends too much is.
     let _ = tokio::time::timeout(DRAIN_WAIT, read).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_takes_no_more_than_it_announced() {
+        let (mut bytes, part) = (Vec::with_capacity(FIRST_BYTES_MAX), [b'x'; 10_000]);
+        let announced = 17 * FIRST_BYTES_MAX + 1;
+        while bytes.len() < announced {
+            let part = part.split_at(part.len().min(announced - bytes.len())).0;
+            make_room(&mut bytes, part.len(), announced);
+            bytes.extend_from_slice(part);
+            assert!(bytes.capacity() <= announced, "{}", bytes.capacity());
+        }
+        make_room(&mut bytes, 1, 0);
+        assert_eq!(bytes.capacity(), 2 * announced, "of others it grows by leaps");
+    }
 }

@@ -2,8 +2,10 @@
 //!
 //! Whoever has sent no whole request yet is nobody to the server. Such a connection has a place
 //! only as long as there is room: where none is left, the one that has waited longest makes room
-//! for the next. So connections that send nothing, or a byte now and then, keep nobody out.
+//! for the next. So connections that send nothing, or a byte now and then, keep nobody out. One that
+//! does not take its answers ends after a while, and with it what they hold.
 
+mod outgoing;
 mod pace;
 mod waiting;
 
@@ -14,12 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service as _, service_fn};
@@ -33,6 +33,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::outgoing::{Outgoing, PART_BYTES_MAX};
 use self::pace::Paced;
 use self::waiting::{Pulse, UnderWay, Waiting};
 use super::error::plain;
@@ -52,6 +53,12 @@ const GOODBYE_WAIT: Duration = Duration::from_secs(5);
 const STREAMS_MAX: u32 = 100;
 /// A JWT is the longest header by far.
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// What a connection of HTTP/1.1 may hold of a request that comes in, and of an answer.
+const BUFFER_BYTES_MAX: usize = 128 * 1024;
+/// What may come in of all requests of one HTTP/2 connection before it is read.
+const WINDOW_BYTES: u32 = 256 * 1024;
+/// How often it is looked whether answers are taken: so many times in the time that there is.
+const LOOKS: u32 = 8;
 /// To whom there is no room to say more.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\
     connection: close\r\n\r\n";
@@ -65,7 +72,7 @@ pub struct ConnectionLimits {
     pub head_wait: Duration,
     /// From the end of an answer to the next request's first byte.
     pub idle_wait: Duration,
-    /// For taking what has been written of an answer.
+    /// For taking what has been written of an answer, or what was handed over of it.
     pub write_wait: Duration,
 }
 
@@ -236,7 +243,10 @@ impl Connections {
         let mut builder = http1::Builder::new();
         // `Paced` is stricter; with this set, it is asked again once an answer has been written.
         let head_wait = self.limits.idle_wait + self.limits.head_wait;
-        builder.timer(TokioTimer::new()).header_read_timeout(head_wait);
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(head_wait)
+            .max_buf_size(BUFFER_BYTES_MAX);
         let connection = builder.serve_connection(TokioIo::new(stream), requests);
         self.drive(connection, http1::Connection::graceful_shutdown, pulse).await;
     }
@@ -258,7 +268,10 @@ impl Connections {
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)
-            .max_header_list_size(HEAD_BYTES_MAX);
+            .max_header_list_size(HEAD_BYTES_MAX)
+            .max_send_buf_size(PART_BYTES_MAX)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES);
         let connection = builder.serve_connection(TokioIo::new(stream), requests);
         self.drive(connection, http2::Connection::graceful_shutdown, pulse).await;
     }
@@ -268,7 +281,7 @@ impl Connections {
         &self,
         under_way: UnderWay,
         request: Request<Incoming>,
-    ) -> Result<Response, Infallible> {
+    ) -> Result<Response<Outgoing>, Infallible> {
         let response = match host::refusal(&request) {
             None => self.routes.call(request).await?,
             Some(reason) => {
@@ -280,12 +293,19 @@ impl Connections {
                 response
             }
         };
-        Ok(response.map(|body| {
-            Body::new(body.map_frame(move |frame| {
-                let _ = &under_way;
-                frame
-            }))
-        }))
+        Ok(Outgoing::answer(under_way, response))
+    }
+
+    /// Whether an answer was not taken in its time. What is written to a connection has the same
+    /// time (`pace`), but a client of HTTP/2 may take all that is written, and keep an answer from
+    /// being so.
+    fn is_too_slow(&self, pulse: &Pulse) -> bool {
+        let since = pulse.untaken_since();
+        let is_too_slow = since.is_some_and(|since| since.elapsed() > self.limits.write_wait);
+        if is_too_slow {
+            self.telemetry.connections.timed_out.inc();
+        }
+        is_too_slow
     }
 
     /// Lets a connection go on until it ends, or is to end with what is under way.
@@ -308,6 +328,12 @@ impl Connections {
                 () = &mut stop, if !ending => {}
                 // A request may have begun in the same moment; it is answered.
                 () = &mut dismissed, if !ending => if pulse.is_waiting() { break },
+                () = sleep(self.limits.write_wait / LOOKS) => {
+                    if self.is_too_slow(pulse) {
+                        break;
+                    }
+                    continue;
+                }
                 // An idle peer need not say goodbye.
                 () = sleep(GOODBYE_WAIT), if ending => {
                     if pulse.is_waiting() {

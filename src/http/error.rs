@@ -1,5 +1,7 @@
 //! The one place where error kinds become status codes.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -29,6 +31,9 @@ const STORAGE_AWAY: &str = "storage is unavailable; try again in a moment";
 /// A defect in the process of a query; the log has its words.
 const QUERY_BROKE: &str =
     "internal error in the process of the query; please report it with the server's log";
+
+/// What a message may quote of a request is not to make the answer as long.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
 /// An answer with `message` as its error.
 pub(super) fn plain(status: StatusCode, message: &str) -> HttpError {
@@ -77,7 +82,12 @@ fn status(kind: Kind) -> StatusCode {
 
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
+        let message =
+            match self.message.split_at(self.message.floor_char_boundary(MESSAGE_BYTES_MAX)) {
+                (whole, "") => Cow::Borrowed(whole),
+                (start, _) => Cow::Owned(format!("{start}…")),
+            };
+        let mut response = (self.status, Json(json!({ "error": message }))).into_response();
         let headers = response.headers_mut();
         match self.status {
             StatusCode::UNAUTHORIZED => {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
@@ -12,13 +11,14 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 
 use super::Shared;
+use super::answers::Held;
 use super::body::{drain, read};
 use super::error::HttpError;
 use super::observe::observed;
 use super::request::{caller, joined, within};
 use super::shares::Reserved;
 use crate::access::Scope;
-use crate::app::AppError;
+use crate::app::{AppError, Receipt};
 use crate::event::{Decoded, OrgId};
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError};
 
@@ -26,6 +26,8 @@ use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError};
 const STORE_WAIT: Duration = Duration::from_millis(9_500);
 /// Bodies up to this size are decoded where they are; larger ones off the network's threads.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
+/// The media type of answers.
+const JSON: &str = "application/json";
 
 /// `POST /v1/events`.
 pub(super) async fn post(
@@ -56,7 +58,7 @@ async fn answer(
     let asked = caller(&shared.app, &headers, Scope::EventsWrite);
     let start = Instant::now();
     let org_id = within(STORE_WAIT, asked).await?.org_id.clone();
-    let _turn = shared.posts.begin(&org_id)?;
+    let turn = shared.posts.begin(&org_id)?;
     let asking = start.elapsed();
     let content_type =
         headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -81,7 +83,28 @@ async fn answer(
     drop(memory);
     let all_bad = events > 0 && receipt.rejected() == events;
     let status = if all_bad { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok((status, Json(receipt)).into_response())
+    let (told, memory) = told(shared, &org_id, receipt)?;
+    let response = (status, [(CONTENT_TYPE, JSON)], told).into_response();
+    Ok(Held::new((turn, memory)).until_taken(response))
+}
+
+/// The answer, and the memory that it takes. Where there is none, what is wrong with events is left
+/// out: those that are good stand in the archive, so that it is no time to refuse.
+fn told(
+    shared: &Shared,
+    org_id: &OrgId,
+    receipt: Receipt,
+) -> Result<(Vec<u8>, Option<Held>), HttpError> {
+    let text = |receipt: &Receipt| {
+        let text = serde_json::to_vec(receipt);
+        text.map_err(|error| AppError::Internal(error.to_string()))
+    };
+    let whole = text(&receipt)?;
+    if let Some(held) = shared.answers.try_hold(org_id, whole.len()) {
+        return Ok((whole, Some(held)));
+    }
+    shared.app.telemetry().overload.answers_without_memory.inc();
+    Ok((text(&receipt.without_reasons())?, None))
 }
 
 /// The bytes that a body announces; the largest body where it does not.
@@ -110,7 +133,8 @@ async fn decode(
         let memory = memory;
         let (encoding, event) = (joined(&headers, CONTENT_ENCODING), cloud_event(&headers));
         let decoded = app.decode(&org, kind, event, encoding.as_deref(), body)?;
-        let memory = shrunk(memory, decoded.batch.record_batch().get_array_memory_size());
+        let bytes = decoded.batch.record_batch().get_array_memory_size();
+        let memory = shrunk(memory, bytes + decoded.rejection_bytes());
         Ok::<_, IngestError>((decoded, memory))
     };
     if !large {
@@ -125,7 +149,8 @@ async fn decode(
     Ok(decoded.map_err(|error| AppError::Internal(error.to_string()))??)
 }
 
-/// What events take until they are committed, of what their body was given.
+/// What events, and what is wrong with others, take until they are committed, of what their body was
+/// given.
 fn shrunk([mut body, mut grown]: [Reserved; 2], bytes: usize) -> [Reserved; 2] {
     grown.shrink(bytes);
     body.shrink(bytes.saturating_sub(grown.bytes()));

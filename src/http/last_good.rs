@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Caller;
 use crate::app::Form;
 use crate::byte_lru::ByteLru;
+use crate::exposition::Pieces;
 
 /// Memory for all answers.
 const BYTES_MAX: usize = 64 << 20;
@@ -30,7 +30,7 @@ type Key = (Arc<Caller>, Form);
 #[derive(Debug)]
 pub(super) struct LastGood {
     age_max: Duration,
-    answers: Mutex<ByteLru<Key, (Instant, Bytes)>>,
+    answers: Mutex<ByteLru<Key, (Instant, Pieces)>>,
     /// Who sent a credential when it was last checked: while storage is away, it cannot be.
     callers: Mutex<ByteLru<Hash, (Instant, Arc<Caller>)>>,
 }
@@ -49,13 +49,13 @@ impl LastGood {
         caller: &Arc<Caller>,
         form: Form,
         began: Instant,
-        body: &Bytes,
+        body: &Pieces,
     ) {
         if self.age_max.is_zero() {
             return;
         }
         self.callers.lock().put(hash(credential), (began, caller.clone()), CALLER_BYTES);
-        let bytes = body.len() + ENTRY_BYTES;
+        let bytes = body.bytes() + ENTRY_BYTES;
         self.answers.lock().put((caller.clone(), form), (began, body.clone()), bytes);
     }
 
@@ -82,7 +82,7 @@ impl LastGood {
         caller: &Arc<Caller>,
         form: Form,
         now: Instant,
-    ) -> Option<(Duration, Bytes)> {
+    ) -> Option<(Duration, Pieces)> {
         if self.age_max.is_zero() {
             return None;
         }
@@ -99,6 +99,8 @@ fn hash(credential: &str) -> Hash {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::access::{Scope, Scopes};
     use crate::event::OrgId;
@@ -117,7 +119,7 @@ mod tests {
     #[test]
     fn an_answer_is_given_again_to_the_same_caller_until_it_is_too_old() {
         let kept = LastGood::new(Duration::from_secs(60));
-        let (body, began) = (Bytes::from_static(b"x 1\n"), Instant::now());
+        let (body, began) = (Pieces::from(Bytes::from_static(b"x 1\n")), Instant::now());
         let (acme, plain) = (caller("acme", &Scope::ALL), form(Coding::Identity));
         kept.keep("a", &acme, plain, began, &body);
         let later = began + Duration::from_secs(60);
@@ -139,11 +141,11 @@ mod tests {
         // Whatever two organisations may have sent alike, the last check tells whose it is.
         for org in ["acme", "globex"] {
             let org = caller(org, &Scope::ALL);
-            kept.keep("", &org, plain, now, &Bytes::from(org.org_id.to_string()));
+            kept.keep("", &org, plain, now, &Bytes::from(org.org_id.to_string()).into());
             assert_eq!(kept.caller("", now).as_ref(), Some(&org));
         }
         let (_, body) = kept.get(&caller("acme", &Scope::ALL), plain, now).unwrap();
-        assert_eq!(body, "acme");
+        assert_eq!(Vec::from(body), b"acme");
         assert_eq!(kept.caller("other", now), None);
         kept.forget("");
         assert_eq!(kept.caller("", now), None);
@@ -153,7 +155,7 @@ mod tests {
     fn nothing_is_kept_where_nothing_may_be_stale() {
         let (kept, now) = (LastGood::new(Duration::ZERO), Instant::now());
         let (acme, plain) = (caller("acme", &Scope::ALL), form(Coding::Identity));
-        kept.keep("a", &acme, plain, now, &Bytes::from_static(b"x"));
+        kept.keep("a", &acme, plain, now, &Bytes::from_static(b"x").into());
         assert_eq!((kept.get(&acme, plain, now), kept.caller("a", now)), (None, None));
     }
 }

@@ -8,18 +8,18 @@ use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, AGE, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY,
 };
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
+use axum::response::Response;
 
 use super::Shared;
+use super::answers::{Held, body_of};
 use super::error::{HttpError, plain};
 use super::observe::observed;
 use super::request::{caller, credential, joined, within};
 use crate::access::{Caller, Scope};
 use crate::app::Form;
 use crate::clock::Micros;
-use crate::event::excerpt;
-use crate::exposition::{Coding, Collect, Format};
+use crate::event::{OrgId, excerpt};
+use crate::exposition::{Coding, Collect, Format, Pieces};
 
 /// The parameter that names families, by the convention of exporters.
 const COLLECT: &str = "collect[]";
@@ -55,11 +55,11 @@ async fn answer(
     let whole = within(deadline(headers), whole).await;
     let credential = credential(headers).unwrap_or_default();
     match whole {
-        Ok((form, body)) => {
+        Ok((form, body, held)) => {
             if let Some(caller) = &known {
                 shared.last_good.keep(&credential, caller, form, began, &body);
             }
-            Ok(rendered(form, body))
+            Ok(held.until_taken(rendered(form, body)))
         }
         Err(error) if error.is_unavailable() => {
             let stale = || {
@@ -67,11 +67,13 @@ async fn answer(
                 // Where storage was away when the credential was to be checked, the last check holds.
                 let caller = known.or_else(|| shared.last_good.caller(&credential, now))?;
                 let (age, body) = shared.last_good.get(&caller, form, now)?;
-                Some((form, age, body))
+                let turn = shared.scrapes.begin(&caller.org_id).ok()?;
+                let held = shared.answers.try_hold_text(&caller.org_id, &body)?;
+                Some((form, age, body, Held::new((turn, held))))
             };
-            let Some((form, age, body)) = stale() else { return Err(error) };
+            let Some((form, age, body, held)) = stale() else { return Err(error) };
             shared.app.telemetry().rollup.scrapes_stale.inc();
-            let mut response = rendered(form, body);
+            let mut response = held.until_taken(rendered(form, body));
             response.headers_mut().insert(AGE, HeaderValue::from(age.as_secs()));
             Ok(response)
         }
@@ -84,18 +86,40 @@ async fn answer(
     }
 }
 
-/// All of what the caller asks for, as of now; `known` is who it is, as soon as that is told.
+/// All of what the caller asks for, as of now, with what it holds until it was taken; `known` is who
+/// it is, as soon as that is told.
 async fn whole(
     shared: &Shared,
     query: Option<&str>,
     headers: &HeaderMap,
     now: Micros,
     known: &mut Option<Arc<Caller>>,
-) -> Result<(Form, Bytes), HttpError> {
+) -> Result<(Form, Pieces, Held), HttpError> {
     let caller = known.insert(caller(&shared.app, headers, Scope::MetricsRead).await?);
     let form = form(query, headers)?;
-    let _turn = shared.scrapes.begin(&caller.org_id)?;
-    Ok((form, shared.app.scrape(&caller.org_id, form, now).await?))
+    let turn = shared.scrapes.begin(&caller.org_id)?;
+    let (body, held) = text(shared, &caller.org_id, form, now).await?;
+    Ok((form, body, Held::new((turn, held))))
+}
+
+/// The body, and the memory that it takes.
+async fn text(
+    shared: &Shared,
+    org_id: &OrgId,
+    form: Form,
+    now: Micros,
+) -> Result<(Pieces, Held), HttpError> {
+    let body = shared.app.scrape(org_id, form, now).await?;
+    if let Some(held) = shared.answers.try_hold_text(org_id, &body) {
+        return Ok((body, held));
+    }
+    // Each who waits for memory would else hold a body meanwhile.
+    let bytes = body.bytes();
+    drop(body);
+    let reserved = shared.answers.reserve(org_id, bytes).await?;
+    let body = shared.app.scrape(org_id, form, now).await?;
+    let held = shared.answers.hold_text(&body, reserved);
+    Ok((body, held))
 }
 
 fn form(query: Option<&str>, headers: &HeaderMap) -> Result<Form, HttpError> {
@@ -107,8 +131,8 @@ fn form(query: Option<&str>, headers: &HeaderMap) -> Result<Form, HttpError> {
     })
 }
 
-fn rendered(form: Form, body: Bytes) -> Response {
-    let mut response = body.into_response();
+fn rendered(form: Form, body: Pieces) -> Response {
+    let mut response = Response::new(body_of(body));
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(form.format.content_type()));
     answer.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));

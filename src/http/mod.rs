@@ -2,6 +2,7 @@
 
 mod accept;
 mod admin;
+mod answers;
 mod body;
 mod connections;
 mod error;
@@ -32,8 +33,9 @@ pub use self::connections::{ConnectionLimits, serve};
 pub use self::listener::Listener;
 pub use self::tls::{Tls, TlsError, TlsFiles};
 
+use self::answers::Answers;
 use self::last_good::LastGood;
-use self::shares::{Decoders, Memory, Turns};
+use self::shares::{Decoders, Memory, Turns, Use};
 
 /// Memory for request bodies that are being read, and as much again for what compressed ones grow
 /// to while they are decoded, in KiB. One organisation may have half of either.
@@ -50,6 +52,7 @@ struct Shared {
     /// For what compressed bodies grow to.
     decoding: Memory,
     decoders: Decoders,
+    answers: Answers,
     last_good: LastGood,
 }
 
@@ -58,7 +61,20 @@ struct Shared {
 pub fn router(app: Arc<App>) -> Router {
     let telemetry = || app.telemetry().clone();
     let turns = || Turns::new(app.settings().requests_per_org_max, telemetry());
-    let memory = || Memory::new(MEMORY_KIB_MAX, telemetry());
+    let memory = || {
+        let overload = &app.telemetry().overload;
+        let use_of = Use {
+            reserved: overload.reserved_bytes.clone(),
+            refused: overload.without_memory.clone(),
+            full: format!(
+                "the bodies of requests under way fill the {} MiB that there are for them, or the \
+                 half of it that one organisation may have (each takes up to --max-body); try again \
+                 in a second",
+                MEMORY_KIB_MAX >> 10
+            ),
+        };
+        Memory::new(MEMORY_KIB_MAX, use_of)
+    };
     let shared = Arc::new(Shared {
         scrapes: turns(),
         posts: turns(),
@@ -66,6 +82,7 @@ pub fn router(app: Arc<App>) -> Router {
         bodies: memory(),
         decoding: memory(),
         decoders: Decoders::new(),
+        answers: Answers::new(app.settings().answer_bytes_max, app.telemetry()),
         last_good: LastGood::new(app.settings().stale_on_error_max),
         app,
     });

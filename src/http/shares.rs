@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{HttpError, plain};
 use crate::event::OrgId;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Count, Level, Telemetry};
 
 /// How long a request waits for memory.
 const MEMORY_WAIT: Duration = Duration::from_secs(1);
@@ -66,36 +66,49 @@ impl Turns {
         }
         self.telemetry.overload.turned_away.inc();
         let message = format!(
-            "{} requests of the organisation are under way; try again in a second",
+            "{} requests of the organisation are under way (--max-requests-per-org); try again in a second",
             self.shares.permits_max
         );
         Err(plain(StatusCode::SERVICE_UNAVAILABLE, &message))
     }
 }
 
-/// Memory for requests, of which one organisation may have half.
+/// Memory of one kind, of which one organisation may have half.
 #[derive(Debug)]
 pub(super) struct Memory {
     /// One permit for each KiB.
     all: Arc<Semaphore>,
-    kib_max: usize,
+    /// What one organisation may have.
+    share_kib: usize,
     shares: Shares,
-    telemetry: Telemetry,
+    use_of: Use,
+}
+
+/// What memory is for: how it is counted, and what those are told for whom there is none.
+#[derive(Debug, Clone)]
+pub(super) struct Use {
+    /// What is reserved, in bytes.
+    pub(super) reserved: Level,
+    /// Who was told that there is none.
+    pub(super) refused: Count,
+    /// What they are told.
+    pub(super) full: String,
 }
 
 /// Some of it, which is given back when this is dropped.
 #[derive(Debug)]
 pub(super) struct Reserved {
     bytes: usize,
-    telemetry: Telemetry,
+    reserved: Level,
     permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Memory {
     /// So many KiB.
-    pub(super) fn new(kib_max: usize, telemetry: Telemetry) -> Self {
-        let all = Arc::new(Semaphore::new(kib_max));
-        Self { all, kib_max, shares: Shares::new(kib_max / 2), telemetry }
+    pub(super) fn new(kib_max: usize, use_of: Use) -> Self {
+        let kib_max = kib_max.clamp(2, Semaphore::MAX_PERMITS);
+        let (all, share_kib) = (Arc::new(Semaphore::new(kib_max)), kib_max / 2);
+        Self { all, share_kib, shares: Shares::new(share_kib), use_of }
     }
 
     /// Memory for `bytes`; what is more than may be had is reserved as all that may.
@@ -107,21 +120,36 @@ impl Memory {
         org_id: &OrgId,
         bytes: usize,
     ) -> Result<Reserved, HttpError> {
-        let kib = bytes.div_ceil(1024).min(self.kib_max / 2);
-        let permits = u32::try_from(kib).unwrap_or(u32::MAX);
+        let permits = self.permits(bytes);
         let work = async {
             // Its own share comes first: who waits there stands in nobody's way.
             let own = self.shares.of(org_id).acquire_many_owned(permits).await.ok()?;
             Some([own, self.all.clone().acquire_many_owned(permits).await.ok()?])
         };
         if let Ok(Some(permits)) = tokio::time::timeout(MEMORY_WAIT, work).await {
-            let (bytes, telemetry) = (kib * 1024, self.telemetry.clone());
-            telemetry.overload.reserved_bytes.add(bytes);
-            return Ok(Reserved { bytes, telemetry, permits });
+            return Ok(self.reserved(permits));
         }
-        self.telemetry.overload.without_memory.inc();
-        let message = "too many requests at once; try again in a second";
-        Err(plain(StatusCode::SERVICE_UNAVAILABLE, message))
+        self.use_of.refused.inc();
+        Err(plain(StatusCode::SERVICE_UNAVAILABLE, &self.use_of.full))
+    }
+
+    /// The same without waiting; `None` if there is none.
+    pub(super) fn try_reserve(&self, org_id: &OrgId, bytes: usize) -> Option<Reserved> {
+        let permits = self.permits(bytes);
+        let own = self.shares.of(org_id).try_acquire_many_owned(permits).ok()?;
+        let of_all = self.all.clone().try_acquire_many_owned(permits).ok()?;
+        Some(self.reserved([own, of_all]))
+    }
+
+    fn permits(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(1024).min(self.share_kib)).unwrap_or(u32::MAX)
+    }
+
+    fn reserved(&self, permits: [OwnedSemaphorePermit; 2]) -> Reserved {
+        let [own, _] = &permits;
+        let (bytes, reserved) = (own.num_permits() * 1024, self.use_of.reserved.clone());
+        reserved.add(bytes);
+        Reserved { bytes, reserved, permits }
     }
 }
 
@@ -138,13 +166,13 @@ impl Reserved {
             drop(permits.split(spare_kib));
         }
         self.bytes -= spare_kib * 1024;
-        self.telemetry.overload.reserved_bytes.sub(spare_kib * 1024);
+        self.reserved.sub(spare_kib * 1024);
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.telemetry.overload.reserved_bytes.sub(self.bytes);
+        self.reserved.sub(self.bytes);
     }
 }
 
@@ -203,22 +231,35 @@ mod tests {
         assert!(decoders.turn(&org("b")).await.is_some());
     }
 
+    fn use_of(telemetry: &Telemetry) -> Use {
+        let overload = &telemetry.overload;
+        Use {
+            reserved: overload.reserved_bytes.clone(),
+            refused: overload.without_memory.clone(),
+            full: "full".to_owned(),
+        }
+    }
+
     #[tokio::test]
     async fn one_organisation_leaves_half_of_the_memory_to_others() {
-        let memory = Memory::new(8, Telemetry::new());
+        let telemetry = Telemetry::new();
+        let memory = Memory::new(8, use_of(&telemetry));
         let held = memory.reserve(&org("a"), 100 << 10).await.unwrap();
         assert_eq!(memory.all.available_permits(), 4);
         let [a, b] = ["a", "b"].map(org);
         let (more, other) = tokio::join!(memory.reserve(&a, 1), memory.reserve(&b, 4 << 10));
         assert!(more.unwrap_err().is_unavailable());
         assert!(other.is_ok());
+        assert!(memory.try_reserve(&b, 1).is_none());
         drop(other);
+        drop(memory.try_reserve(&b, 1).unwrap());
         let mut held = held;
         held.shrink(2_000);
         assert_eq!((memory.all.available_permits(), held.bytes), (6, 2_048));
         drop(held);
         assert!(memory.reserve(&org("a"), 1).await.is_ok());
         assert_eq!(memory.all.available_permits(), 8);
-        assert!(memory.telemetry.encode().unwrap().contains("request_reserved_bytes 0\n"));
+        assert_eq!(telemetry.overload.without_memory.get(), 1);
+        assert!(telemetry.encode().unwrap().contains("request_reserved_bytes 0\n"));
     }
 }

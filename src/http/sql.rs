@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::Shared;
 use super::accept::{media_type, preferred};
+use super::answers::Held;
 use super::body::{drain, read};
 use super::error::{HttpError, plain};
 use super::observe::observed;
@@ -25,6 +26,8 @@ use crate::access::Scope;
 const STORE_WAIT: Duration = Duration::from_millis(9_500);
 /// A query with what is around it.
 const BODY_BYTES_MAX: usize = 256 * 1024;
+/// What waits of an answer's rows for a client to take them.
+const ROWS_BYTES: usize = 256 * 1024;
 
 /// `POST /v1/sql`.
 pub(super) async fn post(
@@ -68,16 +71,16 @@ async fn answer(
     };
     let body = read(app.telemetry(), body, BODY_BYTES_MAX, too_large).await?;
     let query = kind.query(body)?;
+    let memory = shared.answers.reserve(&caller.org_id, ROWS_BYTES).await?;
     let reply = app.sql(&caller.org_id, query, form).await?;
-    // From here on the worker's own turns bound it.
-    drop(turn);
     // An error here ends the connection before the body is whole, so that the client sees it.
     let mut response = Response::new(Body::from_stream(reply.into_stream()));
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(form)));
     answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
-    Ok(response)
+    // The worker ends before its last rows are taken.
+    Ok(Held::new((turn, memory)).until_taken(response))
 }
 
 /// How a query is sent.

@@ -16,7 +16,6 @@ use crate::archive::{
     Archive, ArchiveError, DataFile, LedgerName, NewLedger, Snapshot, UNCOMMITTED_MAX, date_of,
 };
 use crate::clock::{DAY, Micros};
-use crate::error::Kind;
 use crate::event::time::EARLIEST;
 use crate::rollup::Rollup;
 use crate::sql::{SqlError, sql_version};
@@ -220,14 +219,10 @@ async fn expire_part(
         };
         let ready = match ready {
             Ok(ready) => ready,
-            // A file may have been rewritten since, and be gone.
-            Err(error) if error.kind() == Kind::Corrupt => {
-                if archive.newest().await?.version() == snapshot.version() {
-                    return Err(error);
-                }
-                continue;
-            }
-            Err(error) => return Err(error),
+            Err(error) => match archive.newer(&snapshot, &error).await? {
+                Some(_) => continue,
+                None => return Err(error),
+            },
         };
         if archive.expire(&snapshot, ready.ledger).await?.is_some() {
             return Ok(Some(ready.plan.expiry(ready.events)));

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::archive::{
     ArchiveError, Broken, DataFile, EventHash, ForeignCommit, IdReader, Judge, LedgerName, Ledgers,
-    NewLedger, RepairPlan, Repairs,
+    NewLedger, OfObject, RepairPlan, Repairs,
 };
 use crate::error::Kind;
 use crate::rollup::Rollup;
@@ -118,7 +118,10 @@ impl Repair {
     pub async fn run(&self, way: Way, dry_run: bool) -> Result<Repaired, RepairError> {
         for _ in 0..TRIES {
             let broken = self.repairs.find().await?;
-            let (plan, unfit) = self.plan(&broken, way).await?;
+            let (plan, unfit) = match self.plan(&broken, way).await {
+                Err(error) if self.has_moved_on(&broken, &error).await? => continue,
+                planned => planned?,
+            };
             let repaired = Repaired {
                 good_version: broken.good().version(),
                 refused: broken.refused().map(ToString::to_string),
@@ -146,6 +149,18 @@ impl Repair {
             }
         }
         Err(RepairError::Contended)
+    }
+
+    /// True if files of other programs are gone because the table is no longer as it was found.
+    async fn has_moved_on(
+        &self,
+        broken: &Broken,
+        error: &RepairError,
+    ) -> Result<bool, RepairError> {
+        if error.object().is_none() {
+            return Ok(false);
+        }
+        Ok(self.repairs.find().await?.now().explains(error, broken.now()))
     }
 
     /// What is to be done, and the files of other programs that break a rule, with the rule.
@@ -257,6 +272,16 @@ impl Repair {
             known.extend(reader.all(file).await?);
         }
         Ok(known)
+    }
+}
+
+impl OfObject for RepairError {
+    fn object(&self) -> Option<&str> {
+        match self {
+            Self::Archive(error) => error.object(),
+            Self::Sql(error) => error.object(),
+            _ => None,
+        }
     }
 }
 

@@ -25,6 +25,8 @@ use crate::sql::{Engine, SqlError, all_expired};
 
 /// Differences that are named; more are counted.
 const NAMED_MAX: usize = 100;
+/// Times that the work begins, while others rewrite and remove what is to be read.
+const TRIES: usize = 4;
 /// The whole of a [`Sample`].
 const WHOLE: u32 = 1_000_000;
 
@@ -76,7 +78,8 @@ impl Sample {
 }
 
 /// Verifies the newest version of an archive, or, of a sample of its files, all that can be told of
-/// them alone. `progress` is told how many of how many files are done.
+/// them alone. `progress` is told how many of how many files are done. Where files were rewritten and
+/// removed before they were read, it begins anew.
 ///
 /// # Errors
 /// Only what keeps the work from being done at all; damage is in the report.
@@ -88,10 +91,54 @@ pub async fn verify(
     sample: Option<Sample>,
     progress: impl Fn(usize, usize),
 ) -> Result<Report, SqlError> {
-    let snapshot = archive.newest().await?;
+    let mut snapshot = archive.newest().await?;
+    for _ in 0..TRIES {
+        let scope = Scope { archive, snapshot: &snapshot, now, sample };
+        let error = match verify_at(scope, engine, rollup, &progress).await {
+            Ok(report) => return Ok(report),
+            Err(error) => error,
+        };
+        snapshot = archive.newer(&snapshot, &error).await?.ok_or(error)?;
+    }
+    let faster = std::io::Error::other("its files are rewritten and removed before they are read");
+    Err(ArchiveError::unavailable("verifying the archive", faster).into())
+}
+
+/// What is verified.
+#[derive(Debug, Clone, Copy)]
+struct Scope<'a> {
+    archive: &'a Archive,
+    snapshot: &'a Arc<Snapshot>,
+    now: Micros,
+    sample: Option<Sample>,
+}
+
+impl Scope<'_> {
+    /// Notes damage.
+    ///
+    /// # Errors
+    /// The error itself if it is none: storage is away, or the object is no longer part of the table.
+    async fn note(&self, error: SqlError, report: &mut Report) -> Result<(), SqlError> {
+        let is_away = error.kind() == Kind::Unavailable;
+        if is_away || self.archive.newer(self.snapshot, &error).await?.is_some() {
+            return Err(error);
+        }
+        report.differs(error.to_string());
+        Ok(())
+    }
+}
+
+/// As [`verify`], of one version.
+async fn verify_at(
+    scope: Scope<'_>,
+    engine: &Arc<Engine>,
+    rollup: &Arc<Rollup>,
+    progress: impl Fn(usize, usize),
+) -> Result<Report, SqlError> {
+    let Scope { archive, snapshot, now, sample } = scope;
     let mut report = Report { version: snapshot.version(), ..Report::default() };
     let mut sums = Sums::new();
-    let mut sound = check_ledger(engine, &snapshot, &mut sums, &mut report).await?;
+    let mut sound = check_ledger(scope, engine, &mut sums, &mut report).await?;
     let all: Vec<_> = snapshot.files().cloned().collect();
     let files = sample.map_or_else(|| all.clone(), |sample| sample.choose(all.clone()));
     report.files = files.len();
@@ -120,17 +167,16 @@ pub async fn verify(
         let checked = checked.map_err(|error| ArchiveError::internal("verifying a file", error))?;
         match checked {
             Ok(checked) => take(&file, checked, &mut seen, &mut sums, &mut report),
-            Err(error) if error.kind() == Kind::Unavailable => return Err(error),
             Err(error) => {
                 sound = false;
-                report.differs(error.to_string());
+                scope.note(error, &mut report).await?;
             }
         }
     }
     spelled_alike(sums.keys()).for_each(|line| report.differs(line));
     if sound && check.adds_up {
         let orgs =
-            compare(rollup, &snapshot, &sums, now, width, |line| report.differs(line)).await?;
+            compare(rollup, snapshot, &sums, now, width, |line| report.differs(line)).await?;
         report.orgs = Some(orgs);
     }
     Ok(report)
@@ -152,11 +198,12 @@ fn threads() -> usize {
 
 /// Reads the whole ledger; false if it is damaged.
 async fn check_ledger(
+    scope: Scope<'_>,
     engine: &Engine,
-    snapshot: &Snapshot,
     sums: &mut Sums,
     report: &mut Report,
 ) -> Result<bool, SqlError> {
+    let Scope { snapshot, .. } = scope;
     let Some(floor) = snapshot.floor() else { return Ok(true) };
     for file in snapshot.files_before(floor) {
         report.differs(format!("{} is before the floor {floor}", file.path_in_archive()));
@@ -174,9 +221,8 @@ async fn check_ledger(
             }
             Ok(true)
         }
-        Err(error) if error.kind() == Kind::Unavailable => Err(error),
         Err(error) => {
-            report.differs(error.to_string());
+            scope.note(error, report).await?;
             Ok(false)
         }
     }

@@ -21,8 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, watch};
 use tokio::time::Instant;
 
 pub use self::partial::{Partial, PartialCell};
@@ -32,7 +33,7 @@ pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 use self::merge::{Inputs, NO_HOURS, merge};
 use self::org_state::OrgState;
 use self::sources::Sources;
-use crate::archive::{DataFile, PartialMaker, Snapshot, TotalsStore};
+use crate::archive::{ArchiveError, DataFile, PartialMaker, Snapshot, TotalsStore};
 use crate::byte_lru::ByteLru;
 use crate::clock::{Clock, Micros};
 use crate::sql::{Engine, SqlError};
@@ -66,6 +67,8 @@ pub struct Turn {
 pub struct Rollup {
     sources: Sources,
     orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSlot>>>,
+    /// Large organisations that are shown at a time.
+    large_turns: Semaphore,
     telemetry: Telemetry,
 }
 
@@ -80,7 +83,9 @@ impl Rollup {
     ) -> Self {
         let half = cache_bytes_max / 2;
         let sources = Sources::new(engine, totals, half, telemetry.clone());
-        Self { sources, orgs: Mutex::new(ByteLru::new(half)), telemetry }
+        let large_turns = std::thread::available_parallelism().map_or(1, usize::from);
+        let large_turns = Semaphore::new(large_turns);
+        Self { sources, orgs: Mutex::new(ByteLru::new(half)), large_turns, telemetry }
     }
 
     /// Makes checkpoints of totals as versions come, for as long as they do: one whenever adding up
@@ -101,6 +106,8 @@ impl Rollup {
                 Ok(false) => PAUSE,
                 // The time taken is a small share of all time.
                 Ok(true) => (PAUSES_OF_WORK * began.elapsed()).clamp(PAUSE, PAUSE_MAX),
+                // Others have rewritten and removed files meanwhile.
+                Err(error) if versions.borrow().explains(&error, &snapshot) => PAUSE,
                 Err(error) => {
                     tracing::warn!(%error, "no checkpoint of totals this time");
                     self.telemetry.rollup.checkpoint_failures.inc();
@@ -122,7 +129,9 @@ impl Rollup {
     /// # Errors
     /// Corrupt or Unavailable.
     pub async fn checkpoint(&self, snapshot: &Arc<Snapshot>, now: Micros) -> Result<(), SqlError> {
-        self.sources.checkpoint(snapshot, now, 0).await.map(drop)
+        // Its type ends here: the compiler looks through those of all futures around it.
+        let made: BoxFuture<'_, _> = Box::pin(self.sources.checkpoint(snapshot, now, 0));
+        made.await.map(drop)
     }
 
     /// The sums of the ledger of `snapshot` and of `files` that go, as the cells of the next ledger.
@@ -163,21 +172,36 @@ impl Rollup {
     }
 
     /// Shows the usage of an organisation at `snapshot` or later, with the window that ends at
-    /// `now`.
+    /// `now`. That of a large one is shown by a thread that may take its time, as many at once as
+    /// there are processors.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file: never a smaller number.
-    pub async fn show<T>(
+    pub async fn show<T: Send + 'static>(
         &self,
         turn: Turn,
         org_id: &str,
         snapshot: &Arc<Snapshot>,
         now: Micros,
-        show: impl FnOnce(&UsageView<'_>) -> T,
+        show: impl FnOnce(&UsageView<'_>) -> T + Send + 'static,
     ) -> Result<T, SqlError> {
         let mut state = self.take_out(&turn, org_id, snapshot, now).await?;
-        let moved = state.move_to(snapshot, now, &self.sources).await;
-        let shown = moved.map(|rolling_cost| show(&state.view(rolling_cost)));
+        let shown = match state.move_to(snapshot, now, &self.sources).await {
+            Err(error) => Err(error),
+            Ok(rolling_cost) if state.view(rolling_cost).is_large() => {
+                let _turn = self.large_turns.acquire().await;
+                let shown = tokio::task::spawn_blocking(move || {
+                    let shown = show(&state.view(rolling_cost));
+                    (state, shown)
+                });
+                let shown = shown.await;
+                let (back, shown) =
+                    shown.map_err(|error| ArchiveError::internal("showing usage", error))?;
+                state = back;
+                Ok(shown)
+            }
+            Ok(rolling_cost) => Ok(show(&state.view(rolling_cost))),
+        };
         self.put_back(&turn, org_id, state);
         shown
     }

@@ -44,6 +44,16 @@ pub struct UsageView<'a> {
     pub last_event: Option<i64>,
 }
 
+/// Up to so many series are shown in less time than it takes to hand them to another thread.
+const FEW_SERIES: usize = 128;
+
+impl UsageView<'_> {
+    /// Whether showing it takes so long that a thread of the network must not do it.
+    pub fn is_large(&self) -> bool {
+        self.series.len() > FEW_SERIES
+    }
+}
+
 impl std::ops::AddAssign<&Self> for SeriesTotals {
     fn add_assign(&mut self, other: &Self) {
         self.requests += other.requests;

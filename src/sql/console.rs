@@ -27,6 +27,7 @@ use super::readers::{Readers, STORE_URL};
 use super::rewrite::AnswerFromPartials;
 use super::views::{as_texts, with_distinct_names, without_views};
 use super::walled::{self, Bounds};
+use super::walled_table::WalledTable;
 use super::{SqlError, sql_version};
 use crate::archive::DataFile;
 
@@ -55,6 +56,8 @@ pub struct Console {
     plain: SessionState,
     /// For those who see one organisation.
     walled: SessionState,
+    /// For what is behind the wall of such a session.
+    inside: Arc<SessionState>,
     readers: Arc<Readers>,
 }
 
@@ -120,7 +123,13 @@ impl Console {
         state.runtime_env().register_object_store(url.as_ref(), readers.store().clone());
         let plain = state.clone();
         let state = like_postgres(state);
-        Ok(Self { walled: walled::narrowed(&state), state, plain, readers: Arc::new(readers) })
+        Ok(Self {
+            walled: walled::narrowed(&state),
+            inside: Arc::new(walled::inside(&plain)),
+            state,
+            plain,
+            readers: Arc::new(readers),
+        })
     }
 
     /// Starts to answer one statement over `files`, or over the rows of one organisation in them.
@@ -186,9 +195,7 @@ impl Console {
             .with_allow_dml(false)
             .with_allow_statements(false);
         reads.verify_plan(&plan).map_err(asked)?;
-        if walled {
-            walled::check(&plan)?;
-        }
+        let plan = if walled { walled::shown(plan, &state)? } else { plan };
         context.execute_logical_plan(plan).await.map_err(asked)
     }
 
@@ -198,30 +205,36 @@ impl Console {
         files: &[Arc<DataFile>],
         org: Option<&str>,
     ) -> DataFusionResult<SessionContext> {
-        let org: Option<Arc<str>> = org.map(Arc::from);
-        let events = self.table(Part::Events, files.to_vec(), org.as_ref());
-        let usage = self.usage_hourly(files, org.as_ref()).await?;
         let [events_name, usage_name] = TABLES;
-        let state = if org.is_some() { &self.walled } else { &self.state };
-        session_over(state, [(events_name, events), (usage_name, usage)])
+        let Some(org) = org else {
+            let events = self.table(Part::Events, files.to_vec());
+            let usage = self.usage_hourly(files).await?;
+            return session_over(&self.state, [(events_name, events), (usage_name, usage)]);
+        };
+        let org: Arc<str> = Arc::from(org);
+        let events =
+            LiveTable::new(Part::Events, files.to_vec(), Some(org.clone()), self.readers.clone());
+        let events = WalledTable::rows(events, org, self.inside.clone());
+        let cells: Arc<dyn TableProvider> = Arc::new(events.cells(&SUMMED)?);
+        let usage = self.context([("partials", cells)])?.sql(USAGE_HOURLY.text).await?.into_view();
+        session_over(&self.walled, [(events_name, Arc::new(events) as _), (usage_name, usage)])
     }
 
     /// `usage_hourly.sql` over the partials that files carry, and over `partial.sql` of the others.
     async fn usage_hourly(
         &self,
         files: &[Arc<DataFile>],
-        org: Option<&Arc<str>>,
     ) -> DataFusionResult<Arc<dyn TableProvider>> {
         let version = sql_version();
         let carry = |file: &Arc<DataFile>| file.stored_partial(&version).is_some();
         let (with, without): (Vec<_>, Vec<_>) = files.iter().cloned().partition(carry);
         let mut partials = None;
         if !with.is_empty() || without.is_empty() {
-            let carried = self.context([("partials", self.table(Part::Partials, with, org))])?;
+            let carried = self.context([("partials", self.table(Part::Partials, with))])?;
             partials = Some(carried.table("partials").await?.select_columns(&SUMMED)?);
         }
         if !without.is_empty() {
-            let events = self.context([("events", self.table(Part::Events, without, org))])?;
+            let events = self.context([("events", self.table(Part::Events, without))])?;
             let made = events.sql(PARTIAL.text).await?.select_columns(&SUMMED)?;
             partials = Some(match partials {
                 Some(carried) => carried.union(made)?,
@@ -234,13 +247,8 @@ impl Console {
         Ok(context.sql(USAGE_HOURLY.text).await?.into_view())
     }
 
-    fn table(
-        &self,
-        part: Part,
-        files: Vec<Arc<DataFile>>,
-        org: Option<&Arc<str>>,
-    ) -> Arc<dyn TableProvider> {
-        Arc::new(LiveTable::new(part, files, org.cloned(), self.readers.clone()))
+    fn table(&self, part: Part, files: Vec<Arc<DataFile>>) -> Arc<dyn TableProvider> {
+        Arc::new(LiveTable::new(part, files, None, self.readers.clone()))
     }
 
     fn context(

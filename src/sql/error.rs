@@ -6,7 +6,7 @@ use datafusion::error::DataFusionError;
 
 use super::postgres::Refused;
 use super::words::in_plain_words;
-use crate::archive::{ArchiveError, DataFile};
+use crate::archive::{ArchiveError, DataFile, OfObject};
 use crate::error::Kind;
 
 /// A query that failed.
@@ -29,6 +29,15 @@ pub enum SqlError {
         /// DataFusion's words.
         reason: String,
     },
+}
+
+impl OfObject for SqlError {
+    fn object(&self) -> Option<&str> {
+        match self {
+            Self::File(error) => error.object(),
+            _ => None,
+        }
+    }
 }
 
 impl SqlError {

@@ -18,6 +18,8 @@ use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType, col, lit,
 };
+use datafusion::physical_optimizer::PhysicalOptimizerRule as _;
+use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
@@ -26,7 +28,7 @@ use super::file_bounds::{dates_pass, days, is_of_dates, passing, statistics};
 use super::foreign_scan::ForeignExec;
 use super::readers::{ReaderFactory, Readers, STORE_URL};
 use super::views::with_views;
-use super::wall::{OrgWall, is_plain};
+use super::wall::is_plain;
 use super::{cell_schema, sql_version};
 use crate::archive::{CheckedObject, DataFile, PARTITION};
 
@@ -79,18 +81,18 @@ impl LiveTable {
         &self.files
     }
 
-    /// The organisation whose rows alone are shown.
-    pub(super) fn org(&self) -> Option<&Arc<str>> {
-        self.org.as_ref()
-    }
-
     pub(super) fn readers(&self) -> &Arc<Readers> {
         &self.readers
     }
 
     /// The same table of some of its files.
     pub(super) fn of_files(&self, files: Vec<Arc<DataFile>>) -> Self {
-        Self::new(self.part, files, self.org.clone(), self.readers.clone())
+        self.of_part(self.part, files)
+    }
+
+    /// A part of some of its files.
+    pub(super) fn of_part(&self, part: Part, files: Vec<Arc<DataFile>>) -> Self {
+        Self::new(part, files, self.org.clone(), self.readers.clone())
     }
 
     /// The files that may hold rows which pass the filters.
@@ -111,6 +113,37 @@ impl LiveTable {
 
     fn is_plain(&self, filter: &Expr) -> bool {
         is_plain(filter, self.schema.table_schema())
+    }
+
+    /// The plan of one organisation's own rows, for the inside of a wall. Of the filters only those
+    /// run here that cannot fail on the rows of others.
+    pub(super) fn own_rows(
+        &self,
+        org: &str,
+        state: &dyn Session,
+        projection: &[usize],
+        filters: &[Expr],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        // A filter's columns may bear the name of the query's table, the scan's do not.
+        let plain = filters.iter().filter(|filter| self.is_plain(filter)).cloned();
+        let plain = plain.map(unnormalize_col);
+        let own = plain.fold(col("org_id").eq(lit(org)), Expr::and);
+        let schema = self.schema.table_schema();
+        let mut read = projection.to_vec();
+        for column in own.column_refs() {
+            read.push(schema.index_of(column.name())?);
+        }
+        read.sort_unstable();
+        read.dedup();
+        let shown = projection.iter().filter_map(|column| read.binary_search(column).ok());
+        let shown = shown.collect();
+        let rows = self.scan_files(state, Some(&read), filters, None)?;
+        let partitions = state.config_options().execution.target_partitions;
+        let rows = rows.repartitioned(partitions, state.config_options())?.unwrap_or(rows);
+        let columns = DFSchema::try_from(rows.schema().as_ref().clone())?;
+        let own = state.create_physical_expr(own, &columns)?;
+        let rows = FilterExecBuilder::new(own, rows).apply_projection(Some(shown))?;
+        FilterPushdown::new().optimize(Arc::new(rows.build()?), state.config_options())
     }
 
     fn partitioned(&self, file: &Arc<DataFile>) -> Option<PartitionedFile> {
@@ -259,29 +292,7 @@ impl TableProvider for LiveTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(org) = &self.org else {
-            return self.scan_files(state, projection, filters, limit);
-        };
-        // A filter's columns may bear the name of the query's table, the scan's do not.
-        let plain = filters.iter().filter(|filter| self.is_plain(filter)).cloned();
-        let plain = plain.map(unnormalize_col);
-        let own = plain.fold(col("org_id").eq(lit(org.as_ref())), Expr::and);
-        let schema = self.schema.table_schema();
-        let asked = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
-        let mut read = asked.clone();
-        for column in own.column_refs() {
-            read.push(schema.index_of(column.name())?);
-        }
-        read.sort_unstable();
-        read.dedup();
-        let shown = asked.iter().filter_map(|column| read.binary_search(column).ok()).collect();
-        let rows = self.scan_files(state, Some(&read), filters, None)?;
-        let partitions = state.config_options().execution.target_partitions;
-        let rows = rows.repartitioned(partitions, state.config_options())?.unwrap_or(rows);
-        let columns = DFSchema::try_from(rows.schema().as_ref().clone())?;
-        let own = state.create_physical_expr(own, &columns)?;
-        let rows = FilterExecBuilder::new(own, rows).apply_projection(Some(shown))?;
-        OrgWall::around(Arc::new(rows.build()?), state.config_options())
+        self.scan_files(state, projection, filters, limit)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Aggregates are defined in `queries/*.sql` and nowhere else. Which files stand behind the
 //! table `events` is decided here, for each query.
 
+mod allowed;
 mod cell;
 mod cell_columns;
 mod columns;
@@ -12,6 +13,7 @@ mod error;
 mod file_bounds;
 mod foreign_scan;
 mod form;
+mod leaf;
 mod ledger;
 mod live_table;
 mod partials;
@@ -24,6 +26,7 @@ mod rows_plan;
 mod views;
 mod wall;
 mod walled;
+mod walled_table;
 mod weighed;
 mod weighed_table;
 mod words;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 
 /// Follows the scans of a query that runs.
 #[derive(Clone)]
@@ -47,8 +47,9 @@ impl QueryProgress {
     }
 }
 
+/// The plan that runs.
 impl fmt::Debug for QueryProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.files().fmt(f)
+        write!(f, "{}", displayable(self.plan.as_ref()).indent(true))
     }
 }

@@ -15,6 +15,7 @@ mod sums;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::{provider_as_source, source_as_provider};
 use datafusion::common::Column;
 use datafusion::common::tree_node::Transformed;
@@ -25,11 +26,13 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder,
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use self::chain::{Chain, Read};
-use self::constant::Needs;
-use self::split::{Split, asks_for_calls};
+pub(super) use self::constant::Needs;
+pub(super) use self::split::Split;
+use self::split::asks_for_calls;
 use self::sums::Sums;
 use super::file_bounds::is_of_dates;
 use super::live_table::LiveTable;
+use super::walled_table::WalledTable;
 use super::weighed::{self, PRICED, REQUESTS};
 use super::weighed_table::WeighedTable;
 
@@ -83,11 +86,10 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
         Read::Aggregate(inner) => return nested::sums_of_sums(aggregate, inner, &chain),
     };
     let provider = source_as_provider(&scan.source)?;
-    let Some(table) = provider.downcast_ref::<LiveTable>().filter(|table| table.shows_events())
-    else {
-        return Ok(None);
-    };
-    if is_told_by_log(aggregate, &chain, table) {
+    let walled = provider.downcast_ref::<WalledTable>();
+    let open = provider.downcast_ref::<LiveTable>().filter(|table| table.shows_events());
+    let Some(table) = open.or_else(|| walled?.events()) else { return Ok(None) };
+    if walled.is_none() && is_told_by_log(aggregate, &chain, table) {
         return Ok(None);
     }
     let mut needs = Needs::default();
@@ -107,17 +109,24 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
             return Ok(None);
         }
     }
-    let split = Split::of(table.files(), &needs, &chain.filters);
-    if split.told.is_empty() {
-        return Ok(None);
-    }
+    let calls_alone = chain.filters.iter().any(asks_for_calls);
+    let (rows, told_by_all) = match walled {
+        // Which files tell is found behind the wall: here it would show what others hold.
+        Some(walled) => (weighed(walled.weighed(needs, calls_alone))?, false),
+        None => {
+            let split = Split::of(table.files(), &needs, calls_alone);
+            if split.told.is_empty() {
+                return Ok(None);
+            }
+            let told_by_all = split.rows.is_empty();
+            (source(table, split)?, told_by_all)
+        }
+    };
     // Partials are of calls alone.
-    let told_by_all = split.rows.is_empty();
     let filters = chain.filters.iter().filter(|filter| !(told_by_all && asks_for_calls(filter)));
-    let rows = source(table, split)?;
     let rows = filters.cloned().try_fold(rows, LogicalPlanBuilder::filter)?;
     let groups_count = groups.len();
-    let summed = rows.aggregate(groups, sums.inner.iter().cloned())?.build()?;
+    let summed = rows.aggregate(groups, distinct(&sums.inner))?.build()?;
     let made = sums.outer.into_iter();
     let made = made.map(|outer| outer(&|inner| column(&summed, groups_count + inner)));
     let made = made.collect::<Result<Vec<_>>>()?;
@@ -135,8 +144,7 @@ fn is_told_by_log(aggregate: &Aggregate, chain: &Chain<'_>, table: &LiveTable) -
         }
         _ => false,
     };
-    table.org().is_none()
-        && aggregate.group_expr.is_empty()
+    aggregate.group_expr.is_empty()
         && aggregate.aggr_expr.iter().all(|expr| counts(&unalias(expr.clone())))
         && chain.filters.iter().all(is_of_dates)
         && table.files().iter().all(|file| file.rows.is_some())
@@ -144,19 +152,15 @@ fn is_told_by_log(aggregate: &Aggregate, chain: &Chain<'_>, table: &LiveTable) -
 
 /// Weighed rows of the files that tell, and the rows of the others.
 fn source(table: &LiveTable, split: Split) -> Result<LogicalPlanBuilder> {
-    let told = WeighedTable::new(split.told, table.org().cloned(), table.readers().clone());
-    let told = LogicalPlanBuilder::scan(TABLE, provider_as_source(Arc::new(told)), None)?;
-    let columns = weighed::schema();
-    let columns = columns.fields().iter().map(|field| field.name().as_str());
-    let names: Vec<&str> = columns.collect();
-    let told = told.project(names.iter().map(|name| col(*name).alias(*name)))?;
+    let told = weighed(WeighedTable::new(split.told, table.readers().clone()))?;
     if split.rows.is_empty() {
         return Ok(told);
     }
     let rows = provider_as_source(Arc::new(table.of_files(split.rows)));
     let rows = LogicalPlanBuilder::scan("events", rows, None)?;
-    let weighed = names.iter().map(|name| {
-        Ok(match *name {
+    let weighed = weighed::schema();
+    let weighed = weighed.fields().iter().map(|field| field.name().as_str()).map(|name| {
+        Ok(match name {
             REQUESTS => lit(1_i64).alias(REQUESTS),
             PRICED => {
                 when(col("cost_usd").is_null(), lit(0_i64)).otherwise(lit(1_i64))?.alias(PRICED)
@@ -165,6 +169,25 @@ fn source(table: &LiveTable, split: Split) -> Result<LogicalPlanBuilder> {
         })
     });
     told.union(rows.project(weighed.collect::<Result<Vec<_>>>()?)?.build()?)
+}
+
+/// The sums, each by a name of its own: PostgreSQL's `sum` and that of an average have one name.
+fn distinct(sums: &[Expr]) -> Vec<Expr> {
+    let mut seen = HashSet::new();
+    let named =
+        sums.iter().enumerate().map(|(at, sum)| match seen.insert(sum.schema_name().to_string()) {
+            true => sum.clone(),
+            false => sum.clone().alias(format!("{TABLE}.{at}")),
+        });
+    named.collect()
+}
+
+/// A table of weighed rows, in columns by their names alone.
+fn weighed(table: impl TableProvider + 'static) -> Result<LogicalPlanBuilder> {
+    let rows = LogicalPlanBuilder::scan(TABLE, provider_as_source(Arc::new(table)), None)?;
+    let columns = weighed::schema();
+    let names = columns.fields().iter().map(|field| field.name().as_str());
+    rows.project(names.map(|name| col(name).alias(name)))
 }
 
 /// True if two columns have become one, which an aggregate does not take.

@@ -11,9 +11,13 @@ use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{
+    AggregateUDF, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, WindowUDF, col, lit,
+};
+use datafusion::optimizer::Optimizer;
 
 use super::SqlError;
+use super::allowed::is_allowed;
 
 /// What a query may use.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +28,8 @@ pub struct Bounds {
     pub partitions: usize,
 }
 
-/// Functions that have no business here: they tell of files.
-const REFUSED_FUNCTIONS: [&str; 1] = ["input_file_name"];
+/// The rule that computes what is constant.
+const CONSTANTS: &str = "simplify_expressions";
 
 /// The runtime of a query that keeps within `bounds` and writes no file.
 pub(super) fn runtime(bounds: Bounds) -> Result<Arc<RuntimeEnv>> {
@@ -39,27 +43,61 @@ pub(super) fn runtime(bounds: Bounds) -> Result<Arc<RuntimeEnv>> {
     Ok(runtime)
 }
 
-/// The same session without what leads out of an organisation.
+/// The same session without what leads out of an organisation, or tells how a query is planned.
 pub(super) fn narrowed(state: &SessionState) -> SessionState {
+    fn kept<'a, F: 'a>(all: impl Iterator<Item = &'a Arc<F>>, name: fn(&F) -> &str) -> Vec<Arc<F>> {
+        all.filter(|function| is_allowed(name(function))).cloned().collect()
+    }
+    SessionStateBuilder::new_from_existing(inside(state))
+        .with_table_functions(HashMap::new())
+        .with_scalar_functions(kept(state.scalar_functions().values(), ScalarUDF::name))
+        .with_aggregate_functions(kept(state.aggregate_functions().values(), AggregateUDF::name))
+        .with_window_functions(kept(state.window_functions().values(), WindowUDF::name))
+        .with_higher_order_functions(kept(
+            state.higher_order_functions().values(),
+            HigherOrderUDF::name,
+        ))
+        .build()
+}
+
+/// The session in which what is behind a wall is planned.
+pub(super) fn inside(state: &SessionState) -> SessionState {
     let mut config = state.config().clone().with_information_schema(false);
     // The filters are on event_id, and the time that a look takes would tell whether a foreign
     // event has that id.
     config.options_mut().execution.parquet.bloom_filter_on_read = false;
-    let functions = state.scalar_functions().iter();
-    let functions = functions.filter(|(name, _)| !REFUSED_FUNCTIONS.contains(&name.as_str()));
-    let functions = functions.map(|(_, function)| function.clone()).collect();
-    SessionStateBuilder::new_from_existing(state.clone())
-        .with_config(config)
-        .with_table_functions(HashMap::new())
-        .with_scalar_functions(functions)
-        .build()
+    SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build()
 }
 
-/// Refuses plans that show what a query met.
-pub(super) fn check(plan: &LogicalPlan) -> std::result::Result<(), SqlError> {
-    if matches!(plan, LogicalPlan::Analyze(_)) {
-        let refused = "EXPLAIN ANALYZE is refused; ask with EXPLAIN, or with the query itself";
-        return Err(SqlError::Asked(refused.to_owned()));
+/// The plan, or for `EXPLAIN` one that shows it as it was asked: with its types and its constants,
+/// and before a rule moves anything.
+///
+/// # Errors
+/// [`SqlError::Asked`] for plans that show what a query met, and for what cannot be planned.
+pub(super) fn shown(
+    plan: LogicalPlan,
+    state: &SessionState,
+) -> std::result::Result<LogicalPlan, SqlError> {
+    match plan {
+        LogicalPlan::Analyze(_) => {
+            let refused = "EXPLAIN ANALYZE is refused; ask with EXPLAIN, or with the query itself";
+            Err(SqlError::Asked(refused.to_owned()))
+        }
+        LogicalPlan::Explain(explain) => {
+            explained(&explain.plan, state).map_err(|error| SqlError::of_asked(&error))
+        }
+        plan => Ok(plan),
     }
-    Ok(())
+}
+
+fn explained(plan: &LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+    let typed =
+        state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
+    let constants = state.optimizers().iter().filter(|rule| rule.name() == CONSTANTS);
+    let constants = Optimizer::with_rules(constants.cloned().collect());
+    let asked = constants.optimize(typed, state, |_, _| {})?;
+    let row = vec![lit("logical_plan"), lit(asked.display_indent().to_string())];
+    let columns = ["column1", "column2"].into_iter().zip(["plan_type", "plan"]);
+    let columns = columns.map(|(from, name)| col(from).alias(name));
+    LogicalPlanBuilder::values(vec![row])?.project(columns)?.build()
 }

@@ -7,23 +7,16 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{
-    Boundedness, EmissionType, ReplaceChildrenOptions,
-};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::file_bounds::{org_of, passing};
+use super::leaf::{self, leaf_methods};
 use super::readers::Readers;
-use super::wall::OrgWall;
 use super::weighed::{self, Grain};
 use crate::archive::DataFile;
 
@@ -33,18 +26,40 @@ const READS: usize = 8;
 /// Files whose partials tell their rows, with how much of them.
 pub(super) type Told = Vec<(Arc<DataFile>, Grain)>;
 
-/// The weighed rows of some files, of one organisation or of all.
+/// The weighed rows of some files, of all organisations.
 #[derive(Debug)]
 pub(super) struct WeighedTable {
     files: Told,
-    org: Option<Arc<str>>,
     readers: Arc<Readers>,
 }
 
 impl WeighedTable {
-    pub(super) fn new(files: Told, org: Option<Arc<str>>, readers: Arc<Readers>) -> Self {
-        Self { files, org, readers }
+    pub(super) fn new(files: Told, readers: Arc<Readers>) -> Self {
+        Self { files, readers }
     }
+}
+
+/// The plan of one organisation's weighed rows, for the inside of a wall.
+pub(super) fn own_weighed(
+    files: &Told,
+    org: &Arc<str>,
+    readers: Arc<Readers>,
+    state: &dyn Session,
+    projection: &[usize],
+    filters: &[Expr],
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let files = chosen(files, Some(org), state, filters);
+    let partitions = state.config_options().execution.target_partitions;
+    let scan = Scan { files, org: Some(org.clone()), readers };
+    Ok(Arc::new(PartialsExec::new(scan, Some(projection.to_vec()), partitions)?))
+}
+
+/// The files that may hold rows which pass the filters.
+fn chosen(files: &Told, wall: Option<&str>, state: &dyn Session, filters: &[Expr]) -> Told {
+    let all = files.iter().map(|(file, _)| file).collect::<Vec<_>>();
+    let keeps = passing(&all, wall, state, filters, &weighed::schema());
+    let kept = files.iter().zip(keeps).filter(|(_, keep)| *keep);
+    kept.map(|(file, _)| file.clone()).collect()
 }
 
 #[async_trait]
@@ -71,18 +86,10 @@ impl TableProvider for WeighedTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.files.iter().map(|(file, _)| file).collect::<Vec<_>>();
-        let keeps = passing(&files, self.org.as_deref(), state, filters, &weighed::schema());
-        let files = self.files.iter().zip(keeps).filter(|(_, keep)| *keep);
-        let files = files.map(|(file, _)| file.clone()).collect();
-        let org = self.org.clone().or_else(|| org_of(filters));
+        let files = chosen(&self.files, None, state, filters);
         let partitions = state.config_options().execution.target_partitions;
-        let scan = Scan { files, org, readers: self.readers.clone() };
-        let plan = PartialsExec::new(scan, projection.cloned(), partitions, self.org.is_none())?;
-        match &self.org {
-            Some(_) => OrgWall::around(Arc::new(plan), state.config_options()),
-            None => Ok(Arc::new(plan)),
-        }
+        let scan = Scan { files, org: org_of(filters), readers: self.readers.clone() };
+        Ok(Arc::new(PartialsExec::new(scan, projection.cloned(), partitions)?))
     }
 }
 
@@ -99,78 +106,30 @@ struct Scan {
 struct PartialsExec {
     scan: Scan,
     projection: Vec<usize>,
-    /// Whether a plan that is shown counts the files.
-    counts_files: bool,
     properties: Arc<PlanProperties>,
 }
 
 impl PartialsExec {
-    fn new(
-        scan: Scan,
-        projection: Option<Vec<usize>>,
-        partitions: usize,
-        counts_files: bool,
-    ) -> Result<Self> {
+    fn new(scan: Scan, projection: Option<Vec<usize>>, partitions: usize) -> Result<Self> {
         let schema = weighed::schema();
         let projection = projection.unwrap_or_else(|| (0..schema.fields().len()).collect());
         let schema = Arc::new(schema.project(&projection)?);
         let partitions = partitions.min(scan.files.len()).max(1);
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(partitions),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
-        Ok(Self { scan, projection, counts_files, properties })
+        let properties = leaf::properties(schema, partitions);
+        Ok(Self { scan, projection, properties })
     }
 }
 
 impl DisplayAs for PartialsExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PartialsExec")?;
-        if self.counts_files {
-            let days = self.scan.files.iter().filter(|(_, grain)| *grain == Grain::Day).count();
-            let hours = self.scan.files.len() - days;
-            write!(f, ": files by day={days}, files by hour={hours}")?;
-        }
-        Ok(())
+        let days = self.scan.files.iter().filter(|(_, grain)| *grain == Grain::Day).count();
+        let hours = self.scan.files.len() - days;
+        write!(f, "PartialsExec: files by day={days}, files by hour={hours}")
     }
 }
 
 impl ExecutionPlan for PartialsExec {
-    fn name(&self) -> &'static str {
-        "PartialsExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
+    leaf_methods!("PartialsExec");
 
     fn execute(
         &self,

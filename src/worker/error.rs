@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::OfObject;
 use crate::error::Kind;
 use crate::sql::SqlError;
 
@@ -21,11 +22,25 @@ pub enum WorkerError {
     #[error("{0}")]
     Unavailable(String),
     /// Stored data is damaged.
-    #[error("{0}")]
-    Corrupt(String),
+    #[error("{words}")]
+    Corrupt {
+        /// What to say.
+        words: String,
+        /// The object, relative to the archive.
+        object: Option<String>,
+    },
     /// A defect.
     #[error("internal error: {0}; please report it")]
     Broken(String),
+}
+
+impl OfObject for WorkerError {
+    fn object(&self) -> Option<&str> {
+        match self {
+            Self::Corrupt { object, .. } => object.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 impl WorkerError {
@@ -34,7 +49,7 @@ impl WorkerError {
         match self {
             Self::Asked(_) | Self::Exceeded(_) => Kind::Invalid,
             Self::Busy | Self::Unavailable(_) => Kind::Unavailable,
-            Self::Corrupt(_) => Kind::Corrupt,
+            Self::Corrupt { .. } => Kind::Corrupt,
             Self::Broken(_) => Kind::Internal,
         }
     }
@@ -46,7 +61,7 @@ impl WorkerError {
             SqlError::Exceeded(_) => Self::Exceeded(words),
             error => match error.kind() {
                 Kind::Unavailable => Self::Unavailable(words),
-                Kind::Corrupt => Self::Corrupt(words),
+                Kind::Corrupt => Self::Corrupt { words, object: error.object().map(str::to_owned) },
                 Kind::Internal => Self::Broken(words),
                 _ => Self::Asked(words),
             },

@@ -6,5 +6,7 @@ mod flags;
 mod generate;
 mod healthcheck;
 mod keys;
+mod outputs;
+mod signals;
 mod stop;
 mod upkeep;

@@ -7,6 +7,7 @@ mod ledgers;
 mod program;
 mod races;
 mod readers;
+mod rewritten;
 mod vacuum;
 
 use std::sync::Arc;

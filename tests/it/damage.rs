@@ -1,5 +1,7 @@
 //! What is damaged or missing fails the scrape and is named: never a smaller number.
 
+mod random;
+
 use std::sync::Arc;
 
 use object_store::{ObjectStore, ObjectStoreExt as _};

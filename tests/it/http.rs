@@ -1,6 +1,7 @@
 //! The server over the wire, as CONTRACT.md has it.
 
 mod access;
+mod answers;
 mod callers;
 mod cloudevents;
 mod coding;

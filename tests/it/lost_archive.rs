@@ -1,6 +1,7 @@
 //! The archive goes away under a running process, or another copy is put in its place: nothing is
 //! acknowledged, made or deleted, nothing smaller is said, and all goes on when it is back.
 
+mod late;
 mod program;
 
 use std::sync::Arc;

@@ -36,6 +36,7 @@ mod following;
 mod foreign;
 mod fuzz;
 mod http;
+mod key_records;
 mod laws;
 mod lost_archive;
 mod older_log;

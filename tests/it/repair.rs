@@ -1,6 +1,7 @@
 //! `tokenlake repair`: out of whatever another program did to the table, on every server, with and
 //! without a checkpoint of the log.
 
+mod later;
 mod program;
 
 use std::sync::Arc;

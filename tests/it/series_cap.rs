@@ -129,7 +129,7 @@ fn a_series_too_many_is_stored_as_other_and_stays_there() {
         ("openai/gpt-4o-mini", 2),
         ("openai/o3", 1),
         ("openai/other", 2),
-        ("x/other", 1),
+        ("other/other", 1),
     ];
     let last = scrape(&server, &acme);
     assert_eq!(shown(&last), counts(&expected));
@@ -145,6 +145,56 @@ fn a_series_too_many_is_stored_as_other_and_stays_there() {
             { "event_id": "9", "model": "other", "own": "y", "team": null },
         ])
     );
+    let done = tokenlake(archive, &["verify"]);
+    assert_eq!(done.status, 0, "{done:?}");
+}
+
+#[test]
+fn a_provider_too_many_is_stored_as_other_with_its_model() {
+    let folder = tempdir().unwrap();
+    let archive = folder.path();
+    let acme = key(archive, "acme");
+    let cap = ["serve", "--max-series", "3"];
+    let server = Server::start_with(archive, &cap);
+    let events = |from: usize, to: usize| {
+        let events = (from..to).map(|n| event(&n.to_string(), &format!("P{n}"), "other"));
+        events.collect::<Vec<_>>()
+    };
+    post(&server, &acme, &events(0, 2));
+    let before = scrape(&server, &acme);
+    post(&server, &acme, &events(2, 40));
+    post(&server, &acme, &[event("x", "p7", "m"), event("y", "p1", "m"), event("z", "Other", "n")]);
+    // A new process knows which providers there are, also of those without a series that counts.
+    drop(server);
+    let server = Server::start_with(archive, &cap);
+    post(&server, &acme, &[event("p", "p2", "m"), event("q", "p9", "m"), event("r", "p0", "k")]);
+    let after = scrape(&server, &acme);
+    assert_no_counter_fell(&before, &after);
+    let expected = [
+        ("other/n", 1),
+        ("other/other", 39),
+        ("p0/other", 2),
+        ("p1/m", 1),
+        ("p1/other", 1),
+        ("p2/m", 1),
+        ("p2/other", 1),
+    ];
+    assert_eq!(shown(&after), counts(&expected));
+    let query = "SELECT event_id, provider, model, attributes['provider'] AS own_provider, \
+                 attributes['model'] AS own_model FROM events WHERE event_id IN ('7', 'q', 'r') \
+                 ORDER BY event_id";
+    let row = |id: &str, provider: &str, own: Option<&str>, model: &str| {
+        json!({
+            "event_id": id, "provider": provider, "model": "other", "own_provider": own,
+            "own_model": model,
+        })
+    };
+    let expected = [
+        row("7", "other", Some("P7"), "other"),
+        row("q", "other", Some("p9"), "m"),
+        row("r", "p0", None, "k"),
+    ];
+    assert_eq!(rows(archive, query), json!(expected));
     let done = tokenlake(archive, &["verify"]);
     assert_eq!(done.status, 0, "{done:?}");
 }
@@ -196,9 +246,18 @@ struct Model {
 }
 
 impl Model {
+    fn providers(&self) -> BTreeSet<String> {
+        let providers = self.series.keys().map(|(provider, _)| provider.clone());
+        providers.filter(|provider| provider != "other").collect()
+    }
+
     fn take(&mut self, provider: &str, model: &str, cap: usize) {
         let label = |text: &str| Some(text.trim().to_lowercase()).filter(|text| text != "unknown");
-        let (Some(provider), Some(mut model)) = (label(provider), label(model)) else { return };
+        let (Some(mut provider), Some(mut model)) = (label(provider), label(model)) else { return };
+        let providers = self.providers();
+        if provider != "other" && !providers.contains(&provider) && providers.len() >= cap {
+            (provider, model) = ("other".to_owned(), "other".to_owned());
+        }
         let counted = self.series.keys().filter(|(_, model)| model != "other").count();
         let known = self.series.contains_key(&(provider.clone(), model.clone()));
         if !known && model != "other" && counted >= cap {
@@ -252,8 +311,8 @@ async fn law(batches: &[(usize, Vec<(String, String)>)], cap: usize) {
             .iter()
             .map(|((provider, model), count)| (format!("{provider}/{model}"), *count));
         assert_eq!(shown(&series), expected.collect::<Vec<_>>());
-        let providers: BTreeSet<_> = model.series.keys().map(|(provider, _)| provider).collect();
-        assert!(model.series.len() <= cap + providers.len());
+        assert!(model.providers().len() <= cap);
+        assert!(model.series.len() <= cap + model.providers().len() + 1);
         assert_no_counter_fell(&before, &series);
         before = series;
     }
@@ -268,7 +327,12 @@ fn names() -> impl Strategy<Value = (String, String)> {
         1 => Just("Other".to_owned()),
         1 => Just("unknown".to_owned()),
     ];
-    (prop_oneof![Just("P"), Just("p"), Just("q"), Just("Unknown")].prop_map(str::to_owned), models)
+    let providers = prop_oneof![
+        4 => prop_oneof![Just("P"), Just("p"), Just("q"), Just("Unknown"), Just("Other")]
+            .prop_map(str::to_owned),
+        2 => (0..6).prop_map(|n| format!("provider-{n}")),
+    ];
+    (providers, models)
 }
 
 proptest! {

@@ -25,6 +25,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::counts::Counts;
+use crate::support::environment::number;
 
 /// Seeds that have once led to a wrong answer, one a line.
 const FOUND: &str = include_str!("sim/seeds.txt");
@@ -60,16 +61,12 @@ fn run(seeds: &[u64]) -> (Counts, Vec<u64>) {
     (all, failed.into_inner().unwrap())
 }
 
-fn from_environment(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap())
-}
-
 #[test]
 fn every_event_counts_once_in_every_history() {
-    let seeds: Vec<u64> = match from_environment("TOKENLAKE_TEST_SEED") {
+    let seeds: Vec<u64> = match number("TOKENLAKE_TEST_SEED") {
         Some(seed) => vec![seed],
         None => {
-            let histories = from_environment("TOKENLAKE_TEST_HISTORIES").unwrap_or(HISTORIES);
+            let histories = number("TOKENLAKE_TEST_HISTORIES").unwrap_or(HISTORIES);
             let found = FOUND.lines().map(|line| line.parse().unwrap());
             found.chain(0..histories).collect()
         }

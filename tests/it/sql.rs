@@ -5,6 +5,7 @@ mod library;
 mod meaning;
 mod output;
 mod postgres;
+mod shapes;
 mod shell;
 mod tables;
 mod words;

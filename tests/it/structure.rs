@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers; a module may know those of lower rank and itself.
-const RANKS: [(&str, u32); 19] = [
+const RANKS: [(&str, u32); 21] = [
     ("byte_lru", 0),
     ("small_file", 0),
+    ("new_file", 0),
+    ("printable", 0),
     ("error", 0),
     ("clock", 0),
     ("telemetry", 0),

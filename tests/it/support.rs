@@ -7,6 +7,7 @@ pub mod authority;
 pub mod client;
 pub mod clock;
 pub mod delta_parts;
+pub mod environment;
 pub mod events;
 pub mod exact;
 pub mod fleet;

@@ -47,7 +47,7 @@ pub(in crate::archive) fn adds(rows: &RecordBatch) -> Result<Vec<Add>, ArchiveEr
     let vector = member::<StructArray>(adds, "deletionVector")?;
     let there = (0..adds.len()).filter(|row| adds.is_valid(*row));
     let found = there.map(|row| {
-        let path = path.is_valid(row).then(|| path.value(row)).unwrap_or_default();
+        let path = if path.is_valid(row) { path.value(row) } else { Default::default() };
         let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
         let broken = |reason: &str| ArchiveError::corrupt(paths::in_archive(&path), reason);
         if vector.is_valid(row) {
@@ -59,10 +59,11 @@ pub(in crate::archive) fn adds(rows: &RecordBatch) -> Result<Vec<Add>, ArchiveEr
         Ok(Add {
             partition_values: texts(values, row)?.unwrap_or_default(),
             size: size.value(row),
-            modification_time: modified
-                .is_valid(row)
-                .then(|| modified.value(row))
-                .unwrap_or_default(),
+            modification_time: if modified.is_valid(row) {
+                modified.value(row)
+            } else {
+                Default::default()
+            },
             data_change: data_change.is_valid(row) && data_change.value(row),
             stats: stats.is_valid(row).then(|| stats.value(row).to_owned()),
             tags: texts(tags, row)?,
@@ -103,7 +104,7 @@ pub(in crate::archive) fn removes(rows: &RecordBatch) -> Result<Vec<(String, i64
     let at = member::<Int64Array>(removes, "deletionTimestamp")?;
     let there = (0..removes.len()).filter(|row| removes.is_valid(*row) && path.is_valid(*row));
     let decoded = |row| percent_decode_str(path.value(row)).decode_utf8_lossy().into_owned();
-    let removed_at = |row| at.is_valid(row).then(|| at.value(row)).unwrap_or_default();
+    let removed_at = |row| if at.is_valid(row) { at.value(row) } else { Default::default() };
     Ok(there.map(|row| (decoded(row), removed_at(row))).collect())
 }
 

@@ -9,7 +9,7 @@ use object_store::ObjectStore;
 use super::{foreign_rows, refused};
 use crate::archive::data_file::date_of;
 use crate::archive::file_write::{text, times};
-use crate::archive::{ArchiveError, DataFile, Records, paths};
+use crate::archive::{ArchiveError, DataFile, Records};
 use crate::event;
 
 /// Rows that are judged at a time.
@@ -70,7 +70,7 @@ async fn check_spellings(
     orgs: BTreeMap<String, String>,
 ) -> Result<(), ArchiveError> {
     let standing = orgs.into_iter().map(|(lower, org)| async move {
-        let standing = records.get::<String>(&paths::org(&lower)).await?;
+        let standing = records.spelling(&lower).await?;
         Ok::<_, ArchiveError>(standing.is_none_or(|standing| standing == org))
     });
     let mut alike = futures::stream::iter(standing).buffer_unordered(RECORDS);

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::hive::{fields_of, fields_of_folder};
 use super::tables::{self, Table};
-use super::{FileId, Found, Place, Search, WILD, fixed, hidden, hidden_match, is_parquet};
+use super::{Found, Place, Search, WILD, fixed, hidden, hidden_match, is_parquet};
 use crate::archive::{LiveFile, live_files_in};
 use crate::backfill::{BackfillError, Format};
+use crate::new_file::{FileId, file_id};
 
 /// Finds what a path or pattern names.
 pub(super) async fn find(text: &str, format: Option<Format>) -> Result<Search, BackfillError> {
@@ -128,7 +129,7 @@ impl Walk {
 
     /// Adds all files below a folder by name; hidden ones and those of programs (`_…`) not.
     fn folder(&mut self, path: &Path, about: &Metadata) {
-        let id = (about.dev(), about.ino());
+        let id = file_id(about);
         if self.above.contains(&id) {
             return;
         }
@@ -170,7 +171,7 @@ impl Walk {
             folders: fields_of(&absolute(path).to_string_lossy()),
             by_folder,
             irregular: !about.is_file(),
-            file_id: Some((about.dev(), about.ino())),
+            file_id: Some(file_id(about)),
             ..Found::new(path.display().to_string(), place)
         });
     }
@@ -222,7 +223,8 @@ impl Walk {
                 folders: folders.into(),
                 by_folder: true,
                 of_table: true,
-                file_id: about.map(|about| (about.dev(), about.ino())),
+                irregular: about.as_ref().is_some_and(|about| !about.is_file()),
+                file_id: about.as_ref().map(file_id),
                 ..Found::new(path.display().to_string(), Place::File(path))
             });
         }

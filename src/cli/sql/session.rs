@@ -1,8 +1,7 @@
 //! Asking and writing: each statement sees the newest version of the table.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -16,9 +15,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::TERMINAL_ROWS_MAX;
 use super::format::Writer;
 use super::split::split;
-use crate::archive::{Archive, DataFile};
+use crate::archive::{Archive, ArchiveLocation, DataFile, Snapshot};
 use crate::cli::args::SqlFormat;
-use crate::sql::{Console, FilesRead, QueryProgress};
+use crate::cli::open;
+use crate::new_file::NewFile;
+use crate::sql::{Console, FilesRead, QueryProgress, SqlError};
 
 /// A query that takes longer is said to be under way.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -36,15 +37,42 @@ pub(super) struct Session {
     org: Option<String>,
     /// The form of results.
     pub format: SqlFormat,
-    out: Box<dyn Write + Send>,
+    location: ArchiveLocation,
+    out: Out,
     on_terminal: bool,
     /// The reader of the results has gone.
     closed: bool,
 }
 
+/// Where results go.
+enum Out {
+    Stdout(BufWriter<Stdout>),
+    File(PathBuf, Box<NewFile>),
+    Nowhere,
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(out) => out.write(bytes),
+            Self::File(_, out) => out.write(bytes),
+            Self::Nowhere => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(out) => out.flush(),
+            Self::File(_, out) => out.flush(),
+            Self::Nowhere => Ok(()),
+        }
+    }
+}
+
 impl Session {
     pub(super) fn new(
         archive: Archive,
+        location: ArchiveLocation,
         org: Option<String>,
         format: SqlFormat,
     ) -> anyhow::Result<Self> {
@@ -54,7 +82,8 @@ impl Session {
             console,
             org,
             format,
-            out: Box::new(io::sink()),
+            location,
+            out: Out::Nowhere,
             on_terminal: false,
             closed: false,
         };
@@ -65,16 +94,28 @@ impl Session {
     /// Sends results to a file, or to stdout.
     pub(super) fn write_to(&mut self, file: Option<&Path>) -> anyhow::Result<()> {
         let Some(file) = file else {
-            self.out = Box::new(BufWriter::new(io::stdout()));
+            self.out = Out::Stdout(BufWriter::new(io::stdout()));
             self.on_terminal = io::stdout().is_terminal();
             return Ok(());
         };
-        let opened = File::create(file).map_err(|error| {
-            anyhow::anyhow!("cannot write {}: {error}; choose another --output", file.display())
-        })?;
-        self.out = Box::new(BufWriter::new(opened));
+        open::refuse_in_archive(&self.location, file, "--output")?;
+        let made = NewFile::create(file).map_err(|error| cannot_write(file, &error))?;
+        self.out = Out::File(file.to_owned(), Box::new(made));
         self.on_terminal = false;
         Ok(())
+    }
+
+    /// Gives a file of results its name, and shows what was written: also that of a query that was
+    /// cancelled.
+    pub(super) fn keep(&mut self) -> anyhow::Result<()> {
+        match &mut self.out {
+            Out::File(file, made) => made.keep().map_err(|error| cannot_write(file, &error)),
+            out => {
+                // The reader of the output may have gone.
+                let _ = out.flush();
+                Ok(())
+            }
+        }
     }
 
     /// What a query may name.
@@ -85,12 +126,6 @@ impl Session {
     /// True if nobody reads the results any more.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
-    }
-
-    /// Shows what a query that was cancelled has written.
-    pub(super) fn flush(&mut self) {
-        // Whether it can be shown is told by the next query.
-        let _ = self.out.flush();
     }
 
     /// Answers the statements of a text, the last with or without its `;`, up to the first that
@@ -113,16 +148,40 @@ impl Session {
             // Whoever reads has seen enough.
             Err(error) if is_closed(&error) => {
                 self.closed = true;
-                self.out = Box::new(io::sink());
+                self.out = Out::Nowhere;
                 Ok(())
             }
             done => done,
         }
     }
 
+    /// Answers at the newest version; anew where its files were rewritten and removed by others
+    /// before a row was written.
     async fn answer(&mut self, statement: &str) -> anyhow::Result<()> {
+        let mut snapshot = self.archive.newest().await?;
+        loop {
+            let mut begun = false;
+            let error = match self.answer_at(&snapshot, statement, &mut begun).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let of_file = error.downcast_ref::<SqlError>().filter(|_| !begun);
+            let newer = match of_file {
+                Some(of_file) => self.archive.newer(&snapshot, of_file).await?,
+                None => None,
+            };
+            snapshot = newer.ok_or(error)?;
+        }
+    }
+
+    async fn answer_at(
+        &mut self,
+        snapshot: &Snapshot,
+        statement: &str,
+        begun: &mut bool,
+    ) -> anyhow::Result<()> {
         let mut waiting = Waiting::start();
-        let files: Vec<Arc<DataFile>> = self.archive.newest().await?.files().cloned().collect();
+        let files: Vec<Arc<DataFile>> = snapshot.files().cloned().collect();
         let answer = self.console.query(&files, self.org.as_deref(), statement).await?;
         waiting.follow(answer.progress.clone());
         let rows_max = self.on_terminal.then_some(TERMINAL_ROWS_MAX);
@@ -137,24 +196,27 @@ impl Session {
                 }
             }
         }));
-        let mut begun = false;
         while let Some(batch) = batches.recv().await {
             let batch = batch?;
-            if !begun {
+            if !*begun {
                 waiting.end();
                 writer.begin(&mut self.out)?;
-                begun = true;
+                *begun = true;
             }
             writer.rows(&mut self.out, &batch)?;
         }
         // Rows that end because their task died are not all rows.
         task.await.map_err(|error| anyhow::anyhow!("the query died: {error}; please report it"))?;
         waiting.end();
-        if !begun {
+        if !*begun {
             writer.begin(&mut self.out)?;
         }
         Ok(writer.end(&mut self.out)?)
     }
+}
+
+fn cannot_write(file: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow::anyhow!("cannot write {}: {error}; choose another --output", file.display())
 }
 
 fn is_closed(error: &anyhow::Error) -> bool {

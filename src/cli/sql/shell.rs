@@ -5,14 +5,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::ValueEnum as _;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 
 use super::editor::{Editor, Input};
 use super::help::{describe, help};
 use super::session::Session;
 use crate::cli::args::SqlFormat;
-use crate::cli::{print_error, print_note, print_result};
+use crate::cli::{print_error, print_note, print_result, signals};
 
 /// Reads and answers until the end of input.
 pub(super) async fn run(mut session: Session) -> anyhow::Result<ExitCode> {
@@ -45,37 +43,19 @@ async fn ask(text: &str, session: &mut Session, timing: bool) -> anyhow::Result<
     let began = Instant::now();
     let done = tokio::select! {
         done = session.run_all(text) => Some(done),
-        Ok(()) = interrupted() => None,
+        () = signals::query_interrupted() => None,
     };
-    session.flush();
+    let kept = session.keep();
     match done {
         None => print_note("cancelled"),
         Some(Err(error)) => print_error(&error),
         Some(Ok(())) if timing => print_note(&format!("{} ms", began.elapsed().as_millis())),
         Some(Ok(())) => {}
     }
+    if let Err(error) = kept {
+        print_error(&error);
+    }
     Ok(())
-}
-
-/// Waits for Ctrl-C in a thread of its own: a query may keep all others busy.
-fn interrupted() -> oneshot::Receiver<()> {
-    let (mut sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            let is_pressed = tokio::select! {
-                _ = interrupt.recv() => true,
-                () = sender.closed() => false,
-            };
-            if is_pressed {
-                // The query may have ended just now.
-                let _ = sender.send(());
-            }
-            std::io::Result::Ok(())
-        })
-    });
-    receiver
 }
 
 fn command(text: &str, session: &mut Session, timing: &mut bool) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use crate::printable::printable;
 use crate::sql::write_text;
 
 /// Rows whose widths make those of the columns; a longer value further down stands out.
@@ -114,13 +115,5 @@ fn width(cell: &str) -> usize {
 
 /// Without characters that would move the cursor or change the terminal, but for ends of lines.
 fn harmless(text: &str) -> String {
-    let is_harmful = |char: char| char.is_control() && char != '\n';
-    if !text.contains(is_harmful) {
-        return text.to_owned();
-    }
-    let escaped = text.chars().flat_map(|char| {
-        let escaped = is_harmful(char).then(|| char.escape_default().to_string());
-        escaped.unwrap_or_else(|| char.to_string()).chars().collect::<Vec<_>>()
-    });
-    escaped.collect()
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }

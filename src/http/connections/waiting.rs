@@ -52,6 +52,16 @@ struct State {
     /// Since when nothing is under way.
     since: Instant,
     ticket: u64,
+    /// Answers of which something was handed over and not taken.
+    untaken: Vec<Untaken>,
+}
+
+/// An answer that its client has not taken as far as it was handed over.
+#[derive(Debug)]
+struct Untaken {
+    request: u64,
+    parts: usize,
+    since: Instant,
 }
 
 /// One that waits for a request.
@@ -68,7 +78,8 @@ impl Pulse {
     pub(super) fn new(waiting: Arc<Waiting>) -> Arc<Self> {
         let dismissed = CancellationToken::new();
         let ticket = waiting.join(dismissed.clone());
-        let state = State { under_way: 0, begun: 0, since: Instant::now(), ticket };
+        let since = Instant::now();
+        let state = State { under_way: 0, begun: 0, since, ticket, untaken: Vec::new() };
         Arc::new(Self { waiting, dismissed, state: Mutex::new(state) })
     }
 
@@ -80,7 +91,7 @@ impl Pulse {
         if state.under_way == 1 {
             self.waiting.leave(state.ticket);
         }
-        UnderWay(self.clone())
+        UnderWay { pulse: self.clone(), request: state.begun }
     }
 
     /// Since when it waits; `None` while a request is under way.
@@ -89,6 +100,13 @@ impl Pulse {
         (state.under_way == 0).then_some(Wait { begun: state.begun, since: state.since })
     }
 
+    /// Since when the answer that is taken most slowly has not been taken as far as it was handed
+    /// over; `None` where all are.
+    pub(super) fn untaken_since(&self) -> Option<Instant> {
+        self.state.lock().untaken.iter().map(|answer| answer.since).min()
+    }
+
+    /// Whether no request is under way.
     pub(super) fn is_waiting(&self) -> bool {
         self.wait().is_some()
     }
@@ -105,13 +123,42 @@ impl Drop for Pulse {
     }
 }
 
-/// A request that is under way.
+/// A request that is under way, until its answer was taken.
 #[derive(Debug)]
-pub(super) struct UnderWay(Arc<Pulse>);
+pub(super) struct UnderWay {
+    pulse: Arc<Pulse>,
+    request: u64,
+}
+
+impl UnderWay {
+    /// A part of the answer goes to those who write it.
+    pub(super) fn hand_over(&self) {
+        let untaken = &mut self.pulse.state.lock().untaken;
+        match untaken.iter_mut().find(|answer| answer.request == self.request) {
+            Some(answer) => answer.parts += 1,
+            None => {
+                let since = Instant::now();
+                untaken.push(Untaken { request: self.request, parts: 1, since });
+            }
+        }
+    }
+
+    /// A part of the answer was taken, or the connection has ended.
+    pub(super) fn taken(&self) {
+        let untaken = &mut self.pulse.state.lock().untaken;
+        let Some(at) = untaken.iter().position(|answer| answer.request == self.request) else {
+            return;
+        };
+        match untaken.get_mut(at) {
+            Some(answer) if answer.parts > 1 => answer.parts -= 1,
+            _ => drop(untaken.swap_remove(at)),
+        }
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let Pulse { waiting, dismissed, state } = &*self.0;
+        let Pulse { waiting, dismissed, state } = &*self.pulse;
         let mut state = state.lock();
         state.under_way -= 1;
         if state.under_way == 0 {

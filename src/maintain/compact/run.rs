@@ -165,8 +165,9 @@ impl Compactor {
     /// Cold starts add up what came since the last checkpoint of totals, in the files in which it
     /// came. One that is made before they go saves them the way over all live files.
     async fn cover(&self, stale: &StaleFiles) {
-        let snapshot = self.archive.current();
-        if let Err(error) = self.rollup.checkpoint(&snapshot, self.clock.now()).await {
+        let make =
+            |snapshot| async move { self.rollup.checkpoint(&snapshot, self.clock.now()).await };
+        if let Err(error) = self.archive.at_newest(self.archive.current(), make).await {
             let files = stale.len();
             tracing::warn!(%error, files, "no checkpoint of totals before old files are deleted");
         }

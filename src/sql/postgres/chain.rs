@@ -4,6 +4,7 @@
 //! the same, and whoever walks it needs stack and time for each step.
 
 use datafusion::error::Result;
+use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -12,6 +13,8 @@ use super::refused;
 
 /// Operators that follow each other, on one level of parentheses.
 const OPERATORS_MAX: usize = 10_000;
+/// Casts, zones and subscripts that follow each other.
+const WRAPS_MAX: usize = 100;
 
 /// Makes sure that no chain in a query is longer than can be planned.
 ///
@@ -43,6 +46,33 @@ pub(super) fn bounded(text: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes sure that casts of casts, and zones of zones, are not more than anybody asks for: each is a
+/// function around all of the others.
+///
+/// # Errors
+/// If they are.
+pub(super) fn bounded_wraps(expr: &Expr) -> Result<()> {
+    let (mut inner, mut wraps) = (expr, 0);
+    loop {
+        inner = match inner {
+            Expr::Cast { expr, .. } | Expr::AtTimeZone { timestamp: expr, .. } => expr,
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                wraps += access_chain.len().saturating_sub(1);
+                root
+            }
+            Expr::Nested(expr) => {
+                inner = expr;
+                continue;
+            }
+            _ => return Ok(()),
+        };
+        wraps += 1;
+        if wraps > WRAPS_MAX {
+            return Err(refused("more than 100 casts follow each other; ask for less"));
+        }
+    }
 }
 
 /// True if what follows makes a chain longer.
@@ -86,5 +116,18 @@ mod tests {
         bounded(&format!("SELECT {}1", "1 + 1, ".repeat(long))).unwrap();
         bounded(&format!("SELECT {}1", "(1 + 1), ".repeat(long))).unwrap();
         bounded("SELECT ')' || ((").unwrap();
+    }
+
+    #[test]
+    fn only_casts_that_are_too_many_are_refused() {
+        for wrap in ["::text", " AT TIME ZONE 'UTC'", "[1]", "::int[]"] {
+            let read = |count: usize| {
+                let text = format!("SELECT a{} || b::int", wrap.repeat(count));
+                super::super::syntax::statement(&text, 50)
+            };
+            read(WRAPS_MAX).unwrap();
+            let error = read(WRAPS_MAX + 2).unwrap_err().to_string();
+            assert!(error.contains("more than 100 casts"), "{wrap}: {error}");
+        }
     }
 }

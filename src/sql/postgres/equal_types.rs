@@ -2,7 +2,7 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::{ExprSchema, Result};
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable as _, cast, lit};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable as _, Operator, cast, lit};
 
 use super::decimal::{DIGITS_MAX, Scale};
 use super::kinds::{Kind, named};
@@ -18,42 +18,89 @@ pub(super) fn comparable(
     right: &Expr,
     schema: &dyn ExprSchema,
 ) -> Result<Option<(Expr, Expr)>> {
-    let types = (left.get_type(schema), right.get_type(schema));
-    let (Ok(left_type), Ok(right_type)) = types else { return Ok(None) };
-    let kinds = (Kind::of(left, &left_type), Kind::of(right, &right_type));
+    match type_of(left, schema) {
+        Ok(left_type) => comparable_to(left, &left_type, right, schema),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The type of what is compared; that of a comparison is known without a walk through it.
+fn type_of(expr: &Expr, schema: &dyn ExprSchema) -> Result<DataType> {
+    match expr {
+        Expr::BinaryExpr(binary) if binary.op.is_logic_operator() || is_comparison(binary.op) => {
+            Ok(DataType::Boolean)
+        }
+        expr => expr.get_type(schema),
+    }
+}
+
+/// True for operators that compare.
+pub(super) fn is_comparison(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
+}
+
+/// As [`comparable`], where the type of the left one is known.
+pub(super) fn comparable_to(
+    left: &Expr,
+    left_type: &DataType,
+    right: &Expr,
+    schema: &dyn ExprSchema,
+) -> Result<Option<(Expr, Expr)>> {
+    let Ok(right_type) = type_of(right, schema) else { return Ok(None) };
+    let kinds = (Kind::of(left, left_type), Kind::of(right, &right_type));
+    if are_alike(kinds) {
+        return Ok(None);
+    }
     let (left, right) = (left.clone(), right.clone());
     let size = |expr| call(time_operators::span_size(), vec![expr]);
     Ok(match kinds {
-        (Kind::Null | Kind::Other, _) | (_, Kind::Null | Kind::Other) => None,
-        (Kind::Text | Kind::Literal, Kind::Text | Kind::Literal) => None,
         (Kind::Interval, Kind::Interval) => Some((size(left), size(right))),
         (Kind::Interval, Kind::Literal) => {
-            Some((size(left), size(typed(right, &right_type, &left_type)?)))
+            Some((size(left), size(typed(right, &right_type, left_type)?)))
         }
         (Kind::Literal, Kind::Interval) => {
-            Some((size(typed(left, &left_type, &right_type)?), size(right)))
+            Some((size(typed(left, left_type, &right_type)?), size(right)))
         }
         (_, Kind::Literal) => {
-            let right = typed(right, &right_type, &left_type)?;
+            let right = typed(right, &right_type, left_type)?;
             Some((left, right))
         }
         (Kind::Literal, _) => {
-            let left = typed(left, &left_type, &right_type)?;
+            let left = typed(left, left_type, &right_type)?;
             Some((left, right))
         }
         (Kind::Decimal, Kind::Float) => Some((cast(left, DataType::Float64), right)),
         (Kind::Float, Kind::Decimal) => Some((left, cast(right, DataType::Float64))),
         (Kind::Decimal, Kind::Decimal | Kind::Int) | (Kind::Int, Kind::Decimal) => {
-            wide(&left_type, &right_type).map(|kind| (cast(left, kind.clone()), cast(right, kind)))
+            wide(left_type, &right_type).map(|kind| (cast(left, kind.clone()), cast(right, kind)))
         }
         (one, other) if one.is_number() && other.is_number() => None,
-        (one, other) if one.is_day() && other.is_day() => None,
-        (one, other) if one == other => None,
         _ => {
-            let (left, right) = (named(&left_type), named(&right_type));
+            let (left, right) = (named(left_type), named(&right_type));
             return Err(refused(&format!("{left} and {right} are not compared; cast one of them")));
         }
     })
+}
+
+/// True for what DataFusion compares as PostgreSQL does.
+fn are_alike(kinds: (Kind, Kind)) -> bool {
+    match kinds {
+        (Kind::Null | Kind::Other, _) | (_, Kind::Null | Kind::Other) => true,
+        (Kind::Text | Kind::Literal, Kind::Text | Kind::Literal) => true,
+        // Of their digits more is asked.
+        (Kind::Interval, Kind::Interval) | (Kind::Decimal, Kind::Decimal) => false,
+        (one, other) => one == other || one.is_day() && other.is_day(),
+    }
 }
 
 /// The wide type in which two decimals are compared, if 38 digits may not hold both.

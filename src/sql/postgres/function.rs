@@ -51,14 +51,25 @@ type Plan = fn(&Given<'_>) -> Result<Types>;
 type Run = fn(&[ArrayRef], &DataType) -> Result<ArrayRef>;
 
 /// A function of rows, which depends on its arguments alone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Function {
-    name: &'static str,
+    pub name: &'static str,
     /// What stands between its two arguments, where it is an operator.
-    sign: Option<&'static str>,
-    signature: Signature,
-    plan: Plan,
-    run: Run,
+    pub sign: Option<&'static str>,
+    pub signature: Signature,
+    pub plan: Plan,
+    pub run: Run,
+    /// What the planner found of this very call.
+    pub planned: Option<Planned>,
+}
+
+/// An operator's call as it was planned. It holds while the query is planned: rules change types.
+#[derive(Debug, Clone)]
+pub(super) struct Planned {
+    /// Its type.
+    pub gives: DataType,
+    /// The operators of the chain that ends with it.
+    pub operators: usize,
 }
 
 impl PartialEq for Function {
@@ -78,13 +89,13 @@ impl Hash for Function {
 /// The function of a name.
 pub(super) fn function(name: &'static str, plan: Plan, run: Run) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
-    Function { name, sign: None, signature, plan, run }.into()
+    Function { name, sign: None, signature, plan, run, planned: None }.into()
 }
 
 /// The function behind an operator, which plans show as the operator.
 pub(super) fn operator(name: &'static str, sign: &'static str, plan: Plan, run: Run) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
-    Function { name, sign: Some(sign), signature, plan, run }.into()
+    Function { name, sign: Some(sign), signature, plan, run, planned: None }.into()
 }
 
 /// The function's call.

@@ -9,11 +9,11 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Case, Distinct, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder,
-    Operator, lit,
+    lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::equal_types::{cast_of, comparable};
+use super::equal_types::{cast_of, comparable, comparable_to, is_comparison};
 use super::kinds::{Kind, is_text};
 use super::{arithmetic, call, refused, texts, time_operators};
 
@@ -181,20 +181,6 @@ fn refuse_ranked_intervals(of: &WindowFunction, schema: &DFSchema) -> Result<()>
     if ranked { Err(of_intervals()) } else { Ok(()) }
 }
 
-fn is_comparison(op: Operator) -> bool {
-    matches!(
-        op,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom
-    )
-}
-
 fn comparison(binary: &BinaryExpr, schema: &DFSchema) -> Result<Option<Expr>> {
     let BinaryExpr { left, op, right } = binary;
     let Some((left, right)) = comparable(left, right, schema)? else { return Ok(None) };
@@ -221,8 +207,9 @@ fn between_of(between: &Between, schema: &DFSchema) -> Result<Option<Expr>> {
 
 fn in_list(of: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
     let InList { expr, list, negated } = of;
-    let items =
-        list.iter().map(|item| comparable(expr, item, schema)).collect::<Result<Vec<_>>>()?;
+    let Ok(kind) = expr.get_type(schema) else { return Ok(None) };
+    let items = list.iter().map(|item| comparable_to(expr, &kind, item, schema));
+    let items = items.collect::<Result<Vec<_>>>()?;
     if items.iter().all(Option::is_none) {
         return Ok(None);
     }
@@ -234,16 +221,25 @@ fn in_list(of: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
         let list = items.into_iter().map(|(_, item)| item).collect();
         return Ok(Some(Expr::InList(InList::new(expr.clone(), list, *negated))));
     }
-    let found = items.into_iter().map(|(left, right)| left.eq(right)).reduce(Expr::or);
-    let found = found.unwrap_or_else(|| lit(false));
+    let found = any(items.into_iter().map(|(left, right)| left.eq(right)).collect());
     Ok(Some(if *negated { Expr::Not(Box::new(found)) } else { found }))
+}
+
+/// Whether one of them is true: a tree that is as deep as it must be.
+fn any(mut exprs: Vec<Expr>) -> Expr {
+    let half = exprs.split_off(exprs.len() / 2);
+    match (exprs.is_empty(), half) {
+        (true, half) => half.into_iter().next().unwrap_or_else(|| lit(false)),
+        (false, half) => any(exprs).or(any(half)),
+    }
 }
 
 fn case_of(case: &Case, schema: &DFSchema) -> Result<Option<Expr>> {
     let Some(base) = &case.expr else { return Ok(None) };
+    let Ok(kind) = base.get_type(schema) else { return Ok(None) };
     let mut changed = case.clone();
     for (when, _) in &mut changed.when_then_expr {
-        if let Some((left, right)) = comparable(base, when, schema)? {
+        if let Some((left, right)) = comparable_to(base, &kind, when, schema)? {
             if left != **base {
                 return Err(refused(
                     "CASE compares these types with conditions alone: CASE WHEN a = b THEN …",

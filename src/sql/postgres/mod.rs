@@ -9,6 +9,7 @@
 
 mod aggregates;
 mod arithmetic;
+mod balance;
 mod bits;
 mod calendar;
 mod chain;
@@ -19,6 +20,7 @@ mod dialect;
 mod equal_types;
 mod function;
 mod kinds;
+mod long;
 mod math;
 mod meaning;
 mod numbers;
@@ -121,6 +123,7 @@ fn scalars(state: &SessionState) -> Vec<ScalarUDF> {
         math::abs(),
         math::sign(),
         texts::numeric(),
+        texts::version(),
         time_operators::timezone(),
         date_functions::date_part(),
         date_functions::date_trunc(),

@@ -8,7 +8,8 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable as _, Operator, S
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::equal_types::comparable;
-use super::kinds::{Kind, named};
+use super::kinds::{Kind, is_text, named};
+use super::long::{applied, type_of};
 use super::time_operators as time;
 use super::{arithmetic, bits, call, date_functions, refused, texts};
 
@@ -22,10 +23,7 @@ impl ExprPlanner for Operators {
         expr: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
-        Ok(match planned(&expr, schema)? {
-            Some(planned) => PlannerResult::Planned(planned),
-            None => PlannerResult::Original(expr),
-        })
+        planned_operator(expr, schema)
     }
 
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
@@ -33,13 +31,49 @@ impl ExprPlanner for Operators {
     }
 }
 
-fn planned(expr: &RawBinaryExpr, schema: &dyn ExprSchema) -> Result<Option<Expr>> {
-    use BinaryOperator as Op;
-    let RawBinaryExpr { op, left, right } = expr;
+/// The operator as the function that it is; `Original` where DataFusion means the same by it.
+pub(super) fn planned_operator(
+    expr: RawBinaryExpr,
+    schema: &dyn ExprSchema,
+) -> Result<PlannerResult<RawBinaryExpr>> {
+    let RawBinaryExpr { op, left, right } = &expr;
     if let Some(op) = comparison(op) {
-        return compared(op, left, right, schema);
+        return Ok(match compared(op, left, right, schema)? {
+            Some(planned) => PlannerResult::Planned(planned),
+            None => PlannerResult::Original(expr),
+        });
     }
-    let arithmetic = matches!(
+    let joins = *op == BinaryOperator::StringConcat;
+    if !joins && !is_arithmetic(op) {
+        return Ok(PlannerResult::Original(expr));
+    }
+    let Ok(right_type) = type_of(right, schema) else { return Ok(PlannerResult::Original(expr)) };
+    // A text after texts or lists, whichever they are.
+    if joins && is_text(&right_type) && is_joined(left) {
+        return Ok(PlannerResult::Original(expr));
+    }
+    let Ok(left_type) = type_of(left, schema) else { return Ok(PlannerResult::Original(expr)) };
+    let kinds = (Kind::of(left, &left_type), Kind::of(right, &right_type));
+    let stays = match joins {
+        true => are_texts_or_neither(kinds),
+        // Null stays null, whatever the type.
+        false => kinds.0 == Kind::Null || kinds.1 == Kind::Null,
+    };
+    if stays {
+        return Ok(PlannerResult::Original(expr));
+    }
+    let RawBinaryExpr { op, left, right } = expr;
+    let left = Side { expr: left, of: left_type, kind: kinds.0 };
+    let right = Side { expr: right, of: right_type, kind: kinds.1 };
+    if joins {
+        return Ok(PlannerResult::Planned(joined(left, right)));
+    }
+    arithmetic(&op, left.like(kinds.1)?, right.like(kinds.0)?).map(PlannerResult::Planned)
+}
+
+fn is_arithmetic(op: &BinaryOperator) -> bool {
+    use BinaryOperator as Op;
+    matches!(
         op,
         Op::Plus
             | Op::Minus
@@ -49,22 +83,11 @@ fn planned(expr: &RawBinaryExpr, schema: &dyn ExprSchema) -> Result<Option<Expr>
             | Op::PGExp
             | Op::PGBitwiseShiftLeft
             | Op::PGBitwiseShiftRight
-    );
-    if !arithmetic && *op != Op::StringConcat {
-        return Ok(None);
-    }
-    let types = (left.get_type(schema), right.get_type(schema));
-    let (Ok(left_type), Ok(right_type)) = types else { return Ok(None) };
-    let left = Side::of(left, left_type);
-    let right = Side::of(right, right_type);
-    if *op == Op::StringConcat {
-        return Ok(joined(left, right));
-    }
-    // Null stays null, whatever the type.
-    if left.kind == Kind::Null || right.kind == Kind::Null {
-        return Ok(None);
-    }
-    let (left, right) = (left.like(&right)?, right.like(&left)?);
+    )
+}
+
+fn arithmetic(op: &BinaryOperator, left: Side, right: Side) -> Result<Expr> {
+    use BinaryOperator as Op;
     let literal = matches!(left.expr, Expr::Literal(..));
     let function = match (left.kind, op, right.kind) {
         (one, op, other) if one.is_number() && other.is_number() => number(op, one, other, literal),
@@ -76,7 +99,7 @@ fn planned(expr: &RawBinaryExpr, schema: &dyn ExprSchema) -> Result<Option<Expr>
         _ => None,
     };
     let Some(function) = function else { return Err(unknown(op, &left, &right)) };
-    Ok(Some(call(function, vec![left.expr, right.expr])))
+    applied(&function, (left.expr, left.of), (right.expr, right.of))
 }
 
 fn comparison(op: &BinaryOperator) -> Option<Operator> {
@@ -99,7 +122,7 @@ fn compared(
     right: &Expr,
     schema: &dyn ExprSchema,
 ) -> Result<Option<Expr>> {
-    let interval = |expr: &Expr| matches!(expr.get_type(schema), Ok(DataType::Interval(_)));
+    let interval = |expr: &Expr| matches!(type_of(expr, schema), Ok(DataType::Interval(_)));
     let Some((one, other)) = comparable(left, right, schema)? else { return Ok(None) };
     if !interval(left) && !interval(right) {
         return Ok(None);
@@ -155,12 +178,18 @@ fn unknown(op: &BinaryOperator, left: &Side, right: &Side) -> DataFusionError {
     refused(&format!("there is no {left} {op} {right}; cast one of them"))
 }
 
+/// True for what `||` has put together.
+fn is_joined(expr: &Expr) -> bool {
+    matches!(expr, Expr::BinaryExpr(BinaryExpr { op: Operator::StringConcat, .. }))
+}
+
+fn are_texts_or_neither((left, right): (Kind, Kind)) -> bool {
+    let text = |kind| matches!(kind, Kind::Text | Kind::Literal);
+    text(left) == text(right)
+}
+
 /// Texts put together; what is no text is shown as PostgreSQL shows it.
-fn joined(left: Side, right: Side) -> Option<Expr> {
-    let text = |side: &Side| matches!(side.kind, Kind::Text | Kind::Literal);
-    if text(&left) == text(&right) {
-        return None;
-    }
+fn joined(left: Side, right: Side) -> Expr {
     let shown = |side: Side| match side.kind {
         Kind::Float | Kind::Timestamp | Kind::Interval | Kind::Time => {
             call(texts::text(), vec![side.expr])
@@ -169,11 +198,10 @@ fn joined(left: Side, right: Side) -> Option<Expr> {
         _ => side.expr,
     };
     let (left, right) = (Box::new(shown(left)), Box::new(shown(right)));
-    Some(Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right }))
+    Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right })
 }
 
 /// What stands on one side of an operator.
-#[derive(Clone)]
 struct Side {
     expr: Expr,
     of: DataType,
@@ -181,17 +209,13 @@ struct Side {
 }
 
 impl Side {
-    fn of(expr: &Expr, of: DataType) -> Self {
-        Self { kind: Kind::of(expr, &of), expr: expr.clone(), of }
-    }
-
     /// A text of the query as what it meets, which is a number or an interval.
-    fn like(&self, other: &Self) -> Result<Self> {
+    fn like(self, other: Kind) -> Result<Self> {
         if self.kind != Kind::Literal {
-            return Ok(self.clone());
+            return Ok(self);
         }
-        let expr = self.expr.clone();
-        let (expr, of) = match other.kind {
+        let expr = self.expr;
+        let (expr, of) = match other {
             Kind::Int => (cast(expr, DataType::Int64), DataType::Int64),
             Kind::Float => (cast(expr, DataType::Float64), DataType::Float64),
             Kind::Decimal => {
@@ -200,8 +224,8 @@ impl Side {
                 (expr, of)
             }
             Kind::Interval => (call(texts::interval_of(), vec![expr]), super::columns::INTERVAL),
-            _ => return Ok(self.clone()),
+            _ => return Ok(Self { expr, ..self }),
         };
-        Ok(Self { kind: other.kind, expr, of })
+        Ok(Self { kind: other, expr, of })
     }
 }

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
     ValueWithSpan, VisitMut, VisitorMut,
 };
 
+use super::balance::balance;
 use super::chain;
 use super::dialect::Postgres;
 use super::numbers::plain_number;
@@ -95,6 +96,10 @@ impl VisitorMut for Reword {
     type Break = DataFusionError;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
+        if let Err(error) = chain::bounded_wraps(expr) {
+            return ControlFlow::Break(error);
+        }
+        balance(expr);
         match reworded(expr) {
             Ok(Some(new)) => {
                 *expr = new;

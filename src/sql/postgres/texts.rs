@@ -22,6 +22,15 @@ const FLOAT_DIGITS: i32 = 15;
 /// What a decimal without given digits has, where its values do not tell.
 const OPEN: Scale = Scale { digits: 38, places: 20 };
 
+/// `version()`: of this program, not of what it is made with.
+pub(super) fn version() -> ScalarUDF {
+    let plan = |_: &Given<'_>| Ok(Types { takes: Vec::new(), gives: DataType::Utf8 });
+    function("version", plan, |_, _| {
+        let version = concat!("tokenlake ", env!("CARGO_PKG_VERSION"));
+        Ok(Arc::new(StringArray::from(vec![version])))
+    })
+}
+
 /// `x::text`.
 pub(super) fn text() -> ScalarUDF {
     let plan = |given: &Given<'_>| {

@@ -21,8 +21,8 @@ const DAY_PARTS: [&str; 10] =
     ["day", "week", "month", "quarter", "year", "dow", "doy", "isodow", "isoyear", "isoweek"];
 
 /// What a query needs of weighed rows to be answered by them.
-#[derive(Debug, Default)]
-pub(super) struct Needs {
+#[derive(Debug, Default, Clone)]
+pub(in crate::sql) struct Needs {
     /// Times are told apart within a day.
     pub hours: bool,
     /// Instants before and after which rows are told apart.

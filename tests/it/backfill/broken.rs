@@ -290,7 +290,7 @@ fn a_signal_ends_a_job_that_waits_for_stdin() {
     poll(Duration::from_secs(30), "an archive", || made.exists().then_some(()));
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let ended = poll(Duration::from_secs(30), "its end", || child.try_wait().unwrap());
-    assert_eq!(ended.code(), Some(1));
+    assert_eq!(ended.code(), Some(130));
     drop(stdin);
 }
 

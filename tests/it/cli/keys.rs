@@ -157,3 +157,33 @@ fn an_id_that_is_not_there_is_not_revoked() {
     assert_eq!(list(folder.path())[0]["state"], "active");
     assert_eq!(status(&server, &key), 200);
 }
+
+#[test]
+fn a_damaged_record_is_refused_by_name_listed_and_revoked() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let [damaged, spared] = [key(folder.path(), "acme"), key(folder.path(), "acme")];
+    let ids: Vec<_> = list(folder.path()).iter().map(|key| key["id"].clone()).collect();
+    let id = ids[0].as_str().unwrap();
+    let records = archive::files(&folder.path().join("access/keys"), ".json");
+    let record = records.iter().find(|path| path.to_str().unwrap().contains(id)).unwrap();
+    let mut bytes = std::fs::read(record).unwrap();
+    bytes[12] ^= 1;
+    std::fs::write(record, &bytes).unwrap();
+    let answer = client::get(&server.url("/metrics"), &damaged);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    for word in ["access/keys/", id, "damaged", "tokenlake key revoke"] {
+        assert!(answer.text().contains(word), "{word}: {}", answer.text());
+    }
+    assert_eq!(status(&server, &spared), 200);
+    let done = tokenlake(folder.path(), &["key", "list"]);
+    assert_eq!((done.status, done.stdout.lines().count()), (0, 3), "{done:?}");
+    let line = done.stdout.lines().find(|line| line.starts_with(id)).unwrap();
+    assert!(line.contains("damaged") && done.stderr.contains(id), "{done:?}");
+    let states: Vec<_> = list(folder.path()).iter().map(|key| key["state"].clone()).collect();
+    assert_eq!(states, ["active", "damaged"]);
+    assert_eq!(tokenlake(folder.path(), &["key", "revoke", id]).status, 0);
+    poll(REVOKED_WITHIN, "the key is refused", || (status(&server, &damaged) == 401).then_some(()));
+    let states: Vec<_> = list(folder.path()).iter().map(|key| key["state"].clone()).collect();
+    assert_eq!(states, ["active", "revoked"]);
+}

@@ -4,23 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::TryStreamExt as _;
-use object_store::{ObjectStore, ObjectStoreExt as _};
-use tokenlake::app::Settings;
-use tokenlake::archive::ArchiveLocation;
+use object_store::ObjectStore;
 use tokenlake::clock::{HOUR, SECOND};
-use tokenlake::event::OrgId;
-use tokenlake::sql::Form;
-use tokenlake::worker::WorkerSettings;
 
 use super::{compact, compactor, live_files, slow_once, until, vacuum};
-use crate::support::app::{
-    ACME, NOON, TestApp, data_files, events, memory, requests, settings, verified,
-};
+use crate::support::app::{ACME, NOON, TestApp, data_files, events, memory, requests, verified};
 use crate::support::foreign;
 
 /// An app that has put so many files into `store`.
-async fn filled(store: &Arc<dyn ObjectStore>, count: u64) -> TestApp {
+pub async fn filled(store: &Arc<dyn ObjectStore>, count: u64) -> TestApp {
     let app = TestApp::open(store).await;
     for id in 0..count {
         assert_eq!(app.sent(&events([id])).await, (1, 0));
@@ -28,7 +20,7 @@ async fn filled(store: &Arc<dyn ObjectStore>, count: u64) -> TestApp {
     app
 }
 
-async fn files(count: u64) -> Arc<dyn ObjectStore> {
+pub async fn files(count: u64) -> Arc<dyn ObjectStore> {
     let store = memory();
     filled(&store, count).await;
     store
@@ -191,45 +183,4 @@ async fn a_server_compacts_by_itself_and_stops_when_told() {
     }
     tokio::time::sleep(Duration::from_millis(60)).await;
     assert_eq!(live_files(&store).await, 21, "it went on after its end");
-}
-
-/// An app that stood still while the eight files of its version were rewritten and deleted. It is to
-/// read files, and not what a vacuum added up before it deleted them.
-async fn stood_still(store: &Arc<dyn ObjectStore>, settings: Settings) -> TestApp {
-    let app = filled(store, 8).await;
-    let settings = Settings { staleness_max: Duration::from_secs(3_600), ..settings };
-    let still = TestApp::try_open(store, settings).await.unwrap();
-    assert!(compact(&app).await > 0);
-    assert!(vacuum(&app).await >= 8);
-    let checkpoints: Vec<_> = store.list(Some(&"checkpoints".into())).try_collect().await.unwrap();
-    assert!(!checkpoints.is_empty());
-    for object in checkpoints {
-        store.delete(&object.location).await.unwrap();
-    }
-    still
-}
-
-/// The files of its version are gone: it looks for a newer one before it says that they are missing.
-#[tokio::test]
-async fn a_reader_that_stood_still_across_a_vacuum_goes_on_at_the_newest_version() {
-    assert_eq!(stood_still(&memory(), settings()).await.requests().await, 8);
-}
-
-#[tokio::test]
-async fn a_query_that_stood_still_across_a_vacuum_goes_on_at_the_newest_version() {
-    let folder = tempfile::tempdir().unwrap();
-    let location = ArchiveLocation::Local(folder.path().join("archive"));
-    let worker = WorkerSettings {
-        program: env!("CARGO_BIN_EXE_tokenlake").into(),
-        archive: location.to_string(),
-        memory_bytes: 512 << 20,
-        timeout: Duration::from_secs(30),
-        running_max: 1,
-    };
-    let settings = Settings { worker: Some(worker), ..settings() };
-    let still = stood_still(&location.open().unwrap(), settings).await;
-    let query = "SELECT count(DISTINCT event_id) AS n FROM events".to_owned();
-    let reply = still.app.sql(&OrgId::parse(ACME).unwrap(), query, Form::Csv).await.unwrap();
-    let rows: Vec<_> = reply.into_stream().try_collect().await.unwrap();
-    assert_eq!(rows.concat(), b"n\n8\n");
 }

@@ -82,7 +82,8 @@ impl Place {
             }
             Kind::Memory { runtime, app, .. } => runtime.block_on(async {
                 let listed = app.keys().list().await.unwrap();
-                let key = listed.iter().find(|key| key.record.org_id == org).unwrap();
+                let key =
+                    listed.iter().find(|key| key.record.as_ref().unwrap().org_id == org).unwrap();
                 app.keys().revoke(&key.id).await.unwrap();
             }),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokenlake::access::{NewKey, Scopes};
+use tokenlake::access::{ListedKey, NewKey, Scopes};
 use tokenlake::clock::{DAY, SECOND};
 use tokenlake::event::OrgId;
 
@@ -47,8 +47,8 @@ async fn keys_in_use_that_expire_are_told_and_no_others() {
     let day = |days: i64| (NOON + days * DAY) / SECOND;
     assert_eq!(told(&app, 3).await, [day(10), day(20), day(30)]);
     let list = app.app.keys().list().await.unwrap();
-    let revoked =
-        list.iter().find(|key| key.record.expires_at_us == Some(NOON + 20 * DAY)).unwrap();
+    let expires_at = |key: &ListedKey| key.record.as_ref().unwrap().expires_at_us;
+    let revoked = list.iter().find(|key| expires_at(key) == Some(NOON + 20 * DAY)).unwrap();
     let text = app.app.telemetry().encode().unwrap();
     assert!(text.contains(&format!("{NAME}\"{}\"}} {}", revoked.id, day(20))), "{text}");
     app.app.keys().revoke(&revoked.id).await.unwrap();

@@ -40,6 +40,30 @@ fn what_the_compose_file_mounts_is_there() {
 }
 
 #[test]
+fn the_compose_file_has_no_password_and_starts_with_none() {
+    let compose = text("compose.yaml");
+    let mut passwords = BTreeSet::new();
+    for line in compose.lines() {
+        let Some((name, value)) = line.trim().split_once(": ") else { continue };
+        if !["PASSWORD", "SECRET", "TOKEN"].iter().any(|word| name.contains(word)) {
+            continue;
+        }
+        // `${NAME:?words}` is refused where NAME is unset or empty.
+        let variable = value.strip_prefix("${").and_then(|value| value.split_once(":?"));
+        let (variable, words) = variable.unwrap_or_else(|| panic!("{line}"));
+        assert!(words.contains("deploy/README.md"), "{line}");
+        passwords.insert(variable);
+    }
+    assert_eq!(passwords, BTreeSet::from(["GRAFANA_ADMIN_PASSWORD", "MINIO_ROOT_PASSWORD"]));
+    // What the document says to do sets each of them.
+    let readme = text("deploy/README.md");
+    let (_, made) = readme.split_once("test -e .env").unwrap();
+    let (made, _) = made.split_once("done > .env").unwrap();
+    assert!(passwords.iter().all(|name| made.contains(name)), "{made}");
+    assert!(text(".gitignore").lines().any(|line| line == ".env"));
+}
+
+#[test]
 fn the_kubernetes_objects_are_valid() {
     if !(installed("kubernetes-validate") && installed("check-jsonschema")) {
         return;

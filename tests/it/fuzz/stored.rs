@@ -172,6 +172,7 @@ fn an_entry_that_is_followed() {
 #[test]
 fn a_record_of_a_key() {
     let archive = Archive::new();
+    let all = Scopes::or_all(Vec::new());
     for path in archive.paths("access/keys", ".json") {
         let whole = archive.runtime.block_on(read(&archive.shared(), &path));
         each_of("key-record", vec![whole], 60, |bytes| {
@@ -179,9 +180,14 @@ fn a_record_of_a_key() {
             archive.runtime.block_on(async {
                 write(&store, &path, bytes.to_vec()).await;
                 let app = TestApp::open(&store).await;
-                if let Err(error) = app.app.authenticate(&archive.key).await {
-                    let kinds = [Kind::Corrupt, Kind::Unauthenticated, Kind::Unavailable];
-                    assert!(kinds.contains(&error.kind()), "{error}");
+                match app.app.authenticate(&archive.key).await {
+                    Ok(caller) => {
+                        assert_eq!((caller.org_id.as_str(), &caller.scopes), (ACME, &all))
+                    }
+                    Err(error) => {
+                        let kinds = [Kind::Corrupt, Kind::Unauthenticated, Kind::Unavailable];
+                        assert!(kinds.contains(&error.kind()), "{error}");
+                    }
                 }
             });
         });

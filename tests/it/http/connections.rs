@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
-use tokenlake::http::{ConnectionLimits, serve};
+use tempfile::tempdir;
+use tokenlake::http::{ConnectionLimits, Listener, Tls, TlsFiles, serve};
 use tokenlake::telemetry::Telemetry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::support::authority::Authority;
 
 const HEAD_WAIT: Duration = Duration::from_millis(400);
 const IDLE_WAIT: Duration = Duration::from_millis(1_200);
@@ -31,6 +34,10 @@ struct Small {
 
 impl Small {
     async fn start(connections_max: usize) -> Self {
+        Self::start_with(connections_max, None).await
+    }
+
+    async fn start_with(connections_max: usize, tls: Option<Tls>) -> Self {
         let routes = Router::new()
             .route("/quick", get(|| async { "quick" }))
             .route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
@@ -50,6 +57,7 @@ impl Small {
             idle_wait: IDLE_WAIT,
             write_wait: WRITE_WAIT,
         };
+        let listener = Listener::new(listener, tls);
         let served = serve(listener, routes, limits, telemetry.clone(), stop.clone());
         Self { address, telemetry, stop, ended: tokio::spawn(served) }
     }
@@ -175,6 +183,34 @@ async fn who_does_not_take_an_answer_is_not_waited_for() {
     tokio::time::timeout(NEVER, gone).await.expect("the connection ends");
     let (said, _) = rest(&mut stream).await;
     assert!(said.len() < LARGE_BYTES, "{} bytes", said.len());
+}
+
+/// It takes all that is written to it, and lets nothing of an answer be so.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_keeps_an_answer_of_http_2_from_being_sent_is_not_waited_for() {
+    let (folder, authority) = (tempdir().unwrap(), Authority::new());
+    let [cert, key] = authority.certify().write(folder.path());
+    let tls = Tls::open(TlsFiles { cert, key, client_ca: None }).unwrap();
+    let server = Small::start_with(1, Some(tls)).await;
+    let trusted = reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder().no_proxy().add_root_certificate(trusted);
+    let client = client.http2_initial_stream_window_size(16).build().unwrap();
+    let ask = async |path: &str| {
+        client.get(format!("https://{}/{path}", server.address)).send().await.unwrap()
+    };
+    let (large, mut small) = (ask("large").await, Vec::new());
+    assert_eq!(large.version(), reqwest::Version::HTTP_2);
+    // Others are answered meanwhile, and do not give it more time.
+    let start = Instant::now();
+    while server.telemetry("tokenlake_connections_timed_out_total") == 0 {
+        assert!(start.elapsed() < NEVER, "the connection does not end");
+        let quick = client.get(format!("https://{}/quick", server.address)).send().await;
+        small.push(quick.is_ok());
+        tokio::time::sleep(WRITE_WAIT / 20).await;
+    }
+    assert!(start.elapsed() >= WRITE_WAIT / 2, "{:?}", start.elapsed());
+    assert!(small.len() > 3 && small[0]);
+    large.bytes().await.unwrap_err();
 }
 
 #[tokio::test(flavor = "multi_thread")]

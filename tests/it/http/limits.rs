@@ -35,14 +35,14 @@ fn answer(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes[..read]).into_owned()
 }
 
-fn telemetry(admin: &str, name: &str) -> u64 {
+pub(super) fn telemetry(admin: &str, name: &str) -> u64 {
     let text = client::get(&format!("{admin}/metrics"), "");
     let line = text.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
 }
 
 /// A server with telemetry, and the address of that.
-fn start(args: &[&str]) -> (Acme, String) {
+pub(super) fn start(args: &[&str]) -> (Acme, String) {
     let acme = Acme::start_with(&[&["serve", "--admin-listen", "127.0.0.1:0"], args].concat());
     let said = acme.server.stderr();
     let admin = said.lines().find_map(|line| line.strip_prefix("telemetry on ")).unwrap();

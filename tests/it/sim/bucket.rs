@@ -12,7 +12,7 @@ use tokenlake::clock::Micros;
 use tokio::sync::RwLock;
 
 use super::place::Place;
-use super::world::World;
+use super::world::{START, World};
 
 /// How long a request may be on its way: what was asked for right before the bucket was exchanged
 /// may be answered and lead to another request so much later.
@@ -107,6 +107,7 @@ impl Bucket {
     }
 
     fn exchange_now(&self, there: &mut There, wrong: Arc<Place>) {
+        self.world.tell(|| format!("another bucket is there, alike: {}", there.is_alike));
         there.place = wrong;
         there.next = None;
         there.wrong_since = Some((self.world.ran(), self.world.elapsed()));
@@ -125,8 +126,19 @@ impl Bucket {
         }
     }
 
-    /// Puts the right one back, and makes sure that nothing was done to the wrong one.
-    pub fn put_back(&self) {
+    /// Puts the right one back, and makes sure that nothing was done to the wrong one. Of one that
+    /// nobody can tell from it, what was put there is brought along: a file may be put there, and
+    /// the entry that names it after the right one is back.
+    pub async fn put_back(&self) {
+        if let Some((wrong, since)) = self.alike() {
+            let is_new = |path: &Path, changed| {
+                let path = path.as_ref();
+                let is_file = path.starts_with("events/event_date=") || path.starts_with("ledger/");
+                is_file && changed >= START + since
+            };
+            self.right.take_in(&wrong, is_new).await;
+        }
+        self.world.tell(|| "the right bucket is back".to_owned());
         let mut there = self.there.lock().unwrap();
         (there.wrong_since, there.place) = (None, self.right.clone());
         if std::mem::take(&mut there.is_alike) {
@@ -134,6 +146,13 @@ impl Bucket {
         }
         let meddling = std::mem::take(&mut there.meddling);
         assert_eq!(meddling, Vec::<String>::new(), "done to what is not the archive");
+    }
+
+    /// The one that is there, and since when, if nobody can tell it from the right one.
+    fn alike(&self) -> Option<(Arc<Place>, Micros)> {
+        let there = self.there.lock().unwrap();
+        let (_, since) = there.wrong_since.filter(|_| there.is_alike)?;
+        Some((there.place.clone(), since))
     }
 
     /// True if the right one was there at some time from `began` until now.

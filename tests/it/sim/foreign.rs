@@ -104,7 +104,9 @@ impl Foreigner {
     async fn commit(&mut self, operation: &str, actions: &[Value]) -> u64 {
         self.scene.world.counts.add(Count::Foreign, 1);
         let place = self.place();
-        self.table.commit(&place, operation, actions).await
+        let version = self.table.commit(&place, operation, actions).await;
+        self.scene.world.tell(|| format!("another program makes version {version}: {operation}"));
+        version
     }
 
     /// Appends a file with events that nobody else sends.
@@ -278,6 +280,7 @@ impl Foreigner {
             self.pause(1_000).await;
         }
         self.scene.world.counts.add(Count::Repairs, 1);
+        self.scene.world.tell(|| format!("repaired: {way:?}"));
         self.scene.trouble.end(self.scene.world.elapsed());
         if way == Way::Accept {
             self.scene.book.left();

@@ -180,6 +180,7 @@ pub fn settings(random: &mut Random) -> Settings {
     let interval = one(&[0, 2_000, 5_000]);
     Settings {
         body_bytes_max: 1 << 20,
+        answer_bytes_max: 1 << 20,
         series_max: Some(10_000),
         follow: FollowSettings {
             interval: (interval > 0).then_some(Duration::from_millis(interval)),

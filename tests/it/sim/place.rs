@@ -97,8 +97,16 @@ impl Place {
 
     /// Takes in all objects of another one.
     pub async fn copy_over(&self, other: &Self) {
+        self.take_in(other, |_, _| true).await;
+    }
+
+    /// Takes in objects of another one, chosen by their paths and when they were last changed.
+    pub async fn take_in(&self, other: &Self, chosen: impl Fn(&Path, Micros) -> bool) {
         for object in other.list(None, None).await.unwrap() {
             let path = &object.location;
+            if !chosen(path, object.last_modified.timestamp_micros()) {
+                continue;
+            }
             let bytes = other.read(path.as_ref()).await.unwrap();
             self.store.put(path, bytes.into()).await.unwrap();
             let changed = other.changed.lock().unwrap().get(path).copied();

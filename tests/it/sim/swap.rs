@@ -47,9 +47,10 @@ pub async fn swapper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
             let more = scene.bucket.right().newest().await.saturating_sub(copy.newest().await) + 6;
             go_on(&scene, &copy, 8 + nth, more).await;
             scene.world.wait(actor, Duration::ZERO).await;
-            if copy.newest().await > scene.bucket.right().newest().await
-                && !scene.trouble.is_there()
-            {
+            let right = scene.bucket.right().version().await;
+            // If nothing came since the copy was made, it is the archive that has gone on.
+            let differs = copied < right && right < copy.version().await;
+            if differs && !scene.trouble.is_there() {
                 // The archive is copied over it, and what is newer there stays.
                 copy.copy_over(scene.bucket.right()).await;
                 scene.bucket.exchange(copy, None, true);
@@ -87,7 +88,7 @@ async fn away(scene: &Scene, actor: u64, random: &mut Random) {
     scene.world.counts.add(Count::Exchanges, 1);
     let most = if random.below(2) == 0 { 8_000 } else { 60_000 };
     scene.world.wait(actor, Duration::from_millis(3_000 + random.below(most))).await;
-    scene.bucket.put_back();
+    scene.bucket.put_back().await;
 }
 
 /// Another process takes a copy for the archive, and commits some events to it.
@@ -96,6 +97,7 @@ async fn go_on(scene: &Scene, copy: &Arc<Place>, nth: u64, commits: u64) {
     let link = Link::new(bucket, scene.world.clone(), STRANGER, nth).faultless();
     let settings = Settings {
         body_bytes_max: 1 << 20,
+        answer_bytes_max: 1 << 20,
         ..Settings::of_command(WriterSettings::default(), 1 << 20)
     };
     let opened = open(&link, MachineClock::new(scene.world.clone()), settings).await;

@@ -33,7 +33,7 @@ pub struct World {
 }
 
 /// A history that lasts for so long has a better network from then on.
-const LONG: Duration = Duration::from_secs(3_600);
+const LONG: Duration = Duration::from_secs(600);
 
 impl World {
     /// A world that begins now, on this thread.
@@ -53,6 +53,13 @@ impl World {
     /// Whether each request is printed.
     pub fn is_traced(&self) -> bool {
         self.traced
+    }
+
+    /// Prints what happens beside the requests, if these are printed.
+    pub fn tell(&self, what: impl FnOnce() -> String) {
+        if self.traced {
+            eprintln!("{:>14} == {}", self.elapsed(), what());
+        }
     }
 
     /// False on a thread of the library's, where this time does not pass.
@@ -101,8 +108,9 @@ impl World {
         self.faults.store(of_thousand, Ordering::SeqCst);
     }
 
-    /// How many of a thousand requests fail. After an hour they are fewer: to open a log of a
-    /// hundred entries, which nobody tries again one by one, would take for ever.
+    /// How many of a thousand requests fail. After ten minutes they are fewer: to open a log of a
+    /// hundred entries, or over several checkpoints that do not serve, takes a hundred requests,
+    /// which a client of a real store tries again one by one, and nobody does here.
     pub fn faults(&self) -> u64 {
         let faults = self.faults.load(Ordering::SeqCst);
         let long = self.is_here() && self.began.elapsed() > LONG;

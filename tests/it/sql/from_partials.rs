@@ -18,7 +18,8 @@ const ORGS: [&str; 3] = ["acme", "beta", "Zeta"];
 const ROWS: &str = "(SELECT * FROM events WHERE event_id <> '') AS events";
 
 /// Questions that partials answer where a file's rows are plain.
-const ANSWERED: [&str; 26] = [
+const ANSWERED: [&str; 27] = [
+    "SELECT model, sum(cost_usd), avg(cost_usd), count(cost_usd) FROM events GROUP BY model",
     "SELECT count(*), count(cost_usd), sum(cost_usd), max(ts) FROM events WHERE org_id <> 'x'",
     "SELECT org_id, provider, model, count(*) AS calls, sum(input_tokens + output_tokens), sum(cost_usd)
      FROM events GROUP BY org_id, provider, model",

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokenlake::clock::{DAY, HOUR};
 use tokenlake::sql::{Console, write_text};
 
+use crate::support::environment::number;
 use crate::support::lake::{Lake, NOW};
 use crate::support::process::{passed_over, run};
 use crate::support::readers::python;
@@ -150,10 +151,6 @@ fn binaries() -> Option<PathBuf> {
     folders.pop()
 }
 
-fn from_environment(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap())
-}
-
 /// Questions with the answers of others.
 fn questions(events: &[Value]) -> Option<Vec<Value>> {
     let python = python()?;
@@ -168,8 +165,8 @@ fn questions(events: &[Value]) -> Option<Vec<Value>> {
     let file = folder.path().join("events.ndjson");
     std::fs::write(&file, events.iter().map(|event| format!("{event}\n")).collect::<String>())
         .unwrap();
-    let count = from_environment(COUNT).unwrap_or(QUESTIONS).to_string();
-    let seed = from_environment(SEED).unwrap_or(1).to_string();
+    let count = number(COUNT).unwrap_or(QUESTIONS).to_string();
+    let seed = number(SEED).unwrap_or(1).to_string();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/questions.py");
     let mut command = Command::new(python);
     let done = run(command.arg(script).args([seed, count]).arg(file).arg(binaries));

@@ -165,7 +165,8 @@ impl Server {
         halt(self.child.id(), halted);
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         send_signal(self.child.id(), signal);
     }
 

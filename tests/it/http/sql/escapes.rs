@@ -43,6 +43,9 @@ const FOREIGN: [&str; 13] = [
     "/tmp",
 ];
 
+/// How often the clock is asked.
+const TIMES: &str = "TOKENLAKE_TEST_TIMES";
+
 struct Side {
     archive: TempDir,
     key: String,
@@ -125,5 +128,36 @@ fn no_attempt_leaves_the_organisation() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let distinct: BTreeSet<_> = OWN.iter().chain(&PROBES).chain(&REFUSED).collect();
-    assert!(distinct.len() >= 60, "only {} attempts", distinct.len());
+    assert!(distinct.len() >= 200, "only {} attempts", distinct.len());
+}
+
+/// By how long a question takes, nobody finds when others' last event was: what a file more costs is
+/// less than what answers differ by anyway. `TOKENLAKE_TEST_TIMES=200` asks so often.
+#[test]
+fn times_tell_no_more_of_others_than_noise() {
+    let Some(times) = std::env::var(TIMES).ok().and_then(|times| times.parse::<usize>().ok())
+    else {
+        eprintln!("passed over: {TIMES} says how often to ask");
+        return;
+    };
+    let side = Side::with(&[ACME, ZETA].concat());
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let ask = |ts: &str| {
+        let began = std::time::Instant::now();
+        let query = format!("SELECT event_id FROM events WHERE ts > '{ts}' AND model = 'x'");
+        assert_eq!(side.ask(&query).text(), "[]\n");
+        began.elapsed()
+    };
+    for _ in 0..times {
+        // The other's last event is of 11:10:00.
+        before.push(ask("2026-01-16T11:09:59.999999Z"));
+        after.push(ask("2026-01-16T11:10:00Z"));
+    }
+    before.sort_unstable();
+    after.sort_unstable();
+    let (middle, quarter) = (times / 2, times / 4);
+    let difference = before[middle].abs_diff(after[middle]);
+    let noise = after[3 * quarter].saturating_sub(after[quarter]);
+    eprintln!("medians differ by {difference:?}, and half of the answers by up to {noise:?}");
+    assert!(difference < noise, "{difference:?} is more than {noise:?}");
 }

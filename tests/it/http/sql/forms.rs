@@ -181,16 +181,28 @@ fn each_event_acknowledged_before_is_seen() {
 }
 
 #[test]
-fn explaining_names_no_files() {
+fn explaining_shows_the_plan_as_it_was_asked() {
     let acme = acme();
-    for query in ["EXPLAIN", "EXPLAIN VERBOSE", "EXPLAIN FORMAT TREE"] {
+    for query in ["EXPLAIN", "EXPLAIN VERBOSE", "EXPLAIN FORMAT TREE", "EXPLAIN FORMAT INDENT"] {
         for table in ["events", "usage_hourly"] {
-            let query = format!("{query} SELECT * FROM {table} WHERE org_id > 'a' LIMIT 1");
-            let answer = ask(&acme.server, &acme.key, &query);
-            assert_eq!(answer.status, 200, "{query}: {}", answer.text());
-            let text = answer.text();
-            assert!(text.contains("OrgWall"), "{text}");
-            assert!(!text.contains("parquet") && !text.contains("DataSource"), "{text}");
+            let asked = format!("SELECT * FROM {table} WHERE org_id > 'a' LIMIT 1");
+            let shown = rows(&acme.server, &acme.key, &format!("{query} {asked}"));
+            assert_eq!(shown.as_array().unwrap().len(), 1, "{shown}");
+            assert_eq!(shown[0]["plan_type"], "logical_plan");
+            let plan = shown[0]["plan"].as_str().unwrap();
+            assert!(plan.contains("Filter: "), "{plan}");
+            assert!(plan.starts_with("Limit: ") && plan.contains("TableScan: "), "{plan}");
+            for word in ["parquet", "DataSource", "Exec", "OrgWall", "partial_filters"] {
+                assert!(!plan.contains(word), "{plan}");
+            }
         }
     }
+}
+
+#[test]
+fn the_version_is_that_of_the_program() {
+    let acme = acme();
+    let version = concat!("tokenlake ", env!("CARGO_PKG_VERSION"));
+    let expected = serde_json::json!([{ "version": version }]);
+    assert_eq!(rows(&acme.server, &acme.key, "SELECT version() AS version"), expected);
 }

@@ -1,0 +1,124 @@
+//! Which records of keys are looked at, and when: those in use, by their names, or all of them by a
+//! listing, whatever is asked less of the store. Keys that nobody uses cost nothing.
+
+use std::time::Duration;
+
+/// How often there is a look.
+pub(super) const EVERY: Duration = Duration::from_millis(1_500);
+/// A key that was used within this time is in use: Prometheus scrapes once a minute where it is not
+/// told otherwise. Its requests seldom wait for a look.
+pub(super) const IN_USE: Duration = Duration::from_secs(150);
+/// Records that a page of a listing tells of.
+const PAGE: usize = 1_000;
+/// What a page costs, in reads of a record.
+const PAGE_COST: usize = 6;
+/// The listings that are made whatever is in use: of keys that were used lately, telemetry tells when
+/// they expire. For each page, and at the least.
+const LISTED_EVERY: Duration = Duration::from_secs(30);
+const LISTED_EVERY_MIN: Duration = Duration::from_secs(600);
+
+/// How many keys would be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Demand {
+    /// Those in memory.
+    pub(super) known: usize,
+    /// Those that were used within [`IN_USE`].
+    pub(super) in_use: usize,
+    /// Those that were used since the last look.
+    pub(super) since: usize,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing.
+    None,
+    /// The records of the keys that were used within [`IN_USE`].
+    InUse,
+    /// Those of the keys that were used since the last look; the others are read when they are used.
+    Since,
+    /// All, by a listing.
+    All,
+}
+
+/// What is known of the number of keys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listed {
+    /// How many there were, once they were listed.
+    keys: Option<usize>,
+    /// When that was, or when the watch began, by the clock that counts sleep.
+    at: Duration,
+}
+
+impl Listed {
+    /// What is known when a watch begins.
+    pub(super) fn not_yet(at: Duration) -> Self {
+        Self { keys: None, at }
+    }
+
+    /// What is known after a listing.
+    pub(super) fn of(keys: usize, at: Duration) -> Self {
+        Self { keys: Some(keys), at }
+    }
+
+    /// What is known after a time in which no key was known.
+    pub(super) fn idle(self, at: Duration) -> Self {
+        if self.keys.is_none() { Self::not_yet(at) } else { self }
+    }
+
+    /// What is to be looked at now.
+    pub(super) fn next(self, demand: Demand, now: Duration) -> Look {
+        let Demand { known, in_use, since } = demand;
+        let pages = self.keys.map(|keys| keys.div_ceil(PAGE).max(1));
+        let every = LISTED_EVERY.saturating_mul(pages.unwrap_or(1).try_into().unwrap_or(u32::MAX));
+        if known > 0 && now.saturating_sub(self.at) >= every.max(LISTED_EVERY_MIN) {
+            return Look::All;
+        }
+        match pages.map(|pages| pages.saturating_mul(PAGE_COST)) {
+            _ if in_use == 0 => Look::None,
+            _ if in_use <= PAGE_COST => Look::InUse,
+            None => Look::All,
+            Some(cost) if cost <= since.max(PAGE_COST) => Look::All,
+            Some(_) if since > 0 => Look::Since,
+            Some(_) => Look::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(keys: Option<usize>, known: usize, in_use: usize, since: usize) -> Look {
+        Listed { keys, at: Duration::ZERO }.next(Demand { known, in_use, since }, EVERY)
+    }
+
+    #[test]
+    fn what_costs_least_is_looked_at() {
+        for (keys, known, in_use, since, look) in [
+            (None, 0, 0, 0, Look::None),
+            (Some(100_000), 5_000, 0, 0, Look::None),
+            (None, 5, 5, 0, Look::InUse),
+            (Some(100_000), 5_000, 6, 6, Look::InUse),
+            (None, 7, 7, 0, Look::All),
+            (Some(1_000), 900, 7, 0, Look::All),
+            (Some(1_001), 900, 900, 11, Look::Since),
+            (Some(1_001), 900, 900, 12, Look::All),
+            (Some(100_000), 900, 900, 1, Look::Since),
+            (Some(100_000), 900, 900, 0, Look::None),
+            (Some(100_000), 65_000, 65_000, 600, Look::All),
+        ] {
+            assert_eq!(next(keys, known, in_use, since), look, "{keys:?} {known} {in_use} {since}");
+        }
+    }
+
+    #[test]
+    fn all_are_listed_now_and_then_and_the_more_there_are_the_less_often() {
+        let demand = Demand { known: 1, in_use: 0, since: 0 };
+        for (keys, after) in [(None, 600), (Some(1), 600), (Some(100_000), 3_000)] {
+            let listed = Listed { keys, at: Duration::from_secs(10) };
+            let at = |seconds: u64| listed.next(demand, Duration::from_secs(10 + seconds));
+            assert_eq!((at(after - 1), at(after)), (Look::None, Look::All), "{keys:?}");
+        }
+    }
+}

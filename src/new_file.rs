@@ -1,0 +1,207 @@
+//! Files that are made for people: written under another name beside their own, which they get once
+//! they are whole. So an older file stays until then, and what is cut short is no file of that name.
+//!
+//! What is no regular file (a pipe, a device), and what stdout or stderr go into already, is written to
+//! as it is.
+
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{BufWriter, Result, Write};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use tempfile::TempPath;
+
+/// What other files have, too: the system takes off what it should.
+const MODE: u32 = 0o666;
+/// The bits of a mode that say who may do what.
+const MODE_BITS: u32 = 0o777;
+/// What the names end with that files have until they are whole.
+const PARTIAL: &str = ".partial";
+
+/// Files that are not whole yet.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// What a file is on its machine, whatever its names: device and inode.
+pub type FileId = (u64, u64);
+
+/// The identity of a file.
+pub fn file_id(about: &Metadata) -> FileId {
+    (about.dev(), about.ino())
+}
+
+/// What an open stream reads from or writes to.
+pub fn stream_about(stream: BorrowedFd<'_>) -> Option<Metadata> {
+    File::from(stream.try_clone_to_owned().ok()?).metadata().ok()
+}
+
+/// Whether a file lies in a folder of a folder, or would, by whatever names.
+pub fn lies_within(path: &Path, folder: &Path) -> bool {
+    let Ok(folder) = folder.metadata().map(|about| file_id(&about)) else { return false };
+    let whole = path.canonicalize().or_else(|_| match path.file_name() {
+        Some(name) => folder_of(path).canonicalize().map(|folder| folder.join(name)),
+        None => path.canonicalize(),
+    });
+    let Ok(whole) = whole else { return false };
+    let mut above = whole.ancestors().skip(2).filter_map(|folder| folder.metadata().ok());
+    above.any(|about| file_id(&about) == folder)
+}
+
+/// Takes away what is not whole, where the process must end at once.
+pub fn remove_unfinished() {
+    for path in UNFINISHED.lock().drain(..) {
+        // There is nobody left to be told.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// A file in the making. Dropped before it is kept, it leaves nothing.
+#[derive(Debug)]
+pub struct NewFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// What gets the name; none once it has it, and of what is written to as it is.
+    made: Option<TempPath>,
+}
+
+impl NewFile {
+    /// Begins a file. A link stays one: what it leads to is replaced.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create(path: &Path) -> Result<Self> {
+        let about = path.metadata().ok();
+        let id = about.as_ref().map(file_id);
+        if let Some(stream) = standard_stream(id) {
+            return Ok(Self { path: path.to_owned(), file: BufWriter::new(stream), made: None });
+        }
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if about.as_ref().is_some_and(|about| !about.is_file()) {
+            let file = OpenOptions::new().write(true).open(&path)?;
+            return Ok(Self { path, file: BufWriter::new(file), made: None });
+        }
+        let mode = about.map_or(MODE, |about| about.permissions().mode() & MODE_BITS);
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let made = tempfile::Builder::new()
+            .prefix(&format!(".{name}."))
+            .suffix(PARTIAL)
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(folder_of(&path))?;
+        let (file, made) = made.into_parts();
+        UNFINISHED.lock().push(made.to_path_buf());
+        Ok(Self { path, file: BufWriter::new(file), made: Some(made) })
+    }
+
+    /// Gives the file its name. What is written after that is added to it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn keep(&mut self) -> Result<()> {
+        self.file.flush()?;
+        let Some(made) = self.made.take() else { return Ok(()) };
+        forget(&made);
+        made.persist(&self.path).map_err(|error| error.error)
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        self.made.iter().for_each(|made| forget(made));
+    }
+}
+
+fn forget(path: &Path) {
+    UNFINISHED.lock().retain(|unfinished| unfinished != path);
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Stdout or stderr, if that is where they go.
+fn standard_stream(id: Option<FileId>) -> Option<File> {
+    let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+    let streams = [stdout.as_fd(), stderr.as_fd()];
+    let same = |stream: &&BorrowedFd<'_>| {
+        id.is_some() && stream_about(**stream).map(|about| file_id(&about)) == id
+    };
+    let stream = streams.iter().find(same)?;
+    stream.try_clone_to_owned().ok().map(File::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_has_its_name_once_it_is_whole_and_leaves_nothing_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        let mut file = NewFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        let partial = names(folder.path()).remove(0);
+        assert!(partial.starts_with(".out.csv.") && partial.ends_with(PARTIAL), "{partial}");
+        drop(file);
+        assert_eq!(names(folder.path()), ["out.csv"]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        let mut file = NewFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        file.keep().unwrap();
+        file.write_all(b" and more").unwrap();
+        file.keep().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new and more");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & MODE_BITS, 0o640);
+        assert_eq!(names(folder.path()), ["out.csv"]);
+    }
+
+    #[test]
+    fn a_link_stays_one_and_what_lies_in_a_folder_is_told_by_all_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("archive/events");
+        std::fs::create_dir_all(&inside).unwrap();
+        let archive = folder.path().join("archive");
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        std::fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let mut file = NewFile::create(&link).unwrap();
+        file.write_all(b"new").unwrap();
+        file.keep().unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(&real).unwrap(), "new");
+        let other = folder.path().join("other");
+        std::os::unix::fs::symlink(&inside, &other).unwrap();
+        for (path, lies) in [
+            ("archive/x", false),
+            ("archive", false),
+            ("archive/events/x", true),
+            ("other/x", true),
+            ("other/../x", true),
+            ("archive/../x", false),
+            ("x", false),
+            ("gone/x", false),
+        ] {
+            assert_eq!(lies_within(&folder.path().join(path), &archive), lies, "{path}");
+        }
+    }
+}

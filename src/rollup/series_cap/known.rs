@@ -1,0 +1,221 @@
+//! What is known of one organisation's series and of their providers: those in the table, and new
+//! ones that are on their way into it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{OTHER, Row};
+use crate::rollup::SeriesMap;
+
+/// Memory of one known name beside its text.
+const ENTRY_BYTES: usize = 64;
+
+/// A provider, or provider and model as one name, in the spelling of the counters.
+pub(super) type Name = Arc<str>;
+
+/// What a batch asks for.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) row: Row<'a>,
+    /// None for the provider that is always allowed.
+    pub(super) provider: Option<String>,
+    /// None for the model that is always allowed.
+    pub(super) series: Option<Name>,
+}
+
+/// For what there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// For one more series.
+    Model,
+    /// For one more provider.
+    Provider,
+}
+
+/// What is known of one organisation.
+#[derive(Debug)]
+pub(super) struct OrgSeries {
+    pub(super) org_id: Arc<str>,
+    pub(super) known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The version of the table that was asked last.
+    pub(super) version: Option<u64>,
+    /// The series that count.
+    series: Names,
+    providers: Names,
+    /// How many series the table has, with those that do not count.
+    in_table_all: usize,
+    /// Memory that they take.
+    bytes: usize,
+}
+
+/// Names of one kind.
+#[derive(Debug, Default)]
+struct Names {
+    /// Those in the table that was asked last, and our own since then.
+    in_table: HashSet<Name>,
+    /// New ones by how many batches bring them.
+    on_their_way: HashMap<Name, usize>,
+}
+
+/// New names that are on their way into the table. Once this is dropped, the table tells of them,
+/// or they are not there.
+#[derive(Default)]
+pub(super) struct Admitted(Vec<(Arc<OrgSeries>, Kind, Name)>);
+
+/// Of what a name is.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Series,
+    Provider,
+}
+
+impl Names {
+    /// How many more there may be.
+    fn room(&self, most: usize) -> usize {
+        let new = self.on_their_way.keys().filter(|name| !self.in_table.contains(*name)).count();
+        most.saturating_sub(self.in_table.len() + new)
+    }
+
+    /// A batch brings a name that is not in the table; false if there is no room for it.
+    fn bring(&mut self, name: &Name, room: &mut usize) -> bool {
+        match self.on_their_way.get_mut(name) {
+            Some(batches) => *batches += 1,
+            None if *room == 0 => return false,
+            None => {
+                *room -= 1;
+                self.on_their_way.insert(name.clone(), 1);
+            }
+        }
+        true
+    }
+
+    /// One batch less brings a name.
+    fn release(&mut self, name: &Name) {
+        match self.on_their_way.get_mut(name) {
+            Some(batches) if *batches > 1 => *batches -= 1,
+            _ => drop(self.on_their_way.remove(name)),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.in_table.iter().map(|name| name.len() + ENTRY_BYTES).sum()
+    }
+}
+
+impl Known {
+    /// Whether all that is asked for is in the table.
+    pub(super) fn has_all(&self, asked: &[Asked<'_>]) -> bool {
+        asked.iter().all(|asked| match (&asked.series, &asked.provider) {
+            // With a series, its provider is there.
+            (Some(series), _) => self.series.in_table.contains(series),
+            (None, Some(provider)) => self.providers.in_table.contains(provider.as_str()),
+            (None, None) => true,
+        })
+    }
+
+    /// Takes over what a version has; gives the memory that it takes.
+    pub(super) fn learn(&mut self, version: u64, series: &SeriesMap) -> usize {
+        self.version = Some(version);
+        // Series never go, so as many are the same.
+        if series.len() != self.in_table_all {
+            let counted = series.keys().filter(|(_, model)| model.as_ref() != OTHER);
+            self.series.in_table =
+                counted.map(|(provider, model)| series_name(provider, model)).collect();
+            let providers = series.keys().map(|(provider, _)| provider);
+            self.providers.in_table =
+                providers.filter(|provider| provider.as_ref() != OTHER).cloned().collect();
+            self.in_table_all = series.len();
+            self.bytes = self.series.bytes() + self.providers.bytes();
+        }
+        self.bytes
+    }
+
+    fn names(&mut self, kind: Kind) -> &mut Names {
+        match kind {
+            Kind::Series => &mut self.series,
+            Kind::Provider => &mut self.providers,
+        }
+    }
+
+    /// Moves a name on its way into the table; gives the memory that all of them take.
+    fn stand(&mut self, kind: Kind, name: Name) -> usize {
+        let (names, bytes) = (self.names(kind), name.len() + ENTRY_BYTES);
+        names.release(&name);
+        if names.in_table.insert(name) {
+            self.bytes += bytes;
+        }
+        self.bytes
+    }
+}
+
+impl OrgSeries {
+    /// One of which nothing is known yet.
+    pub(super) fn new(org_id: &str) -> Self {
+        Self { org_id: org_id.into(), known: Mutex::default() }
+    }
+
+    /// Lets in what is known, and what is new as long as there is room: for so many series, and for
+    /// as many providers.
+    pub(super) fn admit<'a>(
+        self: &Arc<Self>,
+        asked: Vec<Asked<'a>>,
+        most: usize,
+        admitted: &mut Admitted,
+        over: &mut HashMap<Row<'a>, Over>,
+    ) {
+        let mut known = self.known.lock();
+        let Known { series: all_series, providers, .. } = &mut *known;
+        let (mut series_room, mut provider_room) = (all_series.room(most), providers.room(most));
+        for Asked { row, provider, series } in asked {
+            if let Some(provider) = provider
+                && !providers.in_table.contains(provider.as_str())
+            {
+                let provider = provider.into();
+                if !providers.bring(&provider, &mut provider_room) {
+                    over.insert(row, Over::Provider);
+                    continue;
+                }
+                admitted.0.push((self.clone(), Kind::Provider, provider));
+            }
+            if let Some(series) = series
+                && !all_series.in_table.contains(&series)
+            {
+                if !all_series.bring(&series, &mut series_room) {
+                    // It is stored all the same, and with it its provider.
+                    over.insert(row, Over::Model);
+                    continue;
+                }
+                admitted.0.push((self.clone(), Kind::Series, series));
+            }
+        }
+    }
+}
+
+impl Admitted {
+    /// Takes note that these are in the table now; tells the memory of each organisation.
+    pub(super) fn stand(mut self, mut takes: impl FnMut(&str, usize)) {
+        for (org, kind, name) in self.0.drain(..) {
+            let bytes = org.known.lock().stand(kind, name);
+            takes(&org.org_id, bytes);
+        }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        for (org, kind, name) in self.0.drain(..) {
+            org.known.lock().names(kind).release(&name);
+        }
+    }
+}
+
+/// One name of two that no two others make.
+pub(super) fn series_name(provider: &str, model: &str) -> Name {
+    format!("{}:{provider}{model}", provider.len()).into()
+}

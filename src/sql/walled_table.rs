@@ -1,0 +1,217 @@
+//! The tables of one organisation: what a query plans over, and what is read when it runs.
+//!
+//! Whether partials or rows answer depends on whole files, and so on what others hold. Here only what
+//! the query asks is known until it runs.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DFSchema, project_schema};
+use datafusion::error::Result;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit, when};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::prelude::DataFrame;
+
+use super::engine::session_over;
+use super::live_table::{LiveTable, Part};
+use super::queries::PARTIAL;
+use super::rewrite::{Needs, Split};
+use super::sql_version;
+use super::wall::OrgWall;
+use super::weighed::{self, PRICED, REQUESTS};
+use super::weighed_table::own_weighed;
+
+/// What of an organisation's events a table shows.
+#[derive(Debug, Clone)]
+enum Shown {
+    Rows,
+    /// Weighed rows, by what a query needs of them, and whether it asks for calls alone.
+    Weighed {
+        needs: Needs,
+        calls_alone: bool,
+    },
+    /// The cells of partials: those that files carry, and those that are made of rows.
+    Cells,
+}
+
+/// A table of one organisation.
+#[derive(Debug, Clone)]
+pub(super) struct WalledTable {
+    shown: Shown,
+    events: Arc<LiveTable>,
+    org: Arc<str>,
+    /// In which the inside is planned.
+    state: Arc<SessionState>,
+    schema: SchemaRef,
+}
+
+impl WalledTable {
+    /// The events of `org` among `events`.
+    pub(super) fn rows(events: LiveTable, org: Arc<str>, state: Arc<SessionState>) -> Self {
+        let schema = events.schema();
+        Self { shown: Shown::Rows, events: Arc::new(events), org, state, schema }
+    }
+
+    /// The columns of `partial.sql` that `usage_hourly.sql` is made of.
+    pub(super) fn cells(&self, columns: &[&str]) -> Result<Self> {
+        let cells = self.events.of_part(Part::Partials, Vec::new()).schema();
+        let places = columns.iter().map(|name| cells.index_of(name));
+        let places = places.collect::<std::result::Result<Vec<_>, _>>()?;
+        let schema = Arc::new(cells.project(&places)?);
+        Ok(Self { shown: Shown::Cells, schema, ..self.clone() })
+    }
+
+    /// The same events as weighed rows.
+    pub(super) fn weighed(&self, needs: Needs, calls_alone: bool) -> Self {
+        let shown = Shown::Weighed { needs, calls_alone };
+        Self { shown, schema: weighed::schema(), ..self.clone() }
+    }
+
+    /// The table of events, if it shows their rows.
+    pub(super) fn events(&self) -> Option<&LiveTable> {
+        matches!(self.shown, Shown::Rows).then_some(&*self.events)
+    }
+}
+
+#[async_trait]
+impl TableProvider for WalledTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        // Applied again above the wall.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = project_schema(&self.schema, projection)?;
+        let projection = projection.cloned();
+        let projection = projection.unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let filters = filters.to_vec();
+        let inside = Inside { table: self.clone(), projection, filters };
+        let partitions = state.config_options().execution.target_partitions;
+        Ok(OrgWall::around(Arc::new(inside), schema, partitions))
+    }
+}
+
+/// What is behind a wall.
+#[derive(Debug)]
+pub(super) struct Inside {
+    table: WalledTable,
+    projection: Vec<usize>,
+    filters: Vec<Expr>,
+}
+
+impl Inside {
+    /// Plans that together give the rows of the organisation.
+    ///
+    /// # Errors
+    /// A defect only.
+    pub(super) async fn plans(&self) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+        let table = &self.table;
+        match &table.shown {
+            Shown::Rows => Ok(vec![self.rows(&table.events, &self.projection)?]),
+            Shown::Weighed { needs, calls_alone } => self.weighed(needs, *calls_alone),
+            Shown::Cells => self.cells().await,
+        }
+    }
+
+    fn rows(&self, table: &LiveTable, projection: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+        table.own_rows(&self.table.org, &*self.table.state, projection, &self.filters)
+    }
+
+    fn weighed(&self, needs: &Needs, calls_alone: bool) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+        let (events, state) = (&self.table.events, &*self.table.state);
+        let split = Split::of(events.files(), needs, calls_alone);
+        let mut plans = Vec::new();
+        if !split.told.is_empty() {
+            let (org, readers) = (&self.table.org, events.readers().clone());
+            let (projection, filters) = (&self.projection, &self.filters);
+            plans.push(own_weighed(&split.told, org, readers, state, projection, filters)?);
+        }
+        if !split.rows.is_empty() {
+            plans.push(self.weighing(&events.of_files(split.rows))?);
+        }
+        Ok(plans)
+    }
+
+    /// Rows, each of which weighs one.
+    fn weighing(&self, events: &LiveTable) -> Result<Arc<dyn ExecutionPlan>> {
+        let (schema, weighed) = (events.schema(), &self.table.schema);
+        let asked = self.projection.iter().map(|at| weighed.field(*at).name().as_str());
+        let asked: Vec<&str> = asked.collect();
+        let columns = asked.iter().filter(|name| **name != REQUESTS);
+        let columns = columns.map(|name| if *name == PRICED { "cost_usd" } else { name });
+        let places = columns.map(|name| schema.index_of(name));
+        let mut places = places.collect::<std::result::Result<Vec<_>, _>>()?;
+        places.sort_unstable();
+        places.dedup();
+        let rows = self.rows(events, &places)?;
+        let columns = DFSchema::try_from(rows.schema().as_ref().clone())?;
+        let exprs = asked.into_iter().map(|name| -> Result<(Arc<dyn PhysicalExpr>, String)> {
+            let expr = match name {
+                REQUESTS => lit(1_i64),
+                PRICED => when(col("cost_usd").is_null(), lit(0_i64)).otherwise(lit(1_i64))?,
+                name => col(name),
+            };
+            Ok((self.table.state.create_physical_expr(expr, &columns)?, name.to_owned()))
+        });
+        let exprs = exprs.collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(ProjectionExec::try_new(exprs, rows)?))
+    }
+
+    /// The cells that files carry, and those of the others' rows.
+    async fn cells(&self) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+        let version = sql_version();
+        let events = &self.table.events;
+        let (with, without): (Vec<_>, Vec<_>) = events
+            .files()
+            .iter()
+            .cloned()
+            .partition(|file| file.stored_partial(&version).is_some());
+        let names = self.projection.iter().map(|at| self.table.schema.field(*at).name().as_str());
+        let names: Vec<&str> = names.collect();
+        let mut plans = Vec::new();
+        if !with.is_empty() {
+            let carried = events.of_part(Part::Partials, with);
+            let places = names.iter().map(|name| carried.schema().index_of(name));
+            let places = places.collect::<std::result::Result<Vec<_>, _>>()?;
+            plans.push(self.rows(&carried, &places)?);
+        }
+        if !without.is_empty() {
+            plans.push(self.made(events.of_files(without), &names).await?);
+        }
+        Ok(plans)
+    }
+
+    async fn made(&self, events: LiveTable, names: &[&str]) -> Result<Arc<dyn ExecutionPlan>> {
+        let WalledTable { org, state, .. } = &self.table;
+        let rows = Arc::new(WalledTable::rows(events, org.clone(), state.clone()));
+        let context = session_over(state, [("events", rows as Arc<dyn TableProvider>)])?;
+        let made = context.sql(PARTIAL.text).await?;
+        let filters = self.filters.iter().cloned().map(unnormalize_col);
+        let made = filters.into_iter().try_fold(made, DataFrame::filter)?;
+        let made = made.select(names.iter().map(|name| col(*name)).collect::<Vec<_>>())?;
+        made.create_physical_plan().await
+    }
+}

@@ -1,0 +1,63 @@
+//! What comes late to another place, or was read there: an entry of a put that was tried again, and
+//! what a process finds that opens its archive anew after a long pause.
+
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use tokenlake::clock::DAY;
+
+use super::{Between, LOOKS, does_nothing, is_away, switched};
+use crate::stores::{Switch, SwitchedStore, SwitchingStore, copy_of};
+use crate::support::app::{ACME, NOON, TestApp, events, log_entry, memory, read, verified, write};
+
+#[tokio::test]
+async fn an_entry_that_comes_late_to_another_place_does_not_make_it_the_archive() {
+    let (app, store, right) = switched().await;
+    let wrong = memory();
+    let entry = log_entry(2);
+    write(&wrong, &entry, read(&right, &entry).await).await;
+    store.switch(&wrong);
+    does_nothing(&app, &wrong).await;
+    store.switch(&right);
+    assert_eq!(app.requests().await, 5);
+}
+
+#[tokio::test]
+async fn an_entry_alone_does_not_make_a_place_the_archive_for_who_opens_it_anew() {
+    let it = Between::new().await;
+    TestApp::open(&it.right).await.sent(&events(3..5)).await;
+    let further = copy_of(&it.right).await;
+    TestApp::open(&further).await.sent(&events(5..9)).await;
+    let entry = log_entry(3);
+    write(&it.empty, &entry, read(&further, &entry).await).await;
+    it.app.clock.set(NOON + DAY);
+    it.store.switch_at([it.away(LOOKS, &entry)]);
+    is_away("a scrape", it.app.try_scrape(ACME).await);
+    it.store.switch(&it.right);
+    assert_eq!(it.app.requests().await, 5);
+    assert_eq!(verified(&it.right).await, 5);
+}
+
+#[tokio::test]
+async fn what_was_opened_anew_elsewhere_is_not_the_archive_that_has_come_back() {
+    let right = memory();
+    drop(TestApp::open(&right).await);
+    let wrong = copy_of(&right).await;
+    let other = TestApp::open(&wrong).await;
+    other.sent(&events(10..12)).await;
+    other.sent(&events(12..14)).await;
+    let store = SwitchingStore::switching(SwitchedStore::new(right.clone()));
+    let app = TestApp::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+    app.sent(&events(0..3)).await;
+    app.clock.set(NOON + DAY);
+    store.switch(&wrong);
+    // It is read as what it is there first, and then to see whether it is the one that is known.
+    let entry = [&wrong, &right].map(|to| {
+        let (path, to) = (log_entry(1), to.clone());
+        Switch { verbs: LOOKS, path, to, later: None }
+    });
+    store.switch_at(entry);
+    is_away("a scrape", app.try_scrape(ACME).await);
+    assert_eq!(app.requests().await, 3);
+    assert_eq!(app.sent(&events(0..4)).await, (1, 3));
+}
