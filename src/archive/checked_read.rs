@@ -20,8 +20,8 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::checksums::{BLOCK_BYTES, Checksums};
-use super::footer;
 use super::data_file::DataFile;
+use super::footer::{FooterFlaw, check_footer, footer_bytes};
 
 /// Files up to this size are read whole.
 const WHOLE_BYTES_MAX: u64 = 256 * 1024;
@@ -130,16 +130,19 @@ impl CheckedReader {
         ranges.iter().map(|range| cut(&pieces, range).ok_or_else(|| short(range))).collect()
     }
 
-    /// Makes sure that a footer that nobody vouches for can be read.
+    /// Makes sure that the footer can be walked.
     async fn check_footer(&mut self, size: u64) -> Result<()> {
-        let refused = ParquetError::General;
+        let refused = |flaw: FooterFlaw| match flaw {
+            FooterFlaw::Damaged => ParquetError::General(flaw.to_string()),
+            FooterFlaw::Long(_) | FooterFlaw::Deep => ParquetError::NYI(flaw.to_string()),
+        };
         let Some(start) = size.checked_sub(8) else { return Ok(()) };
         let end = self.read_in_part(vec![start..size]).await?.pop().unwrap_or_default();
         let Ok(end) = <[u8; 8]>::try_from(end.as_ref()) else { return Ok(()) };
-        let Some(length) = footer::footer_bytes(end).map_err(refused)? else { return Ok(()) };
+        let Some(length) = footer_bytes(end).map_err(refused)? else { return Ok(()) };
         let Some(from) = start.checked_sub(length as u64) else { return Ok(()) };
         let footer = self.read_in_part(vec![from..start]).await?.pop().unwrap_or_default();
-        footer::check_footer(&footer).map_err(refused)
+        check_footer(&footer).map_err(refused)
     }
 
     fn is_small(&self) -> bool {
@@ -269,12 +272,10 @@ impl AsyncFileReader for CheckedReader {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
             let size = self.object.part_bytes();
-            if self.object.checksums.is_none() {
-                self.check_footer(size).await?;
-            }
             if !self.is_small() {
                 self.get_bytes(size.saturating_sub(FOOTER_HINT_BYTES as u64)..size).await?;
             }
+            self.check_footer(size).await?;
             let mut reader = ParquetMetaDataReader::new();
             if let Some(options) = options {
                 reader = reader

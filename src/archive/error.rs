@@ -77,6 +77,14 @@ pub enum ArchiveError {
         /// The rule that it breaks.
         reason: String,
     },
+    /// A file of another program that is counted and takes too much memory to be merged.
+    #[error("{path} is left as it is: {reason}")]
+    NotMerged {
+        /// The file, relative to the archive.
+        path: String,
+        /// What takes the memory.
+        reason: String,
+    },
     /// The table is one that this program must not read or write.
     #[error("the table at {path} cannot be used: {reason}")]
     Unsupported {
@@ -172,6 +180,7 @@ impl ArchiveError {
             Self::Corrupt { .. }
             | Self::Refused { .. }
             | Self::Foreign { .. }
+            | Self::NotMerged { .. }
             | Self::NewerRecord { .. } => Kind::Corrupt,
             Self::Unsupported { .. } | Self::Newer { .. } | Self::UnfitStore(_) => Kind::Invalid,
             Self::Missing => Kind::NotFound,

@@ -21,6 +21,8 @@ pub(super) const SORT_COLUMNS: [&str; 2] = ["org_id", "ts"];
 /// Rows of a row group: the Bloom filter of so many ids fills 256 KiB, and its size is a power of
 /// two.
 pub(super) const GROUP_ROWS: usize = 96 * 1024;
+/// Bytes of a row group as it is stored, about: it is there once more until it is whole.
+pub(super) const GROUP_BYTES: usize = 32 << 20;
 /// Rows of a page: one org's hour should be a few pages.
 const PAGE_ROWS: usize = 4 * 1024;
 /// A page of so many bytes is large, and is made in pieces.

@@ -90,7 +90,7 @@ async fn encode(
 ) -> Result<(SerializedFileWriter<Vec<u8>>, Vec<EncodedGroup>), ArchiveError> {
     let first = rows.first().ok_or_else(|| internal(&"there are no rows"))?;
     let count = rows.iter().map(RecordBatch::num_rows).sum();
-    let opened = OpenFile::start(first, count)?.writer.into_serialized_writer();
+    let opened = OpenFile::start(first, count, 0)?.writer.into_serialized_writer();
     let (writer, factory) = opened.map_err(|error| internal(&error))?;
     let factory = Arc::new(factory);
     let groups = stream::iter(rows.iter().cloned().enumerate()).map(|(number, rows)| {
@@ -116,7 +116,8 @@ fn encode_group(
                     open.extend(writers.next());
                 }
                 let writer = open.get_mut(at);
-                let writer = writer.ok_or_else(|| ParquetError::General("a leaf too many".into()))?;
+                let writer =
+                    writer.ok_or_else(|| ParquetError::General("a leaf too many".into()))?;
                 writer.write(&leaf)?;
             }
         }
@@ -179,13 +180,14 @@ pub struct OpenFile {
 
 impl OpenFile {
     /// Begins a file of `count` rows of one date, sorted by [`file_layout::SORT_COLUMNS`]; `first`
-    /// are some of them.
+    /// are some of them. It will have about `bytes`, if that is more than rows usually have.
     ///
     /// # Errors
     /// Internal, if Arrow or Parquet refuse the rows.
-    pub fn start(first: &RecordBatch, count: usize) -> Result<Self, ArchiveError> {
+    pub fn start(first: &RecordBatch, count: usize, bytes: usize) -> Result<Self, ArchiveError> {
         let options = file_layout::options(first, count).map_err(|error| internal(&error))?;
-        let bytes = Vec::with_capacity(count * ROW_BYTES);
+        // To grow, it would have to be there twice; what is not written takes no memory.
+        let bytes = Vec::with_capacity(bytes.max(count * ROW_BYTES));
         let writer = ArrowWriter::try_new_with_options(bytes, first.schema(), options)
             .map_err(|error| internal(&error))?;
         Ok(Self { writer, stats: Stats::default(), ids: Vec::new() })
@@ -200,6 +202,9 @@ impl OpenFile {
         for piece in file_layout::pieces(rows.get_array_memory_size(), rows.num_rows()) {
             let piece = rows.slice(piece.start, piece.len());
             self.writer.write(&piece).map_err(|error| internal(&error))?;
+            if self.writer.in_progress_size() >= file_layout::GROUP_BYTES {
+                self.writer.flush().map_err(|error| internal(&error))?;
+            }
         }
         self.stats.merge(Stats::of(rows));
         self.ids.extend(ids);

@@ -24,7 +24,8 @@ use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 
 use super::checked_read::{CheckedObject, CheckedReader};
-use super::weighed::{BatchSize, weighed_rows};
+use super::row_weights::with_views;
+use super::weighed_read::WeighedRead;
 use super::{ArchiveError, DataFile};
 use crate::event;
 
@@ -98,33 +99,31 @@ async fn open_rows(
     // What another Arrow had in memory is of no interest: the types of Parquet are fewer.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let found = ArrowReaderMetadata::load_async(&mut reader, options).await;
-    let found = found.and_then(in_microseconds).map_err(|error| failed(&error))?;
+    let found = found.and_then(as_it_is_read).map_err(|error| failed(&error))?;
     let columns = wanted.fields().iter().filter_map(|field| place(found.schema(), field.name()));
     let mask = ProjectionMask::roots(found.parquet_schema(), columns);
-    let size = BatchSize { rows_max: batch_rows, bytes: BATCH_BYTES, trusted: false };
-    let rows = weighed_rows(store, CheckedObject::of(file), found, mask, size);
-    let cast = rows.map(move |rows| {
+    let object = CheckedObject::of(file);
+    let (rows_max, bytes) = (batch_rows, BATCH_BYTES);
+    let read = WeighedRead { store, object, metadata: found, mask, rows_max, bytes };
+    let cast = read.rows().map(move |rows| {
         let rows = rows.map_err(|error| unreadable(&path, &error))?;
         cast_batch(&rows, &wanted).map_err(|reason| refused(&path, reason))
     });
     Ok(cast.boxed())
 }
 
-/// Has INT96 read as microseconds: nanoseconds of 64 bits end in the year 2262, and wrap around.
-fn in_microseconds(found: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
+/// Has INT96 read as microseconds, since nanoseconds of 64 bits end in the year 2262 and wrap around;
+/// and texts as views, so that one of a dictionary is there once for all rows until they are weighed.
+fn as_it_is_read(found: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
     let roots = found.parquet_schema().root_schema().get_fields();
     let is_int96 = |at: usize| {
         let root = roots.get(at).filter(|root| root.is_primitive());
         root.is_some_and(|root| root.get_physical_type() == PhysicalType::INT96)
     };
-    let fields = found.schema().fields();
-    if !(0..fields.len()).any(is_int96) {
-        return Ok(found);
-    }
     let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
-    let fields = fields.iter().enumerate().map(|(at, field)| match is_int96(at) {
+    let fields = found.schema().fields().iter().enumerate().map(|(at, field)| match is_int96(at) {
         true => Arc::new(field.as_ref().clone().with_data_type(micros.clone())),
-        false => field.clone(),
+        false => with_views(field),
     });
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(schema);

@@ -39,6 +39,7 @@ mod listing;
 mod live_files;
 mod location;
 mod log;
+mod merge_input;
 #[cfg(test)]
 mod mutation_tests;
 mod newer;
@@ -46,6 +47,7 @@ mod objects;
 mod old_ledgers;
 mod opening;
 mod org_claim;
+mod pages;
 mod partial;
 mod passed_over;
 mod paths;
@@ -58,17 +60,19 @@ mod repair;
 mod rewrite;
 mod row_counts;
 mod row_merge;
+mod row_weights;
 mod sealed;
 mod snapshot;
 mod stats;
 mod store_check;
 mod table;
+mod thrift;
 mod totals;
 mod upkeep;
 mod upload;
 mod vacuum;
 mod vouched;
-mod weighed;
+mod weighed_read;
 mod writer;
 
 use std::sync::Arc;
@@ -86,7 +90,7 @@ pub use self::error::ArchiveError;
 pub use self::expiry::refuse_before_floor;
 pub use self::file_read::IdReader;
 pub use self::follow::FollowSettings;
-pub use self::footer::{check_footer, footer_bytes};
+pub use self::footer::{FooterFlaw, check_footer, footer_bytes};
 pub use self::foreign::{Finding, ForeignRows, Judge, foreign_rows};
 pub use self::ids::EventHash;
 pub use self::job_mark::JobMark;
@@ -96,6 +100,7 @@ pub use self::location::{ArchiveLocation, LocationError};
 pub use self::newer::OfObject;
 pub use self::objects::{FoundObject, Objects};
 pub use self::opening::Creation;
+pub use self::pages::GroupScan;
 pub use self::partial::PartialMaker;
 pub use self::paths::{
     ACCESS_KEYS, ORGS, PARTITION, access_key, access_key_hash, key_voucher, vouched_for,
@@ -105,6 +110,8 @@ pub use self::plain::Plain;
 pub use self::probe::LogProbe;
 pub use self::records::{RecordMark, Records, Stored};
 pub use self::repair::{Broken, ForeignCommit, RepairPlan, Repairs};
+pub use self::rewrite::Rewritten;
+pub use self::row_weights::{pieces, with_views};
 pub use self::sealed::{Form, Record};
 pub use self::snapshot::{Arrival, Snapshot};
 pub use self::store_check::StoreCheck;
@@ -288,12 +295,15 @@ impl Archive {
         self.commits.log.job_position(job, version).await
     }
 
-    /// Moves the events of live files of one date into one new file; no event changes. Gives the
-    /// new file's size in bytes, or `None` if another has removed one of them meanwhile.
+    /// Moves the events of live files of one date into one new file, or those of the first ones, if
+    /// memory has no room for all; no event changes. `None` if another has removed one meanwhile.
     ///
     /// # Errors
-    /// Corrupt, naming the file, if one is damaged; Unavailable.
-    pub async fn rewrite(&self, files: &[Arc<DataFile>]) -> Result<Option<u64>, ArchiveError> {
+    /// Corrupt, naming the file, if one is damaged; `NotMerged`; Unavailable.
+    pub async fn rewrite(
+        &self,
+        files: &[Arc<DataFile>],
+    ) -> Result<Option<Rewritten>, ArchiveError> {
         self.upkeep.rewrite(files).await
     }
 

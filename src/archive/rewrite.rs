@@ -26,17 +26,32 @@ use super::vacuum::UNCOMMITTED_MAX;
 use super::{ArchiveError, DataFile, OfObject as _, paths};
 use crate::error::Kind;
 
+/// What an upload is given at a time.
+const UPLOAD_BYTES: usize = 8 << 20;
 /// What no sum is made of is left out of the rows that a partial is made of.
 const UNSUMMED: [&str; 4] = ["event_id", "source", "ingested_at", "attributes"];
 
+/// What became one file.
+#[derive(Debug, Clone, Copy)]
+pub struct Rewritten {
+    /// How many of the files, from the first on.
+    pub files: usize,
+    /// Bytes of the new file.
+    pub bytes: u64,
+}
+
 impl Upkeep {
-    /// Moves the events of `inputs` into one new file. Gives its size in bytes, or `None` if another
-    /// has removed an input meanwhile.
+    /// Moves the events of `inputs` into one new file; of the first ones, if memory has no room for
+    /// all, but of two at least. `None` if another has removed an input meanwhile.
     ///
     /// # Errors
     /// Corrupt, naming the file, if an input is damaged, or its rows are not as many as the log
-    /// says. Unavailable, also with the commit in doubt.
-    pub async fn rewrite(&self, inputs: &[Arc<DataFile>]) -> Result<Option<u64>, ArchiveError> {
+    /// says; `NotMerged`, naming it, if it takes too much memory. Unavailable, also with the commit
+    /// in doubt.
+    pub async fn rewrite(
+        &self,
+        inputs: &[Arc<DataFile>],
+    ) -> Result<Option<Rewritten>, ArchiveError> {
         let begun_at = self.commits.clock.elapsed();
         if !are_live(inputs, &self.commits.follower.current()) {
             return Ok(None);
@@ -54,7 +69,7 @@ impl Upkeep {
         let inputs = inputs.get(..used).unwrap_or(inputs);
         let bytes = add.size.unsigned_abs();
         let committed = self.commit(|snapshot| self.entry(snapshot, inputs, &add, begun_at)).await;
-        Ok(committed?.map(|_| bytes))
+        Ok(committed?.map(|_| Rewritten { files: used, bytes }))
     }
 
     fn entry(
@@ -118,7 +133,10 @@ impl Upkeep {
         })
         .await?;
         let mut upload = Upload::new(self.store.clone(), place);
-        upload.add(&bytes).await?;
+        // In parts, since what waits to be sent is a copy.
+        for part in bytes.chunks(UPLOAD_BYTES) {
+            upload.add(part).await?;
+        }
         upload.finish().await?;
         Ok((add, used))
     }
@@ -135,6 +153,8 @@ struct NewRows {
     summed: Vec<RecordBatch>,
     /// How many rows the log says that there are.
     count: usize,
+    /// Bytes of the inputs.
+    bytes: usize,
     rows: usize,
     hasher: IdHasher,
 }
@@ -147,13 +167,15 @@ impl NewRows {
             count = count.saturating_add(file.rows.ok_or_else(unknown)?);
         }
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        Ok(Self { file: None, summed: Vec::new(), count, rows: 0, hasher })
+        let bytes = inputs.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size_bytes));
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        Ok(Self { file: None, summed: Vec::new(), count, bytes, rows: 0, hasher })
     }
 
     fn add(mut self, rows: &RecordBatch) -> Result<Self, ArchiveError> {
         let mut file = match self.file.take() {
             Some(file) => file,
-            None => OpenFile::start(rows, self.count)?,
+            None => OpenFile::start(rows, self.count, self.bytes)?,
         };
         // A file with more has no filter of them.
         let ids = if self.count <= IDS_MAX { hashes(rows, self.hasher)? } else { Vec::new() };

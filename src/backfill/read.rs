@@ -32,6 +32,8 @@ pub(super) use self::csv::{Header, Record};
 const CHUNK_BYTES: usize = 2 << 20;
 /// Bytes of the largest row: a bound on memory, far above what an event can hold.
 const ROW_BYTES_MAX: usize = 16 << 20;
+/// What is known of a row, besides its bytes.
+const ROW_OVERHEAD_BYTES: usize = 64;
 
 /// Rows that follow each other in one input.
 #[derive(Debug)]

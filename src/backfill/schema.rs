@@ -8,6 +8,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::ColumnDescriptor;
 
 use super::columns::Leaf;
+use crate::archive::with_views;
 
 /// Bytes of a UUID.
 const UUID_BYTES: i32 = 16;
@@ -19,8 +20,8 @@ const ARROW_UUID: &[u8] = b"arrow.uuid";
 pub(super) struct Known {
     /// Of each leaf, in order.
     pub(super) leaves: Arc<[Leaf]>,
-    /// With other types for some columns; none where the library's are right.
-    pub(super) schema: Option<SchemaRef>,
+    /// With the types that columns are read as.
+    pub(super) schema: SchemaRef,
 }
 
 /// Looks at a schema and at what the library made of it.
@@ -32,14 +33,11 @@ pub(super) fn known(metadata: &ParquetMetaData, schema: &SchemaRef) -> Known {
     let leaf = |column: &Arc<_>| if is_uuid(column, noted) { Leaf::Uuid } else { Leaf::Plain };
     let old: Vec<_> =
         columns.iter().map(|column| column.physical_type() == PhysicalType::INT96).collect();
-    Known {
-        leaves: columns.iter().map(leaf).collect(),
-        schema: old.contains(&true).then(|| {
-            let mut old = old.into_iter();
-            let fields = schema.fields().iter().map(|field| in_micros(field, &mut old));
-            Schema::new(fields.collect::<Vec<_>>()).into()
-        }),
-    }
+    let mut old = old.into_iter();
+    // A text of a dictionary is there once, however many rows have it.
+    let fields = schema.fields().iter().map(|field| with_views(&in_micros(field, &mut old)));
+    let schema = Schema::new(fields.collect::<Vec<_>>()).into();
+    Known { leaves: columns.iter().map(leaf).collect(), schema }
 }
 
 fn is_uuid(column: &ColumnDescriptor, noted: bool) -> bool {

@@ -35,6 +35,10 @@ use crate::archive::{CheckedObject, DataFile, PARTITION};
 /// Columns with few values.
 const COMMON_NAMES: [&str; 5] = ["event_type", "provider", "model", "source", PARTITION];
 
+/// The one column whose values may be large, and the rows of it that are read at a time.
+const LARGE: &str = "attributes";
+const LARGE_BATCH_ROWS: usize = 1024;
+
 /// What of the files a table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -213,6 +217,8 @@ impl LiveTable {
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(ReaderFactory(self.readers.clone())));
+        let shown = project_schema(self.schema.table_schema(), projection)?;
+        let rows = shown.index_of(LARGE).is_ok().then_some(LARGE_BATCH_ROWS);
         let partitions = state.config_options().execution.target_partitions;
         let config =
             FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
@@ -220,6 +226,7 @@ impl LiveTable {
                 .with_projection_indices(projection.cloned())?
                 .with_statistics(statistics)
                 .with_limit(limit)
+                .with_batch_size(rows)
                 .build();
         Ok(DataSourceExec::from_data_source(config))
     }

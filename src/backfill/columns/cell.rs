@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray as _, BooleanArray, FixedSizeBinaryArray, LargeBinaryArray,
-    LargeStringArray, ListArray, MapArray, StringArray, StringBuilder, StructArray,
+    Array, ArrayRef, AsArray as _, BinaryViewArray, BooleanArray, FixedSizeBinaryArray,
+    LargeBinaryArray, LargeStringArray, ListArray, MapArray, StringArray, StringBuilder,
+    StringViewArray, StructArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
@@ -59,7 +60,9 @@ pub(super) enum Cell {
     Float(StringArray, BooleanArray),
     Text(StringArray),
     LargeText(LargeStringArray),
+    TextView(StringViewArray),
     Bytes(LargeBinaryArray),
+    BytesView(BinaryViewArray),
     Fixed(FixedSizeBinaryArray),
     List(ListArray, Box<Cell>),
     /// Members as they stand in JSON, with their cells.
@@ -107,10 +110,10 @@ impl Cell {
             T::Float16 => Self::float(&cast(array, &T::Float32)?)?,
             T::Float32 | T::Float64 => Self::float(array)?,
             T::Utf8 => Self::Text(array.as_string().clone()),
-            T::LargeUtf8 | T::Utf8View => {
-                Self::LargeText(cast(array, &T::LargeUtf8)?.as_string().clone())
-            }
-            T::Binary | T::LargeBinary | T::BinaryView => {
+            T::LargeUtf8 => Self::LargeText(array.as_string().clone()),
+            T::Utf8View => Self::TextView(array.as_string_view().clone()),
+            T::BinaryView => Self::BytesView(array.as_binary_view().clone()),
+            T::Binary | T::LargeBinary => {
                 Self::Bytes(cast(array, &T::LargeBinary)?.as_binary().clone())
             }
             T::FixedSizeBinary(16) if leaf == Leaf::Uuid => Self::Text(uuids(array)),
@@ -168,7 +171,9 @@ impl Cell {
             Self::Bool(array) => array.is_null(row),
             Self::Number(array) | Self::Float(array, _) | Self::Text(array) => array.is_null(row),
             Self::LargeText(array) => array.is_null(row),
+            Self::TextView(array) => array.is_null(row),
             Self::Bytes(array) => array.is_null(row),
+            Self::BytesView(array) => array.is_null(row),
             Self::Fixed(array) => array.is_null(row),
             Self::List(array, _) => array.is_null(row),
             Self::Struct(array, _) => array.is_null(row),
@@ -193,7 +198,9 @@ impl Cell {
             }
             Self::Float(array, _) | Self::Text(array) => quote(array.value(row), out),
             Self::LargeText(array) => quote(array.value(row), out),
+            Self::TextView(array) => quote(array.value(row), out),
             Self::Bytes(array) => quote(as_text(array.value(row))?, out),
+            Self::BytesView(array) => quote(as_text(array.value(row))?, out),
             Self::Fixed(array) => quote(as_text(array.value(row))?, out),
             Self::List(array, values) => write_list(array, values, row, out)?,
             Self::Struct(_, cells) => {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::quotes::Quotes;
-use super::{CHUNK_BYTES, Look, ROW_BYTES_MAX, ReadError, Rows, Sink, some_of};
+use super::{CHUNK_BYTES, Look, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, ReadError, Rows, Sink, some_of};
 use crate::backfill::pair::FIELDS;
 use crate::backfill::place::in_header;
 use crate::backfill::shape::Shape;
@@ -142,6 +142,7 @@ impl Records {
         while held < CHUNK_BYTES {
             let Some(record) = self.next()? else { break };
             held += record.cells.as_slice().len() + record.cells.len() * size_of::<usize>();
+            held += ROW_OVERHEAD_BYTES;
             records.push(record);
         }
         Ok(())

@@ -3,7 +3,7 @@
 
 use std::io::BufRead;
 
-use super::{CHUNK_BYTES, ROW_BYTES_MAX, ReadError, Rows, Sink};
+use super::{CHUNK_BYTES, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, ReadError, Rows, Sink};
 
 const EVENTS: &[u8] = b"\"events\"";
 /// As it stands in an object that is kept.
@@ -218,7 +218,7 @@ impl Values<'_> {
     }
 
     fn add(&mut self, line: u64, value: Vec<u8>) -> bool {
-        self.held += value.len();
+        self.held += value.len() + ROW_OVERHEAD_BYTES;
         self.chunk.push((line, value));
         self.held < CHUNK_BYTES || self.flush()
     }

@@ -4,6 +4,9 @@ use std::io::{BufRead, Read as _};
 
 use super::{CHUNK_BYTES, ROW_BYTES_MAX, ReadError, Rows, Sink};
 
+/// Lines that go together: what is known of a row takes more than a short line has.
+const CHUNK_LINES: usize = 32 << 10;
+
 pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadError> {
     let mut line = 0;
     loop {
@@ -14,10 +17,8 @@ pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadEr
             let whole = memchr::memrchr(b'\n', &lines).map_or(0, |end| end + 1);
             lines.truncate(whole);
         }
-        let first = line;
-        line += ends(&lines);
         let cut = is_cut(&lines);
-        let wanted = !lines.is_empty() && sink(first, Rows::Lines(lines));
+        let wanted = !lines.is_empty() && hand_on(lines, &mut line, sink);
         match read {
             Ok(()) if wanted && cut => {
                 let reason = "the file ends inside of this row".to_owned();
@@ -47,6 +48,27 @@ fn fill(bytes: &mut dyn BufRead, lines: &mut Vec<u8>) -> Result<(), ReadError> {
         });
     }
     Ok(())
+}
+
+/// Hands lines on, of which the first is number `line`; false when nobody wants more.
+fn hand_on(lines: Vec<u8>, line: &mut u64, sink: Sink<'_>) -> bool {
+    let mut rest = lines;
+    loop {
+        let nth = memchr::memchr_iter(b'\n', &rest).nth(CHUNK_LINES - 1);
+        let after = match nth.filter(|end| end + 1 < rest.len()) {
+            Some(end) => rest.split_off(end + 1),
+            None => Vec::new(),
+        };
+        let first = *line;
+        *line += ends(&rest);
+        if !sink(first, Rows::Lines(rest)) {
+            return false;
+        }
+        if after.is_empty() {
+            return true;
+        }
+        rest = after;
+    }
 }
 
 /// Whether the last line is the beginning of an object: only the last one of a file has no end. It is

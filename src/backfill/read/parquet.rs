@@ -14,7 +14,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::ChunkReader;
 
 use super::{CHUNK_BYTES, Look, ReadError, Rows, Sink};
-use crate::archive;
+use crate::archive::{FooterFlaw, GroupScan, check_footer, footer_bytes, pieces};
 use crate::backfill::columns::{self, Leaf};
 use crate::backfill::content::no_parquet;
 use crate::backfill::inputs::{Input, Place};
@@ -24,8 +24,6 @@ use crate::backfill::{Progress, schema};
 
 /// Rows at once, at most.
 const BATCH_ROWS_MAX: usize = 8 * 1024;
-/// Rows of the first batch of a row group, which tells what rows weigh.
-const BATCH_ROWS_FIRST: usize = 16;
 /// Bytes that tell what a file is.
 const HEAD_BYTES: u64 = 8;
 
@@ -70,14 +68,18 @@ fn check_head(file: &impl ChunkReader) -> Result<(), ReadError> {
 }
 
 /// Looks at the footer before the library makes a tree of it.
-fn check_footer(file: &impl ChunkReader) -> Result<(), ReadError> {
+fn look_at_footer(file: &impl ChunkReader) -> Result<(), ReadError> {
     let Some(start) = file.len().checked_sub(HEAD_BYTES) else { return Ok(()) };
     let end = file.get_bytes(start, 8).map_err(|error| failed(&error))?;
     let Ok(end) = <[u8; 8]>::try_from(end.as_ref()) else { return Ok(()) };
-    let Some(length) = archive::footer_bytes(end).map_err(ReadError::File)? else { return Ok(()) };
+    let flawed = |flaw: FooterFlaw| match flaw {
+        FooterFlaw::Damaged => failed(&flaw),
+        FooterFlaw::Long(_) | FooterFlaw::Deep => ReadError::File(flaw.to_string()),
+    };
+    let Some(length) = footer_bytes(end).map_err(flawed)? else { return Ok(()) };
     let Some(from) = start.checked_sub(length as u64) else { return Ok(()) };
     let footer = file.get_bytes(from, length).map_err(|error| failed(&error))?;
-    archive::check_footer(&footer).map_err(ReadError::File)
+    check_footer(&footer).map_err(flawed)
 }
 
 /// In other words where the file is whole, and not for us.
@@ -168,70 +170,54 @@ impl<'a, F: ChunkReader + Shared + 'static> Described<'a, F> {
     /// Reads the description. Parquet's own types are gone by, whatever a writer noted of its own
     /// beside them: there are fewer, and each writer's mean the same.
     fn open(file: &'a F) -> Result<Self, ReadError> {
-        check_footer(file)?;
+        look_at_footer(file)?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = ArrowReaderMetadata::load(file, options).map_err(|error| failed(&error))?;
         let known = schema::known(metadata.metadata(), metadata.schema());
-        let metadata = match known.schema {
-            None => metadata,
-            Some(schema) => {
-                let options = ArrowReaderOptions::new().with_schema(schema);
-                ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)
-                    .map_err(|error| failed(&error))?
-            }
-        };
+        let options = ArrowReaderOptions::new().with_schema(known.schema);
+        let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)
+            .map_err(|error| failed(&error))?;
         Ok(Self { file, metadata, leaves: known.leaves })
     }
 
-    /// Reads a row group in batches of about as many bytes as a chunk has, the first small; false
-    /// when nobody wants more.
+    /// Reads a row group in batches of about as many bytes as a chunk has; false when nobody wants
+    /// more.
     fn group(
         &self,
         at: usize,
         group: &RowGroupMetaData,
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<bool, ReadError> {
-        let rows = usize::try_from(group.num_rows()).unwrap_or_default();
-        let guess = usize::try_from(group.total_byte_size()).unwrap_or_default();
-        let mut size = rows_of(guess, rows).min(BATCH_ROWS_FIRST);
-        let (mut done, mut grown) = (0, false);
-        while done < rows {
-            for batch in self.reader(at, done, size)? {
-                let batch = batch.map_err(|error| failed(&error))?;
-                let count = batch.num_rows();
-                let fits = rows_of(batch.get_array_memory_size(), count);
-                done += count;
-                if !take(batch) {
+        if group.num_rows() <= 0 {
+            return Ok(true);
+        }
+        let rows = self.batch_rows(group)?;
+        let file = self.file.again()?;
+        let batches =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+                .with_row_groups(vec![at])
+                .with_batch_size(rows)
+                .build();
+        let batches: ParquetRecordBatchReader = batches.map_err(|error| failed(&error))?;
+        for batch in batches {
+            // Before its texts are written out, since there may be far more of them than of the batch.
+            for piece in pieces(batch.map_err(|error| failed(&error))?, CHUNK_BYTES) {
+                if !take(piece.map_err(|error| failed(&error))?) {
                     return Ok(false);
-                }
-                // To begin anew is not free: larger once, smaller whenever rows are far too heavy.
-                if !grown && fits > size || fits < size / 4 {
-                    (size, grown) = (fits, true);
-                    break;
                 }
             }
         }
         Ok(true)
     }
 
-    fn reader(
-        &self,
-        group: usize,
-        done: usize,
-        size: usize,
-    ) -> Result<ParquetRecordBatchReader, ReadError> {
-        let (file, metadata) = (self.file.again()?, self.metadata.clone());
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
-            .with_row_groups(vec![group])
-            .with_offset(done)
-            .with_batch_size(size)
-            .build()
-            .map_err(|error| failed(&error))
+    /// How many rows of a group to decode at a time, by its pages.
+    fn batch_rows(&self, group: &RowGroupMetaData) -> Result<usize, ReadError> {
+        let mut scan = GroupScan::new(group, |_| true);
+        while let Some(range) = scan.next().map_err(ReadError::File)? {
+            let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+            let bytes = self.file.get_bytes(range.start, length).map_err(|error| failed(&error))?;
+            scan.take(&bytes).map_err(ReadError::File)?;
+        }
+        Ok(scan.weight().rows_of(CHUNK_BYTES).min(BATCH_ROWS_MAX))
     }
-}
-
-/// How many rows of this weight are a batch.
-fn rows_of(bytes: usize, rows: usize) -> usize {
-    let each = bytes / rows.max(1);
-    (CHUNK_BYTES / each.max(1)).clamp(1, BATCH_ROWS_MAX)
 }

@@ -8,7 +8,7 @@ use chrono::Days;
 use serde::Serialize;
 
 use super::plan::{Limits, Rewrite, outlook, plan};
-use crate::archive::{Archive, ArchiveError, DataFile, StaleFiles, date_of};
+use crate::archive::{Archive, ArchiveError, DataFile, Rewritten, StaleFiles, date_of};
 use crate::clock::Clock;
 use crate::error::Kind;
 use crate::rollup::Rollup;
@@ -51,6 +51,18 @@ pub struct Compactor {
     settings: Settings,
     /// Files that could not be rewritten, which is not tried again.
     spoiled: HashSet<Arc<str>>,
+    /// Files that are whole, and too heavy to be merged.
+    too_heavy: HashSet<Arc<str>>,
+}
+
+/// What became of a rewrite.
+enum Step {
+    /// Nothing: another was first.
+    Nothing,
+    /// It was made, or its files are now left alone.
+    Whole,
+    /// Some of its files are for another.
+    Cut,
 }
 
 impl Compactor {
@@ -62,7 +74,8 @@ impl Compactor {
         telemetry: Telemetry,
         settings: Settings,
     ) -> Self {
-        Self { archive, rollup, clock, telemetry, settings, spoiled: HashSet::new() }
+        let (spoiled, too_heavy) = Default::default();
+        Self { archive, rollup, clock, telemetry, settings, spoiled, too_heavy }
     }
 
     /// What [`Compactor::compact`] and [`Compactor::vacuum`] would do by now; `note` is told of each
@@ -94,39 +107,51 @@ impl Compactor {
         mut note: impl FnMut(String),
     ) -> Result<usize, SqlError> {
         let mut done = 0;
-        for _ in 0..PASSES_MAX {
+        let mut passes = 0;
+        while passes < PASSES_MAX {
             let snapshot = self.archive.newest().await?;
-            let files = snapshot.files().filter(|file| !self.is_spoiled(file));
+            let files = snapshot.files().filter(|file| !self.is_left_alone(file));
             let rewrites = plan(files, &self.limits());
-            let mut gained = false;
+            let (mut gained, mut cut) = (false, false);
             for rewrite in rewrites {
                 let began = Instant::now();
                 note(told("merging", &rewrite));
-                gained |= self.rewrite(&rewrite, &mut done).await?;
+                match self.rewrite(&rewrite, &mut done).await? {
+                    Step::Nothing => {}
+                    Step::Whole => gained = true,
+                    Step::Cut => (gained, cut) = (true, true),
+                }
                 tokio::time::sleep(began.elapsed() * rest).await;
             }
             if !gained {
                 break;
             }
+            // What memory had no room for was planned already. Each cut leaves fewer files.
+            passes += usize::from(!cut);
         }
         Ok(done)
     }
 
-    /// True if there may be more to do: a rewrite was made, or its files are now left alone.
-    async fn rewrite(&mut self, rewrite: &Rewrite, done: &mut usize) -> Result<bool, SqlError> {
+    async fn rewrite(&mut self, rewrite: &Rewrite, done: &mut usize) -> Result<Step, SqlError> {
         let meters = &self.telemetry.maintain;
         match self.archive.rewrite(&rewrite.files).await {
-            Ok(Some(bytes)) => {
+            Ok(Some(Rewritten { files, bytes })) => {
                 *done += 1;
                 meters.rewrites.inc();
-                meters.rewritten_files.add(rewrite.files.len());
+                meters.rewritten_files.add(files);
                 meters.rewritten_bytes.add(usize::try_from(bytes).unwrap_or(usize::MAX));
-                Ok(true)
+                Ok(if files < rewrite.files.len() { Step::Cut } else { Step::Whole })
             }
             // Another compactor, or expiry, was first.
             Ok(None) => {
                 meters.rewrites_given_up.inc();
-                Ok(false)
+                Ok(Step::Nothing)
+            }
+            Err(ArchiveError::NotMerged { path, reason }) => {
+                tracing::warn!(path, reason, "a file is too heavy to be merged");
+                let heavy = rewrite.files.iter().find(|file| file.path_in_archive() == path);
+                self.too_heavy.extend(heavy.map(|file| file.path.clone()));
+                Ok(if heavy.is_some() { Step::Cut } else { Step::Nothing })
             }
             Err(error) if error.kind() == Kind::Corrupt => {
                 meters.rewrite_failures.inc();
@@ -138,7 +163,7 @@ impl Compactor {
                 };
                 let spoiled = rewrite.files.iter().filter(named).map(|file| file.path.clone());
                 self.spoiled.extend(spoiled);
-                Ok(true)
+                Ok(Step::Whole)
             }
             Err(error) => {
                 meters.rewrite_failures.inc();
@@ -186,8 +211,8 @@ impl Compactor {
         !self.spoiled.is_empty()
     }
 
-    fn is_spoiled(&self, file: &DataFile) -> bool {
-        self.spoiled.contains(&file.path)
+    fn is_left_alone(&self, file: &DataFile) -> bool {
+        self.spoiled.contains(&file.path) || self.too_heavy.contains(&file.path)
     }
 
     /// Yesterday still grows: events come late.

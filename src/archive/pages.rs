@@ -1,0 +1,232 @@
+//! A look at the pages of a row group before any is decompressed: what decoding it takes is asked of
+//! their headers, since a file of some kilobytes may hold pages of gigabytes.
+
+use std::ops::Range;
+use std::vec;
+
+use parquet::basic::{Encoding, Type};
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+
+use super::thrift::{STRUCT, Thrift};
+
+/// What the pages of all columns that are decoded together may take: one of each, with its
+/// dictionary.
+const PAGES_BYTES_MAX: u64 = 128 << 20;
+/// Values of one column in one row, on average; no row that long is an event.
+const ROW_VALUES_MAX: u64 = 4 << 20;
+/// What a value takes besides its bytes.
+const VALUE_BYTES: u64 = 16;
+/// What is reckoned for a text whose beginning the page may have left out, since the text before it has
+/// the same.
+const CUT_TEXT_BYTES: u64 = 32 << 10;
+/// Bytes that are looked at for a header: at first, and at most. It may have bounds of values in it.
+const HEADER_BYTES: (u64, u64) = (1 << 10, 4 << 20);
+/// The members of a page's header.
+const TYPE: i16 = 1;
+const BYTES: i16 = 2;
+const STORED_BYTES: i16 = 3;
+/// Its members for each type of page; the first member of each is how many values the page has.
+const OF_TYPE: [i16; 3] = [5, 7, 8];
+const DICTIONARY: i64 = 2;
+
+/// What decoding a row group takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GroupWeight {
+    /// Bytes of a row in the heaviest pages; a value of a dictionary counts as its place in it.
+    pub row_bytes: u64,
+    /// Bytes of the largest pages of all columns together.
+    pages_bytes: u64,
+}
+
+impl GroupWeight {
+    /// How many rows have so many bytes.
+    pub fn rows_of(self, bytes: usize) -> usize {
+        usize::try_from((bytes as u64 / self.row_bytes.max(1)).max(1)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Looks at the pages of a row group, for whoever reads bytes.
+pub struct GroupScan {
+    columns: vec::IntoIter<Column>,
+    open: Option<Column>,
+    /// Bytes that are looked at for the next header.
+    header_bytes: u64,
+    weight: GroupWeight,
+}
+
+struct Column {
+    name: String,
+    /// Where its next page begins, and where its last one ends.
+    pages: Range<u64>,
+    /// Values in one row, on average.
+    row_values: u64,
+    dictionary_bytes: u64,
+    page_bytes: u64,
+    /// Bytes of a value in the heaviest page.
+    value_bytes: u64,
+    /// Texts are stored without what they have in common with the one before.
+    cuts_texts: bool,
+}
+
+impl Column {
+    fn of(column: &ColumnChunkMetaData, rows: u64) -> Self {
+        let number = |number: i64| u64::try_from(number).unwrap_or_default();
+        let data = number(column.data_page_offset());
+        let start = column.dictionary_page_offset().map_or(data, |start| number(start).min(data));
+        let end = start.saturating_add(number(column.compressed_size()));
+        let kind = column.column_descr().physical_type();
+        let length = if kind == Type::FIXED_LEN_BYTE_ARRAY {
+            column.column_descr().type_length()
+        } else {
+            0
+        };
+        let repeats = column.column_descr().max_rep_level() > 0;
+        let row_values = number(column.num_values()).div_ceil(rows.max(1));
+        Self {
+            name: column.column_path().string(),
+            pages: start..end,
+            row_values: if repeats { row_values.max(1) } else { 1 },
+            dictionary_bytes: 0,
+            page_bytes: 0,
+            value_bytes: u64::try_from(length).unwrap_or_default(),
+            cuts_texts: column.encodings().any(|encoding| encoding == Encoding::DELTA_BYTE_ARRAY),
+        }
+    }
+
+    fn add(&mut self, page: &Page) {
+        if page.is_dictionary {
+            self.dictionary_bytes = self.dictionary_bytes.max(page.bytes);
+            return;
+        }
+        // While it is decompressed it is there twice.
+        self.page_bytes = self.page_bytes.max(page.bytes.saturating_add(page.stored_bytes));
+        let least = if self.cuts_texts { page.bytes.min(CUT_TEXT_BYTES) } else { 0 };
+        let each = page.bytes.div_ceil(page.values.max(1)).max(least);
+        self.value_bytes = self.value_bytes.max(each);
+    }
+}
+
+/// What the header of a page says.
+#[derive(Debug, PartialEq, Eq)]
+struct Page {
+    is_dictionary: bool,
+    bytes: u64,
+    stored_bytes: u64,
+    values: u64,
+    header_bytes: u64,
+}
+
+impl Page {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut thrift = Thrift { rest: bytes };
+        let (mut kind, mut page_bytes, mut stored_bytes, mut values) = (0, 0, 0, 0);
+        thrift.members(|thrift, of, id| {
+            match (id, of) {
+                (TYPE, 4..=6) => kind = thrift.number()?,
+                (BYTES, 4..=6) => page_bytes = u64::try_from(thrift.number()?).ok()?,
+                (STORED_BYTES, 4..=6) => stored_bytes = u64::try_from(thrift.number()?).ok()?,
+                (id, STRUCT) if OF_TYPE.contains(&id) => {
+                    thrift.members(|thrift, of, id| match (id, of) {
+                        (1, 4..=6) => {
+                            values = u64::try_from(thrift.number()?).ok()?;
+                            Some(())
+                        }
+                        _ => thrift.skip(of),
+                    })?;
+                }
+                _ => thrift.skip(of)?,
+            }
+            Some(())
+        })?;
+        let header_bytes = (bytes.len() - thrift.rest.len()) as u64;
+        let is_dictionary = kind == DICTIONARY;
+        Some(Self { is_dictionary, bytes: page_bytes, stored_bytes, values, header_bytes })
+    }
+}
+
+impl GroupScan {
+    /// A look at the columns of a group for whose place among its leaves `wanted` is true.
+    pub fn new(group: &RowGroupMetaData, wanted: impl Fn(usize) -> bool) -> Self {
+        let rows = u64::try_from(group.num_rows()).unwrap_or_default();
+        let columns = group.columns().iter().enumerate().filter(|(at, _)| wanted(*at));
+        let columns: Vec<_> = columns.map(|(_, column)| Column::of(column, rows)).collect();
+        let (header_bytes, _) = HEADER_BYTES;
+        let (columns, weight) = (columns.into_iter(), GroupWeight::default());
+        Self { columns, open: None, header_bytes, weight }
+    }
+
+    /// Which bytes of the file to give next; `None` after the last.
+    ///
+    /// # Errors
+    /// Rows are too long, in words.
+    pub fn next(&mut self) -> Result<Option<Range<u64>>, String> {
+        loop {
+            let Some(column) = &self.open else {
+                self.open = self.columns.next();
+                if self.open.is_none() {
+                    return Ok(None);
+                }
+                continue;
+            };
+            let Range { start, end } = column.pages;
+            if start < end {
+                return Ok(Some(start..end.min(start.saturating_add(self.header_bytes))));
+            }
+            self.close()?;
+        }
+    }
+
+    /// Takes them.
+    ///
+    /// # Errors
+    /// They are not those of a page.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let Some(column) = &mut self.open else { return Ok(()) };
+        let (at_first, at_most) = HEADER_BYTES;
+        let left = column.pages.end.saturating_sub(column.pages.start);
+        match Page::read(bytes) {
+            Some(page) => {
+                column.add(&page);
+                let length = page.header_bytes.saturating_add(page.stored_bytes);
+                column.pages.start = column.pages.start.saturating_add(length);
+                self.header_bytes = at_first;
+            }
+            None if self.header_bytes < left.min(at_most) => self.header_bytes *= 16,
+            None => {
+                return Err(format!("the pages of its column {} are damaged", column.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds up a column all of whose pages were seen.
+    fn close(&mut self) -> Result<(), String> {
+        let Some(column) = self.open.take() else { return Ok(()) };
+        if column.row_values > ROW_VALUES_MAX {
+            return Err(format!(
+                "its column {} has some {} values in a row, and rows are read up to {ROW_VALUES_MAX}",
+                column.name, column.row_values
+            ));
+        }
+        let row_bytes = column.row_values.saturating_mul(column.value_bytes + VALUE_BYTES);
+        self.weight.row_bytes = self.weight.row_bytes.saturating_add(row_bytes);
+        let pages = column.dictionary_bytes.saturating_add(column.page_bytes);
+        self.weight.pages_bytes = self.weight.pages_bytes.saturating_add(pages);
+        if self.weight.pages_bytes > PAGES_BYTES_MAX {
+            return Err(format!(
+                "a page of each of its columns takes more than {} MiB together; write it with smaller pages",
+                PAGES_BYTES_MAX >> 20
+            ));
+        }
+        Ok(())
+    }
+
+    /// What was found, after the last bytes.
+    pub fn weight(&self) -> GroupWeight {
+        self.weight
+    }
+}
+
+#[cfg(test)]
+#[path = "pages_tests.rs"]
+mod tests;
