@@ -32,7 +32,7 @@ const UPLOAD_BYTES: usize = 8 << 20;
 const UNSUMMED: [&str; 4] = ["event_id", "source", "ingested_at", "attributes"];
 
 /// What became one file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rewritten {
     /// How many of the files, from the first on.
     pub files: usize,

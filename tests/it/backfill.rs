@@ -5,6 +5,7 @@ mod fields;
 mod folders;
 mod formats;
 mod kills;
+mod memory;
 mod resume;
 mod rows;
 

@@ -4,6 +4,7 @@ mod crashes;
 mod day;
 mod law;
 mod ledgers;
+mod memory;
 mod program;
 mod races;
 mod readers;

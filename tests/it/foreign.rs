@@ -1,6 +1,7 @@
 //! Commits of other programs: what moves events between files changes no number; what changes
 //! the events is refused, and the commit is named.
 
+mod deep;
 mod deltalake;
 pub mod int96;
 mod rules;

@@ -30,6 +30,7 @@ pub mod table;
 pub mod totals;
 pub mod trace;
 pub mod webhook;
+pub mod wide;
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,33 @@
 //! How much memory another process takes, by the system.
 
 use std::fs;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::process::Done;
+
+/// Runs a command to its end; also gives the most KiB that it had in memory. One that was killed has
+/// status -1.
+pub fn run_watched(command: &mut Command) -> (Done, u64) {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let pid = child.id();
+    let watch = std::thread::spawn(move || {
+        let mut peak = 0;
+        // It is there until its end is taken note of; from then on it has no memory.
+        while let Some(now) = try_status(pid, "VmHWM:") {
+            peak = peak.max(now);
+            sleep(Duration::from_millis(5));
+        }
+        peak
+    });
+    let output = child.wait_with_output().unwrap();
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    let status = output.status.code().unwrap_or(-1);
+    (Done { status, stdout, stderr }, watch.join().unwrap())
+}
 
 /// KiB that are in memory now.
 pub fn resident_kib(pid: u32) -> u64 {
@@ -18,7 +45,11 @@ pub fn forget_peak(pid: u32) {
 }
 
 fn status(pid: u32, name: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+    try_status(pid, name).unwrap()
+}
+
+fn try_status(pid: u32, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
 }
