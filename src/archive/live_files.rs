@@ -1,19 +1,25 @@
 //! The files of another's Delta table, for `backfill`: those that its log names now, and no others.
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::{Add, EagerSnapshot};
 use deltalake_core::logstore::{StorageConfig, default_logstore};
-use futures::TryStreamExt as _;
+use futures::{FutureExt as _, TryStreamExt as _, future};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use parquet::arrow::async_reader::AsyncFileReader as _;
+use parquet::errors::ParquetError;
 use serde_json::Value;
 use url::Url;
 
 use super::ArchiveError;
+use super::checked_read::{CheckedObject, CheckedReader};
 use super::error::is_of_store;
+use super::paths::LOG;
 
 /// The features of a table that do not change what its files say, or that are looked for in each.
 const FEATURES: [&str; 9] = [
@@ -31,6 +37,8 @@ const FEATURES: [&str; 9] = [
 /// our own keeps it from looking for a folder on the machine. A host of this form is that of a
 /// directory bucket, whose listings have no order, as those of folders have none.
 const LOCATION: &str = "tokenlake://table--x-s3/";
+/// Checkpoints that are looked at side by side.
+const CHECKS: usize = 16;
 /// Characters of what the library says: it likes to show all that it knows.
 const REASON_CHARS: usize = 200;
 /// The newest protocol for readers that says all by features.
@@ -80,7 +88,8 @@ pub(super) async fn live_files(
     };
     let location =
         Url::parse(LOCATION).map_err(|error| ArchiveError::internal("naming a table", error))?;
-    let log = default_logstore(store.clone(), store, &location, &StorageConfig::default());
+    let log = default_logstore(store.clone(), store.clone(), &location, &StorageConfig::default());
+    check_checkpoints(&store, name).await?;
     let table = EagerSnapshot::try_new(log.as_ref(), None).await.map_err(failed)?;
     let describe = |value: Result<Value, serde_json::Error>| {
         value.map_err(|error| ArchiveError::internal("reading a table's description", error))
@@ -98,6 +107,27 @@ pub(super) async fn live_files(
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// Makes sure that the library can walk the checkpoints of a log.
+async fn check_checkpoints(store: &Arc<dyn ObjectStore>, name: &str) -> Result<(), ArchiveError> {
+    let unlisted = |error| ArchiveError::unavailable(format!("listing the log of {name}"), error);
+    let objects = store.list(Some(&Path::from(LOG))).map_err(unlisted);
+    let checkpoints =
+        objects.try_filter(|object| future::ready(object.location.extension() == Some("parquet")));
+    checkpoints
+        .try_for_each_concurrent(CHECKS, |object| async move {
+            let path = format!("{name}/{}", object.location);
+            let object = CheckedObject::new(object.location, object.size, None);
+            let mut reader = CheckedReader::new(store.clone(), object);
+            let found = AssertUnwindSafe(reader.get_metadata(None)).catch_unwind().await;
+            match found {
+                // One that is damaged otherwise may be one that the library does not need.
+                Ok(Err(ParquetError::NYI(reason))) => Err(ArchiveError::corrupt(path, reason)),
+                _ => Ok(()),
+            }
+        })
+        .await
 }
 
 fn unsupported(name: &str, reason: String) -> ArchiveError {

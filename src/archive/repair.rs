@@ -8,15 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use deltalake_core::DeltaTableError;
-use deltalake_core::kernel::{Action, Add, EagerSnapshot, Remove, Transaction};
+use arrow::array::RecordBatch;
+use deltalake_core::kernel::{Action, Add, Remove, Transaction};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt as _};
 
 use super::chain::EntryLink;
+use super::checkpoint::{Retention, described};
 use super::entry::{self, Entry, Heading, NewEntry};
-use super::error::is_of_store;
 use super::ledger::{LEDGER_APP, LedgerName, Ledgers};
 use super::log::{Log, Put};
 use super::opening::{Creation, Opened};
@@ -260,22 +260,13 @@ impl Repairs {
         if plan.restores.is_empty() {
             return Ok(Vec::new());
         }
-        let (delta, good) = (self.log.delta(), broken.good.version());
-        let failed = |error: DeltaTableError| match is_of_store(&error) {
-            true => ArchiveError::unavailable(format!("reading version {good}"), error),
-            false => ArchiveError::corrupt(paths::log_entry(good), error),
+        let wanted = |add: &Add| plan.restores.contains_key(add.path.as_str());
+        let keep = |then: &mut Vec<Add>, rows: &RecordBatch| {
+            then.extend(described::adds(rows)?.into_iter().filter(wanted));
+            Ok(())
         };
-        let views: Vec<_> = match EagerSnapshot::try_new(delta.as_ref(), Some(good)).await {
-            Ok(then) => {
-                then.file_views(delta.as_ref(), None).try_collect().await.map_err(failed)?
-            }
-            Err(error) => return Err(failed(error)),
-        };
-        #[allow(
-            deprecated,
-            reason = "the action is the one form that checkpoints and entries share"
-        )]
-        let then = views.iter().map(|view| view.add_action());
+        let good = broken.good.version();
+        let then = self.log.for_each_action(good, Retention::FOREVER, Vec::new, keep).await?;
         let came = broken.entries.iter().flat_map(|entry| entry.adds.iter().cloned());
         let mut known: HashMap<String, Add> = HashMap::new();
         for add in came.chain(then) {

@@ -18,9 +18,8 @@ use crate::archive::log::Log;
 use crate::archive::{ArchiveError, paths};
 use crate::error::Kind;
 
-/// Entries that are read side by side: each has a thread on a local disk, and what the allocator
-/// keeps for it.
-const READ_AHEAD: usize = 2;
+/// Entries that are read side by side.
+const READ_AHEAD: usize = 8;
 
 /// What is left to read of a version.
 pub(in crate::archive) struct LogState {
