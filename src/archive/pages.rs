@@ -159,7 +159,7 @@ impl GroupScan {
     ///
     /// # Errors
     /// Rows are too long, in words.
-    pub fn next(&mut self) -> Result<Option<Range<u64>>, String> {
+    pub fn wants(&mut self) -> Result<Option<Range<u64>>, String> {
         loop {
             let Some(column) = &self.open else {
                 self.open = self.columns.next();

@@ -27,7 +27,7 @@ fn written(column: ArrayRef, properties: WriterProperties) -> (Bytes, ParquetMet
 
 fn weighed((bytes, metadata): &(Bytes, ParquetMetaData)) -> Result<GroupWeight, String> {
     let mut scan = GroupScan::new(metadata.row_group(0), |_| true);
-    while let Some(range) = scan.next()? {
+    while let Some(range) = scan.wants()? {
         scan.take(
             &bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()],
         )?;

@@ -75,8 +75,14 @@ fn add(sums: &mut [u64], more: Vec<u64>) {
 /// What each value of an array weighs.
 fn of_values(array: &ArrayRef) -> Vec<u64> {
     // The length of a view is its lowest 32 bits.
-    let of_views =
-        |views: &[u128]| views.iter().map(|view| VALUE_BYTES + u64::from(*view as u32)).collect();
+    let of_views = |views: &[u128]| {
+        views
+            .iter()
+            .map(|view| {
+                VALUE_BYTES + u64::try_from(view & u128::from(u32::MAX)).unwrap_or(u64::MAX)
+            })
+            .collect()
+    };
     match array.data_type() {
         DataType::Utf8View => of_views(array.as_string_view().views()),
         DataType::BinaryView => of_views(array.as_binary_view().views()),

@@ -101,7 +101,7 @@ struct Watched {
 impl Watched {
     fn look(&mut self, ranges: &[Range<u64>], found: &[Bytes]) -> Result<()> {
         let Some(mut scan) = self.scan.take() else { return Ok(()) };
-        while let Some(wanted) = scan.next().map_err(ParquetError::NYI)? {
+        while let Some(wanted) = scan.wants().map_err(ParquetError::NYI)? {
             let part = ranges.iter().zip(found).find_map(|(range, bytes)| {
                 let start = usize::try_from(wanted.start.checked_sub(range.start)?).ok()?;
                 let end = usize::try_from(wanted.end.checked_sub(range.start)?).ok()?;

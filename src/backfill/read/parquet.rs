@@ -213,7 +213,7 @@ impl<'a, F: ChunkReader + Shared + 'static> Described<'a, F> {
     /// How many rows of a group to decode at a time, by its pages.
     fn batch_rows(&self, group: &RowGroupMetaData) -> Result<usize, ReadError> {
         let mut scan = GroupScan::new(group, |_| true);
-        while let Some(range) = scan.next().map_err(ReadError::File)? {
+        while let Some(range) = scan.wants().map_err(ReadError::File)? {
             let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
             let bytes = self.file.get_bytes(range.start, length).map_err(|error| failed(&error))?;
             scan.take(&bytes).map_err(ReadError::File)?;
