@@ -38,7 +38,7 @@ fn verified(archive: &Path, events: usize) {
 }
 
 /// Events of so many bytes each, in the order of their ids; `texts` makes what fills them.
-fn wide(ids: std::ops::Range<usize>, bytes: impl Fn(usize) -> usize) -> Vec<Event> {
+fn wide(ids: impl Iterator<Item = usize>, bytes: impl Fn(usize) -> usize) -> Vec<Event> {
     ids.map(|id| Event::new(id).note("x".repeat(bytes(id)))).collect()
 }
 
