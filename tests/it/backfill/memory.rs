@@ -70,15 +70,12 @@ fn what_no_memory_has_room_for_is_refused_in_one_line() {
 #[test]
 fn many_rows_of_a_few_bytes_take_no_more() {
     let folder = tempdir().unwrap();
-    let lines = format!("{}\n{}", line(1, 0), "{}\n".repeat(2 << 20));
-    for (name, text) in [
-        ("a.ndjson", lines.clone()),
-        ("a.json", lines),
-        ("a.csv", format!("event_id,ts\n1,1735689600\n{}", "x,\n".repeat(2 << 20))),
-    ] {
+    const ROWS: usize = 700_000;
+    let lines = format!("{}\n{}", line(1, 0), "{}\n".repeat(ROWS));
+    for name in ["a.ndjson", "a.json"] {
         let archive = tempdir().unwrap();
-        let done = bounded(archive.path(), &file(folder.path(), name, text));
-        let all = (2 << 20) + 1;
+        let done = bounded(archive.path(), &file(folder.path(), name, &lines));
+        let all = ROWS as u64 + 1;
         assert_eq!((done.status, summary(&done)), (0, counts(all, 1, 0, all - 1, 1)), "{name}");
     }
 }
