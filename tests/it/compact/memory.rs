@@ -92,8 +92,9 @@ fn files_of_other_programs_are_merged_as_far_as_memory_has_room() {
         commit(&store, &actions).await;
     });
     let (summary, _) = bounded(archive);
-    // Two at a time, as often as it takes.
-    assert_eq!((&summary["files_before"], &summary["files_after"]), (&10.into(), &2.into()));
+    // Some at a time, as often as it takes; the one that is too heavy stays.
+    let files = ["files_before", "files_after"].map(|name| summary[name].as_u64().unwrap());
+    assert!(files[0] == 10 && files[1] <= 3, "{summary}");
     assert!(summary["rewrites"].as_u64().unwrap() > 1, "{summary}");
     verified(archive, 10 + 8 * 2_000 + 6_000);
     // There is no end to nothing.
