@@ -30,6 +30,7 @@ mod follow;
 mod foreign;
 mod gather_rows;
 mod group;
+mod head_note;
 mod ids;
 mod job_mark;
 mod known_ids;
@@ -112,6 +113,7 @@ pub use self::writer::Outcome;
 use self::checkpoint::Checkpoints;
 use self::commits::{Commits, FOLLOW_BEFORE_PUT};
 use self::follow::Follower;
+use self::head_note::HeadNotes;
 use self::log::Log;
 use self::upkeep::Upkeep;
 use self::writer::{Committer, Writer};
@@ -201,7 +203,9 @@ impl Archive {
             settings.checkpoint_every,
         );
         let turn = Mutex::default();
-        let commits = Arc::new(Commits { log, follower, clock, telemetry, checkpoints, turn });
+        let notes = HeadNotes::new(store.clone());
+        let commits =
+            Arc::new(Commits { log, follower, clock, telemetry, checkpoints, notes, turn });
         let upkeep = Upkeep {
             store: store.clone(),
             commits: commits.clone(),
@@ -360,9 +364,10 @@ impl Archive {
         IdReader::new(self.store.clone(), self.current().table().hasher)
     }
 
-    /// Commits what waits and takes nothing more.
+    /// Commits what waits, notes the newest commit, and takes nothing more.
     pub async fn close(&self) {
         self.writer.stop().await;
+        self.commits.notes.write().await;
     }
 
     /// Returns when the archive can no longer be followed or written: after [`Archive::close`],
