@@ -85,7 +85,9 @@ pub use self::error::ArchiveError;
 pub use self::expiry::refuse_before_floor;
 pub use self::file_read::IdReader;
 pub use self::follow::FollowSettings;
-pub use self::foreign::{Finding, ForeignRows, Judge, foreign_rows};
+pub use self::foreign::{
+    FOUND_BYTES_MAX as JUDGED_BYTES_MAX, Finding, ForeignRows, Judge, foreign_rows,
+};
 pub use self::ids::EventHash;
 pub use self::job_mark::JobMark;
 pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
