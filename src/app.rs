@@ -1,6 +1,7 @@
 //! What the program does for its callers, without HTTP: a scrape, a batch of events, readiness.
 
 mod bodies;
+mod claims;
 mod receipt;
 
 use std::collections::HashSet;
@@ -10,14 +11,15 @@ use std::time::Duration;
 use arrow::array::AsArray as _;
 use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::bodies::Form;
+pub use self::claims::CLAIMED_MAX;
 pub use self::receipt::Receipt;
 
 use self::bodies::Bodies;
+use self::claims::Claims;
 use crate::access::{AccessError, AccessKeys, Caller, JwtSettings, Jwts};
 use crate::archive::{
     Archive, ArchiveError, ArchivePlace, FollowSettings, OfObject, Snapshot, TotalsStore,
@@ -167,7 +169,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
     settings: Settings,
-    claimed: Mutex<HashSet<OrgId>>,
+    claims: Claims,
     /// Work of its own accord.
     tasks: Vec<AbortOnDropHandle<()>>,
 }
@@ -206,7 +208,6 @@ impl App {
         let jwts = jwts.map_err(AccessError::Jwt)?;
         let records = archive.records().clone();
         let keys = AccessKeys::watched(records, clock.clone(), telemetry.key_expiries.clone());
-        let claimed = Mutex::default();
         let workers = settings.worker.clone();
         let workers = workers.map(|settings| Workers::new(settings, telemetry.clone()));
         let cap = |max| Arc::new(SeriesCap::new(rollup.clone(), max, telemetry.clone()));
@@ -222,7 +223,7 @@ impl App {
             clock,
             telemetry,
             settings,
-            claimed,
+            claims: Claims::default(),
             tasks: Vec::new(),
         };
         app.start_tasks();
@@ -356,6 +357,14 @@ impl App {
         self.clock.now()
     }
 
+    /// A body without its coding.
+    ///
+    /// # Errors
+    /// Invalid, if it cannot be undone, or is too large without it.
+    pub fn decompress(&self, encoding: Option<&str>, body: Bytes) -> Result<Bytes, IngestError> {
+        decompress(encoding, body, self.settings.body_bytes_max)
+    }
+
     /// Reads a body's events; nothing is written yet.
     ///
     /// # Errors
@@ -368,7 +377,7 @@ impl App {
         encoding: Option<&str>,
         body: Bytes,
     ) -> Result<Decoded, IngestError> {
-        let body = decompress(encoding, body, self.settings.body_bytes_max)?;
+        let body = self.decompress(encoding, body)?;
         let decoded = decode(kind, binary, &body, OrgRule::Only(org_id.clone()), self.clock.now())?;
         let telemetry = &self.telemetry.ingest;
         telemetry.rejected.add(decoded.rejected());
@@ -394,7 +403,7 @@ impl App {
         if batch.is_empty() {
             return Ok(Receipt::new(0, 0, rejected, rejected_more));
         }
-        self.claim(org_id).await?;
+        self.claims.claim(&self.archive, org_id).await?;
         let outcome = match &self.series {
             None => self.archive.submit(batch).await?,
             Some(series) => {
@@ -476,15 +485,6 @@ impl App {
         // Half a checkpoint of totals, or half a rewrite, is of no use, and others make them.
         self.tasks.iter().for_each(|task| task.abort());
         self.archive.close().await;
-    }
-
-    async fn claim(&self, org_id: &OrgId) -> Result<(), AppError> {
-        let claimed = || self.claimed.lock();
-        if !claimed().contains(org_id) {
-            self.archive.claim_org(org_id).await?;
-            claimed().insert(org_id.clone());
-        }
-        Ok(())
     }
 }
 

@@ -196,7 +196,7 @@ mod tests {
             ("archive", false),
             ("archive/events/x", true),
             ("other/x", true),
-            ("other/../x", true),
+            ("other/../x", false),
             ("archive/../x", false),
             ("x", false),
             ("gone/x", false),

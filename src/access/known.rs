@@ -25,7 +25,7 @@ const TRUST: Duration = Duration::from_secs(4);
 /// A server that has just started has requests to answer first.
 const VOUCH_AFTER: Duration = Duration::from_secs(3);
 /// Records kept in memory.
-const KNOWN_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+pub const KNOWN_KEYS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 /// A key that was not used for longer was replaced: its expiry is nobody's concern. Whoever comes
 /// once a day is in use.
 const LATELY: Duration = Duration::from_secs(2 * 86_400);
@@ -93,7 +93,7 @@ pub(super) async fn watch(shared: Arc<KnownKeys>, expiries: KeyExpiries) {
 impl KnownKeys {
     /// Nothing is known yet.
     pub(super) fn new(records: Records, clock: Arc<dyn Clock>) -> Self {
-        Self { records, clock, known: Mutex::new(LruCache::new(KNOWN_MAX)) }
+        Self { records, clock, known: Mutex::new(LruCache::new(KNOWN_KEYS_MAX)) }
     }
 
     /// Whom a key stands for, by what is known of it, if that is fresh.

@@ -17,6 +17,7 @@ pub use self::error::AccessError;
 pub use self::jwt::{JwksLocation, JwtError, JwtRules, JwtSettings, Jwts};
 pub use self::key::{HashedKey, PlainKey};
 pub use self::keys::{AccessKeys, ListedKey, NewKey};
+pub use self::known::KNOWN_KEYS_MAX;
 pub use self::record::KeyRecord;
 pub use self::scope::{Scope, Scopes};
 

@@ -75,12 +75,10 @@ async fn check(
     stored: &Stored<KeyRecord>,
 ) -> Result<(), ArchiveError> {
     let Form::Unsealed(digest) = &stored.form else { return Ok(()) };
-    if stored.record.revoked_at_us.is_some() {
-        return Ok(());
-    }
     let path = key_voucher(hash);
     match records.get::<Voucher>(&path).await? {
         Some(voucher) if voucher.record.record == *digest => Ok(()),
+        Some(_) if stored.record.revoked_at_us.is_some() => Ok(()),
         Some(_) => {
             let reason = "it is not the record that was read before";
             Err(ArchiveError::corrupt(access_key(hash).as_ref(), reason))

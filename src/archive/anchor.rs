@@ -8,13 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectMeta, ObjectStore};
 use parking_lot::Mutex;
 
 use super::chain::EntryLink;
-use super::paths;
 use super::snapshot::Snapshot;
+use super::{entry, paths};
 use crate::clock::Clock;
 
 /// An archive that was taken away is not back within this time.
@@ -42,7 +43,7 @@ impl From<Lost> for Error {
 pub(super) struct Head {
     version: u64,
     link: EntryLink,
-    /// The entry by which it was known before.
+    /// The entry by which it was known before; what counts if the newest names none before it.
     before: Option<(u64, EntryLink)>,
     /// What the store said of the object when it was last found to be the same.
     seen: Option<Seen>,
@@ -129,13 +130,15 @@ impl Anchor {
                 return Ok(());
             }
         }
-        let now_seen = entry_seen(store, version, link).await?;
+        let (now_seen, bytes) = entry_seen(store, version, link).await?;
         // A put of it that was tried again may have come late, and to what is there in the archive's
-        // place now.
-        if seen.is_some()
-            && let Some((version, link)) = before
-        {
-            entry_seen(store, version, link).await?;
+        // place now. An entry known longer than the one right before it may be in an older copy.
+        if seen.is_some() {
+            let named = entry::read(version, &bytes).ok().and_then(|entry| entry.before);
+            let named = version.checked_sub(1).zip(named);
+            if let Some((version, link)) = named.or(before) {
+                entry_seen(store, version, link).await?;
+            }
         }
         let mut now = self.head.lock();
         if let Some(now) = now.as_mut().filter(|now| now.version == version) {
@@ -145,16 +148,22 @@ impl Anchor {
     }
 }
 
-/// What the store says of the entry of a version, which is to be the one with this link.
-async fn entry_seen(store: &dyn ObjectStore, version: u64, link: EntryLink) -> Result<Seen, Error> {
+/// What the store says of the entry of a version, which is to be the one with this link, and its
+/// bytes.
+async fn entry_seen(
+    store: &dyn ObjectStore,
+    version: u64,
+    link: EntryLink,
+) -> Result<(Seen, Bytes), Error> {
     let path = Path::from(paths::log_entry(version));
     let found = store.get_opts(&path, GetOptions::default()).await;
     let found = found.map_err(|error| gone(error, path.clone()))?;
     let seen = Seen::of(&found.meta);
-    if crc32fast::hash(&found.bytes().await?) != link.crc32() {
+    let bytes = found.bytes().await?;
+    if crc32fast::hash(&bytes) != link.crc32() {
         return Err(Lost { path, what: "another" }.into());
     }
-    Ok(seen)
+    Ok((seen, bytes))
 }
 
 fn gone(error: Error, path: Path) -> Error {

@@ -10,6 +10,7 @@ use super::ArchiveError;
 use super::checkpoint::Checkpoints;
 use super::entry::{self, Entry, Heading, NewEntry};
 use super::follow::Follower;
+use super::head_note::HeadNotes;
 use super::log::{Log, Put};
 use super::snapshot::Snapshot;
 use crate::clock::Clock;
@@ -27,6 +28,7 @@ pub(super) struct Commits {
     pub clock: Arc<dyn Clock>,
     pub telemetry: Telemetry,
     pub checkpoints: Checkpoints,
+    pub notes: HeadNotes,
     /// Held by whoever plans a commit, so that they do not race each other.
     pub turn: Mutex<()>,
 }
@@ -61,6 +63,7 @@ impl Commits {
                 let entry = entry::read(version, &entry.bytes)?;
                 let current = self.follower.advance(version, &entry)?;
                 self.checkpoints.committed(version, &current);
+                self.notes.committed(&current);
                 self.telemetry.archive.commits.inc();
                 Ok(Some(entry))
             }

@@ -8,7 +8,7 @@ mod doubles;
 mod judge;
 mod rows;
 
-pub use self::judge::{Finding, Judge};
+pub use self::judge::{FOUND_BYTES_MAX, Finding, Judge};
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

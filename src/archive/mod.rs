@@ -31,6 +31,7 @@ mod footer;
 mod foreign;
 mod gather_rows;
 mod group;
+mod head_note;
 mod ids;
 mod job_mark;
 mod known_ids;
@@ -91,7 +92,9 @@ pub use self::expiry::refuse_before_floor;
 pub use self::file_read::IdReader;
 pub use self::follow::FollowSettings;
 pub use self::footer::{FooterFlaw, check_footer, footer_bytes};
-pub use self::foreign::{Finding, ForeignRows, Judge, foreign_rows};
+pub use self::foreign::{
+    FOUND_BYTES_MAX as JUDGED_BYTES_MAX, Finding, ForeignRows, Judge, foreign_rows,
+};
 pub use self::ids::EventHash;
 pub use self::job_mark::JobMark;
 pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
@@ -122,6 +125,7 @@ pub use self::writer::Outcome;
 use self::checkpoint::Checkpoints;
 use self::commits::{Commits, FOLLOW_BEFORE_PUT};
 use self::follow::Follower;
+use self::head_note::HeadNotes;
 use self::log::Log;
 use self::upkeep::Upkeep;
 use self::writer::{Committer, Writer};
@@ -211,7 +215,9 @@ impl Archive {
             settings.checkpoint_every,
         );
         let turn = Mutex::default();
-        let commits = Arc::new(Commits { log, follower, clock, telemetry, checkpoints, turn });
+        let notes = HeadNotes::new(store.clone());
+        let commits =
+            Arc::new(Commits { log, follower, clock, telemetry, checkpoints, notes, turn });
         let upkeep = Upkeep {
             store: store.clone(),
             commits: commits.clone(),
@@ -373,9 +379,10 @@ impl Archive {
         IdReader::new(self.store.clone(), self.current().table().hasher)
     }
 
-    /// Commits what waits and takes nothing more.
+    /// Commits what waits, notes the newest commit, and takes nothing more.
     pub async fn close(&self) {
         self.writer.stop().await;
+        self.commits.notes.write().await;
     }
 
     /// Returns when the archive can no longer be followed or written: after [`Archive::close`],

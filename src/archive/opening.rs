@@ -17,6 +17,7 @@ use super::checkpoint::state::LogState;
 use super::checkpoint::{Retention, described};
 use super::data_file::DataFile;
 use super::entry::{self, Heading};
+use super::head_note::HeadNote;
 use super::ledger::{LEDGER_APP, LedgerName, Ledgers};
 use super::listing::{ListedCheckpoint, Listing};
 use super::log::Log;
@@ -43,6 +44,20 @@ pub(super) struct Opened {
     pub snapshot: Snapshot,
     /// Why that is not the newest one: a commit of another program is refused.
     pub refused: Option<ArchiveError>,
+}
+
+impl Opened {
+    /// Makes sure that the commit of a note is there. Where a commit is refused, that is what is to
+    /// be told.
+    ///
+    /// # Errors
+    /// Corrupt.
+    pub(super) fn has(&self, noted: Option<&HeadNote>) -> Result<(), ArchiveError> {
+        match noted {
+            Some(noted) if self.refused.is_none() => noted.check(Some(&self.snapshot)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a checkpoint says.
@@ -74,12 +89,12 @@ impl Described {
 }
 
 impl Log {
-    /// True if there is a table.
+    /// True if there is a table, or was one.
     ///
     /// # Errors
     /// Unavailable.
     pub async fn exists(&self) -> Result<bool, ArchiveError> {
-        Ok(!self.list().await?.is_empty())
+        Ok(!self.list().await?.is_empty() || HeadNote::read(self.root()).await?.is_some())
     }
 
     /// Opens the table at its newest version.
@@ -88,12 +103,17 @@ impl Log {
     /// Missing if there is none and none is to be made; Corrupt if an entry is missing or damaged;
     /// Unsupported or Newer if the table is not for this program; Unavailable.
     pub(super) async fn open(&self, creation: Creation) -> Result<Opened, ArchiveError> {
+        // Read first: what it names was committed before the log is listed.
+        let noted = HeadNote::read(self.root()).await?;
         let mut listing = self.list().await?;
         if listing.is_empty() {
+            noted.iter().try_for_each(|noted| noted.check(None))?;
             self.create(creation).await?;
             listing = self.list().await?;
         }
-        self.open_listed(listing).await
+        let opened = self.open_listed(listing).await?;
+        opened.has(noted.as_ref())?;
+        Ok(opened)
     }
 
     pub(super) async fn open_listed(&self, listing: Listing) -> Result<Opened, ArchiveError> {

@@ -25,9 +25,19 @@ pub const VOUCHERS: &str = "access/vouched";
 /// The folder of the organisations' names, relative to the archive.
 pub const ORGS: &str = "access/orgs";
 
+/// The note of the newest commit, relative to the archive. Programs that copy by the order of names
+/// copy it first, so that a copy does not have a note that is ahead of its log.
+const HEAD_NOTE: &str = "_head.json";
+
+/// The note of the newest commit.
+pub(super) fn head_note() -> Path {
+    Path::from(HEAD_NOTE)
+}
+
 /// True of the path of a record, which is an object that may be written over.
 pub(super) fn is_record(path: &Path) -> bool {
-    [ACCESS_KEYS, VOUCHERS, ORGS].iter().any(|folder| path.as_ref().starts_with(folder))
+    path.as_ref() == HEAD_NOTE
+        || [ACCESS_KEYS, VOUCHERS, ORGS].iter().any(|folder| path.as_ref().starts_with(folder))
 }
 
 /// The path of a new data file of `date`, relative to the table.

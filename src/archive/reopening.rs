@@ -1,5 +1,6 @@
 //! Opening a table anew after a long pause, in which its log may have been cleaned past what is known.
 
+use super::head_note::HeadNote;
 use super::log::Log;
 use super::opening::Opened;
 use super::snapshot::Snapshot;
@@ -15,11 +16,13 @@ impl Log {
     /// As [`Log::open`]; OtherLog too if it is another table, or went back.
     pub(super) async fn reopen(&self, known: &Snapshot) -> Result<Opened, ArchiveError> {
         let other = || ArchiveError::OtherLog { path: paths::log_entry(known.version()) };
+        let noted = HeadNote::read(self.root()).await?;
         let listing = self.list().await?;
         if listing.is_empty() || listing.newest < known.version() {
             return Err(other());
         }
         let opened = self.open_listed(listing).await?;
+        opened.has(noted.as_ref())?;
         let snapshot = &opened.snapshot;
         if snapshot.version() < known.version() || snapshot.table().id != known.table().id {
             return Err(opened.refused.unwrap_or_else(other));

@@ -17,9 +17,10 @@ use object_store::{Error, ObjectStore, ObjectStoreExt as _};
 use super::chain::EntryLink;
 use super::checkpoint::{Retention, described};
 use super::entry::{self, Entry, Heading, NewEntry};
+use super::head_note::HeadNote;
 use super::ledger::{LEDGER_APP, LedgerName, Ledgers};
 use super::log::{Log, Put};
-use super::opening::{Creation, Opened};
+use super::opening::Opened;
 use super::snapshot::Snapshot;
 use super::vouched::Vouched;
 use super::{ArchiveError, DataFile, IdReader, paths};
@@ -49,6 +50,8 @@ pub struct Broken {
     good: Snapshot,
     /// Why what follows is refused; `None` if nothing is.
     refused: Option<ArchiveError>,
+    /// True if that is because the newest entries do not exist.
+    is_cut: bool,
     entries: Vec<Entry>,
     now: Snapshot,
     /// The link of the newest entry.
@@ -84,6 +87,11 @@ impl Broken {
     /// The newest version, as any reader of Delta has it.
     pub fn now(&self) -> &Snapshot {
         &self.now
+    }
+
+    /// True if the newest entries of the log do not exist.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Why the commit after the last good version is refused; `None` if none is.
@@ -169,7 +177,17 @@ impl Repairs {
     /// # Errors
     /// As opening an archive, but for commits that are refused.
     pub async fn find(&self) -> Result<Broken, ArchiveError> {
-        let Opened { snapshot: good, refused } = self.log.open(Creation::Never).await?;
+        let noted = HeadNote::read(self.log.root()).await?;
+        let listing = self.log.list().await?;
+        if listing.is_empty() {
+            noted.iter().try_for_each(|noted| noted.check(None))?;
+            return Err(ArchiveError::Missing);
+        }
+        let opened = self.log.open_listed(listing).await?;
+        let cut = opened.has(noted.as_ref()).err();
+        let is_cut = cut.is_some();
+        let Opened { snapshot: good, refused } = opened;
+        let refused = refused.or(cut);
         let mut entries = Vec::new();
         let first = good.version() + 1;
         while let Some(entry) = self.log.read(first + entries.len() as u64).await? {
@@ -177,7 +195,7 @@ impl Repairs {
         }
         let now = good.raw_after(&entries);
         let head = entries.last().map_or_else(|| good.head(), |entry| entry.link);
-        Ok(Broken { good, refused, entries, now, head })
+        Ok(Broken { good, refused, is_cut, entries, now, head })
     }
 
     /// What reads the ids in files.
@@ -214,10 +232,14 @@ impl Repairs {
         ledger: Option<LedgerName>,
     ) -> Result<bool, ArchiveError> {
         let entry = self.entry(broken, plan, ledger).await?;
-        match self.log.put(broken.now.version() + 1, &entry).await? {
-            Put::Committed => Ok(true),
-            Put::Lost(_) => Ok(false),
+        let version = broken.now.version() + 1;
+        if let Put::Lost(_) = self.log.put(version, &entry).await? {
+            return Ok(false);
         }
+        if let Some(link) = entry::read(version, &entry.bytes)?.link {
+            HeadNote::new(version, link).write(self.log.root()).await?;
+        }
+        Ok(true)
     }
 
     async fn entry(

@@ -12,6 +12,7 @@ mod jwt;
 mod key;
 mod listen;
 mod logging;
+pub mod memory;
 mod open;
 mod open_files;
 mod repair;

@@ -24,7 +24,7 @@ pub(super) const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// So many files are added up in some tens of milliseconds.
 pub(super) const CHECKPOINT_WORK_MAX: u64 = 128;
 /// The defaults of `tokenlake compact`.
-const TARGET_BYTES: u64 = 128 << 20;
+pub(super) const TARGET_BYTES: u64 = 128 << 20;
 const GRACE: Duration = Duration::from_secs(24 * 3_600);
 /// On object storage each commit is paid for, and every replica follows it.
 const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);

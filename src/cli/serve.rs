@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
 use super::listen::ListenAddr;
+use super::memory::Bounds;
 use super::open::Create;
 use super::{expire, open, open_files, print_note, signals};
 use crate::app::App;
@@ -20,7 +21,7 @@ use crate::telemetry::Telemetry;
 const STOP_WAIT: Duration = Duration::from_secs(20);
 
 /// Those who look at telemetry are few.
-const ADMIN_CONNECTIONS_MAX: usize = 64;
+pub(super) const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// Opens the archive and serves it until a signal comes.
 pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
@@ -92,6 +93,10 @@ pub(super) async fn serve(
     let retention = args.expire_older_than;
     let expiry = retention.map(|retention| expire::scheduled(app.clone(), archive, retention));
     let url = listener.url()?;
+    let mib = Bounds::of_serve(args).bytes().div_ceil(1 << 20);
+    tracing::info!(
+        "memory is bounded by {mib} MiB, queries included; docs/memory.md tells by what"
+    );
     let routes = http::router(app.clone());
     open_files::allow(args.max_connections);
     let limits = http::ConnectionLimits::of(args.max_connections);

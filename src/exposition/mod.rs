@@ -22,5 +22,5 @@ pub use coding::Coding;
 pub use collect::{Collect, UnknownCollector};
 pub use format::Format;
 pub use pieces::{Growing, Pieces, WeakPieces};
-pub use template::Template;
+pub use template::{SERIES_BYTES_MAX, Template};
 pub use weighted::{Element, elements};

@@ -13,6 +13,10 @@ use crate::rollup::UsageView;
 /// The longest i128 has 39 digits, a sign and a point.
 const MONEY_LEN_MAX: usize = 41;
 
+/// The text of one series in all families at most: names of which each byte is escaped, and the
+/// longest numbers.
+pub const SERIES_BYTES_MAX: usize = 13 * 1024;
+
 /// All of an answer that does not depend on the time: a function of the archive's version, the
 /// organisation, the groups and the format, to be kept for as long as these are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +60,8 @@ impl Template {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::rollup::{SeriesMap, SeriesTotals};
     use proptest::prelude::*;
@@ -173,6 +179,37 @@ mod tests {
         llm_last_event_timestamp_seconds{org_id="acme"} 1732370000.123456
         # EOF
         "#);
+    }
+
+    #[test]
+    fn no_series_has_more_text_than_is_reckoned_with() {
+        let quotes: Arc<str> = "\"".repeat(crate::event::TEXT_BYTES_MAX).into();
+        let most = SeriesTotals {
+            requests: u64::MAX,
+            input_tokens: i128::MIN / 4,
+            output_tokens: i128::MIN / 4,
+            cached_input_tokens: i128::MIN,
+            cache_write_tokens: i128::MIN,
+            reasoning_tokens: i128::MIN,
+            cost: i128::MIN,
+            unpriced: u64::MAX,
+        };
+        let org_id = "o".repeat(128);
+        let text = |series: &SeriesMap| {
+            let view = UsageView {
+                org_id: &org_id,
+                series,
+                rolling_cost: 0,
+                archive_version: 1,
+                last_event: None,
+            };
+            let collect = Collect::parse(ALL.into_iter()).unwrap();
+            Template::new(&view, collect, Format::OpenMetrics100).bytes()
+        };
+        let one = text(&SeriesMap::from([((quotes.clone(), quotes), most)]));
+        let one = one - text(&SeriesMap::new());
+        assert!(one <= SERIES_BYTES_MAX, "{one}");
+        assert!(one > SERIES_BYTES_MAX * 3 / 4, "{one}");
     }
 
     #[test]

@@ -49,14 +49,24 @@ const ROOM_WAIT: Duration = Duration::from_millis(250);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long one on which no request is under way may take to end.
 const GOODBYE_WAIT: Duration = Duration::from_secs(5);
-/// Requests that one HTTP/2 connection may have under way at a time.
+/// Requests that one HTTP/2 connection may have under way at a time, if there is room for more than
+/// one.
 const STREAMS_MAX: u32 = 100;
-/// A JWT is the longest header by far.
-const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// A JWT is the longest header by far, and has 16 KiB at most.
+const HEAD_BYTES_MAX: u32 = 32 * 1024;
 /// What a connection of HTTP/1.1 may hold of a request that comes in, and of an answer.
 const BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// What may come in of all requests of one HTTP/2 connection before it is read.
 const WINDOW_BYTES: u32 = 256 * 1024;
+/// What a connection takes at most without TLS: the head that is under way and what comes after it,
+/// an answer on its way, and its task.
+pub const CONNECTION_BYTES: u64 = 3 * BUFFER_BYTES_MAX as u64;
+/// What it takes besides with TLS: records, and of HTTP/2 a window instead of a buffer, and answers
+/// that tell requests that there is no room for them.
+pub const TLS_BYTES: u64 = 256 * 1024;
+/// What one more request on a connection takes at most: a head of short lines is five times as large
+/// in memory.
+pub const REQUEST_BYTES: u64 = 5 * HEAD_BYTES_MAX as u64;
 /// How often it is looked whether answers are taken: so many times in the time that there is.
 const LOOKS: u32 = 8;
 /// To whom there is no room to say more.
@@ -124,6 +134,8 @@ struct Connections {
     tls: Option<Tls>,
     limits: ConnectionLimits,
     places: Arc<Semaphore>,
+    /// For the requests of HTTP/2 that are not the only one under way on their connection.
+    more: Arc<Semaphore>,
     waiting: Arc<Waiting>,
     telemetry: Telemetry,
     stop: CancellationToken,
@@ -138,9 +150,9 @@ impl Connections {
         stop: CancellationToken,
     ) -> Self {
         let places = limits.connections_max.clamp(1, Semaphore::MAX_PERMITS);
-        let (places, waiting) = (Arc::new(Semaphore::new(places)), Arc::default());
-        let routes = TowerToHyperService::new(routes);
-        Self { routes, tls, limits, places, waiting, telemetry, stop }
+        let [places, more] = [(); 2].map(|()| Arc::new(Semaphore::new(places)));
+        let (routes, waiting) = (TowerToHyperService::new(routes), Arc::default());
+        Self { routes, tls, limits, places, more, waiting, telemetry, stop }
     }
 
     /// The next connection; `None` at the stop.
@@ -262,7 +274,13 @@ impl Connections {
         let (connections, began) = (self.clone(), pulse.clone());
         let requests = service_fn(move |request| {
             let (connections, under_way) = (connections.clone(), began.begin());
-            async move { connections.answer(under_way, request).await }
+            let under_way = under_way.with_place(&connections.more);
+            async move {
+                match under_way {
+                    Ok(under_way) => connections.answer(under_way, request).await,
+                    Err(under_way) => Ok(connections.turn_away(under_way, &request).await),
+                }
+            }
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
@@ -294,6 +312,19 @@ impl Connections {
             }
         };
         Ok(Outgoing::answer(under_way, response))
+    }
+
+    /// The answer to a request for which there is no room beside others of its connection. Whoever has
+    /// one connection for each request is not told this.
+    async fn turn_away<B>(&self, under_way: UnderWay, request: &Request<B>) -> Response<Outgoing> {
+        self.telemetry.overload.turned_away.inc();
+        let refused = async {
+            let reason = "too many requests are under way on connections that have several \
+                          (--max-connections); try again in a second";
+            plain(StatusCode::SERVICE_UNAVAILABLE, reason)
+        };
+        let response = observed(&self.telemetry, "other", request.method(), refused).await;
+        Outgoing::answer(under_way, response)
     }
 
     /// Whether an answer was not taken in its time. What is written to a connection has the same

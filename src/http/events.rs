@@ -1,5 +1,6 @@
 //! `POST /v1/events`: events in.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,16 +17,20 @@ use super::body::{drain, read};
 use super::error::HttpError;
 use super::observe::observed;
 use super::request::{caller, joined, within};
-use super::shares::Reserved;
+use super::shares::{DecoderTurn, Reserved};
 use crate::access::Scope;
 use crate::app::{AppError, Receipt};
 use crate::event::{Decoded, OrgId};
-use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError};
+use crate::ingest::{BinaryCloudEvent, ContentKind, EVENTS_MAX, IngestError};
 
 /// How long a request may wait for storage, to be answered within ten seconds.
 const STORE_WAIT: Duration = Duration::from_millis(9_500);
 /// Bodies up to this size are decoded where they are; larger ones off the network's threads.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
+/// No event that is taken has a shorter text.
+const EVENT_BYTES_MIN: usize = r#"{"event_id":"a","ts":1}"#.len();
+/// What a row takes besides its text and its organisation's name.
+const ROW_BYTES: usize = 192;
 /// The media type of answers.
 const JSON: &str = "application/json";
 
@@ -71,10 +76,6 @@ async fn answer(
     let too_large = || IngestError::TooLarge { max_bytes: bytes_max }.into();
     let body = read(shared.app.telemetry(), body, bytes_max, too_large).await?;
     let start = Instant::now();
-    // What a body grows to has memory of its own, so that bodies that are being read, however
-    // slowly, do not wait for those that are being decoded.
-    let grown = if headers.contains_key(CONTENT_ENCODING) { bytes_max } else { 0 };
-    let memory = [memory, shared.decoding.reserve(&org_id, grown).await?];
     let decoded = decode(shared, &org_id, kind, headers, body, memory);
     let (decoded, memory) = within(STORE_WAIT.saturating_sub(asking), decoded).await?;
     let events = decoded.events();
@@ -118,43 +119,90 @@ fn announced(headers: &HeaderMap, bytes_max: usize) -> Result<usize, HttpError> 
     }
 }
 
+/// The events of a body, with the memory that they take until they are committed. What a body grows
+/// to has memory of its own, so that bodies that are being read, however slowly, do not wait for those
+/// that are being decoded.
 async fn decode(
     shared: &Arc<Shared>,
     org_id: &OrgId,
     kind: ContentKind,
     headers: HeaderMap,
     body: Bytes,
-    memory: [Reserved; 2],
-) -> Result<(Decoded, [Reserved; 2]), HttpError> {
+    read: Reserved,
+) -> Result<(Decoded, Memory), HttpError> {
+    let is_packed = headers.contains_key(CONTENT_ENCODING);
+    let is_large = is_packed || body.len() > INLINE_BYTES_MAX;
+    let turn = if is_large { shared.decoders.turn(org_id).await } else { None };
+    let (body, turn, unpacked) = if is_packed {
+        let (body, turn) = unpack(shared, org_id, &headers, body, turn).await?;
+        let bytes = body.len();
+        (body, turn, bytes)
+    } else {
+        (body, turn, 0)
+    };
+    // All at once: two that each hold a part would wait for each other.
+    let grown = shared.decoding.reserve(org_id, unpacked + row_bytes(&body, org_id)).await?;
+    let memory = Memory { grown, read };
     let (app, org) = (shared.app.clone(), org_id.clone());
-    let large = body.len() > INLINE_BYTES_MAX || headers.contains_key(CONTENT_ENCODING);
     let work = move || {
         // Held until the work is done, also when the client has gone and nobody waits for it.
-        let memory = memory;
-        let (encoding, event) = (joined(&headers, CONTENT_ENCODING), cloud_event(&headers));
-        let decoded = app.decode(&org, kind, event, encoding.as_deref(), body)?;
+        let (mut memory, _turn) = (memory, turn);
+        let decoded = app.decode(&org, kind, cloud_event(&headers), None, body)?;
         let bytes = decoded.batch.record_batch().get_array_memory_size();
-        let memory = shrunk(memory, bytes + decoded.rejection_bytes());
+        memory.shrink(bytes + decoded.rejection_bytes());
         Ok::<_, IngestError>((decoded, memory))
     };
-    if !large {
-        return Ok(work()?);
-    }
-    let decoder = shared.decoders.turn(org_id).await;
-    let decoded = tokio::task::spawn_blocking(move || {
-        let _decoder = decoder;
-        work()
-    });
-    let decoded = decoded.await;
-    Ok(decoded.map_err(|error| AppError::Internal(error.to_string()))??)
+    if is_large { off_the_network(work).await } else { Ok(work()?) }
 }
 
-/// What events, and what is wrong with others, take until they are committed, of what their body was
-/// given.
-fn shrunk([mut body, mut grown]: [Reserved; 2], bytes: usize) -> [Reserved; 2] {
-    grown.shrink(bytes);
-    body.shrink(bytes.saturating_sub(grown.bytes()));
-    [body, grown]
+/// A body without its coding.
+async fn unpack(
+    shared: &Arc<Shared>,
+    org_id: &OrgId,
+    headers: &HeaderMap,
+    body: Bytes,
+    turn: Option<DecoderTurn>,
+) -> Result<(Bytes, Option<DecoderTurn>), HttpError> {
+    let app = shared.app.clone();
+    let memory = shared.decoding.reserve(org_id, app.settings().body_bytes_max).await?;
+    let coding = joined(headers, CONTENT_ENCODING).map(Cow::into_owned);
+    let work = move || {
+        let _memory = memory;
+        Ok((app.decompress(coding.as_deref(), body)?, turn))
+    };
+    off_the_network(work).await
+}
+
+/// Has work done by a thread that may take its time.
+async fn off_the_network<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, IngestError> + Send + 'static,
+) -> Result<T, HttpError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|error| AppError::Internal(error.to_string()))??)
+}
+
+/// How much more memory than its text the rows of a body may take: nothing, unless its events are
+/// very short. Each is an object.
+fn row_bytes(body: &[u8], org_id: &OrgId) -> usize {
+    let rows = memchr::memchr_iter(b'{', body).count();
+    let rows = rows.min(EVENTS_MAX).min(body.len() / EVENT_BYTES_MIN);
+    let bytes = rows.saturating_mul(ROW_BYTES + org_id.as_str().len());
+    bytes.saturating_sub(body.len())
+}
+
+/// What is reserved for the events of a body until they are committed.
+struct Memory {
+    /// For what the body has grown to.
+    grown: Reserved,
+    read: Reserved,
+}
+
+impl Memory {
+    /// Gives back what is more than `bytes`.
+    fn shrink(&mut self, bytes: usize) {
+        self.grown.shrink(bytes);
+        self.read.shrink(bytes.saturating_sub(self.grown.bytes()));
+    }
 }
 
 /// The headers of a CloudEvent in binary mode, if it has any that one must have.
@@ -168,4 +216,48 @@ fn cloud_event(headers: &HeaderMap) -> Option<BinaryCloudEvent<'_>> {
     };
     let required = [event.specversion, event.id, event.source];
     required.iter().any(Option::is_some).then_some(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::OrgRule;
+    use crate::ingest::decode;
+
+    /// What columns may have grown beyond what is in them.
+    const SLACK: usize = 2;
+
+    #[test]
+    fn rows_take_no_more_than_was_counted_before_they_were_there() {
+        for org in ["a", &"o".repeat(128)] {
+            let org_id = OrgId::parse(org).unwrap();
+            for event in [
+                r#"{"event_id":"NUMBER","ts":1714557600,"provider":"p","model":"m"}"#,
+                r#"{"event_id":"NUMBER","ts":"2024-05-01T10:00:00Z","provider":"openai","model":"gpt","input_tokens":10,"attributes":{"a":"b","c":"d"}}"#,
+            ] {
+                let events = (0..20_000).map(|n| event.replace("NUMBER", &format!("{n:05}")));
+                let body = events.collect::<Vec<_>>().join("\n");
+                let (kind, rule) = (ContentKind::Ndjson, OrgRule::Only(org_id.clone()));
+                let now = 1_800_000_000_000_000;
+                let decoded = decode(kind, None, body.as_bytes(), rule, now).unwrap();
+                assert_eq!(decoded.batch.len(), 20_000);
+                let bytes = decoded.batch.record_batch().get_array_memory_size();
+                let counted = body.len() + row_bytes(body.as_bytes(), &org_id);
+                assert!(bytes <= SLACK * counted, "{bytes} and {counted} for {event}");
+            }
+        }
+    }
+
+    #[test]
+    fn bad_events_need_no_more_than_the_shortest_good_ones_of_the_same_bytes() {
+        let (bad, org) = ("{},".repeat(1 << 20), OrgId::parse("acme").unwrap());
+        let bytes = row_bytes(bad.as_bytes(), &org);
+        assert!(bytes < 10 * bad.len(), "{bytes}");
+    }
+
+    #[test]
+    fn usual_events_need_no_more_than_their_text() {
+        let event = r#"{"event_id":"b6f8b0b2-3f0e-4a5c-9a3c-2d2f1f7a9f10","ts":"2024-05-01T10:00:00Z","provider":"openai","model":"gpt-4o-mini","input_tokens":1024,"output_tokens":512,"cached_input_tokens":0,"cost_usd":"0.0123","source":"gateway-1"}"#;
+        assert_eq!(row_bytes(event.as_bytes(), &OrgId::parse("acme").unwrap()), 0);
+    }
 }

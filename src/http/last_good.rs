@@ -11,8 +11,10 @@ use crate::app::Form;
 use crate::byte_lru::ByteLru;
 use crate::exposition::Pieces;
 
+/// Memory for all of it.
+pub const BYTES_MAX: usize = ANSWER_BYTES_MAX + CALLER_BYTES_MAX;
 /// Memory for all answers.
-const BYTES_MAX: usize = 64 << 20;
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Memory of an answer beside its body.
 const ENTRY_BYTES: usize = 320;
 /// Memory for who sent which credential.
@@ -38,7 +40,7 @@ pub(super) struct LastGood {
 impl LastGood {
     /// Gives back what is up to `age_max` old; 0 keeps nothing.
     pub(super) fn new(age_max: Duration) -> Self {
-        let answers = Mutex::new(ByteLru::new(BYTES_MAX));
+        let answers = Mutex::new(ByteLru::new(ANSWER_BYTES_MAX));
         Self { age_max, answers, callers: Mutex::new(ByteLru::new(CALLER_BYTES_MAX)) }
     }
 

@@ -29,8 +29,10 @@ use axum::routing::{get, post};
 use crate::app::App;
 
 pub use self::admin::router as admin_router;
-pub use self::connections::{ConnectionLimits, serve};
+pub use self::connections::{CONNECTION_BYTES, ConnectionLimits, REQUEST_BYTES, TLS_BYTES, serve};
+pub use self::last_good::BYTES_MAX as LAST_GOOD_BYTES_MAX;
 pub use self::listener::Listener;
+pub use self::shares::DECODERS_MAX;
 pub use self::tls::{Tls, TlsError, TlsFiles};
 
 use self::answers::Answers;
@@ -40,6 +42,8 @@ use self::shares::{Decoders, Memory, Turns, Use};
 /// Memory for request bodies that are being read, and as much again for what compressed ones grow
 /// to while they are decoded, in KiB. One organisation may have half of either.
 const MEMORY_KIB_MAX: usize = 256 * 1024;
+/// The same in bytes.
+pub const REQUESTS_BYTES_MAX: usize = MEMORY_KIB_MAX * 1024;
 
 /// What every handler has.
 #[derive(Debug)]

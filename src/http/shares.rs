@@ -176,23 +176,33 @@ impl Drop for Reserved {
     }
 }
 
-/// Threads that decode bodies: as many for one organisation as there are processors, and one more
-/// for another. More would leave no time to those that scrape.
+/// More threads would decode more at once than is committed in the same time, and each has memory in
+/// which a body's rows grow.
+const DECODERS_PER_ORG_MAX: usize = 4;
+/// Threads that decode bodies, on any machine.
+pub const DECODERS_MAX: usize = DECODERS_PER_ORG_MAX + 1;
+
+/// Threads that decode bodies: as many for one organisation as there are processors, up to a bound,
+/// and one more for another. More would leave no time to those that scrape.
 #[derive(Debug)]
 pub(super) struct Decoders {
     all: Arc<Semaphore>,
     shares: Shares,
 }
 
+/// One of them: a part of the organisation's and one of all.
+pub(super) type DecoderTurn = [OwnedSemaphorePermit; 2];
+
 impl Decoders {
     /// Those of this machine.
     pub(super) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { all: Arc::new(Semaphore::new(processors + 1)), shares: Shares::new(processors) }
+        let per_org = processors.min(DECODERS_PER_ORG_MAX);
+        Self { all: Arc::new(Semaphore::new(per_org + 1)), shares: Shares::new(per_org) }
     }
 
     /// Waits for one; it is free again when what is given is dropped.
-    pub(super) async fn turn(&self, org_id: &OrgId) -> Option<[OwnedSemaphorePermit; 2]> {
+    pub(super) async fn turn(&self, org_id: &OrgId) -> Option<DecoderTurn> {
         let own = self.shares.of(org_id).acquire_owned().await.ok()?;
         Some([own, self.all.clone().acquire_owned().await.ok()?])
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderValue, VARY,
+    ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue,
+    VARY,
 };
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
@@ -26,6 +27,8 @@ use crate::access::Scope;
 const STORE_WAIT: Duration = Duration::from_millis(9_500);
 /// A query with what is around it.
 const BODY_BYTES_MAX: usize = 256 * 1024;
+/// How often a query is held while it is passed on.
+const QUERY_COPIES: usize = 4;
 /// What waits of an answer's rows for a client to take them.
 const ROWS_BYTES: usize = 256 * 1024;
 
@@ -69,10 +72,12 @@ async fn answer(
         let message = format!("the query is longer than {BODY_BYTES_MAX} bytes; ask a shorter one");
         plain(StatusCode::PAYLOAD_TOO_LARGE, &message)
     };
+    let memory = query_bytes(headers) + ROWS_BYTES;
+    let mut memory = shared.answers.reserve(&caller.org_id, memory).await?;
     let body = read(app.telemetry(), body, BODY_BYTES_MAX, too_large).await?;
     let query = kind.query(body)?;
-    let memory = shared.answers.reserve(&caller.org_id, ROWS_BYTES).await?;
     let reply = app.sql(&caller.org_id, query, form).await?;
+    memory.shrink(ROWS_BYTES);
     // An error here ends the connection before the body is whole, so that the client sees it.
     let mut response = Response::new(Body::from_stream(reply.into_stream()));
     let answer = response.headers_mut();
@@ -81,6 +86,13 @@ async fn answer(
     answer.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
     // The worker ends before its last rows are taken.
     Ok(Held::new((turn, memory)).until_taken(response))
+}
+
+/// What a query takes until its worker has it: what was sent, its text, and the question that is made
+/// of it.
+fn query_bytes(headers: &HeaderMap) -> usize {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    announced.unwrap_or(BODY_BYTES_MAX).min(BODY_BYTES_MAX).saturating_mul(QUERY_COPIES)
 }
 
 /// How a query is sent.

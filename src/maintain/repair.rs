@@ -86,6 +86,9 @@ pub enum RepairError {
          backup, then: tokenlake repair"
     )]
     Untold(String),
+    /// The newest entries of the log do not exist.
+    #[error("{0}; nothing tells what they brought, so they cannot be made again")]
+    Cut(String),
     /// Other programs were always faster.
     #[error("other programs keep committing to the table; stop them and try again")]
     Contended,
@@ -118,6 +121,9 @@ impl Repair {
     pub async fn run(&self, way: Way, dry_run: bool) -> Result<Repaired, RepairError> {
         for _ in 0..TRIES {
             let broken = self.repairs.find().await?;
+            if let Some(reason) = broken.refused().filter(|_| broken.is_cut() && way == Way::Undo) {
+                return Err(RepairError::Cut(reason.to_string()));
+            }
             let (plan, unfit) = match self.plan(&broken, way).await {
                 Err(error) if self.has_moved_on(&broken, &error).await? => continue,
                 planned => planned?,
@@ -289,7 +295,9 @@ impl RepairError {
     /// What the error asks of the caller.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Gone { .. } | Self::PartlyTwice { .. } | Self::Untold(_) => Kind::Conflict,
+            Self::Gone { .. } | Self::PartlyTwice { .. } | Self::Untold(_) | Self::Cut(_) => {
+                Kind::Conflict
+            }
             Self::Contended => Kind::Unavailable,
             Self::Archive(error) => error.kind(),
             Self::Sql(error) => error.kind(),

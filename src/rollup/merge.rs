@@ -18,7 +18,7 @@ use crate::clock::Micros;
 use crate::sql::{PartialRow, SqlError, cell_columns, cell_schema, partial_rows};
 
 /// Memory for organisations that are being added up.
-const BYTES_MAX: usize = 32 << 20;
+pub const BYTES_MAX: usize = 32 << 20;
 /// Small partials that are read ahead.
 const AHEAD: usize = 16;
 /// Rows that are encoded together.

@@ -23,12 +23,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, watch};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 
 pub use self::partial::{Partial, PartialCell};
-pub use self::series_cap::SeriesCap;
+pub use self::series_cap::{NAMES_BYTES_MAX, SeriesCap};
 pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
+
+pub use self::merge::BYTES_MAX as TOTALS_BYTES_MAX;
+pub use self::sources::FULL_SUMS_MAX;
 
 use self::merge::{Inputs, NO_HOURS, merge};
 use self::org_state::OrgState;
@@ -46,6 +49,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// As many times as long as a checkpoint took, none is made.
 const PAUSES_OF_WORK: u32 = 20;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(30);
+
+/// Series that are shown at a time, of large organisations; one that has more is shown alone. Each
+/// takes memory for its text.
+pub const SHOWN_SERIES_MAX: usize = 16 * 1024;
 
 /// One organisation. Its state is taken out while it is moved on, by one task at a time, so that
 /// showing it never waits in a queue.
@@ -67,8 +74,10 @@ pub struct Turn {
 pub struct Rollup {
     sources: Sources,
     orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSlot>>>,
-    /// Large organisations that are shown at a time.
+    /// A permit for each series of large organisations that are shown at a time.
     large_turns: Semaphore,
+    /// How many an organisation takes at least, so that no more are shown than there are processors.
+    large_turn_min: usize,
     telemetry: Telemetry,
 }
 
@@ -83,9 +92,11 @@ impl Rollup {
     ) -> Self {
         let half = cache_bytes_max / 2;
         let sources = Sources::new(engine, totals, half, telemetry.clone());
-        let large_turns = std::thread::available_parallelism().map_or(1, usize::from);
-        let large_turns = Semaphore::new(large_turns);
-        Self { sources, orgs: Mutex::new(ByteLru::new(half)), large_turns, telemetry }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let (large_turns, large_turn_min) =
+            (Semaphore::new(SHOWN_SERIES_MAX), SHOWN_SERIES_MAX / processors.min(SHOWN_SERIES_MAX));
+        let orgs = Mutex::new(ByteLru::new(half));
+        Self { sources, orgs, large_turns, large_turn_min, telemetry }
     }
 
     /// Makes checkpoints of totals as versions come, for as long as they do: one whenever adding up
@@ -189,7 +200,8 @@ impl Rollup {
         let shown = match state.move_to(snapshot, now, &self.sources).await {
             Err(error) => Err(error),
             Ok(rolling_cost) if state.view(rolling_cost).is_large() => {
-                let _turn = self.large_turns.acquire().await;
+                let series = state.view(rolling_cost).series.len();
+                let _turn = self.large_turn(series).await;
                 let shown = tokio::task::spawn_blocking(move || {
                     let shown = show(&state.view(rolling_cost));
                     (state, shown)
@@ -204,6 +216,12 @@ impl Rollup {
         };
         self.put_back(&turn, org_id, state);
         shown
+    }
+
+    /// Waits until so many series may be shown.
+    async fn large_turn(&self, series: usize) -> Option<SemaphorePermit<'_>> {
+        let permits = series.clamp(self.large_turn_min, SHOWN_SERIES_MAX);
+        self.large_turns.acquire_many(u32::try_from(permits).unwrap_or(u32::MAX)).await.ok()
     }
 
     /// Shows which series an organisation has at `snapshot` or later, and at which version. What

@@ -33,7 +33,7 @@ const OTHER: &str = "other";
 /// What others commit is known so soon, where a series is new here. A server follows them as fast.
 const STALENESS_MAX: Duration = Duration::from_secs(1);
 /// Memory for what is known of organisations' series.
-const KNOWN_BYTES_MAX: usize = 64 << 20;
+pub const NAMES_BYTES_MAX: usize = 64 << 20;
 /// Keeps organisations from having more series than they may.
 #[derive(Debug)]
 pub struct SeriesCap {
@@ -54,7 +54,7 @@ impl SeriesCap {
     /// A cap of `series_max` for each organisation, besides one series for each provider, of which
     /// there may be as many.
     pub fn new(rollup: Arc<Rollup>, series_max: usize, telemetry: Telemetry) -> Self {
-        let orgs = Mutex::new(ByteLru::new(KNOWN_BYTES_MAX));
+        let orgs = Mutex::new(ByteLru::new(NAMES_BYTES_MAX));
         Self { rollup, series_max, orgs, telemetry }
     }
 

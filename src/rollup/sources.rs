@@ -15,7 +15,7 @@ use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
 
 /// Organisations that are added up from all live files side by side.
-const FULL_SUMS_MAX: usize = 4;
+pub const FULL_SUMS_MAX: usize = 4;
 
 /// Partials, checkpoints of totals, and rows.
 #[derive(Debug)]

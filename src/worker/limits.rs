@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use super::WorkerLimits;
 
 /// Stacks of the worker's threads, and what the program maps later than at its start.
-const PROGRAM_BYTES: u64 = 96 << 20;
+pub const PROGRAM_BYTES: u64 = 96 << 20;
 /// What the program itself takes where the system does not tell.
 const IMAGE_BYTES: u64 = 512 << 20;
 /// Workers give way to the server.

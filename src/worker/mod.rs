@@ -21,6 +21,7 @@ mod question;
 mod reply;
 
 pub use self::error::WorkerError;
+pub use self::limits::PROGRAM_BYTES;
 pub use self::pool::{Turn, WorkerSettings, Workers};
 pub use self::process::{WorkerLimits, answer_one};
 pub use self::question::Question;

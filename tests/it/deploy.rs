@@ -6,6 +6,7 @@ mod expiring;
 mod files;
 mod history;
 mod image;
+mod memory;
 mod queries;
 mod rules;
 mod scrapers;

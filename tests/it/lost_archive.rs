@@ -2,6 +2,7 @@
 //! acknowledged, made or deleted, nothing smaller is said, and all goes on when it is back.
 
 mod late;
+mod newest;
 mod program;
 
 use std::sync::Arc;

@@ -25,7 +25,7 @@ use crate::support::foreign_files::{append, rows, with_column};
 use crate::support::table::log_checkpoint;
 
 /// What repairs the archive in a store.
-fn repair(store: &Arc<dyn ObjectStore>) -> Repair {
+pub fn repair(store: &Arc<dyn ObjectStore>) -> Repair {
     let clock = Arc::new(ManualClock::at(NOON));
     let engine = Arc::new(Engine::new(store.clone()).unwrap());
     let totals = TotalsStore::new(store.clone(), clock.clone(), sql_version()).unwrap();
@@ -37,7 +37,7 @@ fn repair(store: &Arc<dyn ObjectStore>) -> Repair {
     }
 }
 
-async fn repaired(store: &Arc<dyn ObjectStore>, way: Way) -> Repaired {
+pub async fn repaired(store: &Arc<dyn ObjectStore>, way: Way) -> Repaired {
     repair(store).run(way, false).await.unwrap()
 }
 

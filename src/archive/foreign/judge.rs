@@ -29,7 +29,7 @@ const SIDE_BY_SIDE: usize = 2;
 const ENTRIES_MAX: u64 = 4_096;
 const ENTRIES_SIDE_BY_SIDE: usize = 16;
 /// Memory for what was found, and of one file's part in it, about.
-const FOUND_BYTES_MAX: usize = 16 << 20;
+pub const FOUND_BYTES_MAX: usize = 16 << 20;
 const FOUND_BYTES: usize = 512;
 
 /// A live file that must not be counted, and why.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
@@ -91,7 +92,8 @@ impl Pulse {
         if state.under_way == 1 {
             self.waiting.leave(state.ticket);
         }
-        UnderWay { pulse: self.clone(), request: state.begun }
+        let is_alone = state.under_way == 1;
+        UnderWay { pulse: self.clone(), request: state.begun, is_alone, _place: None }
     }
 
     /// Since when it waits; `None` while a request is under way.
@@ -128,9 +130,27 @@ impl Drop for Pulse {
 pub(super) struct UnderWay {
     pulse: Arc<Pulse>,
     request: u64,
+    /// Whether no other was under way on the connection when it began.
+    is_alone: bool,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl UnderWay {
+    /// Takes a place of `more` for it, unless it is the only one of its connection; as an error the
+    /// same without one, if there is none.
+    pub(super) fn with_place(mut self, more: &Arc<Semaphore>) -> Result<Self, Self> {
+        if self.is_alone {
+            return Ok(self);
+        }
+        match more.clone().try_acquire_owned() {
+            Ok(place) => {
+                self._place = Some(place);
+                Ok(self)
+            }
+            Err(_) => Err(self),
+        }
+    }
+
     /// A part of the answer goes to those who write it.
     pub(super) fn hand_over(&self) {
         let untaken = &mut self.pulse.state.lock().untaken;
@@ -187,6 +207,24 @@ mod tests {
         assert!(waiting.dismiss_first());
         assert_eq!(dismissed(), [true, true, true]);
         assert!(!waiting.dismiss_first());
+    }
+
+    #[test]
+    fn one_request_of_a_connection_needs_no_place_and_others_do() {
+        let more = Arc::new(Semaphore::new(1));
+        let connections = [(); 2].map(|()| Pulse::new(Arc::default()));
+        let begin = |at: usize| connections[at].begin().with_place(&more);
+        let first = begin(0).unwrap();
+        let second = begin(0).unwrap();
+        let refused = begin(0).unwrap_err();
+        let other = begin(1).unwrap();
+        assert_eq!(more.available_permits(), 0);
+        drop((refused, first));
+        begin(0).unwrap_err();
+        drop(second);
+        assert_eq!(more.available_permits(), 1);
+        drop(begin(0).unwrap());
+        drop(other);
     }
 
     #[test]

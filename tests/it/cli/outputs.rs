@@ -139,12 +139,12 @@ fn names_of_others_do_nothing_to_a_terminal_or_a_log() {
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json[0]["name"], name);
     // Names of files, in errors and notes.
-    let file = folder.path().join("x\u{1b}[31m\n.odd");
+    let files = tempdir().unwrap();
+    let file = files.path().join("x\u{1b}[31m\n.odd");
     std::fs::write(&file, "").unwrap();
     let file = file.to_str().unwrap();
     for args in [
         &["backfill", "--org", "acme", file][..],
-        &["backfill", "--org", "acme", folder.path().to_str().unwrap()],
         &["sql", "--file", &format!("{file}x")],
         &["sql", "-c", "SELECT 1", "--output", &format!("{file}/x")],
         &["key", "revoke", name],

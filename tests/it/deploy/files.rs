@@ -45,7 +45,7 @@ fn the_compose_file_has_no_password_and_starts_with_none() {
     let mut passwords = BTreeSet::new();
     for line in compose.lines() {
         let Some((name, value)) = line.trim().split_once(": ") else { continue };
-        if !["PASSWORD", "SECRET", "TOKEN"].iter().any(|word| name.contains(word)) {
+        if !["PASSWORD", "SECRET", "_TOKEN"].iter().any(|word| name.contains(word)) {
             continue;
         }
         // `${NAME:?words}` is refused where NAME is unset or empty.

@@ -213,6 +213,36 @@ async fn who_keeps_an_answer_of_http_2_from_being_sent_is_not_waited_for() {
     large.bytes().await.unwrap_err();
 }
 
+/// So many as there may be connections, whatever one connection may hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_beside_others_of_their_connection_have_so_many_places() {
+    let (folder, authority) = (tempdir().unwrap(), Authority::new());
+    let [cert, key] = authority.certify().write(folder.path());
+    let tls = Tls::open(TlsFiles { cert, key, client_ca: None }).unwrap();
+    let server = Small::start_with(2, Some(tls)).await;
+    let trusted = reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder().no_proxy().add_root_certificate(trusted);
+    let client = client.build().unwrap();
+    let url = format!("https://{}/", server.address);
+    let ask = async |path: &str| client.get(format!("{url}{path}")).send().await.unwrap();
+    // The connection is there before they share it.
+    assert_eq!(ask("quick").await.version(), reqwest::Version::HTTP_2);
+    let asked: Vec<_> =
+        (0..8).map(|_| tokio::spawn(client.get(format!("{url}slow")).send())).collect();
+    let mut statuses = Vec::new();
+    for asked in asked {
+        let answer = asked.await.unwrap().unwrap();
+        let told = answer.headers().contains_key("retry-after");
+        assert_eq!(told, answer.status() == 503);
+        statuses.push(answer.status().as_u16());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 503, 503, 503, 503, 503]);
+    assert_eq!(server.telemetry("tokenlake_requests_turned_away_total"), 5);
+    // They are given back.
+    assert_eq!(ask("slow").await.status(), 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_what_waits_and_finishes_what_is_under_way() {
     let server = Small::start(10).await;

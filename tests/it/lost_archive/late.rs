@@ -23,6 +23,47 @@ async fn an_entry_that_comes_late_to_another_place_does_not_make_it_the_archive(
 }
 
 #[tokio::test]
+async fn an_entry_that_comes_late_does_not_do_so_either_for_who_opened_the_archive_at_it() {
+    let right = memory();
+    TestApp::open(&right).await.sent(&events(0..3)).await;
+    let older = copy_of(&right).await;
+    let other = TestApp::open(&right).await;
+    other.sent(&events(3..5)).await;
+    other.sent(&events(5..7)).await;
+    let entry = log_entry(3);
+    for wrong in [memory(), older] {
+        let store = SwitchedStore::new(right.clone());
+        let app = TestApp::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+        assert_eq!(app.requests().await, 7);
+        write(&wrong, &entry, read(&right, &entry).await).await;
+        store.switch(&wrong);
+        does_nothing(&app, &wrong).await;
+        store.switch(&right);
+        assert_eq!(app.requests().await, 7);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_comes_late_does_not_do_so_either_after_several_that_were_followed_at_once() {
+    let right = memory();
+    let store = SwitchedStore::new(right.clone());
+    let app = TestApp::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+    app.sent(&events(0..3)).await;
+    let older = copy_of(&right).await;
+    let other = TestApp::open(&right).await;
+    other.sent(&events(3..5)).await;
+    other.sent(&events(5..7)).await;
+    assert_eq!(app.requests().await, 7);
+    // The entry by which the archive was known before is in the copy, the one between is not.
+    let entry = log_entry(3);
+    write(&older, &entry, read(&right, &entry).await).await;
+    store.switch(&older);
+    does_nothing(&app, &older).await;
+    store.switch(&right);
+    assert_eq!(app.requests().await, 7);
+}
+
+#[tokio::test]
 async fn an_entry_alone_does_not_make_a_place_the_archive_for_who_opens_it_anew() {
     let it = Between::new().await;
     TestApp::open(&it.right).await.sent(&events(3..5)).await;

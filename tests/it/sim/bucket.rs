@@ -4,15 +4,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{
-    GetOptions, GetResult, ListResult, ObjectMeta, PutOptions, PutPayload, PutResult, Result,
+    Error, GetOptions, GetResult, ListResult, ObjectMeta, PutOptions, PutPayload, PutResult, Result,
 };
 use tokenlake::clock::Micros;
 use tokio::sync::RwLock;
 
-use super::place::Place;
+use super::place::{Place, version_of};
 use super::world::{START, World};
+use crate::support::app::log_entry;
 
 /// How long a request may be on its way: what was asked for right before the bucket was exchanged
 /// may be answered and lead to another request so much later.
@@ -198,7 +200,29 @@ impl Bucket {
         options: PutOptions,
         asked: Asked,
     ) -> Result<PutResult> {
-        self.touched("put", path, asked).put(path, payload, options).await
+        let place = self.touched("put", path, asked);
+        if self.is_next_of_copy(&place, path, &payload).await {
+            let source = "it got lost on its way".into();
+            return Err(Error::Generic { store: "simulated", source });
+        }
+        place.put(path, payload, options).await
+    }
+
+    /// True if an entry that the right one has comes late, to an older copy that ends right before
+    /// it. A copy that gets it is the archive, to each process that knows nothing after it: neither
+    /// an entry nor what is before it tells them apart.
+    async fn is_next_of_copy(&self, place: &Arc<Place>, path: &Path, payload: &PutPayload) -> bool {
+        let Some(version) = version_of(path).filter(|_| !Arc::ptr_eq(place, &self.right)) else {
+            return false;
+        };
+        let payload = payload.iter().flatten().copied().collect::<Bytes>();
+        let is_late = self.right.read(path.as_ref()).await == Some(payload);
+        if !is_late || place.read(path.as_ref()).await.is_some() {
+            return false;
+        }
+        let Some(before) = version.checked_sub(1).map(log_entry) else { return true };
+        let there = place.read(&before).await;
+        there.is_some() && there == self.right.read(&before).await
     }
 
     pub async fn get(&self, path: &Path, options: GetOptions) -> Result<GetResult> {

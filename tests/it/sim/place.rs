@@ -122,9 +122,12 @@ impl Place {
     /// The version of the newest log entry; `None` where there is none.
     pub async fn version(&self) -> Option<u64> {
         let found = self.list(Some(&"events/_delta_log".into()), None).await.unwrap();
-        let versions = found
-            .iter()
-            .filter_map(|object| object.location.filename()?.strip_suffix(".json")?.parse().ok());
-        versions.max()
+        found.iter().filter_map(|object| version_of(&object.location)).max()
     }
+}
+
+/// The version of a log entry.
+pub fn version_of(path: &Path) -> Option<u64> {
+    let name = path.as_ref().strip_prefix("events/_delta_log/")?;
+    name.strip_suffix(".json")?.parse().ok()
 }

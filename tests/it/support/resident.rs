@@ -1,6 +1,7 @@
 //! How much memory another process takes, by the system.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -52,4 +53,27 @@ fn try_status(pid: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// KiB that a process and all that it started have in memory now; memory that they share is counted
+/// for each.
+pub fn tree_kib(pid: u32) -> u64 {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let processes: Vec<_> = processes.filter_map(|entry| parent_of(&entry.path())).collect();
+    let (mut kib, mut todo) = (0, vec![pid]);
+    while let Some(next) = todo.pop() {
+        // It may have ended.
+        kib += try_status(next, "VmRSS:").unwrap_or_default();
+        todo.extend(processes.iter().filter(|(_, parent)| *parent == next).map(|(pid, _)| *pid));
+    }
+    kib
+}
+
+/// The number of a process, by its folder, and that of the one that started it.
+fn parent_of(folder: &Path) -> Option<(u32, u32)> {
+    let pid = folder.file_name()?.to_str()?.parse().ok()?;
+    // Its name comes before, in brackets, and may hold anything.
+    let stat = fs::read_to_string(folder.join("stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    Some((pid, rest.split(' ').nth(1)?.parse().ok()?))
 }

@@ -1,0 +1,285 @@
+//! What bounds the memory of a command, added up from its settings. `docs/memory.md` shows it for the
+//! defaults, and the limits in `deploy/` are held against it.
+
+use std::fmt;
+
+use clap::Parser as _;
+
+use super::args::{Args, Command, CompactArgs, Entry, ServeArgs};
+use super::open::TARGET_BYTES;
+use super::serve::ADMIN_CONNECTIONS_MAX;
+use crate::access::KNOWN_KEYS_MAX;
+use crate::app::CLAIMED_MAX;
+use crate::archive::{JUDGED_BYTES_MAX, WriterSettings};
+use crate::exposition::SERIES_BYTES_MAX;
+use crate::http::{
+    CONNECTION_BYTES, DECODERS_MAX, LAST_GOOD_BYTES_MAX, REQUEST_BYTES, REQUESTS_BYTES_MAX,
+    TLS_BYTES,
+};
+use crate::rollup::{FULL_SUMS_MAX, NAMES_BYTES_MAX, SHOWN_SERIES_MAX, TOTALS_BYTES_MAX};
+use crate::worker::PROGRAM_BYTES;
+
+const MIB: u64 = 1 << 20;
+/// Code and data of the program, its threads and its runtime.
+const PROGRAM: u64 = 128 * MIB;
+/// The same of a process that answers one query, of which the code is the server's too.
+const WORKER: u64 = 96 * MIB;
+/// What a writer of a checkpoint of the log takes at most, by `tests/it/checkpoints/memory.rs`.
+const LOG_CHECKPOINT: u64 = 300 * MIB;
+/// Merging data files, besides the one that comes of it, which is held as it is written and as it is
+/// put.
+const MERGING: u64 = 116 * MIB;
+/// A file that is checked against its sums.
+const CHECKED_FILE: u64 = 256 * MIB;
+/// What a job of `backfill` takes besides its setting.
+const JOB: u64 = 300 * MIB;
+/// Live files of a table that is looked after, and those that came lately.
+const FILES: u64 = 30_000;
+/// What the log says of one: more for a file of up to 4,096 events, which names their ids.
+const FILE: u64 = 2 << 10;
+/// A known access key.
+const KEY: u64 = 512;
+/// A claimed name of an organisation.
+const CLAIM: u64 = 256;
+/// One series of an organisation that is being added up.
+const SERIES: u64 = 1 << 10;
+/// The series of each provider that stands for others: there may be as many as series.
+const WITH_OTHERS: u64 = 2;
+/// A body while its rows come into being: its text, or the text that it was packed from, and columns
+/// that grow.
+const GROWING: u64 = 2;
+/// Rows that are committed: sorted, and encoded.
+const COMMITTED: u64 = 2;
+/// What the allocator keeps of what was given back: a part of all.
+const SLACK: u64 = 8;
+
+/// One bound on memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// What takes the memory.
+    pub what: &'static str,
+    /// The setting that moves it; empty where none does.
+    pub setting: &'static str,
+    /// How much it is at most.
+    pub bytes: u64,
+    /// Whether it is of processes besides the first.
+    pub is_apart: bool,
+}
+
+/// All bounds of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds(pub Vec<Bound>);
+
+impl Bounds {
+    /// Those of a command line, without the program's name.
+    ///
+    /// # Errors
+    /// Why it is none, or that the command has no bound.
+    pub fn of_line(words: &[&str]) -> Result<Self, String> {
+        let args = Args::try_parse_from([&["tokenlake"], words].concat());
+        match args.map_err(|error| error.to_string())?.entry {
+            Entry::Command(command) => Self::of(&command),
+            Entry::SqlWorker(_) => None,
+        }
+        .ok_or_else(|| "what it takes depends on what it is asked".to_owned())
+    }
+
+    fn of(command: &Command) -> Option<Self> {
+        match command {
+            Command::Serve(args) | Command::Demo(args) => Some(Self::of_serve(args)),
+            Command::Backfill(args) => Some(Self(vec![
+                bound(
+                    "rows that wait, known ids, and all that is made of them",
+                    "--memory",
+                    args.memory,
+                ),
+                bound("the program, and what is read at a time", "", JOB),
+            ])),
+            Command::Compact(args) => Some(Self::of_compact(args)),
+            Command::Expire(_) => Some(Self(vec![
+                bound("the program", "", PROGRAM),
+                bound("sums of files, and totals in the making", "", 2 * bytes(TOTALS_BYTES_MAX)),
+                bound("a checkpoint of the log", "", LOG_CHECKPOINT),
+            ])),
+            Command::Verify(_) | Command::Repair(_) => Some(Self(vec![
+                bound("the program", "", PROGRAM),
+                bound("sums of files, and totals", "", 4 * bytes(TOTALS_BYTES_MAX)),
+                bound("the file that is looked at", "", CHECKED_FILE),
+                bound("a checkpoint of the log", "", LOG_CHECKPOINT),
+            ])),
+            _ => None,
+        }
+    }
+
+    /// Those of a server.
+    pub(super) fn of_serve(args: &ServeArgs) -> Self {
+        let mut bounds = vec![bound("the program: code, threads, runtime", "", PROGRAM)];
+        bounds.extend(kept(args));
+        bounds.extend(under_way(args));
+        bounds.extend(in_the_background(args));
+        let all: u64 = bounds.iter().fold(0, |sum, bound| sum.saturating_add(bound.bytes));
+        bounds.push(bound("what the allocator keeps for the next time", "", all / SLACK));
+        let query = args.sql_memory.saturating_add(PROGRAM_BYTES + WORKER);
+        let queries = query.saturating_mul(args.sql_concurrency.into());
+        for (what, setting, bytes) in [
+            ("queries, each in a process", "--sql-concurrency × --sql-memory", queries),
+            ("a process that waits for the next query", "", WORKER),
+        ] {
+            bounds.push(Bound { is_apart: true, ..bound(what, setting, bytes) });
+        }
+        Self(bounds)
+    }
+
+    fn of_compact(args: &CompactArgs) -> Self {
+        Self(vec![
+            bound("the program", "", PROGRAM),
+            bound(
+                "a file in the making, and those it is made of",
+                "--target-size",
+                merging(args.target_size),
+            ),
+            bound("a checkpoint of the log", "", LOG_CHECKPOINT),
+        ])
+    }
+
+    /// Their sum.
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().fold(0, |sum, bound| sum.saturating_add(bound.bytes))
+    }
+
+    /// The part of the first process.
+    pub fn own_bytes(&self) -> u64 {
+        let own = self.0.iter().filter(|bound| !bound.is_apart);
+        own.fold(0, |sum, bound| sum.saturating_add(bound.bytes))
+    }
+}
+
+/// As a table of Markdown.
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| what | setting | MiB |\n|---|---|---:|")?;
+        for Bound { what, setting, bytes, .. } in &self.0 {
+            let setting = match *setting {
+                "" => String::new(),
+                setting => format!("`{setting}`"),
+            };
+            writeln!(f, "| {what} | {setting} | {} |", bytes.div_ceil(MIB))?;
+        }
+        writeln!(f, "| **all** | | **{}** |", self.bytes().div_ceil(MIB))
+    }
+}
+
+/// What stays from one request to the next.
+fn kept(args: &ServeArgs) -> Vec<Bound> {
+    let last_good = if args.max_stale_on_error.is_zero() { 0 } else { bytes(LAST_GOOD_BYTES_MAX) };
+    let keys = bytes(KNOWN_KEYS_MAX.get()) * KEY + bytes(CLAIMED_MAX) * CLAIM;
+    vec![
+        bound("ids of events that stand already", "--dedupe-memory", args.dedupe_memory),
+        bound(
+            "sums of files and organisations, rendered scrapes",
+            "--cache-memory",
+            args.cache_memory,
+        ),
+        bound("last whole answers", "--max-stale-on-error", last_good),
+        bound("names of organisations' series", "", bytes(NAMES_BYTES_MAX)),
+        bound("65,536 access keys, and as many organisations", "", keys),
+        bound("findings about files of other programs", "", bytes(JUDGED_BYTES_MAX)),
+        bound("what the log says of data files, for 30,000 of them", "", FILES * FILE),
+    ]
+}
+
+/// What requests take while they are under way.
+fn under_way(args: &ServeArgs) -> Vec<Bound> {
+    let series = bytes(args.max_series).saturating_mul(WITH_OTHERS);
+    let shown = series.max(bytes(SHOWN_SERIES_MAX));
+    let of_telemetry = args.admin_listen.as_ref().map_or(0, |_| ADMIN_CONNECTIONS_MAX);
+    let connections = bytes(args.max_connections.saturating_add(of_telemetry));
+    let of_one = if args.tls.tls_cert.is_some() {
+        CONNECTION_BYTES + TLS_BYTES + REQUEST_BYTES
+    } else {
+        CONNECTION_BYTES
+    };
+    let decoding = args.max_body.saturating_mul(GROWING * bytes(DECODERS_MAX));
+    let queue = bytes(WriterSettings::default().queue_bytes_max);
+    let summed = series.saturating_mul(SERIES * bytes(FULL_SUMS_MAX));
+    vec![
+        bound("connections", "--max-connections", connections.saturating_mul(of_one)),
+        bound("bodies that are read, and wait for their commit", "", bytes(REQUESTS_BYTES_MAX)),
+        bound("what they grow to, until it is committed", "", bytes(REQUESTS_BYTES_MAX)),
+        bound("bodies that are decoded, five at a time", "--max-body", decoding),
+        bound("rows that are committed", "", queue.saturating_mul(COMMITTED)),
+        bound("sums of four organisations in the making", "--max-series", summed),
+        bound(
+            "scrapes that are rendered",
+            "--max-series",
+            shown.saturating_mul(bytes(SERIES_BYTES_MAX)),
+        ),
+        bound("answers that are not taken yet", "--answer-memory", args.answer_memory),
+    ]
+}
+
+fn in_the_background(args: &ServeArgs) -> Vec<Bound> {
+    let merged = if args.compact_interval.is_zero() { 0 } else { merging(TARGET_BYTES) };
+    vec![
+        bound("data files that are merged", "--compact-interval", merged),
+        bound("a checkpoint of the log", "", LOG_CHECKPOINT),
+        bound("a checkpoint of totals", "", 2 * bytes(TOTALS_BYTES_MAX)),
+    ]
+}
+
+fn merging(target_bytes: u64) -> u64 {
+    MERGING.saturating_add(target_bytes.saturating_mul(2))
+}
+
+fn bound(what: &'static str, setting: &'static str, bytes: u64) -> Bound {
+    Bound { what, setting, bytes, is_apart: false }
+}
+
+fn bytes(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(words: &[&str]) -> Bounds {
+        Bounds::of_line(words).unwrap()
+    }
+
+    #[test]
+    fn each_setting_that_is_named_moves_its_bound_alone() {
+        let default = of(&["serve"]);
+        for (flag, value) in [
+            ("--dedupe-memory", "1GiB"),
+            ("--cache-memory", "1GiB"),
+            ("--max-stale-on-error", "5m"),
+            ("--max-connections", "4096"),
+            ("--max-body", "64MiB"),
+            ("--answer-memory", "1GiB"),
+            ("--compact-interval", "0s"),
+            ("--sql-memory", "1GiB"),
+            ("--sql-concurrency", "8"),
+        ] {
+            let moved = of(&["serve", flag, value]);
+            assert_ne!(moved.bytes(), default.bytes(), "{flag}");
+            for (before, after) in default.0.iter().zip(&moved.0) {
+                let is_named = before.setting.contains(flag) || before.what.contains("allocator");
+                assert!(is_named || before == after, "{flag} {after:?}");
+            }
+        }
+        for bound in &default.0 {
+            let flags = bound.setting.split(" × ").filter(|flag| !flag.is_empty());
+            assert!(flags.into_iter().all(|flag| flag.starts_with("--")), "{bound:?}");
+        }
+    }
+
+    #[test]
+    fn settings_out_of_all_measure_do_not_overflow() {
+        let most = "16777215TiB";
+        let bounds =
+            of(&["serve", "--max-body", most, "--dedupe-memory", most, "--max-series", "1000000"]);
+        assert_eq!(bounds.bytes(), u64::MAX);
+        assert!(Bounds::of_line(&["sql", "-c", "SELECT 1"]).is_err());
+    }
+}
