@@ -137,11 +137,11 @@ impl CheckedReader {
             FooterFlaw::Long(_) | FooterFlaw::Deep => ParquetError::NYI(flaw.to_string()),
         };
         let Some(start) = size.checked_sub(8) else { return Ok(()) };
-        let end = self.read_in_part(vec![start..size]).await?.pop().unwrap_or_default();
+        let end = self.get_bytes(start..size).await?;
         let Ok(end) = <[u8; 8]>::try_from(end.as_ref()) else { return Ok(()) };
         let Some(length) = footer_bytes(end).map_err(refused)? else { return Ok(()) };
         let Some(from) = start.checked_sub(length as u64) else { return Ok(()) };
-        let footer = self.read_in_part(vec![from..start]).await?.pop().unwrap_or_default();
+        let footer = self.get_bytes(from..start).await?;
         check_footer(&footer).map_err(refused)
     }
 

@@ -99,7 +99,7 @@ async fn open_rows(
     // What another Arrow had in memory is of no interest: the types of Parquet are fewer.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let found = ArrowReaderMetadata::load_async(&mut reader, options).await;
-    let found = found.and_then(as_it_is_read).map_err(|error| failed(&error))?;
+    let found = found.and_then(|found| as_it_is_read(&found)).map_err(|error| failed(&error))?;
     let columns = wanted.fields().iter().filter_map(|field| place(found.schema(), field.name()));
     let mask = ProjectionMask::roots(found.parquet_schema(), columns);
     let object = CheckedObject::of(file);
@@ -114,7 +114,7 @@ async fn open_rows(
 
 /// Has INT96 read as microseconds, since nanoseconds of 64 bits end in the year 2262 and wrap around;
 /// and texts as views, so that one of a dictionary is there once for all rows until they are weighed.
-fn as_it_is_read(found: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
+fn as_it_is_read(found: &ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
     let roots = found.parquet_schema().root_schema().get_fields();
     let is_int96 = |at: usize| {
         let root = roots.get(at).filter(|root| root.is_primitive());
