@@ -54,6 +54,8 @@ async fn an_entry_that_comes_late_does_not_do_so_either_after_several_that_were_
     other.sent(&events(3..5)).await;
     other.sent(&events(5..7)).await;
     assert_eq!(app.requests().await, 7);
+    // The store is asked about the newest entry once nothing is new.
+    assert_eq!(app.requests().await, 7);
     // The entry by which the archive was known before is in the copy, the one between is not.
     let entry = log_entry(3);
     write(&older, &entry, read(&right, &entry).await).await;
