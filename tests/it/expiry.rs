@@ -327,8 +327,9 @@ async fn a_crash_at_any_write_changes_nothing_that_is_shown() {
             }
             crashed += 1;
         }
-        // The cells, their mark, and the log entry.
-        assert_eq!(crashed, 3);
+        // The cells, their mark, and the log entry; and the note of it, if it is written before the
+        // process ends.
+        assert!((3..=4).contains(&crashed), "{crashed}");
     }
 }
 
