@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectMeta, ObjectStore};
 use parking_lot::Mutex;
@@ -121,11 +122,16 @@ impl Anchor {
     }
 
     async fn check_head(&self, store: &dyn ObjectStore, head: Head) -> Result<(), Error> {
+        self.look_at_head(store, head).await.map_err(gone)
+    }
+
+    /// The same, where NotFound stands for an archive that is gone.
+    async fn look_at_head(&self, store: &dyn ObjectStore, head: Head) -> Result<(), Error> {
         let Head { version, link, before, seen } = head;
         if let Some(seen) = &seen {
             let path = Path::from(paths::log_entry(version));
             let options = GetOptions { head: true, ..GetOptions::default() };
-            let found = store.get_opts(&path, options).await.map_err(|error| gone(error, path))?;
+            let found = store.get_opts(&path, options).await.map_err(|error| at(error, &path))?;
             if Seen::of(&found.meta) == *seen {
                 return Ok(());
             }
@@ -133,11 +139,14 @@ impl Anchor {
         let (now_seen, bytes) = entry_seen(store, version, link).await?;
         // A put of it that was tried again may have come late, and to what is there in the archive's
         // place now. An entry known longer than the one right before it may be in an older copy.
-        if seen.is_some() {
+        if seen.is_some() || !self.is_since(self.checked()) {
             let named = entry::read(version, &bytes).ok().and_then(|entry| entry.before);
             let named = version.checked_sub(1).zip(named);
-            if let Some((version, link)) = named.or(before) {
-                entry_seen(store, version, link).await?;
+            if let Some((before, link)) = named.or(before) {
+                match entry_seen(store, before, link).await {
+                    Err(Error::NotFound { .. }) if was_cleaned(store, version).await? => {}
+                    seen => drop(seen?),
+                }
             }
         }
         let mut now = self.head.lock();
@@ -157,7 +166,7 @@ async fn entry_seen(
 ) -> Result<(Seen, Bytes), Error> {
     let path = Path::from(paths::log_entry(version));
     let found = store.get_opts(&path, GetOptions::default()).await;
-    let found = found.map_err(|error| gone(error, path.clone()))?;
+    let found = found.map_err(|error| at(error, &path))?;
     let seen = Seen::of(&found.meta);
     let bytes = found.bytes().await?;
     if crc32fast::hash(&bytes) != link.crc32() {
@@ -166,9 +175,32 @@ async fn entry_seen(
     Ok((seen, bytes))
 }
 
-fn gone(error: Error, path: Path) -> Error {
+/// True if the entries before a version may have been cleaned away: a checkpoint of the log covers
+/// them. An older copy has none.
+async fn was_cleaned(store: &dyn ObjectStore, version: u64) -> Result<bool, Error> {
+    let folder = Path::from(paths::in_archive(paths::LOG));
+    // Each name of the version is longer than its digits, and so comes after them.
+    let before = folder.clone().join(format!("{version:020}"));
+    let mut names = store.list_with_offset(Some(&folder), &before);
+    while let Some(object) = names.try_next().await? {
+        if object.location.filename().is_some_and(|name| name.contains(".checkpoint.")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The same error; an object that is not there is named as the archive names it.
+fn at(error: Error, path: &Path) -> Error {
     match error {
-        Error::NotFound { .. } => Lost { path, what: "not there" }.into(),
+        Error::NotFound { source, .. } => Error::NotFound { path: path.to_string(), source },
+        other => other,
+    }
+}
+
+fn gone(error: Error) -> Error {
+    match error {
+        Error::NotFound { path, .. } => Lost { path: path.into(), what: "not there" }.into(),
         other => other,
     }
 }

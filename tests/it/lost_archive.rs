@@ -18,7 +18,8 @@ use tokenlake::maintain::compact;
 
 use crate::stores::{Switch, SwitchedStore, SwitchingStore, Verb, copy_of};
 use crate::support::app::{
-    ACME, Event, NOON, TestApp, events, log_entry, memory, paths, read, settings, verified, write,
+    ACME, Event, NOON, TestApp, events, forget_newest, log_entry, memory, paths, read, settings,
+    verified, write,
 };
 use crate::support::foreign::{commit, live};
 use tokenlake::clock::{DAY, SECOND};
@@ -138,7 +139,8 @@ async fn the_same_archive_at_another_place_goes_on() {
 #[tokio::test]
 async fn a_log_that_is_gone_beside_its_files_is_no_new_archive() {
     let (app, _, right) = switched().await;
-    drop(app);
+    app.app.close().await;
+    forget_newest(&right).await;
     for path in paths(&right, "events/_delta_log").await {
         right.delete(&path.as_str().into()).await.unwrap();
     }

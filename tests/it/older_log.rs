@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 
-use crate::support::app::{ACME, TestApp, events, log_entry, memory, paths, read, verified, write};
+use crate::support::app::{
+    ACME, TestApp, events, forget_newest, log_entry, memory, paths, read, verified, write,
+};
 use crate::support::foreign::as_older;
 use crate::support::table::log_checkpoint;
 
@@ -17,6 +19,7 @@ async fn age(store: &Arc<dyn ObjectStore>, versions: impl IntoIterator<Item = u6
         assert_ne!(older, entry);
         write(store, &log_entry(version), older.into()).await;
     }
+    forget_newest(store).await;
 }
 
 async fn three_commits() -> Arc<dyn ObjectStore> {
@@ -54,6 +57,7 @@ async fn an_older_program_that_goes_on_beside_this_one_is_followed() {
         let (warm, older) = (TestApp::open(&store).await, TestApp::open(&store).await);
         assert_eq!(warm.requests().await, 9);
         older.sent(&events(20..25)).await;
+        older.app.close().await;
         age(&store, [4]).await;
         assert_eq!(warm.requests().await, 14);
         if with_checkpoint {

@@ -182,6 +182,14 @@ pub fn log_entry(version: u64) -> String {
     format!("events/_delta_log/{version:020}.json")
 }
 
+/// Deletes the note of the newest commit, which programs from before it never wrote.
+pub async fn forget_newest(store: &Arc<dyn ObjectStore>) {
+    match store.delete(&"_head.json".into()).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// The bytes of an object.
 pub async fn read(store: &Arc<dyn ObjectStore>, path: &str) -> Vec<u8> {
     store.get(&path.into()).await.unwrap().bytes().await.unwrap().into()
