@@ -14,6 +14,8 @@ mod listen;
 mod logging;
 mod open;
 mod open_files;
+#[cfg(test)]
+mod reference_tests;
 mod repair;
 mod serve;
 mod signals;

@@ -2,10 +2,12 @@
 
 mod burn;
 mod dashboard;
+mod documents;
 mod expiring;
 mod files;
 mod history;
 mod image;
+mod picture;
 mod queries;
 mod rules;
 mod scrapers;
