@@ -83,7 +83,8 @@ fn links_lead_somewhere() {
             }
             count += 1;
             let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
-            let target = if file.is_empty() { name.clone() } else { plain(&format!("{folder}/{file}")) };
+            let target =
+                if file.is_empty() { name.clone() } else { plain(&format!("{folder}/{file}")) };
             assert!(path(&target).exists(), "{name}: {link} leads nowhere");
             if !anchor.is_empty() {
                 let anchors = anchors(&documents[&target]);
@@ -107,7 +108,8 @@ fn the_front_door_stays_short() {
 
 #[test]
 fn an_anchor_is_made_of_a_heading() {
-    let document = "# Errors, and what to do\n```sh\n# no heading\n```\n## `tokenlake key create`\n";
+    let document =
+        "# Errors, and what to do\n```sh\n# no heading\n```\n## `tokenlake key create`\n";
     assert_eq!(anchors(document), ["errors-and-what-to-do", "tokenlake-key-create"]);
     assert_eq!(plain("docs/../deploy/./README.md"), "deploy/README.md");
 }

@@ -118,7 +118,8 @@ fn try_pages(names: &[String]) {
     let mut shell = shell_in(folder.path());
     let mut run = 0;
     let pages = names.iter().map(|name| (name, blocks(&text(name))));
-    for (name, block) in pages.flat_map(|(name, found)| found.into_iter().map(move |it| (name, it))) {
+    for (name, block) in pages.flat_map(|(name, found)| found.into_iter().map(move |it| (name, it)))
+    {
         let place = format!("{name}, line {}", block.line);
         match block.language.as_str() {
             "yaml" => check_scrape_config(folder.path(), &block.text),

@@ -119,8 +119,8 @@ fn prometheus_scrapes_over_tls_with_jwts_and_says_what_fails() {
 
 /// The block of shell commands that holds `needle`, of the page about Prometheus.
 fn page_block(needle: &str) -> String {
-    let page =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/prometheus.md")).unwrap();
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/prometheus.md"))
+        .unwrap();
     let mut blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     blocks.find(|block| block.contains(needle)).unwrap().to_owned()
 }
