@@ -50,7 +50,7 @@ enum Need {
 }
 
 /// Blocks by a piece of their text. One that is not named here is run, and must succeed.
-const HOW: [(&str, How); 24] = [
+const HOW: [(&str, How); 23] = [
     ("cargo run --release -- demo", How::NotRun("a build takes long; cli::demo tries the demo")),
     ("bash tests/run", How::NotRun("these are the tests")),
     ("source tests/environment", How::NotRun("these are tests")),
@@ -83,7 +83,6 @@ const HOW: [(&str, How); 24] = [
     ("export AWS_ENDPOINT_URL=", How::NotRun("there is no MinIO; s3 tries a server")),
     ("docker compose", How::NotRun("there is no engine; files validates compose.yaml")),
     ("docker build", How::NotRun("there is no engine; image makes and runs the image's root")),
-    ("kubectl create", How::NotRun("there is no cluster; files validates the objects")),
     ("kubectl apply", How::NotRun("there is no cluster; files validates the objects")),
     ("systemctl", How::NotRun("there is no init system; files verifies the unit")),
     ("kubectl kustomize", How::Needs(Need::Program("kubectl"))),
