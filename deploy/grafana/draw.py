@@ -143,9 +143,13 @@ class Prometheus:
         if start is not None:
             kind, fields = "query_range", {"query": expr, "start": start, "end": end, "step": STEP}
         answer = json.loads(ask(f"{self.url}/api/v1/{kind}?{urllib.parse.urlencode(fields)}"))
-        found = answer["data"]["result"]
-        return [(one["metric"], [(float(at), float(value)) for at, value in one.get("values", [one.get("value")])])
-                for one in found]
+        found = []
+        for one in answer["data"]["result"]:
+            # A rule that goes by another one has no number before that one has.
+            points = [(float(at), float(value)) for at, value in one.get("values", [one.get("value")]) if value != "NaN"]
+            if points:
+                found.append((one["metric"], points))
+        return found
 
 
 def promtool(*words):
