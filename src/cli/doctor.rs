@@ -1,4 +1,5 @@
-//! `tokenlake doctor`.
+//! `tokenlake doctor`: the checks of `maintain`, and one more: an event from a key to a scrape, in an
+//! archive of its own below this one, which is removed.
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -15,6 +15,8 @@ mod logging;
 pub mod memory;
 mod open;
 mod open_files;
+#[cfg(test)]
+mod reference_tests;
 mod repair;
 mod serve;
 mod signals;

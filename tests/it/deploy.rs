@@ -2,11 +2,13 @@
 
 mod burn;
 mod dashboard;
+mod documents;
 mod expiring;
 mod files;
 mod history;
 mod image;
 mod memory;
+mod picture;
 mod queries;
 mod rules;
 mod scrapers;

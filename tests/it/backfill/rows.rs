@@ -89,7 +89,7 @@ fn derived_ids_are_the_same_wherever_the_file_lies() {
 }
 
 #[test]
-fn the_sample_comes_in_as_the_readme_says() {
+fn the_sample_comes_in_as_the_documents_say() {
     let archive = tempdir().unwrap();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample.ndjson");
     assert_eq!(done(archive.path(), &["--org", "acme", sample]), counts(40, 40, 0, 0, 1));

@@ -1,6 +1,9 @@
 //! Random damage to any object of an archive, met by a process that starts, by one that knows the
 //! archive, and by one that is behind: an error, or the same numbers and the same rights.
 //!
+//! A data file of another program is deleted, and damaged otherwise not: it has no checksum, until it
+//! is compacted.
+//!
 //! `TOKENLAKE_TEST_DAMAGES=5000` tries as many; `TOKENLAKE_TEST_DAMAGES_SEED=7` tries others.
 
 use std::collections::BTreeMap;
@@ -134,6 +137,11 @@ struct Damage {
     whole: Vec<(String, Vec<u8>)>,
 }
 
+/// True for a data file that another program wrote.
+fn is_foreign(path: &str) -> bool {
+    path.contains("/other-")
+}
+
 /// Damages one object, or puts two in each other's place.
 async fn damage(store: &Arc<dyn ObjectStore>, archive: &Archive, random: &mut Random) -> Damage {
     let pick = |random: &mut Random, paths: &[String]| {
@@ -144,7 +152,7 @@ async fn damage(store: &Arc<dyn ObjectStore>, archive: &Archive, random: &mut Ra
     let mut bytes = read(store, &path).await;
     let mut whole = vec![(path.clone(), bytes.clone())];
     let at = usize::try_from(random.below(bytes.len().max(1) as u64)).unwrap();
-    let what = match random.below(7) {
+    let what = match if is_foreign(&path) { 0 } else { random.below(7) } {
         0 => {
             store.delete(&path.as_str().into()).await.unwrap();
             let words = format!("{path}: deleted");
@@ -160,6 +168,7 @@ async fn damage(store: &Arc<dyn ObjectStore>, archive: &Archive, random: &mut Ra
                 _ => kind,
             };
             let other = pick(random, other_kind);
+            let other = if is_foreign(&other) { path.clone() } else { other };
             let others = read(store, &other).await;
             write(store, &other, bytes).await;
             bytes = others.clone();

@@ -1,5 +1,5 @@
 //! Every fenced block of the documents is done as its reader would do it: pasted into one shell, in a
-//! checkout, block after block. What a document shows below a block is what comes.
+//! checkout, block after block and page after page. What a page shows below a block is what comes.
 
 mod document;
 mod shell;
@@ -13,11 +13,25 @@ use tempfile::tempdir;
 
 use self::document::{Block, blocks};
 use self::shell::Shell;
-use super::{content, path, text};
+use super::{content, documents, path, text};
 use crate::support::process::{installed, optional, passed_over};
 use crate::support::{client, poll};
 
 const START_MAX: Duration = Duration::from_secs(60);
+
+/// The pages that go on from each other, in the order of a reader who does all that they say. The
+/// other pages follow, by their names.
+const IN_ORDER: [&str; 7] = [
+    "docs/start.md",
+    "README.md",
+    "docs/send.md",
+    "docs/prometheus.md",
+    "docs/sql.md",
+    "docs/storage.md",
+    "docs/operate.md",
+];
+/// It has a shell of its own.
+const DEPLOY: &str = "deploy/README.md";
 
 /// What is done with a block that is not simply run.
 enum How {
@@ -36,9 +50,16 @@ enum Need {
 }
 
 /// Blocks by a piece of their text. One that is not named here is run, and must succeed.
-const HOW: [(&str, How); 17] = [
+const HOW: [(&str, How); 23] = [
     ("cargo run --release -- demo", How::NotRun("a build takes long; cli::demo tries the demo")),
     ("bash tests/run", How::NotRun("these are the tests")),
+    ("source tests/environment", How::NotRun("these are tests")),
+    ("bash .ci/run", How::NotRun("these are the tests")),
+    ("TOKENLAKE_FUZZ_SECONDS=", How::NotRun("these are tests")),
+    ("TOKENLAKE_TEST_WRITE=1", How::NotRun("cli::reference_tests compares what it writes")),
+    ("cargo nextest run sim::", How::NotRun("these are tests")),
+    ("bash tests/planted-bugs/run", How::NotRun("each bug is a build")),
+    ("python3 deploy/grafana/draw.py", How::NotRun("picture draws a shorter history")),
     ("tokenlake serve --admin-listen 127.0.0.1:9798", How::Serves("http://127.0.0.1:9797/healthz")),
     (
         "prometheus --config.file=/tmp/tokenlake-prometheus/prometheus.yml",
@@ -62,7 +83,6 @@ const HOW: [(&str, How); 17] = [
     ("export AWS_ENDPOINT_URL=", How::NotRun("there is no MinIO; s3 tries a server")),
     ("docker compose", How::NotRun("there is no engine; files validates compose.yaml")),
     ("docker build", How::NotRun("there is no engine; image makes and runs the image's root")),
-    ("kubectl create", How::NotRun("there is no cluster; files validates the objects")),
     ("kubectl apply", How::NotRun("there is no cluster; files validates the objects")),
     ("systemctl", How::NotRun("there is no init system; files verifies the unit")),
     ("kubectl kustomize", How::Needs(Need::Program("kubectl"))),
@@ -91,46 +111,68 @@ fn how(block: &Block) -> Option<&'static How> {
     found.first().map(|(_, how)| how)
 }
 
-/// Runs the blocks of a document, in their order.
-fn try_document(name: &str) {
+/// Runs the blocks of pages in one shell, in their order.
+fn try_pages(names: &[String]) {
     let folder = tempdir().unwrap();
     let mut shell = shell_in(folder.path());
     let mut run = 0;
-    for block in blocks(&text(name)) {
+    let pages = names.iter().map(|name| (name, blocks(&text(name))));
+    for (name, block) in pages.flat_map(|(name, found)| found.into_iter().map(move |it| (name, it)))
+    {
         let place = format!("{name}, line {}", block.line);
-        if block.language == "yaml" {
-            check_scrape_config(folder.path(), &block.text);
-            continue;
-        }
-        if block.language == "promql" {
+        match block.language.as_str() {
+            "yaml" => check_scrape_config(folder.path(), &block.text),
+            "mermaid" => check_map(&place, &block.text),
             // `spend` compares what it gives.
-            continue;
+            "promql" => {}
+            "sh" => run += usize::from(try_block(&mut shell, folder.path(), &place, &block)),
+            _ => panic!("{place}: a block that nothing tries"),
         }
-        assert_eq!(block.language, "sh", "{place}: a block that nothing tries");
-        shell.check_syntax(&place, &block.text);
-        let commands =
-            FILLED_IN.iter().fold(block.text.clone(), |text, (from, to)| text.replace(from, to));
-        match how(&block) {
-            Some(How::NotRun(why)) => {
-                passed_over(format_args!("{place}: {why}"));
-                continue;
-            }
-            Some(How::Needs(need)) if !is_there(need, folder.path()) => continue,
-            Some(How::Serves(url)) => serve(&mut shell, &place, &commands, url),
-            _ => {
-                let said = shell.run(&place, &commands);
-                assert_shown(&place, &block.shown, &said);
-            }
-        }
-        run += 1;
     }
-    assert!(run > 0, "{name} has no block that is run");
+    assert!(run > 0, "{names:?} have no block that is run");
 }
 
-/// The queries of Prometheus in a document.
-pub(super) fn queries(name: &str) -> Vec<String> {
-    let found = blocks(&text(name)).into_iter().filter(|block| block.language == "promql");
-    found.map(|block| block.text).collect()
+/// Tells whether it was run.
+fn try_block(shell: &mut Shell, folder: &Path, place: &str, block: &Block) -> bool {
+    shell.check_syntax(place, &block.text);
+    let commands =
+        FILLED_IN.iter().fold(block.text.clone(), |text, (from, to)| text.replace(from, to));
+    match how(block) {
+        Some(How::NotRun(why)) => {
+            passed_over(format_args!("{place}: {why}"));
+            return false;
+        }
+        Some(How::Needs(need)) if !is_there(need, folder) => return false,
+        Some(How::Serves(url)) => serve(shell, place, &commands, url),
+        _ => {
+            let said = shell.run(place, &commands);
+            assert_shown(place, &block.shown, &said);
+        }
+    }
+    true
+}
+
+/// The queries of Prometheus in all documents.
+pub(super) fn queries() -> Vec<String> {
+    let found = documents::names().into_iter().flat_map(|name| blocks(&text(&name)));
+    found.filter(|block| block.language == "promql").map(|block| block.text).collect()
+}
+
+/// A picture of modules: each box is one of them, or has a form that says that it is none.
+fn check_map(place: &str, picture: &str) {
+    let (head, arrows) = picture.split_once('\n').unwrap();
+    assert!(head.starts_with("flowchart "), "{place}: {head}");
+    let others = ["producers", "files", "prometheus", "table"];
+    for line in arrows.lines() {
+        let (from, to) = line.trim().split_once(" --").unwrap();
+        let (_, to) = to.rsplit_once("> ").unwrap();
+        for name in [from, to] {
+            let name = name.split(|char| "([".contains(char)).next().unwrap();
+            let module = path(&format!("src/{name}.rs")).is_file()
+                || path(&format!("src/{name}/mod.rs")).is_file();
+            assert!(module || others.contains(&name), "{place}: {name} is no module");
+        }
+    }
 }
 
 fn serve(shell: &mut Shell, place: &str, commands: &str, url: &str) {
@@ -198,15 +240,28 @@ fn assert_shown(place: &str, shown: &[String], said: &str) {
 }
 
 #[test]
-fn the_readme_works_as_pasted() {
+fn the_documents_work_as_pasted() {
     if installed("curl") && installed("prometheus") {
-        try_document("README.md");
+        let mut pages = IN_ORDER.map(str::to_owned).to_vec();
+        let others = documents::names().into_iter().filter(|name| name != DEPLOY);
+        let others: Vec<_> = others.filter(|name| !pages.contains(name)).collect();
+        pages.extend(others);
+        try_pages(&pages);
     }
 }
 
 #[test]
 fn the_readme_of_deploy_works_as_pasted() {
     if installed("promtool") && installed("amtool") {
-        try_document("deploy/README.md");
+        try_pages(&[DEPLOY.to_owned()]);
+    }
+}
+
+#[test]
+fn each_exception_is_for_a_block() {
+    let blocks: Vec<_> = documents::names().iter().flat_map(|name| blocks(&text(name))).collect();
+    let pieces = HOW.iter().map(|(piece, _)| *piece).chain(FILLED_IN.map(|(piece, _)| piece));
+    for piece in pieces {
+        assert!(blocks.iter().any(|block| block.text.contains(piece)), "{piece} is in no block");
     }
 }

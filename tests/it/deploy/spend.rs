@@ -1,5 +1,5 @@
-//! What the last hour cost, by the query that the README shows, by the rule and by the panel that are
-//! shipped: the same sums, to the cent, with the first calls to a new model.
+//! What the last hour cost, by the query that the documents show, by the rule and by the panel that
+//! are shipped: the same sums, to the cent, with the first calls to a new model.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -78,9 +78,9 @@ fn asked(prometheus: &Prometheus, query: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_readme_asks_what_the_rules_ask_and_the_first_calls_to_a_model_are_in_it() {
+fn the_documents_ask_what_the_rules_ask_and_the_first_calls_to_a_model_are_in_it() {
     let without_space = |text: &str| text.split_whitespace().collect::<String>();
-    let queries = snippets::queries("README.md");
+    let queries = snippets::queries();
     assert_eq!(queries.len(), 1, "a query whose values nothing compares");
     let summed = format!("sumby(model)({})", without_space(&rule()));
     assert_eq!(without_space(&queries[0]), summed);

@@ -117,16 +117,16 @@ fn prometheus_scrapes_over_tls_with_jwts_and_says_what_fails() {
     });
 }
 
-/// The block of shell commands of the README that holds `needle`.
-fn readme_block(needle: &str) -> String {
-    let readme =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let mut blocks = readme.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+/// The block of shell commands that holds `needle`, of the page about Prometheus.
+fn page_block(needle: &str) -> String {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/prometheus.md"))
+        .unwrap();
+    let mut blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     blocks.find(|block| block.contains(needle)).unwrap().to_owned()
 }
 
 #[test]
-fn what_the_readme_says_about_tls_and_jwts_works_as_pasted() {
+fn what_the_page_says_about_tls_and_jwts_works_as_pasted() {
     if !["prometheus", "promtool", "openssl", "python3"].into_iter().all(installed) {
         return;
     }
@@ -137,10 +137,10 @@ fn what_the_readme_says_about_tls_and_jwts_works_as_pasted() {
         let done = run(Command::new("bash").args(["-euc", &commands]));
         assert_eq!(done.status, 0, "{commands} {done:?}");
     };
-    bash(&readme_block("openssl req"));
-    bash(&readme_block("openssl rand"));
-    bash(&readme_block("hmac.new"));
-    let serve = [readme_block("--tls-cert"), readme_block("--jwt-secret-file")].map(|block| {
+    bash(&page_block("openssl req"));
+    bash(&page_block("openssl rand"));
+    bash(&page_block("hmac.new"));
+    let serve = [page_block("--tls-cert"), page_block("--jwt-secret-file")].map(|block| {
         let flags = block.split_whitespace().filter(|word| *word != "\\").skip(2);
         flags.map(|word| word.replace("/tmp/tokenlake-prometheus", here)).collect::<Vec<_>>()
     });
@@ -149,7 +149,7 @@ fn what_the_readme_says_about_tls_and_jwts_works_as_pasted() {
     args.extend(flags.iter().map(String::as_str));
     let server = Server::start_with(&folder.path().join("archive"), &args);
     // All but the last command, which does not end.
-    let scrape = readme_block("scheme: https");
+    let scrape = page_block("scheme: https");
     let (scrape, _) = scrape.split_once("\nprometheus ").unwrap();
     bash(scrape);
     let config = std::fs::read_to_string(folder.path().join("prometheus-tls.yml")).unwrap();

@@ -158,7 +158,7 @@ fn questions(events: &[Value]) -> Option<Vec<Value>> {
     let needed = std::env::var("TOKENLAKE_TEST_REAL").is_ok_and(|value| value == "1");
     assert!(found.is_some() || !needed, "PostgreSQL is not there");
     let Some(binaries) = found else {
-        passed_over("PostgreSQL is not installed (see tests/run)");
+        passed_over("PostgreSQL is not installed (see tests/setup)");
         return None;
     };
     let folder = tempfile::tempdir().unwrap();

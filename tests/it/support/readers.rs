@@ -11,14 +11,14 @@ const SUMS: &str = "SELECT org_id, event_date, count(*) AS events, \
      sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, \
      sum(cost_usd) AS cost_usd, max(ts) AS ts FROM events GROUP BY org_id, event_date";
 
-/// A Python that has them, where `tests/run` has made one.
+/// A Python that has them, if `tests/setup` has made one.
 pub fn python() -> Option<PathBuf> {
     let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?;
     let python = cache.join("tokenlake/readers/bin/python");
     let needed = std::env::var("TOKENLAKE_TEST_REAL").is_ok_and(|value| value == "1");
     assert!(python.exists() || !needed, "{python:?} is not there");
-    let why = "deltalake, DuckDB, Polars and PyArrow are not installed (see tests/run)";
+    let why = "deltalake, DuckDB, Polars and PyArrow are not installed (see tests/setup)";
     (python.exists() || passed_over(why)).then_some(python)
 }
 
