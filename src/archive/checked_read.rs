@@ -21,7 +21,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::checksums::{BLOCK_BYTES, Checksums};
 use super::data_file::DataFile;
-use super::footer::{FooterFlaw, check_footer, footer_bytes};
+use super::footer::{END_BYTES, FooterFlaw, check_footer, footer_range};
 
 /// Files up to this size are read whole.
 const WHOLE_BYTES_MAX: u64 = 256 * 1024;
@@ -136,12 +136,10 @@ impl CheckedReader {
             FooterFlaw::Damaged => ParquetError::General(flaw.to_string()),
             FooterFlaw::Long(_) | FooterFlaw::Deep => ParquetError::NYI(flaw.to_string()),
         };
-        let Some(start) = size.checked_sub(8) else { return Ok(()) };
+        let Some(start) = size.checked_sub(END_BYTES) else { return Ok(()) };
         let end = self.get_bytes(start..size).await?;
-        let Ok(end) = <[u8; 8]>::try_from(end.as_ref()) else { return Ok(()) };
-        let Some(length) = footer_bytes(end).map_err(refused)? else { return Ok(()) };
-        let Some(from) = start.checked_sub(length as u64) else { return Ok(()) };
-        let footer = self.get_bytes(from..start).await?;
+        let Some(place) = footer_range(size, &end).map_err(refused)? else { return Ok(()) };
+        let footer = self.get_bytes(place).await?;
         check_footer(&footer).map_err(refused)
     }
 

@@ -1,10 +1,14 @@
 //! A look at the footer of a Parquet file before a library makes a tree of its schema: the library
 //! goes down the tree by calling itself, and a schema of some thousand levels would end the process.
 
+use std::ops::Range;
+
 use super::thrift::{LIST, STRUCT, Thrift};
 
 /// Bytes of a footer; a million columns take less.
 const FOOTER_BYTES_MAX: usize = 64 << 20;
+/// Bytes at the end of a file that tell where its footer is.
+pub const END_BYTES: u64 = 8;
 /// Levels of a schema.
 const LEVELS_MAX: usize = 128;
 /// The members of Thrift's structs that lead to the schema's elements and their children.
@@ -25,12 +29,20 @@ pub enum FooterFlaw {
     Damaged,
 }
 
-/// How many bytes the footer has, by the last eight of the file; `None` if they are not those of a
-/// plain Parquet file.
+/// Where the footer of a file of `size` bytes is, by the file's last [`END_BYTES`]; `None` if they are
+/// not those of a plain Parquet file.
 ///
 /// # Errors
 /// It is longer than any that is read.
-pub fn footer_bytes(end: [u8; 8]) -> Result<Option<usize>, FooterFlaw> {
+pub fn footer_range(size: u64, end: &[u8]) -> Result<Option<Range<u64>>, FooterFlaw> {
+    let Ok(last) = <[u8; 8]>::try_from(end) else { return Ok(None) };
+    let Some(length) = footer_bytes(last)? else { return Ok(None) };
+    let end = size.saturating_sub(END_BYTES);
+    Ok(end.checked_sub(length as u64).map(|start| start..end))
+}
+
+/// How many bytes the footer has.
+fn footer_bytes(end: [u8; 8]) -> Result<Option<usize>, FooterFlaw> {
     let [a, b, c, d, magic @ ..] = end;
     if &magic != b"PAR1" {
         return Ok(None);

@@ -91,7 +91,7 @@ pub use self::error::ArchiveError;
 pub use self::expiry::refuse_before_floor;
 pub use self::file_read::IdReader;
 pub use self::follow::FollowSettings;
-pub use self::footer::{FooterFlaw, check_footer, footer_bytes};
+pub use self::footer::{END_BYTES, FooterFlaw, check_footer, footer_range};
 pub use self::foreign::{
     FOUND_BYTES_MAX as JUDGED_BYTES_MAX, Finding, ForeignRows, Judge, foreign_rows,
 };

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -14,7 +15,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::ChunkReader;
 
 use super::{CHUNK_BYTES, Look, ReadError, Rows, Sink};
-use crate::archive::{FooterFlaw, GroupScan, check_footer, footer_bytes, pieces};
+use crate::archive::{END_BYTES, FooterFlaw, GroupScan, check_footer, footer_range, pieces};
 use crate::backfill::columns::{self, Leaf};
 use crate::backfill::content::no_parquet;
 use crate::backfill::inputs::{Input, Place};
@@ -69,17 +70,18 @@ fn check_head(file: &impl ChunkReader) -> Result<(), ReadError> {
 
 /// Looks at the footer before the library makes a tree of it.
 fn look_at_footer(file: &impl ChunkReader) -> Result<(), ReadError> {
-    let Some(start) = file.len().checked_sub(HEAD_BYTES) else { return Ok(()) };
-    let end = file.get_bytes(start, 8).map_err(|error| failed(&error))?;
-    let Ok(end) = <[u8; 8]>::try_from(end.as_ref()) else { return Ok(()) };
+    let bytes = |place: Range<u64>| {
+        let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
+        file.get_bytes(place.start, length).map_err(|error| failed(&error))
+    };
+    let Some(start) = file.len().checked_sub(END_BYTES) else { return Ok(()) };
+    let end = bytes(start..file.len())?;
     let flawed = |flaw: FooterFlaw| match flaw {
         FooterFlaw::Damaged => failed(&flaw),
         FooterFlaw::Long(_) | FooterFlaw::Deep => ReadError::File(flaw.to_string()),
     };
-    let Some(length) = footer_bytes(end).map_err(flawed)? else { return Ok(()) };
-    let Some(from) = start.checked_sub(length as u64) else { return Ok(()) };
-    let footer = file.get_bytes(from, length).map_err(|error| failed(&error))?;
-    check_footer(&footer).map_err(flawed)
+    let Some(place) = footer_range(file.len(), &end).map_err(flawed)? else { return Ok(()) };
+    check_footer(&bytes(place)?).map_err(flawed)
 }
 
 /// In other words where the file is whole, and not for us.
