@@ -7,14 +7,10 @@
 //!                     (pure)    commit     LRU
 //! ```
 //!
-//! An event enters once, is written once, and is aggregated once: when its file is. Modules know
-//! each other downward only, in the order below; a test holds that.
+//! An event enters once, is written once, and is aggregated once: when its file is.
 //!
-//! | layer | modules |
-//! |---|---|
-//! | the program | `main`, [`cli`], [`http`], [`app`] |
-//! | its parts | [`maintain`], [`backfill`], [`exposition`], [`rollup`], [`worker`], [`sql`], [`ingest`], [`access`] |
-//! | its ground | [`archive`], [`event`], [`error`], [`clock`], [`telemetry`], [`byte_lru`], [`small_file`], [`new_file`], [`printable`] |
+//! Modules know only those of the groups before their own, in the order in which `lib.rs` declares
+//! them: first the ground, then the parts, then the program. A test reads that order and holds it.
 
 #![cfg_attr(
     test,
@@ -26,26 +22,35 @@
     )
 )]
 
-pub mod access;
-pub mod app;
-pub mod archive;
-pub mod backfill;
+// Each group knows those above it, and a module of a group none of the others.
 pub mod byte_lru;
-pub mod cli;
 pub mod clock;
 pub mod error;
-pub mod event;
-pub mod exposition;
-pub mod http;
-pub mod ingest;
-pub mod maintain;
 pub mod new_file;
 pub mod printable;
-pub mod rollup;
 pub mod small_file;
-pub mod sql;
 pub mod telemetry;
+
+pub mod event;
+
+pub mod archive;
+pub mod ingest;
+
+pub mod access;
+pub mod sql;
+
+pub mod rollup;
 pub mod worker;
+
+pub mod backfill;
+pub mod exposition;
+pub mod maintain;
+
+pub mod app;
+
+pub mod http;
+
+pub mod cli;
 
 // Shared with the black-box tests.
 #[cfg(test)]

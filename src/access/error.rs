@@ -13,9 +13,6 @@ pub enum AccessError {
     /// The credential lacks a scope.
     #[error("the access key or JWT lacks the scope {0}")]
     Forbidden(Scope),
-    /// A scope that does not exist.
-    #[error("unknown scope {0:?}; the scopes are metrics:read, events:write and sql:read")]
-    UnknownScope(String),
     /// An id that no key has, or more than one.
     #[error("there is no single access key with the id {0:?}; see: tokenlake key list")]
     NoSuchKey(String),
@@ -46,7 +43,6 @@ impl AccessError {
         match self {
             Self::Unauthenticated => Kind::Unauthenticated,
             Self::Forbidden(_) => Kind::Forbidden,
-            Self::UnknownScope(_) => Kind::Invalid,
             Self::NoSuchKey(_) => Kind::NotFound,
             Self::NoJwtKeys => Kind::Unavailable,
             Self::Jwt(_) => Kind::Invalid,

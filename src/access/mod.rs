@@ -19,7 +19,7 @@ pub use self::key::{HashedKey, PlainKey};
 pub use self::keys::{AccessKeys, ListedKey, NewKey};
 pub use self::known::KNOWN_KEYS_MAX;
 pub use self::record::KeyRecord;
-pub use self::scope::{Scope, Scopes};
+pub use self::scope::{Scope, Scopes, UnknownScope};
 
 use crate::event::OrgId;
 

@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::AccessError;
-
 /// One permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Scope {
@@ -41,14 +39,19 @@ impl fmt::Display for Scope {
     }
 }
 
-impl FromStr for Scope {
-    type Err = AccessError;
+/// A scope that does not exist.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("unknown scope {0:?}; the scopes are metrics:read, events:write and sql:read")]
+pub struct UnknownScope(String);
 
-    fn from_str(text: &str) -> Result<Self, AccessError> {
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
         Self::ALL
             .into_iter()
             .find(|scope| scope.name() == text)
-            .ok_or_else(|| AccessError::UnknownScope(text.to_owned()))
+            .ok_or_else(|| UnknownScope(text.to_owned()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use deltalake_core::DeltaTableError;
 
-use super::paths;
+use crate::archive::paths;
 use std::error::Error as StdError;
 use std::fmt::Display;
 

@@ -6,75 +6,33 @@
 //! - a look that starts after an acknowledgement sees the event (`follow`);
 //! - what it cannot count whole is an error that names the object, never a smaller number.
 
-mod anchor;
-mod anchored;
-mod by_org;
-mod cells;
+// Each group knows those above it; a test holds that.
 mod chain;
-mod checked_read;
-mod checkpoint;
-mod checksums;
-mod cloud;
-mod commits;
-mod data_file;
-mod date_rows;
-mod disk;
-mod durable;
-mod entry;
 mod error;
-mod expiry;
-mod file_layout;
-mod file_read;
-mod file_write;
-mod follow;
-mod footer;
-mod foreign;
-mod gather_rows;
-mod group;
-mod head_note;
-mod ids;
-mod job_mark;
-mod known_ids;
-mod ledger;
-mod listing;
-mod live_files;
-mod location;
+mod grace;
+mod ledger_name;
+mod paths;
+
+mod store;
+
+mod parquet;
+
+mod file;
+
+mod outside;
+
 mod log;
-mod merge_input;
+
+mod sums;
+
+mod versions;
+
+mod write;
+
+mod upkeep;
+
 #[cfg(test)]
 mod mutation_tests;
-mod newer;
-mod objects;
-mod old_ledgers;
-mod opening;
-mod org_claim;
-mod pages;
-mod partial;
-mod passed_over;
-mod paths;
-mod place;
-mod plain;
-mod probe;
-mod records;
-mod reopening;
-mod repair;
-mod rewrite;
-mod row_counts;
-mod row_merge;
-mod row_weights;
-mod sealed;
-mod snapshot;
-mod stats;
-mod store_check;
-mod table;
-mod thrift;
-mod totals;
-mod upkeep;
-mod upload;
-mod vacuum;
-mod vouched;
-mod weighed_read;
-mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,86 +40,58 @@ use std::time::Duration;
 use object_store::ObjectStore;
 use tokio::sync::{Mutex, watch};
 
-pub use self::by_org::ByOrg;
-pub use self::cells::{CellBatches, CellReader, CellWriter};
-pub use self::checked_read::{CheckedObject, CheckedReader};
-pub use self::cloud::Cloud;
-pub use self::data_file::{DataFile, ToldFile, date_of};
 pub use self::error::ArchiveError;
-pub use self::expiry::refuse_before_floor;
-pub use self::file_read::IdReader;
-pub use self::follow::FollowSettings;
-pub use self::footer::{END_BYTES, FooterFlaw, check_footer, footer_range};
-pub use self::foreign::{
-    FOUND_BYTES_MAX as JUDGED_BYTES_MAX, Finding, ForeignRows, Judge, foreign_rows,
-};
-pub use self::ids::EventHash;
-pub use self::job_mark::JobMark;
-pub use self::ledger::{Ledger, LedgerName, Ledgers, NewLedger};
-pub use self::live_files::{LiveFile, live_files_in};
-pub use self::location::{ArchiveLocation, LocationError};
-pub use self::newer::OfObject;
-pub use self::objects::{FoundObject, Objects};
-pub use self::opening::Creation;
-pub use self::pages::GroupScan;
-pub use self::partial::PartialMaker;
+pub use self::file::by_org::ByOrg;
+pub use self::file::data_file::{DataFile, ToldFile, date_of};
+pub use self::file::file_read::IdReader;
+pub use self::file::foreign::{ForeignRows, foreign_rows};
+pub use self::file::ids::EventHash;
+pub use self::file::partial::PartialMaker;
+pub use self::file::plain::Plain;
+pub use self::grace::{GRACE_MAX, GRACE_MIN, UNCOMMITTED_MAX};
+pub use self::ledger_name::LedgerName;
+pub use self::log::job_mark::JobMark;
+pub use self::log::newer::OfObject;
+pub use self::log::place::ArchivePlace;
+pub use self::log::snapshot::{Arrival, Snapshot};
+pub use self::outside::live_files::{LiveFile, live_files_in};
+pub use self::outside::objects::{FoundObject, Objects};
+pub use self::parquet::cells::{CellBatches, CellReader, CellWriter};
+pub use self::parquet::checked_read::{CheckedObject, CheckedReader};
+pub use self::parquet::footer::{END_BYTES, FooterFlaw, check_footer, footer_range};
+pub use self::parquet::pages::GroupScan;
+pub use self::parquet::row_weights::{pieces, with_views};
 pub use self::paths::{
     ACCESS_KEYS, ORGS, PARTITION, access_key, access_key_hash, key_voucher, vouched_for,
 };
-pub use self::place::ArchivePlace;
-pub use self::plain::Plain;
-pub use self::probe::LogProbe;
-pub use self::records::{RecordMark, Records, Stored};
-pub use self::repair::{Broken, ForeignCommit, RepairPlan, Repairs};
-pub use self::rewrite::Rewritten;
-pub use self::row_weights::{pieces, with_views};
-pub use self::sealed::{Form, Record};
-pub use self::snapshot::{Arrival, Snapshot};
-pub use self::store_check::StoreCheck;
-pub use self::totals::{Totals, TotalsStore};
-pub use self::vacuum::{GRACE_MAX, GRACE_MIN, StaleFiles, UNCOMMITTED_MAX};
-pub use self::writer::Outcome;
+pub use self::store::cloud::Cloud;
+pub use self::store::location::ArchiveLocation;
+pub use self::store::location_error::LocationError;
+pub use self::store::probe::LogProbe;
+pub use self::store::records::{RecordMark, Records, Stored};
+pub use self::store::sealed::{Form, Record};
+pub use self::store::store_check::StoreCheck;
+pub use self::sums::ledger::{Ledger, Ledgers, NewLedger};
+pub use self::sums::totals::{Totals, TotalsStore};
+pub use self::upkeep::judge::{FOUND_BYTES_MAX as JUDGED_BYTES_MAX, Finding, Judge};
+pub use self::upkeep::repair::{Broken, ForeignCommit, RepairPlan, Repairs};
+pub use self::upkeep::rewrite::Rewritten;
+pub use self::upkeep::vacuum::StaleFiles;
+pub use self::versions::follow::FollowSettings;
+pub use self::versions::opening::Creation;
+pub use self::write::floor::refuse_before_floor;
+pub use self::write::writer::{Outcome, WriterSettings};
 
-use self::checkpoint::Checkpoints;
-use self::commits::{Commits, FOLLOW_BEFORE_PUT};
-use self::follow::Follower;
-use self::head_note::HeadNotes;
 use self::log::Log;
+use self::log::checkpoint::Checkpoints;
+use self::log::head_note::HeadNotes;
 use self::upkeep::Upkeep;
-use self::writer::{Committer, Writer};
+use self::versions::commits::{Commits, FOLLOW_BEFORE_PUT};
+use self::versions::follow::Follower;
+use self::write::writer::{Committer, Writer};
 use crate::clock::Clock;
 use crate::event::{EventBatch, OrgId};
 use crate::telemetry::Telemetry;
-
-/// How the writer works.
-#[derive(Debug, Clone)]
-pub struct WriterSettings {
-    /// The least time between the starts of two commits.
-    pub commit_interval: Duration,
-    /// Memory for known ids.
-    pub dedupe_bytes_max: usize,
-    /// Commits from one checkpoint of the log to the next.
-    pub checkpoint_every: u64,
-    /// Memory for batches that wait or are being committed.
-    pub queue_bytes_max: usize,
-    /// Makes the partials that new files carry; `None` for files without.
-    pub partials: Option<Arc<dyn PartialMaker>>,
-    /// Whether a table is made where none is.
-    pub creation: Creation,
-}
-
-impl Default for WriterSettings {
-    fn default() -> Self {
-        Self {
-            commit_interval: Duration::ZERO,
-            dedupe_bytes_max: 512 << 20,
-            checkpoint_every: 500,
-            queue_bytes_max: 256 << 20,
-            partials: None,
-            creation: Creation::IfMissing,
-        }
-    }
-}
 
 /// An open archive.
 #[derive(Debug)]
@@ -270,6 +200,51 @@ impl Archive {
         self.newest().await
     }
 
+    /// The newest version, if what failed at `snapshot` need not fail there: only of what is part of
+    /// the newest version it is said that it is damaged or missing.
+    ///
+    /// # Errors
+    /// As [`Archive::newest`].
+    pub async fn newer(
+        &self,
+        snapshot: &Snapshot,
+        error: &impl OfObject,
+    ) -> Result<Option<Arc<Snapshot>>, ArchiveError> {
+        if error.object().is_none() {
+            return Ok(None);
+        }
+        let newest = self.newest().await?;
+        Ok(newest.explains(error, snapshot).then_some(newest))
+    }
+
+    /// Does `work` at `snapshot`, and again at the newest version for as long as it meets files that
+    /// others have rewritten and removed. Each time it is a newer version; the caller's deadline is
+    /// its bound.
+    ///
+    /// # Errors
+    /// What the work fails with at a version whose objects it needs are still part of the table, or
+    /// as [`Archive::newest`].
+    pub async fn at_newest<T, E, W>(
+        &self,
+        mut snapshot: Arc<Snapshot>,
+        mut work: impl FnMut(Arc<Snapshot>) -> W,
+    ) -> Result<T, E>
+    where
+        E: OfObject + From<ArchiveError>,
+        W: Future<Output = Result<T, E>>,
+    {
+        loop {
+            let error = match work(snapshot.clone()).await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            match self.newer(&snapshot, &error).await? {
+                Some(newest) => snapshot = newest,
+                None => return Err(error),
+            }
+        }
+    }
+
     /// Commits a batch: on return its events are durable, and every look that starts later sees
     /// them.
     ///
@@ -311,6 +286,20 @@ impl Archive {
         files: &[Arc<DataFile>],
     ) -> Result<Option<Rewritten>, ArchiveError> {
         self.upkeep.rewrite(files).await
+    }
+
+    /// Takes all live files before the floor of `ledger` out of the table, in the next version after
+    /// `snapshot`, which names that ledger; their totals must be in it. `None` if another's commit
+    /// came first: what is to go must be planned anew.
+    ///
+    /// # Errors
+    /// Unavailable, and then the commit may stand or come to stand; or Corrupt.
+    pub async fn expire(
+        &self,
+        snapshot: &Snapshot,
+        ledger: LedgerName,
+    ) -> Result<Option<Arc<Snapshot>>, ArchiveError> {
+        self.upkeep.expire(snapshot, ledger).await
     }
 
     /// Time by the clock that counts sleep.

@@ -3,10 +3,12 @@
 use bytes::Bytes;
 use object_store::path::Path;
 
-use super::checksums::Checksums;
-use super::ids::{EventHash, IdFilter, IdHasher};
-use super::plain::Plain;
-use super::{ArchiveLocation, entry, paths};
+use crate::archive::file::ids::{EventHash, IdFilter, IdHasher};
+use crate::archive::file::plain::Plain;
+use crate::archive::log::entry;
+use crate::archive::parquet::checksums::Checksums;
+use crate::archive::paths;
+use crate::archive::store::location::ArchiveLocation;
 use crate::mutation::{each, each_of};
 
 #[test]

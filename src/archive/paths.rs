@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use object_store::path::Path;
 use uuid::Uuid;
 
-use super::ledger::LedgerName;
+use crate::archive::ledger_name::LedgerName;
 
 /// The Delta table's folder, relative to the archive.
 pub const TABLE: &str = "events";

@@ -3,20 +3,14 @@
 //! it; nothing becomes null, zero or other digits on the way.
 
 mod cell;
+mod leaf;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
-use self::cell::{Cell, Leaves};
+pub(super) use self::leaf::Leaf;
 
-/// What is known of a leaf of a schema, besides its Arrow type.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Leaf {
-    #[default]
-    Plain,
-    /// Its bytes are a UUID.
-    Uuid,
-}
+use self::cell::{Cell, Leaves};
 
 /// The rows of a batch.
 pub(super) struct Lines {

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::read::{Chunk, Header, Record, Rows};
+use super::read::rows::{Chunk, Header, Record, Rows};
 use super::shape::{Fields, Origin, Shape};
 use super::split::{Split, split};
 use super::{BackfillError, columns};

@@ -1,5 +1,6 @@
 //! Which files and objects a job reads, in which order and by which names.
 
+pub(super) mod found;
 mod hive;
 mod local;
 mod remote;
@@ -7,95 +8,17 @@ mod tables;
 
 use std::collections::HashSet;
 use std::os::fd::AsFd as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use self::hive::Folders;
+use self::found::{Found, Input, Place, STDIN, Search, whole};
 use super::BackfillError;
 use super::format::{Coding, Format};
 use super::rejects::is_of_rejects;
-use crate::archive::{FoundObject, Objects};
+use crate::archive::Objects;
 use crate::new_file::{FileId, file_id, stream_about};
 
-/// What makes a pattern of a path.
-const WILD: [char; 3] = ['*', '?', '['];
-/// The name of what comes in by stdin.
-const STDIN: &str = "-";
 /// What addresses of files on this machine begin with.
 const FILE_SCHEME: &str = "file:";
-
-/// One file or object.
-#[derive(Debug, Clone)]
-pub struct Input {
-    /// Its path as found: for messages and rejected rows.
-    pub(super) name: String,
-    /// Its path below what was given, without the ending of a compression: part of derived ids.
-    pub(super) identity: String,
-    pub(super) place: Place,
-    /// None for stdin, whose bytes tell.
-    pub(super) format: Option<Format>,
-    /// What the name says; the bytes may say otherwise.
-    pub(super) coding: Coding,
-    /// Its size as stored.
-    pub(super) bytes: u64,
-    /// What tells that it is still the same.
-    pub(super) changed: String,
-    /// The fields that the names of its folders give to each of its rows.
-    pub(super) folders: Folders,
-    /// A table names its columns: one that it lacks is null in all its rows.
-    pub(super) of_table: bool,
-    by_folder: bool,
-    file_id: Option<FileId>,
-}
-
-impl Input {
-    /// A name that does not depend on where the program is started.
-    pub(super) fn whole_name(&self) -> String {
-        match &self.place {
-            Place::File(path) => whole(path),
-            Place::Object(..) | Place::Stdin => self.name.clone(),
-        }
-    }
-
-    /// A file that holds what a test wrote.
-    #[cfg(test)]
-    pub(super) fn for_tests(path: &Path, format: Option<Format>) -> Self {
-        let bytes = path.metadata().map_or(0, |about| about.len());
-        let found = Found { bytes, ..Found::new(String::new(), Place::File(path.to_owned())) };
-        Self::new(found, format)
-    }
-
-    fn new(found: Found, format: Option<Format>) -> Self {
-        let coding = Coding::split(&found.name).0;
-        let identity = Coding::split(&found.below).1.to_owned();
-        let Found { name, place, bytes, changed, folders, of_table, by_folder, file_id, .. } =
-            found;
-        Self {
-            name,
-            identity,
-            place,
-            format,
-            coding,
-            bytes,
-            changed,
-            folders,
-            of_table,
-            by_folder,
-            file_id,
-        }
-    }
-}
-
-fn whole(path: &Path) -> String {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
-}
-
-/// Where an input lies.
-#[derive(Debug, Clone)]
-pub(super) enum Place {
-    File(PathBuf),
-    Object(Objects, FoundObject),
-    Stdin,
-}
 
 /// All inputs of a job.
 #[derive(Debug, Default)]
@@ -109,72 +32,22 @@ pub struct Inputs {
     seen: HashSet<String>,
 }
 
-/// A file or object that was found.
-struct Found {
-    name: String,
-    /// Below what was given.
-    below: String,
-    place: Place,
-    bytes: u64,
-    changed: String,
-    folders: Folders,
-    /// Found by looking through a folder or by a pattern, where other files may lie too.
-    by_folder: bool,
-    of_table: bool,
-    /// A pipe, a device or a socket.
-    irregular: bool,
-    file_id: Option<FileId>,
-}
-
-impl Found {
-    fn new(name: String, place: Place) -> Self {
-        Self {
-            below: name.clone(),
-            name,
-            place,
-            bytes: 0,
-            changed: String::new(),
-            folders: Folders::default(),
-            by_folder: false,
-            of_table: false,
-            irregular: false,
-            file_id: None,
-        }
+/// What one of the given names leads to.
+async fn search(text: &str, format: Option<Format>) -> Result<Search, BackfillError> {
+    if text == STDIN {
+        return Ok(Search { found: vec![Found::stdin()], failed: Vec::new() });
     }
-
-    fn stdin() -> Self {
-        let file_id = stream_about(std::io::stdin().as_fd()).map(|about| file_id(&about));
-        Self { file_id, ..Self::new(STDIN.to_owned(), Place::Stdin) }
+    let search = if Objects::are_at(text) {
+        remote::find(text, format).await?
+    } else if text.get(..FILE_SCHEME.len()).is_some_and(|it| it.eq_ignore_ascii_case(FILE_SCHEME)) {
+        local::find(&path_of_url(text)?, format).await?
+    } else {
+        local::find(text, format).await?
+    };
+    if search.found.is_empty() && search.failed.is_empty() {
+        return Err(BackfillError::unusable(text, "no file is there; check the name"));
     }
-}
-
-/// What one of the given names led to.
-#[derive(Default)]
-struct Search {
-    found: Vec<Found>,
-    failed: Vec<BackfillError>,
-}
-
-impl Search {
-    async fn of(text: &str, format: Option<Format>) -> Result<Self, BackfillError> {
-        if text == STDIN {
-            return Ok(Self { found: vec![Found::stdin()], failed: Vec::new() });
-        }
-        let search = if Objects::are_at(text) {
-            remote::find(text, format).await?
-        } else if text
-            .get(..FILE_SCHEME.len())
-            .is_some_and(|it| it.eq_ignore_ascii_case(FILE_SCHEME))
-        {
-            local::find(&path_of_url(text)?, format).await?
-        } else {
-            local::find(text, format).await?
-        };
-        if search.found.is_empty() && search.failed.is_empty() {
-            return Err(BackfillError::unusable(text, "no file is there; check the name"));
-        }
-        Ok(search)
-    }
+    Ok(search)
 }
 
 fn path_of_url(text: &str) -> Result<String, BackfillError> {
@@ -198,7 +71,7 @@ impl Inputs {
     pub async fn find(given: &[String], format: Option<Format>) -> Result<Self, BackfillError> {
         let mut inputs = Self::default();
         for text in given {
-            match Search::of(text, format).await {
+            match search(text, format).await {
                 Ok(search) => {
                     inputs.failed.extend(search.failed);
                     search.found.into_iter().for_each(|found| inputs.add(found, format));
@@ -313,28 +186,4 @@ impl Inputs {
             self.files.push(Input::new(found, format));
         }
     }
-}
-
-/// The folder in front of the first wild part of a pattern.
-fn fixed(pattern: &str) -> &str {
-    let wild = pattern.find(WILD).unwrap_or(pattern.len());
-    let head = pattern.get(..wild).unwrap_or_default();
-    head.rfind('/').and_then(|slash| head.get(..=slash)).unwrap_or_default()
-}
-
-/// Hidden files, and those of programs (`_…`): passed over unless they are named.
-fn hidden(name: &str) -> bool {
-    name.starts_with(['.', '_']) && name != "." && name != ".."
-}
-
-/// Whether a pattern's match, of which this is what lies below the pattern's fixed part, is hidden
-/// though the pattern names nothing hidden.
-fn hidden_match(pattern: &str, below: &str) -> bool {
-    let wild = pattern.get(fixed(pattern).len()..).unwrap_or_default();
-    !wild.split('/').any(hidden) && below.split('/').any(hidden)
-}
-
-/// Whether it is read as Parquet, as far as its name tells.
-fn is_parquet(name: &str, format: Option<Format>) -> bool {
-    format.or_else(|| Format::of(Coding::split(name).1)) == Some(Format::Parquet)
 }

@@ -45,7 +45,8 @@ mod split;
 
 pub use self::error::BackfillError;
 pub use self::format::{Format, parse_delimiter};
-pub use self::inputs::{Input, Inputs};
+pub use self::inputs::Inputs;
+pub use self::inputs::found::Input;
 pub use self::job::Job;
 pub use self::outcome::{Outcome, Settings, Summary, Unread};
 pub use self::pair::FieldPair;

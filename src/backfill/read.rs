@@ -8,68 +8,22 @@ mod json;
 mod ndjson;
 mod parquet;
 mod quotes;
+pub(super) mod rows;
 
-use std::io::{BufRead as _, Error};
+use std::io::BufRead as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use tokio::sync::mpsc::Sender;
 
-use super::columns::Leaf;
+use self::rows::{Chunk, ReadError, Sink, some_of};
 use super::content;
 use super::decode::Decoder;
 use super::format::Format;
-use super::inputs::{Input, Place};
+use super::inputs::found::{Input, Place};
 use super::place::Has;
 use super::source::{self, Opened};
 use super::{BackfillError, FieldPair, Progress};
-use crate::event::excerpt;
-
-pub(super) use self::csv::{Header, Record};
-
-/// Bytes of rows that go together; a chunk is this large and a row more.
-const CHUNK_BYTES: usize = 2 << 20;
-/// Bytes of the largest row: a bound on memory, far above what an event can hold.
-const ROW_BYTES_MAX: usize = 16 << 20;
-/// What is known of a row, besides its bytes.
-const ROW_OVERHEAD_BYTES: usize = 64;
-
-/// Rows that follow each other in one input.
-#[derive(Debug)]
-pub(super) struct Chunk {
-    pub(super) input: Arc<Input>,
-    /// The place of the first row in its input, from 0. With a line each, blank lines count.
-    pub(super) first: u64,
-    pub(super) rows: Rows,
-}
-
-/// Rows as their format has them.
-#[derive(Debug)]
-pub(super) enum Rows {
-    /// Lines of NDJSON.
-    Lines(Vec<u8>),
-    /// JSON values, each with the line on which it begins.
-    Values(Vec<(u64, Vec<u8>)>),
-    /// Records of CSV.
-    Records(Arc<Header>, Vec<Record>),
-    /// Rows of Parquet, with what their schema says of each leaf.
-    Batch(RecordBatch, Arc<[Leaf]>),
-}
-
-/// Takes chunks; false when nobody wants more.
-pub(super) type Sink<'a> = &'a mut dyn FnMut(u64, Rows) -> bool;
-
-/// Why a reader ended before the end of its input, in words.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
-    #[error(transparent)]
-    Io(#[from] Error),
-    #[error("line {line}: {reason}")]
-    Broken { line: u64, reason: String },
-    #[error("{0}")]
-    File(String),
-}
 
 /// How inputs are read.
 pub(super) struct Reading {
@@ -151,10 +105,6 @@ impl Reading {
     }
 }
 
-/// Looks for the mapped columns among those that an input says that it has, by a test for each and
-/// their names; an error if one is missing that must be there.
-pub(super) type Look<'a> = &'a dyn Fn(&dyn Fn(&str) -> Has, &[String]) -> Result<(), ReadError>;
-
 /// Damaged Parquet finds places where its library panics: then the file is to blame, not we.
 fn survived(read: impl FnOnce() -> Result<(), ReadError>) -> Result<(), ReadError> {
     std::panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
@@ -166,15 +116,6 @@ fn survived(read: impl FnOnce() -> Result<(), ReadError>) -> Result<(), ReadErro
 fn no_column(pair: &FieldPair, known: &[String]) -> ReadError {
     let (field, column, known) = (pair.field(), &pair.other, some_of(known));
     ReadError::File(format!("it has no column {column:?} for {field}, but {known}"))
-}
-
-/// Some of the names of columns: there may be a million.
-fn some_of(names: &[String]) -> String {
-    const SHOWN_MAX: usize = 40;
-    let shown = names.iter().take(SHOWN_MAX).map(|name| excerpt(name)).collect::<Vec<_>>();
-    let more = names.len().saturating_sub(SHOWN_MAX);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", shown.join(", "))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use super::Progress;
 use super::content::HEAD_BYTES;
 use super::format::Coding;
-use super::inputs::{Input, Place};
+use super::inputs::found::{Input, Place};
 use crate::archive::{FoundObject, Objects};
 
 /// Read at once from a disk.

@@ -6,18 +6,19 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
 use super::backfill::BackfillArgs;
-use super::generate::MODELS_MAX;
+use super::generate::models::MODELS_MAX;
 use super::jwt::JwtArgs;
 use super::listen::ListenAddr;
 use super::open::Create;
+use super::parse::{parse_count, parse_org};
 use super::repair::RepairArgs;
 use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
 use crate::archive::{ArchiveLocation, GRACE_MAX, GRACE_MIN};
 use crate::clock::Micros;
+use crate::event::OrgId;
 use crate::event::time::from_text;
-use crate::event::{OrgId, OrgRule};
 use crate::maintain::{Retention, Sample};
 use crate::worker::WorkerLimits;
 
@@ -29,8 +30,6 @@ const COMPACT_INTERVAL_MIN: Duration = Duration::from_secs(1);
 const COMPACT_INTERVAL_MAX: Duration = Duration::from_secs(86_400);
 const TARGET_SIZE_MIN: u64 = 1 << 20;
 const TARGET_SIZE_MAX: u64 = 1 << 30;
-/// Of connections, requests or series.
-const COUNT_MAX: usize = 1_000_000;
 const SQL_TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
 /// Exact, scoped, instant LLM usage metrics for Prometheus, from Parquet in object storage.
@@ -400,14 +399,6 @@ pub enum ListFormat {
     Json,
 }
 
-fn parse_org(text: &str) -> Result<OrgId, String> {
-    OrgId::parse(text).map_err(|error| format!("an organisation's name {error}"))
-}
-
-pub(super) fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
-    if text == "*" { Ok(OrgRule::Own) } else { parse_org(text).map(OrgRule::Only) }
-}
-
 fn parse_sample(text: &str) -> Result<Sample, String> {
     let share = parse_millionths(text)?;
     Sample::of_millionths(share).ok_or_else(|| "not more than 0 and up to 100%".to_owned())
@@ -454,11 +445,6 @@ fn parse_sql_timeout(text: &str) -> Result<Duration, String> {
     let timeout = parse_duration(text)?;
     let fits = (SQL_TIMEOUT_MIN..=SQL_TIMEOUT_MAX).contains(&timeout);
     if fits { Ok(timeout) } else { Err("not from 100ms to 1d".to_owned()) }
-}
-
-pub(super) fn parse_count(text: &str) -> Result<usize, String> {
-    let count = text.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
-    count.ok_or_else(|| format!("not a number from 1 to {COUNT_MAX}"))
 }
 
 fn parse_models(text: &str) -> Result<usize, String> {

@@ -11,9 +11,10 @@ use clap::Args as ClapArgs;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::args::{parse_count, parse_org_rule};
+use super::parse::{parse_count, parse_org_rule};
+use super::print::{print_note, print_result};
 use super::units::parse_bytes;
-use super::{open, print_note, print_result, signals};
+use super::{open, signals};
 use crate::app::{App, Settings as AppSettings};
 use crate::archive::{ArchiveLocation, WriterSettings};
 use crate::backfill::{

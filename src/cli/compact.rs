@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::args::CompactArgs;
-use super::{open, print_note, print_result};
+use super::open;
+use super::print::{print_note, print_result};
 use crate::app::{App, Settings as AppSettings};
 use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
 use crate::maintain::compact::{Settings, Summary};

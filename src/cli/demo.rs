@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::args::ServeArgs;
-use super::{key, open, print_result, serve, signals};
+use super::print::print_result;
+use super::{key, open, serve, signals};
 use crate::access::{NewKey, Scopes};
 use crate::app::App;
 use crate::archive::ArchiveLocation;

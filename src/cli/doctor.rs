@@ -8,7 +8,8 @@ use object_store::ObjectStore;
 use object_store::prefix::PrefixStore;
 
 use super::args::DoctorArgs;
-use super::{open, print_result, signals};
+use super::print::print_result;
+use super::{open, signals};
 use crate::access::{NewKey, Scopes};
 use crate::app::{App, Form, Settings};
 use crate::archive::{Archive, ArchiveLocation, FollowSettings, StoreCheck, WriterSettings};

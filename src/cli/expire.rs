@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::args::ExpireArgs;
-use super::{open, print_result};
+use super::open;
+use super::print::print_result;
 use crate::app::App;
 use crate::archive::{ArchiveLocation, StoreCheck};
 use crate::maintain::{self, Retention};

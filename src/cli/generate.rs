@@ -6,7 +6,7 @@
 mod batches;
 mod calendar;
 mod event;
-mod models;
+pub(super) mod models;
 mod orgs;
 mod random;
 
@@ -23,15 +23,14 @@ use self::batches::Plan;
 use self::calendar::Calendar;
 use self::orgs::Orgs;
 use super::args::GenerateArgs;
-use super::{open, print_note, print_result, signals};
+use super::print::{print_note, print_result};
+use super::{open, signals};
 use crate::app::{App, Settings};
 use crate::archive::{Archive, ArchiveError, ArchiveLocation, WriterSettings};
 use crate::clock::Micros;
 use crate::event::EventBatch;
 use crate::telemetry::Telemetry;
 
-/// How many models there are to choose from.
-pub(super) const MODELS_MAX: usize = models::MODELS.len();
 /// Names that are claimed side by side.
 const CLAIMS: usize = 16;
 /// Memory for known ids: events come by time, so that three dates are all it needs.

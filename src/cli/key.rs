@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::{KeyCommand, ListFormat};
-use super::{open, print_note, print_result};
+use super::open;
+use super::print::{print_note, print_result};
 use crate::access::{AccessKeys, ListedKey, NewKey, Scopes};
 use crate::archive::{ArchiveLocation, Records};
 use crate::clock::{Clock, Micros};

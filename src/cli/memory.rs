@@ -7,7 +7,7 @@ use clap::Parser as _;
 
 use super::args::{Args, Command, CompactArgs, Entry, ServeArgs};
 use super::open::TARGET_BYTES;
-use super::serve::ADMIN_CONNECTIONS_MAX;
+use super::settings::ADMIN_CONNECTIONS_MAX;
 use crate::access::KNOWN_KEYS_MAX;
 use crate::app::CLAIMED_MAX;
 use crate::archive::{JUDGED_BYTES_MAX, WriterSettings};

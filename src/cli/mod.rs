@@ -15,10 +15,13 @@ mod logging;
 pub mod memory;
 mod open;
 mod open_files;
+mod parse;
+mod print;
 #[cfg(test)]
 mod reference_tests;
 mod repair;
 mod serve;
+mod settings;
 mod signals;
 mod sql;
 mod tls;
@@ -32,8 +35,8 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use self::args::{Args, Command, Entry};
+use self::print::{print_error, print_note};
 use crate::archive::ArchiveLocation;
-use crate::printable::{printable, printable_lines};
 use crate::worker;
 
 /// How long threads that block may take once all else is done.
@@ -124,21 +127,4 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     }
     print_note(&message);
     ExitCode::from(2)
-}
-
-#[allow(clippy::print_stderr, reason = "this is where messages for people go")]
-fn print_error(error: &anyhow::Error) {
-    eprintln!("error: {}", printable(&error.to_string().replace('\n', " ")));
-}
-
-/// Prints lines of result.
-#[allow(clippy::print_stdout, reason = "this is where results go")]
-fn print_result(lines: &str) {
-    println!("{}", printable_lines(lines));
-}
-
-/// Prints a line that is no result.
-#[allow(clippy::print_stderr, reason = "this is where all but results goes")]
-fn print_note(line: &str) {
-    eprintln!("{}", printable(line));
 }

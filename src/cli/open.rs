@@ -1,33 +1,26 @@
 //! Opening the archive for a command.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use object_store::ObjectStore;
 
-use super::args::ServeArgs;
-use crate::app::Settings;
 use crate::archive::{
     Archive, ArchiveLocation, Creation, FollowSettings, ORGS, Records, TotalsStore, WriterSettings,
 };
 use crate::clock::{Clock, ShiftedClock, SystemClock};
-use crate::maintain::compact;
 use crate::new_file::lies_within;
 use crate::sql::sql_version;
 use crate::telemetry::Telemetry;
-use crate::worker::WorkerSettings;
 
 /// How often the log is followed in the background.
 pub(super) const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// So many files are added up in some tens of milliseconds.
 pub(super) const CHECKPOINT_WORK_MAX: u64 = 128;
-/// The defaults of `tokenlake compact`.
+/// The default of `tokenlake compact`.
 pub(super) const TARGET_BYTES: u64 = 128 << 20;
-const GRACE: Duration = Duration::from_secs(24 * 3_600);
-/// On object storage each commit is paid for, and every replica follows it.
-const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Names the file that moves the clock, in tests of the whole program.
 const TEST_CLOCK: &str = "TOKENLAKE_TEST_CLOCK";
@@ -135,55 +128,4 @@ fn nothing_at(location: &ArchiveLocation) -> anyhow::Error {
     anyhow::anyhow!(
         "there is no archive at {location}; choose another --archive, or start one with: tokenlake serve"
     )
-}
-
-/// A server's settings.
-pub(super) fn settings(location: &ArchiveLocation, args: &ServeArgs) -> Settings {
-    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    let by_place = if location.is_local() { Duration::ZERO } else { REMOTE_COMMIT_INTERVAL };
-    Settings {
-        writer: WriterSettings {
-            commit_interval: args.commit_interval.unwrap_or(by_place),
-            dedupe_bytes_max: bytes(args.dedupe_memory),
-            creation: args.create.into(),
-            ..WriterSettings::default()
-        },
-        follow: FollowSettings {
-            interval: Some(FOLLOW_INTERVAL),
-            probe: location.log_probe(),
-            waits_for_repair: true,
-        },
-        staleness_max: args.max_staleness,
-        stale_on_error_max: args.max_stale_on_error,
-        cache_bytes_max: bytes(args.cache_memory),
-        checkpoint_work_max: Some(CHECKPOINT_WORK_MAX),
-        compact: compaction(args),
-        series_max: Some(args.max_series),
-        body_bytes_max: bytes(args.max_body),
-        answer_bytes_max: bytes(args.answer_memory),
-        requests_per_org_max: args.max_requests_per_org,
-        worker: workers(location, args),
-        jwt: args.jwt.settings(),
-    }
-}
-
-/// What is merged in the background, and how often.
-fn compaction(args: &ServeArgs) -> Option<(compact::Settings, Duration)> {
-    let settings = compact::Settings { target_bytes: TARGET_BYTES, grace: GRACE };
-    (!args.compact_interval.is_zero()).then_some((settings, args.compact_interval))
-}
-
-/// How queries are run; `None` where no other process can read the archive.
-fn workers(location: &ArchiveLocation, args: &ServeArgs) -> Option<WorkerSettings> {
-    // On Linux this is the program that runs, also after its file was replaced.
-    let running = PathBuf::from("/proc/self/exe");
-    let program = if running.exists() { running } else { std::env::current_exe().ok()? };
-    let settings = WorkerSettings {
-        program,
-        archive: location.to_string(),
-        memory_bytes: args.sql_memory,
-        timeout: args.sql_timeout,
-        running_max: args.sql_concurrency.into(),
-    };
-    (*location != ArchiveLocation::Memory).then_some(settings)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 
-use super::{open, print_note, print_result};
+use super::open;
+use super::print::{print_note, print_result};
 use crate::archive::{ArchiveLocation, ForeignCommit, Judge, Ledgers, Repairs, TotalsStore};
 use crate::maintain::{Repair, Way};
 use crate::rollup::Rollup;

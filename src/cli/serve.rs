@@ -11,7 +11,9 @@ use super::args::ServeArgs;
 use super::listen::ListenAddr;
 use super::memory::Bounds;
 use super::open::Create;
-use super::{expire, open, open_files, print_note, signals};
+use super::print::print_note;
+use super::settings::ADMIN_CONNECTIONS_MAX;
+use super::{expire, open, open_files, settings, signals};
 use crate::app::App;
 use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
 use crate::http::{self, Listener};
@@ -19,9 +21,6 @@ use crate::telemetry::Telemetry;
 
 /// Requests under way at a stop have deadlines below this.
 const STOP_WAIT: Duration = Duration::from_secs(20);
-
-/// Those who look at telemetry are few.
-pub(super) const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// Opens the archive and serves it until a signal comes.
 pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
@@ -46,7 +45,7 @@ async fn bound(address: &ListenAddr, flag: &str) -> anyhow::Result<TcpListener> 
 
 /// Opens the archive.
 pub(super) async fn start(archive: &ArchiveLocation, args: &ServeArgs) -> anyhow::Result<Arc<App>> {
-    let settings = open::settings(archive, args);
+    let settings = settings::of_serve(archive, args);
     let store = match args.create {
         Create::Never => open::existing_store(archive)?,
         Create::IfMissing => open::store(archive)?,

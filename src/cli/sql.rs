@@ -20,9 +20,6 @@ use super::open;
 use crate::archive::ArchiveLocation;
 use crate::new_file::{file_id, stream_about};
 
-/// Rows of a table on a terminal.
-const TERMINAL_ROWS_MAX: u64 = 200;
-
 /// More than any text of statements has.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::VerifyArgs;
-use super::{open, print_note, print_result};
+use super::open;
+use super::print::{print_note, print_result};
 use crate::archive::ArchiveLocation;
 use crate::maintain;
 use crate::printable::printable;

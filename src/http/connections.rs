@@ -5,6 +5,7 @@
 //! for the next. So connections that send nothing, or a byte now and then, keep nobody out. One that
 //! does not take its answers ends after a while, and with it what they hold.
 
+mod limits;
 mod outgoing;
 mod pace;
 mod waiting;
@@ -33,6 +34,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::limits::ConnectionLimits;
 use self::outgoing::{Outgoing, PART_BYTES_MAX};
 use self::pace::Paced;
 use self::waiting::{Pulse, UnderWay, Waiting};
@@ -72,33 +74,6 @@ const LOOKS: u32 = 8;
 /// To whom there is no room to say more.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\
     connection: close\r\n\r\n";
-
-/// What connections may take.
-#[derive(Debug, Clone, Copy)]
-pub struct ConnectionLimits {
-    /// How many there may be at a time.
-    pub connections_max: usize,
-    /// From a connection's start, or a request's first byte, to the end of that request's head.
-    pub head_wait: Duration,
-    /// From the end of an answer to the next request's first byte.
-    pub idle_wait: Duration,
-    /// For taking what has been written of an answer, or what was handed over of it.
-    pub write_wait: Duration,
-}
-
-impl ConnectionLimits {
-    /// So many connections, with the times of a server.
-    pub fn of(connections_max: usize) -> Self {
-        Self {
-            connections_max,
-            head_wait: Duration::from_secs(10),
-            // Prometheus leaves an idle connection after five minutes. Were the server first, it
-            // could be just when a request is on its way.
-            idle_wait: Duration::from_secs(330),
-            write_wait: Duration::from_secs(60),
-        }
-    }
-}
 
 /// Answers what comes to `listener` until `stop`; then no connection is taken any more, and those
 /// that are there end with the request that is under way.

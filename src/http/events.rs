@@ -11,17 +11,18 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 
-use super::Shared;
 use super::answers::Held;
 use super::body::{drain, read};
 use super::error::HttpError;
 use super::observe::observed;
 use super::request::{caller, joined, within};
+use super::shared::Shared;
 use super::shares::{DecoderTurn, Reserved};
 use crate::access::Scope;
 use crate::app::{AppError, Receipt};
 use crate::event::{Decoded, OrgId};
-use crate::ingest::{BinaryCloudEvent, ContentKind, EVENTS_MAX, IngestError};
+use crate::ingest::EVENTS_MAX;
+use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError};
 
 /// How long a request may wait for storage, to be answered within ten seconds.
 const STORE_WAIT: Duration = Duration::from_millis(9_500);

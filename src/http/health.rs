@@ -7,9 +7,9 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
-use super::Shared;
 use super::error::{HttpError, plain};
 use super::observe::observed;
+use super::shared::Shared;
 
 /// Load balancers ask often and wait little.
 const READY_WAIT: Duration = Duration::from_secs(5);

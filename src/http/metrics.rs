@@ -10,11 +10,11 @@ use axum::http::header::{
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 
-use super::Shared;
 use super::answers::{Held, body_of};
 use super::error::{HttpError, plain};
 use super::observe::observed;
 use super::request::{caller, credential, joined, within};
+use super::shared::Shared;
 use crate::access::{Caller, Scope};
 use crate::app::Form;
 use crate::clock::Micros;

@@ -14,6 +14,7 @@ mod listener;
 mod metrics;
 mod observe;
 mod request;
+mod shared;
 mod shares;
 mod sql;
 mod tls;
@@ -37,6 +38,7 @@ pub use self::tls::{Tls, TlsError, TlsFiles};
 
 use self::answers::Answers;
 use self::last_good::LastGood;
+use self::shared::Shared;
 use self::shares::{Decoders, Memory, Turns, Use};
 
 /// Memory for request bodies that are being read, and as much again for what compressed ones grow
@@ -44,21 +46,6 @@ use self::shares::{Decoders, Memory, Turns, Use};
 const MEMORY_KIB_MAX: usize = 256 * 1024;
 /// The same in bytes.
 pub const REQUESTS_BYTES_MAX: usize = MEMORY_KIB_MAX * 1024;
-
-/// What every handler has.
-#[derive(Debug)]
-struct Shared {
-    app: Arc<App>,
-    scrapes: Turns,
-    posts: Turns,
-    queries: Turns,
-    bodies: Memory,
-    /// For what compressed bodies grow to.
-    decoding: Memory,
-    decoders: Decoders,
-    answers: Answers,
-    last_good: LastGood,
-}
 
 /// The server's routes. A path is the same with a slash at its end: clients that join it from two
 /// parts have one there, and not all follow a redirect with their credential or body.

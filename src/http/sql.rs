@@ -14,13 +14,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::Shared;
 use super::accept::{media_type, preferred};
 use super::answers::Held;
 use super::body::{drain, read};
 use super::error::{HttpError, plain};
 use super::observe::observed;
 use super::request::{caller, joined, within};
+use super::shared::Shared;
 use crate::access::Scope;
 
 /// How long a request may wait for the check of its key.

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::str::Utf8Error;
 
-use super::{EVENTS_MAX, IngestError};
+use super::IngestError;
+use super::limits::EVENTS_MAX;
 use crate::event::json_text::{self, Member};
 use crate::event::{EventBatchBuilder, FieldValue, excerpt, json_split};
 

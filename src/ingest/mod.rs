@@ -11,6 +11,7 @@ mod content;
 mod error;
 mod json;
 mod json_plain;
+mod limits;
 mod ndjson;
 
 pub use crate::event::Decoded;
@@ -19,17 +20,13 @@ pub use cloudevents::BinaryCloudEvent;
 pub use content::ContentKind;
 pub use error::IngestError;
 pub use json_plain::Names;
+pub use limits::EVENTS_MAX;
 pub use ndjson::NotUtf8;
 
 use std::borrow::Cow;
 
 use crate::clock::Micros;
 use crate::event::{EventBatchBuilder, FieldValue, OrgRule, Slots};
-
-/// Events that one request can hold.
-///
-/// A request of the default largest size has no room for so many valid events.
-pub const EVENTS_MAX: usize = 1 << 20;
 
 /// Rejections of one request that are told one by one; the others are counted. They are kept in
 /// memory until the answer is read, and a small request may have a million.

@@ -2,7 +2,8 @@
 
 use std::str::Utf8Error;
 
-use super::{EVENTS_MAX, IngestError, json, json_plain};
+use super::limits::EVENTS_MAX;
+use super::{IngestError, json, json_plain};
 use crate::event::{EventBatchBuilder, Slots};
 
 /// A line that is no text.

@@ -17,7 +17,7 @@ use arrow::array::{AsArray as _, StringArray};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use self::known::{Admitted, Asked, OrgSeries, Over, series_name};
+use self::known::{Admitted, Asked, OTHER, OrgSeries, Over, Row, series_name};
 use super::partial::printable;
 use super::{Rollup, SeriesMap};
 use crate::archive::{Archive, ArchiveError, ByOrg, JobMark, Outcome, Snapshot};
@@ -28,8 +28,6 @@ use crate::event::{API_CALL, EventBatch, Renaming};
 use crate::sql::SqlError;
 use crate::telemetry::Telemetry;
 
-/// The model, and the provider, of events for which there is no room; it is always allowed.
-const OTHER: &str = "other";
 /// What others commit is known so soon, where a series is new here. A server follows them as fast.
 const STALENESS_MAX: Duration = Duration::from_secs(1);
 /// Memory for what is known of organisations' series.
@@ -183,9 +181,6 @@ impl SeriesCap {
         org
     }
 }
-
-/// Organisation, provider and model of an event, as it was sent.
-type Row<'a> = (&'a str, &'a str, &'a str);
 
 /// The names in a batch.
 struct Names<'a> {

@@ -8,8 +8,8 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::SqlError;
-use super::partials::PartialRow;
-use super::queries::{MONEY_SCALE, PARTIAL};
+use super::partial_row::PartialRow;
+use super::query::{MONEY_SCALE, PARTIAL};
 use crate::clock::Micros;
 
 /// Digits of a sum: as many as a decimal of 16 bytes has.

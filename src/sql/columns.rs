@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 
 use super::SqlError;
-use super::queries::Query;
+use super::query::Query;
 use crate::clock::Micros;
 
 /// A batch of a query's result.

@@ -18,13 +18,13 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 
-use super::engine::session_over;
 use super::live_table::{LiveTable, Part};
 use super::postgres::{like_postgres, statement};
 use super::progress::QueryProgress;
-use super::queries::{PARTIAL, USAGE_HOURLY};
+use super::query::{PARTIAL, USAGE_HOURLY};
 use super::readers::{Readers, STORE_URL};
 use super::rewrite::AnswerFromPartials;
+use super::session::session_over;
 use super::views::{as_texts, with_distinct_names, without_views};
 use super::walled::{self, Bounds};
 use super::walled_table::WalledTable;

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::catalog::{
-    CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider,
-    MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider as _, TableProvider,
-};
+use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -18,9 +15,10 @@ use tokio::sync::OnceCell;
 
 use super::SqlError;
 use super::live_table::{LiveTable, Part};
-use super::queries::{PARTIAL, Query};
+use super::query::{PARTIAL, Query};
 use super::readers::{Readers, STORE_URL};
 use super::rows_plan::{RowsPlan, rows_table};
+use super::session::session_over;
 use crate::archive::{DataFile, Judge, Ledgers};
 
 /// What rows in memory come sorted by.
@@ -127,24 +125,4 @@ impl Engine {
     fn session(&self, events: Arc<dyn TableProvider>) -> Result<SessionContext, DataFusionError> {
         session_over(&self.state, [("events", events)])
     }
-}
-
-/// A session with these tables and no others.
-pub(super) fn session_over(
-    state: &SessionState,
-    tables: impl IntoIterator<Item = (&'static str, Arc<dyn TableProvider>)>,
-) -> Result<SessionContext, DataFusionError> {
-    let schema = MemorySchemaProvider::new();
-    for (name, table) in tables {
-        schema.register_table(name.to_owned(), table)?;
-    }
-    let catalog = MemoryCatalogProvider::new();
-    let names = &state.config_options().catalog;
-    catalog.register_schema(&names.default_schema, Arc::new(schema))?;
-    let catalogs = MemoryCatalogProviderList::new();
-    catalogs.register_catalog(names.default_catalog.clone(), Arc::new(catalog));
-    let state = SessionStateBuilder::new_from_existing(state.clone())
-        .with_catalog_list(Arc::new(catalogs))
-        .build();
-    Ok(SessionContext::new_with_state(state))
 }

@@ -19,8 +19,8 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
+use super::plain_filter::is_plain;
 use super::sql_version;
-use super::wall::is_plain;
 use crate::archive::{DataFile, PARTITION};
 use crate::clock::{HOUR, Micros};
 use crate::event::API_CALL;

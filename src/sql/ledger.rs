@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 
-use super::partials::{PartialRow, partial_rows};
+use super::partial_row::PartialRow;
+use super::partials::partial_rows;
 use super::{Engine, SqlError};
 use crate::archive::{Ledger, Snapshot};
 

@@ -26,9 +26,9 @@ use datafusion::physical_plan::filter::FilterExecBuilder;
 
 use super::file_bounds::{dates_pass, days, is_of_dates, passing, statistics};
 use super::foreign_scan::ForeignExec;
+use super::plain_filter::is_plain;
 use super::readers::{ReaderFactory, Readers, STORE_URL};
 use super::views::with_views;
-use super::wall::is_plain;
 use super::{cell_schema, sql_version};
 use crate::archive::{CheckedObject, DataFile, PARTITION};
 

@@ -1,70 +1,21 @@
 //! Partials: the rows of `partial.sql`, computed or as a data file carries them.
 
 use std::ops::Bound;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
 use futures::{Stream, StreamExt as _};
-use sha2::{Digest as _, Sha256};
 
 use super::columns::Columns;
-use super::queries::{MONEY_SCALE, PARTIAL};
+use super::partial_row::PartialRow;
+use super::query::{MONEY_SCALE, PARTIAL};
 use super::{Engine, SqlError};
 use crate::archive::{ArchiveError, CellReader, CheckedObject, DataFile};
-use crate::clock::Micros;
-
-/// What is stored of sums is used only where this matches: a hash of the query without comments.
-static SQL_VERSION: LazyLock<Arc<str>> = LazyLock::new(|| {
-    let code = PARTIAL.text.lines().filter(|line| !line.trim_start().starts_with("--"));
-    let code: Vec<_> = code.flat_map(str::split_whitespace).chain([MEANING]).collect();
-    let hash = Sha256::digest(code.join(" "));
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>().into()
-});
-
-/// To be changed where the same query comes to mean another thing, as by another `lower` or
-/// another sense of the cells of a checkpoint.
-const MEANING: &str = "1";
 
 /// Decimals of up to this many digits are stored in 8 bytes.
 const SHORT_DIGITS: u8 = 18;
-
-/// The version of `partial.sql`.
-pub fn sql_version() -> Arc<str> {
-    SQL_VERSION.clone()
-}
-
-/// A row of `partial.sql`. Money is in units of 10⁻¹² dollars.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PartialRow {
-    /// As stored.
-    pub org_id: Arc<str>,
-    /// Lower case; `None` where unknown.
-    pub provider: Option<Arc<str>>,
-    /// Lower case; `None` where unknown.
-    pub model: Option<Arc<str>>,
-    /// The start of the hour.
-    pub hour: Micros,
-    /// Events.
-    pub requests: u64,
-    /// LLM tokens.
-    pub input_tokens: i128,
-    /// LLM tokens.
-    pub output_tokens: i128,
-    /// LLM tokens.
-    pub cached_input_tokens: i128,
-    /// LLM tokens.
-    pub cache_write_tokens: i128,
-    /// LLM tokens.
-    pub reasoning_tokens: i128,
-    /// Of the priced events.
-    pub cost: i128,
-    /// Events without a price.
-    pub unpriced: u64,
-    /// The latest event.
-    pub last_ts: Micros,
-}
 
 impl Engine {
     /// Runs `partial.sql` over one file.

@@ -1,36 +1,14 @@
-//! The queries of `queries/*.sql`: their parameters and rows, typed.
+//! What the queries of `queries/*.sql` are asked: their parameters and rows, typed.
 
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
 
 use super::columns::Columns;
+use super::query::{EDGE_ROWS, FILE_CHECK, MONEY_SCALE, ROLLING_COST, TOTALS};
 use super::{Engine, SqlError};
 use crate::archive::DataFile;
 use crate::clock::Micros;
-
-/// A query file.
-#[derive(Debug)]
-pub(super) struct Query {
-    pub name: &'static str,
-    pub text: &'static str,
-}
-
-macro_rules! query {
-    ($name:literal) => {
-        Query { name: $name, text: include_str!(concat!("../../queries/", $name, ".sql")) }
-    };
-}
-
-pub(super) static PARTIAL: Query = query!("partial");
-static EDGE_ROWS: Query = query!("edge_rows");
-static TOTALS: Query = query!("totals");
-static FILE_CHECK: Query = query!("file_check");
-pub(super) static USAGE_HOURLY: Query = query!("usage_hourly");
-static ROLLING_COST: Query = query!("rolling_cost");
-
-/// Places of a dollar amount.
-pub(super) const MONEY_SCALE: i8 = 12;
 
 /// A row of `edge_rows.sql`: an instant and the cost (10⁻¹² dollars) of its events.
 pub type EdgeRow = (Micros, i128);

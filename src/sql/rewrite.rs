@@ -9,6 +9,7 @@
 mod chain;
 mod constant;
 mod nested;
+mod plan;
 mod split;
 mod sums;
 
@@ -17,7 +18,6 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::{provider_as_source, source_as_provider};
-use datafusion::common::Column;
 use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::AggregateFunction;
@@ -27,6 +27,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use self::chain::{Chain, Read};
 pub(super) use self::constant::Needs;
+use self::plan::{column, has_twins, shown};
 pub(super) use self::split::Split;
 use self::split::asks_for_calls;
 use self::sums::Sums;
@@ -188,25 +189,4 @@ fn weighed(table: impl TableProvider + 'static) -> Result<LogicalPlanBuilder> {
     let columns = weighed::schema();
     let names = columns.fields().iter().map(|field| field.name().as_str());
     rows.project(names.map(|name| col(name).alias(name)))
-}
-
-/// True if two columns have become one, which an aggregate does not take.
-fn has_twins(exprs: &[Expr]) -> bool {
-    let names = exprs.iter().map(|expr| expr.schema_name().to_string());
-    names.collect::<HashSet<_>>().len() < exprs.len()
-}
-
-/// A plan's column by its place.
-fn column(plan: &LogicalPlan, at: usize) -> Expr {
-    Expr::Column(Column::from(plan.schema().qualified_field(at)))
-}
-
-/// The aggregate's own columns, by its names: what it groups by, and what was made of sums.
-fn shown(aggregate: &Aggregate, summed: LogicalPlan, made: Vec<Expr>) -> Result<LogicalPlan> {
-    let groups = (0..aggregate.group_expr.len()).map(|at| column(&summed, at));
-    let shown = groups.chain(made).zip(aggregate.schema.iter());
-    let shown: Vec<_> = shown
-        .map(|(expr, (qualifier, field))| expr.alias_qualified(qualifier.cloned(), field.name()))
-        .collect();
-    LogicalPlanBuilder::from(summed).project(shown)?.build()
 }

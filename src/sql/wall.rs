@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
@@ -22,19 +22,24 @@ use futures::stream::{SelectAll, StreamExt as _, TryStreamExt as _};
 use tokio::sync::OnceCell;
 
 use super::leaf::{self, leaf_methods};
-use super::walled_table::Inside;
-
-/// By these columns files are sorted and bounded. Bounds of others would tell, by the time that a
-/// query takes, what values other organisations have.
-const PRUNED: [&str; 4] = ["org_id", "ts", "event_date", "hour"];
 
 /// Plans that together give the rows.
-type Plans = Vec<Arc<dyn ExecutionPlan>>;
+pub(super) type Plans = Vec<Arc<dyn ExecutionPlan>>;
+
+/// What is behind a wall.
+#[async_trait]
+pub(super) trait Inside: fmt::Debug + Send + Sync {
+    /// Plans that together give the rows of one organisation.
+    ///
+    /// # Errors
+    /// A defect only.
+    async fn plans(&self) -> Result<Plans>;
+}
 
 /// Hands out the rows of one organisation.
 #[derive(Debug)]
 pub(super) struct OrgWall {
-    inside: Arc<Inside>,
+    inside: Arc<dyn Inside>,
     planned: Arc<OnceCell<Plans>>,
     properties: Arc<PlanProperties>,
 }
@@ -42,7 +47,7 @@ pub(super) struct OrgWall {
 impl OrgWall {
     /// A wall around what gives rows of one organisation only, in these columns.
     pub(super) fn around(
-        inside: Arc<Inside>,
+        inside: Arc<dyn Inside>,
         schema: SchemaRef,
         partitions: usize,
     ) -> Arc<dyn ExecutionPlan> {
@@ -77,23 +82,6 @@ fn conformed(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
-}
-
-/// True for what may run on the rows of others: a comparison of one of a few columns with a literal
-/// of its own type, which cannot fail and tells nothing.
-pub(super) fn is_plain(filter: &Expr, schema: &Schema) -> bool {
-    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return false };
-    let compares =
-        matches!(op, Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq);
-    let (column, literal) = match (left.as_ref(), right.as_ref()) {
-        (Expr::Column(column), Expr::Literal(literal, _))
-        | (Expr::Literal(literal, _), Expr::Column(column)) => (column, literal),
-        _ => return false,
-    };
-    let same_type = schema
-        .field_with_name(column.name())
-        .is_ok_and(|field| *field.data_type() == literal.data_type());
-    compares && PRUNED.contains(&column.name()) && same_type && !literal.is_null()
 }
 
 impl DisplayAs for OrgWall {

@@ -18,12 +18,12 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::prelude::DataFrame;
 
-use super::engine::session_over;
 use super::live_table::{LiveTable, Part};
-use super::queries::PARTIAL;
+use super::query::PARTIAL;
 use super::rewrite::{Needs, Split};
+use super::session::session_over;
 use super::sql_version;
-use super::wall::OrgWall;
+use super::wall::{Inside, OrgWall, Plans};
 use super::weighed::{self, PRICED, REQUESTS};
 use super::weighed_table::own_weighed;
 
@@ -108,26 +108,23 @@ impl TableProvider for WalledTable {
         let projection = projection.cloned();
         let projection = projection.unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let filters = filters.to_vec();
-        let inside = Inside { table: self.clone(), projection, filters };
+        let inside = Behind { table: self.clone(), projection, filters };
         let partitions = state.config_options().execution.target_partitions;
         Ok(OrgWall::around(Arc::new(inside), schema, partitions))
     }
 }
 
-/// What is behind a wall.
+/// What is behind the wall of a table.
 #[derive(Debug)]
-pub(super) struct Inside {
+struct Behind {
     table: WalledTable,
     projection: Vec<usize>,
     filters: Vec<Expr>,
 }
 
-impl Inside {
-    /// Plans that together give the rows of the organisation.
-    ///
-    /// # Errors
-    /// A defect only.
-    pub(super) async fn plans(&self) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+#[async_trait]
+impl Inside for Behind {
+    async fn plans(&self) -> Result<Plans> {
         let table = &self.table;
         match &table.shown {
             Shown::Rows => Ok(vec![self.rows(&table.events, &self.projection)?]),
@@ -135,7 +132,9 @@ impl Inside {
             Shown::Cells => self.cells().await,
         }
     }
+}
 
+impl Behind {
     fn rows(&self, table: &LiveTable, projection: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
         table.own_rows(&self.table.org, &*self.table.state, projection, &self.filters)
     }

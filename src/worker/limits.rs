@@ -4,14 +4,21 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
-use super::WorkerLimits;
-
 /// Stacks of the worker's threads, and what the program maps later than at its start.
 pub const PROGRAM_BYTES: u64 = 96 << 20;
 /// What the program itself takes where the system does not tell.
 const IMAGE_BYTES: u64 = 512 << 20;
 /// Workers give way to the server.
 const NICENESS: i32 = 10;
+
+/// What a worker may use.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerLimits {
+    /// Memory beyond what the program itself takes.
+    pub memory_bytes: u64,
+    /// Processor time, over all threads.
+    pub cpu_seconds: u64,
+}
 
 /// Sets the limits of this process, for ever.
 pub(super) fn set(limits: WorkerLimits) -> io::Result<()> {

@@ -19,10 +19,12 @@ mod pool;
 mod process;
 mod question;
 mod reply;
+mod settings;
 
 pub use self::error::WorkerError;
-pub use self::limits::PROGRAM_BYTES;
-pub use self::pool::{Turn, WorkerSettings, Workers};
-pub use self::process::{WorkerLimits, answer_one};
+pub use self::limits::{PROGRAM_BYTES, WorkerLimits};
+pub use self::pool::Workers;
+pub use self::process::answer_one;
 pub use self::question::Question;
 pub use self::reply::Reply;
+pub use self::settings::{Turn, WorkerSettings};

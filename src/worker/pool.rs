@@ -1,7 +1,6 @@
 //! Workers that are ready, and how many may run.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,10 +8,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::io::BufReader;
 use tokio::process::Command;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::frame::ROWS_BYTES_MAX;
 use super::reply::{self, Reply, Worker};
+use super::settings::{Turn, WorkerSettings};
 use super::{Question, WorkerError};
 use crate::telemetry::Telemetry;
 
@@ -22,21 +22,6 @@ const TURN_WAIT: Duration = Duration::from_secs(2);
 const SPARE_WAIT: Duration = Duration::from_secs(600);
 /// Processors that a query can keep busy at once.
 const PROCESSORS: u64 = 2;
-
-/// How queries are run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerSettings {
-    /// This program.
-    pub program: PathBuf,
-    /// The archive's address, as the command line takes it.
-    pub archive: String,
-    /// Memory that a query may use.
-    pub memory_bytes: u64,
-    /// How long a query may take, with the reading of its answer.
-    pub timeout: Duration,
-    /// Queries that run at a time.
-    pub running_max: usize,
-}
 
 /// Answers queries.
 #[derive(Debug)]
@@ -48,13 +33,6 @@ pub struct Workers {
     org_turns: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// A worker that has started up ahead of its question, with its number.
     spare: Arc<Mutex<Option<(u64, Worker)>>>,
-}
-
-/// The right to run one query.
-#[derive(Debug)]
-pub struct Turn {
-    _of_all: OwnedSemaphorePermit,
-    _of_org: OwnedSemaphorePermit,
 }
 
 impl Workers {

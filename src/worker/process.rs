@@ -11,18 +11,10 @@ use object_store::ObjectStore;
 use tokio::sync::oneshot;
 
 use super::frame::{self, FrameKind, RowsWriter};
-use super::{Question, WorkerError, limits};
+use super::limits::{self, WorkerLimits};
+use super::{Question, WorkerError};
 use crate::archive::ArchiveLocation;
 use crate::sql::{Bounds, Console, FormWriter};
-
-/// What a worker may use.
-#[derive(Debug, Clone, Copy)]
-pub struct WorkerLimits {
-    /// Memory beyond what the program itself takes.
-    pub memory_bytes: u64,
-    /// Processor time, over all threads.
-    pub cpu_seconds: u64,
-}
 
 /// Threads that compute, and parts of a plan that run side by side.
 const THREADS: usize = 2;

@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use uuid::Uuid;
 
-use super::Leaf;
+use super::leaf::Leaf;
 
 /// Structs in structs that are written; more is no row that anybody meant.
 const DEPTH_MAX: usize = 64;

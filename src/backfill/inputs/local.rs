@@ -5,9 +5,9 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::found::{Found, Place, Search, WILD, fixed, hidden, hidden_match, is_parquet};
 use super::hive::{fields_of, fields_of_folder};
 use super::tables::{self, Table};
-use super::{Found, Place, Search, WILD, fixed, hidden, hidden_match, is_parquet};
 use crate::archive::{LiveFile, live_files_in};
 use crate::backfill::{BackfillError, Format};
 use crate::new_file::{FileId, file_id};

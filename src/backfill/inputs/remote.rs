@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::found::{Found, Place, Search, WILD, fixed, hidden, hidden_match, is_parquet};
 use super::hive::{Folders, fields_of, fields_of_folder};
 use super::tables::{DELTA_LOG, HUDI, ICEBERG, Table, empty, not_live};
-use super::{Found, Place, Search, WILD, fixed, hidden, hidden_match, is_parquet};
 use crate::archive::{FoundObject, LiveFile, Objects};
 use crate::backfill::{BackfillError, Format};
 

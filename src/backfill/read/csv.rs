@@ -9,7 +9,10 @@ use std::sync::Arc;
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::quotes::Quotes;
-use super::{CHUNK_BYTES, Look, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, ReadError, Rows, Sink, some_of};
+use super::rows::{
+    CHUNK_BYTES, Header, Look, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, ReadError, Record, Rows, Sink,
+    some_of,
+};
 use crate::backfill::pair::FIELDS;
 use crate::backfill::place::in_header;
 use crate::backfill::shape::Shape;
@@ -19,18 +22,6 @@ use crate::event::excerpt;
 /// What else may stand between cells, and how that is given.
 const OTHERS: [(char, &str); 4] = [(';', "';'"), ('\t', "tab"), ('|', "'|'"), (',', "','")];
 const TOO_LONG: &str = "a row is longer than 16 MiB; look for a missing quote";
-
-/// The names of the columns, in order.
-#[derive(Debug)]
-pub(in crate::backfill) struct Header(pub(in crate::backfill) Vec<String>);
-
-/// A row.
-#[derive(Debug)]
-pub(in crate::backfill) struct Record {
-    pub(in crate::backfill) cells: ByteRecord,
-    /// Lines that it took in because a quote is not closed where it should be.
-    pub(in crate::backfill) swallowed: u64,
-}
 
 /// How a file of this form is read.
 pub(super) struct Csv<'a> {

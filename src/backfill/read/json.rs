@@ -3,7 +3,7 @@
 
 use std::io::BufRead;
 
-use super::{CHUNK_BYTES, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, ReadError, Rows, Sink};
+use super::rows::{CHUNK_BYTES, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, ReadError, Rows, Sink};
 
 const EVENTS: &[u8] = b"\"events\"";
 /// As it stands in an object that is kept.

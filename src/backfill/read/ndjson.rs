@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read as _};
 
-use super::{CHUNK_BYTES, ROW_BYTES_MAX, ReadError, Rows, Sink};
+use super::rows::{CHUNK_BYTES, ROW_BYTES_MAX, ReadError, Rows, Sink};
 
 /// Lines that go together: what is known of a row takes more than a short line has.
 const CHUNK_LINES: usize = 32 << 10;

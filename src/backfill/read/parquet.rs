@@ -14,11 +14,12 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::ChunkReader;
 
-use super::{CHUNK_BYTES, Look, ReadError, Rows, Sink};
+use super::rows::{CHUNK_BYTES, Look, ReadError, Rows, Sink};
 use crate::archive::{END_BYTES, FooterFlaw, GroupScan, check_footer, footer_range, pieces};
-use crate::backfill::columns::{self, Leaf};
+use crate::backfill::columns;
+use crate::backfill::columns::Leaf;
 use crate::backfill::content::no_parquet;
-use crate::backfill::inputs::{Input, Place};
+use crate::backfill::inputs::found::{Input, Place};
 use crate::backfill::place::in_schema;
 use crate::backfill::source::RemoteFile;
 use crate::backfill::{Progress, schema};

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::rows::Rows;
 use super::*;
 use crate::backfill::decode::Decoder;
 use crate::backfill::shape::Shape;

@@ -1,5 +1,8 @@
 //! The models that synthetic events name, with prices in the order of what their makers ask.
 
+/// How many models there are to choose from.
+pub(in crate::cli) const MODELS_MAX: usize = MODELS.len();
+
 /// A model of a provider. Prices are for one LLM token, in 10⁻¹² dollars: a dollar for a million
 /// tokens is 1,000,000.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use rustyline::{CompletionType, Config, Context, Helper};
 
 use super::help::COMMANDS;
 use super::split::split;
-use crate::cli::print_note;
+use crate::cli::print::print_note;
 
 const HISTORY_MAX: usize = 10_000;
 

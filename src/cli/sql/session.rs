@@ -12,7 +12,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::TERMINAL_ROWS_MAX;
 use super::format::Writer;
 use super::split::split;
 use crate::archive::{Archive, ArchiveLocation, DataFile, Snapshot};
@@ -20,6 +19,9 @@ use crate::cli::args::SqlFormat;
 use crate::cli::open;
 use crate::new_file::NewFile;
 use crate::sql::{Console, FilesRead, QueryProgress, SqlError};
+
+/// Rows of a table on a terminal.
+const TERMINAL_ROWS_MAX: u64 = 200;
 
 /// A query that takes longer is said to be under way.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -10,7 +10,8 @@ use super::editor::{Editor, Input};
 use super::help::{describe, help};
 use super::session::Session;
 use crate::cli::args::SqlFormat;
-use crate::cli::{print_error, print_note, print_result, signals};
+use crate::cli::print::{print_error, print_note, print_result};
+use crate::cli::signals;
 
 /// Reads and answers until the end of input.
 pub(super) async fn run(mut session: Session) -> anyhow::Result<ExitCode> {

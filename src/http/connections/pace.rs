@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::ConnectionLimits;
+use super::limits::ConnectionLimits;
 use super::waiting::{Pulse, Wait};
 use crate::telemetry::Telemetry;
 

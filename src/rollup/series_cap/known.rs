@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{OTHER, Row};
 use crate::rollup::SeriesMap;
 
+/// The model, and the provider, of events for which there is no room; it is always allowed.
+pub(super) const OTHER: &str = "other";
 /// Memory of one known name beside its text.
 const ENTRY_BYTES: usize = 64;
+
+/// Organisation, provider and model of an event, as it was sent.
+pub(super) type Row<'a> = (&'a str, &'a str, &'a str);
 
 /// A provider, or provider and model as one name, in the spelling of the counters.
 pub(super) type Name = Arc<str>;

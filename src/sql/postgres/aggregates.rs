@@ -18,7 +18,7 @@ use super::arithmetic::is_small;
 use super::columns::two;
 use super::decimal::{self, DIGITS_MAX, Scale};
 use super::function::{Given, Types, function};
-use super::refused;
+use super::refusal::refused;
 use super::totals::{Decimals, Distinct, Groups, Of, One, wide};
 
 /// Digits that a sum has more than what is added up.

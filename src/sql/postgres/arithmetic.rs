@@ -14,7 +14,7 @@ use datafusion::logical_expr::ScalarUDF;
 use super::columns::{column, map, two};
 use super::decimal::{self, Scale};
 use super::function::{Given, Types, function, operator};
-use super::refused;
+use super::refusal::refused;
 
 /// The names by which plans know the operators that sums go through.
 pub(in crate::sql) const PLUS: &str = "plus";

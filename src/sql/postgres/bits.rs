@@ -6,7 +6,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::columns::map_two;
 use super::function::{Given, Types, operator};
-use super::refused;
+use super::refusal::refused;
 
 /// Places that an int64 may be shifted by, and a number that stands in a query (an int4 there).
 const PLACES_MAX: u32 = 63;

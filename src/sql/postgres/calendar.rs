@@ -7,8 +7,8 @@ use chrono::{
 };
 use datafusion::error::Result;
 
+use super::refusal::{quoted, refused};
 use super::span::{DAY, SECOND};
-use super::{quoted, refused};
 
 /// Names of zones without a place that mean the same to PostgreSQL.
 const PLAIN_ZONES: [&str; 6] = ["UTC", "GMT", "Zulu", "EST", "MST", "HST"];

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::dialect::Postgres;
-use super::refused;
+use super::refusal::refused;
 
 /// Operators that follow each other, on one level of parentheses.
 const OPERATORS_MAX: usize = 10_000;

@@ -12,7 +12,7 @@ use arrow::datatypes::{
 };
 use datafusion::error::Result;
 
-use super::refused;
+use super::refusal::refused;
 use super::span::Span;
 use super::types::timestamp;
 

@@ -12,9 +12,9 @@ use super::calendar;
 use super::columns::{Cell, INTERVAL, TIME, cell, map_two, micros, two};
 use super::decimal::Scale;
 use super::function::{Given, Types, function};
+use super::refusal::{quoted, refused};
 use super::span::{DAY, SECOND, Span};
 use super::types::timestamp;
-use super::{quoted, refused};
 
 /// Parts with a fraction of a second, and its places.
 const FRACTIONS: [(&str, u8); 5] =

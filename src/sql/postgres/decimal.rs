@@ -6,7 +6,7 @@
 use arrow::datatypes::{DataType, i256};
 use datafusion::error::Result;
 
-use super::{quoted, refused};
+use super::refusal::{quoted, refused};
 
 /// Digits of a decimal.
 pub(super) const DIGITS_MAX: u8 = 38;

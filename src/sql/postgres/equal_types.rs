@@ -6,8 +6,9 @@ use datafusion::logical_expr::{Cast, Expr, ExprSchemable as _, Operator, cast, l
 
 use super::decimal::{DIGITS_MAX, Scale};
 use super::kinds::{Kind, named};
+use super::refusal::refused;
 use super::types::timestamp;
-use super::{call, math, refused, texts, time_operators};
+use super::{call, math, texts, time_operators};
 
 /// Digits of the wide decimals in which others are compared.
 const WIDE_DIGITS: u8 = 76;

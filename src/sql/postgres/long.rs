@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 };
 
 use super::function::{Function, Given, Planned, Types, call};
-use super::refused;
+use super::refusal::refused;
 
 /// Operators of a chain that are a function each.
 const PLAIN_MAX: usize = 32;

@@ -18,7 +18,7 @@ use super::arithmetic::{integer_out_of_range, is_small, out_of_range};
 use super::columns::{column, map};
 use super::decimal::{self, DIGITS_MAX, Scale};
 use super::function::{Given, Types, function};
-use super::refused;
+use super::refusal::refused;
 
 #[derive(Debug, Clone, Copy)]
 enum To {

@@ -15,7 +15,8 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::equal_types::{cast_of, comparable, comparable_to, is_comparison};
 use super::kinds::{Kind, is_text};
-use super::{arithmetic, call, refused, texts, time_operators};
+use super::refusal::refused;
+use super::{arithmetic, call, texts, time_operators};
 
 /// Functions that compare what they are given.
 const COMPARING: [&str; 3] = ["greatest", "least", "nullif"];

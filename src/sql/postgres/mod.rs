@@ -28,6 +28,7 @@ mod patterns;
 mod percentile;
 mod planner;
 mod read;
+mod refusal;
 mod series;
 mod span;
 mod span_text;
@@ -41,13 +42,13 @@ mod types;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(super) use self::aggregates::mean;
 pub(super) use self::arithmetic::{MINUS, PLUS};
+pub(super) use self::refusal::Refused;
 pub(super) use self::syntax::statement;
 
 use self::function::call;
@@ -55,26 +56,6 @@ use self::function::call;
 /// An interval as PostgreSQL shows it.
 pub(super) fn interval_text(value: arrow::datatypes::IntervalMonthDayNano) -> String {
     span::Span::of(value).to_string()
-}
-
-/// Why a query is refused, in words that say what to do.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Refused(pub String);
-
-/// An error that the asker can mend.
-fn refused(why: &str) -> DataFusionError {
-    DataFusionError::External(Box::new(Refused(why.to_owned())))
-}
-
-/// A text of the asker in the words of an error: short, and in one line.
-fn quoted(text: &str) -> String {
-    const CHARS_MAX: usize = 80;
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("'{}…'", line.get(..end).unwrap_or_default()),
-        None => format!("'{line}'"),
-    }
 }
 
 /// The session with PostgreSQL's types, operators and functions.

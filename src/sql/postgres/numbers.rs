@@ -2,7 +2,7 @@
 
 use datafusion::error::Result;
 
-use super::{quoted, refused};
+use super::refusal::{quoted, refused};
 
 /// Digits of the longest number that is read.
 const DIGITS_MAX: i64 = 76;

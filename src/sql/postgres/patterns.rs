@@ -3,7 +3,7 @@
 use chrono::{Datelike as _, NaiveDate, NaiveDateTime, Timelike as _};
 use datafusion::error::Result;
 
-use super::{quoted, refused};
+use super::refusal::{quoted, refused};
 
 /// The patterns that are known, the longer ones first.
 const PATTERNS: [&str; 36] = [

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use super::columns::column;
-use super::refused;
+use super::refusal::refused;
 
 /// `percentile_cont`, or `median`, whose share is a half.
 #[derive(Debug, PartialEq, Eq, Hash)]

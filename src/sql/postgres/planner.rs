@@ -10,8 +10,9 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use super::equal_types::comparable;
 use super::kinds::{Kind, is_text, named};
 use super::long::{applied, type_of};
+use super::refusal::refused;
 use super::time_operators as time;
-use super::{arithmetic, bits, call, date_functions, refused, texts};
+use super::{arithmetic, bits, call, date_functions, texts};
 
 /// Plans operators and `extract`.
 #[derive(Debug)]

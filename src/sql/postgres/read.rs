@@ -4,8 +4,8 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use datafusion::error::Result;
 
 use super::calendar;
+use super::refusal::{quoted, refused};
 use super::span::SECOND;
-use super::{quoted, refused};
 
 /// What a text says.
 struct Written {

@@ -9,7 +9,8 @@ use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Cast, Expr};
 
-use super::{read, refused};
+use super::read;
+use super::refusal::refused;
 
 /// The functions whose rows are a series.
 const SERIES: [&str; 2] = ["generate_series", "range"];

@@ -4,7 +4,7 @@
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::error::Result;
 
-use super::refused;
+use super::refusal::refused;
 
 /// Microseconds of a second.
 pub(super) const SECOND: i64 = 1_000_000;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use datafusion::error::Result;
 
+use super::refusal::{quoted, refused};
 use super::span::{DAY, MONTH_DAYS, SECOND, Span};
-use super::{quoted, refused};
 
 /// Months of a year.
 const MONTHS: i64 = 12;

@@ -17,7 +17,7 @@ use super::balance::balance;
 use super::chain;
 use super::dialect::Postgres;
 use super::numbers::plain_number;
-use super::refused;
+use super::refusal::refused;
 use super::span::Span;
 
 /// One statement, read as PostgreSQL reads it.

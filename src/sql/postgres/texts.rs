@@ -13,9 +13,9 @@ use super::calendar;
 use super::columns::{Cell, INTERVAL, TIME, cell, column, texts};
 use super::decimal::{self, Scale};
 use super::function::{Given, Types, function};
+use super::refusal::{quoted, refused};
 use super::span::Span;
 use super::types::timestamp;
-use super::{quoted, refused};
 
 /// Digits of a float that PostgreSQL gives to a decimal.
 const FLOAT_DIGITS: i32 = 15;

@@ -15,9 +15,10 @@ use super::calendar;
 use super::columns::{Cell, cell, column, texts, two};
 use super::decimal;
 use super::function::{Given, Types, function};
+use super::refusal::refused;
 use super::span::SECOND;
 use super::types::{UTC, timestamp};
-use super::{patterns, read, refused};
+use super::{patterns, read};
 
 fn is_text(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)

@@ -15,7 +15,7 @@ use super::calendar;
 use super::columns::{INTERVAL, TIME, column, map, map_two, micros, two};
 use super::decimal::divided_by_zero;
 use super::function::{Given, Types, operator};
-use super::refused;
+use super::refusal::refused;
 use super::span::{DAY, Span};
 use super::types::timestamp;
 

@@ -7,7 +7,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
 
-use super::refused;
+use super::refusal::refused;
 
 /// The one time zone of a session.
 pub(super) const UTC: &str = "UTC";

@@ -11,7 +11,7 @@ use datafusion::logical_expr::expr_rewriter::unalias;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
 use super::chain::Chain;
-use super::{column, has_twins, shown};
+use super::plan::{column, has_twins, shown};
 
 /// One aggregate for two; `None` if the outer one asks for more than sums of sums and of what the
 /// inner one groups by.

@@ -1,0 +1,213 @@
+//! One Parquet file of the table, as the log describes it.
+
+pub(in crate::archive) mod added;
+mod seal;
+mod tags;
+mod told;
+
+pub use self::told::ToldFile;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate};
+use deltalake_core::kernel::Add;
+use object_store::path::Path;
+
+use self::tags::{ORG, TAG_CHECKSUMS, TAG_IDS, TAG_PARTIAL, TAG_SEAL, TIME};
+use super::ids::EventHash;
+use super::ids::IdFilter;
+use super::plain::Plain;
+use super::stats::Stats;
+use crate::archive::error::ArchiveError;
+use crate::archive::parquet::checked_read::CheckedObject;
+use crate::archive::parquet::checksums::Checksums;
+use crate::archive::paths;
+use crate::clock::Micros;
+
+/// The partial that a data file carries: a Parquet file inside of it, as `cells.rs` has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPartial {
+    /// The version of the SQL that made it.
+    pub sql_version: Arc<str>,
+    /// Where it lies, in bytes.
+    pub range: Range<u64>,
+    /// What of the rows it tells without loss.
+    pub plain: Plain,
+}
+
+impl StoredPartial {
+    fn to_text(&self) -> String {
+        let Self { sql_version, range: Range { start, end }, plain } = self;
+        format!("{sql_version} {start} {end} {}", plain.to_text())
+    }
+
+    /// Reads a tag; `None` if it does not tell of a part of a file of `size_bytes`.
+    fn from_text(text: &str, size_bytes: u64) -> Option<Self> {
+        let mut words = text.split(' ');
+        let sql_version = words.next()?.into();
+        let (start, end) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        // Who wrote without it did not look.
+        let plain = words.next().map(Plain::from_text).unwrap_or_default();
+        let inside = start < end && end <= size_bytes && words.next().is_none();
+        inside.then_some(Self { sql_version, range: start..end, plain })
+    }
+}
+
+/// An immutable data file. Every bound is inclusive and may be wider than the rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataFile {
+    /// Path relative to the table.
+    pub path: Arc<str>,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// The UTC date of all its events.
+    pub date: NaiveDate,
+    /// Rows, where the log says so.
+    pub rows: Option<u64>,
+    orgs: Option<(Arc<str>, Arc<str>)>,
+    times: Option<(Micros, Micros)>,
+    ids: Option<IdFilter>,
+    /// Checksums of its blocks; a foreign writer gives none.
+    pub(in crate::archive) checksums: Option<Checksums>,
+    partial: Option<StoredPartial>,
+}
+
+impl DataFile {
+    /// Reads a log action.
+    ///
+    /// # Errors
+    /// Corrupt if it describes a file that this program cannot count right: no date, a negative
+    /// size, a deletion vector, a path outside the table.
+    pub fn from_add(add: &Add) -> Result<Self, ArchiveError> {
+        let corrupt = |reason: &str| ArchiveError::corrupt(paths::in_archive(&add.path), reason);
+        if add.deletion_vector.is_some() {
+            return Err(corrupt("it has a deletion vector, which this table does not allow"));
+        }
+        if add.path.contains("://") || add.path.starts_with('/') {
+            return Err(corrupt("its path leads out of the table"));
+        }
+        let date = add.partition_values.get(paths::PARTITION).and_then(Option::as_deref);
+        let date =
+            date.and_then(paths::parse_date).ok_or_else(|| corrupt("it has no event_date"))?;
+        if paths::date_in(&add.path).is_some_and(|named| named != date) {
+            return Err(corrupt("its path names another date than the log does"));
+        }
+        let stats = add.stats.as_deref().map(Stats::parse).unwrap_or_default();
+        let tag = |name: &str| add.tags.as_ref().and_then(|tags| tags.get(name)?.as_deref());
+        let stats = match tag(TAG_SEAL) {
+            None => Some(stats),
+            Some(seal) => seal::check(seal, add, stats),
+        };
+        let stats =
+            stats.ok_or_else(|| corrupt("what the log says of it is not what was written"))?;
+        let orgs = stats.text_bounds(ORG).map(|(low, high)| (low.into(), high.into()));
+        let size_bytes = u64::try_from(add.size).map_err(|_| corrupt("its size is negative"))?;
+        let checksums = tag(TAG_CHECKSUMS).and_then(Checksums::from_text);
+        let partial = tag(TAG_PARTIAL).and_then(|tag| StoredPartial::from_text(tag, size_bytes));
+        Ok(Self {
+            path: add.path.as_str().into(),
+            size_bytes,
+            date,
+            rows: stats.num_records,
+            orgs,
+            times: stats.time_bounds(TIME),
+            ids: tag(TAG_IDS).and_then(IdFilter::from_text),
+            // Sums are believed only where a flipped bit would show.
+            partial: partial.filter(|_| checksums.is_some()),
+            checksums,
+        })
+    }
+
+    /// True if a tokenlake wrote it: then it is as the log says, and its rows hold every rule.
+    pub fn is_ours(&self) -> bool {
+        self.checksums.is_some()
+    }
+
+    /// True if `other` describes the same bytes and rows, as after another program's `ANALYZE`.
+    pub(in crate::archive) fn is_described_by(&self, other: &Self) -> bool {
+        let rows = self.rows.zip(other.rows).is_none_or(|(rows, others)| rows == others);
+        self.size_bytes == other.size_bytes && rows
+    }
+
+    /// True unless the file surely holds nothing of `org_id`.
+    pub fn may_hold_org(&self, org_id: &str) -> bool {
+        self.orgs.as_ref().is_none_or(|(low, high)| &**low <= org_id && org_id <= &**high)
+    }
+
+    /// True unless the file surely holds nothing with `from ≤ ts ≤ to`.
+    pub fn may_hold_time(&self, from: Micros, to: Micros) -> bool {
+        self.times.is_none_or(|(low, high)| low <= to && from <= high)
+    }
+
+    /// The bounds of `ts`, where the log has them.
+    pub fn time_bounds(&self) -> Option<(Micros, Micros)> {
+        self.times
+    }
+
+    /// The bounds of `org_id`, where the log has them.
+    pub fn org_bounds(&self) -> Option<(&str, &str)> {
+        self.orgs.as_ref().map(|(low, high)| (&**low, &**high))
+    }
+
+    /// True unless the file surely holds none of these events.
+    pub fn may_hold_any(&self, mut ids: impl Iterator<Item = EventHash>) -> bool {
+        self.ids.as_ref().is_none_or(|filter| ids.any(|id| filter.may_hold(id)))
+    }
+
+    /// The partial that the file carries, if SQL of this version made it.
+    pub fn stored_partial(&self, sql_version: &str) -> Option<CheckedObject> {
+        let stored = self.partial.as_ref().filter(|stored| &*stored.sql_version == sql_version)?;
+        CheckedObject::of(self).part(stored.range.clone())
+    }
+
+    /// What of the rows the partial that SQL of this version made tells without loss; `None`
+    /// without such a partial, or where it tells nothing so: its sums may be long then.
+    pub fn plain(&self, sql_version: &str) -> Option<Plain> {
+        let stored = self.partial.as_ref().filter(|stored| &*stored.sql_version == sql_version);
+        stored.map(|stored| stored.plain).filter(|plain| *plain != Plain::default())
+    }
+
+    /// A file of which only this much is known.
+    #[cfg(test)]
+    pub(crate) fn for_tests(
+        path: &str,
+        size_bytes: u64,
+        date: NaiveDate,
+        checksums: Option<Checksums>,
+    ) -> Self {
+        let path = path.into();
+        let (orgs, times, ids) = (None, None, None);
+        Self { path, size_bytes, date, rows: None, orgs, times, ids, checksums, partial: None }
+    }
+
+    /// A file that is nothing but a partial by SQL of this version.
+    #[cfg(test)]
+    pub(crate) fn partial_for_tests(path: &str, bytes: &[u8], sql_version: Arc<str>) -> Self {
+        let (size, checksums) = (bytes.len() as u64, Checksums::of(bytes));
+        let partial = Some(StoredPartial { sql_version, range: 0..size, plain: Plain::default() });
+        Self { partial, ..Self::for_tests(path, size, NaiveDate::MIN, Some(checksums)) }
+    }
+
+    /// Path relative to the archive.
+    pub fn path_in_archive(&self) -> String {
+        paths::in_archive(&self.path)
+    }
+}
+
+impl CheckedObject {
+    /// A data file.
+    pub fn of(file: &DataFile) -> Self {
+        Self::new(Path::from(file.path_in_archive()), file.size_bytes, file.checksums.clone())
+    }
+}
+
+/// True if an action vouches for what it says of its file, and so for its rows.
+pub(in crate::archive) fn is_sealed(add: &Add) -> bool {
+    add.tags.as_ref().is_some_and(|tags| tags.get(TAG_SEAL).is_some_and(Option::is_some))
+}
+
+/// The UTC date of an instant; `None` outside chrono's years.
+pub fn date_of(ts: Micros) -> Option<NaiveDate> {
+    DateTime::from_timestamp_micros(ts).map(|time| time.date_naive())
+}

@@ -1,0 +1,100 @@
+//! What a process that only scans a file is told of it: where it is, what prunes it, and how its
+//! bytes are checked. Which organisations bound it is left out.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DataFile, StoredPartial};
+use crate::archive::parquet::checksums::Checksums;
+use crate::archive::paths;
+use crate::clock::Micros;
+
+/// A data file on its way to another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldFile {
+    path: String,
+    size_bytes: u64,
+    date: String,
+    rows: Option<u64>,
+    times: Option<(Micros, Micros)>,
+    checksums: Option<String>,
+    partial: Option<String>,
+}
+
+impl ToldFile {
+    /// What is told of `file`.
+    pub fn of(file: &DataFile) -> Self {
+        Self {
+            path: file.path.to_string(),
+            size_bytes: file.size_bytes,
+            date: file.date.to_string(),
+            rows: file.rows,
+            times: file.times,
+            checksums: file.checksums.as_ref().map(Checksums::to_text),
+            partial: file.partial.as_ref().map(StoredPartial::to_text),
+        }
+    }
+
+    /// The file; `None` if this was not made by [`ToldFile::of`]. What cannot be read must not
+    /// become a file without checksums.
+    pub fn file(&self) -> Option<DataFile> {
+        let checksums = self.checksums.as_deref().map(|text| Checksums::from_text(text).ok_or(()));
+        let partial = self.partial.as_deref();
+        let partial = partial.map(|text| StoredPartial::from_text(text, self.size_bytes).ok_or(()));
+        Some(DataFile {
+            path: self.path.as_str().into(),
+            size_bytes: self.size_bytes,
+            date: paths::parse_date(&self.date)?,
+            rows: self.rows,
+            orgs: None,
+            times: self.times,
+            ids: None,
+            checksums: checksums.transpose().ok()?,
+            partial: partial.transpose().ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    use deltalake_core::kernel::Add;
+
+    #[test]
+    fn a_file_is_told_whole_but_for_organisations_and_ids() {
+        let tags = [
+            (super::super::tags::TAG_CHECKSUMS, Checksums::of(b"abc").to_text()),
+            (super::super::tags::TAG_PARTIAL, "version 1 3".to_owned()),
+        ];
+        let stats = r#"{"numRecords":2,"minValues":{"org_id":"a","ts":"2026-01-02T00:00:00Z"},
+            "maxValues":{"org_id":"b","ts":"2026-01-02T01:00:00Z"}}"#;
+        let file = DataFile::from_add(&Add {
+            path: "event_date=2026-01-02/x.parquet".into(),
+            partition_values: HashMap::from([("event_date".into(), Some("2026-01-02".into()))]),
+            size: 3,
+            stats: Some(stats.to_owned()),
+            tags: Some(tags.map(|(name, text)| (name.to_owned(), Some(text))).into()),
+            ..Add::default()
+        })
+        .unwrap();
+        assert!(file.orgs.is_some() && file.times.is_some() && file.partial.is_some());
+        let told = serde_json::to_string(&ToldFile::of(&file)).unwrap();
+        let told: ToldFile = serde_json::from_str(&told).unwrap();
+        assert_eq!(told.file(), Some(DataFile { orgs: None, ids: None, ..file }));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_file() {
+        let file = DataFile::for_tests("x", 3, chrono::NaiveDate::default(), None);
+        let told = ToldFile::of(&file);
+        assert!(told.file().is_some());
+        for broken in [
+            ToldFile { checksums: Some("?".into()), ..told.clone() },
+            ToldFile { partial: Some("?".into()), ..told.clone() },
+            ToldFile { date: "?".into(), ..told },
+        ] {
+            assert_eq!(broken.file(), None);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The rows of one date in a commit: where they stand, which of them are new, and in which order a
+//! file has them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, StringArray, TimestampMicrosecondArray};
+
+use super::by_org::ByOrg;
+use super::gather_rows::{Place, gather_rows};
+use super::ids::{EventHash, IdSet, QuickHash};
+use crate::archive::error::ArchiveError;
+use crate::archive::parquet::columns::{text, times};
+use crate::clock::Micros;
+
+/// The rows of one date, in the order in which they came.
+#[derive(Debug, Default, Clone)]
+pub struct DateRows {
+    places: Vec<Place>,
+    hashes: Vec<EventHash>,
+    duplicate: Vec<bool>,
+    /// The fingerprints of those that are new among them.
+    new: IdSet,
+    /// Whether the table turned out to have some of `new`.
+    marked: bool,
+}
+
+/// New rows in the order of a file: by `org_id` and `ts`.
+#[derive(Debug)]
+pub struct Order {
+    batches: Arc<Vec<RecordBatch>>,
+    places: Vec<Place>,
+    /// Their fingerprints.
+    pub ids: Vec<EventHash>,
+}
+
+impl DateRows {
+    /// None, with room for so many.
+    pub fn with_capacity(rows: usize) -> Self {
+        Self {
+            places: Vec::with_capacity(rows),
+            hashes: Vec::with_capacity(rows),
+            duplicate: Vec::with_capacity(rows),
+            new: IdSet::with_capacity_and_hasher(rows, QuickHash::default()),
+            marked: false,
+        }
+    }
+
+    /// Adds a row; one whose event is here already is a duplicate, and so is one that `elsewhere`
+    /// is true for.
+    pub fn push(&mut self, place: Place, hash: EventHash, elsewhere: bool) {
+        self.places.push(place);
+        self.hashes.push(hash);
+        self.duplicate.push(elsewhere || !self.new.insert(hash));
+    }
+
+    /// Whether an event is here.
+    pub fn holds(&self, hash: &EventHash) -> bool {
+        self.new.contains(hash)
+    }
+
+    /// The fingerprints of the rows of [`DateRows::order`], where they stand in a set. Takes them
+    /// out.
+    pub fn take_new(&mut self) -> Option<IdSet> {
+        (!self.marked).then(|| {
+            // There was room for repeats too.
+            self.new.shrink_to_fit();
+            std::mem::take(&mut self.new)
+        })
+    }
+
+    /// Rows, new ones and duplicates.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// New rows and duplicates, batch by batch; a batch may come more than once.
+    pub fn counts(&self) -> Vec<(u32, usize, usize)> {
+        let mut counts: Vec<(u32, usize, usize)> = Vec::new();
+        for (place, duplicate) in self.places.iter().zip(&self.duplicate) {
+            let (new, old) = (usize::from(!duplicate), usize::from(*duplicate));
+            match counts.last_mut().filter(|(batch, ..)| *batch == place.batch) {
+                Some(last) => (last.1, last.2) = (last.1 + new, last.2 + old),
+                None => counts.push((place.batch, new, old)),
+            }
+        }
+        counts
+    }
+
+    /// The rows that are new as far as is known.
+    pub fn new_rows(&self) -> impl Iterator<Item = (Place, EventHash)> {
+        let rows = self.places.iter().zip(&self.hashes).zip(&self.duplicate);
+        rows.filter(|(_, duplicate)| !**duplicate).map(|((place, hash), _)| (*place, *hash))
+    }
+
+    /// Marks the new rows that `known` has; true if there is one.
+    pub fn mark(&mut self, known: &IdSet) -> bool {
+        let mut any = false;
+        for (hash, duplicate) in self.hashes.iter().zip(&mut self.duplicate) {
+            if !*duplicate && known.contains(hash) {
+                (*duplicate, any) = (true, true);
+            }
+        }
+        self.marked |= any;
+        any
+    }
+
+    /// The new rows by organisation, and by time in each; equal ones as they came.
+    ///
+    /// # Errors
+    /// Internal, if these are not the batches that the rows stand in.
+    pub fn order(&self, batches: Arc<Vec<RecordBatch>>) -> Result<Order, ArchiveError> {
+        let columns = batches.iter().map(|batch| Ok((text(batch, "org_id")?, times(batch)?)));
+        let columns = columns.collect::<Result<Vec<_>, ArchiveError>>()?;
+        let mut orgs = ByOrg::<Vec<SortRow>>::default();
+        for (place, hash) in self.new_rows() {
+            let (org, ts) = value(&columns, place).ok_or_else(defect)?;
+            orgs.of(org).push((ts, place, hash));
+        }
+        let mut places = Vec::with_capacity(self.places.len());
+        let mut ids = Vec::with_capacity(self.places.len());
+        for (_, mut rows) in orgs.into_sorted() {
+            rows.sort_by_key(|(ts, ..)| *ts);
+            places.extend(rows.iter().map(|(_, place, _)| *place));
+            ids.extend(rows.iter().map(|(.., hash)| *hash));
+        }
+        Ok(Order { batches, places, ids })
+    }
+}
+
+impl Order {
+    /// The rows as so many batches as are needed where none has more than `rows_max`, of about one
+    /// size.
+    pub fn parts(&self, rows_max: usize) -> Vec<Range<usize>> {
+        let count = self.places.len().div_ceil(rows_max);
+        let end = |part: usize| self.places.len() * part / count.max(1);
+        (0..count).map(|part| end(part)..end(part + 1)).collect()
+    }
+
+    /// The rows of one part. Takes processor time in proportion to them.
+    ///
+    /// # Errors
+    /// Internal, for a defect.
+    pub fn rows(&self, part: Range<usize>) -> Result<RecordBatch, ArchiveError> {
+        gather_rows(&self.batches, self.places.get(part).unwrap_or_default())
+    }
+}
+
+/// What the rows of an organisation are sorted by, where they stand, and their fingerprints.
+type SortRow = (Micros, Place, EventHash);
+
+type Columns<'a> = (&'a StringArray, &'a TimestampMicrosecondArray);
+
+fn value<'a>(columns: &[Columns<'a>], place: Place) -> Option<(&'a str, Micros)> {
+    let (orgs, times) = columns.get(place.batch as usize)?;
+    let ts = *times.values().get(place.row as usize)?;
+    Some((orgs.value(place.row as usize), ts))
+}
+
+fn defect() -> ArchiveError {
+    ArchiveError::internal("sorting rows", "a row stands in no batch")
+}

@@ -1,0 +1,226 @@
+//! Turning sorted rows into a data file.
+
+use std::sync::Arc;
+
+use arrow::array::{Array as _, RecordBatch};
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::errors::ParquetError;
+use parquet::file::writer::SerializedFileWriter;
+
+use super::data_file::StoredPartial;
+use super::date_rows::Order;
+use super::file_layout;
+use super::ids::EventHash;
+use super::partial::{NewPartial, PartialMaker};
+use super::stats::Stats;
+use crate::archive::error::ArchiveError;
+
+/// A file's bytes and what the log says of it.
+#[derive(Debug)]
+pub struct EncodedFile {
+    /// The Parquet file.
+    pub bytes: Bytes,
+    /// For the log.
+    pub stats: Stats,
+    /// The fingerprints of its events; none of a file too large for a filter of them, if it was
+    /// written piece by piece.
+    pub ids: Vec<EventHash>,
+    /// The partial inside of it.
+    pub partial: Option<StoredPartial>,
+}
+
+/// Bytes of a row in a file, by and large.
+const ROW_BYTES: usize = 48;
+
+/// What is encoded of a row group, and what the log says of it.
+type EncodedGroup = (Vec<ArrowColumnChunk>, Stats);
+
+impl EncodedFile {
+    /// The rows of one date, in this order, as the new file `path`. Row groups are sorted and
+    /// encoded side by side, and beside them `maker` makes the partial.
+    ///
+    /// # Errors
+    /// Internal, if Arrow or Parquet refuse the rows.
+    pub async fn of(
+        order: Order,
+        path: &str,
+        maker: Option<Arc<dyn PartialMaker>>,
+    ) -> Result<Self, ArchiveError> {
+        let order = Arc::new(order);
+        let parts = order.parts(file_layout::GROUP_ROWS);
+        let sorted = stream::iter(parts).map(|part| {
+            let order = order.clone();
+            blocking(move || order.rows(part))
+        });
+        let rows: Vec<RecordBatch> = sorted.buffered(threads()).try_collect().await?;
+        let partial = async {
+            let maker = maker?;
+            NewPartial::make(maker, path, rows.clone()).await
+        };
+        let (partial, file) = tokio::join!(partial, encode(&rows));
+        let (writer, groups) = file?;
+        let ids = Arc::into_inner(order).map(|order| order.ids).unwrap_or_default();
+        blocking(move || append(writer, groups, ids, partial).map_err(|error| internal(&error)))
+            .await
+    }
+}
+
+/// Cores, each of which one row group keeps busy.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Runs work that takes processor time where it may.
+///
+/// # Errors
+/// Internal, if it panics.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
+) -> Result<T, ArchiveError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))?
+}
+
+/// Encodes a row group for each batch.
+async fn encode(
+    rows: &[RecordBatch],
+) -> Result<(SerializedFileWriter<Vec<u8>>, Vec<EncodedGroup>), ArchiveError> {
+    let first = rows.first().ok_or_else(|| internal(&"there are no rows"))?;
+    let count = rows.iter().map(RecordBatch::num_rows).sum();
+    let opened = OpenFile::start(first, count, 0)?.writer.into_serialized_writer();
+    let (writer, factory) = opened.map_err(|error| internal(&error))?;
+    let factory = Arc::new(factory);
+    let groups = stream::iter(rows.iter().cloned().enumerate()).map(|(number, rows)| {
+        let factory = factory.clone();
+        blocking(move || encode_group(&factory, number, &rows).map_err(|error| internal(&error)))
+    });
+    Ok((writer, groups.buffered(threads()).try_collect().await?))
+}
+
+fn encode_group(
+    factory: &ArrowRowGroupWriterFactory,
+    number: usize,
+    rows: &RecordBatch,
+) -> Result<EncodedGroup, ParquetError> {
+    let mut writers = factory.create_column_writers(number)?.into_iter();
+    let mut chunks = Vec::with_capacity(writers.len());
+    for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+        let mut open = Vec::new();
+        for piece in file_layout::pieces(column.get_array_memory_size(), column.len()) {
+            let column = column.slice(piece.start, piece.len());
+            for (at, leaf) in compute_leaves(field, &column)?.into_iter().enumerate() {
+                if open.len() <= at {
+                    open.extend(writers.next());
+                }
+                let writer = open.get_mut(at);
+                let writer =
+                    writer.ok_or_else(|| ParquetError::General("a leaf too many".into()))?;
+                writer.write(&leaf)?;
+            }
+        }
+        for writer in open {
+            chunks.push(writer.close()?);
+        }
+    }
+    let stats = Stats::of_encoded(rows, |name| {
+        let mut columns = chunks.iter().map(|chunk: &ArrowColumnChunk| &chunk.close().metadata);
+        columns.find(|column| column.column_path().string() == name)?.statistics()
+    });
+    Ok((chunks, stats))
+}
+
+fn append(
+    mut writer: SerializedFileWriter<Vec<u8>>,
+    groups: Vec<EncodedGroup>,
+    ids: Vec<EventHash>,
+    partial: Option<NewPartial>,
+) -> Result<EncodedFile, ParquetError> {
+    let mut stats = Stats::default();
+    for (chunks, of_group) in groups {
+        let mut group = writer.next_row_group()?;
+        for chunk in chunks {
+            chunk.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+        stats.merge(of_group);
+    }
+    end(writer, stats, ids, partial)
+}
+
+/// Adds the partial of the rows, where there is one, and ends the file. Readers of Parquet go by
+/// the footer, which does not name it.
+fn end(
+    mut writer: SerializedFileWriter<Vec<u8>>,
+    stats: Stats,
+    ids: Vec<EventHash>,
+    partial: Option<NewPartial>,
+) -> Result<EncodedFile, ParquetError> {
+    let partial = match partial {
+        None => None,
+        Some(NewPartial { bytes, sql_version, plain }) => {
+            let start = writer.bytes_written() as u64;
+            writer.write_all(&bytes)?;
+            let range = start..start + bytes.len() as u64;
+            Some(StoredPartial { sql_version, range, plain })
+        }
+    };
+    Ok(EncodedFile { bytes: writer.into_inner()?.into(), stats, ids, partial })
+}
+
+/// A data file that is written piece by piece, so that its rows are never all in memory.
+#[derive(Debug)]
+pub struct OpenFile {
+    writer: ArrowWriter<Vec<u8>>,
+    stats: Stats,
+    ids: Vec<EventHash>,
+}
+
+impl OpenFile {
+    /// Begins a file of `count` rows of one date, sorted by [`file_layout::SORT_COLUMNS`]; `first`
+    /// are some of them. It will have about `bytes`, if that is more than rows usually have.
+    ///
+    /// # Errors
+    /// Internal, if Arrow or Parquet refuse the rows.
+    pub fn start(first: &RecordBatch, count: usize, bytes: usize) -> Result<Self, ArchiveError> {
+        let options = file_layout::options(first, count).map_err(|error| internal(&error))?;
+        // To grow, it would have to be there twice; what is not written takes no memory.
+        let bytes = Vec::with_capacity(bytes.max(count * ROW_BYTES));
+        let writer = ArrowWriter::try_new_with_options(bytes, first.schema(), options)
+            .map_err(|error| internal(&error))?;
+        Ok(Self { writer, stats: Stats::default(), ids: Vec::new() })
+    }
+
+    /// Adds rows that come after all before them, with their fingerprints. Takes processor time in
+    /// proportion to the rows.
+    ///
+    /// # Errors
+    /// As [`OpenFile::start`].
+    pub fn write(&mut self, rows: &RecordBatch, ids: Vec<EventHash>) -> Result<(), ArchiveError> {
+        for piece in file_layout::pieces(rows.get_array_memory_size(), rows.num_rows()) {
+            let piece = rows.slice(piece.start, piece.len());
+            self.writer.write(&piece).map_err(|error| internal(&error))?;
+            if self.writer.in_progress_size() >= file_layout::GROUP_BYTES {
+                self.writer.flush().map_err(|error| internal(&error))?;
+            }
+        }
+        self.stats.merge(Stats::of(rows));
+        self.ids.extend(ids);
+        Ok(())
+    }
+
+    /// Ends the file, with the partial of its rows where there is one.
+    ///
+    /// # Errors
+    /// Internal, if Parquet refuses.
+    pub fn finish(self, partial: Option<NewPartial>) -> Result<EncodedFile, ArchiveError> {
+        let opened = self.writer.into_serialized_writer();
+        let ended = opened.and_then(|(writer, _)| end(writer, self.stats, self.ids, partial));
+        ended.map_err(|error| internal(&error))
+    }
+}
+
+fn internal(error: &dyn std::fmt::Display) -> ArchiveError {
+    ArchiveError::internal("encoding a data file", error)
+}

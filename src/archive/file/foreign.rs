@@ -1,0 +1,169 @@
+//! Data files that other programs wrote: read as events, whatever types Parquet has them in.
+//!
+//! Everything that reads the rows of such a file comes through here: partials and SQL, the ids that
+//! stand in the table, rewrites, and the judge. A column is taken where none of its values changes;
+//! each value must hold the rules of its column.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future};
+use object_store::ObjectStore;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Type as PhysicalType;
+use parquet::errors::ParquetError;
+
+use super::data_file::DataFile;
+use crate::archive::error::ArchiveError;
+use crate::archive::parquet::checked_read::{CheckedObject, CheckedReader};
+use crate::archive::parquet::row_weights::with_views;
+use crate::archive::parquet::weighed_read::WeighedRead;
+use crate::event;
+
+/// Bytes of a batch before it is cast.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Rows of a file as they come.
+pub type ForeignRows = BoxStream<'static, Result<RecordBatch, ArchiveError>>;
+
+/// The rows of a file that another program wrote, in the columns `wanted` of [`event::schema`], in
+/// any order and with each value judged. They come as they stand, which may be unsorted.
+///
+/// # Errors
+/// Foreign, if a column cannot be taken as it is or a value breaks a rule; Corrupt or Unavailable,
+/// now or from the stream. Each names the file.
+pub async fn foreign_rows(
+    store: Arc<dyn ObjectStore>,
+    file: &DataFile,
+    wanted: SchemaRef,
+    batch_rows: usize,
+) -> Result<ForeignRows, ArchiveError> {
+    let path = file.path_in_archive();
+    let rows = cast_rows(store, file, wanted, batch_rows).await?;
+    let judged = rows.and_then(move |rows| {
+        let checked = event::check_stored(&rows);
+        future::ready(checked.map(|()| rows).map_err(|reason| refused(&path, reason)))
+    });
+    Ok(judged.boxed())
+}
+
+/// The identities in such a file: `event_id` and `org_id`, null where a row has none. Whether they
+/// are ones that an event may have is not asked: what is looked for here is whether events that do
+/// hold the rules stand in the file.
+///
+/// # Errors
+/// As [`foreign_rows`], but for values.
+pub(in crate::archive) async fn foreign_ids(
+    store: Arc<dyn ObjectStore>,
+    file: &DataFile,
+) -> Result<ForeignRows, ArchiveError> {
+    const BATCH_ROWS: usize = 8 * 1024;
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let wanted = Arc::new(Schema::new(vec![text("event_id"), text("org_id")]));
+    cast_rows(store, file, wanted, BATCH_ROWS).await
+}
+
+/// As [`open_rows`]. The decoder may panic at a file that nobody vouches for, and whoever reads it is
+/// to live on.
+async fn cast_rows(
+    store: Arc<dyn ObjectStore>,
+    file: &DataFile,
+    wanted: SchemaRef,
+    batch_rows: usize,
+) -> Result<ForeignRows, ArchiveError> {
+    let path = file.path_in_archive();
+    let broken = |path: &str| ArchiveError::corrupt(path, "no reader of Parquet can decode it");
+    let rows = AssertUnwindSafe(open_rows(store, file, wanted, batch_rows)).catch_unwind().await;
+    let rows = AssertUnwindSafe(rows.unwrap_or_else(|_| Err(broken(&path)))?).catch_unwind();
+    Ok(rows.map(move |rows| rows.unwrap_or_else(|_| Err(broken(&path)))).boxed())
+}
+
+async fn open_rows(
+    store: Arc<dyn ObjectStore>,
+    file: &DataFile,
+    wanted: SchemaRef,
+    batch_rows: usize,
+) -> Result<ForeignRows, ArchiveError> {
+    let path = file.path_in_archive();
+    let failed = |error: &ParquetError| unreadable(&path, error);
+    let mut reader = CheckedReader::new(store.clone(), CheckedObject::of(file));
+    // What another Arrow had in memory is of no interest: the types of Parquet are fewer.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let found = ArrowReaderMetadata::load_async(&mut reader, options).await;
+    let found = found.and_then(|found| as_it_is_read(&found)).map_err(|error| failed(&error))?;
+    let columns = wanted.fields().iter().filter_map(|field| place(found.schema(), field.name()));
+    let mask = ProjectionMask::roots(found.parquet_schema(), columns);
+    let object = CheckedObject::of(file);
+    let (rows_max, bytes) = (batch_rows, BATCH_BYTES);
+    let read = WeighedRead { store, object, metadata: found, mask, rows_max, bytes };
+    let cast = read.rows().map(move |rows| {
+        let rows = rows.map_err(|error| unreadable(&path, &error))?;
+        cast_batch(&rows, &wanted).map_err(|reason| refused(&path, reason))
+    });
+    Ok(cast.boxed())
+}
+
+/// Has INT96 read as microseconds, since nanoseconds of 64 bits end in the year 2262 and wrap around;
+/// and texts as views, so that one of a dictionary is there once for all rows until they are weighed.
+fn as_it_is_read(found: &ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
+    let roots = found.parquet_schema().root_schema().get_fields();
+    let is_int96 = |at: usize| {
+        let root = roots.get(at).filter(|root| root.is_primitive());
+        root.is_some_and(|root| root.get_physical_type() == PhysicalType::INT96)
+    };
+    let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let fields = found.schema().fields().iter().enumerate().map(|(at, field)| match is_int96(at) {
+        true => Arc::new(field.as_ref().clone().with_data_type(micros.clone())),
+        false => with_views(field),
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(schema);
+    ArrowReaderMetadata::try_new(found.metadata().clone(), options)
+}
+
+/// Where a column is; to Delta Lake, names that differ in case alone are one.
+fn place(schema: &Schema, name: &str) -> Option<usize> {
+    let by = |same: fn(&str, &str) -> bool| {
+        schema.fields().iter().position(|field| same(field.name(), name))
+    };
+    by(|a, b| a == b).or_else(|| by(str::eq_ignore_ascii_case))
+}
+
+fn cast_batch(rows: &RecordBatch, wanted: &SchemaRef) -> Result<RecordBatch, String> {
+    let columns = wanted.fields().iter().map(|field| -> Result<ArrayRef, String> {
+        let found = place(rows.schema_ref(), field.name()).and_then(|at| rows.columns().get(at));
+        let column = match found {
+            Some(found) => event::exact_column(field, found)?,
+            // A file from before a column was added: by Delta Lake its rows have nulls.
+            None if field.is_nullable() => new_null_array(field.data_type(), rows.num_rows()),
+            None => return Err(format!("it has no column {}", field.name())),
+        };
+        if !field.is_nullable() && column.logical_null_count() > 0 {
+            return Err(format!("it has a row without {}", field.name()));
+        }
+        Ok(column)
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    RecordBatch::try_new_with_options(wanted.clone(), columns, &options)
+        .map_err(|error| format!("its columns do not fit together: {error}"))
+}
+
+/// The error of a file that another program wrote in a way that cannot be counted.
+pub(in crate::archive) fn refused(path: &str, reason: impl Into<String>) -> ArchiveError {
+    ArchiveError::Foreign { path: path.to_owned(), reason: reason.into() }
+}
+
+/// A codec or an encryption that this program does not read is no damage.
+fn unreadable(path: &str, error: &ParquetError) -> ArchiveError {
+    let words = error.to_string();
+    let unknown = matches!(error, ParquetError::NYI(_)) || words.contains("Disabled feature");
+    match unknown || words.contains("encrypt") {
+        true => refused(path, format!("it is in a form that this program does not read: {words}")),
+        false => ArchiveError::of_read(path, error),
+    }
+}

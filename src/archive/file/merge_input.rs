@@ -1,0 +1,181 @@
+//! One of the files that become one: what it takes while it is open, and its rows in order.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::{SortColumn, concat, interleave_record_batch, lexsort_to_indices};
+use arrow::error::ArrowError;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectStore;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::basic::Type as PhysicalType;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+
+use super::data_file::DataFile;
+use super::file_layout::SORT_COLUMNS;
+use super::foreign::foreign_rows;
+use crate::archive::error::ArchiveError;
+use crate::archive::parquet::checked_read::{CheckedObject, CheckedReader};
+use crate::archive::parquet::row_weights::weights;
+use crate::event;
+
+/// Rows of a page, at most.
+const PAGE_ROWS: u64 = 4 * 1024;
+/// What an event weighs, at most: its attributes are bounded.
+const ROW_BYTES: u64 = 20 << 10;
+/// What a value weighs besides its bytes.
+const VALUE_BYTES: u64 = 16;
+/// What a row of another program's file weighs that is merged: it becomes ours, and is to be as ours
+/// are.
+const FOREIGN_ROW_BYTES_MAX: u64 = 32 << 10;
+
+/// Rows of a file as they come.
+pub(in crate::archive) type Rows = BoxStream<'static, Result<RecordBatch, ArchiveError>>;
+
+/// A file, and its footer if the file is ours.
+pub(in crate::archive) struct Described {
+    pub file: Arc<DataFile>,
+    footer: Option<ArrowReaderMetadata>,
+}
+
+impl Described {
+    /// Reads the footer of a file of ours.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn read(
+        store: &Arc<dyn ObjectStore>,
+        file: Arc<DataFile>,
+    ) -> Result<Self, ArchiveError> {
+        if !file.is_ours() {
+            return Ok(Self { file, footer: None });
+        }
+        let mut reader = CheckedReader::new(store.clone(), CheckedObject::of(&file));
+        let options = ArrowReaderOptions::new().with_schema(event::schema());
+        let footer = ArrowReaderMetadata::load_async(&mut reader, options).await;
+        let footer =
+            footer.map_err(|error| ArchiveError::of_read(&file.path_in_archive(), &error))?;
+        Ok(Self { file, footer: Some(footer) })
+    }
+
+    /// What it takes as long as it is open, as far as that is known before.
+    pub fn open_bytes(&self) -> u64 {
+        let groups = self.footer.iter().flat_map(|footer| footer.metadata().row_groups());
+        let bytes = groups.map(|group| {
+            let [rows, bytes, stored] =
+                [group.num_rows(), group.total_byte_size(), group.compressed_size()].map(whole);
+            stored.saturating_add(bytes.saturating_mul(PAGE_ROWS.min(rows)) / rows.max(1))
+        });
+        bytes.max().unwrap_or_default()
+    }
+
+    /// Its rows, sorted, some at a time: of about so many bytes. Those of another program's file are
+    /// sorted here, if they have `foreign_max` bytes at most. Gives what they take beside a batch.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable; `NotMerged` if they have more. Each names the file.
+    pub async fn open(
+        self,
+        store: Arc<dyn ObjectStore>,
+        rows_max: usize,
+        bytes: u64,
+        foreign_max: u64,
+    ) -> Result<(Rows, u64), ArchiveError> {
+        let taken = self.open_bytes();
+        let Self { file, footer } = self;
+        let Some(footer) = footer else {
+            return sorted_rows(store, &file, rows_max, foreign_max).await;
+        };
+        let damaged = {
+            let path = file.path_in_archive();
+            move |error| ArchiveError::of_read(&path, &error)
+        };
+        let groups = footer.metadata().row_groups().iter();
+        let rows = groups.map(|group| rows_within(group, bytes)).min().unwrap_or(rows_max);
+        let reader = CheckedReader::new(store, CheckedObject::of(&file));
+        let rows = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer)
+            .with_batch_size(rows.min(rows_max))
+            .build();
+        Ok((rows.map_err(&damaged)?.map_err(damaged).boxed(), taken))
+    }
+}
+
+fn whole(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+/// How many rows of a group of ours have these bytes at most, however they lie among the others.
+fn rows_within(group: &RowGroupMetaData, bytes: u64) -> usize {
+    let all = group.columns().iter().map(decoded_bytes).sum::<Option<u64>>();
+    if all.is_some_and(|all| all <= bytes) {
+        return usize::MAX;
+    }
+    usize::try_from((bytes / ROW_BYTES).max(1)).unwrap_or(usize::MAX)
+}
+
+/// Bytes of the values of a column once they are decoded; `None` if the footer does not say.
+fn decoded_bytes(column: &ColumnChunkMetaData) -> Option<u64> {
+    let bytes = match column.column_type() {
+        PhysicalType::BYTE_ARRAY => whole(column.unencoded_byte_array_data_bytes()?),
+        _ => 0,
+    };
+    Some(bytes.saturating_add(whole(column.num_values()).saturating_mul(VALUE_BYTES)))
+}
+
+/// The rows of a file of another program, in order, some at a time, and what they take.
+async fn sorted_rows(
+    store: Arc<dyn ObjectStore>,
+    file: &Arc<DataFile>,
+    batch_rows: usize,
+    bytes_max: u64,
+) -> Result<(Rows, u64), ArchiveError> {
+    let mut rows = foreign_rows(store, file, event::schema(), batch_rows).await?;
+    let (mut batches, mut bytes) = (Vec::new(), 0_u64);
+    while let Some(batch) = rows.try_next().await? {
+        let weights = weights(&batch);
+        bytes = weights.iter().fold(bytes, |sum, weight| sum.saturating_add(*weight));
+        let path = file.path_in_archive();
+        if weights.iter().any(|weight| *weight > FOREIGN_ROW_BYTES_MAX) {
+            let reason = format!("a row of it has more than {FOREIGN_ROW_BYTES_MAX} bytes");
+            return Err(ArchiveError::NotMerged { path, reason });
+        }
+        if bytes > bytes_max {
+            let reason = format!("its rows have more than {bytes_max} bytes, and are not sorted");
+            return Err(ArchiveError::NotMerged { path, reason });
+        }
+        batches.push(batch);
+    }
+    let order = order_of(&batches).map_err(|error| wrong(&error))?;
+    let step = batch_rows.max(1);
+    let pieces = (0..order.len()).step_by(step).map(move |start| {
+        let piece = order.get(start..order.len().min(start + step));
+        let batches: Vec<_> = batches.iter().collect();
+        interleave_record_batch(&batches, piece.unwrap_or_default()).map_err(|error| wrong(&error))
+    });
+    Ok((futures::stream::iter(pieces).boxed(), bytes))
+}
+
+/// Where the rows of batches are, in the order of a file's.
+fn order_of(batches: &[RecordBatch]) -> Result<Vec<(usize, usize)>, ArrowError> {
+    let columns = SORT_COLUMNS.iter().filter_map(|name| {
+        let parts: Vec<_> = batches.iter().filter_map(|rows| rows.column_by_name(name)).collect();
+        let parts: Vec<_> = parts.iter().map(|part| part.as_ref()).collect();
+        (!parts.is_empty()).then(|| concat(&parts))
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = columns.into_iter().map(|values| SortColumn { values, options: None });
+    let order = lexsort_to_indices(&columns.collect::<Vec<_>>(), None)?;
+    let places = batches.iter().enumerate();
+    let places = places.flat_map(|(at, rows)| (0..rows.num_rows()).map(move |row| (at, row)));
+    let places: Vec<_> = places.collect();
+    Ok(order.values().iter().filter_map(|at| places.get(*at as usize).copied()).collect())
+}
+
+fn wrong(error: &ArrowError) -> ArchiveError {
+    ArchiveError::internal("sorting rows", error)
+}

@@ -1,0 +1,17 @@
+//! One data file: how events become its rows, what the log says of it, and how it is read again.
+
+pub(super) mod by_org;
+pub(super) mod data_file;
+pub(super) mod date_rows;
+pub(super) mod file_layout;
+pub(super) mod file_read;
+pub(super) mod file_write;
+pub(super) mod foreign;
+pub(super) mod gather_rows;
+pub(super) mod ids;
+pub(super) mod merge_input;
+pub(super) mod partial;
+pub(super) mod plain;
+pub(super) mod row_counts;
+pub(super) mod row_merge;
+pub(super) mod stats;

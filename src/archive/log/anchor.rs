@@ -1,0 +1,207 @@
+//! What ties a process to the archive that it opened: the newest log entry that it knows.
+//!
+//! A volume that is unmounted, a bucket's prefix that is emptied, an older backup that is put in
+//! place: nothing tells such a place from an archive in which nothing is new, or in which a record
+//! is not there. So an absence counts, and anything is written or deleted, only while the newest
+//! entry that the process knows is where it was, and is the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{Error, GetOptions, ObjectMeta, ObjectStore};
+use parking_lot::Mutex;
+
+use super::entry;
+use super::snapshot::Snapshot;
+use crate::archive::chain::EntryLink;
+use crate::archive::paths;
+use crate::clock::Clock;
+
+/// An archive that was taken away is not back within this time.
+const AWAY_MIN: Duration = Duration::from_secs(2);
+
+/// The archive is not the one that was opened.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the archive is not the one that was opened: {path} is {what}. Is its volume mounted, or was \
+     another copy put in its place? Nothing is written until it is back"
+)]
+struct Lost {
+    path: Path,
+    what: &'static str,
+}
+
+impl From<Lost> for Error {
+    fn from(lost: Lost) -> Self {
+        Self::Generic { store: "archive", source: lost.into() }
+    }
+}
+
+/// The entry by which the archive is known.
+#[derive(Debug, Clone)]
+pub(in crate::archive) struct Head {
+    version: u64,
+    link: EntryLink,
+    /// The entry by which it was known before; what counts if the newest names none before it.
+    before: Option<(u64, EntryLink)>,
+    /// What the store said of the object when it was last found to be the same.
+    seen: Option<Seen>,
+}
+
+/// What changes when an object does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    size: u64,
+    modified: i64,
+    e_tag: Option<String>,
+}
+
+impl Seen {
+    fn of(object: &ObjectMeta) -> Self {
+        let modified = object.last_modified.timestamp_micros();
+        Self { size: object.size, modified, e_tag: object.e_tag.clone() }
+    }
+}
+
+/// The newest log entry that a process knows. Clones share it.
+#[derive(Debug, Clone)]
+pub(in crate::archive) struct Anchor {
+    head: Arc<Mutex<Option<Head>>>,
+    /// When the last check began that found the right archive, by the clock that counts sleep.
+    checked: Arc<Mutex<Option<Duration>>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Anchor {
+    /// That of a process that knows nothing yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { head: Arc::default(), checked: Arc::default(), clock }
+    }
+
+    /// Goes on to a newer version. One whose entry is not known leaves the anchor where it is.
+    pub fn move_to(&self, snapshot: &Snapshot) {
+        let Some(link) = snapshot.head() else { return };
+        let version = snapshot.version();
+        let mut head = self.head.lock();
+        if head.as_ref().is_none_or(|head| head.version < version) {
+            let before = head.as_ref().map(|head| (head.version, head.link));
+            *head = Some(Head { version, link, before, seen: None });
+        }
+    }
+
+    /// Time by the clock that counts sleep.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    /// True if the archive that was right at `then` can only have been the same all the time.
+    pub fn is_since(&self, then: Option<Duration>) -> bool {
+        then.is_some_and(|then| self.elapsed().saturating_sub(then) <= AWAY_MIN)
+    }
+
+    /// When it was last found to be the right archive; `None` if it never was.
+    pub fn checked(&self) -> Option<Duration> {
+        *self.checked.lock()
+    }
+
+    /// Makes sure that `store` is the archive that was opened, if one was.
+    ///
+    /// # Errors
+    /// Says that it is not, or what kept the store from answering.
+    pub async fn check(&self, store: &dyn ObjectStore) -> Result<(), Error> {
+        let began = self.elapsed();
+        let head = self.head.lock().clone();
+        if let Some(head) = head {
+            self.check_head(store, head).await?;
+        }
+        let mut checked = self.checked.lock();
+        *checked = (*checked).max(Some(began));
+        Ok(())
+    }
+
+    async fn check_head(&self, store: &dyn ObjectStore, head: Head) -> Result<(), Error> {
+        self.look_at_head(store, head).await.map_err(gone)
+    }
+
+    /// The same, where NotFound stands for an archive that is gone.
+    async fn look_at_head(&self, store: &dyn ObjectStore, head: Head) -> Result<(), Error> {
+        let Head { version, link, before, seen } = head;
+        if let Some(seen) = &seen {
+            let path = Path::from(paths::log_entry(version));
+            let options = GetOptions { head: true, ..GetOptions::default() };
+            let found = store.get_opts(&path, options).await.map_err(|error| at(error, &path))?;
+            if Seen::of(&found.meta) == *seen {
+                return Ok(());
+            }
+        }
+        let (now_seen, bytes) = entry_seen(store, version, link).await?;
+        // A put of it that was tried again may have come late, and to what is there in the archive's
+        // place now. An entry known longer than the one right before it may be in an older copy.
+        if seen.is_some() || !self.is_since(self.checked()) {
+            let named = entry::read(version, &bytes).ok().and_then(|entry| entry.before);
+            let named = version.checked_sub(1).zip(named);
+            if let Some((before, link)) = named.or(before) {
+                match entry_seen(store, before, link).await {
+                    Err(Error::NotFound { .. }) if was_cleaned(store, version).await? => {}
+                    seen => drop(seen?),
+                }
+            }
+        }
+        let mut now = self.head.lock();
+        if let Some(now) = now.as_mut().filter(|now| now.version == version) {
+            now.seen = Some(now_seen);
+        }
+        Ok(())
+    }
+}
+
+/// What the store says of the entry of a version, which is to be the one with this link, and its
+/// bytes.
+async fn entry_seen(
+    store: &dyn ObjectStore,
+    version: u64,
+    link: EntryLink,
+) -> Result<(Seen, Bytes), Error> {
+    let path = Path::from(paths::log_entry(version));
+    let found = store.get_opts(&path, GetOptions::default()).await;
+    let found = found.map_err(|error| at(error, &path))?;
+    let seen = Seen::of(&found.meta);
+    let bytes = found.bytes().await?;
+    if crc32fast::hash(&bytes) != link.crc32() {
+        return Err(Lost { path, what: "another" }.into());
+    }
+    Ok((seen, bytes))
+}
+
+/// True if the entries before a version may have been cleaned away: a checkpoint of the log covers
+/// them. An older copy has none.
+async fn was_cleaned(store: &dyn ObjectStore, version: u64) -> Result<bool, Error> {
+    let folder = Path::from(paths::in_archive(paths::LOG));
+    // Each name of the version is longer than its digits, and so comes after them.
+    let before = folder.clone().join(format!("{version:020}"));
+    let mut names = store.list_with_offset(Some(&folder), &before);
+    while let Some(object) = names.try_next().await? {
+        if object.location.filename().is_some_and(|name| name.contains(".checkpoint.")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The same error; an object that is not there is named as the archive names it.
+fn at(error: Error, path: &Path) -> Error {
+    match error {
+        Error::NotFound { source, .. } => Error::NotFound { path: path.to_string(), source },
+        other => other,
+    }
+}
+
+fn gone(error: Error) -> Error {
+    match error {
+        Error::NotFound { path, .. } => Lost { path: path.into(), what: "not there" }.into(),
+        other => other,
+    }
+}

@@ -1,0 +1,358 @@
+//! One version of the table: the set of live files, and what came lately.
+//!
+//! A snapshot is immutable and shares what it has in common with its predecessor, so that moving
+//! on costs what is new and not what exists.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use imbl::OrdMap;
+use object_store::path::Path;
+
+use super::entry::Entry;
+use super::table::TableInfo;
+use super::vouched::Vouched;
+use crate::archive::chain::EntryLink;
+use crate::archive::error::ArchiveError;
+use crate::archive::file::data_file::DataFile;
+use crate::archive::ledger_name::LedgerName;
+use crate::archive::paths;
+
+/// Arrivals that are remembered; one who is further behind starts from the live files.
+const ARRIVALS_MAX: usize = 20_000;
+
+/// A file that a followed commit added.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The file.
+    pub file: Arc<DataFile>,
+    /// False when its rows stood in other files before.
+    pub data_change: bool,
+}
+
+/// An immutable version of the table.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    version: u64,
+    table: TableInfo,
+    files: OrdMap<(NaiveDate, Arc<str>), Arc<DataFile>>,
+    arrivals: OrdMap<(u64, Arc<str>), Arrival>,
+    /// Arrivals are known for every version above this one.
+    arrivals_after: u64,
+    ledger: Option<LedgerName>,
+    /// Tells its log entry from another's of the same version, where that is known.
+    head: Option<EntryLink>,
+    /// Events that were ever added, of every type, where the log says so of every file.
+    events: Option<u64>,
+}
+
+impl Snapshot {
+    /// A version with these live files.
+    pub fn new(
+        version: u64,
+        table: TableInfo,
+        files: impl Iterator<Item = DataFile>,
+        ledger: Option<LedgerName>,
+    ) -> Self {
+        let files = files.map(|file| ((file.date, file.path.clone()), Arc::new(file))).collect();
+        let (arrivals, arrivals_after) = (OrdMap::new(), version);
+        Self { version, table, files, arrivals, arrivals_after, ledger, head: None, events: None }
+    }
+
+    /// The same version, of which the link of its log entry and the events ever added are known.
+    pub fn known_by(self, head: Option<EntryLink>, events: Option<u64>) -> Self {
+        Self { head, events, ..self }
+    }
+
+    /// The link of the version's log entry, where that is known.
+    pub fn head(&self) -> Option<EntryLink> {
+        self.head
+    }
+
+    /// The events of live files, where the log says so of every one.
+    pub fn live_events(&self) -> Option<u64> {
+        self.files().try_fold(0, |sum, file| add_rows(Some(sum), file))
+    }
+
+    /// Events that were ever added, live and expired, where the log says so of every file.
+    pub fn events(&self) -> Option<u64> {
+        self.events
+    }
+
+    /// What the next commit vouches for if it adds so many events.
+    pub(in crate::archive) fn vouched_with(&self, added: Option<u64>) -> Option<Vouched> {
+        let events = self.events?.checked_add(added?)?;
+        Some(Vouched { events, at: self.version + 1 })
+    }
+
+    /// The version's number.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The table's description.
+    pub fn table(&self) -> &TableInfo {
+        &self.table
+    }
+
+    /// Where the totals of expired events are; `None` if none has expired.
+    pub fn ledger(&self) -> Option<LedgerName> {
+        self.ledger
+    }
+
+    /// The date before which there are no events any longer, and none is taken.
+    pub fn floor(&self) -> Option<NaiveDate> {
+        self.ledger.map(LedgerName::floor)
+    }
+
+    /// Every live file, by date.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<DataFile>> {
+        self.files.values()
+    }
+
+    /// How many files are live.
+    pub fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The live files of one date.
+    pub fn files_of(&self, date: NaiveDate) -> impl Iterator<Item = &Arc<DataFile>> {
+        let from = (date, Arc::from(""));
+        self.files.range(from..).take_while(move |((at, _), _)| *at == date).map(|(_, file)| file)
+    }
+
+    /// The live files of dates before `date`.
+    pub fn files_before(&self, date: NaiveDate) -> impl Iterator<Item = &Arc<DataFile>> {
+        self.files.values().take_while(move |file| file.date < date)
+    }
+
+    /// True while the file belongs to the table.
+    pub fn is_live(&self, file: &DataFile) -> bool {
+        self.files.contains_key(&(file.date, file.path.clone()))
+    }
+
+    /// True of a data file's or a ledger's path, relative to the archive, that is no part of this
+    /// version.
+    pub fn is_without(&self, path: &str) -> bool {
+        let place = Path::from(path);
+        let Some(ledger) = paths::ledger_of(&place) else {
+            return paths::in_table(path).is_some_and(|path| self.live(path).is_none());
+        };
+        let named = self.ledger.map(paths::ledger);
+        named.as_ref().and_then(paths::ledger_of) != Some(ledger)
+    }
+
+    /// True of the path, relative to the archive, of a live file that another program wrote.
+    pub fn is_foreign(&self, path: &str) -> bool {
+        let live = paths::in_table(path).and_then(|path| self.live(path));
+        live.is_some_and(|file| !file.is_ours())
+    }
+
+    /// What came is known for every version above this one.
+    pub fn arrivals_after(&self) -> u64 {
+        self.arrivals_after
+    }
+
+    /// The files added after `version`, oldest first; `None` if that is further back than
+    /// remembered.
+    pub fn arrivals_since(&self, version: u64) -> Option<impl Iterator<Item = &Arrival>> {
+        let from = (version.saturating_add(1), Arc::from(""));
+        (version >= self.arrivals_after).then(|| self.arrivals.range(from..).map(|(_, came)| came))
+    }
+
+    /// The next version.
+    ///
+    /// # Errors
+    /// Refused, naming the entry, if the entry changes what was counted; OtherLog if it does not
+    /// follow this version's.
+    pub fn next(&self, entry: &Entry) -> Result<Self, ArchiveError> {
+        self.next_if(entry, entry.commit_id.is_some())
+    }
+
+    /// As [`Snapshot::next`]; where `accepted`, a program of ours went on behind the entry, and so
+    /// knew how many rows its files have, also if that can be told no longer.
+    ///
+    /// # Errors
+    /// As [`Snapshot::next`].
+    pub fn next_if(&self, entry: &Entry, accepted: bool) -> Result<Self, ArchiveError> {
+        let version = self.version + 1;
+        let refused = |reason: String| ArchiveError::refused(version, reason);
+        if entry.before.zip(self.head).is_some_and(|(before, head)| before != head) {
+            return Err(ArchiveError::OtherLog { path: paths::log_entry(version) });
+        }
+        let next = match entry.ledger {
+            Some(ledger) => self.expired(entry, ledger).map_err(refused)?,
+            None => self.changed(entry, accepted)?,
+        };
+        let added = entry.adds.iter().filter(|add| add.data_change);
+        let mut added = added.map(|add| next.live(&add.path).and_then(|file| file.rows));
+        let added = added.try_fold(0_u64, |sum, rows| sum.checked_add(rows?));
+        let events = self.vouched_with(added);
+        if let Some((known, told)) = events.zip(entry.vouched).filter(|(known, told)| known != told)
+        {
+            let (known, told) = (known.events, told.events);
+            return Err(refused(format!("it counts {told} events where there are {known}")));
+        }
+        let events = events.or(entry.vouched).map(|vouched| vouched.events);
+        Ok(Self { head: entry.link, events, ..next })
+    }
+
+    /// The version that a repair makes: all of `entries` in one step, the last of which is the repair.
+    ///
+    /// # Errors
+    /// Corrupt, naming the entry, if what is left is nothing to count.
+    pub fn repaired(&self, entries: &[Entry]) -> Result<Self, ArchiveError> {
+        let mut next = self.raw_after(entries);
+        for entry in entries {
+            next.ledger = entry.ledger.or(next.ledger);
+            next.head = entry.link;
+            next.events = entry.vouched.map(|vouched| vouched.events);
+        }
+        for add in entries.iter().flat_map(|entry| &entry.adds) {
+            let is_removed = |entry: &Entry| entry.removes.iter().any(|gone| gone.path == add.path);
+            if let Err(error) = DataFile::from_add(add)
+                && !entries.last().is_some_and(is_removed)
+            {
+                return Err(error.in_entry(next.version));
+            }
+        }
+        Ok(next)
+    }
+
+    /// The version after `entries`, whatever they do, with its live files as any reader of Delta has
+    /// them; a file that cannot be counted is left out. Who knows an older version starts anew: sums
+    /// of it do not lead to those of this one.
+    pub fn raw_after(&self, entries: &[Entry]) -> Self {
+        let mut next = self.clone();
+        for entry in entries {
+            next.version += 1;
+            for remove in &entry.removes {
+                next.take(&remove.path);
+            }
+            for file in entry.adds.iter().filter_map(|add| DataFile::from_add(add).ok()) {
+                next.files.insert((file.date, file.path.clone()), Arc::new(file));
+            }
+        }
+        next.arrivals.clear();
+        next.arrivals_after = next.version;
+        next
+    }
+
+    /// The same version, if these were its live files.
+    pub fn of_files(&self, files: impl IntoIterator<Item = Arc<DataFile>>) -> Self {
+        let files = files.into_iter().map(|file| ((file.date, file.path.clone()), file)).collect();
+        let (arrivals, arrivals_after) = (OrdMap::new(), self.version);
+        Self { files, arrivals, arrivals_after, ..self.clone() }
+    }
+
+    /// The next version, where nothing has expired.
+    fn changed(&self, entry: &Entry, accepted: bool) -> Result<Self, ArchiveError> {
+        let mut next = Self { version: self.version + 1, ..self.clone() };
+        let refused = |reason: String| ArchiveError::refused(self.version + 1, reason);
+        let (mut rows_moved_out, mut rows_moved_in) = (Some(0_u64), Some(0_u64));
+        for remove in &entry.removes {
+            let file = next.take(&remove.path).ok_or_else(|| {
+                refused(format!("it removes {}, which is not in the table", remove.path))
+            })?;
+            if remove.data_change {
+                return Err(refused(format!("it deletes the events of {}", remove.path)));
+            }
+            rows_moved_out = add_rows(rows_moved_out, &file);
+        }
+        for add in &entry.adds {
+            let file = DataFile::from_add(add).map_err(|error| error.in_entry(next.version))?;
+            if let Some(floor) = self.floor().filter(|floor| file.date < *floor) {
+                return Err(refused(format!("it adds {} before the floor {floor}", add.path)));
+            }
+            let file = Arc::new(file);
+            let replaced = next.files.insert((file.date, file.path.clone()), file.clone());
+            if let Some(known) = replaced {
+                if add.data_change || !known.is_described_by(&file) {
+                    return Err(refused(format!("it adds {} a second time", add.path)));
+                }
+                // Other statistics of the same file; what is known of it is worth more.
+                next.files.insert((known.date, known.path.clone()), known);
+                continue;
+            }
+            if !add.data_change {
+                rows_moved_in = add_rows(rows_moved_in, &file);
+            }
+            let arrival = Arrival { file: file.clone(), data_change: add.data_change };
+            next.arrivals.insert((next.version, file.path.clone()), arrival);
+        }
+        let is_told = rows_moved_out.is_some() && rows_moved_in.is_some();
+        if rows_moved_out != rows_moved_in && (is_told || !accepted) {
+            return Err(refused("it rewrites files into a different number of events".into()));
+        }
+        next.forget_old_arrivals();
+        Ok(next)
+    }
+
+    /// The next version, where what goes is in a ledger: exactly the files before its floor.
+    fn expired(&self, entry: &Entry, ledger: LedgerName) -> Result<Self, String> {
+        let (floor, mut next) =
+            (ledger.floor(), Self { version: self.version + 1, ..self.clone() });
+        if self.floor().is_some_and(|known| floor < known) {
+            return Err(format!("its floor {floor} is before the one that was"));
+        }
+        if let Some(add) = entry.adds.first() {
+            return Err(format!("it adds {} while it moves the ledger", add.path));
+        }
+        for remove in &entry.removes {
+            let file = next.take(&remove.path);
+            let file =
+                file.ok_or_else(|| format!("it removes {}, which is not there", remove.path))?;
+            if !remove.data_change || file.date >= floor {
+                return Err(format!("it removes {}, which is not before its floor", remove.path));
+            }
+        }
+        if let Some(left) = next.files_before(floor).next() {
+            return Err(format!("it leaves {} before its floor {floor}", left.path));
+        }
+        Ok(Self { ledger: Some(ledger), ..next })
+    }
+
+    /// The same files under a new description of the table.
+    pub fn with_table(self, table: TableInfo) -> Self {
+        Self { table, ..self }
+    }
+
+    fn take(&mut self, path: &str) -> Option<Arc<DataFile>> {
+        let key = self.key_of(path)?;
+        self.files.remove(&key)
+    }
+
+    /// A live file, by its path.
+    pub(in crate::archive) fn live(&self, path: &str) -> Option<&Arc<DataFile>> {
+        self.files.get(&self.key_of(path)?)
+    }
+
+    fn key_of(&self, path: &str) -> Option<(NaiveDate, Arc<str>)> {
+        let key = paths::date_in(path).map(|date| (date, Arc::from(path)));
+        let by_path = || self.files.keys().find(|(_, live)| &**live == path).cloned();
+        key.filter(|key| self.files.contains_key(key)).or_else(by_path)
+    }
+
+    /// One by one: to split the map would take time in proportion to all that stays.
+    fn forget_old_arrivals(&mut self) {
+        while self.arrivals.len() > ARRIVALS_MAX {
+            let Some(((oldest, _), _)) = self.arrivals.get_min() else { return };
+            let oldest = *oldest;
+            while let Some((key, _)) = self.arrivals.get_min()
+                && key.0 == oldest
+            {
+                let key = key.clone();
+                self.arrivals.remove(&key);
+            }
+            self.arrivals_after = oldest;
+        }
+    }
+}
+
+fn add_rows(sum: Option<u64>, file: &DataFile) -> Option<u64> {
+    sum?.checked_add(file.rows?)
+}
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;

@@ -1,0 +1,232 @@
+//! The table's own description: what version 0 says, and whether a table is ours to use.
+
+use std::time::Duration;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel as _;
+use deltalake_core::kernel::{Action, Metadata, Protocol, StructType, new_metadata};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::archive::error::ArchiveError;
+use crate::archive::file::ids::IdHasher;
+use crate::archive::paths;
+
+/// The layout that this program writes. A table of a later one is refused: its totals may rest
+/// on objects that this program does not know.
+const FORMAT: u64 = 1;
+const FORMAT_KEY: &str = "tokenlake.format";
+const HASH_KEY: &str = "tokenlake.hashKey";
+/// The setting that vouches for the table's id and the key of its fingerprints. Checkpoints of the
+/// log carry them without a checksum, and under another key no event would be known again.
+const SEAL: &str = "tokenlake.seal";
+/// How long log entries stay after a checkpoint covers them. Other processes may be this late
+/// in following; see the guard in `follow`.
+const LOG_RETENTION: &str = "interval 7 days";
+/// How long checkpoints of the log remember that a file was removed: each holds a line for every
+/// file that compaction removed in that time.
+const FILE_RETENTION: &str = "interval 2 days";
+pub(in crate::archive) const FILE_RETENTION_KEY: &str = "delta.deletedFileRetentionDuration";
+pub(in crate::archive) const LOG_RETENTION_KEY: &str = "delta.logRetentionDuration";
+
+/// What of the table's description the program goes by.
+#[derive(Debug, Clone)]
+pub struct TableInfo {
+    /// The table's unique id.
+    pub id: String,
+    /// The hasher of event ids.
+    pub hasher: IdHasher,
+    protocol: Value,
+    metadata: Value,
+}
+
+impl TableInfo {
+    /// Checks that this program can count and write the table exactly.
+    ///
+    /// # Errors
+    /// Unsupported, naming what does not fit.
+    pub fn new(protocol: &Protocol, metadata: &Metadata) -> Result<Self, ArchiveError> {
+        Self::check(to_value(protocol)?, to_value(metadata)?)
+    }
+
+    /// The description after an entry that may bring a new protocol, new metadata, or both.
+    ///
+    /// # Errors
+    /// As [`TableInfo::new`], and if the table has become another one.
+    pub fn changed(
+        &self,
+        protocol: Option<&Protocol>,
+        metadata: Option<&Metadata>,
+    ) -> Result<Self, ArchiveError> {
+        let protocol = protocol.map_or_else(|| Ok(self.protocol.clone()), to_value)?;
+        let metadata = metadata.map_or_else(|| Ok(self.metadata.clone()), to_value)?;
+        let changed = Self::check(protocol, metadata)?;
+        if changed.id != self.id || changed.hasher != self.hasher {
+            return Err(unsupported("another program replaced the table"));
+        }
+        Ok(changed)
+    }
+
+    /// The actions that make the description this one again.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn actions(&self) -> Result<[Action; 2], ArchiveError> {
+        let internal = |error| ArchiveError::internal("writing the table's description", error);
+        let protocol = serde_json::from_value(self.protocol.clone()).map_err(internal)?;
+        let metadata = serde_json::from_value(self.metadata.clone()).map_err(internal)?;
+        Ok([Action::Protocol(protocol), Action::Metadata(metadata)])
+    }
+
+    /// True if somebody has set that no events may be taken out of the table. Rows may still be moved
+    /// between files.
+    pub fn is_append_only(&self) -> bool {
+        let setting = self.metadata.pointer("/configuration/delta.appendOnly");
+        setting.and_then(Value::as_str).is_some_and(|set| set.eq_ignore_ascii_case("true"))
+    }
+
+    /// A setting that is a time, as `interval 2 days`; `None` if it is not set, or in a form that is
+    /// not read.
+    pub fn time_set(&self, name: &str) -> Option<Duration> {
+        let settings = self.metadata.get("configuration")?;
+        let mut words = settings.get(name)?.as_str()?.split_whitespace();
+        let is_interval = words.next()?.eq_ignore_ascii_case("interval");
+        let (count, unit) = (words.next()?.parse::<u64>().ok()?, words.next()?);
+        let unit = unit.strip_suffix('s').unwrap_or(unit);
+        let nanos = match unit {
+            "nanosecond" => 1,
+            "microsecond" => 1_000,
+            "millisecond" => 1_000_000,
+            "second" => 1_000_000_000,
+            "minute" => 60 * 1_000_000_000,
+            "hour" => 3_600 * 1_000_000_000,
+            "day" => 24 * 3_600 * 1_000_000_000,
+            "week" => 7 * 24 * 3_600 * 1_000_000_000,
+            _ => return None,
+        };
+        let is_whole = is_interval && words.next().is_none();
+        is_whole.then(|| {
+            Duration::from_nanos(nanos).saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+        })
+    }
+
+    fn check(protocol: Value, metadata: Value) -> Result<Self, ArchiveError> {
+        let version = |key: &str| protocol.get(key).and_then(Value::as_u64).unwrap_or(u64::MAX);
+        if version("minReaderVersion") > 1 || version("minWriterVersion") > 2 {
+            return Err(unsupported(
+                "another program upgraded its Delta protocol past reader 1, writer 2",
+            ));
+        }
+        let columns = metadata.get("partitionColumns");
+        if columns != Some(&Value::from(vec![paths::PARTITION])) {
+            return Err(unsupported("it is not partitioned by event_date"));
+        }
+        let setting =
+            |key: &str| metadata.get("configuration").and_then(|map| map.get(key)?.as_str());
+        let format = setting(FORMAT_KEY).and_then(|format| format.parse::<u64>().ok());
+        match format {
+            None => {
+                return Err(unsupported("it is not a tokenlake archive; choose another --archive"));
+            }
+            Some(format) if format > FORMAT => {
+                return Err(ArchiveError::Newer { path: paths::TABLE.to_owned() });
+            }
+            Some(_) => {}
+        }
+        let key = setting(HASH_KEY).and_then(|key| Uuid::parse_str(key).ok());
+        let key = key.ok_or_else(|| unsupported("its setting tokenlake.hashKey is missing"))?;
+        let id = metadata.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let hash_key = setting(HASH_KEY).unwrap_or_default();
+        // Older programs wrote none.
+        if setting(SEAL).is_some_and(|told| told != seal(&id, hash_key)) {
+            let reason = "its description in the log is not what was written";
+            return Err(ArchiveError::corrupt(paths::TABLE, reason));
+        }
+        Ok(Self { id, hasher: IdHasher::new(key.into_bytes()), protocol, metadata })
+    }
+}
+
+/// The actions of version 0.
+///
+/// # Errors
+/// Internal, if Delta cannot express the schema.
+pub fn creation(event_schema: &Schema) -> Result<Vec<Action>, ArchiveError> {
+    let internal =
+        |error: &dyn ToString| ArchiveError::internal("describing the table", error.to_string());
+    let mut fields: Vec<_> = event_schema.fields().iter().cloned().collect();
+    fields.push(Field::new(paths::PARTITION, DataType::Date32, false).into());
+    let schema: StructType =
+        (&Schema::new(fields)).try_into_kernel().map_err(|error| internal(&error))?;
+    let settings = [
+        (FORMAT_KEY, FORMAT.to_string()),
+        (HASH_KEY, Uuid::new_v4().simple().to_string()),
+        (LOG_RETENTION_KEY, LOG_RETENTION.to_owned()),
+        (FILE_RETENTION_KEY, FILE_RETENTION.to_owned()),
+        ("delta.enableExpiredLogCleanup", "true".to_owned()),
+    ];
+    let metadata =
+        new_metadata(&schema, [paths::PARTITION], settings).map_err(|error| internal(&error))?;
+    let metadata = sealed(&metadata)?;
+    let protocol: Protocol =
+        serde_json::from_value(serde_json::json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
+            .map_err(|error| internal(&error))?;
+    Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
+}
+
+/// The same description with its seal.
+fn sealed(metadata: &Metadata) -> Result<Metadata, ArchiveError> {
+    let mut metadata = to_value(metadata)?;
+    let id = metadata.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if let Some(settings) = metadata.get_mut("configuration").and_then(Value::as_object_mut) {
+        let hash_key = settings.get(HASH_KEY).and_then(Value::as_str).unwrap_or_default();
+        let seal = seal(&id, hash_key);
+        settings.insert(SEAL.to_owned(), seal.into());
+    }
+    serde_json::from_value(metadata)
+        .map_err(|error| ArchiveError::internal("describing the table", error))
+}
+
+/// The seal of a table's id and the key of its fingerprints: CRC-32.
+fn seal(id: &str, hash_key: &str) -> String {
+    format!("{:08x}", crc32fast::hash(format!("{id} {hash_key}").as_bytes()))
+}
+
+fn to_value(action: &impl serde::Serialize) -> Result<Value, ArchiveError> {
+    serde_json::to_value(action)
+        .map_err(|error| ArchiveError::internal("reading the table's description", error))
+}
+
+fn unsupported(reason: &str) -> ArchiveError {
+    ArchiveError::Unsupported { path: paths::TABLE.to_owned(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+impl TableInfo {
+    /// A description that says nothing.
+    pub(in crate::archive) fn for_tests() -> Self {
+        let hasher = IdHasher::new([0; 16]);
+        Self { id: "t".into(), hasher, protocol: Value::Null, metadata: Value::Null }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_not_the_one_that_was_written_is_damage() {
+        let actions = creation(&crate::event::schema()).unwrap();
+        let [Action::Protocol(protocol), Action::Metadata(metadata)] = &actions[..] else {
+            panic!("{actions:?}")
+        };
+        TableInfo::new(protocol, metadata).unwrap();
+        let text = to_value(metadata).unwrap();
+        let key = text["configuration"][HASH_KEY].as_str().unwrap();
+        for (old, new) in [(key, "0".repeat(32)), (text["id"].as_str().unwrap(), "t".to_owned())] {
+            let other = text.to_string().replace(old, &new);
+            let other: Metadata = serde_json::from_str(&other).unwrap();
+            let error = TableInfo::new(protocol, &other).unwrap_err();
+            assert!(matches!(error, ArchiveError::Corrupt { .. }), "{error}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Sums of usage as Parquet, sorted by organisation, so that those of one are a few pages.
+//!
+//! The rows are those of `queries/partial.sql`. A data file carries those of its own events
+//! between its last row group and its footer, where readers of Parquet look for nothing; a
+//! checkpoint of totals is an object of its own.
+
+use std::ops::{Bound, Range};
+use std::sync::Arc;
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, SchemaRef};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectStore;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::basic::{Compression, Encoding};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::schema::types::ColumnPath;
+
+use super::checked_read::{CheckedObject, CheckedReader};
+use crate::archive::error::ArchiveError;
+
+/// Rows that are read together: an organisation's are often among one such group.
+const GROUP_ROWS: usize = 4 * 1024;
+/// The column that rows are sorted by.
+const ORG: &str = "org_id";
+/// The columns with few different values.
+const NAMES: [&str; 4] = [ORG, "provider", "model", "hour"];
+
+/// Writes cells, which come sorted by organisation.
+#[derive(Debug)]
+pub struct CellWriter {
+    writer: ArrowWriter<Vec<u8>>,
+}
+
+impl CellWriter {
+    /// A writer of batches of this schema.
+    ///
+    /// # Errors
+    /// Internal, if Parquet refuses the schema.
+    pub fn new(schema: SchemaRef) -> Result<Self, ArchiveError> {
+        let properties = properties(&schema).map_err(|error| internal(&error))?;
+        // Parquet's own types say all that there is to say.
+        let options =
+            ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options);
+        Ok(Self { writer: writer.map_err(|error| internal(&error))? })
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// Internal, if Parquet refuses them.
+    pub fn write(&mut self, cells: &RecordBatch) -> Result<(), ArchiveError> {
+        self.writer.write(cells).map_err(|error| internal(&error))
+    }
+
+    /// The Parquet file.
+    ///
+    /// # Errors
+    /// Internal.
+    pub fn finish(self) -> Result<Bytes, ArchiveError> {
+        self.writer.into_inner().map(Bytes::from).map_err(|error| internal(&error))
+    }
+}
+
+/// The rows of cells that are in memory whole.
+pub struct CellBatches(ParquetRecordBatchReader);
+
+impl CellBatches {
+    /// Reads what a [`CellWriter`] has written.
+    ///
+    /// # Errors
+    /// Internal, if it is nothing of the kind.
+    pub fn of(cells: Bytes) -> Result<Self, ArchiveError> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(cells);
+        let reader = reader.and_then(|reader| reader.with_batch_size(GROUP_ROWS).build());
+        reader.map(Self).map_err(|error| internal(&error))
+    }
+}
+
+impl Iterator for CellBatches {
+    type Item = Result<RecordBatch, ArchiveError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.0.next()?;
+        Some(next.map_err(|error| ArchiveError::internal("reading sums", error)))
+    }
+}
+
+fn internal(error: &ParquetError) -> ArchiveError {
+    ArchiveError::internal("encoding sums", error)
+}
+
+fn properties(schema: &SchemaRef) -> Result<WriterProperties, ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_created_by(concat!("tokenlake ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        // zstd is a thirtieth smaller, and sets up more for each of many short columns than it reads.
+        .set_compression(Compression::SNAPPY)
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_offset_index_disabled(true)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_column_statistics_enabled(ColumnPath::from(ORG), EnabledStatistics::Chunk)
+        .set_statistics_truncate_length(None);
+    // Sums hardly repeat, so that dictionaries of them would only be built to be dropped.
+    let sums = schema.fields().iter().filter(|field| !NAMES.contains(&field.name().as_str()));
+    let properties = sums.fold(properties, |properties, field| {
+        let column = ColumnPath::from(field.name().as_str());
+        let properties = properties.set_column_dictionary_enabled(column.clone(), false);
+        match field.data_type() {
+            // Parquet has these in 16 bytes, which no encoding of integers takes.
+            DataType::Decimal128(19.., _) => properties,
+            _ => properties.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED),
+        }
+    });
+    Ok(properties.build())
+}
+
+/// Reads cells.
+#[derive(Debug, Clone)]
+pub struct CellReader {
+    store: Arc<dyn ObjectStore>,
+    object: CheckedObject,
+    metadata: ArrowReaderMetadata,
+}
+
+impl CellReader {
+    /// Opens what a [`CellWriter`] has written.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the object.
+    pub async fn open(
+        store: Arc<dyn ObjectStore>,
+        object: CheckedObject,
+    ) -> Result<Self, ArchiveError> {
+        Self::open_with(store.clone(), object.clone()).await.map(|(reader, _)| reader)
+    }
+
+    /// Opens cells and reads them, in one request if the object is small.
+    ///
+    /// # Errors
+    /// As [`CellReader::open`].
+    pub async fn read_all(
+        store: Arc<dyn ObjectStore>,
+        object: CheckedObject,
+        orgs: (Bound<&str>, Bound<&str>),
+    ) -> Result<Vec<RecordBatch>, ArchiveError> {
+        let (cells, reader) = Self::open_with(store, object).await?;
+        cells.stream(reader, orgs)?.try_collect().await
+    }
+
+    /// The rows of the organisations in a range of names, in order.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the object, now or from the stream.
+    pub fn of_orgs(
+        &self,
+        orgs: (Bound<&str>, Bound<&str>),
+    ) -> Result<BoxStream<'static, Result<RecordBatch, ArchiveError>>, ArchiveError> {
+        self.stream(CheckedReader::new(self.store.clone(), self.object.clone()), orgs)
+    }
+
+    async fn open_with(
+        store: Arc<dyn ObjectStore>,
+        object: CheckedObject,
+    ) -> Result<(Self, CheckedReader), ArchiveError> {
+        let mut reader = CheckedReader::new(store.clone(), object.clone());
+        let metadata =
+            ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()).await;
+        let metadata = metadata.map_err(|error| damaged(&object, &error))?;
+        Ok((Self { store, object, metadata }, reader))
+    }
+
+    fn stream(
+        &self,
+        reader: CheckedReader,
+        orgs: (Bound<&str>, Bound<&str>),
+    ) -> Result<BoxStream<'static, Result<RecordBatch, ArchiveError>>, ArchiveError> {
+        let groups = self.metadata.metadata().row_groups().iter().enumerate();
+        let groups = groups.filter(|(_, group)| may_hold(group, &orgs)).map(|(at, _)| at).collect();
+        let builder =
+            ParquetRecordBatchStreamBuilder::new_with_metadata(reader, self.metadata.clone());
+        let rows = builder.with_row_groups(groups).with_batch_size(GROUP_ROWS).build();
+        let rows = rows.map_err(|error| damaged(&self.object, &error))?;
+        let (object, orgs) = (self.object.clone(), owned(orgs));
+        let rows = rows.map(move |rows| {
+            let rows = rows.map_err(|error| damaged(&object, &error))?;
+            let chosen = rows_of(&rows, &orgs)
+                .ok_or_else(|| ArchiveError::corrupt(object.path().as_ref(), "it holds no sums"))?;
+            Ok(rows.slice(chosen.start, chosen.end - chosen.start))
+        });
+        Ok(rows.boxed())
+    }
+}
+
+type OwnedBounds = (Bound<String>, Bound<String>);
+
+fn owned((from, to): (Bound<&str>, Bound<&str>)) -> OwnedBounds {
+    (from.map(str::to_owned), to.map(str::to_owned))
+}
+
+fn may_hold(group: &RowGroupMetaData, orgs: &(Bound<&str>, Bound<&str>)) -> bool {
+    let column = group.columns().iter().find(|column| column.column_path().string() == ORG);
+    let bounds = column.and_then(|column| column.statistics()).and_then(|statistics| {
+        let text = |bytes| std::str::from_utf8(bytes).ok();
+        Some((text(statistics.min_bytes_opt()?)?, text(statistics.max_bytes_opt()?)?))
+    });
+    let Some((first, last)) = bounds else { return true };
+    let ends_before = match orgs.0 {
+        Bound::Included(from) => last < from,
+        Bound::Excluded(from) => last <= from,
+        Bound::Unbounded => false,
+    };
+    let begins_after = match orgs.1 {
+        Bound::Included(to) => first > to,
+        Bound::Excluded(to) => first >= to,
+        Bound::Unbounded => false,
+    };
+    !ends_before && !begins_after
+}
+
+/// The rows whose organisation is in range; `None` if they are not cells.
+fn rows_of(rows: &RecordBatch, (from, to): &OwnedBounds) -> Option<Range<usize>> {
+    let names = rows.column_by_name(ORG)?.as_string_opt::<i32>()?;
+    let start = first_row(names, |name| match from {
+        Bound::Included(from) => name >= from.as_str(),
+        Bound::Excluded(from) => name > from.as_str(),
+        Bound::Unbounded => true,
+    });
+    let end = first_row(names, |name| match to {
+        Bound::Included(to) => name > to.as_str(),
+        Bound::Excluded(to) => name >= to.as_str(),
+        Bound::Unbounded => false,
+    });
+    Some(start..end.max(start))
+}
+
+/// The first row that `is_past`, as are all rows after it.
+fn first_row(names: &StringArray, is_past: impl Fn(&str) -> bool) -> usize {
+    let (mut low, mut high) = (0, names.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        if is_past(names.value(middle)) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
+
+fn damaged(object: &CheckedObject, error: &ParquetError) -> ArchiveError {
+    ArchiveError::of_read(object.path().as_ref(), error)
+}
+
+#[cfg(test)]
+#[path = "cells_tests.rs"]
+mod tests;

@@ -1,0 +1,288 @@
+//! Reading a data file with its checksums verified.
+//!
+//! Parquet's own page checksums are optional and this writer has none, and a flipped bit inside a
+//! page can decode to other numbers without an error. So the log carries a CRC-32 of every block
+//! of a file, and whatever is read is read in whole blocks and compared. A small file is one
+//! request, footer and columns together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use super::checksums::{BLOCK_BYTES, Checksums};
+use super::footer::{END_BYTES, FooterFlaw, check_footer, footer_range};
+
+/// Files up to this size are read whole.
+const WHOLE_BYTES_MAX: u64 = 256 * 1024;
+/// What a check of a whole file holds at a time.
+const CHECK_BYTES: u64 = 64 * BLOCK_BYTES;
+/// What is read of a larger file's end at first; it holds the footer of a usual one.
+const FOOTER_HINT_BYTES: usize = 64 * 1024;
+
+/// An object whose bytes are known by their checksums, or a part of one that is a Parquet file of
+/// its own.
+#[derive(Debug, Clone)]
+pub struct CheckedObject {
+    path: Path,
+    size_bytes: u64,
+    /// None from a foreign writer: then nothing is verified.
+    checksums: Option<Checksums>,
+    part: Range<u64>,
+}
+
+impl CheckedObject {
+    /// A whole object. Its path is relative to the archive.
+    pub fn new(path: Path, size_bytes: u64, checksums: Option<Checksums>) -> Self {
+        Self { path, size_bytes, checksums, part: 0..size_bytes }
+    }
+
+    /// A part of it, where `part` lies in it.
+    pub fn part(self, part: Range<u64>) -> Option<Self> {
+        let inside = part.start <= part.end && part.end <= self.size_bytes;
+        inside.then_some(Self { part, ..self })
+    }
+
+    /// Bytes of the part, which is all of the object unless said otherwise.
+    pub fn part_bytes(&self) -> u64 {
+        self.part.end - self.part.start
+    }
+
+    /// Where the part begins in the object.
+    pub fn part_start(&self) -> u64 {
+        self.part.start
+    }
+
+    /// Path relative to the archive.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Reads one object for the Parquet decoder.
+#[derive(Debug)]
+pub struct CheckedReader {
+    store: Arc<dyn ObjectStore>,
+    object: CheckedObject,
+    /// Verified blocks by their start; no two overlap.
+    held: BTreeMap<u64, Bytes>,
+}
+
+impl CheckedReader {
+    /// A reader of an object in the archive whose root `store` is.
+    pub fn new(store: Arc<dyn ObjectStore>, object: CheckedObject) -> Self {
+        Self { store, object, held: BTreeMap::new() }
+    }
+
+    /// Reads the whole file, some blocks at a time, and verifies every byte of it.
+    ///
+    /// # Errors
+    /// As the store or the checksums have it.
+    pub async fn check_all(&self) -> Result<()> {
+        let mut start = 0;
+        while start < self.object.size_bytes {
+            let range = start..self.object.size_bytes.min(start + CHECK_BYTES);
+            self.fetch(std::slice::from_ref(&range)).await?;
+            start = range.end;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::read`], by places in the part.
+    async fn read_in_part(&mut self, mut ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
+        if let Some(beyond) = ranges.iter().find(|range| range.end > self.object.part_bytes()) {
+            return Err(short(beyond));
+        }
+        let start = self.object.part.start;
+        for range in &mut ranges {
+            *range = range.start + start..range.end + start;
+        }
+        self.read(ranges).await
+    }
+
+    /// Each block is asked for once, however many columns share it: those of one call are read
+    /// together, and the blocks at a run's ends are held for the calls after it.
+    async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
+        let whole = 0..self.object.size_bytes;
+        let small = self.is_small();
+        let missing = self.missing(if small { std::slice::from_ref(&whole) } else { &ranges });
+        let runs = self.fetch(&missing).await?;
+        let mut pieces = self.held.clone();
+        for (range, run) in missing.iter().zip(runs) {
+            self.hold(range.start, &run);
+            pieces.insert(range.start, run);
+        }
+        ranges.iter().map(|range| cut(&pieces, range).ok_or_else(|| short(range))).collect()
+    }
+
+    /// Makes sure that the footer can be walked.
+    async fn check_footer(&mut self, size: u64) -> Result<()> {
+        let refused = |flaw: FooterFlaw| match flaw {
+            FooterFlaw::Damaged => ParquetError::General(flaw.to_string()),
+            FooterFlaw::Long(_) | FooterFlaw::Deep => ParquetError::NYI(flaw.to_string()),
+        };
+        let Some(start) = size.checked_sub(END_BYTES) else { return Ok(()) };
+        let end = self.get_bytes(start..size).await?;
+        let Some(place) = footer_range(size, &end).map_err(refused)? else { return Ok(()) };
+        let footer = self.get_bytes(place).await?;
+        check_footer(&footer).map_err(refused)
+    }
+
+    fn is_small(&self) -> bool {
+        self.object.size_bytes <= WHOLE_BYTES_MAX
+    }
+
+    /// Runs of whole blocks around `ranges`, without those that are held.
+    fn missing(&self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+        let around =
+            |range: &Range<u64>| range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES);
+        let blocks = ranges.iter().filter(|range| !range.is_empty()).flat_map(around);
+        let blocks: BTreeSet<_> =
+            blocks.map(|block| block * BLOCK_BYTES).filter(|start| !self.holds(*start)).collect();
+        let mut runs: Vec<Range<u64>> = Vec::new();
+        for start in blocks {
+            let end = (start + BLOCK_BYTES).min(self.object.size_bytes);
+            match runs.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => runs.push(start..end),
+            }
+        }
+        runs
+    }
+
+    fn holds(&self, at: u64) -> bool {
+        let before = self.held.range(..=at).next_back();
+        before.is_some_and(|(start, bytes)| at - start < bytes.len() as u64)
+    }
+
+    /// Holds a small file or a footer whole, of anything longer only the ends: a neighbouring
+    /// column may begin or end in them.
+    fn hold(&mut self, start: u64, run: &Bytes) {
+        let block_bytes = usize::try_from(BLOCK_BYTES).unwrap_or(usize::MAX);
+        if self.is_small() || run.len() <= 2 * block_bytes {
+            self.held.insert(start, run.clone());
+            return;
+        }
+        let last = (run.len() - 1) / block_bytes * block_bytes;
+        // Copies, so that the run itself is freed once it is decoded.
+        for (from, to) in [(0, block_bytes), (last, run.len())] {
+            let end = Bytes::copy_from_slice(&run.slice(from..to));
+            self.held.insert(start + from as u64, end);
+        }
+    }
+
+    /// Reads runs of whole blocks and verifies them.
+    async fn fetch(&self, runs: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let found = match runs {
+            [] => return Ok(Vec::new()),
+            [one] => {
+                self.store.get_range(&self.object.path, one.clone()).await.map(|run| vec![run])
+            }
+            many => self.store.get_ranges(&self.object.path, many).await,
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return Err(self.why(error).await),
+        };
+        for (range, run) in runs.iter().zip(&found) {
+            if run.len() as u64 != range.end - range.start {
+                return Err(short(range));
+            }
+            if let Some(checksums) = &self.object.checksums {
+                checksums.verify(range.start / BLOCK_BYTES, run)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// A read past the end fails in a way of its own in every store, so that a file that was cut
+    /// is told from a store that is away by asking for its size.
+    async fn why(&self, error: object_store::Error) -> ParquetError {
+        let logged = self.object.size_bytes;
+        match self.store.head(&self.object.path).await {
+            Ok(found) if found.size != logged => ParquetError::EOF(format!(
+                "it has {} bytes, by the log it has {logged}",
+                found.size
+            )),
+            _ => ParquetError::External(Box::new(error)),
+        }
+    }
+}
+
+/// The range out of pieces that adjoin.
+fn cut(pieces: &BTreeMap<u64, Bytes>, range: &Range<u64>) -> Option<Bytes> {
+    let Some((first, bytes)) = pieces.range(..=range.start).next_back() else {
+        return range.is_empty().then(Bytes::new);
+    };
+    if let Some(found) = slice(bytes, *first, range) {
+        return Some(found);
+    }
+    let mut joined = Vec::new();
+    let mut at = range.start;
+    for (start, bytes) in pieces.range(*first..) {
+        let end = range.end.min(start + bytes.len() as u64);
+        joined.extend_from_slice(&slice(bytes, *start, &(at..end))?);
+        at = end;
+        if at == range.end {
+            break;
+        }
+    }
+    (at == range.end).then(|| joined.into())
+}
+
+fn slice(bytes: &Bytes, start: u64, range: &Range<u64>) -> Option<Bytes> {
+    let from = usize::try_from(range.start.checked_sub(start)?).ok()?;
+    let to = usize::try_from(range.end.checked_sub(start)?).ok()?;
+    (from <= to && to <= bytes.len()).then(|| bytes.slice(from..to))
+}
+
+fn short(range: &Range<u64>) -> ParquetError {
+    ParquetError::EOF(format!("it ends before byte {}", range.end))
+}
+
+impl AsyncFileReader for CheckedReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        async move { Ok(self.read_in_part(vec![range]).await?.pop().unwrap_or_default()) }.boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
+        self.read_in_part(ranges).boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
+        async move {
+            let size = self.object.part_bytes();
+            if !self.is_small() {
+                self.get_bytes(size.saturating_sub(FOOTER_HINT_BYTES as u64)..size).await?;
+            }
+            self.check_footer(size).await?;
+            let mut reader = ParquetMetaDataReader::new();
+            if let Some(options) = options {
+                reader = reader
+                    .with_column_index_policy(options.column_index_policy())
+                    .with_offset_index_policy(options.offset_index_policy());
+            }
+            let metadata = reader
+                .with_prefetch_hint(Some(FOOTER_HINT_BYTES))
+                .load_and_finish(&mut *self, size);
+            Ok(Arc::new(metadata.await?))
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+#[path = "checked_read_tests.rs"]
+mod tests;

@@ -1,0 +1,29 @@
+//! The columns of a batch that the archive itself reads.
+
+use arrow::array::{AsArray as _, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::TimestampMicrosecondType;
+
+use crate::archive::error::ArchiveError;
+
+/// A required text column.
+///
+/// # Errors
+/// Internal, if it is not there.
+pub fn text<'a>(
+    rows: &'a RecordBatch,
+    name: &'static str,
+) -> Result<&'a StringArray, ArchiveError> {
+    rows.column_by_name(name)
+        .and_then(|column| column.as_string_opt::<i32>())
+        .ok_or_else(|| ArchiveError::internal("reading a batch", format!("no text column {name}")))
+}
+
+/// The times of events.
+///
+/// # Errors
+/// Internal, if they are not there.
+pub fn times(rows: &RecordBatch) -> Result<&TimestampMicrosecondArray, ArchiveError> {
+    rows.column_by_name("ts")
+        .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())
+        .ok_or_else(|| ArchiveError::internal("reading a batch", "no column ts"))
+}

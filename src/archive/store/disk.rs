@@ -1,0 +1,204 @@
+//! Files of one directory tree that survive a loss of power. Everything here blocks.
+//!
+//! A file is durable once its bytes, its entry in its directory, and the entries of that directory
+//! and of every directory above it (up to the root) have reached the disk.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use object_store::PutPayload;
+use parking_lot::Mutex;
+
+/// A step on a file that failed.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::archive) enum DiskError {
+    /// The name is taken; the file that holds it is durable under that name.
+    #[error("{} exists already", path.display())]
+    Exists { path: PathBuf, source: io::Error },
+    /// Anything else: a full disk, missing permission, a file where a directory belongs.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Failed { action: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl DiskError {
+    fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Failed { action, path: path.to_path_buf(), source }
+    }
+}
+
+impl From<DiskError> for object_store::Error {
+    fn from(error: DiskError) -> Self {
+        match &error {
+            DiskError::Exists { path, .. } => {
+                Self::AlreadyExists { path: path.display().to_string(), source: error.into() }
+            }
+            DiskError::Failed { path, source, .. } => match source.kind() {
+                ErrorKind::PermissionDenied => Self::PermissionDenied {
+                    path: path.display().to_string(),
+                    source: error.into(),
+                },
+                _ => Self::Generic { store: "DurableLocal", source: error.into() },
+            },
+        }
+    }
+}
+
+/// What a write does about a file that stands at its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::archive) enum Existing {
+    /// Keep it and fail with [`DiskError::Exists`].
+    Keep,
+    /// Replace it in one step.
+    Replace,
+}
+
+/// A directory tree written durably.
+#[derive(Debug)]
+pub(in crate::archive) struct Disk {
+    root: PathBuf,
+    /// The next temporary's number. It starts at random so that processes seldom meet.
+    next_number: AtomicU64,
+    /// Directories whose own entries, up to the root, are known to be on the disk. A directory that
+    /// stands is not enough: another process may have made it and not synced it yet.
+    anchored: Mutex<HashSet<PathBuf>>,
+}
+
+impl Disk {
+    /// The tree under `root`, which exists.
+    pub(in crate::archive) fn new(root: PathBuf) -> Self {
+        Self { root, next_number: AtomicU64::new(rand::random()), anchored: Mutex::default() }
+    }
+
+    /// Writes `payload` to `target` whole or not at all, and returns once it is durable. After an
+    /// error of the last step (syncing the directory) the file may stand, durable or not.
+    pub(in crate::archive) fn write(
+        &self,
+        target: &Path,
+        payload: &PutPayload,
+        existing: Existing,
+    ) -> Result<(), DiskError> {
+        let (file, temporary) = self.create_temporary(target)?;
+        let placed = fill(file, target, payload).and_then(|()| place(&temporary, target, existing));
+        // A rename has taken the temporary away; a hard link or a failure left it.
+        if existing == Existing::Keep || placed.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        match placed {
+            // Also when the name is taken: the caller may find its own earlier attempt there and
+            // call it committed.
+            Ok(()) | Err(DiskError::Exists { .. }) => self.sync_parent(target).and(placed),
+            Err(_) => placed,
+        }
+    }
+
+    /// Makes the file that stands at `target` durable.
+    pub(in crate::archive) fn sync(&self, target: &Path) -> Result<(), DiskError> {
+        sync_entry(target)?;
+        self.sync_parent(target)
+    }
+
+    /// Makes the entry (or the absence) of `target` in its directory durable.
+    pub(in crate::archive) fn sync_parent(&self, target: &Path) -> Result<(), DiskError> {
+        let directory = target.parent().unwrap_or(&self.root);
+        sync_entry(directory)?;
+        self.anchor(directory)
+    }
+
+    /// Syncs the entries of `directory` and of those above it that are not known to be durable.
+    fn anchor(&self, directory: &Path) -> Result<(), DiskError> {
+        let unknown: Vec<PathBuf> = {
+            let anchored = self.anchored.lock();
+            directory
+                .ancestors()
+                .take_while(|level| *level != self.root && !anchored.contains(*level))
+                .map(Path::to_path_buf)
+                .collect()
+        };
+        for level in &unknown {
+            sync_entry(level.parent().unwrap_or(&self.root))?;
+        }
+        self.anchored.lock().extend(unknown);
+        Ok(())
+    }
+
+    /// A new file beside `target` under a name that `LocalFileSystem` hides from listings
+    /// (`#` and digits), with the directories it needs.
+    fn create_temporary(&self, target: &Path) -> Result<(File, PathBuf), DiskError> {
+        loop {
+            let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+            let mut name = target.as_os_str().to_owned();
+            name.push(format!("#{number}"));
+            let temporary = PathBuf::from(name);
+            match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+                Ok(file) => return Ok((file, temporary)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => self.create_parent(target)?,
+                Err(error) => return Err(DiskError::failed("create", target)(error)),
+            }
+        }
+    }
+
+    /// Makes the directories of `target` below the root. The root itself is made by no write: where
+    /// it is gone, its volume is not mounted.
+    fn create_parent(&self, target: &Path) -> Result<(), DiskError> {
+        let directory = target.parent().unwrap_or(&self.root);
+        // Directories may have been removed by hand; what was known of them no longer holds.
+        self.anchored.lock().clear();
+        let levels = directory.ancestors().take_while(|level| *level != self.root);
+        let levels: Vec<_> = levels.collect();
+        for level in levels.into_iter().rev() {
+            match fs::create_dir(level) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => made.map_err(DiskError::failed("create directory", level))?,
+            }
+        }
+        if directory == self.root && !directory.is_dir() {
+            return Err(DiskError::failed("find", directory)(ErrorKind::NotFound.into()));
+        }
+        Ok(())
+    }
+}
+
+/// Creates `directory` with its parents, durably. Levels that exist are left alone.
+pub(in crate::archive) fn create_directory(directory: &Path) -> Result<(), DiskError> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|level| !level.exists()).collect();
+    fs::create_dir_all(directory).map_err(DiskError::failed("create directory", directory))?;
+    for level in missing {
+        match level.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => sync_entry(Path::new("."))?,
+            Some(parent) => sync_entry(parent)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Puts `payload` into `file`, on the disk. Errors name `target`, which the user knows.
+fn fill(mut file: File, target: &Path, payload: &PutPayload) -> Result<(), DiskError> {
+    payload
+        .iter()
+        .try_for_each(|bytes| file.write_all(bytes))
+        .and_then(|()| file.sync_all())
+        .map_err(DiskError::failed("write", target))
+}
+
+/// Gives the bytes of `temporary` the name `target`, in one step.
+fn place(temporary: &Path, target: &Path, existing: Existing) -> Result<(), DiskError> {
+    match existing {
+        Existing::Replace => {
+            fs::rename(temporary, target).map_err(DiskError::failed("rename a file to", target))
+        }
+        Existing::Keep => fs::hard_link(temporary, target).map_err(|source| match source.kind() {
+            ErrorKind::AlreadyExists => DiskError::Exists { path: target.to_path_buf(), source },
+            _ => DiskError::failed("hard-link (its file system must support that)", target)(source),
+        }),
+    }
+}
+
+/// Flushes one file, or the entries of one directory, to the disk.
+fn sync_entry(path: &Path) -> Result<(), DiskError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(DiskError::failed("sync", path))
+}

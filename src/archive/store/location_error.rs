@@ -1,0 +1,93 @@
+//! Why an address cannot be used.
+
+use super::cloud::Cloud;
+use crate::error::Kind;
+
+/// Why an address cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LocationError {
+    /// Nothing was given.
+    #[error(
+        "the archive's address is empty; give a path, file:///DIR or s3://BUCKET/PREFIX (az:// and gs:// too)"
+    )]
+    Empty,
+    /// A scheme that is none of ours.
+    #[error(
+        "unknown scheme `{0}:` of the archive's address; known are a path, file:///DIR, \
+         s3://BUCKET/PREFIX, az://CONTAINER/PREFIX and gs://BUCKET/PREFIX (write a path that holds a \
+         colon as ./PATH)"
+    )]
+    UnknownScheme(String),
+    /// Text that is no URL.
+    #[error("the archive's address is no valid URL: {0}")]
+    NotUrl(#[from] url::ParseError),
+    /// A password in the address would end up in logs; it is not repeated here.
+    #[error(
+        "the archive's address holds credentials; set {} instead",
+        .0.map_or("variables of the environment", Cloud::credentials)
+    )]
+    Credentials(Option<Cloud>),
+    /// `?` or `#` would otherwise be dropped silently.
+    #[error("the archive's address holds `?` or `#`; write %3F or %23 where a name has one")]
+    QueryOrFragment,
+    /// A `file:` URL with a host, or one that is relative.
+    #[error("`{0}` names no directory of this machine; write file:///DIR with an absolute path")]
+    NotAbsoluteFile(String),
+    /// A URL of object storage without a bucket alone in the host's place.
+    #[error(
+        "`{url}` names no bucket; write {scheme}://BUCKET/PREFIX, and set {endpoint} for another server",
+        scheme = .cloud.scheme(),
+        endpoint = .cloud.endpoint()
+    )]
+    NoBucket {
+        /// Whose it would be.
+        cloud: Cloud,
+        /// The address.
+        url: String,
+    },
+    /// No address of object storage.
+    #[error("`{0}` names no bucket; write s3://BUCKET/KEY, az://CONTAINER/KEY or gs://BUCKET/KEY")]
+    NoObjects(String),
+    /// A prefix that no object can have.
+    #[error("the prefix of `{url}` is not usable: {source}")]
+    BadPrefix {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        source: object_store::path::Error,
+    },
+    /// The endpoint speaks plain http, which is off by default.
+    #[error(
+        "the endpoint {endpoint} is plain http; set {}ALLOW_HTTP=true to allow plain http",
+        .cloud.variables()
+    )]
+    PlainHttp {
+        /// Whose it is.
+        cloud: Cloud,
+        /// Its scheme and host.
+        endpoint: String,
+    },
+    /// The settings of object storage do not fit together.
+    #[error("cannot set up bucket `{bucket}`; check the {}* variables: {source}", .cloud.variables())]
+    Settings {
+        /// Whose it is.
+        cloud: Cloud,
+        /// The bucket's name.
+        bucket: String,
+        /// What the client library says.
+        source: object_store::Error,
+    },
+    /// The directory cannot be created or opened.
+    #[error("cannot open the archive's directory: {0}")]
+    Directory(object_store::Error),
+}
+
+impl LocationError {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Directory(_) => Kind::Unavailable,
+            _ => Kind::Invalid,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Small records beside the table, all of them sealed: access keys and organisations' names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+
+use super::org_claim;
+use super::sealed::{self, Form, Record};
+use crate::archive::error::ArchiveError;
+use crate::archive::paths;
+use crate::event::OrgId;
+
+/// Tries to claim a name while another's claim is under way.
+const CLAIM_TRIES: usize = 20;
+const CLAIM_PAUSE: Duration = Duration::from_millis(50);
+const BROKEN_CLAIM: &str = "it is not what was written there (without a copy, delete it, and \
+    `tokenlake key create` writes the organisation's name again, as it was spelt)";
+
+/// A record's place and the mark that changes when it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordMark {
+    /// The record's path.
+    pub path: Path,
+    /// The store's entity tag, or else its time and size.
+    pub mark: String,
+}
+
+/// A record as it was read.
+#[derive(Debug, Clone)]
+pub struct Stored<T> {
+    /// What it says.
+    pub record: T,
+    /// How it was found.
+    pub form: Form,
+    /// What [`Records::list`] shows of it.
+    pub mark: String,
+}
+
+/// Reads and writes records.
+#[derive(Debug, Clone)]
+pub struct Records {
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Records {
+    /// The records in the archive whose root `store` is.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store }
+    }
+
+    /// Reads a record; `None` where there is none.
+    ///
+    /// # Errors
+    /// Unavailable; Corrupt or NewerRecord, naming the record.
+    pub async fn get<T: Record>(&self, path: &Path) -> Result<Option<Stored<T>>, ArchiveError> {
+        let Some((bytes, mark)) = self.read(path).await? else { return Ok(None) };
+        match sealed::open(path.as_ref(), &bytes) {
+            Ok((record, form)) => Ok(Some(Stored { record, form, mark })),
+            Err(error) => Err(error.at(path.as_ref())),
+        }
+    }
+
+    /// Writes a record, over an older one.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn put<T: Record>(&self, path: &Path, record: &T) -> Result<(), ArchiveError> {
+        self.write(path, sealed::seal(path.as_ref(), record)?).await
+    }
+
+    /// Writes a record where none is; false if one is.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn put_new<T: Record>(&self, path: &Path, record: &T) -> Result<bool, ArchiveError> {
+        self.write_new(path, sealed::seal(path.as_ref(), record)?).await
+    }
+
+    /// All records in a folder, with their marks. One request for each thousand.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn list(&self, folder: &str) -> Result<Vec<RecordMark>, ArchiveError> {
+        let found = self.store.list(Some(&Path::from(folder)));
+        let marks =
+            found.map_ok(|object| RecordMark { mark: mark(&object), path: object.location });
+        let marks: Result<Vec<_>, _> = marks.try_collect().await;
+        marks.map_err(|error| ArchiveError::unavailable(format!("listing {folder}"), error))
+    }
+
+    /// Claims an organisation's name. Two names that differ only in case cannot both stand.
+    ///
+    /// # Errors
+    /// [`ArchiveError::OrgCase`] if another spelling stands; Unavailable; Corrupt.
+    pub async fn claim_org(&self, org_id: &OrgId) -> Result<(), ArchiveError> {
+        let lower = org_id.lowercase();
+        let path = paths::org(&lower);
+        let claim = org_claim::seal(path.as_ref(), org_id.as_str());
+        for _ in 0..CLAIM_TRIES {
+            if self.write_new(&path, claim.clone()).await? {
+                return Ok(());
+            }
+            match self.claimed(&lower).await? {
+                Some((existing, is_sealed)) if existing == org_id.as_str() => {
+                    if !is_sealed {
+                        // No program ever changes a claim, so that none is lost.
+                        self.write(&path, claim).await?;
+                    }
+                    return Ok(());
+                }
+                Some((existing, _)) => {
+                    return Err(ArchiveError::OrgCase { asked: org_id.to_string(), existing });
+                }
+                // S3 answers "conflict" while another's put is under way: nothing stands yet.
+                None => tokio::time::sleep(CLAIM_PAUSE).await,
+            }
+        }
+        let contended = std::io::Error::other("others claim it at the same time");
+        Err(ArchiveError::unavailable(format!("claiming the organisation {org_id}"), contended))
+    }
+
+    /// The spelling that stands of a name in lower case.
+    ///
+    /// # Errors
+    /// Unavailable; Corrupt.
+    pub(in crate::archive) async fn spelling(
+        &self,
+        lower: &str,
+    ) -> Result<Option<String>, ArchiveError> {
+        Ok(self.claimed(lower).await?.map(|(name, _)| name))
+    }
+
+    /// The same, and whether the claim is sealed.
+    async fn claimed(&self, lower: &str) -> Result<Option<(String, bool)>, ArchiveError> {
+        let path = paths::org(lower);
+        let Some((bytes, _)) = self.read(&path).await? else { return Ok(None) };
+        match org_claim::open(path.as_ref(), &bytes) {
+            Some((name, is_sealed)) if name.to_ascii_lowercase() == lower => {
+                Ok(Some((name, is_sealed)))
+            }
+            _ => Err(ArchiveError::corrupt(path.as_ref(), BROKEN_CLAIM)),
+        }
+    }
+
+    async fn read(&self, path: &Path) -> Result<Option<(Bytes, String)>, ArchiveError> {
+        let away = |error| ArchiveError::unavailable(format!("reading {path}"), error);
+        let found = match self.store.get(path).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(away(error)),
+        };
+        let mark = mark(&found.meta);
+        Ok(Some((found.bytes().await.map_err(away)?, mark)))
+    }
+
+    async fn write(&self, path: &Path, bytes: Vec<u8>) -> Result<(), ArchiveError> {
+        let put = self.store.put(path, PutPayload::from(bytes)).await;
+        put.map(drop).map_err(|error| ArchiveError::unavailable(format!("writing {path}"), error))
+    }
+
+    async fn write_new(&self, path: &Path, bytes: Vec<u8>) -> Result<bool, ArchiveError> {
+        let create = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(path, PutPayload::from(bytes), create).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(ArchiveError::unavailable(format!("writing {path}"), error)),
+        }
+    }
+}
+
+fn mark(object: &ObjectMeta) -> String {
+    object.e_tag.clone().unwrap_or_else(|| format!("{} {}", object.last_modified, object.size))
+}

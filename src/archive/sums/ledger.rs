@@ -1,0 +1,243 @@
+//! The ledger: the totals of all events that expiry has taken out of the table.
+//!
+//! `totals(version) = ledger(version) + Σ partial(live file)`. A ledger is an immutable object of
+//! cells with a mark beside it. The `txn` action of the commit that removes the files names it by
+//! one number: the *floor date*, before which there are no live files and no event is taken, and a
+//! checksum of the mark, which vouches for the cells. So pointer and floor move in one step, with
+//! the files, and survive checkpoints of the log.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::NaiveDate;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::archive::error::ArchiveError;
+use crate::archive::ledger_name::LedgerName;
+use crate::archive::log::snapshot::Snapshot;
+use crate::archive::parquet::cells::CellReader;
+use crate::archive::parquet::checked_read::{CheckedObject, CheckedReader};
+use crate::archive::parquet::checksums::Checksums;
+use crate::archive::paths;
+
+/// What vouches for the cells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    /// The table's id.
+    table: String,
+    /// The floor date.
+    floor: String,
+    /// Events that are folded away, of every type.
+    events: u64,
+    /// The version of the SQL that made the latest of the sums.
+    sql_version: String,
+    size_bytes: u64,
+    crc32: String,
+    /// The ledger that it took the place of, by the digits of its number; empty for the first. Older
+    /// marks do not say.
+    #[serde(default)]
+    before: Option<String>,
+    /// No two ledgers have the same mark.
+    unique: String,
+}
+
+impl Mark {
+    /// The ledger before: `None` if it does not say, `Some(None)` if there was none.
+    fn predecessor(&self) -> Option<Option<LedgerName>> {
+        let before = self.before.as_deref()?;
+        if before.is_empty() {
+            return Some(None);
+        }
+        Some(Some(LedgerName::from_number(before.parse().ok()?)?))
+    }
+}
+
+/// What a new ledger says of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct NewLedger<'a> {
+    /// The table's id.
+    pub table_id: &'a str,
+    /// The floor date.
+    pub floor: NaiveDate,
+    /// Events that are folded away, of every type, also those of the ledger before it.
+    pub events: u64,
+    /// The version of the SQL that made the sums.
+    pub sql_version: &'a str,
+    /// The ledger that it is to take the place of.
+    pub before: Option<LedgerName>,
+}
+
+/// The totals of what has expired.
+#[derive(Debug)]
+pub struct Ledger {
+    name: LedgerName,
+    events: u64,
+    cells: CellReader,
+    reader: CheckedReader,
+}
+
+impl Ledger {
+    /// Its name.
+    pub fn name(&self) -> LedgerName {
+        self.name
+    }
+
+    /// Events that are folded away, of every type.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Their sums, by organisation.
+    pub fn cells(&self) -> &CellReader {
+        &self.cells
+    }
+
+    /// Reads all of it and compares it with its checksums.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the object.
+    pub async fn check(&self) -> Result<(), ArchiveError> {
+        let path = paths::ledger(self.name);
+        let checked = self.reader.check_all().await;
+        checked.map_err(|error| ArchiveError::of_read(path.as_ref(), &error))
+    }
+}
+
+/// The ledgers of one archive. The one that was read last stays open.
+#[derive(Debug, Clone)]
+pub struct Ledgers {
+    store: Arc<dyn ObjectStore>,
+    known: Arc<Mutex<Option<Arc<Ledger>>>>,
+}
+
+impl Ledgers {
+    /// The ledgers in the archive whose root `store` is.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, known: Arc::default() }
+    }
+
+    /// The ledger of a version of the table; `None` where nothing has ever expired.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the object.
+    pub async fn of(&self, snapshot: &Snapshot) -> Result<Option<Arc<Ledger>>, ArchiveError> {
+        let Some(name) = snapshot.ledger() else { return Ok(None) };
+        let known = self.known.lock().clone().filter(|known| known.name == name);
+        if let Some(known) = known {
+            return Ok(Some(known));
+        }
+        let ledger = Arc::new(self.open(name, &snapshot.table().id).await?);
+        *self.known.lock() = Some(ledger.clone());
+        Ok(Some(ledger))
+    }
+
+    /// Opens a ledger, also one that no version names.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the object.
+    pub async fn open(&self, name: LedgerName, table_id: &str) -> Result<Ledger, ArchiveError> {
+        let (mark, checksums) = self.mark(name, table_id).await?;
+        let object = CheckedObject::new(paths::ledger(name), mark.size_bytes, Some(checksums));
+        let reader = CheckedReader::new(self.store.clone(), object.clone());
+        let cells = CellReader::open(self.store.clone(), object).await?;
+        Ok(Ledger { name, events: mark.events, cells, reader })
+    }
+
+    /// The events that a ledger has, by its mark alone.
+    ///
+    /// # Errors
+    /// As [`Ledgers::open`].
+    pub(in crate::archive) async fn events(
+        &self,
+        name: LedgerName,
+        table_id: &str,
+    ) -> Result<u64, ArchiveError> {
+        Ok(self.mark(name, table_id).await?.0.events)
+    }
+
+    /// The ledger that one took the place of: `None` if it does not say, `Some(None)` if there was
+    /// none, or it is gone itself.
+    ///
+    /// # Errors
+    /// As [`Ledgers::open`].
+    pub(in crate::archive) async fn before(
+        &self,
+        name: LedgerName,
+        table_id: &str,
+    ) -> Result<Option<Option<LedgerName>>, ArchiveError> {
+        let gone = self.store.head(&paths::ledger_mark(name)).await;
+        if matches!(gone, Err(object_store::Error::NotFound { .. })) {
+            return Ok(Some(None));
+        }
+        Ok(self.mark(name, table_id).await?.0.predecessor())
+    }
+
+    async fn mark(
+        &self,
+        name: LedgerName,
+        table_id: &str,
+    ) -> Result<(Mark, Checksums), ArchiveError> {
+        let path = paths::ledger_mark(name);
+        let corrupt = |reason: &str| ArchiveError::corrupt(path.as_ref(), reason);
+        let bytes = self.read(&path).await?;
+        if crc32fast::hash(&bytes) != name.id {
+            return Err(corrupt("it is not the one that the table's log names"));
+        }
+        let mark: Mark = serde_json::from_slice(&bytes)
+            .map_err(|error| ArchiveError::corrupt(path.as_ref(), error))?;
+        if mark.table != table_id || mark.floor != name.floor.to_string() {
+            return Err(corrupt("it is of another table or date"));
+        }
+        let checksums = Checksums::from_text(&mark.crc32);
+        let checksums = checksums.ok_or_else(|| corrupt("it has no checksums"))?;
+        Ok((mark, checksums))
+    }
+
+    /// Stores a ledger, which counts once a commit names it, and reads it back: from that commit on
+    /// nothing else knows what it says.
+    ///
+    /// # Errors
+    /// Unavailable, or Corrupt if what was stored is not what is read back.
+    pub async fn put(&self, new: NewLedger<'_>, cells: Bytes) -> Result<LedgerName, ArchiveError> {
+        let before = new.before.and_then(LedgerName::number);
+        let mark = Mark {
+            table: new.table_id.to_owned(),
+            floor: new.floor.to_string(),
+            events: new.events,
+            sql_version: new.sql_version.to_owned(),
+            size_bytes: cells.len() as u64,
+            crc32: Checksums::of(&cells).to_text(),
+            before: Some(before.map_or_else(String::new, |number| number.to_string())),
+            unique: Uuid::new_v4().to_string(),
+        };
+        let mark = serde_json::to_vec(&mark)
+            .map_err(|error| ArchiveError::internal("writing a ledger", error))?;
+        let name = LedgerName::new(new.floor, crc32fast::hash(&mark));
+        self.put_new(&paths::ledger(name), cells).await?;
+        self.put_new(&paths::ledger_mark(name), mark.into()).await?;
+        self.open(name, new.table_id).await?.check().await?;
+        Ok(name)
+    }
+
+    async fn read(&self, path: &Path) -> Result<Bytes, ArchiveError> {
+        let failed = |error| ArchiveError::of_read(path.as_ref(), &error);
+        self.store.get(path).await.map_err(failed)?.bytes().await.map_err(failed)
+    }
+
+    /// What stands at `path` already is ours if it reads the same: the answer to a put that worked
+    /// may have been lost.
+    async fn put_new(&self, path: &Path, bytes: Bytes) -> Result<(), ArchiveError> {
+        let create = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(path, bytes.clone().into(), create).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) if self.read(path).await? == bytes => {
+                Ok(())
+            }
+            Err(error) => Err(ArchiveError::unavailable(format!("writing {path}"), error)),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The commit that takes expired files out of the table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use deltalake_core::kernel::{Action, Remove, Transaction};
+
+use super::Upkeep;
+use crate::archive::error::ArchiveError;
+use crate::archive::file::data_file::DataFile;
+use crate::archive::ledger_name::{LEDGER_APP, LedgerName};
+use crate::archive::log::snapshot::Snapshot;
+use crate::archive::paths;
+use crate::clock::Micros;
+
+impl Upkeep {
+    /// Takes all live files before the floor of `ledger` out of the table, in the next version after
+    /// `snapshot`, which names that ledger; their totals must be in it. `None` if another's commit
+    /// came first: what is to go must be planned anew.
+    ///
+    /// # Errors
+    /// Unavailable, and then the commit may stand or come to stand; or Corrupt.
+    pub async fn expire(
+        &self,
+        snapshot: &Snapshot,
+        ledger: LedgerName,
+    ) -> Result<Option<Arc<Snapshot>>, ArchiveError> {
+        let now = self.commits.clock.now();
+        let number = ledger.number().ok_or_else(|| {
+            ArchiveError::internal("expiring events", "the floor date is before 1970")
+        })?;
+        let pointer = Action::Txn(Transaction {
+            app_id: LEDGER_APP.to_owned(),
+            version: number,
+            last_updated: Some(now / 1_000),
+        });
+        let removes = snapshot.files_before(ledger.floor()).map(|file| remove_action(file, now));
+        let actions = std::iter::once(pointer).chain(removes).collect();
+        let entry = self.commits.entry_after(snapshot, "DELETE", actions)?;
+        let put = self.commits.put(snapshot.version() + 1, &entry).await?;
+        Ok(put.map(|_| self.commits.follower.current()))
+    }
+}
+
+fn remove_action(file: &DataFile, now: Micros) -> Action {
+    Action::Remove(Remove {
+        path: file.path.to_string(),
+        data_change: true,
+        deletion_timestamp: Some(now / 1_000),
+        extended_file_metadata: Some(true),
+        partition_values: Some(HashMap::from([(
+            paths::PARTITION.to_owned(),
+            Some(file.date.to_string()),
+        )])),
+        size: i64::try_from(file.size_bytes).ok(),
+        ..Remove::default()
+    })
+}

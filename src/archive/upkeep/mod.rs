@@ -1,0 +1,56 @@
+//! Commits that keep a table in shape and change none of its events.
+
+pub(super) mod expiry;
+pub(super) mod judge;
+pub(super) mod old_ledgers;
+pub(super) mod repair;
+pub(super) mod rewrite;
+pub(super) mod vacuum;
+
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+
+use self::judge::Judge;
+use crate::archive::error::ArchiveError;
+use crate::archive::file::partial::PartialMaker;
+use crate::archive::log::entry::NewEntry;
+use crate::archive::log::snapshot::Snapshot;
+use crate::archive::versions::commits::{Commits, FOLLOW_BEFORE_PUT};
+
+/// What such a commit needs.
+#[derive(Debug)]
+pub(in crate::archive) struct Upkeep {
+    pub store: Arc<dyn ObjectStore>,
+    pub commits: Arc<Commits>,
+    pub partials: Option<Arc<dyn PartialMaker>>,
+    pub judge: Judge,
+}
+
+impl Upkeep {
+    /// Commits what `plan` makes of the newest version; after a lost race, what it makes of the
+    /// version after that. Gives the version that the commit made, or `None` if `plan` gives up.
+    ///
+    /// # Errors
+    /// As [`Commits::put`]: the put may be in doubt.
+    pub async fn commit(
+        &self,
+        mut plan: impl FnMut(&Snapshot) -> Result<Option<NewEntry>, ArchiveError>,
+    ) -> Result<Option<Arc<Snapshot>>, ArchiveError> {
+        let Commits { follower, log, .. } = &*self.commits;
+        let _turn = self.commits.turn.lock().await;
+        let mut snapshot = match follower.age() > FOLLOW_BEFORE_PUT {
+            true => follower.newest().await?,
+            false => follower.current(),
+        };
+        loop {
+            let Some(entry) = plan(&snapshot)? else { return Ok(None) };
+            let version = snapshot.version() + 1;
+            if let Some(entry) = self.commits.put(version, &entry).await? {
+                // One who follows may have passed it already; this is the version itself.
+                return log.apply(&snapshot, &entry).map(|made| Some(Arc::new(made)));
+            }
+            snapshot = follower.newest().await?;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Which ledgers a vacuum leaves alone: the one that the table names, those that it named within the
+//! grace, and nothing else that is old enough.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures::TryStreamExt as _;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use super::Upkeep;
+use super::vacuum::is_older;
+use crate::archive::error::ArchiveError;
+use crate::archive::grace::UNCOMMITTED_MAX;
+use crate::archive::log::snapshot::Snapshot;
+use crate::archive::paths;
+use crate::archive::sums::ledger::Ledgers;
+use crate::clock::Micros;
+use crate::error::Kind;
+
+impl Upkeep {
+    /// All objects of ledgers.
+    pub(in crate::archive) async fn ledger_objects(&self) -> Result<Vec<ObjectMeta>, ArchiveError> {
+        let found = self.store.list(Some(&Path::from(paths::LEDGERS)));
+        let found = found
+            .try_filter(|object| std::future::ready(paths::ledger_of(&object.location).is_some()));
+        let failed = |error| ArchiveError::unavailable("listing ledgers", error);
+        found.try_collect().await.map_err(failed)
+    }
+
+    /// Takes the objects of ledgers out of `files` that `snapshot` names, or a version within the
+    /// grace before `at` named: whoever reads such a version may still read them.
+    pub(in crate::archive) async fn retain_unnamed_ledgers(
+        &self,
+        files: &mut Vec<ObjectMeta>,
+        ledgers: &[ObjectMeta],
+        snapshot: &Snapshot,
+        at: Micros,
+        grace: Duration,
+    ) -> Result<(), ArchiveError> {
+        if !files.iter().any(|file| paths::ledger_of(&file.location).is_some()) {
+            return Ok(());
+        }
+        let named = self.named_lately(ledgers, snapshot, at, grace).await?;
+        files.retain(|file| {
+            paths::ledger_of(&file.location).is_none()
+                || named.as_ref().is_some_and(|named| !named.contains(&file.location))
+        });
+        Ok(())
+    }
+
+    /// The objects of such ledgers; `None` if that cannot be told.
+    async fn named_lately(
+        &self,
+        ledgers: &[ObjectMeta],
+        snapshot: &Snapshot,
+        at: Micros,
+        grace: Duration,
+    ) -> Result<Option<HashSet<Path>>, ArchiveError> {
+        let reader = Ledgers::new(self.store.clone());
+        let mut named = HashSet::new();
+        let mut next = snapshot.ledger();
+        while let Some(name) = next {
+            let mark = paths::ledger_mark(name);
+            let found = ledgers.iter().find(|object| object.location == mark);
+            named.extend([paths::ledger(name), mark]);
+            // The one before it was named until it was, which is soon after it was put.
+            if found.is_some_and(|mark| is_older(mark, at, grace.saturating_add(UNCOMMITTED_MAX))) {
+                break;
+            }
+            next = match reader.before(name, &snapshot.table().id).await {
+                Ok(Some(before)) => before,
+                Ok(None) => return Ok(None),
+                Err(error) if error.kind() == Kind::Corrupt => return Ok(None),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(Some(named))
+    }
+}

@@ -1,0 +1,300 @@
+//! Following the table: the newest version that this process knows, and looks for a newer one.
+//!
+//! A *look* asks the store for the next log entry. Callers that arrive together share one, but
+//! only one that starts after they arrived: a look that is under way may have passed the point
+//! where an event acknowledged just now would show.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::opening::{Creation, Opened};
+use crate::archive::error::ArchiveError;
+use crate::archive::log::Log;
+use crate::archive::log::entry::Entry;
+use crate::archive::log::snapshot::Snapshot;
+use crate::archive::store::probe::LogProbe;
+use crate::clock::Clock;
+use crate::error::Kind;
+use crate::telemetry::Telemetry;
+
+/// After this long without a look the log may have been cleaned past us, and "nothing there"
+/// means nothing: the table is opened anew.
+const REOPEN_AFTER: Duration = Duration::from_secs(3_600);
+/// A step of following that takes longer fails, so that those who wait for it can say so.
+const STEP_MAX: Duration = Duration::from_secs(20);
+
+/// How the log is followed.
+#[derive(Debug, Clone, Default)]
+pub struct FollowSettings {
+    /// How often it is looked at without being asked, so that a scrape seldom has more than one
+    /// entry to read; `None` for never.
+    pub interval: Option<Duration>,
+    /// A cheaper look, where the archive is on a local disk.
+    pub probe: Option<LogProbe>,
+    /// Whether a table whose newest commits are refused is opened at the version before them. A
+    /// server says so to whoever asks, until it is repaired; a command ends.
+    pub waits_for_repair: bool,
+}
+
+/// One question to the store, and those who wait for its answer. They are woken once, by theirs.
+#[derive(Debug, Default)]
+struct Look {
+    asked: AtomicBool,
+    done: Notify,
+    result: OnceLock<Result<(), ArchiveError>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    log: Log,
+    probe: Option<LogProbe>,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
+    current: watch::Sender<Arc<Snapshot>>,
+    /// When the log was last followed to its end; by the clock that counts sleep.
+    followed_at: Mutex<Duration>,
+    /// True while commits after the version that is known are refused.
+    refused: AtomicBool,
+    /// The look that has not started yet.
+    next: Mutex<Arc<Look>>,
+    asked: Notify,
+}
+
+/// The process's view of the table.
+#[derive(Debug)]
+pub struct Follower {
+    shared: Arc<Shared>,
+    ended: CancellationToken,
+    _looks: AbortOnDropHandle<()>,
+}
+
+impl Follower {
+    /// Opens the table and starts to follow it.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub async fn start(
+        log: Log,
+        clock: Arc<dyn Clock>,
+        telemetry: Telemetry,
+        settings: FollowSettings,
+        creation: Creation,
+    ) -> Result<Self, ArchiveError> {
+        let before = clock.elapsed();
+        let Opened { snapshot, refused } = log.open(creation).await?;
+        let is_refused = refused.is_some();
+        match refused {
+            Some(error) if !settings.waits_for_repair => return Err(error),
+            Some(error) => tracing::error!(%error, "nothing is answered until this is repaired"),
+            None => {}
+        }
+        log.anchor.move_to(&snapshot);
+        let shared = Arc::new(Shared {
+            log,
+            probe: settings.probe,
+            clock,
+            telemetry,
+            current: watch::Sender::new(Arc::new(snapshot)),
+            followed_at: Mutex::new(before),
+            refused: AtomicBool::new(is_refused),
+            next: Mutex::default(),
+            asked: Notify::new(),
+        });
+        shared.show();
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        let looks = make_looks(shared.clone(), settings.interval);
+        let looks = tokio::spawn(async move {
+            let _ended = guard;
+            looks.await;
+        });
+        Ok(Self { shared, ended, _looks: AbortOnDropHandle::new(looks) })
+    }
+
+    /// The newest version known here; no I/O.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.shared.current.borrow().clone()
+    }
+
+    /// The versions as this process learns of them.
+    pub fn versions(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.shared.current.subscribe()
+    }
+
+    /// The newest version of the table: everything committed before this call is in it.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt, from the look.
+    pub async fn newest(&self) -> Result<Arc<Snapshot>, ArchiveError> {
+        if let Some(newest) = self.probed() {
+            return Ok(newest);
+        }
+        let look = self.shared.next.lock().clone();
+        let done = look.done.notified();
+        if !look.asked.swap(true, Ordering::SeqCst) {
+            self.shared.asked.notify_one();
+        }
+        if look.result.get().is_none() {
+            tokio::select! {
+                () = done => {}
+                () = self.ended.cancelled() => {}
+            }
+        }
+        look.result.get().cloned().unwrap_or(Err(ArchiveError::Stopping))?;
+        Ok(self.current())
+    }
+
+    /// The version known here, if a probe finds nothing after it: a look that starts now and ends
+    /// at once.
+    fn probed(&self) -> Option<Arc<Snapshot>> {
+        let shared = &self.shared;
+        let probe = shared.probe.as_ref().filter(|_| shared.pause() <= REOPEN_AFTER)?;
+        let began = shared.clock.elapsed();
+        let current = self.current();
+        let head = current.head()?;
+        let newest = probe.is_newest(current.version(), head).then_some(current)?;
+        shared.followed(began);
+        Some(newest)
+    }
+
+    /// Returns when looks are made no longer, which only a defect can bring about.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// How long ago the version that is known was last known to be the newest; longer than any time
+    /// where it is not, because what came after it is refused.
+    pub fn age(&self) -> Duration {
+        match self.shared.refused.load(Ordering::SeqCst) {
+            true => Duration::MAX,
+            false => self.shared.pause(),
+        }
+    }
+
+    /// Takes in an entry that this process put or met at `version`; one that is known already is
+    /// passed over.
+    ///
+    /// # Errors
+    /// As [`Log::apply`].
+    pub fn advance(&self, version: u64, entry: &Entry) -> Result<Arc<Snapshot>, ArchiveError> {
+        let mut result = Ok(());
+        self.shared.current.send_if_modified(|current| {
+            if version != current.version() + 1 {
+                return false;
+            }
+            match self.shared.log.apply(current, entry) {
+                Ok(next) => *current = Arc::new(next),
+                Err(error) => result = Err(error),
+            }
+            result.is_ok()
+        });
+        self.shared.log.anchor.move_to(&self.current());
+        self.shared.show();
+        result.map(|()| self.current())
+    }
+}
+
+impl Shared {
+    fn show(&self) {
+        let current = self.current.borrow();
+        self.telemetry.archive.version.set(current.version());
+        self.telemetry.archive.live_files.set(current.file_count());
+    }
+
+    /// How long ago the log was last followed to its end.
+    fn pause(&self) -> Duration {
+        let at = *self.followed_at.lock();
+        self.clock.elapsed().saturating_sub(at)
+    }
+
+    fn followed(&self, began: Duration) {
+        let mut followed_at = self.followed_at.lock();
+        *followed_at = began.max(*followed_at);
+    }
+
+    async fn look(&self) -> Result<(), ArchiveError> {
+        let began = self.clock.elapsed();
+        let timer = std::time::Instant::now();
+        if self.pause() > REOPEN_AFTER {
+            let known = self.current.borrow().clone();
+            let Opened { snapshot, refused } = self.reopen(&known).await?;
+            self.replace_with(snapshot);
+            if let Some(error) = refused {
+                self.followed(began);
+                return Err(error);
+            }
+        } else {
+            loop {
+                let current = self.current.borrow().clone();
+                let right_at = self.log.anchor.checked();
+                let followed = tokio::time::timeout(STEP_MAX, self.log.follow(&current)).await;
+                let followed = followed.map_err(|elapsed| {
+                    ArchiveError::unavailable("looking for new log entries", elapsed)
+                })?;
+                let Some(next) = followed? else { break };
+                self.log.confirm(&next, right_at).await?;
+                self.replace_with(next.snapshot);
+                if next.at_head {
+                    break;
+                }
+            }
+        }
+        self.followed(began);
+        self.telemetry.archive.refreshes.observe(timer.elapsed());
+        Ok(())
+    }
+
+    /// Opens the table anew. What looks damaged may be another archive, or one of which a part was
+    /// listed before the right one came back.
+    async fn reopen(&self, known: &Snapshot) -> Result<Opened, ArchiveError> {
+        let log = self.log.unanchored()?;
+        match log.reopen(known).await {
+            Err(error) if error.kind() == Kind::Corrupt => {
+                self.log.check_anchor().await?;
+                log.reopen(known).await
+            }
+            opened => opened,
+        }
+    }
+
+    /// Moves on, never back: the writer may have advanced further meanwhile.
+    fn replace_with(&self, snapshot: Snapshot) {
+        self.current.send_if_modified(|current| {
+            let newer = snapshot.version() > current.version();
+            if newer {
+                *current = Arc::new(snapshot);
+            }
+            newer
+        });
+        self.log.anchor.move_to(&self.current.borrow());
+        self.show();
+    }
+}
+
+async fn make_looks(shared: Arc<Shared>, interval: Option<Duration>) {
+    loop {
+        match interval {
+            Some(interval) => drop(tokio::time::timeout(interval, shared.asked.notified()).await),
+            None => shared.asked.notified().await,
+        }
+        // Whoever arrives from here on waits for the look after this one.
+        let look = std::mem::take(&mut *shared.next.lock());
+        let result = shared.look().await;
+        match &result {
+            Ok(()) => shared.refused.store(false, Ordering::SeqCst),
+            Err(error) => {
+                shared.refused.fetch_or(error.is_refusal(), Ordering::SeqCst);
+                tracing::warn!(%error, "cannot follow the table");
+            }
+        }
+        // Only this task sets the result, once.
+        let _ = look.result.set(result);
+        look.done.notify_waiters();
+    }
+}

@@ -1,0 +1,63 @@
+//! Opening a table anew after a long pause, in which its log may have been cleaned past what is known.
+
+use super::opening::Opened;
+use crate::archive::error::ArchiveError;
+use crate::archive::log::Log;
+use crate::archive::log::head_note::HeadNote;
+use crate::archive::log::snapshot::Snapshot;
+use crate::archive::paths;
+
+/// How often an archive is asked that answers slowly whether it is the same.
+const TRIES: usize = 4;
+
+impl Log {
+    /// Opens anew, after a long pause, the table that `known` is a version of.
+    ///
+    /// # Errors
+    /// As [`Log::open`]; OtherLog too if it is another table, or went back.
+    pub(in crate::archive) async fn reopen(
+        &self,
+        known: &Snapshot,
+    ) -> Result<Opened, ArchiveError> {
+        let other = || ArchiveError::OtherLog { path: paths::log_entry(known.version()) };
+        let noted = HeadNote::read(self.root()).await?;
+        let listing = self.list().await?;
+        if listing.is_empty() || listing.newest < known.version() {
+            return Err(other());
+        }
+        let opened = self.open_listed(listing).await?;
+        opened.has(noted.as_ref())?;
+        let snapshot = &opened.snapshot;
+        if snapshot.version() < known.version() || snapshot.table().id != known.table().id {
+            return Err(opened.refused.unwrap_or_else(other));
+        }
+        if self.has_both(known, snapshot).await? { Ok(opened) } else { Err(other()) }
+    }
+
+    /// True if two versions are of the same archive: another one may have been there while some of
+    /// the newer version was read.
+    async fn has_both(&self, known: &Snapshot, newer: &Snapshot) -> Result<bool, ArchiveError> {
+        for _ in 0..TRIES {
+            let began = self.clock.elapsed();
+            let known_is_there = match self.link_of(known.version()).await? {
+                Some(link) => known.head().is_none_or(|head| head == link),
+                None => self.has_cleaned_away(known).await?,
+            };
+            let link = self.link_of(newer.version()).await?;
+            if !known_is_there || newer.head().is_some_and(|head| Some(head) != link) {
+                return Ok(false);
+            }
+            if self.anchor.is_since(Some(began)) {
+                return Ok(true);
+            }
+        }
+        let slow = std::io::Error::other("it answers too slowly to tell whether it is the same");
+        Err(ArchiveError::unavailable("opening the archive anew", slow))
+    }
+
+    /// True if the entry of a version may have been cleaned away: a checkpoint covers it.
+    async fn has_cleaned_away(&self, known: &Snapshot) -> Result<bool, ArchiveError> {
+        let listing = self.list().await?;
+        Ok(listing.checkpoints.range(known.version()..).next().is_some())
+    }
+}

@@ -1,0 +1,388 @@
+//! Group commit: one commit is under way at a time, and work that arrives meanwhile forms the
+//! next. Whoever submitted is answered after the log entry stands, never before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use deltalake_core::kernel::{Action, Transaction};
+use object_store::ObjectStore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::floor::refuse_before_floor;
+use super::group::{FileSettings, Group};
+use super::known_ids::KnownIds;
+use crate::archive::error::ArchiveError;
+use crate::archive::file::file_read::IdReader;
+use crate::archive::file::partial::PartialMaker;
+use crate::archive::log::entry::NewEntry;
+use crate::archive::log::job_mark::JobMark;
+use crate::archive::log::snapshot::Snapshot;
+use crate::archive::versions::commits::{Commits, FOLLOW_BEFORE_PUT};
+use crate::archive::versions::opening::Creation;
+use crate::event::{EventBatch, Rejection};
+use crate::telemetry::Telemetry;
+
+/// Rows of one commit; more wait for the next.
+const GROUP_ROWS_MAX: usize = 256 * 1024;
+/// Batches that may wait; beyond it ingest says that it is overloaded.
+const QUEUE_MAX: usize = 1_024;
+
+/// How the writer works.
+#[derive(Debug, Clone)]
+pub struct WriterSettings {
+    /// The least time between the starts of two commits.
+    pub commit_interval: Duration,
+    /// Memory for known ids.
+    pub dedupe_bytes_max: usize,
+    /// Commits from one checkpoint of the log to the next.
+    pub checkpoint_every: u64,
+    /// Memory for batches that wait or are being committed.
+    pub queue_bytes_max: usize,
+    /// Makes the partials that new files carry; `None` for files without.
+    pub partials: Option<Arc<dyn PartialMaker>>,
+    /// Whether a table is made where none is.
+    pub creation: Creation,
+}
+
+impl Default for WriterSettings {
+    fn default() -> Self {
+        Self {
+            commit_interval: Duration::ZERO,
+            dedupe_bytes_max: 512 << 20,
+            checkpoint_every: 500,
+            queue_bytes_max: 256 << 20,
+            partials: None,
+            creation: Creation::IfMissing,
+        }
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Events that the commit added.
+    pub accepted: usize,
+    /// Events that stood already.
+    pub duplicates: usize,
+    /// Events before the floor date, batch by batch.
+    pub rejected: Vec<Rejection>,
+}
+
+type Reply = oneshot::Sender<Result<Outcome, ArchiveError>>;
+
+struct Submission {
+    batches: Vec<EventBatch>,
+    mark: Option<JobMark>,
+    reply: Reply,
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl Submission {
+    fn rows(&self) -> usize {
+        self.batches.iter().map(EventBatch::len).sum()
+    }
+}
+
+/// What is committed together.
+struct Work {
+    batches: Arc<Vec<EventBatch>>,
+    marks: Vec<JobMark>,
+}
+
+/// The events that may be committed under a floor date.
+struct Admitted {
+    floor: Option<NaiveDate>,
+    group: Group,
+    /// What the floor keeps out, by batch.
+    rejected: Vec<Vec<Rejection>>,
+}
+
+/// Who waits for it.
+struct Waiting {
+    /// How many of the batches are theirs.
+    batches: usize,
+    reply: Reply,
+    _bytes: OwnedSemaphorePermit,
+}
+
+/// Takes batches and commits them.
+#[derive(Debug)]
+pub struct Writer {
+    queue: mpsc::Sender<Submission>,
+    bytes: Arc<Semaphore>,
+    bytes_max: usize,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+    ended: CancellationToken,
+}
+
+/// What a commit needs.
+pub(in crate::archive) struct Committer {
+    pub store: Arc<dyn ObjectStore>,
+    pub commits: Arc<Commits>,
+    pub settings: WriterSettings,
+}
+
+impl Writer {
+    /// Starts the task that commits.
+    pub(in crate::archive) fn start(committer: Committer) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        let bytes_max = committer.settings.queue_bytes_max.min(Semaphore::MAX_PERMITS);
+        let bytes = Arc::new(Semaphore::new(bytes_max));
+        let telemetry = committer.commits.telemetry.clone();
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let guard = ended.clone().drop_guard();
+        let work = committer.run(waiting, stop.clone());
+        tokio::spawn(async move {
+            let _ended = guard;
+            work.await;
+        });
+        Self { queue, bytes, bytes_max, telemetry, stop, ended }
+    }
+
+    /// Commits batches, and with them how far a job is: on return their events are durable, and every look that starts later sees
+    /// them.
+    ///
+    /// # Errors
+    /// Unavailable if storage is away or the queue is full: the batch may or may not stand, and
+    /// sending it again is safe. Corrupt if a file that must be asked for ids is damaged.
+    pub async fn submit(
+        &self,
+        batches: Vec<EventBatch>,
+        mark: Option<JobMark>,
+    ) -> Result<Outcome, ArchiveError> {
+        if mark.is_none() && batches.iter().all(EventBatch::is_empty) {
+            return Ok(Outcome::default());
+        }
+        // A batch larger than the queue waits for all of it, alone.
+        let sizes = batches.iter().map(|batch| batch.record_batch().get_array_memory_size());
+        let size = u32::try_from(sizes.sum::<usize>().min(self.bytes_max)).unwrap_or(u32::MAX);
+        let bytes = self.bytes.clone().try_acquire_many_owned(size);
+        let bytes =
+            bytes.map_err(|_| ArchiveError::Overloaded("too many bytes wait to be committed"))?;
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission { batches, mark, reply, _bytes: bytes };
+        self.queue.try_send(submission).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ArchiveError::Overloaded("too many batches wait"),
+            mpsc::error::TrySendError::Closed(_) => ArchiveError::Stopping,
+        })?;
+        self.show_waiting();
+        let answer = answer.await.map_err(|_| ArchiveError::Stopping)?;
+        self.show_waiting();
+        answer
+    }
+
+    fn show_waiting(&self) {
+        let waiting = self.bytes_max.saturating_sub(self.bytes.available_permits());
+        self.telemetry.ingest.in_flight_bytes.set(waiting);
+    }
+
+    /// Commits what waits, takes nothing more, and returns when that is done.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.ended.cancelled().await;
+    }
+
+    /// Returns when nothing is committed any longer: after [`Writer::stop`], or by a defect.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+}
+
+impl Committer {
+    async fn run(self, mut waiting: mpsc::Receiver<Submission>, stop: CancellationToken) {
+        let hasher = self.commits.follower.current().table().hasher;
+        let reader = IdReader::new(self.store.clone(), hasher);
+        let budget = self.settings.dedupe_bytes_max;
+        let mut known = KnownIds::new(budget, reader, self.commits.telemetry.clone());
+        let mut last: Option<Instant> = None;
+        loop {
+            let first = tokio::select! {
+                first = waiting.recv() => first,
+                () = stop.cancelled(), if !waiting.is_closed() => {
+                    waiting.close();
+                    continue;
+                }
+            };
+            let Some(first) = first else { return };
+            if let Some(last) = last {
+                tokio::time::sleep_until(last + self.settings.commit_interval).await;
+            }
+            last = Some(Instant::now());
+            let group = take_group(first, &mut waiting);
+            let (work, replies) = gathered(group);
+            match self.commit(work, &mut known).await {
+                Ok(admitted) => self.answer(admitted, replies),
+                Err(error) => {
+                    tracing::warn!(%error, batches = replies.len(), "commit failed");
+                    for waiting in replies {
+                        // Whoever went away does not need the answer.
+                        drop(waiting.reply.send(Err(error.clone())));
+                    }
+                }
+            }
+        }
+    }
+
+    fn answer(&self, admitted: Admitted, replies: Vec<Waiting>) {
+        let counts = admitted.group.counts();
+        let mut rejections = admitted.rejected.into_iter();
+        let mut batch = 0;
+        for waiting in replies {
+            let rejected: Vec<_> = rejections.by_ref().take(waiting.batches).flatten().collect();
+            let theirs = (batch..batch + waiting.batches).filter_map(|batch| counts.get(&batch));
+            let (accepted, duplicates) =
+                theirs.fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+            batch += waiting.batches;
+            self.commits.telemetry.ingest.accepted.add(accepted);
+            self.commits.telemetry.ingest.duplicates.add(duplicates);
+            self.commits.telemetry.ingest.rejected.add(rejected.len());
+            drop(waiting.reply.send(Ok(Outcome { accepted, duplicates, rejected })));
+        }
+    }
+
+    /// Looks for known ids, writes files, puts the entry; after a lost race, all of it again
+    /// against what came.
+    async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<Admitted, ArchiveError> {
+        let began = std::time::Instant::now();
+        let _turn = self.commits.turn.lock().await;
+        let mut snapshot = self.commits.follower.current();
+        if self.commits.follower.age() > FOLLOW_BEFORE_PUT {
+            snapshot = self.commits.follower.newest().await?;
+        }
+        let Work { batches, marks } = work;
+        let only_marks = batches.is_empty();
+        let mut admitted = admit(batches.clone(), &snapshot).await?;
+        let mut looked_at = None;
+        loop {
+            let group = &mut admitted.group;
+            snapshot = self.mark_known(group, known, snapshot, looked_at).await?;
+            looked_at = Some(snapshot.version());
+            if snapshot.floor() != admitted.floor {
+                // An expiry came first. What it folded away must not be counted again.
+                admitted = admit(batches.clone(), &snapshot).await?;
+                looked_at = None;
+                continue;
+            }
+            group.forget_old_files(self.commits.clock.elapsed());
+            group.write_files(&self.file_settings()).await?;
+            if group.files().is_empty() && !only_marks {
+                // What is known already counts as known only in the archive that is known.
+                self.commits.log.check_anchor().await?;
+                return Ok(admitted);
+            }
+            let entry = self.entry(&snapshot, group, &marks)?;
+            let version = snapshot.version() + 1;
+            if self.commits.put(version, &entry).await?.is_some() {
+                remember(group, known, version);
+                self.commits.telemetry.archive.commit_durations.observe(began.elapsed());
+                return Ok(admitted);
+            }
+            snapshot = self.commits.follower.newest().await?;
+        }
+    }
+
+    fn file_settings(&self) -> FileSettings {
+        let (store, partials) = (self.store.clone(), self.settings.partials.clone());
+        FileSettings {
+            store,
+            partials,
+            now: self.commits.clock.now(),
+            elapsed: self.commits.clock.elapsed(),
+        }
+    }
+
+    fn entry(
+        &self,
+        snapshot: &Snapshot,
+        group: &Group,
+        marks: &[JobMark],
+    ) -> Result<NewEntry, ArchiveError> {
+        let now = self.commits.clock.now();
+        let adds = group.files().values().map(|file| Action::Add(file.add.clone()));
+        let numbers = marks.iter().flat_map(|mark| {
+            let check = (JobMark::check_app(&mark.job), mark.check());
+            [(mark.job.clone(), mark.position), check]
+        });
+        let marks = numbers.map(|(app_id, version)| {
+            Action::Txn(Transaction { app_id, version, last_updated: Some(now / 1_000) })
+        });
+        self.commits.entry_after(snapshot, "WRITE", adds.chain(marks).collect())
+    }
+
+    /// Marks the events that the table has, at `snapshot` or the newer version that it returns;
+    /// `looked_at` is the version up to which that is done.
+    async fn mark_known(
+        &self,
+        group: &mut Group,
+        known: &mut KnownIds,
+        mut snapshot: Arc<Snapshot>,
+        looked_at: Option<u64>,
+    ) -> Result<Arc<Snapshot>, ArchiveError> {
+        if let Some(since) = looked_at
+            && matches!(group.mark_arrived(known, since, &snapshot).await, Ok(true))
+        {
+            return Ok(snapshot);
+        }
+        while let Err(error) = group.mark_known(known, &snapshot).await {
+            // A file that was rewritten since may be gone; its ids live on in another.
+            let newest = self.commits.follower.newest().await?;
+            if newest.version() == snapshot.version() {
+                return Err(error);
+            }
+            snapshot = newest;
+        }
+        Ok(snapshot)
+    }
+}
+
+/// Keeps in mind what a commit brought in.
+fn remember(group: &mut Group, known: &mut KnownIds, version: u64) {
+    let files = group.files().iter().map(|(date, file)| (*date, file.add.path.as_str().into()));
+    for (date, path) in files.collect::<Vec<_>>() {
+        known.insert(version, date, path, group.take_ids(date));
+    }
+    known.inserted(version);
+}
+
+/// Gathers the events that the floor of `snapshot` lets in.
+async fn admit(
+    batches: Arc<Vec<EventBatch>>,
+    snapshot: &Snapshot,
+) -> Result<Admitted, ArchiveError> {
+    let (floor, hasher) = (snapshot.floor(), snapshot.table().hasher);
+    let gathered = tokio::task::spawn_blocking(move || {
+        let Some(floor) = floor else { return Ok((Group::gather(&batches, hasher)?, Vec::new())) };
+        let split = batches.iter().map(|batch| refuse_before_floor(batch, floor));
+        let split: Vec<_> = split.collect::<Result<_, ArchiveError>>()?;
+        let (admitted, rejected): (Vec<_>, Vec<_>) = split.into_iter().unzip();
+        Ok((Group::gather(&admitted, hasher)?, rejected))
+    });
+    let gathered = gathered.await.map_err(|error| ArchiveError::internal("gathering", error))?;
+    gathered.map(|(group, rejected)| Admitted { floor, group, rejected })
+}
+
+fn take_group(first: Submission, waiting: &mut mpsc::Receiver<Submission>) -> Vec<Submission> {
+    let mut rows = first.rows();
+    let mut group = vec![first];
+    while rows < GROUP_ROWS_MAX {
+        let Ok(next) = waiting.try_recv() else { break };
+        rows += next.rows();
+        group.push(next);
+    }
+    group
+}
+
+fn gathered(group: Vec<Submission>) -> (Work, Vec<Waiting>) {
+    let (mut all, mut marks) = (Vec::new(), Vec::new());
+    let mut replies = Vec::with_capacity(group.len());
+    for Submission { batches, mark, reply, _bytes } in group {
+        replies.push(Waiting { batches: batches.len(), reply, _bytes });
+        all.extend(batches);
+        marks.extend(mark);
+    }
+    (Work { batches: Arc::new(all), marks }, replies)
+}

@@ -1,0 +1,82 @@
+//! What a reader hands on: chunks of rows, and why it ended before the end of its input.
+
+use std::io::Error;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use csv::ByteRecord;
+
+use crate::backfill::columns::Leaf;
+use crate::backfill::inputs::found::Input;
+use crate::backfill::place::Has;
+use crate::event::excerpt;
+
+/// The names of the columns, in order.
+#[derive(Debug)]
+pub(in crate::backfill) struct Header(pub(in crate::backfill) Vec<String>);
+
+/// A row.
+#[derive(Debug)]
+pub(in crate::backfill) struct Record {
+    pub(in crate::backfill) cells: ByteRecord,
+    /// Lines that it took in because a quote is not closed where it should be.
+    pub(in crate::backfill) swallowed: u64,
+}
+
+/// Bytes of rows that go together; a chunk is this large and a row more.
+pub(super) const CHUNK_BYTES: usize = 2 << 20;
+
+/// Bytes of the largest row: a bound on memory, far above what an event can hold.
+pub(super) const ROW_BYTES_MAX: usize = 16 << 20;
+
+/// What is known of a row, besides its bytes.
+pub(super) const ROW_OVERHEAD_BYTES: usize = 64;
+
+/// Rows that follow each other in one input.
+#[derive(Debug)]
+pub(in crate::backfill) struct Chunk {
+    pub(in crate::backfill) input: Arc<Input>,
+    /// The place of the first row in its input, from 0. With a line each, blank lines count.
+    pub(in crate::backfill) first: u64,
+    pub(in crate::backfill) rows: Rows,
+}
+
+/// Rows as their format has them.
+#[derive(Debug)]
+pub(in crate::backfill) enum Rows {
+    /// Lines of NDJSON.
+    Lines(Vec<u8>),
+    /// JSON values, each with the line on which it begins.
+    Values(Vec<(u64, Vec<u8>)>),
+    /// Records of CSV.
+    Records(Arc<Header>, Vec<Record>),
+    /// Rows of Parquet, with what their schema says of each leaf.
+    Batch(RecordBatch, Arc<[Leaf]>),
+}
+
+/// Takes chunks; false when nobody wants more.
+pub(super) type Sink<'a> = &'a mut dyn FnMut(u64, Rows) -> bool;
+
+/// Why a reader ended before the end of its input, in words.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::backfill) enum ReadError {
+    #[error(transparent)]
+    Io(#[from] Error),
+    #[error("line {line}: {reason}")]
+    Broken { line: u64, reason: String },
+    #[error("{0}")]
+    File(String),
+}
+
+/// Looks for the mapped columns among those that an input says that it has, by a test for each and
+/// their names; an error if one is missing that must be there.
+pub(super) type Look<'a> = &'a dyn Fn(&dyn Fn(&str) -> Has, &[String]) -> Result<(), ReadError>;
+
+/// Some of the names of columns: there may be a million.
+pub(super) fn some_of(names: &[String]) -> String {
+    const SHOWN_MAX: usize = 40;
+    let shown = names.iter().take(SHOWN_MAX).map(|name| excerpt(name)).collect::<Vec<_>>();
+    let more = names.len().saturating_sub(SHOWN_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}

@@ -1,0 +1,69 @@
+//! The settings of a server, as its command line has them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::args::ServeArgs;
+use super::open::{CHECKPOINT_WORK_MAX, FOLLOW_INTERVAL, TARGET_BYTES};
+use crate::app::Settings;
+use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
+use crate::maintain::compact;
+use crate::worker::WorkerSettings;
+
+/// How long what the table no longer names stays, as the default of `tokenlake compact` has it.
+const GRACE: Duration = Duration::from_secs(24 * 3_600);
+/// On object storage each commit is paid for, and every replica follows it.
+const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// Those who look at telemetry are few.
+pub(super) const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// A server's settings.
+pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> Settings {
+    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let by_place = if location.is_local() { Duration::ZERO } else { REMOTE_COMMIT_INTERVAL };
+    Settings {
+        writer: WriterSettings {
+            commit_interval: args.commit_interval.unwrap_or(by_place),
+            dedupe_bytes_max: bytes(args.dedupe_memory),
+            creation: args.create.into(),
+            ..WriterSettings::default()
+        },
+        follow: FollowSettings {
+            interval: Some(FOLLOW_INTERVAL),
+            probe: location.log_probe(),
+            waits_for_repair: true,
+        },
+        staleness_max: args.max_staleness,
+        stale_on_error_max: args.max_stale_on_error,
+        cache_bytes_max: bytes(args.cache_memory),
+        checkpoint_work_max: Some(CHECKPOINT_WORK_MAX),
+        compact: compaction(args),
+        series_max: Some(args.max_series),
+        body_bytes_max: bytes(args.max_body),
+        answer_bytes_max: bytes(args.answer_memory),
+        requests_per_org_max: args.max_requests_per_org,
+        worker: workers(location, args),
+        jwt: args.jwt.settings(),
+    }
+}
+
+/// What is merged in the background, and how often.
+fn compaction(args: &ServeArgs) -> Option<(compact::Settings, Duration)> {
+    let settings = compact::Settings { target_bytes: TARGET_BYTES, grace: GRACE };
+    (!args.compact_interval.is_zero()).then_some((settings, args.compact_interval))
+}
+
+/// How queries are run; `None` where no other process can read the archive.
+fn workers(location: &ArchiveLocation, args: &ServeArgs) -> Option<WorkerSettings> {
+    // On Linux this is the program that runs, also after its file was replaced.
+    let running = PathBuf::from("/proc/self/exe");
+    let program = if running.exists() { running } else { std::env::current_exe().ok()? };
+    let settings = WorkerSettings {
+        program,
+        archive: location.to_string(),
+        memory_bytes: args.sql_memory,
+        timeout: args.sql_timeout,
+        running_max: args.sql_concurrency.into(),
+    };
+    (*location != ArchiveLocation::Memory).then_some(settings)
+}
