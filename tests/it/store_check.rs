@@ -89,7 +89,7 @@ async fn a_wrong_read_is_seen() {
     let damaged: Arc<dyn ObjectStore> =
         FaultyStore::new(memory(), |op: &Op| (op.verb == Verb::Get).then_some(Fault::Damage));
     let error = StoreCheck::new(damaged).objects().await.unwrap_err();
-    assert!(error.to_string().contains("reads otherwise"), "{error}");
+    assert!(error.to_string().contains("reads differently"), "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! The providers of object storage, and the names that each goes by.
+//! The providers of object storage, with their schemes and environment variables.
 
-/// Whose object storage a bucket is in.
+/// A provider of object storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cloud {
     /// S3, and servers that speak its protocol.
@@ -12,7 +12,7 @@ pub enum Cloud {
 }
 
 impl Cloud {
-    /// By the scheme of an address, in lower case.
+    /// The provider with this scheme, which is given in lower case.
     pub fn of_scheme(scheme: &str) -> Option<Self> {
         [Self::S3, Self::Azure, Self::Google].into_iter().find(|cloud| cloud.scheme() == scheme)
     }
@@ -26,7 +26,7 @@ impl Cloud {
         }
     }
 
-    /// What the names of the variables begin with that set up its client.
+    /// The prefix of the environment variables that configure its client.
     pub fn variables(self) -> &'static str {
         match self {
             Self::S3 => "AWS_",
@@ -35,7 +35,7 @@ impl Cloud {
         }
     }
 
-    /// The variables that name another server than the provider's own.
+    /// The variable that names a server other than the provider's own.
     pub(in crate::archive) fn endpoint(self) -> &'static str {
         match self {
             Self::S3 => "AWS_ENDPOINT_URL",

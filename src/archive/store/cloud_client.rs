@@ -1,4 +1,4 @@
-//! The client of a bucket, as variables of the environment set it up.
+//! The client of a bucket, configured by environment variables.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,15 +18,15 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-/// Client settings where the environment has none: the end of its variable's name, the key, the
-/// value.
+/// Client settings that apply unless the environment sets them: the end of the variable's name, the
+/// key, the value.
 const CLIENT_DEFAULTS: [(&str, ClientConfigKey, &str); 2] = [
     ("TIMEOUT", ClientConfigKey::Timeout, "8s"),
     ("CONNECT_TIMEOUT", ClientConfigKey::ConnectTimeout, "2s"),
 ];
 
 impl Cloud {
-    /// A client of a bucket; nobody is contacted yet.
+    /// A client of a bucket. Does not contact the store yet.
     pub(in crate::archive) fn open(
         self,
         bucket: &str,
@@ -47,7 +47,8 @@ impl Cloud {
         built.map_err(|source| LocationError::Settings { cloud: self, bucket, source })
     }
 
-    /// Our client settings, where the environment has none; `is_set` tells which variables it has.
+    /// Our client settings, without those that the environment sets. `is_set` says whether a
+    /// variable is set.
     fn defaults(
         self,
         is_set: impl Fn(&str) -> bool,
@@ -57,7 +58,8 @@ impl Cloud {
         defaults.map(|(_, key, value)| (key, value))
     }
 
-    /// The client would fail at its first request, with a text that names no remedy.
+    /// Refuses plain http unless it is allowed. Otherwise the client would fail at its first
+    /// request, with an error that names no remedy.
     fn refuse_plain_http(
         self,
         endpoint: Option<String>,
@@ -81,8 +83,7 @@ fn retry() -> RetryConfig {
     }
 }
 
-/// The conditional put (`If-None-Match: *`) is what makes a commit atomic: no variable turns it
-/// off.
+/// The conditional put (`If-None-Match: *`) makes a commit atomic, so no variable turns it off.
 fn s3(
     builder: AmazonS3Builder,
     bucket: &str,
@@ -102,7 +103,7 @@ fn s3(
         .with_conditional_put(S3ConditionalPut::ETagMatch))
 }
 
-/// Its conditional put is `If-None-Match: *` too, and is always on.
+/// Azure's conditional put is `If-None-Match: *` too, and is always on.
 fn azure(
     builder: MicrosoftAzureBuilder,
     container: &str,
@@ -120,8 +121,8 @@ fn azure(
     Ok(builder.with_container_name(container).with_retry(retry()))
 }
 
-/// Its conditional put is `x-goog-if-generation-match: 0`, and is always on. Plain http is allowed
-/// by its client already, which asks the machine's own metadata server so.
+/// Google's conditional put is `x-goog-if-generation-match: 0`, and is always on. Its client allows
+/// plain http already, because it reaches the machine's metadata server that way.
 fn google(
     builder: GoogleCloudStorageBuilder,
     bucket: &str,
@@ -133,12 +134,12 @@ fn google(
     builder.with_bucket_name(bucket).with_retry(retry())
 }
 
-/// The spellings that `object_store` takes for true.
+/// True for the spellings that `object_store` accepts as true.
 fn is_true(text: &str) -> bool {
     matches!(text.to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes" | "y")
 }
 
-/// An endpoint's scheme and host alone, fit for a message.
+/// The scheme and host of an endpoint, without credentials, for a message.
 fn without_userinfo(endpoint: &str) -> String {
     Url::parse(endpoint)
         .map_or_else(|_| "http://…".to_owned(), |url| url.origin().ascii_serialization())

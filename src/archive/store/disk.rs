@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use object_store::PutPayload;
 use parking_lot::Mutex;
 
-/// A step on a file that failed.
+/// A failed step on a file.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::archive) enum DiskError {
     /// The name is taken; the file that holds it is durable under that name.
@@ -46,7 +46,7 @@ impl From<DiskError> for object_store::Error {
     }
 }
 
-/// What a write does about a file that stands at its target.
+/// What a write does if its target exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::archive) enum Existing {
     /// Keep it and fail with [`DiskError::Exists`].
@@ -59,10 +59,11 @@ pub(in crate::archive) enum Existing {
 #[derive(Debug)]
 pub(in crate::archive) struct Disk {
     root: PathBuf,
-    /// The next temporary's number. It starts at random so that processes seldom meet.
+    /// The number of the next temporary file. It starts at random, so that processes seldom pick
+    /// the same one.
     next_number: AtomicU64,
-    /// Directories whose own entries, up to the root, are known to be on the disk. A directory that
-    /// stands is not enough: another process may have made it and not synced it yet.
+    /// Directories whose entries, up to the root, are known to be durable. It is not enough that a
+    /// directory exists: another process may have made it and not synced it yet.
     anchored: Mutex<HashSet<PathBuf>>,
 }
 
@@ -72,8 +73,8 @@ impl Disk {
         Self { root, next_number: AtomicU64::new(rand::random()), anchored: Mutex::default() }
     }
 
-    /// Writes `payload` to `target` whole or not at all, and returns once it is durable. After an
-    /// error of the last step (syncing the directory) the file may stand, durable or not.
+    /// Writes `payload` to `target` whole or not at all, and returns once it is durable. If the
+    /// last step fails (syncing the directory), the file may exist, durable or not.
     pub(in crate::archive) fn write(
         &self,
         target: &Path,
@@ -82,19 +83,19 @@ impl Disk {
     ) -> Result<(), DiskError> {
         let (file, temporary) = self.create_temporary(target)?;
         let placed = fill(file, target, payload).and_then(|()| place(&temporary, target, existing));
-        // A rename has taken the temporary away; a hard link or a failure left it.
+        // A rename removes the temporary name; a hard link or a failure leaves it.
         if existing == Existing::Keep || placed.is_err() {
             let _ = fs::remove_file(&temporary);
         }
         match placed {
-            // Also when the name is taken: the caller may find its own earlier attempt there and
-            // call it committed.
+            // Also if the name is taken: the caller may recognise its own earlier attempt there and
+            // report it as committed.
             Ok(()) | Err(DiskError::Exists { .. }) => self.sync_parent(target).and(placed),
             Err(_) => placed,
         }
     }
 
-    /// Makes the file that stands at `target` durable.
+    /// Makes the file at `target` durable.
     pub(in crate::archive) fn sync(&self, target: &Path) -> Result<(), DiskError> {
         sync_entry(target)?;
         self.sync_parent(target)
@@ -124,8 +125,8 @@ impl Disk {
         Ok(())
     }
 
-    /// A new file beside `target` under a name that `LocalFileSystem` hides from listings
-    /// (`#` and digits), with the directories it needs.
+    /// Creates a new file next to `target`, with the directories it needs. Its name ends in `#` and
+    /// digits, which `LocalFileSystem` hides from listings.
     fn create_temporary(&self, target: &Path) -> Result<(File, PathBuf), DiskError> {
         loop {
             let number = self.next_number.fetch_add(1, Ordering::Relaxed);
@@ -141,11 +142,11 @@ impl Disk {
         }
     }
 
-    /// Makes the directories of `target` below the root. The root itself is made by no write: where
-    /// it is gone, its volume is not mounted.
+    /// Makes the directories of `target` below the root. No write makes the root itself: if it is
+    /// gone, its volume is not mounted.
     fn create_parent(&self, target: &Path) -> Result<(), DiskError> {
         let directory = target.parent().unwrap_or(&self.root);
-        // Directories may have been removed by hand; what was known of them no longer holds.
+        // Directories may have been removed by hand, so what `anchored` says may no longer hold.
         self.anchored.lock().clear();
         let levels = directory.ancestors().take_while(|level| *level != self.root);
         let levels: Vec<_> = levels.collect();
@@ -176,7 +177,8 @@ pub(in crate::archive) fn create_directory(directory: &Path) -> Result<(), DiskE
     Ok(())
 }
 
-/// Puts `payload` into `file`, on the disk. Errors name `target`, which the user knows.
+/// Writes `payload` to `file` and syncs it. Errors name `target`, because the user does not know
+/// the temporary name.
 fn fill(mut file: File, target: &Path, payload: &PutPayload) -> Result<(), DiskError> {
     payload
         .iter()
@@ -185,7 +187,7 @@ fn fill(mut file: File, target: &Path, payload: &PutPayload) -> Result<(), DiskE
         .map_err(DiskError::failed("write", target))
 }
 
-/// Gives the bytes of `temporary` the name `target`, in one step.
+/// Renames or links `temporary` to `target`, in one step.
 fn place(temporary: &Path, target: &Path, existing: Existing) -> Result<(), DiskError> {
     match existing {
         Existing::Replace => {

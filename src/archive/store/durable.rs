@@ -1,8 +1,8 @@
 //! An object store on a local disk whose writes survive a loss of power.
 //!
 //! `object_store`'s own `LocalFileSystem` never syncs. Here a put, a finished upload, a copy or a
-//! rename returns once file and directory entries are on the disk. Deletes are not synced: what a
-//! crash brings back is deleted again. A temporary left by a crash stays hidden from listings.
+//! rename returns once the file and its directory entries are durable. Deletes are not synced: what
+//! a crash brings back is deleted again. Listings hide a temporary file that a crash left.
 
 use std::fmt;
 use std::ops::Range;
@@ -32,8 +32,8 @@ pub struct DurableLocal {
 }
 
 impl DurableLocal {
-    /// Opens the store rooted at `directory`, which is created with its parents where it is
-    /// missing. Blocks.
+    /// Opens the store rooted at `directory`, which is created with its parents if it is missing.
+    /// Blocks.
     ///
     /// # Errors
     /// The directory cannot be created or resolved.
@@ -58,7 +58,7 @@ impl fmt::Display for DurableLocal {
     }
 }
 
-/// Runs `work` on `disk` where it may block.
+/// Runs `work` on `disk` in a thread that may block.
 async fn blocking<F>(disk: &Arc<Disk>, work: F) -> Result<()>
 where
     F: FnOnce(&Disk) -> Result<(), DiskError> + Send + 'static,
@@ -123,8 +123,8 @@ impl ObjectStore for DurableLocal {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        // The Delta library reads its log in the order of this listing, which every other store
-        // sorts by name; a directory has no order.
+        // The Delta library reads its log in the order of this listing. Every other store sorts it
+        // by name; a directory has no order.
         let listed = self.inner.list_with_offset(prefix, offset).try_collect::<Vec<_>>();
         let sorted = listed.map_ok(|mut objects| {
             objects.sort_by(|a, b| a.location.cmp(&b.location));

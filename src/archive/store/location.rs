@@ -15,18 +15,19 @@ use super::durable::DurableLocal;
 use super::location_error::LocationError;
 use super::probe::LogProbe;
 
-/// Where an archive is. Holds no credentials; [`fmt::Display`] gives the address back.
+/// The address of an archive. Holds no credentials; [`fmt::Display`] writes it in a form that
+/// parses back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArchiveLocation {
     /// A directory of this machine, as given (relative paths stay relative).
     Local(PathBuf),
     /// A prefix in a bucket; the server and the credentials come from the environment.
     Bucket {
-        /// Whose it is.
+        /// Its provider.
         cloud: Cloud,
         /// The bucket's name.
         bucket: String,
-        /// The archive's place in it; the root if empty.
+        /// The archive's prefix in the bucket; the root if empty.
         prefix: Path,
     },
     /// Memory of this process, new at every open: for tests.
@@ -38,7 +39,8 @@ impl ArchiveLocation {
     /// (for tests).
     ///
     /// # Errors
-    /// Everything else, with what to write instead. No error repeats a credential.
+    /// Any other text, with an error that says what to write instead. No error repeats a
+    /// credential.
     pub fn parse(text: &str) -> Result<Self, LocationError> {
         if text.is_empty() {
             return Err(LocationError::Empty);
@@ -59,7 +61,7 @@ impl ArchiveLocation {
         !matches!(self, Self::Bucket { .. })
     }
 
-    /// A cheap look at the log, where there is one.
+    /// A cheap look at the log; `None` unless the archive is on a local disk.
     pub fn log_probe(&self) -> Option<LogProbe> {
         match self {
             Self::Local(path) => Some(LogProbe::new(path)),
@@ -67,11 +69,11 @@ impl ArchiveLocation {
         }
     }
 
-    /// Opens the store rooted at the archive. A directory is created where it is missing and written
-    /// durably; object storage is not contacted yet. Blocks.
+    /// Opens the store rooted at the archive. A directory is created if it is missing, and written
+    /// durably. Object storage is not contacted yet. Blocks.
     ///
     /// # Errors
-    /// The directory cannot be created, or the variables do not fit together.
+    /// The directory cannot be created, or the environment variables do not fit together.
     pub fn open(&self) -> Result<Arc<dyn ObjectStore>, LocationError> {
         match self {
             Self::Local(path) => {
@@ -97,7 +99,7 @@ impl fmt::Display for ArchiveLocation {
     }
 }
 
-/// What stands before a colon in the first segment, if it can be a scheme.
+/// The text before the first colon, if it can be a scheme.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once(':')?;
     let starts = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -105,7 +107,7 @@ fn scheme(text: &str) -> Option<&str> {
     (starts && scheme.chars().all(legal)).then_some(scheme)
 }
 
-/// A URL of a place alone: no credentials, query or fragment.
+/// The URL, if it has no credentials, query or fragment.
 fn plain_url(text: &str, cloud: Option<Cloud>) -> Result<Url, LocationError> {
     let url = Url::parse(text)?;
     if !url.username().is_empty() || url.password().is_some() {

@@ -1,4 +1,4 @@
-//! Why an address cannot be used.
+//! The errors of parsing and opening an archive's address.
 
 use super::cloud::Cloud;
 use crate::error::Kind;
@@ -11,41 +11,41 @@ pub enum LocationError {
         "the archive's address is empty; give a path, file:///DIR or s3://BUCKET/PREFIX (az:// and gs:// too)"
     )]
     Empty,
-    /// A scheme that is none of ours.
+    /// An unknown scheme.
     #[error(
-        "unknown scheme `{0}:` of the archive's address; known are a path, file:///DIR, \
-         s3://BUCKET/PREFIX, az://CONTAINER/PREFIX and gs://BUCKET/PREFIX (write a path that holds a \
+        "unknown scheme `{0}:` in the archive's address; give a path, file:///DIR, \
+         s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or gs://BUCKET/PREFIX (write a path that holds a \
          colon as ./PATH)"
     )]
     UnknownScheme(String),
-    /// Text that is no URL.
-    #[error("the archive's address is no valid URL: {0}")]
+    /// Text that is not a valid URL.
+    #[error("the archive's address is not a valid URL: {0}")]
     NotUrl(#[from] url::ParseError),
     /// A password in the address would end up in logs; it is not repeated here.
     #[error(
         "the archive's address holds credentials; set {} instead",
-        .0.map_or("variables of the environment", Cloud::credentials)
+        .0.map_or("environment variables", Cloud::credentials)
     )]
     Credentials(Option<Cloud>),
-    /// `?` or `#` would otherwise be dropped silently.
-    #[error("the archive's address holds `?` or `#`; write %3F or %23 where a name has one")]
+    /// `?` or `#`, which would otherwise be dropped silently.
+    #[error("the archive's address holds `?` or `#`; write %3F or %23 if a name contains one")]
     QueryOrFragment,
-    /// A `file:` URL with a host, or one that is relative.
-    #[error("`{0}` names no directory of this machine; write file:///DIR with an absolute path")]
+    /// A `file:` URL with a host, or otherwise without a local path.
+    #[error("`{0}` names no directory on this machine; write file:///DIR with an absolute path")]
     NotAbsoluteFile(String),
-    /// A URL of object storage without a bucket alone in the host's place.
+    /// A URL of object storage whose host is not just the name of a bucket.
     #[error(
         "`{url}` names no bucket; write {scheme}://BUCKET/PREFIX, and set {endpoint} for another server",
         scheme = .cloud.scheme(),
         endpoint = .cloud.endpoint()
     )]
     NoBucket {
-        /// Whose it would be.
+        /// The provider.
         cloud: Cloud,
         /// The address.
         url: String,
     },
-    /// No address of object storage.
+    /// An address that is not one of object storage.
     #[error("`{0}` names no bucket; write s3://BUCKET/KEY, az://CONTAINER/KEY or gs://BUCKET/KEY")]
     NoObjects(String),
     /// A prefix that no object can have.
@@ -62,7 +62,7 @@ pub enum LocationError {
         .cloud.variables()
     )]
     PlainHttp {
-        /// Whose it is.
+        /// The provider.
         cloud: Cloud,
         /// Its scheme and host.
         endpoint: String,
@@ -70,7 +70,7 @@ pub enum LocationError {
     /// The settings of object storage do not fit together.
     #[error("cannot set up bucket `{bucket}`; check the {}* variables: {source}", .cloud.variables())]
     Settings {
-        /// Whose it is.
+        /// The provider.
         cloud: Cloud,
         /// The bucket's name.
         bucket: String,

@@ -1,5 +1,5 @@
-//! What is asked of any object store, wherever it is: its address, its client, durable files of a
-//! directory, and the small records beside the table.
+//! Access to object storage: the archive's address, the clients of stores, durable files on a local
+//! disk, and the small sealed records next to the table.
 
 pub(super) mod cloud;
 pub(super) mod cloud_client;

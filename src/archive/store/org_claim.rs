@@ -1,16 +1,17 @@
-//! The record that claims an organisation's name: its spelling.
+//! The record that claims an organisation's name, in one spelling.
 //!
-//! It is text and no object, which programs from before seals compare as it is. So its seal stands in
-//! white space: a line break before the text, and behind it the checksum, two bits a character.
+//! The record is a JSON string rather than an object, because programs from before seals compare it
+//! as such. So its seal is white space: a line break before the string, and the checksum after it,
+//! two bits per character.
 
 use super::sealed::digest;
 
-/// White space of JSON, by two bits.
+/// The white space characters of JSON. Each encodes two bits.
 const BLANKS: [u8; 4] = *b" \t\n\r";
 
-/// What is stored of a name at `path`.
+/// The bytes to store at `path` for `name`.
 pub(in crate::archive) fn seal(path: &str, name: &str) -> Vec<u8> {
-    // An organisation's name has nothing that JSON escapes.
+    // An organisation's name contains no character that JSON escapes.
     let mut bytes = format!("\n\"{name}\"").into_bytes();
     for byte in digest(path, &bytes) {
         for shift in [6, 4, 2, 0] {
@@ -20,11 +21,13 @@ pub(in crate::archive) fn seal(path: &str, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// The name that is stored at `path`, and whether it is sealed; `None` if it is not what was stored.
+/// The name in `bytes`, which were read from `path`, and whether they are sealed; `None` if they
+/// are damaged.
 pub(in crate::archive) fn open(path: &str, bytes: &[u8]) -> Option<(String, bool)> {
     let name: String = serde_json::from_slice(bytes).ok()?;
     let is_sealed = bytes == seal(path, &name);
-    // As programs from before seals wrote it. What a seal was cut from begins otherwise.
+    // The form of programs from before seals. A sealed record that lost its end is neither: it
+    // begins with a line break.
     let is_unsealed = bytes == format!("\"{name}\"").as_bytes();
     (is_sealed || is_unsealed).then_some((name, is_sealed))
 }

@@ -1,7 +1,8 @@
 //! A look at a log on a local disk that costs two system calls.
 //!
-//! Asking the store for an entry that is not there takes a hop to a thread for blocking work and
-//! back, many times what the disk's answer takes. Scrapes ask that far more than anything else.
+//! Asking the store for a missing entry goes through a thread for blocking work and back, which
+//! takes many times as long as the disk does. Scrapes ask for it far more often than for anything
+//! else.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -14,15 +15,15 @@ use parking_lot::Mutex;
 use crate::archive::chain::EntryLink;
 use crate::archive::paths;
 
-/// Tells whether a log on a local disk has nothing new.
+/// Checks whether a log on a local disk has nothing new.
 #[derive(Debug, Clone)]
 pub struct LogProbe {
     archive: PathBuf,
-    /// The entry that was read last, and how its file looked.
+    /// The entry that was read last, and the metadata of its file.
     seen: Arc<Mutex<Option<(EntryLink, Look)>>>,
 }
 
-/// What changes when a file is another one.
+/// The metadata that changes when a file is replaced or rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Look {
     device: u64,
@@ -45,13 +46,14 @@ impl Look {
 }
 
 impl LogProbe {
-    /// A probe of the archive in a folder.
+    /// A probe of the archive in the folder `archive`.
     pub(in crate::archive) fn new(archive: &Path) -> Self {
         Self { archive: archive.to_owned(), seen: Arc::default() }
     }
 
-    /// True only if the log has no entry after `version`, and that version's entry is the one that
-    /// `head` tells of: without it the absence says nothing. Blocks for as long as the disk takes.
+    /// True only if the log has no entry after `version`, and the entry of `version` is the one
+    /// that `head` describes. Without that entry, the absence of the next one proves nothing.
+    /// Blocks for as long as the disk takes.
     pub(in crate::archive) fn is_newest(&self, version: u64, head: EntryLink) -> bool {
         let next = std::fs::symlink_metadata(self.archive.join(paths::log_entry(version + 1)));
         let absent = matches!(next, Err(error) if error.kind() == ErrorKind::NotFound);

@@ -1,4 +1,4 @@
-//! Small records beside the table, all of them sealed: access keys and organisations' names.
+//! Small sealed records next to the table: access keys and organisations' names.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,29 +14,29 @@ use crate::archive::error::ArchiveError;
 use crate::archive::paths;
 use crate::event::OrgId;
 
-/// Tries to claim a name while another's claim is under way.
+/// Attempts to claim a name while another process claims it.
 const CLAIM_TRIES: usize = 20;
 const CLAIM_PAUSE: Duration = Duration::from_millis(50);
-const BROKEN_CLAIM: &str = "it is not what was written there (without a copy, delete it, and \
-    `tokenlake key create` writes the organisation's name again, as it was spelt)";
+const BROKEN_CLAIM: &str = "it is not what was written there (without a copy, delete it and run \
+    `tokenlake key create` with the organisation's name as it was spelt before)";
 
-/// A record's place and the mark that changes when it does.
+/// A record's path, and a mark that changes whenever the record does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordMark {
     /// The record's path.
     pub path: Path,
-    /// The store's entity tag, or else its time and size.
+    /// The store's entity tag; without one, the object's time and size.
     pub mark: String,
 }
 
 /// A record as it was read.
 #[derive(Debug, Clone)]
 pub struct Stored<T> {
-    /// What it says.
+    /// Its content.
     pub record: T,
-    /// How it was found.
+    /// Whether it was sealed.
     pub form: Form,
-    /// What [`Records::list`] shows of it.
+    /// The mark that [`Records::list`] returns for it.
     pub mark: String,
 }
 
@@ -47,12 +47,12 @@ pub struct Records {
 }
 
 impl Records {
-    /// The records in the archive whose root `store` is.
+    /// The records of the archive whose root is `store`.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store }
     }
 
-    /// Reads a record; `None` where there is none.
+    /// Reads a record; `None` if it does not exist.
     ///
     /// # Errors
     /// Unavailable; Corrupt or NewerRecord, naming the record.
@@ -64,7 +64,7 @@ impl Records {
         }
     }
 
-    /// Writes a record, over an older one.
+    /// Writes a record, replacing an older one.
     ///
     /// # Errors
     /// Unavailable.
@@ -72,7 +72,7 @@ impl Records {
         self.write(path, sealed::seal(path.as_ref(), record)?).await
     }
 
-    /// Writes a record where none is; false if one is.
+    /// Writes a record unless it exists; false if it does.
     ///
     /// # Errors
     /// Unavailable.
@@ -80,7 +80,7 @@ impl Records {
         self.write_new(path, sealed::seal(path.as_ref(), record)?).await
     }
 
-    /// All records in a folder, with their marks. One request for each thousand.
+    /// All records in a folder, with their marks. Takes one request per thousand records.
     ///
     /// # Errors
     /// Unavailable.
@@ -92,10 +92,10 @@ impl Records {
         marks.map_err(|error| ArchiveError::unavailable(format!("listing {folder}"), error))
     }
 
-    /// Claims an organisation's name. Two names that differ only in case cannot both stand.
+    /// Claims an organisation's name. Two names that differ only in case cannot both be claimed.
     ///
     /// # Errors
-    /// [`ArchiveError::OrgCase`] if another spelling stands; Unavailable; Corrupt.
+    /// [`ArchiveError::OrgCase`] if another spelling is claimed; Unavailable; Corrupt.
     pub async fn claim_org(&self, org_id: &OrgId) -> Result<(), ArchiveError> {
         let lower = org_id.lowercase();
         let path = paths::org(&lower);
@@ -107,7 +107,7 @@ impl Records {
             match self.claimed(&lower).await? {
                 Some((existing, is_sealed)) if existing == org_id.as_str() => {
                     if !is_sealed {
-                        // No program ever changes a claim, so that none is lost.
+                        // No program ever changes a claim, so this overwrites no other content.
                         self.write(&path, claim).await?;
                     }
                     return Ok(());
@@ -115,15 +115,15 @@ impl Records {
                 Some((existing, _)) => {
                     return Err(ArchiveError::OrgCase { asked: org_id.to_string(), existing });
                 }
-                // S3 answers "conflict" while another's put is under way: nothing stands yet.
+                // S3 answers "conflict" while another put is under way; no claim exists yet.
                 None => tokio::time::sleep(CLAIM_PAUSE).await,
             }
         }
-        let contended = std::io::Error::other("others claim it at the same time");
+        let contended = std::io::Error::other("other processes are claiming it at the same time");
         Err(ArchiveError::unavailable(format!("claiming the organisation {org_id}"), contended))
     }
 
-    /// The spelling that stands of a name in lower case.
+    /// The claimed spelling of a name that is given in lower case; `None` if there is no claim.
     ///
     /// # Errors
     /// Unavailable; Corrupt.
@@ -134,7 +134,7 @@ impl Records {
         Ok(self.claimed(lower).await?.map(|(name, _)| name))
     }
 
-    /// The same, and whether the claim is sealed.
+    /// The claimed spelling, and whether the claim is sealed.
     async fn claimed(&self, lower: &str) -> Result<Option<(String, bool)>, ArchiveError> {
         let path = paths::org(lower);
         let Some((bytes, _)) = self.read(&path).await? else { return Ok(None) };

@@ -1,13 +1,16 @@
-//! Sealed records: small JSON objects that grant something, or that numbers rest on.
+//! Sealed records: small JSON objects that grant something, or that totals depend on.
 //!
-//! A record is stored as the one text that its type writes (each member, in order, no white space),
-//! with a *seal* as its last member: a checksum of the record's path and of all that stands before.
-//! So a flipped bit, a cut, or the content of another record is damage. What a newer program added
-//! is refused, too: what it grants less for is not known here. Programs from before seals read such a
-//! record as any other: members that they do not know they pass over.
+//! A record is stored as the exact text that its type serialises to: each member, in order, without
+//! white space. Its last member is the *seal*, a checksum of the record's path and of everything
+//! before the seal. So a flipped bit, a cut, or the content of another record is found to be
+//! damage.
 //!
-//! What programs from before seals wrote counts if it is, byte for byte, what they would write
-//! ([`Record::unsealed`]); a sealed record that was changed or cut never is.
+//! A record with members that only a newer program knows is refused too, because they may restrict
+//! what it grants. Programs from before seals can read a sealed record, because they ignore members
+//! that they do not know.
+//!
+//! An unsealed record is valid if it is, byte for byte, what programs from before seals would write
+//! ([`Record::unsealed`]). A sealed record that was changed or cut never is.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,43 +18,44 @@ use sha2::{Digest as _, Sha256};
 
 use crate::archive::error::ArchiveError;
 
-/// The way of sealing that this program knows. The number is part of what is sealed.
+/// The version of the seal that this program knows. The checksum covers it.
 const VERSION: &str = "1";
-/// What stands between a record's last member and its seal.
+/// The text between a record's last member and its seal.
 const START: &str = ",\"seal\":\"";
-/// What ends a record.
+/// The end of a record.
 const END: &str = "\"}";
-/// Bytes of a checksum: the first of SHA-256.
+/// Bytes of a checksum: the first ones of a SHA-256.
 const DIGEST_BYTES: usize = 16;
 
-/// What is stored as a sealed record: an object of one member or more.
+/// A type that is stored as a sealed record: a JSON object of at least one member.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync {
-    /// What programs from before seals stored of it; `None` if none stored it.
+    /// The bytes that programs from before seals stored for it; `None` if they stored no such
+    /// record.
     fn unsealed(&self) -> Option<Vec<u8>> {
         None
     }
 }
 
-/// How a record was found.
+/// Whether a record is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
-    /// With a seal that fits.
+    /// With a valid seal.
     Sealed,
-    /// As programs from before seals wrote it, with the checksum of its bytes.
+    /// As programs from before seals wrote it. Holds the checksum of its bytes.
     Unsealed(String),
 }
 
-/// Why a record does not count.
+/// Why a record is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::archive) enum SealError {
     /// It is not what was written there.
     Broken,
-    /// It is whole, and says what only a newer program knows.
+    /// It is intact, and holds something that only a newer program knows.
     Newer,
 }
 
 impl SealError {
-    /// Names the record.
+    /// The error for the record at `path`.
     pub(in crate::archive) fn at(self, path: &str) -> ArchiveError {
         match self {
             Self::Broken => ArchiveError::corrupt(path, "it is not what was written there"),
@@ -60,20 +64,20 @@ impl SealError {
     }
 }
 
-/// The bytes that are stored of a record at `path`.
+/// The bytes to store at `path` for `record`.
 ///
 /// # Errors
-/// Internal, if the record is no object of one member or more.
+/// Internal, if the record is not an object of at least one member.
 pub(in crate::archive) fn seal<T: Record>(path: &str, record: &T) -> Result<Vec<u8>, ArchiveError> {
     let internal = |reason: String| ArchiveError::internal("writing a record", reason);
     let text = serde_json::to_string(record).map_err(|error| internal(error.to_string()))?;
     let members = text.strip_suffix('}').filter(|members| members.len() > 1);
-    let members = members.ok_or_else(|| internal(format!("{path} is no object")))?;
+    let members = members.ok_or_else(|| internal(format!("{path} is not an object")))?;
     let seal = hex(&digest(path, members.as_bytes()));
     Ok(format!("{members}{START}{VERSION}:{seal}{END}").into_bytes())
 }
 
-/// The record that is stored at `path` as `bytes`.
+/// The record in `bytes`, which were read from `path`.
 pub(in crate::archive) fn open<T: Record>(
     path: &str,
     bytes: &[u8],
@@ -89,7 +93,7 @@ pub(in crate::archive) fn open<T: Record>(
     let record: T = serde_json::from_str(&format!("{members}}}")).map_err(|_| SealError::Newer)?;
     match seal(path, &record) {
         Ok(again) if again == bytes => Ok((record, Form::Sealed)),
-        // Members that this program passed over.
+        // It has members that this program ignored.
         _ => Err(SealError::Newer),
     }
 }
@@ -102,8 +106,7 @@ fn open_unsealed<T: Record>(path: &str, bytes: &[u8]) -> Result<(T, Form), SealE
     Ok((record, Form::Unsealed(hex(&digest(path, bytes)))))
 }
 
-/// The members of a sealed record, the number of its way of sealing, and the checksum in hexadecimal
-/// digits.
+/// The members of a sealed record, the version of its seal, and the checksum in hexadecimal.
 fn split(bytes: &[u8]) -> Option<(&str, &str, &str)> {
     let text = std::str::from_utf8(bytes).ok()?.strip_suffix(END)?;
     let (members, seal) = text.rsplit_once(START)?;
@@ -111,7 +114,7 @@ fn split(bytes: &[u8]) -> Option<(&str, &str, &str)> {
     Some((members, version, told))
 }
 
-/// The checksum of what stands at `path`.
+/// The checksum of `bytes` that are stored at `path`.
 pub(in crate::archive) fn digest(path: &str, bytes: &[u8]) -> [u8; DIGEST_BYTES] {
     let mut sha = Sha256::new();
     for part in [VERSION.as_bytes(), b"\n", path.as_bytes(), b"\n", bytes] {

@@ -1,4 +1,4 @@
-//! Whether a store is fit to hold an archive, tried with small objects in a folder of their own.
+//! Checks of whether a store can hold an archive, made with small objects in their own folder.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use crate::archive::error::ArchiveError;
 use crate::archive::paths;
 use crate::clock::{Micros, SECOND};
 
-/// A clock that is off by more is wrong.
+/// The largest accepted difference between this machine's clock and the store's.
 const SKEW_MAX: Micros = 60 * SECOND;
-/// Puts of one name at the same time.
+/// Concurrent puts of one name.
 const RIVALS: usize = 8;
 
-/// Tries a store out.
+/// The checks of one store.
 #[derive(Debug, Clone)]
 pub struct StoreCheck {
     store: Arc<dyn ObjectStore>,
@@ -24,17 +24,17 @@ pub struct StoreCheck {
 }
 
 impl StoreCheck {
-    /// Tries the store whose root is an archive's, in a new folder.
+    /// The checks of `store`, whose root is the archive's. They use a new folder.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, folder: paths::check_folder(Uuid::new_v4()) }
     }
 
-    /// The folder, relative to the archive.
+    /// The folder of the test objects, relative to the archive.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Reaches the archive.
+    /// Lists the archive, to see whether it can be reached.
     ///
     /// # Errors
     /// Unavailable.
@@ -53,13 +53,13 @@ impl StoreCheck {
         self.store.put(&path, "clock".into()).await.map_err(failed)?;
         let written = self.store.head(&path).await.map_err(failed)?.last_modified;
         self.store.delete(&path).await.map_err(failed)?;
-        // A store that tells whole seconds cuts them.
+        // Some stores report whole seconds, rounded down.
         let off = now - written.timestamp_micros();
         Ok(if (0..SECOND).contains(&off) { 0 } else { off })
     }
 
-    /// Makes sure that this clock is not ahead of the store's, so that nothing is taken for older
-    /// than it is.
+    /// Makes sure that this clock is not more than a minute ahead of the store's. Otherwise objects
+    /// would be judged older than they are.
     ///
     /// # Errors
     /// Unfit, or Unavailable.
@@ -70,7 +70,7 @@ impl StoreCheck {
         }
     }
 
-    /// Makes sure that this clock and the store's show the same time.
+    /// Makes sure that this clock and the store's agree to within a minute.
     ///
     /// # Errors
     /// Unfit, or Unavailable.
@@ -81,7 +81,8 @@ impl StoreCheck {
         }
     }
 
-    /// Makes sure that a put of a new object is refused where one is: each commit rests on it.
+    /// Makes sure that the store refuses a conditional put if the object exists. Every commit
+    /// depends on that.
     ///
     /// # Errors
     /// Unfit, or Unavailable.
@@ -101,7 +102,7 @@ impl StoreCheck {
         if refuses? { cleaned } else { Err(unconditional()) }
     }
 
-    /// Writes, reads, lists and deletes an object.
+    /// Makes sure that an object can be written, read, listed and deleted.
     ///
     /// # Errors
     /// Unfit, or Unavailable.
@@ -119,7 +120,7 @@ impl StoreCheck {
         self.store.delete(&path).await.map_err(failed("deleting"))?;
         let left = self.store.head(&path).await;
         let reason = if part != middle {
-            "a part of an object reads otherwise than it was written"
+            "a part of an object reads differently than it was written"
         } else if !found.contains(&path) {
             "an object that was written is not listed"
         } else if !matches!(left, Err(Error::NotFound { .. })) {
@@ -128,11 +129,11 @@ impl StoreCheck {
             return Ok(());
         };
         Err(ArchiveError::UnfitStore(format!(
-            "the store cannot be used: {reason}; use one that shows writes at once"
+            "the store cannot be used: {reason}; use a store that shows writes at once"
         )))
     }
 
-    /// Deletes all that was left in the folder.
+    /// Deletes everything in the folder.
     ///
     /// # Errors
     /// Unavailable.
@@ -144,7 +145,7 @@ impl StoreCheck {
         self.store.delete_stream(found).try_for_each(async |_| Ok(())).await.map_err(failed)
     }
 
-    /// True if the object was put, false if one is there.
+    /// True if the object was put, false if it exists already.
     async fn put_once(&self, path: &Path) -> Result<bool, ArchiveError> {
         let create = PutOptions::from(PutMode::Create);
         match self.store.put_opts(path, "once".into(), create).await {
@@ -158,9 +159,8 @@ impl StoreCheck {
 
 fn unconditional() -> ArchiveError {
     ArchiveError::UnfitStore(
-        "the store does not refuse to replace an object that a put wants to be new \
-         (If-None-Match: *), so writers would lose each other's events; use a store that does, or a \
-         newer version of it"
+        "the store does not support conditional puts (If-None-Match: *), so writers would \
+         overwrite each other's commits; use a store that does, or a newer version of it"
             .to_owned(),
     )
 }

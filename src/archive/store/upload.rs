@@ -1,5 +1,6 @@
-//! Puts an object whose bytes are made one after the other: in parts, so that each is a request
-//! that ends in time, and that all of them are never in memory.
+//! An upload of an object in parts, while its bytes are still being made.
+//!
+//! Each part is a request that ends in time, and the whole object is never in memory.
 
 use std::sync::Arc;
 
@@ -9,12 +10,13 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, Result as 
 
 use crate::archive::error::ArchiveError;
 
-/// The size of all parts but the last. Some stores take none that differ.
+/// The size of every part but the last. Some stores require equal sizes.
 const PART_BYTES: usize = 8 << 20;
-/// What is put by one request.
+/// The largest object that is put by one request.
 const WHOLE_BYTES_MAX: usize = 2 * PART_BYTES;
 
-/// An object on its way. It is there when [`Upload::finish`] returns, whole, or not at all.
+/// An object that is being uploaded. It exists once [`Upload::finish`] succeeds, whole or not at
+/// all.
 #[derive(Debug)]
 pub(in crate::archive) struct Upload {
     store: Arc<dyn ObjectStore>,
@@ -24,7 +26,7 @@ pub(in crate::archive) struct Upload {
 }
 
 impl Upload {
-    /// Begins an object; nothing is asked of the store yet.
+    /// Begins an object. Does not contact the store yet.
     pub fn new(store: Arc<dyn ObjectStore>, place: Path) -> Self {
         Self { store, place, waiting: BytesMut::new(), parts: None }
     }
@@ -32,7 +34,7 @@ impl Upload {
     /// Adds bytes.
     ///
     /// # Errors
-    /// Unavailable; nothing is left of the object then.
+    /// Unavailable; the upload is aborted then.
     pub async fn add(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
         self.waiting.extend_from_slice(bytes);
         while self.waiting.len() > WHOLE_BYTES_MAX {
@@ -46,16 +48,16 @@ impl Upload {
     /// Ends the object.
     ///
     /// # Errors
-    /// Unavailable; nothing is left of the object then.
+    /// Unavailable; the upload is aborted then.
     pub async fn finish(mut self) -> Result<(), ArchiveError> {
         let done = self.send_rest().await;
         self.or_abort(done).await
     }
 
-    /// Gives the object up.
+    /// Abandons the object.
     pub async fn abort(mut self) {
         if let Some(mut parts) = self.parts.take() {
-            // Parts that stay cost room alone.
+            // If this fails, the parts that stay only take space.
             drop(parts.abort().await);
         }
     }
@@ -87,7 +89,7 @@ impl Upload {
         if done.is_err()
             && let Some(mut parts) = self.parts.take()
         {
-            // The first error tells more.
+            // The first error says more.
             drop(parts.abort().await);
         }
         done.map_err(|error| ArchiveError::unavailable(format!("writing {}", self.place), error))
