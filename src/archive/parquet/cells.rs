@@ -1,8 +1,9 @@
-//! Sums of usage as Parquet, sorted by organisation, so that those of one are a few pages.
+//! Files of cells in Parquet, sorted by organisation, so that one organisation's cells are a few
+//! pages.
 //!
-//! The rows are those of `queries/partial.sql`. A data file carries those of its own events
-//! between its last row group and its footer, where readers of Parquet look for nothing; a
-//! checkpoint of totals is an object of its own.
+//! The rows are those of `queries/partial.sql`. A data file carries the cells of its own events
+//! between its last row group and its footer, where Parquet readers do not look. Totals snapshots
+//! and ledgers are separate objects.
 
 use std::ops::{Bound, Range};
 use std::sync::Arc;
@@ -28,14 +29,14 @@ use parquet::schema::types::ColumnPath;
 use super::checked_read::{CheckedObject, CheckedReader};
 use crate::archive::error::ArchiveError;
 
-/// Rows that are read together: an organisation's are often among one such group.
+/// Rows that are read together. An organisation's cells are often in a single group.
 const GROUP_ROWS: usize = 4 * 1024;
 /// The column that rows are sorted by.
 const ORG: &str = "org_id";
-/// The columns with few different values.
+/// The columns with few distinct values.
 const NAMES: [&str; 4] = [ORG, "provider", "model", "hour"];
 
-/// Writes cells, which come sorted by organisation.
+/// A writer of cells. The caller sorts them by organisation.
 #[derive(Debug)]
 pub struct CellWriter {
     writer: ArrowWriter<Vec<u8>>,
@@ -48,7 +49,7 @@ impl CellWriter {
     /// Internal, if Parquet refuses the schema.
     pub fn new(schema: SchemaRef) -> Result<Self, ArchiveError> {
         let properties = properties(&schema).map_err(|error| internal(&error))?;
-        // Parquet's own types say all that there is to say.
+        // Parquet's own types are sufficient.
         let options =
             ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options);
@@ -72,14 +73,14 @@ impl CellWriter {
     }
 }
 
-/// The rows of cells that are in memory whole.
+/// The rows of an encoded file of cells that is in memory.
 pub struct CellBatches(ParquetRecordBatchReader);
 
 impl CellBatches {
     /// Reads what a [`CellWriter`] has written.
     ///
     /// # Errors
-    /// Internal, if it is nothing of the kind.
+    /// Internal, if the bytes are something else.
     pub fn of(cells: Bytes) -> Result<Self, ArchiveError> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(cells);
         let reader = reader.and_then(|reader| reader.with_batch_size(GROUP_ROWS).build());
@@ -104,20 +105,21 @@ fn properties(schema: &SchemaRef) -> Result<WriterProperties, ParquetError> {
     let properties = WriterProperties::builder()
         .set_created_by(concat!("tokenlake ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_writer_version(WriterVersion::PARQUET_2_0)
-        // zstd is a thirtieth smaller, and sets up more for each of many short columns than it reads.
+        // zstd is a thirtieth smaller, but its setup for each of many short columns takes longer
+        // than reading them.
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_offset_index_disabled(true)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_column_statistics_enabled(ColumnPath::from(ORG), EnabledStatistics::Chunk)
         .set_statistics_truncate_length(None);
-    // Sums hardly repeat, so that dictionaries of them would only be built to be dropped.
+    // Sums hardly repeat, so dictionaries of them would only be built and dropped.
     let sums = schema.fields().iter().filter(|field| !NAMES.contains(&field.name().as_str()));
     let properties = sums.fold(properties, |properties, field| {
         let column = ColumnPath::from(field.name().as_str());
         let properties = properties.set_column_dictionary_enabled(column.clone(), false);
         match field.data_type() {
-            // Parquet has these in 16 bytes, which no encoding of integers takes.
+            // Parquet stores these in 16 bytes, which no encoding of integers supports.
             DataType::Decimal128(19.., _) => properties,
             _ => properties.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED),
         }
@@ -125,7 +127,7 @@ fn properties(schema: &SchemaRef) -> Result<WriterProperties, ParquetError> {
     Ok(properties.build())
 }
 
-/// Reads cells.
+/// A reader of one file of cells.
 #[derive(Debug, Clone)]
 pub struct CellReader {
     store: Arc<dyn ObjectStore>,
@@ -145,7 +147,8 @@ impl CellReader {
         Self::open_with(store.clone(), object.clone()).await.map(|(reader, _)| reader)
     }
 
-    /// Opens cells and reads them, in one request if the object is small.
+    /// Opens cells and reads those of the organisations in a range of names. It takes one request
+    /// if the object is small.
     ///
     /// # Errors
     /// As [`CellReader::open`].
@@ -244,7 +247,7 @@ fn rows_of(rows: &RecordBatch, (from, to): &OwnedBounds) -> Option<Range<usize>>
     Some(start..end.max(start))
 }
 
-/// The first row that `is_past`, as are all rows after it.
+/// The first row for which `is_past` is true, as it must be for all rows after it.
 fn first_row(names: &StringArray, is_past: impl Fn(&str) -> bool) -> usize {
     let (mut low, mut high) = (0, names.len());
     while low < high {

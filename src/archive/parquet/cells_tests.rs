@@ -1,4 +1,4 @@
-//! Cells, by ranges of organisations.
+//! Tests of reading cells by ranges of organisations.
 
 use super::*;
 use crate::archive::parquet::checksums::Checksums;
@@ -16,7 +16,7 @@ fn schema() -> SchemaRef {
     Arc::new(Schema::new(fields.map(|(name, of)| Field::new(name, of, false)).to_vec()))
 }
 
-/// The row at each place: its organisation, and its number.
+/// A row: its organisation, and its number.
 type Row = (String, i64);
 
 fn columns(rows: &[Row]) -> RecordBatch {
@@ -32,7 +32,7 @@ fn rows(cells: &[RecordBatch]) -> Vec<Row> {
     orgs.iter().map(|org| org.unwrap().to_owned()).zip(numbers.copied()).collect()
 }
 
-/// Rows of these organisations, so many of each, written some at a time.
+/// Rows of these organisations, this many of each, written `batch_rows` at a time.
 fn written(counts: &[(String, usize)], batch_rows: usize) -> (Vec<Row>, Bytes) {
     let names = counts.iter().flat_map(|(org, count)| std::iter::repeat_n(org.clone(), *count));
     let rows: Vec<_> = names.zip(0..).collect();
@@ -41,7 +41,7 @@ fn written(counts: &[(String, usize)], batch_rows: usize) -> (Vec<Row>, Bytes) {
     (rows, writer.finish().unwrap())
 }
 
-/// The cells inside of a larger object, whose checksums are known.
+/// The cells inside a larger object, whose checksums are known.
 fn stored(cells: &[u8], before: usize, after: usize) -> (Arc<dyn ObjectStore>, CheckedObject) {
     let bytes = [vec![7; before], cells.to_vec(), vec![9; after]].concat();
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
@@ -52,7 +52,7 @@ fn stored(cells: &[u8], before: usize, after: usize) -> (Arc<dyn ObjectStore>, C
     (store, whole.part(part).unwrap())
 }
 
-/// Names of which some begin alike for longer than a page's bounds would be.
+/// Names, some of which share a beginning longer than the bounds of a page.
 fn org() -> impl Strategy<Value = String> {
     let long = "[ab]{0,2}".prop_map(|end| format!("{}{end}", "a".repeat(100)));
     prop_oneof!["[a-cA-Z.:~]{1,3}", long]

@@ -1,9 +1,9 @@
 //! Reading a data file with its checksums verified.
 //!
-//! Parquet's own page checksums are optional and this writer has none, and a flipped bit inside a
-//! page can decode to other numbers without an error. So the log carries a CRC-32 of every block
-//! of a file, and whatever is read is read in whole blocks and compared. A small file is one
-//! request, footer and columns together.
+//! Parquet's own page checksums are optional, and our writer adds none. A flipped bit inside a page
+//! can decode to other numbers without an error. So the log carries a CRC-32 of every block of a
+//! file, and data is read in whole blocks that are verified. A small file is read by one request,
+//! footer and columns together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -24,18 +24,18 @@ use super::footer::{END_BYTES, FooterFlaw, check_footer, footer_range};
 
 /// Files up to this size are read whole.
 const WHOLE_BYTES_MAX: u64 = 256 * 1024;
-/// What a check of a whole file holds at a time.
+/// Bytes that a check of a whole file holds at a time.
 const CHECK_BYTES: u64 = 64 * BLOCK_BYTES;
-/// What is read of a larger file's end at first; it holds the footer of a usual one.
+/// Bytes that are read first from the end of a larger file. They usually include the whole footer.
 const FOOTER_HINT_BYTES: usize = 64 * 1024;
 
-/// An object whose bytes are known by their checksums, or a part of one that is a Parquet file of
-/// its own.
+/// An object whose bytes can be verified by checksums, or a part of one that is itself a Parquet
+/// file.
 #[derive(Debug, Clone)]
 pub struct CheckedObject {
     path: Path,
     size_bytes: u64,
-    /// None from a foreign writer: then nothing is verified.
+    /// `None` if another program wrote the object: then nothing is verified.
     checksums: Option<Checksums>,
     part: Range<u64>,
 }
@@ -46,13 +46,13 @@ impl CheckedObject {
         Self { path, size_bytes, checksums, part: 0..size_bytes }
     }
 
-    /// A part of it, where `part` lies in it.
+    /// The part of the object in the range `part`; `None` if the range is not inside the object.
     pub fn part(self, part: Range<u64>) -> Option<Self> {
         let inside = part.start <= part.end && part.end <= self.size_bytes;
         inside.then_some(Self { part, ..self })
     }
 
-    /// Bytes of the part, which is all of the object unless said otherwise.
+    /// Bytes of the part, which is the whole object by default.
     pub fn part_bytes(&self) -> u64 {
         self.part.end - self.part.start
     }
@@ -78,7 +78,7 @@ pub struct CheckedReader {
 }
 
 impl CheckedReader {
-    /// A reader of an object in the archive whose root `store` is.
+    /// A reader of an object in the archive whose root is `store`.
     pub fn new(store: Arc<dyn ObjectStore>, object: CheckedObject) -> Self {
         Self { store, object, held: BTreeMap::new() }
     }
@@ -86,7 +86,7 @@ impl CheckedReader {
     /// Reads the whole file, some blocks at a time, and verifies every byte of it.
     ///
     /// # Errors
-    /// As the store or the checksums have it.
+    /// The store fails, or a checksum is wrong.
     pub async fn check_all(&self) -> Result<()> {
         let mut start = 0;
         while start < self.object.size_bytes {
@@ -97,7 +97,7 @@ impl CheckedReader {
         Ok(())
     }
 
-    /// As [`Self::read`], by places in the part.
+    /// As [`Self::read`], with ranges that are relative to the part.
     async fn read_in_part(&mut self, mut ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
         if let Some(beyond) = ranges.iter().find(|range| range.end > self.object.part_bytes()) {
             return Err(short(beyond));
@@ -109,8 +109,8 @@ impl CheckedReader {
         self.read(ranges).await
     }
 
-    /// Each block is asked for once, however many columns share it: those of one call are read
-    /// together, and the blocks at a run's ends are held for the calls after it.
+    /// Reads ranges of the object. Each block is requested once, however many columns share it: the
+    /// blocks of one call are read together, and those at a run's ends are held for later calls.
     async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
         let whole = 0..self.object.size_bytes;
         let small = self.is_small();
@@ -124,7 +124,7 @@ impl CheckedReader {
         ranges.iter().map(|range| cut(&pieces, range).ok_or_else(|| short(range))).collect()
     }
 
-    /// Makes sure that the footer can be walked.
+    /// Makes sure that the library can parse the footer.
     async fn check_footer(&mut self, size: u64) -> Result<()> {
         let refused = |flaw: FooterFlaw| match flaw {
             FooterFlaw::Damaged => ParquetError::General(flaw.to_string()),
@@ -141,7 +141,7 @@ impl CheckedReader {
         self.object.size_bytes <= WHOLE_BYTES_MAX
     }
 
-    /// Runs of whole blocks around `ranges`, without those that are held.
+    /// Runs of whole blocks around `ranges`, without blocks that are held.
     fn missing(&self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
         let around =
             |range: &Range<u64>| range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES);
@@ -164,8 +164,8 @@ impl CheckedReader {
         before.is_some_and(|(start, bytes)| at - start < bytes.len() as u64)
     }
 
-    /// Holds a small file or a footer whole, of anything longer only the ends: a neighbouring
-    /// column may begin or end in them.
+    /// Holds a small file or a short run, such as a footer, as a whole. Of a longer run it holds
+    /// only the ends, because a neighbouring column may begin or end in them.
     fn hold(&mut self, start: u64, run: &Bytes) {
         let block_bytes = usize::try_from(BLOCK_BYTES).unwrap_or(usize::MAX);
         if self.is_small() || run.len() <= 2 * block_bytes {
@@ -204,13 +204,13 @@ impl CheckedReader {
         Ok(found)
     }
 
-    /// A read past the end fails in a way of its own in every store, so that a file that was cut
-    /// is told from a store that is away by asking for its size.
+    /// The reason for a failed read. Every store reports a read past the end in its own way. So the
+    /// size of the object tells a file that was cut from a store that is unavailable.
     async fn why(&self, error: object_store::Error) -> ParquetError {
         let logged = self.object.size_bytes;
         match self.store.head(&self.object.path).await {
             Ok(found) if found.size != logged => ParquetError::EOF(format!(
-                "it has {} bytes, by the log it has {logged}",
+                "it has {} bytes, but the log says {logged} bytes",
                 found.size
             )),
             _ => ParquetError::External(Box::new(error)),
@@ -218,7 +218,7 @@ impl CheckedReader {
     }
 }
 
-/// The range out of pieces that adjoin.
+/// The bytes of a range, joined from adjacent pieces; `None` if some are missing.
 fn cut(pieces: &BTreeMap<u64, Bytes>, range: &Range<u64>) -> Option<Bytes> {
     let Some((first, bytes)) = pieces.range(..=range.start).next_back() else {
         return range.is_empty().then(Bytes::new);

@@ -1,4 +1,4 @@
-//! Reading with checksums.
+//! Tests of reading with checksums.
 
 use super::*;
 use crate::archive::file::data_file::DataFile;
@@ -31,7 +31,7 @@ proptest! {
         let at = |part: f64| (part * len as f64) as u64;
         let ranges: Vec<_> = cuts.iter().map(|(a, b): &(f64, f64)| at(a.min(*b))..at(a.max(*b))).collect();
         let mut reader = reader(&content, &content);
-        // Later calls are partly answered by what the first one left.
+        // Later calls partly use blocks that earlier ones held.
         let (first, second) = ranges.split_at(ranges.len() / 2);
         for ranges in [first, second, &ranges] {
             let found = futures::executor::block_on(reader.get_byte_ranges(ranges.to_vec())).unwrap();

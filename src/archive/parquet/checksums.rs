@@ -40,7 +40,7 @@ impl Checksums {
         let known = self.0.get(first..).unwrap_or_default();
         match found.0.iter().zip(known).position(|(found, known)| found != known) {
             None if known.len() >= found.0.len() => Ok(()),
-            None => Err(ParquetError::General("it is longer than its checksums".into())),
+            None => Err(ParquetError::General("it is longer than its checksums cover".into())),
             Some(block) => {
                 let at = (first + block) as u64 * BLOCK_BYTES;
                 Err(ParquetError::General(format!(

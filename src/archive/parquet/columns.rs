@@ -8,7 +8,7 @@ use crate::archive::error::ArchiveError;
 /// A required text column.
 ///
 /// # Errors
-/// Internal, if it is not there.
+/// Internal, if it is missing.
 pub fn text<'a>(
     rows: &'a RecordBatch,
     name: &'static str,
@@ -21,7 +21,7 @@ pub fn text<'a>(
 /// The times of events.
 ///
 /// # Errors
-/// Internal, if they are not there.
+/// Internal, if they are missing.
 pub fn times(rows: &RecordBatch) -> Result<&TimestampMicrosecondArray, ArchiveError> {
     rows.column_by_name("ts")
         .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())

@@ -1,39 +1,42 @@
-//! A look at the footer of a Parquet file before a library makes a tree of its schema: the library
-//! goes down the tree by calling itself, and a schema of some thousand levels would end the process.
+//! A check of a Parquet footer before a library parses its schema.
+//!
+//! The library walks the tree of the schema by recursion, so a schema of a few thousand levels
+//! would overflow the stack and end the process.
 
 use std::ops::Range;
 
 use super::thrift::{LIST, STRUCT, Thrift};
 
-/// Bytes of a footer; a million columns take less.
+/// The maximum bytes of a footer; a million columns take less.
 const FOOTER_BYTES_MAX: usize = 64 << 20;
-/// Bytes at the end of a file that tell where its footer is.
+/// Bytes at the end of a file that say how long its footer is.
 pub const END_BYTES: u64 = 8;
-/// Levels of a schema.
+/// The maximum levels of a schema.
 const LEVELS_MAX: usize = 128;
-/// The members of Thrift's structs that lead to the schema's elements and their children.
+/// The numbers of the Thrift members that hold the schema's elements, and an element's number of
+/// children.
 const SCHEMA: i16 = 2;
 const NUM_CHILDREN: i16 = 5;
 
-/// Why a footer is not read.
+/// Why a footer is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FooterFlaw {
-    /// It is longer than any that is read.
+    /// It is too long.
     #[error("its footer has {0} bytes, and at most {FOOTER_BYTES_MAX} are read")]
     Long(usize),
-    /// Its schema is deeper than any that is read.
+    /// Its schema is too deep.
     #[error("its columns are nested more than {LEVELS_MAX} levels deep")]
     Deep,
-    /// It cannot be followed to its end.
+    /// It cannot be parsed to its end.
     #[error("its footer is damaged")]
     Damaged,
 }
 
-/// Where the footer of a file of `size` bytes is, by the file's last [`END_BYTES`]; `None` if they are
-/// not those of a plain Parquet file.
+/// The range of the footer of a file of `size` bytes, which the file's last [`END_BYTES`]
+/// determine; `None` if they are not the end of a plain Parquet file.
 ///
 /// # Errors
-/// It is longer than any that is read.
+/// The footer is too long.
 pub fn footer_range(size: u64, end: &[u8]) -> Result<Option<Range<u64>>, FooterFlaw> {
     let Ok(last) = <[u8; 8]>::try_from(end) else { return Ok(None) };
     let Some(length) = footer_bytes(last)? else { return Ok(None) };
@@ -41,7 +44,7 @@ pub fn footer_range(size: u64, end: &[u8]) -> Result<Option<Range<u64>>, FooterF
     Ok(end.checked_sub(length as u64).map(|start| start..end))
 }
 
-/// How many bytes the footer has.
+/// The length of the footer in bytes; `None` if the file does not end as a plain Parquet file.
 fn footer_bytes(end: [u8; 8]) -> Result<Option<usize>, FooterFlaw> {
     let [a, b, c, d, magic @ ..] = end;
     if &magic != b"PAR1" {
@@ -54,10 +57,10 @@ fn footer_bytes(end: [u8; 8]) -> Result<Option<usize>, FooterFlaw> {
     }
 }
 
-/// Makes sure that the schema in a footer is not deeper than what is read.
+/// Makes sure that the schema in a footer is not too deep for the library.
 ///
 /// # Errors
-/// It is deeper, or the footer is damaged.
+/// It is too deep, or the footer is damaged.
 pub fn check_footer(footer: &[u8]) -> Result<(), FooterFlaw> {
     match levels(footer) {
         Some(levels) if levels <= LEVELS_MAX => Ok(()),
@@ -66,7 +69,7 @@ pub fn check_footer(footer: &[u8]) -> Result<(), FooterFlaw> {
     }
 }
 
-/// The levels of the schema, as far as they matter.
+/// The levels of the schema; `None` if the footer is damaged.
 fn levels(footer: &[u8]) -> Option<usize> {
     let mut deepest = 0;
     (Thrift { rest: footer }).members(|thrift, kind, id| {
@@ -79,13 +82,13 @@ fn levels(footer: &[u8]) -> Option<usize> {
     Some(deepest)
 }
 
-/// Reads the elements of a schema, which come as one goes down the tree.
+/// Reads the elements of a schema, which come in depth-first order, and returns its levels.
 fn levels_of(thrift: &mut Thrift<'_>) -> Option<usize> {
     let (count, kind) = thrift.list()?;
     if kind != STRUCT {
         return None;
     }
-    // Children that are still to come, on each level.
+    // The children that are still to come, on each level.
     let (mut open, mut deepest) = (Vec::<i64>::new(), 0);
     for _ in 0..count {
         while open.last() == Some(&0) {
@@ -121,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    /// The footer of an empty file whose column has so many groups around it.
+    /// The footer of an empty file whose first column is nested in this many groups.
     fn footer(levels: usize) -> Vec<u8> {
         let mut kind = DataType::Utf8;
         for _ in 0..levels {

@@ -1,5 +1,7 @@
-//! The bytes of Parquet files, in whatever file they are: checked by checksums, bounded in memory by
-//! what a footer and its pages say, and the files of cells that partials and totals are.
+//! Reading and writing of Parquet.
+//!
+//! Bytes are verified by checksums. Memory is bounded by what the footer and the page headers say.
+//! Partials and totals snapshots are Parquet files of cells.
 
 pub(super) mod cells;
 pub(super) mod checked_read;

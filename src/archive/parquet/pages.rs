@@ -1,5 +1,7 @@
-//! A look at the pages of a row group before any is decompressed: what decoding it takes is asked of
-//! their headers, since a file of some kilobytes may hold pages of gigabytes.
+//! The memory that decoding a row group takes, judged by its page headers before any page is
+//! decompressed.
+//!
+//! A file of a few kilobytes may hold pages of gigabytes.
 
 use std::ops::Range;
 use std::vec;
@@ -9,54 +11,55 @@ use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use super::thrift::{STRUCT, Thrift};
 
-/// What the pages of all columns that are decoded together may take: one of each, with its
+/// The maximum bytes of the pages that are decoded together: one of each column, with its
 /// dictionary.
 const PAGES_BYTES_MAX: u64 = 128 << 20;
-/// Values of one column in one row, on average; no row that long is an event.
+/// The maximum values of one column in one row, on average. No event has that many.
 const ROW_VALUES_MAX: u64 = 4 << 20;
-/// What a value takes besides its bytes.
+/// Bytes that a value takes in addition to its content.
 const VALUE_BYTES: u64 = 16;
-/// What is reckoned for a text whose beginning the page may have left out, since the text before it has
-/// the same.
+/// Bytes that are assumed for a text if the page may have left out its beginning, because the text
+/// before it begins in the same way.
 const CUT_TEXT_BYTES: u64 = 32 << 10;
-/// Bytes that are looked at for a header: at first, and at most. It may have bounds of values in it.
+/// Bytes that are read to find a header: at first, and at most. A header may contain bounds of
+/// values.
 const HEADER_BYTES: (u64, u64) = (1 << 10, 4 << 20);
-/// The members of a page's header.
+/// The numbers of the members of a page header.
 const TYPE: i16 = 1;
 const BYTES: i16 = 2;
 const STORED_BYTES: i16 = 3;
-/// Its members for each type of page; the first member of each is how many values the page has.
+/// The header's members for each type of page. The first member of each is the number of values.
 const OF_TYPE: [i16; 3] = [5, 7, 8];
 const DICTIONARY: i64 = 2;
 
-/// What decoding a row group takes.
+/// The memory that decoding a row group takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GroupWeight {
-    /// Bytes of a row in the heaviest pages; a value of a dictionary counts as its place in it.
+    /// Bytes of a row in the heaviest pages. A value in a dictionary counts only as its index.
     pub row_bytes: u64,
-    /// Bytes of the largest pages of all columns together.
+    /// Bytes of the largest page of each column with its dictionary, added up.
     pages_bytes: u64,
 }
 
 impl GroupWeight {
-    /// How many rows have so many bytes.
+    /// How many rows fit into `bytes`; at least one.
     pub fn rows_of(self, bytes: usize) -> usize {
         usize::try_from((bytes as u64 / self.row_bytes.max(1)).max(1)).unwrap_or(usize::MAX)
     }
 }
 
-/// Looks at the pages of a row group, for whoever reads bytes.
+/// A scan of the page headers of a row group. The caller reads the bytes.
 pub struct GroupScan {
     columns: vec::IntoIter<Column>,
     open: Option<Column>,
-    /// Bytes that are looked at for the next header.
+    /// Bytes that are read to find the next header.
     header_bytes: u64,
     weight: GroupWeight,
 }
 
 struct Column {
     name: String,
-    /// Where its next page begins, and where its last one ends.
+    /// From the start of its next page to the end of its last one.
     pages: Range<u64>,
     /// Values in one row, on average.
     row_values: u64,
@@ -64,7 +67,7 @@ struct Column {
     page_bytes: u64,
     /// Bytes of a value in the heaviest page.
     value_bytes: u64,
-    /// Texts are stored without what they have in common with the one before.
+    /// Whether texts are stored without the beginning that they share with the text before.
     cuts_texts: bool,
 }
 
@@ -98,7 +101,7 @@ impl Column {
             self.dictionary_bytes = self.dictionary_bytes.max(page.bytes);
             return;
         }
-        // While it is decompressed it is there twice.
+        // While it is decompressed, both forms are in memory.
         self.page_bytes = self.page_bytes.max(page.bytes.saturating_add(page.stored_bytes));
         let least = if self.cuts_texts { page.bytes.min(CUT_TEXT_BYTES) } else { 0 };
         let each = page.bytes.div_ceil(page.values.max(1)).max(least);
@@ -106,7 +109,7 @@ impl Column {
     }
 }
 
-/// What the header of a page says.
+/// The content of a page header.
 #[derive(Debug, PartialEq, Eq)]
 struct Page {
     is_dictionary: bool,
@@ -145,7 +148,7 @@ impl Page {
 }
 
 impl GroupScan {
-    /// A look at the columns of a group for whose place among its leaves `wanted` is true.
+    /// A scan of the columns of a group. `wanted` chooses them by their index among the leaves.
     pub fn new(group: &RowGroupMetaData, wanted: impl Fn(usize) -> bool) -> Self {
         let rows = u64::try_from(group.num_rows()).unwrap_or_default();
         let columns = group.columns().iter().enumerate().filter(|(at, _)| wanted(*at));
@@ -155,10 +158,10 @@ impl GroupScan {
         Self { columns, open: None, header_bytes, weight }
     }
 
-    /// Which bytes of the file to give next; `None` after the last.
+    /// The range of the file to pass to [`GroupScan::take`] next; `None` after the last.
     ///
     /// # Errors
-    /// Rows are too long, in words.
+    /// The rows or pages are too large to be read; the text says which.
     pub fn wants(&mut self) -> Result<Option<Range<u64>>, String> {
         loop {
             let Some(column) = &self.open else {
@@ -176,10 +179,10 @@ impl GroupScan {
         }
     }
 
-    /// Takes them.
+    /// Takes the bytes of that range.
     ///
     /// # Errors
-    /// They are not those of a page.
+    /// They are not a page header; the text names the column.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
         let Some(column) = &mut self.open else { return Ok(()) };
         let (at_first, at_most) = HEADER_BYTES;
@@ -199,12 +202,12 @@ impl GroupScan {
         Ok(())
     }
 
-    /// Adds up a column all of whose pages were seen.
+    /// Adds a column to the weight once all of its pages were seen.
     fn close(&mut self) -> Result<(), String> {
         let Some(column) = self.open.take() else { return Ok(()) };
         if column.row_values > ROW_VALUES_MAX {
             return Err(format!(
-                "its column {} has some {} values in a row, and rows are read up to {ROW_VALUES_MAX}",
+                "its column {} has about {} values in a row; at most {ROW_VALUES_MAX} are read",
                 column.name, column.row_values
             ));
         }
@@ -221,7 +224,7 @@ impl GroupScan {
         Ok(())
     }
 
-    /// What was found, after the last bytes.
+    /// The weight, complete once [`GroupScan::wants`] returns `None`.
     pub fn weight(&self) -> GroupWeight {
         self.weight
     }

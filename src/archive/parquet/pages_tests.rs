@@ -1,4 +1,4 @@
-//! Tests of what the headers of pages tell.
+//! Tests of the weights that page headers yield.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! What rows in memory weigh, each by itself, and the cutting of a batch by that.
+//! The weight of each row in memory, and the splitting of a batch by weight.
 //!
-//! Texts that are views share what stands behind them: a batch of them may be of kilobytes where its
-//! rows, once each has its text, take gigabytes. So such a batch is cut before that.
+//! Texts that are views share their bytes. A batch of views may have kilobytes, and gigabytes once
+//! each row has its own copy of its text. So the batch is split before the texts are copied.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::{ArrowNativeType as _, ByteArrayType, DataType, Field, FieldRef};
 use arrow::error::ArrowError;
 
-/// What a value takes besides its bytes.
+/// Bytes that a value takes in addition to its content.
 const VALUE_BYTES: u64 = 16;
 
-/// The field with views in the place of texts and bytes, at any depth.
+/// The field with views in place of texts and binary values, at any depth.
 pub fn with_views(field: &FieldRef) -> FieldRef {
     let kind = match field.data_type() {
         DataType::Utf8 => DataType::Utf8View,
@@ -27,7 +27,7 @@ pub fn with_views(field: &FieldRef) -> FieldRef {
     Arc::new(Field::clone(field).with_data_type(kind))
 }
 
-/// The rows of a batch in pieces of about so many bytes, of a row each at least.
+/// Splits a batch into pieces of about `bytes`, each of at least one row.
 pub fn pieces(
     batch: RecordBatch,
     bytes: usize,
@@ -40,12 +40,12 @@ pub fn pieces(
         }
         let rows = u32::try_from(rows.start).unwrap_or(u32::MAX)
             ..u32::try_from(rows.end).unwrap_or(u32::MAX);
-        // Copied out, so that a piece has no more of a list than is its own.
+        // Copied, so that a piece holds only its own part of a list.
         take_record_batch(&batch, &UInt32Array::from_iter_values(rows))
     })
 }
 
-/// Bytes of each row.
+/// The weight of each row, in bytes.
 pub fn weights(batch: &RecordBatch) -> Vec<u64> {
     let mut weights = vec![0_u64; batch.num_rows()];
     batch.columns().iter().for_each(|column| add(&mut weights, of_values(column)));
@@ -72,7 +72,7 @@ fn add(sums: &mut [u64], more: Vec<u64>) {
     }
 }
 
-/// What each value of an array weighs.
+/// The weight of each value of an array, in bytes.
 fn of_values(array: &ArrayRef) -> Vec<u64> {
     // The length of a view is its lowest 32 bits.
     let of_views = |views: &[u128]| {

@@ -1,4 +1,4 @@
-//! Tests of what rows weigh.
+//! Tests of the weights of rows.
 
 use arrow::array::{ListBuilder, StringViewBuilder, StructArray};
 
@@ -33,7 +33,7 @@ fn a_batch_is_cut_by_what_its_rows_weigh_once_they_have_their_texts() {
     assert!(long.len() == 100 && long.iter().all(|rows| *rows == 10), "{long:?}");
     let late = rows_of_pieces(texts(|row| row >= 995), 250_000);
     assert_eq!(late, [997, 2, 1]);
-    // A row is never cut.
+    // A row is never split.
     assert_eq!(rows_of_pieces(texts(|row| row == 1), 1_000)[..2], [1, 1]);
 }
 

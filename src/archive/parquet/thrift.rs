@@ -1,4 +1,4 @@
-//! Thrift's compact form, as far as it takes to look at a value before a library makes a tree of it.
+//! A minimal reader of Thrift's compact protocol, to inspect a value before a library parses it.
 
 /// Types of values.
 pub(in crate::archive) const LIST: u8 = 9;
@@ -6,17 +6,17 @@ pub(in crate::archive) const STRUCT: u8 = 12;
 const BINARY: u8 = 8;
 const SET: u8 = 10;
 const MAP: u8 = 11;
-/// Structs and lists in each other that are passed over; Parquet's are not half as deep.
+/// Levels of nested structs and lists that are skipped; Parquet's are not half as deep.
 const DEPTH_MAX: usize = 32;
 
-/// What is left of a text. Whatever is not as it should be is `None`.
+/// The bytes that are still to be read. Methods return `None` if these are malformed.
 pub(in crate::archive) struct Thrift<'a> {
     pub(in crate::archive) rest: &'a [u8],
 }
 
 impl Thrift<'_> {
-    /// Calls `each` with the type and the number of each member of a struct; it has to read or to
-    /// pass over the member's value.
+    /// Calls `each` with the type and the number of each member of a struct. `each` must read or
+    /// skip the member's value.
     pub(in crate::archive) fn members(
         &mut self,
         mut each: impl FnMut(&mut Self, u8, i16) -> Option<()>,
@@ -36,7 +36,7 @@ impl Thrift<'_> {
         }
     }
 
-    /// The length and the type of a list.
+    /// The length of a list, and the type of its elements.
     pub(in crate::archive) fn list(&mut self) -> Option<(u64, u8)> {
         let byte = self.byte()?;
         let count = match byte >> 4 {
@@ -46,7 +46,7 @@ impl Thrift<'_> {
         Some((count, byte & 0x0f))
     }
 
-    /// Passes over the value of a member of this type.
+    /// Skips the value of a member of this type.
     pub(in crate::archive) fn skip(&mut self, kind: u8) -> Option<()> {
         self.skip_within(kind, DEPTH_MAX)
     }
@@ -80,12 +80,12 @@ impl Thrift<'_> {
         }
     }
 
-    /// In lists a truth has a byte; of a member it is in the type.
+    /// A boolean takes a byte in a list. As a member, its value is part of its type.
     fn skip_element(&mut self, kind: u8, depth: usize) -> Option<()> {
         if matches!(kind, 1 | 2) { self.take(1) } else { self.skip_within(kind, depth) }
     }
 
-    /// A whole number of any width.
+    /// An integer of any width.
     pub(in crate::archive) fn number(&mut self) -> Option<i64> {
         let raw = self.varint()?;
         i64::try_from(raw >> 1).ok().map(|half| if raw & 1 == 0 { half } else { -half - 1 })

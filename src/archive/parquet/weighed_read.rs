@@ -1,7 +1,7 @@
-//! The rows of a Parquet file that nobody vouches for, in batches that memory has room for.
+//! A reader of an untrusted Parquet file, in batches of bounded memory.
 //!
-//! What a batch of so many rows takes, its pages tell; they come with the first rows of their row
-//! group. If they are heavier than the footer let expect, the group is begun anew with fewer rows.
+//! The page headers say how many bytes a row takes. They arrive with the first rows of a row group.
+//! If the rows are heavier than assumed, the group is restarted with fewer rows per batch.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ use super::checked_read::{CheckedObject, CheckedReader};
 use super::pages::GroupScan;
 use super::row_weights::pieces;
 
-/// A batch may be so many times as heavy as it should before its group is begun anew.
+/// A row group is restarted if its batches would have more than this many times `bytes`.
 const OVERWEIGHT: usize = 4;
 
-/// What is read, and in what steps.
+/// A read of one file: the object, its columns, and the size of its batches.
 #[derive(Clone)]
 pub(in crate::archive) struct WeighedRead {
     pub store: Arc<dyn ObjectStore>,
@@ -42,8 +42,8 @@ pub(in crate::archive) struct WeighedRead {
 }
 
 impl WeighedRead {
-    /// The rows. Texts that are read as views have no more than these bytes either once each row has
-    /// its own.
+    /// The rows. If texts are read as views, a batch keeps to `bytes` even once each row has its
+    /// own copy of its text.
     pub fn rows(self) -> BoxStream<'static, Result<RecordBatch>> {
         let (groups, bytes) = (self.metadata.metadata().num_row_groups(), self.bytes);
         let groups = stream::iter(0..groups);
@@ -87,14 +87,14 @@ impl WeighedRead {
     }
 }
 
-/// Looks at the pages of a row group as they are read, before any is decompressed.
+/// A reader that inspects the pages of a row group as they are read, before any is decompressed.
 struct Watched {
     inner: CheckedReader,
     /// None once it is done.
     scan: Option<GroupScan>,
     rows: usize,
     bytes: usize,
-    /// How many rows a batch may have, if they are fewer.
+    /// How many rows a batch may have, if that is fewer than `rows`.
     fewer: Arc<Mutex<Option<usize>>>,
 }
 

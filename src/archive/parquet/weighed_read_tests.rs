@@ -14,7 +14,8 @@ use crate::archive::parquet::row_weights::{weights, with_views};
 const ROWS: i32 = 4_000;
 const BYTES: usize = 1 << 20;
 
-/// Rows of which some hold a long text, which stands in the file once or each time.
+/// Rows, some with a long text. The file holds that text once if it has a `dictionary`, otherwise
+/// for each row.
 async fn read(long: impl Fn(i32) -> bool, dictionary: bool) -> Vec<RecordBatch> {
     let values: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(50_000), "y".into()]));
     let keys: Int32Array = (0..ROWS).map(|row| Some(i32::from(!long(row)))).collect();
