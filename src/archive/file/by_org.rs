@@ -1,15 +1,15 @@
-//! What belongs to organisations, sorted out by them.
+//! A map keyed by organisation, fast for runs of the same key.
 
 use std::collections::HashMap;
 
 use super::ids::QuickHash;
 
-/// A value for each organisation, made when it is first asked for.
+/// A value for each organisation, created when it is first needed.
 #[derive(Debug)]
 pub struct ByOrg<'a, T> {
     orgs: Vec<(&'a str, T)>,
     places: HashMap<&'a str, usize, QuickHash>,
-    /// The place that was asked for last: most rows stand beside others of their organisation.
+    /// The index that was used last: most rows are next to others of their organisation.
     last: usize,
 }
 
@@ -28,12 +28,12 @@ impl<'a, T: Default> ByOrg<'a, T> {
                 self.orgs.push((org_id, T::default()));
             }
         }
-        // It stands there, or was put there just now.
+        // The index was found, or its value was added just now.
         #[allow(clippy::indexing_slicing, reason = "the place was looked up or made above")]
         &mut self.orgs[self.last].1
     }
 
-    /// All of them, by the names of the organisations.
+    /// All organisations with their values, sorted by name.
     pub fn into_sorted(mut self) -> Vec<(&'a str, T)> {
         self.orgs.sort_unstable_by_key(|(org_id, _)| *org_id);
         self.orgs

@@ -25,14 +25,14 @@ use crate::archive::parquet::checksums::Checksums;
 use crate::archive::paths;
 use crate::clock::Micros;
 
-/// The partial that a data file carries: a Parquet file inside of it, as `cells.rs` has it.
+/// The partial that a data file carries: a Parquet file inside it, as `cells.rs` writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPartial {
     /// The version of the SQL that made it.
     pub sql_version: Arc<str>,
-    /// Where it lies, in bytes.
+    /// Its range in the data file, in bytes.
     pub range: Range<u64>,
-    /// What of the rows it tells without loss.
+    /// The columns whose values it preserves exactly.
     pub plain: Plain,
 }
 
@@ -42,12 +42,12 @@ impl StoredPartial {
         format!("{sql_version} {start} {end} {}", plain.to_text())
     }
 
-    /// Reads a tag; `None` if it does not tell of a part of a file of `size_bytes`.
+    /// Reads a tag; `None` if it does not describe a range in a file of `size_bytes`.
     fn from_text(text: &str, size_bytes: u64) -> Option<Self> {
         let mut words = text.split(' ');
         let sql_version = words.next()?.into();
         let (start, end) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        // Who wrote without it did not look.
+        // A program that wrote no such word did not check the columns.
         let plain = words.next().map(Plain::from_text).unwrap_or_default();
         let inside = start < end && end <= size_bytes && words.next().is_none();
         inside.then_some(Self { sql_version, range: start..end, plain })
@@ -63,12 +63,12 @@ pub struct DataFile {
     pub size_bytes: u64,
     /// The UTC date of all its events.
     pub date: NaiveDate,
-    /// Rows, where the log says so.
+    /// The number of rows, if the log has it.
     pub rows: Option<u64>,
     orgs: Option<(Arc<str>, Arc<str>)>,
     times: Option<(Micros, Micros)>,
     ids: Option<IdFilter>,
-    /// Checksums of its blocks; a foreign writer gives none.
+    /// Checksums of its blocks; `None` for a foreign file.
     pub(in crate::archive) checksums: Option<Checksums>,
     partial: Option<StoredPartial>,
 }
@@ -77,8 +77,8 @@ impl DataFile {
     /// Reads a log action.
     ///
     /// # Errors
-    /// Corrupt if it describes a file that this program cannot count right: no date, a negative
-    /// size, a deletion vector, a path outside the table.
+    /// Corrupt if it describes a file that this program cannot count correctly: no date, a negative
+    /// size, a deletion vector, a path outside the table or of another date, or a broken seal.
     pub fn from_add(add: &Add) -> Result<Self, ArchiveError> {
         let corrupt = |reason: &str| ArchiveError::corrupt(paths::in_archive(&add.path), reason);
         if add.deletion_vector.is_some() {
@@ -100,7 +100,7 @@ impl DataFile {
             Some(seal) => seal::check(seal, add, stats),
         };
         let stats =
-            stats.ok_or_else(|| corrupt("what the log says of it is not what was written"))?;
+            stats.ok_or_else(|| corrupt("its description in the log is not what was written"))?;
         let orgs = stats.text_bounds(ORG).map(|(low, high)| (low.into(), high.into()));
         let size_bytes = u64::try_from(add.size).map_err(|_| corrupt("its size is negative"))?;
         let checksums = tag(TAG_CHECKSUMS).and_then(Checksums::from_text);
@@ -113,13 +113,14 @@ impl DataFile {
             orgs,
             times: stats.time_bounds(TIME),
             ids: tag(TAG_IDS).and_then(IdFilter::from_text),
-            // Sums are believed only where a flipped bit would show.
+            // A partial is trusted only if checksums would reveal a flipped bit.
             partial: partial.filter(|_| checksums.is_some()),
             checksums,
         })
     }
 
-    /// True if a tokenlake wrote it: then it is as the log says, and its rows hold every rule.
+    /// True if a tokenlake wrote it. Then the log describes it correctly, and its rows obey every
+    /// rule.
     pub fn is_ours(&self) -> bool {
         self.checksums.is_some()
     }
@@ -130,27 +131,27 @@ impl DataFile {
         self.size_bytes == other.size_bytes && rows
     }
 
-    /// True unless the file surely holds nothing of `org_id`.
+    /// False only if the file holds nothing of `org_id`.
     pub fn may_hold_org(&self, org_id: &str) -> bool {
         self.orgs.as_ref().is_none_or(|(low, high)| &**low <= org_id && org_id <= &**high)
     }
 
-    /// True unless the file surely holds nothing with `from ≤ ts ≤ to`.
+    /// False only if the file holds nothing with `from ≤ ts ≤ to`.
     pub fn may_hold_time(&self, from: Micros, to: Micros) -> bool {
         self.times.is_none_or(|(low, high)| low <= to && from <= high)
     }
 
-    /// The bounds of `ts`, where the log has them.
+    /// The bounds of `ts`, if the log has them.
     pub fn time_bounds(&self) -> Option<(Micros, Micros)> {
         self.times
     }
 
-    /// The bounds of `org_id`, where the log has them.
+    /// The bounds of `org_id`, if the log has them.
     pub fn org_bounds(&self) -> Option<(&str, &str)> {
         self.orgs.as_ref().map(|(low, high)| (&**low, &**high))
     }
 
-    /// True unless the file surely holds none of these events.
+    /// False only if the file holds none of these events.
     pub fn may_hold_any(&self, mut ids: impl Iterator<Item = EventHash>) -> bool {
         self.ids.as_ref().is_none_or(|filter| ids.any(|id| filter.may_hold(id)))
     }
@@ -161,8 +162,8 @@ impl DataFile {
         CheckedObject::of(self).part(stored.range.clone())
     }
 
-    /// What of the rows the partial that SQL of this version made tells without loss; `None`
-    /// without such a partial, or where it tells nothing so: its sums may be long then.
+    /// The columns that the file's partial preserves exactly, if SQL of this version made it.
+    /// `None` without such a partial, or if it preserves none: its sums may be long then.
     pub fn plain(&self, sql_version: &str) -> Option<Plain> {
         let stored = self.partial.as_ref().filter(|stored| &*stored.sql_version == sql_version);
         stored.map(|stored| stored.plain).filter(|plain| *plain != Plain::default())
@@ -196,13 +197,13 @@ impl DataFile {
 }
 
 impl CheckedObject {
-    /// A data file.
+    /// The stored object of a data file.
     pub fn of(file: &DataFile) -> Self {
         Self::new(Path::from(file.path_in_archive()), file.size_bytes, file.checksums.clone())
     }
 }
 
-/// True if an action vouches for what it says of its file, and so for its rows.
+/// True if an action has a seal, and so vouches for the number of rows of its file.
 pub(in crate::archive) fn is_sealed(add: &Add) -> bool {
     add.tags.as_ref().is_some_and(|tags| tags.get(TAG_SEAL).is_some_and(Option::is_some))
 }

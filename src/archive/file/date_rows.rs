@@ -1,5 +1,5 @@
-//! The rows of one date in a commit: where they stand, which of them are new, and in which order a
-//! file has them.
+//! The rows of one date in a commit: where they are, which of them are new, and their order in a
+//! file.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::archive::error::ArchiveError;
 use crate::archive::parquet::columns::{text, times};
 use crate::clock::Micros;
 
-/// The rows of one date, in the order in which they came.
+/// The rows of one date, in order of arrival.
 #[derive(Debug, Default, Clone)]
 pub struct DateRows {
     places: Vec<Place>,
     hashes: Vec<EventHash>,
     duplicate: Vec<bool>,
-    /// The fingerprints of those that are new among them.
+    /// The fingerprints of the new rows.
     new: IdSet,
-    /// Whether the table turned out to have some of `new`.
+    /// Whether the table was found to have some of `new` already.
     marked: bool,
 }
 
@@ -35,7 +35,7 @@ pub struct Order {
 }
 
 impl DateRows {
-    /// None, with room for so many.
+    /// No rows, with capacity for `rows`.
     pub fn with_capacity(rows: usize) -> Self {
         Self {
             places: Vec::with_capacity(rows),
@@ -46,35 +46,35 @@ impl DateRows {
         }
     }
 
-    /// Adds a row; one whose event is here already is a duplicate, and so is one that `elsewhere`
-    /// is true for.
+    /// Adds a row. It counts as a duplicate if this date already has the event, or if `elsewhere`
+    /// is true.
     pub fn push(&mut self, place: Place, hash: EventHash, elsewhere: bool) {
         self.places.push(place);
         self.hashes.push(hash);
         self.duplicate.push(elsewhere || !self.new.insert(hash));
     }
 
-    /// Whether an event is here.
+    /// Whether this date already has the event.
     pub fn holds(&self, hash: &EventHash) -> bool {
         self.new.contains(hash)
     }
 
-    /// The fingerprints of the rows of [`DateRows::order`], where they stand in a set. Takes them
-    /// out.
+    /// Takes out the set of fingerprints of the new rows; `None` if [`DateRows::mark`] found some
+    /// of them in the table.
     pub fn take_new(&mut self) -> Option<IdSet> {
         (!self.marked).then(|| {
-            // There was room for repeats too.
+            // The capacity included duplicates.
             self.new.shrink_to_fit();
             std::mem::take(&mut self.new)
         })
     }
 
-    /// Rows, new ones and duplicates.
+    /// The number of rows, new ones and duplicates.
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// New rows and duplicates, batch by batch; a batch may come more than once.
+    /// The batch and its numbers of new rows and duplicates; a batch may come more than once.
     pub fn counts(&self) -> Vec<(u32, usize, usize)> {
         let mut counts: Vec<(u32, usize, usize)> = Vec::new();
         for (place, duplicate) in self.places.iter().zip(&self.duplicate) {
@@ -87,13 +87,13 @@ impl DateRows {
         counts
     }
 
-    /// The rows that are new as far as is known.
+    /// The rows that are new, as far as is known.
     pub fn new_rows(&self) -> impl Iterator<Item = (Place, EventHash)> {
         let rows = self.places.iter().zip(&self.hashes).zip(&self.duplicate);
         rows.filter(|(_, duplicate)| !**duplicate).map(|((place, hash), _)| (*place, *hash))
     }
 
-    /// Marks the new rows that `known` has; true if there is one.
+    /// Marks as duplicates the new rows that `known` contains; true if there are any.
     pub fn mark(&mut self, known: &IdSet) -> bool {
         let mut any = false;
         for (hash, duplicate) in self.hashes.iter().zip(&mut self.duplicate) {
@@ -105,10 +105,10 @@ impl DateRows {
         any
     }
 
-    /// The new rows by organisation, and by time in each; equal ones as they came.
+    /// The new rows, sorted by organisation and time; equal ones in order of arrival.
     ///
     /// # Errors
-    /// Internal, if these are not the batches that the rows stand in.
+    /// Internal, if these are not the batches that contain the rows.
     pub fn order(&self, batches: Arc<Vec<RecordBatch>>) -> Result<Order, ArchiveError> {
         let columns = batches.iter().map(|batch| Ok((text(batch, "org_id")?, times(batch)?)));
         let columns = columns.collect::<Result<Vec<_>, ArchiveError>>()?;
@@ -129,7 +129,7 @@ impl DateRows {
 }
 
 impl Order {
-    /// The rows as so many batches as are needed where none has more than `rows_max`, of about one
+    /// Splits the rows into the fewest ranges of at most `rows_max` rows, all of about the same
     /// size.
     pub fn parts(&self, rows_max: usize) -> Vec<Range<usize>> {
         let count = self.places.len().div_ceil(rows_max);
@@ -137,7 +137,7 @@ impl Order {
         (0..count).map(|part| end(part)..end(part + 1)).collect()
     }
 
-    /// The rows of one part. Takes processor time in proportion to them.
+    /// The rows of one part. CPU-bound, in proportion to the rows.
     ///
     /// # Errors
     /// Internal, for a defect.
@@ -146,7 +146,7 @@ impl Order {
     }
 }
 
-/// What the rows of an organisation are sorted by, where they stand, and their fingerprints.
+/// A new row of an organisation: the time that it is sorted by, its place, and its fingerprint.
 type SortRow = (Micros, Place, EventHash);
 
 type Columns<'a> = (&'a StringArray, &'a TimestampMicrosecondArray);
@@ -158,5 +158,5 @@ fn value<'a>(columns: &[Columns<'a>], place: Place) -> Option<(&'a str, Micros)>
 }
 
 fn defect() -> ArchiveError {
-    ArchiveError::internal("sorting rows", "a row stands in no batch")
+    ArchiveError::internal("sorting rows", "a row is in no batch")
 }

@@ -1,5 +1,5 @@
-//! How a data file is laid out: encodings, compression, statistics, row groups and pages. Chosen by
-//! measurement; benches/RESULTS.md has the figures.
+//! The layout of a data file: encodings, compression, statistics, row groups and pages. Chosen by
+//! measurement; `docs/decisions/026-the-layout-of-a-data-file.md` has the figures.
 //!
 //! Only encodings that every common reader knows are used: dictionaries, DELTA_BINARY_PACKED and
 //! DELTA_LENGTH_BYTE_ARRAY. BYTE_STREAM_SPLIT would be a little smaller for numbers, but Spark does
@@ -16,32 +16,34 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-/// What rows of a file are sorted by.
+/// The columns that the rows of a file are sorted by.
 pub(in crate::archive) const SORT_COLUMNS: [&str; 2] = ["org_id", "ts"];
-/// Rows of a row group: the Bloom filter of so many ids fills 256 KiB, and its size is a power of
+/// Rows of a row group: the Bloom filter of this many ids fills 256 KiB, and its size is a power of
 /// two.
 pub(in crate::archive) const GROUP_ROWS: usize = 96 * 1024;
-/// Bytes of a row group as it is stored, about: it is there once more until it is whole.
+/// About how many bytes a stored row group has. Until it is complete, it takes that much memory in
+/// addition to the file's buffer.
 pub(in crate::archive) const GROUP_BYTES: usize = 32 << 20;
-/// Rows of a page: one org's hour should be a few pages.
+/// Rows of a page: one organisation's hour should be a few pages.
 const PAGE_ROWS: usize = 4 * 1024;
-/// A page of so many bytes is large, and is made in pieces.
+/// If a page of `PAGE_ROWS` rows had more bytes than this, rows are written in pieces of about
+/// `PIECE_BYTES`.
 const HEAVY_PAGE_BYTES: usize = 4 << 20;
 const PIECE_BYTES: usize = 1 << 20;
-/// Ids and packed numbers hold no repeats to be found: at higher levels they take twice as long, and
-/// ids more room.
+/// Ids and packed numbers hold no repeats to find: higher levels take twice as long, and make ids
+/// larger.
 const ZSTD_LEVEL: i32 = 1;
-/// Batches ask for hundreds of ids at once, so that a filter must seldom be wrong to be of use.
+/// A batch asks for hundreds of ids at once, so a filter is useful only if it is rarely wrong.
 const BLOOM_FPP: f64 = 1e-4;
-/// Texts that hardly repeat: a dictionary would only be built to be dropped.
+/// A column of texts that hardly repeat: a dictionary would only be built and dropped.
 const UNIQUE_COLUMN: &str = "event_id";
 /// The leaf columns of the only nested column.
 const ATTRIBUTES: [[&str; 3]; 2] =
     [["attributes", "key_value", "key"], ["attributes", "key_value", "value"]];
-/// Values that are looked at to tell whether a column of numbers repeats itself.
+/// Values that are looked at to judge whether a column of numbers repeats itself.
 const SAMPLE: usize = 256;
 
-/// The options to write a file of `count` rows with, of which `rows` are the first or all.
+/// The options for a file of `count` rows; `rows` are the first of them, or all.
 ///
 /// # Errors
 /// A defect only.
@@ -58,7 +60,8 @@ pub(in crate::archive) fn options(
 
 fn properties(rows: &RecordBatch, count: usize) -> Result<WriterProperties, ParquetError> {
     let schema = rows.schema();
-    // Parquet counts leaf columns; those sorted by stand before the only nested one.
+    // Parquet counts leaf columns. The sort columns come before the only nested column, so their
+    // indexes in the schema are the same.
     let sorting = SORT_COLUMNS.iter().filter_map(|name| {
         let column_idx = i32::try_from(schema.index_of(name).ok()?).ok()?;
         Some(SortingColumn { column_idx, descending: false, nulls_first: false })
@@ -87,8 +90,9 @@ fn properties(rows: &RecordBatch, count: usize) -> Result<WriterProperties, Parq
     Ok(with_ids(builder, count).build())
 }
 
-/// Rows to give to a writer together: the size of a page is looked at after each time, and whoever
-/// reads a page holds all of it. Of rows of a usual weight these are all, and pages are by rows.
+/// The ranges of rows to pass to a writer at a time. The writer looks at the size of a page only
+/// after each call, and a reader of a page holds all of it. Rows of usual weight are one range, so
+/// their pages are bounded by rows.
 pub(in crate::archive) fn pieces(bytes: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
     let each = bytes.div_ceil(rows.max(1)).max(1);
     let heavy = each.saturating_mul(PAGE_ROWS) > HEAVY_PAGE_BYTES;
@@ -97,7 +101,8 @@ pub(in crate::archive) fn pieces(bytes: usize, rows: usize) -> impl Iterator<Ite
     (0..rows.max(1)).step_by(step).map(move |start| start..rows.min(start + step))
 }
 
-/// The encoding of one column. Where it has a dictionary too, that is used as long as it is small.
+/// Sets the encoding of one column. If it has a dictionary too, that is used as long as it is
+/// small.
 fn encoded(
     builder: WriterPropertiesBuilder,
     name: &str,
@@ -118,7 +123,7 @@ fn encoded(
         .set_column_dictionary_enabled(path, repeats)
 }
 
-/// Whether values occur twice or more, by and large, so that a dictionary pays.
+/// Whether values occur twice or more on average, so that a dictionary pays.
 fn repeats<T: ArrowPrimitiveType<Native: Ord>>(column: &ArrayRef) -> bool {
     let Some(numbers) = column.as_primitive_opt::<T>() else { return true };
     let step = numbers.len().div_ceil(SAMPLE).max(1);
@@ -129,7 +134,8 @@ fn repeats<T: ArrowPrimitiveType<Native: Ord>>(column: &ArrayRef) -> bool {
     seen.len() * 2 <= count
 }
 
-/// Ids are looked for by the filter; bounds of texts without order find nothing.
+/// Sets up the column of ids. They are found by the Bloom filter; bounds would not help, because
+/// ids have no order.
 fn with_ids(builder: WriterPropertiesBuilder, rows: usize) -> WriterPropertiesBuilder {
     let id = ColumnPath::from(UNIQUE_COLUMN);
     let ids = u64::try_from(rows.min(GROUP_ROWS)).unwrap_or(u64::MAX);
@@ -173,7 +179,7 @@ mod tests {
         builder.finish().unwrap().batch.record_batch().clone()
     }
 
-    /// The metadata of a file of these rows, which are read back.
+    /// Writes a file of these rows, reads them back, and returns its metadata.
     fn written(rows: &RecordBatch) -> ParquetMetaData {
         let mut writer = ArrowWriter::try_new_with_options(
             Vec::new(),

@@ -1,4 +1,4 @@
-//! Reading the ids in a data file: to remember them, or to ask for a few.
+//! Reads the ids in a data file: all of them, or those among a few that are wanted.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -28,13 +28,13 @@ pub struct IdReader {
 }
 
 impl IdReader {
-    /// A reader of the archive whose root `store` is.
+    /// A reader of the archive whose root is `store`.
     pub fn new(store: Arc<dyn ObjectStore>, hasher: IdHasher) -> Self {
         Self { store, hasher }
     }
 
-    /// As [`IdReader::all`], after every byte of the file was compared with the log's checksums, also
-    /// of columns that nothing here reads.
+    /// As [`IdReader::all`], after verifying every byte of the file by the log's checksums,
+    /// including columns that are not read here.
     ///
     /// # Errors
     /// Corrupt, naming the file, or Unavailable.
@@ -59,8 +59,8 @@ impl IdReader {
         Ok(found)
     }
 
-    /// Those of `wanted` (fingerprint and `event_id`) that the file holds. The file's Bloom
-    /// filters are asked before its columns.
+    /// The fingerprints in `wanted` (fingerprint and `event_id`) that the file holds. The file's
+    /// Bloom filters are checked before its columns are read.
     ///
     /// # Errors
     /// Corrupt, naming the file, or Unavailable.
@@ -87,12 +87,12 @@ impl IdReader {
         Ok(found)
     }
 
-    /// Calls `each` with the fingerprint, organisation and id of each event in a file that another
-    /// program wrote, in whatever form it has them. A row that lacks one of the two is no event that
-    /// anyone could send again.
+    /// Calls `each` with the fingerprint, organisation and id of each event in a foreign file,
+    /// whatever types it has them in. A row that lacks either is skipped, because no client could
+    /// send it again.
     ///
     /// # Errors
-    /// Foreign, if its ids are in a form that is no text; Corrupt or Unavailable. Each names the file.
+    /// Foreign, if its ids cannot be read as text; Corrupt or Unavailable. Each names the file.
     pub(in crate::archive) async fn each_id(
         &self,
         file: &DataFile,

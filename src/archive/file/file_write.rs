@@ -1,4 +1,4 @@
-//! Turning sorted rows into a data file.
+//! The encoding of sorted rows as a data file.
 
 use std::sync::Arc;
 
@@ -18,29 +18,29 @@ use super::partial::{NewPartial, PartialMaker};
 use super::stats::Stats;
 use crate::archive::error::ArchiveError;
 
-/// A file's bytes and what the log says of it.
+/// An encoded data file, and what the log says about it.
 #[derive(Debug)]
 pub struct EncodedFile {
     /// The Parquet file.
     pub bytes: Bytes,
-    /// For the log.
+    /// Its statistics for the log.
     pub stats: Stats,
-    /// The fingerprints of its events; none of a file too large for a filter of them, if it was
-    /// written piece by piece.
+    /// The fingerprints of its events. Empty if the file was written piece by piece and has too
+    /// many for an id filter.
     pub ids: Vec<EventHash>,
-    /// The partial inside of it.
+    /// The partial inside it.
     pub partial: Option<StoredPartial>,
 }
 
-/// Bytes of a row in a file, by and large.
+/// Typical bytes of a row in a file.
 const ROW_BYTES: usize = 48;
 
-/// What is encoded of a row group, and what the log says of it.
+/// The encoded columns of a row group, and its statistics.
 type EncodedGroup = (Vec<ArrowColumnChunk>, Stats);
 
 impl EncodedFile {
-    /// The rows of one date, in this order, as the new file `path`. Row groups are sorted and
-    /// encoded side by side, and beside them `maker` makes the partial.
+    /// Encodes the rows of one date, in this order, as the new file `path`. Row groups are sorted
+    /// and encoded in parallel, and `maker` makes the partial while they are encoded.
     ///
     /// # Errors
     /// Internal, if Arrow or Parquet refuse the rows.
@@ -68,12 +68,12 @@ impl EncodedFile {
     }
 }
 
-/// Cores, each of which one row group keeps busy.
+/// The number of cores. One row group keeps one core busy.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Runs work that takes processor time where it may.
+/// Runs CPU-bound work in a thread that may block.
 ///
 /// # Errors
 /// Internal, if it panics.
@@ -149,8 +149,8 @@ fn append(
     end(writer, stats, ids, partial)
 }
 
-/// Adds the partial of the rows, where there is one, and ends the file. Readers of Parquet go by
-/// the footer, which does not name it.
+/// Adds the partial of the rows, if there is one, and ends the file. Readers of Parquet follow the
+/// footer, which does not refer to the partial.
 fn end(
     mut writer: SerializedFileWriter<Vec<u8>>,
     stats: Stats,
@@ -179,20 +179,22 @@ pub struct OpenFile {
 
 impl OpenFile {
     /// Begins a file of `count` rows of one date, sorted by [`file_layout::SORT_COLUMNS`]; `first`
-    /// are some of them. It will have about `bytes`, if that is more than rows usually have.
+    /// holds some of them. The file is expected to have about `bytes`, or the usual bytes of its
+    /// rows if these are more.
     ///
     /// # Errors
     /// Internal, if Arrow or Parquet refuse the rows.
     pub fn start(first: &RecordBatch, count: usize, bytes: usize) -> Result<Self, ArchiveError> {
         let options = file_layout::options(first, count).map_err(|error| internal(&error))?;
-        // To grow, it would have to be there twice; what is not written takes no memory.
+        // To grow, the buffer would have to be in memory twice. Reserved memory that is not written
+        // takes none.
         let bytes = Vec::with_capacity(bytes.max(count * ROW_BYTES));
         let writer = ArrowWriter::try_new_with_options(bytes, first.schema(), options)
             .map_err(|error| internal(&error))?;
         Ok(Self { writer, stats: Stats::default(), ids: Vec::new() })
     }
 
-    /// Adds rows that come after all before them, with their fingerprints. Takes processor time in
+    /// Adds rows that sort after all earlier ones, with their fingerprints. CPU-bound, in
     /// proportion to the rows.
     ///
     /// # Errors
@@ -210,7 +212,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Ends the file, with the partial of its rows where there is one.
+    /// Ends the file, with the partial of its rows if there is one.
     ///
     /// # Errors
     /// Internal, if Parquet refuses.

@@ -1,8 +1,8 @@
-//! Data files that other programs wrote: read as events, whatever types Parquet has them in.
+//! Foreign data files, read as events whatever Parquet types their columns have.
 //!
-//! Everything that reads the rows of such a file comes through here: partials and SQL, the ids that
-//! stand in the table, rewrites, and the judge. A column is taken where none of its values changes;
-//! each value must hold the rules of its column.
+//! All code that reads the rows of a foreign file uses this module: partials, SQL, the search for
+//! ids, rewrites, and the judge. A column is accepted if none of its values changes in the
+//! conversion. Each value must obey the rules of its column.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -27,15 +27,15 @@ use crate::event;
 /// Bytes of a batch before it is cast.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Rows of a file as they come.
+/// A stream of the rows of a file.
 pub type ForeignRows = BoxStream<'static, Result<RecordBatch, ArchiveError>>;
 
-/// The rows of a file that another program wrote, in the columns `wanted` of [`event::schema`], in
-/// any order and with each value judged. They come as they stand, which may be unsorted.
+/// The rows of a foreign file, in the columns `wanted`: any of [`event::schema`], in any order.
+/// Each value is checked. The rows keep the order of the file, which may be unsorted.
 ///
 /// # Errors
-/// Foreign, if a column cannot be taken as it is or a value breaks a rule; Corrupt or Unavailable,
-/// now or from the stream. Each names the file.
+/// Foreign, if a column cannot be converted exactly or a value breaks a rule; Corrupt or
+/// Unavailable, now or from the stream. Each names the file.
 pub async fn foreign_rows(
     store: Arc<dyn ObjectStore>,
     file: &DataFile,
@@ -51,12 +51,11 @@ pub async fn foreign_rows(
     Ok(judged.boxed())
 }
 
-/// The identities in such a file: `event_id` and `org_id`, null where a row has none. Whether they
-/// are ones that an event may have is not asked: what is looked for here is whether events that do
-/// hold the rules stand in the file.
+/// The identities in a foreign file: `event_id` and `org_id`, null if a row has none. They are not
+/// checked against the rules of events, because callers only look for events that obey them.
 ///
 /// # Errors
-/// As [`foreign_rows`], but for values.
+/// As [`foreign_rows`], except that values are not checked.
 pub(in crate::archive) async fn foreign_ids(
     store: Arc<dyn ObjectStore>,
     file: &DataFile,
@@ -67,8 +66,7 @@ pub(in crate::archive) async fn foreign_ids(
     cast_rows(store, file, wanted, BATCH_ROWS).await
 }
 
-/// As [`open_rows`]. The decoder may panic at a file that nobody vouches for, and whoever reads it is
-/// to live on.
+/// As [`open_rows`], but a panic becomes an error: the decoder may panic on an untrusted file.
 async fn cast_rows(
     store: Arc<dyn ObjectStore>,
     file: &DataFile,
@@ -91,7 +89,7 @@ async fn open_rows(
     let path = file.path_in_archive();
     let failed = |error: &ParquetError| unreadable(&path, error);
     let mut reader = CheckedReader::new(store.clone(), CheckedObject::of(file));
-    // What another Arrow had in memory is of no interest: the types of Parquet are fewer.
+    // The Arrow schema in the footer is ignored, because the types of Parquet are fewer.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let found = ArrowReaderMetadata::load_async(&mut reader, options).await;
     let found = found.and_then(|found| as_it_is_read(&found)).map_err(|error| failed(&error))?;
@@ -107,8 +105,9 @@ async fn open_rows(
     Ok(cast.boxed())
 }
 
-/// Has INT96 read as microseconds, since nanoseconds of 64 bits end in the year 2262 and wrap around;
-/// and texts as views, so that one of a dictionary is there once for all rows until they are weighed.
+/// Changes the schema that a file is read with. INT96 becomes microseconds, because nanoseconds in
+/// 64 bits end in the year 2262 and wrap around. Texts become views, so that all rows share a text
+/// of a dictionary until they are weighed.
 fn as_it_is_read(found: &ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
     let roots = found.parquet_schema().root_schema().get_fields();
     let is_int96 = |at: usize| {
@@ -125,7 +124,7 @@ fn as_it_is_read(found: &ArrowReaderMetadata) -> Result<ArrowReaderMetadata, Par
     ArrowReaderMetadata::try_new(found.metadata().clone(), options)
 }
 
-/// Where a column is; to Delta Lake, names that differ in case alone are one.
+/// The index of a column. To Delta Lake, names that differ only in case are the same.
 fn place(schema: &Schema, name: &str) -> Option<usize> {
     let by = |same: fn(&str, &str) -> bool| {
         schema.fields().iter().position(|field| same(field.name(), name))
@@ -138,7 +137,7 @@ fn cast_batch(rows: &RecordBatch, wanted: &SchemaRef) -> Result<RecordBatch, Str
         let found = place(rows.schema_ref(), field.name()).and_then(|at| rows.columns().get(at));
         let column = match found {
             Some(found) => event::exact_column(field, found)?,
-            // A file from before a column was added: by Delta Lake its rows have nulls.
+            // The file is from before the column was added. By Delta Lake, its rows have nulls.
             None if field.is_nullable() => new_null_array(field.data_type(), rows.num_rows()),
             None => return Err(format!("it has no column {}", field.name())),
         };
@@ -153,12 +152,13 @@ fn cast_batch(rows: &RecordBatch, wanted: &SchemaRef) -> Result<RecordBatch, Str
         .map_err(|error| format!("its columns do not fit together: {error}"))
 }
 
-/// The error of a file that another program wrote in a way that cannot be counted.
+/// The error for a foreign file that cannot be counted.
 pub(in crate::archive) fn refused(path: &str, reason: impl Into<String>) -> ArchiveError {
     ArchiveError::Foreign { path: path.to_owned(), reason: reason.into() }
 }
 
-/// A codec or an encryption that this program does not read is no damage.
+/// The error for a failed read. A codec or an encryption that this program does not support is not
+/// damage.
 fn unreadable(path: &str, error: &ParquetError) -> ArchiveError {
     let words = error.to_string();
     let unknown = matches!(error, ParquetError::NYI(_)) || words.contains("Disabled feature");

@@ -15,29 +15,29 @@ use crate::archive::error::ArchiveError;
 /// A row of one of several batches.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
-    /// The batch.
+    /// The index of the batch.
     pub batch: u32,
-    /// The row in it.
+    /// The index of the row in the batch.
     pub row: u32,
 }
 
-/// Where so many rows that follow each other come from one place, as in events that were sorted
-/// piece by piece, they are copied together; else each alone.
+/// If runs have this many rows on average, as in events that were sorted piece by piece, each run
+/// is copied in one go. Otherwise rows are copied one by one.
 const RUN_ROWS: usize = 8;
 
-/// Rows that stand next to each other in one batch.
+/// Rows that follow each other in one batch.
 #[derive(Debug, PartialEq, Eq)]
 struct Run {
     batch: usize,
     rows: Range<usize>,
 }
 
-/// The rows at these places, in this order. Takes processor time in proportion to them.
+/// The rows at these places, in this order. CPU-bound, in proportion to the rows.
 ///
 /// # Errors
-/// Internal, for a place where no row is, or if they are more than one batch can hold.
+/// Internal, if a place has no row, or if there are more rows than one batch can hold.
 pub fn gather_rows(batches: &[RecordBatch], places: &[Place]) -> Result<RecordBatch, ArchiveError> {
-    // Only batches that have such a row, under numbers of their own.
+    // Only the batches that have such a row, renumbered.
     let (mut used, mut numbers) = (Vec::new(), vec![None; batches.len()]);
     let mut rows = Vec::with_capacity(places.len());
     for place in places {
@@ -93,7 +93,7 @@ fn copy(batches: &[&RecordBatch], column: usize, runs: &[Run]) -> Result<ArrayRe
 }
 
 fn defect() -> ArchiveError {
-    ArchiveError::internal("sorting rows", "a row stands in no batch")
+    ArchiveError::internal("sorting rows", "a row is in no batch")
 }
 
 #[cfg(test)]

@@ -13,11 +13,12 @@ pub type EventHash = u128;
 /// A set of fingerprints.
 pub type IdSet = HashSet<EventHash, QuickHash>;
 
-/// For maps of what no stranger chooses: see `Quick`.
+/// For maps whose keys an attacker cannot choose: see `Quick`.
 pub type QuickHash = BuildHasherDefault<Quick>;
 
-/// Hashes a fingerprint, which is a keyed hash already, to a half of itself; and names of
-/// organisations, which an operator has given keys or brings in, without a key.
+/// A cheap hash without a key. A fingerprint is a keyed hash already, so half of it serves as its
+/// hash. Names of organisations are safe too, because they come from the operator, who creates
+/// their keys or imports their events.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Quick(u64);
 
@@ -69,13 +70,13 @@ impl IdHasher {
     pub fn of_org(&self, org_id: &str) -> OrgIdHasher {
         let mut hasher = SipHasher13::new_with_key(&self.key);
         hasher.write(org_id.as_bytes());
-        // No org_id holds this byte, so the pair can be told apart.
+        // No org_id contains this byte, so two different pairs never become the same bytes.
         hasher.write_u8(0xff);
         OrgIdHasher(hasher)
     }
 }
 
-/// As [`IdHasher`], of one organisation's events.
+/// An [`IdHasher`] for the events of one organisation.
 #[derive(Clone, Copy)]
 pub struct OrgIdHasher(SipHasher13);
 
@@ -102,7 +103,7 @@ pub struct IdFilter {
 }
 
 impl IdFilter {
-    /// The filter of `ids`; `None` when there are too many for a tag.
+    /// The filter of `ids`; `None` if there are none, or too many for a tag.
     pub fn of(ids: &[EventHash]) -> Option<Self> {
         if ids.is_empty() || ids.len() > IDS_MAX {
             return None;
@@ -118,7 +119,7 @@ impl IdFilter {
         Some(filter)
     }
 
-    /// False when the file surely does not hold `id`.
+    /// False only if the file does not hold `id`.
     pub fn may_hold(&self, id: EventHash) -> bool {
         self.probes(id).all(|(byte, mask)| self.bits.get(byte).is_some_and(|bits| bits & mask != 0))
     }

@@ -1,4 +1,4 @@
-//! One of the files that become one: what it takes while it is open, and its rows in order.
+//! One input of a merge: the memory it takes while it is open, and its rows in order.
 
 use std::sync::Arc;
 
@@ -21,17 +21,17 @@ use crate::archive::parquet::checked_read::{CheckedObject, CheckedReader};
 use crate::archive::parquet::row_weights::weights;
 use crate::event;
 
-/// Rows of a page, at most.
+/// The maximum rows of a page.
 const PAGE_ROWS: u64 = 4 * 1024;
-/// What an event weighs, at most: its attributes are bounded.
+/// The maximum bytes of an event; its attributes are bounded.
 const ROW_BYTES: u64 = 20 << 10;
-/// What a value weighs besides its bytes.
+/// Bytes that a value takes in addition to its content.
 const VALUE_BYTES: u64 = 16;
-/// What a row of another program's file weighs that is merged: it becomes ours, and is to be as ours
-/// are.
+/// The maximum bytes of a foreign row that is merged. It becomes a row of a file of ours, and these
+/// are no heavier.
 const FOREIGN_ROW_BYTES_MAX: u64 = 32 << 10;
 
-/// Rows of a file as they come.
+/// A stream of the rows of a file.
 pub(in crate::archive) type Rows = BoxStream<'static, Result<RecordBatch, ArchiveError>>;
 
 /// A file, and its footer if the file is ours.
@@ -41,7 +41,7 @@ pub(in crate::archive) struct Described {
 }
 
 impl Described {
-    /// Reads the footer of a file of ours.
+    /// Reads the footer if the file is ours.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
@@ -60,7 +60,7 @@ impl Described {
         Ok(Self { file, footer: Some(footer) })
     }
 
-    /// What it takes as long as it is open, as far as that is known before.
+    /// Bytes that the file takes while it is open, as far as its footer says.
     pub fn open_bytes(&self) -> u64 {
         let groups = self.footer.iter().flat_map(|footer| footer.metadata().row_groups());
         let bytes = groups.map(|group| {
@@ -71,11 +71,12 @@ impl Described {
         bytes.max().unwrap_or_default()
     }
 
-    /// Its rows, sorted, some at a time: of about so many bytes. Those of another program's file are
-    /// sorted here, if they have `foreign_max` bytes at most. Gives what they take beside a batch.
+    /// Its rows, sorted, in batches of at most `rows_max` rows and about `bytes`. The rows of a
+    /// foreign file are sorted here, if they have at most `foreign_max` bytes. Also returns the
+    /// bytes that the open file takes in addition to a batch.
     ///
     /// # Errors
-    /// Corrupt or Unavailable; `NotMerged` if they have more. Each names the file.
+    /// Corrupt or Unavailable; `NotMerged` if foreign rows have more bytes. Each names the file.
     pub async fn open(
         self,
         store: Arc<dyn ObjectStore>,
@@ -106,7 +107,7 @@ fn whole(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-/// How many rows of a group of ours have these bytes at most, however they lie among the others.
+/// How many rows of a row group of ours have at most `bytes`, whichever rows they are.
 fn rows_within(group: &RowGroupMetaData, bytes: u64) -> usize {
     let all = group.columns().iter().map(decoded_bytes).sum::<Option<u64>>();
     if all.is_some_and(|all| all <= bytes) {
@@ -124,7 +125,7 @@ fn decoded_bytes(column: &ColumnChunkMetaData) -> Option<u64> {
     Some(bytes.saturating_add(whole(column.num_values()).saturating_mul(VALUE_BYTES)))
 }
 
-/// The rows of a file of another program, in order, some at a time, and what they take.
+/// The rows of a foreign file, sorted, in batches, and the bytes that all of them take.
 async fn sorted_rows(
     store: Arc<dyn ObjectStore>,
     file: &Arc<DataFile>,
@@ -138,11 +139,11 @@ async fn sorted_rows(
         bytes = weights.iter().fold(bytes, |sum, weight| sum.saturating_add(*weight));
         let path = file.path_in_archive();
         if weights.iter().any(|weight| *weight > FOREIGN_ROW_BYTES_MAX) {
-            let reason = format!("a row of it has more than {FOREIGN_ROW_BYTES_MAX} bytes");
+            let reason = format!("one of its rows has more than {FOREIGN_ROW_BYTES_MAX} bytes");
             return Err(ArchiveError::NotMerged { path, reason });
         }
         if bytes > bytes_max {
-            let reason = format!("its rows have more than {bytes_max} bytes, and are not sorted");
+            let reason = format!("its rows have more than {bytes_max} bytes, too many to sort");
             return Err(ArchiveError::NotMerged { path, reason });
         }
         batches.push(batch);
@@ -157,7 +158,7 @@ async fn sorted_rows(
     Ok((futures::stream::iter(pieces).boxed(), bytes))
 }
 
-/// Where the rows of batches are, in the order of a file's.
+/// The places of all rows in their batches, sorted as the rows of a file are.
 fn order_of(batches: &[RecordBatch]) -> Result<Vec<(usize, usize)>, ArrowError> {
     let columns = SORT_COLUMNS.iter().filter_map(|name| {
         let parts: Vec<_> = batches.iter().filter_map(|rows| rows.column_by_name(name)).collect();

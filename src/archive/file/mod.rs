@@ -1,4 +1,4 @@
-//! One data file: how events become its rows, what the log says of it, and how it is read again.
+//! Data files: how they are written from events, described in the log, and read again.
 
 pub(super) mod by_org;
 pub(super) mod data_file;

@@ -1,4 +1,4 @@
-//! Partials of new files, made while the rows are at hand.
+//! The partials of new files, made while the rows are in memory.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use super::plain::Plain;
 use crate::archive::error::ArchiveError;
 use crate::archive::parquet::cells::CellWriter;
 
-/// Makes the partial of a file's rows: what it adds to every organisation's usage. The archive
-/// does not know what is in it, only that rows come sorted by `org_id`.
+/// Makes the partial of a file: the cells that it adds to the usage of each organisation. The
+/// archive does not know what they contain, only that they are sorted by `org_id`.
 #[async_trait]
 pub trait PartialMaker: std::fmt::Debug + Send + Sync {
-    /// Names the SQL that makes the partials. A partial made by another is never used.
+    /// The version of the SQL that makes the partials. A partial of another version is never used.
     fn sql_version(&self) -> Arc<str>;
 
-    /// The partial of the rows of a new file, which come in pieces; `path` is the file's, relative
-    /// to the table.
+    /// The partial of a new file, whose rows come in pieces. `path` is the file's path, relative to
+    /// the table.
     ///
     /// # Errors
-    /// A defect: a file without a partial costs those who read it time, and nothing else.
+    /// Any defect. A file without a partial takes longer to read, and has no other drawback.
     async fn make(
         &self,
         path: &str,
@@ -36,7 +36,7 @@ pub struct NewPartial {
     pub bytes: Bytes,
     /// The version of the SQL that made it.
     pub sql_version: Arc<str>,
-    /// What of the rows it tells without loss.
+    /// The columns whose values it preserves exactly.
     pub plain: Plain,
 }
 
@@ -47,16 +47,16 @@ impl NewPartial {
         path: &str,
         rows: Vec<RecordBatch>,
     ) -> Option<Self> {
-        // In a task of its own: not even a panic of it is the commit's.
+        // In its own task, so that not even a panic makes the commit fail.
         let (sql_version, of, made_of) = (maker.sql_version(), path.to_owned(), rows.clone());
         let cells = tokio::spawn(async move { maker.make(&of, made_of).await }).await;
         let cells = cells.unwrap_or_else(|error| Err(error.into()));
         let cells = cells
-            .inspect_err(|error| tracing::warn!(%error, path, "a data file goes without a partial"))
+            .inspect_err(|error| tracing::warn!(%error, path, "no partial of a data file was made"))
             .ok()?;
         let bytes = encode(&cells);
         let bytes = bytes
-            .inspect_err(|error| tracing::warn!(%error, path, "a data file goes without a partial"))
+            .inspect_err(|error| tracing::warn!(%error, path, "no partial of a data file was made"))
             .ok()??;
         Some(Self { bytes, sql_version, plain: Plain::of(&rows, &cells) })
     }

@@ -1,32 +1,33 @@
-//! Whether the rows of a data file are told by its partial without loss.
+//! The columns of a data file that its partial preserves exactly.
 //!
-//! A partial counts calls alone and has names in lower case, null where unknown. Where the rows
-//! are so themselves, a sum over them is a sum over the partial's cells.
+//! A partial counts only calls. Its names are in lower case, and null if unknown. If the rows are
+//! like that too, a sum over the rows equals a sum over the partial's cells.
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 
 use crate::event::API_CALL;
 
-/// What counters take for no name.
+/// The name that counters treat as missing.
 const UNKNOWN: &str = "unknown";
 /// Digits of a sum in a partial that fits into 8 bytes.
 const SHORT_DIGITS: u8 = 18;
 
-/// What of a file's rows stands in its partial as it stands in them.
+/// The columns whose values a partial preserves exactly.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Plain {
     /// Each row is a call.
     pub calls: bool,
-    /// Each provider.
+    /// Each provider is as the partial has it.
     pub provider: bool,
-    /// Each model.
+    /// Each model is as the partial has it.
     pub model: bool,
 }
 
 impl Plain {
-    /// Judges the rows of a file by the cells that were made of them. Longer sums than usual make
-    /// nothing of a file plain, so that whoever reads plain cells need not expect them.
+    /// Compares the rows of a file with the cells that were made of them. If the cells have sums
+    /// that do not fit into 8 bytes, no column counts as exact, so that readers of exact cells need
+    /// not expect such sums.
     pub fn of(rows: &[RecordBatch], cells: &[RecordBatch]) -> Self {
         if !cells.iter().all(are_short) {
             return Self::default();
@@ -43,7 +44,7 @@ impl Plain {
         }
     }
 
-    /// One letter for each truth, or `-` without any.
+    /// One letter for each field that is true, or `-` if none is.
     pub fn to_text(self) -> String {
         let letters = [('c', self.calls), ('p', self.provider), ('m', self.model)];
         let text: String =
@@ -67,9 +68,9 @@ fn are_short(cells: &RecordBatch) -> bool {
     decimals.into_iter().all(|digits| digits <= SHORT_DIGITS)
 }
 
-/// As [`is_plain_name`], of all that are there.
+/// Whether [`is_plain_name`] is true for all names that are not null.
 fn are_plain_names(names: &StringArray) -> bool {
-    // Most have no letter that could be another, which all their bytes show at once.
+    // Most names are visible ASCII without capitals, which one pass over all bytes shows.
     let simple = |byte: &u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
     if names.value_data().iter().fold(true, |all, byte| all & simple(byte)) {
         return names.iter().flatten().all(|name| !name.is_empty() && name != UNKNOWN);
@@ -77,7 +78,7 @@ fn are_plain_names(names: &StringArray) -> bool {
     names.iter().flatten().all(is_plain_name)
 }
 
-/// True for a name that `partial.sql` leaves as it is.
+/// True for a name that `partial.sql` leaves unchanged.
 fn is_plain_name(name: &str) -> bool {
     let known = !name.is_empty() && name != UNKNOWN;
     let trimmed = !name.starts_with(char::is_whitespace) && !name.ends_with(char::is_whitespace);

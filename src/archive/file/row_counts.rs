@@ -1,4 +1,4 @@
-//! How many rows a file has of which the log does not say so.
+//! The number of rows of a file for which the log has none.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::archive::parquet::checked_read::{CheckedObject, CheckedReader};
 use crate::archive::paths;
 use crate::error::Kind;
 
-/// Puts the number of rows into an action that lacks it: another program may write no statistics,
-/// and what cannot be counted cannot be vouched for. An action whose file is gone or damaged stays
-/// as it is.
+/// Adds the number of rows, read from the footer of the file, to an action that lacks it. Another
+/// program may write no statistics, but a commit can only vouch for events that are counted. An
+/// action whose file is gone or damaged stays as it is.
 ///
 /// # Errors
 /// Unavailable.
@@ -27,7 +27,7 @@ pub(in crate::archive) async fn complete(
     root: &Arc<dyn ObjectStore>,
     add: &mut Add,
 ) -> Result<(), ArchiveError> {
-    // A sealed action says it beside its statistics, which need not be taken apart for that.
+    // A sealed action has the number in its seal, so its statistics need not be parsed here.
     if add.stats.is_some() && is_sealed(add) {
         return Ok(());
     }
@@ -39,7 +39,7 @@ pub(in crate::archive) async fn complete(
     let path = paths::in_archive(&add.path);
     let object = CheckedObject::new(Path::from(path.as_str()), size_bytes, None);
     let mut reader = CheckedReader::new(root.clone(), object);
-    // The decoder may panic at a footer that nobody vouches for.
+    // The decoder may panic on an untrusted footer.
     let read = AssertUnwindSafe(reader.get_metadata(None)).catch_unwind().await;
     let rows = match read {
         Ok(Ok(metadata)) => metadata.file_metadata().num_rows(),

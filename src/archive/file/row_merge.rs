@@ -1,5 +1,5 @@
-//! The rows of several files of one date as one sequence, sorted as the rows of a file are, in
-//! memory that does not grow with the files.
+//! A merge of the sorted rows of several files of one date, in memory that does not grow with the
+//! files.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -17,23 +17,23 @@ use crate::archive::error::ArchiveError;
 use crate::archive::parquet::columns::{text, times};
 use crate::clock::Micros;
 
-/// Decoded rows that all inputs hold together, about, and their bytes.
+/// About how many decoded rows all inputs hold together, and their bytes.
 const DECODED_ROWS: usize = 32 * 1024;
 const DECODED_BYTES: usize = 64 << 20;
-/// The least and the most of one input.
+/// The least and the most decoded rows of one input.
 const INPUT_ROWS: (usize, usize) = (128, 4 * 1024);
-/// Rows that are given at a time, and their bytes.
+/// Rows that are returned at a time, and their bytes.
 const CHUNK_ROWS: usize = 8 * 1024;
 const CHUNK_BYTES: usize = 16 << 20;
-/// What open files may take: row groups as they are stored, pages, and rows of those of other
-/// programs, which are all held.
+/// Bytes that open files may take: stored row groups, pages, and all rows of foreign files.
 const OPEN_BYTES: u64 = 128 << 20;
-/// Rows of another program's file are all held while it is merged; one that has more is not.
+/// All rows of a foreign file are held while it is merged. A file whose rows have more bytes is not
+/// merged.
 const FOREIGN_BYTES_MAX: u64 = 64 << 20;
-/// Files that are opened side by side.
+/// Files whose footers are read at the same time.
 const OPENED: usize = 16;
 
-/// What rows are sorted by.
+/// The sort key of a row.
 type Key = (String, Micros);
 
 /// Merges the rows of files.
@@ -41,38 +41,38 @@ pub(in crate::archive) struct RowMerge {
     inputs: Vec<Input>,
     /// The next row of each input that has one.
     next: BinaryHeap<Reverse<(Key, usize)>>,
-    /// Batches that picked rows, or next rows, stand in.
+    /// The batches that contain picked rows or next rows.
     held: Vec<RecordBatch>,
-    /// Rows in order, by their batch among those held.
+    /// The picked rows in order: the index of the batch in `held`, and of the row in it.
     picked: Vec<(usize, usize)>,
-    /// What they weigh, about.
+    /// The approximate bytes of the picked rows.
     picked_bytes: usize,
 }
 
-/// One file.
+/// One of the merged files.
 struct Input {
     path: String,
     rows: Rows,
     batch: Option<Batch>,
 }
 
-/// The batch that an input's next row stands in.
+/// The batch that contains an input's next row.
 struct Batch {
     orgs: StringArray,
     times: TimestampMicrosecondArray,
     row: usize,
-    /// What a row weighs, about.
+    /// The approximate bytes of a row.
     row_bytes: usize,
-    /// Its place among those held.
+    /// Its index in `held`.
     held: usize,
 }
 
 impl RowMerge {
-    /// Opens files, the first ones of them if all would take too much memory together, but two at
-    /// least. Gives how many.
+    /// Opens the files, or only the first ones (at least two) if all would take too much memory
+    /// together. Also returns how many it opened.
     ///
     /// # Errors
-    /// Corrupt or Unavailable, naming the file; `NotMerged`, naming one of another program.
+    /// Corrupt or Unavailable, naming the file; `NotMerged`, naming a foreign file.
     pub async fn open(
         store: &Arc<dyn ObjectStore>,
         files: &[Arc<DataFile>],
@@ -132,8 +132,8 @@ impl RowMerge {
         Ok(Some(rows))
     }
 
-    /// Picks rows of one input as long as they come before all of the others'. Gives the key of its
-    /// last row where its batch has no more.
+    /// Picks rows of one input as long as they sort before the next rows of all others. Returns the
+    /// key of the batch's last row if it has no more.
     fn pick(&mut self, input: usize) -> Result<Option<Key>, ArchiveError> {
         let batch = self.inputs.get_mut(input).and_then(|input| input.batch.as_mut());
         let batch = batch.ok_or_else(defect)?;
@@ -178,7 +178,7 @@ impl RowMerge {
         Ok(())
     }
 
-    /// Holds only batches that next rows stand in.
+    /// Keeps only the batches that contain next rows.
     fn let_go(&mut self) {
         let mut places = HashMap::new();
         let mut kept = Vec::with_capacity(self.inputs.len());
@@ -210,7 +210,7 @@ impl Batch {
     }
 }
 
-/// Whether rows are as many as are given at a time.
+/// Whether the picked rows fill a chunk.
 fn is_chunk(picked: &[(usize, usize)], bytes: usize) -> bool {
     picked.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES
 }
@@ -220,5 +220,5 @@ fn wrong(error: &ArrowError) -> ArchiveError {
 }
 
 fn defect() -> ArchiveError {
-    ArchiveError::internal("merging rows", "a row stands in no batch")
+    ArchiveError::internal("merging rows", "a row is in no batch")
 }

@@ -1,9 +1,9 @@
 //! Per-file statistics for the table's log, in the form of the Delta protocol ("Per-file
-//! Statistics"): how many rows, and for each column its bounds and its nulls.
+//! Statistics"): the number of rows, and the bounds and nulls of each column.
 //!
 //! Bounds are rounded outward: a timestamp's maximum goes up to the next millisecond (the
 //! protocol's resolution), a long text's maximum ends with the highest character. Money has no
-//! bounds: readers would take them through a float.
+//! bounds, because readers would parse them as floats.
 
 use std::cmp::Ordering;
 
@@ -42,8 +42,8 @@ impl Stats {
         Self::of_encoded(rows, |_| None)
     }
 
-    /// As [`Stats::of`], of rows that are encoded already, where bounds of texts were looked for: those
-    /// that Parquet has by name.
+    /// As [`Stats::of`], for rows that are already encoded. `parquet` returns a column's statistics
+    /// by name. Their bounds of texts are reused if they are exact.
     pub fn of_encoded<'a>(
         rows: &'a RecordBatch,
         parquet: impl Fn(&str) -> Option<&'a Statistics>,
@@ -82,7 +82,7 @@ impl Stats {
         stats
     }
 
-    /// Adds those of more rows of the same columns.
+    /// Adds the statistics of more rows of the same columns.
     pub fn merge(&mut self, more: Self) {
         let Some(rows) = self.num_records else {
             *self = more;
@@ -119,7 +119,7 @@ impl Stats {
     }
 
     /// The inclusive bounds of a time column. A foreign writer may have cut the maximum to the
-    /// millisecond below, so a whole millisecond is added.
+    /// millisecond below, so 999 µs are added.
     pub fn time_bounds(&self, column: &str) -> Option<(Micros, Micros)> {
         let time = |map: &Map<String, Value>| {
             let text = map.get(column)?.as_str()?;
@@ -129,7 +129,7 @@ impl Stats {
     }
 }
 
-/// Takes over what `more` has alone, and of both what `choose` makes of them, if anything.
+/// Adds the columns that only `more` has. For a column in both, `choose` may return a new value.
 fn merge_values(
     values: &mut Map<String, Value>,
     more: Map<String, Value>,
@@ -147,7 +147,7 @@ fn merge_values(
     }
 }
 
-/// The order of two bounds of one column: numbers, texts, or times, whose texts are of one length.
+/// Compares two bounds of one column: numbers, texts, or times, whose texts have the same length.
 fn order(a: &Value, b: &Value) -> Ordering {
     match (a.as_i64(), b.as_i64()) {
         (Some(a), Some(b)) => a.cmp(&b),
@@ -155,7 +155,7 @@ fn order(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-/// Bounds that were not cut.
+/// The bounds, if Parquet did not cut them.
 fn exact(statistics: &Statistics) -> Option<(&str, &str)> {
     let exact = statistics.min_is_exact() && statistics.max_is_exact();
     let text = |bytes| std::str::from_utf8(bytes).ok();
@@ -163,7 +163,7 @@ fn exact(statistics: &Statistics) -> Option<(&str, &str)> {
     Some((low, text(statistics.max_bytes_opt()?)?))
 }
 
-/// The least and the greatest of texts. Most are told apart by their first bytes.
+/// The least and the greatest of the texts. Most of them differ in their first bytes.
 fn bounds(texts: &StringArray) -> Option<(&str, &str)> {
     let mut texts = texts.iter().flatten();
     let first = texts.next()?;
@@ -179,7 +179,7 @@ fn bounds(texts: &StringArray) -> Option<(&str, &str)> {
     Some((low.1, high.1))
 }
 
-/// The first eight bytes as a number, in the order of texts.
+/// The first eight bytes as a number, which sorts as the texts do.
 fn head(text: &str) -> u64 {
     let bytes = text.as_bytes();
     if let Some(eight) = bytes.first_chunk::<8>() {

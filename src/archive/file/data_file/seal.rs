@@ -1,10 +1,10 @@
-//! The seal of an action that adds a file: a checksum of what the action says, which goes with it
-//! into checkpoints of the log.
+//! The seal of an action that adds a file: a checksum of the action, which goes with it into
+//! checkpoints of the log.
 //!
-//! A log entry has a checksum of its own, and a checkpoint, which others may write, has none. One
-//! flipped bit of a bound, a date or a number of rows would give smaller sums without an error.
-//! Statistics are sealed apart from the rest, as what is read of them: other programs may write
-//! them in other words, or leave them out.
+//! A log entry has its own checksum. A checkpoint, which other programs may write, has none: one
+//! flipped bit in a bound, a date or a number of rows would make sums smaller without an error.
+//! Statistics are sealed separately, by the values that are read from them, because other programs
+//! may write them in another form or leave them out.
 
 use std::fmt::Write as _;
 
@@ -15,15 +15,15 @@ use crate::archive::chain::parse_crc32;
 use crate::archive::file::stats::Stats;
 use crate::archive::paths;
 
-/// The seal of an action: the checksum of all but statistics, the rows, and the checksum of the
-/// bounds.
+/// The seal of an action: the checksum of everything but the statistics, the number of rows, and
+/// the checksum of the bounds.
 pub(super) fn make(add: &Add, stats: &Stats) -> String {
     let rest = format!("{} {:08x}", rows_text(stats.num_records), crc32fast::hash(&bounds(stats)));
     format!("{:08x} {rest}", crc32fast::hash(&sealed(add, &rest)))
 }
 
-/// The statistics of a sealed action that can be believed: without bounds where these are not what
-/// was sealed. `None` if anything else is not.
+/// The trusted statistics of a sealed action: without bounds, if these are not what was sealed.
+/// `None` if anything else differs from what was sealed.
 pub(super) fn check(seal: &str, add: &Add, stats: Stats) -> Option<Stats> {
     let (crc32, rest) = seal.split_once(' ')?;
     if parse_crc32(crc32)? != crc32fast::hash(&sealed(add, rest)) {
@@ -39,7 +39,7 @@ pub(super) fn check(seal: &str, add: &Add, stats: Stats) -> Option<Stats> {
     Some(Stats { num_records, ..believed })
 }
 
-/// What the checksum is of, but for statistics.
+/// The bytes that the first checksum covers. `rest` is the seal without that checksum.
 fn sealed(add: &Add, rest: &str) -> Vec<u8> {
     let date = add.partition_values.get(paths::PARTITION).and_then(Option::as_deref);
     let mut text = format!("{}\n{}\n{}\n{rest}", add.path, date.unwrap_or_default(), add.size);

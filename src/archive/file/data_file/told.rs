@@ -1,5 +1,5 @@
-//! What a process that only scans a file is told of it: where it is, what prunes it, and how its
-//! bytes are checked. Which organisations bound it is left out.
+//! The description of a data file that is sent to a SQL worker: its path, what prunes it, and its
+//! checksums. The bounds of its organisations are left out.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::archive::parquet::checksums::Checksums;
 use crate::archive::paths;
 use crate::clock::Micros;
 
-/// A data file on its way to another process.
+/// The description of a data file for another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToldFile {
     path: String,
@@ -21,7 +21,7 @@ pub struct ToldFile {
 }
 
 impl ToldFile {
-    /// What is told of `file`.
+    /// The description of `file`.
     pub fn of(file: &DataFile) -> Self {
         Self {
             path: file.path.to_string(),
@@ -34,8 +34,8 @@ impl ToldFile {
         }
     }
 
-    /// The file; `None` if this was not made by [`ToldFile::of`]. What cannot be read must not
-    /// become a file without checksums.
+    /// The file; `None` if this was not made by [`ToldFile::of`]. A description that cannot be read
+    /// must not become a file without checksums.
     pub fn file(&self) -> Option<DataFile> {
         let checksums = self.checksums.as_deref().map(|text| Checksums::from_text(text).ok_or(()));
         let partial = self.partial.as_deref();
