@@ -1,4 +1,4 @@
--- What the log says of a data file must bound what is in it.
+-- Facts about the rows of a data file, which the log's bounds must contain.
 --
 -- Table:   events          the rows of one data file
 -- Columns: events          count of rows

@@ -2,7 +2,7 @@
 --
 -- Table:   partials        the rows of partial.sql of all data files
 -- Columns: org_id          text, as stored
---          provider, model text in lower case; null where absent, blank or "unknown"
+--          provider, model text in lower case; null if absent, blank or "unknown"
 --          hour            timestamp, UTC, the start of the hour of ts
 --          requests        count of events
 --          input_tokens    decimal(38,0), LLM tokens

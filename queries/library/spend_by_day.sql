@@ -2,7 +2,7 @@
 --
 -- Table:   usage_hourly
 -- Columns: day             UTC; for days of another place: date_trunc('day', hour AT TIME ZONE 'Asia/Kolkata')
---          provider, model text in lower case; null where unknown
+--          provider, model text in lower case; null if unknown
 --          requests        count of calls
 --          cost_usd        dollars; null while no call is priced
 SELECT

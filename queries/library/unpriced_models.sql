@@ -1,7 +1,7 @@
--- Models with calls that nobody has priced: what the costs of their organisations leave out.
+-- Models with calls that have no price, which the costs of their organisations leave out.
 --
 -- Table:   events
--- Columns: provider, model text in lower case; null where absent
+-- Columns: provider, model text in lower case; null if absent
 --          orgs            count of organisations
 --          unpriced        count of calls without a price
 --          calls           count of calls

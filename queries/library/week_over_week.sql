@@ -1,7 +1,7 @@
 -- What each model cost in the last 7 days of the archive, and in the 7 days before.
 --
 -- Table:   usage_hourly
--- Columns: provider, model text in lower case; null where unknown
+-- Columns: provider, model text in lower case; null if unknown
 --          requests        count of calls in the last 7 days
 --          cost_usd        dollars in the last 7 days
 --          cost_before     dollars in the 7 days before

@@ -1,13 +1,14 @@
-//! What a session of one organisation may call: a list of what is allowed, so that what a newer
-//! library brings is refused until somebody has looked at it.
+//! The functions that a session of one organisation may call. It is a list of what is allowed, so
+//! that new functions of a library are refused until they have been reviewed.
 //!
-//! Each computes from its arguments alone, or from the clock or chance. What tells of files, of their
-//! rows, or of how an expression was planned (its field, its metadata) is not among them.
+//! Each function computes from its arguments alone, or from the clock or chance. Functions that
+//! reveal files, their rows, or how an expression was planned (its field, its metadata) are not on
+//! the list.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// Of one row.
+/// Functions of one row.
 const SCALARS: &str = "
     abs acos acosh age array_add array_any_value array_append array_avg array_compact
     array_concat array_dims array_distance array_distinct array_element array_except array_has
@@ -30,7 +31,7 @@ const SCALARS: &str = "
     to_timestamp to_timestamp_micros to_timestamp_millis to_timestamp_nanos to_timestamp_seconds
     to_unixtime translate trunc try_cast_to_type union_extract union_tag upper uuid version
 ";
-/// Of many rows.
+/// Aggregates.
 const AGGREGATES: &str = "
     any_value approx_distinct approx_median approx_percentile_cont
     approx_percentile_cont_with_weight array_agg avg bit_and bit_or bit_xor bool_and bool_or
@@ -38,12 +39,12 @@ const AGGREGATES: &str = "
     percentile_cont regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx
     regr_sxy regr_syy stddev stddev_pop string_agg sum var var_pop
 ";
-/// Of rows beside each other.
+/// Window functions.
 const WINDOWS: &str = "
     cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank
     row_number
 ";
-/// Of lists, with an expression for each item.
+/// Functions of lists, with an expression for each item.
 const OF_LISTS: &str = "
     array_any_match array_filter array_first array_transform
 ";
@@ -52,7 +53,7 @@ static ALLOWED: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     [SCALARS, AGGREGATES, WINDOWS, OF_LISTS].into_iter().flat_map(str::split_whitespace).collect()
 });
 
-/// True if the function of this name may be called.
+/// True if the function with this name may be called.
 pub(super) fn is_allowed(function: &str) -> bool {
     ALLOWED.contains(function)
 }
@@ -66,7 +67,7 @@ mod tests {
     use super::super::postgres::like_postgres;
     use super::*;
 
-    /// What is there and not allowed: each tells of files, or of plans.
+    /// Existing functions that are not allowed: each reveals something about files or plans.
     const REFUSED: [&str; 5] =
         ["arrow_field", "arrow_metadata", "file_row_index", "input_file_name", "with_metadata"];
 

@@ -1,5 +1,5 @@
-//! A value of a result as text, or as JSON: decimals in full and never through a float, times in
-//! RFC 3339.
+//! A value of a result as text or as JSON. Decimals are written in full and never go through a
+//! float; times are in RFC 3339.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDateTime, SecondsFormat};
 
 use super::postgres::interval_text;
 
-/// Writes the value as text; null is nothing.
+/// Writes the value as text; null is written as nothing.
 pub fn write_text(out: &mut String, array: &dyn Array, row: usize) {
     if array.is_null(row) {
         return;
@@ -32,7 +32,7 @@ pub fn write_text(out: &mut String, array: &dyn Array, row: usize) {
     }
 }
 
-/// Writes the value as JSON: integers as numbers, decimals with places as text.
+/// Writes the value as JSON. Integers are numbers; decimals with places are text.
 pub(super) fn write_json(out: &mut String, array: &dyn Array, row: usize) {
     if array.is_null(row) {
         out.push_str("null");
@@ -63,13 +63,13 @@ pub(super) fn write_json_text(out: &mut String, text: &str) {
     out.push_str(&serde_json::Value::from(text).to_string());
 }
 
-/// A decimal without places: what a sum of integers is.
+/// A decimal without places, as a sum of integers is.
 fn is_whole(kind: &DataType) -> bool {
     matches!(kind, DataType::Decimal128(_, 0) | DataType::Decimal256(_, 0))
 }
 
 fn write_float(out: &mut String, value: f64) {
-    // JSON has no other numbers.
+    // JSON has no infinity and no NaN.
     if value.is_finite() {
         let _ = write!(out, "{value}");
     } else {
@@ -117,7 +117,7 @@ fn write_map(out: &mut String, entries: &StructArray) {
     out.push('}');
 }
 
-/// Numbers, dates, times and what else Arrow can show.
+/// Numbers, dates, times and everything else that Arrow can show.
 fn plain(array: &dyn Array, row: usize) -> String {
     let shown = ArrayFormatter::try_new(array, &FormatOptions::new());
     let shown = match shown.map(|shown| shown.value(row).try_to_string()) {

@@ -1,4 +1,4 @@
-//! Cells that were added up in memory, as columns again: those of `partial.sql`.
+//! Cells that were added up in memory, as the columns of `partial.sql`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::partial_row::PartialRow;
 use super::query::{MONEY_SCALE, PARTIAL};
 use crate::clock::Micros;
 
-/// Digits of a sum: as many as a decimal of 16 bytes has.
+/// Digits of a sum: the maximum of a 16-byte decimal.
 const SUM_DIGITS: u8 = 38;
 
 /// The columns' names and types.
@@ -39,7 +39,7 @@ pub fn cell_schema() -> SchemaRef {
 /// The rows as columns.
 ///
 /// # Errors
-/// [`SqlError::Query`], if a sum has more digits than a decimal holds.
+/// [`SqlError::Query`], if a sum has more digits than a decimal can hold.
 pub fn cell_columns(rows: &[PartialRow]) -> Result<RecordBatch, SqlError> {
     let text = |of: fn(&PartialRow) -> Option<&str>| -> ArrayRef {
         Arc::new(rows.iter().map(of).collect::<StringArray>())

@@ -26,7 +26,7 @@ impl Columns<'_> {
         Ok(texts.iter().map(|text| text.map(str::to_owned)).collect())
     }
 
-    /// A text column of few texts in many rows, one after the other; null stays null.
+    /// A text column with few distinct texts in many rows, in runs; null stays null.
     pub(super) fn names(&self, name: &str) -> Result<Vec<Option<Arc<str>>>, SqlError> {
         let column = self.cast(name, &DataType::Utf8)?;
         let texts = column.as_string_opt::<i32>().ok_or_else(|| self.wrong(name))?;
@@ -62,7 +62,7 @@ impl Columns<'_> {
 
     /// A decimal sum, in units of its last place; null is zero.
     pub(super) fn sums(&self, name: &str, scale: i8) -> Result<Vec<i128>, SqlError> {
-        // However many digits it may have.
+        // Casts change the scale only, so any number of digits is kept.
         let digits = match self.batch.column_by_name(name).map(|column| column.data_type()) {
             Some(DataType::Decimal128(digits, _)) => *digits,
             _ => 38,

@@ -1,4 +1,4 @@
-//! SQL for people: the tables `events` and `usage_hourly`, read only.
+//! SQL for users: the tables `events` and `usage_hourly`, read only.
 
 use std::sync::Arc;
 
@@ -31,13 +31,13 @@ use super::walled_table::WalledTable;
 use super::{SqlError, sql_version};
 use crate::archive::DataFile;
 
-/// The tables that are there to be asked.
+/// The tables that users can query.
 const TABLES: [&str; 2] = ["events", "usage_hourly"];
-/// Memory for footers of data files, which the next query asks for again.
+/// Memory for footers of data files, which later queries need again.
 const FOOTER_BYTES_MAX: usize = 64 << 20;
-/// Memory for what partials tell, likewise.
+/// Memory for presummed rows, which later queries need again.
 const WEIGHED_BYTES_MAX: usize = 256 << 20;
-/// Columns of `partial.sql` that `usage_hourly.sql` is made of.
+/// The columns of `partial.sql` that `usage_hourly.sql` uses.
 const SUMMED: [&str; 8] = [
     "org_id",
     "provider",
@@ -52,11 +52,11 @@ const SUMMED: [&str; 8] = [
 /// Answers queries over the files of one archive.
 pub struct Console {
     state: SessionState,
-    /// For the queries that tables are made of: they are ours.
+    /// For our own queries, which define tables.
     plain: SessionState,
-    /// For those who see one organisation.
+    /// For sessions that see one organisation.
     walled: SessionState,
-    /// For what is behind the wall of such a session.
+    /// For plans behind the wall of such a session.
     inside: Arc<SessionState>,
     readers: Arc<Readers>,
 }
@@ -67,22 +67,22 @@ impl std::fmt::Debug for Console {
     }
 }
 
-/// The rows of a query, as they come.
+/// The rows of a query, as a stream.
 pub struct Answer {
-    /// Their columns.
+    /// The columns of the rows.
     pub schema: SchemaRef,
     /// The rows.
     pub batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
-    /// How far it is.
+    /// How far the query is.
     pub progress: QueryProgress,
 }
 
 impl Console {
-    /// A console over the archive whose root `store` is, with as many partitions as there are
+    /// A console over the archive with its root at `store`. It uses as many partitions as there are
     /// cores.
     ///
     /// # Errors
-    /// [`SqlError::Query`] only, for a defect.
+    /// [`SqlError::Query`], only for a defect.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
         let readers = Readers::new(store, FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX);
         Self::build(readers, SessionConfig::new(), Arc::default())
@@ -91,12 +91,12 @@ impl Console {
     /// A console whose queries keep within `bounds`.
     ///
     /// # Errors
-    /// [`SqlError::Query`] only, for a defect.
+    /// [`SqlError::Query`], only for a defect.
     pub fn within(store: Arc<dyn ObjectStore>, bounds: Bounds) -> Result<Self, SqlError> {
         let runtime =
             walled::runtime(bounds).map_err(|error| SqlError::of("start", &[], &error))?;
         let config = SessionConfig::new().with_target_partitions(bounds.partitions);
-        // One query asks for little twice, and no pool counts what is kept.
+        // One query rarely needs the same thing twice, and no memory pool counts these caches.
         let kept_bytes_max = bounds.memory_bytes / 16;
         Self::build(Readers::new(store, kept_bytes_max, kept_bytes_max), config, runtime)
     }
@@ -108,7 +108,7 @@ impl Console {
     ) -> Result<Self, SqlError> {
         let mut config = config.with_information_schema(true);
         let options = config.options_mut();
-        // Money is never a float, so a literal beside it must not be one.
+        // Money is never a float, so a literal next to it must not be one.
         options.sql_parser.parse_float_as_decimal = true;
         let state = SessionStateBuilder::new()
             .with_config(config)
@@ -132,10 +132,10 @@ impl Console {
         })
     }
 
-    /// Starts to answer one statement over `files`, or over the rows of one organisation in them.
+    /// Starts to answer one statement over `files`, or over one organisation's rows in them.
     ///
     /// # Errors
-    /// [`SqlError::Asked`] for what the asker can mend; Corrupt or Unavailable, naming the file.
+    /// [`SqlError::Asked`] for what the user can fix; Corrupt or Unavailable, naming the file.
     pub async fn query(
         &self,
         files: &[Arc<DataFile>],
@@ -157,7 +157,7 @@ impl Console {
     /// Names that a query may use: tables and their columns, and functions.
     ///
     /// # Errors
-    /// [`SqlError::Asked`] only, for a defect.
+    /// [`SqlError::Asked`], only for a defect.
     pub async fn names(&self) -> Result<Vec<String>, SqlError> {
         let context = self.session(&[], None).await.map_err(|error| SqlError::of_asked(&error))?;
         let mut names: Vec<String> = TABLES.map(str::to_owned).to_vec();
@@ -186,7 +186,7 @@ impl Console {
         if !only_reads(&statement) {
             let word = text.split_whitespace().next().unwrap_or_default().to_uppercase();
             return Err(SqlError::Asked(format!(
-                "{word} is refused, because SQL only reads here; ask with SELECT, and write with: tokenlake serve"
+                "{word} is refused, because SQL only reads here; use SELECT, and write with: tokenlake serve"
             )));
         }
         let plan = state.statement_to_plan(statement).await.map_err(asked)?;
@@ -199,7 +199,7 @@ impl Console {
         context.execute_logical_plan(plan).await.map_err(asked)
     }
 
-    /// A session of its own for each query: it sees these files and no others.
+    /// Each query has its own session, which sees these files and no others.
     async fn session(
         &self,
         files: &[Arc<DataFile>],
@@ -220,7 +220,8 @@ impl Console {
         session_over(&self.walled, [(events_name, Arc::new(events) as _), (usage_name, usage)])
     }
 
-    /// `usage_hourly.sql` over the partials that files carry, and over `partial.sql` of the others.
+    /// `usage_hourly.sql` over the partials that files carry, and over `partial.sql` for the other
+    /// files.
     async fn usage_hourly(
         &self,
         files: &[Arc<DataFile>],
@@ -259,7 +260,7 @@ impl Console {
     }
 }
 
-/// True for what asks; all else is refused before it is planned.
+/// True for statements that only read; all others are refused before they are planned.
 fn only_reads(statement: &Statement) -> bool {
     match statement {
         Statement::Explain(explain) => only_reads(&explain.statement),

@@ -1,4 +1,4 @@
-//! Running a query of `queries/*.sql` over data files.
+//! Runs the queries of `queries/*.sql` over data files.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::rows_plan::{RowsPlan, rows_table};
 use super::session::session_over;
 use crate::archive::{DataFile, Judge, Ledgers};
 
-/// What rows in memory come sorted by.
+/// The sort column of rows in memory.
 const SORTED_BY: &str = "org_id";
 
 /// Runs queries over data files of one archive.
@@ -30,7 +30,7 @@ pub struct Engine {
     readers: Arc<Readers>,
     pub(super) ledgers: Ledgers,
     judge: Judge,
-    /// The plan of the one query that is run over rows in memory.
+    /// The plan of the one query that runs over rows in memory.
     rows_plan: OnceCell<RowsPlan>,
 }
 
@@ -41,10 +41,10 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine over the archive whose root `store` is.
+    /// An engine over the archive with its root at `store`.
     ///
     /// # Errors
-    /// [`SqlError::Query`] only, for a defect.
+    /// [`SqlError::Query`], only for a defect.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
         let config = SessionConfig::new()
             // One file is one stream; a second partition would only add an exchange.
@@ -54,15 +54,15 @@ impl Engine {
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
-        // It reads most files once.
+        // No caches: the engine reads most files once.
         let ledgers = Ledgers::new(store.clone());
         let judge = Judge::new(store.clone());
         let readers = Arc::new(Readers::new(store, 0, 0));
         Ok(Self { state, readers, ledgers, judge, rows_plan: OnceCell::new() })
     }
 
-    /// What judges files that other programs wrote. Queries judge values alone, so whoever shows
-    /// sums of such a file has it judged whole before.
+    /// The judge of files that other programs wrote. Queries check only the values that they read,
+    /// so a caller that shows sums of such a file first has the whole file judged.
     pub fn judge(&self) -> &Judge {
         &self.judge
     }
@@ -72,7 +72,7 @@ impl Engine {
         self.readers.store().clone()
     }
 
-    /// Runs `query` with `events` standing for `files`.
+    /// Runs `query` with `files` as the table `events`.
     pub(super) async fn run(
         &self,
         query: &'static Query,
@@ -84,7 +84,7 @@ impl Engine {
         rows.map_err(|error| SqlError::of(query.name, files, &error))
     }
 
-    /// Runs `partial.sql` with `events` standing for rows in memory, which come sorted by `org_id`.
+    /// Runs `partial.sql` with rows in memory, sorted by `org_id`, as the table `events`.
     pub(super) async fn partial_over_rows(
         &self,
         rows: &[RecordBatch],
@@ -121,7 +121,7 @@ impl Engine {
         frame.collect().await
     }
 
-    /// A session of its own for each query: two that run side by side see different files.
+    /// Each query has its own session, because concurrent queries see different files.
     fn session(&self, events: Arc<dyn TableProvider>) -> Result<SessionContext, DataFusionError> {
         session_over(&self.state, [("events", events)])
     }

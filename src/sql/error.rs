@@ -15,18 +15,18 @@ pub enum SqlError {
     /// A data file could not be read.
     #[error(transparent)]
     File(#[from] ArchiveError),
-    /// What a person asked cannot be answered.
+    /// The user's query cannot be answered.
     #[error("{0}")]
     Asked(String),
-    /// What a person asked needs more than it may use.
+    /// The user's query needs more memory than it may use.
     #[error("{0}")]
     Exceeded(String),
-    /// The query itself did.
+    /// A defect in one of our own queries.
     #[error("internal error in the query {query}: {reason}; please report it")]
     Query {
         /// The query's name.
         query: &'static str,
-        /// DataFusion's words.
+        /// DataFusion's message.
         reason: String,
     },
 }
@@ -41,7 +41,7 @@ impl OfObject for SqlError {
 }
 
 impl SqlError {
-    /// What the error asks of the caller.
+    /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
             Self::File(error) => error.kind(),
@@ -50,7 +50,7 @@ impl SqlError {
         }
     }
 
-    /// Sorts DataFusion's error: a store that is away, a file that is damaged, or a defect.
+    /// Classifies DataFusion's error: unreachable storage, a damaged file, or a defect.
     pub(super) fn of(
         query: &'static str,
         files: &[std::sync::Arc<DataFile>],
@@ -73,7 +73,8 @@ impl SqlError {
         }
     }
 
-    /// Sorts the error of a person's query: a file that could not be read, or what was asked.
+    /// Classifies the error of a user's query: a file that could not be read, or a fault of the
+    /// query.
     pub(super) fn of_asked(error: &DataFusionError) -> Self {
         if let Some(error) = of_archive(error) {
             return Self::File(error.clone());
@@ -103,14 +104,14 @@ impl SqlError {
     }
 }
 
-/// The archive's own error among the causes: it names the file.
+/// The archive's own error, if it is among the causes: it names the file.
 fn of_archive(error: &DataFusionError) -> Option<&ArchiveError> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(at) = cause {
         if let Some(error) = at.downcast_ref::<ArchiveError>() {
             return Some(error);
         }
-        // It may be shared by several partitions, and then is no cause of its own.
+        // Partitions may share the error, which then is not returned by `source`.
         if let Some(DataFusionError::Shared(error)) = at.downcast_ref() {
             return of_archive(error);
         }

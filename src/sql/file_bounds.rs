@@ -1,4 +1,4 @@
-//! Which files may hold rows that pass a filter, by their bounds in the log.
+//! Decides by the bounds in the log which files may hold rows that pass a filter.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::archive::{DataFile, PARTITION};
 use crate::clock::{HOUR, Micros};
 use crate::event::API_CALL;
 
-/// For each file, false if surely none of its rows passes; `None` if the filter tells nothing.
+/// For each file, false if certainly none of its rows passes; `None` if the filter cannot decide.
 fn may_pass(
     files: &[&Arc<DataFile>],
     filter: Arc<dyn PhysicalExpr>,
@@ -35,8 +35,8 @@ fn may_pass(
     predicate.ok()?.prune(&Bounds(files)).ok()
 }
 
-/// For each file, false if surely none of its rows passes these filters of a query. Behind a
-/// wall, bounds are of other organisations' rows too, so only what cannot fail looks at them.
+/// For each file, false if certainly none of its rows passes these filters of a query. Behind a
+/// wall, the bounds cover other organisations' rows too, so only filters that cannot fail use them.
 pub(super) fn passing(
     files: &[&Arc<DataFile>],
     wall: Option<&str>,
@@ -59,7 +59,7 @@ pub(super) fn passing(
     keeps
 }
 
-/// The one organisation whose rows can pass, if the filters name it.
+/// The one organisation whose rows can pass, if the filters name one.
 pub(super) fn org_of(filters: &[Expr]) -> Option<Arc<str>> {
     filters.iter().find_map(|filter| {
         let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = filter else {
@@ -83,16 +83,16 @@ pub(super) fn days(file: &DataFile) -> i32 {
     i32::try_from(days).unwrap_or_default()
 }
 
-/// True for a filter of dates alone: it passes all rows of a file, or none.
+/// True for a filter on dates only, which passes either all rows of a file or none.
 pub(super) fn is_of_dates(filter: &Expr) -> bool {
     let columns = filter.column_refs();
     !filter.is_volatile() && !columns.is_empty() && columns.iter().all(|at| at.name == PARTITION)
 }
 
-/// For each file, whether its date passes; filters that are not of dates alone are passed over.
+/// For each file, whether its date passes. Filters on more than dates are ignored.
 ///
 /// # Errors
-/// As the filters have it.
+/// An error that a filter causes.
 pub(super) fn dates_pass(
     files: &[&Arc<DataFile>],
     state: &dyn Session,
@@ -109,8 +109,8 @@ pub(super) fn dates_pass(
     Ok(passes.as_boolean().iter().map(|passes| passes == Some(true)).collect())
 }
 
-/// What the log says of a file's rows. Bounds of columns prune as filters become known while a
-/// query runs; they are not of rows for certain, so they answer nothing.
+/// The log's statistics of a file's rows. The bounds of columns prune files by filters that become
+/// known while a query runs. They may be wider than the rows, so they never answer a query.
 pub(super) fn statistics(file: &DataFile, schema: &SchemaRef) -> Statistics {
     let rows = file.rows.and_then(|rows| usize::try_from(rows).ok());
     let mut statistics = Statistics::new_unknown(schema);
@@ -131,7 +131,7 @@ pub(super) fn statistics(file: &DataFile, schema: &SchemaRef) -> Statistics {
     if let Some((low, high)) = file.org_bounds() {
         set("org_id", ScalarValue::from(low), ScalarValue::from(high));
     }
-    // A column with one value is neither read nor compared.
+    // A column with a single value is neither read nor compared.
     let calls = file.plain(&sql_version()).is_some_and(|plain| plain.calls);
     let kind = schema.index_of("event_type").ok().filter(|_| calls);
     if let Some(kind) = kind.and_then(|at| statistics.column_statistics.get_mut(at)) {

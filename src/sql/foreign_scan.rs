@@ -1,8 +1,8 @@
-//! The scan of data files that other programs wrote, as a leaf of a plan.
+//! The scan of foreign data files, as a leaf of a plan.
 //!
-//! DataFusion's own scan would cast their columns too, but it rounds decimals, wraps INT96 around and
-//! fails on maps whose parts have other names; and filters would meet the values before they are
-//! judged. So these files are read by the archive, and filters stay above.
+//! DataFusion's own scan could cast their columns, but it rounds decimals, wraps INT96 around and
+//! fails on maps whose parts have other names. It would also apply filters before the values are
+//! checked. So the archive reads these files, and filters stay above the scan.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use super::leaf::{self, leaf_methods};
 use crate::archive::{ArchiveError, DataFile, PARTITION, foreign_rows};
 use crate::event;
 
-/// Gives some columns of the rows of foreign files.
+/// Returns some columns of the rows of foreign files.
 #[derive(Debug)]
 pub(super) struct ForeignExec {
     files: Vec<Arc<DataFile>>,
@@ -32,8 +32,8 @@ pub(super) struct ForeignExec {
 }
 
 impl ForeignExec {
-    /// A scan of `files` in the columns of `schema`, which are some of the table's; after `own`,
-    /// which scans the files of ours, if there are any.
+    /// A scan of `files` in the columns of `schema`, some of the table's columns. It comes after
+    /// `own`, the scan of our own files, if there is one.
     pub(super) fn beside(
         own: Option<Arc<dyn ExecutionPlan>>,
         files: Vec<Arc<DataFile>>,
@@ -84,7 +84,7 @@ impl ExecutionPlan for ForeignExec {
     }
 }
 
-/// The columns of `schema` that are in files, as events have them.
+/// The columns of `schema` that files contain, with the types of events.
 fn stored_columns(schema: &SchemaRef) -> Result<SchemaRef> {
     let events = event::schema();
     let names = schema.fields().iter().filter(|field| field.name() != PARTITION);

@@ -1,4 +1,4 @@
-//! The forms of a result for programs. Each is written batch by batch, as the rows come.
+//! The formats of a result for programs. Each is written batch by batch, as the rows arrive.
 
 use std::io::{self, Write};
 
@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::{write_json, write_json_text, write_text};
 
-/// How rows are written.
+/// The format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Form {
-    /// Comma-separated, with a head.
+    /// Comma-separated, with a header.
     Csv,
-    /// Tab-separated, with a head.
+    /// Tab-separated, with a header.
     Tsv,
     /// A JSON array of objects.
     Json,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Ndjson,
     /// The stream format of Arrow IPC.
     Arrow,
@@ -45,10 +45,10 @@ impl FormWriter {
         })
     }
 
-    /// What stands before the rows.
+    /// Writes what precedes the rows.
     ///
     /// # Errors
-    /// What `out` says.
+    /// An error of `out`.
     pub fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
         match &mut self.0 {
             Inner::Json { lines: true, .. } => Ok(()),
@@ -61,10 +61,10 @@ impl FormWriter {
         }
     }
 
-    /// Some rows.
+    /// Writes some rows.
     ///
     /// # Errors
-    /// What `out` says.
+    /// An error of `out`.
     pub fn rows(&mut self, out: &mut dyn Write, batch: &RecordBatch) -> io::Result<()> {
         match &mut self.0 {
             Inner::Separated { separator, .. } => separated(out, batch, *separator),
@@ -77,10 +77,10 @@ impl FormWriter {
         }
     }
 
-    /// What stands after the rows.
+    /// Writes what follows the rows.
     ///
     /// # Errors
-    /// What `out` says.
+    /// An error of `out`.
     pub fn end(self, out: &mut dyn Write) -> io::Result<()> {
         match self.0 {
             Inner::Json { lines: false, rows: 0 } => out.write_all(b"]\n")?,
@@ -95,7 +95,7 @@ impl FormWriter {
     }
 }
 
-/// Hands on what the writer of Arrow has made, so that nothing gathers in it.
+/// Passes on the output of Arrow's writer, so that it does not accumulate there.
 fn hand_on(stream: &mut StreamWriter<Vec<u8>>, out: &mut dyn Write) -> io::Result<()> {
     let made = stream.get_mut();
     out.write_all(made)?;
@@ -144,8 +144,8 @@ fn separated(out: &mut dyn Write, batch: &RecordBatch, separator: char) -> io::R
             if at > 0 {
                 line.push(separator);
             }
-            // Null is nothing, and a text of no length is two quotes. A line of nothing would be none
-            // to readers, so that null is two quotes where it is alone.
+            // Null is nothing, and an empty text is two quotes. Readers skip an empty line, so a
+            // null in the only column is two quotes as well.
             if *column.data_type() == DataType::Null || column.is_null(row) {
                 if batch.num_columns() == 1 {
                     line.push_str("\"\"");

@@ -1,4 +1,4 @@
-//! What all leaves of a plan have in common: nothing below them, and no expression of others.
+//! The common part of all leaves of a plan, which have no children and no expressions.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::{Partitioning, PlanProperties};
 
-/// Properties of a leaf that gives rows as they come, in so many parts.
+/// Properties of a leaf that returns rows as they arrive, in this many partitions.
 pub(super) fn properties(schema: SchemaRef, partitions: usize) -> Arc<PlanProperties> {
     Arc::new(PlanProperties::new(
         EquivalenceProperties::new(schema),
@@ -17,7 +17,7 @@ pub(super) fn properties(schema: SchemaRef, partitions: usize) -> Arc<PlanProper
     ))
 }
 
-/// The methods of an `ExecutionPlan` that has no children; its properties are a field.
+/// The methods of an `ExecutionPlan` without children. Its properties are a field.
 macro_rules! leaf_methods {
     ($name:literal) => {
         fn name(&self) -> &'static str {

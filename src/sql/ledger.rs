@@ -1,4 +1,4 @@
-//! What the ledger says of expired events: cells, as partials have them.
+//! The cells of expired events, read from the ledger as rows of partials.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::{Engine, SqlError};
 use crate::archive::{Ledger, Snapshot};
 
 impl Engine {
-    /// The ledger of a version; `None` where nothing has expired.
+    /// The ledger of a version; `None` if nothing has expired.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the object.

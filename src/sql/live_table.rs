@@ -1,5 +1,5 @@
-//! Tables for people: the rows of data files, or the partials that these carry. Files whose bounds
-//! in the log exclude the query's filters are not opened.
+//! Tables over data files: their rows, or the partials that they carry. Files whose bounds in the
+//! log exclude the query's filters are not opened.
 
 use std::sync::Arc;
 
@@ -32,14 +32,14 @@ use super::views::with_views;
 use super::{cell_schema, sql_version};
 use crate::archive::{CheckedObject, DataFile, PARTITION};
 
-/// Columns with few values.
+/// Columns with few distinct values.
 const COMMON_NAMES: [&str; 5] = ["event_type", "provider", "model", "source", PARTITION];
 
-/// The one column whose values may be large, and the rows of it that are read at a time.
+/// The one column whose values may be large, and how many of its rows are read at a time.
 const LARGE: &str = "attributes";
 const LARGE_BATCH_ROWS: usize = 1024;
 
-/// What of the files a table shows.
+/// The part of the files that a table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// Their rows.
@@ -76,7 +76,7 @@ impl LiveTable {
         Self { part, files, org, schema: schema.build(), readers }
     }
 
-    /// True for the rows of files.
+    /// True if the table shows the rows of files.
     pub(super) fn shows_events(&self) -> bool {
         self.part == Part::Events
     }
@@ -89,17 +89,17 @@ impl LiveTable {
         &self.readers
     }
 
-    /// The same table of some of its files.
+    /// The same table over some of its files.
     pub(super) fn of_files(&self, files: Vec<Arc<DataFile>>) -> Self {
         self.of_part(self.part, files)
     }
 
-    /// A part of some of its files.
+    /// A table of another part of some of its files.
     pub(super) fn of_part(&self, part: Part, files: Vec<Arc<DataFile>>) -> Self {
         Self::new(part, files, self.org.clone(), self.readers.clone())
     }
 
-    /// The files that may hold rows which pass the filters.
+    /// The files that may hold rows that pass the filters.
     fn chosen(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&Arc<DataFile>>> {
         let kept = |files: Vec<_>, keeps: Vec<bool>| {
             let files = files.into_iter().zip(keeps).filter(|(_, keep)| *keep);
@@ -119,8 +119,8 @@ impl LiveTable {
         is_plain(filter, self.schema.table_schema())
     }
 
-    /// The plan of one organisation's own rows, for the inside of a wall. Of the filters only those
-    /// run here that cannot fail on the rows of others.
+    /// The plan of one organisation's own rows, for the inside of a wall. Only filters that cannot
+    /// fail on the rows of others run here.
     pub(super) fn own_rows(
         &self,
         org: &str,
@@ -128,7 +128,7 @@ impl LiveTable {
         projection: &[usize],
         filters: &[Expr],
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        // A filter's columns may bear the name of the query's table, the scan's do not.
+        // A filter's columns may be qualified by the query's table; the scan's columns are not.
         let plain = filters.iter().filter(|filter| self.is_plain(filter)).cloned();
         let plain = plain.map(unnormalize_col);
         let own = plain.fold(col("org_id").eq(lit(org)), Expr::and);
@@ -192,7 +192,7 @@ impl LiveTable {
         ForeignExec::beside(own, foreign, schema, partitions, self.readers.store().clone())
     }
 
-    /// Scans files of ours.
+    /// Scans our own files.
     fn scan_own(
         &self,
         state: &dyn Session,
@@ -201,7 +201,7 @@ impl LiveTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        // Where nothing may pass there is nothing to scan, and no part to scan it in.
+        // If no file can pass, there is nothing to scan, and no partition to scan it in.
         if files.is_empty() {
             let schema = project_schema(self.schema.table_schema(), projection)?;
             return Ok(Arc::new(EmptyExec::new(schema)));
@@ -209,10 +209,10 @@ impl LiveTable {
         let statistics = self.statistics_of(&files);
         let files = FileGroup::new(files);
         let mut options = state.table_options().parquet.clone();
-        // The one Bloom filter is on event_id; to look for others, a scan would read each small
+        // The one Bloom filter is on event_id. Looking for others would make a scan read each small
         // file a second time.
         options.global.bloom_filter_on_read &= filters.iter().any(asks_for_id);
-        // To decode only the rows that pass pays where few do.
+        // Decoding only the rows that pass pays off if few pass.
         options.global.pushdown_filters = self.org.is_some() || filters.iter().any(is_selective);
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
@@ -231,7 +231,8 @@ impl LiveTable {
         Ok(DataSourceExec::from_data_source(config))
     }
 
-    /// How many rows there are, where the log may tell: behind a wall it would tell of others'.
+    /// The number of rows, if the log knows it. Behind a wall it would include other organisations'
+    /// rows.
     fn statistics_of(&self, files: &[PartitionedFile]) -> Statistics {
         let schema = self.schema.table_schema();
         let mut statistics = Statistics::new_unknown(schema);
@@ -248,13 +249,13 @@ impl LiveTable {
     }
 }
 
-/// True unless a filter is of names alone, each of which stands in many rows.
+/// True unless a filter uses only names, each of which occurs in many rows.
 fn is_selective(filter: &Expr) -> bool {
     let columns = filter.column_refs();
     columns.iter().any(|column| !COMMON_NAMES.contains(&column.name.as_str()))
 }
 
-/// True for an equality with `event_id`.
+/// True for a filter that compares `event_id` for equality.
 fn asks_for_id(filter: &Expr) -> bool {
     let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "event_id");
     match filter {
@@ -286,7 +287,7 @@ impl TableProvider for LiveTable {
         let whole_files = self.org.is_none() && self.part == Part::Events;
         let pushdown = |filter: &&Expr| match whole_files && is_of_dates(filter) {
             true => TableProviderFilterPushDown::Exact,
-            // Applied again above the scan, and pushed into it where that helps.
+            // Applied again above the scan, and pushed into it if that helps.
             false => TableProviderFilterPushDown::Inexact,
         };
         Ok(filters.iter().map(pushdown).collect())
@@ -303,7 +304,7 @@ impl TableProvider for LiveTable {
     }
 }
 
-/// Decimals may be shorter in a file, and sums may be null where no event has any.
+/// Decimals may be shorter in a file, and sums may be null if no event has a value.
 fn partials_schema() -> SchemaRef {
     let fields = cell_schema();
     let fields = fields.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));

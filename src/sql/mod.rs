@@ -1,7 +1,7 @@
 //! SQL over data files: the only module with DataFusion's types in its signatures.
 //!
-//! Aggregates are defined in `queries/*.sql` and nowhere else. Which files stand behind the
-//! table `events` is decided here, for each query.
+//! Aggregates are defined in `queries/*.sql` and nowhere else. For each query, this module decides
+//! which files form the table `events`.
 
 mod allowed;
 mod cell;

@@ -9,13 +9,13 @@ use crate::clock::Micros;
 pub struct PartialRow {
     /// As stored.
     pub org_id: Arc<str>,
-    /// Lower case; `None` where unknown.
+    /// Lower case; `None` if unknown.
     pub provider: Option<Arc<str>>,
-    /// Lower case; `None` where unknown.
+    /// Lower case; `None` if unknown.
     pub model: Option<Arc<str>>,
     /// The start of the hour.
     pub hour: Micros,
-    /// Events.
+    /// Number of events.
     pub requests: u64,
     /// LLM tokens.
     pub input_tokens: i128,
@@ -27,10 +27,10 @@ pub struct PartialRow {
     pub cache_write_tokens: i128,
     /// LLM tokens.
     pub reasoning_tokens: i128,
-    /// Of the priced events.
+    /// Cost of the priced events.
     pub cost: i128,
-    /// Events without a price.
+    /// Number of events without a price.
     pub unpriced: u64,
-    /// The latest event.
+    /// The time of the latest event.
     pub last_ts: Micros,
 }

@@ -1,4 +1,4 @@
-//! Partials: the rows of `partial.sql`, computed or as a data file carries them.
+//! Partials: the rows of `partial.sql`, computed from events or read from a data file.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -26,11 +26,11 @@ impl Engine {
         partial_rows(&self.run(&PARTIAL, std::slice::from_ref(file), Vec::new()).await?)
     }
 
-    /// Runs `partial.sql` over rows that are about to become a file, in pieces. The result is in a form to be
-    /// stored; it is empty where nothing counts.
+    /// Runs `partial.sql` over rows that are about to become a file, given in pieces. The result is
+    /// in the form in which it is stored. It is empty if the rows contain no calls.
     ///
     /// # Errors
-    /// [`SqlError::Query`] only, for a defect.
+    /// [`SqlError::Query`], only for a defect.
     pub async fn partial_of_rows(
         &self,
         rows: &[RecordBatch],
@@ -45,7 +45,7 @@ impl Engine {
         Ok(vec![shorten(&cells).map_err(wrong)?])
     }
 
-    /// The partial that a file carries, or that of one organisation alone.
+    /// The partial that a file carries, of all organisations or of one.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
@@ -61,13 +61,13 @@ impl Engine {
         let path = stored.path().to_string();
         let cells = CellReader::read_all(self.store(), stored, orgs).await?;
         partial_rows(&cells).map_err(|error| match error {
-            // Whoever wrote it did not write what the version says.
+            // The file's writer did not write what its SQL version says.
             SqlError::Query { reason, .. } => ArchiveError::corrupt(path, reason).into(),
             other => other,
         })
     }
 
-    /// As [`Engine::stored_partial`] of a range of organisations, piece by piece.
+    /// As [`Engine::stored_partial`] for a range of organisations, piece by piece.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file, now or from the stream.
@@ -81,7 +81,7 @@ impl Engine {
     }
 }
 
-/// Sums that fit into 18 digits, as decimals of 18.
+/// Stores sums that fit into 18 digits as decimals of 18 digits.
 fn shorten(cells: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
     let short = |column: &ArrayRef| {
         let DataType::Decimal128(_, scale) = column.data_type() else { return Ok(column.clone()) };
@@ -100,7 +100,7 @@ fn shorten(cells: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError>
     RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns)
 }
 
-/// Reads cells, whether the query made them just now or they were stored.
+/// Converts cells to rows, whether they were just computed or stored.
 ///
 /// # Errors
 /// [`SqlError::Query`], if they are not as described.
@@ -127,7 +127,7 @@ fn rows_of(columns: &Columns<'_>) -> Result<Vec<PartialRow>, SqlError> {
     let mut costs = sums("cost_usd", MONEY_SCALE)?;
     let mut unpriced = columns.counts("unpriced")?.into_iter();
     let mut last = columns.times("last_ts")?.into_iter();
-    // All columns of a batch are of one length, so they end together.
+    // All columns of a batch have the same length, so they end together.
     let row = || {
         Some(PartialRow {
             org_id: orgs.next()?.unwrap_or_default(),

@@ -1,14 +1,14 @@
-//! Which filters may run on the rows of others.
+//! Decides which filters may run on the rows of other organisations.
 
 use arrow::datatypes::Schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
-/// By these columns files are sorted and bounded. Bounds of others would tell, by the time that a
-/// query takes, what values other organisations have.
+/// The columns by which files are sorted and bounded. With bounds of other columns, the time that a
+/// query takes would reveal which values other organisations have.
 const PRUNED: [&str; 4] = ["org_id", "ts", "event_date", "hour"];
 
-/// True for what may run on the rows of others: a comparison of one of a few columns with a literal
-/// of its own type, which cannot fail and tells nothing.
+/// True for a filter that may run on the rows of others: a comparison of one of a few columns with
+/// a literal of the column's type, which cannot fail and reveals nothing.
 pub(super) fn is_plain(filter: &Expr, schema: &Schema) -> bool {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return false };
     let compares =

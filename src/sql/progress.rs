@@ -1,4 +1,4 @@
-//! How far a query is.
+//! The progress of a query.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
-/// Follows the scans of a query that runs.
+/// Follows the scans of a running query.
 #[derive(Clone)]
 pub struct QueryProgress {
     plan: Arc<dyn ExecutionPlan>,
 }
 
-/// Files, or parts of large ones.
+/// A number of files, or of parts of large ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FilesRead {
-    /// That the scans are done with.
+    /// Those that are read.
     pub done: usize,
-    /// That they look at.
+    /// Those that the scans cover.
     pub all: usize,
 }
 
@@ -28,7 +28,7 @@ impl QueryProgress {
         Self { plan }
     }
 
-    /// What is read so far. The scans of one organisation are behind a wall, and not counted.
+    /// The files read so far. Scans of one organisation are behind a wall and not counted.
     pub fn files(&self) -> FilesRead {
         let mut files = FilesRead::default();
         let count = |node: &Arc<dyn ExecutionPlan>| {
@@ -41,13 +41,13 @@ impl QueryProgress {
             }
             Ok(TreeNodeRecursion::Continue)
         };
-        // A visitor that never fails.
+        // The visitor never fails.
         let _ = self.plan.apply(count);
         files
     }
 }
 
-/// The plan that runs.
+/// Shows the running plan.
 impl fmt::Debug for QueryProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", displayable(self.plan.as_ref()).indent(true))

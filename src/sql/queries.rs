@@ -1,4 +1,4 @@
-//! What the queries of `queries/*.sql` are asked: their parameters and rows, typed.
+//! Typed parameters and rows of the queries in `queries/*.sql`.
 
 use std::sync::Arc;
 
@@ -33,15 +33,15 @@ pub struct SeriesTotal {
 /// The row of `file_check.sql`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileCheck {
-    /// Rows.
+    /// Number of rows.
     pub events: u64,
-    /// Rows of another date than the file's.
+    /// Rows whose date is not the file's.
     pub misplaced: u64,
     /// `None` without rows.
     pub bounds: Option<FileBounds>,
 }
 
-/// The least and the greatest of a file.
+/// The smallest and largest values in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileBounds {
     /// Of `ts`.

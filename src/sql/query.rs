@@ -32,7 +32,7 @@ pub(super) static ROLLING_COST: Query = query!("rolling_cost");
 /// Places of a dollar amount.
 pub(super) const MONEY_SCALE: i8 = 12;
 
-/// What is stored of sums is used only where this matches: a hash of the query without comments.
+/// Stored sums are used only if their version equals this hash of the query without comments.
 static SQL_VERSION: LazyLock<Arc<str>> = LazyLock::new(|| {
     let code = PARTIAL.text.lines().filter(|line| !line.trim_start().starts_with("--"));
     let code: Vec<_> = code.flat_map(str::split_whitespace).chain([MEANING]).collect();
@@ -40,8 +40,8 @@ static SQL_VERSION: LazyLock<Arc<str>> = LazyLock::new(|| {
     hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 });
 
-/// To be changed where the same query comes to mean another thing, as by another `lower` or
-/// another sense of the cells of a checkpoint.
+/// To be changed if the same query comes to mean something else, such as by another `lower` or
+/// another meaning of the cells of a totals snapshot.
 const MEANING: &str = "1";
 
 /// The version of `partial.sql`.

@@ -1,4 +1,4 @@
-//! Readers for DataFusion's scans: they verify checksums, name the file in their errors, and keep
+//! Readers for DataFusion's scans. They verify checksums, name the file in their errors, and keep
 //! footers between queries.
 
 use std::ops::Range;
@@ -25,28 +25,28 @@ use super::weighed::{self, Grain};
 use crate::archive::{ArchiveError, CheckedObject, CheckedReader, DataFile};
 use crate::byte_lru::ByteLru;
 
-/// Under this address the runtime knows the archive's store.
+/// The address under which the runtime knows the archive's store.
 pub(super) const STORE_URL: &str = "tokenlake://archive";
 
-/// An object, and where in it a Parquet file begins.
+/// An object, and the offset in it at which a Parquet file begins.
 type Place = (object_store::path::Path, u64);
 
-/// A file, the organisation if only its rows are meant, and what a row stands for.
+/// A cache key: the file, the organisation if only its rows are cached, and the grain.
 type Told = (Arc<str>, Option<Arc<str>>, Grain);
 
-/// Makes readers. A scanned file carries its [`CheckedObject`] as an extension.
+/// Creates readers. A scanned file carries its [`CheckedObject`] as an extension.
 #[derive(Debug)]
 pub(super) struct Readers {
     store: Arc<dyn ObjectStore>,
-    /// Footers with their indexes of pages. Objects never change, so none grows old.
+    /// Footers with their page indexes. Objects never change, so no entry becomes stale.
     footers: Mutex<ByteLru<Place, Arc<ParquetMetaData>>>,
     keeps: bool,
-    /// Weighed rows by file, organisation and grain. They never grow old either.
+    /// Presummed rows by file, organisation and grain. They never become stale either.
     weighed: Mutex<ByteLru<Told, RecordBatch>>,
 }
 
 impl Readers {
-    /// Readers that keep footers and weighed rows of up to so many bytes.
+    /// Readers that keep footers and presummed rows up to these sizes.
     pub(super) fn new(
         store: Arc<dyn ObjectStore>,
         footer_bytes_max: usize,
@@ -62,7 +62,7 @@ impl Readers {
         &self.store
     }
 
-    /// The weighed rows of a file, or those of one organisation.
+    /// The presummed rows of a file, or those of one organisation.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
@@ -81,7 +81,7 @@ impl Readers {
             return Ok(kept.clone());
         }
         let object = file.stored_partial(&sql_version()).ok_or_else(|| {
-            ArchiveError::corrupt(file.path_in_archive(), "the log names no sums of it")
+            ArchiveError::corrupt(file.path_in_archive(), "the log names no sums for it")
         })?;
         let rows = weighed::read(self.store.clone(), object, org, grain).await?;
         let bytes = rows.get_array_memory_size();
@@ -90,7 +90,7 @@ impl Readers {
     }
 }
 
-/// By a shared handle, so that each reader has one.
+/// Creates readers, each with a shared handle.
 #[derive(Debug, Clone)]
 pub(super) struct ReaderFactory(pub Arc<Readers>);
 
@@ -128,7 +128,7 @@ impl Reader {
         if let Some(kept) = self.readers.footers.lock().get_mut(&self.place) {
             return Ok(kept.clone());
         }
-        // What is kept has all that another query may ask for.
+        // The cached footer includes everything that another query may need.
         let whole = options.cloned().unwrap_or_default();
         let whole = whole.with_page_index_policy(PageIndexPolicy::Optional);
         let footer = self.inner.get_metadata(Some(&whole)).await?;

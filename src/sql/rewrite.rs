@@ -1,10 +1,11 @@
-//! Answers from partials: an aggregate over `events` that the cells of partials tell exactly reads
-//! them instead of rows, file by file.
+//! Answers from partials: if the cells of partials exactly determine an aggregate over `events`,
+//! the query reads cells instead of rows, file by file.
 //!
-//! The rows of a file are exchanged for weighed rows (`weighed.rs`), and the aggregate for one that
-//! weighs. That is exact where nothing that the query asks of a row differs within a cell but what
-//! it adds up: `constant.rs` tells which expressions do not, `sums.rs` which aggregates can weigh,
-//! `split.rs` which files lend themselves to it. The other files are read as ever.
+//! The rows of a file are replaced by presummed rows (`weighed.rs`), and the aggregate by one that
+//! uses their weights. That is exact if, within a cell, the query only distinguishes rows by the
+//! values that it adds up. `constant.rs` decides which expressions are constant in a cell,
+//! `sums.rs` which aggregates can use weights, and `split.rs` which files qualify. The other files
+//! are read row by row.
 
 mod chain;
 mod constant;
@@ -37,16 +38,16 @@ use super::walled_table::WalledTable;
 use super::weighed::{self, PRICED, REQUESTS};
 use super::weighed_table::WeighedTable;
 
-/// The name that plans show for what partials tell of `events`.
+/// The name in plans for the presummed rows of `events`.
 const TABLE: &str = "partials_of_events";
 
-/// The rule of the optimizer.
+/// The optimizer rule.
 #[derive(Debug)]
 pub(super) struct AnswerFromPartials;
 
 impl AnswerFromPartials {
-    /// The optimizer's own rules with this one among them: after filters have come down to the
-    /// tables, and before distinct counts and common expressions are taken apart.
+    /// The optimizer's own rules with this one added: after filters have been pushed down to the
+    /// tables, and before distinct counts and common expressions are split up.
     pub(super) fn among(
         rules: &[Arc<dyn OptimizerRule + Send + Sync>],
     ) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
@@ -112,7 +113,7 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     }
     let calls_alone = chain.filters.iter().any(asks_for_calls);
     let (rows, told_by_all) = match walled {
-        // Which files tell is found behind the wall: here it would show what others hold.
+        // The files are split behind the wall: doing so here would reveal what others hold.
         Some(walled) => (weighed(walled.weighed(needs, calls_alone))?, false),
         None => {
             let split = Split::of(table.files(), &needs, calls_alone);
@@ -123,7 +124,7 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
             (source(table, split)?, told_by_all)
         }
     };
-    // Partials are of calls alone.
+    // Partials only contain calls.
     let filters = chain.filters.iter().filter(|filter| !(told_by_all && asks_for_calls(filter)));
     let rows = filters.cloned().try_fold(rows, LogicalPlanBuilder::filter)?;
     let groups_count = groups.len();
@@ -151,7 +152,7 @@ fn is_told_by_log(aggregate: &Aggregate, chain: &Chain<'_>, table: &LiveTable) -
         && table.files().iter().all(|file| file.rows.is_some())
 }
 
-/// Weighed rows of the files that tell, and the rows of the others.
+/// Presummed rows of the files that qualify, and the rows of the others.
 fn source(table: &LiveTable, split: Split) -> Result<LogicalPlanBuilder> {
     let told = weighed(WeighedTable::new(split.told, table.readers().clone()))?;
     if split.rows.is_empty() {
@@ -172,7 +173,8 @@ fn source(table: &LiveTable, split: Split) -> Result<LogicalPlanBuilder> {
     told.union(rows.project(weighed.collect::<Result<Vec<_>>>()?)?.build()?)
 }
 
-/// The sums, each by a name of its own: PostgreSQL's `sum` and that of an average have one name.
+/// The sums, each with a distinct name: PostgreSQL's `sum` and that of an average have the same
+/// name.
 fn distinct(sums: &[Expr]) -> Vec<Expr> {
     let mut seen = HashSet::new();
     let named =
@@ -183,7 +185,7 @@ fn distinct(sums: &[Expr]) -> Vec<Expr> {
     named.collect()
 }
 
-/// A table of weighed rows, in columns by their names alone.
+/// A table of presummed rows, with unqualified columns.
 fn weighed(table: impl TableProvider + 'static) -> Result<LogicalPlanBuilder> {
     let rows = LogicalPlanBuilder::scan(TABLE, provider_as_source(Arc::new(table)), None)?;
     let columns = weighed::schema();

@@ -1,5 +1,5 @@
-//! One query, run over many batches of rows: planned once, since planning takes longer than adding
-//! up the rows of a usual commit.
+//! A query that is planned once and run over many batches of rows, because planning takes longer
+//! than adding up the rows of a typical commit.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 pub(super) struct RowsPlan(pub(super) Arc<dyn ExecutionPlan>);
 
 impl RowsPlan {
-    /// Runs it over these rows, without the state of another run.
+    /// Runs the plan over these rows, without state from another run.
     pub(super) async fn run(
         &self,
         batches: Vec<RecordBatch>,
@@ -32,8 +32,8 @@ impl RowsPlan {
     }
 }
 
-/// The table to plan over: rows that each run has its own of, sorted by `order`. As if they had no
-/// end, so that what is planned is done with each group when the next begins, also by sorting.
+/// A placeholder table to plan over, sorted by `order`; each run supplies its own rows. It counts
+/// as infinite, so that the plan finishes each group when the next begins, also in its sorts.
 pub(super) fn rows_table(schema: SchemaRef, order: SortExpr) -> Result<Arc<dyn TableProvider>> {
     let table = StreamingTable::try_new(schema.clone(), vec![Arc::new(RowsOfRun(schema))])?;
     Ok(Arc::new(table.with_infinite_table(true).with_sort_order(vec![order])))
@@ -43,7 +43,7 @@ pub(super) fn rows_table(schema: SchemaRef, order: SortExpr) -> Result<Arc<dyn T
 #[derive(Debug)]
 struct Rows(Vec<RecordBatch>);
 
-/// Gives the rows of the run that asks.
+/// Returns the rows of the run that executes it.
 #[derive(Debug)]
 struct RowsOfRun(SchemaRef);
 

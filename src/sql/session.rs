@@ -1,4 +1,4 @@
-//! A session of DataFusion over some tables and no others.
+//! DataFusion sessions over given tables and no others.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Text as DataFusion handles it best: views, of which short ones are compared without following a
-//! pointer. What people are given is plain text again.
+//! Text as DataFusion handles it best: views, which compare short texts without following a
+//! pointer. Results have plain text again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-/// The schema with views for texts.
+/// The schema with views instead of texts.
 pub(super) fn with_views(schema: &SchemaRef) -> SchemaRef {
     exchanged(schema, &DataType::Utf8, &DataType::Utf8View)
 }
 
-/// The schema with texts for views.
+/// The schema with texts instead of views.
 pub(super) fn without_views(schema: &SchemaRef) -> SchemaRef {
     exchanged(schema, &DataType::Utf8View, &DataType::Utf8)
 }
 
-/// The schema with each name once: a second `c` is `c_2`, because programs read rows by names.
+/// The schema with distinct names: a second `c` becomes `c_2`, because programs read rows by name.
 pub(super) fn with_distinct_names(schema: &SchemaRef) -> SchemaRef {
     let mut taken: HashSet<String> =
         schema.fields().iter().map(|field| field.name().clone()).collect();
@@ -49,10 +49,10 @@ fn exchanged(schema: &SchemaRef, from: &DataType, to: &DataType) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// Rows with texts for views, in the schema [`without_views`] made.
+/// The rows with texts instead of views, in the schema that [`without_views`] returned.
 ///
 /// # Errors
-/// A defect only.
+/// Only for a defect.
 pub(super) fn as_texts(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = rows.columns().iter().zip(schema.fields()).map(|(column, field)| {
         if column.data_type() == field.data_type() {

@@ -1,10 +1,11 @@
-//! The wall between organisations: a leaf of a plan, whose inside nobody else sees.
+//! The wall between organisations: a leaf of a plan whose inside the rest of the plan does not see.
 //!
-//! A plain filter is no boundary. DataFusion merges it with the predicates of whoever asks, and an
-//! expression of theirs that fails on another's row would show that row in its error. And files hold
-//! the rows of several organisations: what is planned by their number, bounds or tags shows what others
-//! have. So to a query the leaf is a table of which nothing is known but its columns, in as many parts
-//! whatever the files are. What is behind it is planned when the query runs.
+//! A plain filter is not a boundary. DataFusion merges it with the predicates of the user's query,
+//! and an expression there that fails on another organisation's row would show that row in its
+//! error. Files also hold the rows of several organisations, so a plan that depends on their
+//! number, bounds or tags reveals what others have. So to a query, the leaf is a table of which
+//! only the columns are known, with the same number of partitions whatever the files are. The
+//! inside is planned when the query runs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,20 +24,20 @@ use tokio::sync::OnceCell;
 
 use super::leaf::{self, leaf_methods};
 
-/// Plans that together give the rows.
+/// Plans that together return the rows.
 pub(super) type Plans = Vec<Arc<dyn ExecutionPlan>>;
 
-/// What is behind a wall.
+/// The inside of a wall.
 #[async_trait]
 pub(super) trait Inside: fmt::Debug + Send + Sync {
-    /// Plans that together give the rows of one organisation.
+    /// Plans that together return the rows of one organisation.
     ///
     /// # Errors
-    /// A defect only.
+    /// Only for a defect.
     async fn plans(&self) -> Result<Plans>;
 }
 
-/// Hands out the rows of one organisation.
+/// Returns the rows of one organisation.
 #[derive(Debug)]
 pub(super) struct OrgWall {
     inside: Arc<dyn Inside>,
@@ -45,7 +46,7 @@ pub(super) struct OrgWall {
 }
 
 impl OrgWall {
-    /// A wall around what gives rows of one organisation only, in these columns.
+    /// A wall around `inside`, which returns rows of one organisation only, in these columns.
     pub(super) fn around(
         inside: Arc<dyn Inside>,
         schema: SchemaRef,
@@ -56,7 +57,7 @@ impl OrgWall {
     }
 }
 
-/// The rows of the parts of all plans that fall to one of `parts`.
+/// The rows of share `part`, if the partitions of all plans are divided into `parts` shares.
 fn rows_of(
     plans: &Plans,
     part: usize,
@@ -71,7 +72,7 @@ fn rows_of(
     own.map(|(plan, inner)| plan.execute(inner, context.clone())).collect()
 }
 
-/// The rows in the columns of the leaf, which may be null where these are not, or of other types.
+/// The rows in the columns of the leaf, whose types and nullability may differ.
 fn conformed(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = rows.columns().iter().zip(schema.fields()).map(|(column, field)| {
         if column.data_type() == field.data_type() {
@@ -93,7 +94,7 @@ impl DisplayAs for OrgWall {
 impl ExecutionPlan for OrgWall {
     leaf_methods!("OrgWall");
 
-    /// A recursive query runs the scan once a round.
+    /// A recursive query runs the scan once per round.
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
         let planned = match self.planned.get() {
             Some(plans) => {

@@ -1,5 +1,5 @@
-//! What a session of one organisation may do, whose asker may be anybody: ask the two tables and
-//! compute. It has no files, no settings, no catalogs and no functions that make tables.
+//! The session of one organisation, whose users may be strangers. It can query the two tables and
+//! compute. It has no files, settings, catalogs or functions that make tables.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,31 +19,32 @@ use datafusion::optimizer::Optimizer;
 use super::SqlError;
 use super::allowed::is_allowed;
 
-/// What a query may use.
+/// The limits of a query.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Memory that the operators of a plan hold. What functions make is not counted.
+    /// Memory that the operators of a plan may hold. The results of functions are not counted.
     pub memory_bytes: usize,
-    /// Parts of a plan that run side by side.
+    /// Partitions of a plan that run concurrently.
     pub partitions: usize,
 }
 
-/// The rule that computes what is constant.
+/// The optimizer's rule that evaluates constants.
 const CONSTANTS: &str = "simplify_expressions";
 
-/// The runtime of a query that keeps within `bounds` and writes no file.
+/// The runtime of a query that keeps within `bounds` and writes no files.
 pub(super) fn runtime(bounds: Bounds) -> Result<Arc<RuntimeEnv>> {
     let nowhere = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(GreedyMemoryPool::new(bounds.memory_bytes)))
         .with_disk_manager_builder(nowhere)
         .build_arc()?;
-    // The archive's store alone is known by its address, not the disk of this machine.
+    // Only the archive's store remains, not the disk of this machine.
     runtime.deregister_object_store(ObjectStoreUrl::local_filesystem().as_ref())?;
     Ok(runtime)
 }
 
-/// The same session without what leads out of an organisation, or tells how a query is planned.
+/// The same session without functions that reach outside the organisation or reveal how a query is
+/// planned.
 pub(super) fn narrowed(state: &SessionState) -> SessionState {
     fn kept<'a, F: 'a>(all: impl Iterator<Item = &'a Arc<F>>, name: fn(&F) -> &str) -> Vec<Arc<F>> {
         all.filter(|function| is_allowed(name(function))).cloned().collect()
@@ -60,27 +61,27 @@ pub(super) fn narrowed(state: &SessionState) -> SessionState {
         .build()
 }
 
-/// The session in which what is behind a wall is planned.
+/// The session that plans the inside of a wall.
 pub(super) fn inside(state: &SessionState) -> SessionState {
     let mut config = state.config().clone().with_information_schema(false);
-    // The filters are on event_id, and the time that a look takes would tell whether a foreign
-    // event has that id.
+    // The Bloom filters are on event_id. The time that a lookup takes would reveal whether another
+    // organisation's event has that id.
     config.options_mut().execution.parquet.bloom_filter_on_read = false;
     SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build()
 }
 
-/// The plan, or for `EXPLAIN` one that shows it as it was asked: with its types and its constants,
-/// and before a rule moves anything.
+/// The plan itself. For `EXPLAIN`, a plan that shows the query with its types and constants, before
+/// any rule moves a part of it.
 ///
 /// # Errors
-/// [`SqlError::Asked`] for plans that show what a query met, and for what cannot be planned.
+/// [`SqlError::Asked`] for `EXPLAIN ANALYZE`, and for queries that cannot be planned.
 pub(super) fn shown(
     plan: LogicalPlan,
     state: &SessionState,
 ) -> std::result::Result<LogicalPlan, SqlError> {
     match plan {
         LogicalPlan::Analyze(_) => {
-            let refused = "EXPLAIN ANALYZE is refused; ask with EXPLAIN, or with the query itself";
+            let refused = "EXPLAIN ANALYZE is refused; use EXPLAIN, or run the query itself";
             Err(SqlError::Asked(refused.to_owned()))
         }
         LogicalPlan::Explain(explain) => {

@@ -1,7 +1,7 @@
 //! The tables of one organisation: what a query plans over, and what is read when it runs.
 //!
-//! Whether partials or rows answer depends on whole files, and so on what others hold. Here only what
-//! the query asks is known until it runs.
+//! Whether partials or rows answer a query depends on whole files, and so on what others hold. So
+//! until the query runs, a plan knows only what the query itself says.
 
 use std::sync::Arc;
 
@@ -27,16 +27,16 @@ use super::wall::{Inside, OrgWall, Plans};
 use super::weighed::{self, PRICED, REQUESTS};
 use super::weighed_table::own_weighed;
 
-/// What of an organisation's events a table shows.
+/// The view of an organisation's events that a table shows.
 #[derive(Debug, Clone)]
 enum Shown {
     Rows,
-    /// Weighed rows, by what a query needs of them, and whether it asks for calls alone.
+    /// Presummed rows, by the needs of a query, and whether it selects calls only.
     Weighed {
         needs: Needs,
         calls_alone: bool,
     },
-    /// The cells of partials: those that files carry, and those that are made of rows.
+    /// The cells of partials: those that files carry, and those computed from rows.
     Cells,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct WalledTable {
     shown: Shown,
     events: Arc<LiveTable>,
     org: Arc<str>,
-    /// In which the inside is planned.
+    /// The session that plans the inside.
     state: Arc<SessionState>,
     schema: SchemaRef,
 }
@@ -58,7 +58,7 @@ impl WalledTable {
         Self { shown: Shown::Rows, events: Arc::new(events), org, state, schema }
     }
 
-    /// The columns of `partial.sql` that `usage_hourly.sql` is made of.
+    /// The columns of `partial.sql` that `usage_hourly.sql` uses.
     pub(super) fn cells(&self, columns: &[&str]) -> Result<Self> {
         let cells = self.events.of_part(Part::Partials, Vec::new()).schema();
         let places = columns.iter().map(|name| cells.index_of(name));
@@ -67,13 +67,13 @@ impl WalledTable {
         Ok(Self { shown: Shown::Cells, schema, ..self.clone() })
     }
 
-    /// The same events as weighed rows.
+    /// The same events as presummed rows.
     pub(super) fn weighed(&self, needs: Needs, calls_alone: bool) -> Self {
         let shown = Shown::Weighed { needs, calls_alone };
         Self { shown, schema: weighed::schema(), ..self.clone() }
     }
 
-    /// The table of events, if it shows their rows.
+    /// The table of events, if this table shows their rows.
     pub(super) fn events(&self) -> Option<&LiveTable> {
         matches!(self.shown, Shown::Rows).then_some(&*self.events)
     }
@@ -114,7 +114,7 @@ impl TableProvider for WalledTable {
     }
 }
 
-/// What is behind the wall of a table.
+/// The inside of a table's wall.
 #[derive(Debug)]
 struct Behind {
     table: WalledTable,
@@ -154,7 +154,7 @@ impl Behind {
         Ok(plans)
     }
 
-    /// Rows, each of which weighs one.
+    /// Rows with a weight of one each.
     fn weighing(&self, events: &LiveTable) -> Result<Arc<dyn ExecutionPlan>> {
         let (schema, weighed) = (events.schema(), &self.table.schema);
         let asked = self.projection.iter().map(|at| weighed.field(*at).name().as_str());
@@ -179,7 +179,7 @@ impl Behind {
         Ok(Arc::new(ProjectionExec::try_new(exprs, rows)?))
     }
 
-    /// The cells that files carry, and those of the others' rows.
+    /// The cells that files carry, and those computed from the other files' rows.
     async fn cells(&self) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
         let version = sql_version();
         let events = &self.table.events;

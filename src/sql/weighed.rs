@@ -1,6 +1,7 @@
-//! Weighed rows: the cells of a file's partial in the columns of `events`. Each stands for the
-//! calls of one organisation, provider and model, in an hour or in the whole file: `requests` says
-//! of how many, `priced` how many of them have a price, and `ts` is that of the last one.
+//! Presummed rows: the cells of a file's partial in the columns of `events`. Each row represents
+//! the calls of one organisation, provider and model, in an hour or in the whole file. `requests`
+//! is the number of these calls, `priced` the number that have a price, and `ts` the time of the
+//! last one.
 
 use std::ops::{Bound, Range};
 use std::sync::{Arc, LazyLock};
@@ -19,13 +20,13 @@ use super::views::with_views;
 use crate::archive::{ArchiveError, CellReader, CheckedObject, DataFile, PARTITION};
 use crate::event::API_CALL;
 
-/// How many calls a row stands for.
+/// How many calls a row represents.
 pub(super) const REQUESTS: &str = "requests";
 /// How many of them have a price.
 pub(super) const PRICED: &str = "priced";
-/// Columns that all rows of a file share are made when they are asked for.
+/// Columns with the same value in all rows of a file; they are added on demand.
 const SHARED: [&str; 2] = [PARTITION, "event_type"];
-/// Columns of `events` that weighed rows have too.
+/// Columns of `events` that presummed rows have too.
 const KEPT: [&str; 10] = [
     "org_id",
     "ts",
@@ -38,7 +39,7 @@ const KEPT: [&str; 10] = [
     "reasoning_tokens",
     "cost_usd",
 ];
-/// What a sum of money may come to in the type of one cost.
+/// Sums of money must stay below this to fit the type of a single cost.
 const COST_LIMIT: i128 = 1_000_000_000_000_000_000;
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -57,26 +58,26 @@ static STORED: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(kept.chain(weights).collect::<Vec<_>>()))
 });
 
-/// The columns of weighed rows; those of `events` have its types.
+/// The columns of presummed rows; columns of `events` keep their types.
 pub(super) fn schema() -> SchemaRef {
     SCHEMA.clone()
 }
 
-/// Those that are kept in memory.
+/// The columns that are kept in memory.
 fn stored_schema() -> SchemaRef {
     STORED.clone()
 }
 
-/// What a weighed row stands for.
+/// What a presummed row represents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Grain {
     /// The calls of a series in the file, all of one date.
     Day,
-    /// Those of an hour.
+    /// The calls of a series in an hour.
     Hour,
 }
 
-/// Reads the weighed rows of a partial, sorted by organisation.
+/// Reads the presummed rows of a partial, sorted by organisation.
 ///
 /// # Errors
 /// Corrupt or Unavailable, naming the file.
@@ -102,7 +103,7 @@ pub(super) async fn read(
     })
 }
 
-/// Rows of a partial with names and types of `events`; `None` if they are not as described.
+/// A partial's rows with the names and types of `events`; `None` if they are not as described.
 fn weighed(cells: &RecordBatch) -> Option<RecordBatch> {
     let column = |name: &str| cells.column_by_name(name);
     let requests = column(REQUESTS)?.as_primitive_opt::<Int64Type>()?;
@@ -134,7 +135,7 @@ fn weighed(cells: &RecordBatch) -> Option<RecordBatch> {
     RecordBatch::try_new(stored.clone(), columns).ok()
 }
 
-/// Sums as numbers of 8 bytes.
+/// Sums as 8-byte integers.
 fn short(sums: &ArrayRef) -> Option<ArrayRef> {
     let sums = sums.as_primitive_opt::<Decimal128Type>()?;
     let short = sums.try_unary::<_, Int64Type, _>(|sum| {
@@ -178,7 +179,7 @@ fn by_day(hours: &RecordBatch) -> Option<RecordBatch> {
     RecordBatch::try_new(schema.clone(), columns).ok()
 }
 
-/// The sum of some values, null where all are; `None` if it does not fit.
+/// The sum of some values, null if all are null; `None` if it does not fit.
 fn sum_of<T: arrow::datatypes::ArrowPrimitiveType>(
     values: &arrow::array::PrimitiveArray<T>,
     rows: &Range<usize>,
@@ -195,7 +196,7 @@ fn sum_of<T: arrow::datatypes::ArrowPrimitiveType>(
     Some(sum)
 }
 
-/// Runs of rows with the same organisation, provider and model: partials are sorted by them.
+/// Runs of rows with the same organisation, provider and model, by which partials are sorted.
 fn series(rows: &RecordBatch) -> Option<Vec<Range<usize>>> {
     let text = |name: &str| rows.column_by_name(name)?.as_string_view_opt();
     let names = [text("org_id")?, text("provider")?, text("model")?];
@@ -231,10 +232,10 @@ pub(super) fn of_org(rows: &RecordBatch, org: &str) -> RecordBatch {
     rows.slice(start, end - start)
 }
 
-/// The columns `projection` of [`schema`] of a file's rows.
+/// The columns `projection` of [`schema`], for a file's rows.
 ///
 /// # Errors
-/// A defect only.
+/// Only for a defect.
 pub(super) fn project(
     rows: &RecordBatch,
     file: &DataFile,

@@ -1,4 +1,4 @@
-//! Weighed rows of some files as a table, which stands for the rows of the files themselves.
+//! A table of some files' presummed rows, which takes the place of the files' own rows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use super::readers::Readers;
 use super::weighed::{self, Grain};
 use crate::archive::DataFile;
 
-/// Partials that one stream reads side by side.
+/// Partials that one stream reads concurrently.
 const READS: usize = 8;
 
-/// Files whose partials tell their rows, with how much of them.
+/// Files that are answered from their partials, with the grain of each.
 pub(super) type Told = Vec<(Arc<DataFile>, Grain)>;
 
-/// The weighed rows of some files, of all organisations.
+/// The presummed rows of some files, of all organisations.
 #[derive(Debug)]
 pub(super) struct WeighedTable {
     files: Told,
@@ -39,7 +39,7 @@ impl WeighedTable {
     }
 }
 
-/// The plan of one organisation's weighed rows, for the inside of a wall.
+/// The plan of one organisation's presummed rows, for the inside of a wall.
 pub(super) fn own_weighed(
     files: &Told,
     org: &Arc<str>,
@@ -54,7 +54,7 @@ pub(super) fn own_weighed(
     Ok(Arc::new(PartialsExec::new(scan, Some(projection.to_vec()), partitions)?))
 }
 
-/// The files that may hold rows which pass the filters.
+/// The files that may hold rows that pass the filters.
 fn chosen(files: &Told, wall: Option<&str>, state: &dyn Session, filters: &[Expr]) -> Told {
     let all = files.iter().map(|(file, _)| file).collect::<Vec<_>>();
     let keeps = passing(&all, wall, state, filters, &weighed::schema());
@@ -93,7 +93,7 @@ impl TableProvider for WeighedTable {
     }
 }
 
-/// What is read.
+/// The files and rows to read.
 #[derive(Debug, Clone)]
 struct Scan {
     files: Told,
@@ -101,7 +101,7 @@ struct Scan {
     readers: Arc<Readers>,
 }
 
-/// Gives the weighed rows.
+/// Returns the presummed rows.
 #[derive(Debug)]
 struct PartialsExec {
     scan: Scan,

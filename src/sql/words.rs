@@ -1,9 +1,9 @@
-//! DataFusion's errors in one plain line: without its syntax trees, its names of types, its advice
-//! on settings that nobody here can change, and its plea to report a bug.
+//! Rewrites DataFusion's errors as one plain line: without syntax trees, internal type names,
+//! advice on settings that users cannot change, and pleas to report a bug.
 
 use datafusion::error::DataFusionError;
 
-/// DataFusion's names for the kind of error.
+/// DataFusion's names for kinds of errors.
 const KINDS: [&str; 11] = [
     "Compute error: ",
     "Error during planning: ",
@@ -17,7 +17,7 @@ const KINDS: [&str; 11] = [
     "Cast error: ",
     "Invalid argument error: ",
 ];
-/// Behind these DataFusion speaks of itself.
+/// The text from these on is about DataFusion itself.
 const ASIDES: [&str; 9] = [
     "This issue was likely caused by",
     "This was likely caused by",
@@ -29,7 +29,7 @@ const ASIDES: [&str; 9] = [
     "Consider setting",
     "in sqltorel",
 ];
-/// What stands in words about its insides.
+/// Texts that only occur in messages about DataFusion's internals.
 const INSIDES: [&str; 18] = [
     "Some(",
     "None",
@@ -50,7 +50,7 @@ const INSIDES: [&str; 18] = [
     "ast node",
     "optimizer",
 ];
-/// Its names of types, and PostgreSQL's. The longer come first.
+/// DataFusion's names of types, and PostgreSQL's. Longer names come first.
 const TYPES: [(&str, &str); 34] = [
     ("Timestamp(Nanosecond, Some(\"UTC\"))", "timestamp with time zone"),
     ("Timestamp(Microsecond, Some(\"UTC\"))", "timestamp with time zone"),
@@ -87,15 +87,15 @@ const TYPES: [(&str, &str); 34] = [
     ("Date64", "date"),
     ("Binary", "bytea"),
 ];
-/// Literals are shown by their type and value.
+/// Prefixes of literals, which DataFusion shows by type and value.
 const LITERALS: [&str; 8] =
     ["Utf8View(", "LargeUtf8(", "Utf8(", "UInt64(", "Int64(", "Int32(", "Float64(", "Boolean("];
 
-/// The error in words for whoever asked.
+/// The error in words for the user.
 pub(super) fn in_plain_words(error: &DataFusionError) -> String {
     let words = error.strip_backtrace();
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    // What a filter inside a file's reader refused comes in the words of a debugger.
+    // An error from a filter inside a file's reader arrives in debug format.
     if let Some((why, _)) =
         words.split_once("Refused(\"").and_then(|(_, why)| why.split_once("\")"))
     {
@@ -117,12 +117,12 @@ pub(super) fn in_plain_words(error: &DataFusionError) -> String {
     let reason = reason.trim().trim_end_matches(['.', ':', ';']);
     let inside = INSIDES.iter().any(|word| reason.contains(word));
     if reason.is_empty() || inside || matches!(error, DataFusionError::Internal(_)) {
-        return "the query cannot be answered: it uses what SQL has not here; ask it in another way".to_owned();
+        return "the query cannot be answered: it uses something that is not supported here; rewrite it".to_owned();
     }
     format!("the query cannot be answered: {reason}; change it")
 }
 
-/// Errors that are told otherwise.
+/// Errors with their own text.
 fn known(reason: &str) -> Option<String> {
     if reason.contains("require unique expression names")
         || reason.contains("Ambiguous reference to unqualified field")
@@ -131,9 +131,9 @@ fn known(reason: &str) -> Option<String> {
         return Some("two columns have the same name; name one of them with AS".to_owned());
     }
     if reason.contains("information_schema") {
-        return Some("SHOW is not answered here; the tables are events and usage_hourly, and DESCRIBE shows their columns".to_owned());
+        return Some("SHOW is not supported here; the tables are events and usage_hourly, and DESCRIBE shows their columns".to_owned());
     }
-    // Words of our own, to which DataFusion has added.
+    // Our own text, with additions by DataFusion.
     if let Some((_, why)) = reason.split_once("user-defined coercion failed with: ") {
         let why = why.split(" No function matches").next().unwrap_or(why);
         return Some(by_our_types(why.trim_end_matches('.')));
@@ -144,7 +144,7 @@ fn known(reason: &str) -> Option<String> {
     }
     let (_, call) = reason.split_once("given name and argument types '")?;
     let (call, _) = call.split_once("'.")?;
-    Some(format!("there is no function {}; cast what it is given", by_our_types(call)))
+    Some(format!("there is no function {}; cast its arguments", by_our_types(call)))
 }
 
 fn without_asides(reason: &str) -> String {
@@ -157,7 +157,7 @@ fn without_asides(reason: &str) -> String {
     told.join(". ")
 }
 
-/// Literals as they are written, and types by PostgreSQL's names.
+/// Literals as written in SQL, and types by PostgreSQL's names.
 fn by_our_types(words: &str) -> String {
     let mut words = words.to_owned();
     for literal in LITERALS {

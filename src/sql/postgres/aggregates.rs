@@ -1,4 +1,4 @@
-//! `sum` and `avg` of integers and decimals, exact in 38 digits; of floats they are DataFusion's.
+//! `sum` and `avg` of integers and decimals, exact in 38 digits. For floats they are DataFusion's.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::function::{Given, Types, function};
 use super::refusal::refused;
 use super::totals::{Decimals, Distinct, Groups, Of, One, wide};
 
-/// Digits that a sum has more than what is added up.
+/// How many more digits a sum has than its values.
 const SUM_DIGITS_MORE: u8 = 10;
 
 /// `sum` or `avg`.
@@ -41,7 +41,7 @@ pub(super) fn avg() -> AggregateUDF {
     Total { of: Of::Average, signature: Signature::user_defined(Volatility::Immutable) }.into()
 }
 
-/// `mean(sum, count)`: the average, in the places that [`avg`] gives to what is added up.
+/// `mean(sum, count)`: the average, with as many places as [`avg`] of the same values.
 pub(in crate::sql) fn mean(of: &DataType) -> Option<(ScalarUDF, DataType)> {
     let of = Scale::of(of)?;
     let plan = |given: &Given<'_>| {
@@ -83,7 +83,7 @@ impl Total {
         }
     }
 
-    /// The scale of what is added up, and of the result; `None` for floats.
+    /// The scales of the values and of the result; `None` for floats.
     fn scales(&self, fields: &[FieldRef]) -> Option<(Scale, Scale)> {
         let from = Scale::of(fields.first()?.data_type())?;
         Some((from, result(self.of, from)))
@@ -117,7 +117,7 @@ impl AggregateUDFImpl for Total {
         Ok(vec![match kind {
             DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
             kind if self.of == Of::Sum && is_small(kind) => DataType::Int32,
-            // A sum of integers is a decimal, which no sum of theirs overflows.
+            // A sum of integers is a decimal, which their sum cannot overflow.
             kind if kind.is_integer() => DataType::Decimal128(DIGITS_MAX, 0),
             kind => Scale::of(kind)
                 .ok_or_else(|| refused(&format!("{} takes numbers; cast texts, and of intervals take extract(epoch FROM interval)", self.name())))?
@@ -164,7 +164,7 @@ impl AggregateUDFImpl for Total {
             return self.floats().create_sliding_accumulator(args);
         }
         if args.is_distinct {
-            return Err(refused("sums of distinct values have no moving window"));
+            return Err(refused("sum and avg of DISTINCT values do not support moving windows"));
         }
         self.accumulator(args)
     }

@@ -1,5 +1,4 @@
-//! `+ - * / % ^` of numbers: integers that do not wrap, decimals that do not lose digits, floats
-//! that stay finite.
+//! `+ - * / % ^` of numbers: integers do not wrap, decimals do not lose digits, floats stay finite.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::decimal::{self, Scale};
 use super::function::{Given, Types, function, operator};
 use super::refusal::refused;
 
-/// The names by which plans know the operators that sums go through.
+/// The names in plans of the operators through which sums pass.
 pub(in crate::sql) const PLUS: &str = "plus";
 /// See [`PLUS`].
 pub(in crate::sql) const MINUS: &str = "minus";
@@ -143,7 +142,7 @@ fn in_words(error: ArrowError) -> DataFusionError {
     }
 }
 
-/// An error for an integer that has no room.
+/// The error for an integer that is too large.
 pub(super) fn integer_out_of_range() -> DataFusionError {
     refused("an integer is out of range; cast one to numeric: CAST(a AS numeric) * 1000")
 }
@@ -187,7 +186,7 @@ fn decimals(left: &ArrayRef, right: &ArrayRef, of: Scale, sign: Sign) -> Result<
     Ok(Arc::new(made.with_data_type(of.kind())))
 }
 
-/// The floats, if each is finite, or comes of one that is not.
+/// The floats, unless one is not finite although its operands are.
 fn finite(made: &ArrayRef, from: &[&ArrayRef], divides: bool) -> Result<ArrayRef> {
     let floats = made.as_primitive::<Float64Type>();
     let value = |array: &ArrayRef, row| {
@@ -204,7 +203,7 @@ fn finite(made: &ArrayRef, from: &[&ArrayRef], divides: bool) -> Result<ArrayRef
     Ok(made.clone())
 }
 
-/// An error for a float that is none.
+/// The error for a float that is not finite.
 pub(super) fn out_of_range() -> DataFusionError {
     refused("a float is out of range, or the function is not defined there")
 }

@@ -1,17 +1,18 @@
-//! Long lists of conditions as trees that are no deeper than they must be.
+//! Rebuilds long lists of conditions as trees of the least depth.
 //!
-//! `a OR b OR c …` is read as a tree with a level for each condition, and whoever asks at each level
-//! for all that is below needs time by the square of their number. Conditions mean the same however
-//! they are put together, and stay in their order.
+//! `a OR b OR c …` is parsed into a tree with one level per condition. Code that visits everything
+//! below at each level takes quadratic time. Conditions have the same meaning however they are
+//! grouped, and they stay in their order.
 
 use std::mem::replace;
 
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value};
 
-/// Conditions of which a tree of any shape is shallow.
+/// Lists up to this length are shallow in any shape.
 const FEW: usize = 16;
 
-/// Balances a list of conditions that are joined by one of `AND` and `OR`; leaves all else as it is.
+/// Balances a list of conditions that are joined by `AND` or by `OR`; leaves everything else as it
+/// is.
 pub(super) fn balance(expr: &mut Expr) {
     let Expr::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } = &*expr else {
         return;
@@ -39,7 +40,7 @@ pub(super) fn balance(expr: &mut Expr) {
     }
 }
 
-/// The conditions of a list.
+/// The number of conditions in a list.
 fn length(expr: &Expr, op: &BinaryOperator) -> usize {
     let (mut rest, mut length) = (expr, 1);
     while let Expr::BinaryOp { left, op: own, .. } = rest
@@ -50,7 +51,7 @@ fn length(expr: &Expr, op: &BinaryOperator) -> usize {
     length
 }
 
-/// The conditions in halves of halves; `None` of none.
+/// A balanced tree of the conditions; `None` if there are none.
 fn tree(mut conditions: Vec<Expr>, op: &BinaryOperator) -> Option<Expr> {
     let last = conditions.split_off(conditions.len() / 2);
     if conditions.is_empty() {
@@ -98,7 +99,7 @@ mod tests {
             balance(&mut expr);
             assert_eq!(expr, read(text));
         }
-        // Of a mixed list each part is balanced by itself.
+        // In a mixed list, each part is balanced separately.
         let mut expr = read(&format!("{}x AND y", "a OR ".repeat(40)));
         balance(&mut expr);
         assert!(depth(&expr) <= 8);

@@ -8,7 +8,7 @@ use super::columns::map_two;
 use super::function::{Given, Types, operator};
 use super::refusal::refused;
 
-/// Places that an int64 may be shifted by, and a number that stands in a query (an int4 there).
+/// Places that an int64 may be shifted by, and a literal (an int4 in PostgreSQL).
 const PLACES_MAX: u32 = 63;
 const LITERAL_PLACES_MAX: u32 = 31;
 
@@ -16,7 +16,7 @@ fn plan(_: &Given<'_>) -> Result<Types> {
     Ok(Types { takes: vec![DataType::Int64; 2], gives: DataType::Int64 })
 }
 
-/// `a << places`; what stands in the query has 32 bits.
+/// `a << places`; a literal has 32 bits.
 pub(super) fn left(of_literal: bool) -> ScalarUDF {
     if of_literal {
         return operator("shift_left_32", "<<", plan, |args, of| {

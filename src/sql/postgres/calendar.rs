@@ -1,4 +1,4 @@
-//! Dates and times of day of timestamps in microseconds, and the clocks of time zones.
+//! Dates and times of day of timestamps in microseconds, and the local times of time zones.
 
 use arrow::array::timezone::Tz;
 use chrono::{
@@ -10,7 +10,7 @@ use datafusion::error::Result;
 use super::refusal::{quoted, refused};
 use super::span::{DAY, SECOND};
 
-/// Names of zones without a place that mean the same to PostgreSQL.
+/// Zone names without a place that mean the same in PostgreSQL.
 const PLAIN_ZONES: [&str; 6] = ["UTC", "GMT", "Zulu", "EST", "MST", "HST"];
 
 fn out_of_range() -> datafusion::error::DataFusionError {
@@ -20,7 +20,7 @@ fn out_of_range() -> datafusion::error::DataFusionError {
 /// A time zone by its name.
 ///
 /// # Errors
-/// Offsets (PostgreSQL counts them the other way) and abbreviations.
+/// Offsets (PostgreSQL counts them in the other direction) and abbreviations.
 pub(super) fn zone(name: &str) -> Result<Tz> {
     let known = name.contains('/') || PLAIN_ZONES.contains(&name);
     let zone = if known { name.parse().ok() } else { None };
@@ -42,15 +42,15 @@ pub(super) fn micros(clock: NaiveDateTime) -> i64 {
     clock.and_utc().timestamp_micros()
 }
 
-/// What clocks of the zone show at an instant.
+/// The local time of the zone at an instant.
 pub(super) fn local(instant: i64, zone: Tz) -> Result<i64> {
     let at = clock(instant)?;
     let offset = zone.offset_from_utc_datetime(&at).fix().local_minus_utc();
     instant.checked_add(i64::from(offset) * SECOND).ok_or_else(out_of_range)
 }
 
-/// The instant at which clocks of the zone show this: the later of two, and where they are put
-/// forward over it, as if they had not been.
+/// The instant of a local time of the zone. If the time occurs twice, the later one. If the clocks
+/// skip it, the instant by the offset from before.
 pub(super) fn instant(local: i64, zone: Tz) -> Result<i64> {
     let shown = clock(local)?;
     let offset = match zone.offset_from_local_datetime(&shown) {
@@ -76,7 +76,7 @@ pub(super) fn days(date: NaiveDate) -> i32 {
     date.to_epoch_days()
 }
 
-/// The days of a date's month.
+/// The number of days in a date's month.
 pub(super) fn month_days(date: NaiveDate) -> Result<i64> {
     let first = date.with_day(1);
     let next = first.and_then(|first| first.checked_add_months(chrono::Months::new(1)));
@@ -88,10 +88,10 @@ pub(super) fn midnight(days: i32) -> i64 {
     i64::from(days) * DAY
 }
 
-/// The start of what `date_trunc` names, in microseconds.
+/// The start of the unit of `date_trunc`, in microseconds.
 ///
 /// # Errors
-/// What PostgreSQL does not cut to.
+/// Units that PostgreSQL does not support.
 pub(super) fn cut(unit: &str, micros: i64) -> Result<i64> {
     let to = |size: i64| Ok(micros - micros.rem_euclid(size));
     match unit {
@@ -120,7 +120,7 @@ pub(super) fn cut(unit: &str, micros: i64) -> Result<i64> {
         "millennium" | "millennia" => first(of_years(1_000, 1), 1),
         _ => {
             return Err(refused(&format!(
-                "date_trunc does not know {}; it cuts to microseconds … second, minute, hour, day, week, month, quarter, year, decade, century, millennium",
+                "date_trunc does not support {}; it supports microseconds … second, minute, hour, day, week, month, quarter, year, decade, century, millennium",
                 quoted(unit)
             )));
         }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn clocks_that_are_changed_are_read_as_postgresql_reads_them() {
         let berlin = zone("Europe/Berlin").unwrap();
-        // 02:30 is skipped, and then comes twice.
+        // 02:30 is first skipped, and then occurs twice.
         assert_eq!(instant(at("2026-03-29T02:30:00"), berlin).unwrap(), at("2026-03-29T01:30:00"));
         assert_eq!(instant(at("2026-10-25T02:30:00"), berlin).unwrap(), at("2026-10-25T01:30:00"));
         assert_eq!(

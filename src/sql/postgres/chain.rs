@@ -1,7 +1,7 @@
-//! A bound on chains of operators, such as `1 + 1 + 1 …`.
+//! A limit on chains of operators, such as `1 + 1 + 1 …`.
 //!
-//! The parser bounds how deep a query is nested, and reads a chain in a loop: its tree is as deep all
-//! the same, and whoever walks it needs stack and time for each step.
+//! The parser limits the nesting of a query, but it reads a chain in a loop. The tree is as deep
+//! all the same, and code that walks it needs stack and time for each level.
 
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Expr;
@@ -11,15 +11,15 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use super::dialect::Postgres;
 use super::refusal::refused;
 
-/// Operators that follow each other, on one level of parentheses.
+/// Consecutive operators on one level of parentheses.
 const OPERATORS_MAX: usize = 10_000;
-/// Casts, zones and subscripts that follow each other.
+/// Consecutive casts, time zones and subscripts.
 const WRAPS_MAX: usize = 100;
 
-/// Makes sure that no chain in a query is longer than can be planned.
+/// Checks that no chain in a query is too long to be planned.
 ///
 /// # Errors
-/// If one is. What cannot be read is left to the parser.
+/// A chain that is too long. Errors of the tokenizer are left to the parser.
 pub(super) fn bounded(text: &str) -> Result<()> {
     let Ok(tokens) = Tokenizer::new(&Postgres, text).tokenize() else { return Ok(()) };
     let mut levels = vec![0_usize];
@@ -33,7 +33,7 @@ pub(super) fn bounded(text: &str) -> Result<()> {
                 let Some(level) = levels.last_mut() else { continue };
                 *level += 1;
                 if *level > OPERATORS_MAX {
-                    let message = "more than 10,000 operators follow each other; ask for less";
+                    let message = "more than 10,000 operators in a row; shorten the query";
                     return Err(refused(message));
                 }
             }
@@ -48,11 +48,11 @@ pub(super) fn bounded(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that casts of casts, and zones of zones, are not more than anybody asks for: each is a
-/// function around all of the others.
+/// Checks that casts of casts and time zones of time zones are not too many: each is a function
+/// around all the others.
 ///
 /// # Errors
-/// If they are.
+/// If they are too many.
 pub(super) fn bounded_wraps(expr: &Expr) -> Result<()> {
     let (mut inner, mut wraps) = (expr, 0);
     loop {
@@ -70,12 +70,12 @@ pub(super) fn bounded_wraps(expr: &Expr) -> Result<()> {
         };
         wraps += 1;
         if wraps > WRAPS_MAX {
-            return Err(refused("more than 100 casts follow each other; ask for less"));
+            return Err(refused("more than 100 casts in a row; shorten the query"));
         }
     }
 }
 
-/// True if what follows makes a chain longer.
+/// True if the token makes a chain longer.
 fn links(token: &Token) -> bool {
     match token {
         Token::Word(word) => matches!(

@@ -21,7 +21,7 @@ pub(super) const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayN
 /// The type of times of day.
 pub(super) const TIME: DataType = DataType::Time64(TimeUnit::Nanosecond);
 
-/// The column at a place.
+/// The column at a position.
 pub(super) fn column(args: &[ArrayRef], place: usize) -> Result<&ArrayRef> {
     args.get(place).ok_or_else(|| refused("an argument is missing"))
 }
@@ -31,7 +31,7 @@ pub(super) fn two(args: &[ArrayRef]) -> Result<(&ArrayRef, &ArrayRef)> {
     Ok((column(args, 0)?, column(args, 1)?))
 }
 
-/// A value of one type made of one of another.
+/// Computes a column of one type from a column of another.
 pub(super) fn map<A, B>(
     from: &ArrayRef,
     of: &DataType,
@@ -46,7 +46,7 @@ where
     Ok(Arc::new(made?.with_data_type(of.clone())))
 }
 
-/// A value made of two.
+/// Computes a column from two columns.
 pub(super) fn map_two<A, B, C>(
     args: &[ArrayRef],
     of: &DataType,
@@ -78,7 +78,7 @@ pub(super) fn micros(column: &ArrayRef) -> Result<PrimitiveArray<TimestampMicros
     Ok(micros.as_primitive::<TimestampMicrosecondType>().clone())
 }
 
-/// A value of a column in words of Rust.
+/// A value of a column as a Rust value.
 pub(super) enum Cell {
     Int(i64),
     Decimal(i128, i8),

@@ -1,4 +1,4 @@
-//! `extract`, `date_trunc`, `date_bin`, `age`: parts of times, and where they begin.
+//! `extract`, `date_trunc`, `date_bin`, `age`: parts of times, and the starts of their units.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use super::refusal::{quoted, refused};
 use super::span::{DAY, SECOND, Span};
 use super::types::timestamp;
 
-/// Parts with a fraction of a second, and its places.
+/// Parts with a fraction of a second, and their decimal places.
 const FRACTIONS: [(&str, u8); 5] =
     [("second", 6), ("seconds", 6), ("epoch", 6), ("millisecond", 3), ("milliseconds", 3)];
 
-/// `extract(part FROM time)`: a decimal, as PostgreSQL has it.
+/// `extract(part FROM time)`: a decimal, as in PostgreSQL.
 pub(super) fn date_part() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
         let of = match given.types.get(1) {
@@ -56,10 +56,10 @@ pub(super) fn date_part() -> ScalarUDF {
 }
 
 fn unknown(part: &str) -> datafusion::error::DataFusionError {
-    refused(&format!("extract does not know {} of this type", quoted(part)))
+    refused(&format!("extract does not support {} for this type", quoted(part)))
 }
 
-/// The part, in units of its last place.
+/// The part as a decimal, in units of its last place.
 fn part_of(part: &str, time: &Cell) -> Result<i128> {
     match time {
         Cell::Date(days) => of_date(part, *days),
@@ -95,7 +95,7 @@ fn of_clock(part: &str, micros: i64) -> Option<i128> {
 fn of_date(part: &str, days: i32) -> Result<i128> {
     let date = calendar::date(days)?;
     let year = date.year();
-    // There is no year 0: before year 1 comes year -1.
+    // There is no year 0: year -1 precedes year 1.
     let shown = if year > 0 { year } else { year - 1 };
     Ok(i128::from(match part {
         "epoch" => return Ok(i128::from(days) * 86_400),
@@ -130,12 +130,12 @@ fn of_span(part: &str, span: Span) -> Result<i128> {
     })
 }
 
-/// The timestamp that `date_trunc` and `date_bin` take for a type.
+/// The timestamp type that `date_trunc` and `date_bin` accept for an argument.
 fn cut_of(given: &Given<'_>, place: usize) -> Result<DataType> {
     match given.types.get(place) {
         Some(DataType::Timestamp(_, None)) => Ok(timestamp(false)),
         Some(DataType::Interval(_)) => {
-            Err(refused("intervals are not cut here; use extract(epoch FROM interval)"))
+            Err(refused("intervals cannot be truncated here; use extract(epoch FROM interval)"))
         }
         _ => Ok(timestamp(true)),
     }
@@ -176,7 +176,7 @@ pub(super) fn date_trunc() -> ScalarUDF {
     })
 }
 
-/// The unit of the row before, which most often is that of all rows.
+/// The previous row's unit, which is usually the unit of all rows.
 #[derive(Default)]
 struct Unit {
     asked: String,
@@ -267,7 +267,7 @@ fn age_of(to: i64, from: i64) -> Result<Span> {
         days -= 1;
     }
     if days < 0 {
-        // Days are borrowed from the month that the age begins in.
+        // Days are borrowed from the month in which the age begins.
         days += calendar::month_days(earlier.date())?;
         months -= 1;
     }

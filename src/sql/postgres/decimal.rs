@@ -1,25 +1,26 @@
-//! Exact arithmetic of decimals: `numeric` in 38 digits.
+//! Exact arithmetic of decimals: `numeric` with 38 digits.
 //!
-//! What PostgreSQL computes to more digits is rounded half away from zero, never to fewer than ten
-//! digits that count; what does not fit is an error. So a result is PostgreSQL's, or none.
+//! Results that PostgreSQL computes with more digits are rounded half away from zero, but never to
+//! fewer than ten significant digits. Results that do not fit are errors. So a result is either
+//! PostgreSQL's or an error.
 
 use arrow::datatypes::{DataType, i256};
 use datafusion::error::Result;
 
 use super::refusal::{quoted, refused};
 
-/// Digits of a decimal.
+/// The most digits of a decimal.
 pub(super) const DIGITS_MAX: u8 = 38;
-/// Digits that an int64 takes.
+/// Digits of an int64.
 pub(super) const INT64_DIGITS: u8 = 19;
-/// Places that a product keeps at most, unless a factor has more.
+/// The most places of a product, unless a factor has more.
 const PRODUCT_PLACES_MAX: u8 = 26;
-/// Places of a quotient, at least and at most, and how many more than its dividend has.
+/// The fewest and the most places of a quotient, and how many more it has than its dividend.
 const QUOTIENT_PLACES: (u8, u8) = (20, 26);
 const QUOTIENT_PLACES_MORE: u8 = 14;
-/// The least that a rounded result may be in units of its last place: ten digits.
+/// The smallest rounded result, in units of its last place: ten digits.
 const ROUNDED_UNITS_MIN: i128 = 1_000_000_000;
-/// The first number that has more than 38 digits.
+/// The smallest number with more than 38 digits.
 const TOO_LONG: i128 = 100_000_000_000_000_000_000_000_000_000_000_000_000;
 
 /// The digits and places of a decimal type.
@@ -30,7 +31,8 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Of a type of decimals, or of integers, which are decimals without places.
+    /// The scale of a decimal type, or of an integer type, which counts as a decimal without
+    /// places.
     pub(super) fn of(kind: &DataType) -> Option<Self> {
         let (digits, places) = match kind {
             DataType::Int8 | DataType::UInt8 => (3, 0),
@@ -60,13 +62,13 @@ impl Scale {
         Self { digits: whole.saturating_add(places).clamp(1, DIGITS_MAX), places }
     }
 
-    /// Of a sum or a difference of two.
+    /// The scale of a sum or a difference.
     pub(super) fn sum(self, other: Self) -> Self {
         let whole = self.whole().max(other.whole()).saturating_add(1);
         Self::with(whole, self.places.max(other.places))
     }
 
-    /// Of a product.
+    /// The scale of a product.
     pub(super) fn product(self, other: Self) -> Self {
         let places = self.places.saturating_add(other.places);
         let whole = self.whole().saturating_add(other.whole());
@@ -77,7 +79,7 @@ impl Scale {
         Self::with(whole, places.min(most))
     }
 
-    /// Of a quotient.
+    /// The scale of a quotient.
     pub(super) fn quotient(self, divisor: Self) -> Self {
         let (least, most) = QUOTIENT_PLACES;
         let places = self.places.saturating_add(QUOTIENT_PLACES_MORE).clamp(least, most);
@@ -85,19 +87,19 @@ impl Scale {
         Self::with(whole, places.max(self.places))
     }
 
-    /// Of what is left of a division.
+    /// The scale of a remainder.
     pub(super) fn rest(self, divisor: Self) -> Self {
         Self::with(self.whole().max(divisor.whole()), self.places.max(divisor.places))
     }
 
-    /// Of an average: as many places as its digits before the point leave, up to those of a
-    /// quotient.
+    /// The scale of an average: as many places as its digits before the point leave, up to those of
+    /// a quotient.
     pub(super) fn average(self) -> Self {
         self.quotient(Self { digits: INT64_DIGITS, places: 0 })
     }
 }
 
-/// An error for what 38 digits do not hold.
+/// The error for a value that 38 digits cannot hold.
 pub(super) fn too_long() -> datafusion::error::DataFusionError {
     refused("a decimal has more than 38 digits; round its parts, or cast them to float8")
 }
@@ -120,7 +122,7 @@ pub(super) fn fitting(value: i128) -> Result<i128> {
     if value > -TOO_LONG && value < TOO_LONG { Ok(value) } else { Err(too_long()) }
 }
 
-/// A value in other places, rounded half away from zero.
+/// A value with other places, rounded half away from zero.
 pub(super) fn in_places(value: i128, from: u8, to: u8) -> Result<i128> {
     match to.checked_sub(from) {
         Some(more) => fitting(value.checked_mul(power_of_ten(more)?).ok_or_else(too_long)?),
@@ -148,7 +150,7 @@ fn rounded(dividend: i256, divisor: i256) -> Result<i128> {
     value.to_i128().ok_or_else(too_long).and_then(fitting)
 }
 
-/// Refuses what has lost digits that count.
+/// Refuses a value that has lost significant digits.
 fn exact_enough(value: i128, is_exact: bool) -> Result<i128> {
     if is_exact || value.unsigned_abs() >= ROUNDED_UNITS_MIN.unsigned_abs() {
         Ok(value)
@@ -157,7 +159,7 @@ fn exact_enough(value: i128, is_exact: bool) -> Result<i128> {
     }
 }
 
-/// `left * right`, whose places together are `places`, in the places of a product.
+/// `left * right`, which has `places` places together, with the places of `of`.
 pub(super) fn product(left: i128, right: i128, places: u8, of: Scale) -> Result<i128> {
     let more = places.saturating_sub(of.places);
     if more == 0
@@ -171,10 +173,10 @@ pub(super) fn product(left: i128, right: i128, places: u8, of: Scale) -> Result<
     exact_enough(rounded(value, unit)?, is_exact)
 }
 
-/// `left / right` in the places of a quotient.
+/// `left / right`, with the places of `of`.
 ///
 /// # Errors
-/// Also for a division by zero.
+/// Includes division by zero.
 pub(super) fn quotient(left: (i128, u8), right: (i128, u8), of: Scale) -> Result<i128> {
     if right.0 == 0 {
         return Err(divided_by_zero());
@@ -191,14 +193,14 @@ pub(super) fn quotient(left: (i128, u8), right: (i128, u8), of: Scale) -> Result
     exact_enough(rounded(dividend, divisor)?, is_exact)
 }
 
-/// An error for a division by zero.
+/// The error for a division by zero.
 pub(super) fn divided_by_zero() -> datafusion::error::DataFusionError {
     refused("divide by zero; use nullif(divisor, 0)")
 }
 
-/// The decimal that a text is, in units of its last place.
+/// The decimal value of a text, in units of its last place.
 pub(super) fn parsed(text: &str, of: Scale) -> Result<i128> {
-    let wrong = || refused(&format!("{} is no decimal number", quoted(text)));
+    let wrong = || refused(&format!("{} is not a decimal number", quoted(text)));
     let trimmed = text.trim();
     let (negative, digits) = match trimmed.as_bytes().first() {
         Some(b'-') => (true, trimmed.get(1..).unwrap_or_default()),
@@ -216,9 +218,9 @@ pub(super) fn parsed(text: &str, of: Scale) -> Result<i128> {
     if significant.is_empty() {
         return Ok(0);
     }
-    // Digits behind the point, as the exponent moves it.
+    // Digits after the point, once the exponent has moved it.
     let after = i64::try_from(places.len()).unwrap_or(i64::MAX) - i64::from(exponent);
-    // Digits that are beyond the places fall away, all but the first, which rounds.
+    // Digits beyond the places are dropped, except that the first one rounds.
     let beyond = usize::try_from(after - i64::from(of.places)).unwrap_or(0);
     let kept = significant.len().saturating_sub(beyond);
     let (value, rest) = significant.split_at_checked(kept).unwrap_or(("", significant));
@@ -231,7 +233,7 @@ pub(super) fn parsed(text: &str, of: Scale) -> Result<i128> {
     Ok(if negative { -value } else { value })
 }
 
-/// The places that a text of a decimal has.
+/// The number of places in the text of a decimal.
 pub(super) fn places_of(text: &str) -> u8 {
     let (digits, exponent) = text.trim().split_once(['e', 'E']).unwrap_or((text.trim(), "0"));
     let places = digits.split_once('.').map_or(0, |(_, places)| places.len());

@@ -1,5 +1,5 @@
-//! How a query is read: PostgreSQL's operators, their order and its literals, with what DataFusion
-//! adds to them.
+//! The dialect of queries: PostgreSQL's operators, their precedence and literals, with DataFusion's
+//! extensions.
 
 use std::any::TypeId;
 
@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 
-/// PostgreSQL's dialect and what it has no word for.
+/// PostgreSQL's dialect, and syntax that PostgreSQL does not have.
 #[derive(Debug)]
 pub(super) struct Postgres;
 

@@ -10,10 +10,10 @@ use super::refusal::refused;
 use super::types::timestamp;
 use super::{call, math, texts, time_operators};
 
-/// Digits of the wide decimals in which others are compared.
+/// Digits of the wide decimals for comparisons that need more than 38.
 const WIDE_DIGITS: u8 = 76;
 
-/// Both in types that compare as PostgreSQL does; `None` if they do already.
+/// Both sides in types that compare as in PostgreSQL; `None` if they already do.
 pub(super) fn comparable(
     left: &Expr,
     right: &Expr,
@@ -25,7 +25,7 @@ pub(super) fn comparable(
     }
 }
 
-/// The type of what is compared; that of a comparison is known without a walk through it.
+/// The type of one side. A comparison's type is known without a walk through it.
 fn type_of(expr: &Expr, schema: &dyn ExprSchema) -> Result<DataType> {
     match expr {
         Expr::BinaryExpr(binary) if binary.op.is_logic_operator() || is_comparison(binary.op) => {
@@ -50,7 +50,7 @@ pub(super) fn is_comparison(op: Operator) -> bool {
     )
 }
 
-/// As [`comparable`], where the type of the left one is known.
+/// As [`comparable`], if the type of the left side is known.
 pub(super) fn comparable_to(
     left: &Expr,
     left_type: &DataType,
@@ -88,17 +88,17 @@ pub(super) fn comparable_to(
         (one, other) if one.is_number() && other.is_number() => None,
         _ => {
             let (left, right) = (named(left_type), named(&right_type));
-            return Err(refused(&format!("{left} and {right} are not compared; cast one of them")));
+            return Err(refused(&format!("{left} and {right} do not compare; cast one of them")));
         }
     })
 }
 
-/// True for what DataFusion compares as PostgreSQL does.
+/// True for kinds that DataFusion compares as PostgreSQL does.
 fn are_alike(kinds: (Kind, Kind)) -> bool {
     match kinds {
         (Kind::Null | Kind::Other, _) | (_, Kind::Null | Kind::Other) => true,
         (Kind::Text | Kind::Literal, Kind::Text | Kind::Literal) => true,
-        // Of their digits more is asked.
+        // Intervals are compared by size, decimals by their scales.
         (Kind::Interval, Kind::Interval) | (Kind::Decimal, Kind::Decimal) => false,
         (one, other) => one == other || one.is_day() && other.is_day(),
     }
@@ -113,7 +113,7 @@ fn wide(left: &DataType, right: &DataType) -> Option<DataType> {
     (digits > DIGITS_MAX).then_some(wide)
 }
 
-/// A text of the query as a value of another type.
+/// A literal text of the query as a value of another type.
 fn typed(text: Expr, of: &DataType, to: &DataType) -> Result<Expr> {
     if to.is_decimal() {
         return Ok(call(texts::numeric(), vec![text]));
@@ -121,13 +121,13 @@ fn typed(text: Expr, of: &DataType, to: &DataType) -> Result<Expr> {
     Ok(cast_to(&text, of, to)?.unwrap_or_else(|| cast(text, to.clone())))
 }
 
-/// The cast in PostgreSQL's way; `None` if DataFusion's is the same.
+/// The cast by PostgreSQL's rules; `None` if DataFusion's is the same.
 pub(super) fn cast_of(of: &Cast, schema: &dyn ExprSchema) -> Result<Option<Expr>> {
     let Ok(from) = of.expr.get_type(schema) else { return Ok(None) };
     cast_to(&of.expr, &from, of.field.data_type())
 }
 
-/// The cast in PostgreSQL's way; `None` if DataFusion's is the same.
+/// The cast by PostgreSQL's rules; `None` if DataFusion's is the same.
 fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> {
     let (source, target) = (Kind::of(expr, from), Kind::of(&lit(0_i64), to));
     let expr = || expr.clone();
@@ -171,5 +171,5 @@ fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> 
 }
 
 fn no_cast(from: &DataType, to: &DataType) -> datafusion::error::DataFusionError {
-    refused(&format!("{} is not cast to {}; use extract or to_timestamp", named(from), named(to)))
+    refused(&format!("{} has no cast to {}; use extract or to_timestamp", named(from), named(to)))
 }

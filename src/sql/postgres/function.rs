@@ -1,5 +1,5 @@
-//! Functions of rows, each of which is two plain functions: what types it takes and gives, and what
-//! it makes of columns.
+//! Scalar functions. Each consists of two plain functions: one for the types of its arguments and
+//! result, and one that computes columns.
 
 use std::hash::{Hash, Hasher};
 
@@ -14,13 +14,13 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-/// The types that a function takes for those that it is given, and the type of its result.
+/// The types to which a function's arguments are cast, and the type of its result.
 pub(super) struct Types {
     pub takes: Vec<DataType>,
     pub gives: DataType,
 }
 
-/// The types and, where they stand in the query, the values of arguments.
+/// The types of arguments, and the values of those that are literals.
 pub(super) struct Given<'a> {
     pub types: &'a [DataType],
     values: &'a [Option<&'a ScalarValue>],
@@ -32,12 +32,12 @@ impl<'a> Given<'a> {
         Self { types, values: &[] }
     }
 
-    /// The text that stands at a place.
+    /// The literal text at a position.
     pub(super) fn text(&self, place: usize) -> Option<&'a str> {
         (*self.values.get(place)?)?.try_as_str()?
     }
 
-    /// The integer that stands at a place.
+    /// The literal integer at a position.
     pub(super) fn integer(&self, place: usize) -> Option<i64> {
         match *self.values.get(place)? {
             Some(ScalarValue::Int64(value)) => *value,
@@ -50,25 +50,25 @@ impl<'a> Given<'a> {
 type Plan = fn(&Given<'_>) -> Result<Types>;
 type Run = fn(&[ArrayRef], &DataType) -> Result<ArrayRef>;
 
-/// A function of rows, which depends on its arguments alone.
+/// A scalar function that depends on its arguments alone.
 #[derive(Debug, Clone)]
 pub(super) struct Function {
     pub name: &'static str,
-    /// What stands between its two arguments, where it is an operator.
+    /// The sign between its two arguments, if it is an operator.
     pub sign: Option<&'static str>,
     pub signature: Signature,
     pub plan: Plan,
     pub run: Run,
-    /// What the planner found of this very call.
+    /// The planner's result for this call.
     pub planned: Option<Planned>,
 }
 
-/// An operator's call as it was planned. It holds while the query is planned: rules change types.
+/// The planned call of an operator. It is only valid during planning, because rules change types.
 #[derive(Debug, Clone)]
 pub(super) struct Planned {
-    /// Its type.
+    /// The type of its result.
     pub gives: DataType,
-    /// The operators of the chain that ends with it.
+    /// The number of operators in the chain that ends with it.
     pub operators: usize,
 }
 
@@ -86,7 +86,7 @@ impl Hash for Function {
     }
 }
 
-/// The function of a name.
+/// The function with this name.
 pub(super) fn function(name: &'static str, plan: Plan, run: Run) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
     Function { name, sign: None, signature, plan, run, planned: None }.into()
@@ -98,7 +98,7 @@ pub(super) fn operator(name: &'static str, sign: &'static str, plan: Plan, run: 
     Function { name, sign: Some(sign), signature, plan, run, planned: None }.into()
 }
 
-/// The function's call.
+/// A call of the function.
 pub(super) fn call(function: ScalarUDF, args: Vec<Expr>) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(function.into(), args))
 }
@@ -131,7 +131,7 @@ impl ScalarUDFImpl for Function {
     }
 
     fn evaluate_bounds(&self, inputs: &[&Interval]) -> Result<Interval> {
-        // Its default is an interval of no type, which other expressions do not take.
+        // The default is an interval without a type, which other expressions reject.
         let types: Vec<_> = inputs.iter().map(|input| input.data_type()).collect();
         Interval::make_unbounded(&self.return_type(&types).unwrap_or(DataType::Null))
     }

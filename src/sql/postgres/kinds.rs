@@ -1,4 +1,4 @@
-//! What a type is to operators, by PostgreSQL's names.
+//! The kinds of values that operators distinguish, and PostgreSQL's names of types.
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -9,7 +9,7 @@ use datafusion::logical_expr::Expr;
 pub(super) enum Kind {
     Null,
     Text,
-    /// A text that stands in the query: its type is that of what it meets.
+    /// A literal text in the query: its type is that of the other operand.
     Literal,
     Bool,
     Int,
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The kind of an expression of a type.
+    /// The kind of an expression with this type.
     pub(super) fn of(expr: &Expr, kind: &DataType) -> Self {
         match kind {
             DataType::Null => Self::Null,

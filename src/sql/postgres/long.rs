@@ -1,9 +1,9 @@
 //! A long chain of operators as one function.
 //!
-//! The type and the name of an expression are asked for at each of its levels, and each time of all
-//! that is below. Were each operator a function of two arguments, a chain would be planned in time by
-//! the cube of its length. So from some length on a chain is functions of many arguments, and stays
-//! shallow; and its type is kept beside it while it grows.
+//! The type and the name of an expression are requested at each of its levels, and each request
+//! visits everything below. If each operator were a function of two arguments, planning a chain
+//! would take cubic time. So beyond some length, a chain consists of functions with many arguments
+//! and stays shallow. Its type is stored with it while it grows.
 
 use std::hash::{Hash, Hasher};
 
@@ -20,12 +20,13 @@ use datafusion::logical_expr::{
 use super::function::{Function, Given, Planned, Types, call};
 use super::refusal::refused;
 
-/// Operators of a chain that are a function each.
+/// Up to this length, each operator of a chain is a separate function.
 const PLAIN_MAX: usize = 32;
-/// Operators of one function. All that it is given is there before it runs, so they are not more.
+/// The most operators of one function. All arguments are in memory before it runs, so the number is
+/// limited.
 const STEPS_MAX: usize = 64;
 
-/// The type of an expression of a query that is just being planned.
+/// The type of an expression while its query is being planned.
 pub(super) fn type_of(expr: &Expr, schema: &dyn ExprSchema) -> Result<DataType> {
     match planned(expr) {
         Some(planned) => Ok(planned.gives.clone()),
@@ -65,8 +66,7 @@ pub(super) fn applied(
     Ok(call(Chain { steps, signature, planned }.into(), args))
 }
 
-/// The operators and arguments to which others are added: those of a chain that has room, or the
-/// expression alone.
+/// The operators and arguments of a chain that has room for more, or the expression alone.
 fn parts(expr: Expr) -> (Vec<Function>, Vec<Expr>) {
     let expr = match expr {
         Expr::ScalarFunction(ScalarFunction { func, args }) => {
@@ -88,7 +88,7 @@ fn missing() -> datafusion::error::DataFusionError {
     refused("an argument is missing")
 }
 
-/// Operators, of which each is between what those before it gave and the next argument.
+/// Operators, each applied to the result of those before it and the next argument.
 #[derive(Debug)]
 struct Chain {
     steps: Vec<Function>,
@@ -122,13 +122,13 @@ impl Chain {
         parts.collect()
     }
 
-    /// The types that it takes for those that it is given, and the type of its result.
+    /// The types to which the arguments are cast, and the type of the result.
     fn types(&self, given: &[DataType]) -> Result<Types> {
         let (first, others) = given.split_first().ok_or_else(missing)?;
         let (mut takes, mut gives) = (Vec::with_capacity(given.len()), first.clone());
         for (step, next) in self.steps.iter().zip(others) {
             let types = types_of(step, &gives, next)?;
-            // What an operator gave is cast when it is there.
+            // The result of an operator is cast when the next one runs.
             takes.extend(types.takes.into_iter().skip(usize::from(!takes.is_empty())));
             gives = types.gives;
         }
@@ -136,7 +136,7 @@ impl Chain {
     }
 }
 
-/// What an operator gives for two values.
+/// The result of an operator for two values.
 fn run(step: &Function, left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue> {
     let Types { takes, gives } = types_of(step, &left.data_type(), &right.data_type())?;
     let one = [left, right].iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
@@ -211,7 +211,7 @@ mod tests {
     use super::super::planner::planned_operator;
     use super::*;
 
-    /// Counts the questions for types of columns.
+    /// Counts the requests for types of columns.
     #[derive(Debug)]
     struct Counted(DFSchema, Cell<usize>);
 

@@ -1,5 +1,5 @@
 //! `round`, `trunc`, `ceil`, `floor`, `abs`, `sign` of decimals and floats, and functions of floats
-//! that are refused where they have no value.
+//! that fail if the result is not defined.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -55,7 +55,7 @@ fn one_rounded(given: &Given<'_>) -> Result<Types> {
 fn rounded_types(given: &Given<'_>) -> Result<Types> {
     let Some(kind) = given.types.first() else { return Err(refused("it takes a number")) };
     let with_places = given.types.len() == 2;
-    // A number that stands in the query stays one, since the type of the result depends on it.
+    // A literal number must stay a literal, because the type of the result depends on its value.
     let places_type = given.types.get(1).map(|kind| match kind {
         DataType::Int32 => DataType::Int32,
         _ => DataType::Int64,
@@ -76,7 +76,7 @@ fn rounded_types(given: &Given<'_>) -> Result<Types> {
         Some(places) => u8::try_from(places.clamp(0, i64::from(scale.places))).unwrap_or(0),
         None => scale.places,
     };
-    // It may carry into one digit more.
+    // Rounding may carry into one more digit.
     let digits = scale.whole().saturating_add(places).saturating_add(1).min(DIGITS_MAX);
     Ok(Types { takes, gives: Scale { digits, places }.kind() })
 }
@@ -208,13 +208,13 @@ pub(super) fn sign() -> ScalarUDF {
     })
 }
 
-/// Functions of floats that have no value somewhere.
+/// Functions of floats that are not defined everywhere.
 pub(super) const OF_FLOATS: [&str; 22] = [
     "sqrt", "cbrt", "exp", "ln", "log", "log10", "log2", "sin", "cos", "tan", "asin", "acos",
     "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "radians", "degrees",
 ];
 
-/// A function of floats that is an error where it would be none or infinite.
+/// A function of floats that fails if its result would be NaN or infinite.
 #[derive(Debug)]
 struct Finite {
     inner: Arc<ScalarUDF>,

@@ -1,4 +1,4 @@
-//! Casts and comparisons by PostgreSQL's rules: a rule of the analyzer, before types are made equal.
+//! Casts and comparisons by PostgreSQL's rules: an analyzer rule that runs before type coercion.
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
@@ -18,14 +18,14 @@ use super::kinds::{Kind, is_text};
 use super::refusal::refused;
 use super::{arithmetic, call, texts, time_operators};
 
-/// Functions that compare what they are given.
+/// Functions that compare their arguments.
 const COMPARING: [&str; 3] = ["greatest", "least", "nullif"];
-/// Functions that show what they are given.
+/// Functions that show their arguments as text.
 const SHOWING: [&str; 2] = ["concat", "concat_ws"];
-/// Aggregates that take values as they are.
+/// Aggregates that use values as they are.
 const TAKING: [&str; 4] = ["count", "array_agg", "first_value", "last_value"];
 
-/// The rule.
+/// The analyzer rule.
 #[derive(Debug)]
 pub(super) struct Meaning;
 
@@ -40,14 +40,14 @@ impl AnalyzerRule for Meaning {
             recursive |= matches!(plan, LogicalPlan::RecursiveQuery(_));
             Ok(TreeNodeRecursion::Continue)
         })?;
-        // The types of a recursive query are settled before.
+        // The types of a recursive query are settled earlier.
         let literals = if recursive { Literals::Stay } else { Literals::Small };
         plan.transform_up_with_subqueries(|plan| of_plan(plan, literals))
             .map(|changed| changed.data)
     }
 }
 
-/// What becomes of integers that stand in the query: to PostgreSQL they have 32 bits, if they fit.
+/// How integer literals are treated: in PostgreSQL they have 32 bits, if they fit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Literals {
     Small,
@@ -76,8 +76,8 @@ fn of_plan(plan: LogicalPlan, literals: Literals) -> Result<Transformed<LogicalP
     })
 }
 
-/// An integer that fits 32 bits as one of 32 bits; but what is counted stays, by which DataFusion
-/// knows a count of rows.
+/// An integer that fits 32 bits becomes one of 32 bits. The argument of `count` stays, because
+/// DataFusion recognises a count of rows by it.
 fn small_literal(expr: Expr) -> Expr {
     match expr {
         Expr::Literal(ScalarValue::Int64(Some(value)), metadata) => match i32::try_from(value) {
@@ -109,7 +109,7 @@ fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
     matches!(expr.get_type(schema), Ok(DataType::Interval(_)))
 }
 
-/// Intervals that are equal to PostgreSQL (a day and 24 hours) are not to DataFusion's groups.
+/// Intervals that are equal in PostgreSQL (a day and 24 hours) are different groups in DataFusion.
 fn refuse_grouped_intervals(plan: &LogicalPlan, schema: &DFSchema) -> Result<()> {
     let grouped = match plan {
         LogicalPlan::Aggregate(aggregate) => {
@@ -131,7 +131,7 @@ fn refuse_grouped_intervals(plan: &LogicalPlan, schema: &DFSchema) -> Result<()>
 
 fn of_intervals() -> datafusion::error::DataFusionError {
     refused(
-        "intervals are not grouped, joined, added up or ranked here; use extract(epoch FROM interval)",
+        "intervals cannot be grouped, joined, added up or ranked here; use extract(epoch FROM interval)",
     )
 }
 
@@ -226,7 +226,7 @@ fn in_list(of: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
     Ok(Some(if *negated { Expr::Not(Box::new(found)) } else { found }))
 }
 
-/// Whether one of them is true: a tree that is as deep as it must be.
+/// Whether one of the expressions is true, as a tree of the least depth.
 fn any(mut exprs: Vec<Expr>) -> Expr {
     let half = exprs.split_off(exprs.len() / 2);
     match (exprs.is_empty(), half) {
@@ -243,7 +243,7 @@ fn case_of(case: &Case, schema: &DFSchema) -> Result<Option<Expr>> {
         if let Some((left, right)) = comparable_to(base, &kind, when, schema)? {
             if left != **base {
                 return Err(refused(
-                    "CASE compares these types with conditions alone: CASE WHEN a = b THEN …",
+                    "CASE compares these types only in conditions: CASE WHEN a = b THEN …",
                 ));
             }
             **when = right;

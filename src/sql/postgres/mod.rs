@@ -1,11 +1,11 @@
-//! PostgreSQL's meaning of what people ask: its value, or an error with words.
+//! PostgreSQL's semantics for users' queries: each result is PostgreSQL's, or a clear error.
 //!
-//! DataFusion plans and runs queries, and computes some things otherwise: integers wrap, a date less
-//! some hours is a date, text formats are those of C. So a query is read in PostgreSQL's dialect
-//! (`dialect.rs`, `syntax.rs`), its operators are planned by the types that they stand between
-//! (`planner.rs`), its casts and comparisons are reworded before types are made equal (`meaning.rs`),
-//! and functions of PostgreSQL's names are PostgreSQL's. The queries of `queries/*.sql` know nothing
-//! of this.
+//! DataFusion plans and runs queries, but some of its semantics differ: integers wrap, a date minus
+//! some hours is a date, text formats are those of C. So queries are parsed in PostgreSQL's dialect
+//! (`dialect.rs`, `syntax.rs`). Operators are planned by the types of their operands
+//! (`planner.rs`). Casts and comparisons are rewritten before type coercion (`meaning.rs`).
+//! Functions with PostgreSQL's names behave as PostgreSQL's. None of this applies to
+//! `queries/*.sql`.
 
 mod aggregates;
 mod arithmetic;
@@ -58,7 +58,7 @@ pub(super) fn interval_text(value: arrow::datatypes::IntervalMonthDayNano) -> St
     span::Span::of(value).to_string()
 }
 
-/// The session with PostgreSQL's types, operators and functions.
+/// The session with PostgreSQL's types, operators and functions added.
 pub(super) fn like_postgres(state: SessionState) -> SessionState {
     let scalars = replaced(state.scalar_functions().values(), scalars(&state), ScalarUDF::name);
     let aggregates =
@@ -79,7 +79,7 @@ pub(super) fn like_postgres(state: SessionState) -> SessionState {
         .build()
 }
 
-/// The functions that are there, with ours in place of those of their names.
+/// The known functions, with ours in place of those with the same names.
 fn replaced<'a, F: 'a>(
     known: impl Iterator<Item = &'a Arc<F>>,
     own: Vec<F>,

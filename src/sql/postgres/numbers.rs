@@ -1,14 +1,14 @@
-//! Numbers that stand in a query.
+//! Number literals in a query.
 
 use datafusion::error::Result;
 
 use super::refusal::{quoted, refused};
 
-/// Digits of the longest number that is read.
+/// Digits of the longest number that is accepted.
 const DIGITS_MAX: i64 = 76;
 
-/// A number without an exponent, and a long one with a point: both are decimals. `None` if it may
-/// stay.
+/// Writes a number with an exponent in full, and adds a point to a long integer, so that both are
+/// decimals. `None` if the number can stay as it is.
 pub(super) fn plain_number(number: &str) -> Result<Option<String>> {
     let digits: String = number.chars().filter(|char| *char != '_').collect();
     if digits.starts_with("0x") || digits.starts_with("0X") {
@@ -33,7 +33,7 @@ pub(super) fn plain_number(number: &str) -> Result<Option<String>> {
     if significant.is_empty() {
         return Ok(Some("0.0".to_owned()));
     }
-    // Where the point stands in `significant`.
+    // The position of the point in `significant`.
     let point =
         length(whole).saturating_add(exponent).saturating_sub(length(&all) - length(significant));
     let after = length(significant).saturating_sub(point);

@@ -5,7 +5,7 @@ use datafusion::error::Result;
 
 use super::refusal::{quoted, refused};
 
-/// The patterns that are known, the longer ones first.
+/// The supported patterns, longer ones first.
 const PATTERNS: [&str; 36] = [
     "HH24", "HH12", "YYYY", "IYYY", "MONTH", "Month", "month", "Mon", "MON", "mon", "DDD", "DAY",
     "Day", "day", "Dy", "DY", "dy", "DD", "ID", "IW", "WW", "MM", "MI", "MS", "US", "SSSS", "SS",
@@ -15,7 +15,7 @@ const PATTERNS: [&str; 36] = [
 /// A piece of a format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
-    /// A pattern, and whether it is without zeros and blanks (`FM`).
+    /// A pattern, and whether it is shown without zeros and blanks (`FM`).
     Pattern(&'static str, bool),
     Text(String),
 }
@@ -27,7 +27,7 @@ fn unknown(rest: &str) -> datafusion::error::DataFusionError {
     ))
 }
 
-/// Takes a format apart.
+/// Splits a format into its pieces.
 fn pieces(format: &str) -> Result<Vec<Piece>> {
     let mut pieces: Vec<Piece> = Vec::new();
     let (mut rest, mut short) = (format, false);
@@ -44,7 +44,7 @@ fn pieces(format: &str) -> Result<Vec<Piece>> {
         }
         let known = PATTERNS.iter().find_map(|pattern| {
             let after = rest.strip_prefix(pattern).or_else(|| {
-                // Those that are numbers have no case.
+                // Numeric patterns are case-insensitive.
                 let lower = rest.get(..pattern.len())?.eq_ignore_ascii_case(pattern);
                 (lower && is_number(pattern)).then(|| rest.get(pattern.len()..))?
             });
@@ -68,7 +68,7 @@ fn is_number(pattern: &str) -> bool {
     !["MONTH", "MON", "DAY", "DY", "AM", "PM", "TZ"].contains(&pattern.to_uppercase().as_str())
 }
 
-/// The time by a format.
+/// The time in a format.
 pub(super) fn shown(at: NaiveDateTime, with_zone: bool, format: &str) -> Result<String> {
     let mut text = String::new();
     for piece in pieces(format)? {
@@ -130,10 +130,10 @@ fn named(date: NaiveDate, pattern: &str, short: bool) -> String {
     if long && !short { format!("{name:<9}") } else { name }
 }
 
-/// The time that a text tells by a format.
+/// Parses the time of a text by a format.
 ///
 /// # Errors
-/// Where the text does not fit, and for patterns that are only shown.
+/// A text that does not fit the format, and patterns that can only be shown.
 pub(super) fn read(text: &str, format: &str) -> Result<NaiveDateTime> {
     let wrong = || refused(&format!("{} does not fit the format {}", quoted(text), quoted(format)));
     let (mut rest, mut found) = (text.trim_start(), Found::default());
@@ -169,8 +169,8 @@ struct Found {
 }
 
 impl Found {
-    /// Takes what a pattern stands for from the front of a text; all of its digits, if no other
-    /// pattern follows.
+    /// Takes the value of a pattern from the front of a text. If no other pattern follows, it takes
+    /// all digits.
     fn take<'a>(&mut self, text: &'a str, pattern: &str, alone: bool) -> Option<&'a str> {
         let most = match pattern {
             "YYYY" => 4,

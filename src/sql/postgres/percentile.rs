@@ -1,4 +1,4 @@
-//! `percentile_cont` and `median`: floats, between two neighbours as PostgreSQL takes them.
+//! `percentile_cont` and `median`: floats, interpolated between two neighbours as in PostgreSQL.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 use super::columns::column;
 use super::refusal::refused;
 
-/// `percentile_cont`, or `median`, whose share is a half.
+/// `percentile_cont`, or `median`, whose share is one half.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Percentile {
     name: &'static str,
@@ -46,7 +46,7 @@ impl Percentile {
             return Ok(0.5);
         }
         let wrong =
-            || refused("percentile_cont takes a share from 0 to 1 that stands in the query");
+            || refused("percentile_cont takes a share from 0 to 1 as a constant, such as 0.95");
         let share = args.exprs.get(1).ok_or_else(wrong)?;
         let nothing = RecordBatch::new_empty(Arc::new(Schema::empty()));
         let ColumnarValue::Scalar(share) = share.evaluate(&nothing).map_err(|_| wrong())? else {
@@ -76,7 +76,7 @@ impl AggregateUDFImpl for Percentile {
         let count = if self.is_median() { 1 } else { 2 };
         if types.len() != count || !types.iter().all(|kind| kind.is_numeric() || kind.is_null()) {
             return Err(refused(&format!(
-                "{} takes numbers; of times, take extract(epoch FROM ts)",
+                "{} takes numbers; for times, use extract(epoch FROM ts)",
                 self.name
             )));
         }
@@ -98,7 +98,7 @@ impl AggregateUDFImpl for Percentile {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         if args.is_distinct {
-            return Err(refused("percentiles are not of distinct values; select them first"));
+            return Err(refused("percentiles do not take DISTINCT; select distinct values first"));
         }
         let falling = args.order_bys.first().is_some_and(|sort| sort.options.descending);
         Ok(Box::new(Values { share: self.share(&args)?, falling, values: Vec::new() }))

@@ -1,4 +1,4 @@
-//! Which function an operator is, by the types that it stands between.
+//! Chooses the function of an operator by the types of its operands.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ExprSchema};
@@ -32,7 +32,7 @@ impl ExprPlanner for Operators {
     }
 }
 
-/// The operator as the function that it is; `Original` where DataFusion means the same by it.
+/// The function for an operator; `Original` if DataFusion's operator has the same meaning.
 pub(super) fn planned_operator(
     expr: RawBinaryExpr,
     schema: &dyn ExprSchema,
@@ -49,7 +49,7 @@ pub(super) fn planned_operator(
         return Ok(PlannerResult::Original(expr));
     }
     let Ok(right_type) = type_of(right, schema) else { return Ok(PlannerResult::Original(expr)) };
-    // A text after texts or lists, whichever they are.
+    // Texts or lists with a text appended stay, whichever they are.
     if joins && is_text(&right_type) && is_joined(left) {
         return Ok(PlannerResult::Original(expr));
     }
@@ -115,8 +115,8 @@ fn comparison(op: &BinaryOperator) -> Option<Operator> {
     })
 }
 
-/// A comparison of intervals, which DataFusion does not plan with a text; `meaning.rs` sees to the
-/// others, once the plan is whole.
+/// A comparison with intervals, which DataFusion cannot plan with a text. `meaning.rs` handles
+/// other comparisons once the plan is complete.
 fn compared(
     op: Operator,
     left: &Expr,
@@ -179,7 +179,7 @@ fn unknown(op: &BinaryOperator, left: &Side, right: &Side) -> DataFusionError {
     refused(&format!("there is no {left} {op} {right}; cast one of them"))
 }
 
-/// True for what `||` has put together.
+/// True for the result of `||`.
 fn is_joined(expr: &Expr) -> bool {
     matches!(expr, Expr::BinaryExpr(BinaryExpr { op: Operator::StringConcat, .. }))
 }
@@ -189,7 +189,7 @@ fn are_texts_or_neither((left, right): (Kind, Kind)) -> bool {
     text(left) == text(right)
 }
 
-/// Texts put together; what is no text is shown as PostgreSQL shows it.
+/// Joined texts. Values of other types are shown as PostgreSQL shows them.
 fn joined(left: Side, right: Side) -> Expr {
     let shown = |side: Side| match side.kind {
         Kind::Float | Kind::Timestamp | Kind::Interval | Kind::Time => {
@@ -202,7 +202,7 @@ fn joined(left: Side, right: Side) -> Expr {
     Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right })
 }
 
-/// What stands on one side of an operator.
+/// One operand of an operator.
 struct Side {
     expr: Expr,
     of: DataType,
@@ -210,7 +210,7 @@ struct Side {
 }
 
 impl Side {
-    /// A text of the query as what it meets, which is a number or an interval.
+    /// Converts a literal text to the type of the other operand, a number or an interval.
     fn like(self, other: Kind) -> Result<Self> {
         if self.kind != Kind::Literal {
             return Ok(self);

@@ -1,4 +1,4 @@
-//! Dates and timestamps out of texts, in ISO 8601 as PostgreSQL reads it.
+//! Parses dates and timestamps in ISO 8601 as PostgreSQL reads it.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use datafusion::error::Result;
@@ -7,30 +7,30 @@ use super::calendar;
 use super::refusal::{quoted, refused};
 use super::span::SECOND;
 
-/// What a text says.
+/// The parsed parts of a text.
 struct Written {
     clock: NaiveDateTime,
-    /// The instant less the clock's UTC, if the text has an offset or a zone.
+    /// The instant in microseconds, if the text has an offset or a zone.
     instant: Option<i64>,
 }
 
 fn wrong(text: &str, kind: &str) -> datafusion::error::DataFusionError {
-    refused(&format!("{} is no {}; write it as 2026-01-31 23:59:59.5+00:00", quoted(text), kind))
+    refused(&format!("{} is not a {}; write it as 2026-01-31 23:59:59.5+00:00", quoted(text), kind))
 }
 
-/// The date; a time and an offset behind it do not count.
+/// The date; a time and an offset after it are ignored.
 pub(super) fn date(text: &str) -> Result<i32> {
     let written = written(text).ok_or_else(|| wrong(text, "date"))?;
     Ok(calendar::days(written.clock.date()))
 }
 
-/// A timestamp without a zone, in microseconds; an offset behind it does not count.
+/// A timestamp without a zone, in microseconds; an offset is ignored.
 pub(super) fn local(text: &str) -> Result<i64> {
     let written = written(text).ok_or_else(|| wrong(text, "timestamp"))?;
     Ok(calendar::micros(written.clock))
 }
 
-/// A timestamp with a zone, in microseconds: in UTC, unless the text says another.
+/// A timestamp with a zone, in microseconds. It is in UTC unless the text has an offset or a zone.
 pub(super) fn instant(text: &str) -> Result<i64> {
     let written = written(text).ok_or_else(|| wrong(text, "timestamp"))?;
     Ok(written.instant.unwrap_or_else(|| calendar::micros(written.clock)))
@@ -89,7 +89,7 @@ fn read_date(text: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(i32::try_from(year).ok().filter(|year| *year > 0)?, month, day)
 }
 
-/// Microseconds since midnight; 24:00 is the next one.
+/// Microseconds since midnight; 24:00 is the next midnight.
 fn read_time(text: &str) -> Option<i64> {
     let (clock, fraction) = text.split_once('.').unwrap_or((text, ""));
     let mut parts = clock.split(':');

@@ -1,4 +1,4 @@
-//! Why a query is refused, in the words of an error.
+//! Errors for queries that are refused, and quotes of the query in them.
 
 use datafusion::error::DataFusionError;
 
@@ -7,12 +7,12 @@ use datafusion::error::DataFusionError;
 #[error("{0}")]
 pub(in crate::sql) struct Refused(pub String);
 
-/// An error that the asker can mend.
+/// An error that the user can fix.
 pub(super) fn refused(why: &str) -> DataFusionError {
     DataFusionError::External(Box::new(Refused(why.to_owned())))
 }
 
-/// A text of the asker in the words of an error: short, and in one line.
+/// A quote of the user's text for an error: short, and on one line.
 pub(super) fn quoted(text: &str) -> String {
     const CHARS_MAX: usize = 80;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,4 +1,5 @@
-//! `generate_series` over timestamps, which are of microseconds here and of nanoseconds there.
+//! `generate_series` over timestamps: ours have microseconds, DataFusion's function needs
+//! nanoseconds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use datafusion::logical_expr::{Cast, Expr};
 use super::read;
 use super::refusal::refused;
 
-/// The functions whose rows are a series.
+/// The functions that return a series as rows.
 const SERIES: [&str; 2] = ["generate_series", "range"];
 
-/// The table functions of a session, with ours around those of series.
+/// The session's table functions, with ours around those that return series.
 pub(super) fn around(
     known: &HashMap<String, Arc<TableFunction>>,
 ) -> HashMap<String, Arc<TableFunction>> {
@@ -39,7 +40,7 @@ impl TableFunctionImpl for Series {
     }
 }
 
-/// A timestamp in nanoseconds, and all else as it is.
+/// A timestamp converted to nanoseconds; everything else unchanged.
 fn in_nanos(expr: &Expr) -> Result<Expr> {
     let (micros, zone) = match expr {
         Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), zone), _) => (*micros, zone),

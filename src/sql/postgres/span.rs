@@ -1,5 +1,5 @@
-//! Intervals as PostgreSQL has them: months, days and microseconds, which are read, shown, compared
-//! and multiplied by its rules.
+//! Intervals as in PostgreSQL: months, days and microseconds, parsed, shown, compared and
+//! multiplied by its rules.
 
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::error::Result;
@@ -10,7 +10,7 @@ use super::refusal::refused;
 pub(super) const SECOND: i64 = 1_000_000;
 /// Microseconds of a day.
 pub(super) const DAY: i64 = 86_400 * SECOND;
-/// Days of a month where months are compared or divided.
+/// Days of a month when months are compared or divided.
 pub(super) const MONTH_DAYS: i64 = 30;
 
 /// An interval.
@@ -27,7 +27,7 @@ fn too_long() -> datafusion::error::DataFusionError {
 }
 
 impl Span {
-    /// Of Arrow's value, whose nanoseconds are cut.
+    /// From Arrow's value; nanoseconds are rounded down to microseconds.
     pub(super) fn of(value: IntervalMonthDayNano) -> Self {
         let IntervalMonthDayNano { months, days, nanoseconds } = value;
         Self { months, days, micros: nanoseconds.div_euclid(1_000) }
@@ -39,13 +39,13 @@ impl Span {
         Ok(IntervalMonthDayNano::new(self.months, self.days, nanos))
     }
 
-    /// Microseconds as days and a time of day, as a difference of timestamps has them.
+    /// Microseconds as days and a time of day, as in a difference of timestamps.
     pub(super) fn of_micros(micros: i64) -> Result<Self> {
         let days = i32::try_from(micros / DAY).map_err(|_| too_long())?;
         Ok(Self { months: 0, days, micros: micros % DAY })
     }
 
-    /// The contrary.
+    /// The negative interval.
     pub(super) fn negated(self) -> Result<Self> {
         Self::default().minus(self)
     }
@@ -66,20 +66,22 @@ impl Span {
         })
     }
 
-    /// What intervals are compared by: microseconds, where a month has 30 days and a day 24 hours.
+    /// The size by which intervals are compared: microseconds, with 30 days per month and 24 hours
+    /// per day.
     pub(super) fn size(self) -> i128 {
         let days = i128::from(self.months) * i128::from(MONTH_DAYS) + i128::from(self.days);
         days * i128::from(DAY) + i128::from(self.micros)
     }
 
-    /// Microseconds of `extract(epoch …)`, where 12 months are 365.25 days.
+    /// Microseconds of `extract(epoch …)`, with 365.25 days per 12 months.
     pub(super) fn epoch_micros(self) -> i128 {
         let (years, months) = (i128::from(self.months / 12), i128::from(self.months % 12));
         let days = months * i128::from(MONTH_DAYS) + i128::from(self.days);
         years * i128::from(DAY) * 1_461 / 4 + days * i128::from(DAY) + i128::from(self.micros)
     }
 
-    /// The interval so many times. What is left of a month becomes days, of a day time.
+    /// The interval scaled by a factor. Fractions of a month become days, and fractions of a day a
+    /// time.
     #[expect(
         clippy::float_arithmetic,
         reason = "PostgreSQL multiplies by a float, rounding as here"
@@ -100,7 +102,7 @@ impl Span {
         Ok(Self { months, days, micros: whole_micros(micros)? })
     }
 
-    /// Words that Arrow's reader takes for exactly this.
+    /// A text that Arrow's parser reads as exactly this interval.
     pub(super) fn for_arrow(self) -> String {
         let Self { months, days, micros } = self;
         format!("{months} months {days} days {micros} microseconds")

@@ -1,4 +1,4 @@
-//! Intervals as texts: PostgreSQL's words and ISO 8601.
+//! Intervals as text: PostgreSQL's units and ISO 8601.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use super::span::{DAY, MONTH_DAYS, SECOND, Span};
 const MONTHS: i64 = 12;
 
 impl Span {
-    /// Reads `1 year 2 mons -3 days 04:05:06.7`, `5` with a unit of its own, ISO 8601, and `ago`.
+    /// Parses `1 year 2 mons -3 days 04:05:06.7`, `5` with a separate unit, ISO 8601, and `ago`.
     ///
     /// # Errors
-    /// What PostgreSQL does not read, or reads in a style that is not read here.
+    /// Texts that PostgreSQL rejects, and styles that are not supported here.
     pub(super) fn parse(text: &str, unit: Option<&str>) -> Result<Self> {
         let wrong = || {
             refused(&format!(
@@ -58,7 +58,7 @@ impl Span {
     }
 }
 
-/// Splits `3days` and `3 days` alike.
+/// Splits `3days` and `3 days` in the same way.
 fn words(text: &str) -> Option<Vec<String>> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -74,7 +74,7 @@ fn words(text: &str) -> Option<Vec<String>> {
     clean.then_some(words)
 }
 
-/// A time of day with a sign, in microseconds: `hh:mm`, `hh:mm:ss`, `hh:mm:ss.ffffff`.
+/// A signed time of day, in microseconds: `hh:mm`, `hh:mm:ss`, `hh:mm:ss.ffffff`.
 fn clock(text: &str) -> Option<i64> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -130,7 +130,7 @@ impl Amount {
         Some(Self { negative, whole, nanos })
     }
 
-    /// So many units, rounded half to even.
+    /// This many units, rounded half to even.
     fn times(&self, unit: i64) -> Option<i64> {
         let (all, half) = (i128::from(self.nanos) * i128::from(unit), 500_000_000);
         let (mut more, rest) = (all / 1_000_000_000, all % 1_000_000_000);
@@ -176,7 +176,7 @@ impl Amount {
 
     fn in_months(&self, each: i64) -> Option<Span> {
         let sign = if self.negative { -1 } else { 1 };
-        // A part of a year is rounded to months, one of a month becomes days.
+        // A fraction of a year is rounded to months; a fraction of a month becomes days.
         if each > 1 {
             let whole = Self { negative: false, ..*self }.times(each)?;
             return Some(Span { months: i32::try_from(sign * whole).ok()?, ..Span::default() });
@@ -187,7 +187,7 @@ impl Amount {
     }
 }
 
-/// What follows the `P` of ISO 8601: `1y2m3dt4h5m6.7s`.
+/// Parses the text after the `P` of ISO 8601: `1y2m3dt4h5m6.7s`.
 fn iso_8601(text: &str) -> Option<Span> {
     let (dates, times) = text.split_once('t').unwrap_or((text, ""));
     let mut span = Span::default();

@@ -1,5 +1,5 @@
-//! What is written otherwise before a query is planned, because its tree would be planned with
-//! another meaning than PostgreSQL's.
+//! Rewrites parts of a query before it is planned, if DataFusion would give them another meaning
+//! than PostgreSQL.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -20,20 +20,20 @@ use super::numbers::plain_number;
 use super::refusal::refused;
 use super::span::Span;
 
-/// One statement, read as PostgreSQL reads it.
+/// Parses one statement as PostgreSQL does.
 ///
 /// # Errors
-/// What cannot be read, and what would mean something else.
+/// Text that cannot be parsed, and syntax that would mean something else.
 pub(in crate::sql) fn statement(text: &str, depth_max: usize) -> Result<Statement> {
     chain::bounded(text)?;
     let parser = DFParserBuilder::new(text).with_dialect(&Postgres);
     let mut statements = parser.with_recursion_limit(depth_max).build()?.parse_statements()?;
     let statement = statements.pop_front();
     let Some(mut statement) = statement else {
-        return Err(refused("there is no statement; change it to a SELECT"));
+        return Err(refused("there is no statement; write a SELECT"));
     };
     if !statements.is_empty() {
-        return Err(refused("there are several statements; change it to one"));
+        return Err(refused("there are several statements; send them one by one"));
     }
     reword(&mut statement)?;
     Ok(statement)
@@ -59,7 +59,8 @@ fn reword_sql(statement: &mut SqlStatement) -> Result<()> {
     }
 }
 
-/// Gives a second column of a name another one, because DataFusion's plans take each name once.
+/// Renames a second column with the same name, because a DataFusion plan allows each name only
+/// once.
 fn distinguish(items: &mut [SelectItem]) {
     let all = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
     let name = |item: &SelectItem| match item {
@@ -122,13 +123,13 @@ impl VisitorMut for Reword {
     }
 }
 
-/// What stands for the expression; `None` if it may stay.
+/// The replacement of an expression; `None` if it can stay as it is.
 fn reworded(expr: &Expr) -> Result<Option<Expr>> {
     Ok(match expr {
         Expr::Interval(interval) => Some(Expr::Interval(canonical(interval, false)?)),
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match expr.as_ref() {
             Expr::Interval(interval) => Some(Expr::Interval(canonical(interval, true)?)),
-            // A sign binds closer than a power.
+            // A sign binds more tightly than a power.
             Expr::BinaryOp { left, op: BinaryOperator::PGExp, right } => {
                 let left = Expr::UnaryOp { op: UnaryOperator::Minus, expr: left.clone() };
                 let (left, right) = (Box::new(left), right.clone());
@@ -136,7 +137,7 @@ fn reworded(expr: &Expr) -> Result<Option<Expr>> {
             }
             _ => None,
         },
-        // The reader takes all that follows for the right side.
+        // The parser reads everything that follows as the right side.
         Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
             let not = matches!(expr, Expr::IsNotDistinctFrom(..));
             distinct(left, right, not)
@@ -152,14 +153,14 @@ fn reworded(expr: &Expr) -> Result<Option<Expr>> {
         }
         Expr::SimilarTo { .. } => {
             return Err(refused(
-                "SIMILAR TO is not answered; use LIKE, or ~ with a regular expression",
+                "SIMILAR TO is not supported; use LIKE, or ~ with a regular expression",
             ));
         }
         _ => None,
     })
 }
 
-/// `(a IS DISTINCT FROM b) AND c` where it was read as `a IS DISTINCT FROM (b AND c)`.
+/// `(a IS DISTINCT FROM b) AND c`, if it was parsed as `a IS DISTINCT FROM (b AND c)`.
 fn distinct(left: &Expr, right: &Expr, not: bool) -> Option<Expr> {
     let Expr::BinaryOp { left: first, op, right: last } = right else { return None };
     if !matches!(op, BinaryOperator::And | BinaryOperator::Or) {
@@ -189,7 +190,7 @@ fn cast(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
     Ok(None)
 }
 
-/// `numeric` of any precision.
+/// `numeric` without a precision.
 fn is_numeric(kind: &DataType) -> bool {
     use DataType::{Dec, Decimal, Numeric};
     matches!(
@@ -208,14 +209,14 @@ fn text_of(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// The interval in words that no reader takes for another.
+/// The interval in units that every parser reads in the same way.
 fn canonical(interval: &Interval, negative: bool) -> Result<Interval> {
     if interval.last_field.is_some()
         || interval.leading_precision.is_some()
         || interval.fractional_seconds_precision.is_some()
     {
         return Err(refused(
-            "an interval is read as INTERVAL '1 day 02:03:04' or INTERVAL '5' DAY",
+            "write an interval as INTERVAL '1 day 02:03:04' or as INTERVAL '5' DAY",
         ));
     }
     let unit = interval.leading_field.as_ref().map(ToString::to_string);

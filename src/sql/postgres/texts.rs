@@ -1,4 +1,4 @@
-//! Values as texts, and texts as values, by PostgreSQL's forms.
+//! Values as text, and text as values, in PostgreSQL's formats.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use super::refusal::{quoted, refused};
 use super::span::Span;
 use super::types::timestamp;
 
-/// Digits of a float that PostgreSQL gives to a decimal.
+/// Digits of a float that PostgreSQL uses for a decimal.
 const FLOAT_DIGITS: i32 = 15;
-/// What a decimal without given digits has, where its values do not tell.
+/// The scale of a decimal without a declared one, if its values do not determine it.
 const OPEN: Scale = Scale { digits: 38, places: 20 };
 
-/// `version()`: of this program, not of what it is made with.
+/// `version()`: the version of this program, not of its libraries.
 pub(super) fn version() -> ScalarUDF {
     let plan = |_: &Given<'_>| Ok(Types { takes: Vec::new(), gives: DataType::Utf8 });
     function("version", plan, |_, _| {
@@ -72,7 +72,8 @@ fn shown(micros: i64, with_zone: bool) -> Result<String> {
     Ok(if with_zone { format!("{text}+00") } else { text.to_owned() })
 }
 
-/// A float out of Rust's `1.5e3`: with an exponent only where it has more digits than a float holds.
+/// A float from Rust's `1.5e3`. It has an exponent only if it is very small or has more digits than
+/// a float holds.
 fn float(scientific: &str, digits_max: i32) -> String {
     let (digits, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -101,7 +102,7 @@ fn float(scientific: &str, digits_max: i32) -> String {
     }
 }
 
-/// `x::numeric`: an exact decimal with the places that the value has.
+/// `x::numeric`: an exact decimal with the places of the value.
 pub(super) fn numeric() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
         let Some(kind) = given.types.first() else { return Err(refused("it takes one value")) };
@@ -115,7 +116,7 @@ pub(super) fn numeric() -> ScalarUDF {
             }
             kind => {
                 return Err(refused(&format!(
-                    "{kind} is no number, and cannot be cast to numeric"
+                    "{kind} is not a number and cannot be cast to numeric"
                 )));
             }
         };
@@ -163,7 +164,7 @@ fn decimals(values: &ArrayRef, of: Scale) -> Result<ArrayRef> {
     let made: Decimal128Array = match values.data_type() {
         DataType::Float64 => {
             let floats: &Float64Array = values.as_primitive();
-            // As PostgreSQL does: a float gives the digits that it surely holds.
+            // As in PostgreSQL, a float contributes only the digits that it holds for certain.
             let digits = |value: f64| {
                 let text = format!("{value:.*e}", usize::try_from(FLOAT_DIGITS - 1).unwrap_or(14));
                 one(&text)

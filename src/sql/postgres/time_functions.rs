@@ -1,4 +1,4 @@
-//! `to_char`, `to_date`, `to_timestamp`, `now`: between times and texts or numbers.
+//! `to_char`, `to_date`, `to_timestamp`, `now`: conversions between times and texts or numbers.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub(super) fn to_char() -> ScalarUDF {
     })
 }
 
-/// `to_timestamp(seconds)`, `to_timestamp(text, format)`; a text alone is ISO 8601.
+/// `to_timestamp(seconds)`, `to_timestamp(text, format)`; a text without a format is ISO 8601.
 pub(super) fn to_timestamp() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
         let takes = match given.types {
@@ -115,7 +115,7 @@ fn of_seconds(seconds: Option<&Cell>) -> Result<i64> {
     }
 }
 
-/// `to_date(text, format)`; a text alone is ISO 8601.
+/// `to_date(text, format)`; a text without a format is ISO 8601.
 pub(super) fn to_date() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
         let takes = match given.types {

@@ -30,13 +30,13 @@ fn plan(takes: [DataType; 2], gives: DataType) -> Result<Types> {
     Ok(Types { takes: Vec::from(takes), gives })
 }
 
-/// The timestamp that a date or a timestamp is, with a zone or without.
+/// The timestamp type for a date or a timestamp, with a zone or without.
 fn as_timestamp(given: &Given<'_>, place: usize) -> DataType {
     let zone = matches!(given.types.get(place), Some(DataType::Timestamp(_, Some(_))));
     timestamp(zone)
 }
 
-/// A timestamp, or the midnight of a date, and an interval later.
+/// A timestamp, or the midnight of a date, plus an interval.
 pub(super) fn later() -> ScalarUDF {
     operator(
         "later",
@@ -49,7 +49,7 @@ pub(super) fn later() -> ScalarUDF {
     )
 }
 
-/// An interval and a timestamp.
+/// An interval plus a timestamp.
 pub(super) fn later_by() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
         let at = as_timestamp(given, 1);
@@ -61,7 +61,7 @@ pub(super) fn later_by() -> ScalarUDF {
     })
 }
 
-/// A timestamp, or the midnight of a date, and an interval before.
+/// A timestamp, or the midnight of a date, minus an interval.
 pub(super) fn earlier() -> ScalarUDF {
     operator(
         "earlier",
@@ -79,7 +79,7 @@ fn shifted(given: &Given<'_>, place: usize) -> Result<Types> {
     plan([at.clone(), INTERVAL], at)
 }
 
-/// What lies between two timestamps: days and a time.
+/// The interval between two timestamps: days and a time.
 pub(super) fn between() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
         let zone = |place| matches!(given.types.get(place), Some(DataType::Timestamp(_, Some(_))));
@@ -94,7 +94,7 @@ pub(super) fn between() -> ScalarUDF {
     })
 }
 
-/// A date and a number of days.
+/// A date plus a number of days.
 pub(super) fn days_later() -> ScalarUDF {
     let plan = |_: &Given<'_>| plan([DataType::Date32, DataType::Int64], DataType::Date32);
     operator("days_later", "+", plan, |args, of| {
@@ -102,7 +102,7 @@ pub(super) fn days_later() -> ScalarUDF {
     })
 }
 
-/// A number of days and a date.
+/// A number of days plus a date.
 pub(super) fn days_later_by() -> ScalarUDF {
     let plan = |_: &Given<'_>| plan([DataType::Int64, DataType::Date32], DataType::Date32);
     operator("days_later_by", "+", plan, |args, of| {
@@ -110,7 +110,7 @@ pub(super) fn days_later_by() -> ScalarUDF {
     })
 }
 
-/// A date so many days before.
+/// A date minus a number of days.
 pub(super) fn days_earlier() -> ScalarUDF {
     let plan = |_: &Given<'_>| plan([DataType::Date32, DataType::Int64], DataType::Date32);
     operator("days_earlier", "-", plan, |args, of| {
@@ -125,7 +125,7 @@ fn shift(date: i32, days: i64) -> Result<i32> {
     i32::try_from(moved).map_err(|_| out_of_range())
 }
 
-/// The days between two dates.
+/// The number of days between two dates.
 pub(super) fn days_between() -> ScalarUDF {
     let plan = |_: &Given<'_>| plan([DataType::Date32, DataType::Date32], DataType::Int32);
     operator("days_between", "-", plan, |args, of| {
@@ -135,7 +135,7 @@ pub(super) fn days_between() -> ScalarUDF {
     })
 }
 
-/// A date and a time of day.
+/// A date plus a time of day.
 pub(super) fn date_and_time() -> ScalarUDF {
     let plan = |_: &Given<'_>| plan([DataType::Date32, TIME], timestamp(false));
     operator("date_and_time", "+", plan, |args, of| {
@@ -146,12 +146,12 @@ pub(super) fn date_and_time() -> ScalarUDF {
     })
 }
 
-/// A time of day and an interval, whose days do not count.
+/// A time of day plus an interval, whose days are ignored.
 pub(super) fn time_later() -> ScalarUDF {
     operator("time_later", "+", |_| plan([TIME, INTERVAL], TIME), |args, of| turned(args, of, 1))
 }
 
-/// A time of day and an interval before.
+/// A time of day minus an interval.
 pub(super) fn time_earlier() -> ScalarUDF {
     operator("time_earlier", "-", |_| plan([TIME, INTERVAL], TIME), |args, of| turned(args, of, -1))
 }
@@ -164,7 +164,7 @@ fn turned(args: &[ArrayRef], of: &DataType, sign: i64) -> Result<ArrayRef> {
     })
 }
 
-/// What lies between two times of day.
+/// The interval between two times of day.
 pub(super) fn time_between() -> ScalarUDF {
     operator(
         "time_between",
@@ -181,7 +181,7 @@ pub(super) fn time_between() -> ScalarUDF {
 
 type Spans = IntervalMonthDayNanoType;
 
-/// Two intervals together.
+/// The sum of two intervals.
 pub(super) fn span_plus() -> ScalarUDF {
     operator(
         "span_plus",
@@ -195,7 +195,7 @@ pub(super) fn span_plus() -> ScalarUDF {
     )
 }
 
-/// An interval without another.
+/// The difference of two intervals.
 pub(super) fn span_minus() -> ScalarUDF {
     operator(
         "span_minus",
@@ -209,7 +209,7 @@ pub(super) fn span_minus() -> ScalarUDF {
     )
 }
 
-/// An interval so many times.
+/// An interval times a number.
 pub(super) fn span_times() -> ScalarUDF {
     let plan = |_: &Given<'_>| plan([INTERVAL, DataType::Float64], INTERVAL);
     operator("span_times", "*", plan, |args, of| {
@@ -217,7 +217,7 @@ pub(super) fn span_times() -> ScalarUDF {
     })
 }
 
-/// So many times an interval.
+/// A number times an interval.
 pub(super) fn times_span() -> ScalarUDF {
     let plan = |_: &Given<'_>| plan([DataType::Float64, INTERVAL], INTERVAL);
     operator("times_span", "*", plan, |args, of| {
@@ -230,7 +230,7 @@ fn times(span: IntervalMonthDayNano, by: f64) -> Result<IntervalMonthDayNano> {
     Span::of(span).scaled(|part| part * by)?.value()
 }
 
-/// A part of an interval.
+/// An interval divided by a number.
 #[expect(clippy::float_arithmetic, reason = "PostgreSQL divides intervals by floats")]
 pub(super) fn span_divided() -> ScalarUDF {
     let plan = |_: &Given<'_>| plan([INTERVAL, DataType::Float64], INTERVAL);
@@ -244,7 +244,7 @@ pub(super) fn span_divided() -> ScalarUDF {
     })
 }
 
-/// The contrary of an interval.
+/// The negative of an interval.
 pub(super) fn span_negative() -> ScalarUDF {
     let plan = |_: &Given<'_>| Ok(Types { takes: vec![INTERVAL], gives: INTERVAL });
     super::function::function("span_negative", plan, |args, of| {
@@ -252,7 +252,7 @@ pub(super) fn span_negative() -> ScalarUDF {
     })
 }
 
-/// What intervals are compared by, in microseconds.
+/// The size by which intervals are compared, in microseconds.
 pub(super) fn span_size() -> ScalarUDF {
     let plan =
         |_: &Given<'_>| Ok(Types { takes: vec![INTERVAL], gives: DataType::Decimal128(38, 0) });
@@ -262,7 +262,7 @@ pub(super) fn span_size() -> ScalarUDF {
     })
 }
 
-/// `timezone(zone, timestamp)`: what `AT TIME ZONE` is.
+/// `timezone(zone, timestamp)`, the function of `AT TIME ZONE`.
 pub(super) fn timezone() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
         let without = matches!(given.types.get(1), Some(DataType::Timestamp(_, None)));

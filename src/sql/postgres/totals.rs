@@ -1,4 +1,4 @@
-//! Sums under way, and what becomes of them: of all rows, of each value once, of many groups.
+//! Accumulators of sums and averages: over all rows, over distinct values, and over many groups.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use super::arithmetic::integer_out_of_range;
 use super::columns::{column, two};
 use super::decimal::{self, DIGITS_MAX, Scale};
 
-/// What is made of a sum and a count.
+/// The result that is made from a sum and a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Of {
     Sum,
     Average,
 }
 
-/// The type of a sum under way.
+/// The type of an intermediate sum.
 pub(super) fn wide(from: Scale) -> DataType {
     Scale { digits: DIGITS_MAX, ..from }.kind()
 }
 
-/// What is added up, and what of it is shown.
+/// The type of the values, and the kind and type of the result.
 #[derive(Debug, Clone)]
 pub(super) struct Decimals {
     pub of: Of,
@@ -39,7 +39,7 @@ pub(super) struct Decimals {
 }
 
 impl Decimals {
-    /// The result of rows; `None` for none.
+    /// The result for a sum and a count; `None` if there were no values.
     fn made(&self, sum: i128, count: i64) -> Result<Option<i128>> {
         if count == 0 {
             return Ok(None);
@@ -52,7 +52,7 @@ impl Decimals {
         }
     }
 
-    /// Results as a column.
+    /// The results as a column.
     fn column(&self, made: impl Iterator<Item = Result<Option<i128>>>) -> Result<ArrayRef> {
         if self.gives == DataType::Int64 {
             let whole = |value: i128| i64::try_from(value).map_err(|_| integer_out_of_range());
@@ -68,7 +68,7 @@ impl Decimals {
         ScalarValue::try_from_array(&column, 0)
     }
 
-    /// What is added up, as decimals.
+    /// The values as decimals.
     fn values(&self, args: &[ArrayRef]) -> Result<Decimal128Array> {
         let values = column(args, 0)?;
         let values = match values.data_type() {
@@ -87,7 +87,7 @@ fn added(sum: i128, value: i128) -> Result<i128> {
     sum.checked_add(value).ok_or_else(decimal::too_long)
 }
 
-/// All rows as one group, or those of a window.
+/// The sum over all rows as one group, or over the rows of a window.
 #[derive(Debug)]
 pub(super) struct One {
     decimals: Decimals,
@@ -149,7 +149,7 @@ impl Accumulator for One {
     }
 }
 
-/// Each value once.
+/// The sum over distinct values.
 #[derive(Debug)]
 pub(super) struct Distinct {
     decimals: Decimals,
@@ -194,7 +194,7 @@ impl Accumulator for Distinct {
     }
 }
 
-/// Many groups.
+/// The sums of many groups.
 pub(super) struct Groups {
     decimals: Decimals,
     sums: Vec<i128>,

@@ -1,4 +1,4 @@
-//! The types of PostgreSQL: what `CAST` and `::` name.
+//! PostgreSQL's types, as named in `CAST` and `::`.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) fn timestamp(with_zone: bool) -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, with_zone.then(|| UTC.into()))
 }
 
-/// Plans types that DataFusion knows by other names, or with other bounds.
+/// Plans types for which DataFusion has other names or other limits.
 #[derive(Debug)]
 pub(super) struct Types;
 
@@ -35,7 +35,7 @@ impl TypePlanner for Types {
             }
             SqlType::Time(..) => {
                 return Err(refused(
-                    "times of a day have no zone and microseconds; use a timestamp",
+                    "times of a day have microseconds and no zone; use a timestamp",
                 ));
             }
             SqlType::Float(ExactNumberInfo::None) => DataType::Float64,
@@ -46,7 +46,7 @@ impl TypePlanner for Types {
                 return Err(refused("texts have no length here; cut them with left(text, length)"));
             }
             SqlType::Char(_) | SqlType::Character(_) => {
-                return Err(refused("char is not known here; use text"));
+                return Err(refused("char is not supported here; use text"));
             }
             _ => return Ok(None),
         };

@@ -1,5 +1,5 @@
-//! What stands between an aggregate and the table or the other aggregate that it reads: filters and
-//! projections, taken together so that every expression is one of the columns read.
+//! The filters and projections between an aggregate and the table or aggregate that it reads,
+//! combined so that every expression uses the input's columns.
 
 use std::collections::HashMap;
 
@@ -10,23 +10,23 @@ use datafusion::logical_expr::expr_rewriter::unalias;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
-/// What is read.
+/// The input of a chain.
 pub(super) enum Read<'a> {
     Table(&'a TableScan),
     Aggregate(&'a Aggregate),
 }
 
-/// What is read, and what is asked of its rows.
+/// An input, and what a query requires of its rows.
 pub(super) struct Chain<'a> {
     pub read: Read<'a>,
-    /// What all rows must pass.
+    /// The filters that all rows must pass.
     pub filters: Vec<Expr>,
-    /// The columns of the topmost plan by those read.
+    /// The columns of the topmost plan, in terms of the input's columns.
     columns: HashMap<Column, Expr>,
 }
 
 impl<'a> Chain<'a> {
-    /// Follows a plan down to the one thing that it reads; `None` if there is another thing in between.
+    /// Follows a plan down to its only input; `None` if anything else is in between.
     pub(super) fn of(plan: &'a LogicalPlan) -> Result<Option<Self>> {
         match plan {
             LogicalPlan::TableScan(scan) if scan.fetch.is_none() => Ok(Some(Self::start(scan))),
@@ -71,7 +71,7 @@ impl<'a> Chain<'a> {
         chain
     }
 
-    /// What an aggregate groups by stands for itself, its sums for their columns.
+    /// The columns of an aggregate: groups as their expressions, sums as columns.
     fn above(aggregate: &'a Aggregate) -> Self {
         let groups = aggregate.group_expr.iter().cloned().map(unalias);
         let sums = aggregate.schema.columns().into_iter().skip(aggregate.group_expr.len());
@@ -82,14 +82,14 @@ impl<'a> Chain<'a> {
 
     fn demand(&mut self, filter: Expr) {
         for part in split_conjunction_owned(filter) {
-            // What was pushed down to the table stands above it too.
+            // A filter that was pushed down to the table also remains above it.
             if !self.filters.contains(&part) {
                 self.filters.push(part);
             }
         }
     }
 
-    /// Expressions of the topmost plan by the columns read.
+    /// Rewrites expressions of the topmost plan in terms of the input's columns.
     pub(super) fn in_base(&self, exprs: &[Expr]) -> Result<Vec<Expr>> {
         exprs.iter().map(|expr| self.one_in_base(expr)).collect()
     }
@@ -108,7 +108,7 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// A table's filter, with columns by their names alone.
+/// A table's filter with unqualified columns.
 fn by_name(filter: Expr) -> Expr {
     datafusion::logical_expr::expr_rewriter::unnormalize_col(filter)
 }

@@ -1,4 +1,4 @@
-//! Expressions that have one value for all rows of a cell: those of its organisation, provider,
+//! Expressions with the same value for all rows of a cell: those of its organisation, provider,
 //! model and date, and of its time by the hour or coarser.
 
 use std::collections::BTreeSet;
@@ -14,27 +14,27 @@ use crate::clock::{HOUR, Micros};
 
 /// Nanoseconds of an hour.
 const HOUR_NANOS: i64 = HOUR * 1_000;
-/// What an hour has only one of, and a day has not.
+/// The part of a time that is constant within an hour, but not within a day.
 const HOUR_PART: &str = "hour";
-/// What a day has only one of.
+/// Parts of a time that are constant within a day.
 const DAY_PARTS: [&str; 10] =
     ["day", "week", "month", "quarter", "year", "dow", "doy", "isodow", "isoyear", "isoweek"];
 
-/// What a query needs of weighed rows to be answered by them.
+/// What presummed rows must distinguish to answer a query.
 #[derive(Debug, Default, Clone)]
 pub(in crate::sql) struct Needs {
-    /// Times are told apart within a day.
+    /// Hours are distinguished within a day.
     pub hours: bool,
-    /// Instants before and after which rows are told apart.
+    /// Rows before and after these instants are distinguished.
     pub cuts: BTreeSet<Micros>,
-    /// Providers are told apart.
+    /// Providers are distinguished.
     pub provider: bool,
-    /// Models are told apart.
+    /// Models are distinguished.
     pub model: bool,
 }
 
 impl Needs {
-    /// True if the expression has one value for all rows of a cell, given what is needed.
+    /// True if the expression is constant within a cell; adds what that requires to the needs.
     pub(super) fn is_constant(&mut self, expr: &Expr) -> bool {
         match expr {
             Expr::Literal(..) => true,
@@ -116,7 +116,7 @@ impl Needs {
     }
 }
 
-/// True for `ts` as it stands, or in other units of the same zone.
+/// True for `ts`, as it is or in other units of the same zone.
 pub(super) fn is_time(expr: &Expr) -> bool {
     match expr {
         Expr::Column(column) => column.name == "ts",
@@ -128,7 +128,7 @@ pub(super) fn is_time(expr: &Expr) -> bool {
     }
 }
 
-/// An instant that stands in the query, if it is one of whole microseconds.
+/// A literal instant, if it is a whole number of microseconds.
 fn time_of(expr: &Expr) -> Option<Micros> {
     match expr {
         Expr::Literal(ScalarValue::TimestampMicrosecond(at, Some(_)), _) => *at,
@@ -139,8 +139,8 @@ fn time_of(expr: &Expr) -> Option<Micros> {
     }
 }
 
-/// The instants that a comparison of `ts` tells apart: `at` where it is of `ts < at` or its
-/// contrary.
+/// The instants at which a comparison of `ts` separates rows: `at` for both `ts < at` and `ts >=
+/// at`.
 fn cuts(left: &Expr, op: Operator, right: &Expr) -> Option<Vec<Micros>> {
     if is_time(right) {
         return if is_time(left) { None } else { cuts(right, op.swap()?, left) };
@@ -155,7 +155,7 @@ fn cuts(left: &Expr, op: Operator, right: &Expr) -> Option<Vec<Micros>> {
     }
 }
 
-/// Whether a part of times is told apart within a day; `None` if within an hour too.
+/// Whether a part of a time differs within a day; `None` if it differs within an hour too.
 fn is_within_day(part: &Expr) -> Option<bool> {
     let Expr::Literal(part, _) = part else { return None };
     let part = part.try_as_str()??.to_lowercase();

@@ -1,5 +1,5 @@
-//! Sums of sums: an aggregate over another's sums, as one aggregate over what that one reads. So a
-//! question to `usage_hourly` need not add up each hour first.
+//! Sums of sums: an aggregate over another aggregate's sums becomes one aggregate over the inner
+//! one's input. So a query over `usage_hourly` need not add up each hour first.
 
 use std::collections::HashMap;
 
@@ -13,8 +13,8 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder,
 use super::chain::Chain;
 use super::plan::{column, has_twins, shown};
 
-/// One aggregate for two; `None` if the outer one asks for more than sums of sums and of what the
-/// inner one groups by.
+/// One aggregate for two; `None` if the outer one uses more than sums of sums and the inner one's
+/// groups.
 pub(super) fn sums_of_sums(
     outer: &Aggregate,
     inner: &Aggregate,
@@ -27,7 +27,7 @@ pub(super) fn sums_of_sums(
         of_groups && !expr.is_volatile()
     };
     let groups = chain.in_base(&outer.group_expr)?;
-    // A float depends on the order in which it is added up.
+    // The sum of floats depends on the order in which they are added.
     let exact = outer.schema.fields().iter().all(|field| !field.data_type().is_floating());
     let grouped =
         exact && inner.group_expr.iter().all(|expr| !matches!(expr, Expr::GroupingSet(_)));
@@ -48,7 +48,7 @@ pub(super) fn sums_of_sums(
     shown(outer, flat, made).map(Some)
 }
 
-/// An aggregate of the outer one over the rows of the inner one.
+/// An aggregate of the outer plan, rewritten over the rows of the inner one.
 fn flat(asked: Expr, sums: &HashMap<Column, &Expr>, told: &impl Fn(&Expr) -> bool) -> Option<Expr> {
     let Expr::AggregateFunction(mut aggregate) = asked else { return None };
     let params = &aggregate.params;
@@ -78,7 +78,7 @@ fn flat(asked: Expr, sums: &HashMap<Column, &Expr>, told: &impl Fn(&Expr) -> boo
     Some(Expr::AggregateFunction(aggregate))
 }
 
-/// What an exact sum is of.
+/// The argument of an exact sum.
 fn summed(sum: &Expr) -> Option<Expr> {
     let Expr::AggregateFunction(AggregateFunction { func, params }) = sum else { return None };
     let plain = !params.distinct && params.filter.is_none() && params.order_by.is_empty();

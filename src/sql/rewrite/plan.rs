@@ -1,4 +1,4 @@
-//! Parts of a plan that takes the place of an aggregate.
+//! Parts of plans that replace an aggregate.
 
 use std::collections::HashSet;
 
@@ -6,18 +6,18 @@ use datafusion::common::Column;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder};
 
-/// True if two columns have become one, which an aggregate does not take.
+/// True if two columns have the same name, which an aggregate does not allow.
 pub(super) fn has_twins(exprs: &[Expr]) -> bool {
     let names = exprs.iter().map(|expr| expr.schema_name().to_string());
     names.collect::<HashSet<_>>().len() < exprs.len()
 }
 
-/// A plan's column by its place.
+/// A plan's column by its position.
 pub(super) fn column(plan: &LogicalPlan, at: usize) -> Expr {
     Expr::Column(Column::from(plan.schema().qualified_field(at)))
 }
 
-/// The aggregate's own columns, by its names: what it groups by, and what was made of sums.
+/// The aggregate's own columns under their own names: its groups, and the results made from sums.
 pub(super) fn shown(
     aggregate: &Aggregate,
     summed: LogicalPlan,

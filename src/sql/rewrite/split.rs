@@ -1,4 +1,4 @@
-//! Which files' partials tell what a query asks of their rows.
+//! Decides which files' partials can answer a query about their rows.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::sql::sql_version;
 use crate::sql::weighed::Grain;
 use crate::sql::weighed_table::Told;
 
-/// Files by how they are read.
+/// Files by the way they are read.
 pub(in crate::sql) struct Split {
     pub told: Told,
     pub rows: Vec<Arc<DataFile>>,
 }
 
 impl Split {
-    /// `calls_alone` is true if the query leaves out all that is no call.
+    /// `calls_alone` is true if the query excludes everything but calls.
     pub(in crate::sql) fn of(files: &[Arc<DataFile>], needs: &Needs, calls_alone: bool) -> Self {
         let version = sql_version();
         let mut split = Self { told: Vec::new(), rows: Vec::new() };
@@ -35,7 +35,7 @@ impl Split {
     }
 }
 
-/// `event_type = 'api_call'`, which leaves the rows that partials count.
+/// True for `event_type = 'api_call'`, which selects the rows that partials count.
 pub(super) fn asks_for_calls(filter: &Expr) -> bool {
     let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = filter else {
         return false;
@@ -51,7 +51,7 @@ fn tells(plain: Plain, needs: &Needs, calls_alone: bool) -> bool {
         && (plain.model || !needs.model)
 }
 
-/// The coarsest cells none of which holds rows of both sides of a cut; `None` if even an hour does.
+/// The coarsest grain whose cells are not divided by a cut; `None` if a cut divides an hour.
 fn grain(file: &DataFile, needs: &Needs) -> Option<Grain> {
     let midnight = Micros::from(days(file)) * DAY;
     let date = (midnight, midnight + DAY - 1);

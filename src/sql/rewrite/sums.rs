@@ -1,4 +1,4 @@
-//! Aggregates that weighed rows answer: counts become sums of weights, sums stay what they are.
+//! Aggregates that presummed rows can answer: counts become sums of weights; sums stay as they are.
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
@@ -15,7 +15,7 @@ use crate::sql::weighed::{PRICED, REQUESTS};
 
 /// Counts of LLM tokens that every event has.
 const COUNTED: [&str; 2] = ["input_tokens", "output_tokens"];
-/// What an event may lack.
+/// Columns that an event may lack.
 const MAY_LACK: [&str; 4] =
     ["cached_input_tokens", "cache_write_tokens", "reasoning_tokens", "cost_usd"];
 /// Columns of `events` without nulls.
@@ -27,10 +27,10 @@ const MONEY: DataType = DataType::Decimal128(18, 12);
 /// The type in which integers are added up.
 const WHOLE: DataType = DataType::Decimal128(38, 0);
 
-/// Makes one column that was asked for, from the sums by their places.
+/// Makes one requested column from the sums, given by position.
 pub(super) type Outer = Box<dyn FnOnce(&dyn Fn(usize) -> Expr) -> Result<Expr>>;
 
-/// What is added up of weighed rows, and how it makes what was asked for.
+/// The sums over presummed rows, and how to make the requested columns from them.
 #[derive(Default)]
 pub(super) struct Sums {
     pub inner: Vec<Expr>,
@@ -38,7 +38,7 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Adds an aggregate, whose type is `wanted`; `None` if weighed rows cannot answer it.
+    /// Adds an aggregate of the type `wanted`; `None` if presummed rows cannot answer it.
     pub(super) fn add(&mut self, asked: &Expr, wanted: &DataType, needs: &mut Needs) -> Option<()> {
         let Expr::AggregateFunction(aggregate) = asked else { return None };
         let params = &aggregate.params;
@@ -67,7 +67,7 @@ impl Sums {
         Some(())
     }
 
-    /// An aggregate that is of weighed rows what it is of rows.
+    /// Adds an aggregate that has the same result over presummed rows as over rows.
     fn same(&mut self, asked: Expr) {
         let place = self.place(asked);
         self.outer.push(Box::new(move |at| Ok(at(place))));
@@ -86,7 +86,7 @@ impl Sums {
         self.place(Expr::AggregateFunction(sum))
     }
 
-    /// The place of the count of rows where `arg` is not null.
+    /// The position of the count of rows in which `arg` is not null.
     fn count(&mut self, arg: &Expr, filter: Option<&Expr>, needs: &mut Needs) -> Option<usize> {
         match arg {
             Expr::Literal(value, _) if !value.is_null() => Some(self.sum(col(REQUESTS), filter)),
@@ -103,7 +103,7 @@ impl Sums {
         }
     }
 
-    /// A sum divided by a count, as `avg` does it.
+    /// A sum divided by a count, computed as `avg` does.
     fn average(
         &mut self,
         arg: &Expr,
@@ -130,8 +130,8 @@ fn is_count(expr: &Expr) -> bool {
     matches!(expr, Expr::Column(column) if COUNTED.contains(&column.name.as_str()))
 }
 
-/// The sum with `+` and `-` of integers in decimals: what an event has fits an integer, and what a
-/// cell has together need not.
+/// The sum with its integer `+` and `-` done in decimals. A value of an event fits an integer, but
+/// a cell's sum may not.
 fn of_decimals(sum: &AggregateFunction) -> Option<Expr> {
     let mut sum = sum.clone();
     for arg in &mut sum.params.args {
@@ -152,12 +152,12 @@ fn is_plus_or_minus(function: &ScalarFunction) -> bool {
     [PLUS, MINUS].contains(&function.func.name())
 }
 
-/// A sum over no rows is null, a count of them is none.
+/// Over no rows, a sum is null, but a count is 0.
 fn count_of(sum: Expr) -> Expr {
     coalesce(vec![sum, lit(0_i64)])
 }
 
-/// True if the sum of this over the rows of a cell is this of the cell's sums.
+/// True if the sum of `expr` over the rows of a cell equals `expr` of the cell's sums.
 fn is_linear(expr: &Expr, needs: &mut Needs) -> bool {
     match expr {
         Expr::Column(column) => MAY_LACK.contains(&column.name.as_str()) || is_count(expr),
@@ -169,7 +169,7 @@ fn is_linear(expr: &Expr, needs: &mut Needs) -> bool {
     }
 }
 
-/// As [`is_linear`], of what is never null.
+/// As [`is_linear`], for expressions that are never null.
 fn is_linear_and_there(expr: &Expr) -> bool {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) => {
@@ -192,7 +192,7 @@ fn is_linear_and_there(expr: &Expr) -> bool {
     }
 }
 
-/// A column that an event may lack, in a type that holds its sums.
+/// A column that an event may lack, in a type that can hold its sums.
 fn may_lack(expr: &Expr) -> bool {
     match expr {
         Expr::Column(column) => MAY_LACK.contains(&column.name.as_str()),
@@ -209,7 +209,7 @@ fn if_known(case: &Case) -> Option<()> {
     (may_lack(known) && known == then && is_zero(zero)).then_some(())
 }
 
-/// A choice by what is constant in a cell.
+/// A choice by conditions that are constant in a cell.
 fn is_choice(case: &Case, needs: &mut Needs) -> bool {
     let base = case.expr.as_deref();
     let thens = case.when_then_expr.iter().map(|(_, then)| then.as_ref());
@@ -240,8 +240,8 @@ fn is_null(expr: &Expr) -> bool {
     }
 }
 
-/// True for types that hold any sum of a cell (19 digits, or 6 before and 12 after the point) of
-/// this, and every place of it: what is rounded row by row is not the rounded sum.
+/// True for types that can hold any sum of a cell (19 digits, or 6 before and 12 after the point)
+/// with every place. Rounding row by row would not give the rounded sum.
 fn holds(kind: &DataType, of: &Expr) -> bool {
     let columns = of.column_refs();
     let is_cost = |column: &&Column| column.name == COST;
