@@ -1,4 +1,4 @@
-//! What can go wrong with a query that another process answers.
+//! The errors of a query that runs in another process.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,25 +6,25 @@ use crate::archive::OfObject;
 use crate::error::Kind;
 use crate::sql::SqlError;
 
-/// A query that was not answered whole. It travels from a worker to its server.
+/// An error of a query that was not answered completely. It is sent from a worker to its server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum WorkerError {
-    /// What the asker can mend.
+    /// The user can fix the query.
     #[error("{0}")]
     Asked(String),
-    /// The query went past its memory or its time.
+    /// The query exceeded its memory or its time.
     #[error("{0}")]
     Exceeded(String),
     /// Too many queries are running.
     #[error("too many queries are running; try again in a second")]
     Busy,
-    /// Storage is away.
+    /// Storage is unreachable.
     #[error("{0}")]
     Unavailable(String),
     /// Stored data is damaged.
     #[error("{words}")]
     Corrupt {
-        /// What to say.
+        /// The message.
         words: String,
         /// The object, relative to the archive.
         object: Option<String>,
@@ -44,7 +44,7 @@ impl OfObject for WorkerError {
 }
 
 impl WorkerError {
-    /// What the error asks of the caller.
+    /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Asked(_) | Self::Exceeded(_) => Kind::Invalid,
@@ -54,7 +54,7 @@ impl WorkerError {
         }
     }
 
-    /// The error of a query in its worker.
+    /// Converts the error of a query, in its worker.
     pub(super) fn of(error: &SqlError) -> Self {
         let words = error.to_string();
         match error {

@@ -1,28 +1,28 @@
-//! What goes between a server and a worker: a kind, a length and bytes, so that an answer that is
-//! torn is told from a whole one.
+//! The frames between a server and a worker: a kind, a length and bytes, so that a truncated answer
+//! is recognised.
 
 use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// Bytes of an answer in one frame.
+/// The most bytes of an answer in one frame.
 pub(super) const ROWS_BYTES_MAX: usize = 64 * 1024;
-/// The longest frame that a server believes: an error may quote much of a query.
+/// The longest frame that a server accepts. An error may quote much of a query.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// The kind and the length.
+/// Bytes of the kind and the length.
 const HEAD_BYTES: usize = 5;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FrameKind {
     /// The question.
     Question,
     /// A part of the answer.
     Rows,
-    /// The answer is whole.
+    /// The end of a complete answer.
     End,
-    /// There is no answer, or no more of it.
+    /// The error that ends an answer, or takes its place.
     Error,
 }
 
@@ -40,7 +40,7 @@ impl FrameKind {
     }
 }
 
-/// What stands before `length` bytes.
+/// The head of a frame with `length` bytes.
 pub(super) fn head(kind: FrameKind, length: usize) -> io::Result<[u8; HEAD_BYTES]> {
     let length = u32::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
     let [a, b, c, d] = length.to_le_bytes();
@@ -64,7 +64,7 @@ pub(super) fn read(from: &mut dyn Read) -> io::Result<(FrameKind, Vec<u8>)> {
     let mut head = [0; HEAD_BYTES];
     from.read_exact(&mut head)?;
     let (kind, length) = read_head(head)?;
-    // What is announced is not believed before it is there.
+    // Not allocated ahead, because the announced length may be wrong.
     let mut bytes = Vec::new();
     from.take(u64::try_from(length).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
     if bytes.len() < length {
@@ -86,7 +86,7 @@ pub(super) async fn receive(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(
     Ok((kind, bytes.into()))
 }
 
-/// Makes frames of the rows that are written to it.
+/// Puts the rows that are written to it into frames.
 pub(super) struct RowsWriter<W> {
     out: W,
     held: Vec<u8>,
@@ -97,7 +97,7 @@ impl<W: Write> RowsWriter<W> {
         Self { out, held: Vec::with_capacity(ROWS_BYTES_MAX) }
     }
 
-    /// Says that the answer is whole.
+    /// Marks the answer as complete.
     pub(super) fn end(mut self) -> io::Result<()> {
         self.flush()?;
         write(&mut self.out, FrameKind::End, &[])

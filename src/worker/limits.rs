@@ -1,29 +1,29 @@
-//! What a worker forbids itself before it reads anything.
+//! The limits that a worker sets for itself before it reads anything.
 
 use std::io;
 
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
-/// Stacks of the worker's threads, and what the program maps later than at its start.
+/// The stacks of the worker's threads, and mappings made after the program's start.
 pub const PROGRAM_BYTES: u64 = 96 << 20;
-/// What the program itself takes where the system does not tell.
+/// The program's own mappings, if the system does not report them.
 const IMAGE_BYTES: u64 = 512 << 20;
-/// Workers give way to the server.
+/// Workers have a lower priority than the server.
 const NICENESS: i32 = 10;
 
-/// What a worker may use.
+/// The limits of a worker.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerLimits {
-    /// Memory beyond what the program itself takes.
+    /// Memory in addition to the program's own mappings.
     pub memory_bytes: u64,
-    /// Processor time, over all threads.
+    /// Processor time of all threads.
     pub cpu_seconds: u64,
 }
 
-/// Sets the limits of this process, for ever.
+/// Sets the limits of this process, permanently.
 pub(super) fn set(limits: WorkerLimits) -> io::Result<()> {
-    // Of all processes, a worker is the one to end where the machine has no memory left. A system
-    // that has no such file ends whom it likes.
+    // If the machine runs out of memory, a worker is the process to kill. A system without this
+    // file makes its own choice.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let _ = nice(NICENESS);
     let address_space = image_bytes() + PROGRAM_BYTES + limits.memory_bytes;
@@ -37,7 +37,7 @@ fn limit(resource: Resource, most: u64) -> io::Result<()> {
     Ok(setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?)
 }
 
-/// What this process has mapped: mostly the program.
+/// The bytes that this process has mapped, mostly for the program.
 fn image_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));

@@ -1,14 +1,14 @@
-//! Queries of anybody, each answered by a process of its own.
+//! Runs each query of a user in a separate process.
 //!
-//! What a query makes in memory is not bounded by any pool: `repeat`, `array_repeat`, or the
-//! folding of constants while it is planned. So it runs in a process of this same program whose
-//! address space, time and right to write files are bounded by the system, and which is killed when
-//! its time is up or its client has gone. The server's own memory holds some tens of kilobytes of
-//! an answer.
+//! No memory pool limits what a query allocates in functions such as `repeat` or `array_repeat`, or
+//! while constants are folded during planning. So a query runs in a process of this same program,
+//! and the system limits its address space, its time and its right to write files. The process is
+//! killed when its time is up or its client has disconnected. The server's own memory holds some
+//! tens of kilobytes of an answer.
 //!
-//! A worker reads one question on stdin, in one frame, and writes its answer to stdout, in frames
-//! whose last one says that it is whole. Its stdin stays open as long as the server waits: where it
-//! ends, the worker does.
+//! A worker reads one question from stdin, in one frame, and writes its answer to stdout, in
+//! frames, the last of which marks it as complete. Its stdin stays open as long as the server
+//! waits. When stdin ends, so does the worker.
 
 mod error;
 mod frame;

@@ -1,4 +1,4 @@
-//! What goes between a server and a worker, mutated.
+//! Mutated messages between a server and a worker.
 
 use super::Question;
 use super::frame::{self, FrameKind};

@@ -1,4 +1,4 @@
-//! Workers that are ready, and how many may run.
+//! Starts workers, and limits how many may run.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -16,27 +16,27 @@ use super::settings::{Turn, WorkerSettings};
 use super::{Question, WorkerError};
 use crate::telemetry::Telemetry;
 
-/// How long a query waits for others to end.
+/// How long a query waits for other queries to finish.
 const TURN_WAIT: Duration = Duration::from_secs(2);
-/// How long a worker waits for a question before it is let go.
+/// How long a spare worker waits for a question before it is stopped.
 const SPARE_WAIT: Duration = Duration::from_secs(600);
 /// Processors that a query can keep busy at once.
 const PROCESSORS: u64 = 2;
 
-/// Answers queries.
+/// Runs queries in workers.
 #[derive(Debug)]
 pub struct Workers {
     settings: WorkerSettings,
     telemetry: Telemetry,
     turns: Arc<Semaphore>,
-    /// The turns of each organisation that has or wants one.
+    /// The turns of each organisation that holds or awaits one.
     org_turns: Mutex<HashMap<String, Arc<Semaphore>>>,
-    /// A worker that has started up ahead of its question, with its number.
+    /// A worker that was started ahead of its question, with its number.
     spare: Arc<Mutex<Option<(u64, Worker)>>>,
 }
 
 impl Workers {
-    /// Starts no process yet: many servers are never asked.
+    /// Starts no process yet: many servers never get a query.
     pub fn new(settings: WorkerSettings, telemetry: Telemetry) -> Self {
         let turns = Arc::new(Semaphore::new(settings.running_max));
         let (org_turns, spare) = (Mutex::default(), Arc::default());
@@ -61,7 +61,7 @@ impl Workers {
         Err(WorkerError::Busy)
     }
 
-    /// All turns but one, so that no organisation keeps the others waiting alone.
+    /// The organisation's turns: one fewer than all, so that no organisation can use all of them.
     fn turns_of(&self, org_id: &str) -> Arc<Semaphore> {
         let mut all = self.org_turns.lock();
         all.retain(|_, turns| Arc::strong_count(turns) > 1);
@@ -69,10 +69,11 @@ impl Workers {
         all.entry(org_id.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(most))).clone()
     }
 
-    /// Has a question answered; returns once the first rows have come. Dropped, it ends the worker.
+    /// Has a worker answer a question. Returns once the first rows have arrived. Dropping the
+    /// future stops the worker.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// The reason why there is no answer.
     pub async fn ask(&self, turn: Turn, question: &Question) -> Result<Reply, WorkerError> {
         let spare = self.spare.lock().take();
         let alive = spare.and_then(|(_, mut worker)| match worker.child.try_wait() {
@@ -88,7 +89,7 @@ impl Workers {
         answer.await
     }
 
-    /// The next query finds its worker started up.
+    /// Starts a worker for the next query, if none is ready.
     fn keep_a_spare(&self) {
         let mut spare = self.spare.lock();
         if spare.is_some() {
@@ -100,7 +101,7 @@ impl Workers {
                 *spare = Some((number, worker));
                 tokio::spawn(let_go(Arc::downgrade(&self.spare), number));
             }
-            Err(error) => tracing::warn!(%error, "no worker is kept ready"),
+            Err(error) => tracing::warn!(%error, "cannot start a spare worker"),
         }
     }
 
@@ -116,14 +117,14 @@ impl Workers {
             .arg("sql-worker")
             .arg(settings.memory_bytes.to_string())
             .arg(cpu_seconds.to_string())
-            // Allocators reserve address space ahead: the program's 1 GiB at a time, the system's 64 MiB
-            // for each thread.
+            // Allocators reserve address space ahead: the program's 1 GiB at a time, the system's
+            // 64 MiB for each thread.
             .env("MIMALLOC_ARENA_RESERVE", "32MiB")
             .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            // Ctrl-C is for the server, which finishes what is under way.
+            // Ctrl-C is for the server, which finishes the requests under way.
             .process_group(0)
             .kill_on_drop(true);
         let failed = |words: String| WorkerError::Broken(format!("no worker can start: {words}"));
@@ -138,7 +139,7 @@ impl Workers {
     }
 }
 
-/// Ends a spare that nobody asked for long.
+/// Stops a spare worker that stayed idle too long.
 async fn let_go(spare: Weak<Mutex<Option<(u64, Worker)>>>, number: u64) {
     tokio::time::sleep(SPARE_WAIT).await;
     if let Some(spare) = spare.upgrade() {

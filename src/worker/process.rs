@@ -1,4 +1,4 @@
-//! The worker's side: one question, one answer.
+//! The worker's side of a query: one question, one answer.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -16,16 +16,16 @@ use super::{Question, WorkerError};
 use crate::archive::ArchiveLocation;
 use crate::sql::{Bounds, Console, FormWriter};
 
-/// Threads that compute, and parts of a plan that run side by side.
+/// Threads that compute, and concurrent partitions of a plan.
 const THREADS: usize = 2;
 /// Threads that read files.
 const READERS: usize = 4;
 const STACK_BYTES: usize = 4 << 20;
 
-/// What the first panic said.
+/// The message of the first panic.
 static PANIC: OnceLock<String> = OnceLock::new();
 
-/// Answers the question on stdin, and ends.
+/// Answers the question on stdin and returns the exit code.
 pub fn answer_one(location: &ArchiveLocation, limits: WorkerLimits) -> ExitCode {
     if limits::set(limits).is_err() {
         return ExitCode::FAILURE;
@@ -41,14 +41,14 @@ pub fn answer_one(location: &ArchiveLocation, limits: WorkerLimits) -> ExitCode 
         .build();
     let Ok(runtime) = runtime else { return ExitCode::FAILURE };
     let answered = runtime.block_on(run(location, limits));
-    // Threads that still compute end with the process.
+    // Threads that are still computing end with the process.
     runtime.shutdown_background();
     answered.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }
 
-/// An error is one of the pipes: the server has gone.
+/// An error is one of the pipes: the server is gone.
 async fn run(location: &ArchiveLocation, limits: WorkerLimits) -> io::Result<()> {
-    // All that needs no question is done before there is one.
+    // All that does not need the question is done before it arrives.
     let prepared = prepare(location, limits).await;
     let question = question()?;
     let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
@@ -70,17 +70,17 @@ async fn run(location: &ArchiveLocation, limits: WorkerLimits) -> io::Result<()>
 async fn prepare(location: &ArchiveLocation, limits: WorkerLimits) -> Result<Console, WorkerError> {
     let store: Arc<dyn ObjectStore> =
         location.open().map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-    // The rest is for what no operator counts.
+    // The rest is for memory that no operator counts.
     let memory_bytes = usize::try_from(limits.memory_bytes / 4 * 3).unwrap_or(usize::MAX);
     let console = Console::within(store, Bounds { memory_bytes, partitions: THREADS });
     let console = console.map_err(|error| WorkerError::of(&error))?;
-    // The first plan of a process takes longer than those after it.
+    // The first plan of a process takes longer than later ones.
     let first = console.query(&[], Some("nobody"), "SELECT count(*) FROM usage_hourly").await;
     first.map_err(|error| WorkerError::of(&error))?;
     Ok(console)
 }
 
-/// Reads the question in a thread, which then waits for the server to go.
+/// Reads the question in a thread, which then ends the process once the server is gone.
 fn question() -> io::Result<oneshot::Receiver<Question>> {
     let (sender, receiver) = oneshot::channel();
     let watch = move || {
@@ -90,7 +90,7 @@ fn question() -> io::Result<oneshot::Receiver<Question>> {
             _ => None,
         };
         if let Some(question) = question {
-            // It may be that the answer was an error before there was a question.
+            // A failed send means that the process is already ending.
             let _ = sender.send(question);
             let _ = stdin.read(&mut [0]);
         }
@@ -118,7 +118,7 @@ async fn answer(
         if batch.num_rows() == 0 {
             continue;
         }
-        // What fails before its first rows is an error alone.
+        // A query that fails before its first rows has only an error as its answer.
         if !begun {
             writer.begin(out).map_err(torn)?;
             begun = true;
@@ -132,7 +132,7 @@ async fn answer(
     writer.end(out).map_err(torn)
 }
 
-/// What cannot even be asked for panics in some functions.
+/// Converts a panic. Some functions panic if a value is too large to allocate.
 fn of_panic(words: &str) -> WorkerError {
     if ["overflow", "capacity", "alloc"].iter().any(|word| words.contains(word)) {
         return WorkerError::Exceeded("the query makes a value that is too large".to_owned());

@@ -1,4 +1,4 @@
-//! What a worker is asked.
+//! The question that a worker gets.
 
 use std::sync::Arc;
 
@@ -11,26 +11,26 @@ use crate::sql::Form;
 /// A query of one organisation over the files of one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// The organisation whose rows it sees.
+    /// The organisation whose rows the query sees.
     pub org_id: String,
-    /// SQL.
+    /// The SQL text.
     pub query: String,
-    /// How the rows are written.
+    /// The format of the rows.
     pub form: Form,
     files: Vec<ToldFile>,
 }
 
 impl Question {
-    /// A question about what `snapshot` holds of `org_id`.
+    /// A query over the rows that `snapshot` holds of `org_id`.
     pub fn new(org_id: &str, query: String, form: Form, snapshot: &Snapshot) -> Self {
         let files = snapshot.files().filter(|file| file.may_hold_org(org_id));
         let files = files.map(|file| ToldFile::of(file)).collect();
         Self { org_id: org_id.to_owned(), query, form, files }
     }
 
-    /// The files to look at.
+    /// The files to read.
     pub(super) fn files(&self) -> Result<Vec<Arc<DataFile>>, WorkerError> {
         let files: Option<_> = self.files.iter().map(|file| file.file().map(Arc::new)).collect();
-        files.ok_or_else(|| WorkerError::Broken("a file was told wrong".to_owned()))
+        files.ok_or_else(|| WorkerError::Broken("the description of a file is invalid".to_owned()))
     }
 }

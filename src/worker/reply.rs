@@ -1,5 +1,5 @@
-//! The server's side of one query: hands the answer through, and ends the worker when its time is
-//! up or nobody listens any more.
+//! The server's side of one query: passes the answer on, and stops the worker when its time is up
+//! or its client has disconnected.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -18,9 +18,9 @@ use crate::telemetry::Telemetry;
 
 /// Parts of an answer that wait for the client.
 const PARTS_AHEAD: usize = 2;
-/// How long a worker that has said all may take to end.
+/// How long a worker that has sent everything may take to end.
 const EXIT_WAIT: Duration = Duration::from_secs(1);
-/// The signal that the system sends for too much processor time.
+/// The signal that the system sends after too much processor time.
 const SIGXCPU: i32 = 24;
 
 /// A process that waits for its question. It is killed when dropped.
@@ -31,7 +31,7 @@ pub(super) struct Worker {
     pub(super) stdout: BufReader<ChildStdout>,
 }
 
-/// What comes of a query.
+/// A part of a query's answer.
 #[derive(Debug)]
 enum Part {
     Rows(Bytes),
@@ -40,7 +40,7 @@ enum Part {
 
 type PartResult = Result<Part, WorkerError>;
 
-/// An answer that has begun: from here on it either ends or breaks.
+/// An answer that has begun. It is either completed or broken off.
 #[derive(Debug)]
 pub struct Reply {
     first: Option<Bytes>,
@@ -49,7 +49,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The bytes of the answer. An error is the last item, and then the answer is not whole.
+    /// The bytes of the answer. If the last item is an error, the answer is incomplete.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, WorkerError>> + Send + 'static {
         futures::stream::unfold(self, |mut reply| async move {
             if let Some(first) = reply.first.take() {
@@ -72,7 +72,7 @@ impl Reply {
     }
 }
 
-/// Has `worker` answer; returns once the first rows have come, or the end.
+/// Has `worker` answer. Returns once the first rows or the end have arrived.
 pub(super) async fn begin(
     worker: Worker,
     question: &Question,
@@ -107,11 +107,11 @@ struct Pump {
 
 /// How a query ended.
 enum Ended {
-    /// All was handed on.
+    /// Everything was passed on.
     Whole,
-    /// There is an error to hand on.
+    /// The query failed with this error.
     Failed(WorkerError),
-    /// Nobody listens.
+    /// The client has disconnected.
     Left,
 }
 
@@ -129,7 +129,7 @@ impl Pump {
             }
             () = listener.closed() => Ended::Left,
         };
-        // Whatever it still does, nobody wants it.
+        // The result of any work still going on is not needed.
         let _ = self.worker.child.start_kill();
         match ended {
             Ended::Whole => {}
@@ -138,13 +138,13 @@ impl Pump {
                 if matches!(error, WorkerError::Exceeded(_)) {
                     meters.exceeded.inc();
                 }
-                // A client that takes nothing is cut off when the sender goes.
+                // A client that reads nothing is disconnected when the sender is dropped.
                 let _ = self.sender.try_send(Err(error));
             }
         }
         meters.running.sub(1);
         meters.durations.observe(start.elapsed());
-        // So that no process is left that nobody waits for.
+        // So that no zombie process remains.
         let _ = self.worker.child.wait().await;
     }
 
@@ -176,7 +176,7 @@ impl Pump {
         }
     }
 
-    /// Why a worker went that had not said all.
+    /// Why a worker ended before its answer was complete.
     async fn why_it_died(&mut self) -> WorkerError {
         let ended = tokio::time::timeout(EXIT_WAIT, self.worker.child.wait()).await;
         let Ok(Ok(status)) = ended else {
@@ -192,8 +192,8 @@ impl Pump {
 
     fn too_long(&self) -> WorkerError {
         WorkerError::Exceeded(format!(
-            "the query and its reading took longer than {:?} (--sql-timeout); ask for less, such \
-             as fewer dates",
+            "the query and the reading of its answer took longer than {:?} (--sql-timeout); ask \
+             for less, such as fewer dates",
             self.settings.timeout
         ))
     }
@@ -211,8 +211,8 @@ fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_default()
 }
 
-/// The error that a worker tells.
+/// The error that a worker sent.
 fn told(error: &[u8]) -> WorkerError {
     serde_json::from_slice(error)
-        .unwrap_or_else(|_| WorkerError::Broken("a worker told what is no error".to_owned()))
+        .unwrap_or_else(|_| WorkerError::Broken("a worker sent an unreadable error".to_owned()))
 }

@@ -14,9 +14,9 @@ pub struct WorkerSettings {
     pub archive: String,
     /// Memory that a query may use.
     pub memory_bytes: u64,
-    /// How long a query may take, with the reading of its answer.
+    /// How long a query may take, including the time in which the client reads the answer.
     pub timeout: Duration,
-    /// Queries that run at a time.
+    /// Queries that may run at a time.
     pub running_max: usize,
 }
 
