@@ -1,11 +1,11 @@
-//! Which form of an answer a client prefers (RFC 9110, section 12.5.1).
+//! Content negotiation: the form of rows that a client prefers (RFC 9110, section 12.5.1).
 
 use std::cmp::Reverse;
 
 use crate::exposition::{Element, elements};
 use crate::sql::Form;
 
-/// The forms of rows, the preferred ones first.
+/// The forms of rows, in the server's order of preference.
 const FORMS: [(&str, Form); 4] = [
     ("application/json", Form::Json),
     ("application/x-ndjson", Form::Ndjson),
@@ -13,7 +13,7 @@ const FORMS: [(&str, Form); 4] = [
     ("application/vnd.apache.arrow.stream", Form::Arrow),
 ];
 
-/// The form that `accept` prefers; `None` if it takes none of them. JSON where it has no wish.
+/// The form that `accept` prefers, JSON if it is absent or empty; `None` if it excludes all forms.
 pub(super) fn preferred(accept: Option<&str>) -> Option<Form> {
     let Some(accept) = accept.filter(|accept| elements(accept).next().is_some()) else {
         return Some(Form::Json);
@@ -23,7 +23,7 @@ pub(super) fn preferred(accept: Option<&str>) -> Option<Form> {
         let matching = entries.filter_map(|(place, entry)| {
             Some((closeness(&entry, name)?, entry.weight, Reverse(place)))
         });
-        // The entry that names a form most closely decides about it.
+        // The entry that matches a form most specifically decides its weight.
         let (closeness, weight, place) = matching.max()?;
         (weight > 0).then_some(((weight, closeness, place, Reverse(ours)), *form))
     });
@@ -33,7 +33,7 @@ pub(super) fn preferred(accept: Option<&str>) -> Option<Form> {
 /// The media type of a form.
 pub(super) fn media_type(form: Form) -> &'static str {
     match form {
-        // It says so, because a reader would else have to guess what a text is in.
+        // The charset is given, because a reader would otherwise have to guess it.
         Form::Csv => "text/csv; charset=utf-8; header=present",
         Form::Tsv => "text/tab-separated-values; charset=utf-8",
         Form::Json => "application/json",

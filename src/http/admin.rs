@@ -1,4 +1,4 @@
-//! tokenlake's own telemetry, on an address of its own.
+//! tokenlake's own telemetry, on a separate address.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -9,7 +9,7 @@ use axum::routing::get;
 use super::error;
 use crate::telemetry::{self, Telemetry};
 
-/// The routes of `--admin-listen`; a path is the same with a slash at its end.
+/// The routes of `--admin-listen`; each path also works with a trailing slash.
 pub fn router(telemetry: Telemetry) -> Router {
     let scrape = move || async move {
         match telemetry.encode() {
@@ -19,7 +19,7 @@ pub fn router(telemetry: Telemetry) -> Router {
             }
         }
     };
-    // For whoever cannot ask the other address, which may have TLS.
+    // `/healthz` is also here, for clients that cannot reach the other address, which may have TLS.
     let mut router = Router::new();
     for (path, answers) in [("/metrics", get(scrape)), ("/healthz", get(async || "ok\n"))] {
         router = router.route(path, answers.clone()).route(&format!("{path}/"), answers);

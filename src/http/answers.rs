@@ -1,5 +1,5 @@
-//! Answers on their way: the memory that they take is reserved until a client has taken their last
-//! byte, or has gone.
+//! Memory for answers being sent. It stays reserved until the client has read the last byte or has
+//! disconnected.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -19,48 +19,49 @@ use crate::event::OrgId;
 use crate::exposition::Pieces;
 use crate::telemetry::Telemetry;
 
-/// So much of an answer is bounded by the requests that may be under way.
+/// Answers up to this size reserve no memory, because the limit on concurrent requests bounds them.
 const SMALL_BYTES_MAX: usize = 4 * 1024;
 
 /// Memory for answers.
 #[derive(Debug)]
 pub(super) struct Answers {
     memory: Memory,
-    /// The texts that are on their way, by their place: each is there once, whoever reads it.
+    /// The texts being sent, by their address. Each is in memory once, however many clients read
+    /// it.
     texts: Mutex<HashMap<usize, Weak<HeldText>>>,
 }
 
-/// A text with the memory that it takes.
+/// A text with the memory that is reserved for it.
 #[derive(Debug)]
 struct HeldText {
-    /// Kept, so that no other has its place.
+    /// Kept, so that no other text can have the same address.
     _text: Pieces,
     _reserved: Reserved,
 }
 
-/// What is kept until an answer's last byte was taken.
+/// What an answer holds until its last byte is read.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
     _kept: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Answers {
-    /// Memory of so many bytes.
+    /// A budget of `bytes_max`.
     pub(super) fn new(bytes_max: usize, telemetry: &Telemetry) -> Self {
         let (kib_max, overload) = (bytes_max / 1024, &telemetry.overload);
         let use_of = Use {
             reserved: overload.answer_bytes.clone(),
             refused: overload.answers_without_memory.clone(),
             full: format!(
-                "answers that are not taken yet fill the {} MiB that there are for them, or the half \
-                 of it that one organisation may have (--answer-memory); try again in a second",
+                "answers that clients have not read yet fill the {} MiB for answers, or the half \
+                 of it that one organisation may use (--answer-memory); try again in a second",
                 bytes_max >> 20
             ),
         };
         Self { memory: Memory::new(kib_max, use_of), texts: Mutex::default() }
     }
 
-    /// Memory for an answer that is made next.
+    /// Reserves memory for an answer that is about to be made.
     ///
     /// # Errors
     /// 503 after a short wait.
@@ -72,7 +73,7 @@ impl Answers {
         self.memory.reserve(org_id, bytes).await
     }
 
-    /// Memory for an answer that is there, without waiting; `None` if there is none.
+    /// Reserves memory for a finished answer, without waiting; `None` if there is none left.
     pub(super) fn try_hold(&self, org_id: &OrgId, bytes: usize) -> Option<Held> {
         if bytes <= SMALL_BYTES_MAX {
             return Some(Held { _kept: None });
@@ -80,8 +81,8 @@ impl Answers {
         self.memory.try_reserve(org_id, bytes).map(Held::new)
     }
 
-    /// Memory for a text, without waiting; `None` if there is none. A text that is on its way
-    /// already takes no more.
+    /// Reserves memory for a text, without waiting; `None` if there is none left. A text that is
+    /// already being sent needs no more.
     pub(super) fn try_hold_text(&self, org_id: &OrgId, text: &Pieces) -> Option<Held> {
         if text.bytes() <= SMALL_BYTES_MAX {
             return Some(Held { _kept: None });
@@ -110,7 +111,7 @@ impl Answers {
 }
 
 impl Held {
-    /// What is kept for one answer.
+    /// Holds `kept` for one answer.
     pub(super) fn new(kept: impl Any + Send + Sync) -> Self {
         Self::shared(Arc::new(kept))
     }
@@ -119,14 +120,14 @@ impl Held {
         Self { _kept: Some(kept) }
     }
 
-    /// Keeps it as long as the answer is on its way.
+    /// Keeps this until the response is sent.
     pub(super) fn until_taken(self, mut response: Response) -> Response {
         response.extensions_mut().insert(self);
         response
     }
 }
 
-/// A body of a text's pieces, of known length.
+/// A body of known length that sends a text's pieces.
 pub(super) fn body_of(text: Pieces) -> Body {
     let mut pieces = text.iter();
     match (pieces.next(), pieces.next()) {
@@ -136,7 +137,7 @@ pub(super) fn body_of(text: Pieces) -> Body {
     }
 }
 
-/// A text that is sent piece by piece.
+/// A body that sends a text piece by piece.
 struct TextBody {
     text: Pieces,
     next: usize,

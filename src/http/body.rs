@@ -11,19 +11,19 @@ use tokio::time::Instant;
 use super::error::{HttpError, plain};
 use crate::telemetry::Telemetry;
 
-/// What is read of a refused body, and for how long.
+/// How much of a refused body is read, and for how long.
 const DRAINED_BYTES_MAX: usize = 128 << 20;
 const DRAIN_WAIT: Duration = Duration::from_secs(5);
 /// How long a client may take to send its body.
 const BODY_WAIT: Duration = Duration::from_secs(60);
-/// A body that comes more slowly than this is given up, from so long after its start on: it would
-/// hold the memory that it has announced to need.
+/// After this time, a body that arrives more slowly than `BYTES_PER_SECOND_MIN` is abandoned,
+/// because it holds the memory that was reserved for its announced length.
 const GRACE: Duration = Duration::from_secs(5);
 const BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
-/// What is reserved before the first bytes are there.
+/// Memory allocated before the first bytes arrive.
 const FIRST_BYTES_MAX: usize = 64 * 1024;
 
-/// Reads a body; one that is longer is refused with `too_large`.
+/// Reads a body. One longer than `bytes_max` is refused with `too_large`.
 pub(super) async fn read(
     telemetry: &Telemetry,
     body: &mut Body,
@@ -32,7 +32,7 @@ pub(super) async fn read(
 ) -> Result<Bytes, HttpError> {
     let (start, mut body) = (Instant::now(), Limited::new(body, bytes_max));
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    // Copied together: bytes that come one by one would else hold a buffer each.
+    // Copied into one buffer: bytes that arrive one by one would otherwise each hold a buffer.
     let mut bytes = Vec::with_capacity(announced.min(FIRST_BYTES_MAX));
     loop {
         match tokio::time::timeout_at(start + patience(bytes.len()), body.frame()).await {
@@ -49,15 +49,15 @@ pub(super) async fn read(
             }
             Err(_) => {
                 telemetry.overload.slow_bodies.inc();
-                let message = "the body comes too slowly; send smaller ones";
+                let message = "the body arrives too slowly; send smaller bodies";
                 return Err(plain(StatusCode::REQUEST_TIMEOUT, message));
             }
         }
     }
 }
 
-/// Makes room for more bytes: for twice as many as there are, but for no more than were announced,
-/// which is what memory was reserved for.
+/// Grows the buffer to twice its size, but not beyond the announced length, for which memory was
+/// reserved.
 fn make_room(bytes: &mut Vec<u8>, more: usize, announced: usize) {
     let needed = bytes.len().saturating_add(more);
     if needed > bytes.capacity() {
@@ -67,15 +67,15 @@ fn make_room(bytes: &mut Vec<u8>, more: usize, announced: usize) {
     }
 }
 
-/// How long after its start a body of which so much is there may still be coming.
+/// The time limit, from the body's start, while `bytes` of it have arrived.
 fn patience(bytes: usize) -> Duration {
     let seconds = u64::try_from(bytes).unwrap_or(u64::MAX) / BYTES_PER_SECOND_MIN;
     BODY_WAIT.min(GRACE + Duration::from_secs(seconds))
 }
 
-/// Reads what is left of a refused body, up to a bound. A client that sends all of its request
-/// before it reads would else find the connection reset, and never see why it was refused. One that
-/// was too slow already is not waited for again.
+/// Reads the rest of a refused body, up to a limit. Otherwise a client that sends its whole request
+/// before it reads would find the connection reset, and never see the refusal. A client that was
+/// already too slow is not waited for again.
 pub(super) async fn drain(mut body: Body, error: &HttpError) {
     if error.is_timeout() {
         return;
@@ -90,7 +90,7 @@ pub(super) async fn drain(mut body: Body, error: &HttpError) {
             }
         }
     };
-    // A client that is too slow for this is cut off, as one that sends too much is.
+    // A client that is too slow for this is cut off, as is one that sends too much.
     let _ = tokio::time::timeout(DRAIN_WAIT, read).await;
 }
 

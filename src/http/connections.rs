@@ -1,9 +1,9 @@
-//! Connections: how many there may be, what each may do with its time, and how they end.
+//! Connections: how many there may be, their time limits, and how they end.
 //!
-//! Whoever has sent no whole request yet is nobody to the server. Such a connection has a place
-//! only as long as there is room: where none is left, the one that has waited longest makes room
-//! for the next. So connections that send nothing, or a byte now and then, keep nobody out. One that
-//! does not take its answers ends after a while, and with it what they hold.
+//! A connection that has not completed a request has no priority. If there is no room for a new
+//! connection, the one that has waited longest is closed. So connections that send nothing, or a
+//! byte now and then, cannot keep others out. A connection that does not read its answers is closed
+//! after a while, which releases what the answers hold.
 
 mod limits;
 mod outgoing;
@@ -45,38 +45,39 @@ use super::observe::observed;
 use super::tls::{HTTP_2, Tls};
 use crate::telemetry::Telemetry;
 
-/// How long one that was asked to make room may take for it.
+/// How long a dismissed connection may take to free its place.
 const ROOM_WAIT: Duration = Duration::from_millis(250);
-/// What the system is short of when it accepts nothing, it may have again then.
+/// Pause after `accept` fails, as for lack of file descriptors, which may be free again by then.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// How long one on which no request is under way may take to end.
+/// How long a connection without a request under way may take to close.
 const GOODBYE_WAIT: Duration = Duration::from_secs(5);
 /// Requests that one HTTP/2 connection may have under way at a time, if there is room for more than
 /// one.
 const STREAMS_MAX: u32 = 100;
-/// A JWT is the longest header by far, and has 16 KiB at most.
+/// A JWT is by far the longest header, with 16 KiB at most.
 const HEAD_BYTES_MAX: u32 = 32 * 1024;
-/// What a connection of HTTP/1.1 may hold of a request that comes in, and of an answer.
+/// The largest HTTP/1.1 buffer of a connection for an incoming request, and for an answer.
 const BUFFER_BYTES_MAX: usize = 128 * 1024;
-/// What may come in of all requests of one HTTP/2 connection before it is read.
+/// The most bytes of all requests of one HTTP/2 connection that may arrive before they are read.
 const WINDOW_BYTES: u32 = 256 * 1024;
-/// What a connection takes at most without TLS: the head that is under way and what comes after it,
-/// an answer on its way, and its task.
+/// The most memory that a connection takes without TLS: the current head and the bytes after it, an
+/// answer being sent, and the connection's task.
 pub const CONNECTION_BYTES: u64 = 3 * BUFFER_BYTES_MAX as u64;
-/// What it takes besides with TLS: records, and of HTTP/2 a window instead of a buffer, and answers
-/// that tell requests that there is no room for them.
+/// The most memory that TLS adds: its records, and for HTTP/2 a window instead of a buffer and the
+/// answers that turn requests away.
 pub const TLS_BYTES: u64 = 256 * 1024;
-/// What one more request on a connection takes at most: a head of short lines is five times as large
-/// in memory.
+/// The most memory that one more request on a connection takes. A head of short lines takes five
+/// times its size.
 pub const REQUEST_BYTES: u64 = 5 * HEAD_BYTES_MAX as u64;
-/// How often it is looked whether answers are taken: so many times in the time that there is.
+/// How many times in `write_wait` a connection is checked for answers that the client does not
+/// read.
 const LOOKS: u32 = 8;
-/// To whom there is no room to say more.
+/// The answer to a connection that there is no room for.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\
     connection: close\r\n\r\n";
 
-/// Answers what comes to `listener` until `stop`; then no connection is taken any more, and those
-/// that are there end with the request that is under way.
+/// Answers the connections to `listener` until `stop`. Then no more are accepted, and open ones
+/// close after the request that is under way.
 pub async fn serve(
     listener: impl Into<Listener>,
     routes: Router,
@@ -90,7 +91,8 @@ pub async fn serve(
     while let Some(stream) = connections.accept(&tcp).await {
         match connections.place().await {
             Some(place) => {
-                // It waits from here on, not when its task begins: the next may need its place.
+                // It counts as waiting from here on, before its task runs: the next connection may
+                // need its place.
                 let pulse = Pulse::new(connections.waiting.clone());
                 drop(tasks.spawn(connections.clone().run(stream, place, pulse)));
             }
@@ -102,14 +104,14 @@ pub async fn serve(
     tasks.wait().await;
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 struct Connections {
     routes: TowerToHyperService<Router>,
     tls: Option<Tls>,
     limits: ConnectionLimits,
     places: Arc<Semaphore>,
-    /// For the requests of HTTP/2 that are not the only one under way on their connection.
+    /// For HTTP/2 requests that share their connection with a request under way.
     more: Arc<Semaphore>,
     waiting: Arc<Waiting>,
     telemetry: Telemetry,
@@ -130,7 +132,7 @@ impl Connections {
         Self { routes, tls, limits, places, more, waiting, telemetry, stop }
     }
 
-    /// The next connection; `None` at the stop.
+    /// The next connection; `None` after `stop`.
     async fn accept(&self, listener: &TcpListener) -> Option<TcpStream> {
         loop {
             let accepted = tokio::select! {
@@ -142,14 +144,14 @@ impl Connections {
                 Ok((stream, _)) => return Some(stream),
                 Err(error) if is_of_peer(&error) => {}
                 Err(error) => {
-                    tracing::error!(%error, "no connection can be accepted; is --max-connections over what the system allows?");
+                    tracing::error!(%error, "cannot accept connections; is --max-connections above what the system allows?");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    /// A place for one more; where there is none, one that waits is dismissed.
+    /// A place for one more connection. If there is none, the longest waiting one is dismissed.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
             return Some(place);
@@ -162,8 +164,8 @@ impl Connections {
         timeout(ROOM_WAIT, place).await.ok()?.ok()
     }
 
-    /// Says no without waiting for anything: a new connection takes so few bytes at once. There is
-    /// no way to say it in TLS before a handshake.
+    /// Refuses without waiting: a new connection takes this few bytes at once. In TLS nothing can
+    /// be said before a handshake.
     fn refuse(&self, stream: TcpStream) {
         self.telemetry.connections.refused.inc();
         if self.tls.is_some() {
@@ -171,11 +173,11 @@ impl Connections {
         }
         let said = stream.into_std().and_then(|stream| io::Write::write(&mut &stream, FULL));
         if let Err(error) = said {
-            tracing::debug!(%error, "a refused connection was not told why");
+            tracing::debug!(%error, "cannot tell a refused connection why");
         }
     }
 
-    /// Answers the requests of one connection, to its end.
+    /// Answers the requests of one connection until it ends.
     async fn run(
         self: Arc<Self>,
         stream: TcpStream,
@@ -197,7 +199,7 @@ impl Connections {
         drop(place);
     }
 
-    /// Makes TLS of a connection, in the time that the head of its first request has, unless its
+    /// Makes the TLS handshake, within the time limit of a request's head, unless the connection's
     /// place is needed.
     async fn shake_hands(
         &self,
@@ -228,7 +230,8 @@ impl Connections {
         let stream = Paced::new(stream, pulse.clone(), self.limits, self.telemetry.clone());
         let requests = service_fn(|request| self.answer(pulse.begin(), request));
         let mut builder = http1::Builder::new();
-        // `Paced` is stricter; with this set, it is asked again once an answer has been written.
+        // `Paced` is stricter. With this set, hyper polls the stream again once an answer has been
+        // written.
         let head_wait = self.limits.idle_wait + self.limits.head_wait;
         builder
             .timer(TokioTimer::new())
@@ -242,10 +245,11 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Between two requests there are frames of the connection's own, which begin no head.
+        // Between two requests there are frames of the connection itself, which do not begin a
+        // head.
         let limits = ConnectionLimits { head_wait: self.limits.idle_wait, ..self.limits };
         let stream = Paced::new(stream, pulse.clone(), limits, self.telemetry.clone());
-        // Each request is a task of its own.
+        // Each request is a separate task.
         let (connections, began) = (self.clone(), pulse.clone());
         let requests = service_fn(move |request| {
             let (connections, under_way) = (connections.clone(), began.begin());
@@ -269,7 +273,7 @@ impl Connections {
         self.drive(connection, http2::Connection::graceful_shutdown, pulse).await;
     }
 
-    /// The answer to a request, which is under way until its last byte has been taken over.
+    /// The answer to a request, which counts as under way until its last byte is written.
     async fn answer(
         &self,
         under_way: UnderWay,
@@ -281,7 +285,7 @@ impl Connections {
                 let refused = async { plain(StatusCode::BAD_REQUEST, reason) };
                 let mut response =
                     observed(&self.telemetry, "other", request.method(), refused).await;
-                // Who knows where the next request begins.
+                // After such a request it is unclear where the next one begins.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 response
             }
@@ -289,12 +293,12 @@ impl Connections {
         Ok(Outgoing::answer(under_way, response))
     }
 
-    /// The answer to a request for which there is no room beside others of its connection. Whoever has
-    /// one connection for each request is not told this.
+    /// The answer to a request that there is no room for on a shared connection. A client that uses
+    /// one connection per request never gets it.
     async fn turn_away<B>(&self, under_way: UnderWay, request: &Request<B>) -> Response<Outgoing> {
         self.telemetry.overload.turned_away.inc();
         let refused = async {
-            let reason = "too many requests are under way on connections that have several \
+            let reason = "too many requests under way share a connection with others \
                           (--max-connections); try again in a second";
             plain(StatusCode::SERVICE_UNAVAILABLE, reason)
         };
@@ -302,9 +306,8 @@ impl Connections {
         Outgoing::answer(under_way, response)
     }
 
-    /// Whether an answer was not taken in its time. What is written to a connection has the same
-    /// time (`pace`), but a client of HTTP/2 may take all that is written, and keep an answer from
-    /// being so.
+    /// Whether an answer was not read in time. Writes to the connection have the same limit
+    /// (`pace`), but an HTTP/2 client may read all that is written and still hold an answer back.
     fn is_too_slow(&self, pulse: &Pulse) -> bool {
         let since = pulse.untaken_since();
         let is_too_slow = since.is_some_and(|since| since.elapsed() > self.limits.write_wait);
@@ -314,7 +317,7 @@ impl Connections {
         is_too_slow
     }
 
-    /// Lets a connection go on until it ends, or is to end with what is under way.
+    /// Drives a connection until it ends, or closes it after the requests under way.
     async fn drive<C>(&self, connection: C, end: fn(Pin<&mut C>), pulse: &Pulse)
     where
         C: Future<Output = hyper::Result<()>>,
@@ -332,7 +335,7 @@ impl Connections {
                     break;
                 }
                 () = &mut stop, if !ending => {}
-                // A request may have begun in the same moment; it is answered.
+                // A request may have begun at the same moment; it is answered.
                 () = &mut dismissed, if !ending => if pulse.is_waiting() { break },
                 () = sleep(self.limits.write_wait / LOOKS) => {
                     if self.is_too_slow(pulse) {
@@ -340,7 +343,7 @@ impl Connections {
                     }
                     continue;
                 }
-                // An idle peer need not say goodbye.
+                // An idle peer need not close the connection itself.
                 () = sleep(GOODBYE_WAIT), if ending => {
                     if pulse.is_waiting() {
                         break;
@@ -354,7 +357,7 @@ impl Connections {
     }
 }
 
-/// Errors of one connection, after which the next can be accepted at once.
+/// Errors of a single connection, after which the next can be accepted at once.
 fn is_of_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)

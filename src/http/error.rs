@@ -1,4 +1,4 @@
-//! The one place where error kinds become status codes.
+//! Maps kinds of errors to status codes; nothing else does.
 
 use std::borrow::Cow;
 
@@ -16,23 +16,23 @@ use crate::exposition::UnknownCollector;
 use crate::ingest::IngestError;
 use crate::worker::WorkerError;
 
-/// An error on its way out: `{"error":"…"}`.
+/// An error to be sent: `{"error":"…"}`.
 #[derive(Debug)]
 pub(super) struct HttpError {
     status: StatusCode,
     message: String,
-    /// Trying again soon may help.
+    /// Whether trying again soon may help.
     retry: bool,
 }
 
-/// The store's own words name endpoints and buckets, so clients do not get them.
+/// The store's own error names endpoints and buckets, so clients do not get it.
 const STORAGE_AWAY: &str = "storage is unavailable; try again in a moment";
 
-/// A defect in the process of a query; the log has its words.
+/// The answer if a query's worker process fails by a defect; the log has the details.
 const QUERY_BROKE: &str =
-    "internal error in the process of the query; please report it with the server's log";
+    "internal error in the worker process of the query; please report it with the server's log";
 
-/// What a message may quote of a request is not to make the answer as long.
+/// Limits a message, so that text quoted from a request does not make the answer as long.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
 /// An answer with `message` as its error.
@@ -42,12 +42,12 @@ pub(super) fn plain(status: StatusCode, message: &str) -> HttpError {
 }
 
 impl HttpError {
-    /// Whether trying again soon may help, as where storage is away or slow.
+    /// Whether trying again soon may help, as when storage is unreachable or slow.
     pub(super) fn is_unavailable(&self) -> bool {
         self.retry
     }
 
-    /// Whether the credential is not good, or not for this.
+    /// Whether the credential is invalid, or does not allow the request.
     pub(super) fn is_of_access(&self) -> bool {
         matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
     }
@@ -105,7 +105,7 @@ impl IntoResponse for HttpError {
 impl From<AppError> for HttpError {
     fn from(error: AppError) -> Self {
         let kind = match &error {
-            // A table that this program must not use is the operator's matter, not the client's.
+            // A table that this program must not use is a matter for the operator, not the client.
             AppError::Archive(error) if error.kind() == Kind::Invalid => Kind::Corrupt,
             error => error.kind(),
         };
@@ -119,11 +119,11 @@ impl From<AppError> for HttpError {
             tracing::warn!(%error, status = status.as_u16(), "request failed");
         }
         let message = match &error {
-            // Before the caller is known, nothing about the archive is said.
+            // Before the caller is known, nothing about the archive is revealed.
             AppError::Access(AccessError::Archive(_)) => STORAGE_AWAY.to_owned(),
             AppError::Archive(ArchiveError::Unavailable { .. })
             | AppError::Worker(WorkerError::Unavailable(_)) => STORAGE_AWAY.to_owned(),
-            // What a process died of may quote what it had in its hands.
+            // The message of a failed worker may quote data that it was working on.
             AppError::Worker(WorkerError::Broken(_)) => QUERY_BROKE.to_owned(),
             error => error.to_string(),
         };

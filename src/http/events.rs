@@ -1,4 +1,4 @@
-//! `POST /v1/events`: events in.
+//! `POST /v1/events`: receives events.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ use crate::event::{Decoded, OrgId};
 use crate::ingest::EVENTS_MAX;
 use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError};
 
-/// How long a request may wait for storage, to be answered within ten seconds.
+/// How long a request may wait for storage, so that it is answered within ten seconds.
 const STORE_WAIT: Duration = Duration::from_millis(9_500);
-/// Bodies up to this size are decoded where they are; larger ones off the network's threads.
+/// Bodies up to this size are decoded on the network's threads, larger ones on others.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
-/// No event that is taken has a shorter text.
+/// No valid event has a shorter text.
 const EVENT_BYTES_MIN: usize = r#"{"event_id":"a","ts":1}"#.len();
-/// What a row takes besides its text and its organisation's name.
+/// Memory of a row in addition to its text and its organisation's name.
 const ROW_BYTES: usize = 192;
 /// The media type of answers.
 const JSON: &str = "application/json";
@@ -41,7 +41,7 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    // Such a client asks first: to read its body would be to ask for it.
+    // The client sent `Expect: 100-continue`; reading the body would send the 100.
     let asks_first = headers.contains_key(EXPECT);
     let work = async {
         let mut body = body;
@@ -90,8 +90,8 @@ async fn answer(
     Ok(Held::new((turn, memory)).until_taken(response))
 }
 
-/// The answer, and the memory that it takes. Where there is none, what is wrong with events is left
-/// out: those that are good stand in the archive, so that it is no time to refuse.
+/// The answer, and the memory that it takes. If there is none left, the reasons of rejections are
+/// left out: the valid events are already durable, so it is too late to refuse the request.
 fn told(
     shared: &Shared,
     org_id: &OrgId,
@@ -109,7 +109,7 @@ fn told(
     Ok((text(&receipt.without_reasons())?, None))
 }
 
-/// The bytes that a body announces; the largest body where it does not.
+/// The announced size of a body, or the largest size if none is announced.
 fn announced(headers: &HeaderMap, bytes_max: usize) -> Result<usize, HttpError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     match announced {
@@ -120,9 +120,9 @@ fn announced(headers: &HeaderMap, bytes_max: usize) -> Result<usize, HttpError> 
     }
 }
 
-/// The events of a body, with the memory that they take until they are committed. What a body grows
-/// to has memory of its own, so that bodies that are being read, however slowly, do not wait for those
-/// that are being decoded.
+/// Decodes a body's events, and returns them with the memory that they take until they are
+/// committed. Decompressed and decoded data has a separate budget, so that bodies that are being
+/// read, however slowly, do not wait for bodies that are being decoded.
 async fn decode(
     shared: &Arc<Shared>,
     org_id: &OrgId,
@@ -141,12 +141,12 @@ async fn decode(
     } else {
         (body, turn, 0)
     };
-    // All at once: two that each hold a part would wait for each other.
+    // Reserved all at once: two requests that each hold a part would wait for each other.
     let grown = shared.decoding.reserve(org_id, unpacked + row_bytes(&body, org_id)).await?;
     let memory = Memory { grown, read };
     let (app, org) = (shared.app.clone(), org_id.clone());
     let work = move || {
-        // Held until the work is done, also when the client has gone and nobody waits for it.
+        // Held until the work is done, even if the client has disconnected.
         let (mut memory, _turn) = (memory, turn);
         let decoded = app.decode(&org, kind, cloud_event(&headers), None, body)?;
         let bytes = decoded.batch.record_batch().get_array_memory_size();
@@ -156,7 +156,7 @@ async fn decode(
     if is_large { off_the_network(work).await } else { Ok(work()?) }
 }
 
-/// A body without its coding.
+/// The decompressed body.
 async fn unpack(
     shared: &Arc<Shared>,
     org_id: &OrgId,
@@ -174,7 +174,7 @@ async fn unpack(
     off_the_network(work).await
 }
 
-/// Has work done by a thread that may take its time.
+/// Runs work on a thread that may block.
 async fn off_the_network<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, IngestError> + Send + 'static,
 ) -> Result<T, HttpError> {
@@ -182,8 +182,8 @@ async fn off_the_network<T: Send + 'static>(
     Ok(done.map_err(|error| AppError::Internal(error.to_string()))??)
 }
 
-/// How much more memory than its text the rows of a body may take: nothing, unless its events are
-/// very short. Each is an object.
+/// How much more memory than its text the rows of a body may take: none, unless its events are very
+/// short. Each `{` counts as a row, because an event is an object.
 fn row_bytes(body: &[u8], org_id: &OrgId) -> usize {
     let rows = memchr::memchr_iter(b'{', body).count();
     let rows = rows.min(EVENTS_MAX).min(body.len() / EVENT_BYTES_MIN);
@@ -191,22 +191,22 @@ fn row_bytes(body: &[u8], org_id: &OrgId) -> usize {
     bytes.saturating_sub(body.len())
 }
 
-/// What is reserved for the events of a body until they are committed.
+/// Memory reserved for a body's events until they are committed.
 struct Memory {
-    /// For what the body has grown to.
+    /// For the decompressed and decoded data.
     grown: Reserved,
     read: Reserved,
 }
 
 impl Memory {
-    /// Gives back what is more than `bytes`.
+    /// Releases all but `bytes`.
     fn shrink(&mut self, bytes: usize) {
         self.grown.shrink(bytes);
         self.read.shrink(bytes.saturating_sub(self.grown.bytes()));
     }
 }
 
-/// The headers of a CloudEvent in binary mode, if it has any that one must have.
+/// The headers of a CloudEvent in binary mode, if any of the required ones is present.
 fn cloud_event(headers: &HeaderMap) -> Option<BinaryCloudEvent<'_>> {
     let header = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     let event = BinaryCloudEvent {
@@ -225,7 +225,7 @@ mod tests {
     use crate::event::OrgRule;
     use crate::ingest::decode;
 
-    /// What columns may have grown beyond what is in them.
+    /// How much larger than their content columns may have grown.
     const SLACK: usize = 2;
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can serve. Nothing about organisations.
+//! Whether the process is alive and can serve. Reveals nothing about organisations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::error::{HttpError, plain};
 use super::observe::observed;
 use super::shared::Shared;
 
-/// Load balancers ask often and wait little.
+/// Load balancers ask often and wait only briefly.
 const READY_WAIT: Duration = Duration::from_secs(5);
 
 /// `GET /healthz`.
@@ -24,7 +24,7 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>, method: Method) -> 
     observed(shared.app.telemetry(), "/readyz", &method, answer(&shared)).await
 }
 
-/// Why the archive does not answer is in the log alone: nobody was asked for a credential.
+/// The reason is only logged, because the request needs no credential.
 async fn answer(shared: &Shared) -> Result<&'static str, HttpError> {
     match tokio::time::timeout(READY_WAIT, shared.app.ready()).await {
         Ok(Ok(())) => return Ok("ready\n"),

@@ -1,12 +1,12 @@
-//! Whom a request is for (RFC 9112, section 3.2): one `Host` in HTTP/1.1, as the RFC has servers
-//! insist on. Two of them are how one server is told something else than the proxy before it.
+//! Checks a request's `Host` header (RFC 9112, section 3.2): HTTP/1.1 requires exactly one. With
+//! two, a proxy and the server behind it could disagree about the host.
 
 use axum::extract::Request;
 use axum::http::header::HOST;
 use axum::http::{HeaderValue, Version};
 
-/// Why a request must not be answered, if so. HTTP/1.0 has no `Host`, and HTTP/2 has `:authority`,
-/// which its library looks at.
+/// Why a request must be refused, if it must. HTTP/1.0 has no `Host`. HTTP/2 has `:authority`,
+/// which its library checks.
 pub(super) fn refusal<B>(request: &Request<B>) -> Option<&'static str> {
     if request.version() != Version::HTTP_11 {
         return None;
@@ -20,7 +20,8 @@ pub(super) fn refusal<B>(request: &Request<B>) -> Option<&'static str> {
     }
 }
 
-/// Whether it could be a name and a port: nothing of what ends those in a URL. It may be empty.
+/// Whether it can be a host and a port, that is, has no character that would end them in a URL. It
+/// may be empty.
 fn is_host(host: &HeaderValue) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_graphic() && !b"/?#@,\\\"<>^`{|}".contains(byte);
     host.as_bytes().iter().all(is_part)

@@ -1,4 +1,4 @@
-//! What scrapes were answered lately, for the time in which storage is away (`--max-stale-on-error`).
+//! The latest scrape answers, for the time while storage is unreachable (`--max-stale-on-error`).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,40 +11,40 @@ use crate::app::Form;
 use crate::byte_lru::ByteLru;
 use crate::exposition::Pieces;
 
-/// Memory for all of it.
+/// Memory for answers and callers together.
 pub const BYTES_MAX: usize = ANSWER_BYTES_MAX + CALLER_BYTES_MAX;
 /// Memory for all answers.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-/// Memory of an answer beside its body.
+/// Memory of an answer in addition to its body.
 const ENTRY_BYTES: usize = 320;
-/// Memory for who sent which credential.
+/// Memory for the callers of credentials.
 const CALLER_BYTES_MAX: usize = 8 << 20;
-/// Memory of one of them.
+/// Memory of one caller.
 const CALLER_BYTES: usize = 320;
 
-/// A credential, so that none is kept in the clear.
+/// The hash of a credential, so that none is kept in the clear.
 type Hash = [u8; 32];
-/// For whom an answer was made, and in which form.
+/// The caller of an answer, and its form.
 type Key = (Arc<Caller>, Form);
 
-/// The last whole answers. Each is kept for the caller that it was made for, as the check of its
-/// credential had it, and not for what was sent: whoever sends something else gets nothing of it.
+/// The last complete answers. Each belongs to the caller that its verified credential identified,
+/// and is never returned to another caller.
 #[derive(Debug)]
 pub(super) struct LastGood {
     age_max: Duration,
     answers: Mutex<ByteLru<Key, (Instant, Pieces)>>,
-    /// Who sent a credential when it was last checked: while storage is away, it cannot be.
+    /// The caller of each credential when it was last verified. Storage is needed to verify it.
     callers: Mutex<ByteLru<Hash, (Instant, Arc<Caller>)>>,
 }
 
 impl LastGood {
-    /// Gives back what is up to `age_max` old; 0 keeps nothing.
+    /// Returns answers up to `age_max` old; with 0, keeps nothing.
     pub(super) fn new(age_max: Duration) -> Self {
         let answers = Mutex::new(ByteLru::new(ANSWER_BYTES_MAX));
         Self { age_max, answers, callers: Mutex::new(ByteLru::new(CALLER_BYTES_MAX)) }
     }
 
-    /// Keeps an answer that was true when its request `began`, and whose credential it was for.
+    /// Keeps an answer that was true when its request `began`, and the caller of its credential.
     pub(super) fn keep(
         &self,
         credential: &str,
@@ -61,14 +61,14 @@ impl LastGood {
         self.answers.lock().put((caller.clone(), form), (began, body.clone()), bytes);
     }
 
-    /// Forgets whose a credential was: it is no longer good.
+    /// Forgets the caller of a credential that is no longer valid.
     pub(super) fn forget(&self, credential: &str) {
         if !self.age_max.is_zero() {
             self.callers.lock().remove(&hash(credential));
         }
     }
 
-    /// Who sent this credential last, if that was not too long before `now`.
+    /// The caller of this credential when it was last verified, if that is recent enough at `now`.
     pub(super) fn caller(&self, credential: &str, now: Instant) -> Option<Arc<Caller>> {
         if self.age_max.is_zero() {
             return None;
@@ -78,7 +78,7 @@ impl LastGood {
         (now.saturating_duration_since(*checked) <= self.age_max).then(|| caller.clone())
     }
 
-    /// The last answer to a caller and its age, if it is young enough by `now`.
+    /// The last answer to a caller and its age, if it is recent enough at `now`.
     pub(super) fn get(
         &self,
         caller: &Arc<Caller>,
@@ -140,7 +140,7 @@ mod tests {
     fn a_credential_is_nobodys_but_its_callers() {
         let (kept, now) = (LastGood::new(Duration::from_secs(60)), Instant::now());
         let plain = form(Coding::Identity);
-        // Whatever two organisations may have sent alike, the last check tells whose it is.
+        // If two callers have sent the same credential, the last verification decides.
         for org in ["acme", "globex"] {
             let org = caller(org, &Scope::ALL);
             kept.keep("", &org, plain, now, &Bytes::from(org.org_id.to_string()).into());

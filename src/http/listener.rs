@@ -1,4 +1,4 @@
-//! Where connections come from: an address, and TLS if they have to speak it.
+//! Where connections come from: an address, with TLS or without.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use super::tls::Tls;
 
-/// An address that is listened on.
+/// A bound address.
 #[derive(Debug)]
 pub struct Listener {
     pub(super) tcp: TcpListener,
@@ -19,10 +19,10 @@ impl Listener {
         Self { tcp, tls }
     }
 
-    /// How clients call it.
+    /// The URL for clients.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn url(&self) -> io::Result<String> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         Ok(format!("{scheme}://{}", self.tcp.local_addr()?))

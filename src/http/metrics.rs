@@ -21,13 +21,13 @@ use crate::clock::Micros;
 use crate::event::{OrgId, excerpt};
 use crate::exposition::{Coding, Collect, Format, Pieces};
 
-/// The parameter that names families, by the convention of exporters.
+/// The parameter that selects families, by the convention of exporters.
 const COLLECT: &str = "collect[]";
-/// The deadline of a scraper that names none.
+/// The deadline of a scraper that sends none.
 const DEADLINE: Duration = Duration::from_millis(9_500);
-/// What a scraper's timeout must leave for the way back.
+/// Time left of a scraper's timeout for the way back.
 const WAY_BACK: Duration = Duration::from_millis(500);
-/// A timeout below the way back still gets this chance.
+/// The deadline for timeouts shorter than the way back.
 const DEADLINE_MIN: Duration = Duration::from_millis(50);
 
 /// `GET` and `HEAD /metrics`.
@@ -39,7 +39,7 @@ pub(super) async fn scrape(
 ) -> Response {
     let app = &shared.app;
     let work = answer(&shared, query.as_deref(), &headers, app.now());
-    // Whatever keeps the numbers from being whole, a scraper is to see it as a failed scrape.
+    // Whatever makes the numbers incomplete, a scraper must see it as a failed scrape.
     let work = async { work.await.map_err(HttpError::unavailable) };
     observed(app.telemetry(), "/metrics", &method, work).await
 }
@@ -64,7 +64,7 @@ async fn answer(
         Err(error) if error.is_unavailable() => {
             let stale = || {
                 let (form, now) = (form(query, headers).ok()?, Instant::now());
-                // Where storage was away when the credential was to be checked, the last check holds.
+                // If storage failed during the check of the credential, the last check counts.
                 let caller = known.or_else(|| shared.last_good.caller(&credential, now))?;
                 let (age, body) = shared.last_good.get(&caller, form, now)?;
                 let turn = shared.scrapes.begin(&caller.org_id).ok()?;
@@ -86,8 +86,8 @@ async fn answer(
     }
 }
 
-/// All of what the caller asks for, as of now, with what it holds until it was taken; `known` is who
-/// it is, as soon as that is told.
+/// The complete and current answer, with what it holds until it is sent. `known` is set to the
+/// caller as soon as it is known.
 async fn whole(
     shared: &Shared,
     query: Option<&str>,
@@ -102,7 +102,7 @@ async fn whole(
     Ok((form, body, Held::new((turn, held))))
 }
 
-/// The body, and the memory that it takes.
+/// The body, and the memory that is reserved for it.
 async fn text(
     shared: &Shared,
     org_id: &OrgId,
@@ -113,7 +113,7 @@ async fn text(
     if let Some(held) = shared.answers.try_hold_text(org_id, &body) {
         return Ok((body, held));
     }
-    // Each who waits for memory would else hold a body meanwhile.
+    // Otherwise each request that waits for memory would hold a body meanwhile.
     let bytes = body.bytes();
     drop(body);
     let reserved = shared.answers.reserve(org_id, bytes).await?;
@@ -142,8 +142,8 @@ fn rendered(form: Form, body: Pieces) -> Response {
     response
 }
 
-/// The values of `collect[]`, in the order of the query. Other parameters are passed over, as
-/// exporters do, but for what can only be meant for this one: it would change nothing in silence.
+/// The values of `collect[]`, in the order of the query. Other parameters are ignored, as exporters
+/// do. But a misspelling of this one is an error, because ignoring it would go unnoticed.
 fn collectors(query: &str) -> Result<Vec<String>, HttpError> {
     let mut values = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -158,14 +158,14 @@ fn collectors(query: &str) -> Result<Vec<String>, HttpError> {
     Ok(values)
 }
 
-/// Whether a name is `collect[]` in another spelling: `collect`, `collect[0]`, `Collect[]`,
+/// Whether a name is a misspelling of `collect[]`: `collect`, `collect[0]`, `Collect[]`,
 /// `collectors`.
 fn is_like_collect(name: &str) -> bool {
     let letters = name.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
     ["collect", "collector", "collectors"].iter().any(|like| letters.eq_ignore_ascii_case(like))
 }
 
-/// The scraper's own timeout (decimal seconds) less the way back.
+/// The scraper's own timeout (decimal seconds), less the way back.
 fn deadline(headers: &HeaderMap) -> Duration {
     let seconds = headers.get("x-prometheus-scrape-timeout-seconds");
     let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());

@@ -1,4 +1,4 @@
-//! HTTP: parse, call, render. What is decided here is only form.
+//! HTTP: parse, call, render. Nothing here decides what the answer says, only its form.
 
 mod accept;
 mod admin;
@@ -41,14 +41,14 @@ use self::last_good::LastGood;
 use self::shared::Shared;
 use self::shares::{Decoders, Memory, Turns, Use};
 
-/// Memory for request bodies that are being read, and as much again for what compressed ones grow
-/// to while they are decoded, in KiB. One organisation may have half of either.
+/// Memory for request bodies that are being read, in KiB, and the same amount again for their
+/// decompressed and decoded data. One organisation may use half of each.
 const MEMORY_KIB_MAX: usize = 256 * 1024;
 /// The same in bytes.
 pub const REQUESTS_BYTES_MAX: usize = MEMORY_KIB_MAX * 1024;
 
-/// The server's routes. A path is the same with a slash at its end: clients that join it from two
-/// parts have one there, and not all follow a redirect with their credential or body.
+/// The server's routes. Each path also works with a trailing slash: clients that join a URL from
+/// two parts may send one, and not all repeat their credential or body after a redirect.
 pub fn router(app: Arc<App>) -> Router {
     let telemetry = || app.telemetry().clone();
     let turns = || Turns::new(app.settings().requests_per_org_max, telemetry());
@@ -58,9 +58,9 @@ pub fn router(app: Arc<App>) -> Router {
             reserved: overload.reserved_bytes.clone(),
             refused: overload.without_memory.clone(),
             full: format!(
-                "the bodies of requests under way fill the {} MiB that there are for them, or the \
-                 half of it that one organisation may have (each takes up to --max-body); try again \
-                 in a second",
+                "the bodies of requests under way fill the {} MiB for request bodies, or the half \
+                 of it that one organisation may use (each takes up to --max-body); try again in \
+                 a second",
                 MEMORY_KIB_MAX >> 10
             ),
         };

@@ -1,4 +1,4 @@
-//! Counting requests.
+//! Counts requests.
 
 use std::time::Instant;
 
@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::telemetry::Telemetry;
 
-/// Answers with what `work` gives, and counts it under the route's pattern: never under the
-/// client's text, so that clients cannot make series.
+/// Answers with the result of `work`, and counts it under the route's pattern. It never uses the
+/// client's text, so that clients cannot create series.
 pub(super) async fn observed(
     telemetry: &Telemetry,
     endpoint: &'static str,

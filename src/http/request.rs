@@ -1,4 +1,4 @@
-//! What handlers ask of a request: its credential, its headers, its time.
+//! What handlers need from a request: its credential, its headers, its deadline.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::error::HttpError;
 use crate::access::{AccessError, Caller, Scope};
 use crate::app::{App, AppError};
 
-/// With its padding or without.
+/// With or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -32,9 +32,9 @@ pub(super) async fn caller(
 }
 
 /// The access key or JWT of a request: the token of `Authorization: Bearer <token>` (RFC 6750), or
-/// the password of `Authorization: Basic …` (RFC 7617), whatever the user's name, for clients that
-/// know no other way. The scheme's name is in any case. Two such headers are as none: which one
-/// counts would be a guess.
+/// the password of `Authorization: Basic …` (RFC 7617) with any user name, for clients that support
+/// nothing else. The scheme's name is in any case. Two such headers count as none, because choosing
+/// one would be a guess.
 pub(super) fn credential(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().filter(|_| values.next().is_none())?.to_str().ok()?;
@@ -46,7 +46,7 @@ pub(super) fn credential(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     scheme.eq_ignore_ascii_case("basic").then(|| password(token)).flatten().map(Cow::Owned)
 }
 
-/// The password in the base64 of `user:password`. A user's name has no colon.
+/// The password in the base64 of `user:password`. A user name has no colon.
 fn password(encoded: &str) -> Option<String> {
     let decoded = BASE64.decode(encoded).ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
@@ -54,7 +54,7 @@ fn password(encoded: &str) -> Option<String> {
     (!password.is_empty()).then(|| password.to_owned())
 }
 
-/// All values of a header as one list; `None` without any that is text.
+/// All values of a header as one list; `None` if none is text.
 pub(super) fn joined(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<Cow<'_, str>> {
     let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let mut list = Cow::Borrowed(values.next()?);
@@ -65,7 +65,7 @@ pub(super) fn joined(headers: &HeaderMap, name: axum::http::HeaderName) -> Optio
     Some(list)
 }
 
-/// The result of `work`, if it comes within `deadline`.
+/// The result of `work`, if it finishes within `deadline`.
 pub(super) async fn within<T>(
     deadline: Duration,
     work: impl Future<Output = Result<T, HttpError>>,

@@ -1,4 +1,4 @@
-//! What every handler has.
+//! The state that all handlers share.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::last_good::LastGood;
 use super::shares::{Decoders, Memory, Turns};
 use crate::app::App;
 
-/// What every handler has.
+/// The state that all handlers share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) app: Arc<App>,
@@ -15,7 +15,7 @@ pub(super) struct Shared {
     pub(super) posts: Turns,
     pub(super) queries: Turns,
     pub(super) bodies: Memory,
-    /// For what compressed bodies grow to.
+    /// For decompressed and decoded bodies.
     pub(super) decoding: Memory,
     pub(super) decoders: Decoders,
     pub(super) answers: Answers,

@@ -1,4 +1,4 @@
-//! What one organisation may have of something at a time, so that there is some left for others.
+//! Limits on what one organisation may use at a time, so that some is left for others.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::telemetry::{Count, Level, Telemetry};
 /// How long a request waits for memory.
 const MEMORY_WAIT: Duration = Duration::from_secs(1);
 
-/// So much for each organisation.
+/// A limit for each organisation.
 #[derive(Debug)]
 struct Shares {
     permits_max: usize,
@@ -27,7 +27,7 @@ impl Shares {
         Self { permits_max: permits_max.clamp(1, Semaphore::MAX_PERMITS), orgs: Mutex::default() }
     }
 
-    /// The share of an organisation. What nobody holds is forgotten.
+    /// The share of an organisation. Unused shares are removed.
     fn of(&self, org_id: &OrgId) -> Arc<Semaphore> {
         let mut orgs = self.orgs.lock();
         if let Some(share) = orgs.get(org_id) {
@@ -40,14 +40,14 @@ impl Shares {
     }
 }
 
-/// Requests of one kind that are under way.
+/// The requests of one kind that are under way.
 #[derive(Debug)]
 pub(super) struct Turns {
     shares: Shares,
     telemetry: Telemetry,
 }
 
-/// One of them; it ends when this is dropped.
+/// The right to one request; dropping it ends the request.
 #[derive(Debug)]
 pub(super) struct Turn {
     _permit: OwnedSemaphorePermit,
@@ -59,7 +59,7 @@ impl Turns {
         Self { shares: Shares::new(requests_max), telemetry }
     }
 
-    /// Lets a request begin; it does not wait, so that it keeps no connection busy.
+    /// Begins a request without waiting, so that it keeps no connection busy.
     pub(super) fn begin(&self, org_id: &OrgId) -> Result<Turn, HttpError> {
         if let Ok(permit) = self.shares.of(org_id).try_acquire_owned() {
             return Ok(Turn { _permit: permit });
@@ -73,29 +73,29 @@ impl Turns {
     }
 }
 
-/// Memory of one kind, of which one organisation may have half.
+/// Memory of one kind, half of which one organisation may use.
 #[derive(Debug)]
 pub(super) struct Memory {
     /// One permit for each KiB.
     all: Arc<Semaphore>,
-    /// What one organisation may have.
+    /// What one organisation may use.
     share_kib: usize,
     shares: Shares,
     use_of: Use,
 }
 
-/// What memory is for: how it is counted, and what those are told for whom there is none.
+/// The purpose of memory: how it is counted, and the error if there is none left.
 #[derive(Debug, Clone)]
 pub(super) struct Use {
-    /// What is reserved, in bytes.
+    /// Reserved memory, in bytes.
     pub(super) reserved: Level,
-    /// Who was told that there is none.
+    /// Requests refused for lack of memory.
     pub(super) refused: Count,
-    /// What they are told.
+    /// The error text of such a request.
     pub(super) full: String,
 }
 
-/// Some of it, which is given back when this is dropped.
+/// Reserved memory, which dropping this releases.
 #[derive(Debug)]
 pub(super) struct Reserved {
     bytes: usize,
@@ -104,14 +104,14 @@ pub(super) struct Reserved {
 }
 
 impl Memory {
-    /// So many KiB.
+    /// A budget of `kib_max`, half of it for each organisation.
     pub(super) fn new(kib_max: usize, use_of: Use) -> Self {
         let kib_max = kib_max.clamp(2, Semaphore::MAX_PERMITS);
         let (all, share_kib) = (Arc::new(Semaphore::new(kib_max)), kib_max / 2);
         Self { all, share_kib, shares: Shares::new(share_kib), use_of }
     }
 
-    /// Memory for `bytes`; what is more than may be had is reserved as all that may.
+    /// Reserves memory for `bytes`. More than the organisation's share counts as the whole share.
     ///
     /// # Errors
     /// 503 after a short wait.
@@ -122,7 +122,8 @@ impl Memory {
     ) -> Result<Reserved, HttpError> {
         let permits = self.permits(bytes);
         let work = async {
-            // Its own share comes first: who waits there stands in nobody's way.
+            // The organisation's own share comes first: a request that waits there blocks no
+            // others.
             let own = self.shares.of(org_id).acquire_many_owned(permits).await.ok()?;
             Some([own, self.all.clone().acquire_many_owned(permits).await.ok()?])
         };
@@ -133,7 +134,7 @@ impl Memory {
         Err(plain(StatusCode::SERVICE_UNAVAILABLE, &self.use_of.full))
     }
 
-    /// The same without waiting; `None` if there is none.
+    /// As [`Memory::reserve`] without waiting; `None` if there is none left.
     pub(super) fn try_reserve(&self, org_id: &OrgId, bytes: usize) -> Option<Reserved> {
         let permits = self.permits(bytes);
         let own = self.shares.of(org_id).try_acquire_many_owned(permits).ok()?;
@@ -154,12 +155,12 @@ impl Memory {
 }
 
 impl Reserved {
-    /// How much it is.
+    /// The size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Gives back all but `bytes`.
+    /// Releases all but `bytes`.
     pub(super) fn shrink(&mut self, bytes: usize) {
         let spare_kib = self.bytes.saturating_sub(bytes) / 1024;
         for permits in &mut self.permits {
@@ -176,32 +177,32 @@ impl Drop for Reserved {
     }
 }
 
-/// More threads would decode more at once than is committed in the same time, and each has memory in
-/// which a body's rows grow.
+/// Beyond this many threads, more would be decoded than is committed in the same time, and each
+/// thread needs memory in which a body's rows grow.
 const DECODERS_PER_ORG_MAX: usize = 4;
-/// Threads that decode bodies, on any machine.
+/// The most threads that decode bodies, on any machine.
 pub const DECODERS_MAX: usize = DECODERS_PER_ORG_MAX + 1;
 
-/// Threads that decode bodies: as many for one organisation as there are processors, up to a bound,
-/// and one more for another. More would leave no time to those that scrape.
+/// The threads that decode bodies: for one organisation as many as there are processors, up to a
+/// limit, and one more for the others. More would leave no time for scrapes.
 #[derive(Debug)]
 pub(super) struct Decoders {
     all: Arc<Semaphore>,
     shares: Shares,
 }
 
-/// One of them: a part of the organisation's and one of all.
+/// The right to one thread: a permit of the organisation's share and one of all.
 pub(super) type DecoderTurn = [OwnedSemaphorePermit; 2];
 
 impl Decoders {
-    /// Those of this machine.
+    /// The number for this machine.
     pub(super) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let per_org = processors.min(DECODERS_PER_ORG_MAX);
         Self { all: Arc::new(Semaphore::new(per_org + 1)), shares: Shares::new(per_org) }
     }
 
-    /// Waits for one; it is free again when what is given is dropped.
+    /// Waits for a thread, which is free again when the result is dropped.
     pub(super) async fn turn(&self, org_id: &OrgId) -> Option<DecoderTurn> {
         let own = self.shares.of(org_id).acquire_owned().await.ok()?;
         Some([own, self.all.clone().acquire_owned().await.ok()?])

@@ -1,4 +1,4 @@
-//! `POST /v1/sql`: questions of one organisation.
+//! `POST /v1/sql`: answers queries of one organisation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use super::request::{caller, joined, within};
 use super::shared::Shared;
 use crate::access::Scope;
 
-/// How long a request may wait for the check of its key.
+/// How long a request may wait for the check of its credential.
 const STORE_WAIT: Duration = Duration::from_millis(9_500);
-/// A query with what is around it.
+/// The largest body: a query and its JSON.
 const BODY_BYTES_MAX: usize = 256 * 1024;
-/// How often a query is held while it is passed on.
+/// How many copies of a query exist while it is passed on.
 const QUERY_COPIES: usize = 4;
-/// What waits of an answer's rows for a client to take them.
+/// Memory for rows of an answer that the client has not yet read.
 const ROWS_BYTES: usize = 256 * 1024;
 
 /// `POST /v1/sql`.
@@ -69,7 +69,7 @@ async fn answer(
         )
     })?;
     let too_large = || {
-        let message = format!("the query is longer than {BODY_BYTES_MAX} bytes; ask a shorter one");
+        let message = format!("the query is longer than {BODY_BYTES_MAX} bytes; shorten it");
         plain(StatusCode::PAYLOAD_TOO_LARGE, &message)
     };
     let memory = query_bytes(headers) + ROWS_BYTES;
@@ -78,18 +78,18 @@ async fn answer(
     let query = kind.query(body)?;
     let reply = app.sql(&caller.org_id, query, form).await?;
     memory.shrink(ROWS_BYTES);
-    // An error here ends the connection before the body is whole, so that the client sees it.
+    // An error in the stream ends the connection before the body is complete, so that the client
+    // notices.
     let mut response = Response::new(Body::from_stream(reply.into_stream()));
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(form)));
     answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
-    // The worker ends before its last rows are taken.
+    // The worker ends before the client has read its last rows.
     Ok(Held::new((turn, memory)).until_taken(response))
 }
 
-/// What a query takes until its worker has it: what was sent, its text, and the question that is made
-/// of it.
+/// Memory for a query until its worker has it: the body, its text, and the question made from it.
 fn query_bytes(headers: &HeaderMap) -> usize {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     announced.unwrap_or(BODY_BYTES_MAX).min(BODY_BYTES_MAX).saturating_mul(QUERY_COPIES)
@@ -135,7 +135,7 @@ impl BodyKind {
     fn query(self, body: Bytes) -> Result<String, HttpError> {
         let wrong = |message: &str| plain(StatusCode::BAD_REQUEST, message);
         let query = match self {
-            // A list of one text, which serde would take too, is no object.
+            // serde would also accept a list of one text; it is not an object.
             Self::Json if body.trim_ascii_start().starts_with(b"[") => {
                 return Err(wrong("the body is not {\"query\":\"…\"}: it is a list"));
             }
@@ -147,10 +147,10 @@ impl BodyKind {
                     .query
             }
             Self::Text => String::from_utf8(body.into())
-                .map_err(|_| wrong("the body is not UTF-8; send it as such"))?,
+                .map_err(|_| wrong("the body is not UTF-8; send it in UTF-8"))?,
         };
         if query.trim().is_empty() {
-            return Err(wrong("there is no query; ask with SELECT"));
+            return Err(wrong("there is no query; send a SELECT"));
         }
         Ok(query)
     }

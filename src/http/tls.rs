@@ -1,5 +1,5 @@
-//! TLS of the server: versions 1.2 and 1.3, a certificate that follows its files, and clients that
-//! have to show one where that is asked for.
+//! The server's TLS: versions 1.2 and 1.3, a certificate that is reloaded when its files change,
+//! and client certificates if they are required.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,27 +22,27 @@ use crate::small_file::{self, ReadError};
 
 /// How often the files are read again.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// HTTP/2 where a client asks for it.
+/// HTTP/2, if a client offers it.
 pub(super) const HTTP_2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
 
-/// A sequence of ASN.1 whose length takes two bytes: no text begins so.
+/// An ASN.1 sequence whose length takes two bytes; no text begins like this.
 const DER_START: &[u8] = &[0x30, 0x82];
 
-/// Why there is no TLS.
+/// Why TLS cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] ReadError),
-    /// A file is not what it should be.
+    /// A file has the wrong content.
     #[error("{path} holds no {what} in PEM{hint}", path = .path.display())]
     NotPem {
-        /// Which one.
+        /// The file.
         path: PathBuf,
         /// What it should hold.
         what: &'static str,
-        /// What it holds, and what to do about it; empty where that cannot be told.
+        /// What it holds instead, and what to do; empty if that is unknown.
         hint: &'static str,
     },
     /// Certificate and key cannot be used.
@@ -55,28 +55,28 @@ pub enum TlsError {
         /// Why.
         reason: String,
     },
-    /// Those who certify clients cannot be used.
+    /// The authorities that certify clients cannot be used.
     #[error("{path} cannot be used: {reason}", path = .path.display())]
     UnusableCa {
-        /// Their file.
+        /// The authorities' file.
         path: PathBuf,
         /// Why.
         reason: String,
     },
 }
 
-/// Where certificates and keys are, as PEM.
+/// The PEM files with certificates and keys.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
-    /// The server's certificate, and those between it and the one that clients trust.
+    /// The server's certificate, followed by the intermediate certificates.
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// Who may certify clients; without it, clients show no certificate.
+    /// The authorities that certify clients; without it, clients need no certificate.
     pub client_ca: Option<PathBuf>,
 }
 
-/// What handshakes are made with; it follows the files.
+/// The configuration of handshakes, which is reloaded when the files change.
 #[derive(Debug)]
 pub struct Tls {
     config: Arc<RwLock<Arc<ServerConfig>>>,
@@ -84,7 +84,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads the files, and goes on reading them. What is wrong with them later changes nothing.
+    /// Reads the files and watches them for changes. Later errors leave the configuration as it is.
     ///
     /// # Errors
     /// [`TlsError`].
@@ -97,7 +97,7 @@ impl Tls {
 
     /// Makes a connection's handshake.
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        // What is sent in several small pieces must not wait for the peer to confirm each.
+        // Without this, small writes would wait until the peer has confirmed the previous one.
         stream.set_nodelay(true)?;
         let config = self.config.read().clone();
         TlsAcceptor::from(config).accept(stream).await
@@ -122,15 +122,16 @@ async fn follow(files: TlsFiles, mut known: Texts, config: Arc<RwLock<Arc<Server
             }
             Err(error) => Some(error),
         };
-        // It may take a while until one file fits the other: what stays as it is, is told once.
+        // It may take a while until both files match, so a failure that stays the same is logged
+        // only once.
         if let Some(error) = failed.as_ref().filter(|error| failure.as_ref() != Some(*error)) {
-            tracing::warn!(%error, "the certificate's files cannot be used; the one known stays");
+            tracing::warn!(%error, "the certificate's files cannot be used; the old one is kept");
         }
         failure = failed;
     }
 }
 
-/// What the files hold. It does not print: a key is among it.
+/// The content of the files. It has no `Debug`, because it includes the key.
 #[derive(PartialEq, Eq)]
 struct Texts {
     cert: Vec<u8>,
@@ -156,7 +157,7 @@ impl Texts {
         let chain = certificates(&files.cert, &self.cert)?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|_| not_pem(&files.key, "private key", &self.key))?;
-        // Named, since more than one is compiled in.
+        // Named, because more than one provider is compiled in.
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -173,7 +174,7 @@ impl Texts {
     }
 }
 
-/// What a file holds in place of what it should.
+/// An error that says what a file holds instead.
 fn not_pem(path: &Path, what: &'static str, text: &[u8]) -> TlsError {
     let holds = |part: &str| memchr::memmem::find(text, part.as_bytes()).is_some();
     let hint = if text.trim_ascii().is_empty() {

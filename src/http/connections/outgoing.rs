@@ -1,5 +1,5 @@
-//! The body of an answer on its way: it is handed over in small parts, and what was kept for it is
-//! given back when the last of them was taken.
+//! The body of an answer being sent. It is handed over in small parts, and what is held for the
+//! answer is released when the last part is written.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use hyper::body::{Frame, SizeHint};
 use super::waiting::UnderWay;
 use crate::http::answers::Held;
 
-/// What is handed over at a time. A large part would be as good as none to who looks at how it is
-/// taken, and some ways of writing copy a part.
+/// The size of a part. With large parts the progress of a slow client could not be seen, and some
+/// ways of writing copy a part.
 pub(super) const PART_BYTES_MAX: usize = 64 * 1024;
 
 /// A body on its way to a client.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     body: Body,
-    /// What has been read of it and not been handed over.
+    /// Bytes that were read from the body and not yet handed over.
     rest: Bytes,
     answer: Arc<Answer>,
 }
 
-/// An answer, until its last byte was taken.
+/// An answer, until its last byte is written.
 #[derive(Debug)]
 struct Answer {
     under_way: UnderWay,
     _held: Option<Held>,
 }
 
-/// A part that was handed over, until it was taken.
+/// A part that was handed over, until it is written.
 struct Part {
     bytes: Bytes,
     answer: Arc<Answer>,

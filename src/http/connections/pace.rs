@@ -1,5 +1,5 @@
-//! A stream whose peer has so much time: for a request's head, between requests, and for taking an
-//! answer. While a request is under way its handler sets the times of its body.
+//! A stream with deadlines for the peer: for a request's head, between requests, and for reading an
+//! answer. While a request is under way, its handler sets the deadlines of the body.
 
 use std::io;
 use std::pin::Pin;
@@ -13,17 +13,17 @@ use super::limits::ConnectionLimits;
 use super::waiting::{Pulse, Wait};
 use crate::telemetry::Telemetry;
 
-/// A stream that ends with an error where its peer takes too long.
+/// A stream that fails if its peer takes too long.
 #[derive(Debug)]
 pub(super) struct Paced<S> {
     stream: S,
     pulse: Arc<Pulse>,
     limits: ConnectionLimits,
     telemetry: Telemetry,
-    /// When the head of the request after so many others began.
+    /// The number of requests before the current head, and when that head began.
     head: Option<(u64, Instant)>,
     last_written: Option<Instant>,
-    /// Until when what has been written must be taken.
+    /// The deadline for what has been written.
     write_by: Option<Instant>,
     read_alarm: Pin<Box<Sleep>>,
     write_alarm: Pin<Box<Sleep>>,
@@ -59,7 +59,7 @@ impl<S> Paced<S> {
         }
     }
 
-    /// Until when the next byte must come.
+    /// The deadline for the next byte.
     fn read_by(&self, wait: Wait) -> Instant {
         match self.head {
             Some((before, began)) if before == wait.begun => began + self.limits.head_wait,
@@ -71,14 +71,14 @@ impl<S> Paced<S> {
         }
     }
 
-    /// While the peer sends nothing: how long that may last.
+    /// Fails once the peer has sent nothing for too long.
     fn poll_read_alarm(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(wait) = self.pulse.wait() else { return Poll::Pending };
         let by = self.read_by(wait);
         poll_alarm(&mut self.read_alarm, by, &self.telemetry, cx).map(Err)
     }
 
-    /// What a write gave; where the peer takes nothing, how long that may last.
+    /// The result of a write, or an error once the peer has read nothing for too long.
     fn paced_write<T>(
         &mut self,
         written: Poll<io::Result<T>>,
@@ -93,7 +93,7 @@ impl<S> Paced<S> {
     }
 }
 
-/// An error from `by` on.
+/// Ready with an error from `by` on.
 fn poll_alarm(
     alarm: &mut Pin<Box<Sleep>>,
     by: Instant,
@@ -149,8 +149,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        // All has been taken: a peer that takes a little now and then does not get here. A flush
-        // that nothing waited for is no write; there is one whenever the connection is looked at.
+        // Only a complete flush ends the deadline; a peer that reads a little now and then does not
+        // end it. A flush that did not have to wait is not a write: one occurs whenever the
+        // connection is polled.
         if flushed.is_ready() && self.write_by.take().is_none() {
             return flushed;
         }

@@ -1,4 +1,4 @@
-//! Connections on which no request is under way, and which of them goes first.
+//! Connections without a request under way, and the order in which they are dismissed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-/// The connections that wait for a request, in the order in which they began to.
+/// The connections that wait for a request, longest waiting first.
 #[derive(Debug, Default)]
 pub(super) struct Waiting(Mutex<Queue>);
 
@@ -31,14 +31,14 @@ impl Waiting {
         self.0.lock().connections.remove(&ticket);
     }
 
-    /// Asks the one that has waited longest to end; false if none waits.
+    /// Asks the longest waiting connection to end; false if none waits.
     pub(super) fn dismiss_first(&self) -> bool {
         let first = self.0.lock().connections.pop_first();
         first.map(|(_, connection)| connection.cancel()).is_some()
     }
 }
 
-/// What is under way on one connection.
+/// The activity of one connection.
 #[derive(Debug)]
 pub(super) struct Pulse {
     waiting: Arc<Waiting>,
@@ -50,14 +50,14 @@ pub(super) struct Pulse {
 struct State {
     under_way: usize,
     begun: u64,
-    /// Since when nothing is under way.
+    /// When the last request under way ended.
     since: Instant,
     ticket: u64,
-    /// Answers of which something was handed over and not taken.
+    /// Answers with parts that were handed over and not yet written.
     untaken: Vec<Untaken>,
 }
 
-/// An answer that its client has not taken as far as it was handed over.
+/// An answer with parts that were handed over and not yet written.
 #[derive(Debug)]
 struct Untaken {
     request: u64,
@@ -65,17 +65,17 @@ struct Untaken {
     since: Instant,
 }
 
-/// One that waits for a request.
+/// The state of a connection that waits for a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wait {
     /// How many requests came before.
     pub(super) begun: u64,
-    /// Since when it waits.
+    /// When it began to wait.
     pub(super) since: Instant,
 }
 
 impl Pulse {
-    /// A new connection: it waits.
+    /// A new connection, which waits.
     pub(super) fn new(waiting: Arc<Waiting>) -> Arc<Self> {
         let dismissed = CancellationToken::new();
         let ticket = waiting.join(dismissed.clone());
@@ -84,7 +84,7 @@ impl Pulse {
         Arc::new(Self { waiting, dismissed, state: Mutex::new(state) })
     }
 
-    /// A request begins; it is under way until what is given is dropped.
+    /// Begins a request, which is under way until the result is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
         let mut state = self.state.lock();
         state.under_way += 1;
@@ -96,14 +96,14 @@ impl Pulse {
         UnderWay { pulse: self.clone(), request: state.begun, is_alone, _place: None }
     }
 
-    /// Since when it waits; `None` while a request is under way.
+    /// The state while it waits; `None` while a request is under way.
     pub(super) fn wait(&self) -> Option<Wait> {
         let state = self.state.lock();
         (state.under_way == 0).then_some(Wait { begun: state.begun, since: state.since })
     }
 
-    /// Since when the answer that is taken most slowly has not been taken as far as it was handed
-    /// over; `None` where all are.
+    /// Since when the slowest answer has had parts handed over and not written; `None` if no answer
+    /// has any.
     pub(super) fn untaken_since(&self) -> Option<Instant> {
         self.state.lock().untaken.iter().map(|answer| answer.since).min()
     }
@@ -113,7 +113,7 @@ impl Pulse {
         self.wait().is_some()
     }
 
-    /// Ends once another connection needs this one's place.
+    /// Completes once another connection needs this one's place.
     pub(super) fn dismissed(&self) -> WaitForCancellationFuture<'_> {
         self.dismissed.cancelled()
     }
@@ -125,19 +125,19 @@ impl Drop for Pulse {
     }
 }
 
-/// A request that is under way, until its answer was taken.
+/// A request that is under way, until its answer is written.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     pulse: Arc<Pulse>,
     request: u64,
-    /// Whether no other was under way on the connection when it began.
+    /// Whether the connection had no other request under way when this one began.
     is_alone: bool,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl UnderWay {
-    /// Takes a place of `more` for it, unless it is the only one of its connection; as an error the
-    /// same without one, if there is none.
+    /// Takes a place of `more`, unless this is the connection's only request. The error is the same
+    /// request without a place, if there is none left.
     pub(super) fn with_place(mut self, more: &Arc<Semaphore>) -> Result<Self, Self> {
         if self.is_alone {
             return Ok(self);
@@ -151,7 +151,7 @@ impl UnderWay {
         }
     }
 
-    /// A part of the answer goes to those who write it.
+    /// Counts a part of the answer that is handed over to be written.
     pub(super) fn hand_over(&self) {
         let untaken = &mut self.pulse.state.lock().untaken;
         match untaken.iter_mut().find(|answer| answer.request == self.request) {
@@ -163,7 +163,7 @@ impl UnderWay {
         }
     }
 
-    /// A part of the answer was taken, or the connection has ended.
+    /// Counts a part of the answer that was written or dropped with its connection.
     pub(super) fn taken(&self) {
         let untaken = &mut self.pulse.state.lock().untaken;
         let Some(at) = untaken.iter().position(|answer| answer.request == self.request) else {
@@ -200,7 +200,7 @@ mod tests {
         let work = connections[0].begin();
         assert!(waiting.dismiss_first());
         assert_eq!(dismissed(), [false, true, false]);
-        // It waits again, behind the third.
+        // It waits again, now after the third.
         drop(work);
         assert!(waiting.dismiss_first());
         assert_eq!(dismissed(), [false, true, true]);
