@@ -1,4 +1,4 @@
-//! What the program does for its callers, without HTTP: a scrape, a batch of events, readiness.
+//! What the program does for its callers, without HTTP: scrapes, batches, queries, readiness.
 
 mod bodies;
 mod claims;
@@ -37,45 +37,45 @@ use crate::sql::{Engine, Form as SqlForm, SqlError, sql_version};
 use crate::telemetry::Telemetry;
 use crate::worker::{Question, Reply, WorkerError, WorkerSettings, Workers};
 
-/// Dates in one request; more are a backfill.
+/// Dates in one request; a batch of more dates needs a backfill.
 const DATES_MAX: usize = 400;
 
-/// How the program works.
+/// The settings of a running program.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The archive's writer.
     pub writer: WriterSettings,
-    /// How the log is followed.
+    /// How the program follows the log.
     pub follow: FollowSettings,
     /// How old a scrape's view may be. 0 shows everything acknowledged before the scrape.
     pub staleness_max: Duration,
-    /// How old a scrape's last whole answer may be that is given again while storage is away. 0
-    /// gives none.
+    /// The maximum age of an earlier answer that a scrape gets while storage is unreachable. 0
+    /// disables such answers.
     pub stale_on_error_max: Duration,
-    /// Memory for what scrapes are answered from.
+    /// Memory for the sums and bodies that answer scrapes.
     pub cache_bytes_max: usize,
-    /// How much may have to be added up, in files of a usual commit, before a checkpoint of totals
+    /// How much work, in files of a typical commit, may be left to add up before a totals snapshot
     /// is made; `None` for never.
     pub checkpoint_work_max: Option<u64>,
-    /// How the table is compacted in the background, and how often; `None` for never.
+    /// The settings and the interval of background compaction; `None` for never.
     pub compact: Option<(compact::Settings, Duration)>,
-    /// How many series an organisation may have, besides one for each provider; `None` for any.
+    /// The most series of an organisation, plus one for each provider; `None` for no limit.
     pub series_max: Option<usize>,
-    /// A request body, also after decompression.
+    /// The largest request body, also after decompression.
     pub body_bytes_max: usize,
-    /// All answers that are on their way, of which one organisation may have half.
+    /// Memory for all answers being sent, half of which one organisation may use.
     pub answer_bytes_max: usize,
     /// How many requests of one kind an organisation may have under way.
     pub requests_per_org_max: usize,
-    /// How queries are run; `None` where other processes cannot read the archive.
+    /// How queries are run; `None` if other processes cannot read the archive.
     pub worker: Option<WorkerSettings>,
-    /// Which JWTs are taken beside access keys; none by default.
+    /// Which JWTs are accepted in addition to access keys; none by default.
     pub jwt: JwtSettings,
 }
 
 impl Settings {
-    /// For a command that writes to an archive or looks after it, and does no more: nothing goes on
-    /// in the background, no request body and no query is taken.
+    /// For a command that only writes to an archive or maintains it: no background tasks run, and
+    /// no request bodies or queries are accepted.
     pub fn of_command(writer: WriterSettings, cache_bytes_max: usize) -> Self {
         Self {
             writer,
@@ -95,7 +95,7 @@ impl Settings {
     }
 }
 
-/// What failed.
+/// Why the program could not do what the caller asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppError {
     /// Access is refused.
@@ -107,13 +107,13 @@ pub enum AppError {
     /// A query over the archive failed.
     #[error(transparent)]
     Sql(SqlError),
-    /// A person's query was not answered whole.
+    /// A user's query was not answered completely.
     #[error(transparent)]
     Worker(#[from] WorkerError),
-    /// The work did not end in time.
+    /// The work did not finish in time.
     #[error("no answer within {0:?}; try again")]
     Deadline(Duration),
-    /// A batch spreads over too many dates.
+    /// A batch has events of too many dates.
     #[error("the events are of {0} dates, more than {DATES_MAX}; use: tokenlake backfill")]
     TooManyDates(usize),
     /// A defect.
@@ -142,7 +142,7 @@ impl OfObject for AppError {
 }
 
 impl AppError {
-    /// What the error asks of the caller.
+    /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Access(error) => error.kind(),
@@ -170,12 +170,12 @@ pub struct App {
     telemetry: Telemetry,
     settings: Settings,
     claims: Claims,
-    /// Work of its own accord.
+    /// Background tasks.
     tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 impl App {
-    /// Opens the archive whose root `store` is.
+    /// Opens the archive with its root at `store`.
     ///
     /// # Errors
     /// As [`Archive::open`] and [`Jwts::open`].
@@ -187,7 +187,7 @@ impl App {
     ) -> Result<Self, AppError> {
         let place = ArchivePlace::new(store.clone(), clock.clone())?;
         let engine = Arc::new(Engine::new(place.store())?);
-        // A quarter for bodies: they are a few times the size of the sums that they show.
+        // A quarter for bodies, because they are a few times the size of the sums that they show.
         let bodies_bytes_max = settings.cache_bytes_max / 4;
         let bodies = Arc::new(Bodies::new(bodies_bytes_max));
         let rollup_bytes_max = settings.cache_bytes_max - bodies_bytes_max;
@@ -244,16 +244,16 @@ impl App {
         self.tasks = tasks.into_iter().map(AbortOnDropHandle::new).collect();
     }
 
-    /// What merges small data files and deletes those that no version names.
+    /// A compactor, which merges small data files and deletes those that no version names.
     pub fn compactor(&self, settings: compact::Settings) -> Compactor {
         let (archive, rollup) = (self.archive.clone(), self.rollup.clone());
         Compactor::new(archive, rollup, self.clock.clone(), self.telemetry.clone(), settings)
     }
 
-    /// Finds out who sends `token`.
+    /// Identifies the caller who sends `token`.
     ///
     /// # Errors
-    /// Unauthenticated, or what kept the key's record from being read.
+    /// Unauthenticated, or the reason why the key's record cannot be read.
     pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AppError> {
         match &self.jwts {
             Some(jwts) if Jwts::is_jwt(token) => Ok(Arc::new(jwts.authenticate(token).await?)),
@@ -264,7 +264,7 @@ impl App {
     /// The body of a scrape.
     ///
     /// # Errors
-    /// Unavailable or Corrupt: never a smaller number.
+    /// Unavailable or Corrupt; never an incomplete sum.
     pub async fn scrape(
         &self,
         org_id: &OrgId,
@@ -274,7 +274,7 @@ impl App {
         let failed = |error: std::io::Error| AppError::Internal(error.to_string());
         let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         loop {
-            // A large one that is not there is for another thread.
+            // A large body that is not cached is rendered on another thread.
             let render = |view: &UsageView<'_>| match self.bodies.known(org_id, view, form) {
                 Some(body) => Some(Ok(body)),
                 None if view.is_large() => None,
@@ -296,8 +296,8 @@ impl App {
         }
     }
 
-    /// Adds up what came, in a task: it may outlast a scrape's deadline, and those after it are to
-    /// find its work done. Not part of the scrape's own future, whose size each request pays for.
+    /// Adds up the sums in a task, because the work may outlast the scrape's deadline, and later
+    /// scrapes use its result. It also keeps the scrape's own future small.
     fn add_up(
         &self,
         turn: Turn,
@@ -314,10 +314,10 @@ impl App {
         })
     }
 
-    /// Has a query of an organisation answered: it sees each event acknowledged before this call.
+    /// Answers an organisation's query. The query sees each event acknowledged before this call.
     ///
     /// # Errors
-    /// Invalid, Unavailable or Corrupt: why there is no answer.
+    /// Invalid, Unavailable or Corrupt.
     pub async fn sql(
         &self,
         org_id: &OrgId,
@@ -340,8 +340,8 @@ impl App {
         self.archive.at_newest(snapshot, ask).await
     }
 
-    /// Has files of other programs judged that a query may read, in a task: the next query is to find
-    /// its work done.
+    /// Has the foreign files that a query may read checked. A task does so, so that the next query
+    /// can use the result even if this one is cancelled.
     async fn check_foreign(&self, org_id: &OrgId, snapshot: Arc<Snapshot>) -> Result<(), AppError> {
         if snapshot.files().all(|file| file.is_ours()) {
             return Ok(());
@@ -352,23 +352,23 @@ impl App {
         Ok(checked.map_err(|error| AppError::Internal(error.to_string()))??)
     }
 
-    /// The time by which events are judged and windows end.
+    /// The time that decides which events are valid and where windows end.
     pub fn now(&self) -> Micros {
         self.clock.now()
     }
 
-    /// A body without its coding.
+    /// The decompressed body.
     ///
     /// # Errors
-    /// Invalid, if it cannot be undone, or is too large without it.
+    /// Invalid, if the body cannot be decompressed, or is too large once decompressed.
     pub fn decompress(&self, encoding: Option<&str>, body: Bytes) -> Result<Bytes, IngestError> {
         decompress(encoding, body, self.settings.body_bytes_max)
     }
 
-    /// Reads a body's events; nothing is written yet.
+    /// Parses a body's events; writes nothing.
     ///
     /// # Errors
-    /// Invalid, if the body as a whole is not usable.
+    /// Invalid, if the body as a whole is unusable.
     pub fn decode(
         &self,
         org_id: &OrgId,
@@ -390,10 +390,10 @@ impl App {
         Ok(decoded)
     }
 
-    /// Commits decoded events: on return they are durable and every later scrape shows them.
+    /// Commits decoded events. On return they are durable, and every later scrape shows them.
     ///
     /// # Errors
-    /// Unavailable: safe to send again. Conflict: the organisation's name clashes.
+    /// Unavailable: safe to send again. Conflict: the organisation's name clashes with another.
     pub async fn commit(&self, org_id: &OrgId, decoded: Decoded) -> Result<Receipt, AppError> {
         let Decoded { batch, rejections: mut rejected, rejected_more, .. } = decoded;
         let dates = dates_of(&batch);
@@ -415,12 +415,12 @@ impl App {
         Ok(Receipt::new(outcome.accepted, outcome.duplicates, rejected, rejected_more))
     }
 
-    /// What keeps organisations from having too many series, if anything does.
+    /// The cap on the series of organisations, if there is one.
     pub fn series_cap(&self) -> Option<Arc<SeriesCap>> {
         self.series.clone()
     }
 
-    /// Makes sure that the archive answers.
+    /// Checks that the archive answers.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -429,7 +429,7 @@ impl App {
         Ok(())
     }
 
-    /// Makes a checkpoint of totals of the newest version, if there is none of it.
+    /// Makes a totals snapshot of the newest version, if it has none.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -441,7 +441,7 @@ impl App {
         self.archive.at_newest(snapshot, make).await
     }
 
-    /// Takes dates that are wholly past the retention out of the table; their totals stay.
+    /// Removes dates that are wholly past the retention from the table; their totals stay.
     ///
     /// # Errors
     /// As [`expire`].
@@ -460,7 +460,7 @@ impl App {
         }
     }
 
-    /// Access keys, for commands.
+    /// The access keys, for commands.
     pub fn keys(&self) -> &AccessKeys {
         &self.keys
     }
@@ -470,19 +470,19 @@ impl App {
         &self.archive
     }
 
-    /// How the program works.
+    /// The program's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The program's own health.
+    /// The program's own telemetry.
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }
 
-    /// Commits what waits, then stops.
+    /// Commits pending batches, then stops.
     pub async fn close(&self) {
-        // Half a checkpoint of totals, or half a rewrite, is of no use, and others make them.
+        // An unfinished totals snapshot or rewrite is of no use; another run makes it again.
         self.tasks.iter().for_each(|task| task.abort());
         self.archive.close().await;
     }

@@ -1,6 +1,6 @@
-//! Rendered scrapes: what depends only on the table's version is rendered once a version, and the
-//! whole body once for each value of the gauge. A body is the same bytes for all that are answered
-//! with it, also where it is too large to be kept and only those who read it hold it.
+//! Rendered scrapes. A template is rendered once per version of the table, and the whole body once
+//! per value of the gauge. All requests for the same body share its bytes, even if it is too large
+//! for the cache and only its current readers hold it.
 
 use std::io::{Error, Write as _};
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use crate::event::OrgId;
 use crate::exposition::{Coding, Collect, Format, Growing, Pieces, Template, WeakPieces};
 use crate::rollup::UsageView;
 
-/// Its fastest, as gzip's is.
+/// zstd's fastest level; gzip uses its fastest too.
 const ZSTD_LEVEL: i32 = 1;
-/// Memory of an entry beside its texts.
+/// Memory of an entry in addition to its texts.
 const ENTRY_BYTES: usize = 256;
 
-/// What a client asked for.
+/// The form of a scrape's answer, as the client requested it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Form {
-    /// Which families.
+    /// Which families to show.
     pub collect: Collect,
-    /// In which text format.
+    /// The text format.
     pub format: Format,
-    /// How it is compressed.
+    /// The compression.
     pub coding: Coding,
 }
 
@@ -36,7 +36,7 @@ pub struct Form {
 struct Rendered {
     version: u64,
     rolling_cost: i128,
-    /// None where there is no room for it.
+    /// `None` if the cache has no room for it.
     template: Option<Arc<Template>>,
     body: Body,
 }
@@ -44,12 +44,12 @@ struct Rendered {
 #[derive(Debug, Clone)]
 enum Body {
     Kept(Pieces),
-    /// It is there as long as somebody reads it.
+    /// Not kept by the cache; alive while a reader holds it.
     Read(WeakPieces),
 }
 
 impl Rendered {
-    /// The body at a version, for a value of the gauge.
+    /// The body, if it is of this version and value of the gauge.
     fn body(&self, version: u64, rolling_cost: i128) -> Option<Pieces> {
         if (self.version, self.rolling_cost) != (version, rolling_cost) {
             return None;
@@ -61,7 +61,7 @@ impl Rendered {
     }
 }
 
-/// Bodies by organisation and form, bounded in bytes.
+/// Bodies by organisation and form, limited in bytes.
 #[derive(Debug)]
 pub struct Bodies {
     bytes_max: usize,
@@ -74,7 +74,7 @@ impl Bodies {
         Self { bytes_max, rendered: Mutex::new(ByteLru::new(bytes_max)) }
     }
 
-    /// The body that shows `view`, if it is there.
+    /// The body that shows `view`, if it is cached or still being read.
     pub fn known(&self, org_id: &OrgId, view: &UsageView<'_>, form: Form) -> Option<Pieces> {
         let mut rendered = self.rendered.lock();
         let known = rendered.get_mut(&(org_id.clone(), form))?;
@@ -84,7 +84,7 @@ impl Bodies {
     /// The body that shows `view`.
     ///
     /// # Errors
-    /// What the compressor says; none is known.
+    /// The compressor's error; none is known to occur.
     pub fn body(&self, org_id: &OrgId, view: &UsageView<'_>, form: Form) -> Result<Pieces, Error> {
         let key = (org_id.clone(), form);
         let (version, rolling_cost) = (view.archive_version, view.rolling_cost);
@@ -92,7 +92,8 @@ impl Bodies {
         if let Some(body) = known.as_ref().and_then(|known| known.body(version, rolling_cost)) {
             return Ok(body);
         }
-        // Rendering takes time with thousands of series, so other organisations do not wait for it.
+        // With thousands of series, rendering takes time. The lock is released so that other
+        // organisations do not wait.
         let template = known.filter(|known| known.version == version);
         let template = template.and_then(|known| known.template);
         let template =
@@ -103,7 +104,7 @@ impl Bodies {
         Ok(body)
     }
 
-    /// What there is room for, and how much memory that takes.
+    /// What the cache has room for, and how much memory that takes.
     fn kept(
         &self,
         version: u64,
@@ -206,7 +207,7 @@ mod tests {
         assert_ne!(body(1, 6).place(), first.place(), "the gauge has moved");
         drop(body(1, 5));
         assert!(known(1).is_none(), "nobody reads it");
-        // Packed it has room, without what it was made of.
+        // Compressed, the body fits, but without its template.
         let packed = form(Coding::Gzip);
         let first = bodies.body(&org, &view(&series, 1, 5), packed).unwrap().place();
         let again = bodies.known(&org, &view(&series, 1, 5), packed).unwrap();

@@ -1,4 +1,4 @@
-//! Which organisations' names this process knows to be claimed.
+//! The names of organisations that this process knows to be claimed.
 
 use std::collections::HashSet;
 
@@ -29,7 +29,7 @@ impl Claims {
 
     fn remember(&self, org_id: OrgId) {
         let mut claimed = self.0.lock();
-        // To claim a name again costs a request and changes nothing.
+        // Claiming a name again costs a request and changes nothing.
         if claimed.len() >= CLAIMED_MAX {
             claimed.clear();
         }

@@ -5,22 +5,22 @@ use serde::Serialize;
 use crate::event::Rejection;
 use crate::ingest::REJECTIONS_MAX;
 
-/// What became of the events of a request.
+/// The outcome of a request's events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Receipt {
     /// Events that were added.
     pub accepted: usize,
-    /// Events that stood already.
+    /// Events that were in the table already.
     pub duplicates: usize,
-    /// Events that are not valid, by rising index: at most [`REJECTIONS_MAX`] of them.
+    /// Events that are invalid, in order of index: at most [`REJECTIONS_MAX`] of them.
     pub rejected: Vec<Rejection>,
-    /// How many more there were.
+    /// How many more events are invalid.
     #[serde(skip_serializing_if = "is_zero")]
     pub rejected_more: usize,
 }
 
 impl Receipt {
-    /// Of rejections in any order, beside `rejected_more` of which the reasons were not kept.
+    /// A receipt with rejections in any order, and `rejected_more` rejections without reasons.
     pub(super) fn new(
         accepted: usize,
         duplicates: usize,
@@ -33,13 +33,13 @@ impl Receipt {
         Self { accepted, duplicates, rejected, rejected_more }
     }
 
-    /// The same, where no rejection is listed.
+    /// The same receipt with all rejections counted and none listed.
     #[must_use]
     pub fn without_reasons(self) -> Self {
         Self { rejected_more: self.rejected(), rejected: Vec::new(), ..self }
     }
 
-    /// How many events are not valid.
+    /// The number of invalid events.
     pub fn rejected(&self) -> usize {
         self.rejected.len() + self.rejected_more
     }
