@@ -4,7 +4,7 @@ use super::{JwtError, Scope};
 use crate::archive::ArchiveError;
 use crate::error::Kind;
 
-/// A refused or failed check. Messages never tell whether a key or an organisation exists.
+/// A refused or failed check. Messages never reveal whether a key or an organisation exists.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AccessError {
     /// No credential, or one that is malformed, unknown, expired or revoked.
@@ -13,16 +13,16 @@ pub enum AccessError {
     /// The credential lacks a scope.
     #[error("the access key or JWT lacks the scope {0}")]
     Forbidden(Scope),
-    /// An id that no key has, or more than one.
+    /// The id matches no key, or more than one.
     #[error("there is no single access key with the id {0:?}; see: tokenlake key list")]
     NoSuchKey(String),
-    /// Where the keys of JWTs are did not answer yet.
+    /// The source of the JWT keys has not answered yet.
     #[error("the keys of JWTs are not known yet; try again in a moment")]
     NoJwtKeys,
-    /// The keys of JWTs cannot be had.
+    /// The JWT keys cannot be read.
     #[error(transparent)]
     Jwt(#[from] JwtError),
-    /// The record of a key does not count: the key is refused.
+    /// The record of a key is damaged, so the key is refused.
     #[error(
         "{error}; until then the access key {id} is refused, and `tokenlake key revoke {id}` ends it"
     )]
@@ -38,7 +38,7 @@ pub enum AccessError {
 }
 
 impl AccessError {
-    /// What the error asks of the caller.
+    /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unauthenticated => Kind::Unauthenticated,

@@ -1,8 +1,8 @@
 //! The text of an access key, and its hash.
 //!
-//! `td_live_`, 38 random letters and digits (226 bits), and 6 that hold the CRC-32 of what stands
-//! before them, so that a key cut in copying is told from one that was revoked, and secret
-//! scanners can tell a key from its look-alikes.
+//! `td_live_`, 38 random letters and digits (226 bits), and 6 digits with the CRC-32 of all that
+//! precedes them. The checksum distinguishes a key that was cut off while copying from one that was
+//! revoked. It also lets secret scanners recognise a real key.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ const RANDOM_CHARS: usize = 38;
 const CHECKSUM_CHARS: usize = 6;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// A key as its owner has it. It does not print; [`PlainKey::reveal`] gives the text once.
+/// A key as its owner has it. `Debug` hides it; only [`PlainKey::reveal`] returns the text.
 pub struct PlainKey(String);
 
 impl PlainKey {
@@ -26,7 +26,7 @@ impl PlainKey {
         Self(start + &checksum)
     }
 
-    /// Takes a text for a key if its form and checksum are right.
+    /// Accepts a text as a key if its form and checksum are right.
     pub fn parse(text: &str) -> Option<Self> {
         let random = text.strip_prefix(PREFIX)?;
         let length = RANDOM_CHARS + CHECKSUM_CHARS;
@@ -37,7 +37,7 @@ impl PlainKey {
         (checksum(start) == end).then(|| Self(text.to_owned()))
     }
 
-    /// What is stored of the key. SHA-256 without salt is enough for 226 random bits.
+    /// The hash under which the key is stored. SHA-256 without salt is enough for 226 random bits.
     pub fn hash(&self) -> HashedKey {
         HashedKey(Sha256::digest(self.0.as_bytes()).into())
     }
@@ -64,7 +64,7 @@ fn checksum(text: &str) -> String {
     digits.iter().map(|digit| char::from(*digit)).collect()
 }
 
-/// A key as the archive knows it.
+/// The hash by which the archive knows a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HashedKey([u8; 32]);
 

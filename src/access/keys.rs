@@ -1,6 +1,6 @@
-//! The access keys of an archive: making, listing and revoking them, and checking a request's.
+//! The access keys of an archive: creates, lists and revokes them, and checks those of requests.
 //!
-//! A check is answered from memory while what is known of the key is fresh ([`super::known`]).
+//! A check is answered from memory while the record in memory is fresh ([`super::known`]).
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::clock::{Clock, Micros};
 use crate::event::OrgId;
 use crate::telemetry::KeyExpiries;
 
-/// A key to be made.
+/// A key to be created.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// Whom it speaks for.
+    /// The organisation that it speaks for.
     pub org_id: OrgId,
     /// What it allows.
     pub scopes: Scopes,
@@ -28,12 +28,12 @@ pub struct NewKey {
     pub expires_at_us: Option<Micros>,
 }
 
-/// A key in a list; nothing secret.
+/// An entry of the key list, without secrets.
 #[derive(Debug, Clone)]
 pub struct ListedKey {
-    /// What `revoke` takes.
+    /// The id, which `revoke` takes.
     pub id: String,
-    /// Its record, or why that allows nothing.
+    /// Its record, or the reason why the record is not valid.
     pub record: Result<KeyRecord, AccessError>,
 }
 
@@ -45,22 +45,22 @@ pub struct AccessKeys {
 }
 
 impl AccessKeys {
-    /// Keys for a command that ends soon.
+    /// The keys for a command, which ends soon.
     pub fn new(records: Records, clock: Arc<dyn Clock>) -> Self {
         Self { shared: Arc::new(KnownKeys::new(records, clock)), _watch: None }
     }
 
-    /// Keys for a server: changes are watched for, and `expiries` is kept true.
+    /// The keys for a server. A task watches for changes and updates `expiries`.
     pub fn watched(records: Records, clock: Arc<dyn Clock>, expiries: KeyExpiries) -> Self {
         let keys = Self::new(records, clock);
         let watch = tokio::spawn(watch(keys.shared.clone(), expiries));
         Self { _watch: Some(AbortOnDropHandle::new(watch)), ..keys }
     }
 
-    /// Makes a key; it works at once everywhere.
+    /// Creates a key, which works at once on every replica.
     ///
     /// # Errors
-    /// Conflict if the organisation's name differs only in case from one that stands.
+    /// Conflict if the organisation's name differs only in case from an existing one.
     pub async fn create(&self, new: NewKey) -> Result<PlainKey, AccessError> {
         let KnownKeys { records, clock, .. } = &*self.shared;
         records.claim_org(&new.org_id).await?;
@@ -102,7 +102,7 @@ impl AccessKeys {
         Ok(keys)
     }
 
-    /// Revokes a key; the time of the first revocation stands.
+    /// Revokes a key. A key that is revoked already keeps its first revocation time.
     ///
     /// # Errors
     /// [`AccessError::NoSuchKey`] unless exactly one key has the id.
@@ -111,7 +111,7 @@ impl AccessKeys {
         stored::revoke(records, id, clock.now()).await
     }
 
-    /// Finds out who sends `token`.
+    /// Identifies the caller who sends `token`.
     ///
     /// # Errors
     /// [`AccessError::Unauthenticated`]; Unavailable or Corrupt if the record cannot be read.
@@ -121,7 +121,7 @@ impl AccessKeys {
         if let Some(caller) = self.shared.trusted(hash, asked_at) {
             return caller.ok_or(AccessError::Unauthenticated);
         }
-        // Boxed: every request would pay for the size of what seldom happens.
+        // Boxed, so that not every request pays for the size of a rare case.
         Box::pin(self.shared.read(hash, asked_at)).await
     }
 }

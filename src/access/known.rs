@@ -1,9 +1,9 @@
-//! What a server knows of the keys that come to it.
+//! A server's cache of the records of keys in use.
 //!
-//! What is known counts while it was read, or seen unchanged, less than [`TRUST`] ago, so that a
-//! revoked key is refused within five seconds on every replica, whatever program revoked it. A task
-//! looks more often than that, so that a request seldom waits for it ([`super::watch`]). The same task
-//! tells when keys in use expire.
+//! A record is trusted if it was read, or seen unchanged, less than [`TRUST`] ago. So a revoked key
+//! is refused within five seconds on every replica, whichever program revoked it. A task looks more
+//! often than that, so a request seldom waits for a read ([`super::watch`]). The same task reports
+//! when keys in use expire.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -20,28 +20,28 @@ use crate::archive::{ACCESS_KEYS, Records, access_key_hash};
 use crate::clock::{Clock, Micros, SECOND};
 use crate::telemetry::KeyExpiries;
 
-/// How long a record counts as unchanged since it was last looked at.
+/// How long a record is trusted after it was last read or seen unchanged.
 const TRUST: Duration = Duration::from_secs(4);
-/// A server that has just started has requests to answer first.
+/// A delay, because a server that has just started has requests to answer first.
 const VOUCH_AFTER: Duration = Duration::from_secs(3);
 /// Records kept in memory.
 pub const KNOWN_KEYS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
-/// A key that was not used for longer was replaced: its expiry is nobody's concern. Whoever comes
-/// once a day is in use.
+/// A key that is unused for longer is assumed to be replaced, and its expiry is not reported. Two
+/// days, so that a client that comes once a day counts.
 const LATELY: Duration = Duration::from_secs(2 * 86_400);
-/// Keys whose expiry is told.
+/// The largest number of keys whose expiry is reported.
 const EXPIRIES_MAX: usize = 1_000;
 
 #[derive(Debug, Clone)]
 struct Known {
     record: KeyRecord,
-    /// Whom it stands for; `None` if its record makes no sense.
+    /// The key's caller; `None` if the record's organisation is invalid.
     caller: Option<Arc<Caller>>,
     /// Changes when the record does.
     mark: String,
-    /// When it was last known to be so, by the clock that counts sleep.
+    /// When the record was last read or seen unchanged, by the clock that includes sleep.
     at: Duration,
-    /// When a request last came with it, by the same clock.
+    /// When a request last used the key, by the same clock.
     used_at: Duration,
 }
 
@@ -55,7 +55,7 @@ impl Known {
     }
 }
 
-/// The records of keys that were used, as they were last read or seen.
+/// The records of keys that were used, as last read or seen unchanged.
 #[derive(Debug)]
 pub(super) struct KnownKeys {
     pub(super) records: Records,
@@ -63,7 +63,7 @@ pub(super) struct KnownKeys {
     known: Mutex<LruCache<HashedKey, Known>>,
 }
 
-/// Looks at what is known, again and again, and keeps `expiries` true.
+/// Keeps the cached records fresh and `expiries` up to date, for ever.
 pub(super) async fn watch(shared: Arc<KnownKeys>, expiries: KeyExpiries) {
     let began = shared.clock.elapsed();
     let (mut listed, mut looked_at, mut vouched) = (Listed::not_yet(began), began, false);
@@ -82,7 +82,7 @@ pub(super) async fn watch(shared: Arc<KnownKeys>, expiries: KeyExpiries) {
         }
         match shared.look(listed, looked_at).await {
             Ok(now) => listed = now,
-            // Records grow stale by themselves; requests then read them, and say what is wrong.
+            // Records become stale by themselves. Requests then read them, and report the error.
             Err(error) => tracing::warn!(%error, "cannot watch the access keys"),
         }
         looked_at = at;
@@ -91,12 +91,13 @@ pub(super) async fn watch(shared: Arc<KnownKeys>, expiries: KeyExpiries) {
 }
 
 impl KnownKeys {
-    /// Nothing is known yet.
+    /// An empty cache.
     pub(super) fn new(records: Records, clock: Arc<dyn Clock>) -> Self {
         Self { records, clock, known: Mutex::new(LruCache::new(KNOWN_KEYS_MAX)) }
     }
 
-    /// Whom a key stands for, by what is known of it, if that is fresh.
+    /// The caller of a key by its cached record, if that is fresh. The inner `None` is an invalid
+    /// key.
     pub(super) fn trusted(
         &self,
         hash: HashedKey,
@@ -111,7 +112,7 @@ impl KnownKeys {
         Some(known.caller(self.clock.now()))
     }
 
-    /// Whom a key stands for, by its record.
+    /// The caller of a key, by its record in the archive.
     pub(super) async fn read(
         &self,
         hash: HashedKey,
@@ -126,7 +127,7 @@ impl KnownKeys {
         caller
     }
 
-    /// Looks at what is to be looked at; gives what is known of the number of keys then.
+    /// Looks at the records that are due, and returns what is then known of the number of keys.
     async fn look(&self, listed: Listed, looked_at: Duration) -> Result<Listed, AccessError> {
         let at = self.clock.elapsed();
         let (known, in_use, since) = self.in_use(at, looked_at);
@@ -140,8 +141,8 @@ impl KnownKeys {
         Ok(listed)
     }
 
-    /// How many keys are known, those in use, and those of them that were used since the last look
-    /// and not read since.
+    /// The number of cached keys, the keys in use, and those of them that were used since the last
+    /// look and are due to be read.
     fn in_use(&self, at: Duration, looked_at: Duration) -> (usize, Vec<HashedKey>, Vec<HashedKey>) {
         let known = self.known.lock();
         let used = |from: Duration| {
@@ -156,7 +157,7 @@ impl KnownKeys {
         (known.len(), in_use, since)
     }
 
-    /// Confirms what is unchanged and reads again what is not.
+    /// Marks unchanged records as fresh, by a listing, and reads the changed ones again.
     async fn list(&self) -> Result<Listed, AccessError> {
         let at = self.clock.elapsed();
         let listed = self.records.list(ACCESS_KEYS).await?;
@@ -175,8 +176,8 @@ impl KnownKeys {
         Ok(Listed::of(listed.len(), at))
     }
 
-    /// Reads the records of some keys again. One that is damaged is forgotten: the key's next use
-    /// tells of it.
+    /// Reads the records of some keys again. A damaged record is dropped from the cache, and the
+    /// key's next use reports it.
     async fn read_all(&self, hashes: Vec<HashedKey>) -> Result<(), AccessError> {
         let reads = hashes.into_iter().map(|hash| self.read_again(hash));
         let reads: Vec<_> = futures::stream::iter(reads).buffer_unordered(READS).collect().await;
@@ -190,7 +191,8 @@ impl KnownKeys {
         let mut known = self.known.lock();
         match read {
             Ok(Some((record, mark))) => {
-                // A use may have come meanwhile. What is not looked at keeps its place in the order.
+                // The key may have been used meanwhile. `peek_mut` keeps its place in the LRU
+                // order.
                 match known.peek_mut(&hash) {
                     Some(known) => {
                         *known = Known { used_at: known.used_at, ..Known::new(record, mark, at) };
@@ -204,7 +206,8 @@ impl KnownKeys {
         Ok(())
     }
 
-    /// The valid keys in use that expire, by their ids, the soonest first, in seconds since 1970.
+    /// The ids of the valid keys in use that expire, the soonest first, with the time in seconds
+    /// since 1970.
     fn expiries(&self) -> Vec<(String, i64)> {
         let (now, at) = (self.clock.now(), self.clock.elapsed());
         let in_use =

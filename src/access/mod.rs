@@ -1,7 +1,8 @@
-//! Who may do what: access keys, their scopes, their expiry and revocation; and the JWTs of issuers.
+//! Authentication and authorisation: access keys with scopes, expiry and revocation, and issuers'
+//! JWTs.
 //!
-//! A plain key and a hashed key are different types; only the hash is ever stored, and neither
-//! prints itself.
+//! A plain key and a hashed key are different types. Only the hash is stored, and `Debug` shows
+//! neither.
 
 mod error;
 mod jwt;
@@ -23,12 +24,12 @@ pub use self::scope::{Scope, Scopes, UnknownScope};
 
 use crate::event::OrgId;
 
-/// A caller whose credential was found valid. Two that are equal may be given the same answers.
+/// A caller whose credential is valid. Equal callers may be given the same answers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller {
-    /// The organisation that it speaks for.
+    /// The caller's organisation.
     pub org_id: OrgId,
-    /// What it may do.
+    /// What the caller may do.
     pub scopes: Scopes,
 }
 

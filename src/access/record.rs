@@ -1,4 +1,4 @@
-//! What is stored of an access key.
+//! The stored record of an access key.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +11,17 @@ use crate::event::OrgId;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRecord {
-    /// The organisation that the key speaks for; empty of a key whose record was damaged when it was
+    /// The organisation that the key speaks for. Empty if the record was damaged when the key was
     /// revoked.
     pub org_id: String,
-    /// What it allows.
+    /// What the key allows.
     pub scopes: Scopes,
     /// A name for people.
     #[serde(default)]
     pub name: Option<String>,
-    /// When it was made.
+    /// When the key was created.
     pub created_at_us: Micros,
-    /// From when on it is no longer valid.
+    /// From when on the key is no longer valid.
     #[serde(default)]
     pub expires_at_us: Option<Micros>,
     /// When it was revoked.
@@ -29,7 +29,7 @@ pub struct KeyRecord {
     pub revoked_at_us: Option<Micros>,
 }
 
-/// The same as programs from before seals wrote it.
+/// The same record as programs from before seals wrote it.
 #[derive(Serialize)]
 struct Unsealed<'a> {
     org_id: &'a str,
@@ -59,7 +59,7 @@ impl Record for KeyRecord {
 }
 
 impl KeyRecord {
-    /// The record of a key that is revoked, and of which nothing else is known.
+    /// The record of a revoked key of which nothing else is known.
     pub(super) fn only_revoked(at: Micros) -> Self {
         Self {
             org_id: String::new(),
@@ -71,8 +71,8 @@ impl KeyRecord {
         }
     }
 
-    /// The caller that the key stands for, while it is valid; `None` if its organisation's name
-    /// is none.
+    /// The caller that the key speaks for, whether or not it is still valid. `None` if the record's
+    /// organisation name is invalid.
     pub fn caller(&self) -> Option<Caller> {
         Some(Caller { org_id: OrgId::parse(&self.org_id).ok()?, scopes: self.scopes.clone() })
     }

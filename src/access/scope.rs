@@ -14,16 +14,16 @@ pub enum Scope {
     /// Send events.
     #[serde(rename = "events:write")]
     EventsWrite,
-    /// Ask SQL.
+    /// Run SQL queries.
     #[serde(rename = "sql:read")]
     SqlRead,
 }
 
 impl Scope {
-    /// Every scope: what a key has unless told otherwise.
+    /// Every scope: the scopes of a new key unless others are given.
     pub const ALL: [Self; 3] = [Self::MetricsRead, Self::EventsWrite, Self::SqlRead];
 
-    /// The name used in records, tokens and on the command line.
+    /// The name used in records, JWTs and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::MetricsRead => "metrics:read",
@@ -61,12 +61,12 @@ impl FromStr for Scope {
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// These scopes, each once; none stands for all.
+    /// These scopes, each once; all scopes if the list is empty.
     pub fn or_all(scopes: Vec<Scope>) -> Self {
         Self::of(if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes })
     }
 
-    /// These scopes, each once; none allows nothing.
+    /// These scopes, each once; an empty list allows nothing.
     pub fn of(mut scopes: Vec<Scope>) -> Self {
         scopes.sort_unstable();
         scopes.dedup();

@@ -1,8 +1,9 @@
-//! The records of keys in the archive: read, judged and revoked.
+//! The records of keys in the archive: reads, checks and revokes them.
 //!
-//! A record without a seal is of a program from before seals, and a flipped bit in it may go
-//! unseen. So what it says when it is first read is vouched for beside it. Such programs change a
-//! record only to revoke it: one that is not revoked, and not the one that was vouched for, is damaged.
+//! A record without a seal was written by a program from before seals, and a flipped bit in it may
+//! go unnoticed. So its checksum is stored in a separate object, the voucher, when it is first
+//! read. Such programs change a record only to revoke it. So a record that differs from its voucher
+//! and is not revoked is damaged.
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -15,12 +16,12 @@ use crate::archive::{
 use crate::clock::Micros;
 use crate::error::Kind;
 
-/// Records that are read side by side.
+/// Records that are read concurrently.
 pub(super) const READS: usize = 16;
 /// Hex digits of a key's id.
 const ID_CHARS: usize = 16;
 
-/// What vouches for a record without a seal.
+/// The voucher for a record without a seal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Voucher {
@@ -44,11 +45,11 @@ pub(super) async fn hashes(records: &Records) -> Result<Vec<String>, AccessError
     Ok(found.iter().filter_map(|found| access_key_hash(&found.path)).map(str::to_owned).collect())
 }
 
-/// Reads the record of the key with a hash, and its mark; `None` where there is none. What is `known`
-/// of it already is vouched for.
+/// Reads the record of the key with a hash, and its mark; `None` if there is no record. A record
+/// equal to `known` is not checked again.
 ///
 /// # Errors
-/// Unavailable, or a record that allows nothing.
+/// Unavailable, or a damaged record.
 pub(super) async fn read(
     records: &Records,
     hash: &str,
@@ -67,8 +68,8 @@ pub(super) async fn read(
     })
 }
 
-/// Makes sure that a record without a seal is the one that was vouched for, and vouches for it if
-/// nothing does.
+/// Checks that a record without a seal matches its voucher, and creates the voucher if there is
+/// none.
 async fn check(
     records: &Records,
     hash: &str,
@@ -80,21 +81,22 @@ async fn check(
         Some(voucher) if voucher.record.record == *digest => Ok(()),
         Some(_) if stored.record.revoked_at_us.is_some() => Ok(()),
         Some(_) => {
-            let reason = "it is not the record that was read before";
+            let reason = "it differs from the record that was first read";
             Err(ArchiveError::corrupt(access_key(hash).as_ref(), reason))
         }
         None => {
-            // Who may only read is answered all the same; the next one vouches.
+            // A process that may only read the store is answered all the same; the next writer
+            // vouches.
             if let Err(error) = records.put_new(&path, &Voucher { record: digest.clone() }).await {
-                tracing::debug!(%error, "nothing vouches for an access key's record yet");
+                tracing::debug!(%error, "cannot vouch for an access key's record yet");
             }
             Ok(())
         }
     }
 }
 
-/// Vouches for all records without a seal, once in an archive's life. Those that such programs make
-/// later are vouched for when they are first used.
+/// Creates vouchers for all records without a seal, once in an archive's life. Records that such
+/// programs create later get theirs when they are first used.
 ///
 /// # Errors
 /// Unavailable.
@@ -109,7 +111,7 @@ pub(super) async fn vouch_for_all(records: &Records) -> Result<(), AccessError> 
     }
     let reads = hashes.into_iter().map(|hash| async move {
         match read(records, &hash, None).await {
-            // The key's next use tells of it.
+            // The key's next use reports the damage.
             Err(AccessError::Record { .. }) | Ok(_) => Ok(()),
             Err(error) => Err(error),
         }
@@ -118,8 +120,8 @@ pub(super) async fn vouch_for_all(records: &Records) -> Result<(), AccessError> 
     Ok(records.put(&done, &Voucher { record: String::new() }).await?)
 }
 
-/// Revokes the one key whose hash begins with `id`; the time of the first revocation stands. A
-/// record that is damaged becomes one that says no more than that.
+/// Revokes the one key whose hash begins with `id`. A key that is revoked already keeps its first
+/// revocation time. A damaged record is replaced by one that only says "revoked".
 ///
 /// # Errors
 /// [`AccessError::NoSuchKey`] unless exactly one key has the id; Unavailable.

@@ -1,72 +1,72 @@
-//! Which records of keys are looked at, and when: those in use, by their names, or all of them by a
-//! listing, whatever is asked less of the store. Keys that nobody uses cost nothing.
+//! Decides which records of keys to look at, and when: those in use, by name, or all of them, by a
+//! listing, whichever costs fewer requests. Keys that are not used cost nothing.
 
 use std::time::Duration;
 
-/// How often there is a look.
+/// The interval between looks.
 pub(super) const EVERY: Duration = Duration::from_millis(1_500);
-/// A key that was used within this time is in use: Prometheus scrapes once a minute where it is not
-/// told otherwise. Its requests seldom wait for a look.
+/// A key is in use if it was used within this time. It covers Prometheus' default scrape interval
+/// of one minute, so such requests seldom wait for a read.
 pub(super) const IN_USE: Duration = Duration::from_secs(150);
-/// Records that a page of a listing tells of.
+/// Records on one page of a listing.
 const PAGE: usize = 1_000;
-/// What a page costs, in reads of a record.
+/// The cost of a page, in reads of a record.
 const PAGE_COST: usize = 6;
-/// The listings that are made whatever is in use: of keys that were used lately, telemetry tells when
-/// they expire. For each page, and at the least.
+/// How often all keys are listed even if none is in use, because telemetry reports when recently
+/// used keys expire. The time per page, and the minimum.
 const LISTED_EVERY: Duration = Duration::from_secs(30);
 const LISTED_EVERY_MIN: Duration = Duration::from_secs(600);
 
-/// How many keys would be looked at.
+/// How many keys there are to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Demand {
-    /// Those in memory.
+    /// Keys in memory.
     pub(super) known: usize,
-    /// Those that were used within [`IN_USE`].
+    /// Keys that were used within [`IN_USE`].
     pub(super) in_use: usize,
-    /// Those that were used since the last look.
+    /// Keys that were used since the last look.
     pub(super) since: usize,
 }
 
-/// What is looked at.
+/// What to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     /// Nothing.
     None,
     /// The records of the keys that were used within [`IN_USE`].
     InUse,
-    /// Those of the keys that were used since the last look; the others are read when they are used.
+    /// The records of keys used since the last look; the others are read when they are used.
     Since,
-    /// All, by a listing.
+    /// All records, by a listing.
     All,
 }
 
-/// What is known of the number of keys.
+/// What is known of the number of keys in the archive.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Listed {
-    /// How many there were, once they were listed.
+    /// The number of keys at the last listing, if there was one.
     keys: Option<usize>,
-    /// When that was, or when the watch began, by the clock that counts sleep.
+    /// The time of that listing, or of the watch's start, by the clock that includes sleep.
     at: Duration,
 }
 
 impl Listed {
-    /// What is known when a watch begins.
+    /// The state when a watch begins.
     pub(super) fn not_yet(at: Duration) -> Self {
         Self { keys: None, at }
     }
 
-    /// What is known after a listing.
+    /// The state after a listing.
     pub(super) fn of(keys: usize, at: Duration) -> Self {
         Self { keys: Some(keys), at }
     }
 
-    /// What is known after a time in which no key was known.
+    /// The state after a time in which no key was in memory.
     pub(super) fn idle(self, at: Duration) -> Self {
         if self.keys.is_none() { Self::not_yet(at) } else { self }
     }
 
-    /// What is to be looked at now.
+    /// What to look at now.
     pub(super) fn next(self, demand: Demand, now: Duration) -> Look {
         let Demand { known, in_use, since } = demand;
         let pages = self.keys.map(|keys| keys.div_ceil(PAGE).max(1));

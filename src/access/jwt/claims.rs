@@ -1,4 +1,4 @@
-//! What a JWT says, once its signature is known to be right.
+//! The claims of a JWT, once its signature is verified.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use crate::access::{Caller, Scope, Scopes};
 use crate::clock::{Micros, SECOND};
 use crate::event::OrgId;
 
-/// How far the clocks of issuer and server may differ.
+/// The largest accepted difference between the clocks of issuer and server.
 const LEEWAY: Micros = 60 * SECOND;
 
-/// Whose JWTs are taken, and which of them; what is not set is not asked for.
+/// Which JWTs are accepted. A rule that is not set is not checked.
 #[derive(Debug, Clone, Default)]
 pub struct JwtRules {
-    /// What `iss` must be.
+    /// The required `iss`.
     pub issuer: Option<String>,
-    /// What `aud` must be or hold.
+    /// The audience that `aud` must be or contain.
     pub audience: Option<String>,
 }
 
-/// A claim that is null is as one that is absent.
+/// A claim that is null counts as absent.
 #[derive(Deserialize)]
 struct Claims {
     org_id: String,
@@ -31,13 +31,13 @@ struct Claims {
     nbf: Option<Number>,
     iss: Option<String>,
     aud: Option<Audience>,
-    /// As RFC 8693 has it, and as some issuers do.
+    /// As in RFC 8693, or as a list, as some issuers send it.
     scope: Option<Names>,
-    /// The same claim, by the name that other issuers have for it.
+    /// The same claim under the name that other issuers use.
     scp: Option<Names>,
 }
 
-/// Names in one text, or one by one.
+/// Names in one text, or as a list.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Names {
@@ -61,7 +61,7 @@ impl Audience {
     }
 }
 
-/// Whom the claims speak for at `now`.
+/// The caller that the claims describe, if they are valid at `now`.
 pub(super) fn caller(claims: &[u8], rules: &JwtRules, now: Micros) -> Result<Caller, Refusal> {
     let claims: Claims = object(claims).ok_or(Refusal::Claims)?;
     let expires = micros(&claims.exp).ok_or(Refusal::Claims)?;
@@ -85,7 +85,7 @@ pub(super) fn caller(claims: &[u8], rules: &JwtRules, now: Micros) -> Result<Cal
     Ok(Caller { org_id, scopes: scopes(claims.scope.or(claims.scp)) })
 }
 
-/// Those that are named and known here; without the claim, enough to scrape.
+/// The scopes in the claim that exist here. Without the claim, the right to scrape.
 fn scopes(claim: Option<Names>) -> Scopes {
     let texts = match claim {
         None => return Scopes::of(vec![Scope::MetricsRead]),
@@ -96,7 +96,7 @@ fn scopes(claim: Option<Names>) -> Scopes {
     Scopes::of(names.filter_map(|name| name.parse().ok()).collect())
 }
 
-/// A `NumericDate` (RFC 7519, section 2): seconds since 1970, which may have a fraction.
+/// A `NumericDate` (RFC 7519, section 2): seconds since 1970, possibly with a fraction.
 fn micros(seconds: &Number) -> Option<Micros> {
     if let Some(seconds) = seconds.as_i64() {
         return Some(seconds.saturating_mul(SECOND));

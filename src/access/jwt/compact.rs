@@ -1,4 +1,4 @@
-//! A JWT as it is sent (RFC 7515, compact): three parts, of which none is believed yet.
+//! A JWT as it is sent (RFC 7515, compact): three parts, none of which is trusted yet.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,13 +8,14 @@ use serde::{Deserialize, Deserializer};
 use super::key::{Algorithm, VerifyingKey};
 use super::refusal::Refusal;
 
-/// More than an issuer makes, and less than a server's limit on headers.
+/// Longer than any issuer's JWTs, and below a server's limit on headers.
 const BYTES_MAX: usize = 16 * 1024;
-/// How many keys are tried on a JWT that names none: more than an issuer has, and no more work than
-/// an unknown client may ask for.
+/// How many keys are tried on a JWT that names none. An issuer has fewer, and the bound limits the
+/// work that an unknown client can cause.
 const TRIES_MAX: usize = 64;
 
-/// What is looked at of a header. Keys that a JWT brings along (`jwk`, `jku`, `x5u`, `x5c`) are not.
+/// The header fields that are used. Keys that a JWT carries itself (`jwk`, `jku`, `x5u`, `x5c`) are
+/// ignored.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -23,7 +24,7 @@ struct Header {
     crit: Option<IgnoredAny>,
 }
 
-/// A JWT, taken apart.
+/// A JWT, split into its parts.
 #[derive(Debug)]
 pub(super) struct Jwt<'a> {
     pub(super) algorithm: Algorithm,
@@ -34,7 +35,7 @@ pub(super) struct Jwt<'a> {
 }
 
 impl<'a> Jwt<'a> {
-    /// Takes a JWT apart.
+    /// Splits a JWT into its parts.
     pub(super) fn parse(text: &'a str) -> Result<Self, Refusal> {
         if text.len() > BYTES_MAX {
             return Err(Refusal::Malformed("it is too long"));
@@ -46,7 +47,7 @@ impl<'a> Jwt<'a> {
         };
         let (message, header, claims, signature) =
             parts().ok_or(Refusal::Malformed("it is not three parts in base64"))?;
-        let header: Header = json(header).ok_or(Refusal::Malformed("its header is none"))?;
+        let header: Header = json(header).ok_or(Refusal::Malformed("its header is not valid"))?;
         if header.crit.is_some() {
             return Err(Refusal::Malformed("its header asks for an extension"));
         }
@@ -54,7 +55,7 @@ impl<'a> Jwt<'a> {
         Ok(Self { algorithm, kid: header.kid, message, signature, claims })
     }
 
-    /// The claims, if one of `keys` has signed them.
+    /// The claims, if one of `keys` signed them.
     pub(super) fn verified<'k>(
         &self,
         keys: impl Iterator<Item = &'k VerifyingKey>,
@@ -75,7 +76,7 @@ impl<'a> Jwt<'a> {
         Err(if named { Refusal::Signature } else { Refusal::UnknownKey })
     }
 
-    /// A name decides where both have one.
+    /// If both have a name, the names must match.
     fn may_name(&self, key: &VerifyingKey) -> bool {
         self.kid.is_none() || key.kid.is_none() || self.kid == key.kid
     }
@@ -85,8 +86,8 @@ fn json<T: serde::de::DeserializeOwned>(part: &str) -> Option<T> {
     object(&URL_SAFE_NO_PAD.decode(part).ok()?)
 }
 
-/// What a JSON object holds. A list of the same values in their order, which serde would take too,
-/// is none.
+/// Parses a JSON object. A list of the same values in field order, which serde would accept, is
+/// rejected.
 pub(super) fn object<T: serde::de::DeserializeOwned>(json: &[u8]) -> Option<T> {
     let is_object = json.trim_ascii_start().starts_with(b"{");
     is_object.then(|| serde_json::from_slice(json).ok()).flatten()

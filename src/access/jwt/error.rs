@@ -1,62 +1,62 @@
-//! Why keys of JWTs cannot be had.
+//! Why JWT keys cannot be read.
 
 use std::path::PathBuf;
 
 use crate::small_file::ReadError;
 
-/// A failure to read keys.
+/// A failure to read JWT keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] ReadError),
-    /// What a file holds is not what it should be.
+    /// A file's content is not what it should be.
     #[error("{path}: {error}", path = .path.display())]
     In {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with its content.
         error: Box<Self>,
     },
-    /// A secret that can be guessed.
+    /// A secret short enough to be guessed.
     #[error(
         "the secret has {bytes} bytes; make one of at least {bytes_min}, such as with: openssl rand -hex 32"
     )]
     ShortSecret {
-        /// What it has.
+        /// Its length.
         bytes: usize,
-        /// What it needs.
+        /// The minimum length.
         bytes_min: usize,
     },
-    /// A text that is no set of keys.
-    #[error("this is no JWKS ({0}); it is a JSON object with a list of keys")]
+    /// A text that is not a JWKS.
+    #[error("this is not a JWKS ({0}); a JWKS is a JSON object with a list of keys")]
     NoJwks(String),
-    /// A set from which nothing can be verified.
+    /// A JWKS without a key that can verify.
     #[error("the JWKS has no key for RS256 (RSA from 2048 bits), ES256 (P-256) or EdDSA (Ed25519)")]
     NoUsableKey,
     /// A PEM file without certificates.
     #[error("this holds no certificate in PEM")]
     NoCertificate,
-    /// An address that is none.
-    #[error("this is no URL: {0}")]
+    /// A text that is not a URL.
+    #[error("this is not a URL: {0}")]
     Url(String),
-    /// Keys that came over plain HTTP could be anybody's.
+    /// Over plain HTTP, anyone on the network path could replace the keys.
     #[error(
-        "a JWKS is fetched over https alone, since anybody on the way could change it; give an https:// URL or a file"
+        "a JWKS is fetched over https only, because plain HTTP could be changed on the way; give an https:// URL or a file"
     )]
     NotHttps,
-    /// They would end up in logs.
+    /// Credentials in a URL would end up in logs.
     #[error("leave credentials out of the URL of a JWKS")]
     Credentials,
     /// The client for a URL cannot be set up.
     #[error("cannot set up TLS for the JWKS: {0}")]
     Client(String),
-    /// A URL did not give what it should.
+    /// The request failed, or its answer is unusable.
     #[error("cannot get the JWKS from {url}: {reason}")]
     Fetch {
         /// The address.
         url: String,
-        /// Why.
+        /// What went wrong.
         reason: String,
     },
 }

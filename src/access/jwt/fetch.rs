@@ -1,4 +1,4 @@
-//! Keys from an https URL: with deadlines, a bound, and no way to plain HTTP.
+//! Fetches keys from an https URL, within deadlines and a size limit, and never over plain HTTP.
 
 use std::error::Error;
 use std::fmt;
@@ -12,10 +12,10 @@ use url::Url;
 use super::JwtError;
 use crate::small_file;
 
-/// The largest set of keys.
+/// The largest JWKS that is accepted.
 const BYTES_MAX: usize = 512 * 1024;
 const CONNECT_WAIT: Duration = Duration::from_secs(2);
-/// For all of it.
+/// Time limit for the whole request.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// An https URL without credentials.
@@ -44,7 +44,7 @@ impl fmt::Debug for JwksUrl {
     }
 }
 
-/// Gets a set of keys.
+/// Fetches a JWKS.
 #[derive(Debug)]
 pub(super) struct Fetcher {
     url: JwksUrl,
@@ -52,11 +52,11 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    /// A client that trusts those in `ca`, a PEM file, or those that the system trusts.
+    /// A client that trusts the certificates in `ca`, a PEM file, or those that the system trusts.
     pub(super) fn new(url: JwksUrl, ca: Option<&Path>) -> Result<Self, JwtError> {
         let mut client = Client::builder()
             .https_only(true)
-            // A redirect would leave it to whoever answers where the keys come from.
+            // A redirect would let the server choose where the keys come from.
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_WAIT)
             .timeout(WAIT)
@@ -71,7 +71,7 @@ impl Fetcher {
         Ok(Self { url, client })
     }
 
-    /// The text of the set.
+    /// Fetches the text of the JWKS.
     ///
     /// # Errors
     /// [`JwtError::Fetch`].
@@ -97,7 +97,7 @@ impl Fetcher {
         Ok(text)
     }
 
-    /// The same failure, of what was fetched.
+    /// The same failure, with the URL.
     pub(super) fn failed(&self, error: &JwtError) -> JwtError {
         JwtError::Fetch { url: self.url.0.to_string(), reason: error.to_string() }
     }
@@ -110,7 +110,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, JwtError> {
     if certificates.is_empty() { Err(none()) } else { Ok(certificates) }
 }
 
-/// An error with what caused it, without the address, which is told once.
+/// An error with its causes, without the URL, which the caller adds once.
 fn whole(error: &reqwest::Error) -> String {
     let mut text = match error {
         error if error.is_timeout() => "no answer in time".to_owned(),

@@ -1,4 +1,4 @@
-//! A set of keys as issuers publish it (RFC 7517): what is of no use here is passed over.
+//! A set of keys as issuers publish it (RFC 7517). Keys that are unusable here are skipped.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ struct Set {
     keys: Vec<Value>,
 }
 
-/// What is looked at of a key; private parts are not.
+/// The fields of a key that are used; private parts are ignored.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -29,12 +29,12 @@ struct Jwk {
     y: Option<String>,
 }
 
-/// The keys of a set that can verify. There may be none: an issuer can take all of them back.
+/// The keys of a set that can verify. There may be none, because an issuer can withdraw them all.
 ///
 /// # Errors
-/// [`JwtError::NoJwks`] if the text is no set of keys.
+/// [`JwtError::NoJwks`] if the text is not a JWKS.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<VerifyingKey>, JwtError> {
-    // A list of the same values in their order, which serde would take too, is no object.
+    // serde would accept a list of the same values in field order; it is not an object.
     if text.trim_ascii_start().starts_with(b"[") {
         return Err(JwtError::NoJwks("it is a list".to_owned()));
     }
@@ -52,7 +52,7 @@ fn verifying(jwk: Jwk) -> Option<VerifyingKey> {
         return None;
     }
     let bytes = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref()?).ok();
-    // A shared secret (`oct`) is none: whoever may read the set could sign with it.
+    // A shared secret (`oct`) is skipped: anyone who can read the set could sign with it.
     let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
         ("RSA", _) => VerifyingKey::of_rsa(jwk.kid, &bytes(&jwk.n)?, &bytes(&jwk.e)?),
         ("EC", Some("P-256")) => VerifyingKey::of_p256(jwk.kid, &bytes(&jwk.x)?, &bytes(&jwk.y)?),

@@ -1,4 +1,4 @@
-//! The keys that JWTs are verified with. Each is of one algorithm, whatever a JWT says of itself.
+//! The keys that verify JWTs. Each key has one algorithm, whatever the JWT's header says.
 
 use ring::hmac;
 use ring::signature::{
@@ -8,16 +8,16 @@ use ring::signature::{
 
 use super::JwtError;
 
-/// RFC 7518, section 3.2: a key of the size of the hash, or larger.
+/// RFC 7518, section 3.2: the key is at least as long as the hash.
 const SECRET_BYTES_MIN: usize = 32;
 /// Moduli of 2,048 to 8,192 bits.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1_024;
 /// A coordinate of P-256, and a key of Ed25519.
 const COORDINATE_BYTES: usize = 32;
-/// What stands before the coordinates of a point that is given by both (SEC 1, section 2.3.3).
+/// The prefix of a point that is given by both coordinates (SEC 1, section 2.3.3).
 const UNCOMPRESSED: u8 = 4;
 
-/// How a JWT is signed.
+/// A signature algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Hs256,
@@ -27,7 +27,7 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm of this name (RFC 7518, section 3.1, and RFC 8037). There is no `none`.
+    /// The algorithm with this name (RFC 7518, section 3.1, and RFC 8037). `none` is not supported.
     pub(super) fn of_name(name: &str) -> Option<Self> {
         match name {
             "HS256" => Some(Self::Hs256),
@@ -39,7 +39,7 @@ impl Algorithm {
     }
 }
 
-/// A key, and the name that JWTs call it by.
+/// A key, and the name (`kid`) that JWTs use for it.
 #[derive(Debug)]
 pub(super) struct VerifyingKey {
     pub(super) kid: Option<String>,
@@ -55,7 +55,7 @@ enum Material {
 }
 
 impl VerifyingKey {
-    /// The shared secret that a file holds, without the newline at its end.
+    /// The shared secret in a file, without a newline at its end.
     ///
     /// # Errors
     /// [`JwtError::ShortSecret`].
@@ -95,7 +95,7 @@ impl VerifyingKey {
         (x.len() == COORDINATE_BYTES).then_some(Self { kid, material })
     }
 
-    /// The one algorithm that the key is for.
+    /// The key's one algorithm.
     pub(super) fn algorithm(&self) -> Algorithm {
         match self.material {
             Material::Hs256(_) => Algorithm::Hs256,
@@ -105,7 +105,7 @@ impl VerifyingKey {
         }
     }
 
-    /// Whether `signature` is this key's of `message`. A secret is compared in constant time.
+    /// Whether this key made `signature` for `message`. HMACs are compared in constant time.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let verified = match &self.material {
             Material::Hs256(key) => hmac::verify(key, message, signature),
@@ -116,7 +116,7 @@ impl VerifyingKey {
     }
 }
 
-/// Some issuers write a number with zeros before it.
+/// Removes leading zeros, which some issuers write.
 fn without_zeros(number: &[u8]) -> Vec<u8> {
     number.iter().copied().skip_while(|byte| *byte == 0).collect()
 }

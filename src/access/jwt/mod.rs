@@ -1,4 +1,5 @@
-//! JSON Web Tokens: signed claims of an issuer that the operator trusts, beside access keys.
+//! JSON Web Tokens: signed claims of an issuer that the operator trusts, as an alternative to
+//! access keys.
 //!
 //! ```text
 //! text ─▶ Jwt ─▶ claims, if one of the keys signed it ─▶ Caller, by the rules and the clock
@@ -6,8 +7,8 @@
 //!       files, an https URL ─▶ KeySource, read again and again
 //! ```
 //!
-//! A JWT chooses among the keys that are known, and no more: each key has one algorithm, and keys or
-//! addresses that a JWT brings along are not looked at.
+//! A JWT can only choose among the known keys. Each key has one algorithm, and keys or addresses
+//! inside a JWT are ignored.
 
 mod claims;
 mod compact;
@@ -42,14 +43,14 @@ use crate::telemetry::Telemetry;
 
 /// How often a file is read again.
 const FILE_INTERVAL: Duration = Duration::from_secs(2);
-/// The least time between two reads of a file that JWTs with an unknown key ask for.
+/// Minimum time between two reads of a file that are caused by JWTs with an unknown key.
 const FILE_SPACING: Duration = Duration::from_millis(200);
-/// The same for a URL: whoever sends JWTs at random must not turn against the issuer.
+/// The same for a URL, so that a client sending random JWTs cannot flood the issuer.
 const URL_SPACING: Duration = Duration::from_secs(10);
-/// How all JWTs begin: a JSON object in base64.
+/// The first characters of every JWT: `{"` in base64.
 const START: &str = "eyJ";
 
-/// Where the keys of an issuer are.
+/// Where an issuer's keys are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JwksLocation {
     /// In a file.
@@ -58,22 +59,22 @@ pub enum JwksLocation {
     Url(JwksUrl),
 }
 
-/// Which JWTs are taken.
+/// Which JWTs are accepted.
 #[derive(Debug, Clone, Default)]
 pub struct JwtSettings {
-    /// A file with the secret of HS256.
+    /// The file with the secret for HS256.
     pub secret: Option<PathBuf>,
-    /// The keys of RS256, ES256 and `EdDSA`.
+    /// The keys for RS256, ES256 and `EdDSA`.
     pub jwks: Option<JwksLocation>,
-    /// A PEM file of those who may certify the server of a URL, in place of the system's.
+    /// A PEM file with the certificates to trust for the URL's server, instead of the system's.
     pub jwks_ca: Option<PathBuf>,
-    /// How often a URL is read again.
+    /// How often the URL is read again.
     pub jwks_refresh: Duration,
-    /// Who must have made them, and for whom.
+    /// The required issuer and audience.
     pub rules: JwtRules,
 }
 
-/// Verifies JWTs by keys that are kept fresh.
+/// Verifies JWTs with keys that are kept up to date.
 #[derive(Debug)]
 pub struct Jwts {
     sources: Vec<KeySource>,
@@ -82,11 +83,11 @@ pub struct Jwts {
 }
 
 impl Jwts {
-    /// Reads the keys, and goes on reading them; `None` where no JWT is taken. A URL that does not
-    /// answer is asked again in the background.
+    /// Reads the keys and keeps them up to date. `None` if no JWTs are accepted. If a URL does not
+    /// answer, the background task tries again.
     ///
     /// # Errors
-    /// A file cannot be read, or does not hold what it should.
+    /// A file cannot be read, or its content is invalid.
     pub async fn open(
         settings: &JwtSettings,
         clock: Arc<dyn Clock>,
@@ -111,12 +112,12 @@ impl Jwts {
         Ok((!sources.is_empty()).then_some(Self { sources, rules, clock }))
     }
 
-    /// Whether a credential is a JWT by its looks; no access key is.
+    /// Whether a credential looks like a JWT; access keys never do.
     pub fn is_jwt(text: &str) -> bool {
         text.starts_with(START)
     }
 
-    /// Finds out whom a JWT speaks for.
+    /// The caller that a JWT identifies.
     ///
     /// # Errors
     /// [`AccessError::Unauthenticated`]; [`AccessError::NoJwtKeys`] while the keys are not known.
@@ -142,7 +143,7 @@ impl Jwts {
         jwt.verified(sets.iter().flat_map(|keys| keys.iter()))
     }
 
-    /// The issuer may have a new key, or its keys may not be known at all yet.
+    /// Reads the keys again: the issuer may have a new key, or its keys may not be known yet.
     async fn look_for_keys(&self, jwt: &Jwt<'_>) -> Result<(), AccessError> {
         let hs256 = jwt.algorithm == Algorithm::Hs256;
         for source in self.sources.iter().filter(|source| source.is_of_secret() == hs256) {
@@ -155,10 +156,10 @@ impl Jwts {
 }
 
 impl JwksLocation {
-    /// Reads a path or an https URL.
+    /// Parses a path or an https URL.
     ///
     /// # Errors
-    /// Why it is neither.
+    /// A URL that is malformed, is not https, or contains credentials.
     pub fn parse(text: &str) -> Result<Self, JwtError> {
         match text.split_once("://") {
             Some(_) => {

@@ -1,13 +1,13 @@
-//! Why a JWT is refused: for the log alone. Whoever sent it learns that it is not valid.
+//! The reasons for refusing a JWT, for the log only. The client only learns that it is not valid.
 
-/// The first reason that was found.
+/// The first reason found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("{0}")]
     Malformed(&'static str),
     #[error("its algorithm is not one of HS256, RS256, ES256 and EdDSA")]
     Algorithm,
-    #[error("no key of its algorithm and kid is known that signed it")]
+    #[error("it is signed by no known key of its algorithm and kid")]
     UnknownKey,
     #[error("it names no key (kid), and too many keys of its algorithm are known to try them all")]
     TooManyKeys,
@@ -15,11 +15,11 @@ pub(super) enum Refusal {
     Signature,
     #[error("its claims are not of their types, or org_id or exp is missing")]
     Claims,
-    #[error("its org_id is no organisation's name")]
+    #[error("its org_id is not a valid organisation name")]
     OrgId,
     #[error("its exp has passed")]
     Expired,
-    #[error("its nbf is still to come")]
+    #[error("its nbf is in the future")]
     NotYetValid,
     #[error("its iss is not --jwt-issuer")]
     Issuer,

@@ -1,4 +1,4 @@
-//! Keys of one origin, read again and again; what was last good stays while the origin is away.
+//! The keys of one origin, read again and again. The last good keys stay while the origin fails.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::clock::Clock;
 use crate::small_file;
 use crate::telemetry::Telemetry;
 
-/// How long a request waits for keys that are being read.
+/// How long a request waits for a read of the keys.
 const WAIT: Duration = Duration::from_secs(3);
-/// After this long what failed is tried again, if not sooner.
+/// How soon a failed first read is retried, if the usual interval is longer.
 const RETRY: Duration = Duration::from_secs(15);
 
 /// Where keys come from.
@@ -33,19 +33,19 @@ pub(super) enum Origin {
 
 type Keys = Arc<Vec<VerifyingKey>>;
 
-/// What stands for a text, so that a secret is not kept twice.
+/// The hash of a text. It is compared so that the secret is not kept a second time.
 type Digest = [u8; 32];
 
-/// What the last read has left.
+/// The result of the reads so far.
 #[derive(Debug, Default)]
 struct State {
-    /// `None` while there was no good one.
+    /// `None` until a read has succeeded.
     keys: Option<Keys>,
-    /// Of the text that they were read from.
+    /// The hash of the text with these keys.
     digest: Digest,
-    /// How many reads there were.
+    /// How many reads have ended.
     reads: u64,
-    /// When the last one ended, by the clock that counts sleep.
+    /// When the last read ended, by the clock that includes sleep.
     at: Duration,
 }
 
@@ -68,11 +68,11 @@ pub(super) struct KeySource {
 }
 
 impl KeySource {
-    /// Reads the keys, and then each `interval`; sooner where a JWT has an unknown key, but not
-    /// within `spacing` of the last read.
+    /// Reads the keys, and reads them again at each `interval`. A JWT with an unknown key causes an
+    /// earlier read, but not within `spacing` of the last one.
     ///
     /// # Errors
-    /// What is wrong with a file. A URL may be away.
+    /// A file that is invalid or cannot be read. An unreachable URL is not an error.
     pub(super) async fn open(
         origin: Origin,
         interval: Duration,
@@ -94,24 +94,24 @@ impl KeySource {
         Ok(Self { shared, _task: AbortOnDropHandle::new(task) })
     }
 
-    /// The keys, if they are known.
+    /// The keys, if a read has succeeded.
     pub(super) fn keys(&self) -> Option<Keys> {
         self.shared.state.borrow().keys.clone()
     }
 
-    /// Whether the keys are of HS256.
+    /// Whether the keys are for HS256.
     pub(super) fn is_of_secret(&self) -> bool {
         matches!(self.shared.origin, Origin::Secret(_))
     }
 
-    /// Has the keys read again, unless they just were, and waits for that. False while none are
-    /// known.
+    /// Has the keys read again, unless they were read just now, and waits for the read. False if no
+    /// keys are known afterwards.
     pub(super) async fn read_soon(&self) -> bool {
         let mut state = self.shared.state.subscribe();
         let reads = state.borrow().reads;
         if self.shared.may_read() {
             self.shared.wanted.notify_one();
-            // The read goes on if it takes longer, or if the client leaves.
+            // The read goes on if it takes longer, or if the client disconnects.
             let read = state.wait_for(|state| state.reads > reads);
             let _ = tokio::time::timeout(WAIT, read).await;
         }
@@ -119,7 +119,7 @@ impl KeySource {
     }
 }
 
-/// Reads again and again; `failure` is what the last read failed of.
+/// Reads again and again; `failure` is the error of the last read.
 async fn keep(shared: Arc<Shared>, mut failure: Option<JwtError>) {
     tell(None, failure.as_ref());
     loop {
@@ -128,7 +128,7 @@ async fn keep(shared: Arc<Shared>, mut failure: Option<JwtError>) {
         let wanted = async {
             loop {
                 shared.wanted.notified().await;
-                // It may have been asked for while the last read was under way.
+                // The request may have come while the last read was running.
                 if shared.may_read() {
                     return;
                 }
@@ -140,7 +140,7 @@ async fn keep(shared: Arc<Shared>, mut failure: Option<JwtError>) {
         }
         let read = shared.read().await;
         if read == Ok(true) && shared.is_empty() {
-            tracing::warn!("there is no usable key in the JWKS any more: no JWT of it is taken");
+            tracing::warn!("the JWKS has no usable key any more; its JWTs are refused");
         }
         let before = failure;
         failure = read.err();
@@ -148,10 +148,10 @@ async fn keep(shared: Arc<Shared>, mut failure: Option<JwtError>) {
     }
 }
 
-/// Files are read every other second: what stays as it is, is told once.
+/// Files are read every other second, so a failure that stays the same is logged only once.
 fn tell(before: Option<&JwtError>, failure: Option<&JwtError>) {
     if let Some(error) = failure.filter(|error| before != Some(error)) {
-        tracing::warn!(%error, "the keys of JWTs cannot be read; those known stay in use");
+        tracing::warn!(%error, "the keys of JWTs cannot be read; the known ones stay in use");
     }
 }
 
@@ -165,7 +165,7 @@ impl Shared {
         self.state.borrow().keys.as_ref().is_none_or(|keys| keys.is_empty())
     }
 
-    /// Reads the keys once; true if they are others than before.
+    /// Reads the keys once; true if they have changed.
     async fn read(&self) -> Result<bool, JwtError> {
         let (changed, read) = match self.load().await {
             Ok(changed) => (changed, Ok(())),
@@ -188,7 +188,7 @@ impl Shared {
         read.map(|()| is_changed)
     }
 
-    /// What is there now, if it is not what is known.
+    /// The current keys, if they differ from the known ones.
     async fn load(&self) -> Result<Option<(Digest, Vec<VerifyingKey>)>, JwtError> {
         let text = match &self.origin {
             Origin::Secret(path) | Origin::Jwks(path) => small_file::read(path)?,

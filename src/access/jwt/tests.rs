@@ -1,4 +1,4 @@
-//! What a JWT must be like to be taken. Keys and JWTs of the RFCs were made by others.
+//! Which JWTs are accepted. The keys and JWTs from the RFCs are independent of this code.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,7 +34,7 @@ const RFC_SIGNED: [(&str, &str); 2] = [
         "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
     ),
 ];
-/// RFC 8037, A.4: what is signed is no claims, but text.
+/// RFC 8037, A.4: the signed payload is text, not claims.
 const RFC_ED25519: &str = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
 
 fn rfc_keys() -> Vec<VerifyingKey> {
@@ -58,7 +58,7 @@ fn verified(text: &str, keys: &[VerifyingKey]) -> Result<Vec<u8>, Refusal> {
     Jwt::parse(text)?.verified(keys.iter())
 }
 
-/// Whom claims speak for, with one of them replaced; `null` leaves it out.
+/// The caller of claims with one claim replaced; `null` removes it.
 fn spoken(name: &str, value: Value, rules: &JwtRules) -> Result<(String, Scopes), Refusal> {
     let mut claims = json!({"org_id": "acme", "exp": NOW + 300, "iss": "us", "aud": "tokenlake"});
     let fields = claims.as_object_mut().unwrap();
@@ -312,7 +312,7 @@ fn of_many_keys_without_a_name_the_right_one_is_found_within_bounds() {
         assert!(after(count).is_ok(), "{count}");
     }
     assert_eq!(after(64), Err(Refusal::TooManyKeys));
-    // Those of other algorithms do not count.
+    // Keys of other algorithms do not count.
     let keys: Vec<_> = std::iter::repeat_n(jwks_key(2), 100).chain([right.clone()]).collect();
     let keys = jwks::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
     assert!(verified(&text, &keys).is_ok());

@@ -232,7 +232,7 @@ fn keys_of_a_url_are_rotated_while_unknown_ones_cannot_make_it_ask_often() {
         assert_eq!(status(&server, &of_new), 200, "the last good keys stay");
     }
     for said in
-        ["500 Internal Server Error", "302 Found; give the URL", "is no JWKS", "larger than"]
+        ["500 Internal Server Error", "302 Found; give the URL", "is not a JWKS", "larger than"]
     {
         poll(READ_MAX, said, || server.stderr().contains(said).then_some(()));
     }
