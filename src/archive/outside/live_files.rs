@@ -1,4 +1,4 @@
-//! The files of another's Delta table, for `backfill`: those that its log names now, and no others.
+//! The live files of a foreign Delta table, as its log names them now. `backfill` reads them.
 
 use std::panic::AssertUnwindSafe;
 use std::path::Path as FilePath;
@@ -21,7 +21,7 @@ use crate::archive::error::is_of_store;
 use crate::archive::parquet::checked_read::{CheckedObject, CheckedReader};
 use crate::archive::paths::LOG;
 
-/// The features of a table that do not change what its files say, or that are looked for in each.
+/// The table features that do not change the meaning of files, or whose use is checked here.
 const FEATURES: [&str; 9] = [
     "columnMapping",
     "deletionVectors",
@@ -33,15 +33,15 @@ const FEATURES: [&str; 9] = [
     "appendOnly",
     "invariants",
 ];
-/// What the library takes for the address of a table: its path alone leads anywhere, and a scheme of
-/// our own keeps it from looking for a folder on the machine. A host of this form is that of a
-/// directory bucket, whose listings have no order, as those of folders have none.
+/// The address that the library gets for the table. Its path is the root of `store`. Its scheme is
+/// our own, so that the library does not look for a folder on this machine. A host of this form
+/// means a directory bucket, whose listings have no order, as those of folders have none.
 const LOCATION: &str = "tokenlake://table--x-s3/";
-/// Checkpoints that are looked at side by side.
+/// Checkpoints that are checked at the same time.
 const CHECKS: usize = 16;
-/// Characters of what the library says: it likes to show all that it knows.
+/// Characters that are kept of an error of the library, which can be very long.
 const REASON_CHARS: usize = 200;
-/// The newest protocol for readers that says all by features.
+/// The newest known protocol for readers. It names whatever is new as a feature.
 const READER_MAX: u64 = 3;
 
 /// A file that a table names.
@@ -51,11 +51,12 @@ pub struct LiveFile {
     pub path: String,
     /// Its size.
     pub bytes: u64,
-    /// The columns that all its rows share, which do not stand in it; `None` is null.
+    /// The partition columns, whose values all its rows share and the file does not contain; `None`
+    /// is null.
     pub columns: Vec<(String, Option<String>)>,
 }
 
-/// The files of the table in this folder, in order of their paths.
+/// The live files of the table in this folder, sorted by path.
 ///
 /// # Errors
 /// Corrupt or Unsupported if the log cannot be read or is not understood; Unavailable.
@@ -69,12 +70,12 @@ fn name(folder: &FilePath) -> String {
     folder.display().to_string()
 }
 
-/// The files of the table whose root `store` is, in order of their paths; `name` is what messages
-/// call it.
+/// The live files of the table whose root is `store`, sorted by path. Messages call it `name`.
 ///
 /// # Errors
-/// Unsupported if rows were deleted from files in place, columns have other names in files, or the
-/// table has a feature that is not known; Corrupt if the log is damaged; Unavailable.
+/// Unsupported if rows of files are deleted by deletion vectors, columns have other names in files,
+/// a file is outside the table, or the table has an unknown feature; Corrupt if the log is damaged;
+/// Unavailable.
 pub(in crate::archive) async fn live_files(
     store: Arc<dyn ObjectStore>,
     name: &str,
@@ -102,14 +103,14 @@ pub(in crate::archive) async fn live_files(
     let mut files = Vec::new();
     let mut views = table.file_views(log.as_ref(), None);
     while let Some(view) = views.try_next().await.map_err(failed)? {
-        #[allow(deprecated, reason = "the action is the one form that has all of a file")]
+        #[allow(deprecated, reason = "only the action has all fields of a file")]
         files.push(live_file(name, view.add_action())?);
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }
 
-/// Makes sure that the library can walk the checkpoints of a log.
+/// Makes sure that the library can parse the checkpoints of a log.
 async fn check_checkpoints(store: &Arc<dyn ObjectStore>, name: &str) -> Result<(), ArchiveError> {
     let unlisted = |error| ArchiveError::unavailable(format!("listing the log of {name}"), error);
     let objects = store.list(Some(&Path::from(LOG))).map_err(unlisted);
@@ -122,7 +123,7 @@ async fn check_checkpoints(store: &Arc<dyn ObjectStore>, name: &str) -> Result<(
             let mut reader = CheckedReader::new(store.clone(), object);
             let found = AssertUnwindSafe(reader.get_metadata(None)).catch_unwind().await;
             match found {
-                // One that is damaged otherwise may be one that the library does not need.
+                // The library may not need a checkpoint that is damaged in another way.
                 Ok(Err(ParquetError::NYI(reason))) => Err(ArchiveError::corrupt(path, reason)),
                 _ => Ok(()),
             }
@@ -134,18 +135,18 @@ fn unsupported(name: &str, reason: String) -> ArchiveError {
     ArchiveError::Unsupported { path: name.to_owned(), reason }
 }
 
-/// Whether the table's files say what its rows are, by their own.
+/// Makes sure that the table's files alone say what its rows are.
 fn check_table(name: &str, protocol: &Value, metadata: &Value) -> Result<(), ArchiveError> {
     let reader = protocol.get("minReaderVersion").and_then(Value::as_u64).unwrap_or(u64::MAX);
     if reader > READER_MAX {
-        return Err(unsupported(name, format!("its Delta protocol {reader} is not known")));
+        return Err(unsupported(name, format!("its Delta protocol {reader} is not supported")));
     }
     let features = protocol.get("readerFeatures").and_then(Value::as_array);
     let features = features.into_iter().flatten().filter_map(Value::as_str);
     if let Some(unknown) = features.into_iter().find(|feature| !FEATURES.contains(feature)) {
         return Err(unsupported(
             name,
-            format!("it uses the Delta feature {unknown}, which is not read; export it first"),
+            format!("it uses the Delta feature {unknown}, which is not supported; export it first"),
         ));
     }
     let settings = metadata.get("configuration");
@@ -174,7 +175,7 @@ fn live_file(name: &str, add: Add) -> Result<LiveFile, ArchiveError> {
         && add.path.split('/').all(|part| part != "..");
     if !inside {
         let reason =
-            format!("{} lies outside of it; bring in the table that it came from", add.path);
+            format!("{} is outside of it; backfill the table that it belongs to", add.path);
         return Err(unsupported(name, reason));
     }
     let bytes = u64::try_from(add.size).map_err(|_| {

@@ -1,4 +1,4 @@
-//! What is no part of an archive: the objects and the tables of others, which a backfill reads.
+//! Data outside the archive that a backfill reads: objects in buckets, and foreign Delta tables.
 
 pub(super) mod live_files;
 pub(super) mod objects;

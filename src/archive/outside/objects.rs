@@ -1,4 +1,4 @@
-//! Objects that are no part of an archive: what a backfill reads from a bucket.
+//! Objects outside the archive, which a backfill reads from a bucket.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,18 +28,18 @@ pub struct FoundObject {
     pub key: String,
     /// Its size.
     pub bytes: u64,
-    /// What tells that it is still the same, where the store has it.
+    /// The store's entity tag, which changes with the object; `None` if the store has none.
     mark: Option<String>,
 }
 
 impl Objects {
-    /// Those of a store in memory, which has none yet.
+    /// The objects of a new, empty store in memory.
     #[cfg(test)]
     pub(crate) fn in_memory() -> Self {
         Self { store: Arc::new(object_store::memory::InMemory::new()) }
     }
 
-    /// Makes an object.
+    /// Writes an object.
     #[cfg(test)]
     pub(crate) async fn put(&self, key: &str, text: &'static str) {
         self.store.put(&path_of(key), text.into()).await.expect("memory takes all");
@@ -50,11 +50,11 @@ impl Objects {
         url.split_once("://").is_some_and(|(scheme, _)| Cloud::of_scheme(scheme).is_some())
     }
 
-    /// Opens the bucket of `s3://BUCKET/KEY` (`az:` and `gs:` too); gives `s3://BUCKET/` and `KEY`
-    /// back.
+    /// Opens the bucket of `s3://BUCKET/KEY` (`az:` and `gs:` too). Also returns `s3://BUCKET/` and
+    /// `KEY`.
     ///
     /// # Errors
-    /// The address or the variables of the environment are wrong.
+    /// The address or the environment variables are wrong.
     pub fn open(url: &str) -> Result<(Self, String, String), LocationError> {
         let ArchiveLocation::Bucket { cloud, bucket, prefix } = ArchiveLocation::parse(url)? else {
             return Err(LocationError::NoObjects(url.to_owned()));
@@ -63,7 +63,7 @@ impl Objects {
         Ok((Self { store: root.open()? }, root.to_string(), prefix.to_string()))
     }
 
-    /// The object with this key, or else all those in the folder of this name, sorted.
+    /// The object with this key. If there is none, all objects in the folder of this name, sorted.
     ///
     /// # Errors
     /// Unavailable.
@@ -83,7 +83,7 @@ impl Objects {
         Ok(objects)
     }
 
-    /// True if there is an object in the folder of this name whose key ends so.
+    /// True if the folder of this name has an object whose key ends with `ending`.
     ///
     /// # Errors
     /// Unavailable.
@@ -99,7 +99,7 @@ impl Objects {
         Ok(false)
     }
 
-    /// The files of the Delta table in the folder of this name; `name` is what messages call it.
+    /// The live files of the Delta table in the folder of this name. Messages call it `name`.
     ///
     /// # Errors
     /// Unsupported, Corrupt or Unavailable, as of any table.
@@ -112,10 +112,10 @@ impl Objects {
         live_files(Arc::new(store), name).await
     }
 
-    /// A part of an object.
+    /// A range of bytes of an object.
     ///
     /// # Errors
-    /// Unavailable, or Corrupt if it is gone or another by now.
+    /// Unavailable, or Corrupt if the object is gone or has changed.
     pub async fn read(
         &self,
         object: &FoundObject,
@@ -137,18 +137,18 @@ impl Objects {
     }
 }
 
-/// The path of a key as the store has it; `Path::from` would encode what is encoded already.
+/// The path of a key exactly as it is; `Path::from` would encode it a second time.
 fn path_of(key: &str) -> Path {
     Path::parse(key).unwrap_or_else(|_| Path::from(key))
 }
 
 impl FoundObject {
-    /// An object that a table names, and that was not listed.
+    /// An object that a table names and that was not listed.
     pub fn named(key: String, bytes: u64) -> Self {
         Self { key, bytes, mark: None }
     }
 
-    /// What tells that it is still the same; empty where the store has no such mark.
+    /// The store's entity tag, which changes with the object; empty if the store has none.
     pub fn mark(&self) -> &str {
         self.mark.as_deref().unwrap_or_default()
     }
