@@ -1,4 +1,4 @@
-//! What an event carries besides the named columns, kept within bounds.
+//! An event's attributes: its values outside the named columns, kept within bounds.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,10 +13,10 @@ pub const ATTRIBUTES_MAX: usize = 64;
 /// Bytes of keys and values that one event's `attributes` can hold: 16 KiB.
 pub const ATTRIBUTE_BYTES_MAX: usize = 16 * 1024;
 
-/// The key of `attributes` that are no object.
+/// The key of the one attribute that keeps `attributes` which are not an object.
 const NO_OBJECT: &str = "attributes";
 
-/// The attributes of one event: no key twice, and within both limits.
+/// The attributes of one event: unique keys, within both limits.
 #[derive(Debug, Default)]
 pub(super) struct Attributes<'f> {
     /// Keys with their values, in the order sent.
@@ -27,20 +27,20 @@ pub(super) struct Attributes<'f> {
     pub(super) bytes: usize,
 }
 
-/// What an event has under the name `attributes`.
+/// The value of the field `attributes`.
 #[derive(Debug)]
 pub(super) enum Explicit<'f> {
-    /// An object, taken apart by its decoder.
+    /// An object that its decoder has split into entries.
     Sent(&'f [Entry<'f>]),
-    /// An object, sent as its JSON text.
+    /// An object that was sent as its JSON text.
     Read(Vec<Entry<'f>>),
     /// Something else, which becomes one attribute.
     Whole(Cow<'f, str>),
 }
 
 impl<'f> Explicit<'f> {
-    /// Takes whatever was sent: formats without maps send an object as text, and languages in which
-    /// an empty list and an empty map are the same send a list.
+    /// Accepts any value. Formats without maps send an object as text, and languages that do not
+    /// distinguish an empty list from an empty map send a list.
     pub(super) fn of(value: Option<Value<'f>>, mended: &mut Mended) -> Self {
         let text = match value {
             None => return Self::Sent(&[]),
@@ -58,7 +58,7 @@ impl<'f> Explicit<'f> {
         if list.is_some_and(is_empty) || matches!(text.trim(), "" | "null") {
             return Self::Sent(&[]);
         }
-        // The only text that is not borrowed is that of a map, which has been seen to.
+        // Only a map's text is owned here, and maps are handled above.
         if let Cow::Borrowed(text) = text
             && text.trim_start().starts_with('{')
             && let Ok(entries) = json_text::entries(text.trim())
@@ -75,8 +75,8 @@ impl<'f> Explicit<'f> {
 }
 
 impl<'f> Attributes<'f> {
-    /// Takes the event's own `attributes` first, then the fields that no column is named for, each
-    /// as far as it fits. Where a key occurs again, the first value stands.
+    /// Takes the event's own `attributes` first, then the fields that are not columns, each if it
+    /// still fits. If a key occurs again, the first value is kept.
     pub(super) fn collect(
         explicit: Explicit<'f>,
         unnamed: &[&'f Entry<'f>],
@@ -119,13 +119,13 @@ impl<'f> Attributes<'f> {
         attributes
     }
 
-    /// What an event has already.
+    /// The attributes of a stored event.
     pub(super) fn stored(entries: impl Iterator<Item = (&'f str, Cow<'f, str>)>) -> Self {
         let entries = entries.map(|(key, value)| (Cow::Borrowed(key), value));
         Self { entries: entries.collect(), ..Self::default() }
     }
 
-    /// Others before what an event has already, which stays as far as it fits.
+    /// Puts other attributes before an event's own, which are kept as far as they fit.
     pub(super) fn with(
         first: impl Iterator<Item = (&'f str, &'f str)>,
         entries: impl Iterator<Item = (&'f str, Cow<'f, str>)>,

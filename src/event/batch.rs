@@ -1,4 +1,4 @@
-//! What comes out of decoding: rows that hold every rule, and the events that do not.
+//! The result of decoding: rows that satisfy every rule, and a rejection for each other event.
 
 use arrow::array::{AsArray as _, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
@@ -11,9 +11,9 @@ use super::mended::Mended;
 use crate::clock::Micros;
 use crate::error::Kind;
 
-/// Events that hold every rule of [`super::schema()`], in the order sent.
+/// Events that satisfy every rule of [`super::schema()`], in the order sent.
 ///
-/// Only [`super::EventBatchBuilder`] makes one, so whoever has one need not check again.
+/// Only [`super::EventBatchBuilder`] makes one, so no caller has to check the rows again.
 #[derive(Clone, Debug)]
 pub struct EventBatch {
     record_batch: RecordBatch,
@@ -30,23 +30,23 @@ impl EventBatch {
         &self.record_batch
     }
 
-    /// For each row, the index that its event has in the request: rising, unless batches were put
-    /// together.
+    /// For each row, the index of its event in the request. The indices rise, unless batches were
+    /// concatenated.
     pub fn indices(&self) -> &[u32] {
         &self.indices
     }
 
-    /// The rows at these places, in this order.
+    /// The rows with these numbers, in this order.
     ///
     /// # Errors
-    /// Internal, for a place where no row is.
+    /// Internal, if there is no such row.
     pub fn take(&self, rows: &UInt32Array) -> Result<Self, EventError> {
         let places = rows.values().iter().filter_map(|row| usize::try_from(*row).ok());
         let indices = places.filter_map(|row| self.indices.get(row).copied()).collect();
         Ok(Self::new(take_record_batch(&self.record_batch, rows)?, indices))
     }
 
-    /// The rows from an instant on, and a rejection, for this reason, of each before it.
+    /// Splits off the rows before `from`, each as a rejection with `reason`.
     ///
     /// # Errors
     /// Internal only.
@@ -77,10 +77,10 @@ impl EventBatch {
         Ok((self.take(&UInt32Array::from(kept))?, refused))
     }
 
-    /// The rows of all batches, one after the other.
+    /// The rows of all batches, in order.
     ///
     /// # Errors
-    /// Internal, if they are more than one batch can hold.
+    /// Internal, if there are more than one batch can hold.
     pub fn concat(batches: &[Self]) -> Result<Self, EventError> {
         let rows = concat_batches(&super::schema(), batches.iter().map(Self::record_batch))?;
         Ok(Self::new(rows, batches.iter().flat_map(|batch| &batch.indices).copied().collect()))
@@ -97,14 +97,14 @@ impl EventBatch {
     }
 }
 
-/// An event that was refused; its neighbours are not affected.
+/// A rejected event; its neighbours are not affected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rejection {
     /// The event's index in its request, from 0.
     pub index: usize,
-    /// The event's id where it has one that is text or a number, cut to 256 bytes.
+    /// The event's id if it is text or a number, cut to 256 bytes.
     pub event_id: Option<String>,
-    /// What is wrong, beginning with the column's name where one is to blame.
+    /// What is wrong, beginning with the column's name if one column is to blame.
     pub error: String,
 }
 
@@ -113,18 +113,18 @@ pub struct Rejection {
 pub struct Decoded {
     /// The events that may be stored.
     pub batch: EventBatch,
-    /// The others, by rising index, as far as they are kept.
+    /// The rejections that are kept, by rising index.
     pub rejections: Vec<Rejection>,
-    /// How many others there were beyond those.
+    /// Number of further rejected events, which are only counted.
     pub rejected_more: usize,
-    /// Entries of `attributes` that were over its limits, in all events of the batch.
+    /// Entries of `attributes` dropped by its limits, in all events of the batch.
     pub attributes_dropped: u64,
-    /// What else of the metadata of these events is not stored as it was sent.
+    /// Other metadata that is not stored as sent.
     pub mended: Mended,
 }
 
 impl Decoded {
-    /// Number of events seen, good and bad.
+    /// Number of events seen, valid and rejected.
     pub fn events(&self) -> usize {
         self.batch.len() + self.rejected()
     }
@@ -138,22 +138,22 @@ impl Decoded {
         self.rejections.iter().map(bytes).sum()
     }
 
-    /// Number of events refused.
+    /// Number of rejected events.
     pub fn rejected(&self) -> usize {
         self.rejections.len() + self.rejected_more
     }
 }
 
-/// A failure of this module itself, whatever the events.
+/// A failure of this module itself, independent of the events.
 #[derive(Debug, Error)]
 pub enum EventError {
-    /// The checked columns do not make up a batch.
+    /// The checked columns do not form a batch.
     #[error("cannot assemble a batch of events: {0}")]
     Batch(#[from] ArrowError),
 }
 
 impl EventError {
-    /// What the caller can do: nothing, this is a defect.
+    /// Always internal: the caller can do nothing about a defect.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Batch(_) => Kind::Internal,

@@ -1,4 +1,4 @@
-//! Events one by one → one batch and its rejections.
+//! Builds one batch and its rejections from single events.
 
 use std::borrow::Cow;
 
@@ -13,21 +13,21 @@ use crate::clock::Micros;
 /// Text that one batch can hold in all its columns: an Arrow text column ends at 2 GiB.
 const BATCH_TEXT_BYTES_MAX: usize = i32::MAX as usize;
 
-/// What is told of what is wrong with an event; decoders' words may quote what they read.
+/// Bytes that an error message about an event may have; a decoder's message may quote its input.
 const ERROR_BYTES_MAX: usize = 1024;
 
-/// Checks events and gathers those that hold every rule.
+/// Checks events and collects those that satisfy every rule.
 #[derive(Debug)]
 pub struct EventBatchBuilder {
     rules: Rules,
     taken: Taken,
     rejections: Vec<Rejection>,
     rejections_max: usize,
-    /// Events refused beyond `rejections_max`.
+    /// Events rejected beyond `rejections_max`.
     rejected_more: usize,
 }
 
-/// The events that hold every rule.
+/// The events that satisfy every rule.
 #[derive(Debug)]
 struct Taken {
     columns: Columns,
@@ -43,7 +43,7 @@ impl EventBatchBuilder {
         Self::with_capacity(org_rule, now, 0)
     }
 
-    /// As [`EventBatchBuilder::new`], with room for so many events.
+    /// As [`EventBatchBuilder::new`], with room for this many events.
     pub fn with_capacity(org_rule: OrgRule, now: Micros, events: usize) -> Self {
         Self {
             rules: Rules { org: org_rule, now, naive: Naive::Refused },
@@ -60,33 +60,32 @@ impl EventBatchBuilder {
         }
     }
 
-    /// The same, where a time without an offset means this.
+    /// Sets the meaning of times without an offset.
     #[must_use]
     pub fn naive_times(mut self, naive: Naive) -> Self {
         self.rules.naive = naive;
         self
     }
 
-    /// The same, which keeps so many rejections and counts the rest: whoever is told of them should
-    /// not have to be told of a million.
+    /// Keeps at most this many rejections and counts the rest: no caller wants to read a million.
     #[must_use]
     pub fn rejections_max(mut self, rejections_max: usize) -> Self {
         self.rejections_max = rejections_max;
         self
     }
 
-    /// Takes one event whole, or keeps a [`Rejection`] of it.
+    /// Adds one whole event, or a [`Rejection`] of it.
     ///
-    /// `index` is the event's place in its request and rises from call to call.
+    /// `index` is the event's index in its request and rises from call to call.
     pub fn push(&mut self, index: usize, fields: &[(Cow<'_, str>, FieldValue<'_>)]) {
         if let Err(error) = self.try_push(index, fields) {
             self.reject(index, event_id(fields), error);
         }
     }
 
-    /// Keeps a rejection of an event that its decoder could not read as named values.
+    /// Adds a rejection of an event that its decoder could not read as named values.
     ///
-    /// `event_id` is echoed as far as it goes into the column.
+    /// `event_id` is echoed, cut to the size of its column.
     pub fn reject(&mut self, index: usize, event_id: Option<&str>, error: String) {
         if self.rejections.len() >= self.rejections_max {
             self.rejected_more += 1;
@@ -101,12 +100,12 @@ impl EventBatchBuilder {
         self.rejections.push(Rejection { index, event_id, error });
     }
 
-    /// Whether no event was taken so far.
+    /// Whether no valid event has been added.
     pub fn is_empty(&self) -> bool {
         self.taken.indices.is_empty()
     }
 
-    /// The batch of all events taken, and everything that was refused.
+    /// The batch of all valid events, and the rejections.
     pub fn finish(self) -> Result<Decoded, EventError> {
         let Taken { columns, indices, attributes_dropped, mended, .. } = self.taken;
         let batch = EventBatch::new(columns.finish(self.rules.now)?, indices);
@@ -114,8 +113,7 @@ impl EventBatchBuilder {
         Ok(Decoded { batch, rejections, rejected_more, attributes_dropped, mended })
     }
 
-    /// Takes one event whole and says true; false if it breaks a rule. [`EventBatchBuilder::push`]
-    /// tells which.
+    /// Adds one whole event. False if it breaks a rule; [`EventBatchBuilder::push`] says which one.
     pub fn push_slots(&mut self, index: usize, slots: &Slots<'_>) -> bool {
         let row = Row::check_values(&slots, &self.rules);
         row.and_then(|row| self.taken.append(index, &row)).is_ok()
@@ -135,7 +133,7 @@ impl Taken {
         let text_bytes = self.text_bytes.saturating_add(row.text_bytes());
         let position = u32::try_from(index).ok().filter(|_| text_bytes <= BATCH_TEXT_BYTES_MAX);
         let position = position.ok_or("no room in this request; send the event in another")?;
-        // Nothing can fail from here on, so that all columns keep the same length.
+        // Nothing can fail from here on, so all columns keep the same length.
         self.columns.append(row);
         self.indices.push(position);
         self.text_bytes = text_bytes;
@@ -145,7 +143,7 @@ impl Taken {
     }
 }
 
-/// The id to echo: the first that there is, as text.
+/// The id to echo: the first one that can be shown as text.
 fn event_id<'f>(fields: &'f [(Cow<'f, str>, FieldValue<'f>)]) -> Option<&'f str> {
     fields.iter().find_map(|(name, value)| match value {
         FieldValue::Text(text) | FieldValue::Mended(text) | FieldValue::Number(text)

@@ -1,4 +1,4 @@
-//! Checked rows → Arrow columns.
+//! The Arrow columns that checked rows are collected in.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use super::row::{Row, Tokens};
 use super::schema::{attribute_entries, cost_type, schema, timestamp_type};
 use crate::clock::Micros;
 
-/// Bytes of a usual id.
+/// Bytes of a typical id.
 const ID_BYTES: usize = 36;
-/// Bytes of a usual name.
+/// Bytes of a typical name.
 const NAME_BYTES: usize = 8;
 
-/// The columns of [`schema()`] in the making.
+/// Builders for the columns of [`schema()`].
 #[derive(Debug)]
 pub(super) struct Columns {
     event_id: StringBuilder,
@@ -36,7 +36,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Columns with room for so many rows.
+    /// Columns with room for this many rows.
     pub(super) fn with_capacity(rows: usize) -> Self {
         let text = |bytes: usize| StringBuilder::with_capacity(rows, rows * bytes);
         let times = TimestampMicrosecondBuilder::with_capacity(rows);
@@ -67,7 +67,7 @@ impl Columns {
         self.attributes.append(&row.attributes);
     }
 
-    /// The rows appended, each with `ingested_at`.
+    /// All appended rows, each with this `ingested_at`.
     pub(super) fn finish(mut self, ingested_at: Micros) -> Result<RecordBatch, ArrowError> {
         let ts = self.ts.finish();
         let ingested_at = TimestampMicrosecondArray::from_value(ingested_at, ts.len())

@@ -1,4 +1,4 @@
-//! Decimal text, read exactly.
+//! Exact reading of decimal text.
 //!
 //! Money, token counts and numeric times all arrive as decimal text. It is scanned once and
 //! never expanded: an exponent of a billion costs as much as one of three.
@@ -12,12 +12,12 @@ pub(super) struct Decimal<'a> {
     exponent: i64,
 }
 
-/// A magnitude in whole units of some power of ten, and what was cut off to get there.
+/// A magnitude in whole units of a power of ten, and the part that was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scaled {
-    /// The whole units; `None` when they have more than [`DIGITS_MAX`] digits.
+    /// The whole units; `None` if they have more than [`DIGITS_MAX`] digits.
     pub(super) units: Option<i128>,
-    /// What lies beyond the last whole unit.
+    /// The part beyond the last whole unit.
     pub(super) rest: Rest,
 }
 
@@ -34,14 +34,15 @@ pub(super) enum Rest {
     AboveHalf,
 }
 
-/// Enough for every range in use, and any such number fits an `i128`.
+/// Digits that [`Scaled::units`] may have: enough for every range in use, and any such number fits
+/// an `i128`.
 const DIGITS_MAX: i64 = 38;
 
-/// Digits that any `u64` and any `i64` has room for.
+/// Digits that fit any `u64` and any `i64`.
 const PLAIN_DIGITS_MAX: usize = 18;
 
-/// Exponents are held within this: far beyond any range in use whatever the number of digits, and
-/// far from the ends of `i64`.
+/// Exponents are clamped to ± this. It is far beyond any range in use, however many digits a number
+/// has, and far from the ends of `i64`.
 const EXPONENT_MAX: i64 = 1 << 60;
 
 impl<'a> Decimal<'a> {
@@ -88,7 +89,7 @@ impl<'a> Decimal<'a> {
         Scaled { units: Some(units), rest: self.rest(first, point) }
     }
 
-    /// What the digits from `point` on amount to; `first` is the first digit that is not zero.
+    /// The size of the digits from `point` on; `first` is the first digit that is not zero.
     fn rest(&self, first: i64, point: i64) -> Rest {
         if point < first {
             return Rest::BelowHalf;
@@ -102,7 +103,7 @@ impl<'a> Decimal<'a> {
         }
     }
 
-    /// The digit at a position counted from the first one written; zero beyond the last.
+    /// The digit at a position, counted from the first digit of the text; zero beyond the last.
     fn digit(&self, position: i64) -> u8 {
         let at = |digits: &[u8], position: i64| {
             usize::try_from(position).ok().and_then(|at| digits.get(at)).map(|digit| digit - b'0')
@@ -126,7 +127,7 @@ impl<'a> Decimal<'a> {
     }
 }
 
-/// The number that a text of nothing but a few digits is: by far the most usual form.
+/// Reads text that consists of a few digits, by far the most common form.
 pub(super) fn plain_digits(text: &str) -> Option<u64> {
     if text.is_empty() || text.len() > PLAIN_DIGITS_MAX {
         return None;
@@ -155,7 +156,7 @@ fn digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at_checked(end).unwrap_or_default()
 }
 
-/// The number after `e`, held within ±[`EXPONENT_MAX`].
+/// The number after `e`, clamped to ±[`EXPONENT_MAX`].
 fn exponent(text: &[u8]) -> Option<i64> {
     let (negative, text) = sign(text);
     let (digits, rest) = digits(text);

@@ -1,8 +1,8 @@
-//! Columns as other programs write them → the columns of events, where that changes no value.
+//! Converts columns of other programs to the columns of events, if no value changes.
 //!
-//! A number keeps its value or is refused; text must be UTF-8. Times finer than a microsecond are
-//! cut to it, as at every other door. Whether a value is one that an event may have is judged in
-//! `stored_rules.rs`.
+//! A number keeps its value or the column is refused; text must be UTF-8. Times finer than a
+//! microsecond are cut to it, as on every other way in. `stored_rules.rs` judges whether an event
+//! may have a value.
 
 use std::sync::Arc;
 
@@ -22,16 +22,16 @@ use arrow::error::ArrowError;
 use super::money::PLACES;
 use super::schema::{attribute_entries, timestamp_type};
 
-/// Digits of a cost; a longer one does not fit the column.
+/// Digits of a cost; a number with more does not fit the column.
 const COST_DIGITS: u32 = 18;
-/// Digits that 128 bits hold for certain.
+/// Digits that always fit 128 bits.
 const DIGITS_MAX: u8 = 38;
 
 /// The values of a column in the type of `field`, which is one of [`super::schema()`].
 ///
 /// # Errors
-/// What keeps the values from being taken as they are, as the end of a sentence whose subject is
-/// the column.
+/// Why the values cannot be converted unchanged, as the end of a sentence whose subject is the
+/// file.
 pub fn exact_column(field: &Field, found: &ArrayRef) -> Result<ArrayRef, String> {
     let cast = match (found.data_type(), field.data_type()) {
         (found_type, wanted) if found_type == wanted => Ok(found.clone()),
@@ -45,7 +45,7 @@ pub fn exact_column(field: &Field, found: &ArrayRef) -> Result<ArrayRef, String>
         (_, DataType::Decimal128(..)) => cost(found),
         (_, DataType::Timestamp(..)) => instant(found),
         (_, DataType::Map(..)) => attributes(found),
-        _ => Err(format!("is {}, which is not known here", found.data_type())),
+        _ => Err(format!("is {}, which cannot be converted", found.data_type())),
     };
     cast.map_err(|reason| format!("its column {} {reason}", field.name()))
 }
@@ -57,9 +57,9 @@ fn text(found: &ArrayRef) -> Result<ArrayRef, String> {
         DataType::BinaryView => text(&plain(found, &DataType::Binary)?),
         DataType::Utf8 => Ok(found.clone()),
         DataType::LargeUtf8 | DataType::Utf8View => plain(found, &DataType::Utf8),
-        // A number is its text, as at every other door.
+        // A number becomes its text, as on every other way in.
         other if other.is_integer() => plain(found, &DataType::Utf8),
-        other => Err(format!("is {other}, which is no text")),
+        other => Err(format!("is {other}, which is not text")),
     }
 }
 
@@ -68,7 +68,7 @@ fn utf8<O: OffsetSizeTrait>(
 ) -> Result<ArrayRef, String> {
     let texts = found.iter().map(|bytes| bytes.map(std::str::from_utf8).transpose());
     let texts = texts.collect::<Result<StringArray, _>>();
-    texts.map(|texts| Arc::new(texts) as ArrayRef).map_err(|_| "holds what is not UTF-8".to_owned())
+    texts.map(|texts| Arc::new(texts) as ArrayRef).map_err(|_| "holds invalid UTF-8".to_owned())
 }
 
 fn plain(found: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
@@ -91,7 +91,7 @@ fn cost(found: &ArrayRef) -> Result<ArrayRef, String> {
     Ok(Arc::new(costs))
 }
 
-/// Numbers as whole numbers of 10^-`places`.
+/// The numbers in units of 10^-`places`.
 fn units(found: &ArrayRef, places: i8) -> Result<Vec<Option<i128>>, String> {
     let whole = match found.data_type() {
         DataType::Float64 => {
@@ -114,7 +114,7 @@ fn units(found: &ArrayRef, places: i8) -> Result<Vec<Option<i128>>, String> {
         | DataType::Decimal64(_, scale)
         | DataType::Decimal128(_, scale) => DataType::Decimal128(DIGITS_MAX, *scale),
         other if other.is_integer() => DataType::Decimal128(DIGITS_MAX, 0),
-        other => return Err(format!("is {other}, which is no number")),
+        other => return Err(format!("is {other}, which is not a number")),
     };
     let DataType::Decimal128(_, scale) = whole else { return Err(too_large()) };
     let decimals = plain(found, &whole)?;
@@ -122,7 +122,7 @@ fn units(found: &ArrayRef, places: i8) -> Result<Vec<Option<i128>>, String> {
     decimals.map(|value| value.map(|value| rescaled(value, scale, places)).transpose()).collect()
 }
 
-/// A number of 10^-`scale` as one of 10^-`places`.
+/// A number in units of 10^-`scale`, in units of 10^-`places`.
 fn rescaled(value: i128, scale: i8, places: i8) -> Result<i128, String> {
     let more = i32::from(places) - i32::from(scale);
     let factor = 10_i128.checked_pow(more.unsigned_abs());
@@ -135,7 +135,7 @@ fn rescaled(value: i128, scale: i8, places: i8) -> Result<i128, String> {
     }
 }
 
-/// A float as a whole number of 10^-`places`, if that is its exact value. Taken apart, so that
+/// A float in units of 10^-`places`, if that is its exact value. Its bits are taken apart, so that
 /// nothing is rounded on the way.
 fn of_float(float: f64, places: i8) -> Result<i128, String> {
     const FRACTION_BITS: u32 = 52;
@@ -143,7 +143,7 @@ fn of_float(float: f64, places: i8) -> Result<i128, String> {
     let fraction = i128::from(bits & ((1 << FRACTION_BITS) - 1));
     let exponent = (bits >> FRACTION_BITS) & 0x7ff;
     if exponent == 0x7ff {
-        return Err("holds what is not a number".to_owned());
+        return Err("holds a value that is not a number".to_owned());
     }
     let hidden = i128::from(exponent != 0) << FRACTION_BITS;
     let scaled = (fraction + hidden) * 10_i128.pow(u32::from(places.unsigned_abs()));
@@ -174,7 +174,7 @@ fn too_fine(places: i8) -> String {
 
 fn instant(found: &ArrayRef) -> Result<ArrayRef, String> {
     let DataType::Timestamp(unit, _) = found.data_type() else {
-        return Err(format!("is {}, which is no timestamp", found.data_type()));
+        return Err(format!("is {}, which is not a timestamp", found.data_type()));
     };
     let micros = match unit {
         TimeUnit::Second => scaled_up::<TimestampSecondType>(found, 1_000_000)?,
@@ -186,7 +186,7 @@ fn instant(found: &ArrayRef) -> Result<ArrayRef, String> {
                 .unary::<_, TimestampMicrosecondType>(|nanos| nanos.div_euclid(1_000))
         }
     };
-    // Without a zone it is UTC: a table without features has no other timestamps.
+    // A timestamp without a zone is UTC: a table without features has no other timestamps.
     Ok(Arc::new(micros.with_data_type(timestamp_type())))
 }
 
@@ -201,9 +201,9 @@ fn scaled_up<T: ArrowPrimitiveType<Native = i64>>(
     micros.map_err(|_| "holds a time outside the calendar".to_owned())
 }
 
-/// A map of texts, whatever its parts are called. An entry without a key says nothing.
+/// A map of texts, however its fields are named. An entry without a key is left out.
 fn attributes(found: &ArrayRef) -> Result<ArrayRef, String> {
-    let no_map = || format!("is {}, which is no map of texts", found.data_type());
+    let no_map = || format!("is {}, which is not a map of texts", found.data_type());
     let map = found.as_map_opt().ok_or_else(no_map)?;
     let entries = map.entries();
     let [keys, values] = entries.columns() else { return Err(no_map()) };
@@ -222,7 +222,7 @@ fn attributes(found: &ArrayRef) -> Result<ArrayRef, String> {
         end += length;
     }
     if there.has_false() || (start..end) != (0..keys.len()) {
-        // Entries of other rows than these are left out too.
+        // Entries outside these rows are left out too.
         let used = |entry| Some((start..end).contains(&entry) && there.value(entry));
         let used: BooleanArray = (0..keys.len()).map(used).collect();
         let kept = |column: &ArrayRef| filter(column, &used).map_err(|error| error.to_string());

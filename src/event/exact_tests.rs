@@ -36,9 +36,9 @@ fn text_in_any_form_is_text() {
     let numbers = exact("event_id", Int64Array::from(vec![7, -1])).unwrap();
     assert_eq!(numbers.as_string::<i32>(), &StringArray::from(vec!["7", "-1"]));
     let error = exact("model", BinaryArray::from(vec![&b"\xff"[..]])).unwrap_err();
-    assert_eq!(error, "its column model holds what is not UTF-8");
+    assert_eq!(error, "its column model holds invalid UTF-8");
     let error = exact("event_id", Float64Array::from(vec![1.0])).unwrap_err();
-    assert_eq!(error, "its column event_id is Float64, which is no text");
+    assert_eq!(error, "its column event_id is Float64, which is not text");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn counts_keep_their_value_or_are_refused() {
         (Arc::new(UInt64Array::from(vec![u64::MAX])) as ArrayRef, "too large"),
         (Arc::new(Float64Array::from(vec![0.5])), "not whole"),
         (Arc::new(Float64Array::from(vec![f64::NAN])), "not a number"),
-        (Arc::new(StringArray::from(vec!["1"])), "is Utf8, which is no number"),
+        (Arc::new(StringArray::from(vec!["1"])), "is Utf8, which is not a number"),
     ] {
         let error = counts(found).unwrap_err();
         assert!(error.contains(words) && error.contains("input_tokens"), "{error}");
@@ -99,7 +99,7 @@ proptest! {
     #[test]
     #[allow(clippy::float_arithmetic, reason = "floats are what is tested")]
     fn a_float_is_taken_if_it_is_that_many_units(units in -999_999_999_i64..=999_999_999, halvings in 0_u32..3) {
-        // What is divided by two a few times has a short decimal text, which is exact.
+        // A number divided by two a few times has a short decimal text, which is exact.
         let float = (units as f64) / f64::from(1_u32 << halvings);
         let made = exact("cost_usd", Float64Array::from(vec![float / 1_024.0])).unwrap();
         let value = made.as_primitive::<Decimal128Type>().value(0);
@@ -123,10 +123,10 @@ fn times_are_instants_of_utc_whatever_their_unit_and_zone() {
     let far = exact("ts", TimestampSecondArray::from(vec![i64::MAX])).unwrap_err();
     assert!(far.contains("outside the calendar"), "{far}");
     let number = exact("ts", Int64Array::from(vec![1])).unwrap_err();
-    assert!(number.contains("is Int64, which is no timestamp"), "{number}");
+    assert!(number.contains("is Int64, which is not a timestamp"), "{number}");
 }
 
-/// A map as its parts are called elsewhere.
+/// A map whose fields have other names.
 fn map(keys: Vec<&str>, lengths: Vec<usize>, nulls: Option<Vec<bool>>) -> MapArray {
     let parts = Fields::from(vec![
         Field::new("keys", DataType::LargeUtf8, false),
@@ -167,5 +167,5 @@ fn maps_of_other_names_are_taken_row_by_row() {
     let expected = vec![Some(vec![]), None, Some(vec![pair("a", "0")])];
     assert_eq!(attributes_of(&(Arc::new(with_null) as ArrayRef)), expected);
     let error = exact("attributes", StringArray::from(vec!["{}"])).unwrap_err();
-    assert!(error.contains("which is no map of texts"), "{error}");
+    assert!(error.contains("which is not a map of texts"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! One value of an event as its decoder found it, before any rule is applied.
+//! One value of an event as its decoder read it, before any rule is applied.
 
 use std::borrow::Cow;
 
@@ -14,21 +14,21 @@ pub enum FieldValue<'a> {
     Null,
     /// Text, decoded.
     Text(Cow<'a, str>),
-    /// Text, or the JSON text of an array or object, of which a part could not be read and was
-    /// replaced: good enough for metadata, and for nothing else.
+    /// Text, or the JSON text of an array or object, in which an unreadable part was replaced. It
+    /// is good enough for metadata only.
     Mended(Cow<'a, str>),
-    /// A number as decimal text; or what stands where a number should, such as `NaN`.
+    /// A number as decimal text; or a word in place of a number, such as `NaN`.
     Number(Cow<'a, str>),
     /// A truth value.
     Bool(bool),
     /// The compact JSON text of an array or object.
     Json(Cow<'a, str>),
-    /// Named values: what `attributes` must be.
+    /// Named values, as `attributes` should be.
     Map(Vec<(Cow<'a, str>, FieldValue<'a>)>),
 }
 
 impl<'a> FieldValue<'a> {
-    /// As [`FieldValue::attribute_text`].
+    /// As [`FieldValue::attribute_text`], with the value's own text.
     pub(super) fn into_attribute_text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Null => None,
@@ -40,7 +40,7 @@ impl<'a> FieldValue<'a> {
         }
     }
 
-    /// The same value of a name that was mended, and so no column's.
+    /// The value of a field whose name was mended, and therefore is not a column's.
     pub(super) fn into_mended(self) -> Self {
         self.into_attribute_text().map_or(Self::Null, Self::Mended)
     }
@@ -60,12 +60,12 @@ impl FieldValue<'_> {
         }
     }
 
-    /// Whether a part of it was replaced.
+    /// Whether a part of the value was replaced.
     pub(super) fn is_mended(&self) -> bool {
         matches!(self, Self::Mended(_))
     }
 
-    /// What an error message shows of the value.
+    /// The value as an error message shows it.
     pub(super) fn excerpt(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
@@ -101,7 +101,7 @@ pub(crate) fn excerpt(text: &str) -> String {
     cut(text).replace(char::is_control, " ")
 }
 
-/// At most [`EXCERPT_CHARS`] characters, the last a `…` where there were more.
+/// At most [`EXCERPT_CHARS`] characters; the last is `…` if there were more.
 fn cut(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(EXCERPT_CHARS) {
         None => Cow::Borrowed(text),

@@ -1,14 +1,14 @@
-//! JSON taken apart by its brackets and quotes alone, so that what is broken in one part does not
-//! touch its neighbours. Nothing recurses, so nesting costs no stack.
+//! A splitter of JSON by brackets and quotes alone, so that a broken part does not affect its
+//! neighbours. Nothing recurses, so nesting costs no stack.
 
 use std::ops::Range;
 
-/// Where a part stands in its source, without white space around it.
+/// The place of a part in its source, without the white space around it.
 pub(crate) type Place = Range<usize>;
 
 /// Calls `each` with the number and the place of every element of the array in `source`, whatever
-/// they hold. Gives how many there are; `None` if brackets, quotes or commas do not make an array,
-/// after what comes before the flaw has been seen.
+/// the element holds. Returns the number of elements; `None` if brackets, quotes or commas do not
+/// form an array. The elements before the flaw have been passed to `each` by then.
 pub(crate) fn each_element(source: &[u8], mut each: impl FnMut(usize, Place)) -> Option<usize> {
     let mut scan = Scan { source, at: 0 };
     let mut count = 0;
@@ -27,8 +27,9 @@ pub(crate) fn each_element(source: &[u8], mut each: impl FnMut(usize, Place)) ->
     scan.peek().is_none().then_some(count)
 }
 
-/// The places of names, with their quotes, and of values of the object in `source`, at most
-/// `members_max`; `None` if brackets, quotes, colons or commas do not make one.
+/// The places of the names, with their quotes, and of the values of the object in `source`. `None`
+/// if there are more than `members_max`, or if brackets, quotes, colons or commas do not form an
+/// object.
 pub(crate) fn members(source: &[u8], members_max: usize) -> Option<Vec<(Place, Place)>> {
     let mut scan = Scan { source, at: 0 };
     let mut members = Vec::new();
@@ -51,14 +52,14 @@ pub(crate) fn members(source: &[u8], members_max: usize) -> Option<Vec<(Place, P
     scan.peek().is_none().then_some(members)
 }
 
-/// A source with the place up to which it is read.
+/// A source, and the position up to which it has been read.
 struct Scan<'a> {
     source: &'a [u8],
     at: usize,
 }
 
 impl Scan<'_> {
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.source.get(self.at)? {
@@ -72,8 +73,8 @@ impl Scan<'_> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 
-    /// The place of the value that begins here: up to its last bracket or quote, or as far as a word
-    /// or number goes.
+    /// The place of the value that begins here: up to its closing bracket or quote, or to the end
+    /// of a word or number.
     fn value(&mut self) -> Option<Place> {
         let first = self.peek()?;
         let start = self.at;
@@ -89,7 +90,7 @@ impl Scan<'_> {
         (self.at > start).then_some(start..self.at)
     }
 
-    /// Passes over the string that begins here.
+    /// Skips the string that begins here.
     fn string(&mut self) -> Option<()> {
         self.at += 1;
         loop {
@@ -99,12 +100,12 @@ impl Scan<'_> {
             if rest.get(found) == Some(&b'"') {
                 return Some(());
             }
-            // Whatever is escaped ends no string.
+            // An escaped byte never ends the string.
             self.at += 1;
         }
     }
 
-    /// Passes over the object or array that begins here.
+    /// Skips the object or array that begins here.
     fn nested(&mut self) -> Option<()> {
         let mut depth = 0_usize;
         loop {

@@ -1,9 +1,9 @@
-//! JSON taken apart one level at a time, without recursion and without reading numbers.
+//! A reader of JSON one level at a time, without recursion and without parsing numbers.
 //!
-//! Values stay slices of the source ([`RawValue`]), so that money keeps its digits and an event
-//! that breaks a rule of its own does not stop the parse of its neighbours. Metadata is read as far
-//! as it can be: half a surrogate pair is U+FFFD, and `NaN` and infinities, which Python writes and
-//! JSON does not have, are numbers that no rule takes for one.
+//! Values stay slices of the source ([`RawValue`]). So money keeps its digits, and an event that
+//! breaks a rule does not stop the parse of its neighbours. Metadata is read as far as possible:
+//! half a surrogate pair becomes U+FFFD. Python writes `NaN` and infinities, which are not JSON;
+//! they are read as numbers, which no rule accepts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +19,7 @@ use super::{FieldValue, excerpt};
 /// Members of one object that are read; a bound on the memory that one event can take.
 pub(crate) const MEMBERS_MAX: usize = 1 << 16;
 
-/// What stands where a number should, and is none. The longest first.
+/// Words in place of a number. The longest comes first.
 const NO_NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
 
 /// A member of an object.
@@ -27,13 +27,13 @@ const NO_NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
 pub(crate) struct Member<'a> {
     /// Its name.
     pub(crate) name: Cow<'a, str>,
-    /// Half a surrogate pair in the name was replaced.
+    /// Whether half a surrogate pair in the name was replaced.
     is_mended: bool,
     /// The source of its value.
     pub(crate) value: &'a str,
 }
 
-/// Whether `text` is one JSON value and nothing else; returns it without white space around it.
+/// Checks that `text` is one JSON value and nothing more; returns it without white space around it.
 pub(crate) fn whole(text: &str) -> Result<&str, Error> {
     serde_json::from_str::<&RawValue>(text).map(RawValue::get)
 }
@@ -46,7 +46,7 @@ pub(crate) fn members(text: &str) -> Result<Vec<Member<'_>>, Error> {
     read.or_else(|error| members_with_no_numbers(text).ok_or(error))
 }
 
-/// The members of an object that would be JSON but for [`NO_NUMBERS`] in it.
+/// The members of an object that is JSON except for [`NO_NUMBERS`] in it.
 fn members_with_no_numbers(text: &str) -> Option<Vec<Member<'_>>> {
     if !NO_NUMBERS.iter().any(|word| text.contains(word)) {
         return None;
@@ -67,10 +67,9 @@ pub(crate) fn entries(text: &str) -> Result<Vec<(Cow<'_, str>, FieldValue<'_>)>,
     members(text)?.into_iter().map(Member::entry).collect()
 }
 
-/// The text that a JSON string means; an error for other JSON, and where half a surrogate pair stands
-/// in it.
+/// The text that a JSON string denotes. An error for other JSON, and for half a surrogate pair.
 pub(crate) fn text(string: &str) -> Result<Cow<'_, str>, Error> {
-    // Most have no escapes, and stand in the source as they are.
+    // Most strings have no escapes, so that the source holds their text.
     let inner = string.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     if let Some(inner) = inner.filter(|inner| memchr::memchr(b'\\', inner.as_bytes()).is_none()) {
         return Ok(Cow::Borrowed(inner));
@@ -78,7 +77,7 @@ pub(crate) fn text(string: &str) -> Result<Cow<'_, str>, Error> {
     serde_json::from_str::<Text<'_>>(string).map(|Text(text)| text)
 }
 
-/// As [`text`], with U+FFFD for each half of a surrogate pair; and whether there was one.
+/// As [`text`], with U+FFFD for each half of a surrogate pair, and whether there was one.
 fn mended_text(string: &str) -> Result<(Cow<'_, str>, bool), Error> {
     text(string).map(|text| (text, false)).or_else(|_| {
         let text = text(&with_whole_pairs(string))?.into_owned();
@@ -86,8 +85,9 @@ fn mended_text(string: &str) -> Result<(Cow<'_, str>, bool), Error> {
     })
 }
 
-/// JSON without the white space between its tokens, and whether anything else was changed: half
-/// surrogate pairs become `\ufffd`, [`NO_NUMBERS`] become null. Numbers and names stay as written.
+/// JSON without the white space between its tokens, and whether anything was replaced: half
+/// surrogate pairs become `\ufffd`, [`NO_NUMBERS`] become null. Numbers and names are not
+/// rewritten.
 fn compact(json: &str) -> (Cow<'_, str>, bool) {
     let is_plain = !json.contains([' ', '\t', '\n', '\r']) && !json.contains("\\u");
     if is_plain && !NO_NUMBERS.iter().any(|word| json.contains(word)) {
@@ -110,7 +110,7 @@ fn compact(json: &str) -> (Cow<'_, str>, bool) {
     (Cow::Owned(out), is_mended)
 }
 
-/// Adds what stands outside of strings, compacted; true if there was one of [`NO_NUMBERS`].
+/// Adds text from outside strings, compacted; true if it held one of [`NO_NUMBERS`].
 fn push_outside(out: &mut String, outside: &str) -> bool {
     if !NO_NUMBERS.iter().any(|word| outside.contains(word)) {
         out.extend(outside.split_ascii_whitespace());
@@ -121,7 +121,7 @@ fn push_outside(out: &mut String, outside: &str) -> bool {
     true
 }
 
-/// The same JSON string with `\ufffd` for each half of a surrogate pair that stands alone.
+/// The same JSON string with `\ufffd` for each unpaired surrogate.
 fn with_whole_pairs(string: &str) -> String {
     let mut out = String::with_capacity(string.len());
     let mut rest = string;
@@ -140,7 +140,7 @@ fn with_whole_pairs(string: &str) -> String {
 /// Bytes of `\ud83d`.
 const ESCAPE_BYTES: usize = 6;
 
-/// Bytes of the escape that `text` begins with; a whole surrogate pair is one.
+/// Bytes of the escape that `text` begins with; a whole surrogate pair counts as one escape.
 fn escape_length(text: &str) -> usize {
     let low = || text.get(ESCAPE_BYTES..).and_then(utf16_unit);
     match utf16_unit(text) {
@@ -150,7 +150,7 @@ fn escape_length(text: &str) -> usize {
     }
 }
 
-/// The unit of UTF-16 that is escaped at the beginning of `text`, if one is.
+/// The UTF-16 unit that is escaped at the beginning of `text`, if there is one.
 fn utf16_unit(text: &str) -> Option<u16> {
     u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }
@@ -170,13 +170,13 @@ fn string_length(json: &str) -> usize {
 }
 
 impl<'a> Member<'a> {
-    /// Of the sources of its name and value.
+    /// Makes a member from the sources of its name and value.
     fn new(name: &'a str, value: &'a str) -> Result<Self, Error> {
         let (name, is_mended) = mended_text(name)?;
         Ok(Self { name, is_mended, value })
     }
 
-    /// Its name and its value. What is nested stays JSON text, so that nothing recurses.
+    /// Its name and its value. A nested value stays JSON text, so that nothing recurses.
     pub(crate) fn entry(self) -> Result<(Cow<'a, str>, FieldValue<'a>), Error> {
         let value = field_value(self.value)
             .map_err(|error| Error::custom(format_args!("{}: {error}", excerpt(&self.name))))?;
@@ -184,7 +184,7 @@ impl<'a> Member<'a> {
     }
 }
 
-/// The value whose source is `json`, which has been parsed before.
+/// The value whose source is `json`, which has already been parsed as JSON.
 pub(crate) fn field_value(json: &str) -> Result<FieldValue<'_>, Error> {
     let mended = |(text, is_mended), as_is: fn(_) -> _| {
         if is_mended { FieldValue::Mended(text) } else { as_is(text) }
@@ -209,7 +209,7 @@ impl<'de> Visitor<'de> for Members {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
-        // A name with half a surrogate pair is a string of JSON, but no text.
+        // A name with half a surrogate pair is a JSON string, but not valid text.
         while let Some(name) = map.next_key::<&'de RawValue>()? {
             if members.len() == MEMBERS_MAX {
                 return Err(A::Error::custom(format_args!("more than {MEMBERS_MAX} members")));
@@ -221,7 +221,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// Text, borrowed from the source where it has no escapes.
+/// Text, borrowed from the source if it has no escapes.
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -268,7 +268,7 @@ mod tests {
             ("\u{1f600}", FieldValue::Mended("\u{fffd}x".into())),
         ];
         assert_eq!(read, expected.map(|(name, value)| (name.into(), value)));
-        // What stands beside a broken name counts as mended, too.
+        // The value of a broken name counts as mended, too.
         let read = entries(r#"{"\udc00":true,"\udc01":null}"#).unwrap();
         assert_eq!(read[0].1, FieldValue::Mended("true".into()));
         assert_eq!(read[1].1, FieldValue::Null);

@@ -1,11 +1,10 @@
-//! What an event is: its columns, their limits, and the one place where they are checked.
+//! The definition of an event: its columns, their limits, and the one place that checks them.
 //!
-//! Decoders turn their format into named [`FieldValue`]s; [`EventBatchBuilder`] checks each event
-//! whole before it takes any of it. A bad event is a value ([`Rejection`]), never an error and
-//! never a reason to lose its neighbours. Only identity, time, tokens and money refuse an event:
-//! metadata is taken as far as it can be, and what is done to it is counted ([`Mended`]). Nothing
-//! here does I/O, and no float ever holds money, a count or a time: all three are read as decimal
-//! text.
+//! Decoders turn their format into named [`FieldValue`]s. [`EventBatchBuilder`] checks a whole
+//! event before it stores any of it. A bad event is a value ([`Rejection`]), never an error, and
+//! never costs its neighbours. Only identity, time, tokens and money can get an event rejected.
+//! Metadata is kept as far as possible, and every change to it is counted ([`Mended`]). Nothing
+//! here does I/O. No float ever holds money, a count or a time: all three are read as decimal text.
 
 mod attributes;
 mod batch;

@@ -1,4 +1,5 @@
-//! Dollars as whole numbers of 10^-12, from text and to text, without a float in between.
+//! Dollars as whole numbers of 10^-12, read from text and written as text without a float in
+//! between.
 
 use std::fmt::Display;
 
@@ -16,10 +17,10 @@ pub const UNITS_PER_DOLLAR: i128 = 1_000_000_000_000;
 /// A cost is below this many units: a million dollars.
 pub const COST_MAX: i128 = 1_000_000 * UNITS_PER_DOLLAR;
 
-/// Digits of the dollars of any cost.
+/// Digits before the point in any cost.
 const WHOLE_DIGITS: usize = 6;
 
-/// Why a text is no cost.
+/// Why a text is not a cost.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum InvalidMoney {
     /// Not a sign, digits, fraction and exponent.
@@ -35,8 +36,8 @@ pub enum InvalidMoney {
 
 /// Reads a cost in dollars as units of 10^-12 dollars, from 0 to below [`COST_MAX`].
 ///
-/// `text` is a JSON number, or the same with a leading `+` or white space around it. Digits past
-/// the twelfth place are rounded half to even, exactly; the range holds for the rounded value.
+/// `text` is a JSON number, possibly with a leading `+` or white space around it. Digits past the
+/// twelfth place are rounded half to even, exactly. The range applies to the rounded value.
 pub fn parse_decimal(text: &str) -> Result<i128, InvalidMoney> {
     if let Some(units) = parse_plain(text) {
         return Ok(units);
@@ -56,7 +57,7 @@ pub fn parse_decimal(text: &str) -> Result<i128, InvalidMoney> {
     }
 }
 
-/// The usual form: a few digits, a point, and no more places than are kept.
+/// Reads the usual form: a few digits, a point, and at most [`PLACES`] digits after it.
 fn parse_plain(text: &str) -> Option<i128> {
     let (whole, fraction) = text.split_once('.')?;
     if whole.len() > WHOLE_DIGITS {
@@ -70,8 +71,8 @@ fn parse_plain(text: &str) -> Option<i128> {
 
 /// Writes units of 10^-12 dollars as dollars in full: `0.1`, `12`, `-0.000000000001`.
 ///
-/// There is no exponent and no zero at the end of a fraction. Every `i128` has a text, so sums
-/// and differences can be written too.
+/// There is no exponent and no trailing zero. Every `i128` has a text, so sums and differences can
+/// be written too.
 pub fn format_decimal(units: i128) -> impl Display {
     format_scaled(units, PLACES.unsigned_abs())
 }
@@ -163,7 +164,7 @@ mod tests {
         }
     }
 
-    /// The same by moving the point through written-out digits and rounding on text.
+    /// The same result by moving the point in written-out digits and rounding the text.
     fn by_long_hand(whole: &str, fraction: &str, exponent: i32) -> Result<i128, InvalidMoney> {
         let shift = exponent + i32::from(PLACES);
         let padding = "0".repeat(shift.unsigned_abs() as usize);

@@ -1,34 +1,37 @@
-//! The name of an organisation, and whose events are taken.
+//! The name of an organisation, and the rule that says whose events are accepted.
 
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
 
 use thiserror::Error;
 
-/// An organisation's name: 1 to 128 of `A-Z a-z 0-9 _ . : -`, exact and case-sensitive.
+/// An organisation's name: 1 to 128 characters of `A-Z a-z 0-9 _ . : -`, case-sensitive.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OrgId(Arc<str>);
 
 /// Bytes in the longest name.
 const ORG_BYTES_MAX: usize = 128;
 
-/// A text that is no [`OrgId`]; the message states the rule.
+/// The error for a text that is not an [`OrgId`]; its message states the rule.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("is not 1 to 128 of A-Z a-z 0-9 _ . : -")]
 pub struct InvalidOrgId;
 
-/// Whose events are taken.
+/// The organisations whose events are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrgRule {
-    /// Those of this organisation: an event without `org_id` is its, one that names another is
+    /// This organisation only. An event without `org_id` belongs to it; one that names another is
     /// rejected.
     Only(OrgId),
-    /// Each event must name its organisation.
+    /// Any organisation; each event must name its own.
     Own,
 }
 
 impl OrgId {
-    /// Takes `text` as it is, or refuses it.
+    /// Accepts `text` unchanged.
+    ///
+    /// # Errors
+    /// If it is not a valid name.
     pub fn parse(text: &str) -> Result<Self, InvalidOrgId> {
         check(text)?;
         Ok(Self(Arc::from(text)))
@@ -39,7 +42,8 @@ impl OrgId {
         &self.0
     }
 
-    /// The name in lower case: the form by which two names clash and by which series are labelled.
+    /// The name in lower case. Names that differ only in case clash, and labels of series use this
+    /// form.
     pub fn lowercase(&self) -> String {
         self.0.to_ascii_lowercase()
     }

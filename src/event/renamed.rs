@@ -1,5 +1,5 @@
-//! Events stored under another model, or another provider too, than they were sent with, which go
-//! into their attributes.
+//! Renaming of events that are stored under another model, or provider too, than was sent. The
+//! names that were sent are kept in the attributes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use super::attributes::Attributes;
 use super::columns::AttributeColumn;
 use super::{EventBatch, EventError, schema};
 
-/// The attributes that keep a model or a provider which another one stands for.
+/// The attributes that keep a replaced model or provider.
 const MODEL: &str = "model";
 const PROVIDER: &str = "provider";
 
-/// What of an event is to have another name.
+/// The columns of an event that get another name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Renaming {
     /// Its model.
@@ -25,9 +25,9 @@ pub enum Renaming {
 }
 
 impl EventBatch {
-    /// The same events, those `chosen` with `name` for their model, or for their provider too: their
-    /// own go into their attributes, before all that is there, and what has no room then is dropped.
-    /// Gives how many attributes were.
+    /// The same events, with `name` as the model, or as provider and model, of those `chosen`. The
+    /// names that were sent become attributes in front of the others; attributes that no longer fit
+    /// are dropped. Returns the number dropped.
     ///
     /// # Errors
     /// Internal only.
@@ -40,8 +40,8 @@ impl EventBatch {
         let [providers, models] = [column(rows, PROVIDER)?, column(rows, MODEL)?];
         let attributes = column(rows, "attributes")?.as_map();
         let mut kept = AttributeColumn::with_capacity(rows.num_rows());
-        // No column can overflow: of the text that a batch may hold in all of its columns, the
-        // other columns of an event take more than the new keys and the new names.
+        // No column can overflow: the other columns of an event take more of a batch's text limit
+        // than the new keys and names do.
         let own = providers.as_string::<i32>().iter().zip(models.as_string::<i32>());
         for ((row, (provider, model)), chosen) in own.enumerate().zip(chosen) {
             let entries = entries(attributes, row);
@@ -68,7 +68,7 @@ impl EventBatch {
     }
 }
 
-/// A column with `name` in those rows whose renaming `is_meant`; what is null stays.
+/// A column with `name` in the rows whose renaming `is_meant`; nulls stay null.
 fn under(
     column: &ArrayRef,
     chosen: &[Option<Renaming>],

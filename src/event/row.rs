@@ -1,4 +1,4 @@
-//! The rules of the columns: named values of one event → a row that may be stored.
+//! The rules of the columns: they turn the named values of one event into a row that may be stored.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::values::{Column, Entry, Named, Value, Values};
 use super::{FieldValue, OrgRule, money, org};
 use crate::clock::Micros;
 
-/// The type of an event that names none; such events alone count in the metrics.
+/// The type of an event that names none. Only events of this type count in the metrics.
 pub const API_CALL: &str = "api_call";
 
 /// Bytes that a text column other than `org_id` can hold.
@@ -19,18 +19,18 @@ pub const TEXT_BYTES_MAX: usize = 256;
 /// The most tokens of one kind that one event can report.
 pub const TOKENS_MAX: i64 = 1_000_000_000_000;
 
-/// What the events of one batch are judged by.
+/// The settings by which the events of one batch are judged.
 #[derive(Debug)]
 pub(super) struct Rules {
-    /// Whose events are taken.
+    /// The organisations whose events are accepted.
     pub(super) org: OrgRule,
-    /// When they arrived.
+    /// When the events arrived.
     pub(super) now: Micros,
-    /// What a time without an offset means.
+    /// The meaning of a time without an offset.
     pub(super) naive: Naive,
 }
 
-/// One event that holds every rule, borrowed from its fields.
+/// One event that satisfies every rule, borrowed from its fields.
 #[derive(Debug)]
 pub(super) struct Row<'f> {
     pub(super) event_id: &'f str,
@@ -43,7 +43,7 @@ pub(super) struct Row<'f> {
     pub(super) cost_usd: Option<i128>,
     pub(super) source: Option<Cow<'f, str>>,
     pub(super) attributes: Attributes<'f>,
-    /// What of its metadata is not stored as it was sent.
+    /// The metadata that is not stored as sent.
     pub(super) mended: Mended,
 }
 
@@ -58,7 +58,10 @@ pub(super) struct Tokens {
 }
 
 impl<'f> Row<'f> {
-    /// Applies every rule to one event, or says which column breaks one and how.
+    /// Applies every rule to one event.
+    ///
+    /// # Errors
+    /// The column that breaks a rule, and how.
     pub(super) fn check(fields: &'f [Entry<'f>], rules: &'f Rules) -> Result<Self, String> {
         let named = Named::sort(fields)?;
         let mut row = Self::check_values(&named, rules)?;
@@ -66,7 +69,7 @@ impl<'f> Row<'f> {
         Ok(row)
     }
 
-    /// As [`Row::check`], of values that are sorted by column already.
+    /// As [`Row::check`], for values that are already sorted by column.
     pub(super) fn check_values(values: &impl Values<'f>, rules: &'f Rules) -> Result<Self, String> {
         let mut mended = Mended::default();
         let attributes = Explicit::of(values.of(Column::Attributes), &mut mended);
@@ -109,8 +112,7 @@ impl Tokens {
     }
 }
 
-/// The text of a name that decides whose event it is and which one: nothing is mended in it, since two
-/// names could become one.
+/// The text of `event_id` or `org_id`. It is never mended, since two names could become one.
 fn identity<'f>(column: &str, value: Option<Value<'f>>) -> Result<Option<&'f str>, String> {
     match value {
         None => Ok(None),
@@ -135,12 +137,12 @@ fn event_id(value: Option<Value<'_>>) -> Result<&str, String> {
     }
 }
 
-/// Decoders call what stands where a number should a number, `NaN` too.
+/// Whether the text is really a number: decoders pass words such as `NaN` as numbers too.
 fn is_number(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// The text of a piece of metadata, whatever was sent.
+/// The text of a metadata value of any type.
 fn metadata<'f>(value: Option<Value<'f>>, mended: &mut Mended) -> Option<Cow<'f, str>> {
     match value? {
         Value::Text(text) => Some(Cow::Borrowed(text)),
@@ -156,7 +158,7 @@ fn metadata<'f>(value: Option<Value<'f>>, mended: &mut Mended) -> Option<Cow<'f,
     }
 }
 
-/// The type as sent; that of most events where there is nothing to be read.
+/// The type as sent; [`API_CALL`] if there is none.
 fn event_type<'f>(value: Option<Value<'f>>, mended: &mut Mended) -> Cow<'f, str> {
     match metadata(value, mended) {
         Some(text) if !trimmed(&text).is_empty() => limited(text, mended),
@@ -164,7 +166,7 @@ fn event_type<'f>(value: Option<Value<'f>>, mended: &mut Mended) -> Cow<'f, str>
     }
 }
 
-/// Text that is trimmed, and absent when nothing is left.
+/// The trimmed text; none if nothing is left.
 fn label<'f>(value: Option<Value<'f>>, mended: &mut Mended) -> Option<Cow<'f, str>> {
     let text = match metadata(value, mended)? {
         Cow::Borrowed(text) => Cow::Borrowed(trimmed(text)),
@@ -173,7 +175,7 @@ fn label<'f>(value: Option<Value<'f>>, mended: &mut Mended) -> Option<Cow<'f, st
     (!text.is_empty()).then(|| limited(text, mended))
 }
 
-/// As `trim`, which takes its time for texts that have nothing to trim.
+/// As `trim`, but fast for text that has nothing to trim.
 fn trimmed(text: &str) -> &str {
     match text.as_bytes() {
         [b'!'..=b'~', .., b'!'..=b'~'] => text,
@@ -181,7 +183,7 @@ fn trimmed(text: &str) -> &str {
     }
 }
 
-/// As much of a text as its column has room for, in whole characters.
+/// The text, cut in whole characters to the size of its column.
 fn limited<'f>(text: Cow<'f, str>, mended: &mut Mended) -> Cow<'f, str> {
     if text.len() <= TEXT_BYTES_MAX {
         return text;
@@ -198,7 +200,7 @@ fn limited<'f>(text: Cow<'f, str>, mended: &mut Mended) -> Cow<'f, str> {
 }
 
 fn org_id<'f>(value: Option<Value<'f>>, rule: &'f OrgRule) -> Result<&'f str, String> {
-    // CSV and forms have no other way to say that it is absent.
+    // In CSV and forms, empty text is the only way to say that a value is absent.
     let sent = identity("org_id", value)?.filter(|sent| !sent.is_empty());
     match (sent, rule) {
         (None, OrgRule::Only(org)) => Ok(org.as_str()),
@@ -251,7 +253,7 @@ fn tokens(column: &str, value: Option<Value<'_>>) -> Result<Option<i64>, String>
     count.map(Some).ok_or_else(wrong)
 }
 
-/// A part may not be more than its total.
+/// Checks that a part is not more than its total.
 fn within(column: &str, part: Option<i64>, total_column: &str, total: i64) -> Result<(), String> {
     match part {
         Some(part) if part > total => {

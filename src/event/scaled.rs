@@ -1,9 +1,9 @@
-//! Numbers in units of a power of ten, written as decimal text: in full, without exponent,
-//! trailing zeros or floats.
+//! Decimal text of numbers in units of a power of ten: in full, without exponent, trailing zeros or
+//! floats.
 
 use std::fmt::{self, Display};
 
-/// Writes `value` · 10^-`places`; `places` is at most 38. Any `i128` has a text.
+/// Writes `value` · 10^-`places`; `places` is at most 38. Every `i128` has a text.
 pub fn format_scaled(value: i128, places: u8) -> impl Display {
     Scaled { value, places }
 }

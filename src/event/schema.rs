@@ -10,8 +10,8 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(build()));
 
 /// The columns of an event in the archive's order.
 ///
-/// The partition column `event_date` is not among them: it is a function of `ts` and part of a
-/// data file's path.
+/// The partition column `event_date` is not among them: it is derived from `ts` and part of a data
+/// file's path.
 pub fn schema() -> SchemaRef {
     Arc::clone(&SCHEMA)
 }
@@ -48,7 +48,8 @@ pub(super) fn cost_type() -> DataType {
     DataType::Decimal128(18, money::PLACES)
 }
 
-/// One entry of `attributes`, named as Parquet and Delta name it so that no reader has to rename.
+/// One entry of `attributes`. Its names are those of Parquet and Delta, so that readers rename
+/// nothing.
 pub(super) fn attribute_entries() -> FieldRef {
     let entry =
         vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)];

@@ -1,4 +1,4 @@
-//! The values of one event by column, for decoders that have no time to make a list of fields.
+//! The values of one event by column, for the fast decoding path, which builds no list of fields.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ const _: () = assert!(COLUMNS <= u32::BITS as usize, "Slots::given has a bit for
 static TRUE: FieldValue<'static> = FieldValue::Bool(true);
 static FALSE: FieldValue<'static> = FieldValue::Bool(false);
 
-/// A value as it stands in its source.
+/// A value exactly as in its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plain<'a> {
     /// Nothing; the same as an absent field.
@@ -23,7 +23,7 @@ pub enum Plain<'a> {
     Bool(bool),
 }
 
-/// A name with what is known of it, so that it is looked up once for many events.
+/// A field's name with its column, so that one lookup serves many events.
 #[derive(Clone, Copy, Debug)]
 pub struct Name<'a> {
     text: &'a str,
@@ -31,7 +31,7 @@ pub struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
-    /// Looks a name up.
+    /// Looks up the column of a name.
     pub fn of(text: &'a str) -> Self {
         Self { text, column: Column::of(text) }
     }
@@ -45,17 +45,17 @@ impl<'a> Name<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Slot<'a> {
     Plain(Plain<'a>),
-    /// One of `made`.
+    /// An index into `made`.
     Made(usize),
 }
 
-/// The values of one event. It is filled again and again.
+/// The values of one event; reused for event after event.
 #[derive(Debug)]
 pub struct Slots<'a> {
     values: [Slot<'a>; COLUMNS],
-    /// Which names were given, if only as null: a bit for each column.
+    /// The columns that were given, even as null: a bit for each.
     given: u32,
-    /// Values that do not stand in the source as they are.
+    /// Values that the source does not hold as they are.
     made: Vec<FieldValue<'a>>,
     unnamed: Vec<Entry<'a>>,
 }
@@ -79,7 +79,7 @@ impl<'a> From<Plain<'a>> for FieldValue<'a> {
 }
 
 impl<'a> Slots<'a> {
-    /// An event without values.
+    /// Removes all values.
     pub fn clear(&mut self) {
         self.values = [Slot::Plain(Plain::Null); COLUMNS];
         self.given = 0;
@@ -87,12 +87,12 @@ impl<'a> Slots<'a> {
         self.unnamed.clear();
     }
 
-    /// Adds a value; false if its name was given before.
+    /// Adds a value; false if its name was already given.
     pub fn set(&mut self, name: &'a str, value: Plain<'a>) -> bool {
         self.set_named(Name::of(name), value)
     }
 
-    /// As [`Slots::set`], under a name that was looked up before.
+    /// As [`Slots::set`], for a name that has been looked up.
     #[inline]
     pub fn set_named(&mut self, name: Name<'a>, value: Plain<'a>) -> bool {
         let Name { text, column: Some(column) } = name else {
@@ -104,7 +104,7 @@ impl<'a> Slots<'a> {
         self.put(column, Slot::Plain(value))
     }
 
-    /// Gives a column another value; false if it had one before.
+    /// Sets a column to a decoded value; false if the column was already given.
     pub fn set_made(&mut self, column: &str, value: FieldValue<'a>) -> bool {
         let Some(column) = Column::of(column) else { return false };
         self.made.push(value);
@@ -122,7 +122,7 @@ impl<'a> Slots<'a> {
         !given
     }
 
-    /// Gives a value where there is none or null.
+    /// Sets a value if there is none or null.
     pub fn set_default(&mut self, name: &'a str, text: &'a str) {
         if Column::of(name).is_some() {
             if self.is_null(name) {
@@ -136,8 +136,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The text of a column, as it stands in its source; none where that is empty, which is as if it
-    /// were absent.
+    /// The text of a column as in the source; none if it is empty, which counts as absent.
     pub fn text(&self, column: &str) -> Option<&'a str> {
         match *self.values.get(Column::of(column)? as usize)? {
             Slot::Plain(Plain::Text(text) | Plain::Number(text)) if !text.is_empty() => Some(text),

@@ -1,7 +1,7 @@
-//! Batches of checked events on their way out of memory and back, in Arrow's stream format.
+//! Batches of checked events written to storage and read back, in Arrow's stream format.
 //!
-//! What comes back is not checked again, so it must be what was written: whoever stores it sees to
-//! that.
+//! The events are not checked again when they are read: the caller guarantees that the bytes are
+//! unchanged.
 
 use std::io::{Read, Write};
 
@@ -13,10 +13,10 @@ use arrow::ipc::writer::StreamWriter;
 use super::{EventBatch, EventError, schema};
 
 impl EventBatch {
-    /// Writes batches, one after the other.
+    /// Writes batches in order.
     ///
     /// # Errors
-    /// What writing says.
+    /// If writing fails.
     pub fn store(batches: &[Self], to: impl Write) -> Result<(), EventError> {
         let mut writer = StreamWriter::try_new(to, &schema())?;
         batches.iter().try_for_each(|batch| writer.write(batch.record_batch()))?;
@@ -26,7 +26,7 @@ impl EventBatch {
     /// Reads what [`EventBatch::store`] wrote.
     ///
     /// # Errors
-    /// What reading says, or that it is something else.
+    /// If reading fails, or if the input holds no events.
     pub fn restore(from: impl Read) -> Result<Vec<Self>, EventError> {
         let batch = |rows: Result<RecordBatch, ArrowError>| {
             let rows = rows?;

@@ -1,6 +1,6 @@
-//! The rules of the columns, for rows that are stored already: those that other programs wrote.
+//! The rules of the columns for rows that other programs have already stored.
 //!
-//! What is not counted (providers, models, sources, attributes) never refuses a row.
+//! Columns that are not counted (providers, models, sources, attributes) never refuse a row.
 
 use arrow::array::{AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, Decimal128Type, Int64Type, TimestampMicrosecondType};
@@ -17,7 +17,7 @@ const COUNTS: [&str; 5] = [
     "cache_write_tokens",
     "reasoning_tokens",
 ];
-/// Counts that are a part of another one.
+/// Counts that are parts of other counts.
 const PARTS: [(&str, &str); 3] = [
     ("cached_input_tokens", "input_tokens"),
     ("cache_write_tokens", "input_tokens"),
@@ -27,8 +27,8 @@ const PARTS: [(&str, &str); 3] = [
 /// Judges rows that have some of the columns of [`super::schema()`], in its types.
 ///
 /// # Errors
-/// The first rule that a row breaks, as a sentence's end whose subject is the file. No value is in
-/// it: rows are of all organisations.
+/// The first rule that a row breaks, as the end of a sentence whose subject is the file. It holds
+/// no value, since the rows belong to all organisations.
 pub fn check_stored(rows: &RecordBatch) -> Result<(), String> {
     let text = |name: &str| rows.column_by_name(name)?.as_string_opt::<i32>();
     let holds = |name: &str, what: &str| format!("it has a row whose {name} {what}");
@@ -62,7 +62,7 @@ pub fn check_stored(rows: &RecordBatch) -> Result<(), String> {
     }
 }
 
-/// The values of a column that is there, without nulls.
+/// The values of a column without nulls; none if the column is absent.
 fn values<T: ArrowPrimitiveType>(
     rows: &RecordBatch,
     name: &str,

@@ -1,5 +1,4 @@
-//! The time of an event, from text or a number, to the microsecond: the one reader of times, whatever
-//! the door that an event comes by.
+//! The one reader of event times, for all formats: from text or a number to a microsecond.
 
 use chrono::{NaiveDate, NaiveTime};
 use thiserror::Error;
@@ -7,32 +6,32 @@ use thiserror::Error;
 use super::decimal::{Decimal, plain_digits};
 use crate::clock::{Micros, SECOND};
 
-/// The earliest time taken: 2015-01-01T00:00:00Z.
+/// The earliest accepted time: 2015-01-01T00:00:00Z.
 pub const EARLIEST: Micros = 1_420_070_400 * SECOND;
 
-/// How far ahead of the clock an event may lie, for senders whose clocks run fast.
+/// How far an event may be ahead of the clock, for senders whose clocks run fast.
 pub const AHEAD_MAX: Micros = 300 * SECOND;
 
-/// What a time without an offset from UTC means.
+/// The meaning of a time without an offset from UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Naive {
-    /// Nothing: it could be of any zone.
+    /// None: it could be in any zone.
     #[default]
     Refused,
-    /// It is in UTC, as files of history mostly have it.
+    /// UTC, which most historical files use.
     Utc,
 }
 
-/// Why a value is no time of an event.
+/// Why a value is not a valid time of an event.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum InvalidTime {
-    /// Text of another form.
+    /// Text in no known form.
     #[error("is neither an RFC 3339 time with an offset nor a number since 1970")]
     NotTime,
-    /// Text without an offset, where that is no time.
+    /// Text without an offset, if [`Naive::Refused`] applies.
     #[error("has no offset from UTC; end it with Z or +00:00")]
     Naive,
-    /// Not decimal text where a number is expected.
+    /// Not decimal text, although a number is expected.
     #[error("is not a decimal number")]
     NotDecimal,
     /// Before [`EARLIEST`].
@@ -43,7 +42,7 @@ pub enum InvalidTime {
     TooLate,
 }
 
-/// As [`read`], with an offset.
+/// As [`read`]; the text must have an offset.
 ///
 /// # Errors
 /// As [`read`].
@@ -51,11 +50,11 @@ pub fn from_text(text: &str) -> Result<Micros, InvalidTime> {
     read(text, Naive::Refused)
 }
 
-/// Reads text: an RFC 3339 time, in the spellings that programs write it in, or a number as
-/// [`from_number`] does. Digits past the microsecond are cut. Any year is taken.
+/// Reads an RFC 3339 time, in the spellings that programs use, or a number as [`from_number`] does.
+/// Digits past the microsecond are cut. Any year is accepted.
 ///
 /// # Errors
-/// [`InvalidTime`], whatever `now` is.
+/// [`InvalidTime`], but never because of the range that [`check`] tests.
 pub fn read(text: &str, naive: Naive) -> Result<Micros, InvalidTime> {
     if let Some(time) = plain(text) {
         return Ok(time);
@@ -70,8 +69,8 @@ pub fn read(text: &str, naive: Naive) -> Result<Micros, InvalidTime> {
     }
 }
 
-/// Reads the usual form, `2026-01-02T03:04:05.678Z` with any fraction or none; `None` for all other
-/// text, good or bad.
+/// Reads the usual form, `2026-01-02T03:04:05.678Z`, with a fraction of any length or none; `None`
+/// for all other text, valid or not.
 fn plain(text: &str) -> Option<Micros> {
     let (date, rest) = text.as_bytes().split_first_chunk::<10>()?;
     let (clock, rest) = rest.split_first_chunk::<9>()?;
@@ -94,7 +93,7 @@ fn pair(tens: u8, ones: u8) -> Option<i64> {
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
-/// Days since 1970 of a date from then on (Hinnant's `days_from_civil`).
+/// Days since 1970 of a date not before 1970 (Hinnant's `days_from_civil`).
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let last = match month {
@@ -113,7 +112,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(era * 146_097 + of_era - 719_468)
 }
 
-/// Microseconds of what stands after the seconds: `Z`, or a point and digits before it.
+/// Microseconds of the text after the seconds: `Z`, or a point and digits before it.
 fn fraction(rest: &[u8]) -> Option<Micros> {
     match rest {
         b"Z" => Some(0),
@@ -122,7 +121,7 @@ fn fraction(rest: &[u8]) -> Option<Micros> {
     }
 }
 
-/// Microseconds of the digits after the point of seconds.
+/// Microseconds of the digits after the seconds' decimal point.
 fn micros(digits: &[u8]) -> Option<Micros> {
     let mut scale = SECOND;
     digits.iter().try_fold(0, |sum, byte| {
@@ -132,15 +131,15 @@ fn micros(digits: &[u8]) -> Option<Micros> {
     })
 }
 
-/// Text that begins with a date, taken apart: `2026-01-02`, and what may follow.
+/// Text that begins with a date, such as `2026-01-02`, split after it.
 struct Spelled<'t> {
     date: NaiveDate,
-    /// What stands after the date.
+    /// The text after the date.
     rest: &'t str,
 }
 
 impl<'t> Spelled<'t> {
-    /// Takes text for a time if it begins as one; `None` for numbers and all else.
+    /// Splits text that begins with a date; `None` for numbers and all other text.
     fn of(text: &'t str) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;
         let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2] = *date.as_bytes() else { return None };
@@ -152,7 +151,7 @@ impl<'t> Spelled<'t> {
 
     fn micros(&self, naive: Naive) -> Result<Micros, InvalidTime> {
         let (clock, zone) = match self.rest {
-            // A date is its midnight.
+            // A date alone means its midnight.
             "" => (0, ""),
             rest => clock(rest).ok_or(InvalidTime::NotTime)?,
         };
@@ -166,8 +165,8 @@ impl<'t> Spelled<'t> {
     }
 }
 
-/// The time of day in microseconds, and what stands after it: ` 10:00`, `T10:00:00`, `t10:00:00.5`
-/// or `T10:00:00,5`. A leap second is the first of the next minute.
+/// The time of day in microseconds, and the text after it: ` 10:00`, `T10:00:00`, `t10:00:00.5` or
+/// `T10:00:00,5`. A leap second counts as the first second of the next minute.
 fn clock(rest: &str) -> Option<(Micros, &str)> {
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let (minutes, rest) = rest.split_at_checked(5)?;
@@ -194,7 +193,7 @@ fn clock(rest: &str) -> Option<(Micros, &str)> {
     valid.then_some(((hour * 60 + minute) * 60 * SECOND + second, rest))
 }
 
-/// Seconds east of UTC: `Z`, `UTC`, `+01`, `+0100` or `+01:00`, and `+0000 UTC`, as Go prints it.
+/// Seconds east of UTC from `Z`, `UTC`, `+01`, `+0100`, `+01:00`, or `+0000 UTC` as Go prints it.
 fn offset_seconds(zone: &str) -> Option<i64> {
     let is_utc = |name: &str| ["Z", "UTC", "GMT"].iter().any(|utc| name.eq_ignore_ascii_case(utc));
     if is_utc(zone) {
@@ -202,7 +201,7 @@ fn offset_seconds(zone: &str) -> Option<i64> {
     }
     let (sign, rest) = match zone.strip_prefix('+') {
         Some(rest) => (1, rest),
-        // RFC 3339 is written in ASCII, but ISO 8601 has a minus of its own.
+        // RFC 3339 uses the ASCII minus, but ISO 8601 also has the minus sign U+2212.
         None => (-1, zone.strip_prefix(['-', '\u{2212}'])?),
     };
     let (digits, name) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -216,8 +215,11 @@ fn offset_seconds(zone: &str) -> Option<i64> {
     (hours < 24 && minutes < 60 && named).then_some(seconds)
 }
 
-/// Reads a number of seconds since 1970 (below 1e11), milliseconds (below 1e14), microseconds
-/// (below 1e17) or nanoseconds, given as decimal text; what is finer than a microsecond is cut.
+/// Reads decimal text as seconds since 1970 (below 1e11), milliseconds (below 1e14), microseconds
+/// (below 1e17) or nanoseconds. Digits past the microsecond are cut.
+///
+/// # Errors
+/// [`InvalidTime`] if it is not decimal, negative, or too large for a [`Micros`].
 pub fn from_number(text: &str) -> Result<Micros, InvalidTime> {
     if let Some(number) = plain_digits(text).and_then(|number| i64::try_from(number).ok()) {
         return Ok(match number {
@@ -241,7 +243,7 @@ pub fn from_number(text: &str) -> Result<Micros, InvalidTime> {
     micros.ok_or(InvalidTime::TooLate)
 }
 
-/// Whether an event may have this time: from [`EARLIEST`] to [`AHEAD_MAX`] after `now`.
+/// Checks that an event may have this time: from [`EARLIEST`] to [`AHEAD_MAX`] after `now`.
 pub fn check(time: Micros, now: Micros) -> Result<Micros, InvalidTime> {
     if time < EARLIEST {
         Err(InvalidTime::TooEarly)

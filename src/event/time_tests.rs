@@ -1,4 +1,4 @@
-//! Times in all spellings.
+//! Tests of times in all spellings.
 
 use chrono::DateTime;
 use proptest::prelude::*;

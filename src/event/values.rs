@@ -1,4 +1,4 @@
-//! The values of one event by column, where the rules meet them.
+//! The values of one event by column, as the rules read them.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use super::mended::{Mend, Mended};
 
 pub(super) type Entry<'f> = (Cow<'f, str>, FieldValue<'f>);
 
-/// The columns that have a name in an event. The last two are tokenlake's own to set; an export that
-/// is sent back carries them, and they are passed over.
+/// The columns that an event can name. The last two are set by tokenlake alone; an exported event
+/// that is sent back has them, and they are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
     EventId,
@@ -29,12 +29,12 @@ pub(super) enum Column {
     EventDate,
 }
 
-/// How many [`Column`]s there are: the last one counts them.
+/// The number of [`Column`]s, taken from the last one.
 pub(super) const COLUMNS: usize = Column::EventDate as usize + 1;
 
 impl Column {
-    /// Whether its value decides what is counted. Where such a one is in doubt, its event is refused;
-    /// all else is metadata, which never costs an event.
+    /// Whether the column decides what is counted. An event with a doubtful value in such a column
+    /// is rejected; all other columns are metadata, which never costs an event.
     fn decides(self) -> bool {
         match self {
             Self::EventId
@@ -56,7 +56,7 @@ impl Column {
         }
     }
 
-    /// The column of a name; none for the name of an attribute.
+    /// The column with this name; none for the name of an attribute.
     pub(super) fn of(name: &str) -> Option<Self> {
         Some(match name {
             "event_id" => Self::EventId,
@@ -80,7 +80,7 @@ impl Column {
     }
 }
 
-/// A value where a rule meets it: borrowed, so that it is handed on for nothing.
+/// A value as a rule reads it: borrowed, so that passing it on costs nothing.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'f> {
     Text(&'f str),
@@ -99,7 +99,7 @@ impl<'f> From<&'f FieldValue<'f>> for Value<'f> {
 }
 
 impl Value<'_> {
-    /// What an error message shows of the value.
+    /// The value as an error message shows it.
     pub(super) fn excerpt(&self) -> String {
         match *self {
             Self::Text(text) => FieldValue::Text(Cow::Borrowed(text)).excerpt(),
@@ -111,10 +111,10 @@ impl Value<'_> {
 
 /// The values of one event.
 pub(super) trait Values<'f> {
-    /// That of a column; what is null is absent.
+    /// The value of a column; null counts as absent.
     fn of(&self, column: Column) -> Option<Value<'f>>;
 
-    /// Those that no column is named for, in the order sent.
+    /// The fields that are not columns, in the order sent.
     fn unnamed(&self) -> Vec<&'f Entry<'f>>;
 }
 
@@ -123,12 +123,15 @@ pub(super) trait Values<'f> {
 pub(super) struct Named<'f> {
     values: [Option<Value<'f>>; COLUMNS],
     unnamed: Vec<&'f Entry<'f>>,
-    /// What was left out of metadata.
+    /// The metadata that was left out.
     pub(super) mended: Mended,
 }
 
 impl<'f> Named<'f> {
-    /// Sorts them; says which column that decides is given twice. Of others the first value stands.
+    /// Sorts the fields by column. If a metadata column is given twice, the first value is kept.
+    ///
+    /// # Errors
+    /// The column that is given twice, if it decides what is counted.
     pub(super) fn sort(fields: &'f [Entry<'f>]) -> Result<Self, String> {
         let mut sorted = Self::default();
         for entry in fields.iter().filter(|(_, value)| !matches!(value, FieldValue::Null)) {

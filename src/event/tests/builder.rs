@@ -1,4 +1,4 @@
-//! Attributes, rejections, and events beside each other.
+//! Tests of attributes, rejections, and events next to each other.
 
 use arrow::datatypes::Int64Type;
 use proptest::prelude::*;
@@ -90,7 +90,7 @@ fn a_rejection_echoes_the_id_as_far_as_it_goes() {
 #[test]
 fn a_bad_event_leaves_no_trace_in_the_batch() {
     let good = event(&[("input_tokens", number("3")), ("k", text("v"))]);
-    // It fails at the last rule, when all other columns have been read.
+    // It breaks the last rule to be checked, after all other columns were read.
     let bad = event(&[("cost_usd", text("x")), ("model", text("m"))]);
     let decoded = decode(&[bad.clone(), good.clone(), bad.clone(), good, bad], only_acme());
     assert_eq!(decoded.batch.indices(), [1, 3]);

@@ -1,4 +1,4 @@
-//! Every rule of the columns, through the builder.
+//! Tests of every rule of the columns, through the builder.
 
 mod builder;
 mod numbers;
@@ -24,7 +24,7 @@ fn number(value: &str) -> FieldValue<'static> {
     FieldValue::Number(value.to_owned().into())
 }
 
-/// A valid event with some fields set otherwise.
+/// A valid event with some fields changed.
 fn event(changes: &[(&'static str, FieldValue<'static>)]) -> Vec<Field> {
     let defaults = [("event_id", text("e1")), ("ts", number("1704164645"))];
     let kept = defaults.into_iter().filter(|(name, _)| !changes.iter().any(|(n, _)| n == name));
@@ -52,7 +52,7 @@ fn one(changes: &[(&'static str, FieldValue<'static>)]) -> Result<EventBatch, St
     }
 }
 
-/// One event that is taken, with what was mended in it.
+/// One accepted event, with the counts of its mends.
 fn mended(
     changes: &[(&'static str, FieldValue<'static>)],
 ) -> (EventBatch, Vec<(&'static str, u64)>) {

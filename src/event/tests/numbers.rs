@@ -1,4 +1,4 @@
-//! Times, token counts and costs.
+//! Tests of times, token counts and costs.
 
 use arrow::datatypes::Decimal128Type;
 

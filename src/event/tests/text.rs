@@ -1,4 +1,4 @@
-//! The schema, defaults and text columns.
+//! Tests of the schema, defaults and text columns.
 
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 
@@ -120,7 +120,7 @@ fn an_id_is_text_or_a_number_and_nothing_else() {
     for (value, error) in cases {
         assert_eq!(one(&[("event_id", value)]).unwrap_err(), format!("event_id: {error}"));
     }
-    // A character that only looks as if it had been mended is one like others.
+    // U+FFFD that was sent as such is a character like any other.
     assert!(one(&[("event_id", text("a\u{fffd}"))]).is_ok());
 }
 
@@ -147,7 +147,7 @@ fn metadata_is_stored_as_text_whatever_it_is() {
             assert_eq!(reasons, reason.map(|reason| (reason, 1)).into_iter().collect::<Vec<_>>());
         }
     }
-    // A text of 257 bytes of which the last character begins before the end.
+    // A text of 257 bytes whose last character begins before the limit.
     let (batch, _) = mended(&[("model", text(&format!("x{}", "é".repeat(128))))]);
     assert_eq!(string(&batch, "model").unwrap().len(), 255);
     // Only what is left after trimming has to fit.

@@ -1,5 +1,5 @@
-//! Files of other programs that break the rules of the columns, or bring events in twice: they are
-//! named, nothing of them is counted, and all else goes on.
+//! Tests of other programs' files that break the rules of the columns, or contain events twice:
+//! they are named, none of their events count, and everything else goes on.
 
 use std::sync::Arc;
 
@@ -118,7 +118,7 @@ async fn what_breaks_a_rule_of_the_columns_is_refused_and_named() {
         ),
         ("cost_usd", costs([0, -1]), "cost_usd is not from 0"),
         ("cost_usd", floats([0.5, 0.1]), "12 decimal places do not hold exactly"),
-        ("provider", Arc::new(bytes), "its column provider holds what is not UTF-8"),
+        ("provider", Arc::new(bytes), "its column provider holds invalid UTF-8"),
     ] {
         let name = format!("{column} {words}");
         let store = ours().await;
@@ -256,7 +256,7 @@ async fn ids_that_are_no_text_stop_ingest_of_their_dates_alone() {
     append(&store, "theirs", &with_column(&good, "event_id", &floats)).await;
     let app = TestApp::open(&store).await;
     let text = refusal(app.send(ACME, &events(["new"])).await, "ids");
-    assert!(text.contains("is Float64, which is no text"), "{text}");
+    assert!(text.contains("is Float64, which is not text"), "{text}");
     let old = Event::new("old").at(NOON - 5 * DAY);
     assert_eq!(app.sent(&[old]).await, (1, 0));
 }
