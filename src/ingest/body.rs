@@ -1,4 +1,4 @@
-//! `Content-Encoding` undone, within a bound.
+//! The decompressor of request bodies (`Content-Encoding`), within a bound.
 
 use std::fmt::Display;
 use std::io::Read;
@@ -9,11 +9,11 @@ use flate2::bufread::MultiGzDecoder;
 use super::IngestError;
 use crate::event::excerpt;
 
-/// Codings that may be stacked on one body.
+/// Codings that one body may have on top of each other.
 const CODINGS_MAX: usize = 2;
 
-/// The largest window that a zstd frame may ask for, as a power of two: 128 MiB, what `zstd --long`
-/// uses. Memory is touched only as far as the data goes.
+/// The largest window that a zstd frame may ask for, as a power of two: 128 MiB, which `zstd
+/// --long` uses. Memory is touched only as far as the data goes.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
 #[derive(Clone, Copy, Debug)]
@@ -22,11 +22,11 @@ enum Coding {
     Zstd,
 }
 
-/// Undoes `content_encoding` (none, `identity`, `gzip`, `x-gzip`, `zstd`, or a list of at most two
-/// as applied by the sender) on `body`.
+/// Decodes `body` by `content_encoding`: none, `identity`, `gzip`, `x-gzip`, `zstd`, or a list of
+/// at most two, in the order in which the sender applied them.
 ///
-/// Neither the body nor any step of undoing may be larger than `max_bytes`; at most one byte more
-/// is ever made. What is cut short, or followed by anything else, is refused.
+/// Neither the body nor the output of any step may be larger than `max_bytes`; at most one byte
+/// more is ever produced. A stream that is cut short, or followed by other bytes, is refused.
 pub fn decompress(
     content_encoding: Option<&str>,
     body: Bytes,
@@ -39,7 +39,7 @@ pub fn decompress(
     codings.into_iter().rev().try_fold(body, |body, coding| coding.undo(&body, max_bytes))
 }
 
-/// What a body is in place of text in UTF-8, by how it begins, and what to do about it.
+/// The format of a body that is not UTF-8 text, by its first bytes, and what to do about it.
 pub(super) fn foreign(body: &[u8]) -> Option<&'static str> {
     match body {
         [0x1f, 0x8b, ..] => Some("it is gzip; say so with Content-Encoding: gzip"),

@@ -1,7 +1,8 @@
-//! Events as CloudEvents 1.0: structured, in batches, and in binary mode over HTTP headers.
+//! The decoder of CloudEvents 1.0: structured, in batches, and in binary mode over HTTP headers.
 //!
-//! The event is the CloudEvent's `data`. Its context lends an identity (`source` and `id`) and a
-//! time where the data has none; everything else in it describes the transport and is ignored.
+//! The event is the CloudEvent's `data`. If the data has no id or time, the context supplies them:
+//! an id from `source` and `id`, and the time. Everything else in the context describes the
+//! transport and is ignored.
 
 use std::borrow::Cow;
 
@@ -14,7 +15,7 @@ use super::json::{self, Fields, Unreadable};
 use crate::event::json_text::{self, Member};
 use crate::event::{EventBatchBuilder, FieldValue, excerpt};
 
-/// Base64 as CloudEvents have it, and as some write it, without its padding.
+/// Base64 as CloudEvents define it; the padding may be missing, since some senders omit it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -23,8 +24,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The member that holds data as bytes.
 const DATA_BASE64: &str = "data_base64";
 
-/// The headers of a CloudEvent in binary mode, as sent: still quoted and percent-encoded, in bytes of
-/// any kind.
+/// The headers of a CloudEvent in binary mode, as sent: still quoted and percent-encoded, and
+/// possibly not ASCII.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BinaryCloudEvent<'a> {
     /// `ce-specversion`
@@ -37,7 +38,7 @@ pub struct BinaryCloudEvent<'a> {
     pub time: Option<&'a [u8]>,
 }
 
-/// What a CloudEvent says about its data.
+/// The attributes of a CloudEvent that describe its data.
 struct Context<'a> {
     id: Cow<'a, str>,
     source: Cow<'a, str>,
@@ -111,7 +112,7 @@ fn push_members(builder: &mut EventBatchBuilder, index: usize, members: &[Member
     }
 }
 
-/// Whether each member that is looked at is there once; an extension may be there twice.
+/// Checks that each member that is read occurs once; an extension may occur twice.
 fn once(members: &[Member<'_>]) -> Result<(), String> {
     for name in ["specversion", "id", "source", "time", "data", DATA_BASE64] {
         if members.iter().filter(|member| member.name == name).nth(1).is_some() {
@@ -130,7 +131,7 @@ fn push_data(builder: &mut EventBatchBuilder, index: usize, context: Context<'_>
     }
 }
 
-/// The source of the event in an envelope, as JSON in `data` or as its bytes in `data_base64`.
+/// The JSON text of the event in an envelope: `data`, or the bytes in `data_base64`.
 fn data<'a>(members: &[Member<'a>]) -> Result<Cow<'a, str>, String> {
     match (json::member(members, "data"), attribute(members, DATA_BASE64)?) {
         (Some(data), None) => Ok(object_in_text(data).unwrap_or(Cow::Borrowed(data))),
@@ -151,8 +152,8 @@ fn object_in_text(data: &str) -> Option<Cow<'_, str>> {
     text.trim_start().starts_with('{').then(|| Cow::Owned(text.trim_ascii().to_owned()))
 }
 
-/// The text of one attribute of an envelope; that of a number, which YAML makes of some, is as
-/// written. Null is absent.
+/// The text of one attribute of an envelope. A number, which YAML turns some texts into, is taken
+/// as written. Null counts as absent.
 fn attribute<'a>(members: &[Member<'a>], name: &str) -> Result<Option<Cow<'a, str>>, String> {
     let Some(value) = json::member(members, name) else { return Ok(None) };
     // Half a surrogate pair is not mended here: it is part of an identity.
@@ -170,7 +171,7 @@ impl<'a> Context<'a> {
         Self::check(|name| attribute(members, name), time)
     }
 
-    /// Reads the context through `attribute`, which finds an attribute by name.
+    /// Reads the context through `attribute`, which looks up an attribute by name.
     fn check(
         attribute: impl Fn(&str) -> Result<Option<Cow<'a, str>>, String>,
         time: Option<FieldValue<'a>>,
@@ -186,7 +187,7 @@ impl<'a> Context<'a> {
         Ok(Self { id: required("id")?, source: required("source")?, time })
     }
 
-    /// Adds what the data lacks.
+    /// Adds the id and the time if the data has none.
     fn complete<'f>(self, mut fields: Fields<'f>) -> Fields<'f>
     where
         'a: 'f,
@@ -222,9 +223,9 @@ impl<'a> BinaryCloudEvent<'a> {
     }
 }
 
-/// The text that a header means: out of its quotes if it has any, then percent-decoded once. Bytes
-/// that are not ASCII, which the specification wants encoded, are UTF-8, or else ISO 8859-1, as HTTP
-/// once had them.
+/// The text of a header, unquoted if it is quoted, then percent-decoded once. The specification
+/// wants bytes that are not ASCII to be encoded. If they are not, the header is read as UTF-8,
+/// otherwise as ISO 8859-1, which HTTP once used.
 fn header_text(value: &[u8]) -> Result<Cow<'_, str>, String> {
     let value = match std::str::from_utf8(value) {
         Ok(value) => unquoted(value.trim()),
@@ -258,7 +259,7 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
-/// A quoted string of HTTP without its quotes and backslashes; anything else as it is.
+/// A quoted string of HTTP without its quotes and backslashes; any other text unchanged.
 fn unquoted(value: &str) -> Cow<'_, str> {
     let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
     let Some(inner) = inner else { return Cow::Borrowed(value) };

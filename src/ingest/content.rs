@@ -1,4 +1,4 @@
-//! `Content-Type` → the format of a body.
+//! The format of a body, by its `Content-Type`.
 
 use super::IngestError;
 use crate::event::excerpt;
@@ -8,7 +8,7 @@ use crate::event::excerpt;
 pub enum ContentKind {
     /// One event, an array, or `{"events":[…]}`.
     Json,
-    /// One event a line.
+    /// One event per line.
     Ndjson,
     /// One CloudEvent in structured mode.
     CloudEvent,
@@ -17,8 +17,8 @@ pub enum ContentKind {
 }
 
 impl ContentKind {
-    /// Reads the value of `Content-Type`, in any case and with any parameters, as long as a
-    /// `charset` is UTF-8.
+    /// Reads the value of `Content-Type`, in upper or lower case and with any parameters, except a
+    /// `charset` other than UTF-8.
     ///
     /// # Errors
     /// [`IngestError::UnsupportedType`].
@@ -38,8 +38,8 @@ impl ContentKind {
             .ok_or_else(|| IngestError::UnsupportedType(excerpt(sent)))
     }
 
-    /// The same of a CloudEvent in binary mode, where it is the type of the data: JSON of any name,
-    /// and also where there is none, as the specification has it.
+    /// The same for a CloudEvent in binary mode, whose `Content-Type` is that of its data: any JSON
+    /// type. A missing type means JSON, as the specification says.
     ///
     /// # Errors
     /// [`IngestError::UnsupportedType`].
@@ -61,7 +61,7 @@ impl ContentKind {
     }
 }
 
-/// Whether a parameter leaves the body readable: it is no charset, or names UTF-8.
+/// Whether the body is readable with this parameter: it is not a charset, or names UTF-8.
 fn readable(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
     let value = value.trim().trim_matches('"');

@@ -1,17 +1,17 @@
-//! Why a body as a whole cannot be taken.
+//! The errors for a body that cannot be read at all.
 
 use thiserror::Error;
 
 use crate::error::Kind;
 use crate::event::EventError;
 
-/// A body that cannot be taken; the message says what to send instead.
+/// A body that cannot be read at all; the message says what to send instead.
 #[derive(Debug, Error)]
 pub enum IngestError {
-    /// The body is not JSON; the text says where.
+    /// The body is not JSON; the text says at which place.
     #[error("the body is not JSON: {0}")]
     NotJson(String),
-    /// The body is no text in UTF-8 from its first bytes on; what it is, and what to send.
+    /// The body does not begin as UTF-8 text; the message names its format and what to send.
     #[error("the body is not JSON: {0}")]
     NotText(&'static str),
     /// The body is JSON, but neither an event nor a list of events.
@@ -26,7 +26,7 @@ pub enum IngestError {
     /// More events than [`super::EVENTS_MAX`].
     #[error("the body holds more than {} events; send them in smaller requests", super::EVENTS_MAX)]
     TooManyEvents,
-    /// A content type that is not read here, or none.
+    /// An unsupported content type, or none.
     #[error(
         "unsupported content type {0:?}; send application/json, application/x-ndjson, \
          application/cloudevents+json or application/cloudevents-batch+json in UTF-8"
@@ -35,18 +35,18 @@ pub enum IngestError {
     /// A CloudEvent in binary mode whose data is a list.
     #[error("a CloudEvent in binary mode holds one event; send it as application/json")]
     BinaryNdjson,
-    /// A content coding that is not read here, or too many of them.
+    /// An unsupported content coding, or too many of them.
     #[error("unsupported content encoding {0:?}; send gzip, zstd or none")]
     UnsupportedEncoding(String),
-    /// The body is not whole and valid in the coding that it claims.
+    /// The body is cut short or invalid in the coding that it claims.
     #[error("the body is not valid {coding}: {reason}")]
     BrokenEncoding {
         /// The coding, as in `Content-Encoding`.
         coding: &'static str,
-        /// What its decoder says.
+        /// The decoder's message.
         reason: String,
     },
-    /// The events could not be assembled.
+    /// The events could not be put together in a batch.
     #[error(transparent)]
     Event(#[from] EventError),
 }

@@ -1,4 +1,4 @@
-//! Events as plain JSON: one, an array, or `{"events":[…]}`.
+//! The decoder of plain JSON: one event, an array, or `{"events":[…]}`.
 
 use std::borrow::Cow;
 use std::str::Utf8Error;
@@ -11,7 +11,7 @@ use crate::event::{EventBatchBuilder, FieldValue, excerpt, json_split};
 /// The named values of one event.
 pub(super) type Fields<'a> = Vec<(Cow<'a, str>, FieldValue<'a>)>;
 
-/// An event that cannot be read as named values, with its id where that can be told.
+/// An event that cannot be read as named values, with its id if that is readable.
 #[derive(Debug)]
 pub(super) struct Unreadable<'a> {
     pub(super) event_id: Option<Cow<'a, str>>,
@@ -45,7 +45,7 @@ pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(),
     }
 }
 
-/// Takes the events of the array in a body.
+/// Adds the events of the array in a body.
 fn list_of(events: &[u8], body: &[u8], builder: &mut EventBatchBuilder) -> Result<(), IngestError> {
     let mut all_read = true;
     each(events, |index, event| {
@@ -60,7 +60,7 @@ fn list_of(events: &[u8], body: &[u8], builder: &mut EventBatchBuilder) -> Resul
     not_all_broken(body, builder, all_read)
 }
 
-/// Takes one event from the source of its object, or rejects it; false if it could not be read.
+/// Adds one event from the JSON text of its object, or rejects it; false if it could not be read.
 pub(super) fn push(builder: &mut EventBatchBuilder, index: usize, event: &str) -> bool {
     push_fields(builder, index, fields(event))
 }
@@ -82,7 +82,7 @@ fn push_fields(
     }
 }
 
-/// Why an element of an array is no event.
+/// The error for an array element that is not UTF-8.
 pub(super) fn not_utf8(error: Utf8Error) -> String {
     format!("the event is not UTF-8: {error}")
 }
@@ -103,7 +103,7 @@ pub(super) fn members(object: &str) -> Result<Vec<Member<'_>>, Unreadable<'_>> {
     })
 }
 
-/// The id of an event that is broken elsewhere.
+/// The id of an event whose JSON is broken elsewhere.
 fn broken_id(object: &str) -> Option<Cow<'_, str>> {
     let members = json_split::members(object.as_bytes(), json_text::MEMBERS_MAX)?;
     let (_, id) =
@@ -125,7 +125,7 @@ fn of_members(members: Vec<Member<'_>>) -> Result<Fields<'_>, Unreadable<'_>> {
     fields.map_err(|error| Unreadable { event_id, error: format!("cannot be read: {error}") })
 }
 
-/// What an object holds; `None` for all else, and for what has too many members.
+/// The entries of an object; `None` for other values, and for an object with too many members.
 fn entries(value: &str) -> Option<Fields<'_>> {
     value.starts_with('{').then(|| json_text::entries(value).ok()).flatten()
 }
@@ -136,13 +136,13 @@ pub(super) fn member<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> 
     found.map(|member| member.value).filter(|value| *value != "null")
 }
 
-/// Calls `push` with each element of an array, as far as a request may reach. What an element holds
-/// is its own matter, if only the array ends where its brackets do.
+/// Calls `push` with each element of an array, up to [`EVENTS_MAX`]. An element may be broken, as
+/// long as brackets and quotes still delimit the array.
 pub(super) fn each<'a>(
     array: &'a [u8],
     mut push: impl FnMut(usize, Result<&'a str, Utf8Error>),
 ) -> Result<(), IngestError> {
-    // All at once, as it mostly is: to check many short texts takes longer.
+    // Most arrays are valid UTF-8, and one check of the whole is faster than many of short texts.
     let whole = std::str::from_utf8(array).ok();
     let bounded = |index, place: json_split::Place| {
         if index < EVENTS_MAX {
@@ -155,14 +155,14 @@ pub(super) fn each<'a>(
         None => {
             let error = json_text::whole(utf8(array)?).err();
             let error = error.map(|error| not_json(&error));
-            Err(error.unwrap_or(IngestError::NotEvents("it is no array")))
+            Err(error.unwrap_or(IngestError::NotEvents("it is not an array")))
         }
         Some(count) if count > EVENTS_MAX => Err(IngestError::TooManyEvents),
         Some(_) => Ok(()),
     }
 }
 
-/// A body of which no event was taken, and not all could even be read, must at least be JSON.
+/// If no event was accepted and some could not even be read, the body must at least be JSON.
 pub(super) fn not_all_broken(
     body: &[u8],
     builder: &EventBatchBuilder,
@@ -174,17 +174,17 @@ pub(super) fn not_all_broken(
     Ok(())
 }
 
-/// The text of a body that must be UTF-8 as a whole.
+/// The text of a body that must be entirely UTF-8.
 pub(super) fn utf8(body: &[u8]) -> Result<&str, IngestError> {
     std::str::from_utf8(body).map_err(|error| IngestError::NotJson(error.to_string()))
 }
 
-/// A body that is JSON in no part.
+/// The error for a body that is not JSON.
 pub(super) fn not_json(error: &serde_json::Error) -> IngestError {
     IngestError::NotJson(error.to_string())
 }
 
-/// The value of `events` in an object that is no event itself.
+/// The value of `events` in an object that is not an event itself.
 fn list(object: &[u8]) -> Option<&[u8]> {
     let members = json_split::members(object, json_text::MEMBERS_MAX)?;
     let value = |name: &str| {

@@ -1,18 +1,19 @@
-//! Events in the form that most have: one flat object on one line, without escapes. Reading such a
-//! line takes no memory of its own. All other lines, good or bad, are left to `json.rs`.
+//! The fast reader of the most common form of an event: one flat object on one line, without
+//! escapes. Reading such a line copies no text. All other lines, valid or not, are left to `json.rs`.
 
 use std::borrow::Cow;
 
 use crate::event::{FieldValue, Name, Plain, Slots};
 
-/// Members of an object that is read here: each name is compared with the others.
+/// Members of an object that is read here. It is small because each name is compared with the
+/// others.
 const MEMBERS_MAX: usize = 32;
 
-/// The names of the events before, in their order. Most events have the same ones again, so that
-/// each is found by one comparison.
+/// The names in earlier events, in order. Most events repeat them, so that one comparison finds
+/// each.
 #[derive(Debug, Default)]
 pub struct Names<'a> {
-    /// Each as it stands in its line, with quotes and colon.
+    /// Each name as its line has it, with quotes and colon.
     known: Vec<(&'a [u8], Name<'a>)>,
     next: usize,
 }
@@ -22,7 +23,7 @@ impl<'a> Names<'a> {
     fn read(&mut self, scan: &mut Scan<'a>) -> Option<Name<'a>> {
         let bytes = scan.text.as_bytes();
         let rest = bytes.get(scan.at..)?;
-        // An event may lack one that another had.
+        // An event may lack a name that an earlier one had.
         for at in [self.next, self.next + 1] {
             if let Some((known, name)) = self.known.get(at).filter(|it| rest.starts_with(it.0)) {
                 scan.at += known.len();
@@ -40,11 +41,11 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Fills `slots` with the values of the event in `text`, as [`super::fields`] finds them; false if
-/// it is not of the plain form.
+/// Fills `slots` with the values of the event in `text`, the same that [`super::fields`] returns;
+/// false if it is not of the plain form.
 pub(super) fn fill<'a>(text: &'a str, names: &mut Names<'a>, slots: &mut Slots<'a>) -> bool {
     let plain = |byte: &u8| *byte >= b' ' && *byte != b'\\';
-    // One pass without branches, which finds most lines to be plain.
+    // One pass without branches is enough to find most lines plain.
     if !text.as_bytes().iter().fold(true, |all, byte| all & plain(byte)) {
         return false;
     }
@@ -62,14 +63,14 @@ pub(super) fn fill<'a>(text: &'a str, names: &mut Names<'a>, slots: &mut Slots<'
     read.is_some() && scan.at == text.len()
 }
 
-/// A line with the place up to which it is read.
+/// A line, and the position up to which it has been read.
 struct Scan<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Scan<'a> {
-    /// The next byte that is no space.
+    /// The next byte that is not a space.
     fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         loop {
@@ -137,7 +138,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The string that begins here; without escapes, it ends with the next quote.
+    /// The string that begins here. Without escapes, it ends at the next quote.
     fn string(&mut self) -> Option<&'a str> {
         let bytes = self.text.as_bytes();
         if *bytes.get(self.at)? != b'"' {
@@ -149,7 +150,7 @@ impl<'a> Scan<'a> {
         self.text.get(start..end)
     }
 
-    /// The number that begins here, if it is digits with a point or none.
+    /// The number that begins here, if it is digits with a point or without.
     fn number(&mut self) -> Option<&'a str> {
         let start = self.at;
         let whole = self.digits();
@@ -163,7 +164,7 @@ impl<'a> Scan<'a> {
                 return None;
             }
         }
-        // An exponent is no mark that may follow, so that the line is left to others.
+        // An exponent is not accepted after a number here, so such a line is left to `json.rs`.
         self.text.get(start..self.at)
     }
 
@@ -180,14 +181,14 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The place of the first quote from `at` on. Eight bytes are looked at together: strings are too
-/// short for more to pay.
+/// The position of the first quote from `at` on. Eight bytes are compared together; strings are too
+/// short for more to pay off.
 fn quote(bytes: &[u8], mut at: usize) -> Option<usize> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
     const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
     while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        // What is a quote becomes 0, and the lowest 0 is told for sure.
+        // A quote becomes 0. The trick may mark bytes above a 0 wrongly, but never the lowest one.
         let eight = u64::from_le_bytes(*eight) ^ QUOTES;
         let found = eight.wrapping_sub(ONES) & !eight & HIGHS;
         if found != 0 {
@@ -209,12 +210,12 @@ mod tests {
 
     const NOW: i64 = 1_770_000_000_000_000;
 
-    /// The rows of a line by either way; `None` where the plain way leaves it alone.
+    /// The rows of a line from both readers; `None` if the plain reader leaves it alone.
     fn both(line: &str) -> Option<(arrow::array::RecordBatch, arrow::array::RecordBatch)> {
         let mut slots = Slots::default();
         let mut builders = [(); 2].map(|()| EventBatchBuilder::new(OrgRule::Own, NOW));
         let [plain, general] = &mut builders;
-        // A second time, by names that are known.
+        // The second time the names are known.
         let mut names = Names::default();
         let first = fill(line, &mut names, &mut slots);
         slots.clear();

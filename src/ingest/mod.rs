@@ -1,9 +1,10 @@
-//! The bytes of one request → checked events and the rejections of the others.
+//! The decoding of one request's bytes into checked events and rejections.
 //!
-//! Two steps, each of which bounds what it makes out of its input: [`decompress`] undoes the
-//! transfer's `Content-Encoding`, [`decode`] reads one of the formats that [`ContentKind`] names.
-//! An [`IngestError`] means that the body as a whole cannot be taken; a bad event in a good body is
-//! a rejection in [`Decoded`]. No parser here recurses, so nesting costs no stack. Pure: no I/O.
+//! There are two steps, and each bounds its output. [`decompress`] undoes the transfer's
+//! `Content-Encoding`; [`decode`] reads one of the formats that [`ContentKind`] names. An
+//! [`IngestError`] means that the body cannot be read at all. A bad event in a good body is a
+//! rejection in [`Decoded`]. No parser here recurses, so nesting costs no stack. Nothing here does
+//! I/O.
 
 mod body;
 mod cloudevents;
@@ -28,14 +29,14 @@ use std::borrow::Cow;
 use crate::clock::Micros;
 use crate::event::{EventBatchBuilder, FieldValue, OrgRule, Slots};
 
-/// Rejections of one request that are told one by one; the others are counted. They are kept in
-/// memory until the answer is read, and a small request may have a million.
+/// Rejections of one request that are reported one by one; the others are counted. They are kept in
+/// memory until the client has read the answer, and a small request may have a million.
 pub const REJECTIONS_MAX: usize = 1_000;
 
 /// Reads the events of one body, already decompressed, that arrived at `now`.
 ///
-/// `binary` holds the `ce-*` headers of a CloudEvent in binary mode, where the body is the data
-/// of one event; with one of the CloudEvents content types the headers mean nothing.
+/// `binary` holds the `ce-*` headers of a CloudEvent in binary mode, whose body is the data of one
+/// event. With one of the CloudEvents content types the headers are ignored.
 pub fn decode(
     kind: ContentKind,
     binary: Option<BinaryCloudEvent<'_>>,
@@ -72,22 +73,23 @@ fn read(
     }
 }
 
-/// The named values of the event in the JSON text `event`, for inputs that are no request.
+/// The named values of the event in the JSON text `event`, for callers without a request. A name
+/// may occur twice.
 ///
 /// # Errors
-/// What is wrong with it, if it is no object. A name may be given twice.
+/// What is wrong, if it is not a readable object.
 pub fn fields(event: &str) -> Result<Vec<(Cow<'_, str>, FieldValue<'_>)>, String> {
     json::fields(event.trim()).map_err(|unreadable| unreadable.error)
 }
 
-/// Fills `slots` with the values of the event in the JSON text `event`, as [`fields`] finds them, if
-/// it is of the plain form that most have; false for all else, which may be good or bad.
+/// Fills `slots` with the values of the event in the JSON text `event`, the same that [`fields`]
+/// returns, if it has the common plain form. False for all other text, valid or not.
 pub fn fill_plain<'a>(event: &'a str, names: &mut Names<'a>, slots: &mut Slots<'a>) -> bool {
     json_plain::fill(event, names, slots)
 }
 
-/// The lines of a text, without white space around them; what comes after the last end of a line is
-/// one too, if only an empty one.
+/// The lines of a text, without white space around them. The text after the last line end counts as
+/// a line too, even if it is empty.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = Result<&str, NotUtf8<'_>>> {
     ndjson::lines(text)
 }

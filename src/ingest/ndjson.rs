@@ -1,4 +1,4 @@
-//! Events as NDJSON: one JSON object a line, each line on its own.
+//! The decoder of NDJSON: one JSON object per line, each line read separately.
 
 use std::str::Utf8Error;
 
@@ -6,7 +6,7 @@ use super::limits::EVENTS_MAX;
 use super::{IngestError, json, json_plain};
 use crate::event::{EventBatchBuilder, Slots};
 
-/// A line that is no text.
+/// A line that is not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotUtf8<'a> {
     /// Its bytes.
@@ -16,10 +16,10 @@ pub struct NotUtf8<'a> {
 }
 
 impl<'a> NotUtf8<'a> {
-    /// The text that bytes are, if they are.
+    /// The bytes as text.
     ///
     /// # Errors
-    /// The bytes, and why not.
+    /// The bytes, and what is wrong with them.
     pub fn check(bytes: &'a [u8]) -> Result<&'a str, Self> {
         std::str::from_utf8(bytes).map_err(|error| Self { bytes, error })
     }
@@ -48,10 +48,10 @@ pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(),
     Ok(())
 }
 
-/// The lines of a text, without white space around them; what comes after the last end of a line is
-/// one too, if only an empty one.
+/// The lines of a text, without white space around them. The text after the last line end counts as
+/// a line too, even if it is empty.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = Result<&str, NotUtf8<'_>>> {
-    // All at once, as it mostly is: to check many short texts takes longer.
+    // Most texts are valid UTF-8, and one check of the whole is faster than many of short lines.
     let whole = std::str::from_utf8(text).ok();
     let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
     ends.scan(0, move |start, end| {

@@ -1,4 +1,4 @@
-//! CloudEvents in all three modes.
+//! Tests of CloudEvents in all three modes.
 
 use arrow::datatypes::TimestampMicrosecondType;
 use base64::Engine as _;
@@ -169,7 +169,7 @@ fn a_body_of_the_wrong_shape_is_refused() {
     let org = OrgRule::Only(OrgId::parse("acme").unwrap());
     let error = decode(ContentKind::Ndjson, Some(HEADERS), b"{}", org.clone(), NOW).unwrap_err();
     assert!(matches!(error, IngestError::BinaryNdjson));
-    // A CloudEvents content type means structured mode, whatever headers came along.
+    // A CloudEvents content type means structured mode, regardless of the headers.
     let envelope = format!("{{{CONTEXT},\"data\":{}}}", event("a", ""));
     let decoded = decode(ContentKind::CloudEvent, Some(HEADERS), envelope.as_bytes(), org, NOW);
     assert_eq!(taken(&decoded.unwrap()), [(0, "a".to_owned())]);

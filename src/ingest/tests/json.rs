@@ -1,4 +1,4 @@
-//! Plain JSON and NDJSON.
+//! Tests of plain JSON and NDJSON.
 
 use arrow::datatypes::{Decimal128Type, Int64Type};
 
@@ -48,7 +48,7 @@ fn a_body_that_is_not_json_or_no_list() {
         let error = decode_bytes(ContentKind::Json, body.as_bytes()).unwrap_err();
         assert!(matches!(error, IngestError::NotJson(_)), "{body}: {error}");
     }
-    // What is broken beside no good neighbour makes no body of events.
+    // A body whose events are all broken is not JSON.
     for invalid in [
         b"\"\xff\"".as_slice(),
         b"[\"\xff\"]",
@@ -131,7 +131,7 @@ fn a_bad_event_does_not_fail_its_neighbours() {
 /// Members of an event, the attributes that they leave, and the reasons that are counted.
 type Odd = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
 
-/// What is no identity, time, tokens or money.
+/// Odd values in columns other than identity, time, tokens and money.
 const ODD_METADATA: &[Odd] = &[
     (r#","x":"hello \ud83d""#, &[("x", "hello \u{fffd}")], &["replaced"]),
     (r#","\udc00":1"#, &[("\u{fffd}", "1")], &["replaced"]),
@@ -281,7 +281,7 @@ fn what_is_no_text_is_called_what_it_is() {
             );
         }
     }
-    // Where a good line stands, the others are bad lines.
+    // If one line is good, the others are just bad lines.
     let beside = [b"\xff\xfe\n".as_slice(), event("a", "").as_bytes()].concat();
     assert_eq!(taken(&decode_bytes(ContentKind::Ndjson, &beside).unwrap()).len(), 1);
 }

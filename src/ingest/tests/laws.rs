@@ -1,4 +1,4 @@
-//! What holds for any input.
+//! Properties that hold for any input.
 
 use proptest::prelude::*;
 
@@ -42,7 +42,7 @@ fn nearly_json() -> impl Strategy<Value = String> {
     prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// The source of an array element, mostly of no use as an event and not always JSON.
+/// The source of an array element that is rarely a usable event and not always JSON.
 fn broken_event() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("{}".to_owned()),

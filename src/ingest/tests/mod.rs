@@ -1,4 +1,4 @@
-//! Whole bodies through `decode`.
+//! Tests of whole bodies through `decode`.
 
 mod cloudevents;
 mod json;
@@ -25,7 +25,7 @@ fn event(id: &str, more: &str) -> String {
     format!(r#"{{"event_id":"{id}","ts":1704164645{more}}}"#)
 }
 
-/// The ids taken, each with its index.
+/// The accepted ids, each with its index.
 fn taken(decoded: &Decoded) -> Vec<(u32, String)> {
     let ids = decoded.batch.record_batch().column(0).as_string::<i32>();
     let ids = ids.iter().map(|id| id.unwrap().to_owned());
