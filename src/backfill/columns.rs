@@ -1,6 +1,7 @@
-//! Rows of Arrow columns → JSON, a line each: numbers as decimal text, times in UTC, nested values as
-//! they are. What JSON has no form for is text that says what it is, so that the rules of events judge
-//! it; nothing becomes null, zero or other digits on the way.
+//! Conversion of Arrow columns to JSON, one line for each row: numbers as decimal text, times in
+//! UTC, nested values as they are. A value that JSON cannot express becomes text that says what it
+//! is, so that the rules of events judge it. No value becomes null, zero or other digits on the
+//! way.
 
 mod cell;
 mod leaf;
@@ -12,18 +13,18 @@ pub(super) use self::leaf::Leaf;
 
 use self::cell::{Cell, Leaves};
 
-/// The rows of a batch.
+/// The rows of a batch as JSON.
 pub(super) struct Lines {
     /// A line for each row.
     pub(super) json: Vec<u8>,
-    /// Rows with a field that is no text where it must be, and why; in order.
+    /// Rows with a field that must be text and is not, and why; in order.
     pub(super) flaws: Vec<(u64, String)>,
-    /// Values of other columns that are no text, and were left out.
+    /// Number of values of other columns that are not text and were left out.
     pub(super) left_out: u64,
 }
 
-/// Writes all rows. Bytes of columns for which `is_field` is true must be text; those of others are
-/// left out where they are not.
+/// Writes all rows. Bytes in columns for which `is_field` is true must be text; in other columns,
+/// bytes that are not text are left out.
 pub(super) fn lines(
     batch: &RecordBatch,
     leaves: &[Leaf],

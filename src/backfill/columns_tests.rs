@@ -1,4 +1,4 @@
-//! What rows of each Arrow type become.
+//! Tests of rows of each Arrow type.
 
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ fn what_is_no_number_is_text_that_says_so() {
         assert_eq!(value(Float64Array::from(vec![float])), text);
         let narrow = cast(&Float64Array::from(vec![float]), &DataType::Float16).unwrap();
         assert_eq!(array_value(narrow), text);
-        // Nested, too.
+        // In nested values, too.
         let list =
             ListArray::from_iter_primitive::<Float64Type, _, _>([Some([Some(1.0), Some(float)])]);
         assert_eq!(value(list), format!("[1.0,{text}]"));
@@ -115,7 +115,7 @@ fn times_that_are_none_say_what_they_are() {
         ),
         (value(Time32SecondArray::from(vec![-1])), "-1 seconds"),
     ] {
-        assert_eq!(array, format!("\"{number}, which is no time\""));
+        assert_eq!(array, format!("\"{number}, which is not a time\""));
     }
 }
 
@@ -203,7 +203,7 @@ fn uuids_have_dashes_wherever_they_stand() {
     let dictionary =
         DictionaryArray::<Int8Type>::try_new(Int8Array::from(vec![0]), Arc::new(ids())).unwrap();
     assert_eq!(json(Arc::new(dictionary), &[Leaf::Uuid]), format!("{{\"f\":\"{expected}\"}}\n"));
-    // Sixteen bytes that nobody calls a UUID are bytes.
+    // Sixteen bytes that are not declared a UUID are plain bytes.
     assert_eq!(of("f", Arc::new(ids()), &[]).flaws.len(), 0);
 }
 

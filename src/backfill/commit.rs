@@ -1,5 +1,5 @@
-//! The commit of a load: rows that were put aside come back, and while storage is away it is tried
-//! again.
+//! The commit of a load: spilled rows are read back, and the commit is retried while storage is
+//! unreachable.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::error::Kind;
 use crate::event::{EventBatch, Rejection};
 use crate::rollup::SeriesCap;
 
-/// Pauses between tries while storage is away.
+/// Pauses between tries while storage is unreachable.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(500),
     Duration::from_secs(2),
@@ -21,7 +21,7 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(10),
 ];
 
-/// What one commit did.
+/// The result of one commit.
 pub(super) struct Done {
     pub(super) accepted: usize,
     pub(super) duplicates: usize,
@@ -30,7 +30,7 @@ pub(super) struct Done {
     pub(super) mark: Option<JobMark>,
 }
 
-/// What a commit needs.
+/// The inputs of a commit besides its load.
 pub(super) struct Committer {
     pub(super) archive: Arc<Archive>,
     pub(super) spill: Arc<Spill>,
@@ -39,8 +39,8 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Commits a load. While storage is away it is tried again: what stands already is not added
-    /// twice.
+    /// Commits a load, and retries while storage is unreachable. Rows that are already committed
+    /// are not added twice.
     pub(super) async fn commit(
         self,
         load: Load,
@@ -54,7 +54,7 @@ impl Committer {
         });
         let restored =
             restored.await.map_err(|_| BackfillError::Internal("gathering events"))??;
-        // Of one date, those that were put aside came first.
+        // Within a date, the spilled rows came first.
         let batches: Vec<_> = restored.into_iter().flatten().chain(batches).collect();
         let mut pauses = PAUSES.into_iter();
         loop {

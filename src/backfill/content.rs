@@ -1,18 +1,18 @@
-//! What an input's first bytes say that it is, whatever its name says.
+//! The format of an input by its first bytes, whatever its name.
 
 use super::format::Format;
 
-/// Bytes that are looked at.
+/// Number of bytes that are examined.
 pub(super) const HEAD_BYTES: usize = 4 << 10;
-/// The order mark of UTF-8, which is passed over.
+/// The byte order mark of UTF-8, which is skipped.
 pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
 
 const RECODE: &str = "write it as UTF-8 (iconv -t UTF-8)";
 const UNPACK: &str = "unpack it first";
 const EXPORT: &str = "export it as NDJSON, CSV or Parquet";
 
-/// First bytes, what begins so, and what to do about it. A longer beginning stands before a shorter
-/// one.
+/// First bytes, the format that begins so, and what to do about it. A longer beginning comes before
+/// a shorter one.
 const BEGINNINGS: [(&[u8], &str, &str); 24] = [
     (b"\xff\xfe\0\0", "UTF-32 text", RECODE),
     (b"\0\0\xfe\xff", "UTF-32 text", RECODE),
@@ -40,10 +40,10 @@ const BEGINNINGS: [(&[u8], &str, &str); 24] = [
     (b"\x7fELF", "a program", EXPORT),
 ];
 
-/// Why these bytes are no text that could be read, with what to do; `None` if they may be.
+/// Why these bytes are not readable text, and what to do; `None` if they may be text.
 pub(super) fn no_text(head: &[u8]) -> Option<String> {
     let begins = BEGINNINGS.iter().find(|(bytes, ..)| {
-        // A word of letters alone may begin a text too, unless what follows is no text.
+        // Text may begin with letters alone too, unless binary data follows.
         let letters = bytes.iter().all(u8::is_ascii_alphanumeric);
         head.starts_with(bytes) && (!letters || looks_binary(head))
     });
@@ -52,25 +52,25 @@ pub(super) fn no_text(head: &[u8]) -> Option<String> {
         None => (wide_or_binary(head)?, EXPORT),
     };
     let remedy = if what.starts_with("UTF-") { RECODE } else { remedy };
-    Some(format!("it is {what}, where text was expected: {remedy}"))
+    Some(format!("it is {what}, but text was expected: {remedy}"))
 }
 
-/// Why these bytes are no Parquet, where that can be told.
+/// Why these bytes are not Parquet; `None` if they may be.
 pub(super) fn no_parquet(head: &[u8]) -> Option<String> {
     if head.starts_with(b"PAR1") {
         return None;
     }
     if head.is_empty() {
-        return Some("it is empty, and no Parquet file".to_owned());
+        return Some("it is empty, not a Parquet file".to_owned());
     }
     let known = BEGINNINGS.iter().find(|(bytes, ..)| head.starts_with(bytes));
     Some(match known {
-        Some((_, what, remedy)) => format!("it is {what}, and no Parquet file: {remedy}"),
+        Some((_, what, remedy)) => format!("it is {what}, not a Parquet file: {remedy}"),
         None => "it is not a whole Parquet file: it does not begin as one".to_owned(),
     })
 }
 
-/// UTF-16 and UTF-32 without a mark show by their zeros.
+/// Recognises binary data, and UTF-16 and UTF-32 without a mark by their zeros.
 fn wide_or_binary(head: &[u8]) -> Option<&'static str> {
     match head {
         [b'\t'..=b'~', 0, 0, 0, ..] | [0, 0, 0, b'\t'..=b'~', ..] => Some("UTF-32 text"),
@@ -81,8 +81,8 @@ fn wide_or_binary(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether the first line has what no text has: zeros, or other control characters in what is no
-/// UTF-8.
+/// Whether the first line has bytes that text never has: zeros, or other control characters outside
+/// valid UTF-8.
 fn looks_binary(head: &[u8]) -> bool {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let control = |byte: &u8| *byte < b' ' && !b"\t\r\x0c\x1b".contains(byte);
@@ -90,7 +90,7 @@ fn looks_binary(head: &[u8]) -> bool {
     line.contains(&0) || broken && line.iter().any(control)
 }
 
-/// The format that these first bytes have, where that can be told; for what has no name.
+/// The format that these first bytes show, for an input without a name; `None` if they show none.
 pub(super) fn format(head: &[u8]) -> Option<Format> {
     if head.starts_with(b"PAR1") {
         return Some(Format::Parquet);
@@ -100,7 +100,7 @@ pub(super) fn format(head: &[u8]) -> Option<Format> {
     match text.first()? {
         b'[' => Some(Format::Json),
         b'{' => {
-            // An object that does not end on its line, or a list of events, is JSON.
+            // An object that does not end on its first line, or a list of events, is JSON.
             let open = line.len() < text.len() && !line.ends_with(b"}");
             let list = line.starts_with(b"{\"events\"");
             Some(if open || list { Format::Json } else { Format::Ndjson })
@@ -144,9 +144,9 @@ mod tests {
             b"ORC,id\n1,2",
             b"BZh,PAR1\n",
             "événement\n".as_bytes(),
-            // Latin-1: no row of it is read, and each says why.
+            // Latin-1: each of its rows is rejected with a reason.
             b"\xe9v\xe9nement,b\n",
-            // A zero in a later row is that row's matter.
+            // A zero in a later row concerns that row only.
             b"a,b\n\0,1",
         ];
         for head in texts {

@@ -1,4 +1,4 @@
-//! Chunks of rows → events, and the rows that are refused.
+//! The decoder of chunks of rows into events and rejected rows.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,35 +18,35 @@ use crate::event::time::Naive;
 use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Rejection, Slots};
 use crate::ingest::{self, NotUtf8};
 
-/// Bytes of a usual line, rather fewer than more.
+/// Bytes of a typical line, estimated low.
 const LINE_BYTES: usize = 192;
 
-/// Makes events of rows; several threads at once.
+/// Decodes rows into events; several threads use it at once.
 #[derive(Debug)]
 pub(super) struct Decoder {
     pub(super) shape: Shape,
     pub(super) now: Micros,
     /// The versions of the table as this process learns of them; none for a dry run. Rows before
-    /// the floor date are refused.
+    /// the floor are rejected.
     pub(super) versions: Option<watch::Receiver<Arc<Snapshot>>>,
-    /// Organisations whose names clash with others', and why.
+    /// Organisations whose names clash with other names, and why.
     pub(super) refused: Mutex<HashMap<String, String>>,
 }
 
-/// What became of a chunk.
+/// The result of decoding a chunk.
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) rows: u64,
     pub(super) split: Split,
     pub(super) rejects: Vec<Reject>,
-    /// Values of attributes that are no text, and were left out.
+    /// Number of attribute values that are not text and were left out.
     pub(super) left_out: u64,
 }
 
-/// A refused row, as it is kept for people.
+/// A rejected row, as it is kept for the user.
 #[derive(Debug, Serialize)]
 pub(super) struct Reject {
-    /// Null, as the line, where the row was refused too late to tell its place.
+    /// Null, like the line, if the row was rejected when its place was no longer known.
     file: Option<String>,
     line: Option<u64>,
     error: String,
@@ -54,15 +54,15 @@ pub(super) struct Reject {
 }
 
 impl Reject {
-    /// Where it was and why it was refused, for people.
+    /// The place of the row and why it was rejected, for the user.
     pub(super) fn summary(&self) -> String {
         let (file, line) =
             (self.file.as_deref().unwrap_or_default(), self.line.unwrap_or_default());
         format!("{file}, line {line}: {}", self.error)
     }
 
-    /// A row that its commit refused: the floor date rose after it was decoded. Its id is all of
-    /// it that is left.
+    /// A row that its commit rejected, because the floor rose after it was decoded. Only its id is
+    /// still known.
     pub(super) fn late(rejection: Rejection) -> Self {
         let row = serde_json::json!({ "event_id": rejection.event_id }).to_string();
         Self { file: None, line: None, error: rejection.error, row }
@@ -73,13 +73,13 @@ impl Reject {
 #[derive(Clone, Copy)]
 enum Row<'a> {
     Json(&'a str),
-    /// A row of another format, as JSON, with what is wrong with it.
+    /// A row of another format as JSON, with the reason to reject it.
     Flawed(&'a str, &'a str),
     NotUtf8(NotUtf8<'a>),
     Cells(&'a Header, &'a Record),
 }
 
-/// A row with its place in its input and its line.
+/// A row with its index in its input and its line.
 struct Placed<'a> {
     index: u64,
     line: u64,
@@ -87,7 +87,7 @@ struct Placed<'a> {
 }
 
 impl Decoder {
-    /// Reads all rows of a chunk. Takes processor time in proportion to its bytes.
+    /// Decodes all rows of a chunk. Takes processor time in proportion to its bytes.
     pub(super) fn decode(&self, chunk: &Chunk) -> Result<Decoded, BackfillError> {
         let lines;
         let mut left_out = 0;
@@ -154,8 +154,7 @@ impl Decoder {
         }
     }
 
-    /// Whether the row is of a form that is read without more ado, as most are; `slots` has its
-    /// values then.
+    /// Whether the row has the common form that the fast path reads; `slots` then has its values.
     fn is_plain<'r>(
         &'r self,
         placed: &Placed<'r>,
@@ -172,7 +171,7 @@ impl Decoder {
     }
 }
 
-/// An organisation whose name clashes has no events.
+/// Rejects a row of an organisation whose name clashes.
 fn allowed<'r>(
     fields: Fields<'r>,
     refused: &HashMap<String, String>,
@@ -208,7 +207,7 @@ impl<'a> Row<'a> {
             Self::Cells(header, Record { cells: record, swallowed }) => {
                 if *swallowed > 0 {
                     return Err(format!(
-                        "a quote is not closed where it should be: this row took {swallowed} more lines in"
+                        "a quote is not closed where it should be: this row swallowed {swallowed} more lines"
                     ));
                 }
                 let (cells, columns) = (record.len(), header.0.len());
@@ -254,7 +253,7 @@ fn lines_of(text: &[u8], first: u64) -> Vec<Placed<'_>> {
     rows
 }
 
-/// Rows of which some are flawed, by their place in the batch.
+/// Marks rows as flawed, by their positions in the batch.
 fn flawed<'a>(
     mut rows: Vec<Placed<'a>>,
     first: u64,

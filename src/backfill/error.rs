@@ -1,14 +1,14 @@
-//! Why a backfill ends early.
+//! The errors that end a backfill early.
 
 use crate::archive::ArchiveError;
 use crate::error::Kind;
 use crate::event::EventError;
 use crate::sql::SqlError;
 
-/// What ended a job; what was committed before stays.
+/// The error that ended a job. Commits made before it stay.
 #[derive(Debug, thiserror::Error)]
 pub enum BackfillError {
-    /// An input that is not there, or that cannot be used.
+    /// An input that does not exist or cannot be used.
     #[error("{input}: {reason}")]
     Unusable {
         /// The input as given.
@@ -18,7 +18,7 @@ pub enum BackfillError {
     },
     /// An input that cannot be read to its end.
     #[error(
-        "{input} cannot be read: {reason}; what came before is in: mend it and run the same command again"
+        "{input} cannot be read: {reason}; the rows before are in: fix it and run the same command again"
     )]
     Unreadable {
         /// The input's name.
@@ -26,12 +26,12 @@ pub enum BackfillError {
         /// What is wrong, with the line where that is known.
         reason: String,
     },
-    /// Inputs that cannot be used or read; each was named before.
+    /// Inputs that cannot be used or read; each has been reported.
     #[error(
-        "{0} inputs could not be read, as told above; all else is in: mend them and run the same command again"
+        "{0} inputs could not be read, as reported above; all others are in: fix them and run the same command again"
     )]
     Inputs(u64),
-    /// A column that `--map` names, and that no input has.
+    /// A column that `--map` names but no input has.
     #[error("--map {field}={column}: no input has {column:?}; nothing was committed")]
     NoColumn {
         /// The field.
@@ -39,12 +39,12 @@ pub enum BackfillError {
         /// The column.
         column: String,
     },
-    /// No row is an event.
+    /// No row is a valid event.
     #[error("all {rows} rows were rejected; the first: {first}")]
     AllRejected {
-        /// How many.
+        /// Number of rows.
         rows: u64,
-        /// Where it was and why.
+        /// The first one's place and error.
         first: String,
     },
     /// The file for rejected rows cannot be written.
@@ -52,26 +52,26 @@ pub enum BackfillError {
     Rejects {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Rows that wait cannot be put aside.
+    /// Waiting rows cannot be spilled to a disk.
     #[error(
-        "cannot put rows aside in {folder}: {source}; give more --memory, or name another folder in TMPDIR"
+        "cannot spill rows to {folder}: {source}; give more --memory, or name another folder in TMPDIR"
     )]
     Spill {
         /// The folder.
         folder: std::path::PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The archive failed.
     #[error("{0}; what was committed stays: run the same command again")]
     Archive(#[from] ArchiveError),
-    /// The series that organisations have cannot be told.
+    /// The series that organisations have cannot be read.
     #[error("{0}; what was committed stays: run the same command again")]
     Series(#[from] SqlError),
-    /// A defect in gathering events.
+    /// A defect in collecting events.
     #[error(transparent)]
     Event(#[from] EventError),
     /// A defect.
@@ -101,7 +101,7 @@ impl BackfillError {
         Self::Unusable { input: input.into(), reason }
     }
 
-    /// In one line, whatever the library said.
+    /// Keeps the library's message on one line.
     pub(super) fn unreadable(input: &str, reason: &dyn std::fmt::Display) -> Self {
         let reason = reason.to_string().replace(char::is_control, " ");
         Self::Unreadable { input: input.to_owned(), reason }

@@ -1,9 +1,9 @@
-//! What an input's name tells: its format and its compression; and what its bytes tell of the latter.
+//! The format and compression of an input by its name, and its compression by its first bytes.
 
 /// The form of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
     /// JSON: an array, `{"events":[…]}`, or objects one after the other.
     Json,
@@ -23,7 +23,7 @@ pub(super) enum Coding {
     Zstd,
 }
 
-/// Names and endings of the formats.
+/// The names of the formats, which are also their endings.
 const FORMATS: [(&str, Format); 6] = [
     ("ndjson", Format::Ndjson),
     ("jsonl", Format::Ndjson),
@@ -39,25 +39,25 @@ impl Format {
     /// Reads a format's name.
     ///
     /// # Errors
-    /// The names there are.
+    /// The known names.
     pub fn parse(name: &str) -> Result<Self, String> {
         let found = FORMATS.iter().find(|(known, _)| *known == name);
         found
             .map(|(_, format)| *format)
-            .ok_or("known are ndjson, json, csv, tsv and parquet".to_owned())
+            .ok_or("the formats are ndjson, json, csv, tsv and parquet".to_owned())
     }
 
-    /// The format by the ending of a name without compression.
+    /// The format by the ending of a name, after the ending of a compression is removed.
     pub(super) fn of(name: &str) -> Option<Self> {
         let (_, ending) = name.rsplit_once('.')?;
         Self::parse(&ending.to_ascii_lowercase()).ok()
     }
 }
 
-/// Reads what stands between the cells of a CSV row: a character, or a name like `tab`.
+/// Reads the delimiter between the cells of a CSV row: a character, or a name like `tab`.
 ///
 /// # Errors
-/// What to write.
+/// What to write instead.
 pub fn parse_delimiter(text: &str) -> Result<u8, String> {
     if let Some((_, byte)) = DELIMITERS.iter().find(|(name, _)| *name == text) {
         return Ok(*byte);
@@ -66,12 +66,12 @@ pub fn parse_delimiter(text: &str) -> Result<u8, String> {
         [byte] if !byte.is_ascii_alphanumeric() && !b"\"\r\n".contains(byte) && byte.is_ascii() => {
             Ok(*byte)
         }
-        _ => Err("give one character that is no letter, digit or quote, or `tab`".to_owned()),
+        _ => Err("give one character that is not a letter, digit or quote, or `tab`".to_owned()),
     }
 }
 
 impl Coding {
-    /// The compression by a name's ending, and the name without it.
+    /// The compression by a name's ending, and the name without that ending.
     pub(super) fn split(name: &str) -> (Self, &str) {
         let (rest, ending) = name.rsplit_once('.').unwrap_or((name, ""));
         match ending.to_ascii_lowercase().as_str() {

@@ -1,4 +1,4 @@
-//! Rows on their way into the table, by date, so that files are few and large.
+//! Decoded rows that wait for their commit, by date, so that files are few and large.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use chrono::NaiveDate;
 use super::spill::Extent;
 use crate::event::EventBatch;
 
-/// Rows of one commit, at most.
+/// The most rows of one commit.
 const COMMIT_ROWS_MAX: usize = 1 << 20;
-/// A date that nothing was added to for so many chunks is taken for complete: logs are written by
-/// time.
+/// A date to which this many chunks have added nothing is treated as complete: logs are written in
+/// the order of time.
 const COLD_CHUNKS: u64 = 16;
-/// A part of a commit that is a file worth having.
+/// The fraction (1/n) of a full commit that makes a file worth writing.
 const COLD_SHARE: usize = 8;
-/// Rows that may wait before all are committed: a bound on the disk that they take, and on what
-/// has to be done again after a job was killed.
+/// Rows that may wait before all are committed. It bounds the disk space that they take, and the
+/// work that is repeated after a job was killed.
 const ROWS_MAX: usize = 16 << 20;
 
 /// Rows of one date.
@@ -25,43 +25,43 @@ struct Pile {
     /// Bytes in memory.
     bytes: usize,
     extents: Vec<Extent>,
-    /// Bytes as they would be in memory, of all rows.
+    /// Bytes of all rows, as they would be in memory.
     bytes_all: usize,
     rows_all: usize,
-    /// The job's row from which on some are here.
+    /// The job's first row that may be here.
     first: u64,
-    /// The chunk that added last.
+    /// The last chunk that added rows.
     touched: u64,
 }
 
-/// All rows that wait.
+/// All waiting rows.
 #[derive(Debug)]
 pub(super) struct Held {
     dates: BTreeMap<NaiveDate, Pile>,
     /// Bytes in memory.
     bytes: usize,
     rows: usize,
-    /// Bytes of a commit, by and large.
+    /// Approximate bytes of a full commit.
     commit_bytes: usize,
     chunks: u64,
-    /// All that waits is to be committed before more is gathered.
+    /// Everything that waits must be committed before more is collected.
     flushing: bool,
 }
 
-/// What goes into one commit.
+/// The rows of one commit.
 #[derive(Debug, Default)]
 pub(super) struct Load {
     pub(super) batches: Vec<EventBatch>,
     pub(super) extents: Vec<Extent>,
-    /// Bytes that it takes in memory.
+    /// Bytes that the load takes in memory.
     pub(super) bytes: usize,
     rows: usize,
 }
 
-/// When a commit is worth making.
+/// The conditions under which a commit is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// When there is a whole one.
+    /// If there are rows for a full commit.
     Full,
     /// Memory is short: also for dates that seem complete.
     Room,
@@ -70,7 +70,7 @@ pub(super) enum Need {
 }
 
 impl Held {
-    /// Holds nothing; commits are to be of so many bytes.
+    /// Holds nothing yet; commits should have this many bytes.
     pub(super) fn new(commit_bytes: usize) -> Self {
         let (dates, chunks) = (BTreeMap::new(), 0);
         Self { dates, bytes: 0, rows: 0, commit_bytes, chunks, flushing: false }
@@ -81,7 +81,7 @@ impl Held {
         self.chunks += 1;
     }
 
-    /// Adds rows of a date; `at` is the job's row from which on they come.
+    /// Adds rows of a date; `at` is the job's row from which on they came.
     pub(super) fn add(&mut self, date: NaiveDate, batch: EventBatch, at: u64) {
         let (bytes, rows) = (batch.record_batch().get_array_memory_size(), batch.len());
         let pile = self.dates.entry(date).or_insert_with(|| Pile { first: at, ..Pile::default() });
@@ -100,7 +100,7 @@ impl Held {
         self.bytes
     }
 
-    /// Whether no more may wait.
+    /// Whether everything must be committed first.
     pub(super) fn is_flushing(&self) -> bool {
         self.flushing
     }
@@ -109,20 +109,20 @@ impl Held {
         self.dates.is_empty()
     }
 
-    /// The job's row before which nothing waits here; `None` if nothing waits.
+    /// The job's first row that may still wait; `None` if none waits.
     pub(super) fn first(&self) -> Option<u64> {
         self.dates.values().map(|pile| pile.first).min()
     }
 
-    /// Takes a date that fills a commit, or dates that do so together, the earliest first: a date's
-    /// neighbours are looked at with it.
+    /// Takes a date that fills a commit, or several dates that fill one together, the earliest
+    /// first: a commit also looks for duplicates on neighbouring dates.
     pub(super) fn take(&mut self, need: Need) -> Option<Load> {
         self.flushing &= !self.dates.is_empty();
         let dates = self.ready(need);
         self.load(dates)
     }
 
-    /// Whether there is something to take.
+    /// Whether there are rows to take.
     pub(super) fn has_ready(&self, need: Need) -> bool {
         !self.ready(need).is_empty()
     }
@@ -167,7 +167,7 @@ impl Held {
         (load.rows > 0).then_some(load)
     }
 
-    /// Takes all that is in memory, to be put elsewhere.
+    /// Takes all rows that are in memory, to be spilled.
     pub(super) fn unload(&mut self) -> Vec<(NaiveDate, Vec<EventBatch>)> {
         self.bytes = 0;
         let piles = self.dates.iter_mut().filter(|(_, pile)| !pile.batches.is_empty());
@@ -178,14 +178,14 @@ impl Held {
         piles.map(unload).collect()
     }
 
-    /// Says where rows are that were unloaded.
+    /// Records where unloaded rows lie.
     pub(super) fn unloaded(&mut self, date: NaiveDate, extent: Extent) {
         if let Some(pile) = self.dates.get_mut(&date) {
             pile.extents.push(extent);
         }
     }
 
-    /// Whether rows were unloaded that still wait.
+    /// Whether unloaded rows still wait.
     pub(super) fn has_unloaded(&self) -> bool {
         self.dates.values().any(|pile| !pile.extents.is_empty())
     }

@@ -58,13 +58,13 @@ fn dates_that_are_complete_go_before_those_that_are_not() {
             held.next_chunk();
         }
     }
-    // With the fourth, which is cold too by then, they would be more than a commit.
+    // Together with the fourth, which is cold too by then, they would exceed a commit.
     assert_eq!(held.first(), Some(1));
     held.next_chunk();
     assert_eq!(rows(held.take(Need::Full)), 3_000);
     assert_eq!(held.first(), Some(4));
     assert_eq!(rows(held.take(Need::Room)), 1_000);
-    // A few rows are no file worth having.
+    // A few rows are not worth a file.
     held.add(date(9), batch(10), 9);
     for _ in 0..COLD_CHUNKS + 1 {
         held.next_chunk();

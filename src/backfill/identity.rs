@@ -1,4 +1,5 @@
-//! What makes two runs of a job the same job: the same inputs, unchanged, read in the same way.
+//! The identity of a job: two runs are the same job if they read the same unchanged inputs in the
+//! same way.
 
 use sha2::{Digest as _, Sha256};
 
@@ -7,13 +8,13 @@ use super::inputs::Inputs;
 use super::shape::Shape;
 use crate::event::OrgRule;
 
-/// To be changed where rows come to be counted in another way.
+/// Change this if rows are to be counted in another way.
 const MEANING: &str = "tokenlake backfill 2";
-/// Bytes of the hash that tell jobs apart.
+/// Bytes of the hash that distinguishes jobs.
 const HASH_BYTES: usize = 16;
 
-/// The name by which the table knows the job; none where another run may read other bytes by the same
-/// names.
+/// The name by which the table knows the job; none if another run may read other bytes under the
+/// same names.
 pub(super) fn of(inputs: &Inputs, shape: &Shape, delimiter: Option<u8>) -> Option<String> {
     inputs.come_again().then(|| hash_of(inputs, shape, delimiter))
 }

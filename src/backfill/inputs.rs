@@ -1,4 +1,4 @@
-//! Which files and objects a job reads, in which order and by which names.
+//! The search for the files and objects that a job reads: their order and their names.
 
 pub(super) mod found;
 mod hive;
@@ -17,22 +17,22 @@ use super::rejects::is_of_rejects;
 use crate::archive::Objects;
 use crate::new_file::{FileId, file_id, stream_about};
 
-/// What addresses of files on this machine begin with.
+/// The scheme of addresses of files on this machine.
 const FILE_SCHEME: &str = "file:";
 
 /// All inputs of a job.
 #[derive(Debug, Default)]
 pub struct Inputs {
-    /// In the order given; those of a folder or pattern by name.
+    /// The inputs in the order given; those of a folder or pattern are sorted by name.
     pub files: Vec<Input>,
-    /// Files of folders whose format nobody told.
+    /// Files in folders whose format is unknown.
     pub passed_over: Vec<String>,
-    /// What cannot be used, and why; the others are read all the same.
+    /// Why some inputs cannot be used; the others are read all the same.
     pub failed: Vec<BackfillError>,
     seen: HashSet<String>,
 }
 
-/// What one of the given names leads to.
+/// Finds the inputs that one of the given names leads to.
 async fn search(text: &str, format: Option<Format>) -> Result<Search, BackfillError> {
     if text == STDIN {
         return Ok(Search { found: vec![Found::stdin()], failed: Vec::new() });
@@ -45,7 +45,7 @@ async fn search(text: &str, format: Option<Format>) -> Result<Search, BackfillEr
         local::find(text, format).await?
     };
     if search.found.is_empty() && search.failed.is_empty() {
-        return Err(BackfillError::unusable(text, "no file is there; check the name"));
+        return Err(BackfillError::unusable(text, "there is no such file; check the name"));
     }
     Ok(search)
 }
@@ -56,18 +56,17 @@ fn path_of_url(text: &str) -> Result<String, BackfillError> {
     let path = path.and_then(|path| path.to_str().map(str::to_owned));
     path.ok_or_else(|| {
         let reason =
-            "names no file of this machine; write file:///PATH, with %3F and %23 for ? and #";
+            "is not a file on this machine; write file:///PATH, with %3F and %23 for ? and #";
         BackfillError::unusable(text, reason)
     })
 }
 
 impl Inputs {
-    /// Finds files, folders (all that is in them), patterns, addresses of object storage, and stdin
-    /// (`-`); `format` is that of all, where it is given.
+    /// Finds files, folders (with all their files), patterns, addresses of object storage, and
+    /// stdin (`-`). `format` applies to all of them, if it is given.
     ///
     /// # Errors
-    /// Unusable, if there is none that can be read. What cannot be used beside others that can is in
-    /// `failed`.
+    /// Unusable, if no input can be read. If only some cannot, they are in `failed`.
     pub async fn find(given: &[String], format: Option<Format>) -> Result<Self, BackfillError> {
         let mut inputs = Self::default();
         for text in given {
@@ -92,26 +91,26 @@ impl Inputs {
         }
         let reasons: Vec<_> = self.failed.iter().map(ToString::to_string).collect();
         let reason = match reasons.as_slice() {
-            [] => "no file whose ending tells its format is there; give --format".to_owned(),
+            [] => "no file there has an ending that shows its format; give --format".to_owned(),
             reasons => format!("nothing can be read: {}", reasons.join("; ")),
         };
         Err(BackfillError::unusable(given.join(" "), reason))
     }
 
-    /// Bytes of all.
+    /// The bytes of all inputs.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|input| input.bytes).sum()
     }
 
-    /// Whether all may be read again as they are.
+    /// Whether all inputs can be read again.
     pub(super) fn come_again(&self) -> bool {
         self.files.iter().all(|input| !matches!(input.place, Place::Stdin))
     }
 
-    /// Leaves the file out that is to hold rejected rows, where a folder has it from an earlier run.
+    /// Leaves out the file for rejected rows if a folder has it from an earlier run.
     ///
     /// # Errors
-    /// Unusable, if it is an input: it would be written over.
+    /// Unusable, if it is an input, which would be overwritten.
     pub(super) fn leave_out(&mut self, rejects: &Path) -> Result<(), BackfillError> {
         let about = rejects.metadata().ok().filter(|about| about.is_file());
         let Some(file) = about.map(|about| file_id(&about)) else { return Ok(()) };
@@ -121,10 +120,11 @@ impl Inputs {
         })
     }
 
-    /// Leaves out what stdout or stderr go into, where a folder has it: it would grow while it is read.
+    /// Leaves out the files that stdout or stderr go to if a folder has them: they would grow while
+    /// they are read.
     ///
     /// # Errors
-    /// Unusable, if it is an input by its own name.
+    /// Unusable, if such a file is an input by its own name.
     pub(super) fn leave_out_streams(&mut self) -> Result<(), BackfillError> {
         let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
         for stream in [stdout.as_fd(), stderr.as_fd()] {
@@ -132,7 +132,7 @@ impl Inputs {
             let Some(file) = about.map(|about| file_id(&about)) else { continue };
             self.leave_out_file(file, true, |name| {
                 let reason =
-                    "is an input, and what this command says goes into it; send that elsewhere";
+                    "is an input, and this command's output goes to it; redirect the output";
                 BackfillError::unusable(name, reason)
             })?;
         }
@@ -162,8 +162,8 @@ impl Inputs {
             false => format.or_else(|| Format::of(plain)),
         };
         if found.irregular && (format.is_some() || !found.by_folder) {
-            let reason = "is a pipe, a device or a socket, and only files are read; for what it \
-                gives, name - and send it to stdin";
+            let reason = "is a pipe, a device or a socket, and only files are read; to read \
+                it, name - and send it to stdin";
             self.failed.push(BackfillError::unusable(found.name, reason));
             return;
         }
@@ -172,12 +172,12 @@ impl Inputs {
                 self.passed_over.push(found.name);
             } else {
                 let reason =
-                    "its ending tells no format; give --format ndjson, json, csv, tsv or parquet";
+                    "its ending shows no format; give --format ndjson, json, csv, tsv or parquet";
                 self.failed.push(BackfillError::unusable(found.name, reason));
             }
             return;
         }
-        // A file that is given twice, or by its folder too, is read once.
+        // A file that is given twice, or also by its folder, is read once.
         let once = match &found.place {
             Place::File(path) => whole(path),
             Place::Object(..) | Place::Stdin => found.name.clone(),

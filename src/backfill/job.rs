@@ -1,4 +1,4 @@
-//! The job: what is decoded is gathered, what is gathered is committed, one commit at a time.
+//! The backfill job: decoded rows are collected by date and committed, one commit at a time.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -21,18 +21,18 @@ use crate::archive::{Archive, ArchiveError, JobMark};
 use crate::event::{OrgId, OrgRule};
 use crate::rollup::SeriesCap;
 
-/// Chunks that wait to be decoded.
+/// Chunks that may wait to be decoded.
 const CHUNKS: usize = 2;
-/// The part of the memory for rows that one commit may take: its rows are there a second time,
-/// sorted, and once more as files.
+/// The fraction (1/n) of the memory for rows that one commit may take: its rows are held three
+/// times, as read, sorted, and encoded.
 const COMMIT_SHARE: usize = 4;
-/// The part of the memory for rows from which on they are put aside.
+/// The fraction (1/n) of the memory for rows above which they are spilled.
 const SPILL_SHARE: usize = 2;
-/// The part of the memory for rows from which on commits are behind.
+/// The fraction (1/n) of the memory for rows above which commits are behind.
 const BEHIND_SHARE: usize = 4;
-/// Threads that decode.
+/// The most threads that decode.
 const DECODERS_MAX: usize = 8;
-/// Names that are claimed side by side.
+/// Names that are claimed at the same time.
 const CLAIMS: usize = 16;
 
 type Commit = AbortOnDropHandle<Result<Done, BackfillError>>;
@@ -57,18 +57,18 @@ pub struct Job {
     series: Option<Arc<SeriesCap>>,
     claimed: HashSet<String>,
     summary: Summary,
-    /// Nothing more is read.
+    /// No more input is read.
     ended: bool,
-    /// All was read.
+    /// All input was read.
     whole: bool,
 }
 
 impl Job {
-    /// A job that has not begun. Without an archive it reads and checks only.
+    /// A job that has not begun. Without an archive it only reads and checks.
     ///
     /// # Errors
-    /// The file for rejected rows cannot be made, the organisation's name clashes, or the archive
-    /// cannot be read.
+    /// If the file for rejected rows cannot be created, the organisation's name clashes, or the
+    /// archive cannot be read.
     pub async fn new(
         archive: Option<Arc<Archive>>,
         mut inputs: Inputs,
@@ -122,13 +122,13 @@ impl Job {
         Ok(job)
     }
 
-    /// How many rows an earlier run of the same job, which did not come to its end, has brought in.
+    /// The number of rows that an earlier, unfinished run of the same job has brought in.
     pub fn done_before(&self) -> u64 {
         self.position.skipped
     }
 
-    /// Reads all inputs and commits their events, until the end or until `stop` is done; then the
-    /// commit under way is finished, and what waits for another is left for the next run.
+    /// Reads all inputs and commits their events, until the end or until `stop` is done. After
+    /// `stop` the commit under way is finished, and the other rows are left for the next run.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Outcome {
         let (mut stopped, mut error) = (false, None);
         let inputs = self.inputs.take().unwrap_or_default();
@@ -155,7 +155,7 @@ impl Job {
         Outcome { summary, stopped, error, unread, left_out }
     }
 
-    /// Says in the table that the job is done, where it says that it is not.
+    /// Records in the table that the job is done, if an earlier mark says that it is not.
     async fn finished(&mut self) -> Result<(), BackfillError> {
         if let (Some(archive), Some(done)) = (&self.archive, self.position.done()) {
             archive.submit_part(Vec::new(), Some(done)).await?;
@@ -172,7 +172,8 @@ impl Job {
             let inputs = inputs.files.into_iter().map(Arc::new).collect();
             reading.all(inputs, &to);
         });
-        // A reader that dies of a defect in a format's library must not look like the end.
+        // A reader that panics because of a defect in a format's library must not look like the
+        // end.
         let end = stream::once(reader).filter_map(async |read| {
             read.is_err().then_some(Err(BackfillError::Internal("reading an input")))
         });
@@ -199,7 +200,7 @@ impl Job {
             if self.ended && !committing {
                 return Ok(());
             }
-            // One commit goes on while the next is gathered, as far as memory allows.
+            // One commit runs while the next is collected, as far as memory allows.
             let room = self.held.bytes() + self.committing_bytes <= self.held_bytes_max;
             let room = !self.ended && (room || !committing);
             tokio::select! {
@@ -228,8 +229,9 @@ impl Job {
         }
     }
 
-    /// How many chunks may be decoded at a time. Where rows wait in number, commits are what takes
-    /// longest: they get a core of their own, so that none idles while they do what one core does.
+    /// How many chunks may be decoded at a time. If many rows wait, commits are the bottleneck.
+    /// They then get a core for themselves, so that no core idles while a commit does its work on
+    /// one.
     fn decoders(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from).min(DECODERS_MAX);
         let behind =
@@ -237,14 +239,14 @@ impl Job {
         if behind { (cores - 1).max(1) } else { cores }
     }
 
-    /// Gathers the events of a chunk.
+    /// Adds the events of a chunk to those that wait.
     async fn take(
         &mut self,
         chunk: &Arc<Chunk>,
         mut decoded: Decoded,
     ) -> Result<(), BackfillError> {
         if self.claim(&decoded.split.orgs).await? {
-            // A name in it clashes: those rows are refused, and for that read once more.
+            // A name in the chunk clashes. To reject its rows, the chunk is decoded again.
             (_, decoded) = decode(self.decoder.clone(), Ok(chunk.clone())).await?;
         }
         let first = self.summary.read;
@@ -264,7 +266,7 @@ impl Job {
         Ok(())
     }
 
-    /// Puts rows aside where those of no date are worth a commit and memory is short.
+    /// Spills rows if memory is short and no date has enough for a commit.
     async fn make_room(&mut self) -> Result<(), BackfillError> {
         if !self.ended && self.is_short() {
             self.start_commit();
@@ -307,12 +309,12 @@ impl Job {
         Ok(clash)
     }
 
-    /// Whether a mapped column is missing so far: until an input has it, nothing is committed.
+    /// Whether a mapped column is still missing: nothing is committed until an input has it.
     fn waits_for_columns(&self) -> bool {
         self.decoder.shape.missing().is_some()
     }
 
-    /// Refuses to go on with a mapped column that no input has; where there is no row, none lacks it.
+    /// Fails if no input has a mapped column. Without rows, no column counts as missing.
     fn check_columns(&self) -> Result<(), BackfillError> {
         match self.decoder.shape.missing().filter(|_| self.summary.read > 0) {
             None => Ok(()),
@@ -343,13 +345,13 @@ impl Job {
                 series: self.series.clone(),
                 now: self.decoder.now,
             };
-            // In a task, so that decoding goes on while a commit has something to work out.
+            // In a task, so that decoding goes on while the commit computes.
             let commit = tokio::spawn(committer.commit(load, self.mark()));
             self.commit = Some(AbortOnDropHandle::new(commit));
         }
     }
 
-    /// How far the job will be after the commit that begins now; none if it will be done.
+    /// The job's position after the commit that begins now; none if the job will be done.
     fn mark(&self) -> Option<JobMark> {
         let row = self.held.first().unwrap_or(self.summary.read);
         self.position.mark(row, self.whole && self.held.is_empty())
@@ -360,7 +362,7 @@ impl Job {
         self.committing_bytes -= done.bytes;
         self.summary.accepted += done.accepted as u64;
         self.summary.duplicates += done.duplicates as u64;
-        // Where all were duplicates there was no commit.
+        // If all were duplicates, there was no commit.
         if let Some(mark) = done.mark.filter(|_| done.accepted > 0) {
             self.position.marked(&mark);
         }

@@ -1,24 +1,24 @@
-//! Backfill: history out of files into the table, exactly once, beside live ingest.
+//! Backfill: it brings history from files into the table, each event once, while servers ingest.
 //!
 //! ```text
 //! inputs ─▶ read ─▶ decode ─▶ held ─▶ archive.submit
 //! files     chunks  events    by date  the commit of all events
 //! ```
 //!
-//! One thread reads inputs in order and cuts them into chunks; several decode chunks side by side;
-//! their results are taken in order and gathered by date. A bounded channel between the steps lets
-//! none run ahead. A date is committed when it fills a commit, or when nothing was added to it for a
-//! while; rows of dates that come in no order are put aside on a disk once they take their share of
-//! `--memory`, so that files are few and large whatever the order.
+//! One thread reads the inputs in order and cuts them into chunks. Several threads decode chunks at
+//! the same time; the results are taken in order and collected by date. A bounded channel between
+//! the steps keeps each from running ahead. A date is committed when it fills a commit, or when
+//! nothing was added to it for a while. If rows come in no order of dates, they are spilled to a
+//! disk once they take their share of `--memory`, so that files are few and large in any order.
 //!
-//! Rows take the writer's own way: looked for, written and committed as those of requests are. Each
-//! commit also says before which row all is in, so that the same job, run again after it was
-//! stopped, passes over what is in; what it does not know is found by the events' ids. Rows without
-//! an id get one that depends on their input's name below what was given, their place in it and
-//! their bytes.
+//! Rows go through the same writer as those of requests, which looks for duplicates, encodes and
+//! commits. Each commit also records before which row everything is in. If the job is stopped and
+//! run again, it skips the rows that are in; the events' ids reveal any others. A row without an id
+//! gets one that depends on its input's name below the given path, its place in the input, and its
+//! bytes.
 //!
-//! An input that cannot be read to its end keeps no other from it; what cannot be right for any row,
-//! like a mapped column that no input has, ends the job before anything is committed.
+//! An input that cannot be read to its end does not stop the others. A mistake that affects every
+//! row, like a mapped column that no input has, ends the job before anything is committed.
 
 mod columns;
 mod commit;

@@ -1,4 +1,4 @@
-//! What a job is to do, and what became of it.
+//! The settings of a job, and its result.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,68 +10,68 @@ use crate::clock::Micros;
 use crate::event::OrgRule;
 use crate::rollup::SeriesCap;
 
-/// Inputs that cannot be read and are told of one by one.
+/// Unreadable inputs that are reported one by one.
 const UNREAD_SHOWN_MAX: usize = 1_000;
 
-/// What a job is to do.
+/// The settings of a job.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Whose events are taken.
+    /// The organisations whose events are accepted.
     pub org_rule: OrgRule,
-    /// Fields with the columns that they are taken from.
+    /// Fields with the columns that supply them.
     pub maps: Vec<FieldPair>,
-    /// Fields with the values that they have by default.
+    /// Fields with their default values.
     pub defaults: Vec<FieldPair>,
-    /// What stands between cells of CSV, where it is not what its format has.
+    /// The delimiter of CSV, if it is not the usual one of the format.
     pub delimiter: Option<u8>,
-    /// Where refused rows are kept.
+    /// The file for rejected rows.
     pub rejects: Option<PathBuf>,
-    /// Memory for rows that wait or are being committed.
+    /// Memory for rows that wait or are being committed, in bytes.
     pub held_bytes_max: usize,
-    /// Where rows are put aside that memory has no room for.
+    /// The folder for rows that do not fit in memory.
     pub spill_folder: PathBuf,
-    /// What keeps organisations from having too many series.
+    /// The cap of series of each organisation.
     pub series: Option<Arc<SeriesCap>>,
     /// The time by which events are judged.
     pub now: Micros,
 }
 
-/// What became of the rows.
+/// The counts of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Rows found.
+    /// Rows read.
     pub read: u64,
-    /// Events that were added.
+    /// Events added.
     pub accepted: u64,
-    /// Events that stood already.
+    /// Events that the table already had.
     pub duplicates: u64,
-    /// Rows that are no valid events.
+    /// Rows that are not valid events.
     pub rejected: u64,
     /// Inputs read to their end.
     pub files: u64,
 }
 
-/// How a job ended.
+/// The result of a job.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What is done.
+    /// The counts of rows.
     pub summary: Summary,
-    /// It was stopped before its end.
+    /// Whether it was stopped before its end.
     pub stopped: bool,
-    /// What ended it early, or what was wrong with all of it.
+    /// The error that ended it early, or that concerns all of it.
     pub error: Option<BackfillError>,
-    /// Inputs that could not be used, or not be read to their end.
+    /// Inputs that could not be used or not read to their end.
     pub unread: Unread,
-    /// Values of attributes that are no text, and were left out.
+    /// Number of attribute values that are not text and were left out.
     pub left_out: u64,
 }
 
 /// Inputs that could not be read, in their order.
 #[derive(Debug, Default)]
 pub struct Unread {
-    /// Why the first of them could not.
+    /// The errors of the first ones.
     pub first: Vec<BackfillError>,
-    /// How many there are.
+    /// Number of all.
     pub count: u64,
 }
 

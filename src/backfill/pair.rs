@@ -1,6 +1,6 @@
-//! `FIELD=COLUMN` and `FIELD=VALUE`, as people write them.
+//! `FIELD=COLUMN` and `FIELD=VALUE`, as the command line has them.
 
-/// The fields that tokenlake knows; all else is an attribute.
+/// The fields that tokenlake knows; every other name is an attribute.
 pub(super) const FIELDS: [&str; 14] = [
     "event_id",
     "org_id",
@@ -17,10 +17,10 @@ pub(super) const FIELDS: [&str; 14] = [
     "source",
     "attributes",
 ];
-/// What comes before the name of an attribute.
+/// The prefix of an attribute's name.
 const ATTRIBUTE: &str = "attributes.";
 
-/// A field with the column that it is taken from, or with the value that it has by default.
+/// A field with the column that supplies it, or with its default value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPair {
     pub(super) field: String,
@@ -37,7 +37,7 @@ impl FieldPair {
     /// Reads `field=…`, where the field is a column of events or `attributes.NAME`.
     ///
     /// # Errors
-    /// What to write.
+    /// What to write instead.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (field, other) = text.split_once('=').ok_or("write field=…, like model=deployment")?;
         let (name, attribute) = match field.strip_prefix(ATTRIBUTE) {
@@ -48,7 +48,7 @@ impl FieldPair {
             return Err(format!("the fields are {} and attributes.NAME", FIELDS.join(", ")));
         }
         if other.is_empty() {
-            return Err("nothing stands after the =".to_owned());
+            return Err("there is nothing after the =".to_owned());
         }
         Ok(Self { field: name.to_owned(), other: other.to_owned() })
     }
@@ -56,7 +56,7 @@ impl FieldPair {
     /// As [`FieldPair::parse`], for a default.
     ///
     /// # Errors
-    /// An id cannot be the same for all.
+    /// What to write instead. An id, for example, cannot be the same for all events.
     pub fn parse_default(text: &str) -> Result<Self, String> {
         let pair = Self::parse(text)?;
         match pair.field.as_str() {

@@ -1,5 +1,5 @@
-//! Where in a row a value stands: `usage.prompt_tokens` is the column of that name, or else what
-//! stands by the name `prompt_tokens` in the object `usage`.
+//! The place of a value in a row: `usage.prompt_tokens` is the column of that name or, if there is
+//! none, the member `prompt_tokens` of the object `usage`.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use crate::ingest;
 
 type Entry<'a> = (Cow<'a, str>, FieldValue<'a>);
 
-/// The value in this place; `None` where nothing stands there, if only null.
+/// The value in this place, which may be null; `None` if there is no such place.
 ///
 /// # Errors
-/// Two values stand there, or an object on the way cannot be read.
+/// If there are two values in this place, or an object on the way cannot be read.
 pub(super) fn value_at<'a>(
     entries: &[Entry<'a>],
     place: &str,
@@ -35,7 +35,7 @@ pub(super) fn value_at<'a>(
     Ok(None)
 }
 
-/// The names that a place may begin with, and what is left: names may have dots too.
+/// The names that a place may begin with, each with the rest: names may contain dots too.
 fn ways(place: &str) -> impl Iterator<Item = (&str, &str)> {
     place.match_indices('.').filter_map(|(at, dot)| {
         let (name, rest) = (place.get(..at)?, place.get(at + dot.len()..)?);
@@ -54,7 +54,8 @@ fn inside(
             let members = ingest::fields(text).map_err(|error| format!("{name}: {error}"))?;
             Ok(value_at(&members, place)?.map(owned))
         }
-        // Cells of CSV, and columns of text, may hold objects. What is no object is just text.
+        // Cells of CSV and columns of text may hold objects. Anything that is not an object is just
+        // text.
         FieldValue::Text(text) if text.trim_start().starts_with('{') => {
             match ingest::fields(text) {
                 Ok(members) => Ok(value_at(&members, place)?.map(owned)),
@@ -65,7 +66,7 @@ fn inside(
     }
 }
 
-/// The value by itself.
+/// An owned copy of the value.
 pub(super) fn owned(value: FieldValue<'_>) -> FieldValue<'static> {
     let text = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
     match value {
@@ -82,16 +83,16 @@ pub(super) fn owned(value: FieldValue<'_>) -> FieldValue<'static> {
     }
 }
 
-/// Whether rows have something in a place, by what is known before them.
+/// Whether rows have a value in a place, judged before they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Has {
     No,
-    /// What a row's map, or its text, has in it, the row tells.
+    /// Each row's map or text decides.
     Maybe,
     Yes,
 }
 
-/// Whether rows of these columns have something in this place.
+/// Whether rows with these columns have a value in this place.
 pub(super) fn in_schema(columns: &ArrowFields, place: &str) -> Has {
     let column = |name: &str| columns.iter().find(|column| column.name() == name);
     if column(place).is_some() {
@@ -105,7 +106,7 @@ pub(super) fn in_schema(columns: &ArrowFields, place: &str) -> Has {
     inside.max().unwrap_or(Has::No)
 }
 
-/// Whether rows with these columns of text have something in this place.
+/// Whether rows with these columns of text have a value in this place.
 pub(super) fn in_header(columns: &[String], place: &str) -> Has {
     let known = |name: &str| columns.iter().any(|column| column == name);
     match known(place) {

@@ -1,24 +1,24 @@
-//! How far a job is by what is committed: where another run of it goes on.
+//! A job's position by its commits, from which another run goes on.
 
 use super::BackfillError;
 use crate::archive::{Archive, JobMark};
 
-/// Where a job is.
+/// The position of a job.
 #[derive(Debug, Default)]
 pub(super) struct Position {
-    /// The job's name in the table; none for a dry run, and for what cannot be read again.
+    /// The job's name in the table; none for a dry run, and for inputs that cannot be read again.
     job: Option<String>,
-    /// Rows before this one are in: an earlier run brought them.
+    /// Rows before this one are in, from an earlier run.
     pub(super) skipped: u64,
-    /// What the table says.
+    /// The position that the table has.
     marked: i64,
-    /// Where the first input came to an early end: in another run more may come there, so that no row
-    /// after it has its number for sure.
+    /// The row at which the first input ended early. In another run more rows may come there, so
+    /// the numbers of later rows are not certain.
     sure: Option<u64>,
 }
 
 impl Position {
-    /// Where an earlier run of a job came to.
+    /// The position that an earlier run of a job reached.
     pub(super) async fn find(
         archive: &Archive,
         job: Option<String>,
@@ -31,28 +31,28 @@ impl Position {
         Ok(Self { job, skipped, marked, sure: None })
     }
 
-    /// Keeps that an input ended before this row, and that it may not have been its end.
+    /// Records that an input ended before this row, possibly too early.
     pub(super) fn unsure_from(&mut self, row: u64) {
         self.sure.get_or_insert(row);
     }
 
-    /// What a commit says, after which all before this row is in; none if it is the last one of a job
-    /// that read all.
+    /// The mark for a commit after which all rows before `row` are in; none for the last commit of
+    /// a job that read everything.
     pub(super) fn mark(&self, row: u64, last: bool) -> Option<JobMark> {
         let job = self.job.clone().filter(|_| !last || self.sure.is_some())?;
         let row = row.min(self.sure.unwrap_or(row));
         Some(JobMark { job, position: i64::try_from(row).ok()? })
     }
 
-    /// Keeps what a commit said.
+    /// Records the mark of a commit.
     pub(super) fn marked(&mut self, mark: &JobMark) {
         self.marked = mark.position;
     }
 
-    /// What is to be said when the job is done, where the table says that it is not: a run after this
-    /// one looks for all events again.
+    /// The mark that a finished job needs, if the table still has an older position. A later run
+    /// then looks for all events again.
     pub(super) fn done(&mut self) -> Option<JobMark> {
-        // What could not be read may be in another run.
+        // Another run may be able to read what this one could not.
         let told = self.marked == 0 || self.sure.is_some();
         self.job.take().filter(|_| !told).map(|job| JobMark { job, position: 0 })
     }

@@ -1,4 +1,4 @@
-//! How far a job is, for whoever shows it.
+//! The progress of a job, for the caller that shows it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,12 +11,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Bytes of inputs read, as stored.
+    /// Bytes of inputs read, as stored (compressed).
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Rows of which it is known what becomes of them.
+    /// Rows that have been decoded.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }

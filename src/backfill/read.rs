@@ -1,7 +1,7 @@
-//! Inputs → chunks of rows, one input after the other, each as a stream.
+//! The readers: they turn inputs into chunks of rows, one input after the other, each as a stream.
 //!
-//! A reader only finds where rows begin and end; what they say is for `decode`. A flaw inside of a
-//! row is that row's alone; a flaw of the file as a whole ends the reading of that file.
+//! A reader only finds where rows begin and end; `decode` reads their content. A flaw inside a row
+//! affects that row alone; a flaw of the file as a whole ends the reading of that file.
 
 mod csv;
 mod json;
@@ -25,17 +25,17 @@ use super::place::Has;
 use super::source::{self, Opened};
 use super::{BackfillError, FieldPair, Progress};
 
-/// How inputs are read.
+/// The settings for reading inputs.
 pub(super) struct Reading {
     pub(super) decoder: Arc<Decoder>,
-    /// What stands between cells, where it was given.
+    /// The delimiter between cells, if one was given.
     pub(super) delimiter: Option<u8>,
     pub(super) progress: Arc<Progress>,
 }
 
 impl Reading {
-    /// Reads inputs one after the other, until the last or until nobody takes chunks any more. One
-    /// that cannot be read to its end is told of, and does not keep the others from it. Blocks.
+    /// Reads inputs one after the other, until the last or until the receiver is gone. An input
+    /// that cannot be read to its end is reported and does not stop the others. Blocks.
     pub(super) fn all(&self, inputs: Vec<Arc<Input>>, to: &Sender<Result<Chunk, BackfillError>>) {
         for input in inputs {
             let mut wanted = true;
@@ -74,7 +74,7 @@ impl Reading {
         }
         let Opened { head, mut bytes } = source::open(input, &self.progress)?;
         let Some(format) = input.format.or_else(|| content::format(&head)) else {
-            let reason = "its first line tells no format; give --format";
+            let reason = "its first line shows no format; give --format";
             return Err(ReadError::File(content::no_text(&head).unwrap_or(reason.to_owned())));
         };
         if format == Format::Parquet {
@@ -105,14 +105,14 @@ impl Reading {
     }
 }
 
-/// Damaged Parquet finds places where its library panics: then the file is to blame, not we.
+/// Catches panics: damaged Parquet can make its library panic, and then the file is to blame.
 fn survived(read: impl FnOnce() -> Result<(), ReadError>) -> Result<(), ReadError> {
     std::panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
         Err(ReadError::File("it is not a whole Parquet file: its pages are damaged".to_owned()))
     })
 }
 
-/// A mapped column that an input does not have.
+/// The error for a mapped column that an input does not have.
 fn no_column(pair: &FieldPair, known: &[String]) -> ReadError {
     let (field, column, known) = (pair.field(), &pair.other, some_of(known));
     ReadError::File(format!("it has no column {column:?} for {field}, but {known}"))

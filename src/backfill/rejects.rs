@@ -1,4 +1,4 @@
-//! The file of refused rows.
+//! The file of rejected rows.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Error, Write as _};
@@ -8,20 +8,20 @@ use super::BackfillError;
 use super::decode::Reject;
 use crate::new_file::NewFile;
 
-/// Bytes of a line that tell whether it is a rejected row.
+/// Bytes of a line that are read to decide whether it is a rejected row.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
-/// Keeps refused rows as NDJSON, or only counts them. The file gets its name at the end.
+/// Writes rejected rows as NDJSON, or only counts them. The file gets its name at the end.
 #[derive(Debug)]
 pub(super) struct Rejects {
     file: Option<(PathBuf, NewFile)>,
     pub(super) count: u64,
-    /// The first, for people.
+    /// The first one's summary, for the user.
     pub(super) first: Option<String>,
 }
 
 impl Rejects {
-    /// Makes the file beside an older one, which stays until the end.
+    /// Creates the file next to an older one, which stays until the end.
     pub(super) fn create(path: Option<&Path>) -> Result<Self, BackfillError> {
         let create = |path: &Path| match NewFile::create(path) {
             Ok(file) => Ok((path.to_owned(), file)),
@@ -48,7 +48,7 @@ impl Rejects {
     }
 }
 
-/// Whether a file holds rejected rows of an earlier run, or nothing, as far as its first line tells.
+/// Whether a file is empty or holds rejected rows of an earlier run, by its first line.
 pub(super) fn is_of_rejects(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };
     let mut line = Vec::new();

@@ -1,4 +1,4 @@
-//! What a Parquet file's own schema says beyond the Arrow types that its library makes of it.
+//! The properties of a Parquet file's schema beyond the Arrow types that the library derives.
 
 use std::sync::Arc;
 
@@ -12,19 +12,20 @@ use crate::archive::with_views;
 
 /// Bytes of a UUID.
 const UUID_BYTES: i32 = 16;
-/// What writers of Arrow note of columns, and what they call such a one.
+/// The key of the note in which writers of Arrow describe their columns, and the name of the UUID
+/// type there.
 const ARROW_SCHEMA: &str = "ARROW:schema";
 const ARROW_UUID: &[u8] = b"arrow.uuid";
 
-/// What is known of a schema.
+/// The properties of a schema.
 pub(super) struct Known {
-    /// Of each leaf, in order.
+    /// The properties of each leaf, in order.
     pub(super) leaves: Arc<[Leaf]>,
-    /// With the types that columns are read as.
+    /// The schema with the types that columns are read as.
     pub(super) schema: SchemaRef,
 }
 
-/// Looks at a schema and at what the library made of it.
+/// Derives the properties from Parquet's schema and the library's Arrow schema.
 pub(super) fn known(metadata: &ParquetMetaData, schema: &SchemaRef) -> Known {
     let columns = metadata.file_metadata().schema_descr().columns();
     let noted = metadata.file_metadata().key_value_metadata();
@@ -34,7 +35,7 @@ pub(super) fn known(metadata: &ParquetMetaData, schema: &SchemaRef) -> Known {
     let old: Vec<_> =
         columns.iter().map(|column| column.physical_type() == PhysicalType::INT96).collect();
     let mut old = old.into_iter();
-    // A text of a dictionary is there once, however many rows have it.
+    // With views, a text of a dictionary is in memory once, however many rows have it.
     let fields = schema.fields().iter().map(|field| with_views(&in_micros(field, &mut old)));
     let schema = Schema::new(fields.collect::<Vec<_>>()).into();
     Known { leaves: columns.iter().map(leaf).collect(), schema }
@@ -45,21 +46,21 @@ fn is_uuid(column: &ColumnDescriptor, noted: bool) -> bool {
         && column.type_length() == UUID_BYTES;
     match column.logical_type_ref() {
         Some(LogicalType::Uuid) => fixed,
-        // Some writers note it of their own type, and nowhere else.
+        // Some writers note it only in their own schema.
         None => fixed && noted && column.converted_type() == parquet::basic::ConvertedType::NONE,
         Some(_) => false,
     }
 }
 
-/// Whether an Arrow schema, as it is noted in a file, has columns of UUIDs.
+/// Whether an Arrow schema, as noted in a file, has UUID columns.
 fn notes_uuids(noted: &str) -> bool {
     use base64::Engine as _;
     let bytes = base64::engine::general_purpose::STANDARD.decode(noted).unwrap_or_default();
     bytes.windows(ARROW_UUID.len()).any(|part| part == ARROW_UUID)
 }
 
-/// The old times of 96 bits go further than nanoseconds in 64 do. Leaves come in the order of the
-/// schema, so that each takes the next mark.
+/// Reads the old 96-bit times as microseconds, because their range exceeds that of 64-bit
+/// nanoseconds. Leaves come in the order of the schema, so each takes the next item of `old`.
 fn in_micros(field: &FieldRef, old: &mut std::vec::IntoIter<bool>) -> FieldRef {
     let kind = match field.data_type() {
         DataType::Struct(fields) => {

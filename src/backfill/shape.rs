@@ -1,4 +1,4 @@
-//! The columns of an input → the fields of an event: names, defaults, folders, ids.
+//! The mapping from the columns of an input to the fields of events: names, defaults, folders, ids.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,23 +9,23 @@ use super::pair::{FIELDS, FieldPair};
 use super::place::{Has, value_at};
 use crate::event::{FieldValue, OrgRule, Slots, excerpt};
 
-/// Bytes of the hash in a derived id: more than enough to tell all events of the world apart.
+/// Bytes of the hash in a derived id: more than enough to keep any number of events distinct.
 const ID_BYTES: usize = 16;
 
 /// The named values of one row.
 pub(super) type Fields<'a> = Vec<(Cow<'a, str>, FieldValue<'a>)>;
 
-/// How columns become fields.
+/// The rules by which columns become fields.
 #[derive(Debug)]
 pub(super) struct Shape {
     pub(super) maps: Vec<FieldPair>,
     pub(super) defaults: Vec<FieldPair>,
     pub(super) org_rule: OrgRule,
-    /// Which of `maps` something was found for.
+    /// For each of `maps`, whether an input has its column.
     seen: Vec<AtomicBool>,
 }
 
-/// Where a row stands, and what it says: what its derived id depends on.
+/// The place of a row, on which its derived id depends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Origin<'a> {
     pub(super) identity: &'a str,
@@ -38,8 +38,8 @@ impl Shape {
         Self { maps, defaults, org_rule, seen }
     }
 
-    /// Looks for the mapped columns in what an input says that it has, whatever its rows hold. Gives
-    /// the first that each such input must have and this one has not: nothing stands for it.
+    /// Looks for the mapped columns among those of an input, before its rows are read. Returns the
+    /// first that this input lacks and that has no default.
     pub(super) fn look(&self, has: impl Fn(&str) -> Has) -> Option<&FieldPair> {
         let mut missing = None;
         for (pair, seen) in self.maps.iter().zip(&self.seen) {
@@ -53,20 +53,20 @@ impl Shape {
         missing
     }
 
-    /// A mapped column that no input had so far.
+    /// A mapped column that no input has had so far.
     pub(super) fn missing(&self) -> Option<&FieldPair> {
         let mut pairs = self.maps.iter().zip(&self.seen);
         pairs.find(|(_, seen)| !seen.load(Ordering::Relaxed)).map(|(pair, _)| pair)
     }
 
-    /// Whether a column is a field, or is mapped to one.
+    /// Whether a column is a field or is mapped to one.
     pub(super) fn is_field(&self, column: &str) -> bool {
         let below = |place: &str| place.strip_prefix(column).is_some_and(|it| it.starts_with('.'));
         column != "attributes" && FIELDS.contains(&column)
             || self.maps.iter().any(|pair| pair.other == column || below(&pair.other))
     }
 
-    /// The fields of a row by the values of its columns and the names of its folders.
+    /// The fields of a row, from the values of its columns and the names of its folders.
     pub(super) fn fields<'r>(
         &'r self,
         columns: Fields<'r>,
@@ -85,7 +85,7 @@ impl Shape {
                 fields.push((Cow::Borrowed(pair.field.as_str()), value));
             }
         }
-        // Where a field is taken from another column, the one of its own name is left out.
+        // If a field is taken from another column, the column of its own name is left out.
         let is_taken = |name: &str| self.maps.iter().any(|it| it.other == name || it.field == name);
         let others = columns.into_iter().filter(|(_, value)| *value != FieldValue::Null);
         fields.extend(others.filter(|(name, _)| self.maps.is_empty() || !is_taken(name)));
@@ -104,8 +104,8 @@ impl Shape {
         Ok(fields)
     }
 
-    /// As [`Shape::fields`], of a row that was read in its plain form; false if it takes more than
-    /// this.
+    /// As [`Shape::fields`], for a row that was read in its plain form; false if the row needs more
+    /// than this.
     pub(super) fn complete<'r>(
         &'r self,
         slots: &mut Slots<'r>,
@@ -148,8 +148,8 @@ fn find<'f, 'r>(fields: &'f Fields<'r>, field: &str) -> Option<&'f FieldValue<'r
     fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
 }
 
-/// Adds the fields that the names of a row's folders say. Where the row has another value of its own
-/// for a field of events, one of the two is wrong; of an attribute, the folder's value counts.
+/// Adds the fields in the names of a row's folders. If the row has another value for a field of
+/// events, one of the two is wrong; for an attribute, the folder's value counts.
 fn with_folders<'r>(
     mut columns: Fields<'r>,
     folders: &'r [(String, Option<String>)],
@@ -164,7 +164,7 @@ fn with_folders<'r>(
             if !same {
                 let value = value.as_deref().unwrap_or("null");
                 return Err(format!(
-                    "{name}: its folder says {}, and the row another value",
+                    "{name}: its folder says {}, but the row has another value",
                     excerpt(value)
                 ));
             }
@@ -179,7 +179,7 @@ fn with_folders<'r>(
 }
 
 /// The id of a row that has none: SHA-256 of its input's name, its place there and its bytes, cut
-/// to 128 bits. The same row in the same place has the same id in each run.
+/// to 128 bits. The same row in the same place gets the same id in each run.
 fn derived_id(origin: Origin<'_>, row: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
@@ -279,7 +279,7 @@ mod tests {
     fn a_mapped_column_is_missing_until_an_input_has_it() {
         let shape = shape(&["model=deployment", "input_tokens=usage.prompt"], &["model=x"]);
         assert_eq!(shape.missing().map(FieldPair::field), Some("model"));
-        // For the model there is a default, for the tokens nothing.
+        // The model has a default; the tokens have none.
         assert_eq!(shape.look(|_| Has::No).map(FieldPair::field), Some("input_tokens"));
         assert!(shape.look(|_| Has::Maybe).is_none());
         let has = |place: &str| if place == "usage.prompt" { Has::Yes } else { Has::No };

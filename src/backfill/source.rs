@@ -1,4 +1,4 @@
-//! The bytes of an input as a stream, decompressed on the way and never whole in memory.
+//! The bytes of an input as a stream, decompressed as they are read and never whole in memory.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Error, Read, Result, Seek as _, stdin};
@@ -15,26 +15,26 @@ use super::format::Coding;
 use super::inputs::found::{Input, Place};
 use crate::archive::{FoundObject, Objects};
 
-/// Read at once from a disk.
+/// Bytes read at once from a disk.
 const BUFFER_BYTES: usize = 256 << 10;
-/// Read at once from a bucket.
+/// Bytes read at once from a bucket.
 const PART_BYTES: u64 = 4 << 20;
-/// The largest window of a zstd frame, as a power of two: what `zstd --long` uses.
+/// The largest window of a zstd frame, as a power of two: that of `zstd --long`.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
 /// A stream of bytes.
 pub(super) type Stream = Box<dyn BufRead + Send>;
 
-/// An input from its start on.
+/// An opened input, at its start.
 pub(super) struct Opened {
     /// Its first bytes, after decompression.
     pub(super) head: Vec<u8>,
-    /// All bytes, those of the head too.
+    /// All bytes, including those of the head.
     pub(super) bytes: Stream,
 }
 
-/// Opens an input for reading from its start. How it is compressed, its first bytes tell: names are
-/// wrong now and then. Blocks.
+/// Opens an input for reading from its start. Its first bytes decide how it is compressed, because
+/// names are sometimes wrong. Blocks.
 pub(super) fn open(input: &Input, progress: &Arc<Progress>) -> Result<Opened> {
     let stored: Box<dyn Read + Send> = match &input.place {
         Place::File(path) => Box::new(File::open(path)?),
@@ -44,7 +44,7 @@ pub(super) fn open(input: &Input, progress: &Arc<Progress>) -> Result<Opened> {
     let stored = Counted { stored, progress: progress.clone() };
     let stored = peek(Box::new(BufReader::with_capacity(BUFFER_BYTES, stored)));
     if stored.head.is_empty() && input.coding != Coding::Plain {
-        return Err(Error::other("it is empty, where its name says that it is compressed"));
+        return Err(Error::other("it is empty, although its name says that it is compressed"));
     }
     Ok(match Coding::of(&stored.head) {
         Coding::Plain => stored,
@@ -60,7 +60,7 @@ pub(super) fn open(input: &Input, progress: &Arc<Progress>) -> Result<Opened> {
     })
 }
 
-/// Looks at the first bytes. A flaw among them comes after what stands before it.
+/// Reads the first bytes ahead. An error among them is returned after the bytes before it.
 fn peek(mut bytes: Stream) -> Opened {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     let read = bytes.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head);
@@ -72,7 +72,7 @@ fn peek(mut bytes: Stream) -> Opened {
     Opened { head, bytes }
 }
 
-/// A stream that cannot be read.
+/// A stream that fails at its first read.
 struct Failed(Option<Error>);
 
 impl Read for Failed {
@@ -81,7 +81,7 @@ impl Read for Failed {
     }
 }
 
-/// All of a stream in a file without a name, for what is not read from its start to its end.
+/// Copies a stream to a file without a name, for formats that are not read from start to end.
 pub(super) fn put_aside(mut bytes: Stream) -> Result<File> {
     let mut file = tempfile::tempfile()?;
     std::io::copy(&mut bytes, &mut file)?;
@@ -89,7 +89,7 @@ pub(super) fn put_aside(mut bytes: Stream) -> Result<File> {
     Ok(file)
 }
 
-/// Tells the progress what was read.
+/// Counts the bytes that were read in the progress.
 struct Counted {
     stored: Box<dyn Read + Send>,
     progress: Arc<Progress>,
@@ -103,8 +103,7 @@ impl Read for Counted {
     }
 }
 
-/// An object from some place on, read part by part. Must not be read by a thread of the runtime's
-/// own.
+/// An object from some position on, read in parts. Must not be read on a runtime thread.
 pub(super) struct Parts {
     objects: Objects,
     object: FoundObject,
@@ -134,7 +133,7 @@ impl Read for Parts {
     }
 }
 
-/// An object as Parquet's reader wants it. Must not be read by a thread of the runtime's own.
+/// An object as Parquet's reader needs it. Must not be read on a runtime thread.
 pub(super) struct RemoteFile(pub(super) Objects, pub(super) FoundObject);
 
 impl Length for RemoteFile {

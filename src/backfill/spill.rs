@@ -1,5 +1,5 @@
-//! Rows that memory has no room for, in a file without a name: it vanishes with the process,
-//! however that ends.
+//! Rows that do not fit in memory, in a file without a name: it vanishes with the process, however
+//! that ends.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Error, Read, Result, Write as _};
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::BackfillError;
 use crate::event::EventBatch;
 
-/// Written and read at once.
+/// Bytes written or read at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// A file of batches.
@@ -28,7 +28,7 @@ struct Place {
     end: u64,
 }
 
-/// Where some batches lie in the file.
+/// The place of some batches in the file.
 #[derive(Debug)]
 pub(super) struct Extent {
     start: u64,
@@ -37,7 +37,7 @@ pub(super) struct Extent {
 }
 
 impl Spill {
-    /// A file in this folder, made when it is needed.
+    /// A file in this folder, created when it is first needed.
     pub(super) fn new(folder: PathBuf) -> Self {
         Self { folder, place: Mutex::new(None) }
     }
@@ -78,12 +78,12 @@ impl Spill {
         let batches = EventBatch::restore(&mut buffer)?;
         std::io::copy(&mut buffer, &mut std::io::sink()).map_err(failed)?;
         if buffer.into_inner().crc.finalize() != extent.crc {
-            return Err(failed(Error::other("what was written is not what is read")));
+            return Err(failed(Error::other("the bytes read are not those written")));
         }
         Ok(batches)
     }
 
-    /// Gives the disk its room back, when nothing that was put is wanted any more.
+    /// Frees the disk space, once none of the batches is needed any more.
     pub(super) fn clear(&self) {
         *self.place.lock() = None;
     }

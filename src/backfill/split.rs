@@ -1,5 +1,5 @@
-//! The events of a chunk by date, and in each by organisation, as files have them: what stands
-//! together is sorted and copied together later on.
+//! The events of a chunk by date, and within a date by organisation, the order that data files
+//! have. Rows that are already adjacent are sorted and copied together later.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,8 @@ use crate::event::EventBatch;
 /// The events of a chunk.
 #[derive(Debug, Default)]
 pub(super) struct Split {
-    /// By date; in each those of an organisation stand together, in the order in which they came.
+    /// Events by date. Within a date the events of an organisation are adjacent, in the order in
+    /// which they came.
     pub(super) dates: Vec<(NaiveDate, EventBatch)>,
     /// All organisations.
     pub(super) orgs: BTreeSet<String>,
@@ -23,7 +24,7 @@ pub(super) struct Split {
 
 /// Splits the events of a chunk.
 pub(super) fn split(batch: &EventBatch) -> Result<Split, BackfillError> {
-    let defect = || BackfillError::Internal("telling the dates of events");
+    let defect = || BackfillError::Internal("finding the dates of events");
     let rows = batch.record_batch();
     let orgs = rows.column_by_name("org_id").and_then(|column| column.as_string_opt::<i32>());
     let times = rows.column_by_name("ts");

@@ -1,4 +1,4 @@
-//! One column of any type, and how its values are written.
+//! One column of any type, and the writer of its values.
 
 use std::fmt::Write as _;
 
@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use super::leaf::Leaf;
 
-/// Structs in structs that are written; more is no row that anybody meant.
+/// Levels of nesting that are written; no sensible row has more.
 const DEPTH_MAX: usize = 64;
 
-/// The leaves of a schema, in order.
+/// The remaining leaves of a schema, in order.
 pub(super) struct Leaves<'a> {
     left: std::slice::Iter<'a, Leaf>,
     depth: usize,
@@ -34,29 +34,29 @@ impl<'a> Leaves<'a> {
     }
 }
 
-/// Why a value is not written: its bytes are no text.
+/// The error for bytes that are not text, which are not written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotText {
     #[error("not UTF-8: {0}")]
     NotUtf8(#[from] std::str::Utf8Error),
-    /// Numbers of 128 bits, for example, of which Parquet knows nothing.
-    #[error("bytes with zeros among them are no text")]
+    /// For example numbers of 128 bits, which Parquet does not know.
+    #[error("bytes with zeros among them are not text")]
     Zeros,
 }
 
-/// The text that bytes are.
+/// The bytes as text.
 fn as_text(bytes: &[u8]) -> Result<&str, NotText> {
     let text = std::str::from_utf8(bytes)?;
     if text.contains('\0') { Err(NotText::Zeros) } else { Ok(text) }
 }
 
-/// A column. Types that are written alike are one kind.
+/// A column. Types that are written in the same way share a variant.
 pub(super) enum Cell {
     Null,
     Bool(BooleanArray),
     /// As decimal text.
     Number(StringArray),
-    /// As decimal text; what is no number is text.
+    /// As decimal text; values that are not finite are quoted.
     Float(StringArray, BooleanArray),
     Text(StringArray),
     LargeText(LargeStringArray),
@@ -65,12 +65,12 @@ pub(super) enum Cell {
     BytesView(BinaryViewArray),
     Fixed(FixedSizeBinaryArray),
     List(ListArray, Box<Cell>),
-    /// Members as they stand in JSON, with their cells.
+    /// The names of members as JSON has them, with their cells.
     Struct(StructArray, Vec<(Vec<u8>, Cell)>),
     Map(MapArray, Box<Cell>, Box<Cell>),
 }
 
-/// A name as it stands before a value in an object.
+/// A name as JSON has it before a value in an object.
 pub(super) fn member(name: &str) -> Vec<u8> {
     let mut member = Vec::new();
     quote(name, &mut member);
@@ -84,7 +84,7 @@ fn quote(text: &str, out: &mut Vec<u8>) {
 }
 
 impl Cell {
-    /// The cell of an array.
+    /// The cell for an array.
     pub(super) fn of(array: &ArrayRef, leaves: &mut Leaves<'_>) -> Result<Self, ArrowError> {
         if let DataType::Dictionary(_, value) = array.data_type() {
             return Self::of(&cast(array, value)?, leaves);
@@ -181,7 +181,7 @@ impl Cell {
         }
     }
 
-    /// Adds the value of a row.
+    /// Writes the value of a row.
     pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<(), NotText> {
         if self.is_null(row) {
             out.extend_from_slice(b"null");
@@ -220,14 +220,14 @@ impl Cell {
     }
 }
 
-/// Separates what follows from what came before.
+/// Writes a comma before every value but the first.
 pub(super) fn comma(first: &mut bool, out: &mut Vec<u8>) {
     if !std::mem::take(first) {
         out.push(b',');
     }
 }
 
-/// The places of the values of a row between two offsets.
+/// The positions of a row's values, by the offsets of rows.
 fn range(offsets: &[i32], row: usize) -> std::ops::Range<usize> {
     let at = |row: usize| offsets.get(row).and_then(|at| usize::try_from(*at).ok());
     at(row).unwrap_or_default()..at(row + 1).unwrap_or_default()
@@ -249,7 +249,8 @@ fn write_list(
     Ok(())
 }
 
-/// Names of an object are text: keys of other types are written as text.
+/// Writes a map as an object. Names in an object are text, so keys of other types are written as
+/// text.
 fn write_map(
     array: &MapArray,
     keys: &Cell,
@@ -280,7 +281,8 @@ fn uuids(array: &ArrayRef) -> StringArray {
     ids.map(|id| id.and_then(|id| Uuid::from_slice(id).ok()).map(|id| id.to_string())).collect()
 }
 
-/// Values as text. What cannot be shown, like a time in the year 300000, is the number behind it.
+/// The values as text. A value that cannot be shown, such as a time in the year 300000, becomes its
+/// number.
 fn shown(array: &ArrayRef) -> Result<StringArray, ArrowError> {
     let options = FormatOptions::new();
     let formatter = ArrayFormatter::try_new(array.as_ref(), &options)?;
@@ -298,7 +300,7 @@ fn shown(array: &ArrayRef) -> Result<StringArray, ArrowError> {
                 numbers.as_ref().map(|numbers| numbers.as_primitive::<Int64Type>().value(row));
             let unit = unit(array.data_type());
             // Writing into memory does not fail.
-            write!(text, "{} {unit}, which is no time", number.unwrap_or_default())
+            write!(text, "{} {unit}, which is not a time", number.unwrap_or_default())
                 .unwrap_or_default();
         }
         texts.append_value(&text);
@@ -306,7 +308,7 @@ fn shown(array: &ArrayRef) -> Result<StringArray, ArrowError> {
     Ok(texts.finish())
 }
 
-/// The numbers behind dates and times.
+/// The numbers that represent dates and times.
 fn numbers(array: &ArrayRef) -> Option<ArrayRef> {
     let narrow = matches!(array.data_type(), DataType::Date32 | DataType::Time32(_));
     let numbers = if narrow { cast(array, &DataType::Int32).ok()? } else { array.clone() };

@@ -1,6 +1,6 @@
-//! What is known of a leaf of a schema.
+//! The properties of a schema's leaf.
 
-/// What is known of a leaf of a schema, besides its Arrow type.
+/// The properties of a schema's leaf that its Arrow type does not show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::backfill) enum Leaf {
     #[default]

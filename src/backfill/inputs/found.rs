@@ -1,4 +1,4 @@
-//! One file or object that was found, and how patterns and names are read.
+//! A file or object found as an input, and the rules for patterns and hidden names.
 
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use crate::backfill::BackfillError;
 use crate::backfill::format::{Coding, Format};
 use crate::new_file::{FileId, file_id, stream_about};
 
-/// The name of what comes in by stdin.
+/// The name of stdin as an input.
 pub(super) const STDIN: &str = "-";
-/// What makes a pattern of a path.
+/// The characters that make a path a pattern.
 pub(super) const WILD: [char; 3] = ['*', '?', '['];
 
 /// One file or object.
@@ -19,27 +19,28 @@ pub(super) const WILD: [char; 3] = ['*', '?', '['];
 pub struct Input {
     /// Its path as found: for messages and rejected rows.
     pub(in crate::backfill) name: String,
-    /// Its path below what was given, without the ending of a compression: part of derived ids.
+    /// Its path below the given name, without the ending of a compression; part of derived ids.
     pub(in crate::backfill) identity: String,
     pub(in crate::backfill) place: Place,
-    /// None for stdin, whose bytes tell.
+    /// None for stdin, whose first bytes decide.
     pub(in crate::backfill) format: Option<Format>,
-    /// What the name says; the bytes may say otherwise.
+    /// The compression by the name; the first bytes may show another.
     pub(in crate::backfill) coding: Coding,
     /// Its size as stored.
     pub(in crate::backfill) bytes: u64,
-    /// What tells that it is still the same.
+    /// A mark that changes when its content changes.
     pub(in crate::backfill) changed: String,
-    /// The fields that the names of its folders give to each of its rows.
+    /// The fields that the names of its folders add to each row.
     pub(in crate::backfill) folders: Folders,
-    /// A table names its columns: one that it lacks is null in all its rows.
+    /// Whether it is a file of a table, which names the columns: a column that the file lacks is
+    /// null in all its rows.
     pub(in crate::backfill) of_table: bool,
     pub(super) by_folder: bool,
     pub(super) file_id: Option<FileId>,
 }
 
 impl Input {
-    /// A name that does not depend on where the program is started.
+    /// A name that does not depend on the current folder.
     pub(in crate::backfill) fn whole_name(&self) -> String {
         match &self.place {
             Place::File(path) => whole(path),
@@ -47,7 +48,7 @@ impl Input {
         }
     }
 
-    /// A file that holds what a test wrote.
+    /// An input for a file that a test wrote.
     #[cfg(test)]
     pub(in crate::backfill) fn for_tests(path: &Path, format: Option<Format>) -> Self {
         let bytes = path.metadata().map_or(0, |about| about.len());
@@ -80,7 +81,7 @@ pub(super) fn whole(path: &Path) -> String {
     path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
-/// Where an input lies.
+/// The place where an input lies.
 #[derive(Debug, Clone)]
 pub(in crate::backfill) enum Place {
     File(PathBuf),
@@ -91,13 +92,13 @@ pub(in crate::backfill) enum Place {
 /// A file or object that was found.
 pub(super) struct Found {
     pub(super) name: String,
-    /// Below what was given.
+    /// The path below the given name.
     pub(super) below: String,
     pub(super) place: Place,
     pub(super) bytes: u64,
     pub(super) changed: String,
     pub(super) folders: Folders,
-    /// Found by looking through a folder or by a pattern, where other files may lie too.
+    /// Found in a folder or by a pattern, among possibly other files.
     pub(super) by_folder: bool,
     pub(super) of_table: bool,
     /// A pipe, a device or a socket.
@@ -127,33 +128,34 @@ impl Found {
     }
 }
 
-/// What one of the given names led to.
+/// The result of searching for one of the given names.
 #[derive(Default)]
 pub(super) struct Search {
     pub(super) found: Vec<Found>,
     pub(super) failed: Vec<BackfillError>,
 }
 
-/// The folder in front of the first wild part of a pattern.
+/// The folder before the first wild part of a pattern.
 pub(super) fn fixed(pattern: &str) -> &str {
     let wild = pattern.find(WILD).unwrap_or(pattern.len());
     let head = pattern.get(..wild).unwrap_or_default();
     head.rfind('/').and_then(|slash| head.get(..=slash)).unwrap_or_default()
 }
 
-/// Hidden files, and those of programs (`_…`): passed over unless they are named.
+/// Whether a file is hidden or a program's own (`_…`): such files are skipped unless they are
+/// named.
 pub(super) fn hidden(name: &str) -> bool {
     name.starts_with(['.', '_']) && name != "." && name != ".."
 }
 
-/// Whether a pattern's match, of which this is what lies below the pattern's fixed part, is hidden
-/// though the pattern names nothing hidden.
+/// Whether a match of a pattern is hidden although the pattern names nothing hidden. `below` is the
+/// match's path below the fixed part of the pattern.
 pub(super) fn hidden_match(pattern: &str, below: &str) -> bool {
     let wild = pattern.get(fixed(pattern).len()..).unwrap_or_default();
     !wild.split('/').any(hidden) && below.split('/').any(hidden)
 }
 
-/// Whether it is read as Parquet, as far as its name tells.
+/// Whether a file is read as Parquet, by its name.
 pub(super) fn is_parquet(name: &str, format: Option<Format>) -> bool {
     format.or_else(|| Format::of(Coding::split(name).1)) == Some(Format::Parquet)
 }

@@ -1,27 +1,27 @@
-//! Fields in the names of folders: `org_id=acme/model=gpt-4o/part-0.parquet`, as Hive, Spark, DuckDB
-//! and others write them.
+//! Fields in the names of folders, such as `org_id=acme/model=gpt-4o/part-0.parquet`, as Hive,
+//! Spark, DuckDB and others write them.
 
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-/// What stands for null in a folder's name.
+/// The value that means null in a folder's name.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// Names and values of the fields; null for none.
+/// Names and values of the fields; a value is none for null.
 pub(in crate::backfill) type Folders = Arc<[(String, Option<String>)]>;
 
-/// The fields of the folders of a path, which ends with the name of its file.
+/// The fields of the folders in a file's path.
 pub(super) fn fields_of(path: &str) -> Folders {
     let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
     fields_of_folder(folders)
 }
 
-/// The fields of a folder and of those that it lies in. Of the same name twice, the inner one counts.
+/// The fields of a folder and of its parents. If a name occurs twice, the inner one counts.
 pub(super) fn fields_of_folder(path: &str) -> Folders {
     let mut fields: Vec<(String, Option<String>)> = Vec::new();
     for (name, value) in path.split('/').filter_map(|folder| folder.split_once('=')) {
-        // What is no UTF-8 when it is decoded was never encoded.
+        // A name that does not decode to UTF-8 was never encoded.
         let decoded = |text: &str| {
             percent_decode_str(text).decode_utf8().map_or(text.to_owned(), |text| text.into_owned())
         };

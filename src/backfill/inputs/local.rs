@@ -1,4 +1,4 @@
-//! Inputs on this machine: files, folders, patterns, and Delta tables.
+//! The search for inputs on this machine: files, folders, patterns, and Delta tables.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;
@@ -12,7 +12,7 @@ use crate::archive::{LiveFile, live_files_in};
 use crate::backfill::{BackfillError, Format};
 use crate::new_file::{FileId, file_id};
 
-/// Finds what a path or pattern names.
+/// Finds the inputs that a path or pattern names.
 pub(super) async fn find(text: &str, format: Option<Format>) -> Result<Search, BackfillError> {
     let path = Path::new(text);
     let pattern = !path.exists() && text.contains(WILD);
@@ -21,7 +21,7 @@ pub(super) async fn find(text: &str, format: Option<Format>) -> Result<Search, B
     if pattern {
         let unusable = |reason: String| BackfillError::unusable(text, reason);
         let matches = glob::glob(text).map_err(|error| {
-            unusable(format!("is not a pattern: {error}; quote what is no pattern"))
+            unusable(format!("is not a pattern: {error}; write a literal *, ? or [ in brackets"))
         })?;
         for one in matches {
             match one {
@@ -43,33 +43,33 @@ pub(super) async fn find(text: &str, format: Option<Format>) -> Result<Search, B
     Ok(walk.search)
 }
 
-/// What of a Delta table is wanted.
+/// The requested part of a Delta table.
 #[derive(Debug, Default)]
 struct Part {
-    /// Folders and files of it, as whole paths; its root for all.
+    /// Folders and files of the table, as whole paths; its root for the whole table.
     within: Vec<PathBuf>,
     /// Files that were named one by one.
     named: Vec<PathBuf>,
 }
 
-/// A look through folders.
+/// A walk through folders.
 #[derive(Default)]
 struct Walk {
-    /// What names of rows without an id are below of.
+    /// The folder to which the names in derived ids are relative.
     base: PathBuf,
     format: Option<Format>,
     search: Search,
     /// Delta tables by their roots.
     delta: BTreeMap<PathBuf, Part>,
-    /// What is known of folders.
+    /// The tables of the folders seen so far.
     known: HashMap<PathBuf, Option<Table>>,
     refused: Vec<PathBuf>,
-    /// The folders that we are in: links may lead back into one.
+    /// The folders on the path to the current one: a link may lead back into one.
     above: Vec<FileId>,
 }
 
 impl Walk {
-    /// Takes what was given, or what a pattern matched.
+    /// Adds a given path, or a match of a pattern.
     fn take(&mut self, path: &Path, by_pattern: bool) {
         let Some(about) = self.about(path) else { return };
         let whole = absolute(path);
@@ -115,7 +115,7 @@ impl Walk {
         }
     }
 
-    /// The outermost table that a whole path lies in, or is.
+    /// The outermost table that a whole path is or lies in.
     fn table_of(&mut self, whole: &Path) -> Option<(PathBuf, Table)> {
         let mut found = None;
         for folder in whole.ancestors() {
@@ -127,7 +127,8 @@ impl Walk {
         found
     }
 
-    /// Adds all files below a folder by name; hidden ones and those of programs (`_…`) not.
+    /// Adds all files below a folder in the order of their names, without hidden ones and those of
+    /// programs (`_…`).
     fn folder(&mut self, path: &Path, about: &Metadata) {
         let id = file_id(about);
         if self.above.contains(&id) {
@@ -176,7 +177,7 @@ impl Walk {
         });
     }
 
-    /// A path below what was given; the file's name, where that is the file.
+    /// A path below the given one; just the file's name if the file itself was given.
     fn below(&self, path: &Path) -> String {
         let below = path.strip_prefix(&self.base).ok();
         let below = below.filter(|below| !below.as_os_str().is_empty());
@@ -209,7 +210,7 @@ impl Walk {
             if !part.within.iter().any(|within| path.starts_with(within)) {
                 continue;
             }
-            // One that is missing is an input that cannot be read.
+            // A missing file is an input that cannot be read.
             let about = path.metadata().ok();
             let mut folders = above.to_vec();
             folders.retain(|(name, _)| !file.columns.iter().any(|(own, _)| own == name));

@@ -1,4 +1,4 @@
-//! Inputs in object storage: objects, what lies in a folder, patterns, and Delta tables.
+//! The search for inputs in object storage: objects, folders, patterns, and Delta tables.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use super::tables::{DELTA_LOG, HUDI, ICEBERG, Table, empty, not_live};
 use crate::archive::{FoundObject, LiveFile, Objects};
 use crate::backfill::{BackfillError, Format};
 
-/// Finds what an address or a pattern of addresses names.
+/// Finds the inputs that an address or a pattern of addresses names.
 pub(super) async fn find(url: &str, format: Option<Format>) -> Result<Search, BackfillError> {
     let unusable = |reason: String| BackfillError::unusable(url, reason);
     let wild = url.contains(WILD);
@@ -24,12 +24,12 @@ pub(super) async fn find(url: &str, format: Option<Format>) -> Result<Search, Ba
     Ok(place.search(listed).await)
 }
 
-/// A place in a bucket.
+/// The place in a bucket that is searched.
 struct Bucket<'a> {
     objects: Objects,
-    /// Its address, with a slash at the end.
+    /// The bucket's address, with a slash at the end.
     root: String,
-    /// The key in front of what is wild.
+    /// The given key; for a pattern, the part before the first wild character.
     key: String,
     url: &'a str,
     pattern: Option<glob::Pattern>,
@@ -44,7 +44,7 @@ impl Bucket<'_> {
             let known = tables.entry(root.to_owned()).or_insert(table);
             *known = table.min(*known);
         }
-        // Of each table that is wanted, the keys that were named.
+        // For each requested table, the keys that were named.
         let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for object in &listed {
             let whole = self.is_whole(object);
@@ -75,7 +75,7 @@ impl Bucket<'_> {
         search
     }
 
-    /// Tables that the given folder lies in, or is a part of.
+    /// Tables that the given folder is part of.
     async fn tables_above(&self, listed: &[FoundObject]) -> BTreeMap<String, Table> {
         let mut tables = BTreeMap::new();
         if !listed.iter().any(|object| is_parquet(&object.key, self.format)) {
@@ -90,7 +90,7 @@ impl Bucket<'_> {
                 (HUDI, "", Table::Hudi),
                 (ICEBERG, ".metadata.json", Table::Iceberg),
             ] {
-                // Who may not list above what was given knows of no table there.
+                // If the folders above may not be listed, no table is known there.
                 if matches!(self.objects.any_in(&below(name), ending).await, Ok(true)) {
                     tables.insert(folder.to_owned(), table);
                     break;
@@ -167,12 +167,12 @@ impl Bucket<'_> {
         self.pattern.is_none() && !self.below(key).is_empty()
     }
 
-    /// The object that was named.
+    /// Whether the object is the one that was named.
     fn is_whole(&self, object: &FoundObject) -> bool {
         self.pattern.is_none() && object.key == self.key
     }
 
-    /// Whether an object is one of those that were given, if only as what is hidden among them.
+    /// Whether an object is among those given, even if it is hidden.
     fn is_given(&self, key: &str) -> bool {
         let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
         match &self.pattern {
@@ -183,7 +183,7 @@ impl Bucket<'_> {
         }
     }
 
-    /// Whether an object is one of those that were given, and not hidden.
+    /// Whether an object is among those given and not hidden.
     fn matches(&self, key: &str) -> bool {
         let below = self.below(key);
         let hidden = match &self.pattern {

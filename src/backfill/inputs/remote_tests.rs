@@ -1,4 +1,4 @@
-//! What is found in a bucket.
+//! Tests of the search in a bucket.
 
 use crate::archive::Objects;
 
@@ -26,7 +26,7 @@ async fn bucket() -> Objects {
     objects
 }
 
-/// Names found, and what could not be used.
+/// The names found, and the errors for unusable inputs.
 async fn found(given: &str) -> (Vec<String>, Vec<String>) {
     let objects = bucket().await;
     let url = format!("s3://b/{given}");
@@ -58,7 +58,7 @@ async fn tables_are_read_by_their_logs_or_refused_and_folders_are_fields() {
         assert_eq!(found(given).await, (vec![live.clone()], vec![]), "{given}");
     }
     let (names, failed) = found("lake/t/gone.parquet").await;
-    assert!(names.is_empty() && failed.len() == 1 && failed[0].contains("no more"), "{failed:?}");
+    assert!(names.is_empty() && failed.len() == 1 && failed[0].contains("no longer"), "{failed:?}");
     assert_eq!(found("lake/t/*.parquet").await, (vec![], vec![]));
     for (given, word) in [
         ("lake/i/data", "Iceberg"),

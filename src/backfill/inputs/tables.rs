@@ -1,4 +1,5 @@
-//! Tables among inputs: what lies in one is not all of it, so that its files are not read as they lie.
+//! Tables of other formats among the inputs. Their folders also hold files that are no longer part
+//! of the table, so such files are not read one by one.
 
 use std::path::Path;
 
@@ -6,24 +7,24 @@ use super::BackfillError;
 
 /// The log of a Delta table.
 pub(super) const DELTA_LOG: &str = "_delta_log";
-/// What a Hudi table has at its root, and what marks each of its partitions.
+/// The folder at the root of a Hudi table, and the file that marks each of its partitions.
 pub(super) const HUDI: &str = ".hoodie";
 pub(super) const HUDI_PARTITION: &str = ".hoodie_partition_metadata";
-/// Where an Iceberg table has its description, and how that ends.
+/// The folder of an Iceberg table's metadata, and the endings of files there.
 pub(super) const ICEBERG: &str = "metadata";
 const ICEBERG_ENDINGS: [&str; 3] = [".metadata.json", ".metadata.json.gz", "version-hint.text"];
 
-/// Whose table it is.
+/// The format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Table {
-    /// It is read by its log.
+    /// It is read through its log.
     Delta,
     Hudi,
     Iceberg,
 }
 
 impl Table {
-    /// The table whose root or partition a folder is.
+    /// The table that has this folder as its root or a partition.
     pub(super) fn at(folder: &Path) -> Option<Self> {
         if folder.join(DELTA_LOG).is_dir() {
             return Some(Self::Delta);
@@ -37,7 +38,7 @@ impl Table {
         described.next().map(|_| Self::Iceberg)
     }
 
-    /// The table that an object is a mark of, and its root, which ends without a slash.
+    /// The table that an object is a mark of, and the table's root without a slash at the end.
     pub(super) fn of_key(key: &str) -> Option<(&str, Self)> {
         let mut at = 0;
         for part in key.split('/') {
@@ -53,7 +54,7 @@ impl Table {
         None
     }
 
-    /// Why it is not read.
+    /// The error for a table that is not read.
     pub(super) fn refusal(self, root: &str) -> BackfillError {
         let name = match self {
             Self::Delta => "a Delta table",
@@ -61,7 +62,7 @@ impl Table {
             Self::Iceberg => "an Iceberg table",
         };
         let reason = format!(
-            "is {name}, whose files hold deleted rows and old copies too; export it as Parquet and bring that in"
+            "is {name}, whose files also hold deleted rows and old copies; export it as Parquet and give that"
         );
         BackfillError::unusable(root, reason)
     }
@@ -72,15 +73,15 @@ pub(super) fn is_iceberg(name: &str) -> bool {
     !name.contains('/') && ICEBERG_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Why a file that lies in a Delta table is not read.
+/// The error for a file in a Delta table's folder that the table no longer has.
 pub(super) fn not_live(name: &str, root: &str) -> BackfillError {
     let reason = format!(
-        "the Delta table {root} holds it no more: its rows were deleted or moved; give {root}"
+        "the Delta table {root} no longer holds it: its rows were deleted or moved; give {root}"
     );
     BackfillError::unusable(name, reason)
 }
 
-/// Why a Delta table is not read.
+/// The error for a Delta table without files.
 pub(super) fn empty(root: &str) -> BackfillError {
     BackfillError::unusable(root, "the Delta table holds no file")
 }

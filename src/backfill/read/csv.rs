@@ -1,4 +1,4 @@
-//! CSV and TSV below a header: records, a chunk at a time.
+//! The reader of CSV and TSV below a header: records, a chunk at a time.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -19,22 +19,22 @@ use crate::backfill::shape::Shape;
 use crate::backfill::source::Stream;
 use crate::event::excerpt;
 
-/// What else may stand between cells, and how that is given.
+/// Other delimiters that a file may have, and how to pass them.
 const OTHERS: [(char, &str); 4] = [(';', "';'"), ('\t', "tab"), ('|', "'|'"), (',', "','")];
 const TOO_LONG: &str = "a row is longer than 16 MiB; look for a missing quote";
 
-/// How a file of this form is read.
+/// The settings for reading a file.
 pub(super) struct Csv<'a> {
-    /// What stands between cells; a comma, if nobody told.
+    /// The delimiter between cells; a comma by default.
     pub(super) delimiter: Option<u8>,
     pub(super) shape: &'a Shape,
     pub(super) look: Look<'a>,
-    /// Rows have their time from elsewhere, and need no column of their own.
+    /// Whether rows get their time from elsewhere, so that no column is needed for it.
     pub(super) has_time: bool,
 }
 
-/// The bytes of a file, watched on their way: quotes are followed, and a parser that looks for the end
-/// of a row must not take all memory.
+/// The bytes of a file, watched as they are read. Quotes are followed, and a parser that searches
+/// for the end of a row must not take all memory.
 struct Watched {
     bytes: Stream,
     watch: Rc<RefCell<Watch>>,
@@ -69,7 +69,7 @@ impl Csv<'_> {
         let watch = Watch { quotes: Quotes::new(delimiter), left: ROW_BYTES_MAX, ended: false };
         let watch = Rc::new(RefCell::new(watch));
         let bytes = Watched { bytes, watch: watch.clone() };
-        // A record of another length is a bad row, not a bad file.
+        // A record with another number of cells is a bad row, not a bad file.
         let mut builder = ReaderBuilder::new();
         let builder = builder.delimiter(delimiter).flexible(true).has_headers(false);
         let mut rows = Records { reader: builder.from_reader(bytes), watch };
@@ -80,7 +80,7 @@ impl Csv<'_> {
             let mut records = Vec::new();
             let read = rows.fill(&mut records);
             let count = records.len() as u64;
-            // What came whole before a flaw is taken.
+            // Whole rows before a flaw are kept.
             let wanted = count > 0 && sink(first, Rows::Records(header.clone(), records));
             read?;
             if !wanted {
@@ -105,7 +105,7 @@ impl Csv<'_> {
         {
             let (only, is) = (excerpt(only), char::from(delimiter));
             return Err(broken(format!(
-                "the header is one column, {only:?}, with nothing between cells that is {is:?}; give --delimiter {other}"
+                "the header is one column, {only:?}, without a {is:?} between cells; give --delimiter {other}"
             )));
         }
         (self.look)(&|place| in_header(&names, place), &names)?;
@@ -113,7 +113,7 @@ impl Csv<'_> {
         if !self.has_time && !names.iter().any(known) {
             let names = some_of(&names);
             return Err(broken(format!(
-                "none of its columns is a field of events: {names}; the first line must name the columns, and --map takes others"
+                "none of its columns is a field of events: {names}; the first line must name the columns; --map takes other names"
             )));
         }
         Ok(Header(names))
@@ -127,7 +127,7 @@ struct Records {
 }
 
 impl Records {
-    /// Adds records, as many as a chunk has room for.
+    /// Adds records until a chunk is full.
     fn fill(&mut self, records: &mut Vec<Record>) -> Result<(), ReadError> {
         let mut held = 0;
         while held < CHUNK_BYTES {
@@ -139,7 +139,7 @@ impl Records {
         Ok(())
     }
 
-    /// The next record. One that a missing quote stretches to the end of the file is none.
+    /// The next record. A record that a missing quote stretches to the end of the file is an error.
     fn next(&mut self) -> Result<Option<Record>, ReadError> {
         let mut cells = ByteRecord::new();
         self.watch.borrow_mut().left = ROW_BYTES_MAX;
@@ -149,12 +149,12 @@ impl Records {
             Ok(false) => return Ok(None),
             Err(error) => return Err(broken(error, line)),
         }
-        // Blank lines before it are none of its own.
+        // Blank lines before a record are not part of it.
         let line = cells.position().map_or(line, csv::Position::line);
         let end = self.reader.position().byte();
         let mut watch = self.watch.borrow_mut();
         if watch.ended && watch.quotes.is_open_since(start) {
-            let reason = "a quote in this row is not closed: from here to the end of the file nothing is read";
+            let reason = "a quote in this row is not closed: nothing is read from here to the end of the file";
             return Err(ReadError::Broken { line, reason: reason.to_owned() });
         }
         let flawed = watch.quotes.flawed(start, end);
@@ -163,7 +163,7 @@ impl Records {
     }
 }
 
-/// Ends of lines inside of cells.
+/// Number of line ends inside cells.
 fn breaks(cells: &ByteRecord) -> u64 {
     memchr::memchr_iter(b'\n', cells.as_slice()).count() as u64
 }

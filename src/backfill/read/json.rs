@@ -1,12 +1,12 @@
-//! JSON: the values of an array, of the array `events` in an object, or one after the other; found
-//! by counting brackets, so that a file of any size is never whole in memory.
+//! The reader of JSON: the values of an array, of the array `events` in an object, or one after the
+//! other. It counts brackets to find them, so that a file of any size is never whole in memory.
 
 use std::io::BufRead;
 
 use super::rows::{CHUNK_BYTES, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, ReadError, Rows, Sink};
 
 const EVENTS: &[u8] = b"\"events\"";
-/// As it stands in an object that is kept.
+/// The name as it is kept in an object that is read.
 const ID: &[u8] = b"\"event_id\" :";
 
 pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadError> {
@@ -14,13 +14,13 @@ pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadEr
         Values { source: Source { bytes, line: 1 }, chunk: Vec::new(), held: 0, first: 0, sink };
     let read = values.all();
     if read.is_err() {
-        // What came whole before the flaw is taken.
+        // Whole values before the flaw are kept.
         values.flush();
     }
     read.map(drop)
 }
 
-/// Bytes with the line that they are on.
+/// The bytes of an input, with the current line.
 struct Source<'a> {
     bytes: &'a mut dyn BufRead,
     line: u64,
@@ -31,7 +31,7 @@ struct Values<'a> {
     chunk: Vec<(u64, Vec<u8>)>,
     /// Bytes in `chunk`.
     held: usize,
-    /// The place of the first value of `chunk`.
+    /// The index of the first value of `chunk`.
     first: u64,
     sink: Sink<'a>,
 }
@@ -46,7 +46,7 @@ impl Source<'_> {
         self.bytes.consume(1);
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn next_mark(&mut self) -> Result<Option<u8>, ReadError> {
         while let Some(byte) = self.peek()? {
             if !byte.is_ascii_whitespace() {
@@ -67,7 +67,7 @@ impl Source<'_> {
         loop {
             let buffer = self.bytes.fill_buf()?;
             if buffer.is_empty() {
-                // Nothing closes a bare number or word at the end.
+                // At the end of the file nothing closes a bare number or word.
                 let whole = scan.depth == 0 && !scan.quoted && out.len() > began;
                 return if whole {
                     Ok(())
@@ -91,13 +91,13 @@ impl Source<'_> {
     }
 }
 
-/// Where in a value we are.
+/// The position within a value.
 #[derive(Default)]
 struct Scan {
     depth: usize,
     quoted: bool,
     escaped: bool,
-    /// The byte that ended the value is part of it.
+    /// Whether the byte that ended the value is part of it.
     closed: bool,
 }
 
@@ -130,7 +130,7 @@ impl Scan {
 }
 
 impl Values<'_> {
-    /// Reads values one after the other; false when nobody wants more.
+    /// Reads values one after the other; false if the receiver wants no more.
     fn all(&mut self) -> Result<bool, ReadError> {
         loop {
             let wanted = match self.source.next_mark()? {
@@ -147,7 +147,7 @@ impl Values<'_> {
         }
     }
 
-    /// The values of the array that starts here.
+    /// Reads the values of the array that starts here.
     fn array(&mut self) -> Result<bool, ReadError> {
         self.source.pass(b'[');
         let mut last = b'[';
@@ -178,7 +178,8 @@ impl Values<'_> {
         }
     }
 
-    /// The object that starts here: an event, or a list of events by the name `events`.
+    /// Reads the object that starts here: an event, or an object with a list of events named
+    /// `events`.
     fn object(&mut self) -> Result<bool, ReadError> {
         let line = self.source.line;
         self.source.pass(b'{');
@@ -206,7 +207,7 @@ impl Values<'_> {
                     }
                 }
                 _ => {
-                    // What stands beside a list is no event and need not be kept.
+                    // The other members next to a list are not events and need not be kept.
                     if listed {
                         object.clear();
                     }
@@ -231,7 +232,7 @@ impl Values<'_> {
     }
 }
 
-/// Whether the object so far ends in the name `events`, and has no id of its own so far.
+/// Whether the object so far ends in the name `events` and has no id yet.
 fn is_list(object: &[u8]) -> bool {
     let named = object.strip_suffix(b":").map(<[u8]>::trim_ascii_end);
     let before = named.and_then(|object| object.strip_suffix(EVENTS));

@@ -1,10 +1,10 @@
-//! NDJSON: whole lines, a chunk at a time.
+//! The reader of NDJSON: whole lines, a chunk at a time.
 
 use std::io::{BufRead, Read as _};
 
 use super::rows::{CHUNK_BYTES, ROW_BYTES_MAX, ReadError, Rows, Sink};
 
-/// Lines that go together: what is known of a row takes more than a short line has.
+/// The most lines of a chunk: the data kept for each row takes more than a short line does.
 const CHUNK_LINES: usize = 32 << 10;
 
 pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadError> {
@@ -13,7 +13,7 @@ pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadEr
         let mut lines = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
         let read = fill(bytes, &mut lines);
         if read.is_err() {
-            // What came whole before the flaw is taken.
+            // Whole lines before the flaw are kept.
             let whole = memchr::memrchr(b'\n', &lines).map_or(0, |end| end + 1);
             lines.truncate(whole);
         }
@@ -34,7 +34,7 @@ pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadEr
     }
 }
 
-/// Adds whole lines, as many as a chunk has room for and one more.
+/// Adds whole lines until a chunk is full, and the rest of the last one.
 fn fill(bytes: &mut dyn BufRead, lines: &mut Vec<u8>) -> Result<(), ReadError> {
     bytes.take(CHUNK_BYTES as u64).read_to_end(lines)?;
     if lines.is_empty() || lines.ends_with(b"\n") {
@@ -50,7 +50,7 @@ fn fill(bytes: &mut dyn BufRead, lines: &mut Vec<u8>) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// Hands lines on, of which the first is number `line`; false when nobody wants more.
+/// Passes lines on, the first of which has number `line`; false if the receiver wants no more.
 fn hand_on(lines: Vec<u8>, line: &mut u64, sink: Sink<'_>) -> bool {
     let mut rest = lines;
     loop {
@@ -71,8 +71,8 @@ fn hand_on(lines: Vec<u8>, line: &mut u64, sink: Sink<'_>) -> bool {
     }
 }
 
-/// Whether the last line is the beginning of an object: only the last one of a file has no end. It is
-/// a bad row, too, but what should come after it is missing.
+/// Whether the last line is only the beginning of an object. Only the last line of a file has no
+/// line end. Such a line is a bad row, and it also shows that the file is cut short.
 fn is_cut(lines: &[u8]) -> bool {
     let last = memchr::memrchr(b'\n', lines).map_or(0, |end| end + 1);
     let last = lines.get(last..).unwrap_or_default().trim_ascii();

@@ -1,4 +1,4 @@
-//! Parquet: batches of rows, as a stream.
+//! The reader of Parquet: batches of rows, as a stream.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -24,9 +24,9 @@ use crate::backfill::place::in_schema;
 use crate::backfill::source::RemoteFile;
 use crate::backfill::{Progress, schema};
 
-/// Rows at once, at most.
+/// The most rows of a batch.
 const BATCH_ROWS_MAX: usize = 8 * 1024;
-/// Bytes that tell what a file is.
+/// The first bytes, which show a file's format.
 const HEAD_BYTES: u64 = 8;
 
 pub(super) fn read(
@@ -47,18 +47,18 @@ pub(super) fn read(
             check_head(&file)?;
             read.batches(&file, sink)
         }
-        Place::Stdin => Err(ReadError::File("it is read as a file only".to_owned())),
+        Place::Stdin => Err(ReadError::File("it can only be read as a file".to_owned())),
     }
 }
 
-/// As [`read`], of what came by stdin.
+/// As [`read`], for input that came by stdin.
 pub(super) fn read_file(
     file: &File,
     progress: &Arc<Progress>,
     look: Look<'_>,
     sink: Sink<'_>,
 ) -> Result<(), ReadError> {
-    // Its bytes were counted on their way.
+    // Its bytes were counted as they came in.
     Read { progress, look, bytes: 0 }.batches(file, sink)
 }
 
@@ -69,7 +69,7 @@ fn check_head(file: &impl ChunkReader) -> Result<(), ReadError> {
     no_parquet(&head).map_or(Ok(()), |reason| Err(ReadError::File(reason)))
 }
 
-/// Looks at the footer before the library makes a tree of it.
+/// Checks the footer before the library builds a tree from it.
 fn look_at_footer(file: &impl ChunkReader) -> Result<(), ReadError> {
     let bytes = |place: Range<u64>| {
         let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
@@ -85,13 +85,13 @@ fn look_at_footer(file: &impl ChunkReader) -> Result<(), ReadError> {
     check_footer(&bytes(place)?).map_err(flawed)
 }
 
-/// In other words where the file is whole, and not for us.
+/// The error of a library, in other words if the file is whole but cannot be read here.
 fn failed(error: &dyn std::fmt::Display) -> ReadError {
     let error = error.to_string();
     ReadError::File(if error.contains("ncrypt") {
         "it is encrypted; decrypt it first".to_owned()
     } else if error.contains("isabled feature") {
-        format!("its compression is not read ({error}); write it with zstd, snappy or gzip")
+        format!("its compression is not supported ({error}); write it with zstd, snappy or gzip")
     } else {
         format!("it is not a whole Parquet file: {error}")
     })
@@ -103,7 +103,7 @@ struct Read<'a> {
     bytes: u64,
 }
 
-/// A file with its description.
+/// A file with its metadata.
 struct Described<'a, F> {
     file: &'a F,
     metadata: ArrowReaderMetadata,
@@ -139,20 +139,20 @@ impl Read<'_> {
     fn check_columns(&self, schema: &SchemaRef, leaves: &[Leaf]) -> Result<(), ReadError> {
         let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
         (self.look)(&|place| in_schema(schema.fields(), place), &names)?;
-        // Types that are not written are told of before the first row.
+        // Unsupported types are reported before the first row.
         let none = RecordBatch::new_empty(schema.clone());
         let lines = columns::lines(&none, leaves, |_| false);
         lines.map(drop).map_err(|error| ReadError::File(format!("it cannot be read: {error}")))
     }
 
-    /// What the rows take of the file, by and large.
+    /// The rows' approximate share of the file's bytes.
     fn share(&self, rows: u64, total: u64) -> u64 {
         let share = u128::from(self.bytes) * u128::from(rows) / u128::from(total.max(1));
         u64::try_from(share).unwrap_or(self.bytes)
     }
 }
 
-/// A file that is read by several readers.
+/// A file that several readers share.
 pub(super) trait Shared: Sized {
     fn again(&self) -> std::io::Result<Self>;
 }
@@ -170,8 +170,8 @@ impl Shared for RemoteFile {
 }
 
 impl<'a, F: ChunkReader + Shared + 'static> Described<'a, F> {
-    /// Reads the description. Parquet's own types are gone by, whatever a writer noted of its own
-    /// beside them: there are fewer, and each writer's mean the same.
+    /// Reads the metadata. Only Parquet's own types count, not a writer's notes about its types:
+    /// Parquet has fewer types, and they mean the same for every writer.
     fn open(file: &'a F) -> Result<Self, ReadError> {
         look_at_footer(file)?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
@@ -183,8 +183,8 @@ impl<'a, F: ChunkReader + Shared + 'static> Described<'a, F> {
         Ok(Self { file, metadata, leaves: known.leaves })
     }
 
-    /// Reads a row group in batches of about as many bytes as a chunk has; false when nobody wants
-    /// more.
+    /// Reads a row group in batches of about as many bytes as a chunk has; false if the receiver
+    /// wants no more.
     fn group(
         &self,
         at: usize,
@@ -203,7 +203,8 @@ impl<'a, F: ChunkReader + Shared + 'static> Described<'a, F> {
                 .build();
         let batches: ParquetRecordBatchReader = batches.map_err(|error| failed(&error))?;
         for batch in batches {
-            // Before its texts are written out, since there may be far more of them than of the batch.
+            // The batch is split before its texts are written out: they may take far more memory
+            // than the batch.
             for piece in pieces(batch.map_err(|error| failed(&error))?, CHUNK_BYTES) {
                 if !take(piece.map_err(|error| failed(&error))?) {
                     return Ok(false);
@@ -213,7 +214,7 @@ impl<'a, F: ChunkReader + Shared + 'static> Described<'a, F> {
         Ok(true)
     }
 
-    /// How many rows of a group to decode at a time, by its pages.
+    /// The number of rows of a group to decode at a time, by the sizes of its pages.
     fn batch_rows(&self, group: &RowGroupMetaData) -> Result<usize, ReadError> {
         let mut scan = GroupScan::new(group, |_| true);
         while let Some(range) = scan.wants().map_err(ReadError::File)? {

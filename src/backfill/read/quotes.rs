@@ -1,33 +1,33 @@
-//! The quotes of CSV: which rows have one that is not closed where it should be. The library that takes
-//! rows apart goes on to the next quote, or to the end of the file, and tells nothing.
+//! The tracker of CSV quotes: it finds rows with a quote that is not closed where it should be. The
+//! CSV library reads on to the next quote, or to the end of the file, and reports nothing.
 
 use std::collections::VecDeque;
 
-/// Places that are kept; a row of more has been told of already.
+/// The most places that are kept; a row with more has already been reported.
 const FLAWS_MAX: usize = 1 << 12;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// A cell begins here.
     Start,
-    /// In a cell without quotes, or behind them.
+    /// In a cell without quotes, or after its closing quote.
     Plain,
     /// Between quotes.
     Quoted,
-    /// Behind a quote that ends the cell, or stands for one if another follows.
+    /// After a quote that ends the cell, or is a literal quote if another one follows.
     Closed,
 }
 
-/// Follows the bytes of a file from its start on.
+/// Follows the bytes of a file from its start.
 #[derive(Debug)]
 pub(super) struct Quotes {
     delimiter: u8,
     state: State,
-    /// Bytes that have passed.
+    /// Number of bytes seen so far.
     passed: u64,
-    /// Where the last quote opened.
+    /// Position where the last quote opened.
     open: u64,
-    /// Where text follows a closing quote, in order.
+    /// Positions where text follows a closing quote, in order.
     flaws: VecDeque<u64>,
 }
 
@@ -37,7 +37,7 @@ impl Quotes {
         Self { delimiter, state: State::Start, passed: 0, open: 0, flaws }
     }
 
-    /// Takes the bytes that come next. Most have no quotes and are looked at once.
+    /// Follows the next bytes. Most have no quotes and are scanned once.
     pub(super) fn pass(&mut self, bytes: &[u8]) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -46,7 +46,7 @@ impl Quotes {
         self.passed += bytes.len() as u64;
     }
 
-    /// Goes on by some bytes, and gives how many; `place` is where they stand.
+    /// Follows some of the bytes and returns how many; `place` is the position of the first.
     fn step(&mut self, rest: &[u8], place: u64) -> usize {
         let first = rest.first().copied().unwrap_or_default();
         match self.state {
@@ -94,7 +94,7 @@ impl Quotes {
         byte == self.delimiter || byte == b'\n' || byte == b'\r'
     }
 
-    /// Whether text follows a closing quote between these places; rows are asked for in order.
+    /// Whether text follows a closing quote between these positions; callers ask for rows in order.
     pub(super) fn flawed(&mut self, start: u64, end: u64) -> bool {
         let mut flawed = false;
         while let Some(place) = self.flaws.front().filter(|place| **place < end) {
@@ -104,7 +104,7 @@ impl Quotes {
         flawed
     }
 
-    /// Whether a quote that opened after this place is open still.
+    /// Whether a quote that opened at or after this position is still open.
     pub(super) fn is_open_since(&self, start: u64) -> bool {
         self.state == State::Quoted && self.open >= start
     }
@@ -116,8 +116,8 @@ mod tests {
 
     use super::*;
 
-    /// Whether text follows a closing quote, and whether one is open at the end; bytes come in parts
-    /// of a size.
+    /// Whether text follows a closing quote, and whether a quote is open at the end; the bytes are
+    /// passed in parts of this size.
     fn follow(text: &str, size: usize) -> (bool, bool) {
         let mut quotes = Quotes::new(b',');
         text.as_bytes().chunks(size).for_each(|part| quotes.pass(part));

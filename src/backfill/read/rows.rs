@@ -1,4 +1,4 @@
-//! What a reader hands on: chunks of rows, and why it ended before the end of its input.
+//! The output of a reader: chunks of rows, or the error that ended it before the end of its input.
 
 use std::io::Error;
 use std::sync::Arc;
@@ -15,33 +15,35 @@ use crate::event::excerpt;
 #[derive(Debug)]
 pub(in crate::backfill) struct Header(pub(in crate::backfill) Vec<String>);
 
-/// A row.
+/// A row of CSV.
 #[derive(Debug)]
 pub(in crate::backfill) struct Record {
     pub(in crate::backfill) cells: ByteRecord,
-    /// Lines that it took in because a quote is not closed where it should be.
+    /// Number of further lines that the row swallowed because a quote is not closed where it should
+    /// be.
     pub(in crate::backfill) swallowed: u64,
 }
 
-/// Bytes of rows that go together; a chunk is this large and a row more.
+/// Bytes of the rows in a chunk; it may exceed this by one row.
 pub(super) const CHUNK_BYTES: usize = 2 << 20;
 
 /// Bytes of the largest row: a bound on memory, far above what an event can hold.
 pub(super) const ROW_BYTES_MAX: usize = 16 << 20;
 
-/// What is known of a row, besides its bytes.
+/// Bytes that a row takes besides its text.
 pub(super) const ROW_OVERHEAD_BYTES: usize = 64;
 
 /// Rows that follow each other in one input.
 #[derive(Debug)]
 pub(in crate::backfill) struct Chunk {
     pub(in crate::backfill) input: Arc<Input>,
-    /// The place of the first row in its input, from 0. With a line each, blank lines count.
+    /// The index of the first row in its input, from 0. In formats with a row per line, blank lines
+    /// count.
     pub(in crate::backfill) first: u64,
     pub(in crate::backfill) rows: Rows,
 }
 
-/// Rows as their format has them.
+/// Rows in the form of their format.
 #[derive(Debug)]
 pub(in crate::backfill) enum Rows {
     /// Lines of NDJSON.
@@ -50,14 +52,14 @@ pub(in crate::backfill) enum Rows {
     Values(Vec<(u64, Vec<u8>)>),
     /// Records of CSV.
     Records(Arc<Header>, Vec<Record>),
-    /// Rows of Parquet, with what their schema says of each leaf.
+    /// Rows of Parquet, with the properties of each leaf of their schema.
     Batch(RecordBatch, Arc<[Leaf]>),
 }
 
-/// Takes chunks; false when nobody wants more.
+/// Receives chunks; returns false if no more are wanted.
 pub(super) type Sink<'a> = &'a mut dyn FnMut(u64, Rows) -> bool;
 
-/// Why a reader ended before the end of its input, in words.
+/// Why a reader ended before the end of its input.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::backfill) enum ReadError {
     #[error(transparent)]
@@ -68,11 +70,11 @@ pub(in crate::backfill) enum ReadError {
     File(String),
 }
 
-/// Looks for the mapped columns among those that an input says that it has, by a test for each and
-/// their names; an error if one is missing that must be there.
+/// Looks for the mapped columns in an input, by a test for each and the names of its columns. An
+/// error if a required one is missing.
 pub(super) type Look<'a> = &'a dyn Fn(&dyn Fn(&str) -> Has, &[String]) -> Result<(), ReadError>;
 
-/// Some of the names of columns: there may be a million.
+/// A list of column names, shortened: there may be a million.
 pub(super) fn some_of(names: &[String]) -> String {
     const SHOWN_MAX: usize = 40;
     let shown = names.iter().take(SHOWN_MAX).map(|name| excerpt(name)).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! What readers make of whole, cut and arbitrary bytes.
+//! Tests of readers with whole, cut and arbitrary bytes.
 
 use proptest::prelude::*;
 
@@ -52,7 +52,7 @@ fn json_that_is_cut_or_garbled_is_an_error() {
     assert!(values("[\n\n{\"a\":").unwrap_err().starts_with("line 3"));
 }
 
-/// Reads and decodes all of it; gives the number of rows.
+/// Reads and decodes all bytes; returns the number of rows.
 fn all(format: Format, bytes: &[u8]) -> u64 {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
@@ -70,7 +70,7 @@ fn all(format: Format, bytes: &[u8]) -> u64 {
         rows += decoded.rows;
         true
     };
-    // Whether it can be read is another matter.
+    // Whether the input can be read does not matter here.
     let _ = reading.one(&input, &mut sink);
     rows
 }

@@ -1,4 +1,4 @@
-//! Which column becomes which field, in each format, and what its values become.
+//! Tests of the mapping from columns to fields, in each format, and of the values.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -270,7 +270,7 @@ fn what_is_no_number_or_text_is_rejected_with_its_reason() {
     parquet(&path, &RecordBatch::try_from_iter(columns).unwrap());
     let ran = run(archive.path(), &["--org", "acme", path.to_str().unwrap()]);
     assert_eq!((ran.status, summary(&ran)), (0, counts(1, 1, 0, 0, 1)), "{ran:?}");
-    assert!(ran.stderr.contains("1 values of attributes are no text"), "{ran:?}");
+    assert!(ran.stderr.contains("1 values of attributes are not text"), "{ran:?}");
 }
 
 #[test]
