@@ -1,4 +1,4 @@
-//! Flags and commands. Every flag has an environment variable `TOKENLAKE_<FLAG>`; a flag wins.
+//! The flags and commands. Every flag has an environment variable `TOKENLAKE_<FLAG>`; a flag wins.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::event::time::from_text;
 use crate::maintain::{Retention, Sample};
 use crate::worker::WorkerLimits;
 
-/// Below this, no query is answered at all.
+/// With less memory, no query can be answered at all.
 const SQL_MEMORY_MIN: u64 = 32 << 20;
 const SQL_MEMORY_MAX: u64 = 64 << 40;
 const SQL_TIMEOUT_MIN: Duration = Duration::from_millis(100);
@@ -48,7 +48,7 @@ pub struct Args {
     )]
     pub archive: ArchiveLocation,
 
-    /// How logs are written, to stderr. RUST_LOG chooses what is logged.
+    /// The format of logs, which go to stderr. RUST_LOG chooses what is logged.
     #[arg(
         long,
         global = true,
@@ -58,27 +58,27 @@ pub struct Args {
     )]
     pub log_format: LogFormat,
 
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub entry: Entry,
 }
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What the program is started as.
+/// The ways to start the program.
 #[derive(Debug, Subcommand)]
 pub enum Entry {
-    /// Answer the one question on stdin; started by a server.
+    /// Answer the one question on stdin; a server starts this.
     #[command(hide = true)]
     SqlWorker(SqlWorkerArgs),
-    /// What people ask for.
+    /// A command for people.
     #[command(flatten)]
     Command(Command),
 }
@@ -88,28 +88,28 @@ pub enum Entry {
 pub enum Command {
     /// Take events and answer scrapes.
     Serve(Box<ServeArgs>),
-    /// Make a small archive where none is, print an access key and a curl line, and serve.
+    /// Make a small archive if there is none, print an access key and a curl line, and serve.
     Demo(Box<ServeArgs>),
     /// Make, list and revoke access keys.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Bring events of files into the archive, each once.
+    /// Bring events from files into the archive, each once.
     Backfill(BackfillArgs),
-    /// Merge small data files into few, and delete those that the table names no more.
+    /// Merge small data files into few, and delete those that the table no longer names.
     Compact(CompactArgs),
-    /// Take events out of the archive that are older than a retention; the counters keep their
+    /// Expire events older than a retention: they leave the archive, and the counters keep their
     /// totals.
     Expire(ExpireArgs),
-    /// Take back what another program did to the table that cannot be vouched for, or accept it
+    /// Undo what another program did to the table if tokenlake cannot vouch for it, or accept it
     /// without letting a counter fall.
     Repair(RepairArgs),
     /// Recompute everything from the raw rows and compare; exit 1 on any difference.
     Verify(VerifyArgs),
-    /// Check what an archive rests on: credentials, clock, conditional put, a write and a scrape.
+    /// Check that an archive can work: credentials, clock, conditional put, a write and a scrape.
     Doctor(DoctorArgs),
-    /// Ask a running server whether it is alive, as containers without curl do; exit 1 if not.
+    /// Ask a running server whether it is alive, for containers without curl; exit 1 if not.
     Healthcheck(HealthcheckArgs),
-    /// Ask in SQL: tables events and usage_hourly. On a terminal without a query, a shell.
+    /// Query the tables events and usage_hourly in SQL. On a terminal without a query, a shell.
     Sql(SqlArgs),
     /// Fill an archive with synthetic events, for measurements.
     #[command(hide = true)]
@@ -119,16 +119,16 @@ pub enum Command {
 /// Settings of the server.
 #[derive(Debug, ClapArgs)]
 pub struct ServeArgs {
-    /// Where to listen: an address or a name, and a port; port 0 takes a free one.
+    /// Address to listen on: an IP address or a name, and a port; port 0 takes a free one.
     #[arg(long, env = "TOKENLAKE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9797")]
     pub listen: ListenAddr,
 
-    /// Where tokenlake's own metrics are served; nowhere by default.
+    /// Address for tokenlake's own metrics. Default: they are not served.
     #[arg(long, env = "TOKENLAKE_ADMIN_LISTEN", value_name = "ADDR")]
     pub admin_listen: Option<ListenAddr>,
 
-    /// Whether an archive is made where none is. With `never` a volume that is not mounted is an
-    /// error, and no new archive.
+    /// Whether to create the archive if there is none. With `never`, a volume that is not mounted
+    /// is an error and does not become a new archive.
     #[arg(long, env = "TOKENLAKE_CREATE", value_name = "WHEN", default_value = "if-missing")]
     pub create: Create,
 
@@ -136,72 +136,71 @@ pub struct ServeArgs {
     #[arg(long, env = "TOKENLAKE_MAX_BODY", value_name = "SIZE", default_value = "32MiB", value_parser = parse_bytes)]
     pub max_body: u64,
 
-    /// How many connections there may be. Where one more comes, the one goes that has waited
-    /// longest for a request; if a request is under way on each, the new one is refused.
+    /// How many connections there may be. If one more comes, the one that has waited longest for a
+    /// request is closed; if all have a request under way, the new one is refused.
     #[arg(long, env = "TOKENLAKE_MAX_CONNECTIONS", value_name = "N", default_value = "1024", value_parser = parse_count)]
     pub max_connections: usize,
 
-    /// How many requests of an organisation may be under way: so many that bring events, as many
-    /// scrapes, and as many queries. More are answered with 503.
+    /// How many requests of each kind (events, scrapes, queries) an organisation may have under
+    /// way. More are answered with 503.
     #[arg(long, env = "TOKENLAKE_MAX_REQUESTS_PER_ORG", value_name = "N", default_value = "256", value_parser = parse_count)]
     pub max_requests_per_org: usize,
 
-    /// Memory for answers that clients have not taken yet, of which one organisation may have half.
-    /// More are answered with 503.
+    /// Memory for answers that clients have not read yet; one organisation may use half of it. More
+    /// are answered with 503.
     #[arg(long, env = "TOKENLAKE_ANSWER_MEMORY", value_name = "SIZE", default_value = "192MiB", value_parser = parse_bytes)]
     pub answer_memory: u64,
 
-    /// How many series (provider and model) an organisation may have. An event of one more is stored
-    /// with the model "other", and its own among its attributes.
+    /// How many series (provider and model) an organisation may have. Beyond that, an event of a
+    /// new series is stored with the model "other", and its own model becomes an attribute.
     #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]
     pub max_series: usize,
 
-    /// How old a scrape's view may be. 0s shows every event acknowledged before the scrape.
+    /// How old the data of a scrape may be. 0s shows every event acknowledged before the scrape.
     #[arg(long, env = "TOKENLAKE_MAX_STALENESS", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
     pub max_staleness: Duration,
 
-    /// While storage is away, answer scrapes with what they were last answered, up to this old, in
-    /// place of 503.
+    /// If storage is unreachable, serve the last good scrape up to this age instead of 503.
     #[arg(long, env = "TOKENLAKE_MAX_STALE_ON_ERROR", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
     pub max_stale_on_error: Duration,
 
-    /// Memory for what scrapes are answered from. Less costs time, never results.
+    /// Memory for the data that scrapes are answered from. Less costs time, never results.
     #[arg(long, env = "TOKENLAKE_CACHE_MEMORY", value_name = "SIZE", default_value = "128MiB", value_parser = parse_bytes)]
     pub cache_memory: u64,
 
-    /// Memory for known event ids; past it the data files are asked. Less costs time, never
-    /// results.
+    /// Memory for known event ids; other ids are looked up in the data files. Less costs time,
+    /// never results.
     #[arg(long, env = "TOKENLAKE_DEDUPE_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
     pub dedupe_memory: u64,
 
-    /// The least time between two commits. Default: 0s on a disk, 1s on object storage, where
-    /// each commit is paid for. At most 5s: whoever sends events waits for it.
+    /// The shortest time between two commits. Default: 0s on a disk, 1s on object storage, where
+    /// each commit costs money. At most 5s, because clients that send events wait for the commit.
     #[arg(long, env = "TOKENLAKE_COMMIT_INTERVAL", value_name = "TIME", value_parser = parse_commit_interval)]
     pub commit_interval: Option<Duration>,
 
-    /// How often small data files are merged and old ones deleted; 0s for never. About: replicas
-    /// take turns.
+    /// How often small data files are merged and old ones deleted, approximately, since replicas
+    /// take turns; 0s for never.
     #[arg(long, env = "TOKENLAKE_COMPACT_INTERVAL", value_name = "TIME", default_value = "60s", value_parser = parse_compact_interval)]
     pub compact_interval: Duration,
 
-    /// Expire events that are older, such as 400d (at least 2d): looked for once an hour. Their
-    /// totals stay in the counters. Default: never.
+    /// Expire events older than this, such as 400d (at least 2d), once an hour. Their totals stay
+    /// in the counters. Default: never.
     #[arg(long, env = "TOKENLAKE_EXPIRE_OLDER_THAN", value_name = "TIME", value_parser = parse_retention)]
     pub expire_older_than: Option<Retention>,
 
-    /// Memory that a query of POST /v1/sql may use; past it the query ends.
+    /// Memory that a query of POST /v1/sql may use; a query that needs more is ended.
     #[arg(long, env = "TOKENLAKE_SQL_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_sql_memory)]
     pub sql_memory: u64,
 
-    /// How long such a query may take, with the reading of its answer.
+    /// How long such a query may take, including the reading of its answer.
     #[arg(long, env = "TOKENLAKE_SQL_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = parse_sql_timeout)]
     pub sql_timeout: Duration,
 
-    /// How many such queries run at a time; more wait a little, and then are refused.
+    /// How many such queries run at a time; more wait a little and are then refused.
     #[arg(long, env = "TOKENLAKE_SQL_CONCURRENCY", value_name = "N", default_value = "4", value_parser = value_parser!(u16).range(1..=1_024))]
     pub sql_concurrency: u16,
 
-    /// JWTs beside access keys.
+    /// JWTs in addition to access keys.
     #[command(flatten)]
     pub jwt: JwtArgs,
 
@@ -210,73 +209,74 @@ pub struct ServeArgs {
     pub tls: TlsArgs,
 }
 
-/// How to compact.
+/// Settings of compaction.
 #[derive(Debug, Clone, Copy, ClapArgs)]
 pub struct CompactArgs {
-    /// Say what would be done, and change nothing.
+    /// Show what would be done, and change nothing.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
 
-    /// The size that files are merged up to. Memory of two or three times as much is needed.
+    /// The size that files are merged up to. This takes two or three times as much memory.
     #[arg(long, env = "TOKENLAKE_TARGET_SIZE", value_name = "SIZE", default_value = "128MiB", value_parser = parse_target_size)]
     pub target_size: u64,
 
-    /// How long a file that the table names no more is kept for those who read an older version;
-    /// from 1h to 2d.
+    /// How long a file that the table no longer names is kept for readers of an older version; from
+    /// 1h to 2d.
     #[arg(long, env = "TOKENLAKE_GRACE", value_name = "TIME", default_value = "24h", value_parser = parse_grace)]
     pub grace: Duration,
 }
 
-/// What is to go.
+/// Settings of expiry.
 #[derive(Debug, ClapArgs)]
 pub struct ExpireArgs {
-    /// How old events become, such as 400d; at least 2d. Whole UTC dates go, once all of their
-    /// events are older. Events before the floor date are refused from then on.
+    /// Expire events older than this, such as 400d; at least 2d. Whole UTC dates expire, once all
+    /// of their events are older. Events before the floor date are rejected from then on.
     #[arg(long, env = "TOKENLAKE_OLDER_THAN", value_name = "TIME", value_parser = parse_retention)]
     pub older_than: Retention,
 
-    /// Tell what would go, and change nothing.
+    /// Show what would expire, and change nothing.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
 }
 
-/// What to read.
+/// Settings of verification.
 #[derive(Debug, ClapArgs)]
 pub struct VerifyArgs {
-    /// Read only a share of the files, such as 10% or 0.1: others each time. Scrapes are not
-    /// compared then, which takes all files.
+    /// Read only a share of the files, such as 10% or 0.1, chosen anew each time. Scrapes are not
+    /// compared then, because that takes all files.
     #[arg(long, env = "TOKENLAKE_SAMPLE", value_name = "SHARE", value_parser = parse_sample)]
     pub sample: Option<Sample>,
 }
 
-/// How to check.
+/// Settings of the checks.
 #[derive(Debug, ClapArgs)]
 pub struct DoctorArgs {
-    /// Only read: nothing is written, not even for a moment.
+    /// Only read; write nothing, not even for a moment.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
 }
 
-/// Whom to ask.
+/// The server to ask.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct HealthcheckArgs {
-    /// The server's address; it must not be one with TLS.
+    /// The server's address; it must not use TLS.
     #[arg(long, env = "TOKENLAKE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9797")]
     pub listen: ListenAddr,
 
-    /// The server's other address, asked in place of the first where it is given: it has no TLS.
+    /// The server's address for its own metrics, which never uses TLS. If given, it is asked
+    /// instead.
     #[arg(long, env = "TOKENLAKE_ADMIN_LISTEN", value_name = "ADDR")]
     pub admin_listen: Option<ListenAddr>,
 }
 
-/// What to ask.
+/// Queries, and the form of their results.
 #[derive(Debug, ClapArgs)]
 pub struct SqlArgs {
-    /// Statements to answer, separated by `;`. May be given more than once.
+    /// Statements to run, separated by `;`. May be given more than once.
     #[arg(short = 'c', long, env = "TOKENLAKE_COMMAND", value_name = "QUERY")]
     pub command: Vec<String>,
 
-    /// A file of statements, not a pipe; `-` is stdin, which is also read where it is no terminal.
+    /// A file of statements, not a pipe; `-` is stdin, which is also read if it is not a terminal.
     #[arg(
         short = 'f',
         long,
@@ -286,11 +286,12 @@ pub struct SqlArgs {
     )]
     pub file: Option<PathBuf>,
 
-    /// The form of results. Default: by the ending of --output, else table.
+    /// The format of results. Default: by the ending of --output, otherwise table.
     #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT")]
     pub format: Option<SqlFormat>,
 
-    /// Where results go instead of stdout. A file that is there is replaced once they are whole.
+    /// A file for results instead of stdout. An existing file is replaced once the results are
+    /// complete.
     #[arg(short = 'o', long, env = "TOKENLAKE_OUTPUT", value_name = "FILE")]
     pub output: Option<PathBuf>,
 
@@ -299,25 +300,25 @@ pub struct SqlArgs {
     pub org: Option<OrgId>,
 }
 
-/// The form of a result.
+/// The format of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SqlFormat {
-    /// For people.
+    /// A table for people.
     Table,
-    /// Comma-separated, with a head.
+    /// Comma-separated, with a header.
     Csv,
-    /// Tab-separated, with a head.
+    /// Tab-separated, with a header.
     Tsv,
     /// A JSON array of objects.
     Json,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Ndjson,
 }
 
-/// What a query's own process may use.
+/// Limits of a query's own process.
 #[derive(Debug, Clone, Copy, ClapArgs)]
 pub struct SqlWorkerArgs {
-    /// Bytes beyond what the program itself takes.
+    /// Bytes in addition to those of the program itself.
     pub memory_bytes: u64,
 
     /// Seconds of processor time.
@@ -330,7 +331,7 @@ impl From<SqlWorkerArgs> for WorkerLimits {
     }
 }
 
-/// What to fill an archive with. The same settings make the same events.
+/// Settings of synthetic events. The same settings make the same events.
 #[derive(Debug, ClapArgs)]
 pub struct GenerateArgs {
     /// How many events.
@@ -345,32 +346,32 @@ pub struct GenerateArgs {
     #[arg(long, env = "TOKENLAKE_MODELS", value_name = "N", default_value = "15", value_parser = parse_models)]
     pub models: usize,
 
-    /// Over how many days the events are spread.
+    /// The number of days over which the events are spread.
     #[arg(long, env = "TOKENLAKE_DAYS", value_name = "N", default_value = "90", value_parser = value_parser!(u32).range(1..=3_650))]
     pub days: u32,
 
-    /// Before when all events happen, in RFC 3339. Default: now, so that a later run makes events
-    /// of later times.
+    /// The time before which all events happen, in RFC 3339. Default: now, so that a later run
+    /// makes later events.
     #[arg(long, env = "TOKENLAKE_UNTIL", value_name = "TIME", value_parser = from_text)]
     pub until: Option<Micros>,
 
-    /// What all that is random depends on.
+    /// The seed of all random choices.
     #[arg(long, env = "TOKENLAKE_SEED", value_name = "N", default_value = "1")]
     pub seed: u64,
 }
 
-/// What to do with access keys.
+/// Commands for access keys.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Make a key and print it, alone, on stdout. It is shown this once.
+    /// Create a key and print it, alone, on stdout. It is shown only this once.
     Create {
-        /// The organisation that the key speaks for.
+        /// The organisation that the key belongs to.
         #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
         org: OrgId,
-        /// What it allows: metrics:read, events:write, sql:read. Default: all.
+        /// Scopes of the key: metrics:read, events:write, sql:read. Default: all.
         #[arg(long, env = "TOKENLAKE_SCOPE", value_delimiter = ',')]
         scope: Vec<Scope>,
-        /// How long it is valid, such as 90d. Default: until it is revoked.
+        /// How long the key is valid, such as 90d. Default: until it is revoked.
         #[arg(long, env = "TOKENLAKE_EXPIRES", value_name = "TIME", value_parser = parse_duration)]
         expires: Option<Duration>,
         /// A name for people.
@@ -379,21 +380,21 @@ pub enum KeyCommand {
     },
     /// List keys: their ids, organisations, scopes and state; never secrets.
     List {
-        /// How to print them.
+        /// The format of the list.
         #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", default_value = "table")]
         format: ListFormat,
     },
-    /// Revoke a key; in force within 5 seconds everywhere.
+    /// Revoke a key, everywhere within 5 seconds.
     Revoke {
-        /// The first column of the list.
+        /// The key's id, from the first column of the list.
         id: String,
     },
 }
 
-/// The form of a list.
+/// The format of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
-    /// For people.
+    /// A table for people.
     Table,
     /// A JSON array.
     Json,
@@ -401,7 +402,7 @@ pub enum ListFormat {
 
 fn parse_sample(text: &str) -> Result<Sample, String> {
     let share = parse_millionths(text)?;
-    Sample::of_millionths(share).ok_or_else(|| "not more than 0 and up to 100%".to_owned())
+    Sample::of_millionths(share).ok_or_else(|| "not above 0 and up to 100%".to_owned())
 }
 
 fn parse_retention(text: &str) -> Result<Retention, String> {

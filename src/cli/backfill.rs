@@ -1,4 +1,4 @@
-//! `tokenlake backfill`.
+//! The command `tokenlake backfill`.
 
 use std::collections::HashSet;
 use std::io::IsTerminal as _;
@@ -23,22 +23,23 @@ use crate::backfill::{
 use crate::event::OrgRule;
 use crate::telemetry::Telemetry;
 
-/// Memory for checkpoints of totals in the making.
+/// Memory for making totals snapshots.
 const CACHE_BYTES_MAX: usize = 32 << 20;
-/// Known ids have this much in any case: a job that asks files for them while servers commit loses
-/// one race after the other.
+/// The least memory for known ids. A job that looks for ids in files while servers commit would
+/// lose one race after another.
 const IDS_BYTES_MIN: usize = 32 << 20;
-/// Between two lines of progress.
+/// Time between two lines of progress.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// Between two looks of a bar.
+/// Time between two updates of a progress bar.
 const BAR_EVERY: Duration = Duration::from_millis(200);
 const BAR: &str = "{bar:30} {bytes} of {total_bytes}, {msg}, {eta} left";
 
-/// What to bring in, and how to read it.
+/// The inputs of a backfill, and how to read them.
 #[derive(Debug, ClapArgs)]
 pub struct BackfillArgs {
-    /// Files, folders, patterns (quoted), file:///PATH, s3://BUCKET/KEY (az:, gs: too) or - for
-    /// stdin: NDJSON, JSON, CSV, TSV or Parquet, with gzip or zstd too; a folder of a Delta table.
+    /// Files, folders, patterns (quoted), file:///PATH, s3://BUCKET/KEY (also az:, gs:), a folder
+    /// of a Delta table, or - for stdin: NDJSON, JSON, CSV, TSV or Parquet, also compressed with
+    /// gzip or zstd.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<String>,
 
@@ -47,29 +48,29 @@ pub struct BackfillArgs {
     #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org_rule)]
     pub org: OrgRule,
 
-    /// The form of all inputs: ndjson, json, csv, tsv or parquet. Default: by each one's ending; of
-    /// stdin, by its first line.
+    /// The format of all inputs: ndjson, json, csv, tsv or parquet. Default: by the ending of each;
+    /// for stdin, by its first line.
     #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", value_parser = Format::parse)]
     pub format: Option<Format>,
 
-    /// What stands between the cells of CSV, such as ';' or tab.
+    /// The delimiter between the cells of CSV, such as ';' or tab.
     #[arg(long, env = "TOKENLAKE_DELIMITER", value_name = "CHAR", value_parser = parse_delimiter)]
     pub delimiter: Option<u8>,
 
-    /// Take a field from a column of another name, or from objects: input_tokens=usage.input. May be
-    /// given several times.
+    /// Take a field from a column of another name, or from inside an object:
+    /// input_tokens=usage.input. May be given several times.
     #[arg(long, env = "TOKENLAKE_MAP", value_name = "FIELD=COLUMN", value_parser = FieldPair::parse)]
     pub map: Vec<FieldPair>,
 
-    /// What a field is where a row has none or null; may be given several times.
+    /// The value of a field for rows that have none or null. May be given several times.
     #[arg(long, env = "TOKENLAKE_DEFAULT", value_name = "FIELD=VALUE", value_parser = FieldPair::parse_default)]
     pub default: Vec<FieldPair>,
 
-    /// Read and check only; nothing is written and no duplicates are looked for.
+    /// Only read and check; write nothing and look for no duplicates.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
 
-    /// Keep rejected rows in this file, as NDJSON: file, line, error, row.
+    /// Write rejected rows to this file, as NDJSON: file, line, error, row.
     #[arg(long, env = "TOKENLAKE_REJECTS", value_name = "FILE")]
     pub rejects: Option<PathBuf>,
 
@@ -77,7 +78,7 @@ pub struct BackfillArgs {
     #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]
     pub max_series: usize,
 
-    /// Memory for rows that wait and for known ids; the process takes some more. Less makes more
+    /// Memory for waiting rows and known ids; the process takes some more. Less memory makes more
     /// and smaller files.
     #[arg(long, env = "TOKENLAKE_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
     pub memory: u64,
@@ -98,7 +99,7 @@ pub(super) async fn run(
     if let Some(first) = inputs.passed_over.first() {
         let count = inputs.passed_over.len();
         print_note(&format!(
-            "{count} passed over for endings that tell no format, like {first}; give --format for them"
+            "{count} files passed over, whose endings show no format, like {first}; give --format for them"
         ));
     }
     let memory = usize::try_from(args.memory).unwrap_or(usize::MAX);
@@ -124,7 +125,7 @@ pub(super) async fn run(
     if job.done_before() > 0 {
         let rows = job.done_before();
         print_note(&format!(
-            "going on after row {rows}: an earlier run brought in what comes before"
+            "going on after row {rows}: an earlier run brought in the rows before"
         ));
     }
     let outcome = job.run(signals::job_told()).await;
@@ -135,12 +136,12 @@ pub(super) async fn run(
     finish(outcome)
 }
 
-/// Ends with a checkpoint of totals, so that the first scrapes after much history are fast too.
+/// Ends with a totals snapshot, so that the first scrapes after much history are fast too.
 async fn close(app: &App, outcome: &Outcome) {
     if outcome.summary.accepted > 0 && !outcome.stopped {
-        // It costs time when it is missing, never a number.
+        // A missing snapshot costs time, never a number.
         if let Err(error) = app.checkpoint().await {
-            tracing::warn!(%error, "no checkpoint of totals this time");
+            tracing::warn!(%error, "no totals snapshot made; the first scrapes take longer");
         }
     }
     app.close().await;
@@ -150,7 +151,7 @@ fn finish(mut outcome: Outcome) -> anyhow::Result<ExitCode> {
     print_result(&serde_json::to_string(&outcome.summary)?);
     if outcome.left_out > 0 {
         let count = outcome.left_out;
-        print_note(&format!("{count} values of attributes are no text and were left out"));
+        print_note(&format!("{count} values of attributes are not text and were left out"));
     }
     let unread = &mut outcome.unread;
     let alone = outcome.error.is_none() && !outcome.stopped && unread.count == 1;
@@ -166,20 +167,21 @@ fn finish(mut outcome: Outcome) -> anyhow::Result<ExitCode> {
     }
     if outcome.stopped {
         print_note(
-            "stopped; run the same command again to go on: what is in already is not added twice",
+            "stopped; run the same command again to go on: rows that are in are not added twice",
         );
         return Ok(signals::exit_code());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Files carry their partials, as a server's do, and checkpoints of totals are made as they come, so
-/// that little is left to add up at the end.
+/// Files are written with their partials, as by a server, and totals snapshots are made on the way,
+/// so that little is left to add up at the end.
 async fn app(location: &ArchiveLocation, memory: usize, series_max: usize) -> anyhow::Result<App> {
     let writer = WriterSettings {
-        // A fifth is for rows; the rest is for what is read, decoded, sorted and encoded.
+        // A fifth of the memory is for rows; the rest is for reading, decoding, sorting and
+        // encoding.
         dedupe_bytes_max: (memory / 4).max(IDS_BYTES_MIN),
-        // One commit at a time waits here, whatever its size.
+        // One commit at a time waits here, however large.
         queue_bytes_max: usize::MAX,
         ..WriterSettings::default()
     };
@@ -192,7 +194,7 @@ async fn app(location: &ArchiveLocation, memory: usize, series_max: usize) -> an
     Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)
 }
 
-/// Shows how far the job is, until the handle is dropped.
+/// Shows the job's progress until the handle is dropped.
 fn show(progress: Arc<Progress>, bytes: u64) -> AbortOnDropHandle<()> {
     let bar = std::io::stderr().is_terminal().then(|| {
         let style =
@@ -201,7 +203,7 @@ fn show(progress: Arc<Progress>, bytes: u64) -> AbortOnDropHandle<()> {
     });
     AbortOnDropHandle::new(tokio::spawn(async move {
         let began = Instant::now();
-        // Clears itself when this task ends.
+        // The bar clears itself when this task ends.
         let bar = bar.map(Cleared);
         loop {
             tokio::time::sleep(if bar.is_some() { BAR_EVERY } else { LINE_EVERY }).await;
@@ -219,7 +221,7 @@ fn show(progress: Arc<Progress>, bytes: u64) -> AbortOnDropHandle<()> {
     }))
 }
 
-/// A bar that leaves nothing behind.
+/// A progress bar that is cleared when it is dropped.
 struct Cleared(ProgressBar);
 
 impl Drop for Cleared {

@@ -1,4 +1,4 @@
-//! `tokenlake compact`.
+//! The command `tokenlake compact`.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
 use crate::maintain::compact::{Settings, Summary};
 use crate::telemetry::Telemetry;
 
-/// Memory for partials, and for checkpoints of totals in the making.
+/// Memory for partials, and for making totals snapshots.
 const CACHE_BYTES_MAX: usize = 32 << 20;
 
 /// Merges small files, then deletes those that no version names; exit status 1 if some could not be

@@ -1,4 +1,4 @@
-//! `tokenlake demo`: a small archive to look at.
+//! The command `tokenlake demo`: a small archive to try out.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -71,7 +71,7 @@ async fn fill(app: &App, org_id: &OrgId, now: Micros) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same events each time, but for their times.
+/// The same events each time, except for their times.
 fn events(org_id: &OrgId, now: Micros) -> String {
     let mut lines = String::new();
     let mut state: u64 = org_id.as_str().bytes().map(u64::from).sum();

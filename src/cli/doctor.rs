@@ -1,5 +1,6 @@
-//! `tokenlake doctor`: the checks of `maintain`, and one more: an event from a key to a scrape, in an
-//! archive of its own below this one, which is removed.
+//! The command `tokenlake doctor`: the checks of `maintain`, and one more. The latter sends an
+//! event with a new key and scrapes it, in an archive of its own below this one, which is removed
+//! afterwards.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,13 +20,13 @@ use crate::ingest::ContentKind;
 use crate::maintain::{Finding, check_access, check_writing};
 use crate::telemetry::Telemetry;
 
-const DRY: &str = "it would write; leave out --dry-run for it";
+const DRY: &str = "it would write; run it without --dry-run";
 /// More than one event needs.
 const MEMORY_BYTES: usize = 1 << 20;
-/// The organisation, provider and model of the event that is tried.
+/// The organisation, provider and model of the test event.
 const NAME: &str = "doctor";
 
-/// Checks what an archive rests on, a line each; exit status 1 if something is wrong.
+/// Runs the checks and prints a line for each; exit status 1 if one fails.
 pub(super) async fn run(location: &ArchiveLocation, args: DoctorArgs) -> anyhow::Result<ExitCode> {
     let mut sound = true;
     let mut tell = |finding: Finding| {
@@ -38,7 +39,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: DoctorArgs) -> anyhow:
             tokio::select! {
                 () = examine(location, &store, &check, args.dry_run, &mut tell) => {}
                 () = signals::job_told() => {
-                    // Nothing is there where nothing was written yet.
+                    // There is nothing to remove if nothing has been written yet.
                     let _ = clean(location, &check).await;
                     return Ok(signals::exit_code());
                 }
@@ -78,7 +79,7 @@ async fn examine(
 
 async fn table(store: &Arc<dyn ObjectStore>) -> anyhow::Result<String> {
     if !Archive::exists(store.clone(), open::clock()).await? {
-        return Ok("none yet; the first server or backfill makes it".to_owned());
+        return Ok("none yet; the first server or backfill creates it".to_owned());
     }
     let (writer, follow) = (WriterSettings::default(), FollowSettings::default());
     let archive =
@@ -90,7 +91,7 @@ async fn table(store: &Arc<dyn ObjectStore>) -> anyhow::Result<String> {
     Ok(format!("version {version}, {files} data files{floor}"))
 }
 
-/// From a key and an event to the body of a scrape, in an archive of its own below this one.
+/// Creates a key, sends an event and scrapes it, in an archive of its own below this one.
 async fn write_and_scrape(
     store: &Arc<dyn ObjectStore>,
     check: &StoreCheck,
@@ -131,13 +132,13 @@ fn settings() -> Settings {
     Settings { body_bytes_max: MEMORY_BYTES, ..Settings::of_command(writer, MEMORY_BYTES) }
 }
 
-/// Removes all that the checks have left; on a disk the folders too.
+/// Removes everything that the checks wrote; on a disk the folders too.
 async fn clean(location: &ArchiveLocation, check: &StoreCheck) -> anyhow::Result<()> {
     check.clean().await?;
     if let ArchiveLocation::Local(root) = location {
         let folder = root.join(check.folder().as_ref());
         std::fs::remove_dir_all(&folder)?;
-        // Another doctor may be at work.
+        // The folder may be in use by another `doctor`.
         if let Some(all) = folder.parent() {
             let _ = std::fs::remove_dir(all);
         }

@@ -1,4 +1,4 @@
-//! `tokenlake expire`, and the same once an hour beside a server.
+//! The command `tokenlake expire`, and the same task once an hour in a server.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::rollup::Rollup;
 use crate::sql::Engine;
 use crate::telemetry::Telemetry;
 
-/// Memory for partials while they are folded.
+/// Memory for partials while they are added to the ledger.
 const CACHE_BYTES_MAX: usize = 32 << 20;
-/// A server that has just started has scrapes to answer first.
+/// A server that has just started answers its first scrapes before it expires events.
 const FIRST_AFTER: Duration = Duration::from_secs(3);
 const EVERY: Duration = Duration::from_secs(3_600);
 
-/// Expires what is past the retention, and says what went.
+/// Expires events past the retention, and prints what was expired.
 pub(super) async fn run(location: &ArchiveLocation, args: ExpireArgs) -> anyhow::Result<ExitCode> {
     let archive = open::existing(location).await?;
     let now = open::clock().now();
@@ -41,13 +41,13 @@ pub(super) async fn run(location: &ArchiveLocation, args: ExpireArgs) -> anyhow:
     Ok(ExitCode::SUCCESS)
 }
 
-/// Expires now and then, for as long as the handle is kept.
+/// Expires once an hour, for as long as the handle is kept.
 pub(super) fn scheduled(
     app: Arc<App>,
     location: &ArchiveLocation,
     retention: Retention,
 ) -> AbortOnDropHandle<()> {
-    // A disk's clock is this machine's.
+    // For a disk, the store's clock is this machine's.
     let own_clock = location.is_local();
     AbortOnDropHandle::new(tokio::spawn(async move {
         tokio::time::sleep(FIRST_AFTER).await;
@@ -61,7 +61,7 @@ pub(super) fn scheduled(
                     "expired"
                 ),
                 Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "nothing could be expired this time"),
+                Err(error) => tracing::warn!(%error, "expiry failed; will retry in an hour"),
             }
             tokio::time::sleep(EVERY).await;
         }

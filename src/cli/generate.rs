@@ -1,7 +1,7 @@
-//! `tokenlake generate`: an archive of any size, filled with synthetic events.
+//! The command `tokenlake generate`: an archive of any size, filled with synthetic events.
 //!
-//! The events depend on the settings alone, so that a second run finds each of them again. They
-//! take the way of all events: checked, searched for, written, committed.
+//! The events depend only on the settings, so that a second run finds each of them again. They go
+//! through the same steps as all events: check, search for duplicates, write, commit.
 
 mod batches;
 mod calendar;
@@ -31,15 +31,15 @@ use crate::clock::Micros;
 use crate::event::EventBatch;
 use crate::telemetry::Telemetry;
 
-/// Names that are claimed side by side.
+/// Names that are claimed at the same time.
 const CLAIMS: usize = 16;
-/// Memory for known ids: events come by time, so that three dates are all it needs.
+/// Memory for known ids. Events come in the order of time, so three dates are enough.
 const DEDUPE_BYTES_MAX: usize = 192 << 20;
-/// Memory for checkpoints of totals in the making.
+/// Memory for making totals snapshots.
 const CACHE_BYTES_MAX: usize = 32 << 20;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
-/// What was done.
+/// The result of a run.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     accepted: usize,
@@ -48,7 +48,7 @@ struct Summary {
     elapsed_ms: u128,
 }
 
-/// Fills the archive, until a signal comes.
+/// Fills the archive, until it is done or a signal comes.
 pub(super) async fn run(
     location: &ArchiveLocation,
     args: GenerateArgs,
@@ -71,7 +71,7 @@ pub(super) async fn run(
     Ok(if whole { ExitCode::SUCCESS } else { signals::exit_code() })
 }
 
-/// Files carry their partials, as a server's do; one checkpoint of totals at the end serves.
+/// Files are written with their partials, as by a server; one totals snapshot at the end is enough.
 fn settings() -> Settings {
     let writer = WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() };
     Settings::of_command(writer, CACHE_BYTES_MAX)
@@ -88,11 +88,11 @@ async fn claim(archive: &Archive, orgs: &Orgs) -> Result<(), ArchiveError> {
     futures::stream::iter(claims).buffer_unordered(CLAIMS).try_collect().await
 }
 
-/// The work as far as it is.
+/// The progress of a run.
 struct Work {
     app: App,
     plan: Arc<Plan>,
-    /// How many there are to be.
+    /// Number of events to make.
     events: u64,
     began: Instant,
     summary: Summary,
@@ -117,7 +117,7 @@ impl Work {
             };
             let Some(batch) = made.context("making events")?? else { return Ok(true) };
             first += batch.len() as u64;
-            // The next is made while this one is committed.
+            // The next batch is made while this one is committed.
             ahead = self.make(first);
             let outcome = self.app.archive().submit(batch).await?;
             self.summary.accepted += outcome.accepted;

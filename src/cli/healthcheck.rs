@@ -1,4 +1,4 @@
-//! `tokenlake healthcheck`.
+//! The command `tokenlake healthcheck`.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -10,16 +10,16 @@ use anyhow::Context as _;
 use super::args::HealthcheckArgs;
 use super::listen::ListenAddr;
 
-/// For each step: a container's health is asked for every few seconds.
+/// The time for each step, short because a container's health is checked every few seconds.
 const WAIT: Duration = Duration::from_secs(2);
-/// More than the head of the answer that is hoped for.
+/// More bytes than the head of the expected answer has.
 const ANSWER_BYTES_MAX: u64 = 4_096;
 
-/// Asks a server of this machine for `/healthz`; says nothing where all is well.
+/// Asks a server on this machine for `/healthz`; prints nothing if it is healthy.
 pub(super) fn run(args: HealthcheckArgs) -> anyhow::Result<ExitCode> {
     let address = args.admin_listen.unwrap_or(args.listen);
     let answer = ask_any(&address).with_context(|| {
-        format!("no answer from {address}; start the server there, or name its address by --listen")
+        format!("no answer from {address}; start the server there, or set --listen to its address")
     })?;
     let status = answer.lines().next().unwrap_or_default();
     let alive = status.split(' ').nth(1) == Some("200");
@@ -27,7 +27,8 @@ pub(super) fn run(args: HealthcheckArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Asks at the addresses that the server may have taken, in the order in which it tries them.
+/// Asks at each address that the server may have taken, in the order in which the server tries
+/// them.
 fn ask_any(address: &ListenAddr) -> std::io::Result<String> {
     let mut answer = Err(std::io::ErrorKind::AddrNotAvailable.into());
     for address in address.resolve()? {
@@ -39,7 +40,7 @@ fn ask_any(address: &ListenAddr) -> std::io::Result<String> {
     answer
 }
 
-/// Where one listens on all addresses, one is reached on the machine's own.
+/// The local address of a server that listens on all addresses.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -54,7 +55,8 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, WAIT)?;
     stream.set_read_timeout(Some(WAIT))?;
     stream.set_write_timeout(Some(WAIT))?;
-    // In one piece: whoever answers early must not close on what is still to come.
+    // Sent in one piece: a server that answers early must not reset the connection because of later
+    // bytes.
     let question = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(question.as_bytes())?;
     let mut answer = Vec::new();

@@ -1,4 +1,4 @@
-//! Flags of a server: which JWTs it takes.
+//! The flags of a server that say which JWTs it accepts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,40 +12,40 @@ use crate::access::{JwksLocation, JwtRules, JwtSettings};
 const REFRESH_MIN: Duration = Duration::from_secs(1);
 const REFRESH_MAX: Duration = Duration::from_secs(86_400);
 
-/// JWTs beside access keys.
+/// JWTs in addition to access keys.
 #[derive(Debug, ClapArgs)]
 #[command(group(ArgGroup::new("jwt_keys").args(["jwt_secret_file", "jwt_jwks"]).multiple(true)))]
 pub struct JwtArgs {
-    /// Take JWTs of HS256, signed with the secret in this file: at least 32 bytes, without the
+    /// Accept HS256 JWTs signed with the secret in this file: at least 32 bytes, without the
     /// newline at the end. It is read again when it changes.
     #[arg(long, env = "TOKENLAKE_JWT_SECRET_FILE", value_name = "FILE")]
     pub jwt_secret_file: Option<PathBuf>,
 
-    /// Take JWTs of RS256, ES256 and EdDSA, signed with a key of this JWKS: a file, which is read
+    /// Accept RS256, ES256 and EdDSA JWTs signed with a key of this JWKS: a file, which is read
     /// again when it changes, or an https URL. Needs --jwt-issuer and --jwt-audience.
     #[arg(long, env = "TOKENLAKE_JWT_JWKS", value_name = "FILE|URL", requires_all = ["jwt_issuer", "jwt_audience"], value_parser = JwksLocation::parse)]
     pub jwt_jwks: Option<JwksLocation>,
 
-    /// How often the JWKS of a URL is fetched again; from 1s to 1d. A JWT with an unknown key asks
-    /// for it too, at most once in 10s.
+    /// How often the JWKS of a URL is fetched again; from 1s to 1d. A JWT with an unknown key
+    /// fetches it too, at most once in 10s.
     #[arg(long, env = "TOKENLAKE_JWT_JWKS_REFRESH", value_name = "TIME", default_value = "5m", value_parser = parse_refresh)]
     pub jwt_jwks_refresh: Duration,
 
-    /// Who may certify the server of the JWKS, as PEM. Default: whom the system trusts.
+    /// CA certificates for the server of the JWKS, as PEM. Default: those that the system trusts.
     #[arg(long, env = "TOKENLAKE_JWT_JWKS_CA", value_name = "FILE", requires = "jwt_jwks")]
     pub jwt_jwks_ca: Option<PathBuf>,
 
-    /// What the claim `iss` of a JWT must be.
+    /// The required claim `iss` of a JWT.
     #[arg(long, env = "TOKENLAKE_JWT_ISSUER", value_name = "NAME", requires = "jwt_keys", value_parser = NonEmptyStringValueParser::new())]
     pub jwt_issuer: Option<String>,
 
-    /// What the claim `aud` of a JWT must be, or hold.
+    /// The audience that the claim `aud` of a JWT must be or contain.
     #[arg(long, env = "TOKENLAKE_JWT_AUDIENCE", value_name = "NAME", requires = "jwt_keys", value_parser = NonEmptyStringValueParser::new())]
     pub jwt_audience: Option<String>,
 }
 
 impl JwtArgs {
-    /// The same for the program.
+    /// The flags as settings.
     pub(super) fn settings(&self) -> JwtSettings {
         JwtSettings {
             secret: self.jwt_secret_file.clone(),

@@ -1,4 +1,4 @@
-//! `tokenlake key`.
+//! The command `tokenlake key`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use crate::archive::{ArchiveLocation, Records};
 use crate::clock::{Clock, Micros};
 use crate::printable::printable;
 
-/// The state of a key whose record allows nothing.
+/// The state of a key whose record is damaged; such a key allows nothing.
 const DAMAGED: &str = "damaged";
 
-/// Makes, lists or revokes keys.
+/// Creates, lists or revokes keys.
 pub(super) async fn run(
     location: &ArchiveLocation,
     command: KeyCommand,
 ) -> anyhow::Result<ExitCode> {
     let clock = open::clock();
-    // Keys need no table: the first may come before it, and one must be revocable beside a
-    // damaged one.
+    // Keys need no table: the first may be created before it, and a key must be revocable even if
+    // the table is damaged.
     let keys = |store| AccessKeys::new(Records::new(store), clock.clone());
     match command {
         KeyCommand::Create { org, scope, expires, name } => {
@@ -88,7 +88,7 @@ fn print_json(keys: &[ListedKey], now: Micros) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A damaged key has the members of any other: nothing is known of it but its id.
+/// A damaged key has the same members as any other; only its id is known.
 fn json_of(ListedKey { id, record }: &ListedKey, now: Micros) -> serde_json::Value {
     let record = record.as_ref().ok();
     let org = record.map(|record| &record.org_id).filter(|org| !org.is_empty());

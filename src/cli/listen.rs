@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use tokio::net::TcpListener;
 
-/// `127.0.0.1:9797`, `[::1]:9797` or `localhost:9797`. Port 0 stands for a free one.
+/// `127.0.0.1:9797`, `[::1]:9797` or `localhost:9797`. Port 0 means a free one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddr {
     host: String,
@@ -40,11 +40,11 @@ impl fmt::Display for ListenAddr {
 }
 
 impl ListenAddr {
-    /// What the host is known as to the system, those of IPv4 first: a name that is both is mostly
-    /// called by that.
+    /// The addresses of the host, those of IPv4 first: clients mostly use IPv4 for a name that has
+    /// both.
     ///
     /// # Errors
-    /// What the system says, if it knows none.
+    /// The system's error, if it knows no address.
     pub(super) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         let mut addresses: Vec<_> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
         addresses.sort_by_key(SocketAddr::is_ipv6);
@@ -54,10 +54,10 @@ impl ListenAddr {
         Ok(addresses)
     }
 
-    /// Listens on the first of its addresses that can be had.
+    /// Listens on the first of its addresses that is free.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub(super) async fn bind(&self) -> io::Result<TcpListener> {
         let this = self.clone();
         let addresses = tokio::task::spawn_blocking(move || this.resolve()).await;

@@ -1,4 +1,4 @@
-//! Log lines, to stderr.
+//! The setup of logging to stderr.
 
 use std::io::{IsTerminal as _, Result, Write, stderr};
 
@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 use super::args::LogFormat;
 use crate::printable::printable;
 
-/// Warnings of ours; libraries speak only when something is wrong for good. The one that reads tables'
-/// logs tells of each error twice, and we do it once.
+/// Our messages from info up; errors only from libraries. The library that reads tables' logs is
+/// silenced, because it reports each error twice and we report it once more.
 const DEFAULT_FILTER: &str = "tokenlake=info,buoyant_kernel=off,error";
 
 /// Starts logging.
@@ -31,15 +31,16 @@ pub(super) fn start(format: LogFormat) -> anyhow::Result<()> {
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }
 
-/// Writes a line for each event, whatever its words hold.
+/// Writes one line for each event, whatever characters its text has.
 struct Lines<W> {
     to: W,
-    /// The library's colours are sequences of escape, which it lets through of nothing else.
+    /// Whether to keep the escape sequences of the library's colours. It lets escape characters of
+    /// no other text through.
     colours: bool,
 }
 
 impl<W: Write> Write for Lines<W> {
-    /// An event comes in one piece, with the end of its line.
+    /// Each call passes one whole event with its line end.
     fn write(&mut self, event: &[u8]) -> Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);

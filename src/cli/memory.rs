@@ -1,5 +1,5 @@
-//! What bounds the memory of a command, added up from its settings. `docs/memory.md` shows it for the
-//! defaults, and the limits in `deploy/` are held against it.
+//! The bounds on a command's memory, added up from its settings. `docs/memory.md` shows them for
+//! the defaults, and a test compares the limits in `deploy/` with them.
 
 use std::fmt;
 
@@ -22,47 +22,49 @@ use crate::worker::PROGRAM_BYTES;
 const MIB: u64 = 1 << 20;
 /// Code and data of the program, its threads and its runtime.
 const PROGRAM: u64 = 128 * MIB;
-/// The same of a process that answers one query, of which the code is the server's too.
+/// The same for a process that answers one query; it shares its code with the server.
 const WORKER: u64 = 96 * MIB;
-/// What a writer of a checkpoint of the log takes at most, by `tests/it/checkpoints/memory.rs`.
+/// The most that writing a checkpoint of the log takes, measured by
+/// `tests/it/checkpoints/memory.rs`.
 const LOG_CHECKPOINT: u64 = 300 * MIB;
-/// Merging data files, besides the one that comes of it, which is held as it is written and as it is
-/// put.
+/// Memory for merging data files, besides the merged file, which is held twice: as it is written
+/// and as it is put.
 const MERGING: u64 = 116 * MIB;
-/// A file that is checked against its sums.
+/// A file whose rows are compared with its sums.
 const CHECKED_FILE: u64 = 256 * MIB;
-/// What a job of `backfill` takes besides its setting.
+/// Memory of a `backfill` job besides its setting.
 const JOB: u64 = 300 * MIB;
-/// Live files of a table that is looked after, and those that came lately.
+/// Live and recent files of a table that is compacted.
 const FILES: u64 = 30_000;
-/// What the log says of one: more for a file of up to 4,096 events, which names their ids.
+/// Memory for a file's log entry. A file of up to 4,096 events takes more, because its entry has
+/// their ids.
 const FILE: u64 = 2 << 10;
 /// A known access key.
 const KEY: u64 = 512;
 /// A claimed name of an organisation.
 const CLAIM: u64 = 256;
-/// One series of an organisation that is being added up.
+/// One series of an organisation whose cells are being merged.
 const SERIES: u64 = 1 << 10;
-/// The series of each provider that stands for others: there may be as many as series.
+/// Series per allowed series: the series `other` of providers may be as many again.
 const WITH_OTHERS: u64 = 2;
-/// A body while its rows come into being: its text, or the text that it was packed from, and columns
-/// that grow.
+/// Copies of a body while it is decoded: its text, or the text that it was compressed from, and
+/// growing columns.
 const GROWING: u64 = 2;
-/// Rows that are committed: sorted, and encoded.
+/// Copies of rows while they are committed: sorted, and encoded.
 const COMMITTED: u64 = 2;
-/// What the allocator keeps of what was given back: a part of all.
+/// The fraction (1/n) of all memory that the allocator keeps after it was freed.
 const SLACK: u64 = 8;
 
 /// One bound on memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bound {
-    /// What takes the memory.
+    /// The use of the memory.
     pub what: &'static str,
-    /// The setting that moves it; empty where none does.
+    /// The setting that changes it; empty if none does.
     pub setting: &'static str,
-    /// How much it is at most.
+    /// The most bytes that it takes.
     pub bytes: u64,
-    /// Whether it is of processes besides the first.
+    /// Whether it belongs to processes other than the first.
     pub is_apart: bool,
 }
 
@@ -71,17 +73,17 @@ pub struct Bound {
 pub struct Bounds(pub Vec<Bound>);
 
 impl Bounds {
-    /// Those of a command line, without the program's name.
+    /// The bounds of a command line, given without the program's name.
     ///
     /// # Errors
-    /// Why it is none, or that the command has no bound.
+    /// If the command line is wrong, or the command has no bound.
     pub fn of_line(words: &[&str]) -> Result<Self, String> {
         let args = Args::try_parse_from([&["tokenlake"], words].concat());
         match args.map_err(|error| error.to_string())?.entry {
             Entry::Command(command) => Self::of(&command),
             Entry::SqlWorker(_) => None,
         }
-        .ok_or_else(|| "what it takes depends on what it is asked".to_owned())
+        .ok_or_else(|| "the memory of this command depends on its query".to_owned())
     }
 
     fn of(command: &Command) -> Option<Self> {
@@ -89,29 +91,29 @@ impl Bounds {
             Command::Serve(args) | Command::Demo(args) => Some(Self::of_serve(args)),
             Command::Backfill(args) => Some(Self(vec![
                 bound(
-                    "rows that wait, known ids, and all that is made of them",
+                    "waiting rows, known ids, and everything made from them",
                     "--memory",
                     args.memory,
                 ),
-                bound("the program, and what is read at a time", "", JOB),
+                bound("the program, and the input being read", "", JOB),
             ])),
             Command::Compact(args) => Some(Self::of_compact(args)),
             Command::Expire(_) => Some(Self(vec![
                 bound("the program", "", PROGRAM),
-                bound("sums of files, and totals in the making", "", 2 * bytes(TOTALS_BYTES_MAX)),
+                bound("sums of files, and totals being made", "", 2 * bytes(TOTALS_BYTES_MAX)),
                 bound("a checkpoint of the log", "", LOG_CHECKPOINT),
             ])),
             Command::Verify(_) | Command::Repair(_) => Some(Self(vec![
                 bound("the program", "", PROGRAM),
                 bound("sums of files, and totals", "", 4 * bytes(TOTALS_BYTES_MAX)),
-                bound("the file that is looked at", "", CHECKED_FILE),
+                bound("the file being read", "", CHECKED_FILE),
                 bound("a checkpoint of the log", "", LOG_CHECKPOINT),
             ])),
             _ => None,
         }
     }
 
-    /// Those of a server.
+    /// The bounds of a server.
     pub(super) fn of_serve(args: &ServeArgs) -> Self {
         let mut bounds = vec![bound("the program: code, threads, runtime", "", PROGRAM)];
         bounds.extend(kept(args));
@@ -134,7 +136,7 @@ impl Bounds {
         Self(vec![
             bound("the program", "", PROGRAM),
             bound(
-                "a file in the making, and those it is made of",
+                "a file being merged, and its inputs",
                 "--target-size",
                 merging(args.target_size),
             ),
@@ -142,19 +144,19 @@ impl Bounds {
         ])
     }
 
-    /// Their sum.
+    /// The sum of all bounds.
     pub fn bytes(&self) -> u64 {
         self.0.iter().fold(0, |sum, bound| sum.saturating_add(bound.bytes))
     }
 
-    /// The part of the first process.
+    /// The sum of the first process's bounds.
     pub fn own_bytes(&self) -> u64 {
         let own = self.0.iter().filter(|bound| !bound.is_apart);
         own.fold(0, |sum, bound| sum.saturating_add(bound.bytes))
     }
 }
 
-/// As a table of Markdown.
+/// Writes the bounds as a Markdown table.
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| what | setting | MiB |\n|---|---|---:|")?;
@@ -169,12 +171,12 @@ impl fmt::Display for Bounds {
     }
 }
 
-/// What stays from one request to the next.
+/// Memory that is kept from one request to the next.
 fn kept(args: &ServeArgs) -> Vec<Bound> {
     let last_good = if args.max_stale_on_error.is_zero() { 0 } else { bytes(LAST_GOOD_BYTES_MAX) };
     let keys = bytes(KNOWN_KEYS_MAX.get()) * KEY + bytes(CLAIMED_MAX) * CLAIM;
     vec![
-        bound("ids of events that stand already", "--dedupe-memory", args.dedupe_memory),
+        bound("ids of events that are stored", "--dedupe-memory", args.dedupe_memory),
         bound(
             "sums of files and organisations, rendered scrapes",
             "--cache-memory",
@@ -188,7 +190,7 @@ fn kept(args: &ServeArgs) -> Vec<Bound> {
     ]
 }
 
-/// What requests take while they are under way.
+/// Memory that requests take while they are under way.
 fn under_way(args: &ServeArgs) -> Vec<Bound> {
     let series = bytes(args.max_series).saturating_mul(WITH_OTHERS);
     let shown = series.max(bytes(SHOWN_SERIES_MAX));
@@ -205,16 +207,16 @@ fn under_way(args: &ServeArgs) -> Vec<Bound> {
     vec![
         bound("connections", "--max-connections", connections.saturating_mul(of_one)),
         bound("bodies that are read, and wait for their commit", "", bytes(REQUESTS_BYTES_MAX)),
-        bound("what they grow to, until it is committed", "", bytes(REQUESTS_BYTES_MAX)),
+        bound("their decoded form, until its commit", "", bytes(REQUESTS_BYTES_MAX)),
         bound("bodies that are decoded, five at a time", "--max-body", decoding),
         bound("rows that are committed", "", queue.saturating_mul(COMMITTED)),
-        bound("sums of four organisations in the making", "--max-series", summed),
+        bound("sums of four organisations being merged", "--max-series", summed),
         bound(
             "scrapes that are rendered",
             "--max-series",
             shown.saturating_mul(bytes(SERIES_BYTES_MAX)),
         ),
-        bound("answers that are not taken yet", "--answer-memory", args.answer_memory),
+        bound("answers that clients have not read yet", "--answer-memory", args.answer_memory),
     ]
 }
 
@@ -223,7 +225,7 @@ fn in_the_background(args: &ServeArgs) -> Vec<Bound> {
     vec![
         bound("data files that are merged", "--compact-interval", merged),
         bound("a checkpoint of the log", "", LOG_CHECKPOINT),
-        bound("a checkpoint of totals", "", 2 * bytes(TOTALS_BYTES_MAX)),
+        bound("a totals snapshot", "", 2 * bytes(TOTALS_BYTES_MAX)),
     ]
 }
 

@@ -39,12 +39,12 @@ use self::print::{print_error, print_note};
 use crate::archive::ArchiveLocation;
 use crate::worker;
 
-/// How long threads that block may take once all else is done.
+/// How long blocking threads may take once everything else is done.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
-/// Threads of a backfill that read, write and wait, beside those that compute.
+/// Threads of a backfill that read, write and wait, in addition to those that compute.
 const BLOCKING_THREADS: usize = 4;
 
-/// Parses the command line, runs the command and tells how it went: 0 done, 1 failed, 2 wrong
+/// Parses the command line, runs the command and returns the exit status: 0 done, 1 failed, 2 wrong
 /// usage, 130 or 143 ended by SIGINT or SIGTERM.
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
         Err(error) => return wrong_usage(&error),
     };
     let done = match args.entry {
-        // It limits itself before it does anything, and has a runtime of its own.
+        // It limits itself before it does anything else, and has its own runtime.
         Entry::SqlWorker(limits) => Ok(worker::answer_one(&args.archive, limits.into())),
         Entry::Command(command) => {
             logging::start(args.log_format).and_then(|()| start(&args.archive, command))
@@ -73,10 +73,10 @@ fn start(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode
     let reads_stdin = matches!(command, Command::Backfill(_));
     let done = runtime.block_on(run(archive, command));
     if reads_stdin {
-        // A thread may wait for what nobody sends.
+        // A thread may wait for input on stdin that never comes.
         runtime.shutdown_background();
     } else {
-        // Nothing that counts is left to be done.
+        // All important work is done.
         runtime.shutdown_timeout(SHUTDOWN_MAX);
     }
     done
@@ -85,7 +85,7 @@ fn start(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode
 fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Command::Backfill(_) = command {
-        // Each thread that decodes or encodes keeps memory for the next time.
+        // Each thread that decodes or encodes keeps memory for later use.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         builder.max_blocking_threads(BLOCKING_THREADS + 2 * cores);
     }
@@ -104,13 +104,13 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Verify(command) => verify::run(archive, command).await,
         Command::Healthcheck(command) => healthcheck::run(command),
         Command::Doctor(command) => doctor::run(archive, command).await,
-        // Boxed, for it is large.
+        // Boxed because it is large.
         Command::Sql(command) => Box::pin(sql::run(archive, command)).await,
         Command::Generate(command) => generate::run(archive, command).await,
     }
 }
 
-/// Help and version as clap prints them; a wrong usage in one line, like every error.
+/// Prints help and version as clap does, and wrong usage in one line, like every error.
 fn wrong_usage(error: &clap::Error) -> ExitCode {
     let help = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if !error.use_stderr() || error.kind() == help {

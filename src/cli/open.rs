@@ -1,4 +1,4 @@
-//! Opening the archive for a command.
+//! The ways in which commands open the archive.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,22 +15,23 @@ use crate::new_file::lies_within;
 use crate::sql::sql_version;
 use crate::telemetry::Telemetry;
 
-/// How often the log is followed in the background.
+/// How often the background task looks at the log.
 pub(super) const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
-/// So many files are added up in some tens of milliseconds.
+/// Files that may be added up before a totals snapshot is due: this many take some tens of
+/// milliseconds.
 pub(super) const CHECKPOINT_WORK_MAX: u64 = 128;
-/// The default of `tokenlake compact`.
+/// The default target size of `tokenlake compact`.
 pub(super) const TARGET_BYTES: u64 = 128 << 20;
 
-/// Names the file that moves the clock, in tests of the whole program.
+/// The variable that names a file which shifts the clock, in tests of the whole program.
 const TEST_CLOCK: &str = "TOKENLAKE_TEST_CLOCK";
 
-/// Whether an archive is made where none is.
+/// Whether an archive is created if there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Create {
-    /// Only an archive that is there is opened.
+    /// Only open an existing archive.
     Never,
-    /// A new one is made.
+    /// Create a new archive.
     IfMissing,
 }
 
@@ -43,12 +44,12 @@ impl From<Create> for Creation {
     }
 }
 
-/// The machine's clock.
+/// The machine's clock, or in tests the shifted one.
 pub(super) fn clock() -> Arc<dyn Clock> {
     match std::env::var_os(TEST_CLOCK) {
         None => Arc::new(SystemClock),
         Some(file) => {
-            tracing::warn!("{TEST_CLOCK} is set: this process does not go by the machine's clock");
+            tracing::warn!("{TEST_CLOCK} is set: this process does not use the machine's clock");
             Arc::new(ShiftedClock::by(file.into()))
         }
     }
@@ -57,16 +58,16 @@ pub(super) fn clock() -> Arc<dyn Clock> {
 /// The store of an archive.
 ///
 /// # Errors
-/// If its settings are wrong or its folder cannot be made.
+/// If its settings are wrong or its folder cannot be created.
 pub(super) fn store(location: &ArchiveLocation) -> anyhow::Result<Arc<dyn ObjectStore>> {
     location.open().map_err(anyhow::Error::msg)
 }
 
-/// The store of an archive whose folder must be there already. Opening a folder makes it, which a
+/// The store of an archive whose folder must already exist. Opening a folder creates it, which a
 /// command that only reads must not do.
 ///
 /// # Errors
-/// If it is not there, or its settings are wrong.
+/// If the folder does not exist, or the settings are wrong.
 pub(super) fn existing_store(location: &ArchiveLocation) -> anyhow::Result<Arc<dyn ObjectStore>> {
     match location {
         ArchiveLocation::Local(folder) if !folder.exists() => Err(nothing_at(location)),
@@ -74,15 +75,15 @@ pub(super) fn existing_store(location: &ArchiveLocation) -> anyhow::Result<Arc<d
     }
 }
 
-/// The store of an archive that must be there already.
+/// The store of an archive that must already exist.
 ///
 /// # Errors
-/// If it is not there, or does not answer.
+/// If the archive does not exist, or the store does not answer.
 pub(super) async fn existing_archive(
     location: &ArchiveLocation,
 ) -> anyhow::Result<Arc<dyn ObjectStore>> {
     let store = existing_store(location)?;
-    // Where keys have been made, the table may not have been yet.
+    // Keys may have been created before the table.
     let claimed = Records::new(store.clone()).list(ORGS).await?;
     if claimed.is_empty() && !Archive::exists(store.clone(), clock()).await? {
         return Err(nothing_at(location));
@@ -90,23 +91,23 @@ pub(super) async fn existing_archive(
     Ok(store)
 }
 
-/// An archive that must be there already.
+/// An archive that must already exist.
 ///
 /// # Errors
-/// If it is not there, or cannot be opened.
+/// If it does not exist or cannot be opened.
 pub(super) async fn existing(location: &ArchiveLocation) -> anyhow::Result<Archive> {
     let store = existing_archive(location).await?;
     let settings = WriterSettings::default();
     Ok(Archive::open(store, clock(), Telemetry::new(), settings, FollowSettings::default()).await?)
 }
 
-/// The archive's checkpoints of totals.
+/// The archive's totals snapshots.
 pub(super) fn totals(archive: &Archive) -> anyhow::Result<TotalsStore> {
     Ok(TotalsStore::new(archive.store(), clock(), sql_version())?)
 }
 
-/// Makes sure that a file which a command is to write does not lie among an archive's objects, all of
-/// which are in folders of the archive's own.
+/// Checks that a file which a command is to write does not lie among the archive's objects. All of
+/// them are in subfolders of the archive.
 ///
 /// # Errors
 /// If it does.

@@ -1,12 +1,12 @@
-//! How many files and connections the process may have open.
+//! The limit on the files and connections that the process may have open.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files of the archive, connections to storage, pipes of workers.
+/// Other open files: files of the archive, connections to storage, pipes of workers.
 const OTHERS: u64 = 1_024;
 
-/// Asks the system for so many connections beside all other files: what it gives at first is
-/// often less than what may be had.
+/// Raises the soft limit for this many connections in addition to all other files: it is often
+/// below the hard limit.
 pub(super) fn allow(connections_max: usize) {
     let needed = u64::try_from(connections_max).unwrap_or(u64::MAX).saturating_add(OTHERS);
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -2,21 +2,21 @@
 
 use crate::event::{OrgId, OrgRule};
 
-/// Of connections, requests or series.
+/// The largest number of connections, requests or series.
 const COUNT_MAX: usize = 1_000_000;
 
-/// How many there may be.
+/// Reads a limit on a number of things.
 pub(super) fn parse_count(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
     count.ok_or_else(|| format!("not a number from 1 to {COUNT_MAX}"))
 }
 
-/// One organisation for all events, or `*` for each event's own.
+/// Reads one organisation for all events, or `*` for each event's own.
 pub(super) fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
     if text == "*" { Ok(OrgRule::Own) } else { parse_org(text).map(OrgRule::Only) }
 }
 
-/// An organisation's name.
+/// Reads an organisation's name.
 pub(super) fn parse_org(text: &str) -> Result<OrgId, String> {
     OrgId::parse(text).map_err(|error| format!("an organisation's name {error}"))
 }

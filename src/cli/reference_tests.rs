@@ -1,4 +1,4 @@
-//! `docs/reference.md` has each flag as the program itself describes it.
+//! Test that `docs/reference.md` describes each flag as the program's help does.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::args::Args;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md");
 const BEGIN: &str = "<!-- flags: begin -->\n";
 const END: &str = "<!-- flags: end -->\n";
-/// Set to 1, the page is written anew.
+/// If it is 1, the page is written again.
 const WRITE: &str = "TOKENLAKE_TEST_WRITE";
 
 /// Text for a cell of a Markdown table.
@@ -17,7 +17,7 @@ fn cell(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
-/// `--flag VALUE` with its short form, or the name of an argument by place.
+/// `--flag VALUE` with its short form, or the name of a positional argument.
 fn name(arg: &Arg) -> String {
     let values = arg.get_value_names().unwrap_or_default();
     let value = values.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ");
@@ -48,7 +48,7 @@ fn row(arg: &Arg) -> String {
     format!("| {} | {variable} | {default} | {meaning} |\n", name(arg))
 }
 
-/// The table of a command's own arguments, or of those that all commands have.
+/// The table of a command's own arguments, or of those that all commands share.
 fn table(command: &Command, global: bool) -> String {
     let shown = |arg: &&Arg| {
         let by_clap = matches!(arg.get_id().as_str(), "help" | "version");
@@ -61,7 +61,8 @@ fn table(command: &Command, global: bool) -> String {
     format!("| flag | variable | default | meaning |\n|---|---|---|---|\n{rows}")
 }
 
-/// A command that can be run, with the words that name it; those below it, if it only groups them.
+/// Every command that can be run, with the words that name it; a command that only groups others
+/// gives way to those.
 fn commands<'a>(path: &str, command: &'a Command) -> Vec<(String, &'a Command)> {
     let below = command.get_subcommands().filter(|below| !below.is_hide_set());
     let below: Vec<_> = below.filter(|below| below.get_name() != "help").collect();
@@ -72,7 +73,7 @@ fn commands<'a>(path: &str, command: &'a Command) -> Vec<(String, &'a Command)> 
     each.collect()
 }
 
-/// The part of the page that tells of flags.
+/// The part of the page that describes flags.
 fn flags() -> String {
     let mut program = Args::command();
     program.build();
@@ -106,6 +107,6 @@ fn the_reference_has_every_flag() {
     }
     let (shown, flags): (Vec<_>, Vec<_>) = (shown.lines().collect(), flags.lines().collect());
     let differs = shown.iter().zip(&flags).find(|(shown, line)| shown != line);
-    assert_eq!(differs, None, "{WRITE}=1 writes docs/reference.md anew");
-    assert_eq!(shown.len(), flags.len(), "{WRITE}=1 writes docs/reference.md anew");
+    assert_eq!(differs, None, "{WRITE}=1 writes docs/reference.md again");
+    assert_eq!(shown.len(), flags.len(), "{WRITE}=1 writes docs/reference.md again");
 }

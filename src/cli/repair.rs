@@ -1,4 +1,4 @@
-//! `tokenlake repair`.
+//! The command `tokenlake repair`.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,25 +16,25 @@ use crate::telemetry::Telemetry;
 /// Memory for partials while they are added up.
 const CACHE_BYTES_MAX: usize = 32 << 20;
 
-/// How to repair.
+/// Settings of a repair.
 #[derive(Debug, ClapArgs)]
 pub struct RepairArgs {
-    /// Tell what was done to the table and what a repair would do, and change nothing.
+    /// Show what was done to the table and what a repair would do, and change nothing.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
 
-    /// Take it back: files that went become live again, and what came in their place goes. What was
-    /// only appended stays. This is the default.
+    /// Undo it, which is the default: removed files become live again, and files added in their
+    /// place are removed. Files that were only appended stay.
     #[arg(long, env = "TOKENLAKE_UNDO", conflicts_with = "accept")]
     pub undo: bool,
 
-    /// Keep the table as it is now: what the events that went had in the counters is kept in the
-    /// ledger, and events that came in twice are taken out.
+    /// Keep the table as it is now. What the removed events added to the counters goes to the
+    /// ledger, and events that are in the table twice are taken out.
     #[arg(long, env = "TOKENLAKE_ACCEPT")]
     pub accept: bool,
 }
 
-/// Takes back, or accepts, what another program did; says what that was.
+/// Undoes or accepts what another program did, and prints what that was.
 pub(super) async fn run(location: &ArchiveLocation, args: RepairArgs) -> anyhow::Result<ExitCode> {
     let store = open::existing_archive(location).await?;
     let totals = TotalsStore::new(store.clone(), open::clock(), sql_version())?;
@@ -48,7 +48,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: RepairArgs) -> anyhow:
     let way = if args.accept { Way::Accept } else { Way::Undo };
     let repaired = repair.run(way, args.dry_run).await?;
     match &repaired.refused {
-        None if repaired.unfit.is_empty() => print_note("nothing is to be repaired"),
+        None if repaired.unfit.is_empty() => print_note("nothing needs repair"),
         None => {}
         Some(reason) => print_note(reason),
     }
@@ -58,13 +58,13 @@ pub(super) async fn run(location: &ArchiveLocation, args: RepairArgs) -> anyhow:
     Ok(ExitCode::SUCCESS)
 }
 
-/// A commit, for a person.
+/// A line about a commit.
 fn line(commit: &ForeignCommit) -> String {
     let ForeignCommit { version, by, added: (files, events), removed, only_appends } = commit;
     let events = events.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
     let by = if by.is_empty() { "an unknown operation" } else { by };
     let kept = if *only_appends { "; it only appends" } else { "" };
     format!(
-        "version {version}, {by}: {files} files came with {events} events, {removed} files went{kept}"
+        "version {version}, {by}: {files} files added with {events} events, {removed} files removed{kept}"
     )
 }

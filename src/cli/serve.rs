@@ -1,4 +1,4 @@
-//! `tokenlake serve`.
+//! The command `tokenlake serve`.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
 use crate::http::{self, Listener};
 use crate::telemetry::Telemetry;
 
-/// Requests under way at a stop have deadlines below this.
+/// The time that requests may take after a stop; their own deadlines are shorter.
 const STOP_WAIT: Duration = Duration::from_secs(20);
 
 /// Opens the archive and serves it until a signal comes.
@@ -30,7 +30,7 @@ pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::R
     serve(archive, app, listener, &args).await
 }
 
-/// Takes the address and the certificate, so that wrong ones fail before anything is opened.
+/// Binds the address and reads the certificate, so that wrong ones fail before anything is opened.
 pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<Listener> {
     let tcp = bound(&args.listen, "--listen").await?;
     Ok(Listener::new(tcp, args.tls.open()?))
@@ -57,20 +57,21 @@ pub(super) async fn start(archive: &ArchiveLocation, args: &ServeArgs) -> anyhow
     Ok(Arc::new(app))
 }
 
-/// A store that replaces what a put wants to be new would lose events: nothing starts on it. Any
-/// other failure is left to those who need what failed: a server may only be allowed to read.
+/// Refuses a store that replaces an object although the put asks for a new one: it would lose
+/// events. Any other failure is left to the requests that depend on it: a server may only be
+/// allowed to read.
 async fn refuse_unfit(check: &StoreCheck) -> anyhow::Result<()> {
     match check.conditional_put().await {
         Err(error @ ArchiveError::UnfitStore(_)) => Err(error.into()),
         Err(error) => {
-            tracing::warn!(%error, "no telling whether the store refuses to replace objects");
+            tracing::warn!(%error, "cannot check that the store refuses to replace objects");
             Ok(())
         }
         Ok(()) => Ok(()),
     }
 }
 
-/// Answers until SIGTERM or SIGINT; then finishes what is under way and commits it.
+/// Serves until SIGTERM or SIGINT, then finishes and commits what is under way.
 pub(super) async fn serve(
     archive: &ArchiveLocation,
     app: Arc<App>,
@@ -85,7 +86,7 @@ pub(super) async fn serve(
             print_note(&format!("telemetry on http://{}/metrics", admin.local_addr()?));
             let routes = http::admin_router(app.telemetry().clone());
             let limits = http::ConnectionLimits::of(ADMIN_CONNECTIONS_MAX);
-            // Not counted with those of clients.
+            // With meters of its own, so that its connections are not counted as those of clients.
             Some(tokio::spawn(http::serve(admin, routes, limits, Telemetry::new(), stop.clone())))
         }
     };
@@ -94,21 +95,21 @@ pub(super) async fn serve(
     let url = listener.url()?;
     let mib = Bounds::of_serve(args).bytes().div_ceil(1 << 20);
     tracing::info!(
-        "memory is bounded by {mib} MiB, queries included; docs/memory.md tells by what"
+        "memory is bounded by {mib} MiB, queries included; docs/memory.md lists the parts"
     );
     let routes = http::router(app.clone());
     open_files::allow(args.max_connections);
     let limits = http::ConnectionLimits::of(args.max_connections);
     let (telemetry, ended) = (app.telemetry().clone(), stop.clone());
     let server = tokio::spawn(http::serve(listener, routes, limits, telemetry, ended));
-    // Who reads this line may stop the server at once.
+    // Signals are caught first: a reader of this line may stop the server at once.
     let stopped = signals::told();
     print_note(&format!("listening on {url}"));
     let sound = tokio::select! {
         () = stopped => true,
         () = app.archive().ended() => false,
     };
-    tracing::info!("stopping: finishing what is under way");
+    tracing::info!("stopping: finishing requests and commits");
     stop.cancel();
     // A client that never ends its request must not keep the rest from being committed.
     if tokio::time::timeout(STOP_WAIT, server).await.is_err() {
@@ -120,7 +121,7 @@ pub(super) async fn serve(
             "some batches could not be committed in time; none of them was acknowledged"
         );
     }
-    // A server that can commit or follow no more must not look alive; a new one can go on.
+    // A server that can no longer commit or follow must not look alive; a new one can go on.
     anyhow::ensure!(sound, "a part of the server failed; see the log above, and start it again");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! The settings of a server, as its command line has them.
+//! The settings of a server, from its command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
 use crate::maintain::compact;
 use crate::worker::WorkerSettings;
 
-/// How long what the table no longer names stays, as the default of `tokenlake compact` has it.
+/// How long files that the table no longer names are kept: the default of `tokenlake compact`.
 const GRACE: Duration = Duration::from_secs(24 * 3_600);
-/// On object storage each commit is paid for, and every replica follows it.
+/// On object storage each commit costs money, and every replica follows it.
 const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
-/// Those who look at telemetry are few.
+/// The connections for telemetry, which has few readers.
 pub(super) const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// A server's settings.
@@ -47,15 +47,15 @@ pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> Settings
     }
 }
 
-/// What is merged in the background, and how often.
+/// The settings of background compaction, and how often it runs.
 fn compaction(args: &ServeArgs) -> Option<(compact::Settings, Duration)> {
     let settings = compact::Settings { target_bytes: TARGET_BYTES, grace: GRACE };
     (!args.compact_interval.is_zero()).then_some((settings, args.compact_interval))
 }
 
-/// How queries are run; `None` where no other process can read the archive.
+/// The settings of query workers; `None` if no other process can read the archive.
 fn workers(location: &ArchiveLocation, args: &ServeArgs) -> Option<WorkerSettings> {
-    // On Linux this is the program that runs, also after its file was replaced.
+    // On Linux this path is the running program, even after its file was replaced.
     let running = PathBuf::from("/proc/self/exe");
     let program = if running.exists() { running } else { std::env::current_exe().ok()? };
     let settings = WorkerSettings {

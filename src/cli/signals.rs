@@ -1,9 +1,9 @@
-//! SIGINT and SIGTERM, for every command and at any time.
+//! The handling of SIGINT and SIGTERM, for every command and at any time.
 //!
-//! A thread of its own waits for them, whatever keeps the others: a query, a store that does not
-//! answer, a pipe that nobody writes to. Where nothing else was asked for, the process ends at once, as if it
-//! were killed: what it writes to an archive bears that. A command that wants to end by itself is
-//! told of the first signal; the second ends the process.
+//! A dedicated thread waits for them, whatever blocks the other threads: a query, a store that does
+//! not answer, a pipe without a writer. By default the process then ends at once, as if it were
+//! killed; its writes to an archive tolerate that. A command that wants to end by itself is
+//! notified of the first signal; the second ends the process.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,7 +24,7 @@ enum Signal {
 }
 
 impl Signal {
-    /// The exit status of what it ended, as shells tell it.
+    /// The exit status of a process that it ended, as in shells.
     fn status(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -33,30 +33,30 @@ impl Signal {
     }
 }
 
-/// What is done about the next signal.
+/// The reaction to the next signal.
 enum Plan {
     /// The process ends.
     End,
-    /// So it does, and successfully: a server that is asked to stop before it serves has stopped.
+    /// The process ends with success: a server that is stopped before it serves has stopped.
     EndWell,
-    /// The command is told, and ends by itself, within a time.
+    /// The command is notified and ends by itself, within the time if there is one.
     Tell(oneshot::Sender<()>, Option<Duration>),
-    /// At an interrupt a query ends, and the process goes on.
+    /// An interrupt ends the query, and the process goes on.
     Cancel(oneshot::Sender<()>),
 }
 
 struct State {
     plan: Plan,
-    /// The signal that the command was told of.
+    /// The signal that the command was notified of.
     told: Option<Signal>,
 }
 
 static STATE: Mutex<State> = Mutex::new(State { plan: Plan::End, told: None });
 
-/// Catches signals from here on.
+/// Starts to catch signals.
 ///
 /// # Errors
-/// If the system does not let it.
+/// If the system refuses.
 pub(super) fn catch() -> anyhow::Result<()> {
     let (ready, is_ready) = std::sync::mpsc::channel();
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -69,7 +69,7 @@ pub(super) fn catch() -> anyhow::Result<()> {
         });
         match caught {
             Ok((runtime, (interrupt, terminate))) => {
-                // Who asked for it waits.
+                // The caller waits for this.
                 let _ = ready.send(Ok(()));
                 runtime.block_on(wait(interrupt, terminate));
             }
@@ -80,17 +80,18 @@ pub(super) fn catch() -> anyhow::Result<()> {
     caught.map_err(|error| anyhow::anyhow!("cannot catch signals: {error}"))
 }
 
-/// Until something else is asked for, a signal is no failure.
+/// From now on, until another plan is set, a signal ends the process with success.
 pub(super) fn end_well() {
     STATE.lock().plan = Plan::EndWell;
 }
 
-/// Is done at the first signal from here on; the command then ends by itself, however long that takes.
+/// Completes at the first signal from now on; the command then ends by itself, however long that
+/// takes.
 pub(super) fn told() -> impl Future<Output = ()> {
     tell(None)
 }
 
-/// The same for a job, which may be killed: it is, if it has not ended after two seconds.
+/// The same for a job, which is killed if it has not ended after two seconds.
 pub(super) fn job_told() -> impl Future<Output = ()> {
     tell(Some(WITHIN))
 }
@@ -99,7 +100,7 @@ fn tell(within: Option<Duration>) -> impl Future<Output = ()> {
     plan(move |told| Plan::Tell(told, within))
 }
 
-/// Is done at the first SIGINT from here on, for a query; the process goes on.
+/// Completes at the first SIGINT from now on, for a query; the process goes on.
 pub(super) fn query_interrupted() -> impl Future<Output = ()> {
     plan(Plan::Cancel)
 }
@@ -109,13 +110,13 @@ fn plan(plan: impl FnOnce(oneshot::Sender<()>) -> Plan) -> impl Future<Output = 
     STATE.lock().plan = plan(sender);
     async move {
         if told.await.is_err() {
-            // Something else was planned.
+            // Another plan has replaced this one.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// The exit status of a command that was told of a signal, and ended by itself.
+/// The exit status of a command that was notified of a signal and ended by itself.
 pub(super) fn exit_code() -> ExitCode {
     STATE.lock().told.map_or(ExitCode::FAILURE, |signal| ExitCode::from(signal.status()))
 }
@@ -150,11 +151,11 @@ async fn wait(mut interrupt: Signals, mut terminate: Signals) {
 
 async fn end_after(within: Duration, signal: Signal) {
     tokio::time::sleep(within).await;
-    // Without a word: who reads stderr may be what it hangs on.
+    // Without a message: the process may be blocked on stderr itself.
     end(signal.status());
 }
 
-/// Ends the process, and leaves no file that is not whole.
+/// Ends the process, and removes files that are not whole.
 fn end(status: u8) -> ! {
     new_file::remove_unfinished();
     std::process::exit(status.into())

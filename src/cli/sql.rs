@@ -1,4 +1,4 @@
-//! `tokenlake sql`: questions from the command line, a file, stdin, or people at a terminal.
+//! The command `tokenlake sql`: queries from the command line, a file, stdin, or a terminal.
 
 mod editor;
 mod format;
@@ -20,10 +20,10 @@ use super::open;
 use crate::archive::ArchiveLocation;
 use crate::new_file::{file_id, stream_about};
 
-/// More than any text of statements has.
+/// The largest text of statements; no real one is as large.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
 
-/// Answers what is asked; exit status 1 if a query fails.
+/// Runs the given queries, or the shell; exit status 1 if a query fails.
 pub(super) async fn run(location: &ArchiveLocation, args: SqlArgs) -> anyhow::Result<ExitCode> {
     let asked = !args.command.is_empty() || args.file.is_some() || !std::io::stdin().is_terminal();
     if let Some(output) = &args.output {
@@ -46,7 +46,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: SqlArgs) -> anyhow::Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// Results never take the place of the statements.
+/// Checks that results do not overwrite the file of statements.
 fn refuse_input(args: &SqlArgs, output: &Path) -> anyhow::Result<()> {
     let about = |path: &Path| path.metadata().ok().filter(Metadata::is_file);
     let stdin = || stream_about(std::io::stdin().as_fd()).filter(Metadata::is_file);
@@ -64,7 +64,7 @@ fn refuse_input(args: &SqlArgs, output: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The statements that are asked.
+/// The statements to run.
 fn text(args: &SqlArgs) -> anyhow::Result<String> {
     if !args.command.is_empty() {
         return Ok(args.command.join(";\n"));
@@ -82,10 +82,10 @@ fn text(args: &SqlArgs) -> anyhow::Result<String> {
     }
 }
 
-/// A regular file; another one might never be opened, or never end.
+/// Opens a regular file; opening or reading any other might never end.
 fn open_regular(file: &Path) -> std::io::Result<File> {
     if !file.metadata()?.is_file() {
-        return Err(Error::other("it is no file; for what a pipe gives, use --file - and stdin"));
+        return Err(Error::other("it is not a file; to read a pipe, use --file - and stdin"));
     }
     File::open(file)
 }

@@ -1,4 +1,4 @@
-//! Flags of a server: TLS.
+//! The flags of a server for TLS.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ use crate::http::{Tls, TlsError, TlsFiles};
 /// TLS.
 #[derive(Debug, ClapArgs)]
 pub struct TlsArgs {
-    /// Serve over TLS with this certificate, as PEM, followed by those between it and the one that
-    /// clients trust. It is read again when it changes. Needs --tls-key.
+    /// Serve over TLS with this certificate, as PEM, followed by the intermediate ones up to one
+    /// that clients trust. It is read again when it changes. Needs --tls-key.
     #[arg(long, env = "TOKENLAKE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
@@ -18,17 +18,17 @@ pub struct TlsArgs {
     #[arg(long, env = "TOKENLAKE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// Let in only clients that show a certificate of one of these, as PEM. They need an access key
-    /// or JWT all the same.
+    /// Accept only clients with a certificate issued by one of these CAs, as PEM. They still need
+    /// an access key or JWT.
     #[arg(long, env = "TOKENLAKE_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
     pub tls_client_ca: Option<PathBuf>,
 }
 
 impl TlsArgs {
-    /// Reads the files, where there is to be TLS.
+    /// Reads the files, if TLS is configured.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// If the files are wrong.
     pub(super) fn open(&self) -> Result<Option<Tls>, TlsError> {
         let pair = self.tls_cert.clone().zip(self.tls_key.clone());
         let files =

@@ -1,10 +1,10 @@
-//! Durations and sizes as the command line writes them: `500ms`, `90d`, `512MiB`.
+//! The parsers of durations and sizes on the command line: `500ms`, `90d`, `512MiB`.
 //!
-//! Both parsers are made for clap's `value_parser`, which shows the value before our message.
+//! They are made for clap's `value_parser`, which shows the value before our message.
 
 use std::time::Duration;
 
-/// A unit's name and what one of it is in the smallest unit.
+/// Units: each has a name and its size in the smallest unit.
 type Units = [(&'static str, u64)];
 
 /// In microseconds.
@@ -34,7 +34,7 @@ const SIZES: &Units = &[
 /// Reads a whole number with a unit (`us`, `ms`, `s`, `m`, `h`, `d`); `0` needs none.
 ///
 /// # Errors
-/// What a duration looks like, or that it is too long.
+/// The form of a duration, or that it is too long.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -46,7 +46,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// Reads a number of bytes, plain or with a unit (`KiB` … `TiB`, or decimal `kB` … `TB`).
 ///
 /// # Errors
-/// What a size looks like, or that it is too large.
+/// The form of a size, or that it is too large.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let form = "write a whole number of bytes, or with a unit KiB, MiB, GiB, TiB, kB, MB, GB or TB, \
                 like 67108864 or 512MiB";
@@ -56,7 +56,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
 /// Reads a share in millionths: a percentage such as `10%`, or a part such as `0.1`.
 ///
 /// # Errors
-/// What a share looks like.
+/// The form of a share.
 pub fn parse_millionths(text: &str) -> Result<u32, String> {
     let form = || "write a percentage or a part of 1, like 10% or 0.1".to_owned();
     let (number, places) = text.strip_suffix('%').map_or((text, 6), |number| (number, 4));

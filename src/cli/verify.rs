@@ -1,4 +1,4 @@
-//! `tokenlake verify`.
+//! The command `tokenlake verify`.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -49,8 +49,8 @@ pub(super) async fn run(location: &ArchiveLocation, args: VerifyArgs) -> anyhow:
     let report = report?;
     if let Some((events, floor)) = report.expired {
         print_note(&format!(
-            "{} before {floor} have expired and cannot be recomputed: their sums are taken from the \
-             ledger as they are",
+            "{} before {floor} have expired and cannot be recomputed: their sums are those of the \
+             ledger",
             count(events, "event")
         ));
     }

@@ -1,5 +1,5 @@
-//! Synthetic events in batches, as the writer takes them best: large, in time order, and each of
-//! one date.
+//! Synthetic events in batches that suit the writer: large, in the order of time, and each of one
+//! date.
 
 use anyhow::Context as _;
 
@@ -13,13 +13,13 @@ use crate::event::{EventBatch, EventBatchBuilder, OrgRule};
 /// Events of a batch: as many as the writer commits at once.
 const BATCH_EVENTS: usize = 256 * 1024;
 
-/// What to make.
+/// The events to make.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) orgs: Orgs,
     pub(super) calendar: Calendar,
-    /// When the events arrive.
+    /// The time when the events arrive.
     pub(super) now: Micros,
 }
 
@@ -27,7 +27,7 @@ impl Plan {
     /// The batch that begins with event `first`; `None` after the last.
     ///
     /// # Errors
-    /// If an event is not valid: the settings do not fit the clock.
+    /// If an event is not valid, because the settings do not fit the clock.
     pub(super) fn batch(&self, first: u64) -> anyhow::Result<Option<EventBatch>> {
         let mut builder = EventBatchBuilder::new(OrgRule::Own, self.now);
         let mut event = Event::default();

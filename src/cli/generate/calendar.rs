@@ -1,11 +1,11 @@
-//! When synthetic events happen: every day has its busy hours, and weekends are quiet.
+//! The times of synthetic events: every day has its busy hours, and weekends are quiet.
 
 use crate::clock::{DAY, HOUR, Micros, SECOND};
 
-/// Within a slot, events are spread evenly.
+/// The length of a slot, within which events are spread evenly.
 const SLOT: Micros = 60 * SECOND;
 
-/// How busy each hour of a day is, in UTC.
+/// The relative load of each hour of a day, in UTC.
 const HOURS: [u64; 24] =
     [4, 3, 2, 2, 2, 3, 4, 6, 9, 12, 13, 13, 12, 13, 15, 16, 15, 14, 12, 10, 8, 7, 6, 5];
 /// 1970-01-01 was the fifth day of a week that begins on a Sunday.
@@ -16,11 +16,11 @@ const FIRST_WEEKDAY: Micros = 4;
 pub(super) struct Calendar {
     start: Micros,
     events: u64,
-    /// How busy all slots are up to the end of each.
+    /// The sum of the loads of all slots up to and including each.
     busy: Vec<u64>,
 }
 
-/// A short time and the events that happen in it.
+/// A short span of time and the events in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
     start: Micros,
@@ -63,7 +63,7 @@ impl Calendar {
 }
 
 impl Slot {
-    /// The time of event `number`; whatever `random` is, events are in the order of numbers.
+    /// The time of event `number`. For any `random`, times are in the order of numbers.
     pub(super) fn time_of(&self, number: u64, random: u64) -> Micros {
         let slot = SLOT.unsigned_abs();
         let offset =

@@ -11,20 +11,20 @@ use super::random::Random;
 use crate::clock::Micros;
 use crate::event::{FieldValue, money};
 
-/// LLM tokens of a call in the middle.
+/// The median LLM tokens of a call.
 const INPUT_MEDIAN: u64 = 1_500;
 const OUTPUT_MEDIAN: u64 = 250;
-/// Who sends events, the most frequent first.
+/// The sources of events, the most frequent first.
 const SOURCES: [&str; 4] = ["gateway", "sdk-python", "sdk-node", "batch"];
-/// What some events say besides the columns.
+/// Values of attributes that some events have.
 const ENVIRONMENTS: [&str; 3] = ["production", "staging", "development"];
 const TEAMS: [&str; 6] = ["search", "support", "growth", "platform", "research", "billing"];
 
-/// A named value, as a decoder finds it.
+/// A named value, as a decoder reads it.
 pub(super) type Entry<'a> = (Cow<'a, str>, FieldValue<'a>);
 
-/// An event as its producer sends it, with numbers as text. It is filled again and again, so that
-/// its texts are allocated once.
+/// An event as its producer sends it, with numbers as text. It is reused for event after event, so
+/// that its texts are allocated once.
 #[derive(Debug, Default)]
 pub(super) struct Event {
     event_id: String,
@@ -63,7 +63,7 @@ impl Event {
         self.team = team.then(|| nth(&TEAMS, random.below(6)));
     }
 
-    /// What the builder of batches takes.
+    /// The fields for the builder of batches.
     pub(super) fn fields<'a>(&'a self, org_id: &'a str, model: &'a Model) -> [Entry<'a>; 13] {
         let text = |text: &'a str| FieldValue::Text(Cow::Borrowed(text));
         [
@@ -137,7 +137,7 @@ fn set(text: &mut String, value: Option<impl Display>) {
     }
 }
 
-/// A number, or null where none was set.
+/// A number, or null if none was set.
 fn number(text: &str) -> FieldValue<'_> {
     if text.is_empty() { FieldValue::Null } else { FieldValue::Number(Cow::Borrowed(text)) }
 }

@@ -1,6 +1,6 @@
-//! The models that synthetic events name, with prices in the order of what their makers ask.
+//! The models that synthetic events name, with prices of realistic size.
 
-/// How many models there are to choose from.
+/// The number of models to choose from.
 pub(in crate::cli) const MODELS_MAX: usize = MODELS.len();
 
 /// A model of a provider. Prices are for one LLM token, in 10⁻¹² dollars: a dollar for a million
@@ -13,15 +13,15 @@ pub(super) struct Model {
     pub(super) input: u64,
     /// One token of input read from a cache.
     pub(super) cached_input: u64,
-    /// One token of input written to a cache; `None` where that is not counted.
+    /// One token of input written to a cache; `None` if that is not counted.
     pub(super) cache_write: Option<u64>,
     /// One token of output.
     pub(super) output: u64,
-    /// Whether it reports tokens of reasoning.
+    /// Whether it reports reasoning tokens.
     pub(super) reasons: bool,
 }
 
-/// All models, those of one provider apart, so that the first few are of several providers.
+/// All models, in a mixed order, so that the first few are of several providers.
 pub(super) const MODELS: [Model; 15] = [
     model("openai", "gpt-4o", 2_500_000, 1_250_000, 10_000_000),
     writes_cache("anthropic", "claude-sonnet-4-20250514", 3_000_000, 15_000_000),

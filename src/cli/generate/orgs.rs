@@ -1,19 +1,19 @@
-//! Who sends synthetic events: few organisations send most of them, and each uses some models.
+//! The organisations that send synthetic events: few send most of them, and each uses some models.
 
 use super::models::{MODELS, Model};
 use super::random::Random;
 use crate::event::{InvalidOrgId, OrgId};
 
-/// The weight of the largest organisation; the one of rank `n` has an `n`th of it (Zipf).
+/// The weight of the largest organisation; the one of rank `n` has 1/`n` of it (Zipf).
 const WEIGHT: u64 = 1 << 32;
 
-/// An organisation and what it uses.
+/// An organisation and its models.
 #[derive(Debug)]
 pub(super) struct Org {
     pub(super) id: OrgId,
     /// The models that it uses, the most used first.
     models: Vec<&'static Model>,
-    /// What it weighs together with all before it.
+    /// The sum of its weight and those of all before it.
     weight_up_to: u64,
 }
 
@@ -42,7 +42,7 @@ impl Orgs {
         self.all.iter().map(|org| &org.id)
     }
 
-    /// One of them, by weight.
+    /// A random organisation, by weight.
     pub(super) fn any(&self, random: &mut Random) -> Option<&Org> {
         let at = random.below(self.weight);
         self.all.get(self.all.partition_point(|org| org.weight_up_to <= at))
@@ -50,7 +50,7 @@ impl Orgs {
 }
 
 impl Org {
-    /// One of its models; the first is used most.
+    /// A random model of the organisation; the first is used most.
     pub(super) fn model(&self, random: &mut Random) -> Option<&'static Model> {
         let count = self.models.len() as u64;
         let place = random.below(count).min(random.below(count));
@@ -58,9 +58,9 @@ impl Org {
     }
 }
 
-/// At least 2 models where there are as many, in an order of the organisation's own.
+/// At least 2 models if there are that many, in the organisation's own order.
 fn chosen(models: usize, seed: u64, rank: u32) -> Vec<&'static Model> {
-    // Organisations' streams begin where no event's does.
+    // Organisations use streams from the upper end of numbers, which no event uses.
     let mut random = Random::new(seed, u64::MAX - u64::from(rank));
     let used = 2 + random.below(models.saturating_sub(1) as u64);
     let mut order: Vec<_> = MODELS.iter().take(models).map(|model| (random.any(), model)).collect();

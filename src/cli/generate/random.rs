@@ -1,6 +1,7 @@
-//! Random numbers of one event: the same on every machine, and independent of every other event.
+//! The random numbers of one event: the same on every machine, and independent of every other
+//! event.
 
-/// The step of SplitMix64 (Steele, Lea and Flood 2014), and what keeps streams apart.
+/// The step of SplitMix64 (Steele, Lea and Flood 2014), which also separates streams.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// 2^(n/8) in 65536ths.
@@ -11,7 +12,7 @@ const EIGHTHS: [u64; 8] = [65_536, 71_468, 77_936, 84_990, 92_682, 101_070, 110_
 pub(super) struct Random(u64);
 
 impl Random {
-    /// Stream `number` of those that `seed` gives.
+    /// Stream `number` of a seed.
     pub(super) fn new(seed: u64, number: u64) -> Self {
         Self(mix(mix(seed.wrapping_add(STEP)).wrapping_add(number)))
     }
@@ -22,7 +23,7 @@ impl Random {
         mix(self.0)
     }
 
-    /// A number below `end`, which is far below 2^64, so that all are as likely.
+    /// A number below `end`. All are about equally likely, because `end` is far below 2^64.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.any() % end.max(1)
     }
@@ -32,12 +33,13 @@ impl Random {
         self.below(100) < percent
     }
 
-    /// A number whose logarithm is about normal: half are above `median`, one of six above three
-    /// times as much, and few above forty times.
+    /// A number with an approximately normal logarithm: half are above `median`, one in six above
+    /// three times as much, and few above forty times.
     pub(super) fn log_normal(&mut self, median: u64) -> u64 {
-        // The bits of a random word are a sample of the normal distribution: 32 ± 4 of 64 are set.
+        // The number of set bits of a random word is a sample of the normal distribution: 32 ± 4 of
+        // 64.
         let eighths = u64::from(self.any().count_ones()) * 3;
-        // Between the steps of three eighths the numbers are spread evenly.
+        // Between the steps of three eighths, numbers are spread evenly.
         let spread = self.below(EIGHTHS[3] - EIGHTHS[0]) + EIGHTHS[0];
         let whole = median.saturating_mul(1 << (eighths / 8)) / (1 << 12);
         let part = EIGHTHS.get((eighths % 8) as usize).copied().unwrap_or(EIGHTHS[0]);

@@ -1,4 +1,4 @@
-//! Editing of the shell's input: completion, several lines, history across runs.
+//! The editor of the shell's input: completion, several lines, history across runs.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -18,13 +18,13 @@ use crate::cli::print::print_note;
 
 const HISTORY_MAX: usize = 10_000;
 
-/// Words of SQL that are worth completing.
+/// SQL keywords that are completed.
 const KEYWORDS: &str = "ALL AND AS ASC AT BETWEEN BY CASE CAST CROSS DATE DESC DESCRIBE DISTINCT ELSE END \
     EXCEPT EXISTS EXPLAIN FALSE FILTER FROM FULL GROUP HAVING IN INNER INTERSECT INTERVAL IS JOIN \
     LEFT LIKE ILIKE LIMIT NOT NULL OFFSET ON OR ORDER OUTER OVER PARTITION RIGHT SELECT SHOW TABLES THEN \
     TIME TIMESTAMP TRUE UNION USING VALUES WHEN WHERE WITH ZONE";
 
-/// What was typed.
+/// The input that was typed.
 pub(super) enum Input {
     Text(String),
     /// Ctrl-C.
@@ -56,12 +56,12 @@ impl Editor {
         Ok(Self { inner, history })
     }
 
-    /// Reads what is whole: statements, or a command.
+    /// Reads whole input: statements, or a command.
     pub(super) fn read(&mut self) -> anyhow::Result<Input> {
         match self.inner.readline("tokenlake> ") {
             Ok(text) => {
                 if !text.trim().is_empty() && self.inner.add_history_entry(text.as_str())? {
-                    // What cannot be kept is no reason to stop.
+                    // A history that cannot be saved is no reason to stop.
                     let _ = self.history.as_ref().map(|file| self.inner.append_history(file));
                 }
                 Ok(Input::Text(text))
@@ -73,7 +73,7 @@ impl Editor {
     }
 }
 
-/// The file of the history, which only its owner can read.
+/// The history file, which only its owner can read.
 fn history_file() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let state = set("XDG_STATE_HOME").map(PathBuf::from);
@@ -146,7 +146,7 @@ impl Hinter for Words {
 impl Highlighter for Words {}
 impl Helper for Words {}
 
-/// True for commands, and for statements that have ended.
+/// True for commands and for complete statements.
 fn is_whole(text: &str) -> bool {
     let text = text.trim();
     let is_word = ["help", "quit", "exit"].contains(&text.to_lowercase().as_str());

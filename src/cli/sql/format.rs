@@ -1,4 +1,4 @@
-//! The forms of a result: those for programs, and a table for people.
+//! The writers of results: formats for programs, and a table for people.
 
 use std::io::{self, Write};
 
@@ -16,7 +16,7 @@ pub(super) enum Writer {
 }
 
 impl Writer {
-    /// A writer of a result with these columns; a table shows `rows_max` rows.
+    /// A writer of a result with these columns; a table shows at most `rows_max` rows.
     pub(super) fn new(format: SqlFormat, schema: SchemaRef, rows_max: Option<u64>) -> Self {
         let form = match format {
             SqlFormat::Table => return Self::Table(Table::new(schema, rows_max)),
@@ -28,7 +28,7 @@ impl Writer {
         Self::Form(FormWriter::new(form, schema))
     }
 
-    /// What stands before the rows.
+    /// Writes what comes before the rows.
     pub(super) fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Table(_) => Ok(()),
@@ -36,7 +36,7 @@ impl Writer {
         }
     }
 
-    /// Some rows.
+    /// Writes rows.
     pub(super) fn rows(&mut self, out: &mut dyn Write, batch: &RecordBatch) -> io::Result<()> {
         match self {
             Self::Table(table) => table.rows(out, batch),
@@ -44,7 +44,7 @@ impl Writer {
         }
     }
 
-    /// What stands after the rows.
+    /// Writes what comes after the rows.
     pub(super) fn end(self, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Table(table) => {

@@ -1,13 +1,13 @@
-//! What the shell tells of its commands and tables.
+//! The shell's help on its commands and tables.
 
 use std::fmt::Write as _;
 
 /// The commands, and what they do.
 pub(super) const COMMANDS: [(&str, &str); 7] = [
     ("\\d", "the tables; \\d TABLE: its columns"),
-    ("\\format", "FORM: how results are written: table, csv, tsv, json, ndjson"),
+    ("\\format", "FORMAT: set the format of results: table, csv, tsv, json, ndjson"),
     ("\\o", "FILE: write results to a file; without FILE, to the terminal again"),
-    ("\\timing", "tell how long each query took, or no longer"),
+    ("\\timing", "turn the time of each query on or off"),
     ("\\?", "this help"),
     ("\\h", "this help"),
     ("\\q", "leave; so does Ctrl-D"),
@@ -21,7 +21,7 @@ pub(super) const TABLES: [(&str, &str, &[Column]); 2] = [
     ("events", "one row for each event", &EVENTS),
     (
         "usage_hourly",
-        "sums of api_call events by org_id, provider, model and hour; from sums that files carry",
+        "sums of api_call events by org_id, provider, model and hour; read from stored sums",
         &USAGE_HOURLY,
     ),
 ];
@@ -30,18 +30,18 @@ const EVENTS: [Column; 16] = [
     ("event_id", "text", "identity, together with org_id"),
     ("org_id", "text", "organisation"),
     ("event_type", "text", "api_call counts in the metrics"),
-    ("ts", "timestamp", "when it happened; UTC, microseconds"),
+    ("ts", "timestamp", "time of the event; UTC, microseconds"),
     ("provider", "text", "as sent"),
     ("model", "text", "as sent"),
-    ("input_tokens", "bigint", "with cached ones"),
-    ("output_tokens", "bigint", "with reasoning ones"),
-    ("cached_input_tokens", "bigint", "of input_tokens; null: not known"),
-    ("cache_write_tokens", "bigint", "of input_tokens; null: not known"),
-    ("reasoning_tokens", "bigint", "of output_tokens; null: not known"),
+    ("input_tokens", "bigint", "including cached ones"),
+    ("output_tokens", "bigint", "including reasoning ones"),
+    ("cached_input_tokens", "bigint", "part of input_tokens; null: unknown"),
+    ("cache_write_tokens", "bigint", "part of input_tokens; null: unknown"),
+    ("reasoning_tokens", "bigint", "part of output_tokens; null: unknown"),
     ("cost_usd", "decimal(18,12)", "dollars; null: not priced"),
-    ("source", "text", "who sent it"),
-    ("ingested_at", "timestamp", "when tokenlake took it"),
-    ("attributes", "map(text, text)", "what else was sent: attributes['team']"),
+    ("source", "text", "the sender's name"),
+    ("ingested_at", "timestamp", "when tokenlake accepted it"),
+    ("attributes", "map(text, text)", "other fields: attributes['team']"),
     ("event_date", "date", "UTC date of ts; a filter on it saves reading"),
 ];
 
@@ -56,10 +56,10 @@ const USAGE_HOURLY: [Column; 8] = [
     ("cost_usd", "decimal(38,12)", "dollars; null: none is priced"),
 ];
 
-/// What `\?` shows.
+/// The text of `\?`.
 pub(super) fn help() -> String {
     let mut text = String::from(
-        "Ask in SQL, ended by ; (several lines are fine). Tab completes, Ctrl-C cancels a query.\n",
+        "Write SQL, ended by ; (several lines are fine). Tab completes, Ctrl-C cancels a query.\n",
     );
     for (name, what) in COMMANDS {
         let _ = writeln!(text, "  {name:<8} {what}");
@@ -71,7 +71,7 @@ pub(super) fn help() -> String {
     text
 }
 
-/// What `\d` shows: of all tables, or of one.
+/// The text of `\d`: all tables, or the columns of one.
 pub(super) fn describe(table: &str) -> Option<String> {
     let mut lines = Vec::new();
     if table.is_empty() {

@@ -1,4 +1,5 @@
-//! Asking and writing: each statement sees the newest version of the table.
+//! The session that runs statements and writes results: each statement sees the newest version of
+//! the table.
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 use std::path::{Path, PathBuf};
@@ -20,33 +21,33 @@ use crate::cli::open;
 use crate::new_file::NewFile;
 use crate::sql::{Console, FilesRead, QueryProgress, SqlError};
 
-/// Rows of a table on a terminal.
+/// The most rows of a table on a terminal.
 const TERMINAL_ROWS_MAX: u64 = 200;
 
-/// A query that takes longer is said to be under way.
+/// A query that takes longer gets a note that it is running.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often the note is brought up to date.
+/// How often the note is updated.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Batches that are computed before they are written.
 const BATCHES_AHEAD: usize = 2;
 
-/// An archive that questions are put to, and where the answers go.
+/// An archive to query, and the destination of results.
 pub(super) struct Session {
     archive: Archive,
     console: Console,
     org: Option<String>,
-    /// The form of results.
+    /// The format of results.
     pub format: SqlFormat,
     location: ArchiveLocation,
     out: Out,
     on_terminal: bool,
-    /// The reader of the results has gone.
+    /// Whether the reader of the results has gone.
     closed: bool,
 }
 
-/// Where results go.
+/// The destination of results.
 enum Out {
     Stdout(BufWriter<Stdout>),
     File(PathBuf, Box<NewFile>),
@@ -107,7 +108,7 @@ impl Session {
         Ok(())
     }
 
-    /// Gives a file of results its name, and shows what was written: also that of a query that was
+    /// Renames a file of results to its final name, or flushes stdout: also after a query was
     /// cancelled.
     pub(super) fn keep(&mut self) -> anyhow::Result<()> {
         match &mut self.out {
@@ -120,18 +121,17 @@ impl Session {
         }
     }
 
-    /// What a query may name.
+    /// The names that a query may use.
     pub(super) async fn names(&self) -> anyhow::Result<Vec<String>> {
         Ok(self.console.names().await?)
     }
 
-    /// True if nobody reads the results any more.
+    /// Whether the reader of the results has gone.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Answers the statements of a text, the last with or without its `;`, up to the first that
-    /// fails.
+    /// Runs the statements of a text, up to the first that fails; the last may lack its `;`.
     pub(super) async fn run_all(&mut self, text: &str) -> anyhow::Result<()> {
         let split = split(text);
         let rest = Some(split.rest).filter(|rest| !rest.is_empty());
@@ -144,10 +144,10 @@ impl Session {
         Ok(())
     }
 
-    /// Answers one statement. Dropped, it ends at once.
+    /// Runs one statement. If the future is dropped, it ends at once.
     pub(super) async fn run(&mut self, statement: &str) -> anyhow::Result<()> {
         match self.answer(statement).await {
-            // Whoever reads has seen enough.
+            // The reader has seen enough.
             Err(error) if is_closed(&error) => {
                 self.closed = true;
                 self.out = Out::Nowhere;
@@ -157,8 +157,8 @@ impl Session {
         }
     }
 
-    /// Answers at the newest version; anew where its files were rewritten and removed by others
-    /// before a row was written.
+    /// Runs a statement at the newest version. Starts again if its files were rewritten and removed
+    /// by another process before a row was written.
     async fn answer(&mut self, statement: &str) -> anyhow::Result<()> {
         let mut snapshot = self.archive.newest().await?;
         loop {
@@ -188,7 +188,7 @@ impl Session {
         waiting.follow(answer.progress.clone());
         let rows_max = self.on_terminal.then_some(TERMINAL_ROWS_MAX);
         let mut writer = Writer::new(self.format, answer.schema.clone(), rows_max);
-        // In a task of its own, so that this one is free to be dropped while rows are computed.
+        // In its own task, so that this future can be dropped while rows are computed.
         let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
         let mut computed = answer.batches;
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -207,7 +207,7 @@ impl Session {
             }
             writer.rows(&mut self.out, &batch)?;
         }
-        // Rows that end because their task died are not all rows.
+        // If the task died, the rows are incomplete.
         task.await.map_err(|error| anyhow::anyhow!("the query died: {error}; please report it"))?;
         waiting.end();
         if !*begun {
@@ -230,11 +230,11 @@ fn read_of(FilesRead { done, all }: FilesRead) -> String {
     if all == 0 { String::new() } else { format!(", {done} of {all} files read") }
 }
 
-/// A note on stderr that a query is under way; on a terminal only.
+/// A note on stderr that a query is running; on a terminal only.
 struct Waiting {
     bar: ProgressBar,
     query: Arc<OnceLock<QueryProgress>>,
-    /// Keeps the note, until it is told to end.
+    /// The thread that updates the note, until its sender is dropped.
     keeper: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
@@ -247,21 +247,21 @@ impl Waiting {
         let query = Arc::new(OnceLock::new());
         let (end, ended) = channel();
         let (shown, followed) = (bar.clone(), query.clone());
-        // A thread of its own: a query may keep those of the runtime busy.
+        // A dedicated thread, because a query may keep those of the runtime busy.
         let keeper = std::thread::spawn(move || keep(&shown, &followed, &ended));
         Self { bar, query, keeper: Some((end, keeper)) }
     }
 
-    /// Tells from now on how far the query is.
+    /// Shows the progress of the query from now on.
     fn follow(&self, query: QueryProgress) {
-        // It is set once: a statement has one query.
+        // Set once, because a statement has one query.
         let _ = self.query.set(query);
     }
 
     fn end(&mut self) {
         if let Some((end, keeper)) = self.keeper.take() {
             drop(end);
-            // Whether it died is no matter to the query.
+            // The query does not depend on this thread.
             let _ = keeper.join();
         }
         self.bar.finish_and_clear();

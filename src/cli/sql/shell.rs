@@ -1,4 +1,4 @@
-//! The shell: what people at a terminal ask, until they leave.
+//! The shell, for people at a terminal.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::cli::args::SqlFormat;
 use crate::cli::print::{print_error, print_note, print_result};
 use crate::cli::signals;
 
-/// Reads and answers until the end of input.
+/// Reads input and answers it until the input ends.
 pub(super) async fn run(mut session: Session) -> anyhow::Result<ExitCode> {
     let mut editor = Editor::new(session.names().await?)?;
     print_note(concat!("tokenlake ", env!("CARGO_PKG_VERSION"), ". \\? for help, \\q to leave."));
@@ -39,7 +39,7 @@ pub(super) async fn run(mut session: Session) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Answers statements; Ctrl-C ends them and not the shell.
+/// Runs statements; Ctrl-C ends them, not the shell.
 async fn ask(text: &str, session: &mut Session, timing: bool) -> anyhow::Result<()> {
     let began = Instant::now();
     let done = tokio::select! {

@@ -1,11 +1,11 @@
-//! Where statements end: at a `;` that stands in no quotes and no comment.
+//! The splitter of SQL text into statements, which end at a `;` outside quotes and comments.
 
-/// The whole statements of a text, and what is left after the last `;`.
+/// The whole statements of a text, and the text after the last `;`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Split<'a> {
-    /// Without their `;`, and without those that are empty.
+    /// The statements without their `;`, and without empty ones.
     pub whole: Vec<&'a str>,
-    /// Blank if nothing is left.
+    /// Empty if nothing is left.
     pub rest: &'a str,
 }
 
@@ -30,14 +30,14 @@ pub(super) fn split(text: &str) -> Split<'_> {
     Split { whole, rest }
 }
 
-/// Bytes of what begins here and holds together: a character, a quoted text or a comment.
+/// Bytes of the unit that begins here: a character, a quoted text or a comment.
 fn span(text: &str, first: char) -> usize {
     let until = |end: &str, from: usize| {
         let found = text.get(from..).and_then(|rest| rest.find(end));
         found.map_or(text.len(), |found| from + found + end.len())
     };
     match first {
-        // A doubled quote inside ends one text and begins the next, to the same effect.
+        // A doubled quote ends one text and begins the next, which comes to the same.
         '\'' => until("'", 1),
         '"' => until("\"", 1),
         '-' if text.starts_with("--") => until("\n", 2),

@@ -1,4 +1,4 @@
-//! A result as a table for people.
+//! The writer of a result as a table for people.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,10 @@ use arrow::datatypes::SchemaRef;
 use crate::printable::printable;
 use crate::sql::write_text;
 
-/// Rows whose widths make those of the columns; a longer value further down stands out.
+/// Rows that decide the widths of columns; a longer value further down sticks out.
 const MEASURED_ROWS: usize = 1_000;
 
-/// A table in the making.
+/// A table that is being written.
 pub(super) struct Table {
     schema: SchemaRef,
     rows_max: Option<u64>,
@@ -26,7 +26,7 @@ impl Table {
         Self { schema, rows_max, rows: 0, waiting: Vec::new(), widths: None }
     }
 
-    /// Takes rows, and writes those that can be.
+    /// Adds rows, and writes them once the widths are known.
     pub(super) fn rows(&mut self, out: &mut dyn Write, batch: &RecordBatch) -> io::Result<()> {
         for row in 0..batch.num_rows() {
             self.rows += 1;
@@ -50,7 +50,7 @@ impl Table {
         Ok(())
     }
 
-    /// Writes the rest, and how many rows there are.
+    /// Writes the rest, and the number of rows.
     pub(super) fn end(mut self, out: &mut dyn Write) -> io::Result<()> {
         if self.widths.is_none() {
             self.measure(out)?;
@@ -66,7 +66,7 @@ impl Table {
         }
     }
 
-    /// Fixes the widths, and writes the head and the rows that waited for them.
+    /// Sets the widths, and writes the header and the rows that waited for them.
     fn measure(&mut self, out: &mut dyn Write) -> io::Result<()> {
         let names: Vec<_> =
             self.schema.fields().iter().map(|field| harmless(field.name())).collect();
@@ -87,7 +87,7 @@ impl Table {
         out.write_all(text.as_bytes())
     }
 
-    /// A row, of as many lines as its highest cell.
+    /// A row, with as many lines as its highest cell.
     fn line(&self, cells: &[String], widths: &[usize]) -> String {
         let lines: Vec<Vec<&str>> = cells.iter().map(|cell| cell.split('\n').collect()).collect();
         let height = lines.iter().map(Vec::len).max().unwrap_or_default();
@@ -113,7 +113,7 @@ fn width(cell: &str) -> usize {
     cell.split('\n').map(|line| line.chars().count()).max().unwrap_or_default()
 }
 
-/// Without characters that would move the cursor or change the terminal, but for ends of lines.
+/// The text without characters that would move the cursor or change the terminal, except line ends.
 fn harmless(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
