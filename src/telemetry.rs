@@ -1,7 +1,7 @@
-//! tokenlake's own health, for its operator: counters and timings of this process.
+//! The meters of this process, for its operator: counters, levels and timings.
 //!
-//! Nothing here is about an org's usage. This module knows no other of the crate; the others hold
-//! a [`Telemetry`] and report to it.
+//! Nothing here is about an organisation's usage. This module uses no other module of the crate;
+//! the others hold a [`Telemetry`] and report to it.
 
 mod expiries;
 mod metadata;
@@ -26,28 +26,28 @@ pub use self::metadata::MetadataTelemetry;
 /// The `Content-Type` of [`Telemetry::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper bounds in seconds, from a look at a warm disk to the longest deadline.
+/// Upper bounds in seconds, from a read of cached data to the longest deadline.
 const DURATION_BOUNDS: [f64; 16] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,
 ];
 
-/// Counts things that happened.
+/// A counter of things that happened.
 #[derive(Clone, Debug, Default)]
 pub struct Count(Counter);
 
 impl Count {
-    /// One more.
+    /// Counts one more.
     pub fn inc(&self) {
         self.0.inc();
     }
 
-    /// How many there were.
+    /// The count so far.
     pub fn get(&self) -> u64 {
         self.0.get()
     }
 
-    /// `n` more.
+    /// Counts `n` more.
     pub fn add(&self, n: usize) {
         self.0.inc_by(u64::try_from(n).unwrap_or(u64::MAX));
     }
@@ -58,23 +58,23 @@ impl Count {
 pub struct Level(Gauge);
 
 impl Level {
-    /// The level is now `value`.
+    /// Sets the level.
     pub fn set(&self, value: impl TryInto<i64>) {
         self.0.set(value.try_into().unwrap_or(i64::MAX));
     }
 
-    /// The level rises by `amount`.
+    /// Raises the level by `amount`.
     pub fn add(&self, amount: usize) {
         self.0.inc_by(i64::try_from(amount).unwrap_or(i64::MAX));
     }
 
-    /// The level falls by `amount`.
+    /// Lowers the level by `amount`.
     pub fn sub(&self, amount: usize) {
         self.0.dec_by(i64::try_from(amount).unwrap_or(i64::MAX));
     }
 }
 
-/// How often something was done and how long it took, exposed in seconds.
+/// A count and durations of something that is done, exposed in seconds.
 #[derive(Clone, Debug)]
 pub struct Timing(Histogram);
 
@@ -85,7 +85,7 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// It was done once and took `elapsed`.
+    /// Counts one run that took `elapsed`.
     pub fn observe(&self, elapsed: Duration) {
         self.0.observe(elapsed.as_secs_f64());
     }
@@ -111,8 +111,8 @@ pub struct HttpTelemetry {
 }
 
 impl HttpTelemetry {
-    /// A request was answered. `endpoint` is the route's pattern and `method` a known one, never the
-    /// client's text, so that clients cannot make series.
+    /// Counts an answered request. `endpoint` is the route's pattern and `method` a known one,
+    /// never the client's text, so that clients cannot create series.
     pub fn observe(
         &self,
         endpoint: &'static str,
@@ -134,7 +134,7 @@ impl HttpTelemetry {
     }
 }
 
-/// Declares a group of meters that have no labels, and how it is registered.
+/// Declares a group of meters without labels, with its registration.
 macro_rules! group {
     ($(#[$doc:meta])* $group:ident { $($field:ident: $kind:ident = $name:literal, $help:literal;)+ }) => {
         $(#[$doc])*
@@ -157,36 +157,36 @@ group! {
     /// Connections of clients.
     ConnectionTelemetry {
         open: Level = "connections", "Connections of clients that are open";
-        refused: Count = "connections_refused", "Connections closed at once because all that there may be were busy";
-        dismissed: Count = "connections_dismissed", "Connections closed while they waited for a request, to make room";
+        refused: Count = "connections_refused", "Connections closed at once because all that are allowed were busy";
+        dismissed: Count = "connections_dismissed", "Connections closed while they waited for a request, to make room for others";
         tls_failed: Count = "connections_tls_failed", "Connections whose TLS handshake failed";
         timed_out: Count = "connections_timed_out", "Connections closed because their client took too long";
     }
 }
 
 group! {
-    /// What is refused so that there is some left for others.
+    /// Requests and answers refused to leave room for others.
     OverloadTelemetry {
-        turned_away: Count = "requests_turned_away", "Requests refused because too many of their organisation were under way";
+        turned_away: Count = "requests_turned_away", "Requests refused because their organisation had too many under way";
         without_memory: Count = "requests_without_memory", "Requests refused because there was no memory for their body";
-        slow_bodies: Count = "request_bodies_slow", "Requests refused because their body came too slowly";
-        reserved_bytes: Level = "request_reserved_bytes", "Memory reserved for bodies and for what they grow to";
-        answer_bytes: Level = "answer_reserved_bytes", "Memory reserved for answers that clients have not taken yet";
-        answers_without_memory: Count = "answers_without_memory", "Answers refused, or told without reasons, because there was no memory for them";
+        slow_bodies: Count = "request_bodies_slow", "Requests refused because their body arrived too slowly";
+        reserved_bytes: Level = "request_reserved_bytes", "Memory reserved for request bodies and for their decoded form";
+        answer_bytes: Level = "answer_reserved_bytes", "Memory reserved for answers that clients have not read yet";
+        answers_without_memory: Count = "answers_without_memory", "Answers refused, or sent without reasons, because there was no memory for them";
     }
 }
 
 group! {
-    /// The table's log and what stands in it.
+    /// The table's log and its contents.
     ArchiveTelemetry {
         refreshes: Timing = "refresh_duration_seconds", "Looks at the log for new commits";
-        commits: Count = "commits", "Commits of this process that stand in the log";
-        commit_durations: Timing = "commit_duration_seconds", "From gathering the batches of a commit to a known outcome";
+        commits: Count = "commits", "Commits that this process added to the log";
+        commit_durations: Timing = "commit_duration_seconds", "From collecting the batches of a commit until its outcome is known";
         commit_conflicts: Count = "commit_conflicts", "Versions lost to another writer";
         version: Level = "archive_version", "The newest version of the table that this process has seen";
-        live_files: Level = "archive_live_files", "Data files of that version";
-        checkpoints: Count = "checkpoints", "Checkpoints written";
-        checkpoint_failures: Count = "checkpoint_failures", "Checkpoints that could not be written";
+        live_files: Level = "archive_live_files", "Data files of the newest version that this process has seen";
+        checkpoints: Count = "checkpoints", "Checkpoints of the log written";
+        checkpoint_failures: Count = "checkpoint_failures", "Checkpoints of the log that could not be written";
     }
 }
 
@@ -194,103 +194,103 @@ group! {
     /// Events on their way in.
     IngestTelemetry {
         accepted: Count = "events_accepted", "Events committed";
-        duplicates: Count = "events_duplicate", "Events left out because their id stands already";
+        duplicates: Count = "events_duplicate", "Events left out because their organisation already has their id";
         rejected: Count = "events_rejected", "Events that are not valid";
         attributes_dropped: Count = "attributes_dropped", "Attributes over an event's limits, dropped";
-        models_renamed: Count = "models_renamed", "Events stored with the model other, because their organisation has all series that it may";
-        in_flight_bytes: Level = "ingest_in_flight_bytes", "Decoded bytes of events that wait for their commit";
-        dedupe_bytes: Level = "dedupe_bytes", "Memory that holds hashes of event ids";
+        models_renamed: Count = "models_renamed", "Events stored with the model other because their organisation has reached its cap of series";
+        in_flight_bytes: Level = "ingest_in_flight_bytes", "Decoded bytes of events waiting for their commit";
+        dedupe_bytes: Level = "dedupe_bytes", "Memory that holds fingerprints of event ids";
         dedupe_file_reads: Count = "dedupe_file_reads", "Data files read to look for event ids";
     }
 }
 
 group! {
-    /// What scrapes are answered from.
+    /// The data that scrapes are answered from.
     RollupTelemetry {
         partial_cache_bytes: Level = "partial_cache_bytes", "Memory that holds partials of data files";
         partial_cache_hits: Count = "partial_cache_hits", "Partials found in memory";
-        partial_cache_misses: Count = "partial_cache_misses", "Partials made from their data file";
+        partial_cache_misses: Count = "partial_cache_misses", "Partials computed from their data file";
         partial_cache_evictions: Count = "partial_cache_evictions", "Partials dropped to stay within the budget";
-        org_usage_entries: Level = "org_usage_entries", "Orgs whose merged usage is held in memory";
-        checkpoints: Count = "totals_checkpoints", "Checkpoints of totals written";
-        checkpoint_failures: Count = "totals_checkpoint_failures", "Checkpoints of totals that could not be written";
-        scrapes_stale: Count = "scrapes_stale", "Scrapes answered as before while storage was away";
+        org_usage_entries: Level = "org_usage_entries", "Organisations whose merged usage is held in memory";
+        checkpoints: Count = "totals_checkpoints", "Totals snapshots written";
+        checkpoint_failures: Count = "totals_checkpoint_failures", "Totals snapshots that could not be written";
+        scrapes_stale: Count = "scrapes_stale", "Scrapes answered with the last good answer while storage was unreachable";
     }
 }
 
 group! {
     /// Retention.
     ExpiryTelemetry {
-        runs: Count = "expiries", "Times that events were looked for that are past the retention";
-        events: Count = "events_expired", "Events that this process took out of the table";
-        failures: Count = "expiry_failures", "Times that expired events could not be taken out";
+        runs: Count = "expiries", "Times that the table was searched for events past the retention";
+        events: Count = "events_expired", "Events that this process expired";
+        failures: Count = "expiry_failures", "Times that events could not be expired";
     }
 }
 
 group! {
     /// Queries over HTTP.
     SqlTelemetry {
-        queries: Count = "sql_queries", "SQL queries that were begun";
+        queries: Count = "sql_queries", "SQL queries started";
         durations: Timing = "sql_query_duration_seconds", "From a SQL query's start to the end of its answer";
         running: Level = "sql_queries_running", "SQL queries under way";
-        exceeded: Count = "sql_queries_exceeded", "SQL queries that were ended for their memory or time";
-        cancelled: Count = "sql_queries_cancelled", "SQL queries whose client left";
+        exceeded: Count = "sql_queries_exceeded", "SQL queries ended for exceeding their memory or time";
+        cancelled: Count = "sql_queries_cancelled", "SQL queries whose client disconnected";
         turned_away: Count = "sql_queries_turned_away", "SQL queries refused because too many were under way";
         workers: Count = "sql_workers", "Processes started to answer SQL queries";
     }
 }
 
 group! {
-    /// Looking after the table.
+    /// Upkeep of the table.
     MaintainTelemetry {
         rewrites: Count = "rewrites", "Commits that merged data files";
         rewritten_files: Count = "rewritten_files", "Data files that were merged into others";
-        rewritten_bytes: Count = "rewritten_bytes", "Bytes of the data files that came of it";
-        rewrites_given_up: Count = "rewrites_given_up", "Merges given up because another was first";
+        rewritten_bytes: Count = "rewritten_bytes", "Bytes of the data files that merges wrote";
+        rewrites_given_up: Count = "rewrites_given_up", "Merges given up because another process committed first";
         rewrite_failures: Count = "rewrite_failures", "Merges that failed";
-        vacuumed_files: Count = "vacuumed_files", "Data files deleted that no version names";
+        vacuumed_files: Count = "vacuumed_files", "Data files deleted because no version names them";
     }
 }
 
 group! {
-    /// Who may do what.
+    /// Access control.
     AccessTelemetry {
         jwt_key_changes: Count = "jwt_key_changes", "Times that new keys of JWTs were read";
         jwt_key_failures: Count = "jwt_key_failures", "Times that the keys of JWTs could not be read";
     }
 }
 
-/// Every meter, by the part of tokenlake that moves it.
+/// Every meter, grouped by the part of tokenlake that updates it.
 #[derive(Debug)]
 pub struct Meters {
     /// Answered HTTP requests.
     pub http: HttpTelemetry,
     /// Connections of clients.
     pub connections: ConnectionTelemetry,
-    /// What is refused so that there is some left for others.
+    /// Requests and answers refused to leave room for others.
     pub overload: OverloadTelemetry,
-    /// The table's log and what stands in it.
+    /// The table's log and its contents.
     pub archive: ArchiveTelemetry,
     /// Events on their way in.
     pub ingest: IngestTelemetry,
-    /// What their metadata had to be made of.
+    /// Metadata of events that is not stored as sent.
     pub metadata: MetadataTelemetry,
-    /// What scrapes are answered from.
+    /// The data that scrapes are answered from.
     pub rollup: RollupTelemetry,
     /// Queries over HTTP.
     pub sql: SqlTelemetry,
-    /// Looking after the table.
+    /// Upkeep of the table.
     pub maintain: MaintainTelemetry,
     /// Retention.
     pub expiry: ExpiryTelemetry,
-    /// Who may do what.
+    /// Access control.
     pub access: AccessTelemetry,
-    /// When access keys expire.
+    /// Expiry times of access keys.
     pub key_expiries: KeyExpiries,
     registry: Registry,
 }
 
-/// The process's meters: a handle that is cheap to clone, all clones sharing one state.
+/// The process's meters: a handle that is cheap to clone; all clones share one state.
 #[derive(Clone, Debug)]
 pub struct Telemetry(Arc<Meters>);
 
@@ -299,7 +299,7 @@ impl Telemetry {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("tokenlake");
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The binary that runs", build);
+        registry.register("build", "The running binary", build);
         let key_expiries = KeyExpiries::default();
         registry.register_collector(Box::new(key_expiries.clone()));
         Self(Arc::new(Meters {
@@ -319,11 +319,11 @@ impl Telemetry {
         }))
     }
 
-    /// All meters as OpenMetrics text; its media type is [`CONTENT_TYPE`]. Families with labels appear
-    /// with their first sample.
+    /// All meters as OpenMetrics text, whose media type is [`CONTENT_TYPE`]. A family with labels
+    /// appears once it has a sample.
     ///
     /// # Errors
-    /// None is known; the encoder's signature allows one.
+    /// None occurs; the encoder's signature allows one.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

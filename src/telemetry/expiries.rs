@@ -1,4 +1,4 @@
-//! When the access keys in use expire.
+//! Expiry times of the access keys in use.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// When keys expire, all of them replaced at once. A key is named by its id alone: whose it is,
-/// `tokenlake key list` tells.
+/// Expiry times of keys, replaced all at once. A key is named only by its id: `tokenlake key list`
+/// shows whose it is.
 #[derive(Clone, Debug, Default)]
 pub struct KeyExpiries(Arc<Mutex<Vec<(String, i64)>>>);
 
 impl KeyExpiries {
-    /// These keys and no others: their ids, and when they expire, in seconds since 1970.
+    /// Replaces all entries: the ids of keys, and when each expires, in seconds since 1970.
     pub fn set(&self, expiries: Vec<(String, i64)>) {
         *self.0.lock() = expiries;
     }
@@ -25,7 +25,7 @@ impl Collector for KeyExpiries {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let mut family = encoder.encode_descriptor(
             "access_key_expiry_timestamp_seconds",
-            "When an access key that was used lately expires, by the key's id, in seconds since 1970",
+            "When a recently used access key expires, by the key's id, in seconds since 1970",
             None,
             MetricType::Gauge,
         )?;

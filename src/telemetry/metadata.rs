@@ -1,4 +1,4 @@
-//! Metadata of events that is not stored as it was sent.
+//! Counters of event metadata that is not stored as sent.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -10,12 +10,12 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
-/// What was replaced, cut or left out, by reason.
+/// Metadata that was replaced, cut or left out, by reason.
 #[derive(Clone, Debug)]
 pub struct MetadataTelemetry(Family<ReasonLabels, Counter>);
 
 impl MetadataTelemetry {
-    /// It was done so many times. `reason` is one of few, never a client's text.
+    /// Counts `times` changes. `reason` is one of a few fixed texts, never a client's.
     pub fn mended(&self, reason: &'static str, times: u64) {
         self.0.get_or_create(&ReasonLabels { reason }).inc_by(times);
     }
