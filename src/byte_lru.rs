@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use lru::LruCache;
 
-/// Keeps what was used last, up to a sum of bytes that the caller gives for each value.
+/// Keeps the most recently used values, up to a sum of bytes; the caller states each value's bytes.
 #[derive(Debug)]
 pub struct ByteLru<K: Hash + Eq, V> {
     entries: LruCache<K, (V, usize)>,
@@ -14,12 +14,13 @@ pub struct ByteLru<K: Hash + Eq, V> {
 }
 
 impl<K: Hash + Eq, V> ByteLru<K, V> {
-    /// An empty map that keeps up to `bytes_max`. With 0 it keeps only what counts as 0 bytes.
+    /// An empty map that keeps up to `bytes_max`. With 0 it keeps only values that count as 0
+    /// bytes.
     pub fn new(bytes_max: usize) -> Self {
         Self { entries: LruCache::unbounded(), bytes: 0, bytes_max }
     }
 
-    /// The value of `key`, which counts as used now.
+    /// The value of `key`, and marks it as used now.
     pub fn get_mut<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -27,7 +28,7 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         self.entries.get_mut(key).map(|(value, _)| value)
     }
 
-    /// The value of `key`; how lately it was used stays.
+    /// The value of `key`, without marking it as used.
     pub fn peek<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -35,8 +36,8 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         self.entries.peek(key).map(|(value, _)| value)
     }
 
-    /// Sets a value and its bytes. Returns how many entries were dropped for it: itself alone if it
-    /// is larger than all that may be kept.
+    /// Sets a value and its bytes. Returns how many entries were dropped for it. A value larger
+    /// than `bytes_max` is not kept and counts as the one entry dropped.
     pub fn put(&mut self, key: K, value: V, bytes: usize) -> usize {
         if bytes > self.bytes_max {
             self.remove(&key);
@@ -79,12 +80,12 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         self.bytes
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// True without entries.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Time, injected: the wall clock that events are judged by, and a clock that counts sleep.
+//! Injected time: the wall clock by which events are judged, and elapsed time that counts sleep.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ pub const HOUR: Micros = 3_600 * SECOND;
 /// One day in [`Micros`].
 pub const DAY: Micros = 24 * HOUR;
 
-/// The source of time. Code below `cli` never asks the system by itself.
+/// The source of time. Code below `cli` never reads the system's clocks itself.
 pub trait Clock: Debug + Send + Sync {
     /// The wall clock, in UTC.
     fn now(&self) -> Micros;
 
-    /// Time since an arbitrary start that never steps back and goes on while the machine sleeps.
+    /// Time since an arbitrary start. It never steps back and goes on while the machine sleeps.
     fn elapsed(&self) -> Duration;
 }
 
@@ -43,16 +43,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// The machine's clocks, moved by what a file says at each look: for tests of the whole program. It
-/// holds two numbers of seconds, one for the wall clock, which may step back, and one for elapsed
-/// time; both are 0 while it cannot be read.
+/// The machine's clocks, shifted by a file that is read at each call, for tests of the whole
+/// program. The file holds two numbers of seconds: one for the wall clock, which may step back, and
+/// one for elapsed time. Both are 0 while the file cannot be read.
 #[derive(Debug)]
 pub struct ShiftedClock {
     file: PathBuf,
 }
 
 impl ShiftedClock {
-    /// Moved by `file`.
+    /// A clock shifted by `file`.
     pub fn by(file: PathBuf) -> Self {
         Self { file }
     }
@@ -74,7 +74,7 @@ impl Clock for ShiftedClock {
     }
 }
 
-/// A clock that stands still until it is told to move: for tests and replays.
+/// A clock that moves only when it is set, for tests and replays.
 #[derive(Debug)]
 pub struct ManualClock {
     now: AtomicI64,
@@ -87,7 +87,7 @@ impl ManualClock {
         Self { now: AtomicI64::new(now), elapsed_us: AtomicI64::new(0) }
     }
 
-    /// Moves the wall clock, and elapsed time when `now` lies ahead.
+    /// Sets the wall clock; if `now` is later, elapsed time moves by as much.
     pub fn set(&self, now: Micros) {
         let before = self.now.swap(now, Ordering::SeqCst);
         if now > before {

@@ -1,6 +1,6 @@
-//! What a failure asks of the caller.
+//! The kinds of errors, by what the caller can do.
 //!
-//! Each module has an error enum of its own, with context; its `kind()` is one of these. Only
+//! Each module has its own error enum, with context; its `kind()` is one of these. Only
 //! `http/error.rs` turns a kind into a status code.
 
 /// What the caller can do about an error; the detail is in its message.
@@ -12,13 +12,13 @@ pub enum Kind {
     Unauthenticated,
     /// The credential is valid but does not allow this.
     Forbidden,
-    /// The named thing is not there.
+    /// The named thing does not exist.
     NotFound,
     /// Something else holds the name or came first.
     Conflict,
-    /// Storage is away, slow or overloaded; trying again is safe.
+    /// Storage is unreachable, slow or overloaded; trying again is safe.
     Unavailable,
-    /// Stored data is damaged or not what it should be; the message names it.
+    /// Stored data is damaged or unexpected; the message names it.
     Corrupt,
     /// A defect of tokenlake.
     Internal,

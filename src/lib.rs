@@ -7,10 +7,11 @@
 //!                     (pure)    commit     LRU
 //! ```
 //!
-//! An event enters once, is written once, and is aggregated once: when its file is.
+//! An event enters once, is written once, and is aggregated once: when its file is written.
 //!
-//! Modules know only those of the groups before their own, in the order in which `lib.rs` declares
-//! them: first the ground, then the parts, then the program. A test reads that order and holds it.
+//! A module uses only modules of the groups before its own, in the order in which `lib.rs` declares
+//! them: first the foundation, then the parts, then the program. A test reads that order and
+//! enforces it.
 
 #![cfg_attr(
     test,
@@ -18,11 +19,11 @@
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::float_arithmetic,
-        reason = "tests make their input out of what a generator gives"
+        reason = "tests make their input from generated numbers"
     )
 )]
 
-// Each group knows those above it, and a module of a group none of the others.
+// Each group uses those above it, and a module uses no other module of its group.
 pub mod byte_lru;
 pub mod clock;
 pub mod error;

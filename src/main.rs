@@ -1,7 +1,7 @@
 //! The program: see `tokenlake --help`.
 
-/// Columns of many sizes come and go by the thread, which the system's allocator answers with maps
-/// and faults.
+/// Threads allocate and free columns of many sizes, for which the system's allocator maps and
+/// faults pages again and again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

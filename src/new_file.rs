@@ -1,8 +1,8 @@
-//! Files that are made for people: written under another name beside their own, which they get once
-//! they are whole. So an older file stays until then, and what is cut short is no file of that name.
+//! Output files for users: each is written under a temporary name in the same folder, and renamed
+//! once it is whole. Until then an older file stays, and a partial file never has the final name.
 //!
-//! What is no regular file (a pipe, a device), and what stdout or stderr go into already, is written to
-//! as it is.
+//! A path that is not a regular file (a pipe, a device), or that stdout or stderr already go to, is
+//! written to directly.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{BufWriter, Result, Write};
@@ -13,17 +13,17 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use tempfile::TempPath;
 
-/// What other files have, too: the system takes off what it should.
+/// The usual mode of new files; the system applies its umask.
 const MODE: u32 = 0o666;
-/// The bits of a mode that say who may do what.
+/// The permission bits of a mode.
 const MODE_BITS: u32 = 0o777;
-/// What the names end with that files have until they are whole.
+/// The suffix of names of files that are not whole yet.
 const PARTIAL: &str = ".partial";
 
 /// Files that are not whole yet.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// What a file is on its machine, whatever its names: device and inode.
+/// A file's identity on its machine, independent of its names: device and inode.
 pub type FileId = (u64, u64);
 
 /// The identity of a file.
@@ -31,12 +31,12 @@ pub fn file_id(about: &Metadata) -> FileId {
     (about.dev(), about.ino())
 }
 
-/// What an open stream reads from or writes to.
+/// The metadata of the file that an open stream reads from or writes to.
 pub fn stream_about(stream: BorrowedFd<'_>) -> Option<Metadata> {
     File::from(stream.try_clone_to_owned().ok()?).metadata().ok()
 }
 
-/// Whether a file lies in a folder of a folder, or would, by whatever names.
+/// Whether a file lies, or would lie, in a subfolder of `folder`, whatever names lead there.
 pub fn lies_within(path: &Path, folder: &Path) -> bool {
     let Ok(folder) = folder.metadata().map(|about| file_id(&about)) else { return false };
     let whole = path.canonicalize().or_else(|_| match path.file_name() {
@@ -48,28 +48,29 @@ pub fn lies_within(path: &Path, folder: &Path) -> bool {
     above.any(|about| file_id(&about) == folder)
 }
 
-/// Takes away what is not whole, where the process must end at once.
+/// Removes unfinished files, for a process that must end at once.
 pub fn remove_unfinished() {
     for path in UNFINISHED.lock().drain(..) {
-        // There is nobody left to be told.
+        // The process is ending, so a failure has nowhere to go.
         let _ = std::fs::remove_file(path);
     }
 }
 
-/// A file in the making. Dropped before it is kept, it leaves nothing.
+/// A file being written. Dropped before it is kept, it leaves nothing.
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
     file: BufWriter<File>,
-    /// What gets the name; none once it has it, and of what is written to as it is.
+    /// The temporary file; none once it is renamed, and none for a path that is written to
+    /// directly.
     made: Option<TempPath>,
 }
 
 impl NewFile {
-    /// Begins a file. A link stays one: what it leads to is replaced.
+    /// Begins a file. A link stays a link: its target is replaced.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn create(path: &Path) -> Result<Self> {
         let about = path.metadata().ok();
         let id = about.as_ref().map(file_id);
@@ -93,10 +94,10 @@ impl NewFile {
         Ok(Self { path, file: BufWriter::new(file), made: Some(made) })
     }
 
-    /// Gives the file its name. What is written after that is added to it.
+    /// Renames the file to its final name. Later writes are added to it.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn keep(&mut self) -> Result<()> {
         self.file.flush()?;
         let Some(made) = self.made.take() else { return Ok(()) };
@@ -129,7 +130,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Stdout or stderr, if that is where they go.
+/// Stdout or stderr, if it goes to the file with this id.
 fn standard_stream(id: Option<FileId>) -> Option<File> {
     let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
     let streams = [stdout.as_fd(), stderr.as_fd()];

@@ -1,27 +1,27 @@
-//! Text of others on its way to a terminal or a log.
+//! Escaping of untrusted text for a terminal or a log.
 //!
-//! Names of keys, organisations, models and files, and what stores and libraries say, may hold
-//! characters that move a cursor, change a terminal, begin a line of a log, or turn the order of
-//! what is read around. They are shown as JSON writes them, which is no other value within JSON.
+//! Names of keys, organisations, models and files, and messages of stores and libraries, may hold
+//! characters that move a cursor, change a terminal, begin a new log line, or reverse the order of
+//! the text. They are shown as JSON escapes. Within JSON text the escape denotes the same value.
 
 use std::borrow::Cow;
 
-/// The text in one line, without such characters.
+/// The text on one line, without such characters.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, is_harmful)
 }
 
-/// The text without such characters, but for ends of lines and tabs.
+/// The text without such characters, except line ends and tabs.
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |char| is_harmful(char) && char != '\n' && char != '\t')
 }
 
-/// True for characters that do something, or that are read otherwise than they stand.
+/// True for control characters, and for characters that change how text around them is read.
 pub fn is_harmful(char: char) -> bool {
     char.is_control()
         || matches!(
             char,
-            // Ends of lines and of paragraphs, and marks of direction.
+            // Line and paragraph separators, and direction marks.
             '\u{2028}'
                 | '\u{2029}'
                 | '\u{61c}'

@@ -1,14 +1,14 @@
-//! Small files that an operator gives: secrets, certificates, keys.
+//! The reader of small files that an operator supplies: secrets, certificates, keys.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// More than any of them has.
+/// The largest size read; no such file is as large.
 const BYTES_MAX: usize = 512 * 1024;
 
-/// What files begin with that were encrypted as a whole, or hold where a part of them was: PEM, gpg,
-/// age, openssl, ansible-vault and sops.
+/// The first bytes of files that are encrypted as a whole, and marks within files that are
+/// encrypted in part: PEM, gpg, age, openssl, ansible-vault and sops.
 const ENCRYPTED_STARTS: [&[u8]; 6] = [
     b"-----BEGIN PGP MESSAGE",
     b"-----BEGIN AGE ENCRYPTED FILE",
@@ -28,7 +28,7 @@ pub struct ReadError {
     reason: String,
 }
 
-/// Reads a file; one that is not small is not read whole.
+/// Reads a file. A large one is refused without being read whole.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -47,7 +47,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
     Ok(text)
 }
 
-/// Nobody is there to be asked for a password.
+/// Whether a file is encrypted. A server has nobody to ask for a password.
 fn is_encrypted(text: &[u8]) -> bool {
     let start = text.trim_ascii_start();
     let holds = |part: &&[u8]| memchr::memmem::find(text, part).is_some();
