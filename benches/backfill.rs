@@ -1,9 +1,9 @@
-//! History out of NDJSON into an empty archive, and DuckDB that makes sorted Parquet files by date
-//! of the same input, in turn: events a second and memory.
+//! Backfill of NDJSON into an empty archive, in turn with DuckDB writing sorted Parquet files by
+//! date from the same input: events per second and memory.
 //!
-//! `cargo bench --bench backfill -- 5000000 20000000`, by default one million events. `shuffled`
-//! among the arguments puts events of all dates next to each other, `again` brings the same file in
-//! a second time. DuckDB is shown where a Python has it (`TOKENLAKE_BENCH_PYTHON` names one).
+//! `cargo bench --bench backfill -- 5000000 20000000`; the default is one million events. The
+//! argument `shuffled` mixes events of all dates, `again` reads the same file a second time. DuckDB
+//! is shown if a Python has it (`TOKENLAKE_BENCH_PYTHON` names one).
 
 #![allow(
     missing_docs,
@@ -26,7 +26,7 @@ use support::program::{data_files, duckdb, folder, tokenlake};
 
 const EVENTS_DEFAULT: u64 = 1_000_000;
 
-/// Prints seconds, and the most memory in MiB.
+/// Prints seconds, and peak memory in MiB.
 const COPY: &str = "
 import duckdb, resource, sys, time
 source, out = sys.argv[1:]
@@ -71,7 +71,7 @@ fn main() {
     }
 }
 
-/// Runs a job in a process of its own; gives events a second.
+/// Runs a job in its own process; returns events per second.
 fn backfill(name: &str, archive: &Path, source: &Path, events: u64) -> f64 {
     let start = Instant::now();
     let mut command = tokenlake(archive);

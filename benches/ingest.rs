@@ -1,4 +1,4 @@
-//! Batches of 1,000 events over HTTP onto a local disk, each answered after its commit is
+//! Ingest of batches of 1,000 events over HTTP onto a local disk, each answered once its commit is
 //! durable: events per second by the number of clients.
 //!
 //! `cargo bench --bench ingest`. Clients and server share the machine's cores.

@@ -1,8 +1,8 @@
-//! Bytes an event of a data file, by column, beside those of DuckDB's own zstd Parquet of the same
+//! Bytes per event of a data file, by column, next to those of DuckDB's zstd Parquet of the same
 //! rows in the same order.
 //!
-//! `cargo bench --bench layout`. Where no Python with `duckdb` is found (`TOKENLAKE_BENCH_PYTHON`
-//! names one), only our own are shown.
+//! `cargo bench --bench layout`. If no Python with `duckdb` is found (`TOKENLAKE_BENCH_PYTHON`
+//! names one), only ours are shown.
 
 #![allow(
     missing_docs,
@@ -25,12 +25,12 @@ use std::path::PathBuf;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use support::program::{data_files, duckdb, folder, generate};
 
-/// Events of a small commit, of a larger one, of the largest, and of four of those.
+/// Events of a small commit, of a larger one, of the largest, and of four of the largest.
 const SIZES: [u64; 4] = [1_000, 10_000, 256 * 1_024, 1_000_000];
 /// All events are of one date.
 const DATE: [&str; 4] = ["--days", "1", "--until", "2026-01-16T00:00:00Z"];
 
-/// Writes all rows of some files anew; the first argument is the target.
+/// Writes all rows of some files again; the first argument is the target.
 const REWRITE: &str = "
 import duckdb, sys
 target, version, *files = sys.argv[1:]
@@ -39,7 +39,7 @@ duckdb.connect().execute(f\"\"\"
     TO '{target}' (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION {version})\"\"\")
 ";
 
-/// Bytes of some files by what they are for.
+/// Bytes of some files by their use.
 #[derive(Default)]
 struct Sizes {
     rows: i64,
@@ -56,7 +56,7 @@ impl Sizes {
         for file in files {
             let bytes = std::fs::read(file).unwrap();
             sizes.all += i64::try_from(bytes.len()).unwrap();
-            // The footer's length stands before the last four bytes.
+            // The footer's length is in the four bytes before the last four.
             let length = bytes.last_chunk::<8>().unwrap().first_chunk::<4>().unwrap();
             sizes.footer += i64::from(u32::from_le_bytes(*length)) + 8;
             let reader = SerializedFileReader::new(File::open(file).unwrap()).unwrap();
@@ -74,7 +74,7 @@ impl Sizes {
         sizes
     }
 
-    /// The columns, and last the rest.
+    /// Shows the columns, and the rest at the end.
     fn lines(&self) -> Vec<(String, f64)> {
         let an_event = |bytes: i64| bytes as f64 / self.rows as f64;
         let columns: i64 = self.columns.values().sum();

@@ -1,8 +1,8 @@
-//! Archives of many events: what a start, a scrape and a commit cost, and what memory a server
-//! takes; beside them DuckDB over the same files.
+//! Archives of many events: the cost of a start, a scrape and a commit, and a server's memory, next
+//! to DuckDB over the same files.
 //!
-//! `cargo bench --bench scale -- 1000000 10000000`, by default one million events. An archive is
-//! made once and kept in `target/tmp`; the bench writes to a copy of it. DuckDB is shown where a
+//! `cargo bench --bench scale -- 1000000 10000000`; the default is one million events. An archive
+//! is made once and kept in `target/tmp`; the bench writes to a copy of it. DuckDB is shown if a
 //! Python has it (`TOKENLAKE_BENCH_PYTHON` names one). Clients and server share the machine's
 //! cores.
 
@@ -34,11 +34,11 @@ use tokenlake::event::OrgId;
 use tokio::net::TcpStream;
 
 const EVENTS_DEFAULT: u64 = 1_000_000;
-/// Commits and the scrapes after them.
+/// Commits, each with a scrape after it.
 const ROUNDS: usize = 60;
 /// Events of such a commit.
 const BATCH: usize = 1_000;
-/// Scrapes of which nothing is new.
+/// Scrapes without new events.
 const WARM: usize = 300;
 /// Times that all organisations are scraped.
 const TOURS: usize = 10;
@@ -75,7 +75,7 @@ async fn main() {
     }
 }
 
-/// What DuckDB's times are held against.
+/// The times that DuckDB's are compared with.
 struct Ours {
     /// The first answer of a new process, from its start.
     start: Duration,
@@ -113,7 +113,7 @@ async fn measure(archive: &Path) -> Ours {
     Ours { start, changed: changed.quantile(50) }
 }
 
-/// Scrapes all organisations, again and again: cold, then changed by nothing.
+/// Scrapes all organisations repeatedly: first cold, then without changes.
 async fn tours(client: &mut Client, keys: &[String]) {
     let mut cold = Vec::new();
     for key in keys {
@@ -209,7 +209,7 @@ impl Client {
     }
 }
 
-/// Times of one thing, done again and again.
+/// Times of one repeated operation.
 struct Times(Vec<Duration>);
 
 impl Times {

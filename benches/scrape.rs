@@ -1,5 +1,6 @@
-//! A warm scrape of 50 series against a static handler with the same bytes and headers, in one
-//! run, on keep-alive connections: the ratio of requests per second, and of the 99th percentiles.
+//! A warm scrape of 50 series, compared in one run with a static handler of the same bytes and
+//! headers, on keep-alive connections: the ratio of requests per second, and of the 99th
+//! percentiles.
 //!
 //! `cargo bench --bench scrape`. Clients and servers share the machine's cores.
 
@@ -102,9 +103,9 @@ fn events() -> String {
     lines
 }
 
-/// What a load run measured.
+/// The measurements of a load run.
 struct Load {
-    /// Requests a second.
+    /// Requests per second.
     rate: f64,
     /// The 99th percentile of the time of one request.
     p99: Duration,

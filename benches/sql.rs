@@ -1,11 +1,11 @@
-//! Ten questions to an archive by `tokenlake sql`, DuckDB and chDB over the same files, with equal
-//! answers: six that partials or Bloom filters help with, and four that only rows answer.
+//! Ten queries of an archive by `tokenlake sql`, DuckDB and chDB over the same files, with equal
+//! answers: partials or Bloom filters help with six, and only rows can answer four.
 //!
-//! `cargo bench --bench sql -- 10000000`, by default one million events. The archive is made once
-//! and kept in `target/tmp`. The others are shown where a Python has `duckdb` and `chdb`
-//! (`TOKENLAKE_BENCH_PYTHON` names one). Each engine is asked in one session, once to warm up and
-//! then five times; of these the median is shown. `cold` is a process of `tokenlake sql -c` from
-//! its start to its end.
+//! `cargo bench --bench sql -- 10000000`; the default is one million events. The archive is made
+//! once and kept in `target/tmp`. The other engines are shown if a Python has `duckdb` and `chdb`
+//! (`TOKENLAKE_BENCH_PYTHON` names one). Each engine runs every query in one session, once to warm
+//! up and then five times; the median of these is shown. `cold` is a process of `tokenlake sql -c`
+//! from its start to its end.
 
 #![allow(
     missing_docs,
@@ -39,17 +39,17 @@ use tokenlake::sql::Console;
 use tokenlake::telemetry::Telemetry;
 
 const EVENTS_DEFAULT: u64 = 1_000_000;
-/// Times that a question is asked after the first.
+/// Runs of a query after the first.
 const RUNS: usize = 5;
 const OTHERS: &str = include_str!("sql/others.py");
-/// What is to be held: the geometric mean of our times against the better of the others.
+/// The goal for the geometric mean of our times against the better of the others.
 const GOAL: f64 = 0.8;
 
-/// A question; `$id`, `$from` and `$to` are set by what the archive holds.
+/// A query; `$id`, `$from` and `$to` are replaced by values in the archive.
 struct Question {
     name: &'static str,
     sql: &'static str,
-    /// For those who write it in another way.
+    /// The same query in chDB's dialect, if it differs.
     chdb: Option<&'static str>,
 }
 
@@ -125,7 +125,7 @@ async fn main() {
     }
 }
 
-/// What we took for a question, and what we answered.
+/// Our times and answer for a query.
 struct Ours {
     name: &'static str,
     warm_ms: f64,
@@ -133,7 +133,7 @@ struct Ours {
     rows: Vec<Vec<Value>>,
 }
 
-/// As `tokenlake sql` holds an archive.
+/// An archive opened as `tokenlake sql` does.
 struct Session {
     archive: Archive,
     console: Console,
@@ -160,7 +160,7 @@ impl Session {
         rows(&self.ask(sql).await)[0][0].as_str().unwrap().to_owned()
     }
 
-    /// The questions with what they ask for.
+    /// The queries with their values.
     async fn questions(&mut self) -> Vec<(&'static str, String, Option<String>)> {
         let last = self.cell("SELECT CAST(max(event_date) - 10 AS text) FROM events").await;
         let first = self.cell("SELECT CAST(max(event_date) - 20 AS text) FROM events").await;
@@ -253,7 +253,7 @@ fn show(ours: &[Ours], others: Option<&Value>) {
         let of = |engine: &str| {
             let found = &others?[*name][engine];
             if found["same"] == false {
-                println!("{name}: {engine} answers otherwise");
+                println!("{name}: {engine} gives another answer");
             }
             found["ms"].as_f64()
         };

@@ -1,7 +1,7 @@
-"""Asks DuckDB and chDB the questions of the bench over the same files.
+"""Runs the queries of the bench in DuckDB and chDB over the same files.
 
 stdin: JSON with "files" (paths), "pattern" (the same as a glob), "runs" and "questions", each with "name",
-"sql", and what tokenlake answered as "rows". stdout: JSON, for each question and engine the median in
+"sql", and tokenlake's answer as "rows". stdout: JSON, for each question and engine the median in
 milliseconds and whether the rows are equal.
 """
 

@@ -1,4 +1,4 @@
-//! What the benches share: a server under test, and clients that keep their connections.
+//! Shared code of the benches: a server under test, and clients that keep their connections.
 
 #![allow(dead_code, reason = "each bench uses a part")]
 
@@ -18,7 +18,7 @@ use tokenlake::telemetry::Telemetry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Opens an archive in `folder` with the settings of `tokenlake serve` but for `staleness_max`.
+/// Opens an archive in `folder` with the settings of `tokenlake serve`, except `staleness_max`.
 pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App> {
     let location = ArchiveLocation::parse(folder.to_str().unwrap()).unwrap();
     let settings = Settings {

@@ -1,11 +1,11 @@
-//! Events as a gateway logs them, as NDJSON.
+//! A generator of NDJSON events as a gateway logs them.
 
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-/// Dates that the events spread over.
+/// Number of dates that the events are spread over.
 const DATES: u64 = 30;
 const DAY_US: u64 = 86_400_000_000;
 /// 2026-01-01 in days since 1970.
@@ -26,16 +26,16 @@ const MODELS: [(&str, &str, u64, u64); 10] = [
 ];
 const SOURCES: [&str; 4] = ["gateway", "sdk-python", "sdk-node", "batch"];
 
-/// In which order the events stand.
+/// The order of the events in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// By time, as logs are written.
     Time,
-    /// None: each row is of any date.
+    /// No order: each row is of a random date.
     Shuffled,
 }
 
-/// Writes so many events; the same ones each time.
+/// Writes this many events, the same ones each time.
 pub fn write(path: &Path, events: u64, order: Order) {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path).unwrap());
     let (mut random, mut line) = (0x9e37_79b9_7f4a_7c15, String::new());
@@ -51,7 +51,7 @@ pub fn write(path: &Path, events: u64, order: Order) {
     out.flush().unwrap();
 }
 
-/// Adds the line of one event, so many microseconds after the first date began.
+/// Adds the line of an event this many microseconds after the start of the first date.
 fn event(line: &mut String, us: u64, random: &mut u64) {
     let skewed = |random: &mut u64, of: u64| any(random) % of * (any(random) % of) / of;
     let pick = |at: u64| usize::try_from(at).unwrap();
@@ -102,7 +102,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year + era * 400 + u64::from(month <= 2), month, day)
 }
 
-/// The next of a row of numbers without pattern (splitmix64).
+/// The next pseudo-random number (splitmix64).
 fn any(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

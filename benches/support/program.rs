@@ -1,4 +1,4 @@
-//! The program as a user runs it, and other programs beside it.
+//! The program as a user runs it, and other programs to compare it with.
 
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "a bench may say and stop")]
 
@@ -13,15 +13,15 @@ use tempfile::TempDir;
 
 /// Organisations of a large archive.
 pub const ORGS: usize = 1_000;
-/// A cold start over a large archive.
+/// The longest cold start over a large archive.
 const START_MAX: Duration = Duration::from_secs(120);
 
-/// Where benches keep files: on the disk of the target directory.
+/// The folder for files of benches, on the disk of the target directory.
 pub fn folder() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// The program, on an archive, with none of the caller's own settings.
+/// The program on an archive, without the caller's settings.
 pub fn tokenlake(archive: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenlake"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKENLAKE_")) {
@@ -37,11 +37,11 @@ pub fn generate(archive: &Path, args: &[&str]) {
     assert!(status.unwrap().success(), "the archive could not be filled");
 }
 
-/// An archive of so many events of [`ORGS`] organisations, made where none is yet.
+/// An archive of this many events of [`ORGS`] organisations, made if there is none yet.
 pub fn archive_of(events: u64) -> PathBuf {
     let archive = folder().join(format!("scale-{events}"));
     if !archive.exists() {
-        // What was not filled to its end is not taken for an archive.
+        // An archive that was only partly filled must not look complete.
         let begun = folder().join(format!("scale-{events}-begun"));
         let _ = std::fs::remove_dir_all(&begun);
         generate(&begun, &["--events", &events.to_string(), "--orgs", &ORGS.to_string()]);
@@ -59,7 +59,8 @@ pub fn data_files(archive: &Path) -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|ending| ending == "parquet")).collect()
 }
 
-/// A copy to write to. Files are shared with the original: an archive never changes one in place.
+/// A copy to write to. It shares files with the original, because an archive never changes one in
+/// place.
 pub fn working_copy(archive: &Path) -> TempDir {
     let copy = tempfile::tempdir_in(folder()).unwrap();
     let mut folders = vec![archive.to_owned()];
@@ -77,14 +78,14 @@ pub fn working_copy(archive: &Path) -> TempDir {
     copy
 }
 
-/// A server in a process of its own, which ends with this.
+/// A server in its own process, which ends when this is dropped.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
-    /// When its process was started.
+    /// The time when its process was started.
     pub started: Instant,
-    /// When it said that it listens.
+    /// The time when it reported that it listens.
     pub listening: Instant,
 }
 
@@ -107,7 +108,7 @@ impl Server {
         server
     }
 
-    /// Mebibytes in memory, now and at most, by the system's count.
+    /// Resident memory in MiB, now and at its peak, from `/proc`.
     pub fn memory_mib(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.unwrap_or_default();
@@ -122,7 +123,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -132,19 +133,19 @@ fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            // Nobody may be listening any more; the stream is read to its end all the same.
+            // The receiver may be gone; the stream is still read to its end.
             let _ = sender.send(line);
         }
     });
     receiver
 }
 
-/// The Python with other programs in it; `TOKENLAKE_BENCH_PYTHON` names one.
+/// The Python with the other programs; `TOKENLAKE_BENCH_PYTHON` names one.
 pub fn python() -> String {
     std::env::var("TOKENLAKE_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
-/// What a Python script that uses DuckDB prints; `None` where there is no such Python.
+/// The output of a Python script that uses DuckDB; `None` if there is no such Python.
 pub fn duckdb(script: &str, args: &[&str]) -> Option<String> {
     let python = python();
     let run = |script: &str, args: &[&str]| {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Draws the first part of the dashboard as an SVG, out of what a real Prometheus answers.
+"""Draws the first part of the dashboard as an SVG, from the answers of a real Prometheus.
 
 Usage: draw.py PROGRAM FILE.svg [HOURS]
 
-A server of PROGRAM takes made-up events while its clock is moved through some hours (48); its scrapes
-become blocks of a Prometheus, the shipped rules are evaluated over them, and the shipped dashboard's
-queries are asked. It needs prometheus and promtool, and Python's own library alone.
+A server of PROGRAM takes made-up events while its clock is moved through some hours (48). Its scrapes
+become blocks of a Prometheus, the shipped rules are evaluated over them, and the queries of the shipped
+dashboard are run. It needs prometheus and promtool, and only Python's standard library.
 """
 
 import json
@@ -26,10 +26,10 @@ from xml.sax.saxutils import escape
 HERE = pathlib.Path(__file__).resolve().parent
 DASHBOARD = json.loads((HERE / "dashboards/tokenlake.json").read_text())
 RULES = HERE.parent / "prometheus/rules"
-# Between two scrapes of the past, in seconds.
+# Seconds between two scrapes of the past.
 STEP = 600
 SHOWN_HOURS = 24
-# Made-up organisations, with their calls in a step; models, with dollars for a million tokens in and out.
+# Made-up organisations with their calls per step; models with prices in dollars per million tokens.
 ORGS = {"acme": 24, "globex": 9}
 MODELS = [
     ("openai", "gpt-4o", 2.5, 10, 5),
@@ -79,14 +79,14 @@ def calls(dice, org, at, number):
 
 
 def set_clock(clock, wall, elapsed):
-    """At once, so that nobody reads a half of it."""
+    """Replaces the file at once, so that no reader sees half of it."""
     new = clock.with_suffix(".new")
     new.write_text(f"{wall} {elapsed}")
     new.rename(clock)
 
 
 def make_past(program, folder, hours):
-    """The scrapes of that many hours, as OpenMetrics with times; and the time of the last one."""
+    """The scrapes of this many hours, as OpenMetrics with times; and the time of the last one."""
     clock, port, now = folder / "clock", free_port(), int(time.time())
     environment = {**os.environ, "TOKENLAKE_TEST_CLOCK": str(clock), "TOKENLAKE_ARCHIVE": str(folder / "archive")}
     set_clock(clock, -hours * 3600, 0)
@@ -115,7 +115,7 @@ def make_past(program, folder, hours):
 
 
 class Prometheus:
-    """One on the folder's blocks, started again after each change of them."""
+    """A Prometheus on the folder's blocks, restarted after each change of them."""
 
     def __init__(self, folder):
         self.folder, self.port = folder, free_port()
@@ -145,7 +145,7 @@ class Prometheus:
         answer = json.loads(ask(f"{self.url}/api/v1/{kind}?{urllib.parse.urlencode(fields)}"))
         found = []
         for one in answer["data"]["result"]:
-            # A rule that goes by another one has no number before that one has.
+            # A rule that uses another one has no data until that one has.
             points = [(float(at), float(value)) for at, value in one.get("values", [one.get("value")]) if value != "NaN"]
             if points:
                 found.append((one["metric"], points))
@@ -157,7 +157,7 @@ def promtool(*words):
 
 
 def evaluate_rules(prometheus, start, end):
-    """Blocks of what the shipped rules would have recorded; a rule that goes by another one takes another pass."""
+    """Blocks of the series that the shipped rules would have recorded; a rule that uses another needs a further pass."""
     for passed in ("budgets", "usage", "usage", "usage"):
         with prometheus:
             promtool("tsdb", "create-blocks-from", "rules", f"--url={prometheus.url}", f"--start={start}",
@@ -165,7 +165,7 @@ def evaluate_rules(prometheus, start, end):
                      RULES / f"{passed}.yml")
 
 
-# What is drawn: one grid unit of the dashboard is so large.
+# The drawing: pixels for one grid unit of the dashboard.
 UNIT_X, UNIT_Y, PAD = 48, 24, 6
 COLORS = ["#73bf69", "#f2cc0c", "#5794f2", "#ff9830", "#f2495c", "#b877d9", "#8ab8ff", "#96d98d", "#ffb357", "#ca95e5"]
 
@@ -187,7 +187,7 @@ def named(legend, labels):
 
 
 def draw_stats(series, unit, x, y, w, h):
-    """Values side by side; a gauge shows them above a bar of how much it is."""
+    """Values side by side; a gauge shows each above a bar."""
     parts, each = [], w / max(1, len(series))
     for index, (name, points) in enumerate(series):
         middle, value = x + each * (index + 0.5), points[-1][1]
