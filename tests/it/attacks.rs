@@ -1,7 +1,8 @@
-//! All attacks at once, on one server: clients that read nothing of any endpoint, bombs of bad
-//! events, bodies of the shortest events, queries that want all memory, idle connections, requests
-//! without number on few connections, while files are merged. Memory of the server and its queries
-//! stays below what the settings add up to, and one who behaves is served.
+//! Tests that run all attacks at once on one server, while files are merged: clients that read none
+//! of their answers, bombs of bad events, bodies of the shortest events, queries that want all
+//! memory, idle connections, countless requests on few connections. The memory of the server and
+//! its queries stays below the sum of the bounds of its settings, and a client that behaves is
+//! served.
 
 mod clients;
 

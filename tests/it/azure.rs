@@ -1,4 +1,4 @@
-//! A real hour of calls, sent in batches: every number that is scraped is the exact sum.
+//! Test with a real hour of calls, sent in batches: every number in a scrape is the exact sum.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};

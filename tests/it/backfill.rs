@@ -1,4 +1,4 @@
-//! `tokenlake backfill`: history out of files, each event once.
+//! Tests of `tokenlake backfill`: history from files, each event once.
 
 mod broken;
 mod fields;

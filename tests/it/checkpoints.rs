@@ -1,4 +1,4 @@
-//! Checkpoints of the log: made in the background, equal to the entries that they stand for.
+//! Tests of checkpoints of the log: made in the background, equal to the entries that they replace.
 
 mod alike;
 mod memory;

@@ -1,4 +1,4 @@
-//! The command line as a user meets it.
+//! Tests of the command line as a user sees it.
 
 mod damage;
 mod demo;

@@ -1,4 +1,4 @@
-//! The machine's clock steps, or the machine sleeps, under a running server.
+//! Tests of a running server while the machine's clock steps, or the machine sleeps.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A commit is known by what stands at its version, whatever the store answered on the way.
+//! Tests that a commit is judged by the entry at its version, whatever the store answered before.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

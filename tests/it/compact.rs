@@ -1,4 +1,4 @@
-//! Compaction and vacuum: files become few, and nothing else that anybody sees changes.
+//! Tests of compaction and vacuum: there are fewer files, and nothing else that is visible changes.
 
 mod crashes;
 mod day;

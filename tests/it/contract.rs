@@ -1,5 +1,5 @@
-//! The contract's main promises, the same on memory, on a disk and on a real S3 server: two servers
-//! on one archive, asked over HTTP, and the jobs beside them.
+//! Tests of the contract's main promises, in memory, on a disk and on a real S3 server: two servers
+//! on one archive, queried over HTTP, and jobs that run at the same time.
 
 mod place;
 

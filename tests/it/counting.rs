@@ -1,4 +1,4 @@
-//! What a scrape asks of the store: one request when nothing is new, and once what is.
+//! Tests of a scrape's requests to the store: one if nothing is new, and each new object once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The process dies at any of its writes: what it acknowledged stands, and a retry counts once.
+//! Tests of a process that dies at any of its writes: acknowledged events are kept, and a retry
+//! counts once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What is damaged or missing fails the scrape and is named: never a smaller number.
+//! Tests that a damaged or missing object fails the scrape and is named: never a smaller number.
 
 mod random;
 

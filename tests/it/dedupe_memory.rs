@@ -1,4 +1,4 @@
-//! Whatever memory there is for known ids, the same requests have the same outcome.
+//! Tests that the same requests have the same outcome with any amount of memory for known ids.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

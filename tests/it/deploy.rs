@@ -1,4 +1,4 @@
-//! What `deploy/` ships, tried with the programs that read it.
+//! Tests of the files in `deploy/` with the programs that read them.
 
 mod burn;
 mod dashboard;

@@ -1,5 +1,5 @@
-//! A disk that is full, or can only be read: nothing is taken, all that stands is shown, and once
-//! it is mended everything goes on by itself.
+//! Tests of a disk that is full or read-only: no event is accepted, everything stored is shown, and
+//! all works again by itself once the disk is fixed.
 
 use std::fs::File;
 use std::io::Write as _;

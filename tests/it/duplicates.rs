@@ -1,4 +1,5 @@
-//! The same event again: in the request, later, after a restart, elsewhere, on the next date.
+//! Tests of the same event again: in the request, later, after a restart, on another server, on the
+//! next date.
 
 use tokenlake::clock::{DAY, SECOND};
 

@@ -1,4 +1,5 @@
-//! Retention: events go, counters stay, and nothing that went is ever taken again.
+//! Tests of retention: events are deleted, counters stay, and no expired event is ever accepted
+//! again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

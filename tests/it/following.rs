@@ -1,4 +1,5 @@
-//! A process that has not followed for long must not take "no such entry" for "nothing new".
+//! Tests that a process which has not followed for long does not treat "no such entry" as "nothing
+//! new".
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Commits of other programs: what moves events between files changes no number; what changes
-//! the events is refused, and the commit is named.
+//! Tests of commits of other programs: those that move events between files change no number; those
+//! that change events are refused, and named.
 
 mod deep;
 mod deltalake;

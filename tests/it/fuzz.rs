@@ -1,5 +1,5 @@
-//! Decoders under fire: whatever comes in, none panics or takes memory without bound, and what is
-//! good beside it is kept.
+//! Fuzz tests of decoders: no input makes one panic or take memory without bound, and good parts of
+//! an input are kept.
 
 mod bodies;
 mod files;

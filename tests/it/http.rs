@@ -1,4 +1,4 @@
-//! The server over the wire, as CONTRACT.md has it.
+//! Tests of the server over the wire, by CONTRACT.md.
 
 mod access;
 mod answers;

@@ -1,5 +1,5 @@
-//! The records that grant something: damaged, they grant no more than they did; beside programs from
-//! before seals, they say the same to all.
+//! Tests of the records that grant access: damaged ones grant no more than before; next to programs
+//! from before seals, they mean the same to all.
 
 mod cost;
 mod older;

@@ -1,4 +1,4 @@
-//! Laws over random histories of an archive that several processes share: what a scrape shows is a
+//! Property tests over random histories of an archive that several processes share: a scrape is a
 //! function of the events sent and of the time, whatever happened to the files meanwhile.
 
 mod model;

@@ -1,5 +1,6 @@
-//! The archive goes away under a running process, or another copy is put in its place: nothing is
-//! acknowledged, made or deleted, nothing smaller is said, and all goes on when it is back.
+//! Tests of an archive that disappears under a running process, or is replaced by another copy:
+//! nothing is acknowledged, made or deleted, no number falls, and all goes on when the archive is
+//! back.
 
 mod late;
 mod newest;

@@ -1,4 +1,4 @@
-//! Black-box and store-level tests, in one binary so that Arrow and Parquet link once.
+//! Black-box and store-level tests, in one binary so that Arrow and Parquet are linked once.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! Logs of programs that knew neither links nor checksums of entries, nor how many events there have
-//! ever been: they are read as before, also while such a program goes on beside this one.
+//! Tests of logs by older programs, without links, checksums of entries, or the number of all
+//! events: they are read as before, also while such a program still runs.
 
 use std::sync::Arc;
 

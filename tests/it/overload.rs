@@ -1,5 +1,5 @@
-//! One organisation sends far more than the server bears, well and badly formed; another one goes
-//! on as if nothing were.
+//! Tests of one organisation that sends far more than the server can take, valid and invalid;
+//! another one is not affected.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes it and shows the same values; promtool finds nothing to say.
+//! Tests with a real Prometheus: it shows the values of the scrape, and promtool finds no fault.
 
 mod formats;
 mod secured;

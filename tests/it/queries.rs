@@ -1,4 +1,4 @@
-//! Each of `queries/*.sql`: what it answers over data files.
+//! Tests of each of `queries/*.sql` over data files.
 
 mod columns;
 

@@ -1,5 +1,5 @@
-//! `tokenlake repair`: out of whatever another program did to the table, on every server, with and
-//! without a checkpoint of the log.
+//! Tests of `tokenlake repair` after anything that another program can do to the table, on every
+//! server, with and without a checkpoint of the log.
 
 mod later;
 mod program;

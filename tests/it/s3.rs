@@ -1,4 +1,4 @@
-//! The whole program on a real S3 server: what holds on a disk holds there.
+//! Tests of the whole program on a real S3 server, which must behave as on a disk.
 
 mod faults;
 mod kills;

@@ -1,4 +1,4 @@
-//! The whole text of a scrape, from events sent as JSON.
+//! Tests of the whole text of a scrape, from events sent as JSON.
 
 use tokenlake::clock::{DAY, HOUR};
 use tokenlake::exposition::Format;

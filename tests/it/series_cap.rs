@@ -1,4 +1,5 @@
-//! The cap of series: what is one too many is stored as `other`, and nothing ever moves.
+//! Tests of the cap of series: calls of series beyond it are stored as `other`, and no stored call
+//! ever changes its series.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! Simulated histories: servers, jobs and clients on one bucket to which every way fails, in a time
-//! that the simulation makes pass. Each comes from a seed.
+//! Tests of simulated histories: servers, jobs and clients on one bucket whose every access can
+//! fail, in simulated time. Each history comes from a seed.
 //!
-//! `TOKENLAKE_TEST_HISTORIES=10000` runs as many, `TOKENLAKE_TEST_SEED=17` one.
+//! `TOKENLAKE_TEST_HISTORIES=10000` runs this many, `TOKENLAKE_TEST_SEED=17` a single one.
 
 mod actors;
 mod book;

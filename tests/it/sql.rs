@@ -1,4 +1,4 @@
-//! SQL for people: the tables, and `tokenlake sql`.
+//! Tests of SQL: the tables, and `tokenlake sql`.
 
 mod from_partials;
 mod library;

@@ -1,5 +1,5 @@
-//! A writer is stopped (SIGSTOP) between its data files and its log entry, for longer than a vacuum
-//! keeps files that nothing names: it does not commit what is gone, and each event counts once.
+//! Tests of a writer that is stopped (SIGSTOP) between its data files and its log entry, for longer
+//! than the grace: it does not commit files that were deleted, and each event counts once.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! What makes a store unfit for an archive is found before an event is lost to it.
+//! Tests that a store unfit for an archive is recognised before an event is lost to it.
 
 use std::sync::Arc;
 use std::time::Duration;

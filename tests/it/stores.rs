@@ -1,7 +1,8 @@
-//! Store wrappers for tests: one records every request, one makes requests fail as storage does.
+//! Store wrappers for tests: one records every request, another makes requests fail as storage
+//! does.
 //!
-//! Both see what a caller asks of the store they wrap: wrap the archive's store to see paths as the
-//! archive writes them. Wrappers nest.
+//! Both see the caller's requests to the store that they wrap: wrap the archive's store to see
+//! paths as the archive writes them. Wrappers nest.
 
 mod hooked;
 mod switched;

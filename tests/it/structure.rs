@@ -1,4 +1,4 @@
-//! The source keeps its shape: who may know whom, how long things are, what stands nowhere.
+//! Tests of the source's structure: imports between modules, lengths, and forbidden words.
 
 mod circles;
 

@@ -1,5 +1,5 @@
-//! Checkpoints of totals, and the partials that data files carry: what is read instead of rows, and
-//! that nothing shown depends on it.
+//! Tests of totals snapshots, and of the partials that data files carry: they are read instead of
+//! rows, and no result depends on them.
 
 mod caches;
 mod carried;

@@ -1,4 +1,5 @@
-//! Two server processes on one archive, lost answers, retries, and kill -9: every event once.
+//! Tests of two server processes on one archive, lost answers, retries, and kill -9: every event
+//! counts once.
 
 use std::path::Path;
 

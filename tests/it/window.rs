@@ -1,4 +1,4 @@
-//! The rolling 24 hours are exact: `now − 24h < ts ≤ now`, to the microsecond.
+//! Tests that the rolling 24 hours are exact: `now − 24h < ts ≤ now`, to the microsecond.
 
 use tokenlake::clock::{DAY, HOUR, Micros, SECOND};
 

@@ -1,4 +1,4 @@
-//! Who attacks, and with what.
+//! The attacking clients.
 
 use std::io::Write as _;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Inputs that are damaged, cut, empty or something else: each is named, and no other suffers.
+//! Tests of inputs that are damaged, cut, empty or of another format: each is named, and no other
+//! is affected.
 
 use std::io::Write as _;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! Each format and compression, folders and patterns, and inputs that cannot be read.
+//! Tests of each format and compression, of folders and patterns, and of unreadable inputs.
 
 use std::io::Write as _;
 use std::path::Path;

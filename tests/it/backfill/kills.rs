@@ -1,4 +1,5 @@
-//! A job is killed at any moment, or stopped, beside a server that takes events and is scraped.
+//! Tests of a job that is killed at any moment, or stopped, while a server takes events and is
+//! scraped.
 
 use std::path::Path;
 use std::process::{Child, Stdio};

@@ -1,5 +1,5 @@
-//! Inputs that are small, and large once they are read: each keeps to the memory that it may have, or
-//! is refused by name.
+//! Tests of inputs that are small, but large once they are read: each stays within the allowed
+//! memory, or is refused by name.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A job that was stopped goes on where its commits end; one that was done begins anew.
+//! Tests that a stopped job goes on where its commits end, and that a finished one begins again.
 
 use std::path::Path;
 use std::sync::Arc;

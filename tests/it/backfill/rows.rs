@@ -1,4 +1,4 @@
-//! What becomes of single rows: organisations, ids, and the file of rejects.
+//! Tests of single rows: organisations, ids, and the file of rejected rows.
 
 use serde_json::Value;
 use tempfile::tempdir;

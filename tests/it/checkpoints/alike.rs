@@ -1,4 +1,4 @@
-//! What a checkpoint holds: what the Delta library's would, whoever wrote the log.
+//! Tests that a checkpoint equals the Delta library's, whichever program wrote the log.
 
 use std::sync::Arc;
 

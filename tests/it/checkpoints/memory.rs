@@ -1,4 +1,4 @@
-//! What a checkpoint takes of a server's memory, and who reads the table by it alone.
+//! Tests of the memory that a checkpoint takes, and of readers that use only the checkpoint.
 
 use std::path::Path;
 use std::sync::Arc;

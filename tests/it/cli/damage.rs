@@ -1,4 +1,5 @@
-//! Damage on the disk, and tables of others: refused with a clear word, never a smaller number.
+//! Tests of damage on the disk, and of other programs' tables: a clear refusal, never a smaller
+//! number.
 
 use std::path::{Path, PathBuf};
 

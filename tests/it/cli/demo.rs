@@ -1,4 +1,4 @@
-//! `tokenlake demo`: the first thing that anyone runs.
+//! Tests of `tokenlake demo`, the first command that a new user runs.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Flags, their environment variables, and exit statuses.
+//! Tests of flags, their environment variables, and exit statuses.
 
 use tempfile::tempdir;
 

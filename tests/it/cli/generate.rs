@@ -1,4 +1,4 @@
-//! `tokenlake generate`: archives for measurements.
+//! Tests of `tokenlake generate`, which makes archives for measurements.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `tokenlake healthcheck`, as a container without curl asks it.
+//! Tests of `tokenlake healthcheck`, as a container without curl runs it.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! `tokenlake key`.
+//! Tests of `tokenlake key`.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! Files that commands write never take the place of what they read, and do not lie among an archive's objects.
+//! Tests that files written by commands never overwrite their inputs, and never lie among an
+//! archive's objects.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;

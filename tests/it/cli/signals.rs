@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM end every command at any time; a second one ends at once what would end in order.
+//! Tests that SIGINT and SIGTERM end every command at any time, and that a second signal ends at
+//! once a command that is finishing its work.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,5 @@
-//! SIGTERM: stop accepting, finish what is under way, commit, exit 0.
+//! Tests of SIGTERM: the server stops accepting, finishes requests under way, commits, and exits
+//! with 0.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! `tokenlake expire`, `verify` and `doctor` as an operator meets them.
+//! Tests of `tokenlake expire`, `verify` and `doctor` as an operator sees them.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A store that fails, and a process that dies, between any two steps.
+//! Tests of a store that fails, and a process that dies, between any two steps.
 
 use std::sync::Arc;
 use std::time::Duration;

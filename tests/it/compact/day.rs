@@ -1,4 +1,5 @@
-//! A day of many small commits, at a small scale; `TOKENLAKE_TEST_COMMITS=86400` makes it a whole day.
+//! Test of a day of many small commits, at a small scale; `TOKENLAKE_TEST_COMMITS=86400` makes it a
+//! whole day.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

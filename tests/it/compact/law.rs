@@ -1,4 +1,4 @@
-//! What is seen before and after is the same, byte for byte.
+//! Tests that results before and after a compaction are the same, byte for byte.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The vacuum deletes ledgers too that no version names any longer, and no other.
+//! Tests that the vacuum also deletes ledgers that no version names any longer, and no others.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a compaction takes of memory, whatever the rows of the files weigh.
+//! Tests of the memory that a compaction takes, however large the rows are.
 
 use std::path::Path;
 use std::sync::Arc;

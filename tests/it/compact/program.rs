@@ -1,4 +1,4 @@
-//! `tokenlake compact`, and the server's own compaction.
+//! Tests of `tokenlake compact`, and of the server's own compaction.
 
 use std::time::{Duration, UNIX_EPOCH};
 

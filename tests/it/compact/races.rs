@@ -1,4 +1,4 @@
-//! Compactors beside each other, beside writers, and beside whoever removes files.
+//! Tests of compactors that race with each other, with writers, and with removers of files.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

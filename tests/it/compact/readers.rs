@@ -1,5 +1,5 @@
-//! What a reader of the Delta protocol finds who knows nothing of tokenlake: the log replayed by
-//! hand, and the Parquet files as they are.
+//! Tests of readers that follow the Delta protocol and know nothing of tokenlake: they replay the
+//! log and read the Parquet files as they are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Readers at a version whose files others have rewritten and removed.
+//! Tests of readers at a version whose files other processes have rewritten and removed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

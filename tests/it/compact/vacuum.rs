@@ -1,4 +1,5 @@
-//! The vacuum deletes what no commit names and none can name later, and nothing else.
+//! Tests that the vacuum deletes files that no commit names and none can name later, and nothing
+//! else.
 
 use std::sync::Arc;
 use std::time::Duration;

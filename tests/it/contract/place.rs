@@ -1,4 +1,4 @@
-//! Where an archive lies, with two servers on it and the jobs of an operator.
+//! The place of an archive, with two servers on it and an operator's jobs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,10 +1,11 @@
-//! Random damage to any object of an archive, met by a process that starts, by one that knows the
-//! archive, and by one that is behind: an error, or the same numbers and the same rights.
+//! Tests of random damage to any object of an archive, as seen by a process that starts, by one
+//! that knows the archive, and by one that is behind: an error, or the same numbers and the same
+//! rights.
 //!
-//! A data file of another program is deleted, and damaged otherwise not: it has no checksum, until it
-//! is compacted.
+//! Data files of other programs are deleted, but not damaged in other ways: they have no checksums
+//! until they are compacted.
 //!
-//! `TOKENLAKE_TEST_DAMAGES=5000` tries as many; `TOKENLAKE_TEST_DAMAGES_SEED=7` tries others.
+//! `TOKENLAKE_TEST_DAMAGES=5000` tries this many; `TOKENLAKE_TEST_DAMAGES_SEED=7` tries others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The burn alert on its whole way: a real tokenlake, Prometheus and Alertmanager with the shipped
-//! rules and configurations, and a receiver of webhooks.
+//! Test of the burn alert from end to end: a real tokenlake, Prometheus and Alertmanager with the
+//! shipped rules and configurations, and a receiver of webhooks.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The dashboard's form, as Grafana wants it.
+//! Tests of the dashboard's format, as Grafana requires it.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The documents: which there are, that their links lead somewhere, and that the front door stays
-//! short. What their blocks do, `snippets` tries.
+//! Tests of the documents: all of them exist, their links lead somewhere, and the README stays
+//! short. `snippets` runs their blocks.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! When keys in use expire, as the alert takes it from the telemetry.
+//! Tests of the expiry times of keys in use, as the alert reads them from the telemetry.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Files that only a cluster, a container engine or an init system can run: validated against their
-//! schemas, and everything that they tell tokenlake is told to the real one.
+//! Tests of files that only a cluster, a container engine or an init system can run: they are
+//! validated against their schemas, and all settings in them are passed to the real program.
 
 use std::collections::BTreeSet;
 use std::process::Command;

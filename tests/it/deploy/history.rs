@@ -1,5 +1,5 @@
-//! Hours of scrapes for a Prometheus that has only just started: the program in this process answers
-//! them at times that lie behind, and promtool makes blocks of the answers.
+//! Hours of past scrapes for a new Prometheus: the program in this process answers them at past
+//! times, and promtool makes blocks of the answers.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! The image's root, made as the Dockerfile makes it, with nothing else around the program.
+//! Tests of the image's root, made as the Dockerfile makes it, with nothing else around the
+//! program.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};

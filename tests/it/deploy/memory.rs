@@ -1,5 +1,5 @@
-//! What bounds memory, in `docs/memory.md`, is what the program says of its defaults; and each limit
-//! that is shipped has room for what the settings beside it add up to.
+//! Tests that `docs/memory.md` shows the program's bounds for the defaults, and that each shipped
+//! limit has room for the sum of the bounds of the settings next to it.
 
 use tokenlake::cli::memory::Bounds;
 use tokenlake::cli::units::parse_bytes;

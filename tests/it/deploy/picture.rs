@@ -1,4 +1,4 @@
-//! The picture of the dashboard: it is drawn from what is shipped, and shows what is shipped.
+//! Tests of the picture of the dashboard: it is drawn from the shipped files and shows them.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! Every rule and every query of the dashboard, asked of a real Prometheus that scraped a real
-//! tokenlake in which all that they look for has happened: each returns data.
+//! Tests of every rule and every query of the dashboard, on a real Prometheus that scraped a real
+//! tokenlake in which all relevant events have happened: each returns data.
 
 use std::collections::BTreeMap;
 use std::path::Path;

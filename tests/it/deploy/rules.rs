@@ -1,4 +1,4 @@
-//! The rules and configurations, by the tools of those who read them.
+//! Tests of the rules and configurations, with the tools of the programs that read them.
 
 use std::collections::BTreeSet;
 use std::process::Command;

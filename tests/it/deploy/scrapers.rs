@@ -1,5 +1,5 @@
-//! How failures look to whoever scrapes, in the Prometheus that is installed and in Prometheus 3:
-//! the target is down, and its last error says why.
+//! Tests of failures as a scraper sees them, in the installed Prometheus and in Prometheus 3: the
+//! target is down, and its last error says why.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! Every fenced block of the documents is done as its reader would do it: pasted into one shell, in a
-//! checkout, block after block and page after page. What a page shows below a block is what comes.
+//! Tests that run every fenced block of the documents as a reader would: pasted into one shell, in
+//! a checkout, block after block and page after page. The output is what the page shows below the
+//! block.
 
 mod document;
 mod shell;

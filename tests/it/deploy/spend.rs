@@ -1,5 +1,5 @@
-//! What the last hour cost, by the query that the documents show, by the rule and by the panel that
-//! are shipped: the same sums, to the cent, with the first calls to a new model.
+//! Tests of the last hour's cost by the documented query, by the shipped rule and by the shipped
+//! panel: the same sums, to the cent, including the first calls to a new model.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What nests thousands of levels deep in what another program wrote: an error of that file or
-//! commit, and the program lives on.
+//! Tests of input by other programs that nests thousands of levels deep: an error of that file or
+//! commit, and the process lives on.
 
 use std::sync::Arc;
 

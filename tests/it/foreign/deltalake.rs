@@ -1,4 +1,5 @@
-//! The real deltalake and Polars as writers beside us, in the types that they choose by themselves.
+//! Tests with the real deltalake and Polars as further writers, in the types that they choose
+//! themselves.
 
 use std::path::Path;
 use std::process::Command;

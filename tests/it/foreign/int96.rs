@@ -1,4 +1,4 @@
-//! Files with times of 96 bits, as older Spark, Impala and Hive write them.
+//! Tests of files with 96-bit times, as older Spark, Impala and Hive write them.
 
 use std::sync::Arc;
 

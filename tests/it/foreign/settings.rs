@@ -1,5 +1,5 @@
-//! What other programs set on the table or say of its files: taken where it changes no event, and
-//! else refused in words that fit.
+//! Tests of the settings that other programs put on the table or its files: accepted if they change
+//! no event, otherwise refused with a fitting message.
 
 use serde_json::{Value, json};
 use tokenlake::clock::DAY;

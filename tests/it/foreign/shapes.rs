@@ -1,5 +1,5 @@
-//! Valid files of other programs, whatever shape they have: each path shows what it would show of
-//! the same events sent to us.
+//! Tests of valid files of other programs, in any shape: every way of reading shows the same as if
+//! the events had been sent to us.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Bodies of requests, and what is sent as a key.
+//! Fuzz tests of request bodies and of credentials.
 
 use std::io::Write as _;
 

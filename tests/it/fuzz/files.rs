@@ -1,4 +1,4 @@
-//! Files of a backfill.
+//! Fuzz tests of files for a backfill.
 
 use std::sync::Arc;
 

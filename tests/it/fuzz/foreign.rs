@@ -1,5 +1,5 @@
-//! Files that other programs append: whatever is in them, they are read or refused, and what is
-//! beside them goes on.
+//! Fuzz tests of files that other programs append: any content is read or refused, and other files
+//! are not affected.
 
 use std::sync::Arc;
 

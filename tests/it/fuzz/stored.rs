@@ -1,5 +1,5 @@
-//! What lies in an archive: damaged, it is refused or is as good as before; a number is never
-//! another one.
+//! Fuzz tests of objects in an archive: a damaged one is refused or has the same effect as before;
+//! a number never changes.
 
 use std::sync::Arc;
 

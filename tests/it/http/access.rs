@@ -1,4 +1,4 @@
-//! Who may do what, and what needs no token.
+//! Tests of access: which key allows what, and what needs no key.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Answers that clients do not take: what they hold is counted, bounded and given back.
+//! Tests of answers that clients do not read: their memory is counted, bounded and given back.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

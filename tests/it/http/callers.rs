@@ -1,5 +1,5 @@
-//! How clients call: the forms of a credential, of a path, of a query, of an address; and what
-//! HTTP/1.1 asks of them.
+//! Tests of the ways clients call: forms of a credential, of a path, of a query, of an address; and
+//! the requirements of HTTP/1.1.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

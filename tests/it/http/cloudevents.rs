@@ -1,4 +1,4 @@
-//! CloudEvents: structured, in batches, in binary mode.
+//! Tests of CloudEvents: structured, in batches, in binary mode.
 
 use super::{Acme, counts};
 use crate::support::events::counted;

@@ -1,4 +1,4 @@
-//! Compressed bodies, and bodies that are too large.
+//! Tests of compressed bodies, and of bodies that are too large.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! What connections may take: time, places, and the server's patience.
+//! Tests of the limits on connections: time, number, and the server's patience.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

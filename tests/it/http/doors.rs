@@ -1,5 +1,5 @@
-//! The rules of the columns are the same at every door: JSON, NDJSON, CloudEvents in each mode, and
-//! the files of a backfill.
+//! Tests that the rules of the columns are the same on every way in: JSON, NDJSON, CloudEvents in
+//! each mode, and the files of a backfill.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The forms of a body, and bodies that are none.
+//! Tests of the formats of a body, and of bodies in no known format.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! JWTs beside access keys, on every endpoint.
+//! Tests of JWTs in addition to access keys, on every endpoint.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

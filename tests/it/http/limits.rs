@@ -1,4 +1,4 @@
-//! What one organisation may take, so that there is some left for others.
+//! Tests of the limits on one organisation, which leave room for others.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

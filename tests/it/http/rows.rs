@@ -1,4 +1,4 @@
-//! Events one by one: what is taken, what is refused and why.
+//! Tests of single events: which are accepted, which are rejected and why.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `GET` and `HEAD /metrics`.
+//! Tests of `GET` and `HEAD /metrics`.
 
 use std::io::Read as _;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,4 +1,5 @@
-//! `POST /v1/sql`: forms, errors, and that nothing is seen or broken that is not one's own.
+//! Tests of `POST /v1/sql`: formats, errors, and that nothing of another organisation is seen or
+//! broken.
 
 mod escapes;
 mod forms;

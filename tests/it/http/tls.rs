@@ -1,4 +1,4 @@
-//! TLS: certificates that change, clients that show one, and those who take their time.
+//! Tests of TLS: certificates that change, clients with certificates, and slow clients.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

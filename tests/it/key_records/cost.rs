@@ -1,4 +1,4 @@
-//! What the watch over access keys asks of the store: for those that nobody uses, nothing.
+//! Tests of the requests that the watch over access keys makes: none for unused keys.
 
 use std::sync::Arc;
 use std::time::Duration;

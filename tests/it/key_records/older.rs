@@ -1,4 +1,4 @@
-//! Records of programs from before seals, and replicas of such beside ours.
+//! Tests of records by programs from before seals, and of such replicas next to ours.
 
 use serde::{Deserialize, Serialize};
 use tokenlake::access::AccessKeys;

@@ -1,5 +1,5 @@
-//! What scrapes must show, computed over the events as sent: whole numbers, plain loops, nothing
-//! of the program.
+//! The model of a scrape, computed from the events as sent: whole numbers, plain loops, nothing of
+//! the program.
 
 use std::collections::BTreeMap;
 

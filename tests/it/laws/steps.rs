@@ -1,4 +1,4 @@
-//! What may happen to an archive, at random.
+//! The random steps of an archive's history.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
-//! What comes late to another place, or was read there: an entry of a put that was tried again, and
-//! what a process finds that opens its archive anew after a long pause.
+//! Tests of late effects on a replaced archive: an entry of a retried put that arrives there, and a
+//! process that opens its archive again after a long pause.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The newest entries of the log are deleted: a process that starts then does not take what is left
-//! for all.
+//! Tests of a log whose newest entries were deleted: a starting process does not treat the rest as
+//! complete.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The real program on a disk whose volume goes away and comes back.
+//! Tests of the real program on a disk whose volume goes away and comes back.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Each format, read by those who made it.
+//! Tests of each format with the reader of the project that defined it.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
-//! Over TLS, with JWTs of an issuer that changes its keys; and how failures look to a scraper.
+//! Tests of scrapes over TLS, with JWTs of an issuer that changes its keys, and of failures as a
+//! scraper sees them.
 
 use std::path::Path;
 use std::process::Command;

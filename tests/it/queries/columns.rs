@@ -1,5 +1,5 @@
-//! The columns of each query, sums past the limits of one event, and what the files say of
-//! themselves; by DataFusion alone, without the program.
+//! Tests of the columns of each query, of sums past the limits of one event, and of the files'
+//! statistics, with DataFusion alone, without the program.
 
 use std::collections::BTreeSet;
 use std::fs;

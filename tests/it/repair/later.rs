@@ -1,4 +1,4 @@
-//! Whoever meets a repair later than others.
+//! Tests of processes that see a repair later than others.
 
 use object_store::ObjectStoreExt as _;
 use tokenlake::maintain::Way;

@@ -1,5 +1,5 @@
-//! Whatever deltalake can do to a table, with and without a checkpoint of the log: servers follow it
-//! or refuse it, warm and cold alike, and after a repair all is well.
+//! Tests of everything that deltalake can do to a table, with and without a checkpoint of the log:
+//! servers follow it or refuse it, warm and cold alike, and after a repair all works again.
 
 use std::collections::BTreeMap;
 use std::path::Path;

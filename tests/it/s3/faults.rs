@@ -1,5 +1,5 @@
-//! All that writes, at once, over a network that fails: two servers that merge files, a backfill,
-//! compactions and expiries beside them. At the end every number is exact and no file is left over.
+//! Test of all writers at once over a network that fails: two servers that merge files, a backfill,
+//! compactions and expiries. At the end every number is exact and no file is left over.
 
 use std::collections::BTreeMap;
 use std::path::Path;

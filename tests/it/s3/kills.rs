@@ -1,4 +1,4 @@
-//! Two servers on a bucket are killed under load, again and again.
+//! Test of two servers on a bucket that are killed under load, again and again.
 
 use std::time::Instant;
 

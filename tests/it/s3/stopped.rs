@@ -1,4 +1,5 @@
-//! The same as on a disk: a writer is stopped while the put of its log entry is on its way.
+//! The test of `stopped.rs` on S3: a writer is stopped while the put of its log entry is on its
+//! way.
 
 use crate::stopped::{DATES, PAUSE, assert_each_once, send, stop_for};
 use crate::support::clock::TestClock;

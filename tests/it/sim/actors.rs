@@ -1,4 +1,4 @@
-//! Those who use the program: clients that send, scrapers, a backfill.
+//! The users of the program: clients that send, scrapers, a backfill.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! What every scrape must show: the model that histories are judged by.
+//! The model by which histories are judged: the content of every scrape.
 //!
 //! Each event of an organisation costs a power of two of the smallest unit of money, so that a sum
-//! tells exactly which events are in it, and that each is in it once.
+//! shows exactly which events are in it, and that each is in it once.
 
 use std::sync::Mutex;
 

@@ -1,5 +1,5 @@
-//! The bucket that all processes share. It never fails; the ways to it do, and another may be put in
-//! its place for a while.
+//! The bucket that all processes share. It never fails, but the links to it do, and another bucket
+//! may take its place for a while.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

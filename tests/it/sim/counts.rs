@@ -1,4 +1,4 @@
-//! What happened, for whoever reads the figures of a run.
+//! Counts of what happened in a run, for its report.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! The table as another program has it: by the log's entries alone, read from the bucket itself, and
-//! written there by hand.
+//! The table as another program sees it: read from the log's entries in the bucket alone, and
+//! written by hand.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What goes wrong with a request: drawn from the history's seed, the process, and what is asked for,
-//! so that it does not depend on the order in which a process happens to ask.
+//! The faults of requests. Each is drawn from the history's seed, the process and the request, so
+//! that it does not depend on the order of the process's requests.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

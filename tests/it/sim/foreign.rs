@@ -1,5 +1,5 @@
-//! Another program that writes the table: what it appends and optimizes changes no number, what it
-//! deletes or doubles is refused until an operator repairs it.
+//! Another program that writes the table: its appends and optimizations change no number; its
+//! deletions and doubled events are refused until an operator repairs the table.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

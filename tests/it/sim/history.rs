@@ -1,4 +1,4 @@
-//! One history: all that happens from one seed, and what must hold at its end.
+//! One history: everything that happens from one seed, and the checks at its end.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

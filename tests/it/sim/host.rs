@@ -1,4 +1,4 @@
-//! A machine that runs the program, and starts it again after it died.
+//! A machine that runs the program, and starts it again after it dies.
 
 use std::fmt::Display;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! The life of an access key: it works at once everywhere, and no longer once it is revoked.
+//! The life of an access key: it works everywhere at once, and no longer after it is revoked.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The way of one process to the bucket: it takes time, fails, and ends with the process.
+//! The link of one process to the bucket: it takes time, fails, and ends with the process.
 
 use std::fmt;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! Those who look after the archive, and what happens to its machines.
+//! The operators of the archive, and the incidents of its machines.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

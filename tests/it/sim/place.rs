@@ -1,4 +1,4 @@
-//! Objects in memory, with the world's time as that of their last change.
+//! Objects in memory, with the simulated time of their last change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Whoever puts another bucket in the place of the right one, and the right one back.
+//! The actor that replaces the right bucket by another one, and puts the right one back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

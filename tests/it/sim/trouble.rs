@@ -1,4 +1,4 @@
-//! Commits of another program that are refused, until somebody repairs the table.
+//! Commits of another program that are refused until an operator repairs the table.
 
 use std::sync::Mutex;
 

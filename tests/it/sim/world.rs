@@ -1,4 +1,4 @@
-//! The world of one history: its time, its threads, and what happened in it.
+//! The world of one history: its time, its threads, and its events.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Aggregates over `events` that partials answer: the same as from rows, whatever the rows are.
+//! Tests of aggregates over `events` that partials answer: the same as from rows, for any rows.
 
 use std::fmt::Write as _;
 

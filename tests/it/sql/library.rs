@@ -1,4 +1,4 @@
-//! The questions of `queries/library`, each on a small archive.
+//! Tests of the queries of `queries/library`, each on a small archive.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! What DataFusion computes otherwise than PostgreSQL, one line a kind: PostgreSQL's value, or words.
+//! Tests of expressions that DataFusion and PostgreSQL compute differently, one line per kind:
+//! PostgreSQL's value, or an error in words.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `tokenlake sql`: where statements come from, and the forms of results.
+//! Tests of `tokenlake sql`: the sources of statements, and the formats of results.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;

@@ -1,7 +1,7 @@
-//! SQL has PostgreSQL's value, or an error with words: random questions about dates, times, zones,
-//! intervals, decimals and integers, which PostgreSQL and DuckDB answer too.
+//! Tests that SQL has PostgreSQL's value, or an error in words: random queries about dates, times,
+//! zones, intervals, decimals and integers, which PostgreSQL and DuckDB answer too.
 //!
-//! `TOKENLAKE_TEST_QUESTIONS=2000` asks as many; `TOKENLAKE_TEST_QUESTIONS_SEED=7` asks others.
+//! `TOKENLAKE_TEST_QUESTIONS=2000` asks this many; `TOKENLAKE_TEST_QUESTIONS_SEED=7` asks others.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

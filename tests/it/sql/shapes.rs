@@ -1,6 +1,6 @@
-//! Plans behind the wall: for every question the same, whatever the neighbours have.
+//! Tests of plans behind the wall: the same for every query, whatever other organisations have.
 //!
-//! One in five of the questions is asked by default; `TOKENLAKE_TEST_PROBES=all` asks each.
+//! By default one query in five is run; `TOKENLAKE_TEST_PROBES=all` runs all.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! The shell, driven in a pseudo terminal.
+//! Tests of the shell in a pseudo terminal.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

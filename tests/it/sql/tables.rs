@@ -1,5 +1,5 @@
-//! The tables `events` and `usage_hourly`: exact, of one organisation where asked, and the same
-//! whether files carry their partials or not.
+//! Tests of the tables `events` and `usage_hourly`: exact, limited to one organisation if
+//! requested, and the same whether or not files carry their partials.
 
 use arrow::array::AsArray as _;
 use arrow::compute::cast;

@@ -1,4 +1,4 @@
-//! What is wrong with a query is told in one plain line, whatever is wrong.
+//! Tests that any error in a query is reported in one plain line.
 
 use futures::TryStreamExt as _;
 use tokenlake::sql::Console;

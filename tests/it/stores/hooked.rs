@@ -1,4 +1,4 @@
-//! An object store that meets a hook before every request and applies the fault it chooses.
+//! An object store that calls a hook before every request and applies the fault that it chooses.
 
 use std::fmt;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! A store in whose place another one can be put, as where a volume is unmounted or a backup is
+//! A store that can be replaced by another one, like a volume that is unmounted or a backup that is
 //! restored under a running process.
 
 use std::collections::VecDeque;

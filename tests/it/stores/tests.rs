@@ -1,4 +1,4 @@
-//! The store wrappers do what the other tests trust them to do.
+//! Tests that the store wrappers do what other tests rely on.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

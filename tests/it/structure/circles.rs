@@ -1,5 +1,6 @@
-//! No file imports itself through others, and the folders of the archive know each other downward
-//! only. An item counts as known where it is defined: a re-export is a sign on the way, no more.
+//! Tests that no file imports itself through others, and that the folders of the archive import
+//! each other downward only. An import counts for the file that defines the item, not for a
+//! re-export.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! The program in this process: any store, a clock that stands still, no looks of its own accord.
+//! The program in this process, with any store, a clock that stands still, and no looks in the
+//! background.
 
 use std::fmt::Display;
 use std::sync::Arc;

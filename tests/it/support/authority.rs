@@ -1,4 +1,4 @@
-//! An authority of the tests' own, and what it certifies.
+//! The tests' own certificate authority, and certificates issued by it.
 
 use std::path::{Path, PathBuf};
 

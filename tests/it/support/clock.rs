@@ -1,4 +1,4 @@
-//! A clock of programs that are tested, moved while they run.
+//! A clock for programs under test, which is moved while they run.
 
 use tempfile::TempDir;
 

@@ -1,4 +1,4 @@
-//! Numbers that the environment sets for longer runs.
+//! Numbers from environment variables, for longer runs.
 
 /// The number that the variable `name` sets, if it is there.
 pub fn number(name: &str) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! What another program may do to the table: commits written by hand, by the Delta protocol.
+//! Actions of another program on the table: commits written by hand, by the Delta protocol.
 
 use std::sync::Arc;
 

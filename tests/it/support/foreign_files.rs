@@ -1,5 +1,5 @@
 //! Data files as other programs write them, and the commits that append them: by the rules of Delta
-//! Lake, in types and shapes of their own, without our tags.
+//! Lake, in the programs' own types and shapes, without our tags.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Programs that log where they listen, as Prometheus and Alertmanager do.
+//! Programs that log the address on which they listen, as Prometheus and Alertmanager do.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};

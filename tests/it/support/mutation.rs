@@ -1,9 +1,9 @@
-//! Small fuzzing that any stable toolchain runs: inputs of a corpus, and mutations of them, go
-//! through a decoder.
+//! A small fuzzer for any stable toolchain: inputs of a corpus, and mutations of them, go through a
+//! decoder.
 //!
-//! `tests/corpus/<target>/` holds the inputs. Each is tried as it is, and mutated a few times; with
-//! `TOKENLAKE_FUZZ_SECONDS` a target goes on for so long, from a seed of its own each time. What
-//! fails is kept in a file, and belongs into the corpus.
+//! `tests/corpus/<target>/` holds the inputs. Each is tried as it is, and with a few mutations.
+//! With `TOKENLAKE_FUZZ_SECONDS` a target runs for this many seconds, from a new seed each time. A
+//! failing input is kept in a file, and should be added to the corpus.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The real program: a server that is killed with the test, and commands.
+//! The real program: a server that is killed when the test ends, and commands.
 
 use std::fmt::Display;
 use std::io::{BufRead as _, BufReader};

@@ -1,4 +1,4 @@
-//! A real Prometheus, and what it knows.
+//! A real Prometheus, and its data.
 
 use std::collections::BTreeMap;
 use std::path::Path;

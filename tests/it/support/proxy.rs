@@ -1,6 +1,6 @@
 //! A network that fails, in front of a real S3 server: a proxy of plain HTTP/1.1. Each request has
-//! a connection of its own, so an answer is whatever comes until the server closes it. Requests go
-//! on to the byte, with the host that their client signed.
+//! its own connection, so an answer ends when the server closes it. Requests are forwarded byte for
+//! byte, with the host that their client signed.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How much memory another process takes, by the system.
+//! The memory that another process takes, as the system reports it.
 
 use std::fs;
 use std::path::Path;

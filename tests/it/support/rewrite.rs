@@ -1,5 +1,5 @@
-//! Commits that only move events between files, as compaction (ours, or another program's) makes
-//! them: written by hand, so that they share nothing with the program.
+//! Commits that only move events between files, as our compaction or another program's makes them:
+//! written by hand, so that they share no code with the program.
 
 use std::sync::Arc;
 

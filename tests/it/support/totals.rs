@@ -1,4 +1,4 @@
-//! Checkpoints of totals: what of them lies in a store, and what scrapes show without them.
+//! Totals snapshots: their objects in a store, and scrapes without them.
 
 use std::ops::Range;
 use std::sync::Arc;

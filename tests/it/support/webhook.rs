@@ -1,4 +1,4 @@
-//! A receiver of webhooks: what comes is kept, and answered with 200.
+//! A receiver of webhooks, which keeps each request and answers it with 200.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Parquet files that are small, and large once they are read.
+//! Parquet files that are small, but large once they are read.
 
 use std::sync::Arc;
 

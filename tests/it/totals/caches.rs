@@ -1,5 +1,5 @@
-//! Memory changes no byte: with room for all, for little and for nothing, with a checkpoint and
-//! without, every organisation is shown what its events amount to by plain whole numbers.
+//! Tests that memory changes no byte: with room for all, for little and for nothing, with and
+//! without a totals snapshot, every organisation's scrape equals the plain sums of its events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

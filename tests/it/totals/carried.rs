@@ -1,5 +1,5 @@
-//! Partials that data files carry: other readers see nothing of them, one by other SQL is not
-//! used, and a wrong one is found.
+//! Tests of the partials that data files carry: other readers do not see them, one made by other
+//! SQL is not used, and a wrong one is found.
 
 use std::sync::Arc;
 

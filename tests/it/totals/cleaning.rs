@@ -1,4 +1,4 @@
-//! How many checkpoints are kept, and what a crash leaves of one.
+//! Tests of how many totals snapshots are kept, and what a crash leaves of one.
 
 use std::sync::Arc;
 use std::time::Duration;

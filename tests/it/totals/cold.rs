@@ -1,4 +1,5 @@
-//! What a process reads that starts on an archive with a checkpoint, and who makes checkpoints.
+//! Tests of the reads of a process that starts on an archive with a totals snapshot, and of which
+//! processes make snapshots.
 
 use std::sync::Arc;
 use std::time::Duration;

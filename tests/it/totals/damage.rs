@@ -1,4 +1,5 @@
-//! A checkpoint that is missing, damaged or of something else costs time and changes no byte.
+//! Tests that a totals snapshot which is missing, damaged or of another kind costs time and changes
+//! no byte.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A checkpoint of totals and the log after it: a checkpoint of the log that is newer, entries that
+//! Tests of a totals snapshot and the log after it: a newer checkpoint of the log, entries that
 //! were cleaned away, files that moved, events that another program deleted.
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! A thousand organisations that are scraped at once, after a commit of events of all of them.
+//! Tests of a thousand organisations that are scraped at once, after a commit with events of all of
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

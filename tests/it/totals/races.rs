@@ -1,4 +1,4 @@
-//! Checkpoints that are made and removed while others commit and start.
+//! Tests of totals snapshots that are made and removed while other processes commit and start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

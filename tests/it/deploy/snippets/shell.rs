@@ -1,4 +1,4 @@
-//! A shell that is pasted into.
+//! A shell that blocks are pasted into.
 
 use std::io::Write as _;
 use std::net::TcpListener;

@@ -1,6 +1,6 @@
-//! Attempts to leave the organisation. Two archives hold the same events of the asker, and one of
-//! them, in the same files, those of another organisation too. Whatever is asked, both give the
-//! same answer.
+//! Tests of attempts to leave the organisation. Two archives hold the same events of the caller's
+//! organisation; one of them also has those of another organisation, in the same files. Both give
+//! the same answer to any query.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The forms of answers, what is sent, and who may ask.
+//! Tests of the formats of answers and requests, and of access.
 
 use std::io::Cursor;
 

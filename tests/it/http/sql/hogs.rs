@@ -1,4 +1,5 @@
-//! Queries that would take all memory or time: each ends with an error, and the server goes on.
+//! Tests of queries that would take all memory or time: each ends with an error, and the server
+//! goes on.
 
 use std::time::Duration;
 

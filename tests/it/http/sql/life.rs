@@ -1,4 +1,4 @@
-//! How long a query lives: until its client leaves, its time is up, or its server is gone.
+//! Tests of a query's lifetime: until its client leaves, its time is up, or its server is gone.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! What is tried against the wall.
+//! The queries that are tried against the wall.
 
 /// Attempts that are answered, with own rows.
 pub(super) const OWN: [&str; 105] = [
