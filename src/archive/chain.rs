@@ -1,22 +1,22 @@
 //! The chain of the log: each entry of ours names the one before it, and carries a checksum of
 //! itself.
 //!
-//! An entry's name alone does not tell whose it is: a backup that was put in place, or another
-//! archive that was copied over, has entries of the same names. A link does.
+//! An entry's name does not say which log it belongs to. A restored backup, or another archive
+//! copied over this one, has entries of the same names. A link tells them apart.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// What stands in the place of an entry's checksum while it is computed.
+/// The placeholder for an entry's checksum while the checksum is computed.
 const BLANK: &str = "00000000";
 /// The name of an entry's checksum in its `commitInfo`.
 const CHECKSUM: &str = "tokenlakeCrc32";
 
-/// Tells one log entry from every other that could have its version.
+/// Identifies one log entry among all that could have its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryLink {
-    /// The writer's name for the commit; another program gives none.
+    /// The writer's name for the commit; `None` if another program wrote the entry.
     commit_id: Option<Uuid>,
     /// CRC-32 of the entry's bytes.
     crc32: u32,
@@ -28,7 +28,7 @@ impl EntryLink {
         Self { commit_id, crc32: crc32fast::hash(bytes) }
     }
 
-    /// Reads the text of a link; `None` if it is none.
+    /// Parses the text of a link; `None` if it is not a link.
     pub fn parse(text: &str) -> Option<Self> {
         let (commit_id, crc32) = text.split_once(' ')?;
         let commit_id = match commit_id {
@@ -62,12 +62,12 @@ pub(super) fn parse_crc32(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 16).ok()
 }
 
-/// The member of `commitInfo` that holds the checksum, before it is known.
+/// The member of `commitInfo` for the checksum, with the placeholder in it.
 pub(super) fn blank_checksum() -> (String, serde_json::Value) {
     (CHECKSUM.to_owned(), BLANK.into())
 }
 
-/// Puts the checksum of an entry into its place. An entry without the place stays as it is.
+/// Fills in the checksum of an entry. An entry without the placeholder stays as it is.
 pub(super) fn seal(entry: &mut [u8]) {
     let Some(at) = checksum_at(entry) else { return };
     let crc32 = format!("{:08x}", crc32fast::hash(entry));
@@ -76,7 +76,7 @@ pub(super) fn seal(entry: &mut [u8]) {
     }
 }
 
-/// Whether an entry is as it was sealed; `None` if it carries no checksum.
+/// Whether an entry matches its checksum; `None` if it has none.
 pub(super) fn is_sealed(entry: &[u8]) -> Option<bool> {
     let at = checksum_at(entry)?;
     let (before, after) = (entry.get(..at)?, entry.get(at + BLANK.len()..)?);
@@ -86,7 +86,7 @@ pub(super) fn is_sealed(entry: &[u8]) -> Option<bool> {
     Some(told == Some(crc32.finalize()))
 }
 
-/// Where in the first line the digits of the checksum are.
+/// The offset of the checksum's digits, which are in the first line.
 fn checksum_at(entry: &[u8]) -> Option<usize> {
     let line = entry.split(|byte| *byte == b'\n').next()?;
     let name = format!("\"{CHECKSUM}\":\"");

@@ -41,33 +41,33 @@ pub enum ArchiveError {
     },
     /// A log entry that does not follow the one that was read before it.
     #[error(
-        "{path} does not follow the log entry that was read before it: the archive is another copy \
-         than the one that was opened, or an entry is damaged; put the right copy back"
+        "{path} does not follow the log entry that was read before it: the archive is not the copy \
+         that was opened, or an entry is damaged; put the right copy back"
     )]
     OtherLog {
         /// The log entry, relative to the archive.
         path: String,
     },
-    /// There is no table, and none is to be made.
+    /// There is no table, and it must not be created.
     #[error(
-        "there is no archive; choose another --archive, or have one made with --create if-missing"
+        "there is no archive; choose another --archive, or create one with --create if-missing"
     )]
     Missing,
-    /// The table is of a layout that only a newer program knows.
+    /// The table has a layout that only a newer program knows.
     #[error("the table at {path} is of a newer tokenlake; upgrade this one")]
     Newer {
         /// The table's folder or the log entry that says so, relative to the archive.
         path: String,
     },
-    /// A record that is whole and says what only a newer program knows.
+    /// An undamaged record whose content only a newer program understands.
     #[error(
-        "{path} was written by a newer tokenlake, and this one would not keep to it; upgrade this one"
+        "{path} was written by a newer tokenlake, and this one cannot honour it; upgrade this one"
     )]
     NewerRecord {
         /// The record, relative to the archive.
         path: String,
     },
-    /// What another program put into the table, which is whole and yet must not be counted.
+    /// Data of another program in the table, which is undamaged and yet must not be counted.
     #[error(
         "{path} was written by another program and is not counted: {reason}; look at it with `tokenlake verify`, and take it out with `tokenlake repair`"
     )]
@@ -77,7 +77,7 @@ pub enum ArchiveError {
         /// The rule that it breaks.
         reason: String,
     },
-    /// A file of another program that is counted and takes too much memory to be merged.
+    /// A file of another program that is counted, but would take too much memory to merge.
     #[error("{path} is left as it is: {reason}")]
     NotMerged {
         /// The file, relative to the archive.
@@ -95,15 +95,15 @@ pub enum ArchiveError {
     },
     /// Two names that must differ in more than case.
     #[error(
-        "organisation {asked:?} cannot be used beside {existing:?}: they differ only in case; use {existing:?}"
+        "organisation {asked:?} cannot be used: {existing:?} exists, and they differ only in case; use {existing:?}"
     )]
     OrgCase {
-        /// The name asked for.
+        /// The requested name.
         asked: String,
-        /// The name that already stands.
+        /// The name that already exists.
         existing: String,
     },
-    /// The store, or this machine beside it, lacks what an archive rests on.
+    /// The store, or this machine, lacks a property that an archive depends on.
     #[error("{0}")]
     UnfitStore(String),
     /// The writer's queue is full.
@@ -122,20 +122,20 @@ pub enum ArchiveError {
     },
 }
 
-/// What to do about a failure of the store, by its words: not all pass by themselves. Only the words
-/// are the same for all that a store's client wraps such an answer in.
+/// What to do about a failure of the store, because not every failure passes by itself. It goes by
+/// the text of the error: clients wrap the same answer in errors of different types.
 fn remedy(words: &str) -> String {
     let says = |codes: &[&str]| codes.iter().any(|code| words.contains(code));
     if says(&["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"]) {
         let name = bucket(words).map(|name| format!(" {name}")).unwrap_or_default();
-        return format!("there is no bucket{name}: make it, or give another address");
+        return format!("there is no bucket{name}: create it, or use another address");
     }
     let credentials =
         ["InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "AuthenticationFailed"];
-    // What was asked for by HEAD has no body, and so no code.
+    // An answer to HEAD has no body, and so no code.
     let more = ["ExpiredToken", "InvalidToken", "403 Forbidden", "401 Unauthorized"];
     if says(&credentials) || says(&more) {
-        return "check the credentials, and what they may do".to_owned();
+        return "check the credentials and their permissions".to_owned();
     }
     if says(&["PermanentRedirect", "AuthorizationHeaderMalformed"]) {
         return "check the region of the bucket (AWS_REGION)".to_owned();
@@ -155,9 +155,9 @@ fn bucket(words: &str) -> Option<&str> {
 
 /// True if the store failed, other than by not having the object.
 ///
-/// Where the library's kernel met the store's error itself, it is neither a source nor of a type
-/// that the library exports; its words are all there is. A test that opens with failing requests
-/// holds them.
+/// If the library's kernel met the store's error itself, that error is neither a source nor of a
+/// type that the library exports. Only its text can be checked. A test that opens an archive with
+/// failing requests guards that text.
 pub(super) fn is_of_store(error: &DeltaTableError) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -189,8 +189,8 @@ impl ArchiveError {
         }
     }
 
-    /// A failed read of `path`: away, if a store's error that may pass is among the causes, else
-    /// damage.
+    /// The error for a failed read of `path`: Unavailable if one of the causes is an error of the
+    /// store that may pass, otherwise Corrupt.
     pub fn of_read(path: &str, error: &(dyn StdError + 'static)) -> Self {
         let mut cause = Some(error);
         while let Some(at) = cause {
@@ -209,8 +209,8 @@ impl ArchiveError {
         Self::corrupt(path, error)
     }
 
-    /// The same failure, met in the log entry that causes it: what another program wrote there is
-    /// refused.
+    /// The same failure, attributed to the log entry that causes it: damage in what another program
+    /// wrote becomes a refusal.
     pub(super) fn in_entry(self, version: u64) -> Self {
         let entry = paths::log_entry(version);
         match self {
@@ -226,7 +226,7 @@ impl ArchiveError {
         Self::Refused { path: paths::log_entry(version), reason: reason.to_string() }
     }
 
-    /// True if a commit of another program is refused, which a repair can mend.
+    /// True if a commit of another program is refused, which a repair can fix.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { .. })
     }
@@ -244,7 +244,7 @@ impl ArchiveError {
         Self::Corrupt { path: path.into(), reason: reason.to_string() }
     }
 
-    /// Wraps what should not happen.
+    /// Reports a defect of tokenlake.
     pub(crate) fn internal(doing: &'static str, reason: impl Display) -> Self {
         Self::Internal { doing, reason: reason.to_string() }
     }
@@ -262,12 +262,12 @@ mod tests {
             "404: <Error><Code>NoSuchBucket</Code><Resource>/my-bucket/a/b</Resource></Error>";
         let google = "404: The specified bucket does not exist.";
         for (words, remedy) in [
-            (aws, "; there is no bucket my-bucket: make it, or give another address"),
-            (minio, "; there is no bucket my-bucket: make it, or give another address"),
-            (google, "; there is no bucket: make it, or give another address"),
+            (aws, "; there is no bucket my-bucket: create it, or use another address"),
+            (minio, "; there is no bucket my-bucket: create it, or use another address"),
+            (google, "; there is no bucket: create it, or use another address"),
             (
                 "403: <Code>InvalidAccessKeyId</Code>",
-                "; check the credentials, and what they may do",
+                "; check the credentials and their permissions",
             ),
             (
                 "301: <Code>PermanentRedirect</Code>",

@@ -1,4 +1,4 @@
-//! The name of a ledger: one number that the log carries, with the floor date in it.
+//! The name of a ledger: one number in the log, which contains the floor date.
 
 use chrono::NaiveDate;
 
@@ -22,8 +22,8 @@ impl LedgerName {
         Self { floor, id }
     }
 
-    /// The first date that is not folded away: events of earlier ones are in the ledger, and none
-    /// of them is taken any longer.
+    /// The first date that has not expired: events of earlier dates are in the ledger, and new
+    /// events of those dates are rejected.
     pub fn floor(self) -> NaiveDate {
         self.floor
     }
@@ -40,7 +40,7 @@ impl LedgerName {
         (days >= 0).then_some((i64::from(days) << ID_BITS) | i64::from(self.id))
     }
 
-    /// Reads such a number.
+    /// Parses the number of a `txn` action.
     pub(super) fn from_number(number: i64) -> Option<Self> {
         let days = i32::try_from(u64::try_from(number).ok()? >> ID_BITS).ok()?;
         let floor = NaiveDate::from_num_days_from_ce_opt(EPOCH_DAYS.checked_add(days)?)?;

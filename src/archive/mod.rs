@@ -1,12 +1,12 @@
-//! The archive: a Delta Lake table of events in object storage, and small records beside it.
+//! The archive: a Delta Lake table of events in object storage, and small records next to it.
 //!
-//! The only module that speaks to the object store. What it promises:
-//! - an event is in the table at most once, whoever writes beside us (`writer`);
-//! - a batch is acknowledged after its log entry stands (`writer`);
+//! All writes to an archive go through this module. It promises:
+//! - an event is in the table at most once, even while other processes write (`writer`);
+//! - a batch is acknowledged only once its log entry is durable (`writer`);
 //! - a look that starts after an acknowledgement sees the event (`follow`);
-//! - what it cannot count whole is an error that names the object, never a smaller number.
+//! - an incomplete count is never returned: an error names the object instead.
 
-// Each group knows those above it; a test holds that.
+// Each group imports only from those above it; a test checks this.
 mod chain;
 mod error;
 mod grace;
@@ -105,9 +105,9 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens the archive whose root `store` is, and makes its table where none is and one is to be.
-    /// From then on nothing is written to the store, and nothing counts as absent from it, unless
-    /// the newest log entry that is known is where it was.
+    /// Opens the archive at the root of `store`. Creates its table if there is none and the
+    /// settings allow it. From then on, nothing is written to the store and no object counts as
+    /// absent unless the newest known log entry is still in its place.
     ///
     /// # Errors
     /// Corrupt, Unsupported or Unavailable.
@@ -122,7 +122,7 @@ impl Archive {
         Self::open_at(place, clock, telemetry, settings, follow).await
     }
 
-    /// As [`Archive::open`], for whoever reads by the store of the place, too.
+    /// As [`Archive::open`], for callers that also read through the place's store.
     ///
     /// # Errors
     /// As [`Archive::open`].
@@ -160,7 +160,7 @@ impl Archive {
         Ok(Self { store, commits, writer, upkeep, records, ledgers })
     }
 
-    /// True if there is a table in the archive whose root `store` is.
+    /// True if the archive at the root of `store` has a table.
     ///
     /// # Errors
     /// Unavailable.
@@ -181,7 +181,7 @@ impl Archive {
         self.commits.follower.versions()
     }
 
-    /// The newest version: all that was acknowledged before this call, by any process, is in it.
+    /// The newest version. It contains everything that any process acknowledged before this call.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -189,7 +189,8 @@ impl Archive {
         self.commits.follower.newest().await
     }
 
-    /// As [`Archive::newest`], but content with what was newest up to `staleness_max` ago.
+    /// As [`Archive::newest`], but also accepts the version that was newest up to `staleness_max`
+    /// ago.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -200,8 +201,8 @@ impl Archive {
         self.newest().await
     }
 
-    /// The newest version, if what failed at `snapshot` need not fail there: only of what is part of
-    /// the newest version it is said that it is damaged or missing.
+    /// The newest version, if what failed at `snapshot` may succeed there; otherwise `None`. An
+    /// object is reported as damaged or missing only if it is part of the newest version.
     ///
     /// # Errors
     /// As [`Archive::newest`].
@@ -217,13 +218,12 @@ impl Archive {
         Ok(newest.explains(error, snapshot).then_some(newest))
     }
 
-    /// Does `work` at `snapshot`, and again at the newest version for as long as it meets files that
-    /// others have rewritten and removed. Each time it is a newer version; the caller's deadline is
-    /// its bound.
+    /// Does `work` at `snapshot`. Repeats it at the newest version for as long as it fails on files
+    /// that others have rewritten and removed. Each attempt is at a newer version; only the
+    /// caller's deadline limits their number.
     ///
     /// # Errors
-    /// What the work fails with at a version whose objects it needs are still part of the table, or
-    /// as [`Archive::newest`].
+    /// The error of the work, if no newer version explains it; or as [`Archive::newest`].
     pub async fn at_newest<T, E, W>(
         &self,
         mut snapshot: Arc<Snapshot>,
@@ -254,8 +254,8 @@ impl Archive {
         self.writer.submit(vec![batch], None).await
     }
 
-    /// As [`Archive::submit`], of several batches in one commit, which also says how far a job is.
-    /// Without a batch it says only that.
+    /// As [`Archive::submit`], for several batches in one commit, which also records how far a job
+    /// has got. Without batches it records only that.
     ///
     /// # Errors
     /// As [`Archive::submit`].
@@ -267,7 +267,7 @@ impl Archive {
         self.writer.submit(batches, mark).await
     }
 
-    /// How far a job was by its last commit; `None` if it made none.
+    /// How far a job had got at its last commit; `None` if it has made none.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -276,8 +276,9 @@ impl Archive {
         self.commits.log.job_position(job, version).await
     }
 
-    /// Moves the events of live files of one date into one new file, or those of the first ones, if
-    /// memory has no room for all; no event changes. `None` if another has removed one meanwhile.
+    /// Moves the events of live files of one date into one new file. If memory has no room for all,
+    /// only the first files are moved. No event changes. `None` if another process has removed one
+    /// of the files meanwhile.
     ///
     /// # Errors
     /// Corrupt, naming the file, if one is damaged; `NotMerged`; Unavailable.
@@ -288,12 +289,12 @@ impl Archive {
         self.upkeep.rewrite(files).await
     }
 
-    /// Takes all live files before the floor of `ledger` out of the table, in the next version after
-    /// `snapshot`, which names that ledger; their totals must be in it. `None` if another's commit
-    /// came first: what is to go must be planned anew.
+    /// Takes all live files before the floor of `ledger` out of the table. The commit makes the
+    /// version after `snapshot` and names the ledger, which must contain the totals of these files.
+    /// `None` if another commit came first: the expiry must then be planned anew.
     ///
     /// # Errors
-    /// Unavailable, and then the commit may stand or come to stand; or Corrupt.
+    /// Unavailable, in which case the commit may exist or still appear; or Corrupt.
     pub async fn expire(
         &self,
         snapshot: &Snapshot,
@@ -315,7 +316,7 @@ impl Archive {
         self.upkeep.stale_files(grace).await
     }
 
-    /// Deletes such files, behind an empty commit. Gives how many.
+    /// Deletes stale files, after an empty commit (the fence). Returns how many.
     ///
     /// # Errors
     /// Unavailable or Corrupt; some may be deleted.
@@ -323,8 +324,9 @@ impl Archive {
         self.upkeep.vacuum(stale).await
     }
 
-    /// Claims an organisation's name, as [`Records::claim_org`] does. A process that stood still for
-    /// long looks for the newest version first: without it nothing is written.
+    /// Claims an organisation's name, as [`Records::claim_org`] does. A process that has not
+    /// followed the log for a while looks for the newest version first: the entry that it knows may
+    /// have been cleaned away, and without that entry nothing is written.
     ///
     /// # Errors
     /// As [`Records::claim_org`], and as [`Archive::newest`].
@@ -335,12 +337,12 @@ impl Archive {
         self.records.claim_org(org_id).await
     }
 
-    /// The records beside the table.
+    /// The records next to the table.
     pub fn records(&self) -> &Records {
         &self.records
     }
 
-    /// The totals of what has expired.
+    /// The totals of expired events.
     pub fn ledgers(&self) -> &Ledgers {
         &self.ledgers
     }
@@ -350,12 +352,12 @@ impl Archive {
         self.store.clone()
     }
 
-    /// What judges files that other programs wrote.
+    /// The judge of files that other programs wrote.
     pub fn judge(&self) -> &Judge {
         &self.upkeep.judge
     }
 
-    /// The fingerprints of all events in a file, every byte of which is checked on the way.
+    /// The fingerprints of all events in a file. Every byte of the file is checked.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
@@ -363,19 +365,19 @@ impl Archive {
         self.id_reader().checked(file).await
     }
 
-    /// What reads the ids in files.
+    /// A reader of the ids in files.
     pub fn id_reader(&self) -> IdReader {
         IdReader::new(self.store.clone(), self.current().table().hasher)
     }
 
-    /// Commits what waits, notes the newest commit, and takes nothing more.
+    /// Commits the waiting batches, notes the newest commit, and accepts no more batches.
     pub async fn close(&self) {
         self.writer.stop().await;
         self.commits.notes.write().await;
     }
 
-    /// Returns when the archive can no longer be followed or written: after [`Archive::close`],
-    /// or by a defect.
+    /// Returns when the archive can no longer be followed or written: after [`Archive::close`], or
+    /// because of a defect.
     pub async fn ended(&self) {
         tokio::select! {
             () = self.writer.ended() => {}

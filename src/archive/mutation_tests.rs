@@ -1,4 +1,4 @@
-//! What is read from the log and from paths, mutated.
+//! Mutated log entries, tags, paths and addresses: reading them never panics.
 
 use bytes::Bytes;
 use object_store::path::Path;

@@ -1,4 +1,4 @@
-//! Where everything lies in the archive. The only place that makes or reads object paths.
+//! The paths of all objects in the archive: how they are made, and how they are parsed.
 
 use chrono::NaiveDate;
 use object_store::path::Path;
@@ -12,21 +12,22 @@ pub const TABLE: &str = "events";
 pub const LOG: &str = "_delta_log";
 /// The partition column: the UTC date of `ts`.
 pub const PARTITION: &str = "event_date";
-/// The folder of the checkpoints of totals, relative to the archive.
+/// The folder of the totals snapshots, relative to the archive.
 pub const TOTALS: &str = "checkpoints";
 /// The folder of the ledgers, relative to the archive.
 pub const LEDGERS: &str = "ledger";
-/// The folder of what `doctor` tries out, relative to the archive.
+/// The folder of the objects that `doctor` writes to test the store, relative to the archive.
 pub const CHECKS: &str = "doctor";
 /// The folder of the access keys' records, relative to the archive.
 pub const ACCESS_KEYS: &str = "access/keys";
-/// The folder of what vouches for records of access keys that have no seal, relative to the archive.
+/// The folder of the vouchers for access keys' records without a seal, relative to the archive.
 pub const VOUCHERS: &str = "access/vouched";
 /// The folder of the organisations' names, relative to the archive.
 pub const ORGS: &str = "access/orgs";
 
-/// The note of the newest commit, relative to the archive. Programs that copy by the order of names
-/// copy it first, so that a copy does not have a note that is ahead of its log.
+/// The note of the newest commit, relative to the archive. Its name sorts first, so programs that
+/// copy in order of names copy it before the log. Such a copy never has a note that is ahead of its
+/// log.
 const HEAD_NOTE: &str = "_head.json";
 
 /// The note of the newest commit.
@@ -34,7 +35,7 @@ pub(super) fn head_note() -> Path {
     Path::from(HEAD_NOTE)
 }
 
-/// True of the path of a record, which is an object that may be written over.
+/// True for the path of a record, an object that may be overwritten.
 pub(super) fn is_record(path: &Path) -> bool {
     path.as_ref() == HEAD_NOTE
         || [ACCESS_KEYS, VOUCHERS, ORGS].iter().any(|folder| path.as_ref().starts_with(folder))
@@ -45,7 +46,7 @@ pub fn data_file(date: NaiveDate, id: Uuid) -> String {
     format!("{PARTITION}={date}/{id}.parquet")
 }
 
-/// True for the path of a data file, relative to the archive, whoever wrote it.
+/// True for the path of a data file of any program, relative to the archive.
 pub fn is_data_file(path: &Path) -> bool {
     let parts: Vec<_> = path.as_ref().split('/').collect();
     let [TABLE, date, name] = parts.as_slice() else { return false };
@@ -67,7 +68,7 @@ pub fn in_archive(table_path: &str) -> String {
     format!("{TABLE}/{table_path}")
 }
 
-/// The path relative to the table, from that of a data file relative to the archive.
+/// The path of a data file relative to the table, from one relative to the archive.
 pub fn in_table(path: &str) -> Option<&str> {
     let path = path.strip_prefix(TABLE)?.strip_prefix('/')?;
     (!path.starts_with(LOG)).then_some(path)
@@ -109,12 +110,12 @@ pub fn access_key_hash(path: &Path) -> Option<&str> {
     path.as_ref().strip_prefix(ACCESS_KEYS)?.strip_prefix('/')?.strip_suffix(".json")
 }
 
-/// What vouches for the record of the access key with this hash.
+/// The voucher for the record of the access key with this hash.
 pub fn key_voucher(hash_hex: &str) -> Path {
     Path::from(format!("{VOUCHERS}/{hash_hex}.json"))
 }
 
-/// The record that says that each access key without a seal has something that vouches for it.
+/// The record that says that every access key without a seal has a voucher.
 pub fn vouched_for() -> Path {
     Path::from(format!("{VOUCHERS}/all.json"))
 }
@@ -125,17 +126,17 @@ pub fn org(lowercase: &str) -> Path {
     Path::from(ORGS).join(format!("{lowercase}.json"))
 }
 
-/// The folder of the checkpoints of totals of a table, by SQL of one version.
+/// The folder of the totals snapshots of a table that SQL of one version made.
 pub fn totals_folder(table_id: &str, sql_version: &str) -> Path {
     Path::from(TOTALS).join(format!("{table_id}-{sql_version}"))
 }
 
-/// A new checkpoint of totals at a version.
+/// A new totals snapshot at a version.
 pub fn totals(folder: &Path, version: u64, id: Uuid) -> Path {
     folder.clone().join(format!("{version:020}-{id}.parquet"))
 }
 
-/// The mark of the checkpoint of totals at a version.
+/// The mark of the totals snapshot at a version.
 pub fn totals_mark(folder: &Path, version: u64) -> Path {
     folder.clone().join(format!("{version:020}.json"))
 }
@@ -145,12 +146,12 @@ pub fn totals_mark_version(path: &Path) -> Option<u64> {
     path.filename()?.strip_suffix(".json")?.parse().ok()
 }
 
-/// The version in the path of a mark or of a checkpoint of totals.
+/// The version in the path of a totals snapshot or its mark.
 pub fn totals_version(path: &Path) -> Option<u64> {
     path.filename()?.get(..20)?.parse().ok()
 }
 
-/// A ledger's cells.
+/// The cells of a ledger.
 pub fn ledger(name: LedgerName) -> Path {
     Path::from(LEDGERS).join(format!("{}-{}.parquet", name.floor(), name.id()))
 }
@@ -160,7 +161,7 @@ pub fn ledger_mark(name: LedgerName) -> Path {
     Path::from(LEDGERS).join(format!("{}-{}.json", name.floor(), name.id()))
 }
 
-/// The floor date and the digits that name the ledger whose cells or mark this is the path of.
+/// The floor date and digits that identify a ledger, from the path of its cells or its mark.
 pub fn ledger_of(path: &Path) -> Option<&str> {
     let name = path.as_ref().strip_prefix(LEDGERS)?.strip_prefix('/')?;
     let stem = name.strip_suffix(".parquet").or_else(|| name.strip_suffix(".json"))?;
@@ -169,7 +170,7 @@ pub fn ledger_of(path: &Path) -> Option<&str> {
     (parse_date(date).is_some() && id.strip_prefix('-').is_some_and(is_id)).then_some(stem)
 }
 
-/// A folder for objects that are there for the time of a check.
+/// A folder for objects that exist only during a check.
 pub fn check_folder(id: Uuid) -> Path {
     Path::from(CHECKS).join(id.to_string())
 }

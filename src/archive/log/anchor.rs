@@ -1,9 +1,9 @@
-//! What ties a process to the archive that it opened: the newest log entry that it knows.
+//! The anchor of a process in the archive that it opened: the newest log entry that it knows.
 //!
-//! A volume that is unmounted, a bucket's prefix that is emptied, an older backup that is put in
-//! place: nothing tells such a place from an archive in which nothing is new, or in which a record
-//! is not there. So an absence counts, and anything is written or deleted, only while the newest
-//! entry that the process knows is where it was, and is the same.
+//! A volume may be unmounted, a bucket's prefix emptied, or an older backup put in place. Such a
+//! place looks like an archive with nothing new in it, or without a certain record. So an absence
+//! counts, and objects are written or deleted, only while the newest entry that the process knows
+//! is in its place and unchanged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::archive::chain::EntryLink;
 use crate::archive::paths;
 use crate::clock::Clock;
 
-/// An archive that was taken away is not back within this time.
+/// An archive that was taken away is assumed not to be back within this time.
 const AWAY_MIN: Duration = Duration::from_secs(2);
 
 /// The archive is not the one that was opened.
@@ -40,18 +40,18 @@ impl From<Lost> for Error {
     }
 }
 
-/// The entry by which the archive is known.
+/// The entry by which the archive is recognised.
 #[derive(Debug, Clone)]
 pub(in crate::archive) struct Head {
     version: u64,
     link: EntryLink,
-    /// The entry by which it was known before; what counts if the newest names none before it.
+    /// The entry known before this one. It is checked if the newest does not name its predecessor.
     before: Option<(u64, EntryLink)>,
-    /// What the store said of the object when it was last found to be the same.
+    /// The metadata of the object when it was last found to be the same.
     seen: Option<Seen>,
 }
 
-/// What changes when an object does.
+/// The metadata that change if the object does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     size: u64,
@@ -70,18 +70,18 @@ impl Seen {
 #[derive(Debug, Clone)]
 pub(in crate::archive) struct Anchor {
     head: Arc<Mutex<Option<Head>>>,
-    /// When the last check began that found the right archive, by the clock that counts sleep.
+    /// When the last successful check began, by the clock that counts sleep.
     checked: Arc<Mutex<Option<Duration>>>,
     clock: Arc<dyn Clock>,
 }
 
 impl Anchor {
-    /// That of a process that knows nothing yet.
+    /// The anchor of a process that knows no entry yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { head: Arc::default(), checked: Arc::default(), clock }
     }
 
-    /// Goes on to a newer version. One whose entry is not known leaves the anchor where it is.
+    /// Moves to a newer version. A version whose entry is unknown leaves the anchor where it is.
     pub fn move_to(&self, snapshot: &Snapshot) {
         let Some(link) = snapshot.head() else { return };
         let version = snapshot.version();
@@ -97,12 +97,12 @@ impl Anchor {
         self.clock.elapsed()
     }
 
-    /// True if the archive that was right at `then` can only have been the same all the time.
+    /// True if the archive, which was the right one at `then`, cannot have been replaced since.
     pub fn is_since(&self, then: Option<Duration>) -> bool {
         then.is_some_and(|then| self.elapsed().saturating_sub(then) <= AWAY_MIN)
     }
 
-    /// When it was last found to be the right archive; `None` if it never was.
+    /// When the store was last found to be the right archive; `None` if it never was.
     pub fn checked(&self) -> Option<Duration> {
         *self.checked.lock()
     }
@@ -110,7 +110,7 @@ impl Anchor {
     /// Makes sure that `store` is the archive that was opened, if one was.
     ///
     /// # Errors
-    /// Says that it is not, or what kept the store from answering.
+    /// The store is another archive, or did not answer.
     pub async fn check(&self, store: &dyn ObjectStore) -> Result<(), Error> {
         let began = self.elapsed();
         let head = self.head.lock().clone();
@@ -126,7 +126,7 @@ impl Anchor {
         self.look_at_head(store, head).await.map_err(gone)
     }
 
-    /// The same, where NotFound stands for an archive that is gone.
+    /// The same check; NotFound means that the archive is gone.
     async fn look_at_head(&self, store: &dyn ObjectStore, head: Head) -> Result<(), Error> {
         let Head { version, link, before, seen } = head;
         if let Some(seen) = &seen {
@@ -138,8 +138,9 @@ impl Anchor {
             }
         }
         let (now_seen, bytes) = entry_seen(store, version, link).await?;
-        // A put of it that was tried again may have come late, and to what is there in the archive's
-        // place now. An entry known longer than the one right before it may be in an older copy.
+        // A retried put of this entry may have arrived late, in a store that has taken the
+        // archive's place. So the entry that it names is checked too. One further back may also be
+        // in an older copy.
         if seen.is_some() || !self.is_since(self.checked()) {
             let named = entry::read(version, &bytes).ok().and_then(|entry| entry.before);
             let named = version.checked_sub(1).zip(named);
@@ -158,8 +159,7 @@ impl Anchor {
     }
 }
 
-/// What the store says of the entry of a version, which is to be the one with this link, and its
-/// bytes.
+/// The metadata and bytes of the entry of a version, which must have this link.
 async fn entry_seen(
     store: &dyn ObjectStore,
     version: u64,
@@ -171,16 +171,16 @@ async fn entry_seen(
     let seen = Seen::of(&found.meta);
     let bytes = found.bytes().await?;
     if crc32fast::hash(&bytes) != link.crc32() {
-        return Err(Lost { path, what: "another" }.into());
+        return Err(Lost { path, what: "a different entry" }.into());
     }
     Ok((seen, bytes))
 }
 
 /// True if the entries before a version may have been cleaned away: a checkpoint of the log covers
-/// them. An older copy has none.
+/// them. An older copy has no such checkpoint.
 async fn was_cleaned(store: &dyn ObjectStore, version: u64) -> Result<bool, Error> {
     let folder = Path::from(paths::in_archive(paths::LOG));
-    // Each name of the version is longer than its digits, and so comes after them.
+    // Every name of this version is longer than its digits, and so sorts after them.
     let before = folder.clone().join(format!("{version:020}"));
     let mut names = store.list_with_offset(Some(&folder), &before);
     while let Some(object) = names.try_next().await? {
@@ -191,7 +191,7 @@ async fn was_cleaned(store: &dyn ObjectStore, version: u64) -> Result<bool, Erro
     Ok(false)
 }
 
-/// The same error; an object that is not there is named as the archive names it.
+/// The same error; a missing object is named by its path in the archive.
 fn at(error: Error, path: &Path) -> Error {
     match error {
         Error::NotFound { source, .. } => Error::NotFound { path: path.to_string(), source },
@@ -201,7 +201,7 @@ fn at(error: Error, path: &Path) -> Error {
 
 fn gone(error: Error) -> Error {
     match error {
-        Error::NotFound { path, .. } => Lost { path: path.into(), what: "not there" }.into(),
+        Error::NotFound { path, .. } => Lost { path: path.into(), what: "missing" }.into(),
         other => other,
     }
 }

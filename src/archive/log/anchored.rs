@@ -1,10 +1,8 @@
-//! A store whose absences count, and that is written to, only while it is the archive that was
-//! opened.
+//! A store that reports absences and accepts writes only while it is the archive that was opened.
 //!
-//! To look whether it is the right one and to ask it for something are two requests, between which
-//! another may be put in its place, or the right one back. So an answer counts only if the archive
-//! was the right one before and after, within a time in which nobody takes it away and brings it
-//! back.
+//! To check the archive and to use it are two requests. Between them, another archive may be put in
+//! its place, or the right one put back. So an answer counts only if the archive was the right one
+//! before and after, within a time too short for anyone to swap it away and back.
 
 use std::fmt;
 use std::ops::Range;
@@ -25,18 +23,18 @@ use object_store::{
 use super::anchor::Anchor;
 use crate::archive::paths;
 
-/// How often a store is asked that takes longer than that to answer.
+/// How many times a request is tried if the store answers too slowly.
 const TRIES: usize = 4;
-/// Objects of a listing that are held back until the store was looked at: what more it has was
-/// listed step by step, over a time of its own.
+/// Objects of a listing that are held back until the archive has been checked. The rest of a longer
+/// listing arrives over a longer time, and is followed by a check of its own.
 const LISTED_AT_ONCE: usize = 1_000;
 
-/// No answer within a time in which the archive is surely the same.
+/// No answer came within the time in which the archive cannot have been replaced.
 #[derive(Debug, thiserror::Error)]
-#[error("the store answers too slowly to tell whether it is the archive; try again")]
+#[error("the store answers too slowly to verify that it is the right archive; try again")]
 struct Slow;
 
-/// The store of an archive, and what ties the process to it. See [`Anchor`].
+/// The store of an archive, checked against the process's [`Anchor`].
 #[derive(Debug, Clone)]
 pub(in crate::archive) struct AnchoredStore {
     inner: Arc<dyn ObjectStore>,
@@ -44,7 +42,7 @@ pub(in crate::archive) struct AnchoredStore {
 }
 
 impl AnchoredStore {
-    /// A store that is asked whether it is the right one.
+    /// A store that is checked against `anchor`.
     pub fn new(inner: Arc<dyn ObjectStore>, anchor: Anchor) -> Self {
         Self { inner, anchor }
     }
@@ -57,7 +55,7 @@ impl AnchoredStore {
         self.anchor.is_since(then)
     }
 
-    /// The answer to a question; one that `counts` only from the right archive.
+    /// The answer to a request. An answer that `counts` must come from the right archive.
     async fn sure<T>(
         &self,
         ask: impl Fn() -> BoxFuture<'static, Result<T>> + Send + Sync,
@@ -80,8 +78,7 @@ impl AnchoredStore {
         Err(Error::Generic { store: "archive", source: Slow.into() })
     }
 
-    /// What became of a put that began at `began`, after a look at the archive: it is done only if
-    /// the archive was the right one.
+    /// The outcome of a put that began at `began`; it succeeds only in the right archive.
     async fn put_to<T>(&self, location: &Path, began: Duration, put: Result<T>) -> Result<T> {
         if matches!(put, Ok(_) | Err(Error::AlreadyExists { .. })) {
             self.check().await?;
@@ -97,7 +94,7 @@ impl AnchoredStore {
         put
     }
 
-    /// A listing that is one of the right archive.
+    /// A listing that is certain to be of the right archive.
     fn listed(
         &self,
         list: impl Fn(&dyn ObjectStore) -> BoxStream<'static, Result<ObjectMeta>>
@@ -124,7 +121,7 @@ impl AnchoredStore {
     }
 }
 
-/// The beginning of a listing, and what comes after it.
+/// The first objects of a listing, and the rest if there are more.
 type Listed = (Vec<ObjectMeta>, Option<BoxStream<'static, Result<ObjectMeta>>>);
 
 async fn begun(mut listed: BoxStream<'static, Result<ObjectMeta>>) -> Result<Listed> {
@@ -178,7 +175,7 @@ impl ObjectStore for AnchoredStore {
             let (store, place, options) = (self.inner.clone(), location.clone(), options.clone());
             Box::pin(async move { store.get_opts(&place, options).await })
         };
-        // A record may be written over: what an older copy says of it is no longer so.
+        // A record may be overwritten, so an older copy may hold an outdated one.
         let changes = paths::is_record(location);
         self.sure(ask, |answer| changes && answer.is_ok() || is_absent(answer)).await
     }
@@ -249,7 +246,7 @@ impl ObjectStore for AnchoredStore {
     }
 }
 
-/// An upload in parts that ends well only in the right archive.
+/// A multipart upload that succeeds only in the right archive.
 #[derive(Debug)]
 struct AnchoredUpload {
     inner: Box<dyn MultipartUpload>,

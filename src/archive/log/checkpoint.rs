@@ -1,7 +1,7 @@
 //! Checkpoints of the log and its cleanup, in the background.
 //!
-//! A checkpoint is made of the one before it and of the entries since, in steps, so that it takes as
-//! little memory for a large table as for a small one. The Delta library would take a gigabyte.
+//! A checkpoint is made from the one before it and the entries since, in steps. So a large table
+//! takes as little memory as a small one. The Delta library would take a gigabyte.
 
 mod columns;
 pub(in crate::archive) mod described;
@@ -35,16 +35,16 @@ use crate::telemetry::Telemetry;
 
 /// Cleanup lists the whole log, so it is not done at every checkpoint.
 const CLEANUP_EVERY: Duration = Duration::from_secs(3_600);
-/// A retention below this would pull the log away under followers that are hours late.
+/// A retention below this would pull the log away from under followers that are hours late.
 const RETENTION_MIN: Duration = Duration::from_secs(24 * 3_600);
 /// The defaults of the Delta protocol for tables that do not say how long removed files are
 /// remembered, and how long entries of the log stay.
 const FILE_RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
 const LOG_RETENTION: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// After how long without a word an application is forgotten, where the table says so.
+/// The table's setting for how long an application is remembered after its last `txn` action.
 const APP_RETENTION_KEY: &str = "delta.setTransactionRetentionDuration";
 
-/// Makes a checkpoint now and then.
+/// Makes checkpoints in the background.
 #[derive(Debug, Clone)]
 pub struct Checkpoints {
     shared: Arc<Shared>,
@@ -68,9 +68,9 @@ impl Checkpoints {
         Self { shared: Arc::new(Shared { log, clock, telemetry, busy, cleaned_at }), every }
     }
 
-    /// Tells that this process has just committed `version`: whoever commits a version makes its
-    /// checkpoint, so that no two write the same object.
-    /// `current` is the newest version that it knows.
+    /// Records that this process has just committed `version`. The process that commits a version
+    /// makes its checkpoint, so that no two write the same object. `current` is the newest version
+    /// that this process knows.
     pub fn committed(&self, version: u64, current: &Arc<Snapshot>) {
         if !version.is_multiple_of(self.every) || self.shared.busy.swap(true, Ordering::SeqCst) {
             return;
@@ -81,7 +81,7 @@ impl Checkpoints {
             match shared.write(version, &current).await {
                 Ok(()) => shared.telemetry.archive.checkpoints.inc(),
                 Err(error) => {
-                    tracing::warn!(%error, "no checkpoint this time; the next one will serve");
+                    tracing::warn!(%error, "checkpoint failed; will retry at the next one");
                     shared.telemetry.archive.checkpoint_failures.inc();
                 }
             }
@@ -89,7 +89,7 @@ impl Checkpoints {
     }
 }
 
-/// Ends the work also where a library panics: the next checkpoint must not wait for ever.
+/// Ends the work even if a library panics: the next checkpoint must not wait forever.
 struct IdleWhenDropped(Arc<Shared>);
 
 impl Drop for IdleWhenDropped {
@@ -100,14 +100,14 @@ impl Drop for IdleWhenDropped {
 
 impl Shared {
     /// Writes the checkpoint of `version`, all of which this process has checked. A later version
-    /// might hold a commit that it must not count. `current` is that version, or a later one.
+    /// might hold a commit that must not be counted. `current` is that version, or a later one.
     async fn write(&self, version: u64, current: &Snapshot) -> Result<(), ArchiveError> {
         let log = self.log.delta();
         let entry = Path::from(paths::log_entry_in_table(version));
         let entry = log.object_store(None).head(&entry).await;
         let entry =
             entry.map_err(|error| ArchiveError::unavailable("writing a checkpoint", error))?;
-        // By the store's own clock: one of ours that runs fast must not forget what others go by.
+        // The store's clock is used: if ours runs fast, it must not forget what others rely on.
         let now = entry.last_modified.timestamp_millis();
         let ago = |time: Duration| now.saturating_sub(millis(time));
         let table = current.table();
@@ -140,7 +140,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes all actions that count at `version`, in steps, and notes the checkpoint.
+    /// Writes all actions in force at `version`, in steps, and notes the checkpoint.
     async fn write_state(
         &self,
         version: u64,
@@ -150,7 +150,7 @@ impl Shared {
         let store = self.log.delta().object_store(None);
         let place = Path::from(paths::log_checkpoint_in_table(version));
         let mut sink = Sink::new(store, place)?;
-        // What a later version has is of no use to compare with.
+        // A later version is not comparable.
         let known = (current.version() == version).then_some(current);
         loop {
             let step = async {
@@ -172,7 +172,7 @@ impl Shared {
         let (actions, adds) = state.counts();
         if let Some(known) = known.filter(|known| known.file_count() as u64 != adds) {
             sink.abort().await;
-            let reason = format!("it leads to {adds} files where there are {}", known.file_count());
+            let reason = format!("it leads to {adds} files, but there are {}", known.file_count());
             return Err(ArchiveError::corrupt(paths::in_archive(paths::LOG), reason));
         }
         let size_bytes = sink.finish().await?;
@@ -208,8 +208,8 @@ impl Shared {
         due
     }
 
-    /// Removes entries that were last written before `until`, in milliseconds since 1970, and that a
-    /// checkpoint covers.
+    /// Removes entries that a checkpoint covers and that were last written before `until`, in
+    /// milliseconds since 1970.
     async fn clean(&self, version: u64, until: i64) -> Result<(), ArchiveError> {
         let failed = |error: DeltaTableError| ArchiveError::unavailable("cleaning the log", error);
         let log = self.log.delta();
@@ -224,13 +224,13 @@ fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Makes sure that each file that actions add is one of the live files: a checkpoint that was
-/// damaged since must not be the ground of the next one.
+/// Makes sure that each file that actions add is one of the live files: the next checkpoint must
+/// not be based on one that was damaged meanwhile.
 fn check_live(rows: &RecordBatch, known: &Snapshot) -> Result<(), ArchiveError> {
     for add in described::adds(rows)? {
         let file = DataFile::from_add(&add)?;
         if !known.live(&add.path).is_some_and(|live| live.is_described_by(&file)) {
-            let reason = "the log has it otherwise than it was followed";
+            let reason = "the log now describes it differently than when it was followed";
             return Err(ArchiveError::corrupt(paths::in_archive(&add.path), reason));
         }
     }

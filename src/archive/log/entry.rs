@@ -16,32 +16,32 @@ use crate::archive::ledger_name::{LEDGER_APP, LedgerName};
 use crate::archive::paths;
 use crate::clock::Micros;
 
-/// Names the commit, so that its writer knows it again whatever the store answered.
+/// Names the commit, so that its writer recognises it whatever the store answered.
 const COMMIT_ID: &str = "tokenlakeCommit";
-/// How many actions follow, so that a cut entry is not taken for a whole one.
+/// How many actions follow, so that a truncated entry does not pass for a whole one.
 const ACTION_COUNT: &str = "tokenlakeActions";
 /// The link to the entry before.
 const BEFORE: &str = "tokenlakeBefore";
-/// The version after which a repair takes the place of all that came.
+/// The version after which a repair replaces all commits.
 const REPAIRS_AFTER: &str = "tokenlakeRepairsAfter";
 
-/// The bytes of an entry and the name it goes by.
+/// The bytes of an entry and the id of its commit.
 #[derive(Debug, Clone)]
 pub struct NewEntry {
     /// Unique.
     pub commit_id: Uuid,
-    /// What is put.
+    /// The content of the entry.
     pub bytes: Bytes,
 }
 
-/// What an entry says besides its actions.
+/// What an entry says in addition to its actions.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Heading {
     /// When it is written.
     pub now: Micros,
     /// The entry before; `None` for the first, or if that one is not known.
     pub before: Option<EntryLink>,
-    /// The version after which the entry takes the place of all that came, if it is a repair.
+    /// The version after which the entry replaces all commits, if it is a repair.
     pub repairs_after: Option<u64>,
 }
 
@@ -83,50 +83,50 @@ pub fn write(
 /// What an entry does to the table.
 #[derive(Debug, Default)]
 pub struct Entry {
-    /// The writer's name for the commit, where the writer is a tokenlake.
+    /// The writer's name for the commit; `None` if the writer is another program.
     pub commit_id: Option<Uuid>,
-    /// Files that come.
+    /// Files that it adds.
     pub adds: Vec<Add>,
-    /// Files that go.
+    /// Files that it removes.
     pub removes: Vec<Remove>,
     /// A new description of the table.
     pub metadata: Option<Metadata>,
     /// A new protocol.
     pub protocol: Option<Protocol>,
-    /// Where the totals of the files that go, and of all before them, are folded.
+    /// The ledger with the totals of the removed files and of all that expired before.
     pub ledger: Option<LedgerName>,
-    /// What tells it from another entry of the same version.
+    /// The link that distinguishes it from another entry of the same version.
     pub link: Option<EntryLink>,
-    /// The entry that it follows, where it says so.
+    /// The link to the entry before it, if it has one.
     pub before: Option<EntryLink>,
-    /// The version after which it takes the place of all that came: it is a repair.
+    /// The version after which it replaces all commits, if it is a repair.
     pub repairs_after: Option<u64>,
-    /// How many events there have ever been, by its writer.
+    /// How many events there have ever been, according to its writer.
     pub vouched: Option<Vouched>,
     /// Its operation and program, in its own words.
     pub by: String,
 }
 
 impl Entry {
-    /// How many events it adds; `None` if it does not say so of each file.
+    /// How many events it adds; `None` if it does not give the count of every file.
     pub fn added(&self) -> Option<u64> {
         rows_in(self.adds.iter().filter(|add| add.data_change))
     }
 
-    /// How many rows its files have; `None` if it does not say so of each file.
+    /// How many rows its files have; `None` if it does not give the count of every file.
     pub fn rows(&self) -> Option<u64> {
         rows_in(self.adds.iter())
     }
 
-    /// True if it takes events out of the table without a ledger, which only a repair may: sums of
-    /// a version before it do not lead to those of a later one.
+    /// True if it takes events out of the table without a ledger, which only a repair may do. Sums
+    /// of an earlier version cannot be continued past it.
     pub fn deletes_events(&self) -> bool {
         let removes = self.removes.iter().any(|remove| remove.data_change);
         self.repairs_after.is_some() || self.ledger.is_none() && removes
     }
 }
 
-/// How many rows files have; `None` if it is not said of each.
+/// How many rows the files have; `None` if the count of one is not given.
 pub(in crate::archive) fn rows_in<'a>(mut adds: impl Iterator<Item = &'a Add>) -> Option<u64> {
     let rows = |add: &Add| Stats::parse(add.stats.as_deref()?).num_records;
     adds.try_fold(0_u64, |sum, add| sum.checked_add(rows(add)?))
@@ -135,7 +135,7 @@ pub(in crate::archive) fn rows_in<'a>(mut adds: impl Iterator<Item = &'a Add>) -
 /// Reads an entry.
 ///
 /// # Errors
-/// Corrupt, naming the entry, if it is not whole or holds what this program cannot count.
+/// Corrupt, naming the entry, if it is not whole or contains something this program cannot count.
 pub fn read(version: u64, bytes: &Bytes) -> Result<Entry, ArchiveError> {
     let corrupt = |reason: &str| ArchiveError::corrupt(paths::log_entry(version), reason);
     let actions = get_actions(version, bytes).map_err(|error| corrupt(&error.to_string()))?;
@@ -168,15 +168,15 @@ pub fn read(version: u64, bytes: &Bytes) -> Result<Entry, ArchiveError> {
             Action::Protocol(protocol) => entry.protocol = Some(protocol),
             Action::Txn(txn) if txn.app_id == LEDGER_APP => {
                 let name = LedgerName::from_number(txn.version);
-                entry.ledger = Some(name.ok_or_else(|| corrupt("it names no ledger that can be"))?);
+                entry.ledger = Some(name.ok_or_else(|| corrupt("its ledger number is invalid"))?);
             }
             Action::Txn(txn) if txn.app_id == EVENTS_APP => events = Some(txn.version),
             Action::Txn(txn) if txn.app_id == EVENTS_AT_APP => events_at = Some(txn.version),
-            // What other programs keep for themselves changes no event.
+            // Actions that other programs keep for themselves change no event.
             Action::Txn(_) | Action::Cdc(_) | Action::DomainMetadata(_) => {}
         }
     }
-    // Who links entries seals them, too: what says the one and lacks the other is damaged.
+    // Programs that link entries also seal them: a link without a seal means damage.
     if sealed.is_none() && (entry.before.is_some() || entry.repairs_after.is_some()) {
         return Err(corrupt("its checksum is missing"));
     }

@@ -1,13 +1,13 @@
-//! The head note: which commit was the newest, told outside of the log.
+//! The head note: a record of the newest commit, outside of the log.
 //!
-//! Each entry of the log names the one before it, so that a hole shows. Nothing in the log shows that
-//! its newest entries are gone. So a program that commits notes its newest commit in a record beside
-//! the table: at once after a pause, every few seconds while more follow, and when it ends. A log
-//! that ends before the noted commit has lost entries, and is not opened.
+//! Each entry of the log names the one before it, so a gap is noticed. Nothing in the log shows
+//! that its newest entries are gone. So a program that commits notes its newest commit in a record
+//! next to the table: at once after a pause, every few seconds while more commits follow, and when
+//! it ends. A log that ends before the noted commit has lost entries, and is not opened.
 //!
-//! Programs that commit side by side write over each other's notes, and programs from before notes
-//! write none. So a note may name a commit that is not the newest one. It never names one that was
-//! not made.
+//! Programs that commit at the same time overwrite each other's notes, and older programs write
+//! none. So a note may name a commit that is not the newest one. It never names one that was not
+//! made.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::archive::store::records::Records;
 use crate::archive::store::sealed::Record;
 use crate::error::Kind;
 
-/// The least time between two notes of a process. Each is a put, which object stores charge for.
+/// The minimum time between two notes of a process. Each is a put, which object stores charge for.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// A commit that was made.
@@ -45,7 +45,7 @@ impl HeadNote {
         Self { version, entry: link.to_string() }
     }
 
-    /// Writes the note, over another.
+    /// Writes the note, over an existing one.
     ///
     /// # Errors
     /// Unavailable.
@@ -53,8 +53,8 @@ impl HeadNote {
         Records::new(store).put(&paths::head_note(), self).await
     }
 
-    /// Reads the note of the archive whose root `store` is; `None` if there is none. A damaged note
-    /// tells nothing, and the next commit writes it anew.
+    /// Reads the note of the archive at the root of `store`; `None` if there is none. A damaged
+    /// note counts as none, and the next commit replaces it.
     ///
     /// # Errors
     /// Unavailable; NewerRecord.
@@ -62,14 +62,14 @@ impl HeadNote {
         match Records::new(store).get(&paths::head_note()).await {
             Ok(stored) => Ok(stored.map(|stored| stored.record)),
             Err(error @ ArchiveError::Corrupt { .. }) => {
-                tracing::warn!(%error, "whether the newest log entries exist cannot be told by it");
+                tracing::warn!(%error, "cannot check whether the newest log entries exist");
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Makes sure that the log whose newest version is `newest` has the commit.
+    /// Makes sure that the log, whose newest version is `newest`, contains the noted commit.
     ///
     /// # Errors
     /// Corrupt, naming the entry.
@@ -81,7 +81,7 @@ impl HeadNote {
         let head =
             newest.filter(|newest| newest.version() == self.version).and_then(Snapshot::head);
         if head.is_some_and(|head| head.to_string() != self.entry) {
-            let reason = "it is another entry than was committed";
+            let reason = "it is not the entry that was committed";
             return Err(ArchiveError::corrupt(paths::log_entry(self.version), reason));
         }
         Ok(())
@@ -109,20 +109,20 @@ pub(in crate::archive) struct HeadNotes(Arc<Shared>);
 struct Shared {
     store: Arc<dyn ObjectStore>,
     state: Mutex<State>,
-    /// Held by whoever writes, so that no older note comes after a newer one.
+    /// Held while a note is written, so that no older note replaces a newer one.
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// What is to be noted.
+    /// The commit that is still to be noted.
     newest: Option<HeadNote>,
-    /// Whether a task looks for it.
+    /// Whether a task is writing notes.
     is_watched: bool,
 }
 
 impl HeadNotes {
-    /// Notes in the archive whose root `store` is.
+    /// The notes in the archive at the root of `store`.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self(Arc::new(Shared {
             store,
@@ -131,8 +131,8 @@ impl HeadNotes {
         }))
     }
 
-    /// Tells that this process has just committed, and that `current` is the newest version that it
-    /// knows. The note is written in the background.
+    /// Records that this process has just committed; `current` is the newest version that it knows.
+    /// The note is written in the background.
     pub fn committed(&self, current: &Snapshot) {
         let Some(link) = current.head() else { return };
         let mut state = self.0.state.lock();
@@ -142,13 +142,13 @@ impl HeadNotes {
         }
     }
 
-    /// Writes what is not noted yet.
+    /// Writes the note that is still to be written, if any.
     pub async fn write(&self) {
         self.0.write().await;
     }
 }
 
-/// Writes notes for as long as there are new ones and the process has use for them.
+/// Writes notes until there are no new ones or the archive is dropped.
 async fn watch(shared: Weak<Shared>) {
     while let Some(shared) = shared.upgrade().filter(|shared| shared.has_more()) {
         shared.write().await;
@@ -171,7 +171,7 @@ impl Shared {
             if error.kind() == Kind::Unavailable {
                 self.state.lock().newest.get_or_insert(note);
             }
-            tracing::warn!(%error, "the newest commit is not noted yet");
+            tracing::warn!(%error, "could not note the newest commit");
         }
     }
 }

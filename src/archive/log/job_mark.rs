@@ -1,17 +1,17 @@
-//! How far a job is, committed together with what it brought in.
+//! How far a job has got, committed together with the events that it added.
 
-/// How far a job is.
+/// How far a job has got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobMark {
-    /// The job: what it reads and how.
+    /// The name of the job: what it reads and how.
     pub job: String,
-    /// A number that the job gives a meaning.
+    /// A number whose meaning the job defines.
     pub position: i64,
 }
 
 impl JobMark {
-    /// The application of the `txn` action that holds the checksum of a job's mark. A position that
-    /// a damaged checkpoint of the log makes larger would pass events over.
+    /// The application of the `txn` action that holds the checksum of a job's mark. A damaged
+    /// checkpoint of the log could otherwise make the position larger, and events would be skipped.
     pub(in crate::archive) fn check_app(job: &str) -> String {
         format!("{job}.check")
     }

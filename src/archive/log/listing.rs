@@ -1,4 +1,4 @@
-//! What a listing of the log's folder tells: how far the log goes, and which checkpoints are whole.
+//! A listing of the log's folder: how far the log goes, and which checkpoints are whole.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(in crate::archive) struct ListedObject {
 /// A whole checkpoint.
 #[derive(Debug, Clone)]
 pub(in crate::archive) struct ListedCheckpoint {
-    /// What it is of.
+    /// The version that it is a checkpoint of.
     pub version: u64,
     /// Its parts.
     pub objects: Vec<ListedObject>,
@@ -37,9 +37,9 @@ pub(in crate::archive) struct Listing {
     pub newest: u64,
     /// The objects of whole checkpoints, by version.
     pub checkpoints: BTreeMap<u64, Vec<ListedObject>>,
-    /// Parts that are there of checkpoints in several, by version and number of parts.
+    /// The existing parts of multi-part checkpoints, by version and number of parts.
     parts: BTreeMap<(u64, u64), Vec<ListedObject>>,
-    /// True if older checkpoints may be there than are listed.
+    /// True if there may be older checkpoints that are not listed.
     pub is_part: bool,
 }
 
@@ -89,7 +89,7 @@ impl Listing {
 }
 
 impl Log {
-    /// Lists the log from the checkpoint that was noted last, or else all of it.
+    /// Lists the log from the last noted checkpoint, or all of it if that one is missing.
     ///
     /// # Errors
     /// Unavailable.
@@ -99,7 +99,7 @@ impl Log {
             if !listing.checkpoints.is_empty() {
                 return Ok(Listing { is_part: true, ..listing });
             }
-            // The library would fail for want of it.
+            // The library would fail because it is missing.
             self.passed_over.add(version);
         }
         self.list_from(None).await
@@ -128,7 +128,7 @@ impl Log {
         }
     }
 
-    /// The version of the checkpoint that was noted last.
+    /// The version of the last noted checkpoint.
     pub(in crate::archive) async fn noted_checkpoint(&self) -> Option<u64> {
         let note = Path::from(paths::log_note_in_table());
         let note = self.store.object_store(None).get(&note).await.ok()?.bytes().await.ok()?;
@@ -141,7 +141,7 @@ impl Log {
         let failed =
             |error| ArchiveError::unavailable(format!("listing {}/{LOG}", paths::TABLE), error);
         let mut names = match version {
-            // Every name of the version is longer than its digits, and so comes after them.
+            // Every name of the version is longer than its digits, and so sorts after them.
             Some(version) => {
                 let before = Path::from(format!("{LOG}/{version:020}"));
                 store.list_with_offset(Some(&folder), &before)

@@ -1,7 +1,7 @@
-//! The table's log: reading an entry, following, putting one.
+//! The table's log: reading, following and putting entries.
 //!
-//! The library's log store and snapshots are used directly. Its `CommitBuilder` is not: it
-//! retries a lost race by itself, and ids must be looked for again first.
+//! The Delta library's log store is used directly. Its `CommitBuilder` is not: it retries a lost
+//! race by itself, while here known ids must be looked for again first.
 
 pub(super) mod anchor;
 pub(super) mod anchored;
@@ -43,19 +43,19 @@ use crate::archive::paths;
 use crate::clock::Clock;
 use crate::error::Kind;
 
-/// Entries that are read side by side, step by step. One new entry is the usual case, so reading
-/// ahead begins with the third.
+/// How many entries each step reads in parallel. One new entry is the usual case, so reading ahead
+/// begins with the third.
 const READ_AHEAD: [u64; 12] = [1, 1, 4, 16, 32, 32, 32, 32, 32, 32, 32, 32];
-/// How long a put may stay in doubt before its writer is told so.
+/// How long a put may stay in doubt before it fails.
 const DOUBT: Duration = Duration::from_secs(8);
 const DOUBT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What became of a put.
+/// The outcome of a put.
 #[derive(Debug)]
 pub enum Put {
-    /// The entry stands, whatever the store said on the way.
+    /// The entry is durable, whatever the store answered on the way.
     Committed,
-    /// Another's entry stands at that version.
+    /// Another entry exists at that version.
     Lost(Box<Entry>),
 }
 
@@ -74,18 +74,18 @@ pub struct Log {
     pub(in crate::archive) store: Arc<dyn LogStore>,
     /// The archive's root.
     pub(in crate::archive) root: Arc<dyn ObjectStore>,
-    /// The archive's root, whether it is the right one or not.
+    /// The archive's root, without the check that it is the right one.
     raw: Arc<dyn ObjectStore>,
     pub(in crate::archive) anchor: Anchor,
-    /// Checkpoints that the library is not shown.
+    /// Checkpoints that are hidden from the library.
     pub(in crate::archive) passed_over: Arc<PassedOver>,
     pub(in crate::archive) clock: Arc<dyn Clock>,
-    /// A version whose successor is refused, the one up to which no repair was found, and its entry.
+    /// A version whose successor is refused, the last version searched for a repair, and its link.
     scanned: Arc<Mutex<Option<(u64, u64, EntryLink)>>>,
 }
 
 impl Log {
-    /// The log in the archive whose root `store` is.
+    /// The log of the archive at the root of `store`.
     ///
     /// # Errors
     /// Internal only.
@@ -93,7 +93,7 @@ impl Log {
         Self::anchored(store, Anchor::new(clock.clone()), clock)
     }
 
-    /// The log in the archive whose root `raw` is, which is to be the one that `anchor` knows.
+    /// The log of the archive at the root of `raw`, which must be the one that `anchor` knows.
     ///
     /// # Errors
     /// Internal only.
@@ -116,7 +116,8 @@ impl Log {
         Ok(Self { store, root, raw, anchor, passed_over, clock, scanned })
     }
 
-    /// The same log, for whoever opens it anew: the entry that is known may have been cleaned away.
+    /// The same log without its anchor, for opening it anew: the known entry may have been cleaned
+    /// away.
     ///
     /// # Errors
     /// Internal only.
@@ -124,7 +125,7 @@ impl Log {
         Self::new(self.raw.clone(), self.clock.clone())
     }
 
-    /// The archive's root, which is read and written only while it is the right one.
+    /// The archive's root, which is read and written only while it is the right archive.
     pub(in crate::archive) fn root(&self) -> Arc<dyn ObjectStore> {
         self.root.clone()
     }
@@ -134,11 +135,12 @@ impl Log {
         self.store.clone()
     }
 
-    /// Reads entries after `snapshot`, up to some hundreds. `None` means that nothing is new, and
-    /// cost one request.
+    /// Reads entries after `snapshot`, up to some hundreds. `None` means that nothing is new; that
+    /// costs one request.
     ///
     /// # Errors
-    /// Corrupt or Unavailable; the snapshot stays usable as the older version it is.
+    /// Corrupt, Refused, OtherLog, Newer or Unavailable; `snapshot` stays usable as an older
+    /// version.
     pub async fn follow(&self, snapshot: &Snapshot) -> Result<Option<Followed>, ArchiveError> {
         let mut newest: Option<Snapshot> = None;
         for width in READ_AHEAD {
@@ -158,7 +160,7 @@ impl Log {
                 }
                 match (applied, newest) {
                     (Ok(next), _) => newest = Some(next),
-                    // What is good is taken first.
+                    // The good entries are taken first.
                     (Err(error), Some(snapshot)) if error.is_refusal() => {
                         return Ok(Some(Followed { snapshot, at_head: false }));
                     }
@@ -173,10 +175,10 @@ impl Log {
         Ok(newest.map(|snapshot| Followed { snapshot, at_head: false }))
     }
 
-    /// True if a program of ours went on behind a version, or repaired what came after it: none goes
-    /// on behind a commit that it refuses.
-    /// Who comes later may be unable to tell: rows that no statistics tell of are counted in the file,
-    /// and that is gone when it was rewritten and a vacuum was made.
+    /// True if a tokenlake has committed after a version, or repaired what came after it: none
+    /// commits after an entry that it refuses. A process that comes later may be unable to judge
+    /// the entry itself. If there are no statistics, rows are counted in the file, and that file is
+    /// gone after a rewrite and a vacuum.
     pub(in crate::archive) async fn is_accepted(&self, version: u64) -> Result<bool, ArchiveError> {
         let mut later = version + 1;
         while let Some(entry) = self.read(later).await? {
@@ -188,10 +190,11 @@ impl Log {
         Ok(false)
     }
 
-    /// The version that the first repair of what follows `good` makes; `None` if there is none yet.
+    /// The version that the first repair of what follows `good` makes; `None` if there is no repair
+    /// yet.
     async fn repaired(&self, good: &Snapshot) -> Result<Option<Snapshot>, ArchiveError> {
         let mut to = good.version();
-        // Another log may have been there when this one was looked through.
+        // Another log may have been in this one's place during the last search.
         let scanned = *self.scanned.lock();
         if let Some((of, version, link)) = scanned.filter(|(of, ..)| *of == to)
             && self.read(version).await?.is_some_and(|entry| entry.link == Some(link))
@@ -224,7 +227,7 @@ impl Log {
     /// The snapshot after an entry, checked.
     ///
     /// # Errors
-    /// Corrupt or Unsupported.
+    /// Refused, OtherLog or Newer.
     pub fn apply(&self, snapshot: &Snapshot, entry: &Entry) -> Result<Snapshot, ArchiveError> {
         self.apply_if(snapshot, entry, entry.commit_id.is_some())
     }
@@ -244,7 +247,7 @@ impl Log {
         Ok(next.with_table(table))
     }
 
-    /// Reads one entry; `None` where there is none.
+    /// Reads one entry; `None` if there is none.
     ///
     /// # Errors
     /// Corrupt or Unavailable.
@@ -257,7 +260,7 @@ impl Log {
         Ok(Some(entry))
     }
 
-    /// The bytes of one entry; `None` where there is none.
+    /// The bytes of one entry; `None` if there is none.
     ///
     /// # Errors
     /// Unavailable.
@@ -269,11 +272,13 @@ impl Log {
 
     /// Puts `entry` as `version`, and finds out what became of it.
     ///
-    /// A store may answer "already exists" or an error after the put worked, so every answer but
-    /// success is checked by reading: ours, absent (the same bytes are put again) or another's.
+    /// A store may answer "already exists" or an error although the put worked. So every answer but
+    /// success is checked by reading: the entry is ours, absent (the same bytes are put again) or
+    /// another's.
     ///
     /// # Errors
-    /// Unavailable, with the put in doubt: it may stand, or come to stand, at that version.
+    /// Unavailable, with the put in doubt: the entry may exist at that version, or appear there
+    /// later.
     pub async fn put(&self, version: u64, entry: &NewEntry) -> Result<Put, ArchiveError> {
         let started = tokio::time::Instant::now();
         loop {
@@ -281,17 +286,17 @@ impl Log {
             let answer = self.store.write_commit_entry(version, bytes, entry.commit_id).await;
             let Err(error) = answer else { return Ok(Put::Committed) };
             // "Already exists" comes from an entry that is as durable as a put makes it. After any
-            // other answer even our own entry may not be (a disk that could not sync its folder),
-            // so it is put again until it is that.
+            // other answer even our own entry may not be durable (a disk that could not sync its
+            // folder), so it is put again.
             let exists = matches!(error, TransactionError::VersionAlreadyExists(_));
             match self.read(version).await {
                 Ok(Some(found)) if found.commit_id != Some(entry.commit_id) => {
-                    // It counts as any that is followed.
+                    // It is followed like any other entry, so it must be in the right archive.
                     self.check_anchor().await?;
                     return Ok(Put::Lost(Box::new(found)));
                 }
-                // The archive may have gone since it said so, or its log may have been cleaned past
-                // the entry: then it is put once more.
+                // The archive may be gone since that answer, or its log cleaned past the entry.
+                // Then the entry is put once more.
                 Ok(Some(_)) if exists && self.check_anchor().await.is_ok() => {
                     return Ok(Put::Committed);
                 }
@@ -305,9 +310,9 @@ impl Log {
         }
     }
 
-    /// Makes sure that entries that were followed are those of the right archive, which was that at
-    /// `right_at`: another may have been there while they were read. That there is nothing after
-    /// them was found in the right one.
+    /// Makes sure that followed entries belong to the right archive, which was last found at
+    /// `right_at`. Another archive may have been in its place while they were read. That no entry
+    /// comes after them was already checked.
     ///
     /// # Errors
     /// OtherLog if the newest of them is not in it; Unavailable.
@@ -332,14 +337,14 @@ impl Log {
     /// Makes sure that the archive is the one that was opened.
     ///
     /// # Errors
-    /// Unavailable, also if it is another.
+    /// Unavailable, also if it is another archive.
     pub(in crate::archive) async fn check_anchor(&self) -> Result<(), ArchiveError> {
         let checked = self.anchor.check(self.raw.as_ref()).await;
         checked.map_err(|error| ArchiveError::unavailable("looking for the archive", error))
     }
 
-    /// The number that the last `txn` action of a job had, as of a version; `None` too if it is not
-    /// what was written.
+    /// The number in the last `txn` action of a job, as of a version; `None` also if its checksum
+    /// is wrong.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -360,7 +365,7 @@ impl Log {
         let [position, check] = told;
         let Some(position) = position else { return Ok(None) };
         let mark = JobMark { job: job.to_owned(), position };
-        // Older programs wrote none.
+        // Older programs wrote no checksum.
         Ok(Some(position).filter(|_| check.is_none_or(|check| check == mark.check())))
     }
 }

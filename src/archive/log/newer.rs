@@ -1,10 +1,10 @@
-//! What failed at a version that is no longer the newest: files of it may be gone because others have
-//! rewritten them since, and that is no damage.
+//! Whether a newer version explains a failure at an older one: files of the older version may be
+//! gone because others have rewritten them since, and that is no damage.
 
 use super::snapshot::Snapshot;
 use crate::archive::error::ArchiveError;
 
-/// An error that may be that of one object.
+/// An error that may concern one object.
 pub trait OfObject {
     /// The object that is damaged, missing or not to be counted, relative to the archive.
     fn object(&self) -> Option<&str>;
@@ -20,8 +20,8 @@ impl OfObject for ArchiveError {
 }
 
 impl Snapshot {
-    /// True if what failed at an older version need not fail at this one: the object is no part of
-    /// it, or is another program's file that was compared with one that is no part of it.
+    /// True if a failure at an older version may not recur at this one. Either the object is not
+    /// part of this version, or it is a foreign file that was compared with one that is not.
     pub fn explains(&self, error: &impl OfObject, older: &Self) -> bool {
         let Some(path) = error.object().filter(|_| older.version() < self.version()) else {
             return false;

@@ -1,8 +1,8 @@
-//! A store that does not show checkpoints of the log that cannot be read.
+//! A store that hides checkpoints of the log that cannot be read.
 //!
-//! The Delta library takes the newest checkpoint that it finds, and fails where that one is damaged.
-//! What a checkpoint tells the entries tell too, as long as they are there: so it is passed over, for
-//! all that this process does, until a newer one stands.
+//! The Delta library takes the newest checkpoint that it finds, and fails if that one is damaged.
+//! Entries contain the same information as long as they exist. So this process passes over a
+//! damaged checkpoint until a newer one exists.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,17 +26,17 @@ use crate::archive::paths::{LOG, TABLE};
 /// The library's note of its last checkpoint.
 const NOTE: &str = "_last_checkpoint";
 
-/// Versions whose checkpoints are not shown.
+/// Versions whose checkpoints are hidden.
 #[derive(Debug, Default)]
 pub(in crate::archive) struct PassedOver {
     any: AtomicBool,
     versions: RwLock<BTreeSet<u64>>,
-    /// Whether the note is not shown either.
+    /// Whether the note is hidden too.
     note: AtomicBool,
 }
 
 impl PassedOver {
-    /// Shows the checkpoint of a version no longer, nor the note of the last one.
+    /// Hides the checkpoint of a version, and the note of the last checkpoint.
     pub(in crate::archive) fn add(&self, version: u64) {
         self.versions.write().insert(version);
         self.note.store(true, Ordering::SeqCst);
@@ -76,14 +76,14 @@ impl PassedOver {
     }
 }
 
-/// A store without them.
+/// A store without the hidden objects.
 pub(in crate::archive) struct WithoutPassedOver {
     inner: Arc<dyn ObjectStore>,
     hidden: Arc<PassedOver>,
 }
 
 impl WithoutPassedOver {
-    /// The archive's store without what is, or will be, in `hidden`.
+    /// The archive's store without the objects that are, or will be, in `hidden`.
     pub(in crate::archive) fn new(inner: Arc<dyn ObjectStore>, hidden: Arc<PassedOver>) -> Self {
         Self { inner, hidden }
     }
@@ -122,7 +122,7 @@ impl ObjectStore for WithoutPassedOver {
     ) -> Result<PutResult> {
         let put = self.inner.put_opts(location, payload, options).await?;
         if location.filename() == Some(NOTE) {
-            // It notes a new checkpoint.
+            // The note now names a new checkpoint.
             self.hidden.note.store(false, Ordering::SeqCst);
         }
         Ok(put)

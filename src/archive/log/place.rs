@@ -1,4 +1,4 @@
-//! Where an archive is: one log, and one store for all that a process reads of it.
+//! The place of an archive: one log, and one store for everything that a process reads of it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub struct ArchivePlace {
 }
 
 impl ArchivePlace {
-    /// The archive whose root `store` is.
+    /// The archive at the root of `store`.
     ///
     /// # Errors
     /// Internal only.
@@ -24,7 +24,7 @@ impl ArchivePlace {
     }
 
     /// The archive's store. Once the archive is open, an object counts as absent only while the
-    /// newest log entry that is known is where it was.
+    /// newest known log entry is in its place.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         self.log.root()
     }

@@ -1,7 +1,7 @@
-//! One version of the table: the set of live files, and what came lately.
+//! One version of the table: the set of live files, and the latest arrivals.
 //!
-//! A snapshot is immutable and shares what it has in common with its predecessor, so that moving
-//! on costs what is new and not what exists.
+//! A snapshot is immutable and shares with its predecessor what both have in common. So moving on
+//! costs time for what is new, not for what exists.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::archive::file::data_file::DataFile;
 use crate::archive::ledger_name::LedgerName;
 use crate::archive::paths;
 
-/// Arrivals that are remembered; one who is further behind starts from the live files.
+/// Arrivals that are remembered; a reader that is further behind starts from the live files.
 const ARRIVALS_MAX: usize = 20_000;
 
 /// A file that a followed commit added.
@@ -26,7 +26,7 @@ const ARRIVALS_MAX: usize = 20_000;
 pub struct Arrival {
     /// The file.
     pub file: Arc<DataFile>,
-    /// False when its rows stood in other files before.
+    /// False if its rows were in other files before.
     pub data_change: bool,
 }
 
@@ -40,9 +40,9 @@ pub struct Snapshot {
     /// Arrivals are known for every version above this one.
     arrivals_after: u64,
     ledger: Option<LedgerName>,
-    /// Tells its log entry from another's of the same version, where that is known.
+    /// The link of its log entry, if known.
     head: Option<EntryLink>,
-    /// Events that were ever added, of every type, where the log says so of every file.
+    /// Events of every type that were ever added, if the log gives the count of every file.
     events: Option<u64>,
 }
 
@@ -59,27 +59,27 @@ impl Snapshot {
         Self { version, table, files, arrivals, arrivals_after, ledger, head: None, events: None }
     }
 
-    /// The same version, of which the link of its log entry and the events ever added are known.
+    /// The same version, with the link of its log entry and the number of events ever added.
     pub fn known_by(self, head: Option<EntryLink>, events: Option<u64>) -> Self {
         Self { head, events, ..self }
     }
 
-    /// The link of the version's log entry, where that is known.
+    /// The link of the version's log entry, if known.
     pub fn head(&self) -> Option<EntryLink> {
         self.head
     }
 
-    /// The events of live files, where the log says so of every one.
+    /// The number of events in live files, if the log gives the count of every file.
     pub fn live_events(&self) -> Option<u64> {
         self.files().try_fold(0, |sum, file| add_rows(Some(sum), file))
     }
 
-    /// Events that were ever added, live and expired, where the log says so of every file.
+    /// The number of events ever added, live and expired, if the log gives the count of every file.
     pub fn events(&self) -> Option<u64> {
         self.events
     }
 
-    /// What the next commit vouches for if it adds so many events.
+    /// What the next commit vouches for if it adds `added` events.
     pub(in crate::archive) fn vouched_with(&self, added: Option<u64>) -> Option<Vouched> {
         let events = self.events?.checked_add(added?)?;
         Some(Vouched { events, at: self.version + 1 })
@@ -95,12 +95,12 @@ impl Snapshot {
         &self.table
     }
 
-    /// Where the totals of expired events are; `None` if none has expired.
+    /// The ledger with the totals of expired events; `None` if none has expired.
     pub fn ledger(&self) -> Option<LedgerName> {
         self.ledger
     }
 
-    /// The date before which there are no events any longer, and none is taken.
+    /// The floor date: earlier events have expired, and new ones of those dates are rejected.
     pub fn floor(&self) -> Option<NaiveDate> {
         self.ledger.map(LedgerName::floor)
     }
@@ -131,8 +131,8 @@ impl Snapshot {
         self.files.contains_key(&(file.date, file.path.clone()))
     }
 
-    /// True of a data file's or a ledger's path, relative to the archive, that is no part of this
-    /// version.
+    /// True for the path of a data file or ledger, relative to the archive, that is not part of
+    /// this version.
     pub fn is_without(&self, path: &str) -> bool {
         let place = Path::from(path);
         let Some(ledger) = paths::ledger_of(&place) else {
@@ -142,19 +142,19 @@ impl Snapshot {
         named.as_ref().and_then(paths::ledger_of) != Some(ledger)
     }
 
-    /// True of the path, relative to the archive, of a live file that another program wrote.
+    /// True for the path, relative to the archive, of a live file that another program wrote.
     pub fn is_foreign(&self, path: &str) -> bool {
         let live = paths::in_table(path).and_then(|path| self.live(path));
         live.is_some_and(|file| !file.is_ours())
     }
 
-    /// What came is known for every version above this one.
+    /// Arrivals are known for every version above this one.
     pub fn arrivals_after(&self) -> u64 {
         self.arrivals_after
     }
 
-    /// The files added after `version`, oldest first; `None` if that is further back than
-    /// remembered.
+    /// The files added after `version`, oldest first; `None` if arrivals are not remembered that
+    /// far back.
     pub fn arrivals_since(&self, version: u64) -> Option<impl Iterator<Item = &Arrival>> {
         let from = (version.saturating_add(1), Arc::from(""));
         (version >= self.arrivals_after).then(|| self.arrivals.range(from..).map(|(_, came)| came))
@@ -163,14 +163,14 @@ impl Snapshot {
     /// The next version.
     ///
     /// # Errors
-    /// Refused, naming the entry, if the entry changes what was counted; OtherLog if it does not
-    /// follow this version's.
+    /// Refused or Newer, naming the entry, if the entry changes counted events or brings a file
+    /// that cannot be counted; OtherLog if it does not follow this version's entry.
     pub fn next(&self, entry: &Entry) -> Result<Self, ArchiveError> {
         self.next_if(entry, entry.commit_id.is_some())
     }
 
-    /// As [`Snapshot::next`]; where `accepted`, a program of ours went on behind the entry, and so
-    /// knew how many rows its files have, also if that can be told no longer.
+    /// As [`Snapshot::next`]. If `accepted`, a tokenlake has committed after the entry, and so knew
+    /// how many rows its files have, even if their number is no longer known.
     ///
     /// # Errors
     /// As [`Snapshot::next`].
@@ -191,16 +191,16 @@ impl Snapshot {
         if let Some((known, told)) = events.zip(entry.vouched).filter(|(known, told)| known != told)
         {
             let (known, told) = (known.events, told.events);
-            return Err(refused(format!("it counts {told} events where there are {known}")));
+            return Err(refused(format!("it counts {told} events, but there are {known}")));
         }
         let events = events.or(entry.vouched).map(|vouched| vouched.events);
         Ok(Self { head: entry.link, events, ..next })
     }
 
-    /// The version that a repair makes: all of `entries` in one step, the last of which is the repair.
+    /// The version that a repair makes: all of `entries` in one step. The last one is the repair.
     ///
     /// # Errors
-    /// Corrupt, naming the entry, if what is left is nothing to count.
+    /// Refused, naming the entry, if a file that cannot be counted is not removed by the repair.
     pub fn repaired(&self, entries: &[Entry]) -> Result<Self, ArchiveError> {
         let mut next = self.raw_after(entries);
         for entry in entries {
@@ -219,9 +219,9 @@ impl Snapshot {
         Ok(next)
     }
 
-    /// The version after `entries`, whatever they do, with its live files as any reader of Delta has
-    /// them; a file that cannot be counted is left out. Who knows an older version starts anew: sums
-    /// of it do not lead to those of this one.
+    /// The version after `entries`, whatever they do, with the live files that any reader of Delta
+    /// sees. A file that cannot be counted is left out. No arrivals are known: sums of an older
+    /// version cannot be continued to this one.
     pub fn raw_after(&self, entries: &[Entry]) -> Self {
         let mut next = self.clone();
         for entry in entries {
@@ -238,14 +238,14 @@ impl Snapshot {
         next
     }
 
-    /// The same version, if these were its live files.
+    /// The same version, with these live files instead of its own.
     pub fn of_files(&self, files: impl IntoIterator<Item = Arc<DataFile>>) -> Self {
         let files = files.into_iter().map(|file| ((file.date, file.path.clone()), file)).collect();
         let (arrivals, arrivals_after) = (OrdMap::new(), self.version);
         Self { files, arrivals, arrivals_after, ..self.clone() }
     }
 
-    /// The next version, where nothing has expired.
+    /// The next version, after an entry without an expiry.
     fn changed(&self, entry: &Entry, accepted: bool) -> Result<Self, ArchiveError> {
         let mut next = Self { version: self.version + 1, ..self.clone() };
         let refused = |reason: String| ArchiveError::refused(self.version + 1, reason);
@@ -270,7 +270,7 @@ impl Snapshot {
                 if add.data_change || !known.is_described_by(&file) {
                     return Err(refused(format!("it adds {} a second time", add.path)));
                 }
-                // Other statistics of the same file; what is known of it is worth more.
+                // Other statistics of the same file; the known ones are kept.
                 next.files.insert((known.date, known.path.clone()), known);
                 continue;
             }
@@ -288,12 +288,12 @@ impl Snapshot {
         Ok(next)
     }
 
-    /// The next version, where what goes is in a ledger: exactly the files before its floor.
+    /// The next version, after an expiry: it removes exactly the files before the ledger's floor.
     fn expired(&self, entry: &Entry, ledger: LedgerName) -> Result<Self, String> {
         let (floor, mut next) =
             (ledger.floor(), Self { version: self.version + 1, ..self.clone() });
         if self.floor().is_some_and(|known| floor < known) {
-            return Err(format!("its floor {floor} is before the one that was"));
+            return Err(format!("its floor {floor} is before the current floor"));
         }
         if let Some(add) = entry.adds.first() {
             return Err(format!("it adds {} while it moves the ledger", add.path));
@@ -333,7 +333,7 @@ impl Snapshot {
         key.filter(|key| self.files.contains_key(key)).or_else(by_path)
     }
 
-    /// One by one: to split the map would take time in proportion to all that stays.
+    /// One by one, because splitting the map would take time in proportion to all that remain.
     fn forget_old_arrivals(&mut self) {
         while self.arrivals.len() > ARRIVALS_MAX {
             let Some(((oldest, _), _)) = self.arrivals.get_min() else { return };

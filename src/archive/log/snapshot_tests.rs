@@ -1,4 +1,4 @@
-//! What a snapshot follows, and what it refuses.
+//! Tests of which commits a snapshot follows, and which it refuses.
 
 use super::*;
 use deltalake_core::kernel::{Add, Remove};
@@ -63,16 +63,16 @@ fn what_a_ledger_holds_may_go() {
     let next = start().next(&Entry { removes, ledger, ..Entry::default() }).unwrap();
     assert_eq!((next.file_count(), next.ledger()), (0, ledger));
     assert_eq!(next.floor().unwrap().to_string(), "2026-01-03");
-    // What came before is still an arrival: those who lack it add it.
+    // Earlier files are still arrivals: readers that lack them add them.
     assert_eq!(next.arrivals_since(0).unwrap().count(), 2);
-    // The floor may rise where there is nothing to go, and stay.
+    // The floor may stay, or rise without any file to remove.
     for floor in ["2026-01-03", "2026-01-09"] {
         let ledger = self::ledger(floor);
         let risen = next.next(&Entry { ledger, ..Entry::default() }).unwrap();
         assert_eq!(risen.ledger(), ledger);
     }
     let fallen = Entry { ledger: self::ledger("2026-01-02"), ..Entry::default() };
-    assert!(next.next(&fallen).unwrap_err().to_string().contains("is before the one that was"));
+    assert!(next.next(&fallen).unwrap_err().to_string().contains("is before the current floor"));
     let late = Entry { adds: vec![add("c", 1, true)], ..Entry::default() };
     let error = next.next(&late).unwrap_err().to_string();
     assert!(error.contains("before the floor 2026-01-03"), "{error}");

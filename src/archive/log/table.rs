@@ -1,4 +1,4 @@
-//! The table's own description: what version 0 says, and whether a table is ours to use.
+//! The table's description: the content of version 0, and whether this program can use a table.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::archive::error::ArchiveError;
 use crate::archive::file::ids::IdHasher;
 use crate::archive::paths;
 
-/// The layout that this program writes. A table of a later one is refused: its totals may rest
-/// on objects that this program does not know.
+/// The layout that this program writes. A table of a later one is refused: its totals may depend on
+/// objects that this program does not know.
 const FORMAT: u64 = 1;
 const FORMAT_KEY: &str = "tokenlake.format";
 const HASH_KEY: &str = "tokenlake.hashKey";
 /// The setting that vouches for the table's id and the key of its fingerprints. Checkpoints of the
-/// log carry them without a checksum, and under another key no event would be known again.
+/// log carry them without a checksum, and with another key no known event would be recognised.
 const SEAL: &str = "tokenlake.seal";
 /// How long log entries stay after a checkpoint covers them. Other processes may be this late
 /// in following; see the guard in `follow`.
@@ -29,7 +29,7 @@ const FILE_RETENTION: &str = "interval 2 days";
 pub(in crate::archive) const FILE_RETENTION_KEY: &str = "delta.deletedFileRetentionDuration";
 pub(in crate::archive) const LOG_RETENTION_KEY: &str = "delta.logRetentionDuration";
 
-/// What of the table's description the program goes by.
+/// The parts of the table's description that the program uses.
 #[derive(Debug, Clone)]
 pub struct TableInfo {
     /// The table's unique id.
@@ -78,15 +78,15 @@ impl TableInfo {
         Ok([Action::Protocol(protocol), Action::Metadata(metadata)])
     }
 
-    /// True if somebody has set that no events may be taken out of the table. Rows may still be moved
-    /// between files.
+    /// True if the table is set to be append-only: no events may be taken out of it. Rows may still
+    /// be moved between files.
     pub fn is_append_only(&self) -> bool {
         let setting = self.metadata.pointer("/configuration/delta.appendOnly");
         setting.and_then(Value::as_str).is_some_and(|set| set.eq_ignore_ascii_case("true"))
     }
 
-    /// A setting that is a time, as `interval 2 days`; `None` if it is not set, or in a form that is
-    /// not read.
+    /// A setting that is a duration, such as `interval 2 days`; `None` if it is not set, or has
+    /// another form.
     pub fn time_set(&self, name: &str) -> Option<Duration> {
         let settings = self.metadata.get("configuration")?;
         let mut words = settings.get(name)?.as_str()?.split_whitespace();
@@ -137,7 +137,7 @@ impl TableInfo {
         let key = key.ok_or_else(|| unsupported("its setting tokenlake.hashKey is missing"))?;
         let id = metadata.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let hash_key = setting(HASH_KEY).unwrap_or_default();
-        // Older programs wrote none.
+        // Older programs wrote no seal.
         if setting(SEAL).is_some_and(|told| told != seal(&id, hash_key)) {
             let reason = "its description in the log is not what was written";
             return Err(ArchiveError::corrupt(paths::TABLE, reason));
@@ -202,7 +202,7 @@ fn unsupported(reason: &str) -> ArchiveError {
 
 #[cfg(test)]
 impl TableInfo {
-    /// A description that says nothing.
+    /// An empty description.
     pub(in crate::archive) fn for_tests() -> Self {
         let hasher = IdHasher::new([0; 16]);
         Self { id: "t".into(), hasher, protocol: Value::Null, metadata: Value::Null }

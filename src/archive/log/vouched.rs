@@ -1,10 +1,11 @@
-//! How many events a table has ever had, by those who counted them.
+//! How many events a table has ever had, as counted by the programs that committed them.
 //!
-//! A log entry tells what changes, but a checkpoint of the log tells only what is there: where
-//! another program deleted events and a checkpoint was made after that, who opens the table at the
-//! checkpoint would see smaller sums and nothing amiss. So each commit of ours says how many
-//! events there have ever been, in `txn` actions, which checkpoints keep as they keep the ledger's.
-//! An opening holds against it what is live and what the ledger has.
+//! A log entry describes a change, but a checkpoint of the log describes only what exists. Suppose
+//! that another program deletes events and a checkpoint is made after that. A process that opens
+//! the table at the checkpoint would then see smaller sums and nothing wrong. So each commit of
+//! ours says how many events there have ever been, in `txn` actions, which checkpoints keep as they
+//! keep the ledger's. On opening, this number is compared with the live events and those in the
+//! ledger.
 
 use deltalake_core::kernel::{Action, Transaction};
 
@@ -12,7 +13,7 @@ use crate::clock::Micros;
 
 /// The application of the `txn` action whose number is how many events there have ever been.
 pub(in crate::archive) const EVENTS_APP: &str = "tokenlake.events";
-/// The application of the `txn` action whose number is the version that the other one speaks of.
+/// The application of the `txn` action whose number is the version for which that count holds.
 pub(in crate::archive) const EVENTS_AT_APP: &str = "tokenlake.eventsAt";
 
 /// What a commit of ours vouches for.
@@ -25,12 +26,12 @@ pub struct Vouched {
 }
 
 impl Vouched {
-    /// Reads the numbers of the two actions; `None` unless both say something.
+    /// Reads the numbers of the two actions; `None` unless both are given and valid.
     pub(in crate::archive) fn from_numbers(events: Option<i64>, at: Option<i64>) -> Option<Self> {
         Some(Self { events: events?.try_into().ok()?, at: at?.try_into().ok()? })
     }
 
-    /// The actions.
+    /// The `txn` actions for the log entry.
     pub(in crate::archive) fn actions(self, now: Micros) -> impl Iterator<Item = Action> {
         let numbers = [(EVENTS_APP, self.events), (EVENTS_AT_APP, self.at)];
         numbers.into_iter().map(move |(app_id, number)| {

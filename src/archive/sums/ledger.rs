@@ -1,10 +1,10 @@
 //! The ledger: the totals of all events that expiry has taken out of the table.
 //!
 //! `totals(version) = ledger(version) + Σ partial(live file)`. A ledger is an immutable object of
-//! cells with a mark beside it. The `txn` action of the commit that removes the files names it by
-//! one number: the *floor date*, before which there are no live files and no event is taken, and a
-//! checksum of the mark, which vouches for the cells. So pointer and floor move in one step, with
-//! the files, and survive checkpoints of the log.
+//! cells with a mark next to it. The `txn` action of the commit that removes the files names it by
+//! one number. The number holds the *floor date*, before which there are no live files and events
+//! are rejected, and a checksum of the mark, which vouches for the cells. So pointer and floor move
+//! in one step with the files, and survive checkpoints of the log.
 
 use std::sync::Arc;
 
@@ -24,21 +24,21 @@ use crate::archive::parquet::checked_read::{CheckedObject, CheckedReader};
 use crate::archive::parquet::checksums::Checksums;
 use crate::archive::paths;
 
-/// What vouches for the cells.
+/// The mark, which vouches for the cells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     /// The table's id.
     table: String,
     /// The floor date.
     floor: String,
-    /// Events that are folded away, of every type.
+    /// Expired events of every type.
     events: u64,
     /// The version of the SQL that made the latest of the sums.
     sql_version: String,
     size_bytes: u64,
     crc32: String,
-    /// The ledger that it took the place of, by the digits of its number; empty for the first. Older
-    /// marks do not say.
+    /// The ledger that it replaced, as the digits of its number; empty for the first. Older marks
+    /// do not have it.
     #[serde(default)]
     before: Option<String>,
     /// No two ledgers have the same mark.
@@ -46,7 +46,7 @@ struct Mark {
 }
 
 impl Mark {
-    /// The ledger before: `None` if it does not say, `Some(None)` if there was none.
+    /// The ledger before: `None` if the mark does not name it, `Some(None)` if there was none.
     fn predecessor(&self) -> Option<Option<LedgerName>> {
         let before = self.before.as_deref()?;
         if before.is_empty() {
@@ -56,22 +56,22 @@ impl Mark {
     }
 }
 
-/// What a new ledger says of itself.
+/// The description of a new ledger.
 #[derive(Debug, Clone, Copy)]
 pub struct NewLedger<'a> {
     /// The table's id.
     pub table_id: &'a str,
     /// The floor date.
     pub floor: NaiveDate,
-    /// Events that are folded away, of every type, also those of the ledger before it.
+    /// Expired events of every type, including those of the ledger before it.
     pub events: u64,
     /// The version of the SQL that made the sums.
     pub sql_version: &'a str,
-    /// The ledger that it is to take the place of.
+    /// The ledger that it replaces.
     pub before: Option<LedgerName>,
 }
 
-/// The totals of what has expired.
+/// The totals of expired events.
 #[derive(Debug)]
 pub struct Ledger {
     name: LedgerName,
@@ -86,7 +86,7 @@ impl Ledger {
         self.name
     }
 
-    /// Events that are folded away, of every type.
+    /// The number of expired events of every type.
     pub fn events(&self) -> u64 {
         self.events
     }
@@ -115,12 +115,12 @@ pub struct Ledgers {
 }
 
 impl Ledgers {
-    /// The ledgers in the archive whose root `store` is.
+    /// The ledgers in the archive at the root of `store`.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, known: Arc::default() }
     }
 
-    /// The ledger of a version of the table; `None` where nothing has ever expired.
+    /// The ledger of a version of the table; `None` if nothing has ever expired.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the object.
@@ -135,7 +135,7 @@ impl Ledgers {
         Ok(Some(ledger))
     }
 
-    /// Opens a ledger, also one that no version names.
+    /// Opens a ledger, even one that no version names.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the object.
@@ -147,7 +147,7 @@ impl Ledgers {
         Ok(Ledger { name, events: mark.events, cells, reader })
     }
 
-    /// The events that a ledger has, by its mark alone.
+    /// The number of events in a ledger, by its mark alone.
     ///
     /// # Errors
     /// As [`Ledgers::open`].
@@ -159,8 +159,8 @@ impl Ledgers {
         Ok(self.mark(name, table_id).await?.0.events)
     }
 
-    /// The ledger that one took the place of: `None` if it does not say, `Some(None)` if there was
-    /// none, or it is gone itself.
+    /// The ledger that `name` replaced: `None` if its mark does not say, `Some(None)` if there was
+    /// none or `name` itself is gone.
     ///
     /// # Errors
     /// As [`Ledgers::open`].
@@ -197,8 +197,8 @@ impl Ledgers {
         Ok((mark, checksums))
     }
 
-    /// Stores a ledger, which counts once a commit names it, and reads it back: from that commit on
-    /// nothing else knows what it says.
+    /// Stores a ledger, which counts once a commit names it. Reads it back to check it, because its
+    /// content exists nowhere else from then on.
     ///
     /// # Errors
     /// Unavailable, or Corrupt if what was stored is not what is read back.
@@ -228,8 +228,8 @@ impl Ledgers {
         self.store.get(path).await.map_err(failed)?.bytes().await.map_err(failed)
     }
 
-    /// What stands at `path` already is ours if it reads the same: the answer to a put that worked
-    /// may have been lost.
+    /// Puts a new object. An existing object with the same content is ours: the answer to a put
+    /// that succeeded may have been lost.
     async fn put_new(&self, path: &Path, bytes: Bytes) -> Result<(), ArchiveError> {
         let create = PutOptions::from(PutMode::Create);
         match self.store.put_opts(path, bytes.clone().into(), create).await {

@@ -1,4 +1,4 @@
-//! What stands in for events: the ledger of those that have expired, and the totals at a version.
+//! Sums in place of events: the ledger of expired events, and the totals snapshots of versions.
 
 pub(super) mod ledger;
 pub(super) mod totals;

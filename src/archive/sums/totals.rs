@@ -1,9 +1,10 @@
-//! Checkpoints of totals: the usage of every organisation at a version of the table, stored
-//! beside it so that a cold start reads little. Derived, and never the truth: one that is missing,
-//! stale or damaged costs time.
+//! Totals snapshots: the usage of every organisation at a version of the table, stored next to it
+//! so that a cold start reads little. They are derived and never the truth: one that is missing,
+//! stale or damaged only costs time.
 //!
-//! A checkpoint is an object of cells and a small mark that vouches for it: the checksums of its
-//! blocks, and of the log entry of its version, so that a log that was set back does not pass.
+//! A totals snapshot is an object of cells and a small mark that vouches for it. The mark holds the
+//! checksums of its blocks. It also holds that of the log entry of its version, so that the
+//! snapshot is not used with a log that was set back.
 
 use std::sync::Arc;
 
@@ -28,13 +29,13 @@ use crate::error::Kind;
 
 /// Marks that are tried, the newest first; older ones are removed.
 const KEPT: usize = 3;
-/// Log entries that are read to join a checkpoint with what is known of the log. Beyond that,
+/// Log entries that are read to join a totals snapshot with the known part of the log. Beyond that,
 /// adding up the live files is as fast.
 const ENTRIES_MAX: u64 = 4_096;
 /// Log entries that are read side by side.
 const SIDE_BY_SIDE: usize = 32;
 
-/// What a mark says.
+/// The content of a mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     version: u64,
@@ -42,7 +43,7 @@ struct Mark {
     object: String,
     size_bytes: u64,
     crc32: String,
-    /// Rows of the version's live files, where the log says so of all, and events of its ledger.
+    /// Rows of the version's live files and events of its ledger, if the log gives every count.
     rows: Option<u64>,
     /// CRC-32 of the log entry of the version.
     entry_crc32: u32,
@@ -77,7 +78,7 @@ impl Mark {
 pub struct Totals {
     /// The version.
     pub version: u64,
-    /// Hours from this one on are told apart; all before are one.
+    /// Hours from this one on are kept apart; all earlier ones are one.
     pub hours_from: Micros,
     rows: Option<u64>,
     cells: CellReader,
@@ -90,7 +91,7 @@ impl Totals {
     }
 }
 
-/// The checkpoints of one table, by SQL of one version.
+/// The totals snapshots of one table that SQL of one version made.
 #[derive(Debug, Clone)]
 pub struct TotalsStore {
     store: Arc<dyn ObjectStore>,
@@ -100,7 +101,7 @@ pub struct TotalsStore {
 }
 
 impl TotalsStore {
-    /// The checkpoints in the archive whose root `store` is.
+    /// The totals snapshots in the archive at the root of `store`.
     ///
     /// # Errors
     /// Internal only.
@@ -113,11 +114,11 @@ impl TotalsStore {
         Ok(Self { log: Log::new(store.clone(), clock)?, ledgers, store, sql_version })
     }
 
-    /// The newest checkpoint of a version up to that of `snapshot`. One that cannot be read is
-    /// passed over, and so are versions of which `is_damaged` knows better.
+    /// The newest totals snapshot up to the version of `snapshot`. One that cannot be read is
+    /// passed over, and so are versions for which `is_damaged` is true.
     ///
     /// # Errors
-    /// Unavailable, if there is no telling which there are.
+    /// Unavailable, if they cannot be listed.
     pub async fn newest(
         &self,
         snapshot: &Snapshot,
@@ -129,15 +130,15 @@ impl TotalsStore {
             match self.open(snapshot, version).await {
                 Ok(totals) => return Ok(Some(totals)),
                 Err(error) => {
-                    tracing::warn!(%error, version, "a checkpoint of totals is of no use")
+                    tracing::warn!(%error, version, "a totals snapshot is unusable")
                 }
             }
         }
         Ok(None)
     }
 
-    /// Stores a checkpoint of the version of `snapshot`. `None` if it is gone again: others have made
-    /// newer ones meanwhile, and removed what is old.
+    /// Stores a totals snapshot of the version of `snapshot`. `None` if it is already gone: others
+    /// have made newer ones meanwhile, and removed the old ones.
     ///
     /// # Errors
     /// Unavailable, or Corrupt if what was stored is not what is read back.
@@ -178,9 +179,9 @@ impl TotalsStore {
         }
     }
 
-    /// The files that came with new events after a checkpoint, up to and with the version of
-    /// `snapshot`; `None` if that is no longer known, or the events do not add up: another program
-    /// may have deleted some meanwhile.
+    /// The files that brought new events after a totals snapshot, up to and including the version
+    /// of `snapshot`. `None` if they are no longer known, or if the events do not add up: another
+    /// program may have deleted some meanwhile.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -215,7 +216,7 @@ impl TotalsStore {
         Ok(adds_up.then_some(files))
     }
 
-    /// The events of a version, live and expired, if the log knows them of all files.
+    /// The number of events of a version, live and expired, if the log gives every count.
     async fn rows_at(&self, snapshot: &Snapshot) -> Result<Option<u64>, ArchiveError> {
         let expired = self.ledgers.of(snapshot).await?.map_or(0, |ledger| ledger.events());
         Ok(rows_of(snapshot.files()).and_then(|live| live.checked_add(expired)))
@@ -238,7 +239,7 @@ impl TotalsStore {
         if mark.version != version || mark.entry_crc32 != self.entry_crc32(version).await? {
             return Err(ArchiveError::corrupt(path.as_ref(), "it is of another log"));
         }
-        // A mark that lies in another folder was made by other SQL, or of another table.
+        // An object in another folder was made by other SQL, or from another table.
         if !Path::from(mark.object.as_str()).prefix_matches(&self.folder(snapshot)) {
             return Err(ArchiveError::corrupt(path.as_ref(), "it is of another folder"));
         }
@@ -272,8 +273,8 @@ impl TotalsStore {
         found.map_err(|error| ArchiveError::unavailable(format!("listing {folder}"), error))
     }
 
-    /// Removes all that is older than the marks kept; also what a crash left without a mark. Marks
-    /// of later versions are not counted: they may be of a log that was set back.
+    /// Removes everything older than the kept marks, and what a crash left without a mark. Marks of
+    /// later versions do not count: the log may have been set back since.
     async fn clean(&self, snapshot: &Snapshot) -> Result<(), ArchiveError> {
         let mut marks = self.marks(snapshot).await?;
         marks.retain(|version| *version <= snapshot.version());
@@ -290,7 +291,7 @@ impl TotalsStore {
     }
 }
 
-/// The rows of files, if it is known of all.
+/// The rows of files, if the count of every file is known.
 fn rows_of<'a>(mut files: impl Iterator<Item = &'a Arc<DataFile>>) -> Option<u64> {
     files.try_fold(0_u64, |sum, file| sum.checked_add(file.rows?))
 }

@@ -14,12 +14,12 @@ use crate::archive::paths;
 use crate::clock::Micros;
 
 impl Upkeep {
-    /// Takes all live files before the floor of `ledger` out of the table, in the next version after
-    /// `snapshot`, which names that ledger; their totals must be in it. `None` if another's commit
-    /// came first: what is to go must be planned anew.
+    /// Takes all live files before the floor of `ledger` out of the table. The commit makes the
+    /// version after `snapshot` and names the ledger, which must contain the totals of these files.
+    /// `None` if another commit came first: the expiry must then be planned anew.
     ///
     /// # Errors
-    /// Unavailable, and then the commit may stand or come to stand; or Corrupt.
+    /// Unavailable, in which case the commit may exist or still appear; or Corrupt.
     pub async fn expire(
         &self,
         snapshot: &Snapshot,

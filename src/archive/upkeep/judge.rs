@@ -1,10 +1,10 @@
-//! The judge of data files that other programs wrote: whether all their rows hold the rules of the
-//! columns, and whether each of their events stands in the table once.
+//! The judge of data files that other programs wrote: whether all their rows follow the rules of
+//! the columns, and whether each of their events is in the table only once.
 //!
-//! Files never change, so neither does what is found in one alone. That its events stood in a file
-//! of ours before it came cannot change either: whoever commits after it looks for its ids. Only of
-//! other foreign files there may be new ones. So a file is read once in a process's life, before
-//! the first of its numbers is shown.
+//! Files never change, so a finding about one file alone never changes. Which of its events were in
+//! a file of ours before it came cannot change either, because a tokenlake that commits later looks
+//! for its ids. Only other foreign files may be new. So a file is read once in a process's life,
+//! before the first of its numbers is shown.
 
 mod doubles;
 mod rows;
@@ -34,10 +34,10 @@ use crate::error::Kind;
 
 /// Files that are judged side by side: each holds some ids.
 const SIDE_BY_SIDE: usize = 2;
-/// Log entries in which a file that must not be counted is looked for.
+/// Log entries that are searched for the one that brought in a file.
 const ENTRIES_MAX: u64 = 4_096;
 const ENTRIES_SIDE_BY_SIDE: usize = 16;
-/// Memory for what was found, and of one file's part in it, about.
+/// Memory for findings, and for those about one file, about.
 pub const FOUND_BYTES_MAX: usize = 16 << 20;
 const FOUND_BYTES: usize = 512;
 
@@ -63,11 +63,11 @@ impl Finding {
 /// What is known of one file.
 #[derive(Debug, Default)]
 struct Known {
-    /// The rule of the columns that it breaks; `None` before it was read.
+    /// The rule of the columns that it breaks, if any; `None` before it was read.
     rows: Option<Result<(), String>>,
     /// Its events that are in it twice, or in files of ours.
     ours: Option<Vec<Doubled>>,
-    /// Foreign files that were looked at, and its events in them.
+    /// Foreign files that it was compared with, and its events in them.
     others: HashMap<Arc<str>, Vec<Doubled>>,
     /// The log entry that brought it in, once that was looked for.
     entry: Option<Option<String>>,
@@ -85,15 +85,15 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// A judge of files in the archive whose root `store` is.
+    /// A judge of files in the archive at the root of `store`.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         let slots = Mutex::new(ByteLru::new(FOUND_BYTES_MAX));
         let records = Records::new(store.clone());
         Self { store, records, slots, turns: Semaphore::new(SIDE_BY_SIDE) }
     }
 
-    /// Makes sure that a file may be counted, as of a version; with `org`, for that organisation:
-    /// events of others that stand twice do not concern it. Files of ours may.
+    /// Makes sure that a file may be counted, as of a version. With `org`, only duplicates of that
+    /// organisation's events matter. Files of ours always may be counted.
     ///
     /// # Errors
     /// Foreign, with the rule that the file breaks; Corrupt or Unavailable, if it or one that it is
@@ -113,7 +113,7 @@ impl Judge {
         }
     }
 
-    /// As [`Judge::check`], of several files, of which only some may be foreign.
+    /// As [`Judge::check`], for several files, of which only some may be foreign.
     ///
     /// # Errors
     /// As [`Judge::check`], of the first file that has one.
@@ -129,8 +129,8 @@ impl Judge {
         futures::stream::iter(checks).buffered(SIDE_BY_SIDE).try_collect().await
     }
 
-    /// The live files of a version that must not be counted, by date; those that cannot be read are
-    /// passed over, as whoever reads them finds that.
+    /// The live files of a version that must not be counted, by date. A file that cannot be read is
+    /// passed over, because every reader of it gets that error.
     ///
     /// # Errors
     /// Unavailable.
@@ -186,7 +186,7 @@ impl Judge {
             return Ok(Some(reason.clone()));
         }
         if !snapshot.is_live(file) {
-            // Its rows live on in another, which was made of what held the rules.
+            // Its rows are in another file now, which was made from sound files.
             return Ok(None);
         }
         let near = around(file.date).flat_map(|date| snapshot.files_of(date));
@@ -199,7 +199,7 @@ impl Judge {
         Ok(told(file, doubled))
     }
 
-    /// Looks for the events of a file in those near it that it was not compared with.
+    /// Looks for the events of a file in the files near it that it was not compared with yet.
     async fn compare(
         &self,
         known: &mut Known,
@@ -230,7 +230,7 @@ impl Judge {
         turn.map_err(|error| ArchiveError::internal("judging a file", error))
     }
 
-    /// The log entry that brought a file in: whoever is to take it out wants to know.
+    /// The log entry that brought in a file, for the person who is to take it out.
     async fn entry_of(&self, snapshot: &Snapshot, file: &DataFile) -> Option<String> {
         let newest = snapshot.version();
         let versions = (newest.saturating_sub(ENTRIES_MAX)..=newest).rev();
@@ -243,7 +243,7 @@ impl Judge {
             Some(adds.then_some(path))
         });
         let mut entries = futures::stream::iter(entries).buffered(ENTRIES_SIDE_BY_SIDE);
-        // The first that cannot be read is the end of what is known.
+        // The search ends at the first entry that cannot be read.
         while let Some(Some(entry)) = entries.next().await {
             if entry.is_some() {
                 return entry;
@@ -263,7 +263,7 @@ impl Judge {
     }
 }
 
-/// What is wrong with doubled events, in one sentence's end.
+/// The finding about duplicate events, as the end of a sentence; `None` if there are none.
 fn told<'a>(file: &DataFile, doubled: impl Iterator<Item = &'a Doubled>) -> Option<String> {
     let (twice, elsewhere): (Vec<_>, Vec<_>) =
         doubled.partition(|doubled| doubled.other == file.path);
@@ -271,10 +271,10 @@ fn told<'a>(file: &DataFile, doubled: impl Iterator<Item = &'a Doubled>) -> Opti
     match (twice.as_slice(), elsewhere.as_slice()) {
         ([], []) => None,
         ([], [first, ..]) => Some(format!(
-            "{} of its events stand in the table already, as in {}",
+            "{} of its events are in the table already, as in {}",
             events(&elsewhere),
             paths::in_archive(&first.other)
         )),
-        (twice, _) => Some(format!("{} of its events stand in it twice", events(twice))),
+        (twice, _) => Some(format!("{} of its events are in it twice", events(twice))),
     }
 }

@@ -1,4 +1,4 @@
-//! Commits that keep a table in shape and change none of its events.
+//! Maintenance of a table: expiry, rewrites, repairs, the vacuum, and the judge of foreign files.
 
 pub(super) mod expiry;
 pub(super) mod judge;
@@ -18,7 +18,7 @@ use crate::archive::log::entry::NewEntry;
 use crate::archive::log::snapshot::Snapshot;
 use crate::archive::versions::commits::{Commits, FOLLOW_BEFORE_PUT};
 
-/// What such a commit needs.
+/// The state that maintenance shares.
 #[derive(Debug)]
 pub(in crate::archive) struct Upkeep {
     pub store: Arc<dyn ObjectStore>,
@@ -28,8 +28,9 @@ pub(in crate::archive) struct Upkeep {
 }
 
 impl Upkeep {
-    /// Commits what `plan` makes of the newest version; after a lost race, what it makes of the
-    /// version after that. Gives the version that the commit made, or `None` if `plan` gives up.
+    /// Commits the entry that `plan` makes for the newest version; after a lost race, the one that
+    /// it makes for the version after that. Returns the version that was made, or `None` if `plan`
+    /// returns none.
     ///
     /// # Errors
     /// As [`Commits::put`]: the put may be in doubt.
@@ -47,7 +48,7 @@ impl Upkeep {
             let Some(entry) = plan(&snapshot)? else { return Ok(None) };
             let version = snapshot.version() + 1;
             if let Some(entry) = self.commits.put(version, &entry).await? {
-                // One who follows may have passed it already; this is the version itself.
+                // The follower may be past it already; this is the version itself.
                 return log.apply(&snapshot, &entry).map(|made| Some(Arc::new(made)));
             }
             snapshot = follower.newest().await?;

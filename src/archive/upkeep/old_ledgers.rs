@@ -1,5 +1,5 @@
-//! Which ledgers a vacuum leaves alone: the one that the table names, those that it named within the
-//! grace, and nothing else that is old enough.
+//! The ledgers that a vacuum keeps: the one that the table names, and those that it named within
+//! the grace. All others that are old enough may go.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -28,8 +28,8 @@ impl Upkeep {
         found.try_collect().await.map_err(failed)
     }
 
-    /// Takes the objects of ledgers out of `files` that `snapshot` names, or a version within the
-    /// grace before `at` named: whoever reads such a version may still read them.
+    /// Removes from `files` the objects of ledgers that `snapshot` names, or that a version within
+    /// the grace before `at` named: readers of such a version may still need them.
     pub(in crate::archive) async fn retain_unnamed_ledgers(
         &self,
         files: &mut Vec<ObjectMeta>,
@@ -49,7 +49,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// The objects of such ledgers; `None` if that cannot be told.
+    /// The objects of such ledgers; `None` if they cannot be determined.
     async fn named_lately(
         &self,
         ledgers: &[ObjectMeta],
@@ -64,7 +64,7 @@ impl Upkeep {
             let mark = paths::ledger_mark(name);
             let found = ledgers.iter().find(|object| object.location == mark);
             named.extend([paths::ledger(name), mark]);
-            // The one before it was named until it was, which is soon after it was put.
+            // Its predecessor was current until this one was committed, soon after it was stored.
             if found.is_some_and(|mark| is_older(mark, at, grace.saturating_add(UNCOMMITTED_MAX))) {
                 break;
             }

@@ -1,8 +1,7 @@
-//! Repairs: one commit that takes the place of all that came after the last version that can be
-//! vouched for.
+//! Repairs: one commit that replaces all commits after the last version that can be vouched for.
 //!
-//! A follower stops before the first commit that it refuses. It reads on for a repair that names
-//! the version where it stopped, and then goes on behind the repair, in one step: what the commits
+//! A follower stops before the first commit that it refuses. It looks ahead for a repair that names
+//! the version where it stopped, and then moves past the repair in one step. What the commits
 //! between did is neither counted nor taken away.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -40,15 +39,15 @@ pub struct ForeignCommit {
     pub version: u64,
     /// Its operation and program, in its own words.
     pub by: String,
-    /// Files that it brought, and the events in them, where it says so of all.
+    /// Files that it added, and the events in them, if it gives every count.
     pub added: (usize, Option<u64>),
-    /// Files that it took away.
+    /// Files that it removed.
     pub removed: usize,
-    /// True if it only brings events, so that a repair keeps it.
+    /// True if it only adds events, so that a repair keeps it.
     pub only_appends: bool,
 }
 
-/// A table as it was last good, and as it is.
+/// A table at its last good version, and as it is now.
 #[derive(Debug)]
 pub struct Broken {
     good: Snapshot,
@@ -62,7 +61,7 @@ pub struct Broken {
     head: Option<EntryLink>,
 }
 
-/// Files that a repair brings back and takes out.
+/// Files that a repair restores and removes.
 #[derive(Debug, Clone, Default)]
 pub struct RepairPlan {
     /// Files that are live afterwards.
@@ -71,7 +70,7 @@ pub struct RepairPlan {
     pub restores: BTreeMap<Arc<str>, Arc<DataFile>>,
     /// Live files that go, by path.
     pub removes: BTreeSet<Arc<str>>,
-    /// True if the table's description goes back to what it was.
+    /// True if the table's description goes back to that of the good version.
     pub describes: bool,
 }
 
@@ -88,7 +87,7 @@ impl Broken {
         &self.good
     }
 
-    /// The newest version, as any reader of Delta has it.
+    /// The newest version, as any reader of Delta sees it.
     pub fn now(&self) -> &Snapshot {
         &self.now
     }
@@ -116,7 +115,7 @@ impl Broken {
         versions.zip(&self.entries).map(commit).collect()
     }
 
-    /// Takes back all but what was only appended; of that, what is in `unfit` goes too.
+    /// The plan that undoes everything but appends. Appended files that are in `unfit` go too.
     pub fn undo(&self, unfit: &BTreeSet<Arc<str>>) -> RepairPlan {
         let appended = self.entries.iter().filter(|entry| only_appends(entry));
         let appended = appended.flat_map(|entry| &entry.adds).filter_map(|add| {
@@ -133,7 +132,7 @@ impl Broken {
         self.plan(keeps)
     }
 
-    /// Keeps what is live now, but for what is in `unfit`.
+    /// The plan that keeps what is live now, except the files in `unfit`.
     pub fn accept(&self, unfit: &BTreeSet<Arc<str>>) -> RepairPlan {
         let live = self.now.files().map(|file| (file.path.clone(), file.clone()));
         self.plan(live.filter(|(path, _)| !unfit.contains(path)).collect())
@@ -154,13 +153,13 @@ impl Broken {
     }
 }
 
-/// True if a commit only brings events.
+/// True if a commit only adds events.
 fn only_appends(entry: &Entry) -> bool {
     let plain = entry.protocol.is_none() && entry.metadata.is_none();
     plain && entry.removes.is_empty() && entry.adds.iter().all(|add| add.data_change)
 }
 
-/// Finds what is to be repaired in one archive, and repairs it.
+/// Finds what needs repair in one archive, and repairs it.
 #[derive(Debug)]
 pub struct Repairs {
     log: Log,
@@ -168,7 +167,7 @@ pub struct Repairs {
 }
 
 impl Repairs {
-    /// Repairs of the archive whose root `store` is.
+    /// Repairs of the archive at the root of `store`.
     ///
     /// # Errors
     /// Internal only.
@@ -176,10 +175,10 @@ impl Repairs {
         Ok(Self { ledgers: Ledgers::new(store.clone()), log: Log::new(store, clock)? })
     }
 
-    /// The table as it was last good, and as it is.
+    /// The table at its last good version, and as it is now.
     ///
     /// # Errors
-    /// As opening an archive, but for commits that are refused.
+    /// As opening an archive, except that a refused commit is no error.
     pub async fn find(&self) -> Result<Broken, ArchiveError> {
         let noted = HeadNote::read(self.log.root()).await?;
         let listing = self.log.list().await?;
@@ -202,12 +201,12 @@ impl Repairs {
         Ok(Broken { good, refused, is_cut, entries, now, head })
     }
 
-    /// What reads the ids in files.
+    /// A reader of the ids in files.
     pub fn id_reader(&self, broken: &Broken) -> IdReader {
         IdReader::new(self.log.root(), broken.good.table().hasher)
     }
 
-    /// The files of a plan that are not in the store any longer.
+    /// The files to be restored that are no longer in the store.
     ///
     /// # Errors
     /// Unavailable.
@@ -224,8 +223,8 @@ impl Repairs {
         Ok(gone.into_iter().flatten().collect())
     }
 
-    /// Commits a plan for what [`Repairs::find`] found, with the ledger that is to be in force. False
-    /// if another's commit came first: then it is to be found and planned anew.
+    /// Commits a plan for `broken`, with the ledger that is to be in force. False if another commit
+    /// came first: then call [`Repairs::find`] and plan anew.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -300,14 +299,14 @@ impl Repairs {
         }
         let adds = plan.restores.keys().map(|path| {
             let add = known.remove(&**path).ok_or_else(|| {
-                ArchiveError::corrupt(paths::in_archive(path), "the log says no more of it")
+                ArchiveError::corrupt(paths::in_archive(path), "the log no longer describes it")
             })?;
             Ok(Add { data_change: true, ..add })
         });
         adds.collect()
     }
 
-    /// What a repair vouches for: all that is there then.
+    /// What a repair vouches for: all events that there are after it.
     async fn vouched(
         &self,
         broken: &Broken,

@@ -1,8 +1,8 @@
 //! Rewriting: the events of several data files of one date become one file, in a commit that
 //! changes no events.
 //!
-//! A crash leaves a file that no entry names, or the commit whole. Whatever came meanwhile stays:
-//! the commit names its inputs, and is given up if one of them is live no longer.
+//! A crash leaves either a file that no entry names, or the whole commit. Files that came meanwhile
+//! stay: the commit names its inputs, and is abandoned if one of them is no longer live.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,12 +30,12 @@ use crate::archive::paths;
 use crate::archive::store::upload::Upload;
 use crate::error::Kind;
 
-/// What an upload is given at a time.
+/// Bytes that are passed to an upload at a time.
 const UPLOAD_BYTES: usize = 8 << 20;
-/// What no sum is made of is left out of the rows that a partial is made of.
+/// Columns without sums, which are left out of the rows that a partial is made from.
 const UNSUMMED: [&str; 4] = ["event_id", "source", "ingested_at", "attributes"];
 
-/// What became one file.
+/// The result of a rewrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rewritten {
     /// How many of the files, from the first on.
@@ -45,11 +45,11 @@ pub struct Rewritten {
 }
 
 impl Upkeep {
-    /// Moves the events of `inputs` into one new file; of the first ones, if memory has no room for
-    /// all, but of two at least. `None` if another has removed an input meanwhile.
+    /// Moves the events of `inputs` into one new file. If memory has no room for all, only the
+    /// first ones are moved, but at least two. `None` if an input was removed meanwhile.
     ///
     /// # Errors
-    /// Corrupt, naming the file, if an input is damaged, or its rows are not as many as the log
+    /// Corrupt, naming the file, if an input is damaged, or has another number of rows than the log
     /// says; `NotMerged`, naming it, if it takes too much memory. Unavailable, also with the commit
     /// in doubt.
     pub async fn rewrite(
@@ -61,7 +61,7 @@ impl Upkeep {
             return Ok(None);
         }
         let (add, used) = match self.write(inputs).await {
-            // Another may have rewritten and removed it, or what it was compared with.
+            // Another process may have rewritten and removed it, or a file compared with it.
             Err(error) if error.kind() == Kind::Corrupt => {
                 let newest = self.commits.follower.newest().await?;
                 let has_gone = error.object().is_some_and(|path| newest.is_without(path));
@@ -69,7 +69,7 @@ impl Upkeep {
             }
             written => written?,
         };
-        // The others are for the next rewrite.
+        // The remaining inputs are left for the next rewrite.
         let inputs = inputs.get(..used).unwrap_or(inputs);
         let bytes = add.size.unsigned_abs();
         let committed = self.commit(|snapshot| self.entry(snapshot, inputs, &add, begun_at)).await;
@@ -100,15 +100,15 @@ impl Upkeep {
         self.commits.entry_after(snapshot, "OPTIMIZE", actions).map(Some)
     }
 
-    /// Writes and puts the new file. Gives of how many inputs it is: of all, or as many as fit into
-    /// memory together.
+    /// Writes and puts the new file. Returns how many inputs it contains: all, or as many as fit
+    /// into memory together.
     async fn write(&self, inputs: &[Arc<DataFile>]) -> Result<(Add, usize), ArchiveError> {
         let defect = |reason: &str| ArchiveError::internal("rewriting files", reason.to_owned());
         let date = inputs.first().ok_or_else(|| defect("there are none"))?.date;
         if inputs.iter().any(|file| file.date != date) {
             return Err(defect("they are of several dates"));
         }
-        // What must not be counted would pass for ours in the new file.
+        // In the new file, rows of other programs would pass for ours.
         self.judge.check_all(&self.commits.follower.current(), inputs, None).await?;
         let path = paths::data_file(date, Uuid::new_v4());
         let (mut rows, used) = RowMerge::open(&self.store, inputs).await?;
@@ -137,7 +137,7 @@ impl Upkeep {
         })
         .await?;
         let mut upload = Upload::new(self.store.clone(), place);
-        // In parts, since what waits to be sent is a copy.
+        // In parts, because the bytes that wait to be sent are a copy.
         for part in bytes.chunks(UPLOAD_BYTES) {
             upload.add(part).await?;
         }
@@ -150,12 +150,12 @@ fn are_live(files: &[Arc<DataFile>], snapshot: &Snapshot) -> bool {
     files.iter().all(|file| snapshot.is_live(file))
 }
 
-/// A file in the making.
+/// The new file, while rows are added to it.
 struct NewRows {
     file: Option<OpenFile>,
-    /// What its partial is made of.
+    /// The rows that its partial is made from.
     summed: Vec<RecordBatch>,
-    /// How many rows the log says that there are.
+    /// How many rows there are according to the log.
     count: usize,
     /// Bytes of the inputs.
     bytes: usize,
@@ -181,7 +181,7 @@ impl NewRows {
             Some(file) => file,
             None => OpenFile::start(rows, self.count, self.bytes)?,
         };
-        // A file with more has no filter of them.
+        // A file with more rows has no filter of ids.
         let ids = if self.count <= IDS_MAX { hashes(rows, self.hasher)? } else { Vec::new() };
         file.write(rows, ids)?;
         let alike = self.summed.last().filter(|last| last.num_rows() == rows.num_rows());
@@ -201,8 +201,8 @@ fn hashes(rows: &RecordBatch, hasher: IdHasher) -> Result<Vec<EventHash>, Archiv
     Ok(pairs.map(hash).collect())
 }
 
-/// The same rows with nothing in the columns that no sum is made of, which are most of their bytes;
-/// `alike` are as many rows from which that has been left out.
+/// The same rows with empty columns where there are no sums; those columns are most of the bytes.
+/// `alike` is an earlier result with as many rows, whose empty columns are reused.
 fn without_unsummed(
     rows: &RecordBatch,
     alike: Option<&RecordBatch>,

@@ -1,12 +1,14 @@
 //! Deleting data files and ledgers that the table does not name.
 //!
-//! A file is deleted if all of this holds: it lay in the table's folder before an empty commit was
-//! made (the *fence*), it is not live at the fence's version, it was put longer than the *grace*
-//! before it, and if the table named it once, no longer does so for that time.
+//! A file is deleted if all of this is true:
+//! - it was in the table's folder before an empty commit was made (the *fence*);
+//! - it is not live at the fence's version;
+//! - it was put longer than the *grace* before the fence;
+//! - if the table ever named it, it has not done so for the grace.
 //!
-//! Why no commit can name it later: a writer whose put was prepared before the fence loses its
-//! version to it, and then writes anew all files that are older than `UNCOMMITTED_MAX`, which is
-//! less than any grace. One that follows past the fence before it puts does the same. So does an
+//! No commit can name it later. A writer that prepared its put before the fence loses its version
+//! to the fence. It then writes anew all files that are older than `UNCOMMITTED_MAX`, which is less
+//! than any grace. A writer that follows past the fence before it puts does the same. So does an
 //! expiry with the ledger that it is to name.
 
 use std::collections::HashSet;
@@ -27,7 +29,7 @@ use crate::clock::Micros;
 /// Dates that are listed side by side.
 const LISTED: usize = 8;
 
-/// Data files and ledgers that no entry names, as they were found.
+/// Data files and ledgers that no version has named for the grace, as they were found.
 #[derive(Debug)]
 pub struct StaleFiles {
     files: Vec<ObjectMeta>,
@@ -59,12 +61,12 @@ impl StaleFiles {
 }
 
 impl Upkeep {
-    /// Finds what a vacuum would delete by now. Lists all data files and ledgers; changes nothing.
+    /// Finds what a vacuum would delete now. Lists all data files and ledgers; changes nothing.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
     pub async fn stale_files(&self, grace: Duration) -> Result<StaleFiles, ArchiveError> {
-        // Listed first: what is put and committed after it must not look like left over.
+        // Listed first: a file that is put and committed later must not look stale.
         let now = self.commits.clock.now();
         let mut files = self.old_files(now, grace).await?;
         let ledgers = self.ledger_objects().await?;
@@ -81,7 +83,7 @@ impl Upkeep {
         Ok(StaleFiles { files, ledgers, grace })
     }
 
-    /// Deletes such files, after a fence. Gives how many.
+    /// Deletes the stale files, after a fence. Returns how many.
     ///
     /// # Errors
     /// Unavailable or Corrupt; some may be deleted.
@@ -96,7 +98,7 @@ impl Upkeep {
         let fence = self.commit(fence).await?;
         let fence = fence.ok_or_else(|| ArchiveError::internal("vacuuming", "no fence"))?;
         retain_unnamed(&mut files, &fence);
-        // By the store's own clock: one of ours that runs fast must not make files look old.
+        // The store's clock is used: if ours runs fast, it must not make files look old.
         let place = Path::from(paths::log_entry(fence.version()));
         let at = self.store.head(&place).await;
         let at =
@@ -118,8 +120,8 @@ impl Upkeep {
         Ok(deleted)
     }
 
-    /// The data files that were put longer than the grace ago. Listed date by date: the log beside
-    /// them is longer than they are many.
+    /// The data files that were put longer than the grace ago. They are listed date by date,
+    /// because the log folder holds more objects than there are data files.
     async fn old_files(
         &self,
         now: Micros,
@@ -139,8 +141,7 @@ impl Upkeep {
         listed.await
     }
 
-    /// Files that entries have removed within the grace: one who reads an older version may still
-    /// read them.
+    /// Files removed by entries within the grace: readers of an older version may still need them.
     async fn removed_lately(
         &self,
         snapshot: &Snapshot,

@@ -1,4 +1,4 @@
-//! One commit: an entry is put as the next version, and what follows from what stands there then.
+//! One commit: puts an entry as the next version, and follows the entry that is there then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::archive::log::{Log, Put};
 use crate::clock::Clock;
 use crate::telemetry::Telemetry;
 
-/// Whoever has not followed for this long looks before it puts: its version may lie where the log
-/// was cleaned.
+/// A process that has not followed for this long looks before it puts: its next version may be in
+/// the part of the log that was cleaned away.
 pub(in crate::archive) const FOLLOW_BEFORE_PUT: Duration = Duration::from_secs(60);
 
-/// What whoever of this process commits has in common.
+/// The state shared by all tasks of this process that commit.
 #[derive(Debug)]
 pub(in crate::archive) struct Commits {
     pub log: Log,
@@ -29,13 +29,13 @@ pub(in crate::archive) struct Commits {
     pub telemetry: Telemetry,
     pub checkpoints: Checkpoints,
     pub notes: HeadNotes,
-    /// Held by whoever plans a commit, so that they do not race each other.
+    /// Held while a commit is planned, so that commits of this process do not race each other.
     pub turn: Mutex<()>,
 }
 
 impl Commits {
-    /// The entry that follows `snapshot`: it names the one before it, and vouches for as many
-    /// events as there are with those that it adds.
+    /// The entry that follows `snapshot`. It names the one before it, and vouches for the number of
+    /// events, including those that it adds.
     ///
     /// # Errors
     /// Internal only.
@@ -52,8 +52,8 @@ impl Commits {
         entry::write(operation, actions, heading)
     }
 
-    /// Puts an entry as `version`, and follows what stands there then: the entry, which is given, or
-    /// another's, and then there is `None`.
+    /// Puts an entry as `version`, and follows the entry that is there then. Returns the entry if
+    /// it is ours, `None` if it is another's.
     ///
     /// # Errors
     /// As [`Log::put`]: the put may be in doubt.
@@ -70,7 +70,7 @@ impl Commits {
             Put::Lost(other) => {
                 self.telemetry.archive.commit_conflicts.inc();
                 match self.follower.advance(version, &other) {
-                    // It may be repaired by now: the look that comes after a lost race tells.
+                    // It may be repaired by now; the look after a lost race shows that.
                     Err(error) if !error.is_refusal() => Err(error),
                     _ => Ok(None),
                 }
@@ -79,7 +79,7 @@ impl Commits {
     }
 }
 
-/// The events that actions add.
+/// The number of events that actions add, if the count of every file is given.
 fn added(actions: &[Action]) -> Option<u64> {
     let adds = actions.iter().filter_map(|action| match action {
         Action::Add(add) if add.data_change => Some(add),

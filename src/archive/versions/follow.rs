@@ -1,8 +1,8 @@
 //! Following the table: the newest version that this process knows, and looks for a newer one.
 //!
-//! A *look* asks the store for the next log entry. Callers that arrive together share one, but
-//! only one that starts after they arrived: a look that is under way may have passed the point
-//! where an event acknowledged just now would show.
+//! A *look* asks the store for the next log entry. Callers that arrive together share one, but only
+//! one that starts after they arrived. A look that is under way may already be past the point where
+//! an event acknowledged just now would be seen.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -23,26 +23,26 @@ use crate::clock::Clock;
 use crate::error::Kind;
 use crate::telemetry::Telemetry;
 
-/// After this long without a look the log may have been cleaned past us, and "nothing there"
-/// means nothing: the table is opened anew.
+/// After this long without a look, the log may have been cleaned past our version, and a missing
+/// entry proves nothing. So the table is opened anew.
 const REOPEN_AFTER: Duration = Duration::from_secs(3_600);
-/// A step of following that takes longer fails, so that those who wait for it can say so.
+/// A step of following that takes longer fails, so that waiting callers get an error.
 const STEP_MAX: Duration = Duration::from_secs(20);
 
 /// How the log is followed.
 #[derive(Debug, Clone, Default)]
 pub struct FollowSettings {
-    /// How often it is looked at without being asked, so that a scrape seldom has more than one
-    /// entry to read; `None` for never.
+    /// How often to look when no caller asks, so that a scrape seldom has more than one entry to
+    /// read; `None` for never.
     pub interval: Option<Duration>,
-    /// A cheaper look, where the archive is on a local disk.
+    /// A cheaper look, if the archive is on a local disk.
     pub probe: Option<LogProbe>,
     /// Whether a table whose newest commits are refused is opened at the version before them. A
-    /// server says so to whoever asks, until it is repaired; a command ends.
+    /// server then answers with this error until the table is repaired; a command ends.
     pub waits_for_repair: bool,
 }
 
-/// One question to the store, and those who wait for its answer. They are woken once, by theirs.
+/// One look, and its waiting callers. Each is woken once, by the look that it waits for.
 #[derive(Debug, Default)]
 struct Look {
     asked: AtomicBool,
@@ -59,7 +59,7 @@ struct Shared {
     current: watch::Sender<Arc<Snapshot>>,
     /// When the log was last followed to its end; by the clock that counts sleep.
     followed_at: Mutex<Duration>,
-    /// True while commits after the version that is known are refused.
+    /// True while commits after the known version are refused.
     refused: AtomicBool,
     /// The look that has not started yet.
     next: Mutex<Arc<Look>>,
@@ -163,13 +163,13 @@ impl Follower {
         Some(newest)
     }
 
-    /// Returns when looks are made no longer, which only a defect can bring about.
+    /// Returns when no more looks are made, which only a defect can cause.
     pub async fn ended(&self) {
         self.ended.cancelled().await;
     }
 
-    /// How long ago the version that is known was last known to be the newest; longer than any time
-    /// where it is not, because what came after it is refused.
+    /// How long ago the known version was last found to be the newest; the maximum if it is not,
+    /// because the commits after it are refused.
     pub fn age(&self) -> Duration {
         match self.shared.refused.load(Ordering::SeqCst) {
             true => Duration::MAX,
@@ -177,8 +177,8 @@ impl Follower {
         }
     }
 
-    /// Takes in an entry that this process put or met at `version`; one that is known already is
-    /// passed over.
+    /// Applies an entry that this process put or met at `version`; one that is already applied is
+    /// ignored.
     ///
     /// # Errors
     /// As [`Log::apply`].
@@ -250,8 +250,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Opens the table anew. What looks damaged may be another archive, or one of which a part was
-    /// listed before the right one came back.
+    /// Opens the table anew. What looks like damage may be another archive in its place, or a
+    /// listing that began before the right one was back.
     async fn reopen(&self, known: &Snapshot) -> Result<Opened, ArchiveError> {
         let log = self.log.unanchored()?;
         match log.reopen(known).await {
@@ -283,7 +283,7 @@ async fn make_looks(shared: Arc<Shared>, interval: Option<Duration>) {
             Some(interval) => drop(tokio::time::timeout(interval, shared.asked.notified()).await),
             None => shared.asked.notified().await,
         }
-        // Whoever arrives from here on waits for the look after this one.
+        // Callers that arrive from here on wait for the look after this one.
         let look = std::mem::take(&mut *shared.next.lock());
         let result = shared.look().await;
         match &result {

@@ -1,9 +1,9 @@
 //! Opening a table at its newest version.
 //!
-//! A checkpoint of the log says what is there, and nothing of what another program took away
-//! before it was made. So what it says is held against what our last commit vouched for; where it
-//! does not agree, or is damaged, the table is opened at an older checkpoint, and the entries after
-//! that tell which commit it was.
+//! A checkpoint of the log says what exists, but not what another program took away before it was
+//! made. So it is compared with the number of events that our last commit vouched for. If they do
+//! not agree, or the checkpoint is damaged, the table is opened at an older checkpoint, and the
+//! entries after that show which commit changed it.
 
 use std::collections::HashMap;
 
@@ -30,12 +30,12 @@ use crate::archive::paths;
 use crate::archive::sums::ledger::Ledgers;
 use crate::error::Kind;
 
-/// Whether a table is made where none is.
+/// Whether a table is created if there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Creation {
-    /// Only what is there is opened.
+    /// Only an existing table is opened.
     Never,
-    /// A new table is made.
+    /// A missing table is created.
     #[default]
     IfMissing,
 }
@@ -50,8 +50,8 @@ pub(in crate::archive) struct Opened {
 }
 
 impl Opened {
-    /// Makes sure that the commit of a note is there. Where a commit is refused, that is what is to
-    /// be told.
+    /// Makes sure that the commit of a note exists. If a commit is refused, nothing is checked: the
+    /// refusal is what matters to the caller.
     ///
     /// # Errors
     /// Corrupt.
@@ -63,18 +63,18 @@ impl Opened {
     }
 }
 
-/// What a checkpoint says.
+/// The content of a checkpoint.
 #[derive(Default)]
 struct Described {
     protocol: Option<Protocol>,
     metadata: Option<Metadata>,
-    /// How far applications are that are of interest.
+    /// The numbers of the applications that matter here.
     numbers: HashMap<&'static str, i64>,
     files: Vec<DataFile>,
 }
 
 impl Described {
-    /// Takes all that a batch of actions says, but for files.
+    /// Takes in all of a batch of actions except the files.
     fn take(&mut self, rows: &RecordBatch) -> Result<(), ArchiveError> {
         if let Some(protocol) = described::description(rows, "protocol")? {
             self.protocol = Some(protocol);
@@ -103,13 +103,13 @@ impl Log {
     /// Opens the table at its newest version.
     ///
     /// # Errors
-    /// Missing if there is none and none is to be made; Corrupt if an entry is missing or damaged;
-    /// Unsupported or Newer if the table is not for this program; Unavailable.
+    /// Missing if there is no table and none may be created; Corrupt if an entry is missing or
+    /// damaged; Unsupported or Newer if the table is not for this program; Unavailable.
     pub(in crate::archive) async fn open(
         &self,
         creation: Creation,
     ) -> Result<Opened, ArchiveError> {
-        // Read first: what it names was committed before the log is listed.
+        // The note is read first: its commit was then made before the log is listed.
         let noted = HeadNote::read(self.root()).await?;
         let mut listing = self.list().await?;
         if listing.is_empty() {
@@ -127,8 +127,8 @@ impl Log {
         listing: Listing,
     ) -> Result<Opened, ArchiveError> {
         let newest = listing.newest;
-        // Only what the library keeps in checkpoints is taken from it; entries after that are
-        // read here, so that none passes unchecked.
+        // Only a checkpoint is taken as it is. The entries after it are followed here, so that none
+        // passes unchecked.
         let mut snapshot = self.open_vouched(listing).await?;
         loop {
             match self.follow(&snapshot).await {
@@ -155,7 +155,7 @@ impl Log {
         Ok(Opened { snapshot, refused: None })
     }
 
-    /// Opens the newest checkpoint that agrees with what was vouched for, or else version 0.
+    /// Opens the newest checkpoint that agrees with the vouched count of events, or version 0.
     async fn open_vouched(&self, listing: Listing) -> Result<Snapshot, ArchiveError> {
         let mut first = None;
         let (mut tried, mut listing) = (None::<u64>, listing);
@@ -171,7 +171,7 @@ impl Log {
             let version = checkpoint.version;
             match self.open_at(Some(checkpoint)).await {
                 Ok(snapshot) => return Ok(snapshot),
-                // What another program made of the description may be refused, and be repaired later.
+                // A foreign change of the description may be refused, and repaired later.
                 Err(error)
                     if error.kind() != Kind::Corrupt
                         && !matches!(error, ArchiveError::Unsupported { .. }) =>
@@ -188,7 +188,7 @@ impl Log {
         }
         match (self.link_of(0).await?, first) {
             (None, Some((version, error))) => {
-                // What was tried may be whole another time.
+                // The checkpoint may be readable at another attempt.
                 self.passed_over.forget(version);
                 Err(error)
             }
@@ -196,7 +196,7 @@ impl Log {
         }
     }
 
-    /// The version of a checkpoint, or version 0.
+    /// Opens the version of a checkpoint, or version 0.
     pub(in crate::archive) async fn open_at(
         &self,
         checkpoint: Option<ListedCheckpoint>,
@@ -224,7 +224,7 @@ impl Log {
         let number = |app: &str| numbers.get(app).copied().filter(|_| is_checkpoint);
         let ledger = number(LEDGER_APP).map(|number| {
             LedgerName::from_number(number).ok_or_else(|| {
-                ArchiveError::corrupt(object.as_str(), "it names no ledger that can be")
+                ArchiveError::corrupt(object.as_str(), "its ledger number is invalid")
             })
         });
         let vouched = Vouched::from_numbers(number(EVENTS_APP), number(EVENTS_AT_APP));
@@ -234,7 +234,7 @@ impl Log {
         Ok(snapshot.known_by(head, events))
     }
 
-    /// The events ever added up to a version, if they agree with what was vouched for.
+    /// The events ever added up to a version, if they agree with the vouched number.
     async fn events_at(
         &self,
         snapshot: &Snapshot,
@@ -264,7 +264,7 @@ impl Log {
         Err(ArchiveError::corrupt(
             object,
             format!(
-                "it holds {} events where {} were vouched for; if another program deleted or \
+                "it holds {} events, but {} were vouched for; if another program deleted or \
                  rewrote events, see: tokenlake repair --dry-run",
                 count(there),
                 count(expected)
@@ -272,8 +272,8 @@ impl Log {
         ))
     }
 
-    /// The events that commits after version `at` added, up to version `to`; `None` if an entry of
-    /// them is gone, takes events away, or does not say.
+    /// The events that commits after version `at` added, up to version `to`. `None` if one of the
+    /// entries is gone, takes events away, or does not give every count.
     async fn added_between(&self, at: u64, to: u64) -> Result<Option<u64>, ArchiveError> {
         let mut added = (at <= to).then_some(0_u64);
         for version in at.saturating_add(1)..=to {
@@ -289,7 +289,7 @@ impl Log {
         Ok(added)
     }
 
-    /// The link of the entry of a version; `None` if it is not there.
+    /// The link of the entry of a version; `None` if there is none.
     pub(in crate::archive) async fn link_of(
         &self,
         version: u64,
@@ -302,7 +302,7 @@ impl Log {
         let failed = |error| ArchiveError::unavailable(format!("listing {}", paths::TABLE), error);
         let table = Path::from(paths::TABLE);
         let listed = self.root.list_with_delimiter(Some(&table)).await.map_err(failed)?;
-        // A table that was never made has no files.
+        // A table that was never created has no files.
         if let Some(left) = listed.common_prefixes.iter().find(|path| paths::is_date_folder(path)) {
             // Another process may have made the table since its log was found to be empty.
             if self.exists().await? {

@@ -1,4 +1,5 @@
-//! Opening a table anew after a long pause, in which its log may have been cleaned past what is known.
+//! Opening a table anew after a long pause, in which its log may have been cleaned past our
+//! version.
 
 use super::opening::Opened;
 use crate::archive::error::ArchiveError;
@@ -7,14 +8,14 @@ use crate::archive::log::head_note::HeadNote;
 use crate::archive::log::snapshot::Snapshot;
 use crate::archive::paths;
 
-/// How often an archive is asked that answers slowly whether it is the same.
+/// How many times the check is tried if the archive answers too slowly.
 const TRIES: usize = 4;
 
 impl Log {
     /// Opens anew, after a long pause, the table that `known` is a version of.
     ///
     /// # Errors
-    /// As [`Log::open`]; OtherLog too if it is another table, or went back.
+    /// As [`Log::open`]; OtherLog also if it is another table, or an older copy.
     pub(in crate::archive) async fn reopen(
         &self,
         known: &Snapshot,
@@ -34,8 +35,8 @@ impl Log {
         if self.has_both(known, snapshot).await? { Ok(opened) } else { Err(other()) }
     }
 
-    /// True if two versions are of the same archive: another one may have been there while some of
-    /// the newer version was read.
+    /// True if both versions are of the same archive: another one may have been in its place while
+    /// part of the newer version was read.
     async fn has_both(&self, known: &Snapshot, newer: &Snapshot) -> Result<bool, ArchiveError> {
         for _ in 0..TRIES {
             let began = self.clock.elapsed();
@@ -51,7 +52,7 @@ impl Log {
                 return Ok(true);
             }
         }
-        let slow = std::io::Error::other("it answers too slowly to tell whether it is the same");
+        let slow = std::io::Error::other("it answers too slowly to verify that it is the same");
         Err(ArchiveError::unavailable("opening the archive anew", slow))
     }
 

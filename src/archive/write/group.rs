@@ -1,4 +1,4 @@
-//! The work of one commit: the rows of all who wait, which of them are new, and their files.
+//! The work of one commit: the rows of all waiting callers, which of them are new, and their files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -30,8 +30,8 @@ use crate::event::EventBatch;
 
 /// Files that are encoded and put side by side.
 const FILES: usize = 8;
-/// Rows of a group so large that a look for all of them takes longer than others' commits: after a
-/// lost race only what came is looked at.
+/// From this many rows on, a look for all of them takes longer than others' commits. So after a
+/// lost race, only the files that came meanwhile are looked at.
 const LARGE_ROWS: usize = 8 * 1024;
 
 /// A new file of one date, put but not yet committed.
@@ -53,7 +53,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Gathers batches; of two events with one identity, the first stands.
+    /// Gathers batches; of two events with one identity, the first is kept.
     ///
     /// # Errors
     /// Internal, if a batch does not have the schema of events.
@@ -67,7 +67,7 @@ impl Group {
         Ok(Self { batches: Arc::new(batches), dates, files: BTreeMap::new() })
     }
 
-    /// Marks what stands in the table by now. A file that holds such an event is planned anew.
+    /// Marks the events that the table has by now. Files with such events are planned anew.
     ///
     /// # Errors
     /// As [`KnownIds::find`].
@@ -88,8 +88,9 @@ impl Group {
         Ok(())
     }
 
-    /// As [`Group::mark_known`], where all that stood in version `since` is marked; false if it
-    /// cannot be told what came after it.
+    /// As [`Group::mark_known`], if the events of version `since` are marked already. Returns
+    /// false, and marks nothing, if the group is small or the arrivals after that version are not
+    /// known.
     ///
     /// # Errors
     /// As [`KnownIds::find`].
@@ -176,11 +177,11 @@ impl Group {
     }
 }
 
-/// Rows by date in the making.
+/// Rows by date, while they are gathered.
 #[derive(Default)]
 struct Gathered {
     dates: Vec<GatheredDate>,
-    /// Where a day since 1970 stands among them.
+    /// The index in `dates` for each day since 1970.
     places: HashMap<i64, usize>,
 }
 
@@ -190,7 +191,7 @@ struct GatheredDate {
 }
 
 impl Gathered {
-    /// All dates of the batches, without a row so far.
+    /// All dates of the batches, still without rows.
     fn with_room_for(batches: &[EventBatch]) -> Result<Self, ArchiveError> {
         let mut days: HashMap<i64, (Micros, usize)> = HashMap::new();
         for batch in batches {

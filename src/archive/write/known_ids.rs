@@ -1,8 +1,8 @@
-//! Which events stand in the table already: the memory behind "each event once".
+//! The events that the table already has: the memory behind "each event once".
 //!
-//! Fingerprints are kept by date under a byte budget. A date that does not fit is not kept; its
-//! files are asked instead, by their tag, their Bloom filters and at last their id column. Slower,
-//! never wrong.
+//! Fingerprints are kept by date under a byte budget. A date that does not fit is not kept. Its
+//! files are searched instead, by their tag, their Bloom filters and at last their id column. That
+//! is slower, but never wrong.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -24,8 +24,8 @@ use crate::telemetry::Telemetry;
 const FILE_BYTES: usize = 160;
 /// Files that are read side by side.
 const READS: usize = 16;
-/// Files of a date that is kept that may wait to be read, as long as their tags rule out what is
-/// looked for: after a lost race, the winner's file seldom needs a look.
+/// How many unread files a kept date may have, as long as their tags rule out the wanted ids. After
+/// a lost race, the winner's file seldom needs to be read.
 const UNREAD_MAX: usize = 64;
 
 /// Events of one date to look for: the new ones among its rows.
@@ -33,9 +33,9 @@ const UNREAD_MAX: usize = 64;
 pub struct Asked<'a> {
     /// Their UTC date.
     pub date: NaiveDate,
-    /// Where they stand.
+    /// The rows that hold them.
     pub rows: &'a DateRows,
-    /// The ids in each of the batches that they stand in.
+    /// The ids in each of the batches that the rows are from.
     pub ids: &'a [&'a StringArray],
 }
 
@@ -84,8 +84,8 @@ impl KnownIds {
         Self { dates: HashMap::new(), budget_bytes, reader, telemetry, turn: 0 }
     }
 
-    /// Those of `asked` that stand in `snapshot`, on their own date or a neighbour of it, by the
-    /// date for which they were asked.
+    /// The events of `asked` that `snapshot` has, on their own date or a neighbour of it, by the
+    /// date in `asked`.
     ///
     /// # Errors
     /// Corrupt or Unavailable, when a file must be read and cannot.
@@ -121,8 +121,8 @@ impl KnownIds {
         Ok(found)
     }
 
-    /// The ids of all events that came after version `since`, by the date on which they would be
-    /// met: one of `dates`. `None` if it cannot be told what came.
+    /// The ids of all events that came after version `since`, by those of `dates` on which they
+    /// would be duplicates. `None` if the arrivals are not known.
     ///
     /// # Errors
     /// Corrupt or Unavailable, when a file must be read and cannot.
@@ -134,7 +134,7 @@ impl KnownIds {
     ) -> Result<Option<HashMap<NaiveDate, IdSet>>, ArchiveError> {
         let near = |file: &DataFile| around(file.date).any(|date| dates.contains(&date));
         let Some(arrivals) = snapshot.arrivals_since(since) else { return Ok(None) };
-        // Rows that were only moved stood at `since`, or are another arrival's.
+        // Rows that were only moved existed at `since`, or are another arrival's.
         let came = arrivals.filter(|came| came.data_change && near(&came.file));
         let came: Vec<_> = came.map(|came| came.file.clone()).collect();
         if came.iter().any(|file| !snapshot.is_live(file)) {
@@ -151,7 +151,7 @@ impl KnownIds {
         for date in dates.iter().flat_map(|date| around(*date)).collect::<HashSet<_>>() {
             let known = self.dates.get_mut(&date).filter(|known| known.is_whole_at(since));
             if let Some(known) = known {
-                // Rows that were moved on it change nothing that is kept.
+                // Rows that were only moved do not change the ids that are kept.
                 known.version = Some(snapshot.version());
             }
         }
@@ -167,7 +167,7 @@ impl KnownIds {
         }
     }
 
-    /// Remembers what this process has just committed as `version` in `path`.
+    /// Remembers the ids that this process has just committed as `version` in `path`.
     pub fn insert(&mut self, version: u64, date: NaiveDate, path: Arc<str>, ids: IdSet) {
         let Some(known) = self.dates.get_mut(&date) else { return };
         // A gap would hide another process's files, and a date that is not kept stays so.
@@ -181,7 +181,7 @@ impl KnownIds {
         }
     }
 
-    /// Says that all of `version` has been inserted.
+    /// Records that all of `version` has been inserted.
     pub fn inserted(&mut self, version: u64) {
         for known in self.dates.values_mut() {
             if known.version == Some(version - 1) && known.kept {
@@ -217,7 +217,7 @@ impl KnownIds {
             return Ok(found);
         }
         self.telemetry.ingest.dedupe_file_reads.add(suspects.len());
-        // Copies of the ids take as long as the rest of a look, and files are seldom asked.
+        // Ids are copied only here: that takes as long as the rest of a look, and is seldom needed.
         let wanted = asked.iter().flat_map(|asked| asked.events());
         let wanted: HashMap<EventHash, String> = wanted
             .filter(|(hash, _)| !found.contains(hash))
@@ -246,8 +246,8 @@ impl KnownIds {
         reads.buffer_unordered(READS).try_collect().await
     }
 
-    /// Reads the unread files of `date` into memory, dropping dates that were used longest ago
-    /// where that makes room.
+    /// Reads the unread files of `date` into memory if they fit. Drops the dates that were used
+    /// longest ago to make room.
     async fn read_if_it_fits(&mut self, date: NaiveDate) -> Result<(), ArchiveError> {
         let Some(known) = self.dates.get(&date) else { return Ok(()) };
         let files = known.unread.clone();
@@ -271,7 +271,7 @@ impl KnownIds {
         Ok(())
     }
 
-    /// True if `more` bytes fit, after dropping what this turn does not use.
+    /// True if `more` bytes fit, after dropping dates that this turn does not use.
     fn make_room(&mut self, more: usize) -> bool {
         let in_use = self.dates.values().filter(|known| known.used == self.turn);
         let in_use: usize = in_use.map(DateIds::bytes).sum();
@@ -291,7 +291,7 @@ impl KnownIds {
         true
     }
 
-    /// Drops dates that commits have grown past the budget; their files are asked from then on.
+    /// Drops dates that commits have grown past the budget; their files are searched from then on.
     fn shrink(&mut self) {
         self.turn += 1;
         self.make_room(0);
@@ -331,8 +331,8 @@ impl DateIds {
         self.version = Some(snapshot.version());
     }
 
-    /// Files that came with rows of others. These rows are known, if all files that they may come
-    /// from are either read or still live.
+    /// Takes in files with rows that were moved. These rows are known if all files that they may
+    /// come from are either read or still live.
     fn take_moved(&mut self, date: NaiveDate, snapshot: &Snapshot, moved: &[&Arrival]) {
         let files = moved.iter().map(|came| &came.file);
         if self.unread.iter().any(|file| !snapshot.is_live(file)) {

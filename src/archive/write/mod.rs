@@ -1,5 +1,5 @@
-//! New events: a batch becomes files of dates, known ids tell duplicates, and one commit at a time
-//! makes them part of the table.
+//! New events: a batch becomes one file for each date, known ids identify duplicates, and one
+//! commit at a time adds the files to the table.
 
 pub(super) mod floor;
 pub(super) mod group;

@@ -1,5 +1,5 @@
-//! Group commit: one commit is under way at a time, and work that arrives meanwhile forms the
-//! next. Whoever submitted is answered after the log entry stands, never before.
+//! Group commit: one commit is under way at a time, and work that arrives meanwhile forms the next.
+//! A caller is answered only once its log entry is durable.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +27,13 @@ use crate::telemetry::Telemetry;
 
 /// Rows of one commit; more wait for the next.
 const GROUP_ROWS_MAX: usize = 256 * 1024;
-/// Batches that may wait; beyond it ingest says that it is overloaded.
+/// Batches that may wait; beyond that, ingest reports that it is overloaded.
 const QUEUE_MAX: usize = 1_024;
 
 /// How the writer works.
 #[derive(Debug, Clone)]
 pub struct WriterSettings {
-    /// The least time between the starts of two commits.
+    /// The minimum time between the starts of two commits.
     pub commit_interval: Duration,
     /// Memory for known ids.
     pub dedupe_bytes_max: usize,
@@ -43,7 +43,7 @@ pub struct WriterSettings {
     pub queue_bytes_max: usize,
     /// Makes the partials that new files carry; `None` for files without.
     pub partials: Option<Arc<dyn PartialMaker>>,
-    /// Whether a table is made where none is.
+    /// Whether a table is created if there is none.
     pub creation: Creation,
 }
 
@@ -60,12 +60,12 @@ impl Default for WriterSettings {
     }
 }
 
-/// What became of a batch.
+/// The outcome for one caller's batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Events that the commit added.
     pub accepted: usize,
-    /// Events that stood already.
+    /// Events that the table already had.
     pub duplicates: usize,
     /// Events before the floor date, batch by batch.
     pub rejected: Vec<Rejection>,
@@ -86,7 +86,7 @@ impl Submission {
     }
 }
 
-/// What is committed together.
+/// Batches and marks that are committed together.
 struct Work {
     batches: Arc<Vec<EventBatch>>,
     marks: Vec<JobMark>,
@@ -96,13 +96,13 @@ struct Work {
 struct Admitted {
     floor: Option<NaiveDate>,
     group: Group,
-    /// What the floor keeps out, by batch.
+    /// The events that the floor rejects, by batch.
     rejected: Vec<Vec<Rejection>>,
 }
 
-/// Who waits for it.
+/// The caller waiting for this commit.
 struct Waiting {
-    /// How many of the batches are theirs.
+    /// How many of the batches are the caller's.
     batches: usize,
     reply: Reply,
     _bytes: OwnedSemaphorePermit,
@@ -119,7 +119,7 @@ pub struct Writer {
     ended: CancellationToken,
 }
 
-/// What a commit needs.
+/// The task that commits.
 pub(in crate::archive) struct Committer {
     pub store: Arc<dyn ObjectStore>,
     pub commits: Arc<Commits>,
@@ -143,12 +143,13 @@ impl Writer {
         Self { queue, bytes, bytes_max, telemetry, stop, ended }
     }
 
-    /// Commits batches, and with them how far a job is: on return their events are durable, and every look that starts later sees
-    /// them.
+    /// Commits batches, and with them how far a job has got. On return their events are durable,
+    /// and every look that starts later sees them.
     ///
     /// # Errors
-    /// Unavailable if storage is away or the queue is full: the batch may or may not stand, and
-    /// sending it again is safe. Corrupt if a file that must be asked for ids is damaged.
+    /// Unavailable if storage cannot be reached or the queue is full: the batches may or may not be
+    /// committed, and sending them again is safe. Corrupt if a file that must be searched for ids
+    /// is damaged.
     pub async fn submit(
         &self,
         batches: Vec<EventBatch>,
@@ -180,13 +181,13 @@ impl Writer {
         self.telemetry.ingest.in_flight_bytes.set(waiting);
     }
 
-    /// Commits what waits, takes nothing more, and returns when that is done.
+    /// Commits the waiting batches, accepts no more, and returns when that is done.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.ended.cancelled().await;
     }
 
-    /// Returns when nothing is committed any longer: after [`Writer::stop`], or by a defect.
+    /// Returns when nothing more is committed: after [`Writer::stop`], or because of a defect.
     pub async fn ended(&self) {
         self.ended.cancelled().await;
     }
@@ -219,7 +220,7 @@ impl Committer {
                 Err(error) => {
                     tracing::warn!(%error, batches = replies.len(), "commit failed");
                     for waiting in replies {
-                        // Whoever went away does not need the answer.
+                        // A caller that has gone away needs no answer.
                         drop(waiting.reply.send(Err(error.clone())));
                     }
                 }
@@ -244,8 +245,8 @@ impl Committer {
         }
     }
 
-    /// Looks for known ids, writes files, puts the entry; after a lost race, all of it again
-    /// against what came.
+    /// Looks for known ids, writes files, puts the entry. After a lost race, all of it is done
+    /// again against the newer version.
     async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<Admitted, ArchiveError> {
         let began = std::time::Instant::now();
         let _turn = self.commits.turn.lock().await;
@@ -262,7 +263,7 @@ impl Committer {
             snapshot = self.mark_known(group, known, snapshot, looked_at).await?;
             looked_at = Some(snapshot.version());
             if snapshot.floor() != admitted.floor {
-                // An expiry came first. What it folded away must not be counted again.
+                // An expiry came first. What has expired must not be counted again.
                 admitted = admit(batches.clone(), &snapshot).await?;
                 looked_at = None;
                 continue;
@@ -270,7 +271,7 @@ impl Committer {
             group.forget_old_files(self.commits.clock.elapsed());
             group.write_files(&self.file_settings()).await?;
             if group.files().is_empty() && !only_marks {
-                // What is known already counts as known only in the archive that is known.
+                // Known events count as duplicates only if this is still the right archive.
                 self.commits.log.check_anchor().await?;
                 return Ok(admitted);
             }
@@ -313,8 +314,8 @@ impl Committer {
         self.commits.entry_after(snapshot, "WRITE", adds.chain(marks).collect())
     }
 
-    /// Marks the events that the table has, at `snapshot` or the newer version that it returns;
-    /// `looked_at` is the version up to which that is done.
+    /// Marks the events that the table has at `snapshot`, or at the newer version that it returns.
+    /// `looked_at` is the version up to which they are marked already.
     async fn mark_known(
         &self,
         group: &mut Group,
@@ -328,7 +329,7 @@ impl Committer {
             return Ok(snapshot);
         }
         while let Err(error) = group.mark_known(known, &snapshot).await {
-            // A file that was rewritten since may be gone; its ids live on in another.
+            // A file that was rewritten since may be gone; its ids are in another.
             let newest = self.commits.follower.newest().await?;
             if newest.version() == snapshot.version() {
                 return Err(error);
@@ -339,7 +340,7 @@ impl Committer {
     }
 }
 
-/// Keeps in mind what a commit brought in.
+/// Adds the committed ids to those that are known.
 fn remember(group: &mut Group, known: &mut KnownIds, version: u64) {
     let files = group.files().iter().map(|(date, file)| (*date, file.add.path.as_str().into()));
     for (date, path) in files.collect::<Vec<_>>() {
@@ -348,7 +349,7 @@ fn remember(group: &mut Group, known: &mut KnownIds, version: u64) {
     known.inserted(version);
 }
 
-/// Gathers the events that the floor of `snapshot` lets in.
+/// Gathers the events that the floor of `snapshot` admits.
 async fn admit(
     batches: Arc<Vec<EventBatch>>,
     snapshot: &Snapshot,

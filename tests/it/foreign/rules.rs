@@ -104,7 +104,7 @@ async fn what_breaks_a_rule_of_the_columns_is_refused_and_named() {
         ("input_tokens", nulls(&DataType::Int64), "without input_tokens"),
         ("event_id", nulls(&DataType::Utf8), "without event_id"),
         ("event_id", texts(["x", ""]), "event_id is not 1 to 256 bytes"),
-        ("event_id", texts(["x", "x"]), "1 of its events stand in it twice"),
+        ("event_id", texts(["x", "x"]), "1 of its events are in it twice"),
         ("event_type", nulls(&DataType::Utf8), "without event_type"),
         ("org_id", texts([ACME, "no name"]), "org_id is not 1 to 128"),
         ("org_id", texts([ACME, "ACME"]), "differ only in case"),
@@ -141,7 +141,7 @@ async fn what_breaks_a_rule_of_the_columns_is_refused_and_named() {
 
 #[tokio::test]
 async fn events_that_stand_already_are_refused_and_named() {
-    let words = "of its events stand in the table already";
+    let words = "of its events are in the table already";
     let late = |ids: [&str; 2]| ids.map(|id| Event::new(id).at(NOON - HOUR));
     for (name, ids) in [("two", ["3", "4"]), ("one", ["x", "0"])] {
         let store = ours().await;

@@ -102,7 +102,7 @@ async fn another_entry_is_not_the_one_that_was_noted() {
     write(&store, &log_entry(3), read(&other, &log_entry(3)).await).await;
     copy_files(&other, &store).await;
     let error = refusal(&store).await;
-    assert!(error.contains("another entry than was committed"), "{error}");
+    assert!(error.contains("not the entry that was committed"), "{error}");
 }
 
 #[tokio::test]

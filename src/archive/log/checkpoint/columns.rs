@@ -12,14 +12,14 @@ use arrow::error::ArrowError;
 use arrow::json::{LineDelimitedWriter, ReaderBuilder};
 use bytes::{Buf as _, Bytes};
 
-/// Actions of an entry that are taken at a time.
+/// Actions of an entry that are decoded at a time.
 const BATCH_ROWS: usize = 512;
-/// What a file that is added is described by.
+/// The member with the statistics of an added file, as text.
 const STATS: &str = "stats";
 /// The same statistics as a group of columns, which other programs may write instead.
 const STATS_PARSED: &str = "stats_parsed";
 
-/// A column for each kind of action, of which each row has one.
+/// One column for each kind of action; each row has a value in one of them.
 pub(super) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let columns = [
         group("add", file([long("modificationTime"), text("clusteringProvider")])),
@@ -40,7 +40,7 @@ pub(super) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(columns.to_vec()))
 });
 
-/// What actions that add and that remove a file have in common, and two more members.
+/// The members that actions that add and that remove a file have in common, and two more.
 fn file(more: [Field; 2]) -> Vec<Field> {
     let vector = vec![
         text("storageType"),
@@ -106,17 +106,17 @@ fn map(name: &str) -> Field {
     Field::new(name, DataType::Map(Arc::new(entries), false), true)
 }
 
-/// The actions of a log entry. What a checkpoint has no column for (`commitInfo`) is left out.
+/// The actions of a log entry, without those that checkpoints have no column for (`commitInfo`).
 ///
 /// # Errors
-/// The entry is no JSON, or a member is of another type than the protocol has.
+/// The entry is not JSON, or a member has another type than in the protocol.
 pub(super) fn of_entry(bytes: &Bytes) -> Result<Vec<RecordBatch>, ArrowError> {
     let reader = ReaderBuilder::new(SCHEMA.clone()).with_batch_size(BATCH_ROWS);
     reader.build(bytes.clone().reader())?.collect()
 }
 
-/// True of a column of Parquet that [`of_checkpoint`] needs, by its path. Statistics in columns are
-/// read only where there are none as text.
+/// True for the path of a Parquet column that [`of_checkpoint`] needs. Statistics in columns are
+/// read only if there are none as text.
 pub(super) fn is_wanted(path: &[String], has_stats: bool) -> bool {
     let Some((kind, member)) = path.first().zip(path.get(1)) else { return false };
     let known = SCHEMA.column_with_name(kind).and_then(|(_, field)| match field.data_type() {
@@ -126,7 +126,7 @@ pub(super) fn is_wanted(path: &[String], has_stats: bool) -> bool {
     known.is_some() || kind == "add" && member == STATS_PARSED && !has_stats || kind == "sidecar"
 }
 
-/// True of the column of statistics as text.
+/// True for the path of the column of statistics as text.
 pub(super) fn is_stats(path: &[String]) -> bool {
     path.first().is_some_and(|kind| kind == "add") && path.get(1).is_some_and(|at| at == STATS)
 }
@@ -134,12 +134,12 @@ pub(super) fn is_stats(path: &[String]) -> bool {
 /// The actions of a checkpoint that any program wrote.
 ///
 /// # Errors
-/// A column is of a type that cannot be made the protocol's, or further objects hold actions.
+/// A column cannot be cast to the protocol's type, or further objects hold actions.
 pub(super) fn of_checkpoint(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     if let Some(sidecars) = rows.column_by_name("sidecar")
         && sidecars.null_count() < sidecars.len()
     {
-        let reason = "it names sidecars, which a table of this protocol has not";
+        let reason = "it names sidecars, which the table's protocol does not have";
         return Err(ArrowError::ParseError(reason.to_owned()));
     }
     let columns = SCHEMA.fields().iter().map(|field| match rows.column_by_name(field.name()) {
@@ -149,7 +149,7 @@ pub(super) fn of_checkpoint(rows: &RecordBatch) -> Result<RecordBatch, ArrowErro
     RecordBatch::try_new(SCHEMA.clone(), columns.collect::<Result<_, _>>()?)
 }
 
-/// A column as the type that is wanted: members by their names, those that are missing null.
+/// A column in the wanted type: members are matched by name, and missing ones are null.
 fn fitted(found: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, ArrowError> {
     let (Some(found), DataType::Struct(members)) = (found.as_struct_opt(), wanted) else {
         let options = CastOptions { safe: false, ..CastOptions::default() };
@@ -164,7 +164,7 @@ fn fitted(found: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(StructArray::try_new(members.clone(), columns, found.nulls().cloned())?))
 }
 
-/// The text of statistics that are there as columns only.
+/// The text of statistics that exist only as columns.
 fn stats_of(files: &StructArray) -> Result<ArrayRef, ArrowError> {
     let parsed = files.column_by_name(STATS_PARSED).and_then(|parsed| parsed.as_struct_opt());
     let Some(parsed) = parsed else { return Ok(new_null_array(&DataType::Utf8, files.len())) };

@@ -1,5 +1,5 @@
-//! Actions of a checkpoint as the program knows them: files that are there, what the table is, how
-//! far applications are.
+//! Actions of a checkpoint in the program's types: the files it adds and removes, the table's
+//! description, and the numbers of applications.
 
 use std::collections::HashMap;
 
@@ -55,7 +55,7 @@ pub(in crate::archive) fn adds(rows: &RecordBatch) -> Result<Vec<Add>, ArchiveEr
             return Err(broken("it has a deletion vector, which this table does not allow"));
         }
         if path.is_empty() || size.is_null(row) {
-            return Err(broken("the log does not say where it is, or how large"));
+            return Err(broken("the log does not give its path or its size"));
         }
         Ok(Add {
             partition_values: texts(values, row)?.unwrap_or_default(),
@@ -94,8 +94,8 @@ fn texts(
     ))
 }
 
-/// The paths of files that a batch of actions removes, and when they were, in milliseconds since
-/// 1970.
+/// The paths of files that a batch of actions removes, and the times of removal in milliseconds
+/// since 1970.
 ///
 /// # Errors
 /// Internal only.
@@ -124,10 +124,10 @@ pub(in crate::archive) fn numbers(rows: &RecordBatch) -> Result<Vec<(&str, i64)>
     Ok(there.map(|row| (app.value(row), number.value(row))).collect())
 }
 
-/// What a batch of actions says of the table by its action `name`; `None` if nothing.
+/// The action `name` in a batch, which describes the table; `None` if there is none.
 ///
 /// # Errors
-/// Corrupt, if it is not of that form.
+/// Corrupt, if it does not have the expected form.
 pub(in crate::archive) fn description<T: DeserializeOwned>(
     rows: &RecordBatch,
     name: &str,

@@ -1,4 +1,4 @@
-//! The rows of a checkpoint that is there, read some at a time however its row groups are cut.
+//! The rows of an existing checkpoint, read some at a time however its row groups are cut.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::columns;
 use crate::archive::error::ArchiveError;
 use crate::archive::parquet::checked_read::{CheckedObject, CheckedReader};
 
-/// Rows of which pages are read together: one takes up to some ten KiB, most of it the filter of ids.
+/// Rows whose pages are read together: one takes up to some ten KiB, most of it the id filter.
 const WINDOW_ROWS: usize = 2 * 1024;
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 256;
@@ -30,12 +30,12 @@ pub(in crate::archive) struct Older {
     path: Path,
     size_bytes: u64,
     metadata: ArrowReaderMetadata,
-    /// What is left to read: row group, first row in it, rows.
+    /// The windows that are still to be read: row group, first row in it, rows.
     windows: std::vec::IntoIter<(usize, usize, usize)>,
 }
 
 impl Older {
-    /// Opens an object in the archive whose root `store` is; `path` is relative to the archive.
+    /// Opens an object in the archive at the root of `store`; `path` is relative to the archive.
     ///
     /// # Errors
     /// Corrupt, naming the object, or Unavailable.
@@ -47,7 +47,7 @@ impl Older {
         let path = Path::from(path);
         let mut reader =
             CheckedReader::new(store.clone(), CheckedObject::new(path.clone(), size_bytes, None));
-        // With an index of pages only those of some rows need be read.
+        // With a page index, only the pages of the selected rows are read.
         let options = ArrowReaderOptions::new()
             .with_skip_arrow_metadata(true)
             .with_page_index_policy(PageIndexPolicy::Optional);
@@ -100,7 +100,7 @@ impl Older {
     }
 }
 
-/// The decoder may panic at a file that nobody vouches for.
+/// The decoder may panic on a file without a known checksum.
 async fn whole<T>(
     path: &Path,
     read: impl Future<Output = Result<T, ParquetError>>,

@@ -1,8 +1,7 @@
-//! Which actions of a log still say something, if its entries are read from the newest to the
-//! oldest, and a checkpoint after them: of what is said of one file, application or domain, what was
-//! said last.
+//! Selects the actions of a log that are in force: for each file, application or domain, the last
+//! one. Entries are read from the newest to the oldest, and a checkpoint after them.
 //!
-//! What is kept in memory is the names of what was met since that checkpoint, as hashes.
+//! Only the names met since that checkpoint are kept in memory, as hashes.
 
 use std::collections::HashSet;
 use std::hash::Hasher as _;
@@ -17,12 +16,12 @@ use arrow::error::ArrowError;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use uuid::Uuid;
 
-/// From when on what is no longer there is remembered. In milliseconds since 1970.
+/// How far back removed files and silent applications are remembered. In milliseconds since 1970.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::archive) struct Retention {
-    /// Files that were removed before, or just then, are forgotten.
+    /// Files removed at this time or before are forgotten.
     pub removed_until: i64,
-    /// Applications that were last heard of before, or just then, are forgotten, if any are.
+    /// Applications last heard of at this time or before are forgotten; `None` if none are.
     pub heard_until: Option<i64>,
 }
 
@@ -32,20 +31,20 @@ impl Retention {
         Self { removed_until: i64::MIN, heard_until: None };
 }
 
-/// Where actions stand.
+/// The source of actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum From {
-    /// In an entry of the log.
+    /// An entry of the log.
     Entry,
-    /// In a checkpoint, which says each thing once.
+    /// A checkpoint, which has at most one action for each name.
     Checkpoint,
 }
 
-/// What was met so far.
+/// The names met so far.
 #[derive(Debug)]
 pub(super) struct Replay {
     retention: Retention,
-    /// Of the hashes: nobody can prepare names that are taken for each other.
+    /// The keys of the hashes, so that an attacker cannot prepare names that collide.
     keys: (u64, u64),
     files: HashSet<u128>,
     others: HashSet<u128>,
@@ -56,30 +55,30 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// Nothing yet.
+    /// A replay that has met nothing yet.
     pub fn new(retention: Retention) -> Self {
         let keys = Uuid::new_v4().as_u64_pair();
         let (files, others) = Default::default();
         Self { retention, keys, files, others, kept: 0, kept_adds: 0 }
     }
 
-    /// True if it was said what the table is.
+    /// True if both the protocol and the metadata were met.
     pub fn is_described(&self) -> bool {
         ["protocol", "metaData"].iter().all(|kind| self.others.contains(&self.hash(&[kind])))
     }
 
-    /// Of all rows of an entry, or of some of a checkpoint, those that still say something.
+    /// The actions that are in force, from all rows of an entry or from some rows of a checkpoint.
     ///
     /// # Errors
-    /// An action lacks what names it.
+    /// An action lacks its name.
     pub fn keep(
         &mut self,
         batches: &[RecordBatch],
         from: From,
     ) -> Result<Vec<RecordBatch>, ArrowError> {
         let mut kept: Vec<_> = batches.iter().map(|rows| vec![false; rows.num_rows()]).collect();
-        // Of a file that one entry adds and removes, it is there: so readers have it that apply what
-        // is removed first.
+        // A file that one entry both adds and removes exists afterwards, because readers apply
+        // removals first.
         for adds in [true, false] {
             for (rows, kept) in batches.iter().zip(&mut kept) {
                 let actions = Actions::of(rows).ok_or_else(|| lacks("its columns"))?;
@@ -129,7 +128,7 @@ impl Replay {
 
     fn is_new_file(&mut self, file: &File<'_>, row: usize, from: From) -> Result<bool, ArrowError> {
         let path = text(file.path, row).ok_or_else(|| lacks("its path"))?;
-        // By the protocol a file is another one with another deletion vector.
+        // By the protocol, the same path with another deletion vector is another file.
         let vector = [file.vector_type, file.vector_path].map(|part| text(part, row));
         let offset = file.vector_offset.is_valid(row).then(|| file.vector_offset.value(row));
         let [kind, place] = vector.map(Option::unwrap_or_default);
@@ -149,7 +148,7 @@ impl Replay {
         let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
         for part in parts {
             hasher.write(part.as_bytes());
-            // No text holds it.
+            // A separator that no text contains.
             hasher.write_u8(0xff);
         }
         hasher.finish128().as_u128()
@@ -160,7 +159,7 @@ fn lacks(what: &str) -> ArrowError {
     ArrowError::ParseError(format!("an action lacks {what}"))
 }
 
-/// The members that tell actions apart.
+/// The members that identify actions.
 struct Actions<'a> {
     add: File<'a>,
     remove: File<'a>,
@@ -198,7 +197,7 @@ impl<'a> Actions<'a> {
     }
 }
 
-/// What names a file.
+/// The members that identify a file.
 struct File<'a> {
     there: &'a StructArray,
     path: &'a StringArray,

@@ -1,4 +1,4 @@
-//! Actions as the Parquet file of a checkpoint, put while it is made.
+//! The Parquet file of a checkpoint, uploaded while actions are added to it.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::archive::store::upload::Upload;
 
 /// Actions of one row group.
 const GROUP_ROWS: usize = 10_000;
-/// Bytes of one row group, encoded, about.
+/// The encoded size of one row group, about.
 const GROUP_BYTES: usize = 8 << 20;
 
 /// A checkpoint in the making.
@@ -29,12 +29,12 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Begins one at `place`.
+    /// Begins a checkpoint at `place`.
     ///
     /// # Errors
     /// Internal only.
     pub fn new(store: Arc<dyn ObjectStore>, place: Path) -> Result<Self, ArchiveError> {
-        // What every reader of Delta knows.
+        // Options that every reader of Delta supports.
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(GROUP_ROWS))
@@ -60,7 +60,7 @@ impl Sink {
                     writer.flush()?;
                 }
             }
-            // What is made is sent on; the writer counts on by itself.
+            // The encoded bytes are taken out and sent; the writer keeps count of them itself.
             let made = std::mem::take(writer.inner_mut());
             Ok::<_, ParquetError>((writer, made))
         };
@@ -73,7 +73,7 @@ impl Sink {
         }
     }
 
-    /// Ends the checkpoint. Gives its size in bytes.
+    /// Ends the checkpoint. Returns its size in bytes.
     ///
     /// # Errors
     /// As [`Sink::add`].
@@ -96,7 +96,7 @@ impl Sink {
         }
     }
 
-    /// Gives the checkpoint up.
+    /// Abandons the checkpoint.
     pub async fn abort(self) {
         self.upload.abort().await;
     }

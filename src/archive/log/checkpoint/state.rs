@@ -1,5 +1,5 @@
-//! All actions that still say something at a version of the log, in steps of bounded memory: those
-//! of its entries, from the newest back to a checkpoint, and then those of the checkpoint.
+//! All actions in force at a version of the log, read in steps of bounded memory: first those of
+//! its entries, from the newest back to a checkpoint, and then those of the checkpoint.
 
 use std::vec;
 
@@ -22,20 +22,21 @@ use crate::error::Kind;
 /// Entries that are read side by side.
 const READ_AHEAD: usize = 8;
 
-/// What is left to read of a version.
+/// The part of a version that is still to be read.
 pub(in crate::archive) struct LogState {
     log: Log,
-    /// Those that were not read yet, the newest first.
+    /// Entries that are still to be read, the newest first.
     entries: BoxStream<'static, Result<(u64, Bytes), ArchiveError>>,
     objects: vec::IntoIter<ListedObject>,
     open: Option<Older>,
     in_checkpoint: bool,
-    /// None only while it is lent out.
+    /// `None` only while a step uses it.
     replay: Option<Replay>,
 }
 
 impl LogState {
-    /// What counts at `version`, by a checkpoint that is there or, without one, by all entries.
+    /// The actions in force at `version`, from a checkpoint and the entries after it or, without
+    /// one, from all entries.
     pub fn new(
         log: &Log,
         version: u64,
@@ -66,7 +67,7 @@ impl LogState {
         }
     }
 
-    /// True once what is read next is the checkpoint's.
+    /// True once the next actions come from the checkpoint.
     pub fn is_in_checkpoint(&self) -> bool {
         self.in_checkpoint
     }
@@ -98,11 +99,11 @@ impl LogState {
         }
         match self.replay.as_ref().is_some_and(Replay::is_described) {
             true => Ok(None),
-            false => Err(ArchiveError::corrupt(paths::TABLE, "its log does not say what it is")),
+            false => Err(ArchiveError::corrupt(paths::TABLE, "its log does not describe it")),
         }
     }
 
-    /// How many actions there were, and how many of them add a file.
+    /// How many actions were in force, and how many of them add a file.
     pub fn counts(&self) -> (u64, u64) {
         self.replay.as_ref().map_or((0, 0), |replay| (replay.kept, replay.kept_adds))
     }
@@ -126,11 +127,11 @@ impl LogState {
 }
 
 impl Log {
-    /// Calls `each` with all actions that count at `version`, some at a time. A checkpoint that
+    /// Calls `each` with all actions in force at `version`, some at a time. A checkpoint that
     /// cannot be read is passed over for an older one; then `begin` is called once more.
     ///
     /// # Errors
-    /// Corrupt, naming the object that no older checkpoint makes up for; Unavailable.
+    /// Corrupt, naming the object, if no older checkpoint replaces it; Unavailable.
     pub(in crate::archive) async fn for_each_action<T>(
         &self,
         version: u64,

@@ -1,7 +1,7 @@
-//! Events of a file that stand in the table twice: in the file itself, or in others near it.
+//! Events of a file that are in the table twice: in the file itself, or in others near it.
 //!
 //! The ids of a file are taken in parts, by their fingerprints, so that memory is bounded however
-//! large the file is. Filters rule out most of the other files; the rest have their ids read.
+//! large the file is. Filters rule out most of the other files; the ids of the rest are read.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::archive::file::data_file::DataFile;
 use crate::archive::file::file_read::IdReader;
 use crate::archive::file::ids::EventHash;
 
-/// Ids that are held at a time, about; each takes some hundred bytes.
+/// Ids that are held at a time, about; each takes about a hundred bytes.
 const PART_IDS: u64 = 256 * 1024;
-/// Files that are asked side by side.
+/// Files that are searched side by side.
 const SIDE_BY_SIDE: usize = 8;
-/// Organisations that are named; where there are more, all count as concerned.
+/// Organisations that are named; if there are more, all count as concerned.
 const ORGS_MAX: usize = 256;
 
-/// Events of a file that stand in another one too, or in the file itself twice.
+/// Events of a file that are also in another one, or in the file itself twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Doubled {
     /// The other file, or the same.
@@ -37,7 +37,7 @@ impl Doubled {
     }
 }
 
-/// The look for them.
+/// The search for duplicates.
 pub(super) struct Doubles {
     file: Arc<DataFile>,
     found: HashMap<Arc<str>, Doubled>,
@@ -110,7 +110,7 @@ impl Doubles {
             let (reader, ids) = (reader.clone(), ids.clone());
             async move {
                 match reader.among(&other, &ids).await {
-                    // Whoever counts that one finds so.
+                    // The check of that file itself reports this.
                     Err(ArchiveError::Foreign { .. }) => Ok((HashSet::new(), other)),
                     held => Ok::<_, ArchiveError>((held?, other)),
                 }

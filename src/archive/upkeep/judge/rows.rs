@@ -1,4 +1,4 @@
-//! All rows of a file that another program wrote, against all that they must hold.
+//! All rows of a file that another program wrote, checked against the rules.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ const BATCH_ROWS: usize = 8 * 1024;
 /// Records of organisations that are read side by side.
 const RECORDS: usize = 16;
 
-/// Reads all rows of a file that another program wrote, and judges them by the rules of the columns,
-/// by what the log says of the file, and by the organisations that stand.
+/// Reads all rows of a file that another program wrote. Checks them against the rules of the
+/// columns, the log's description of the file, and the existing organisations.
 ///
 /// # Errors
 /// Foreign, with the first rule that is broken; Corrupt or Unavailable.
@@ -65,7 +65,7 @@ pub(super) async fn check_rows(
     check_spellings(records, &path, orgs).await
 }
 
-/// Compares names of organisations, by their lower case, with those that stand.
+/// Compares organisations, keyed by their lower-case names, with the existing spellings.
 async fn check_spellings(
     records: &Records,
     path: &str,
@@ -78,7 +78,7 @@ async fn check_spellings(
     let mut alike = futures::stream::iter(standing).buffer_unordered(RECORDS);
     while let Some(alike) = alike.try_next().await? {
         if !alike {
-            let reason = "it has an organisation that differs from one that stands in case only";
+            let reason = "it has an organisation that differs from an existing one only in case";
             return Err(refused(path, reason));
         }
     }
