@@ -1,7 +1,7 @@
 //! Partials by file: an LRU bounded in bytes. A file never changes, so nothing is invalidated.
 //!
-//! A partial comes from where it costs least: from memory; from the file itself, where its writer
-//! left it; else from SQL over the file's rows.
+//! A partial comes from the cheapest source: from memory, from the file itself if its writer stored
+//! it there, otherwise from SQL over the file's rows.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use crate::error::Kind;
 use crate::sql::{Engine, SqlError, partial_rows, sql_version};
 use crate::telemetry::Telemetry;
 
-/// Who asks for an organisation's cells in a file.
+/// Why an organisation's cells in a file are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// One who adds up many files; others may never ask.
+    /// To add up many files; other organisations may never need this one.
     Cold,
-    /// One who follows; all others will ask for this file too.
+    /// To follow the table; all other organisations will need this file too.
     Fresh,
 }
 
 impl Ask {
-    /// Of a larger stored partial, the cells of one organisation are read alone.
+    /// From a larger stored partial, only the cells of one organisation are read.
     fn whole_bytes_max(self) -> u64 {
         match self {
             Self::Cold => 128 * 1024,
@@ -38,10 +38,10 @@ impl Ask {
     }
 }
 
-/// A partial that is there, or that one of those who want it is making.
+/// A partial that is in memory, or that one of the tasks that want it is making.
 type Slot = Arc<OnceCell<Arc<Partial>>>;
 
-/// A new partial that takes more than this part of the memory is not kept.
+/// A new partial that takes more than the memory divided by this is not kept.
 const KEPT_SHARE: usize = 4;
 
 /// Makes partials and keeps them.
@@ -78,7 +78,7 @@ impl PartialCache {
         Ok(self.get(file).await?.of_org(org_id).to_vec())
     }
 
-    /// A large partial, of organisations in a range of names at least, piece by piece.
+    /// Reads a large partial piece by piece, at least its organisations in a range of names.
     ///
     /// # Errors
     /// As [`PartialCache::get`].
@@ -99,10 +99,10 @@ impl PartialCache {
         Ok(())
     }
 
-    /// The partial of a file. Of several who ask at once, one reads the file.
+    /// The partial of a file. If several tasks ask at once, one of them reads the file.
     ///
     /// # Errors
-    /// Corrupt or Unavailable, naming the file; the next to ask tries again.
+    /// Corrupt or Unavailable, naming the file; the next call tries again.
     pub async fn get(&self, file: &Arc<DataFile>) -> Result<Arc<Partial>, SqlError> {
         let slot = self.slot(&file.path);
         if let Some(partial) = slot.get() {
@@ -124,14 +124,14 @@ impl PartialCache {
             None => return Ok(Arc::new(Partial::new(self.engine.partial(file).await?))),
         };
         let rows = match stored {
-            // The rows may be whole where what was made of them is not.
+            // The rows may be sound even if the stored partial is not.
             Err(error) if error.kind() == Kind::Corrupt => self.engine.partial(file).await?,
             rows => rows?,
         };
         Ok(Arc::new(Partial::new(rows)))
     }
 
-    /// The partial of a file that is not large; what is not in memory does not stay there.
+    /// The partial of a file; `None` if it is large. One that is read from the file is not kept.
     ///
     /// # Errors
     /// As [`PartialCache::get`].
@@ -162,10 +162,10 @@ impl PartialCache {
         slot
     }
 
-    /// Counts a slot that was filled, or drops one that could not be.
+    /// Accounts for a slot that was filled, or drops one that could not be.
     fn settle(&self, path: &Arc<str>, slot: &Slot, made: Option<&Arc<Partial>>) {
         let mut slots = self.slots.lock();
-        // The slot may have been dropped, and its file asked for again, while it was filled.
+        // The slot may have been dropped, and its file requested again, while it was filled.
         if slots.peek(path).is_some_and(|held| Arc::ptr_eq(held, slot)) {
             match made {
                 Some(partial) => {
@@ -179,7 +179,7 @@ impl PartialCache {
     }
 }
 
-/// The writer's partials stay in memory too, where there is room: the next scrape asks for them.
+/// The writer's partials stay in memory too, if there is room: the next scrape needs them.
 #[async_trait]
 impl PartialMaker for PartialCache {
     fn sql_version(&self) -> Arc<str> {

@@ -1,8 +1,9 @@
 //! An hour that the rolling window cuts: its cost up to an instant.
 //!
-//! Most files need no look at their rows: one whose events of the hour all lie before the cut counts
-//! whole, and one that begins after it not at all. The rows of a file that the cut goes through are read
-//! once, and kept as sorted times with prefix sums while the hour is at the window's edge.
+//! Most files need no look at their rows. A file whose events of the hour all lie before the cut
+//! counts whole, and one that begins after it not at all. If the cut goes through a file, its rows
+//! are read once. They are kept as sorted times with prefix sums while the hour is at the window's
+//! edge.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ const SIDE_BY_SIDE: usize = 8;
 struct Share {
     file: Arc<DataFile>,
     whole: HourCost,
-    /// Ascending instants, each with the cost of all events up to and with it.
+    /// Ascending instants, each with the cost of all events up to and including it.
     rows: Option<Vec<EdgeRow>>,
 }
 
@@ -46,7 +47,7 @@ impl Edge {
         }
     }
 
-    /// The cost of the hour's events up to and with `until`; `None` if rows must be read first.
+    /// The cost of the hour up to and including `until`; `None` if rows must be read first.
     pub fn cost_until(&self, until: Micros) -> Option<i128> {
         self.shares.iter().map(|share| share.cost_until(until)).sum()
     }

@@ -1,5 +1,5 @@
-//! What keeps counters from falling where another program took events away and that is accepted:
-//! what they lack then goes into the ledger.
+//! Keeps counters from falling if another program took events away and that is accepted: the
+//! missing sums go into the ledger.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,11 +14,12 @@ use crate::error::Kind;
 use crate::sql::{PartialRow, SqlError, cell_columns, cell_schema, partial_rows};
 
 impl Rollup {
-    /// The cells of the ledger that lets no counter of `good` fall where `live` are the live files:
-    /// those of its own ledger, and of each series what it had and no longer has.
+    /// The cells of a ledger that lets no counter of `good` fall if `live` become the live files.
+    /// They are the cells of its own ledger and, for each series, the sums that it had and no
+    /// longer has.
     ///
     /// # Errors
-    /// Corrupt, naming a file that is gone, if no totals snapshot tells what it held; Unavailable.
+    /// Corrupt, naming a file that is gone, if no totals snapshot contains its sums; Unavailable.
     pub async fn fold_lost(
         &self,
         good: &Arc<Snapshot>,
@@ -38,7 +39,7 @@ impl Rollup {
         join(kept?, had?, has?)
     }
 
-    /// The sums of `good` by the newest totals snapshot and the files that came after it.
+    /// The sums of `good`, from the newest totals snapshot and the files that came after it.
     async fn told_of(&self, good: &Arc<Snapshot>) -> Result<Option<Bytes>, SqlError> {
         let Some(bases) = &self.sources.bases else { return Ok(None) };
         let Some(base) = bases.look(good).await else { return Ok(None) };
@@ -55,7 +56,7 @@ impl Rollup {
     }
 }
 
-/// What is kept, and of each series what is missing, organisation by organisation.
+/// The kept cells, and the missing sums of each series, organisation by organisation.
 fn join(mut kept: Orgs, mut had: Orgs, mut has: Orgs) -> Result<Bytes, SqlError> {
     let mut writer = CellWriter::new(cell_schema())?;
     loop {
@@ -79,7 +80,7 @@ fn join(mut kept: Orgs, mut had: Orgs, mut has: Orgs) -> Result<Bytes, SqlError>
 /// Rows that are encoded together.
 const ROWS: usize = 8 * 1024;
 
-/// A series, and the hour of what has none.
+/// The names of a series, if there is one, and an hour.
 type SeriesName = (Option<Arc<str>>, Option<Arc<str>>, Micros);
 
 fn series_of(row: &PartialRow) -> SeriesName {
@@ -92,7 +93,7 @@ fn sums(row: &PartialRow) -> i128 {
     tokens.into_iter().chain(others).chain([i128::from(row.unpriced)]).sum()
 }
 
-/// What of `had` is not in `has`, sum by sum; none is below 0.
+/// The sums of `had` minus those of `has`; none is below 0.
 fn less(had: PartialRow, has: &PartialRow) -> PartialRow {
     let left = |had: i128, has: i128| (had - has).max(0);
     PartialRow {
@@ -108,10 +109,10 @@ fn less(had: PartialRow, has: &PartialRow) -> PartialRow {
     }
 }
 
-/// Cells, an organisation at a time.
+/// Cells, read an organisation at a time.
 struct Orgs {
     batches: CellBatches,
-    /// Rows that were read and not taken, in reverse order.
+    /// Rows that were read and not taken yet, in reverse order.
     rows: Vec<PartialRow>,
 }
 

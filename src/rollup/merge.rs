@@ -1,7 +1,7 @@
-//! Making a checkpoint of totals: every organisation's usage at a version, in bounded memory.
+//! Making a totals snapshot: every organisation's usage at a version, in bounded memory.
 //!
-//! Inputs are sorted by organisation, so that the organisations are taken in turns: as many as fit
-//! into memory, then those after them, in another pass over the inputs.
+//! Inputs are sorted by organisation. So organisations are added up in passes over the inputs: as
+//! many as fit into memory, then those after them in the next pass.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -24,19 +24,19 @@ const AHEAD: usize = 16;
 /// Rows that are encoded together.
 const BATCH_ROWS: usize = 8 * 1024;
 
-/// An hour before that of any event.
+/// An hour before any event.
 const EARLIER: Micros = 0;
-/// In place of the first hour to tell apart: none is.
+/// In place of the first hour to keep apart, if none is.
 pub const NO_HOURS: Micros = Micros::MAX;
 
-/// What is added up.
+/// The inputs of a merge.
 #[derive(Debug)]
 pub struct Inputs {
-    /// Sums up to some version, of a checkpoint or a ledger.
+    /// Sums up to some version, from a totals snapshot or a ledger.
     pub base: Option<CellReader>,
-    /// The files that are not in it.
+    /// The files whose events are not in `base`.
     pub files: Vec<Arc<DataFile>>,
-    /// Hours from this one on are told apart.
+    /// Hours from this one on are kept apart.
     pub hours_from: Micros,
 }
 
@@ -90,7 +90,7 @@ async fn merge_within(
 #[derive(Debug)]
 struct Pass {
     from: Arc<str>,
-    /// The first that is left for the next pass.
+    /// The first organisation that is left for the next pass.
     until: Option<Arc<str>>,
     orgs: BTreeMap<Arc<str>, OrgUsage>,
     hours_from: Micros,
@@ -114,7 +114,7 @@ impl Pass {
             usage.add(cells);
             self.bytes += usage.bytes();
             self.orgs.insert(org_id.clone(), usage);
-            // One alone is taken, however large it is.
+            // A single organisation is added up however large it is.
             while self.bytes > self.bytes_max && self.orgs.len() > 1 {
                 let Some((last, usage)) = self.orgs.pop_last() else { break };
                 self.bytes -= usage.bytes();
@@ -124,8 +124,8 @@ impl Pass {
     }
 }
 
-/// Usage as cells: for each series one, of an hour before all that are told apart, and for each
-/// hour one without a series.
+/// Usage as cells: one for each series, at an hour before all that are kept apart, and one without
+/// a series for each hour.
 fn rows_of(orgs: &BTreeMap<Arc<str>, OrgUsage>) -> Vec<PartialRow> {
     orgs.iter().flat_map(|(org_id, usage)| usage.rows(org_id, EARLIER)).collect()
 }

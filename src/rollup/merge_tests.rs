@@ -1,4 +1,4 @@
-//! Adding up in many passes and in one, with an older checkpoint and without.
+//! Adding up in many passes and in one, with an older totals snapshot and without.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,7 +96,7 @@ impl World {
         merge_within(&inputs, &self.partials, max).await.unwrap()
     }
 
-    /// A checkpoint of these cells.
+    /// A totals snapshot of these cells.
     async fn base(&self, cells: Bytes) -> Arc<Base> {
         let (snapshot, from) = (self.archive.current(), OrgUsage::hours_around(NOW));
         self.bases.put(&snapshot, from, cells).await.unwrap().unwrap()

@@ -1,9 +1,9 @@
 //! Usage by organisation: a function of a version of the table.
 //!
-//! `usage(version) = ledger(expired events) + Σ partial(live file)`. A scrape moves its organisation from the version it
-//! knows to the newest by adding the partials of the files that came; commits that only move
-//! events between files, or fold them into the ledger, leave the sums alone. So counters cannot go down, replicas cannot
-//! disagree, and a restart forgets nothing.
+//! `usage(version) = ledger(expired events) + Σ partial(live file)`. A scrape moves its
+//! organisation from the version it knows to the newest by adding the partials of the new files.
+//! Commits that only move events between files, or into the ledger, leave the sums alone. So
+//! counters cannot go down, replicas cannot disagree, and a restart forgets nothing.
 
 mod cache;
 mod edge;
@@ -42,27 +42,27 @@ use crate::clock::{Clock, Micros};
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
 
-/// The least time from one thought of a checkpoint of totals to the next.
+/// Minimum pause between two checks whether a totals snapshot is due.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest, so that what is to be added up does not grow without bound.
+/// Maximum pause, so that the work of adding up does not grow without bound.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
-/// As many times as long as a checkpoint took, none is made.
+/// After a totals snapshot that took T, the pause is this many times T, within these bounds.
 const PAUSES_OF_WORK: u32 = 20;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(30);
 
-/// Series that are shown at a time, of large organisations; one that has more is shown alone. Each
-/// takes memory for its text.
+/// Series of large organisations that are shown at a time; an organisation with more is shown
+/// alone. Each series takes memory for its text.
 pub const SHOWN_SERIES_MAX: usize = 16 * 1024;
 
-/// One organisation. Its state is taken out while it is moved on, by one task at a time, so that
-/// showing it never waits in a queue.
+/// One organisation. One task at a time takes its state out to move it on, so that showing it never
+/// waits in a queue.
 #[derive(Debug, Default)]
 struct OrgSlot {
     turn: Arc<AsyncMutex<()>>,
     state: Mutex<Option<OrgState>>,
 }
 
-/// The turn to move one organisation on.
+/// The turn to move one organisation to another version.
 #[derive(Debug)]
 pub struct Turn {
     slot: Arc<OrgSlot>,
@@ -76,14 +76,15 @@ pub struct Rollup {
     orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSlot>>>,
     /// A permit for each series of large organisations that are shown at a time.
     large_turns: Semaphore,
-    /// How many an organisation takes at least, so that no more are shown than there are processors.
+    /// How many permits an organisation takes at least, so that no more organisations are shown at
+    /// a time than there are processors.
     large_turn_min: usize,
     telemetry: Telemetry,
 }
 
 impl Rollup {
     /// A rollup that may keep `cache_bytes_max` in memory: half of it partials, half of it the
-    /// usage of organisations. With `totals`, organisations start from checkpoints.
+    /// usage of organisations. With `totals`, organisations start from totals snapshots.
     pub fn new(
         engine: Arc<Engine>,
         totals: Option<TotalsStore>,
@@ -99,8 +100,8 @@ impl Rollup {
         Self { sources, orgs, large_turns, large_turn_min, telemetry }
     }
 
-    /// Makes checkpoints of totals as versions come, for as long as they do: one whenever adding up
-    /// what came since the last is more than `work_max`, in files of a usual commit.
+    /// Makes totals snapshots for as long as new versions come: one whenever the files since the
+    /// last one are more than `work_max` to add up, in files of a usual commit.
     pub async fn keep_checkpoints(
         &self,
         mut versions: watch::Receiver<Arc<Snapshot>>,
@@ -115,19 +116,19 @@ impl Rollup {
             let mut failed = false;
             let pause = match self.sources.checkpoint(&snapshot, clock.now(), work_max).await {
                 Ok(false) => PAUSE,
-                // The time taken is a small share of all time.
+                // So totals snapshots take a small share of all time.
                 Ok(true) => (PAUSES_OF_WORK * began.elapsed()).clamp(PAUSE, PAUSE_MAX),
                 // Others have rewritten and removed files meanwhile.
                 Err(error) if versions.borrow().explains(&error, &snapshot) => PAUSE,
                 Err(error) => {
-                    tracing::warn!(%error, "no checkpoint of totals this time");
+                    tracing::warn!(%error, "totals snapshot failed; will retry");
                     self.telemetry.rollup.checkpoint_failures.inc();
                     failed = true;
                     PAUSE_AFTER_ERROR
                 }
             };
             tokio::time::sleep(pause).await;
-            // What failed is tried again also where nothing new comes.
+            // A failed one is retried even if no new version comes.
             let changed = if failed { Ok(()) } else { versions.changed().await };
             if changed.is_err() {
                 return;
@@ -135,17 +136,17 @@ impl Rollup {
         }
     }
 
-    /// Makes a checkpoint of totals of `snapshot`, if there is none of it.
+    /// Makes a totals snapshot of the version of `snapshot`, if it has none.
     ///
     /// # Errors
     /// Corrupt or Unavailable.
     pub async fn checkpoint(&self, snapshot: &Arc<Snapshot>, now: Micros) -> Result<(), SqlError> {
-        // Its type ends here: the compiler looks through those of all futures around it.
+        // Boxed, so that the compiler need not look through the types of all futures around it.
         let made: BoxFuture<'_, _> = Box::pin(self.sources.checkpoint(snapshot, now, 0));
         made.await.map(drop)
     }
 
-    /// The sums of the ledger of `snapshot` and of `files` that go, as the cells of the next ledger.
+    /// The sums of the ledger of `snapshot` and of expiring `files`, as cells of the next ledger.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the object.
@@ -160,8 +161,7 @@ impl Rollup {
         merge(&Inputs { base, files, hours_from: NO_HOURS }, &self.sources.partials).await
     }
 
-    /// Makes sure that the live files that an organisation's rows may be in may be counted: those
-    /// that other programs wrote.
+    /// Makes sure that the foreign live files that may hold an organisation's rows may be counted.
     ///
     /// # Errors
     /// Corrupt, with the rule that a file breaks, or Unavailable.
@@ -170,12 +170,12 @@ impl Rollup {
         Ok(self.sources.engine.judge().check_all(snapshot, files, Some(org_id)).await?)
     }
 
-    /// What makes the partials of new files, for the archive's writer.
+    /// The maker of partials for new files, for the archive's writer.
     pub fn partial_maker(&self) -> Arc<dyn PartialMaker> {
         self.sources.partials.clone()
     }
 
-    /// Waits for the turn to move an organisation on. Whoever gives up leaves no work behind.
+    /// Waits for the turn to move an organisation on. A caller that gives up leaves no work behind.
     pub async fn turn(&self, org_id: &str) -> Turn {
         let slot = self.slot(org_id);
         let turn = slot.turn.clone().lock_owned().await;
@@ -183,8 +183,8 @@ impl Rollup {
     }
 
     /// Shows the usage of an organisation at `snapshot` or later, with the window that ends at
-    /// `now`. That of a large one is shown by a thread that may take its time, as many at once as
-    /// there are processors.
+    /// `now`. A large organisation is shown by a thread for blocking work, and at most as many at
+    /// once as there are processors.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file: never a smaller number.
@@ -218,14 +218,14 @@ impl Rollup {
         shown
     }
 
-    /// Waits until so many series may be shown.
+    /// Waits until this many series may be shown.
     async fn large_turn(&self, series: usize) -> Option<SemaphorePermit<'_>> {
         let permits = series.clamp(self.large_turn_min, SHOWN_SERIES_MAX);
         self.large_turns.acquire_many(u32::try_from(permits).unwrap_or(u32::MAX)).await.ok()
     }
 
-    /// Shows which series an organisation has at `snapshot` or later, and at which version. What
-    /// only windows need is not read.
+    /// Shows which series an organisation has at `snapshot` or later, and at which version. Data
+    /// that only windows need is not read.
     ///
     /// # Errors
     /// As [`Rollup::show`].
@@ -267,7 +267,7 @@ impl Rollup {
     }
 
     /// As [`Rollup::show`], if nothing has come since the organisation was last shown and no file
-    /// must be read. Does not wait.
+    /// must be read; otherwise `None`. Does not wait.
     pub fn show_known<T>(
         &self,
         org_id: &str,

@@ -1,5 +1,5 @@
-//! One organisation as this process knows it: its usage at a version of the table, moved on by
-//! what came since, and the edges of its rolling window.
+//! One organisation as this process knows it: its usage at a version of the table, moved on by new
+//! files, and the edges of its rolling window.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::sql::SqlError;
 
 /// Files whose partials are read side by side.
 const SIDE_BY_SIDE: usize = 8;
-/// Up to so many files are read one after the other.
+/// Up to this many files are read one after the other.
 const FEW: usize = 4;
 
 /// The usage of one organisation at a version, ready to move on.
@@ -31,13 +31,13 @@ pub struct OrgState {
     snapshot: Arc<Snapshot>,
     usage: OrgUsage,
     edges: BTreeMap<Micros, Edge>,
-    /// True when the memory held has changed since it was last asked for.
+    /// True if the memory held has changed since it was last reported.
     grown: bool,
 }
 
 impl OrgState {
-    /// Sums up `snapshot`, or a newer version: from a checkpoint where one serves, else from the
-    /// ledger and all live files.
+    /// Sums up `snapshot`, or a newer version: from a totals snapshot if one can be used, otherwise
+    /// from the ledger and all live files.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file: never a sum without it.
@@ -51,7 +51,7 @@ impl OrgState {
             return Ok(built);
         }
         // Few at a time, so that a thousand cold organisations do not read all files side by side.
-        // A checkpoint may have been made while this one waited.
+        // A totals snapshot may have been made while this one waited.
         let _turn = sources.full_sums.acquire().await;
         if let Some(built) = Self::from_checkpoint(&org_id, &snapshot, now, sources).await? {
             return Ok(built);
@@ -65,10 +65,11 @@ impl OrgState {
         Ok(Self::new(org_id, snapshot, usage))
     }
 
-    /// `None` where no checkpoint serves: none is there, it is damaged, the window begins before the
-    /// hours that it tells apart, or a file of its time was rewritten or has expired and is gone.
-    /// What came since and has expired is in the ledger but not in the checkpoint, so it is added
-    /// from its file; the ledger of the version is in the checkpoint.
+    /// Starts from a totals snapshot; `None` if none can be used. There may be none, it may be
+    /// damaged, or the window may begin before the hours that it keeps apart. Or a file that came
+    /// after it was rewritten or has expired, and is gone. Events that came after it and have
+    /// expired since are in the ledger but not in the totals snapshot, so they are added from their
+    /// file. The ledger of its own version is in the totals snapshot.
     ///
     /// # Errors
     /// As [`OrgState::build`].
@@ -88,7 +89,7 @@ impl OrgState {
         match base.of_org(org_id).await {
             Ok(cells) => usage.add(&cells),
             Err(error) if error.kind() == Kind::Corrupt => {
-                tracing::warn!(%error, "a checkpoint of totals does not serve");
+                tracing::warn!(%error, "a totals snapshot is unusable");
                 bases.give_up(&base);
                 return Ok(None);
             }
@@ -100,7 +101,7 @@ impl OrgState {
         match for_each_file(files, from, org_id, sources, |_, cells| usage.add(&cells)).await {
             Ok(()) => Ok(Some(Self::new(org_id.clone(), snapshot, usage))),
             Err(error) if moved => {
-                tracing::debug!(%error, "a file that came after the checkpoint is gone");
+                tracing::debug!(%error, "a file that came after the totals snapshot is gone");
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -112,7 +113,7 @@ impl OrgState {
         Self { org_id, label, snapshot, usage, edges: BTreeMap::new(), grown: true }
     }
 
-    /// Moves to `snapshot`, and gives the cost of the window that ends at `now`.
+    /// Moves to `snapshot`, and returns the cost of the window that ends at `now`.
     ///
     /// # Errors
     /// As [`OrgState::build`]; the state stays right for the version that it is at.
@@ -126,8 +127,8 @@ impl OrgState {
         self.rolling_cost(now, sources).await
     }
 
-    /// Moves to `snapshot`, adding what came since; what only moved between files is passed over.
-    /// A state that is ahead of it stays.
+    /// Moves to `snapshot`, adding new events; events that only moved between files are passed
+    /// over. A state that is ahead of `snapshot` stays as it is.
     ///
     /// # Errors
     /// As [`OrgState::build`]; the state is then as it was.
@@ -157,7 +158,7 @@ impl OrgState {
             }
         });
         match read.await {
-            // A file that was rewritten since may be gone; its events live on in another.
+            // A file that was rewritten since may be gone; its events are in another.
             Err(_) if moved => return self.rebuild(snapshot, now, sources).await,
             Err(error) => return Err(error),
             Ok(()) => {}
@@ -176,7 +177,7 @@ impl OrgState {
         Ok(())
     }
 
-    /// Sums up anew, at `snapshot` or the newer version that the state is of.
+    /// Sums up anew, at the newer of `snapshot` and the state's own version.
     async fn rebuild(
         &mut self,
         snapshot: &Arc<Snapshot>,
@@ -218,7 +219,7 @@ impl OrgState {
         Some(self.usage.hours_cost(first, last) - before + in_last)
     }
 
-    /// The cost of the events of `hour` up to and with `until`, which lies in it.
+    /// The cost of the events of `hour` up to and including `until`, which lies in it.
     fn known_cost_until(&self, hour: Micros, until: Micros) -> Option<i128> {
         match self.usage.hour(hour) {
             None => Some(0),
@@ -227,7 +228,7 @@ impl OrgState {
         }
     }
 
-    /// Reads what an edge lacks for its cost up to `until` to be known.
+    /// Reads the rows that an edge needs for its cost up to `until`.
     async fn read_edge(
         &mut self,
         hour: Micros,
@@ -269,7 +270,7 @@ impl OrgState {
         Ok(())
     }
 
-    /// What a scrape shows.
+    /// The usage that a scrape shows.
     pub fn view(&self, rolling_cost: i128) -> UsageView<'_> {
         UsageView {
             org_id: &self.label,
@@ -287,8 +288,8 @@ impl OrgState {
     }
 }
 
-/// Calls `each` with the organisation's cells in every file, in the order of `files`. Those that
-/// other programs wrote are judged as of the version.
+/// Calls `each` with the organisation's cells in every file, in the order of `files`. Foreign files
+/// are judged first, as of the version.
 async fn for_each_file(
     files: Vec<Arc<DataFile>>,
     (snapshot, ask): (&Snapshot, Ask),
@@ -297,7 +298,7 @@ async fn for_each_file(
     mut each: impl FnMut(Arc<DataFile>, Vec<PartialCell>),
 ) -> Result<(), SqlError> {
     sources.engine.judge().check_all(snapshot, &files, Some(org_id)).await?;
-    // Few are read here: another task's turn takes longer than a partial that is in memory.
+    // Few files are read in this task: to wait for another takes longer than a partial in memory.
     let apart = files.len() > FEW;
     let reads = files.into_iter().map(|file| {
         let (partials, org_id) = (sources.partials.clone(), org_id.clone());

@@ -10,7 +10,7 @@ use crate::sql::PartialRow;
 
 /// Hours before the rolling window that are kept, for a clock that is set back.
 const SPARE: Micros = DAY;
-/// Memory of an entry of a map beside its value: key, share of the node, allocations.
+/// Memory of a map entry in addition to its value: key, share of the node, allocations.
 const MAP_ENTRY_BYTES: usize = 96;
 
 /// One hour's cost and its latest event.
@@ -28,7 +28,7 @@ impl HourCost {
         Self { cost: cell.totals.cost, last_ts: cell.last_ts }
     }
 
-    /// Both together.
+    /// Combines both.
     pub fn merge(&mut self, other: Self) {
         self.cost += other.cost;
         self.last_ts = self.last_ts.max(other.last_ts);
@@ -47,22 +47,22 @@ pub struct OrgUsage {
 }
 
 impl OrgUsage {
-    /// Usage that will be asked for windows around `now`.
+    /// Usage that keeps the hours for windows around `now`.
     pub fn around(now: Micros) -> Self {
         Self::from_hour(Self::hours_around(now))
     }
 
-    /// Usage that tells hours apart from this one on.
+    /// Usage that keeps hours apart from this one on.
     pub fn from_hour(hours_from: Micros) -> Self {
         Self { hours_from, ..Self::default() }
     }
 
-    /// The first hour to tell apart for windows around `now`.
+    /// The first hour to keep apart for windows around `now`.
     pub fn hours_around(now: Micros) -> Micros {
         (now - DAY - SPARE).div_euclid(HOUR) * HOUR
     }
 
-    /// True if the window that ends at `now` begins after what was dropped.
+    /// True if the window that ends at `now` begins after the hours that were dropped.
     pub fn covers(&self, now: Micros) -> bool {
         (now - DAY).div_euclid(HOUR) * HOUR >= self.hours_from
     }
@@ -94,14 +94,14 @@ impl OrgUsage {
         }
     }
 
-    /// The same as cells: the series as of one hour that lies before those told apart, and those
-    /// hours without a series. Added to empty usage of the same hours they make this again.
+    /// The usage as cells: the series at one hour that lies before those kept apart, and those
+    /// hours without a series. Added to empty usage of the same hours, they make this usage again.
     pub fn rows(&self, org_id: &Arc<str>, earlier: Micros) -> impl Iterator<Item = PartialRow> {
         let last_ts = self.last_event.unwrap_or_default();
         let blank =
             PartialRow { org_id: org_id.clone(), hour: earlier, last_ts, ..PartialRow::default() };
         let of_hour = blank.clone();
-        // Events of no series long ago have left nothing but the time of the last of them.
+        // If all events were without a series and long ago, only the time of the last one is left.
         let alone = self.series.is_empty() && self.hours.is_empty();
         let last = (alone && self.last_event.is_some()).then(|| blank.clone());
         let series = self.series.iter().map(move |((provider, model), totals)| PartialRow {

@@ -1,4 +1,4 @@
-//! What one data file adds to the usage of each organisation.
+//! The partial of a data file: what it adds to the usage of each organisation.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::sql::PartialRow;
 /// One (provider, model, hour) of one organisation in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartialCell {
-    /// The series; `None` where provider or model is unknown: such events are in no counter.
+    /// The series; `None` if provider or model is unknown: such events are in no counter.
     pub series: Option<(Arc<str>, Arc<str>)>,
     /// The start of the hour.
     pub hour: Micros,
@@ -65,8 +65,8 @@ impl Partial {
     }
 }
 
-/// A name as a label can show it: the exposition formats end at a NUL, and two names must not become
-/// one series on the way.
+/// A name as a label can show it: the exposition formats end at a NUL. It is replaced before names
+/// are summed up, so that an answer never has the same series twice.
 pub(super) fn printable(name: &str) -> String {
     name.replace('\0', "\u{FFFD}")
 }
@@ -75,12 +75,12 @@ pub(super) fn printable(name: &str) -> String {
 #[derive(Default)]
 struct Names {
     known: HashSet<Arc<str>>,
-    /// What was asked last, and its spelling: cells of one series follow each other.
+    /// The last name and its spelling: cells of one series follow each other.
     last: [Option<(Arc<str>, Arc<str>)>; 2],
 }
 
 impl Names {
-    /// `kind` tells providers from models, which alternate.
+    /// `kind` distinguishes providers and models, which alternate.
     fn spelled(&mut self, kind: usize, name: Arc<str>) -> Arc<str> {
         let last = self.last.get(kind).and_then(Option::as_ref);
         if let Some((_, spelled)) = last.filter(|(asked, _)| Arc::ptr_eq(asked, &name)) {

@@ -1,11 +1,11 @@
-//! How many series and providers an organisation may have: events of one too many are stored under
-//! the model `other`, and of one provider too many under the provider `other` as well, before they
-//! are written, so that nothing ever moves from one series to another.
+//! The cap on the series and providers of an organisation. Events of a series above the cap are
+//! stored under the model `other`, and of a provider above it under the provider `other` as well.
+//! This is done before they are written, so that nothing ever moves from one series to another.
 //!
-//! Which series there are, the table says: an organisation's sums are asked once for all that it
-//! sends, and again only where it sends a series that is new; what this process commits itself, it
-//! knows. What several processes take in at the same time they do not know of each other, nor does
-//! one that was not asked for long: this guards against a blow-up, and is no quota.
+//! The table says which series there are. An organisation's sums are looked at once, and again only
+//! if it sends a new series; the series that this process commits itself are known. Processes do
+//! not know what others accept at the same time, or what they committed since the last look. So the
+//! cap guards against a blow-up, and is no quota.
 
 mod known;
 
@@ -28,9 +28,9 @@ use crate::event::{API_CALL, EventBatch, Renaming};
 use crate::sql::SqlError;
 use crate::telemetry::Telemetry;
 
-/// What others commit is known so soon, where a series is new here. A server follows them as fast.
+/// How stale the known version may be if a series is new here. A server follows as fast.
 const STALENESS_MAX: Duration = Duration::from_secs(1);
-/// Memory for what is known of organisations' series.
+/// Memory for the known series of organisations.
 pub const NAMES_BYTES_MAX: usize = 64 << 20;
 /// Keeps organisations from having more series than they may.
 #[derive(Debug)]
@@ -41,26 +41,25 @@ pub struct SeriesCap {
     telemetry: Telemetry,
 }
 
-/// Events as they may be stored.
+/// Events as the cap lets them be stored.
 struct Capped {
     batches: Vec<EventBatch>,
-    /// To be kept until they are committed.
+    /// Must be kept until the events are committed.
     admitted: Admitted,
 }
 
 impl SeriesCap {
-    /// A cap of `series_max` for each organisation, besides one series for each provider, of which
-    /// there may be as many.
+    /// A cap of `series_max` for each organisation, in addition to one series for each provider. As
+    /// many providers are allowed.
     pub fn new(rollup: Arc<Rollup>, series_max: usize, telemetry: Telemetry) -> Self {
         let orgs = Mutex::new(ByteLru::new(NAMES_BYTES_MAX));
         Self { rollup, series_max, orgs, telemetry }
     }
 
-    /// Commits batches as [`Archive::submit_part`] does, their events as they may be stored.
+    /// Commits batches as [`Archive::submit_part`] does, after the cap is applied to their events.
     ///
     /// # Errors
-    /// As those of [`Archive::submit_part`]; Unavailable, if it cannot be told which series there
-    /// are.
+    /// As [`Archive::submit_part`]; Unavailable also if the existing series cannot be read.
     pub async fn submit(
         &self,
         archive: &Archive,
@@ -70,7 +69,7 @@ impl SeriesCap {
     ) -> Result<Outcome, SqlError> {
         let Capped { batches, admitted } = self.apply(batches, archive, now).await?;
         let outcome = archive.submit_part(batches, mark).await?;
-        // Of a duplicate, another event stands: it may be of another series.
+        // A duplicate is not stored, and the event that is may be of another series.
         if outcome.duplicates == 0 && outcome.rejected.is_empty() {
             self.stand(admitted);
         }
@@ -102,7 +101,7 @@ impl SeriesCap {
         Ok(Capped { batches: batches.collect::<Result<_, _>>()?, admitted })
     }
 
-    /// Takes note that these names are in the table now.
+    /// Records that these names are in the table now.
     fn stand(&self, admitted: Admitted) {
         admitted.stand(|org_id, bytes| {
             self.orgs.lock().resize(org_id, bytes);
@@ -131,7 +130,7 @@ impl SeriesCap {
         Ok(batch)
     }
 
-    /// Learns what has come into the table since it was last asked.
+    /// Learns which series have come into the table since the last look.
     async fn ask_table(
         &self,
         org: &Arc<OrgSeries>,
@@ -146,15 +145,15 @@ impl SeriesCap {
         match archive.at_newest(snapshot, |snapshot| self.learn(org, snapshot, now)).await {
             Ok(bytes) => drop(self.orgs.lock().resize(org_id, bytes)),
             Err(error) if error.kind() == Kind::Corrupt => {
-                // What is sent now is sound, and must not wait for what is damaged to be mended.
-                tracing::warn!(%error, org_id, "no telling how many series there are");
+                // The new events are sound, and must not wait until the damage is repaired.
+                tracing::warn!(%error, org_id, "cannot read the series of an organisation");
             }
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// Learns what a version has; gives the memory that it takes.
+    /// Learns the series of a version; returns the memory that they take.
     async fn learn(
         &self,
         org: &Arc<OrgSeries>,
@@ -163,7 +162,7 @@ impl SeriesCap {
     ) -> Result<usize, SqlError> {
         let turn = self.rollup.turn(&org.org_id).await;
         let (rollup, asked) = (self.rollup.clone(), org.clone());
-        // In a task: after a cold start it may outlast a request, and the next finds it done.
+        // In a separate task: after a cold start it may outlast the request, and help the next one.
         let work = tokio::spawn(async move {
             let learn = |version, series: &SeriesMap| asked.known.lock().learn(version, series);
             rollup.show_series(turn, &asked.org_id, &snapshot, now, learn).await
@@ -205,7 +204,7 @@ impl<'a> Names<'a> {
         })
     }
 
-    /// Each row; none where it cannot be of a series.
+    /// Each row; `None` if it cannot be of a series.
     fn rows(&self) -> impl Iterator<Item = Option<Row<'a>>> + use<'a> {
         let rows = self.orgs.iter().zip(self.event_types).zip(self.providers).zip(self.models);
         rows.map(|(((org_id, event_type), provider), model)| {
@@ -215,7 +214,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// What rows ask for, by organisation, in the order of the rows.
+/// The names in rows, by organisation, in the order of the rows.
 fn by_org<'a>(batches: &[Names<'a>]) -> Vec<(&'a str, Vec<Asked<'a>>)> {
     let (mut orgs, mut last) = (ByOrg::<(HashSet<_, RandomState>, Vec<_>)>::default(), None);
     for row in batches.iter().flat_map(Names::rows).flatten() {
@@ -236,8 +235,8 @@ fn by_org<'a>(batches: &[Names<'a>]) -> Vec<(&'a str, Vec<Asked<'a>>)> {
     orgs.filter(|(_, asked)| !asked.is_empty()).collect()
 }
 
-/// A provider or model in the spelling of the counters (`queries/partial.sql`, `partial.rs`); none
-/// where it is never a label.
+/// A provider or model in the spelling of the counters (`queries/partial.sql`, `partial.rs`);
+/// `None` if it is never a label.
 fn label(text: &str) -> Option<String> {
     let label = printable(&text.trim_matches(' ').to_lowercase());
     (!label.is_empty() && label != "unknown").then_some(label)

@@ -1,4 +1,4 @@
-//! What an organisation's usage is added up from, and the making of checkpoints from the same.
+//! The sources of an organisation's usage, and the making of totals snapshots from them.
 
 use std::sync::Arc;
 
@@ -14,21 +14,21 @@ use crate::error::Kind;
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
 
-/// Organisations that are added up from all live files side by side.
+/// Organisations that are added up from all live files at a time.
 pub const FULL_SUMS_MAX: usize = 4;
 
-/// Partials, checkpoints of totals, and rows.
+/// Partials, totals snapshots, and rows.
 #[derive(Debug)]
 pub struct Sources {
     /// The partials of files.
     pub partials: Arc<PartialCache>,
     /// The rows of files.
     pub engine: Arc<Engine>,
-    /// Checkpoints; `None` to do without.
+    /// Totals snapshots; `None` to do without.
     pub bases: Option<Bases>,
-    /// Taken by whoever adds up all live files.
+    /// A permit is taken to add up all live files.
     pub full_sums: Semaphore,
-    /// Held by whoever makes a checkpoint: the next goes on from there.
+    /// Held while a totals snapshot is made: the next one starts from it.
     checkpoint: Mutex<()>,
     telemetry: Telemetry,
 }
@@ -52,8 +52,8 @@ impl Sources {
         }
     }
 
-    /// Makes a checkpoint of `snapshot` if adding up what is in none yet is more than `work_max`,
-    /// in files of a usual commit. True if there was something to do.
+    /// Makes a totals snapshot of `snapshot` if the files that are in none yet are more than
+    /// `work_max` to add up, in files of a usual commit. True if one was due.
     ///
     /// # Errors
     /// Corrupt or Unavailable.
@@ -95,9 +95,9 @@ impl Sources {
             let older = Inputs { base: Some(base.totals().cells().clone()), files, hours_from };
             match merge(&older, &self.partials).await {
                 Ok(cells) => return Ok((cells, hours_from)),
-                // It may be damaged, or a file of its time may have been rewritten since.
+                // The base may be damaged, or a later file may have been rewritten and removed.
                 Err(error) if error.kind() == Kind::Corrupt => {
-                    tracing::warn!(%error, "totals are added up from all files");
+                    tracing::warn!(%error, "adding up the totals from all files");
                     if !base.is_sound().await? {
                         bases.give_up(&base);
                     }

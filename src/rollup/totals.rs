@@ -1,4 +1,4 @@
-//! Where a cold organisation starts: the newest checkpoint of totals, and what came since.
+//! Where a cold organisation starts: the newest totals snapshot, and the files since then.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -18,34 +18,34 @@ use crate::clock::Micros;
 use crate::error::Kind;
 use crate::sql::{SqlError, partial_rows};
 
-/// The store is not asked for a newer checkpoint more often.
+/// Minimum time between two looks into the store for a newer totals snapshot.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Work to add up that makes a newer checkpoint worth a look.
+/// From this much work on, a newer totals snapshot is worth a look.
 const WORK_MAX: u64 = 512;
-/// Rows that count as another file.
+/// Rows that are as much work as one more file.
 const ROWS_OF_WORK: u64 = 4 * 1024;
 
-/// A checkpoint, joined with what this process knows of the log.
+/// A totals snapshot, joined with this process's view of the log.
 #[derive(Debug)]
 pub struct Base {
     totals: Totals,
-    /// What came with new events between the checkpoint and the snapshot.
+    /// Files that brought new events between the totals snapshot and `snapshot`.
     since: Vec<Arc<DataFile>>,
     snapshot: Arc<Snapshot>,
 }
 
 impl Base {
-    /// The checkpoint.
+    /// The totals snapshot.
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// Hours from this one on are known apart to whoever starts here at `now`.
+    /// The first hour that is kept apart for an organisation that starts here at `now`.
     pub fn hours_from(&self, now: Micros) -> Micros {
         self.totals.hours_from.max(OrgUsage::hours_around(now))
     }
 
-    /// True if the window that ends at `now` begins after what is told apart.
+    /// True if the window that ends at `now` lies in the hours that are kept apart.
     pub fn serves(&self, now: Micros) -> bool {
         OrgUsage::from_hour(self.hours_from(now)).covers(now)
     }
@@ -68,15 +68,15 @@ impl Base {
         std::cmp::max_by_key(&self.snapshot, snapshot, |snapshot| snapshot.version()).clone()
     }
 
-    /// The files that came with new events after the checkpoint, up to and with a snapshot that is
-    /// not older than this; `None` if the log between is forgotten.
+    /// The files that brought new events after the totals snapshot, up to and including a snapshot
+    /// that is not older than this one's. `None` if the arrivals between are forgotten.
     pub fn arrivals(&self, snapshot: &Snapshot) -> Option<Vec<Arc<DataFile>>> {
         let later = snapshot.arrivals_since(self.snapshot.version())?;
         let later = later.filter(|came| came.data_change).map(|came| came.file.clone());
         Some(self.since.iter().cloned().chain(later).collect())
     }
 
-    /// The cells of one organisation at the checkpoint.
+    /// The cells of one organisation in the totals snapshot.
     ///
     /// # Errors
     /// Corrupt or Unavailable.
@@ -92,25 +92,25 @@ pub fn work_of<'a>(files: impl Iterator<Item = &'a Arc<DataFile>>) -> u64 {
     files.map(|file| 1 + file.rows.unwrap_or_default() / ROWS_OF_WORK).sum()
 }
 
-/// Knows the newest checkpoint.
+/// Keeps the newest totals snapshot.
 #[derive(Debug)]
 pub struct Bases {
     store: TotalsStore,
     known: Mutex<Option<Arc<Base>>>,
-    /// Versions whose checkpoints turned out to be damaged.
+    /// Versions whose totals snapshots turned out to be damaged.
     damaged: Mutex<BTreeSet<u64>>,
-    /// When the store was last asked. Held while it is, so that of many one asks.
+    /// When the store was last looked at. Held during a look, so that one of many callers looks.
     looked_at: AsyncMutex<Option<Instant>>,
 }
 
 impl Bases {
-    /// Knows nothing yet.
+    /// The totals snapshots in `store`, none of which is known yet.
     pub fn new(store: TotalsStore) -> Self {
         let (known, damaged) = Default::default();
         Self { store, known, damaged, looked_at: AsyncMutex::default() }
     }
 
-    /// The checkpoint to start from.
+    /// The totals snapshot to start from.
     pub async fn get(&self, snapshot: &Arc<Snapshot>) -> Option<Arc<Base>> {
         if let Some(base) = self.fitting(snapshot) {
             return Some(base);
@@ -126,25 +126,25 @@ impl Bases {
         self.known.lock().clone()
     }
 
-    /// The newest checkpoint in the store, which from here on is the one to start from.
+    /// The newest totals snapshot in the store, which from here on is the one to start from.
     pub async fn look(&self, snapshot: &Arc<Snapshot>) -> Option<Arc<Base>> {
         let is_damaged = |version| self.damaged.lock().contains(&version);
         let found = match self.store.newest(snapshot, is_damaged).await {
             Ok(found) => found?,
             Err(error) => {
-                tracing::warn!(%error, "no telling which checkpoints of totals there are");
+                tracing::warn!(%error, "cannot list the totals snapshots");
                 return None;
             }
         };
         self.join(found, snapshot).await
     }
 
-    /// Takes a checkpoint as the one to start from.
+    /// Makes a totals snapshot the one to start from.
     async fn join(&self, totals: Totals, snapshot: &Arc<Snapshot>) -> Option<Arc<Base>> {
         let since = match self.store.arrivals(snapshot, &totals).await {
             Ok(since) => since?,
             Err(error) => {
-                tracing::warn!(%error, "a checkpoint of totals cannot be joined with the log");
+                tracing::warn!(%error, "a totals snapshot cannot be joined with the log");
                 return None;
             }
         };
@@ -153,7 +153,7 @@ impl Bases {
         Some(base)
     }
 
-    /// Stores a checkpoint, which from here on is the one to start from.
+    /// Stores a totals snapshot, which from here on is the one to start from.
     ///
     /// # Errors
     /// As [`TotalsStore::put`].
@@ -170,7 +170,7 @@ impl Bases {
         Ok(self.join(totals, snapshot).await)
     }
 
-    /// No longer starts from a checkpoint that is damaged or gone, nor takes it again.
+    /// Stops starting from a totals snapshot that is damaged or gone, and never uses it again.
     pub fn give_up(&self, base: &Arc<Base>) {
         self.damaged.lock().insert(base.totals.version);
         let mut known = self.known.lock();

@@ -40,15 +40,15 @@ pub struct UsageView<'a> {
     pub rolling_cost: i128,
     /// The version of the archive's table that the totals are a function of.
     pub archive_version: u64,
-    /// `ts` of the latest event in µs since the epoch; none without events.
+    /// `ts` of the latest event in µs since the epoch; `None` without events.
     pub last_event: Option<i64>,
 }
 
-/// Up to so many series are shown in less time than it takes to hand them to another thread.
+/// Up to this many series are shown in less time than it takes to hand them to another thread.
 const FEW_SERIES: usize = 128;
 
 impl UsageView<'_> {
-    /// Whether showing it takes so long that a thread of the network must not do it.
+    /// Whether showing it takes too long for a thread of the network.
     pub fn is_large(&self) -> bool {
         self.series.len() > FEW_SERIES
     }

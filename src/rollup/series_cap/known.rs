@@ -1,5 +1,5 @@
-//! What is known of one organisation's series and of their providers: those in the table, and new
-//! ones that are on their way into it.
+//! The known series and providers of one organisation: those in the table, and new ones that are on
+//! their way into it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 
 use crate::rollup::SeriesMap;
 
-/// The model, and the provider, of events for which there is no room; it is always allowed.
+/// The model, and the provider, of events above the cap; it is always allowed.
 pub(super) const OTHER: &str = "other";
-/// Memory of one known name beside its text.
+/// Memory of one known name in addition to its text.
 const ENTRY_BYTES: usize = 64;
 
 /// Organisation, provider and model of an event, as it was sent.
@@ -19,22 +19,22 @@ pub(super) type Row<'a> = (&'a str, &'a str, &'a str);
 /// A provider, or provider and model as one name, in the spelling of the counters.
 pub(super) type Name = Arc<str>;
 
-/// What a batch asks for.
+/// A series and its provider that a batch contains.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
     pub(super) row: Row<'a>,
-    /// None for the provider that is always allowed.
+    /// `None` for the provider that is always allowed.
     pub(super) provider: Option<String>,
-    /// None for the model that is always allowed.
+    /// `None` for the model that is always allowed.
     pub(super) series: Option<Name>,
 }
 
-/// For what there is no room.
+/// The cap that an event exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
-    /// For one more series.
+    /// The cap on series.
     Model,
-    /// For one more provider.
+    /// The cap on providers.
     Provider,
 }
 
@@ -47,32 +47,32 @@ pub(super) struct OrgSeries {
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// The version of the table that was asked last.
+    /// The version of the table at the last look.
     pub(super) version: Option<u64>,
-    /// The series that count.
+    /// The series that count towards the cap.
     series: Names,
     providers: Names,
-    /// How many series the table has, with those that do not count.
+    /// How many series the table has, including those that do not count.
     in_table_all: usize,
-    /// Memory that they take.
+    /// Memory that the names take.
     bytes: usize,
 }
 
 /// Names of one kind.
 #[derive(Debug, Default)]
 struct Names {
-    /// Those in the table that was asked last, and our own since then.
+    /// Those in the table at the last look, and those committed here since.
     in_table: HashSet<Name>,
-    /// New ones by how many batches bring them.
+    /// New ones, with the number of batches that bring each.
     on_their_way: HashMap<Name, usize>,
 }
 
-/// New names that are on their way into the table. Once this is dropped, the table tells of them,
-/// or they are not there.
+/// New names that are on their way into the table. Dropped after the commit: by then the names are
+/// in the table, or the commit failed.
 #[derive(Default)]
 pub(super) struct Admitted(Vec<(Arc<OrgSeries>, Kind, Name)>);
 
-/// Of what a name is.
+/// The kind of a name.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Series,
@@ -80,7 +80,7 @@ enum Kind {
 }
 
 impl Names {
-    /// How many more there may be.
+    /// How many more names there may be.
     fn room(&self, most: usize) -> usize {
         let new = self.on_their_way.keys().filter(|name| !self.in_table.contains(*name)).count();
         most.saturating_sub(self.in_table.len() + new)
@@ -99,7 +99,7 @@ impl Names {
         true
     }
 
-    /// One batch less brings a name.
+    /// Records that one batch less brings a name.
     fn release(&mut self, name: &Name) {
         match self.on_their_way.get_mut(name) {
             Some(batches) if *batches > 1 => *batches -= 1,
@@ -113,20 +113,20 @@ impl Names {
 }
 
 impl Known {
-    /// Whether all that is asked for is in the table.
+    /// Whether all series and providers are in the table.
     pub(super) fn has_all(&self, asked: &[Asked<'_>]) -> bool {
         asked.iter().all(|asked| match (&asked.series, &asked.provider) {
-            // With a series, its provider is there.
+            // If a series is in the table, so is its provider.
             (Some(series), _) => self.series.in_table.contains(series),
             (None, Some(provider)) => self.providers.in_table.contains(provider.as_str()),
             (None, None) => true,
         })
     }
 
-    /// Takes over what a version has; gives the memory that it takes.
+    /// Takes over the series of a version; returns the memory that they take.
     pub(super) fn learn(&mut self, version: u64, series: &SeriesMap) -> usize {
         self.version = Some(version);
-        // Series never go, so as many are the same.
+        // Series never go away, so if their number is the same, they are the same.
         if series.len() != self.in_table_all {
             let counted = series.keys().filter(|(_, model)| model.as_ref() != OTHER);
             self.series.in_table =
@@ -147,7 +147,7 @@ impl Known {
         }
     }
 
-    /// Moves a name on its way into the table; gives the memory that all of them take.
+    /// Records that a name has come into the table; returns the memory that all of them take.
     fn stand(&mut self, kind: Kind, name: Name) -> usize {
         let (names, bytes) = (self.names(kind), name.len() + ENTRY_BYTES);
         names.release(&name);
@@ -159,13 +159,13 @@ impl Known {
 }
 
 impl OrgSeries {
-    /// One of which nothing is known yet.
+    /// An organisation of which nothing is known yet.
     pub(super) fn new(org_id: &str) -> Self {
         Self { org_id: org_id.into(), known: Mutex::default() }
     }
 
-    /// Lets in what is known, and what is new as long as there is room: for so many series, and for
-    /// as many providers.
+    /// Admits known names, and new ones as long as there is room for `most` series and as many
+    /// providers.
     pub(super) fn admit<'a>(
         self: &Arc<Self>,
         asked: Vec<Asked<'a>>,
@@ -191,7 +191,7 @@ impl OrgSeries {
                 && !all_series.in_table.contains(&series)
             {
                 if !all_series.bring(&series, &mut series_room) {
-                    // It is stored all the same, and with it its provider.
+                    // The event is stored all the same, and with it its provider.
                     over.insert(row, Over::Model);
                     continue;
                 }
@@ -202,7 +202,7 @@ impl OrgSeries {
 }
 
 impl Admitted {
-    /// Takes note that these are in the table now; tells the memory of each organisation.
+    /// Records that these are in the table now; reports the memory of each organisation.
     pub(super) fn stand(mut self, mut takes: impl FnMut(&str, usize)) {
         for (org, kind, name) in self.0.drain(..) {
             let bytes = org.known.lock().stand(kind, name);
@@ -219,7 +219,7 @@ impl Drop for Admitted {
     }
 }
 
-/// One name of two that no two others make.
+/// One name for a pair of names, which no other pair has.
 pub(super) fn series_name(provider: &str, model: &str) -> Name {
     format!("{}:{provider}{model}", provider.len()).into()
 }
