@@ -17,9 +17,9 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// What `accept_encoding` prefers: zstd where it is named and weighs no less than gzip; gzip by
-    /// its name, its old name `x-gzip`, or `*`. A weight of 0 forbids. A client that sends no such
-    /// header gets no compression.
+    /// The coding that `accept_encoding` prefers: zstd if it is named and weighs no less than gzip;
+    /// otherwise gzip, by its name, its old name `x-gzip`, or `*`. A weight of 0 forbids a coding.
+    /// A client that sends no such header gets no compression.
     pub fn negotiate(accept_encoding: Option<&str>) -> Self {
         let (mut gzip, mut zstd, mut any) = (None, None, None);
         for coding in elements(accept_encoding.unwrap_or_default()) {

@@ -2,7 +2,7 @@
 
 use crate::error::Kind;
 
-/// Families that are asked for by one name.
+/// A group of families that is requested by one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Group {
     Core = 1,
@@ -41,8 +41,8 @@ impl UnknownCollector {
 }
 
 impl Collect {
-    /// The set that the values of `collect[]` name: `core` when there are none; otherwise what is
-    /// named and nothing else, the convention of `node_exporter` and `mysqld_exporter`.
+    /// The set that the values of `collect[]` name: `core` if there are none, otherwise exactly the
+    /// named groups. This is the convention of `node_exporter` and `mysqld_exporter`.
     ///
     /// # Errors
     /// The first value that names no group. Names are case-sensitive.

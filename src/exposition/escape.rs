@@ -4,20 +4,20 @@
 //! information") and the ABNF of OpenMetrics 1.0. Every escaped character is ASCII, so working on
 //! bytes leaves UTF-8 intact.
 
-/// Writes what stands between the quotes of a label value, in both formats; also the HELP of
+/// Writes the text between the quotes of a label value, in both formats; also the HELP of
 /// OpenMetrics.
 pub(super) fn push_quoted(out: &mut Vec<u8>, text: &str) {
     for byte in text.bytes() {
         match byte {
             b'"' => out.extend_from_slice(br#"\""#),
-            // Prometheus' lexer takes NUL for the end of its input and would fail the whole scrape.
+            // Prometheus' lexer treats NUL as the end of its input and would fail the whole scrape.
             0 => out.extend_from_slice("\u{FFFD}".as_bytes()),
             _ => push_unquoted_byte(out, byte),
         }
     }
 }
 
-/// Writes the HELP of text 0.0.4, where a quote stands for itself.
+/// Writes the HELP of text 0.0.4, where a quote is not escaped.
 pub(super) fn push_unquoted(out: &mut Vec<u8>, text: &str) {
     for byte in text.bytes() {
         push_unquoted_byte(out, byte);

@@ -5,11 +5,11 @@ use crate::rollup::SeriesTotals;
 
 /// One metric family.
 pub(super) struct Family {
-    /// The name of OpenMetrics: a counter's has no `_total`.
+    /// The name in OpenMetrics; that of a counter has no `_total`.
     pub(super) name: &'static str,
     /// One line.
     pub(super) help: &'static str,
-    /// The unit, where the name ends with it (OpenMetrics asks for that).
+    /// The unit, if the name ends with it (OpenMetrics requires that).
     pub(super) unit: Option<&'static str>,
     pub(super) group: Group,
     pub(super) value: Value,
@@ -21,11 +21,11 @@ pub(super) enum Value {
     Count(fn(&SeriesTotals) -> i128),
     /// A counter with a sample for each series, in units of 10^-12 dollars.
     Money(fn(&SeriesTotals) -> i128),
-    /// A gauge of the organisation that changes with the time: filled in at each scrape.
+    /// A gauge of the organisation that changes with time: filled in at each scrape.
     RollingCost,
     /// A gauge of the organisation.
     ArchiveVersion,
-    /// A gauge of the organisation, without a sample when it has no events.
+    /// A gauge of the organisation, without a sample if it has no events.
     LastEvent,
 }
 
@@ -38,7 +38,7 @@ impl Family {
         Self { name, help, unit: None, group, value }
     }
 
-    /// The same with a unit, which its name ends with.
+    /// The same family with a unit, with which its name ends.
     const fn of(self, unit: &'static str) -> Self {
         Self { unit: Some(unit), ..self }
     }
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(names.len(), FAMILIES.len());
         for family in &FAMILIES {
             assert!(!family.name.ends_with("_total"), "{}", family.name);
-            // A gauge may not be called what a counter's sample is called.
+            // A gauge must not have the name of a counter's sample.
             assert!(!names.contains(format!("{}_total", family.name).as_str()));
             if let Some(unit) = family.unit {
                 assert!(family.name.ends_with(&format!("_{unit}")), "{}", family.name);

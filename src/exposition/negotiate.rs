@@ -1,7 +1,7 @@
 //! Which format the client wants, from `Accept`.
 //!
-//! Source: RFC 9110, section 12.5.1. A header that comes in several lines is joined
-//! with commas by the caller (section 5.3).
+//! Source: RFC 9110, section 12.5.1. The caller joins a header of several lines with commas
+//! (section 5.3).
 
 use std::cmp::{Ordering, Reverse};
 
@@ -34,11 +34,11 @@ impl Match {
 impl Format {
     /// The format that `accept` prefers.
     ///
-    /// OpenMetrics if its weight is greater than that of text, or if it is the same and OpenMetrics
-    /// is named while text is matched by a wildcard or named later. Otherwise text 0.0.4, also when
-    /// the client accepts neither: every scraper reads it. An entry with a version matches the
-    /// version that is served and no other. Text 1.0.0 has to be named with its version, and to be
-    /// preferred to the one that it would be without it.
+    /// OpenMetrics if its weight is greater than that of text. At equal weight also if OpenMetrics
+    /// is named, and text is matched by a wildcard or named later. Otherwise text 0.0.4, even if
+    /// the client accepts neither, because every scraper reads it. An entry with a version matches
+    /// only that version. Text 1.0.0 must be named with its version, and be preferred to the format
+    /// that would be chosen without it.
     pub fn negotiate(accept: Option<&str>) -> Self {
         let (mut text, mut newer, mut open) = (None, None, None);
         for (position, entry) in elements(accept.unwrap_or_default()).enumerate() {

@@ -1,5 +1,4 @@
-//! A text in pieces, which all that hold it share: a large one is neither copied when it grows nor
-//! for each answer.
+//! A text in shared pieces: a large one is copied neither when it grows nor for each answer.
 
 use std::io;
 use std::mem;
@@ -16,12 +15,12 @@ const LINE_BYTES: usize = 2 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pieces(Arc<[Bytes]>);
 
-/// Which text it is, without keeping it.
+/// A reference to a text that does not keep it in memory.
 #[derive(Clone, Debug)]
 pub struct WeakPieces(Weak<[Bytes]>);
 
 impl Pieces {
-    /// How long it is.
+    /// Its length in bytes.
     pub fn bytes(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
@@ -31,19 +30,19 @@ impl Pieces {
         self.0.iter()
     }
 
-    /// Tells this text from all others that are held at the same time.
+    /// Distinguishes this text from all others that are held at the same time.
     pub fn place(&self) -> usize {
         self.0.as_ptr().addr()
     }
 
-    /// The same, to be had as long as somebody keeps it.
+    /// A reference that does not keep the text in memory.
     pub fn downgrade(&self) -> WeakPieces {
         WeakPieces(Arc::downgrade(&self.0))
     }
 }
 
 impl WeakPieces {
-    /// The text, if somebody keeps it.
+    /// The text, if another holder keeps it.
     pub fn upgrade(&self) -> Option<Pieces> {
         self.0.upgrade().map(Pieces)
     }
@@ -67,7 +66,7 @@ impl From<Pieces> for Vec<u8> {
     }
 }
 
-/// A text that grows, without moving what is there.
+/// A text that grows without moving the bytes that it has.
 #[derive(Debug, Default)]
 pub struct Growing {
     full: Vec<Bytes>,
@@ -75,7 +74,7 @@ pub struct Growing {
 }
 
 impl Growing {
-    /// Where the next bytes go. What is written at a time should be a line at most.
+    /// The buffer for the next bytes. At most one line should be written at a time.
     pub(super) fn last(&mut self) -> &mut Vec<u8> {
         if self.last.len() >= PIECE_BYTES {
             self.end_piece(PIECE_BYTES + LINE_BYTES);
@@ -83,7 +82,7 @@ impl Growing {
         &mut self.last
     }
 
-    /// What has been written so far; the text begins anew.
+    /// Takes the text written so far out; a new text begins.
     pub fn take(&mut self) -> Vec<Bytes> {
         self.end_piece(0);
         mem::take(&mut self.full)
@@ -91,7 +90,7 @@ impl Growing {
 
     fn end_piece(&mut self, capacity: usize) {
         let mut piece = mem::replace(&mut self.last, Vec::with_capacity(capacity));
-        // Pieces are kept; the room that the buffer grew by is not.
+        // Pieces are kept; the spare room of the buffer is not.
         piece.shrink_to_fit();
         if !piece.is_empty() {
             self.full.push(piece.into());
@@ -99,7 +98,7 @@ impl Growing {
     }
 }
 
-/// For compressors: what they write is of any length.
+/// For compressors, which write any number of bytes at a time.
 impl io::Write for Growing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let last = self.last();
@@ -137,6 +136,6 @@ mod tests {
         let weak = pieces.downgrade();
         assert_eq!(weak.upgrade().map(|same| same.place()), Some(pieces.place()));
         assert_eq!(Vec::from(pieces), expected);
-        assert!(weak.upgrade().is_none(), "nobody keeps it");
+        assert!(weak.upgrade().is_none(), "no holder keeps it");
     }
 }

@@ -1,4 +1,4 @@
-//! An answer with a blank where the time comes in.
+//! An answer with a gap for the value that depends on the time.
 
 use bytes::Bytes;
 
@@ -13,16 +13,16 @@ use crate::rollup::UsageView;
 /// The longest i128 has 39 digits, a sign and a point.
 const MONEY_LEN_MAX: usize = 41;
 
-/// The text of one series in all families at most: names of which each byte is escaped, and the
-/// longest numbers.
+/// The longest text of one series in all families: names with every byte escaped, and the longest
+/// numbers.
 pub const SERIES_BYTES_MAX: usize = 13 * 1024;
 
-/// All of an answer that does not depend on the time: a function of the archive's version, the
-/// organisation, the groups and the format, to be kept for as long as these are the same.
+/// The part of an answer that does not depend on the time. It is a function of the archive's
+/// version, the organisation, the groups and the format, and can be kept while these are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     before_rolling: Vec<Bytes>,
-    /// From the end of the gauge's line on; none where the gauge is not asked for.
+    /// From the end of the gauge's line on; `None` if the gauge is not requested.
     after_rolling: Option<Vec<Bytes>>,
 }
 
@@ -38,7 +38,7 @@ impl Template {
         Self { before_rolling, after_rolling }
     }
 
-    /// How much text it holds, which the large ones of its answers share.
+    /// The bytes of its text, which large answers made from it share.
     pub fn bytes(&self) -> usize {
         self.before_rolling.iter().chain(self.after_rolling.iter().flatten()).map(Bytes::len).sum()
     }

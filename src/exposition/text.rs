@@ -9,14 +9,14 @@ use super::format::Format;
 use super::pieces::Growing;
 use crate::rollup::{SeriesTotals, UsageView};
 
-/// An answer in the making.
+/// An answer while it is written.
 pub(super) struct Text<'a> {
     view: &'a UsageView<'a>,
     format: Format,
     /// `org_id="…"} `, which ends the labels of every sample.
     org_label: Vec<u8>,
     out: Growing,
-    /// What comes before the value of the rolling gauge; `out` is what comes after it.
+    /// The text before the value of the rolling gauge; `out` is the text after it.
     before_rolling: Option<Vec<Bytes>>,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Adds what ends an answer of the format.
+    /// Adds the end of an answer in the format.
     pub(super) fn push_end(&mut self) {
         match self.format {
             Format::Text004 | Format::Text100 => {}
@@ -61,7 +61,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// All of it, with a blank after the first part where the rolling gauge is asked for.
+    /// The whole answer; in two parts, with a gap between them, if the rolling gauge is requested.
     pub(super) fn into_parts(mut self) -> (Vec<Bytes>, Option<Vec<Bytes>>) {
         let last = self.out.take();
         match self.before_rolling {
@@ -109,7 +109,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// A sample of the organisation up to its value.
+    /// Adds a sample of the organisation up to its value.
     fn gauge(&mut self, family: &Family) {
         self.push(family.name);
         self.push("{");

@@ -9,7 +9,7 @@ pub(super) const WEIGHT_MAX: u16 = 1000;
 /// One element of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element<'a> {
-    /// What stands before the parameters.
+    /// The text before the parameters.
     pub name: &'a str,
     /// The parameter `version`; other parameters are ignored.
     pub version: Option<&'a str>,
@@ -17,7 +17,7 @@ pub struct Element<'a> {
     pub weight: u16,
 }
 
-/// The elements of a list, in order; those that are empty or whose weight is no weight are skipped.
+/// The elements of a list, in order; empty ones and those with an invalid weight are skipped.
 pub fn elements(list: &str) -> impl Iterator<Item = Element<'_>> {
     split_unquoted(list, ',').filter_map(element)
 }
