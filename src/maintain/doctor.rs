@@ -1,17 +1,16 @@
-//! Whether what an archive rests on is sound: checks of the store, one after the other, each with
-//! a word on what to do.
+//! Checks of the store that an archive depends on, one after the other, each with advice.
 
 use std::fmt;
 
 use crate::archive::{ArchiveError, StoreCheck};
 use crate::clock::Micros;
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What was checked.
     pub name: &'static str,
-    /// What came of it.
+    /// How it ended.
     pub outcome: Outcome,
 }
 
@@ -22,12 +21,12 @@ pub enum Outcome {
     Sound(String),
     /// Something is wrong; what, and what to do.
     Failed(String),
-    /// It was not made, and why.
+    /// The check was not made, and why.
     PassedOver(String),
 }
 
 impl Finding {
-    /// What is found by a check that gives a text if all is well.
+    /// The finding of a check that returns a text if all is well.
     pub fn of(name: &'static str, result: Result<String, impl fmt::Display>) -> Self {
         let outcome = match result {
             Ok(text) => Outcome::Sound(text),
@@ -58,7 +57,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Reaches the archive with the credentials that there are.
+/// Checks that the archive can be reached with the given credentials.
 pub async fn check_access(check: &StoreCheck) -> Finding {
     let reached = check.reach().await.map(|()| "the archive can be listed".to_owned());
     let reached = reached.map_err(|error| {
@@ -67,7 +66,7 @@ pub async fn check_access(check: &StoreCheck) -> Finding {
     Finding::of("credentials", reached)
 }
 
-/// Tries all that writes.
+/// Makes the checks that write to the store.
 pub async fn check_writing(check: &StoreCheck, now: Micros, mut each: impl FnMut(Finding)) {
     let text = |result: Result<(), ArchiveError>, text: &str| result.map(|()| text.to_owned());
     let clock = check.clock(now).await;

@@ -1,9 +1,9 @@
-//! Retention: whole dates of events go, and their totals stay.
+//! Retention: whole dates of events expire, and their totals stay.
 //!
-//! What goes is folded into the ledger before the commit that takes the files out names it, so that
-//! a process that dies in between leaves an object that nothing names. A commit that loses a race
-//! is planned anew: its files may have been rewritten, or late events have come for an old date.
-//! The files themselves stay as objects until a vacuum.
+//! The totals of expiring files go into a new ledger, before the commit that takes the files out
+//! and names the ledger. So a process that dies in between leaves an object that nothing names. A
+//! commit that loses a race is planned anew: its files may have been rewritten, or late events have
+//! come for an old date. The files themselves stay as objects until a vacuum.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,26 +20,26 @@ use crate::event::time::EARLIEST;
 use crate::rollup::Rollup;
 use crate::sql::{SqlError, sql_version};
 
-/// Tries of one commit while other writers are faster; one takes as long as a put.
+/// Tries of one commit while other writers are faster; each takes as long as a put.
 const TRIES: usize = 256;
-/// Files of one commit: the first expiry of an old archive takes several, whole dates each, so that
-/// no log entry is long.
+/// Files of one commit. The first expiry of an old archive takes several commits, of whole dates
+/// each, so that no log entry is long.
 const FILES_MAX: usize = 10_000;
 
-/// How old events become. Never less than two days, so that no window of 24 hours is cut.
+/// The age at which events expire. Never less than two days, so that no window of 24 hours is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention(Duration);
 
-/// Why a duration is no retention.
+/// A duration is too short for a retention.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("less than 2d: the last two days are needed for the cost of the last 24 hours")]
 pub struct RetentionError;
 
 impl Retention {
-    /// The shortest.
+    /// The shortest retention.
     pub const MIN: Duration = Duration::from_secs(2 * 86_400);
 
-    /// Dates go once all of their events are older.
+    /// A date expires once all of its events are older than this.
     ///
     /// # Errors
     /// Invalid, if it is less than [`Retention::MIN`].
@@ -47,7 +47,7 @@ impl Retention {
         if older_than < Self::MIN { Err(RetentionError) } else { Ok(Self(older_than)) }
     }
 
-    /// The first date that stays at `now`; `None` where no event can be so old.
+    /// The first date that stays at `now`; `None` if no event can be that old.
     pub fn floor_at(self, now: Micros) -> Option<NaiveDate> {
         let age = Micros::try_from(self.0.as_micros()).unwrap_or(Micros::MAX);
         let cut = now.saturating_sub(age);
@@ -58,8 +58,8 @@ impl Retention {
 /// What an expiry did, or would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Expiry {
-    /// The first date whose events stay; earlier ones are refused from now on. Null where nothing
-    /// has ever expired.
+    /// The first date whose events stay; earlier ones are rejected from now on. Null if nothing has
+    /// ever expired.
     #[serde(serialize_with = "as_text")]
     pub floor: Option<NaiveDate>,
     /// Dates that lost their events.
@@ -89,18 +89,18 @@ impl Expiry {
     }
 }
 
-/// What is to go at a version.
+/// The files to take out at a version.
 #[derive(Debug, Clone, PartialEq)]
 struct Plan {
     floor: NaiveDate,
     files: Vec<Arc<DataFile>>,
-    /// The ledger that it is added to.
+    /// The ledger that their totals are added to.
     ledger: Option<LedgerName>,
 }
 
 impl Plan {
-    /// All that is to go, or a first part of about `files_max` files. `None` where the floor is
-    /// there already, so that nothing is left before it.
+    /// All files to take out, or a first part of about `files_max` files. `None` if the floor is
+    /// reached already, so that nothing is left before it.
     fn at(snapshot: &Snapshot, floor: NaiveDate, files_max: usize) -> Option<Self> {
         let raised = snapshot.floor().is_none_or(|known| known < floor);
         let floor = step(snapshot.files_before(floor).map(|file| file.date), floor, files_max);
@@ -126,7 +126,7 @@ impl Plan {
     }
 }
 
-/// The date before which there are up to `files_max` files, but one date at least; `dates` are
+/// The date before which there are up to `files_max` files, but at least one date; `dates` are
 /// those of the files before `floor`, in order.
 fn step(dates: impl Iterator<Item = NaiveDate>, floor: NaiveDate, files_max: usize) -> NaiveDate {
     let mut first = None;
@@ -139,7 +139,7 @@ fn step(dates: impl Iterator<Item = NaiveDate>, floor: NaiveDate, files_max: usi
     floor
 }
 
-/// A ledger that is stored and not named yet.
+/// A stored ledger that no commit names yet.
 struct Folded {
     plan: Plan,
     events: u64,
@@ -149,8 +149,7 @@ struct Folded {
 }
 
 impl Folded {
-    /// True if it is what this plan needs, is still there, and no vacuum may remove it before a
-    /// version names it.
+    /// True if it fits the plan, still exists, and cannot be vacuumed before a version names it.
     async fn serves(&self, archive: &Archive, plan: &Plan) -> bool {
         let age = archive.elapsed().saturating_sub(self.begun_at);
         if self.plan != *plan || age >= UNCOMMITTED_MAX {
@@ -165,11 +164,11 @@ impl Folded {
 }
 
 /// Takes all dates that are wholly past the retention out of the table, and raises the floor; with
-/// `dry_run` only tells what would go.
+/// `dry_run`, only reports what would go.
 ///
 /// # Errors
-/// Unavailable, if storage is away or other writers are always faster; Corrupt, naming the object
-/// whose totals cannot be kept.
+/// Unavailable, if storage cannot be reached or other writers are always faster; Corrupt, naming
+/// the object whose totals cannot be kept.
 pub async fn expire(
     archive: &Archive,
     rollup: &Rollup,
@@ -191,18 +190,18 @@ pub async fn expire(
     Ok(done)
 }
 
-/// Refuses where somebody has set that the table only grows.
+/// Refuses if the table is set to be append-only.
 fn check_settings(snapshot: &Snapshot) -> Result<(), ArchiveError> {
     if !snapshot.table().is_append_only() {
         return Ok(());
     }
     Err(ArchiveError::Unsupported {
         path: "events".to_owned(),
-        reason: "its setting delta.appendOnly is true, so no events may be taken out; set it to false with the program that set it, or go without expire".to_owned(),
+        reason: "its setting delta.appendOnly is true, so no events may be taken out; set it to false with the program that set it, or do not use expire".to_owned(),
     })
 }
 
-/// Takes out what one commit may; `None` if nothing is left to do.
+/// Takes out the files of one commit; `None` if nothing is left to do.
 async fn expire_part(
     archive: &Archive,
     rollup: &Rollup,
@@ -233,7 +232,7 @@ async fn expire_part(
     Err(ArchiveError::unavailable("taking expired events out of the table", faster).into())
 }
 
-/// Adds the totals of what is to go to those of the ledger so far.
+/// Stores a ledger of the totals so far and those of the files to take out.
 async fn fold(
     archive: &Archive,
     rollup: &Rollup,
@@ -289,7 +288,7 @@ mod tests {
         assert_eq!(step(&[], 3), date(20));
         assert_eq!(step(&[(1, 2), (2, 1)], 3), date(20));
         assert_eq!(step(&[(1, 2), (2, 1), (7, 1)], 3), date(7));
-        // One date goes whole, whatever it has; what comes after it waits.
+        // One date expires whole, however many files it has; later dates wait.
         assert_eq!(step(&[(1, 2), (2, 5), (7, 1)], 3), date(2));
         assert_eq!(step(&[(1, 9)], 3), date(20));
         assert_eq!(step(&[(1, 9), (4, 1)], 3), date(4));

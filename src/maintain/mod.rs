@@ -1,4 +1,4 @@
-//! Looking after an archive.
+//! Maintenance of an archive: compaction, expiry, repair, verification and checks of the store.
 
 pub mod compact;
 mod doctor;

@@ -1,8 +1,8 @@
 //! Repair: a way out of commits of other programs that cannot be vouched for.
 //!
-//! Either they are taken back, by a commit that makes the files live again that they took away and
-//! takes out what they put in their place; or they are accepted: what events that went had in the
-//! counters goes into the ledger, and what came in twice is taken out.
+//! Either they are undone, by a commit that restores the files that they removed and removes those
+//! that they put in their place. Or they are accepted: the sums of events that are gone go into the
+//! ledger, and events that came in twice are taken out.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use crate::sql::{SqlError, sql_version};
 
 /// Tries of one repair while other programs commit.
 const TRIES: usize = 16;
-/// The floor of a ledger where nothing has expired: no event is before it.
+/// The floor of a ledger if nothing has expired: no event is before it.
 const NO_FLOOR: NaiveDate = match NaiveDate::from_ymd_opt(1970, 1, 1) {
     Some(date) => date,
     None => NaiveDate::MIN,
 };
 
-/// What becomes of commits that cannot be vouched for.
+/// How a repair treats commits that cannot be vouched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// They are taken back; what was only appended stays.
+    /// They are undone; events that were only appended stay.
     Undo,
     /// They stay, and no counter falls.
     Accept,
@@ -40,24 +40,24 @@ pub enum Way {
 pub struct Repaired {
     /// The last version that can be vouched for.
     pub good_version: u64,
-    /// What the first commit after it did that is refused; none where nothing is to be repaired.
+    /// Why the first commit after it is refused; `None` if there is nothing to repair.
     pub refused: Option<String>,
     /// Data files that become live again.
     pub restored: usize,
     /// Data files that are taken out.
     pub removed: usize,
-    /// Files of other programs that break a rule and are taken out, a line each.
+    /// Files of other programs that break a rule and are taken out, one line each.
     #[serde(skip)]
     pub unfit: Vec<String>,
-    /// The commits since then.
+    /// The commits after that version.
     #[serde(skip)]
     pub commits: Vec<ForeignCommit>,
 }
 
-/// Why there is no repair.
+/// Why a repair is not possible.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
-    /// What was taken away is no longer in the store.
+    /// Files to be restored are no longer in the store.
     #[error(
         "it cannot be taken back: {count} data files are gone from the store, such as {first}; \
          restore them from a backup, or keep the table as it is now: tokenlake repair --accept \
@@ -80,14 +80,14 @@ pub enum RepairError {
         /// How many.
         repeated: usize,
     },
-    /// What was in files that are gone is told by nothing.
+    /// The sums of files that are gone are not known.
     #[error(
-        "it cannot be accepted: nothing tells what {0} held in the counters; restore it from a \
+        "it cannot be accepted: the sums of {0} are not known; restore it from a \
          backup, then: tokenlake repair"
     )]
     Untold(String),
     /// The newest entries of the log do not exist.
-    #[error("{0}; nothing tells what they brought, so they cannot be made again")]
+    #[error("{0}; their content is not known, so they cannot be restored")]
     Cut(String),
     /// Other programs were always faster.
     #[error("other programs keep committing to the table; stop them and try again")]
@@ -100,7 +100,7 @@ pub enum RepairError {
     Sql(#[from] SqlError),
 }
 
-/// What a repair works on.
+/// Everything that a repair needs.
 #[derive(Debug)]
 pub struct Repair {
     /// The log.
@@ -109,15 +109,15 @@ pub struct Repair {
     pub ledgers: Ledgers,
     /// Judges files of other programs.
     pub judge: Judge,
-    /// Makes the sums that a ledger takes.
+    /// Makes the sums for a ledger.
     pub rollup: Rollup,
 }
 
 impl Repair {
-    /// Repairs the table; with `dry_run` only tells what would be done.
+    /// Repairs the table; with `dry_run`, only reports what would be done.
     ///
     /// # Errors
-    /// Why there is no repair; nothing has been changed then.
+    /// Why a repair is not possible; nothing has been changed then.
     pub async fn run(&self, way: Way, dry_run: bool) -> Result<Repaired, RepairError> {
         for _ in 0..TRIES {
             let broken = self.repairs.find().await?;
@@ -157,7 +157,7 @@ impl Repair {
         Err(RepairError::Contended)
     }
 
-    /// True if files of other programs are gone because the table is no longer as it was found.
+    /// True if `error` is explained by what has happened to the table since `broken` was found.
     async fn has_moved_on(
         &self,
         broken: &Broken,
@@ -169,7 +169,7 @@ impl Repair {
         Ok(self.repairs.find().await?.now().explains(error, broken.now()))
     }
 
-    /// What is to be done, and the files of other programs that break a rule, with the rule.
+    /// The plan, and the files of other programs that break a rule, with the rule.
     async fn plan(
         &self,
         broken: &Broken,
@@ -187,7 +187,7 @@ impl Repair {
             };
             let after = broken.good().of_files(plan.keeps.iter().cloned());
             let mut findings = self.judge.judge(&after).await?;
-            // Of two that hold the same events, the one that came later goes.
+            // Of two files with the same events, the one that came later is taken out.
             findings.sort_by(|a, b| a.entry.cmp(&b.entry));
             let Some(last) = findings.pop() else { return Ok((plan, unfit)) };
             let path = last.file.path.clone();
@@ -197,14 +197,14 @@ impl Repair {
         }
     }
 
-    /// The ledger that keeps counters from falling where the files of a plan are the live ones.
+    /// The ledger that keeps counters from falling if the files of a plan become the live ones.
     async fn ledger(
         &self,
         broken: &Broken,
         plan: &RepairPlan,
         unfit: &BTreeMap<Arc<str>, String>,
     ) -> Result<Option<LedgerName>, RepairError> {
-        // What breaks a rule was never counted.
+        // Files that break a rule were never counted.
         let counted = broken.good().files().filter(|file| !unfit.contains_key(&file.path));
         let good = Arc::new(broken.good().of_files(counted.cloned()));
         let keeps: HashSet<_> = plan.keeps.iter().map(|file| &file.path).collect();
@@ -261,7 +261,8 @@ impl Repair {
         Ok(twice)
     }
 
-    /// The ids of the files that were and are live on a date and its neighbours.
+    /// The ids of the files on a date and its neighbours that were live at the good version and
+    /// still are.
     async fn known_around(
         &self,
         date: NaiveDate,

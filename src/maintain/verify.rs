@@ -1,9 +1,9 @@
-//! Recomputing everything from the raw rows and comparing: data files against the log, events
-//! against "each once", and what scrapes show against the ledger and SQL over all rows.
+//! Recomputes everything from the raw rows and compares: data files with the log, events with "each
+//! once", and the numbers of scrapes with the ledger and SQL over all rows.
 //!
 //! Files are read side by side, as many as there are processors, and taken in order of their dates.
-//! What expiry has folded away is in no row any longer: its sums are taken from the ledger as they
-//! are, after every byte of it was compared with its checksums.
+//! Expired events are in no row any longer. Their sums are taken from the ledger as they are, after
+//! every byte of it was compared with its checksums.
 
 mod file;
 mod sums;
@@ -23,14 +23,14 @@ use crate::error::Kind;
 use crate::rollup::Rollup;
 use crate::sql::{Engine, SqlError, all_expired};
 
-/// Differences that are named; more are counted.
+/// Differences that are listed; more are only counted.
 const NAMED_MAX: usize = 100;
-/// Times that the work begins, while others rewrite and remove what is to be read.
+/// How many times the work begins if others rewrite and remove files before they are read.
 const TRIES: usize = 4;
 /// The whole of a [`Sample`].
 const WHOLE: u32 = 1_000_000;
 
-/// What was found.
+/// The result of a verification.
 #[derive(Debug, Default)]
 pub struct Report {
     /// The version of the table.
@@ -39,12 +39,12 @@ pub struct Report {
     pub files: usize,
     /// Events in them.
     pub events: u64,
-    /// Events folded away, and the floor date before which they were; they cannot be recomputed.
+    /// Expired events, and the floor date before which they were; they cannot be recomputed.
     pub expired: Option<(u64, NaiveDate)>,
     /// Organisations whose scrapes were compared; `None` if a sample or damaged files made that
-    /// senseless.
+    /// meaningless.
     pub orgs: Option<usize>,
-    /// The first differences, a line each.
+    /// The first differences, one line each.
     pub differences: Vec<String>,
     /// How many there are in all.
     pub difference_count: usize,
@@ -64,12 +64,12 @@ impl Report {
 pub struct Sample(u32);
 
 impl Sample {
-    /// So many millionths; `None` if that is nothing or more than all.
+    /// A share of `millionths`; `None` if it is 0 or more than the whole.
     pub fn of_millionths(millionths: u32) -> Option<Self> {
         (1..=WHOLE).contains(&millionths).then_some(Self(millionths))
     }
 
-    /// Other files each time, at least one if there is any.
+    /// Chooses files at random, at least one if there is any.
     fn choose(self, mut files: Vec<Arc<DataFile>>) -> Vec<Arc<DataFile>> {
         let any = files.get(rand::random_range(0..files.len().max(1))).cloned();
         files.retain(|_| rand::random_range(0..WHOLE) < self.0);
@@ -77,9 +77,9 @@ impl Sample {
     }
 }
 
-/// Verifies the newest version of an archive, or, of a sample of its files, all that can be told of
-/// them alone. `progress` is told how many of how many files are done. Where files were rewritten and
-/// removed before they were read, it begins anew.
+/// Verifies the newest version of an archive; of a sample of its files, only what each file alone
+/// can show. `progress` is called with the number of files that are done and of all files. If files
+/// were rewritten and removed before they were read, the work begins anew.
 ///
 /// # Errors
 /// Only what keeps the work from being done at all; damage is in the report.
@@ -104,7 +104,7 @@ pub async fn verify(
     Err(ArchiveError::unavailable("verifying the archive", faster).into())
 }
 
-/// What is verified.
+/// What a verification covers.
 #[derive(Debug, Clone, Copy)]
 struct Scope<'a> {
     archive: &'a Archive,
@@ -114,10 +114,10 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Notes damage.
+    /// Adds damage to the report.
     ///
     /// # Errors
-    /// The error itself if it is none: storage is away, or the object is no longer part of the table.
+    /// The error itself if it is no damage: storage is away, or the object has left the table.
     async fn note(&self, error: SqlError, report: &mut Report) -> Result<(), SqlError> {
         let is_away = error.kind() == Kind::Unavailable;
         if is_away || self.archive.newer(self.snapshot, &error).await?.is_some() {
@@ -182,7 +182,7 @@ async fn verify_at(
     Ok(report)
 }
 
-/// Organisations that differ in case alone: their series would be one.
+/// A line for organisations that differ only in case: their series would be one.
 fn spelled_alike<'a>(orgs: impl Iterator<Item = &'a String>) -> impl Iterator<Item = String> {
     let mut spellings: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for org in orgs {
@@ -233,7 +233,7 @@ async fn check_ledger(
 struct Seen(BTreeMap<NaiveDate, HashSet<EventHash>>);
 
 impl Seen {
-    /// How many events of a file stand in those before it. Files come by date, so only a date and
+    /// How many events of a file are in the files before it. Files come by date, so only a date and
     /// the one before it are needed.
     fn repeated(&mut self, date: NaiveDate, ids: Vec<EventHash>) -> usize {
         let before = date.checked_sub_days(Days::new(1));
@@ -247,7 +247,7 @@ impl Seen {
     }
 }
 
-/// Takes in what was found of a file.
+/// Takes in the result of a file.
 fn take(
     file: &DataFile,
     checked: CheckedFile,
@@ -260,7 +260,7 @@ fn take(
     let repeated = seen.repeated(file.date, checked.ids);
     if repeated > 0 {
         let path = file.path_in_archive();
-        report.differs(format!("{path} holds {repeated} events that stand in the table already"));
+        report.differs(format!("{path} holds {repeated} events that are in the table already"));
     }
     for row in checked.totals {
         sums.entry(row.org_id.clone()).or_default().add(&row);

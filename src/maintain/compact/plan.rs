@@ -1,11 +1,11 @@
-//! What to rewrite: pure, from the sizes of a version's files.
+//! Plans rewrites from the sizes of a version's files; pure.
 //!
-//! Files are of *tiers* by their rows, each tier eight times the one below it. Files of a date are
-//! merged, the small ones first, where the result is of a higher tier than each of them. So a row is
-//! rewritten once a tier at most, however often its date is written to, and no tier keeps eight
-//! files. A date that is no longer expected to grow is merged further: where the result has twice
-//! the rows of the largest input. A file that is half of what a file may be is left alone; on such a
-//! date also one of a quarter of the rows.
+//! The *tier* of a file depends on its rows; each tier is eight times the one below it. Files of a
+//! date are merged, the small ones first, if the result is of a higher tier than each of them. So a
+//! row is rewritten at most once for each tier, however often its date is written to, and no tier
+//! keeps eight files. A date that is no longer expected to grow is merged further, if the result
+//! has twice the rows of the largest input. A file of half the maximum size is left alone; on such
+//! a date, also one of a quarter of the maximum rows.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use chrono::NaiveDate;
 
 use crate::archive::DataFile;
 
-/// Rows of one file. Of each row, what sums are made of is held while the file is written: some 130
-/// bytes.
+/// Maximum rows of one file. While it is written, the summed columns of each row are held in
+/// memory: some 130 bytes.
 const ROWS_MAX: u64 = 1 << 19;
-/// Files that become one at a time: each takes some memory while it is read.
+/// Maximum files of one rewrite: each takes some memory while it is read.
 const INPUTS_MAX: usize = 256;
-/// From one tier to the next.
+/// The factor from one tier to the next.
 const TIER: u64 = 8;
 
-/// What a file may be.
+/// The limits of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of one file.
+    /// Maximum bytes of one file.
     pub bytes_max: u64,
     /// Dates from this one on are expected to grow.
     pub growing_from: NaiveDate,
@@ -61,10 +61,10 @@ impl Rewrite {
     }
 }
 
-/// Plans the next rewrites of files that come sorted by date. Each file is in one of them at most;
-/// there are none where nothing would be gained. Once they are made, there may be more to do.
+/// Plans the next rewrites of files that come sorted by date. Each file is in at most one of them;
+/// there are none if nothing would be gained. Once they are made, there may be more to do.
 pub fn plan<'a>(files: impl Iterator<Item = &'a Arc<DataFile>>, limits: &Limits) -> Vec<Rewrite> {
-    // A file whose rows are not known cannot be rewritten: nothing would tell that none is lost.
+    // A file whose rows are not known cannot be rewritten: a lost row would not be noticed.
     let files: Vec<_> = files.filter(|file| file.rows.is_some()).collect();
     let dates = files.chunk_by(|a, b| a.date == b.date);
     let rewrites = dates.filter_map(|files| Some((files.first()?.date, files)));
@@ -103,7 +103,7 @@ pub fn outlook<'a>(
     (rewrites, left)
 }
 
-/// What counts of a file.
+/// The size of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Size {
     rows: u64,
@@ -124,7 +124,7 @@ impl Size {
         self.rows.max(1).ilog(TIER)
     }
 
-    /// Large enough to be left alone. Two that are not always fit into one.
+    /// Large enough to be left alone. Two files that are not full always fit into one.
     fn is_full(self, date: NaiveDate, limits: &Limits) -> bool {
         self.rows >= limits.full_rows(date) || self.bytes >= limits.bytes_max / 2
     }
@@ -162,7 +162,7 @@ fn fitting(files: &[(Size, usize)], limits: &Limits) -> usize {
     fits.count().max(1)
 }
 
-/// How many of the first files are worth becoming one; 0 if it is none.
+/// How many of the first files are worth merging; 0 if none are.
 fn gaining(files: &[(Size, usize)], date: NaiveDate, limits: &Limits) -> usize {
     let (mut sum, mut gaining) = (Size::default(), 0);
     for (count, (largest, _)) in (1..).zip(files) {
@@ -173,7 +173,7 @@ fn gaining(files: &[(Size, usize)], date: NaiveDate, limits: &Limits) -> usize {
         } else {
             doubled
         };
-        // Its rows are known for certain, so that this is the last time.
+        // Rows are known exactly, so the result is full and not rewritten again.
         if gains || sum.rows >= limits.full_rows(date) {
             gaining = count;
         }

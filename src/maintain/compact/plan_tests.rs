@@ -19,7 +19,7 @@ fn rows(rows: u64) -> Size {
     Size { rows, bytes: 6_000 + rows * 60 }
 }
 
-/// Plans until there is nothing more to do; gives the rows that were rewritten.
+/// Plans until there is nothing more to do; returns the rows that were rewritten.
 fn settle(sizes: &mut Vec<Size>, date: NaiveDate, limits: &Limits) -> u64 {
     let mut rewritten = 0;
     for _ in 0..64 {
@@ -66,7 +66,7 @@ proptest! {
         settle(&mut left, date(day), &limits);
         let rows = |sizes: &[Size]| sizes.iter().map(|size| size.rows).sum::<u64>();
         prop_assert_eq!(rows(&left), rows(&sizes));
-        // Those cut off by bytes are bounded by how many fit, not by tiers.
+        // Files that are limited by bytes are bounded by how many fit, not by tiers.
         let small = left.iter().filter(|size| !size.is_full(date(day), &limits) && size.bytes < MIB);
         prop_assert!(small.count() <= 7 * 7);
     }

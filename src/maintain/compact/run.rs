@@ -1,4 +1,4 @@
-//! Doing what is planned: one rewrite after the other, then the vacuum.
+//! Runs what is planned: one rewrite after the other, then the vacuum.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::rollup::Rollup;
 use crate::sql::SqlError;
 use crate::telemetry::Telemetry;
 
-/// Plans that are made one after the other: each makes files of a higher tier, and what writers add
-/// meanwhile is left to the next run.
+/// Maximum plans in one run. Each makes files of a higher tier; what writers add meanwhile is left
+/// to the next run.
 const PASSES_MAX: usize = 16;
 
 /// How an archive is compacted.
@@ -24,11 +24,11 @@ const PASSES_MAX: usize = 16;
 pub struct Settings {
     /// The size that files are merged up to, in bytes.
     pub target_bytes: u64,
-    /// How long a file that the table names no more is kept.
+    /// How long a file that the table no longer names is kept.
     pub grace: Duration,
 }
 
-/// What was done, or would be.
+/// What a compaction did, or would do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// Rewrites that were committed.
@@ -49,19 +49,19 @@ pub struct Compactor {
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
     settings: Settings,
-    /// Files that could not be rewritten, which is not tried again.
+    /// Files that could not be rewritten, and are not tried again.
     spoiled: HashSet<Arc<str>>,
-    /// Files that are whole, and too heavy to be merged.
+    /// Undamaged files that take too much memory to be merged.
     too_heavy: HashSet<Arc<str>>,
 }
 
-/// What became of a rewrite.
+/// The outcome of a rewrite.
 enum Step {
-    /// Nothing: another was first.
+    /// It was not made: another process was first.
     Nothing,
     /// It was made, or its files are now left alone.
     Whole,
-    /// Some of its files are for another.
+    /// Some of its files are left for another rewrite.
     Cut,
 }
 
@@ -78,8 +78,8 @@ impl Compactor {
         Self { archive, rollup, clock, telemetry, settings, spoiled, too_heavy }
     }
 
-    /// What [`Compactor::compact`] and [`Compactor::vacuum`] would do by now; `note` is told of each
-    /// step. Changes nothing.
+    /// What [`Compactor::compact`] and [`Compactor::vacuum`] would do now; `note` is called with
+    /// each step. Changes nothing.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -97,10 +97,10 @@ impl Compactor {
     }
 
     /// Rewrites until there is nothing more to gain. After each rewrite it waits `rest` times as
-    /// long as that took. Gives how many were committed.
+    /// long as that took. Returns how many were committed.
     ///
     /// # Errors
-    /// Unavailable. A file that is damaged is named to `note` and left alone.
+    /// Unavailable. A damaged file is logged and left alone.
     pub async fn compact(
         &mut self,
         rest: u32,
@@ -126,7 +126,8 @@ impl Compactor {
             if !gained {
                 break;
             }
-            // What memory had no room for was planned already. Each cut leaves fewer files.
+            // A pass with a cut does not count: its plan had more to do, and each cut leaves fewer
+            // files.
             passes += usize::from(!cut);
         }
         Ok(done)
@@ -148,14 +149,14 @@ impl Compactor {
                 Ok(Step::Nothing)
             }
             Err(ArchiveError::NotMerged { path, reason }) => {
-                tracing::warn!(path, reason, "a file is too heavy to be merged");
+                tracing::warn!(path, reason, "a file takes too much memory to be merged");
                 let heavy = rewrite.files.iter().find(|file| file.path_in_archive() == path);
                 self.too_heavy.extend(heavy.map(|file| file.path.clone()));
                 Ok(if heavy.is_some() { Step::Cut } else { Step::Nothing })
             }
             Err(error) if error.kind() == Kind::Corrupt => {
                 meters.rewrite_failures.inc();
-                tracing::warn!(%error, date = %rewrite.date, "files are left as they are");
+                tracing::warn!(%error, date = %rewrite.date, "files could not be merged");
                 let named = |file: &&Arc<DataFile>| match &error {
                     // Its neighbours can be merged without it.
                     ArchiveError::Foreign { path, .. } => file.path_in_archive() == *path,
@@ -172,7 +173,7 @@ impl Compactor {
         }
     }
 
-    /// Deletes files that no version has named for the grace. Gives how many.
+    /// Deletes files that no version has named for the grace. Returns how many.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -187,18 +188,18 @@ impl Compactor {
         Ok(deleted)
     }
 
-    /// Cold starts add up what came since the last checkpoint of totals, in the files in which it
-    /// came. One that is made before they go saves them the way over all live files.
+    /// Makes a totals snapshot before stale files are deleted. A cold start adds up the files that
+    /// came after the last one; if those are gone, it has to add up all live files.
     async fn cover(&self, stale: &StaleFiles) {
         let make =
             |snapshot| async move { self.rollup.checkpoint(&snapshot, self.clock.now()).await };
         if let Err(error) = self.archive.at_newest(self.archive.current(), make).await {
             let files = stale.len();
-            tracing::warn!(%error, files, "no checkpoint of totals before old files are deleted");
+            tracing::warn!(%error, files, "no totals snapshot before old files are deleted");
         }
     }
 
-    /// Live files by now.
+    /// The number of live files now.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
@@ -215,7 +216,7 @@ impl Compactor {
         self.spoiled.contains(&file.path) || self.too_heavy.contains(&file.path)
     }
 
-    /// Yesterday still grows: events come late.
+    /// Yesterday still grows, because events come late.
     fn limits(&self) -> Limits {
         let today = date_of(self.clock.now()).unwrap_or_default();
         let growing_from = today.checked_sub_days(Days::new(1)).unwrap_or(today);

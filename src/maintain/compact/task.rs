@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use super::run::Compactor;
 
-/// Between two vacuums, each of which lists all data files.
+/// The time between two vacuums, each of which lists all data files.
 const VACUUM_EVERY: Duration = Duration::from_secs(3_600);
-/// So many times as long as a rewrite took, none is made: requests come first.
+/// After a rewrite that took T, none is made for this many times T: requests come first.
 const REST: u32 = 3;
 
-/// Compacts about every `interval`, for as long as it is polled. What fails is tried again.
+/// Compacts about every `interval`, for as long as it is polled. A failed run is retried.
 pub async fn keep_compacted(mut compactor: Compactor, interval: Duration) {
     let mut vacuum_at = Instant::now() + VACUUM_EVERY * rand::rng().random_range(10..100) / 100;
     loop {
@@ -20,7 +20,7 @@ pub async fn keep_compacted(mut compactor: Compactor, interval: Duration) {
         let part = rand::rng().random_range(50..150_u32);
         tokio::time::sleep(interval * part / 100).await;
         if let Err(error) = compactor.compact(REST, |told| tracing::debug!("{told}")).await {
-            tracing::warn!(%error, "compaction goes on later");
+            tracing::warn!(%error, "compaction failed; will retry at the next run");
         }
         if Instant::now() < vacuum_at {
             continue;
@@ -29,7 +29,7 @@ pub async fn keep_compacted(mut compactor: Compactor, interval: Duration) {
         match compactor.vacuum().await {
             Ok(0) => {}
             Ok(deleted) => tracing::info!(deleted, "deleted data files that no version names"),
-            Err(error) => tracing::warn!(%error, "old data files are deleted later"),
+            Err(error) => tracing::warn!(%error, "vacuum failed; will retry at the next one"),
         }
     }
 }

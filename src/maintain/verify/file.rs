@@ -1,4 +1,4 @@
-//! One data file: what it holds against what the log says of it.
+//! The check of one data file: its content against the log's description of it.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ pub(super) struct FileCheck {
     pub(super) ids: IdReader,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) now: Micros,
-    /// Their rows are added up too.
+    /// Whether their rows are added up too.
     pub(super) adds_up: bool,
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug)]
 pub(super) struct CheckedFile {
     pub(super) events: u64,
@@ -31,7 +31,7 @@ pub(super) struct CheckedFile {
 impl FileCheck {
     pub(super) async fn run(&self, file: &Arc<DataFile>) -> Result<CheckedFile, SqlError> {
         let mut differences = Vec::new();
-        // One that breaks a rule is one difference, not one for each number that it is in.
+        // A file that breaks a rule is one difference, not one for each number that it is in.
         self.engine.judge().check(&self.snapshot, file, None).await?;
         let events = self.check_log(file, &mut differences).await?;
         let path = file.path_in_archive();
@@ -54,7 +54,7 @@ impl FileCheck {
         Ok(CheckedFile { events, ids, totals, rolling, differences })
     }
 
-    /// Compares rows, dates and bounds; gives the number of events.
+    /// Compares rows, dates and bounds; returns the number of events.
     async fn check_log(
         &self,
         file: &Arc<DataFile>,

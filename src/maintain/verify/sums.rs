@@ -12,7 +12,7 @@ use crate::event::format_scaled;
 use crate::rollup::Rollup;
 use crate::sql::{PartialRow, SeriesTotal, SqlError};
 
-/// Places of a dollar amount.
+/// Decimal places of a dollar amount.
 const MONEY_PLACES: u8 = 12;
 
 /// The sums of every organisation.
@@ -38,13 +38,13 @@ struct SeriesSums {
 }
 
 impl OrgSums {
-    /// Adds rows of the table.
+    /// Adds the sums of rows of the table.
     pub(super) fn add(&mut self, row: &SeriesTotal) {
         let tokens = row.total_tokens;
         self.add_to(&row.provider, &row.model, row.requests, tokens, row.cost);
     }
 
-    /// Adds a row of the ledger. What was of no series shows in no counter.
+    /// Adds a row of the ledger. Events without a series are in no counter.
     pub(super) fn add_expired(&mut self, row: &PartialRow) {
         if let Some((provider, model)) = row.provider.as_ref().zip(row.model.as_ref()) {
             let tokens = row.input_tokens + row.output_tokens;
@@ -58,7 +58,7 @@ impl OrgSums {
     }
 
     fn add_to(&mut self, provider: &str, model: &str, requests: u64, tokens: i128, cost: i128) {
-        // As the exposition has them: its formats end at a NUL.
+        // As in the exposition, whose formats end at a NUL.
         let clean = |name: &str| name.replace('\0', "\u{FFFD}");
         let sums = self.series.entry((clean(provider), clean(model))).or_default();
         sums.requests += requests;
@@ -66,7 +66,7 @@ impl OrgSums {
         sums.cost += cost;
     }
 
-    /// A line for each thing that is shown otherwise.
+    /// A line for each number that is shown differently.
     fn differences(&self, org: &str, shown: &Self) -> Vec<String> {
         let keys: BTreeSet<_> = shown.series.keys().chain(self.series.keys()).collect();
         let text = |sums: Option<&SeriesSums>| match sums {
@@ -81,8 +81,8 @@ impl OrgSums {
             let (provider, model) = key;
             (shown != is).then(|| {
                 format!(
-                    "organisation {org:?}, {provider:?} {model:?}: shown are {}, in the rows and \
-                     the ledger are {}",
+                    "organisation {org:?}, {provider:?} {model:?}: scrapes show {}, the rows and \
+                     the ledger give {}",
                     text(shown),
                     text(is)
                 )
@@ -91,7 +91,7 @@ impl OrgSums {
         let rolling = (shown.rolling != self.rolling).then(|| {
             let dollars = |cost| format_scaled(cost, MONEY_PLACES);
             format!(
-                "organisation {org:?}: the rolling cost is shown as {}, by the rows it is {}",
+                "organisation {org:?}: scrapes show a rolling cost of {}, the rows give {}",
                 dollars(shown.rolling),
                 dollars(self.rolling)
             )
@@ -100,7 +100,7 @@ impl OrgSums {
     }
 }
 
-/// Compares what scrapes show with these sums, `width` organisations at a time; gives their number.
+/// Compares scrapes with these sums, `width` organisations at a time; returns their number.
 ///
 /// # Errors
 /// Corrupt or Unavailable, naming the object.
