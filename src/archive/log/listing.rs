@@ -99,7 +99,7 @@ impl Log {
             if !listing.checkpoints.is_empty() {
                 return Ok(Listing { is_part: true, ..listing });
             }
-            // The library would fail because it is missing.
+            // The note names a checkpoint that is missing, so both are hidden.
             self.passed_over.add(version);
         }
         self.list_from(None).await

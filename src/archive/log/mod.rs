@@ -77,7 +77,7 @@ pub struct Log {
     /// The archive's root, without the check that it is the right one.
     raw: Arc<dyn ObjectStore>,
     pub(in crate::archive) anchor: Anchor,
-    /// Checkpoints that are hidden from the library.
+    /// Checkpoints that `store` hides.
     pub(in crate::archive) passed_over: Arc<PassedOver>,
     pub(in crate::archive) clock: Arc<dyn Clock>,
     /// A version whose successor is refused, the last version searched for a repair, and its link.

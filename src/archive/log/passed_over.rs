@@ -1,8 +1,9 @@
 //! A store that hides checkpoints of the log that cannot be read.
 //!
-//! The Delta library takes the newest checkpoint that it finds, and fails if that one is damaged.
-//! Entries contain the same information as long as they exist. So this process passes over a
-//! damaged checkpoint until a newer one exists.
+//! The entries of the log contain the same information as a checkpoint, as long as they exist. So
+//! everything in this process passes over a damaged checkpoint until a newer one exists. That
+//! includes the library's cleanup: it must not delete entries because a damaged checkpoint covers
+//! them.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -51,7 +51,7 @@ pub struct ForeignCommit {
 #[derive(Debug)]
 pub struct Broken {
     good: Snapshot,
-    /// Why what follows is refused; `None` if nothing is.
+    /// Why the commits after it are refused; `None` if none is.
     refused: Option<ArchiveError>,
     /// True if that is because the newest entries do not exist.
     is_cut: bool,
@@ -102,7 +102,7 @@ impl Broken {
         self.refused.as_ref()
     }
 
-    /// What came after the last good version.
+    /// The commits after the last good version.
     pub fn commits(&self) -> Vec<ForeignCommit> {
         let versions = self.good.version() + 1..;
         let commit = |(version, entry): (u64, &Entry)| ForeignCommit {
