@@ -138,7 +138,7 @@ fn what_deltalake_and_polars_append_counts_as_if_it_had_been_sent() {
 
 #[test]
 fn what_deltalake_must_not_append_is_refused_by_name() {
-    for (way, words) in [("negative", "input_tokens"), ("doubled", "1 of its events stand")] {
+    for (way, words) in [("negative", "input_tokens"), ("doubled", "1 of its events are")] {
         let archive = tempdir().unwrap();
         let archive = archive.path();
         let key = key(archive, "acme");

@@ -108,7 +108,7 @@ async fn what_breaks_a_rule_of_the_columns_is_refused_and_named() {
         ("event_type", nulls(&DataType::Utf8), "without event_type"),
         ("org_id", texts([ACME, "no name"]), "org_id is not 1 to 128"),
         ("org_id", texts([ACME, "ACME"]), "differ only in case"),
-        ("org_id", texts([ACME, "Zeta"]), "in case only"),
+        ("org_id", texts([ACME, "Zeta"]), "only in case"),
         ("org_id", nulls(&DataType::Utf8), "without org_id"),
         ("ts", times([NOON, NOON - DAY]), "another date than its event_date"),
         (
@@ -202,7 +202,7 @@ async fn two_foreign_files_may_not_share_an_event() {
     for app in [&warm, &cold] {
         let error = app.try_scrape(ACME).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Corrupt, "{error}");
-        assert!(error.to_string().contains("1 of its events stand"), "{error}");
+        assert!(error.to_string().contains("1 of its events are"), "{error}");
         assert_eq!(requests(&app.scrape("zeta").await), 1);
     }
     let newest = cold.app.archive().newest().await.unwrap();
