@@ -199,7 +199,8 @@ impl App {
             place,
             clock.clone(),
             telemetry.clone(),
-            WriterSettings { partials, ..settings.writer.clone() },
+            partials,
+            settings.writer.clone(),
             settings.follow.clone(),
         )
         .await?;

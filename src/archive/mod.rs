@@ -107,7 +107,7 @@ pub struct Archive {
 impl Archive {
     /// Opens the archive at the root of `store`. Creates its table if there is none and the
     /// settings allow it. From then on, nothing is written to the store and no object counts as
-    /// absent unless the newest known log entry is still in its place.
+    /// absent unless the newest known log entry is still in its place. New files carry no partials.
     ///
     /// # Errors
     /// Corrupt, Unsupported or Unavailable.
@@ -119,10 +119,11 @@ impl Archive {
         follow: FollowSettings,
     ) -> Result<Self, ArchiveError> {
         let place = ArchivePlace::new(store, clock.clone())?;
-        Self::open_at(place, clock, telemetry, settings, follow).await
+        Self::open_at(place, clock, telemetry, None, settings, follow).await
     }
 
-    /// As [`Archive::open`], for callers that also read through the place's store.
+    /// As [`Archive::open`], for callers that also read through the place's store. New files carry
+    /// what `partials` makes of their rows; without it they carry no partial.
     ///
     /// # Errors
     /// As [`Archive::open`].
@@ -130,6 +131,7 @@ impl Archive {
         ArchivePlace { log }: ArchivePlace,
         clock: Arc<dyn Clock>,
         telemetry: Telemetry,
+        partials: Option<Arc<dyn PartialMaker>>,
         settings: WriterSettings,
         follow: FollowSettings,
     ) -> Result<Self, ArchiveError> {
@@ -151,11 +153,11 @@ impl Archive {
         let upkeep = Upkeep {
             store: store.clone(),
             commits: commits.clone(),
-            partials: settings.partials.clone(),
+            partials: partials.clone(),
             judge: Judge::new(store.clone()),
         };
         let (writes, to) = (commits.clone(), store.clone());
-        let writer = Writer::start(Committer { store: to, commits: writes, settings });
+        let writer = Writer::start(Committer { store: to, commits: writes, partials, settings });
         let (records, ledgers) = (Records::new(store.clone()), Ledgers::new(store.clone()));
         Ok(Self { store, commits, writer, upkeep, records, ledgers })
     }

@@ -41,8 +41,6 @@ pub struct WriterSettings {
     pub checkpoint_every: u64,
     /// Memory for batches that wait or are being committed.
     pub queue_bytes_max: usize,
-    /// Makes the partials that new files carry; `None` for files without.
-    pub partials: Option<Arc<dyn PartialMaker>>,
     /// Whether a table is created if there is none.
     pub creation: Creation,
 }
@@ -54,7 +52,6 @@ impl Default for WriterSettings {
             dedupe_bytes_max: 512 << 20,
             checkpoint_every: 500,
             queue_bytes_max: 256 << 20,
-            partials: None,
             creation: Creation::IfMissing,
         }
     }
@@ -93,7 +90,7 @@ struct Work {
 }
 
 /// The events that may be committed under a floor date.
-struct Admitted {
+struct AboveFloor {
     floor: Option<NaiveDate>,
     group: Group,
     /// The events that the floor rejects, by batch.
@@ -123,6 +120,8 @@ pub struct Writer {
 pub(in crate::archive) struct Committer {
     pub store: Arc<dyn ObjectStore>,
     pub commits: Arc<Commits>,
+    /// Makes the partials that new files carry; `None` for files without.
+    pub partials: Option<Arc<dyn PartialMaker>>,
     pub settings: WriterSettings,
 }
 
@@ -216,7 +215,7 @@ impl Committer {
             let group = take_group(first, &mut waiting);
             let (work, replies) = gathered(group);
             match self.commit(work, &mut known).await {
-                Ok(admitted) => self.answer(admitted, replies),
+                Ok(committed) => self.answer(committed, replies),
                 Err(error) => {
                     tracing::warn!(%error, batches = replies.len(), "commit failed");
                     for waiting in replies {
@@ -228,9 +227,9 @@ impl Committer {
         }
     }
 
-    fn answer(&self, admitted: Admitted, replies: Vec<Waiting>) {
-        let counts = admitted.group.counts();
-        let mut rejections = admitted.rejected.into_iter();
+    fn answer(&self, committed: AboveFloor, replies: Vec<Waiting>) {
+        let counts = committed.group.counts();
+        let mut rejections = committed.rejected.into_iter();
         let mut batch = 0;
         for waiting in replies {
             let rejected: Vec<_> = rejections.by_ref().take(waiting.batches).flatten().collect();
@@ -247,7 +246,7 @@ impl Committer {
 
     /// Looks for known ids, writes files, puts the entry. After a lost race, all of it is done
     /// again against the newer version.
-    async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<Admitted, ArchiveError> {
+    async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<AboveFloor, ArchiveError> {
         let began = std::time::Instant::now();
         let _turn = self.commits.turn.lock().await;
         let mut snapshot = self.commits.follower.current();
@@ -256,15 +255,15 @@ impl Committer {
         }
         let Work { batches, marks } = work;
         let only_marks = batches.is_empty();
-        let mut admitted = admit(batches.clone(), &snapshot).await?;
+        let mut gathered = gather(batches.clone(), &snapshot).await?;
         let mut looked_at = None;
         loop {
-            let group = &mut admitted.group;
+            let group = &mut gathered.group;
             snapshot = self.mark_known(group, known, snapshot, looked_at).await?;
             looked_at = Some(snapshot.version());
-            if snapshot.floor() != admitted.floor {
+            if snapshot.floor() != gathered.floor {
                 // An expiry came first. What has expired must not be counted again.
-                admitted = admit(batches.clone(), &snapshot).await?;
+                gathered = gather(batches.clone(), &snapshot).await?;
                 looked_at = None;
                 continue;
             }
@@ -273,21 +272,21 @@ impl Committer {
             if group.files().is_empty() && !only_marks {
                 // Known events count as duplicates only if this is still the right archive.
                 self.commits.log.check_anchor().await?;
-                return Ok(admitted);
+                return Ok(gathered);
             }
             let entry = self.entry(&snapshot, group, &marks)?;
             let version = snapshot.version() + 1;
             if self.commits.put(version, &entry).await?.is_some() {
                 remember(group, known, version);
                 self.commits.telemetry.archive.commit_durations.observe(began.elapsed());
-                return Ok(admitted);
+                return Ok(gathered);
             }
             snapshot = self.commits.follower.newest().await?;
         }
     }
 
     fn file_settings(&self) -> FileSettings {
-        let (store, partials) = (self.store.clone(), self.settings.partials.clone());
+        let (store, partials) = (self.store.clone(), self.partials.clone());
         FileSettings {
             store,
             partials,
@@ -350,20 +349,20 @@ fn remember(group: &mut Group, known: &mut KnownIds, version: u64) {
 }
 
 /// Gathers the events that the floor of `snapshot` admits.
-async fn admit(
+async fn gather(
     batches: Arc<Vec<EventBatch>>,
     snapshot: &Snapshot,
-) -> Result<Admitted, ArchiveError> {
+) -> Result<AboveFloor, ArchiveError> {
     let (floor, hasher) = (snapshot.floor(), snapshot.table().hasher);
     let gathered = tokio::task::spawn_blocking(move || {
         let Some(floor) = floor else { return Ok((Group::gather(&batches, hasher)?, Vec::new())) };
         let split = batches.iter().map(|batch| refuse_before_floor(batch, floor));
         let split: Vec<_> = split.collect::<Result<_, ArchiveError>>()?;
-        let (admitted, rejected): (Vec<_>, Vec<_>) = split.into_iter().unzip();
-        Ok((Group::gather(&admitted, hasher)?, rejected))
+        let (above, rejected): (Vec<_>, Vec<_>) = split.into_iter().unzip();
+        Ok((Group::gather(&above, hasher)?, rejected))
     });
     let gathered = gathered.await.map_err(|error| ArchiveError::internal("gathering", error))?;
-    gathered.map(|(group, rejected)| Admitted { floor, group, rejected })
+    gathered.map(|(group, rejected)| AboveFloor { floor, group, rejected })
 }
 
 fn take_group(first: Submission, waiting: &mut mpsc::Receiver<Submission>) -> Vec<Submission> {
