@@ -1,7 +1,6 @@
 //! What the program does for its callers, without HTTP: scrapes, batches, queries, readiness.
 
 mod bodies;
-mod claims;
 mod receipt;
 
 use std::collections::HashSet;
@@ -15,12 +14,11 @@ use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::bodies::Form;
-pub use self::claims::CLAIMED_MAX;
 pub use self::receipt::Receipt;
 
 use self::bodies::Bodies;
-use self::claims::Claims;
 use crate::access::{AccessError, AccessKeys, Caller, JwtSettings, Jwts};
+use crate::admission::{Admission, AdmissionError};
 use crate::archive::{
     Archive, ArchiveError, ArchivePlace, FollowSettings, OfObject, Snapshot, TotalsStore,
     WriterSettings, date_of,
@@ -130,6 +128,15 @@ impl From<SqlError> for AppError {
     }
 }
 
+impl From<AdmissionError> for AppError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::Claim(error) => Self::Archive(error),
+            AdmissionError::Series(error) => error.into(),
+        }
+    }
+}
+
 impl OfObject for AppError {
     fn object(&self) -> Option<&str> {
         match self {
@@ -162,14 +169,13 @@ pub struct App {
     archive: Arc<Archive>,
     rollup: Arc<Rollup>,
     bodies: Arc<Bodies>,
-    series: Option<Arc<SeriesCap>>,
+    admission: Arc<Admission>,
     keys: AccessKeys,
     jwts: Option<Jwts>,
     workers: Option<Workers>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
     settings: Settings,
-    claims: Claims,
     /// Background tasks.
     tasks: Vec<AbortOnDropHandle<()>>,
 }
@@ -212,19 +218,18 @@ impl App {
         let workers = settings.worker.clone();
         let workers = workers.map(|settings| Workers::new(settings, telemetry.clone()));
         let cap = |max| Arc::new(SeriesCap::new(rollup.clone(), max, telemetry.clone()));
-        let series = settings.series_max.map(cap);
+        let admission = Admission::new(archive.clone(), settings.series_max.map(cap));
         let mut app = Self {
             archive,
             rollup,
             bodies,
-            series,
+            admission: Arc::new(admission),
             keys,
             jwts,
             workers,
             clock,
             telemetry,
             settings,
-            claims: Claims::default(),
             tasks: Vec::new(),
         };
         app.start_tasks();
@@ -281,11 +286,11 @@ impl App {
                 None if view.is_large() => None,
                 None => Some(self.bodies.body(org_id, view, form)),
             };
-            let known = self.rollup.show_known(org_id.as_str(), &snapshot, now, render);
+            let known = self.rollup.show_known(org_id, &snapshot, now, render);
             if let Some(body) = known.flatten() {
                 return body.map_err(failed);
             }
-            let turn = self.rollup.turn(org_id.as_str()).await;
+            let turn = self.rollup.turn(org_id).await;
             let work = self.add_up(turn, org_id.clone(), form, snapshot.clone(), now);
             match work.await.map_err(|error| AppError::Internal(error.to_string()))? {
                 Ok(body) => return body.map_err(failed),
@@ -311,7 +316,7 @@ impl App {
         tokio::spawn(async move {
             let asked = org_id.clone();
             let render = move |view: &UsageView<'_>| bodies.body(&asked, view, form);
-            rollup.show(turn, org_id.as_str(), &snapshot, now, render).await
+            rollup.show(turn, &org_id, &snapshot, now, render).await
         })
     }
 
@@ -333,8 +338,8 @@ impl App {
             let query = query.clone();
             async move {
                 self.check_foreign(org_id, snapshot.clone()).await?;
-                let turn = workers.turn(org_id.as_str()).await?;
-                let question = Question::new(org_id.as_str(), query, form, &snapshot);
+                let turn = workers.turn(org_id).await?;
+                let question = Question::new(org_id, query, form, &snapshot);
                 Ok::<_, AppError>(workers.ask(turn, &question).await?)
             }
         };
@@ -348,7 +353,7 @@ impl App {
             return Ok(());
         }
         let (rollup, org_id) = (self.rollup.clone(), org_id.clone());
-        let check = async move { rollup.check_foreign(&snapshot, org_id.as_str()).await };
+        let check = async move { rollup.check_foreign(&snapshot, &org_id).await };
         let checked = tokio::spawn(check).await;
         Ok(checked.map_err(|error| AppError::Internal(error.to_string()))??)
     }
@@ -404,21 +409,16 @@ impl App {
         if batch.is_empty() {
             return Ok(Receipt::new(0, 0, rejected, rejected_more));
         }
-        self.claims.claim(&self.archive, org_id).await?;
-        let outcome = match &self.series {
-            None => self.archive.submit(batch).await?,
-            Some(series) => {
-                let batches = vec![batch];
-                Box::pin(series.submit(&self.archive, batches, None, self.clock.now())).await?
-            }
-        };
+        let mut admitted = self.admission.admit(org_id, batch, self.clock.now()).await?;
+        let outcome = self.archive.submit_part(admitted.take_batches(), None).await?;
+        admitted.committed(&outcome);
         rejected.extend(outcome.rejected);
         Ok(Receipt::new(outcome.accepted, outcome.duplicates, rejected, rejected_more))
     }
 
-    /// The cap on the series of organisations, if there is one.
-    pub fn series_cap(&self) -> Option<Arc<SeriesCap>> {
-        self.series.clone()
+    /// The admission step before a commit, for commands.
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.admission
     }
 
     /// Checks that the archive answers.

@@ -36,6 +36,7 @@ pub mod event;
 
 pub mod archive;
 pub mod ingest;
+pub mod per_org;
 
 pub mod access;
 pub mod sql;
@@ -43,11 +44,12 @@ pub mod sql;
 pub mod rollup;
 pub mod worker;
 
-pub mod backfill;
+pub mod admission;
 pub mod exposition;
 pub mod maintain;
 
 pub mod app;
+pub mod backfill;
 
 pub mod http;
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::BackfillError;
 use super::held::Load;
 use super::spill::Spill;
-use crate::archive::{Archive, JobMark, Outcome};
+use crate::admission::Admission;
+use crate::archive::{JobMark, Outcome};
 use crate::clock::Micros;
 use crate::error::Kind;
 use crate::event::{EventBatch, Rejection};
-use crate::rollup::SeriesCap;
 
 /// Pauses between tries while storage is unreachable.
 const PAUSES: [Duration; 4] = [
@@ -32,9 +32,8 @@ pub(super) struct Done {
 
 /// The inputs of a commit besides its load.
 pub(super) struct Committer {
-    pub(super) archive: Arc<Archive>,
+    pub(super) admission: Arc<Admission>,
     pub(super) spill: Arc<Spill>,
-    pub(super) series: Option<Arc<SeriesCap>>,
     pub(super) now: Micros,
 }
 
@@ -77,9 +76,10 @@ impl Committer {
         batches: Vec<EventBatch>,
         mark: Option<JobMark>,
     ) -> Result<Outcome, BackfillError> {
-        Ok(match &self.series {
-            None => self.archive.submit_part(batches, mark).await?,
-            Some(series) => series.submit(&self.archive, batches, mark, self.now).await?,
-        })
+        let mut admitted = self.admission.admit_claimed(batches, self.now).await?;
+        let archive = self.admission.archive();
+        let outcome = archive.submit_part(admitted.take_batches(), mark).await?;
+        admitted.committed(&outcome);
+        Ok(outcome)
     }
 }

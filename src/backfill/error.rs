@@ -1,5 +1,6 @@
 //! The errors that end a backfill early.
 
+use crate::admission::AdmissionError;
 use crate::archive::ArchiveError;
 use crate::error::Kind;
 use crate::event::EventError;
@@ -70,13 +71,22 @@ pub enum BackfillError {
     Archive(#[from] ArchiveError),
     /// The series that organisations have cannot be read.
     #[error("{0}; what was committed stays: run the same command again")]
-    Series(#[from] SqlError),
+    Series(SqlError),
     /// A defect in collecting events.
     #[error(transparent)]
     Event(#[from] EventError),
     /// A defect.
     #[error("internal error while {0}; please report it")]
     Internal(&'static str),
+}
+
+impl From<AdmissionError> for BackfillError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::Claim(error) => Self::Archive(error),
+            AdmissionError::Series(error) => Self::Series(error),
+        }
+    }
 }
 
 impl BackfillError {

@@ -17,9 +17,9 @@ use super::rejects::Rejects;
 use super::shape::Shape;
 use super::spill::Spill;
 use super::{BackfillError, Inputs, Outcome, Progress, Settings, Summary, Unread, identity};
-use crate::archive::{Archive, ArchiveError, JobMark};
+use crate::admission::Admission;
+use crate::archive::{ArchiveError, JobMark};
 use crate::event::{OrgId, OrgRule};
-use crate::rollup::SeriesCap;
 
 /// Chunks that may wait to be decoded.
 const CHUNKS: usize = 2;
@@ -40,7 +40,7 @@ type Commit = AbortOnDropHandle<Result<Done, BackfillError>>;
 /// Rows on their way from inputs into an archive.
 pub struct Job {
     /// None for a dry run.
-    archive: Option<Arc<Archive>>,
+    admission: Option<Arc<Admission>>,
     decoder: Arc<Decoder>,
     progress: Arc<Progress>,
     held: Held,
@@ -54,7 +54,6 @@ pub struct Job {
     unread: Unread,
     left_out: u64,
     rejects: Rejects,
-    series: Option<Arc<SeriesCap>>,
     claimed: HashSet<String>,
     summary: Summary,
     /// No more input is read.
@@ -64,13 +63,13 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job that has not begun. Without an archive it only reads and checks.
+    /// A job that has not begun. Without an admission it only reads and checks.
     ///
     /// # Errors
     /// If the file for rejected rows cannot be created, the organisation's name clashes, or the
     /// archive cannot be read.
     pub async fn new(
-        archive: Option<Arc<Archive>>,
+        admission: Option<Arc<Admission>>,
         mut inputs: Inputs,
         settings: Settings,
         progress: Arc<Progress>,
@@ -82,21 +81,21 @@ impl Job {
             inputs.leave_out(rejects)?;
         }
         let mut position = Position::default();
-        if let Some(archive) = &archive {
+        if let Some(admission) = &admission {
             if let OrgRule::Only(org) = &shape.org_rule {
-                archive.claim_org(org).await?;
+                admission.claim(org).await?;
             }
             let job = identity::of(&inputs, &shape, delimiter);
-            position = Position::find(archive, job).await?;
+            position = Position::find(admission.archive(), job).await?;
         }
         let mut job = Self {
             decoder: Arc::new(Decoder {
                 shape,
                 now,
-                versions: archive.as_deref().map(Archive::versions),
+                versions: admission.as_ref().map(|admission| admission.archive().versions()),
                 refused: Default::default(),
             }),
-            archive,
+            admission,
             progress,
             held: Held::new(held_bytes_max / COMMIT_SHARE),
             held_bytes_max,
@@ -109,7 +108,6 @@ impl Job {
             unread: Unread::default(),
             left_out: 0,
             rejects: Rejects::create(settings.rejects.as_deref())?,
-            series: settings.series,
             claimed: HashSet::new(),
             summary: Summary::default(),
             ended: false,
@@ -157,8 +155,8 @@ impl Job {
 
     /// Records in the table that the job is done, if an earlier mark says that it is not.
     async fn finished(&mut self) -> Result<(), BackfillError> {
-        if let (Some(archive), Some(done)) = (&self.archive, self.position.done()) {
-            archive.submit_part(Vec::new(), Some(done)).await?;
+        if let (Some(admission), Some(done)) = (&self.admission, self.position.done()) {
+            admission.archive().submit_part(Vec::new(), Some(done)).await?;
         }
         Ok(())
     }
@@ -257,7 +255,7 @@ impl Job {
         self.held.next_chunk();
         let skipped = self.summary.read <= self.position.skipped;
         for (date, batch) in decoded.split.dates {
-            match &self.archive {
+            match &self.admission {
                 None => self.summary.accepted += batch.len() as u64,
                 Some(_) if skipped => self.summary.duplicates += batch.len() as u64,
                 Some(_) => self.held.add(date, batch, first),
@@ -289,10 +287,10 @@ impl Job {
 
     /// Claims the names of organisations that are new here; true if one clashes with another.
     async fn claim(&mut self, orgs: &BTreeSet<String>) -> Result<bool, BackfillError> {
-        let Some(archive) = &self.archive else { return Ok(false) };
+        let Some(admission) = &self.admission else { return Ok(false) };
         let new = orgs.iter().filter(|org| !self.claimed.contains(*org));
         let new = new.filter_map(|org| OrgId::parse(org).ok()).collect::<Vec<_>>();
-        let claim = async |org: OrgId| (archive.claim_org(&org).await, org);
+        let claim = async |org: OrgId| (admission.claim(&org).await, org);
         let mut claims = stream::iter(new.into_iter().map(claim)).buffered(CLAIMS);
         let mut clash = false;
         while let Some((claimed, org)) = claims.next().await {
@@ -331,7 +329,7 @@ impl Job {
 
     fn start_commit(&mut self) {
         let may = self.commit.is_none() && !self.waits_for_columns();
-        let Some(archive) = self.archive.as_ref().filter(|_| may) else { return };
+        let Some(admission) = self.admission.as_ref().filter(|_| may) else { return };
         let need = match (self.ended, self.is_short()) {
             (true, _) => Need::All,
             (false, true) => Need::Room,
@@ -340,9 +338,8 @@ impl Job {
         if let Some(load) = self.held.take(need) {
             self.committing_bytes = load.bytes;
             let committer = Committer {
-                archive: archive.clone(),
+                admission: admission.clone(),
                 spill: self.spill.clone(),
-                series: self.series.clone(),
                 now: self.decoder.now,
             };
             // In a task, so that decoding goes on while the commit computes.

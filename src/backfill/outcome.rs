@@ -1,14 +1,12 @@
 //! The settings of a job, and its result.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::{BackfillError, FieldPair};
 use crate::clock::Micros;
 use crate::event::OrgRule;
-use crate::rollup::SeriesCap;
 
 /// Unreadable inputs that are reported one by one.
 const UNREAD_SHOWN_MAX: usize = 1_000;
@@ -30,8 +28,6 @@ pub struct Settings {
     pub held_bytes_max: usize,
     /// The folder for rows that do not fit in memory.
     pub spill_folder: PathBuf,
-    /// The cap of series of each organisation.
-    pub series: Option<Arc<SeriesCap>>,
     /// The time by which events are judged.
     pub now: Micros,
 }

@@ -117,11 +117,11 @@ pub(super) async fn run(
         rejects: args.rejects,
         held_bytes_max: memory / 5,
         spill_folder: std::env::temp_dir(),
-        series: app.as_ref().and_then(App::series_cap),
         now: open::clock().now(),
     };
     let shown = show(progress.clone(), inputs.bytes());
-    let job = Job::new(app.as_ref().map(App::archive).cloned(), inputs, settings, progress).await?;
+    let job =
+        Job::new(app.as_ref().map(App::admission).cloned(), inputs, settings, progress).await?;
     if job.done_before() > 0 {
         let rows = job.done_before();
         print_note(&format!(

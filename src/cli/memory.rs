@@ -9,7 +9,7 @@ use super::args::{Args, Command, CompactArgs, Entry, ServeArgs};
 use super::open::TARGET_BYTES;
 use super::settings::ADMIN_CONNECTIONS_MAX;
 use crate::access::KNOWN_KEYS_MAX;
-use crate::app::CLAIMED_MAX;
+use crate::admission::CLAIMED_MAX;
 use crate::archive::{JUDGED_BYTES_MAX, WriterSettings};
 use crate::exposition::SERIES_BYTES_MAX;
 use crate::http::{

@@ -1,5 +1,6 @@
 //! The name of an organisation, and the rule that says whose events are accepted.
 
+use std::borrow::Borrow;
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
 
@@ -54,6 +55,13 @@ pub(super) fn check(text: &str) -> Result<(), InvalidOrgId> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
     let valid = (1..=ORG_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed);
     if valid { Ok(()) } else { Err(InvalidOrgId) }
+}
+
+/// So that a map of organisations is asked with the text of a column.
+impl Borrow<str> for OrgId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Display for OrgId {

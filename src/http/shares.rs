@@ -1,49 +1,23 @@
 //! Limits on what one organisation may use at a time, so that some is left for others.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{HttpError, plain};
 use crate::event::OrgId;
+use crate::per_org::OrgShares;
 use crate::telemetry::{Count, Level, Telemetry};
 
 /// How long a request waits for memory.
 const MEMORY_WAIT: Duration = Duration::from_secs(1);
 
-/// A limit for each organisation.
-#[derive(Debug)]
-struct Shares {
-    permits_max: usize,
-    orgs: Mutex<HashMap<OrgId, Arc<Semaphore>>>,
-}
-
-impl Shares {
-    fn new(permits_max: usize) -> Self {
-        Self { permits_max: permits_max.clamp(1, Semaphore::MAX_PERMITS), orgs: Mutex::default() }
-    }
-
-    /// The share of an organisation. Unused shares are removed.
-    fn of(&self, org_id: &OrgId) -> Arc<Semaphore> {
-        let mut orgs = self.orgs.lock();
-        if let Some(share) = orgs.get(org_id) {
-            return share.clone();
-        }
-        orgs.retain(|_, share| Arc::strong_count(share) > 1);
-        let share = Arc::new(Semaphore::new(self.permits_max));
-        orgs.insert(org_id.clone(), share.clone());
-        share
-    }
-}
-
 /// The requests of one kind that are under way.
 #[derive(Debug)]
 pub(super) struct Turns {
-    shares: Shares,
+    shares: OrgShares,
     telemetry: Telemetry,
 }
 
@@ -56,7 +30,7 @@ pub(super) struct Turn {
 impl Turns {
     /// Up to `requests_max` for each organisation.
     pub(super) fn new(requests_max: usize, telemetry: Telemetry) -> Self {
-        Self { shares: Shares::new(requests_max), telemetry }
+        Self { shares: OrgShares::new(requests_max), telemetry }
     }
 
     /// Begins a request without waiting, so that it keeps no connection busy.
@@ -67,7 +41,7 @@ impl Turns {
         self.telemetry.overload.turned_away.inc();
         let message = format!(
             "{} requests of the organisation are under way (--max-requests-per-org); try again in a second",
-            self.shares.permits_max
+            self.shares.permits_max()
         );
         Err(plain(StatusCode::SERVICE_UNAVAILABLE, &message))
     }
@@ -80,7 +54,7 @@ pub(super) struct Memory {
     all: Arc<Semaphore>,
     /// What one organisation may use.
     share_kib: usize,
-    shares: Shares,
+    shares: OrgShares,
     use_of: Use,
 }
 
@@ -108,7 +82,7 @@ impl Memory {
     pub(super) fn new(kib_max: usize, use_of: Use) -> Self {
         let kib_max = kib_max.clamp(2, Semaphore::MAX_PERMITS);
         let (all, share_kib) = (Arc::new(Semaphore::new(kib_max)), kib_max / 2);
-        Self { all, share_kib, shares: Shares::new(share_kib), use_of }
+        Self { all, share_kib, shares: OrgShares::new(share_kib), use_of }
     }
 
     /// Reserves memory for `bytes`. More than the organisation's share counts as the whole share.
@@ -188,7 +162,7 @@ pub const DECODERS_MAX: usize = DECODERS_PER_ORG_MAX + 1;
 #[derive(Debug)]
 pub(super) struct Decoders {
     all: Arc<Semaphore>,
-    shares: Shares,
+    shares: OrgShares,
 }
 
 /// The right to one thread: a permit of the organisation's share and one of all.
@@ -199,7 +173,7 @@ impl Decoders {
     pub(super) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let per_org = processors.min(DECODERS_PER_ORG_MAX);
-        Self { all: Arc::new(Semaphore::new(per_org + 1)), shares: Shares::new(per_org) }
+        Self { all: Arc::new(Semaphore::new(per_org + 1)), shares: OrgShares::new(per_org) }
     }
 
     /// Waits for a thread, which is free again when the result is dropped.
@@ -227,8 +201,6 @@ mod tests {
         assert!(turns.begin(&org("a")).is_ok());
         drop(other);
         assert_eq!(turns.telemetry.overload.turned_away.get(), 1);
-        let _ = turns.begin(&org("c"));
-        assert_eq!(turns.shares.orgs.lock().len(), 1, "what nobody holds is forgotten");
     }
 
     #[tokio::test]

@@ -27,7 +27,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, SemaphorePerm
 use tokio::time::Instant;
 
 pub use self::partial::{Partial, PartialCell};
-pub use self::series_cap::{NAMES_BYTES_MAX, SeriesCap};
+pub use self::series_cap::{CappedSeries, NAMES_BYTES_MAX, SeriesCap};
 pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 
 pub use self::merge::BYTES_MAX as TOTALS_BYTES_MAX;
@@ -39,6 +39,7 @@ use self::sources::Sources;
 use crate::archive::{ArchiveError, DataFile, PartialMaker, Snapshot, TotalsStore};
 use crate::byte_lru::ByteLru;
 use crate::clock::{Clock, Micros};
+use crate::event::OrgId;
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
 
@@ -73,7 +74,7 @@ pub struct Turn {
 #[derive(Debug)]
 pub struct Rollup {
     sources: Sources,
-    orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSlot>>>,
+    orgs: Mutex<ByteLru<OrgId, Arc<OrgSlot>>>,
     /// A permit for each series of large organisations that are shown at a time.
     large_turns: Semaphore,
     /// How many permits an organisation takes at least, so that no more organisations are shown at
@@ -165,7 +166,8 @@ impl Rollup {
     ///
     /// # Errors
     /// Corrupt, with the rule that a file breaks, or Unavailable.
-    pub async fn check_foreign(&self, snapshot: &Snapshot, org_id: &str) -> Result<(), SqlError> {
+    pub async fn check_foreign(&self, snapshot: &Snapshot, org_id: &OrgId) -> Result<(), SqlError> {
+        let org_id = org_id.as_str();
         let files = snapshot.files().filter(|file| file.may_hold_org(org_id));
         Ok(self.sources.engine.judge().check_all(snapshot, files, Some(org_id)).await?)
     }
@@ -176,7 +178,7 @@ impl Rollup {
     }
 
     /// Waits for the turn to move an organisation on. A caller that gives up leaves no work behind.
-    pub async fn turn(&self, org_id: &str) -> Turn {
+    pub async fn turn(&self, org_id: &OrgId) -> Turn {
         let slot = self.slot(org_id);
         let turn = slot.turn.clone().lock_owned().await;
         Turn { slot, _turn: turn }
@@ -191,7 +193,7 @@ impl Rollup {
     pub async fn show<T: Send + 'static>(
         &self,
         turn: Turn,
-        org_id: &str,
+        org_id: &OrgId,
         snapshot: &Arc<Snapshot>,
         now: Micros,
         show: impl FnOnce(&UsageView<'_>) -> T + Send + 'static,
@@ -232,7 +234,7 @@ impl Rollup {
     pub async fn show_series<T>(
         &self,
         turn: Turn,
-        org_id: &str,
+        org_id: &OrgId,
         snapshot: &Arc<Snapshot>,
         now: Micros,
         show: impl FnOnce(u64, &SeriesMap) -> T,
@@ -248,18 +250,18 @@ impl Rollup {
     async fn take_out(
         &self,
         turn: &Turn,
-        org_id: &str,
+        org_id: &OrgId,
         snapshot: &Arc<Snapshot>,
         now: Micros,
     ) -> Result<OrgState, SqlError> {
         let taken = turn.slot.state.lock().take();
         match taken {
             Some(state) => Ok(state),
-            None => OrgState::build(org_id.into(), snapshot.clone(), now, &self.sources).await,
+            None => OrgState::build(org_id.clone(), snapshot.clone(), now, &self.sources).await,
         }
     }
 
-    fn put_back(&self, turn: &Turn, org_id: &str, mut state: OrgState) {
+    fn put_back(&self, turn: &Turn, org_id: &OrgId, mut state: OrgState) {
         if let Some(bytes) = state.grown() {
             self.orgs.lock().resize(org_id, bytes);
         }
@@ -270,7 +272,7 @@ impl Rollup {
     /// must be read; otherwise `None`. Does not wait.
     pub fn show_known<T>(
         &self,
-        org_id: &str,
+        org_id: &OrgId,
         snapshot: &Snapshot,
         now: Micros,
         show: impl FnOnce(&UsageView<'_>) -> T,
@@ -282,13 +284,13 @@ impl Rollup {
         Some(show(&state.view(rolling_cost)))
     }
 
-    fn slot(&self, org_id: &str) -> Arc<OrgSlot> {
+    fn slot(&self, org_id: &OrgId) -> Arc<OrgSlot> {
         let mut orgs = self.orgs.lock();
         if let Some(slot) = orgs.get_mut(org_id) {
             return slot.clone();
         }
         let slot = Arc::<OrgSlot>::default();
-        orgs.put(org_id.into(), slot.clone(), 0);
+        orgs.put(org_id.clone(), slot.clone(), 0);
         self.telemetry.rollup.org_usage_entries.set(orgs.len());
         slot
     }

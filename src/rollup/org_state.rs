@@ -16,6 +16,7 @@ use super::usage::UsageView;
 use crate::archive::{ArchiveError, DataFile, Snapshot, date_of};
 use crate::clock::{DAY, HOUR, Micros};
 use crate::error::Kind;
+use crate::event::OrgId;
 use crate::sql::SqlError;
 
 /// Files whose partials are read side by side.
@@ -26,7 +27,7 @@ const FEW: usize = 4;
 /// The usage of one organisation at a version, ready to move on.
 #[derive(Debug)]
 pub struct OrgState {
-    org_id: Arc<str>,
+    org_id: OrgId,
     label: String,
     snapshot: Arc<Snapshot>,
     usage: OrgUsage,
@@ -42,7 +43,7 @@ impl OrgState {
     /// # Errors
     /// Corrupt or Unavailable, naming the file: never a sum without it.
     pub async fn build(
-        org_id: Arc<str>,
+        org_id: OrgId,
         snapshot: Arc<Snapshot>,
         now: Micros,
         sources: &Sources,
@@ -57,9 +58,10 @@ impl OrgState {
             return Ok(built);
         }
         let mut usage = OrgUsage::around(now);
-        let expired = Partial::new(sources.engine.expired(&snapshot, &org_id).await?);
-        usage.add(expired.of_org(&org_id));
-        let files = snapshot.files().filter(|file| file.may_hold_org(&org_id)).cloned().collect();
+        let expired = Partial::new(sources.engine.expired(&snapshot, org_id.as_str()).await?);
+        usage.add(expired.of_org(org_id.as_str()));
+        let files = snapshot.files().filter(|file| file.may_hold_org(org_id.as_str()));
+        let files = files.cloned().collect();
         let from = (&*snapshot, Ask::Cold);
         for_each_file(files, from, &org_id, sources, |_, cells| usage.add(&cells)).await?;
         Ok(Self::new(org_id, snapshot, usage))
@@ -74,7 +76,7 @@ impl OrgState {
     /// # Errors
     /// As [`OrgState::build`].
     async fn from_checkpoint(
-        org_id: &Arc<str>,
+        org_id: &OrgId,
         snapshot: &Arc<Snapshot>,
         now: Micros,
         sources: &Sources,
@@ -86,7 +88,7 @@ impl OrgState {
         let mut usage = OrgUsage::from_hour(base.hours_from(now));
         let snapshot = base.newer(snapshot);
         let Some(mut files) = base.arrivals(&snapshot) else { return Ok(None) };
-        match base.of_org(org_id).await {
+        match base.of_org(org_id.as_str()).await {
             Ok(cells) => usage.add(&cells),
             Err(error) if error.kind() == Kind::Corrupt => {
                 tracing::warn!(%error, "a totals snapshot is unusable");
@@ -95,7 +97,7 @@ impl OrgState {
             }
             Err(error) => return Err(error),
         }
-        files.retain(|file| file.may_hold_org(org_id));
+        files.retain(|file| file.may_hold_org(org_id.as_str()));
         let moved = files.iter().any(|file| !snapshot.is_live(file));
         let from = (&*snapshot, Ask::Cold);
         match for_each_file(files, from, org_id, sources, |_, cells| usage.add(&cells)).await {
@@ -108,8 +110,8 @@ impl OrgState {
         }
     }
 
-    fn new(org_id: Arc<str>, snapshot: Arc<Snapshot>, usage: OrgUsage) -> Self {
-        let label = org_id.to_lowercase();
+    fn new(org_id: OrgId, snapshot: Arc<Snapshot>, usage: OrgUsage) -> Self {
+        let label = org_id.lowercase();
         Self { org_id, label, snapshot, usage, edges: BTreeMap::new(), grown: true }
     }
 
@@ -145,7 +147,7 @@ impl OrgState {
         let arrivals = snapshot.arrivals_since(self.snapshot.version()).filter(|_| covered);
         let Some(arrivals) = arrivals else { return self.rebuild(snapshot, now, sources).await };
         let files: Vec<_> = arrivals
-            .filter(|came| came.data_change && came.file.may_hold_org(&self.org_id))
+            .filter(|came| came.data_change && came.file.may_hold_org(self.org_id.as_str()))
             .map(|came| came.file.clone())
             .collect();
         let moved = files.iter().any(|file| !snapshot.is_live(file));
@@ -240,12 +242,12 @@ impl OrgState {
             self.load_edge(hour, sources).await?;
         }
         let Some(edge) = self.edges.get_mut(&hour) else { return Ok(()) };
-        match edge.read_rows(&sources.engine, &self.org_id, until).await {
+        match edge.read_rows(&sources.engine, self.org_id.as_str(), until).await {
             Err(error) if error.kind() == Kind::Corrupt => {
                 // The file may have been rewritten and removed since the edge was loaded.
                 self.load_edge(hour, sources).await?;
                 let Some(edge) = self.edges.get_mut(&hour) else { return Err(error) };
-                edge.read_rows(&sources.engine, &self.org_id, until).await
+                edge.read_rows(&sources.engine, self.org_id.as_str(), until).await
             }
             read => read,
         }
@@ -255,7 +257,7 @@ impl OrgState {
         let files = date_of(hour).into_iter().flat_map(|date| self.snapshot.files_of(date));
         let files: Vec<_> = files
             .filter(|file| {
-                file.may_hold_time(hour, hour + HOUR - 1) && file.may_hold_org(&self.org_id)
+                file.may_hold_time(hour, hour + HOUR - 1) && file.may_hold_org(self.org_id.as_str())
             })
             .cloned()
             .collect();
@@ -293,17 +295,17 @@ impl OrgState {
 async fn for_each_file(
     files: Vec<Arc<DataFile>>,
     (snapshot, ask): (&Snapshot, Ask),
-    org_id: &Arc<str>,
+    org_id: &OrgId,
     sources: &Sources,
     mut each: impl FnMut(Arc<DataFile>, Vec<PartialCell>),
 ) -> Result<(), SqlError> {
-    sources.engine.judge().check_all(snapshot, &files, Some(org_id)).await?;
+    sources.engine.judge().check_all(snapshot, &files, Some(org_id.as_str())).await?;
     // Few files are read in this task: to wait for another takes longer than a partial in memory.
     let apart = files.len() > FEW;
     let reads = files.into_iter().map(|file| {
         let (partials, org_id) = (sources.partials.clone(), org_id.clone());
         let read = async move {
-            let cells = partials.of_org(&file, &org_id, ask).await?;
+            let cells = partials.of_org(&file, org_id.as_str(), ask).await?;
             Ok::<_, SqlError>((file, cells))
         };
         async move {

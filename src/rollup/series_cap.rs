@@ -17,14 +17,14 @@ use arrow::array::{AsArray as _, StringArray};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use self::known::{Admitted, Asked, OTHER, OrgSeries, Over, Row, series_name};
+use self::known::{Asked, NewNames, OTHER, OrgSeries, Over, Row, series_name};
 use super::partial::printable;
 use super::{Rollup, SeriesMap};
-use crate::archive::{Archive, ArchiveError, ByOrg, JobMark, Outcome, Snapshot};
+use crate::archive::{Archive, ArchiveError, ByOrg, Outcome, Snapshot};
 use crate::byte_lru::ByteLru;
 use crate::clock::Micros;
 use crate::error::Kind;
-use crate::event::{API_CALL, EventBatch, Renaming};
+use crate::event::{API_CALL, EventBatch, OrgId, Renaming};
 use crate::sql::SqlError;
 use crate::telemetry::Telemetry;
 
@@ -37,15 +37,29 @@ pub const NAMES_BYTES_MAX: usize = 64 << 20;
 pub struct SeriesCap {
     rollup: Arc<Rollup>,
     series_max: usize,
-    orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSeries>>>,
+    orgs: Mutex<ByteLru<OrgId, Arc<OrgSeries>>>,
     telemetry: Telemetry,
 }
 
-/// Events as the cap lets them be stored.
-struct Capped {
-    batches: Vec<EventBatch>,
-    /// Must be kept until the events are committed.
-    admitted: Admitted,
+/// The room reserved for new series until the commit of their events is done. Other requests count
+/// them as if they were in the table. Dropping it after a failed commit frees the room.
+#[derive(Debug)]
+pub struct CappedSeries {
+    cap: Arc<SeriesCap>,
+    new: NewNames,
+}
+
+impl CappedSeries {
+    /// Records that the events were committed: their series are in the table now.
+    pub fn committed(self, outcome: &Outcome) {
+        // A duplicate is not stored, and the event that is may be of another series.
+        if outcome.duplicates == 0 && outcome.rejected.is_empty() {
+            let orgs = &self.cap.orgs;
+            self.new.stand(|org_id, bytes| {
+                orgs.lock().resize(org_id, bytes);
+            });
+        }
+    }
 }
 
 impl SeriesCap {
@@ -56,56 +70,34 @@ impl SeriesCap {
         Self { rollup, series_max, orgs, telemetry }
     }
 
-    /// Commits batches as [`Archive::submit_part`] does, after the cap is applied to their events.
+    /// Returns the events as the cap lets them be stored, and the room of their new series.
     ///
     /// # Errors
-    /// As [`Archive::submit_part`]; Unavailable also if the existing series cannot be read.
-    pub async fn submit(
-        &self,
-        archive: &Archive,
-        batches: Vec<EventBatch>,
-        mark: Option<JobMark>,
-        now: Micros,
-    ) -> Result<Outcome, SqlError> {
-        let Capped { batches, admitted } = self.apply(batches, archive, now).await?;
-        let outcome = archive.submit_part(batches, mark).await?;
-        // A duplicate is not stored, and the event that is may be of another series.
-        if outcome.duplicates == 0 && outcome.rejected.is_empty() {
-            self.stand(admitted);
-        }
-        Ok(outcome)
-    }
-
-    async fn apply(
-        &self,
+    /// Unavailable or Corrupt if the existing series cannot be read.
+    pub async fn admit(
+        self: &Arc<Self>,
         batches: Vec<EventBatch>,
         archive: &Archive,
         now: Micros,
-    ) -> Result<Capped, SqlError> {
+    ) -> Result<(Vec<EventBatch>, CappedSeries), SqlError> {
         let names = batches.iter().map(Names::of).collect::<Result<Vec<_>, _>>()?;
-        let (mut admitted, mut over) = (Admitted::default(), HashMap::new());
+        let (mut new, mut over) = (NewNames::default(), HashMap::new());
         for (org_id, asked) in by_org(&names) {
-            let org = self.org(org_id);
+            let org = self.org(org_id)?;
             if org.known.lock().has_all(&asked) {
                 continue;
             }
             let snapshot = archive.fresh(STALENESS_MAX).await?;
             self.ask_table(&org, archive, snapshot, now).await?;
-            org.admit(asked, self.series_max, &mut admitted, &mut over);
+            org.admit(asked, self.series_max, &mut new, &mut over);
         }
+        let capped = CappedSeries { cap: self.clone(), new };
         if over.is_empty() {
-            return Ok(Capped { batches, admitted });
+            return Ok((batches, capped));
         }
         let batches = batches.iter().zip(&names);
         let batches = batches.map(|(batch, names)| self.renamed(batch, names, &over));
-        Ok(Capped { batches: batches.collect::<Result<_, _>>()?, admitted })
-    }
-
-    /// Records that these names are in the table now.
-    fn stand(&self, admitted: Admitted) {
-        admitted.stand(|org_id, bytes| {
-            self.orgs.lock().resize(org_id, bytes);
-        });
+        Ok((batches.collect::<Result<_, _>>()?, capped))
     }
 
     fn renamed(
@@ -141,12 +133,12 @@ impl SeriesCap {
         if org.known.lock().version >= Some(snapshot.version()) {
             return Ok(());
         }
-        let org_id = &*org.org_id;
+        let org_id = &org.org_id;
         match archive.at_newest(snapshot, |snapshot| self.learn(org, snapshot, now)).await {
             Ok(bytes) => drop(self.orgs.lock().resize(org_id, bytes)),
             Err(error) if error.kind() == Kind::Corrupt => {
                 // The new events are sound, and must not wait until the damage is repaired.
-                tracing::warn!(%error, org_id, "cannot read the series of an organisation");
+                tracing::warn!(%error, %org_id, "cannot read the series of an organisation");
             }
             Err(error) => return Err(error),
         }
@@ -170,14 +162,16 @@ impl SeriesCap {
         work.await.map_err(|error| ArchiveError::internal("asking for series", error))?
     }
 
-    fn org(&self, org_id: &str) -> Arc<OrgSeries> {
+    fn org(&self, org_id: &str) -> Result<Arc<OrgSeries>, ArchiveError> {
         let mut orgs = self.orgs.lock();
         if let Some(org) = orgs.get_mut(org_id) {
-            return org.clone();
+            return Ok(org.clone());
         }
+        let org_id = OrgId::parse(org_id);
+        let org_id = org_id.map_err(|error| ArchiveError::internal("looking for series", error))?;
         let org = Arc::new(OrgSeries::new(org_id));
         orgs.put(org.org_id.clone(), org.clone(), 0);
-        org
+        Ok(org)
     }
 }
 

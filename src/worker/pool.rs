@@ -1,6 +1,5 @@
 //! Starts workers, and limits how many may run.
 
-use std::collections::HashMap;
 use std::process::Stdio;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,6 +13,8 @@ use super::frame::ROWS_BYTES_MAX;
 use super::reply::{self, Reply, Worker};
 use super::settings::{Turn, WorkerSettings};
 use super::{Question, WorkerError};
+use crate::event::OrgId;
+use crate::per_org::OrgShares;
 use crate::telemetry::Telemetry;
 
 /// How long a query waits for other queries to finish.
@@ -29,8 +30,8 @@ pub struct Workers {
     settings: WorkerSettings,
     telemetry: Telemetry,
     turns: Arc<Semaphore>,
-    /// The turns of each organisation that holds or awaits one.
-    org_turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// For each organisation, one turn fewer than all, so that none can use all of them.
+    org_turns: OrgShares,
     /// A worker that was started ahead of its question, with its number.
     spare: Arc<Mutex<Option<(u64, Worker)>>>,
 }
@@ -39,16 +40,16 @@ impl Workers {
     /// Starts no process yet: many servers never get a query.
     pub fn new(settings: WorkerSettings, telemetry: Telemetry) -> Self {
         let turns = Arc::new(Semaphore::new(settings.running_max));
-        let (org_turns, spare) = (Mutex::default(), Arc::default());
-        Self { settings, telemetry, turns, org_turns, spare }
+        let org_turns = OrgShares::new(settings.running_max.saturating_sub(1));
+        Self { settings, telemetry, turns, org_turns, spare: Arc::default() }
     }
 
     /// Waits until a query of an organisation may run.
     ///
     /// # Errors
     /// Busy.
-    pub async fn turn(&self, org_id: &str) -> Result<Turn, WorkerError> {
-        let org_turns = self.turns_of(org_id);
+    pub async fn turn(&self, org_id: &OrgId) -> Result<Turn, WorkerError> {
+        let org_turns = self.org_turns.of(org_id);
         let turn = async {
             let of_org = org_turns.acquire_owned().await;
             let of_all = self.turns.clone().acquire_owned().await;
@@ -59,14 +60,6 @@ impl Workers {
         }
         self.telemetry.sql.turned_away.inc();
         Err(WorkerError::Busy)
-    }
-
-    /// The organisation's turns: one fewer than all, so that no organisation can use all of them.
-    fn turns_of(&self, org_id: &str) -> Arc<Semaphore> {
-        let mut all = self.org_turns.lock();
-        all.retain(|_, turns| Arc::strong_count(turns) > 1);
-        let most = self.settings.running_max.saturating_sub(1).max(1);
-        all.entry(org_id.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(most))).clone()
     }
 
     /// Has a worker answer a question. Returns once the first rows have arrived. Dropping the

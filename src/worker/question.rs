@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::WorkerError;
 use crate::archive::{DataFile, Snapshot, ToldFile};
+use crate::event::OrgId;
 use crate::sql::Form;
 
 /// A query of one organisation over the files of one version.
@@ -22,10 +23,10 @@ pub struct Question {
 
 impl Question {
     /// A query over the rows that `snapshot` holds of `org_id`.
-    pub fn new(org_id: &str, query: String, form: Form, snapshot: &Snapshot) -> Self {
-        let files = snapshot.files().filter(|file| file.may_hold_org(org_id));
+    pub fn new(org_id: &OrgId, query: String, form: Form, snapshot: &Snapshot) -> Self {
+        let files = snapshot.files().filter(|file| file.may_hold_org(org_id.as_str()));
         let files = files.map(|file| ToldFile::of(file)).collect();
-        Self { org_id: org_id.to_owned(), query, form, files }
+        Self { org_id: org_id.as_str().to_owned(), query, form, files }
     }
 
     /// The files to read.

@@ -220,11 +220,10 @@ async fn a_backfill_that_loses_to_an_expiry_refuses_what_has_gone_and_takes_the_
         rejects: Some(kept.clone()),
         held_bytes_max: 1 << 20,
         spill_folder: folder.path().to_owned(),
-        series: None,
         now: NOON,
     };
-    let archive = Some(writer.app.archive().clone());
-    let job = Job::new(archive, inputs, settings, Arc::default()).await.unwrap();
+    let admission = Some(writer.app.admission().clone());
+    let job = Job::new(admission, inputs, settings, Arc::default()).await.unwrap();
     let (outcome, expiry) = tokio::join!(job.run(std::future::pending()), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         app.expire(30).await

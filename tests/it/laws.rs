@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use tokenlake::app::Receipt;
 use tokenlake::clock::{Clock as _, DAY, ManualClock, Micros};
 use tokenlake::error::Kind;
+use tokenlake::event::OrgId;
 use tokenlake::exposition::Format;
 use tokenlake::rollup::Rollup;
 use tokenlake::telemetry::Telemetry;
@@ -296,8 +297,9 @@ fn a_scrape_that_was_overtaken_shows_no_less_when_the_clock_is_set_back() {
         let late = lake.snapshot().await;
         let rollup = Rollup::new(Arc::new(lake.engine()), None, CACHE_BYTES_MAX, Telemetry::new());
         for (snapshot, now) in [(&late, NOW), (&early, NOW - 5 * DAY), (&early, NOW)] {
-            let turn = rollup.turn("acme").await;
-            let version = rollup.show(turn, "acme", snapshot, now, |view| view.archive_version);
+            let org = OrgId::parse("acme").unwrap();
+            let turn = rollup.turn(&org).await;
+            let version = rollup.show(turn, &org, snapshot, now, |view| view.archive_version);
             assert_eq!(version.await.unwrap(), late.version());
         }
     });

@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::Micros;
-use crate::event::format_scaled;
+use crate::event::{OrgId, format_scaled};
 use crate::rollup::Rollup;
 use crate::sql::{PartialRow, SeriesTotal, SqlError};
 
@@ -134,9 +134,11 @@ async fn shown(
     org: &str,
     now: Micros,
 ) -> Result<OrgSums, SqlError> {
-    let turn = rollup.turn(org).await;
+    // No key is of an organisation without a valid name: nothing shows it.
+    let Ok(org) = OrgId::parse(org) else { return Ok(OrgSums::default()) };
+    let turn = rollup.turn(&org).await;
     rollup
-        .show(turn, org, snapshot, now, |view| {
+        .show(turn, &org, snapshot, now, |view| {
             let series = view.series.iter().map(|((provider, model), totals)| {
                 let sums = SeriesSums {
                     requests: totals.requests,

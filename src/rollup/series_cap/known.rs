@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::event::OrgId;
 use crate::rollup::SeriesMap;
 
 /// The model, and the provider, of events above the cap; it is always allowed.
@@ -41,7 +42,7 @@ pub(super) enum Over {
 /// What is known of one organisation.
 #[derive(Debug)]
 pub(super) struct OrgSeries {
-    pub(super) org_id: Arc<str>,
+    pub(super) org_id: OrgId,
     pub(super) known: Mutex<Known>,
 }
 
@@ -69,8 +70,8 @@ struct Names {
 
 /// New names that are on their way into the table. Dropped after the commit: by then the names are
 /// in the table, or the commit failed.
-#[derive(Default)]
-pub(super) struct Admitted(Vec<(Arc<OrgSeries>, Kind, Name)>);
+#[derive(Debug, Default)]
+pub(super) struct NewNames(Vec<(Arc<OrgSeries>, Kind, Name)>);
 
 /// The kind of a name.
 #[derive(Debug, Clone, Copy)]
@@ -160,8 +161,8 @@ impl Known {
 
 impl OrgSeries {
     /// An organisation of which nothing is known yet.
-    pub(super) fn new(org_id: &str) -> Self {
-        Self { org_id: org_id.into(), known: Mutex::default() }
+    pub(super) fn new(org_id: OrgId) -> Self {
+        Self { org_id, known: Mutex::default() }
     }
 
     /// Admits known names, and new ones as long as there is room for `most` series and as many
@@ -170,7 +171,7 @@ impl OrgSeries {
         self: &Arc<Self>,
         asked: Vec<Asked<'a>>,
         most: usize,
-        admitted: &mut Admitted,
+        new: &mut NewNames,
         over: &mut HashMap<Row<'a>, Over>,
     ) {
         let mut known = self.known.lock();
@@ -185,7 +186,7 @@ impl OrgSeries {
                     over.insert(row, Over::Provider);
                     continue;
                 }
-                admitted.0.push((self.clone(), Kind::Provider, provider));
+                new.0.push((self.clone(), Kind::Provider, provider));
             }
             if let Some(series) = series
                 && !all_series.in_table.contains(&series)
@@ -195,15 +196,15 @@ impl OrgSeries {
                     over.insert(row, Over::Model);
                     continue;
                 }
-                admitted.0.push((self.clone(), Kind::Series, series));
+                new.0.push((self.clone(), Kind::Series, series));
             }
         }
     }
 }
 
-impl Admitted {
+impl NewNames {
     /// Records that these are in the table now; reports the memory of each organisation.
-    pub(super) fn stand(mut self, mut takes: impl FnMut(&str, usize)) {
+    pub(super) fn stand(mut self, mut takes: impl FnMut(&OrgId, usize)) {
         for (org, kind, name) in self.0.drain(..) {
             let bytes = org.known.lock().stand(kind, name);
             takes(&org.org_id, bytes);
@@ -211,7 +212,7 @@ impl Admitted {
     }
 }
 
-impl Drop for Admitted {
+impl Drop for NewNames {
     fn drop(&mut self) {
         for (org, kind, name) in self.0.drain(..) {
             org.known.lock().names(kind).release(&name);

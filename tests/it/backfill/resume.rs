@@ -30,11 +30,10 @@ async fn job(app: &TestApp, input: &str, defaults: &[&str], rejects: Option<&Pat
         rejects: rejects.map(Path::to_owned),
         held_bytes_max: 2 << 20,
         spill_folder: std::env::temp_dir(),
-        series: app.app.series_cap(),
         now: NOON,
     };
     let inputs = Inputs::find(&[input.to_owned()], None).await.unwrap();
-    Job::new(Some(app.app.archive().clone()), inputs, settings, Arc::new(Progress::default()))
+    Job::new(Some(app.app.admission().clone()), inputs, settings, Arc::new(Progress::default()))
         .await
         .unwrap()
 }

@@ -30,7 +30,6 @@ fn files(target: &str, format: Format, inputs: Vec<Vec<u8>>, mutations: usize) {
             rejects: None,
             held_bytes_max: 4 << 20,
             spill_folder: folder.path().to_owned(),
-            series: None,
             now: NOON,
         };
         let outcome = runtime.block_on(async {

@@ -153,10 +153,9 @@ async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Option
         held_bytes_max: 8 << 20,
         spill_folder: folder.to_owned(),
         now: process.app.now(),
-        series: process.app.series_cap(),
     };
-    let archive = Some(process.app.archive().clone());
-    match Job::new(archive, inputs, settings, Arc::new(Progress::default())).await {
+    let admission = Some(process.app.admission().clone());
+    match Job::new(admission, inputs, settings, Arc::new(Progress::default())).await {
         Ok(job) => {
             let error = job.run(std::future::pending()).await.error;
             // All that it brings may have expired meanwhile: that is its outcome.

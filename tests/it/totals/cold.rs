@@ -8,6 +8,7 @@ use object_store::ObjectStore;
 use tokenlake::app::Settings;
 use tokenlake::archive::{FollowSettings, TotalsStore};
 use tokenlake::clock::{DAY, HOUR, SECOND};
+use tokenlake::event::OrgId;
 use tokenlake::rollup::{Rollup, UsageView};
 use tokenlake::sql::{Engine, sql_version};
 use tokenlake::telemetry::Telemetry;
@@ -146,11 +147,12 @@ async fn a_scrape_that_was_overtaken_starts_where_the_checkpoint_meets_the_log()
     for (org, snapshot) in [(ORGS[0], &late), (ORGS[1], &early), (ORGS[1], &late)] {
         let mut shown = Vec::new();
         for (rollup, snapshot) in [(&cold, snapshot), (&full, &late)] {
-            let turn = rollup.turn(org).await;
+            let org = OrgId::parse(org).unwrap();
+            let turn = rollup.turn(&org).await;
             let see = |view: &UsageView<'_>| {
                 (view.archive_version, view.rolling_cost, view.series.clone())
             };
-            shown.push(rollup.show(turn, org, snapshot, NOON, see).await.unwrap());
+            shown.push(rollup.show(turn, &org, snapshot, NOON, see).await.unwrap());
         }
         assert_eq!(shown[0], shown[1], "{org} at {}", snapshot.version());
     }

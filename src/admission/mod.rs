@@ -1,0 +1,131 @@
+//! The step between checked events and their commit: are they let in, and as what?
+//!
+//! Claim, then cap: the name of their organisation must be its own in this archive, and events of one
+//! series too many are stored under `other`. The step decides and writes no event: the caller commits
+//! what [`Admitted`] holds, and says so once that is done.
+
+mod claims;
+
+use std::sync::Arc;
+
+pub use self::claims::CLAIMED_MAX;
+
+use self::claims::Claims;
+use crate::archive::{Archive, ArchiveError, OfObject, Outcome};
+use crate::clock::Micros;
+use crate::error::Kind;
+use crate::event::{EventBatch, OrgId};
+use crate::rollup::{CappedSeries, SeriesCap};
+use crate::sql::SqlError;
+
+/// Why events are not let in.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AdmissionError {
+    /// The name of an organisation clashes with another's, or could not be claimed.
+    #[error(transparent)]
+    Claim(#[from] ArchiveError),
+    /// It cannot be told which series organisations have.
+    #[error(transparent)]
+    Series(#[from] SqlError),
+}
+
+impl AdmissionError {
+    /// What the error asks of the caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Claim(error) => error.kind(),
+            Self::Series(error) => error.kind(),
+        }
+    }
+}
+
+impl OfObject for AdmissionError {
+    fn object(&self) -> Option<&str> {
+        match self {
+            Self::Claim(error) => error.object(),
+            Self::Series(error) => error.object(),
+        }
+    }
+}
+
+/// Lets events into one archive.
+#[derive(Debug)]
+pub struct Admission {
+    archive: Arc<Archive>,
+    claims: Claims,
+    series: Option<Arc<SeriesCap>>,
+}
+
+/// Events as they may be stored, and the room that was given to their series. Kept until after their
+/// commit: dropped before, the room would be given to others too.
+#[derive(Debug)]
+#[must_use = "the room of new series is given back when this is dropped"]
+pub struct Admitted {
+    batches: Vec<EventBatch>,
+    series: Option<CappedSeries>,
+}
+
+impl Admission {
+    /// Without `series`, organisations may have any number of series.
+    pub fn new(archive: Arc<Archive>, series: Option<Arc<SeriesCap>>) -> Self {
+        Self { archive, claims: Claims::default(), series }
+    }
+
+    /// The archive that events are let into.
+    pub fn archive(&self) -> &Arc<Archive> {
+        &self.archive
+    }
+
+    /// The first part of the step, alone: makes sure that an organisation's name is claimed.
+    ///
+    /// # Errors
+    /// As [`Archive::claim_org`].
+    pub async fn claim(&self, org_id: &OrgId) -> Result<(), ArchiveError> {
+        self.claims.claim(&self.archive, org_id).await
+    }
+
+    /// Lets in the events of one organisation.
+    ///
+    /// # Errors
+    /// Conflict, if the name of the organisation clashes with another's; Unavailable or Corrupt, if
+    /// it cannot be claimed or its series cannot be told.
+    pub async fn admit(
+        &self,
+        org_id: &OrgId,
+        batch: EventBatch,
+        now: Micros,
+    ) -> Result<Admitted, AdmissionError> {
+        self.claim(org_id).await?;
+        self.admit_claimed(vec![batch], now).await
+    }
+
+    /// Lets in events of organisations whose names were claimed before, as a job does that must know
+    /// earlier which rows it refuses.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt, if it cannot be told which series there are.
+    pub async fn admit_claimed(
+        &self,
+        batches: Vec<EventBatch>,
+        now: Micros,
+    ) -> Result<Admitted, AdmissionError> {
+        let Some(cap) = &self.series else { return Ok(Admitted { batches, series: None }) };
+        // Boxed: it is many times the size of the futures around it.
+        let (batches, series) = Box::pin(cap.admit(batches, &self.archive, now)).await?;
+        Ok(Admitted { batches, series: Some(series) })
+    }
+}
+
+impl Admitted {
+    /// The events to commit; after the first call there are none.
+    pub fn take_batches(&mut self) -> Vec<EventBatch> {
+        std::mem::take(&mut self.batches)
+    }
+
+    /// The events were committed: their series are in the table now.
+    pub fn committed(self, outcome: &Outcome) {
+        if let Some(series) = self.series {
+            series.committed(outcome);
+        }
+    }
+}
