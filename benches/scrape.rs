@@ -40,7 +40,7 @@ async fn main() {
         let folder = tempfile::tempdir().unwrap();
         let app = support::open(folder.path(), staleness).await;
         let org_id = OrgId::parse("acme").unwrap();
-        let events = app.decode(&org_id, ContentKind::Ndjson, None, None, events().into()).unwrap();
+        let events = app.decode(&org_id, &ContentKind::Ndjson, events().as_ref()).unwrap();
         assert_eq!(app.commit(&org_id, events).await.unwrap().rejected, []);
         let new =
             NewKey { org_id, scopes: Scopes::or_all(Vec::new()), name: None, expires_at_us: None };

@@ -1,11 +1,11 @@
 //! What the program does for its callers, without HTTP: scrapes, batches, queries, readiness.
 
 mod bodies;
-mod receipt;
+mod error;
+mod settings;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::TimestampMicrosecondType;
@@ -14,154 +14,25 @@ use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::bodies::Form;
-pub use self::receipt::Receipt;
+pub use self::error::AppError;
+pub use self::settings::Settings;
+pub use crate::ingest::Receipt;
 
 use self::bodies::Bodies;
-use crate::access::{AccessError, AccessKeys, Caller, JwtSettings, Jwts};
-use crate::admission::{Admission, AdmissionError};
-use crate::archive::{
-    Archive, ArchiveError, ArchivePlace, FollowSettings, OfObject, Snapshot, TotalsStore,
-    WriterSettings, date_of,
-};
+use self::error::DATES_MAX;
+use crate::access::{AccessError, AccessKeys, Caller, Jwts};
+use crate::admission::Admission;
+use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore, date_of};
 use crate::clock::{Clock, Micros};
-use crate::error::Kind;
 use crate::event::{Decoded, EventBatch, OrgId, OrgRule};
 use crate::exposition::Pieces;
-use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
+use crate::ingest::{ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
 use crate::rollup::{Rollup, SeriesCap, Turn, UsageView};
-use crate::sql::{Engine, Form as SqlForm, SqlError, sql_version};
+use crate::sql::{Engine, RowFormat, SqlError, sql_version};
 use crate::telemetry::Telemetry;
-use crate::worker::{Question, Reply, WorkerError, WorkerSettings, Workers};
-
-/// Dates in one request; a batch of more dates needs a backfill.
-const DATES_MAX: usize = 400;
-
-/// The settings of a running program.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The archive's writer.
-    pub writer: WriterSettings,
-    /// How the program follows the log.
-    pub follow: FollowSettings,
-    /// How old a scrape's view may be. 0 shows everything acknowledged before the scrape.
-    pub staleness_max: Duration,
-    /// The maximum age of an earlier answer that a scrape gets while storage is unreachable. 0
-    /// disables such answers.
-    pub stale_on_error_max: Duration,
-    /// Memory for the sums and bodies that answer scrapes.
-    pub cache_bytes_max: usize,
-    /// How much work, in files of a typical commit, may be left to add up before a totals snapshot
-    /// is made; `None` for never.
-    pub checkpoint_work_max: Option<u64>,
-    /// The settings and the interval of background compaction; `None` for never.
-    pub compact: Option<(compact::Settings, Duration)>,
-    /// The most series of an organisation, plus one for each provider; `None` for no limit.
-    pub series_max: Option<usize>,
-    /// The largest request body, also after decompression.
-    pub body_bytes_max: usize,
-    /// Memory for all answers being sent, half of which one organisation may use.
-    pub answer_bytes_max: usize,
-    /// How many requests of one kind an organisation may have under way.
-    pub requests_per_org_max: usize,
-    /// How queries are run; `None` if other processes cannot read the archive.
-    pub worker: Option<WorkerSettings>,
-    /// Which JWTs are accepted in addition to access keys; none by default.
-    pub jwt: JwtSettings,
-}
-
-impl Settings {
-    /// For a command that only writes to an archive or maintains it: no background tasks run, and
-    /// no request bodies or queries are accepted.
-    pub fn of_command(writer: WriterSettings, cache_bytes_max: usize) -> Self {
-        Self {
-            writer,
-            follow: FollowSettings::default(),
-            staleness_max: Duration::ZERO,
-            stale_on_error_max: Duration::ZERO,
-            cache_bytes_max,
-            checkpoint_work_max: None,
-            compact: None,
-            series_max: None,
-            body_bytes_max: 0,
-            answer_bytes_max: 0,
-            requests_per_org_max: 0,
-            worker: None,
-            jwt: JwtSettings::default(),
-        }
-    }
-}
-
-/// Why the program could not do what the caller asked.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum AppError {
-    /// Access is refused.
-    #[error(transparent)]
-    Access(#[from] AccessError),
-    /// The archive could not be read or written.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// A query over the archive failed.
-    #[error(transparent)]
-    Sql(SqlError),
-    /// A user's query was not answered completely.
-    #[error(transparent)]
-    Worker(#[from] WorkerError),
-    /// The work did not finish in time.
-    #[error("no answer within {0:?}; try again")]
-    Deadline(Duration),
-    /// A batch has events of too many dates.
-    #[error("the events are of {0} dates, more than {DATES_MAX}; use: tokenlake backfill")]
-    TooManyDates(usize),
-    /// A defect.
-    #[error("internal error: {0}; please report it")]
-    Internal(String),
-}
-
-impl From<SqlError> for AppError {
-    fn from(error: SqlError) -> Self {
-        match error {
-            SqlError::File(error) => Self::Archive(error),
-            error => Self::Sql(error),
-        }
-    }
-}
-
-impl From<AdmissionError> for AppError {
-    fn from(error: AdmissionError) -> Self {
-        match error {
-            AdmissionError::Claim(error) => Self::Archive(error),
-            AdmissionError::Series(error) => error.into(),
-        }
-    }
-}
-
-impl OfObject for AppError {
-    fn object(&self) -> Option<&str> {
-        match self {
-            Self::Archive(error) => error.object(),
-            Self::Sql(error) => error.object(),
-            Self::Worker(error) => error.object(),
-            _ => None,
-        }
-    }
-}
-
-impl AppError {
-    /// What the caller can do about the error.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Access(error) => error.kind(),
-            Self::Archive(error) => error.kind(),
-            Self::Sql(error) => error.kind(),
-            Self::Worker(error) => error.kind(),
-            Self::Deadline(_) => Kind::Unavailable,
-            Self::TooManyDates(_) => Kind::Invalid,
-            Self::Internal(_) => Kind::Internal,
-        }
-    }
-}
+use crate::worker::{Question, Reply, Workers};
 
 /// The running program.
 #[derive(Debug)]
@@ -328,7 +199,7 @@ impl App {
         &self,
         org_id: &OrgId,
         query: String,
-        form: SqlForm,
+        format: RowFormat,
     ) -> Result<Reply, AppError> {
         let Some(workers) = &self.workers else {
             return Err(AppError::Internal("no other process can read this archive".to_owned()));
@@ -339,7 +210,7 @@ impl App {
             async move {
                 self.check_foreign(org_id, snapshot.clone()).await?;
                 let turn = workers.turn(org_id).await?;
-                let question = Question::new(org_id, query, form, &snapshot);
+                let question = Question::new(org_id, query, format, &snapshot);
                 Ok::<_, AppError>(workers.ask(turn, &question).await?)
             }
         };
@@ -371,20 +242,17 @@ impl App {
         decompress(encoding, body, self.settings.body_bytes_max)
     }
 
-    /// Parses a body's events; writes nothing.
+    /// Reads the events of a body without a coding; nothing is written yet.
     ///
     /// # Errors
     /// Invalid, if the body as a whole is unusable.
     pub fn decode(
         &self,
         org_id: &OrgId,
-        kind: ContentKind,
-        binary: Option<BinaryCloudEvent<'_>>,
-        encoding: Option<&str>,
-        body: Bytes,
+        kind: &ContentKind,
+        body: &[u8],
     ) -> Result<Decoded, IngestError> {
-        let body = self.decompress(encoding, body)?;
-        let decoded = decode(kind, binary, &body, OrgRule::Only(org_id.clone()), self.clock.now())?;
+        let decoded = decode(kind, body, OrgRule::Only(org_id.clone()), self.clock.now())?;
         let telemetry = &self.telemetry.ingest;
         telemetry.rejected.add(decoded.rejected());
         for (mend, count) in decoded.mended.counts() {

@@ -27,6 +27,7 @@
 pub mod byte_lru;
 pub mod clock;
 pub mod error;
+pub mod media;
 pub mod new_file;
 pub mod printable;
 pub mod small_file;

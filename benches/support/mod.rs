@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokenlake::access::JwtSettings;
 use tokenlake::app::{App, Settings};
-use tokenlake::archive::{ArchiveLocation, FollowSettings, WriterSettings};
+use tokenlake::archive::{ArchiveLocation, FollowSettings};
 use tokenlake::clock::SystemClock;
 use tokenlake::telemetry::Telemetry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,23 +21,17 @@ use tokio::net::{TcpListener, TcpStream};
 pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App> {
     let location = ArchiveLocation::parse(folder.to_str().unwrap()).unwrap();
     let settings = Settings {
-        writer: WriterSettings::default(),
         follow: FollowSettings {
             interval: Some(Duration::from_secs(1)),
             probe: location.log_probe(),
             waits_for_repair: true,
         },
         staleness_max,
-        stale_on_error_max: Duration::ZERO,
         cache_bytes_max: 128 << 20,
         checkpoint_work_max: Some(128),
-        compact: None,
         series_max: Some(10_000),
-        body_bytes_max: 32 << 20,
-        answer_bytes_max: 192 << 20,
         requests_per_org_max: 1_024,
-        worker: None,
-        jwt: JwtSettings::default(),
+        ..Settings::default()
     };
     let app =
         App::open(location.open().unwrap(), Arc::new(SystemClock), Telemetry::new(), settings);

@@ -12,6 +12,7 @@ use super::listen::ListenAddr;
 use super::open::Create;
 use super::parse::{parse_count, parse_org};
 use super::repair::RepairArgs;
+use super::sql::format::OutputFormat;
 use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration, parse_millionths};
 use crate::access::Scope;
@@ -288,7 +289,7 @@ pub struct SqlArgs {
 
     /// The format of results. Default: by the ending of --output, otherwise table.
     #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT")]
-    pub format: Option<SqlFormat>,
+    pub format: Option<OutputFormat>,
 
     /// A file for results instead of stdout. An existing file is replaced once the results are
     /// complete.
@@ -298,21 +299,6 @@ pub struct SqlArgs {
     /// Show the rows of this organisation only.
     #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
     pub org: Option<OrgId>,
-}
-
-/// The format of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SqlFormat {
-    /// A table for people.
-    Table,
-    /// Comma-separated, with a header.
-    Csv,
-    /// Tab-separated, with a header.
-    Tsv,
-    /// A JSON array of objects.
-    Json,
-    /// One JSON object per line.
-    Ndjson,
 }
 
 /// Limits of a query's own process.

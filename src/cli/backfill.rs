@@ -23,8 +23,6 @@ use crate::backfill::{
 use crate::event::OrgRule;
 use crate::telemetry::Telemetry;
 
-/// Memory for making totals snapshots.
-const CACHE_BYTES_MAX: usize = 32 << 20;
 /// The least memory for known ids. A job that looks for ids in files while servers commit would
 /// lose one race after another.
 const IDS_BYTES_MIN: usize = 32 << 20;
@@ -185,11 +183,11 @@ async fn app(location: &ArchiveLocation, memory: usize, series_max: usize) -> an
         queue_bytes_max: usize::MAX,
         ..WriterSettings::default()
     };
-    let settings = AppSettings::of_command(writer, CACHE_BYTES_MAX);
     let settings = AppSettings {
+        writer,
         series_max: Some(series_max),
         checkpoint_work_max: Some(open::CHECKPOINT_WORK_MAX),
-        ..settings
+        ..AppSettings::default()
     };
     Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)
 }

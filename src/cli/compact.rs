@@ -6,12 +6,9 @@ use super::args::CompactArgs;
 use super::open;
 use super::print::{print_note, print_result};
 use crate::app::{App, Settings as AppSettings};
-use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
+use crate::archive::{ArchiveLocation, FollowSettings};
 use crate::maintain::compact::{Settings, Summary};
 use crate::telemetry::Telemetry;
-
-/// Memory for partials, and for making totals snapshots.
-const CACHE_BYTES_MAX: usize = 32 << 20;
 
 /// Merges small files, then deletes those that no version names; exit status 1 if some could not be
 /// merged.
@@ -22,7 +19,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: CompactArgs) -> anyhow
             interval: Some(open::FOLLOW_INTERVAL),
             ..FollowSettings::default()
         },
-        ..AppSettings::of_command(WriterSettings::default(), CACHE_BYTES_MAX)
+        ..AppSettings::default()
     };
     let app = App::open(store, open::clock(), Telemetry::new(), settings).await?;
     let settings = Settings { target_bytes: args.target_size, grace: args.grace };

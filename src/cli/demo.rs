@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::args::ServeArgs;
 use super::print::print_result;
 use super::{key, open, serve, signals};
@@ -60,8 +58,8 @@ pub(super) async fn run(location: &ArchiveLocation, args: ServeArgs) -> anyhow::
 }
 
 async fn fill(app: &App, org_id: &OrgId, now: Micros) -> anyhow::Result<()> {
-    let body = Bytes::from(events(org_id, now));
-    let decoded = app.decode(org_id, ContentKind::Ndjson, None, None, body)?;
+    let body = events(org_id, now);
+    let decoded = app.decode(org_id, &ContentKind::Ndjson, body.as_bytes())?;
     let receipt = app.commit(org_id, decoded).await?;
     anyhow::ensure!(
         receipt.rejected.is_empty(),

@@ -113,8 +113,8 @@ async fn shown(app: &App) -> anyhow::Result<()> {
     let event = serde_json::json!({
         "event_id": NAME, "ts": app.now(), "provider": NAME, "model": NAME, "cost_usd": "1",
     });
-    let body = event.to_string().into();
-    let decoded = app.decode(&org_id, ContentKind::Json, None, None, body)?;
+    let body = event.to_string();
+    let decoded = app.decode(&org_id, &ContentKind::Json, body.as_bytes())?;
     let receipt = app.commit(&org_id, decoded).await?;
     anyhow::ensure!(receipt.accepted == 1, "an event was not accepted: {receipt:?}");
     let collect = Collect::parse(std::iter::empty())?;
@@ -129,7 +129,7 @@ async fn shown(app: &App) -> anyhow::Result<()> {
 
 fn settings() -> Settings {
     let writer = WriterSettings { dedupe_bytes_max: MEMORY_BYTES, ..WriterSettings::default() };
-    Settings { body_bytes_max: MEMORY_BYTES, ..Settings::of_command(writer, MEMORY_BYTES) }
+    Settings { writer, cache_bytes_max: MEMORY_BYTES, ..Settings::default() }
 }
 
 /// Removes everything that the checks wrote; on a disk the folders too.

@@ -35,8 +35,6 @@ use crate::telemetry::Telemetry;
 const CLAIMS: usize = 16;
 /// Memory for known ids. Events come in the order of time, so three dates are enough.
 const DEDUPE_BYTES_MAX: usize = 192 << 20;
-/// Memory for making totals snapshots.
-const CACHE_BYTES_MAX: usize = 32 << 20;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// The result of a run.
@@ -74,7 +72,7 @@ pub(super) async fn run(
 /// Files are written with their partials, as by a server; one totals snapshot at the end is enough.
 fn settings() -> Settings {
     let writer = WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() };
-    Settings::of_command(writer, CACHE_BYTES_MAX)
+    Settings { writer, ..Settings::default() }
 }
 
 fn plan(args: &GenerateArgs, now: Micros) -> anyhow::Result<Plan> {

@@ -6,7 +6,6 @@ use std::fmt;
 use clap::Parser as _;
 
 use super::args::{Args, Command, CompactArgs, Entry, ServeArgs};
-use super::open::TARGET_BYTES;
 use super::settings::ADMIN_CONNECTIONS_MAX;
 use crate::access::KNOWN_KEYS_MAX;
 use crate::admission::CLAIMED_MAX;
@@ -16,6 +15,7 @@ use crate::http::{
     CONNECTION_BYTES, DECODERS_MAX, LAST_GOOD_BYTES_MAX, REQUEST_BYTES, REQUESTS_BYTES_MAX,
     TLS_BYTES,
 };
+use crate::maintain::compact;
 use crate::rollup::{FULL_SUMS_MAX, NAMES_BYTES_MAX, SHOWN_SERIES_MAX, TOTALS_BYTES_MAX};
 use crate::worker::PROGRAM_BYTES;
 
@@ -221,7 +221,11 @@ fn under_way(args: &ServeArgs) -> Vec<Bound> {
 }
 
 fn in_the_background(args: &ServeArgs) -> Vec<Bound> {
-    let merged = if args.compact_interval.is_zero() { 0 } else { merging(TARGET_BYTES) };
+    let merged = if args.compact_interval.is_zero() {
+        0
+    } else {
+        merging(compact::Settings::default().target_bytes)
+    };
     vec![
         bound("data files that are merged", "--compact-interval", merged),
         bound("a checkpoint of the log", "", LOG_CHECKPOINT),

@@ -4,14 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::ServeArgs;
-use super::open::{CHECKPOINT_WORK_MAX, FOLLOW_INTERVAL, TARGET_BYTES};
+use super::open::{CHECKPOINT_WORK_MAX, FOLLOW_INTERVAL};
 use crate::app::Settings;
 use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
 use crate::maintain::compact;
 use crate::worker::WorkerSettings;
 
-/// How long files that the table no longer names are kept: the default of `tokenlake compact`.
-const GRACE: Duration = Duration::from_secs(24 * 3_600);
 /// On object storage each commit costs money, and every replica follows it.
 const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// The connections for telemetry, which has few readers.
@@ -49,8 +47,8 @@ pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> Settings
 
 /// The settings of background compaction, and how often it runs.
 fn compaction(args: &ServeArgs) -> Option<(compact::Settings, Duration)> {
-    let settings = compact::Settings { target_bytes: TARGET_BYTES, grace: GRACE };
-    (!args.compact_interval.is_zero()).then_some((settings, args.compact_interval))
+    let interval = Some(args.compact_interval).filter(|interval| !interval.is_zero());
+    interval.map(|interval| (compact::Settings::default(), interval))
 }
 
 /// The settings of query workers; `None` if no other process can read the archive.
@@ -66,4 +64,33 @@ fn workers(location: &ArchiveLocation, args: &ServeArgs) -> Option<WorkerSetting
         running_max: args.sql_concurrency.into(),
     };
     (*location != ArchiveLocation::Memory).then_some(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::{Args, Command, Entry};
+
+    fn command(name: &str) -> Command {
+        let Entry::Command(command) = Args::try_parse_from(["tokenlake", name]).unwrap().entry
+        else {
+            panic!("{name} is no command")
+        };
+        command
+    }
+
+    #[test]
+    fn settings_have_the_defaults_of_the_command_line() {
+        let Command::Serve(args) = command("serve") else { panic!("not serve") };
+        let (served, default) = (of_serve(&ArchiveLocation::Memory, &args), Settings::default());
+        assert_eq!(served.body_bytes_max, default.body_bytes_max);
+        assert_eq!(served.answer_bytes_max, default.answer_bytes_max);
+        assert_eq!(served.requests_per_org_max, default.requests_per_org_max);
+        assert_eq!(served.writer.dedupe_bytes_max, default.writer.dedupe_bytes_max);
+        let Command::Compact(args) = command("compact") else { panic!("not compact") };
+        let compact::Settings { target_bytes, grace } = compact::Settings::default();
+        assert_eq!((args.target_size, args.grace), (target_bytes, grace));
+    }
 }

@@ -1,7 +1,7 @@
 //! The command `tokenlake sql`: queries from the command line, a file, stdin, or a terminal.
 
 mod editor;
-mod format;
+pub(super) mod format;
 mod help;
 mod session;
 mod shell;
@@ -14,11 +14,13 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use self::format::OutputFormat;
 use self::session::Session;
-use super::args::{SqlArgs, SqlFormat};
+use super::args::SqlArgs;
 use super::open;
 use crate::archive::ArchiveLocation;
 use crate::new_file::{file_id, stream_about};
+use crate::sql::RowFormat;
 
 /// The largest text of statements; no real one is as large.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
@@ -34,7 +36,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: SqlArgs) -> anyhow::Re
     let format = args.format.or_else(|| by_ending(args.output.as_deref()?));
     let org = args.org.map(|org| org.as_str().to_owned());
     let mut session =
-        Session::new(archive, location.clone(), org, format.unwrap_or(SqlFormat::Table))?;
+        Session::new(archive, location.clone(), org, format.unwrap_or(OutputFormat::Table))?;
     session.write_to(args.output.as_deref())?;
     match text {
         Some(text) => {
@@ -99,12 +101,7 @@ fn read_text(from: impl Read) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn by_ending(file: &Path) -> Option<SqlFormat> {
-    match file.extension()?.to_str()?.to_lowercase().as_str() {
-        "csv" => Some(SqlFormat::Csv),
-        "tsv" => Some(SqlFormat::Tsv),
-        "json" => Some(SqlFormat::Json),
-        "ndjson" | "jsonl" => Some(SqlFormat::Ndjson),
-        _ => None,
-    }
+fn by_ending(file: &Path) -> Option<OutputFormat> {
+    let ending = file.extension()?.to_str()?.to_lowercase();
+    RowFormat::of_ending(&ending).map(OutputFormat::Rows)
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: RFC 9110, section 12.5.3, and RFC 8878 for zstd.
 
-use super::weighted::elements;
+use crate::media::elements;
 
 /// A content coding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

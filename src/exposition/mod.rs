@@ -16,11 +16,9 @@ mod negotiate;
 mod pieces;
 mod template;
 mod text;
-mod weighted;
 
 pub use coding::Coding;
 pub use collect::{Collect, UnknownCollector};
 pub use format::Format;
 pub use pieces::{Growing, Pieces, WeakPieces};
 pub use template::{SERIES_BYTES_MAX, Template};
-pub use weighted::{Element, elements};

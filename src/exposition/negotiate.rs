@@ -1,35 +1,18 @@
 //! Which format the client wants, from `Accept`.
 //!
-//! Source: RFC 9110, section 12.5.1. The caller joins a header of several lines with commas
-//! (section 5.3).
+//! A header that comes in several lines is joined with commas by the caller.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 
 use super::Format;
-use super::weighted::{Element, elements};
+use crate::media::{Closeness, Match, Offer, decide};
 
-/// How closely an entry of `Accept` names a format; the closest entry decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Closeness {
-    Everything,
-    Type,
-    Subtype,
-    Version,
-}
-
-/// The entry of `Accept` that decides about one format: the greatest of those that match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Match {
-    closeness: Closeness,
-    weight: u16,
-    position: Reverse<usize>,
-}
-
-impl Match {
-    fn is_explicit(self) -> bool {
-        self.closeness >= Closeness::Subtype
-    }
-}
+/// The formats as `Accept` names them: text 0.0.4, text 1.0.0 and OpenMetrics.
+const OFFERS: [Offer; 3] = [
+    Offer { kind: "text", subtype: "plain", version: Some("0.0.4") },
+    Offer { kind: "text", subtype: "plain", version: Some("1.0.0") },
+    Offer { kind: "application", subtype: "openmetrics-text", version: Some("1.0.0") },
+];
 
 impl Format {
     /// The format that `accept` prefers.
@@ -40,41 +23,11 @@ impl Format {
     /// only that version. Text 1.0.0 must be named with its version, and be preferred to the format
     /// that would be chosen without it.
     pub fn negotiate(accept: Option<&str>) -> Self {
-        let (mut text, mut newer, mut open) = (None, None, None);
-        for (position, entry) in elements(accept.unwrap_or_default()).enumerate() {
-            let matched = |closeness| {
-                let position = Reverse(position);
-                Match { closeness, weight: entry.weight, position }
-            };
-            text = text.max(closeness(&entry, "text", "plain", "0.0.4").map(matched));
-            newer = newer.max(closeness(&entry, "text", "plain", "1.0.0").map(matched));
-            open = open
-                .max(closeness(&entry, "application", "openmetrics-text", "1.0.0").map(matched));
-        }
+        let [text, newer, open] = decide(accept.unwrap_or_default(), &OFFERS);
         let (format, decided) =
             if prefers(open, text) { (Self::OpenMetrics100, open) } else { (Self::Text004, text) };
         let newer = newer.filter(|newer| newer.closeness == Closeness::Version);
         if prefers(newer, decided) { Self::Text100 } else { format }
-    }
-}
-
-fn closeness(entry: &Element<'_>, kind: &str, subtype: &str, version: &str) -> Option<Closeness> {
-    let (entry_kind, entry_subtype) = entry.name.split_once('/')?;
-    if (entry_kind, entry_subtype) == ("*", "*") {
-        return Some(Closeness::Everything);
-    }
-    if !entry_kind.eq_ignore_ascii_case(kind) {
-        return None;
-    }
-    if entry_subtype == "*" {
-        return Some(Closeness::Type);
-    }
-    if !entry_subtype.eq_ignore_ascii_case(subtype) {
-        return None;
-    }
-    match entry.version {
-        None => Some(Closeness::Subtype),
-        Some(named) => (named == version).then_some(Closeness::Version),
     }
 }
 
@@ -87,7 +40,8 @@ fn prefers(open: Option<Match>, text: Option<Match>) -> bool {
         Ordering::Less => false,
         // `Reverse`: the greater position is the earlier one.
         Ordering::Equal => {
-            open.is_explicit() && (!text.is_explicit() || open.position > text.position)
+            let is_named = |of: Match| of.closeness >= Closeness::Subtype;
+            is_named(open) && (!is_named(text) || open.position > text.position)
         }
     }
 }

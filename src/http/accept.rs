@@ -1,55 +1,23 @@
-//! Content negotiation: the form of rows that a client prefers (RFC 9110, section 12.5.1).
+//! Which format of rows a client prefers (RFC 9110, section 12.5.1).
 
 use std::cmp::Reverse;
 
-use crate::exposition::{Element, elements};
-use crate::sql::Form;
+use crate::media::{Offer, decide, elements};
+use crate::sql::RowFormat;
 
-/// The forms of rows, in the server's order of preference.
-const FORMS: [(&str, Form); 4] = [
-    ("application/json", Form::Json),
-    ("application/x-ndjson", Form::Ndjson),
-    ("text/csv", Form::Csv),
-    ("application/vnd.apache.arrow.stream", Form::Arrow),
-];
-
-/// The form that `accept` prefers, JSON if it is absent or empty; `None` if it excludes all forms.
-pub(super) fn preferred(accept: Option<&str>) -> Option<Form> {
+/// The format that `accept` prefers; `None` if it takes none of them. JSON where it has no wish.
+pub(super) fn preferred(accept: Option<&str>) -> Option<RowFormat> {
     let Some(accept) = accept.filter(|accept| elements(accept).next().is_some()) else {
-        return Some(Form::Json);
+        return Some(RowFormat::Json);
     };
-    let offers = FORMS.iter().enumerate().filter_map(|(ours, (name, form))| {
-        let entries = elements(accept).enumerate();
-        let matching = entries.filter_map(|(place, entry)| {
-            Some((closeness(&entry, name)?, entry.weight, Reverse(place)))
-        });
-        // The entry that matches a form most specifically decides its weight.
-        let (closeness, weight, place) = matching.max()?;
-        (weight > 0).then_some(((weight, closeness, place, Reverse(ours)), *form))
+    let decided = decide(accept, &RowFormat::SERVED.map(|format| Offer::of(format.media_type())));
+    let ranked = RowFormat::SERVED.into_iter().zip(decided).enumerate();
+    let ranked = ranked.filter_map(|(ours, (format, decided))| {
+        let decided = decided.filter(|decided| decided.weight > 0)?;
+        let rank = (decided.weight, decided.closeness, decided.position, Reverse(ours));
+        Some((rank, format))
     });
-    offers.max_by_key(|(rank, _)| *rank).map(|(_, form)| form)
-}
-
-/// The media type of a form.
-pub(super) fn media_type(form: Form) -> &'static str {
-    match form {
-        // The charset is given, because a reader would otherwise have to guess it.
-        Form::Csv => "text/csv; charset=utf-8; header=present",
-        Form::Tsv => "text/tab-separated-values; charset=utf-8",
-        Form::Json => "application/json",
-        Form::Ndjson => "application/x-ndjson",
-        Form::Arrow => "application/vnd.apache.arrow.stream",
-    }
-}
-
-fn closeness(entry: &Element<'_>, name: &str) -> Option<u8> {
-    let (kind, _) = name.split_once('/')?;
-    let range = entry.name.split_once('/')?;
-    match range {
-        ("*", "*") => Some(0),
-        (entry_kind, "*") => entry_kind.eq_ignore_ascii_case(kind).then_some(1),
-        _ => entry.name.eq_ignore_ascii_case(name).then_some(2),
-    }
+    ranked.max_by_key(|(rank, _)| *rank).map(|(_, format)| format)
 }
 
 #[cfg(test)]
@@ -59,26 +27,29 @@ mod tests {
     #[test]
     fn a_client_gets_what_it_prefers() {
         for (accept, form) in [
-            ("", Some(Form::Json)),
-            ("*/*", Some(Form::Json)),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Some(Form::Json)),
-            ("application/json", Some(Form::Json)),
-            ("Application/X-NDJSON", Some(Form::Ndjson)),
-            ("text/*", Some(Form::Csv)),
-            ("text/csv; charset=utf-8", Some(Form::Csv)),
-            ("application/json;q=0.5, text/csv", Some(Form::Csv)),
-            ("application/json;q=0.5, text/csv;q=0.4", Some(Form::Json)),
-            ("application/vnd.apache.arrow.stream, */*;q=0.1", Some(Form::Arrow)),
-            ("text/csv, application/x-ndjson", Some(Form::Csv)),
-            ("*/*, application/x-ndjson", Some(Form::Ndjson)),
-            ("application/json;q=0, */*", Some(Form::Ndjson)),
-            ("application/*;q=0.2, text/csv;q=0.1", Some(Form::Json)),
+            ("", Some(RowFormat::Json)),
+            ("*/*", Some(RowFormat::Json)),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                Some(RowFormat::Json),
+            ),
+            ("application/json", Some(RowFormat::Json)),
+            ("Application/X-NDJSON", Some(RowFormat::Ndjson)),
+            ("text/*", Some(RowFormat::Csv)),
+            ("text/csv; charset=utf-8", Some(RowFormat::Csv)),
+            ("application/json;q=0.5, text/csv", Some(RowFormat::Csv)),
+            ("application/json;q=0.5, text/csv;q=0.4", Some(RowFormat::Json)),
+            ("application/vnd.apache.arrow.stream, */*;q=0.1", Some(RowFormat::Arrow)),
+            ("text/csv, application/x-ndjson", Some(RowFormat::Csv)),
+            ("*/*, application/x-ndjson", Some(RowFormat::Ndjson)),
+            ("application/json;q=0, */*", Some(RowFormat::Ndjson)),
+            ("application/*;q=0.2, text/csv;q=0.1", Some(RowFormat::Json)),
             ("text/html", None),
             ("application/json;q=0", None),
             ("*/*;q=0", None),
         ] {
             assert_eq!(preferred(Some(accept)), form, "{accept}");
         }
-        assert_eq!(preferred(None), Some(Form::Json));
+        assert_eq!(preferred(None), Some(RowFormat::Json));
     }
 }

@@ -2,18 +2,16 @@
 
 use std::borrow::Cow;
 
-use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use crate::access::AccessError;
 use crate::app::AppError;
 use crate::archive::ArchiveError;
 use crate::error::Kind;
 use crate::exposition::UnknownCollector;
-use crate::ingest::IngestError;
+use crate::ingest::{Answer, IngestError};
 use crate::worker::WorkerError;
 
 /// An error to be sent: `{"error":"…"}`.
@@ -80,14 +78,15 @@ fn status(kind: Kind) -> StatusCode {
     }
 }
 
-impl IntoResponse for HttpError {
-    fn into_response(self) -> Response {
+impl HttpError {
+    /// The response, with the body that `body` makes of a status and a message.
+    pub(super) fn respond(self, body: impl FnOnce(u16, &str) -> Answer) -> Response {
         let message =
             match self.message.split_at(self.message.floor_char_boundary(MESSAGE_BYTES_MAX)) {
                 (whole, "") => Cow::Borrowed(whole),
                 (start, _) => Cow::Owned(format!("{start}…")),
             };
-        let mut response = (self.status, Json(json!({ "error": message }))).into_response();
+        let mut response = response(body(self.status.as_u16(), &message));
         let headers = response.headers_mut();
         match self.status {
             StatusCode::UNAUTHORIZED => {
@@ -100,6 +99,18 @@ impl IntoResponse for HttpError {
         }
         response
     }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        self.respond(Answer::error)
+    }
+}
+
+/// The response that an answer is sent as.
+pub(super) fn response(Answer { status, content_type, body }: Answer) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(CONTENT_TYPE, content_type)], body).into_response()
 }
 
 impl From<AppError> for HttpError {
@@ -143,7 +154,7 @@ impl From<IngestError> for HttpError {
             IngestError::TooLarge { .. } | IngestError::TooManyEvents => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
-            IngestError::UnsupportedType(_)
+            IngestError::UnsupportedType { .. }
             | IngestError::UnsupportedEncoding(_)
             | IngestError::BinaryNdjson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             error => status(error.kind()),

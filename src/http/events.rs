@@ -1,112 +1,90 @@
-//! `POST /v1/events`: receives events.
+//! Events in: what is the same for all doors, from a body to its commit.
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::response::Response;
 use bytes::Bytes;
 
 use super::answers::Held;
-use super::body::{drain, read};
-use super::error::HttpError;
-use super::observe::observed;
-use super::request::{caller, joined, within};
+use super::body::read;
+use super::endpoint::{Endpoint, Request};
+use super::error::{HttpError, response};
+use super::request::joined;
 use super::shared::Shared;
-use super::shares::{DecoderTurn, Reserved};
+use super::shares::{DecoderTurn, Reserved, Turns};
 use crate::access::Scope;
-use crate::app::{AppError, Receipt};
+use crate::app::AppError;
 use crate::event::{Decoded, OrgId};
-use crate::ingest::EVENTS_MAX;
-use crate::ingest::{BinaryCloudEvent, ContentKind, IngestError};
+use crate::ingest::{Answer, ContentKind, Door, EVENTS_MAX, IngestError, Receipt};
 
-/// How long a request may wait for storage, so that it is answered within ten seconds.
-const STORE_WAIT: Duration = Duration::from_millis(9_500);
 /// Bodies up to this size are decoded on the network's threads, larger ones on others.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
 /// No valid event has a shorter text.
 const EVENT_BYTES_MIN: usize = r#"{"event_id":"a","ts":1}"#.len();
 /// Memory of a row in addition to its text and its organisation's name.
 const ROW_BYTES: usize = 192;
-/// The media type of answers.
-const JSON: &str = "application/json";
 
-/// `POST /v1/events`.
-pub(super) async fn post(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    // The client sent `Expect: 100-continue`; reading the body would send the 100.
-    let asks_first = headers.contains_key(EXPECT);
-    let work = async {
-        let mut body = body;
-        let answered = answer(&shared, headers, &mut body).await;
-        if let Err(error) = &answered
-            && !asks_first
-        {
-            drain(body, error).await;
-        }
-        answered
-    };
-    observed(shared.app.telemetry(), "/v1/events", &Method::POST, work).await
-}
+/// `POST` to a door.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Events(pub(super) &'static dyn Door);
 
-async fn answer(
-    shared: &Arc<Shared>,
-    headers: HeaderMap,
-    body: &mut Body,
-) -> Result<Response, HttpError> {
-    let asked = caller(&shared.app, &headers, Scope::EventsWrite);
-    let start = Instant::now();
-    let org_id = within(STORE_WAIT, asked).await?.org_id.clone();
-    let turn = shared.posts.begin(&org_id)?;
-    let asking = start.elapsed();
-    let content_type =
-        headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let kind = match cloud_event(&headers) {
-        None => ContentKind::from_content_type(content_type.as_deref())?,
-        Some(_) => ContentKind::of_cloud_event(content_type.as_deref())?,
-    };
-    let bytes_max = shared.app.settings().body_bytes_max;
-    let memory = shared.bodies.reserve(&org_id, announced(&headers, bytes_max)?).await?;
-    let too_large = || IngestError::TooLarge { max_bytes: bytes_max }.into();
-    let body = read(shared.app.telemetry(), body, bytes_max, too_large).await?;
-    let start = Instant::now();
-    let decoded = decode(shared, &org_id, kind, headers, body, memory);
-    let (decoded, memory) = within(STORE_WAIT.saturating_sub(asking), decoded).await?;
-    let events = decoded.events();
-    let wait = STORE_WAIT.saturating_sub(asking + start.elapsed());
-    let receipt = within(wait, async { Ok(shared.app.commit(&org_id, decoded).await?) }).await?;
-    drop(memory);
-    let all_bad = events > 0 && receipt.rejected() == events;
-    let status = if all_bad { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let (told, memory) = told(shared, &org_id, receipt)?;
-    let response = (status, [(CONTENT_TYPE, JSON)], told).into_response();
-    Ok(Held::new((turn, memory)).until_taken(response))
-}
+impl Endpoint for Events {
+    const SCOPE: Scope = Scope::EventsWrite;
 
-/// The answer, and the memory that it takes. If there is none left, the reasons of rejections are
-/// left out: the valid events are already durable, so it is too late to refuse the request.
-fn told(
-    shared: &Shared,
-    org_id: &OrgId,
-    receipt: Receipt,
-) -> Result<(Vec<u8>, Option<Held>), HttpError> {
-    let text = |receipt: &Receipt| {
-        let text = serde_json::to_vec(receipt);
-        text.map_err(|error| AppError::Internal(error.to_string()))
-    };
-    let whole = text(&receipt)?;
-    if let Some(held) = shared.answers.try_hold(org_id, whole.len()) {
-        return Ok((whole, Some(held)));
+    fn path(self) -> &'static str {
+        self.0.path()
     }
-    shared.app.telemetry().overload.answers_without_memory.inc();
-    Ok((text(&receipt.without_reasons())?, None))
+
+    fn turns(shared: &Shared) -> &Turns {
+        &shared.posts
+    }
+
+    async fn answer(self, request: Request<'_>) -> Result<Response, HttpError> {
+        let Request { shared, headers, body, caller, turn, mut store_wait } = request;
+        let (app, org_id) = (&shared.app, &caller.org_id);
+        let kind = self.0.kind(headers)?;
+        let bytes_max = app.settings().body_bytes_max;
+        let memory = shared.bodies.reserve(org_id, announced(headers, bytes_max)?).await?;
+        let too_large = || IngestError::TooLarge { max_bytes: bytes_max }.into();
+        let body = read(app.telemetry(), body, bytes_max, too_large).await?;
+        let decoded = decode(shared, org_id, kind, headers, body, memory);
+        let (decoded, memory) = store_wait.within(decoded).await?;
+        let commit = async { Ok(app.commit(org_id, decoded).await?) };
+        let receipt = store_wait.within(commit).await?;
+        drop(memory);
+        let (answer, memory) = self.receipt(shared, org_id, headers, receipt)?;
+        Ok(Held::new((turn, memory)).until_taken(response(answer)))
+    }
+
+    fn refusal(self, headers: &HeaderMap, error: HttpError) -> Response {
+        error.respond(|status, message| self.0.refusal(headers, status, message))
+    }
+}
+
+impl Events {
+    /// The answer, and the memory that it takes. Where there is none, what is wrong with events is
+    /// left out: those that are good stand in the archive, so that it is no time to refuse.
+    fn receipt(
+        self,
+        shared: &Shared,
+        org_id: &OrgId,
+        headers: &HeaderMap,
+        receipt: Receipt,
+    ) -> Result<(Answer, Option<Held>), HttpError> {
+        let answer = |receipt: &Receipt| {
+            let answer = self.0.answer(headers, receipt);
+            answer.map_err(|error| AppError::Internal(error.to_string()))
+        };
+        let whole = answer(&receipt)?;
+        if let Some(held) = shared.answers.try_hold(org_id, whole.body.len()) {
+            return Ok((whole, Some(held)));
+        }
+        shared.app.telemetry().overload.answers_without_memory.inc();
+        Ok((answer(&receipt.without_reasons())?, None))
+    }
 }
 
 /// The announced size of a body, or the largest size if none is announced.
@@ -127,7 +105,7 @@ async fn decode(
     shared: &Arc<Shared>,
     org_id: &OrgId,
     kind: ContentKind,
-    headers: HeaderMap,
+    headers: &HeaderMap,
     body: Bytes,
     read: Reserved,
 ) -> Result<(Decoded, Memory), HttpError> {
@@ -135,7 +113,7 @@ async fn decode(
     let is_large = is_packed || body.len() > INLINE_BYTES_MAX;
     let turn = if is_large { shared.decoders.turn(org_id).await } else { None };
     let (body, turn, unpacked) = if is_packed {
-        let (body, turn) = unpack(shared, org_id, &headers, body, turn).await?;
+        let (body, turn) = unpack(shared, org_id, headers, body, turn).await?;
         let bytes = body.len();
         (body, turn, bytes)
     } else {
@@ -148,7 +126,8 @@ async fn decode(
     let work = move || {
         // Held until the work is done, even if the client has disconnected.
         let (mut memory, _turn) = (memory, turn);
-        let decoded = app.decode(&org, kind, cloud_event(&headers), None, body)?;
+        let decoded = app.decode(&org, &kind, &body)?;
+        drop(body);
         let bytes = decoded.batch.record_batch().get_array_memory_size();
         memory.shrink(bytes + decoded.rejection_bytes());
         Ok::<_, IngestError>((decoded, memory))
@@ -206,19 +185,6 @@ impl Memory {
     }
 }
 
-/// The headers of a CloudEvent in binary mode, if any of the required ones is present.
-fn cloud_event(headers: &HeaderMap) -> Option<BinaryCloudEvent<'_>> {
-    let header = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
-    let event = BinaryCloudEvent {
-        specversion: header("ce-specversion"),
-        id: header("ce-id"),
-        source: header("ce-source"),
-        time: header("ce-time"),
-    };
-    let required = [event.specversion, event.id, event.source];
-    required.iter().any(Option::is_some).then_some(event)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,7 +206,7 @@ mod tests {
                 let body = events.collect::<Vec<_>>().join("\n");
                 let (kind, rule) = (ContentKind::Ndjson, OrgRule::Only(org_id.clone()));
                 let now = 1_800_000_000_000_000;
-                let decoded = decode(kind, None, body.as_bytes(), rule, now).unwrap();
+                let decoded = decode(&kind, body.as_bytes(), rule, now).unwrap();
                 assert_eq!(decoded.batch.len(), 20_000);
                 let bytes = decoded.batch.record_batch().get_array_memory_size();
                 let counted = body.len() + row_bytes(body.as_bytes(), &org_id);

@@ -5,6 +5,7 @@ mod admin;
 mod answers;
 mod body;
 mod connections;
+mod endpoint;
 mod error;
 mod events;
 mod health;
@@ -25,7 +26,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 
 use crate::app::App;
 
@@ -37,9 +38,13 @@ pub use self::shares::DECODERS_MAX;
 pub use self::tls::{Tls, TlsError, TlsFiles};
 
 use self::answers::Answers;
+use self::endpoint::{Endpoint as _, route};
+use self::events::Events;
 use self::last_good::LastGood;
 use self::shared::Shared;
 use self::shares::{Decoders, Memory, Turns, Use};
+use self::sql::Sql;
+use crate::ingest::DOORS;
 
 /// Memory for request bodies that are being read, in KiB, and the same amount again for their
 /// decompressed and decoded data. One organisation may use half of each.
@@ -78,13 +83,14 @@ pub fn router(app: Arc<App>) -> Router {
         app,
     });
     let mut router = Router::new();
-    for (path, answers) in [
+    let doors = DOORS.map(|door| (door.path(), route(Events(door))));
+    let others = [
         ("/metrics", get(metrics::scrape)),
-        ("/v1/events", post(events::post)),
-        ("/v1/sql", post(sql::post)),
+        (Sql.path(), route(Sql)),
         ("/healthz", get(health::alive)),
         ("/readyz", get(health::ready)),
-    ] {
+    ];
+    for (path, answers) in doors.into_iter().chain(others) {
         router = router.route(path, answers.clone()).route(&format!("{path}/"), answers);
     }
     router

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
 use super::error::HttpError;
 use crate::access::{AccessError, Caller, Scope};
 use crate::app::{App, AppError};
+use crate::ingest::Headers;
 
 /// With or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -63,6 +64,12 @@ pub(super) fn joined(headers: &HeaderMap, name: axum::http::HeaderName) -> Optio
         list.to_mut().push_str(value);
     }
     Some(list)
+}
+
+impl Headers for HeaderMap {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        HeaderMap::get(self, name).map(HeaderValue::as_bytes)
+    }
 }
 
 /// The result of `work`, if it finishes within `deadline`.

@@ -1,30 +1,26 @@
 //! `POST /v1/sql`: answers queries of one organisation.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue,
-    VARY,
+    ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, VARY,
 };
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::accept::{media_type, preferred};
+use super::accept::preferred;
 use super::answers::Held;
-use super::body::{drain, read};
+use super::body::read;
+use super::endpoint::{Endpoint, Request};
 use super::error::{HttpError, plain};
-use super::observe::observed;
-use super::request::{caller, joined, within};
+use super::request::joined;
 use super::shared::Shared;
+use super::shares::Turns;
 use crate::access::Scope;
+use crate::media::{ContentType, one_of};
+use crate::sql::RowFormat;
 
-/// How long a request may wait for the check of its credential.
-const STORE_WAIT: Duration = Duration::from_millis(9_500);
 /// The largest body: a query and its JSON.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 /// How many copies of a query exist while it is passed on.
@@ -33,60 +29,50 @@ const QUERY_COPIES: usize = 4;
 const ROWS_BYTES: usize = 256 * 1024;
 
 /// `POST /v1/sql`.
-pub(super) async fn post(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let asks_first = headers.contains_key(EXPECT);
-    let work = async {
-        let mut body = body;
-        let answered = answer(&shared, &headers, &mut body).await;
-        if let Err(error) = &answered
-            && !asks_first
-        {
-            drain(body, error).await;
-        }
-        answered
-    };
-    observed(shared.app.telemetry(), "/v1/sql", &Method::POST, work).await
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sql;
+
+impl Endpoint for Sql {
+    const SCOPE: Scope = Scope::SqlRead;
+
+    fn path(self) -> &'static str {
+        "/v1/sql"
+    }
+
+    fn turns(shared: &Shared) -> &Turns {
+        &shared.queries
+    }
+
+    async fn answer(self, request: Request<'_>) -> Result<Response, HttpError> {
+        let Request { shared, headers, body, caller, turn, .. } = request;
+        let app = &shared.app;
+        let kind = BodyKind::of(headers)?;
+        let format = preferred(joined(headers, ACCEPT).as_deref()).ok_or_else(not_acceptable)?;
+        let too_large = || {
+            let message =
+                format!("the query is longer than {BODY_BYTES_MAX} bytes; ask a shorter one");
+            plain(StatusCode::PAYLOAD_TOO_LARGE, &message)
+        };
+        let memory = query_bytes(headers) + ROWS_BYTES;
+        let mut memory = shared.answers.reserve(&caller.org_id, memory).await?;
+        let body = read(app.telemetry(), body, BODY_BYTES_MAX, too_large).await?;
+        let query = kind.query(body)?;
+        let reply = app.sql(&caller.org_id, query, format).await?;
+        memory.shrink(ROWS_BYTES);
+        // An error here ends the connection before the body is whole, so that the client sees it.
+        let mut response = Response::new(Body::from_stream(reply.into_stream()));
+        let answer = response.headers_mut();
+        answer.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+        answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
+        // The worker ends before its last rows are taken.
+        Ok(Held::new((turn, memory)).until_taken(response))
+    }
 }
 
-async fn answer(
-    shared: &Shared,
-    headers: &HeaderMap,
-    body: &mut Body,
-) -> Result<Response, HttpError> {
-    let app = &shared.app;
-    let caller = within(STORE_WAIT, caller(app, headers, Scope::SqlRead)).await?;
-    let turn = shared.queries.begin(&caller.org_id)?;
-    let kind = BodyKind::of(headers)?;
-    let form = preferred(joined(headers, ACCEPT).as_deref()).ok_or_else(|| {
-        plain(
-            StatusCode::NOT_ACCEPTABLE,
-            "rows come as application/json, application/x-ndjson, text/csv or \
-             application/vnd.apache.arrow.stream; accept one of them",
-        )
-    })?;
-    let too_large = || {
-        let message = format!("the query is longer than {BODY_BYTES_MAX} bytes; shorten it");
-        plain(StatusCode::PAYLOAD_TOO_LARGE, &message)
-    };
-    let memory = query_bytes(headers) + ROWS_BYTES;
-    let mut memory = shared.answers.reserve(&caller.org_id, memory).await?;
-    let body = read(app.telemetry(), body, BODY_BYTES_MAX, too_large).await?;
-    let query = kind.query(body)?;
-    let reply = app.sql(&caller.org_id, query, form).await?;
-    memory.shrink(ROWS_BYTES);
-    // An error in the stream ends the connection before the body is complete, so that the client
-    // notices.
-    let mut response = Response::new(Body::from_stream(reply.into_stream()));
-    let answer = response.headers_mut();
-    answer.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(form)));
-    answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
-    // The worker ends before the client has read its last rows.
-    Ok(Held::new((turn, memory)).until_taken(response))
+fn not_acceptable() -> HttpError {
+    let formats = one_of(&RowFormat::SERVED.map(RowFormat::media_type));
+    plain(StatusCode::NOT_ACCEPTABLE, &format!("rows come as {formats}; accept one of them"))
 }
 
 /// Memory for a query until its worker has it: the body, its text, and the question made from it.
@@ -113,16 +99,10 @@ impl BodyKind {
         let coding = joined(headers, CONTENT_ENCODING);
         let plainly = coding.is_none_or(|coding| coding.trim().eq_ignore_ascii_case("identity"));
         let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let kind = sent.and_then(|sent| sent.parse::<mime::Mime>().ok()).and_then(|sent| {
-            let utf8 = sent.get_param(mime::CHARSET).is_none_or(|charset| {
-                charset == mime::UTF_8 || charset.as_str().eq_ignore_ascii_case("utf8")
-            });
-            match sent.essence_str() {
-                "application/json" if utf8 => Some(Self::Json),
-                "text/plain" if utf8 => Some(Self::Text),
-                _ => None,
-            }
-        });
+        let sent = ContentType::of(sent.unwrap_or_default());
+        let kind = [("application/json", Self::Json), ("text/plain", Self::Text)];
+        let kind = kind.into_iter().find(|(name, _)| sent.is(name) && sent.is_utf8());
+        let kind = kind.map(|(_, kind)| kind);
         kind.filter(|_| plainly).ok_or_else(|| {
             plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

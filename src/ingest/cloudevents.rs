@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
 
 use super::IngestError;
 use super::json::{self, Fields, Unreadable};
@@ -26,16 +27,16 @@ const DATA_BASE64: &str = "data_base64";
 
 /// The headers of a CloudEvent in binary mode, as sent: still quoted and percent-encoded, and
 /// possibly not ASCII.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BinaryCloudEvent<'a> {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BinaryCloudEvent {
     /// `ce-specversion`
-    pub specversion: Option<&'a [u8]>,
+    pub specversion: Option<Bytes>,
     /// `ce-id`
-    pub id: Option<&'a [u8]>,
+    pub id: Option<Bytes>,
     /// `ce-source`
-    pub source: Option<&'a [u8]>,
+    pub source: Option<Bytes>,
     /// `ce-time`
-    pub time: Option<&'a [u8]>,
+    pub time: Option<Bytes>,
 }
 
 /// The attributes of a CloudEvent that describe its data.
@@ -86,7 +87,7 @@ pub(super) fn decode_batch(
 
 /// Reads a body that is the data of the CloudEvent in `headers`.
 pub(super) fn decode_binary(
-    headers: &BinaryCloudEvent<'_>,
+    headers: &BinaryCloudEvent,
     body: &[u8],
     builder: &mut EventBatchBuilder,
 ) -> Result<(), IngestError> {
@@ -206,20 +207,21 @@ impl<'a> Context<'a> {
     }
 }
 
-impl<'a> BinaryCloudEvent<'a> {
-    fn context(&self) -> Result<Context<'a>, String> {
-        let text = |name: &str, value: Option<&'a [u8]>| {
+impl BinaryCloudEvent {
+    fn context(&self) -> Result<Context<'_>, String> {
+        fn text<'a>(name: &str, value: &'a Option<Bytes>) -> Result<Option<Cow<'a, str>>, String> {
+            let value = value.as_deref();
             value.map(header_text).transpose().map_err(|error| format!("ce-{name}: {error}"))
-        };
+        }
         let attribute = |name: &str| {
             let value = match name {
-                "specversion" => self.specversion,
-                "id" => self.id,
-                _ => self.source,
+                "specversion" => &self.specversion,
+                "id" => &self.id,
+                _ => &self.source,
             };
             text(name, value)
         };
-        Context::check(attribute, text("time", self.time)?.map(FieldValue::Text))
+        Context::check(attribute, text("time", &self.time)?.map(FieldValue::Text))
     }
 }
 

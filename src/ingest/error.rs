@@ -27,11 +27,13 @@ pub enum IngestError {
     #[error("the body holds more than {} events; send them in smaller requests", super::EVENTS_MAX)]
     TooManyEvents,
     /// An unsupported content type, or none.
-    #[error(
-        "unsupported content type {0:?}; send application/json, application/x-ndjson, \
-         application/cloudevents+json or application/cloudevents-batch+json in UTF-8"
-    )]
-    UnsupportedType(String),
+    #[error("unsupported content type {sent:?}; send {accepted} in UTF-8")]
+    UnsupportedType {
+        /// What was sent.
+        sent: String,
+        /// Those that are read at this path.
+        accepted: String,
+    },
     /// A CloudEvent in binary mode whose data is a list.
     #[error("a CloudEvent in binary mode holds one event; send it as application/json")]
     BinaryNdjson,
@@ -60,7 +62,7 @@ impl IngestError {
             | Self::NotEvents(_)
             | Self::TooLarge { .. }
             | Self::TooManyEvents
-            | Self::UnsupportedType(_)
+            | Self::UnsupportedType { .. }
             | Self::BinaryNdjson
             | Self::UnsupportedEncoding(_)
             | Self::BrokenEncoding { .. } => Kind::Invalid,

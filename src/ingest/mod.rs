@@ -1,51 +1,52 @@
 //! The decoding of one request's bytes into checked events and rejections.
 //!
-//! There are two steps, and each bounds its output. [`decompress`] undoes the transfer's
-//! `Content-Encoding`; [`decode`] reads one of the formats that [`ContentKind`] names. An
-//! [`IngestError`] means that the body cannot be read at all. A bad event in a good body is a
-//! rejection in [`Decoded`]. No parser here recurses, so nesting costs no stack. Nothing here does
-//! I/O.
+//! A [`Door`] says of a request of which kind its body is. Two steps follow, each of which bounds what
+//! it makes out of its input: [`decompress`] undoes the transfer's `Content-Encoding`, [`decode`] reads
+//! one of the formats that [`ContentKind`] names. Its sender is answered by the door again.
+//! An [`IngestError`] means that the body as a whole cannot be taken; a bad event in a good body is
+//! a rejection in [`Decoded`]. No parser here recurses, so nesting costs no stack. Pure: no I/O.
 
 mod body;
 mod cloudevents;
 mod content;
+mod door;
 mod error;
+mod events;
 mod json;
 mod json_plain;
 mod limits;
 mod ndjson;
+mod receipt;
 
 pub use crate::event::Decoded;
 pub use body::decompress;
 pub use cloudevents::BinaryCloudEvent;
 pub use content::ContentKind;
+pub use door::{Answer, Door, Headers};
 pub use error::IngestError;
 pub use json_plain::Names;
-pub use limits::EVENTS_MAX;
+pub use limits::{EVENTS_MAX, REJECTIONS_MAX};
 pub use ndjson::NotUtf8;
+pub use receipt::Receipt;
 
 use std::borrow::Cow;
 
+use self::events::Events;
 use crate::clock::Micros;
 use crate::event::{EventBatchBuilder, FieldValue, OrgRule, Slots};
 
-/// Rejections of one request that are reported one by one; the others are counted. They are kept in
-/// memory until the client has read the answer, and a small request may have a million.
-pub const REJECTIONS_MAX: usize = 1_000;
+/// All doors.
+pub static DOORS: [&dyn Door; 1] = [&Events];
 
 /// Reads the events of one body, already decompressed, that arrived at `now`.
-///
-/// `binary` holds the `ce-*` headers of a CloudEvent in binary mode, whose body is the data of one
-/// event. With one of the CloudEvents content types the headers are ignored.
 pub fn decode(
-    kind: ContentKind,
-    binary: Option<BinaryCloudEvent<'_>>,
+    kind: &ContentKind,
     body: &[u8],
     org_rule: OrgRule,
     now: Micros,
 ) -> Result<Decoded, IngestError> {
     let mut builder = EventBatchBuilder::new(org_rule, now).rejections_max(REJECTIONS_MAX);
-    let read = read(kind, binary, body, &mut builder);
+    let read = read(kind, body, &mut builder);
     match (read, body::foreign(body)) {
         (Err(IngestError::NotJson(_)), Some(what)) => Err(IngestError::NotText(what)),
         (Ok(()), Some(what)) if builder.is_empty() => Err(IngestError::NotText(what)),
@@ -57,19 +58,17 @@ pub fn decode(
 }
 
 fn read(
-    kind: ContentKind,
-    binary: Option<BinaryCloudEvent<'_>>,
+    kind: &ContentKind,
     body: &[u8],
     builder: &mut EventBatchBuilder,
 ) -> Result<(), IngestError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    match (kind, binary) {
-        (ContentKind::Json, None) => json::decode(body, builder),
-        (ContentKind::Json, Some(binary)) => cloudevents::decode_binary(&binary, body, builder),
-        (ContentKind::Ndjson, None) => ndjson::decode(body, builder),
-        (ContentKind::Ndjson, Some(_)) => Err(IngestError::BinaryNdjson),
-        (ContentKind::CloudEvent, _) => cloudevents::decode_structured(body, builder),
-        (ContentKind::CloudEventBatch, _) => cloudevents::decode_batch(body, builder),
+    match kind {
+        ContentKind::Json => json::decode(body, builder),
+        ContentKind::Ndjson => ndjson::decode(body, builder),
+        ContentKind::CloudEvent => cloudevents::decode_structured(body, builder),
+        ContentKind::CloudEventBatch => cloudevents::decode_batch(body, builder),
+        ContentKind::BinaryCloudEvent(event) => cloudevents::decode_binary(event, body, builder),
     }
 }
 

@@ -5,24 +5,9 @@ use std::io::{self, Write};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::ipc::writer::StreamWriter;
-use serde::{Deserialize, Serialize};
 
 use super::cell::{write_json, write_json_text, write_text};
-
-/// The format of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Form {
-    /// Comma-separated, with a header.
-    Csv,
-    /// Tab-separated, with a header.
-    Tsv,
-    /// A JSON array of objects.
-    Json,
-    /// One JSON object per line.
-    Ndjson,
-    /// The stream format of Arrow IPC.
-    Arrow,
-}
+use super::row_format::RowFormat;
 
 /// Writes one result.
 pub struct FormWriter(Inner);
@@ -35,13 +20,13 @@ enum Inner {
 
 impl FormWriter {
     /// A writer of a result with these columns.
-    pub fn new(form: Form, schema: SchemaRef) -> Self {
-        Self(match form {
-            Form::Csv => Inner::Separated { separator: ',', schema },
-            Form::Tsv => Inner::Separated { separator: '\t', schema },
-            Form::Json => Inner::Json { lines: false, rows: 0 },
-            Form::Ndjson => Inner::Json { lines: true, rows: 0 },
-            Form::Arrow => Inner::Arrow { schema, stream: None },
+    pub fn new(format: RowFormat, schema: SchemaRef) -> Self {
+        Self(match format {
+            RowFormat::Csv => Inner::Separated { separator: ',', schema },
+            RowFormat::Tsv => Inner::Separated { separator: '\t', schema },
+            RowFormat::Json => Inner::Json { lines: false, rows: 0 },
+            RowFormat::Ndjson => Inner::Json { lines: true, rows: 0 },
+            RowFormat::Arrow => Inner::Arrow { schema, stream: None },
         })
     }
 

@@ -110,7 +110,7 @@ async fn answer(
     let files = question.files()?;
     let asked = console.query(&files, Some(&question.org_id), &question.query).await;
     let answer = asked.map_err(failed)?;
-    let mut writer = FormWriter::new(question.form, answer.schema);
+    let mut writer = FormWriter::new(question.format, answer.schema);
     let mut batches = answer.batches;
     let mut begun = false;
     while let Some(batch) = batches.next().await {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::WorkerError;
 use crate::archive::{DataFile, Snapshot, ToldFile};
 use crate::event::OrgId;
-use crate::sql::Form;
+use crate::sql::RowFormat;
 
 /// A query of one organisation over the files of one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,16 +17,16 @@ pub struct Question {
     /// The SQL text.
     pub query: String,
     /// The format of the rows.
-    pub form: Form,
+    pub format: RowFormat,
     files: Vec<ToldFile>,
 }
 
 impl Question {
     /// A query over the rows that `snapshot` holds of `org_id`.
-    pub fn new(org_id: &OrgId, query: String, form: Form, snapshot: &Snapshot) -> Self {
+    pub fn new(org_id: &OrgId, query: String, format: RowFormat, snapshot: &Snapshot) -> Self {
         let files = snapshot.files().filter(|file| file.may_hold_org(org_id.as_str()));
         let files = files.map(|file| ToldFile::of(file)).collect();
-        Self { org_id: org_id.as_str().to_owned(), query, form, files }
+        Self { org_id: org_id.as_str().to_owned(), query, format, files }
     }
 
     /// The files to read.

@@ -26,8 +26,8 @@ async fn capped(store: &Arc<dyn ObjectStore>) -> TestApp {
 /// Lets in an event of `model`, and commits nothing.
 async fn admitted(app: &TestApp, model: &str) -> Admitted {
     let org = OrgId::parse(ACME).unwrap();
-    let body = Event::new(model).model(model).line().into();
-    let decoded = app.app.decode(&org, ContentKind::Ndjson, None, None, body).unwrap();
+    let body = Event::new(model).model(model).line();
+    let decoded = app.app.decode(&org, &ContentKind::Ndjson, body.as_bytes()).unwrap();
     app.app.admission().admit(&org, decoded.batch, NOON).await.unwrap()
 }
 
@@ -61,9 +61,9 @@ async fn the_room_of_a_series_that_was_not_committed_is_free_again() {
 async fn a_name_that_clashes_is_not_let_in() {
     let app = capped(&memory()).await;
     app.sent(&[Event::new(1)]).await;
-    let event = Event::new(2).line().into();
+    let event = Event::new(2).line();
     let other = OrgId::parse("ACME").unwrap();
-    let decoded = app.app.decode(&other, ContentKind::Ndjson, None, None, event).unwrap();
+    let decoded = app.app.decode(&other, &ContentKind::Ndjson, event.as_bytes()).unwrap();
     let refused = app.app.admission().admit(&other, decoded.batch, NOON).await.unwrap_err();
     assert_eq!(refused.kind(), Kind::Conflict, "{refused}");
 }

@@ -278,7 +278,7 @@ async fn send(app: &TestApp, events: &[Value]) {
     app.clock.set(app.clock.now() + 2 * SECOND);
     let org = OrgId::parse(ACME).unwrap();
     let body = serde_json::to_vec(events).unwrap();
-    let decoded = app.app.decode(&org, ContentKind::Json, None, None, body.into()).unwrap();
+    let decoded = app.app.decode(&org, &ContentKind::Json, body.as_ref()).unwrap();
     let receipt = app.app.commit(&org, decoded).await.unwrap();
     assert_eq!(receipt.accepted, events.len(), "{receipt:?}");
 }
@@ -369,7 +369,7 @@ async fn batches_that_come_together_share_the_room_and_one_that_fails_leaves_it(
                 })
                 .collect();
             let body = serde_json::to_vec(&events).unwrap();
-            let decoded = app.app.decode(&org, ContentKind::Json, None, None, body.into()).unwrap();
+            let decoded = app.app.decode(&org, &ContentKind::Json, body.as_ref()).unwrap();
             app.app.commit(&org, decoded).await.unwrap()
         })
     });
@@ -389,7 +389,7 @@ async fn batches_that_come_together_share_the_room_and_one_that_fails_leaves_it(
             "event_id": "1", "ts": NOON / SECOND - 60, "provider": "p", "model": format!("m{round}"),
         }]);
         let body = body.to_string().into_bytes();
-        let decoded = app.app.decode(&other, ContentKind::Json, None, None, body.into()).unwrap();
+        let decoded = app.app.decode(&other, &ContentKind::Json, body.as_ref()).unwrap();
         app.app.commit(&other, decoded).await.unwrap_err();
     }
     failing.store(false, Ordering::SeqCst);
@@ -397,7 +397,7 @@ async fn batches_that_come_together_share_the_room_and_one_that_fails_leaves_it(
     for model in (0..10).map(|n| format!("n{n}")) {
         let body = json!([{ "event_id": model, "ts": NOON / SECOND - 60, "provider": "p", "model": model }]);
         let body = body.to_string().into_bytes();
-        let decoded = app.app.decode(&other, ContentKind::Json, None, None, body.into()).unwrap();
+        let decoded = app.app.decode(&other, &ContentKind::Json, body.as_ref()).unwrap();
         app.app.commit(&other, decoded).await.unwrap();
     }
     assert_eq!(app.telemetry("tokenlake_models_renamed_total"), renamed);

@@ -4,10 +4,38 @@ use std::io::{self, Write};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use super::table::Table;
-use crate::cli::args::SqlFormat;
-use crate::sql::{Form, FormWriter};
+use crate::sql::{FormWriter, RowFormat};
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// As a table, for people.
+    Table,
+    /// As rows, for programs.
+    Rows(RowFormat),
+}
+
+impl ValueEnum for OutputFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [OutputFormat; 1 + RowFormat::TEXTS.len()] = {
+            let [csv, tsv, json, ndjson] = RowFormat::TEXTS;
+            use OutputFormat::{Rows, Table};
+            [Table, Rows(csv), Rows(tsv), Rows(json), Rows(ndjson)]
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Table => PossibleValue::new("table").help("For people"),
+            Self::Rows(format) => PossibleValue::new(format.name()).help(format.help()),
+        })
+    }
+}
 
 /// Writes one result.
 pub(super) enum Writer {
@@ -17,15 +45,11 @@ pub(super) enum Writer {
 
 impl Writer {
     /// A writer of a result with these columns; a table shows at most `rows_max` rows.
-    pub(super) fn new(format: SqlFormat, schema: SchemaRef, rows_max: Option<u64>) -> Self {
-        let form = match format {
-            SqlFormat::Table => return Self::Table(Table::new(schema, rows_max)),
-            SqlFormat::Csv => Form::Csv,
-            SqlFormat::Tsv => Form::Tsv,
-            SqlFormat::Json => Form::Json,
-            SqlFormat::Ndjson => Form::Ndjson,
-        };
-        Self::Form(FormWriter::new(form, schema))
+    pub(super) fn new(format: OutputFormat, schema: SchemaRef, rows_max: Option<u64>) -> Self {
+        match format {
+            OutputFormat::Table => Self::Table(Table::new(schema, rows_max)),
+            OutputFormat::Rows(format) => Self::Form(FormWriter::new(format, schema)),
+        }
     }
 
     /// Writes what comes before the rows.

@@ -13,10 +13,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::format::Writer;
+use super::format::{OutputFormat, Writer};
 use super::split::split;
 use crate::archive::{Archive, ArchiveLocation, DataFile, Snapshot};
-use crate::cli::args::SqlFormat;
 use crate::cli::open;
 use crate::new_file::NewFile;
 use crate::sql::{Console, FilesRead, QueryProgress, SqlError};
@@ -39,7 +38,7 @@ pub(super) struct Session {
     console: Console,
     org: Option<String>,
     /// The format of results.
-    pub format: SqlFormat,
+    pub format: OutputFormat,
     location: ArchiveLocation,
     out: Out,
     on_terminal: bool,
@@ -77,7 +76,7 @@ impl Session {
         archive: Archive,
         location: ArchiveLocation,
         org: Option<String>,
-        format: SqlFormat,
+        format: OutputFormat,
     ) -> anyhow::Result<Self> {
         let console = Console::new(archive.store())?;
         let mut session = Self {

@@ -7,9 +7,9 @@ use std::time::Instant;
 use clap::ValueEnum as _;
 
 use super::editor::{Editor, Input};
+use super::format::OutputFormat;
 use super::help::{describe, help};
 use super::session::Session;
-use crate::cli::args::SqlFormat;
 use crate::cli::print::{print_error, print_note, print_result};
 use crate::cli::signals;
 
@@ -77,7 +77,7 @@ fn command(text: &str, session: &mut Session, timing: &mut bool) -> anyhow::Resu
             print_note(if *timing { "timing is on" } else { "timing is off" });
         }
         "\\format" => {
-            session.format = SqlFormat::from_str(value, true).map_err(|_| {
+            session.format = OutputFormat::from_str(value, true).map_err(|_| {
                 anyhow::anyhow!("there is no format {value:?}; use table, csv, tsv, json or ndjson")
             })?;
         }

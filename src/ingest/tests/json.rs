@@ -45,7 +45,7 @@ fn a_body_that_is_not_json_or_no_list() {
         "{\"events\":[1}",
     ];
     for body in broken {
-        let error = decode_bytes(ContentKind::Json, body.as_bytes()).unwrap_err();
+        let error = decode_bytes(&ContentKind::Json, body.as_bytes()).unwrap_err();
         assert!(matches!(error, IngestError::NotJson(_)), "{body}: {error}");
     }
     // A body whose events are all broken is not JSON.
@@ -59,11 +59,11 @@ fn a_body_that_is_not_json_or_no_list() {
         b"[\"\xff\"",
         b"\xff",
     ] {
-        let error = decode_bytes(ContentKind::Json, invalid).unwrap_err();
+        let error = decode_bytes(&ContentKind::Json, invalid).unwrap_err();
         assert!(matches!(error, IngestError::NotJson(_)), "{error}");
     }
     for body in ["1", "\"x\"", "null", "true", "{\"events\":{}}", "{\"events\":\"x\"}"] {
-        let error = decode_bytes(ContentKind::Json, body.as_bytes()).unwrap_err();
+        let error = decode_bytes(&ContentKind::Json, body.as_bytes()).unwrap_err();
         assert!(matches!(error, IngestError::NotEvents(_)), "{body}: {error}");
     }
     for body in ["{\"ts\":NaN}", "[{\"ts\":NaN}]", "{\"events\":[{\"ts\":NaN}]}"] {
@@ -118,12 +118,12 @@ fn a_bad_event_does_not_fail_its_neighbours() {
             assert_eq!(refused(&decoded), [(1, event_id, error)]);
         }
         assert_eq!(
-            refused(&decode_bytes(ContentKind::Ndjson, bad.as_bytes()).unwrap()),
+            refused(&decode_bytes(&ContentKind::Ndjson, bad.as_bytes()).unwrap()),
             [(0, event_id, error)]
         );
     }
     let body = [b"[".as_slice(), event("a", "").as_bytes(), b",{\"event_id\":\"\xff\"}]"].concat();
-    let decoded = decode_bytes(ContentKind::Json, &body).unwrap();
+    let decoded = decode_bytes(&ContentKind::Json, &body).unwrap();
     assert_eq!(taken(&decoded), [(0, "a".to_owned())]);
     assert!(refused(&decoded)[0].2.starts_with("the event is not UTF-8: "));
 }
@@ -166,7 +166,7 @@ fn metadata_never_refuses_an_event() {
             (ContentKind::Ndjson, event),
         ];
         for (kind, body) in bodies {
-            let decoded = decode_bytes(kind, body.as_bytes()).unwrap();
+            let decoded = decode_bytes(&kind, body.as_bytes()).unwrap();
             assert_eq!(refused(&decoded), [], "{more}");
             let kept: Vec<_> =
                 kept.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -219,7 +219,7 @@ fn nesting_of_any_depth_is_harmless() {
         ContentKind::CloudEventBatch,
     ] {
         assert!(
-            decode_bytes(kind, open.as_bytes()).is_ok_and(|d| d.batch.is_empty())
+            decode_bytes(&kind, open.as_bytes()).is_ok_and(|d| d.batch.is_empty())
                 == (kind == ContentKind::Ndjson)
         );
     }
@@ -232,7 +232,7 @@ fn the_number_of_events_is_bounded() {
     let zeros = |count: usize| vec!["0"; count].join(",");
     let body = format!("[{}]", zeros(EVENTS_MAX + 1));
     assert!(matches!(
-        decode_bytes(ContentKind::Json, body.as_bytes()),
+        decode_bytes(&ContentKind::Json, body.as_bytes()),
         Err(IngestError::TooManyEvents)
     ));
     let body = format!("{{\"events\":[{}]}}", zeros(EVENTS_MAX));
@@ -240,7 +240,7 @@ fn the_number_of_events_is_bounded() {
     assert_eq!((decoded.rejections.len(), decoded.rejected()), (REJECTIONS_MAX, EVENTS_MAX));
     let body = "0\n".repeat(EVENTS_MAX + 1);
     assert!(matches!(
-        decode_bytes(ContentKind::Ndjson, body.as_bytes()),
+        decode_bytes(&ContentKind::Ndjson, body.as_bytes()),
         Err(IngestError::TooManyEvents)
     ));
 }
@@ -250,14 +250,14 @@ fn lines_stand_alone() {
     let (a, b, c) = (event("a", ""), event("b", ""), event("c", ""));
     let body = format!("\u{feff}{a}\r\n\n \t\r\n{{broken\n{b}\n{b}{b}\n[{a}]\n");
     let body = [body.as_bytes(), b"{\"event_id\":\"\xff\"}\n", c.as_bytes()].concat();
-    let decoded = decode_bytes(ContentKind::Ndjson, &body).unwrap();
+    let decoded = decode_bytes(&ContentKind::Ndjson, &body).unwrap();
     let expected = [(0, "a"), (2, "b"), (6, "c")].map(|(index, id)| (index, id.to_owned()));
     assert_eq!(taken(&decoded), expected);
     assert_eq!(decoded.rejections.iter().map(|r| r.index).collect::<Vec<_>>(), [1, 3, 4, 5]);
     assert!(decoded.rejections[0].error.starts_with("cannot be read: "));
     assert!(decoded.rejections[3].error.starts_with("the line is not UTF-8: "));
     for body in ["", "\n\n", "\r\n \n", "\u{feff}"] {
-        assert_eq!(decode_bytes(ContentKind::Ndjson, body.as_bytes()).unwrap().events(), 0);
+        assert_eq!(decode_bytes(&ContentKind::Ndjson, body.as_bytes()).unwrap().events(), 0);
     }
 }
 
@@ -274,7 +274,7 @@ fn what_is_no_text_is_called_what_it_is() {
     ];
     for (body, words) in cases {
         for kind in [ContentKind::Json, ContentKind::Ndjson, ContentKind::CloudEventBatch] {
-            let error = decode_bytes(kind, body).unwrap_err().to_string();
+            let error = decode_bytes(&kind, body).unwrap_err().to_string();
             assert!(
                 error.starts_with("the body is not JSON: ") && error.contains(words),
                 "{error}"
@@ -283,5 +283,5 @@ fn what_is_no_text_is_called_what_it_is() {
     }
     // If one line is good, the others are just bad lines.
     let beside = [b"\xff\xfe\n".as_slice(), event("a", "").as_bytes()].concat();
-    assert_eq!(taken(&decode_bytes(ContentKind::Ndjson, &beside).unwrap()).len(), 1);
+    assert_eq!(taken(&decode_bytes(&ContentKind::Ndjson, &beside).unwrap()).len(), 1);
 }

@@ -12,12 +12,12 @@ use crate::event::OrgId;
 
 const NOW: Micros = 1_704_164_645 * SECOND;
 
-fn decode_bytes(kind: ContentKind, body: &[u8]) -> Result<Decoded, IngestError> {
-    decode(kind, None, body, OrgRule::Only(OrgId::parse("acme").unwrap()), NOW)
+fn decode_bytes(kind: &ContentKind, body: &[u8]) -> Result<Decoded, IngestError> {
+    decode(kind, body, OrgRule::Only(OrgId::parse("acme").unwrap()), NOW)
 }
 
 fn decode_json(body: &str) -> Decoded {
-    decode_bytes(ContentKind::Json, body.as_bytes()).unwrap()
+    decode_bytes(&ContentKind::Json, body.as_bytes()).unwrap()
 }
 
 /// One valid event as JSON text, with more members.

@@ -28,6 +28,13 @@ pub struct Settings {
     pub grace: Duration,
 }
 
+/// As the command line has them.
+impl Default for Settings {
+    fn default() -> Self {
+        Self { target_bytes: 128 << 20, grace: Duration::from_secs(24 * 3_600) }
+    }
+}
+
 /// What a compaction did, or would do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {

@@ -9,7 +9,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::app::Settings;
 use tokenlake::archive::{Archive, ArchiveError, ArchiveLocation, Snapshot};
 use tokenlake::event::OrgId;
-use tokenlake::sql::Form;
+use tokenlake::sql::RowFormat;
 use tokenlake::worker::WorkerSettings;
 
 use super::races::{files, filled};
@@ -53,7 +53,7 @@ async fn a_query_that_stood_still_across_a_vacuum_goes_on_at_the_newest_version(
     let settings = Settings { worker: Some(worker), ..settings() };
     let still = stood_still(&location.open().unwrap(), settings).await;
     let query = "SELECT count(DISTINCT event_id) AS n FROM events".to_owned();
-    let reply = still.app.sql(&OrgId::parse(ACME).unwrap(), query, Form::Csv).await.unwrap();
+    let reply = still.app.sql(&OrgId::parse(ACME).unwrap(), query, RowFormat::Csv).await.unwrap();
     let rows: Vec<_> = reply.into_stream().try_collect().await.unwrap();
     assert_eq!(rows.concat(), b"n\n8\n");
 }

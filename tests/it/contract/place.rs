@@ -13,7 +13,7 @@ use tokenlake::clock::{Clock as _, SystemClock};
 use tokenlake::event::OrgId;
 use tokenlake::maintain::compact::Settings;
 use tokenlake::rollup::Rollup;
-use tokenlake::sql::{Console, Engine, Form, FormWriter};
+use tokenlake::sql::{Console, Engine, FormWriter, RowFormat};
 use tokenlake::telemetry::Telemetry;
 use tokenlake::{http, maintain};
 use tokio::runtime::Runtime;
@@ -103,7 +103,7 @@ impl Place {
                 let console = Console::new(store.clone()).unwrap();
                 let answer = console.query(&files, None, query).await.unwrap();
                 let batches: Vec<_> = answer.batches.try_collect().await.unwrap();
-                let mut form = FormWriter::new(Form::Ndjson, answer.schema);
+                let mut form = FormWriter::new(RowFormat::Ndjson, answer.schema);
                 let mut text = Vec::new();
                 for batch in &batches {
                     form.rows(&mut text, batch).unwrap();

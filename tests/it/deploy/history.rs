@@ -43,8 +43,8 @@ impl History {
     /// Sends an event that must be new, at the present of the past.
     pub async fn send(&self, org: &str, event: serde_json::Value) {
         let org = OrgId::parse(org).unwrap();
-        let body = event.to_string().into();
-        let decoded = self.app.decode(&org, ContentKind::Json, None, None, body).unwrap();
+        let body = event.to_string();
+        let decoded = self.app.decode(&org, &ContentKind::Json, body.as_bytes()).unwrap();
         let receipt = self.app.commit(&org, decoded).await.unwrap();
         assert_eq!(receipt.accepted, 1, "{receipt:?}");
     }

@@ -18,8 +18,8 @@ const GOOD: [&str; 2] = [
     r#"{"event_id":"good-2","ts":1773136800,"cost_usd":"0.1","attributes":{"k":"v"}}"#,
 ];
 
-fn read(kind: ContentKind, body: &[u8]) -> Result<Decoded, IngestError> {
-    decode(kind, None, body, OrgRule::Only(OrgId::parse(ACME).unwrap()), NOON)
+fn read(kind: &ContentKind, body: &[u8]) -> Result<Decoded, IngestError> {
+    decode(kind, body, OrgRule::Only(OrgId::parse(ACME).unwrap()), NOON)
 }
 
 /// The ids of the events that were taken.
@@ -45,12 +45,12 @@ fn among(middle: &[u8], start: &str, between: &str, end: &str) -> Vec<u8> {
 #[test]
 fn json() {
     each("json", 400, |body| {
-        if let Ok(decoded) = read(ContentKind::Json, body) {
+        if let Ok(decoded) = read(&ContentKind::Json, body) {
             whole(&decoded);
         }
         // Where it is JSON, whatever it says, its neighbours are kept.
         if serde_json::from_slice::<serde_json::Value>(body).is_ok() {
-            let decoded = read(ContentKind::Json, &among(body, "[", ",", "]")).unwrap();
+            let decoded = read(&ContentKind::Json, &among(body, "[", ",", "]")).unwrap();
             whole(&decoded);
             let ids = ids(&decoded);
             assert_eq!((ids.first(), ids.last()), (Some(&"good-1"), Some(&"good-2")));
@@ -61,10 +61,10 @@ fn json() {
 #[test]
 fn ndjson() {
     each("ndjson", 400, |body| {
-        if let Ok(decoded) = read(ContentKind::Ndjson, body) {
+        if let Ok(decoded) = read(&ContentKind::Ndjson, body) {
             whole(&decoded);
         }
-        let decoded = read(ContentKind::Ndjson, &among(body, "", "\n", "\n")).unwrap();
+        let decoded = read(&ContentKind::Ndjson, &among(body, "", "\n", "\n")).unwrap();
         whole(&decoded);
         let ids = ids(&decoded);
         assert_eq!((ids.first(), ids.last()), (Some(&"good-1"), Some(&"good-2")));
@@ -74,23 +74,25 @@ fn ndjson() {
 #[test]
 fn cloudevents() {
     each("cloudevent", 400, |body| {
-        if let Ok(decoded) = read(ContentKind::CloudEvent, body) {
+        if let Ok(decoded) = read(&ContentKind::CloudEvent, body) {
             whole(&decoded);
         }
     });
     each("cloudevent-batch", 400, |body| {
-        if let Ok(decoded) = read(ContentKind::CloudEventBatch, body) {
+        if let Ok(decoded) = read(&ContentKind::CloudEventBatch, body) {
             whole(&decoded);
         }
     });
     // The headers of one in binary mode, a line each, and its body.
     each("cloudevent-binary", 400, |input| {
         let mut parts = input.splitn(5, |byte| *byte == b'\n');
-        let [specversion, id, source, time] = [(); 4].map(|()| parts.next());
+        let [specversion, id, source, time] =
+            [(); 4].map(|()| parts.next().map(Bytes::copy_from_slice));
         let event = BinaryCloudEvent { specversion, id, source, time };
         let body = parts.next().unwrap_or_default();
         let rule = OrgRule::Only(OrgId::parse(ACME).unwrap());
-        if let Ok(decoded) = decode(ContentKind::Json, Some(event), body, rule, NOON) {
+        if let Ok(decoded) = decode(&ContentKind::BinaryCloudEvent(event.into()), body, rule, NOON)
+        {
             whole(&decoded);
         }
     });
@@ -113,7 +115,7 @@ fn compressed_bodies() {
         each_of(coding, inputs, 300, |body| {
             if let Ok(grown) = decompress(Some(coding), Bytes::copy_from_slice(body), BYTES_MAX) {
                 assert!(grown.len() <= BYTES_MAX);
-                let _ = read(ContentKind::Ndjson, &grown);
+                let _ = read(&ContentKind::Ndjson, &grown);
             }
         });
     }

@@ -120,7 +120,7 @@ impl Foreigner {
         let lines = self.scene.book.lines(org, &events);
         let rule = OrgRule::Only(OrgId::parse(ORGS[org]).unwrap());
         let now = self.scene.world.now();
-        let decoded = decode(ContentKind::Ndjson, None, lines.as_bytes(), rule, now).unwrap();
+        let decoded = decode(&ContentKind::Ndjson, lines.as_bytes(), rule, now).unwrap();
         let batch = decoded.batch.record_batch().clone();
         let place = self.place();
         let file = self.table.write(&place, &date(first).to_string(), &[batch]).await;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use chrono::{NaiveDate, NaiveTime};
 use object_store::ObjectStore;
 use tokenlake::app::Settings;
-use tokenlake::archive::WriterSettings;
 use tokenlake::clock::{HOUR, Micros};
 use tokenlake::error::Kind;
 use tokenlake::maintain::{compact, verify};
@@ -123,7 +122,7 @@ impl Scene {
 
     async fn judge(&self, clock: Arc<MachineClock>) -> Process {
         let link = Link::new(self.bucket.clone(), self.world.clone(), JUDGE, 0).faultless();
-        let settings = Settings::of_command(WriterSettings::default(), 64 << 20);
+        let settings = Settings { cache_bytes_max: 64 << 20, ..Settings::default() };
         open(&link, clock, settings).await.unwrap()
     }
 }

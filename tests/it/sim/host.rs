@@ -82,7 +82,7 @@ impl Process {
     /// Sends newline-separated JSON.
     pub async fn send(&self, org: &str, lines: String) -> Result<Receipt, AppError> {
         let org = OrgId::parse(org).unwrap();
-        let decoded = self.app.decode(&org, ContentKind::Ndjson, None, None, lines.into());
+        let decoded = self.app.decode(&org, &ContentKind::Ndjson, lines.as_ref());
         self.app.commit(&org, decoded.unwrap()).await
     }
 
@@ -179,6 +179,8 @@ pub fn settings(random: &mut Random) -> Settings {
     let cache_bytes_max = usize::try_from(one(&[0, 256 << 10, 64 << 20])).unwrap();
     let interval = one(&[0, 2_000, 5_000]);
     Settings {
+        writer,
+        cache_bytes_max,
         body_bytes_max: 1 << 20,
         answer_bytes_max: 1 << 20,
         series_max: Some(10_000),
@@ -189,6 +191,6 @@ pub fn settings(random: &mut Random) -> Settings {
         },
         checkpoint_work_max: [None, Some(1), Some(1 << 20)]
             [usize::try_from(one(&[0, 1, 2])).unwrap()],
-        ..Settings::of_command(writer, cache_bytes_max)
+        ..Settings::default()
     }
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokenlake::app::Settings;
-use tokenlake::archive::WriterSettings;
 
 use super::book::ORGS;
 use super::bucket::{Bucket, Trigger};
@@ -98,7 +97,8 @@ async fn go_on(scene: &Scene, copy: &Arc<Place>, nth: u64, commits: u64) {
     let settings = Settings {
         body_bytes_max: 1 << 20,
         answer_bytes_max: 1 << 20,
-        ..Settings::of_command(WriterSettings::default(), 1 << 20)
+        cache_bytes_max: 1 << 20,
+        ..Settings::default()
     };
     let opened = open(&link, MachineClock::new(scene.world.clone()), settings).await;
     // A copy that was made while commits were refused is not opened.

@@ -33,7 +33,7 @@ pub fn memory() -> Arc<dyn ObjectStore> {
 /// A server's settings, without looks in the background.
 pub fn settings() -> Settings {
     let writer = WriterSettings { checkpoint_every: 100, ..WriterSettings::default() };
-    Settings { body_bytes_max: 32 << 20, ..Settings::of_command(writer, 64 << 20) }
+    Settings { writer, cache_bytes_max: 64 << 20, ..Settings::default() }
 }
 
 /// An open [`App`] and its clock.
@@ -69,7 +69,7 @@ impl TestApp {
     pub async fn send(&self, org: &str, events: &[Event]) -> Result<Receipt, AppError> {
         let org = OrgId::parse(org).unwrap();
         let body = events.iter().map(Event::line).collect::<Vec<_>>().join("\n");
-        let decoded = self.app.decode(&org, ContentKind::Ndjson, None, None, body.into()).unwrap();
+        let decoded = self.app.decode(&org, &ContentKind::Ndjson, body.as_ref()).unwrap();
         assert_eq!(decoded.rejections, [], "a test sent an event that is not valid");
         self.app.commit(&org, decoded).await
     }

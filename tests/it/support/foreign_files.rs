@@ -25,7 +25,7 @@ pub const TODAY: &str = "2026-03-10";
 pub fn rows(org: &str, events: &[Event]) -> RecordBatch {
     let body = events.iter().map(Event::line).collect::<Vec<_>>().join("\n");
     let rule = OrgRule::Only(OrgId::parse(org).unwrap());
-    let decoded = decode(ContentKind::Ndjson, None, body.as_bytes(), rule, NOON).unwrap();
+    let decoded = decode(&ContentKind::Ndjson, body.as_bytes(), rule, NOON).unwrap();
     assert_eq!(decoded.rejections, []);
     decoded.batch.record_batch().clone()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use object_store::memory::InMemory;
 use serde_json::{Map, Value};
 use tokenlake::app::{App, AppError, Form, Receipt, Settings};
-use tokenlake::archive::{Snapshot, WriterSettings};
+use tokenlake::archive::Snapshot;
 use tokenlake::clock::{Clock as _, ManualClock, Micros, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::exposition::{Coding, Collect, Format};
@@ -37,10 +37,7 @@ impl Lake {
 
     /// A process on `store` whose partials may take `cache_bytes_max`; it follows only when asked.
     pub async fn on(store: Arc<InMemory>, clock: Arc<ManualClock>, cache_bytes_max: usize) -> Self {
-        let settings = Settings {
-            body_bytes_max: 32 << 20,
-            ..Settings::of_command(WriterSettings::default(), cache_bytes_max)
-        };
+        let settings = Settings { cache_bytes_max, ..Settings::default() };
         let opened = App::open(store.clone(), clock.clone(), Telemetry::new(), settings);
         let app = opened.await.unwrap();
         Self { store, clock, app }
@@ -63,8 +60,7 @@ impl Lake {
 
     async fn try_send(&self, org: &str, ndjson: &str) -> Result<Receipt, AppError> {
         let org = OrgId::parse(org).unwrap();
-        let body = ndjson.to_owned().into();
-        let decoded = self.app.decode(&org, ContentKind::Ndjson, None, None, body).unwrap();
+        let decoded = self.app.decode(&org, &ContentKind::Ndjson, ndjson.as_bytes()).unwrap();
         self.app.commit(&org, decoded).await
     }
 

@@ -173,7 +173,7 @@ async fn a_file_in_which_nothing_counts_is_right_too() {
         lines.push(line.to_string());
     }
     let kind = tokenlake::ingest::ContentKind::Ndjson;
-    let decoded = app.app.decode(&org, kind, None, None, lines.join("\n").into()).unwrap();
+    let decoded = app.app.decode(&org, &kind, lines.join("\n").as_ref()).unwrap();
     assert_eq!(app.app.commit(&org, decoded).await.unwrap().accepted, 2);
     let expected = expected.replace("version{org_id=\"acme\"} 1", "version{org_id=\"acme\"} 2");
     assert_eq!(cold(&store).await, expected);

@@ -1,4 +1,5 @@
-//! Lists of weighted elements: the shared grammar of `Accept` and `Accept-Encoding`.
+//! Names with parameters, and lists of them with weights: the shared grammar of `Accept`,
+//! `Accept-Encoding` and `Content-Type`.
 //!
 //! Source: RFC 9110, sections 5.6.1 (lists), 5.6.6 (parameters) and 12.4.2 (weights). One pass, so
 //! a header of any length takes linear time; nothing is allocated.
@@ -23,11 +24,13 @@ pub fn elements(list: &str) -> impl Iterator<Item = Element<'_>> {
 }
 
 fn element(text: &str) -> Option<Element<'_>> {
-    let mut parts = split_unquoted(text, ';').map(trim);
-    let name = parts.next().filter(|name| !name.is_empty())?;
+    let (name, parameters) = name_and_parameters(text);
+    if name.is_empty() {
+        return None;
+    }
     let mut element = Element { name, version: None, weight: WEIGHT_MAX };
-    for (key, value) in parts.filter_map(|part| part.split_once('=')) {
-        let (key, value) = (trim(key), trim(value));
+    for (key, value) in parameters {
+        let Some(value) = value else { continue };
         if key.eq_ignore_ascii_case("q") {
             element.weight = weight(value)?;
         } else if key.eq_ignore_ascii_case("version") {
@@ -35,6 +38,20 @@ fn element(text: &str) -> Option<Element<'_>> {
         }
     }
     Some(element)
+}
+
+/// What stands before the parameters, and each of them: its name, and its value as it was sent, if
+/// it has one.
+pub(super) fn name_and_parameters(
+    text: &str,
+) -> (&str, impl Iterator<Item = (&str, Option<&str>)>) {
+    let mut parts = split_unquoted(text, ';').map(trim);
+    let name = parts.next().unwrap_or_default();
+    let parameters = parts.map(|part| match part.split_once('=') {
+        Some((key, value)) => (trim(key), Some(trim(value))),
+        None => (part, None),
+    });
+    (name, parameters)
 }
 
 /// `0`, `0.5`, `1.000`: at most three places, at most 1.
@@ -70,7 +87,7 @@ fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
 }
 
 /// A quoted string means what its text means as a token.
-fn unquote(value: &str) -> &str {
+pub(super) fn unquote(value: &str) -> &str {
     value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 

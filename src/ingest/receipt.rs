@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::limits::REJECTIONS_MAX;
 use crate::event::Rejection;
-use crate::ingest::REJECTIONS_MAX;
 
 /// The outcome of a request's events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,7 +21,7 @@ pub struct Receipt {
 
 impl Receipt {
     /// A receipt with rejections in any order, and `rejected_more` rejections without reasons.
-    pub(super) fn new(
+    pub fn new(
         accepted: usize,
         duplicates: usize,
         mut rejected: Vec<Rejection>,
@@ -37,6 +37,11 @@ impl Receipt {
     #[must_use]
     pub fn without_reasons(self) -> Self {
         Self { rejected_more: self.rejected(), rejected: Vec::new(), ..self }
+    }
+
+    /// Whether there were events, and none is in the archive.
+    pub(super) fn is_all_rejected(&self) -> bool {
+        self.accepted + self.duplicates == 0 && self.rejected() > 0
     }
 
     /// The number of invalid events.
