@@ -26,11 +26,11 @@ pub(super) struct Done {
     pub(super) accepted: usize,
     pub(super) duplicates: usize,
     pub(super) rejected: Vec<Rejection>,
-    pub(super) bytes: usize,
     pub(super) mark: Option<JobMark>,
 }
 
 /// The inputs of a commit besides its load.
+#[derive(Clone)]
 pub(super) struct Committer {
     pub(super) admission: Arc<Admission>,
     pub(super) spill: Arc<Spill>,
@@ -45,7 +45,7 @@ impl Committer {
         load: Load,
         mark: Option<JobMark>,
     ) -> Result<Done, BackfillError> {
-        let Load { batches, extents, bytes, .. } = load;
+        let Load { batches, extents, .. } = load;
         let spill = self.spill.clone();
         let restored = tokio::task::spawn_blocking(move || {
             let restored = extents.iter().map(|extent| spill.get(extent));
@@ -60,7 +60,7 @@ impl Committer {
             let error = match self.submit(batches.clone(), mark.clone()).await {
                 Ok(done) => {
                     let Outcome { accepted, duplicates, rejected } = done;
-                    return Ok(Done { accepted, duplicates, rejected, bytes, mark });
+                    return Ok(Done { accepted, duplicates, rejected, mark });
                 }
                 Err(error) => error,
             };

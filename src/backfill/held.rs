@@ -18,6 +18,14 @@ const COLD_SHARE: usize = 8;
 /// work that is repeated after a job was killed.
 const ROWS_MAX: usize = 16 << 20;
 
+/// The part of the memory for rows that one commit may take: its rows are there a second time,
+/// sorted, and once more as files.
+const COMMIT_SHARE: usize = 4;
+/// The part of it from which on rows are put aside.
+const SPILL_SHARE: usize = 2;
+/// The part of it from which on commits are behind.
+const BEHIND_SHARE: usize = 4;
+
 /// Rows of one date.
 #[derive(Debug, Default)]
 struct Pile {
@@ -41,6 +49,8 @@ pub(super) struct Held {
     /// Bytes in memory.
     bytes: usize,
     rows: usize,
+    /// Memory for rows that wait or are being committed.
+    bytes_max: usize,
     /// Approximate bytes of a full commit.
     commit_bytes: usize,
     chunks: u64,
@@ -70,10 +80,10 @@ pub(super) enum Need {
 }
 
 impl Held {
-    /// Holds nothing yet; commits should have this many bytes.
-    pub(super) fn new(commit_bytes: usize) -> Self {
-        let (dates, chunks) = (BTreeMap::new(), 0);
-        Self { dates, bytes: 0, rows: 0, commit_bytes, chunks, flushing: false }
+    /// Holds nothing yet, and up to `bytes_max` in memory.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        let (dates, chunks, commit_bytes) = (BTreeMap::new(), 0, bytes_max / COMMIT_SHARE);
+        Self { dates, bytes: 0, rows: 0, bytes_max, commit_bytes, chunks, flushing: false }
     }
 
     /// Begins another chunk.
@@ -95,9 +105,19 @@ impl Held {
         self.flushing |= self.rows >= ROWS_MAX;
     }
 
-    /// Bytes in memory.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+    /// True if more may come while a commit takes `committing` bytes.
+    pub(super) fn has_room(&self, committing: usize) -> bool {
+        self.bytes + committing <= self.bytes_max
+    }
+
+    /// True if rows are to be put aside.
+    pub(super) fn is_short(&self) -> bool {
+        self.bytes > self.bytes_max / SPILL_SHARE
+    }
+
+    /// True if so much waits that commits are what takes longest.
+    pub(super) fn is_behind(&self) -> bool {
+        self.bytes > self.bytes_max / BEHIND_SHARE
     }
 
     /// Whether everything must be committed first.
@@ -191,7 +211,7 @@ impl Held {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.commit_bytes);
+        *self = Self::new(self.bytes_max);
     }
 }
 

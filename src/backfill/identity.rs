@@ -44,7 +44,7 @@ fn hash_of(inputs: &Inputs, shape: &Shape, delimiter: Option<u8>) -> String {
         part(&input.identity);
         input.folders.iter().for_each(|field| part(&format!("{field:?}")));
     }
-    let digits = hash.finalize();
-    let digits = digits.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}"));
-    format!("tokenlake-backfill-{}", digits.collect::<String>())
+    let digits = hex::encode(hash.finalize());
+    let digits = digits.get(..2 * HASH_BYTES).unwrap_or(&digits);
+    format!("tokenlake-backfill-{digits}")
 }

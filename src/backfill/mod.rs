@@ -20,10 +20,12 @@
 //! An input that cannot be read to its end does not stop the others. A mistake that affects every
 //! row, like a mapped column that no input has, ends the job before anything is committed.
 
+mod claims;
 mod columns;
 mod commit;
 mod content;
 mod decode;
+mod decoding;
 mod error;
 mod format;
 mod held;
@@ -42,12 +44,13 @@ mod shape;
 mod source;
 mod spill;
 mod split;
+mod state;
 
 pub use self::error::BackfillError;
 pub use self::format::{Format, parse_delimiter};
 pub use self::inputs::Inputs;
 pub use self::inputs::found::Input;
 pub use self::job::Job;
-pub use self::outcome::{Outcome, Settings, Summary, Unread};
+pub use self::outcome::{MEMORY_BYTES, Outcome, ROWS_SHARE, Settings, Summary, Unread};
 pub use self::pair::FieldPair;
 pub use self::progress::Progress;

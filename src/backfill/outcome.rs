@@ -11,6 +11,12 @@ use crate::event::OrgRule;
 /// Unreadable inputs that are reported one by one.
 const UNREAD_SHOWN_MAX: usize = 1_000;
 
+/// Memory of a job by default, in bytes: for rows that wait and known ids.
+pub const MEMORY_BYTES: u64 = 512 << 20;
+/// The part of it that is for rows; the rest is for what is read, decoded, sorted and encoded, and
+/// for ids.
+pub const ROWS_SHARE: usize = 5;
+
 /// The settings of a job.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -30,6 +36,24 @@ pub struct Settings {
     pub spill_folder: PathBuf,
     /// The time by which events are judged.
     pub now: Micros,
+}
+
+impl Settings {
+    /// Of the inputs' events as they are, with the usual memory.
+    pub fn new(org_rule: OrgRule, now: Micros) -> Self {
+        let memory = usize::try_from(MEMORY_BYTES).unwrap_or(usize::MAX);
+        Self {
+            org_rule,
+            maps: Vec::new(),
+            defaults: Vec::new(),
+            delimiter: None,
+            rejects: None,
+            held_bytes_max: memory / ROWS_SHARE,
+            spill_folder: std::env::temp_dir(),
+            series: None,
+            now,
+        }
+    }
 }
 
 /// The counts of rows.

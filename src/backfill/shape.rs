@@ -189,9 +189,9 @@ fn derived_id(origin: Origin<'_>, row: &[&[u8]]) -> String {
     part(origin.identity.as_bytes());
     part(&origin.index.to_le_bytes());
     row.iter().for_each(|bytes| part(bytes));
-    let digits = hash.finalize();
-    let digits = digits.iter().take(ID_BYTES).map(|byte| format!("{byte:02x}"));
-    digits.collect()
+    let mut digits = hex::encode(hash.finalize());
+    digits.truncate(2 * ID_BYTES);
+    digits
 }
 
 #[cfg(test)]
