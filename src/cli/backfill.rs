@@ -13,14 +13,16 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::parse::{parse_count, parse_org_rule};
 use super::print::{print_note, print_result};
-use super::units::parse_bytes;
+use super::units::{ByteSize, parse_size};
 use super::{open, signals};
 use crate::app::{App, Settings as AppSettings};
 use crate::archive::{ArchiveLocation, WriterSettings};
 use crate::backfill::{
-    BackfillError, FieldPair, Format, Inputs, Job, Outcome, Progress, Settings, parse_delimiter,
+    BackfillError, FieldPair, Format, Inputs, Job, MEMORY_BYTES, Outcome, Progress, ROWS_SHARE,
+    Settings, parse_delimiter,
 };
 use crate::event::OrgRule;
+use crate::rollup::SERIES_MAX;
 use crate::telemetry::Telemetry;
 
 /// The least memory for known ids. A job that looks for ids in files while servers commit would
@@ -73,13 +75,13 @@ pub struct BackfillArgs {
     pub rejects: Option<PathBuf>,
 
     /// How many series (provider and model) an organisation may have, as in serve.
-    #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value = "10000", value_parser = parse_count)]
+    #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value_t = SERIES_MAX, value_parser = parse_count)]
     pub max_series: usize,
 
     /// Memory for waiting rows and known ids; the process takes some more. Less memory makes more
     /// and smaller files.
-    #[arg(long, env = "TOKENLAKE_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
-    pub memory: u64,
+    #[arg(long, env = "TOKENLAKE_MEMORY", value_name = "SIZE", default_value_t = ByteSize(MEMORY_BYTES), value_parser = parse_size)]
+    pub memory: ByteSize,
 }
 
 /// Reads all inputs into the archive; exit status 1 if one could not be read.
@@ -100,7 +102,7 @@ pub(super) async fn run(
             "{count} files passed over, whose endings show no format, like {first}; give --format for them"
         ));
     }
-    let memory = usize::try_from(args.memory).unwrap_or(usize::MAX);
+    let memory = usize::try_from(args.memory.0).unwrap_or(usize::MAX);
     let series_max = args.max_series;
     let app = if args.dry_run { None } else { Some(app(location, memory, series_max).await?) };
     if let Some(rejects) = &args.rejects {
@@ -108,14 +110,12 @@ pub(super) async fn run(
     }
     let progress = Arc::new(Progress::default());
     let settings = Settings {
-        org_rule: args.org,
         maps: args.map,
         defaults: args.default,
         delimiter: args.delimiter,
         rejects: args.rejects,
-        held_bytes_max: memory / 5,
-        spill_folder: std::env::temp_dir(),
-        now: open::clock().now(),
+        held_bytes_max: memory / ROWS_SHARE,
+        ..Settings::new(args.org, open::clock().now())
     };
     let shown = show(progress.clone(), inputs.bytes());
     let job =
@@ -176,8 +176,6 @@ fn finish(mut outcome: Outcome) -> anyhow::Result<ExitCode> {
 /// so that little is left to add up at the end.
 async fn app(location: &ArchiveLocation, memory: usize, series_max: usize) -> anyhow::Result<App> {
     let writer = WriterSettings {
-        // A fifth of the memory is for rows; the rest is for reading, decoding, sorting and
-        // encoding.
         dedupe_bytes_max: (memory / 4).max(IDS_BYTES_MIN),
         // One commit at a time waits here, however large.
         queue_bytes_max: usize::MAX,

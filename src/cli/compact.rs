@@ -2,13 +2,37 @@
 
 use std::process::ExitCode;
 
-use super::args::CompactArgs;
+use clap::Args as ClapArgs;
+
 use super::open;
 use super::print::{print_note, print_result};
+use super::units::{ByteSize, TimeSpan, parse_bytes, parse_duration};
 use crate::app::{App, Settings as AppSettings};
-use crate::archive::{ArchiveLocation, FollowSettings};
+use crate::archive::{ArchiveLocation, FollowSettings, GRACE_MAX, GRACE_MIN, WriterSettings};
 use crate::maintain::compact::{Settings, Summary};
 use crate::telemetry::Telemetry;
+
+/// Memory for partials, and for checkpoints of totals in the making.
+const CACHE_BYTES_MAX: usize = 32 << 20;
+const TARGET_SIZE_MIN: u64 = 1 << 20;
+const TARGET_SIZE_MAX: u64 = 1 << 30;
+
+/// How to compact.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub struct CompactArgs {
+    /// Say what would be done, and change nothing.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
+
+    /// The size that files are merged up to. Memory of two or three times as much is needed.
+    #[arg(long, env = "TOKENLAKE_TARGET_SIZE", value_name = "SIZE", default_value_t = ByteSize(Settings::TARGET_BYTES), value_parser = parse_target_size)]
+    pub target_size: ByteSize,
+
+    /// How long a file that the table names no more is kept for those who read an older version;
+    /// from 1h to 2d.
+    #[arg(long, env = "TOKENLAKE_GRACE", value_name = "TIME", default_value_t = TimeSpan(Settings::GRACE), value_parser = parse_grace)]
+    pub grace: TimeSpan,
+}
 
 /// Merges small files, then deletes those that no version names; exit status 1 if some could not be
 /// merged.
@@ -22,7 +46,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: CompactArgs) -> anyhow
         ..AppSettings::default()
     };
     let app = App::open(store, open::clock(), Telemetry::new(), settings).await?;
-    let settings = Settings { target_bytes: args.target_size, grace: args.grace };
+    let settings = Settings { target_bytes: args.target_size.0, grace: args.grace.0 };
     let mut compactor = app.compactor(settings);
     let note = |line: String| print_note(&line);
     let summary = if args.dry_run {
@@ -43,4 +67,19 @@ pub(super) async fn run(location: &ArchiveLocation, args: CompactArgs) -> anyhow
         "some files could not be merged; see above, and run: tokenlake verify"
     );
     Ok(ExitCode::SUCCESS)
+}
+
+fn parse_target_size(text: &str) -> Result<ByteSize, String> {
+    let bytes = parse_bytes(text)?;
+    let fits = (TARGET_SIZE_MIN..=TARGET_SIZE_MAX).contains(&bytes);
+    if fits { Ok(ByteSize(bytes)) } else { Err("not from 1MiB to 1GiB".to_owned()) }
+}
+
+fn parse_grace(text: &str) -> Result<TimeSpan, String> {
+    let grace = parse_duration(text)?;
+    if (GRACE_MIN..=GRACE_MAX).contains(&grace) {
+        Ok(TimeSpan(grace))
+    } else {
+        Err("not from 1h to 2d".to_owned())
+    }
 }

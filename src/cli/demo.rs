@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::ServeArgs;
+use bytes::Bytes;
+use fastrand::Rng;
+
 use super::print::print_result;
+use super::serve_args::ServeArgs;
 use super::{key, open, serve, signals};
 use crate::access::{NewKey, Scopes};
 use crate::app::App;
@@ -72,13 +75,9 @@ async fn fill(app: &App, org_id: &OrgId, now: Micros) -> anyhow::Result<()> {
 /// The same events each time, except for their times.
 fn events(org_id: &OrgId, now: Micros) -> String {
     let mut lines = String::new();
-    let mut state: u64 = org_id.as_str().bytes().map(u64::from).sum();
+    let mut random = Rng::with_seed(org_id.as_str().bytes().map(u64::from).sum());
     for (number, (provider, model, price_in, price_out)) in (0..EVENTS).zip(MODELS.iter().cycle()) {
-        // Knuth's MMIX generator: enough for a sample, and the same on every machine.
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let random = state >> 33;
-        let (input, output) = (200 + random % 7_919, 20 + random % 1_223);
+        let (input, output) = (random.u64(200..8_119), random.u64(20..1_243));
         let nano_dollars = (input * price_in + output * price_out) / 1_000;
         let ts = now - SPACING * i64::try_from(EVENTS - number).unwrap_or(0);
         // Writing to a String cannot fail.

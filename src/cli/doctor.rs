@@ -5,10 +5,10 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::Args as ClapArgs;
 use object_store::ObjectStore;
 use object_store::prefix::PrefixStore;
 
-use super::args::DoctorArgs;
 use super::print::print_result;
 use super::{open, signals};
 use crate::access::{NewKey, Scopes};
@@ -25,6 +25,14 @@ const DRY: &str = "it would write; run it without --dry-run";
 const MEMORY_BYTES: usize = 1 << 20;
 /// The organisation, provider and model of the test event.
 const NAME: &str = "doctor";
+
+/// How to check.
+#[derive(Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// Only read: nothing is written, not even for a moment.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
+}
 
 /// Runs the checks and prints a line for each; exit status 1 if one fails.
 pub(super) async fn run(location: &ArchiveLocation, args: DoctorArgs) -> anyhow::Result<ExitCode> {

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args as ClapArgs;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::args::ExpireArgs;
 use super::open;
+use super::parse::parse_retention;
 use super::print::print_result;
 use crate::app::App;
 use crate::archive::{ArchiveLocation, StoreCheck};
@@ -21,6 +22,19 @@ const CACHE_BYTES_MAX: usize = 32 << 20;
 /// A server that has just started answers its first scrapes before it expires events.
 const FIRST_AFTER: Duration = Duration::from_secs(3);
 const EVERY: Duration = Duration::from_secs(3_600);
+
+/// What is to go.
+#[derive(Debug, ClapArgs)]
+pub struct ExpireArgs {
+    /// How old events become, such as 400d; at least 2d. Whole UTC dates go, once all of their
+    /// events are older. Events before the floor date are refused from then on.
+    #[arg(long, env = "TOKENLAKE_OLDER_THAN", value_name = "TIME", value_parser = parse_retention)]
+    pub older_than: Retention,
+
+    /// Tell what would go, and change nothing.
+    #[arg(long, env = "TOKENLAKE_DRY_RUN")]
+    pub dry_run: bool,
+}
 
 /// Expires events past the retention, and prints what was expired.
 pub(super) async fn run(location: &ArchiveLocation, args: ExpireArgs) -> anyhow::Result<ExitCode> {

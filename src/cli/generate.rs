@@ -6,7 +6,7 @@
 mod batches;
 mod calendar;
 mod event;
-pub(super) mod models;
+mod models;
 mod orgs;
 mod random;
 
@@ -15,20 +15,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use clap::{Args as ClapArgs, value_parser};
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use self::batches::Plan;
 use self::calendar::Calendar;
+use self::models::MODELS_MAX;
 use self::orgs::Orgs;
-use super::args::GenerateArgs;
 use super::print::{print_note, print_result};
 use super::{open, signals};
 use crate::app::{App, Settings};
 use crate::archive::{Archive, ArchiveError, ArchiveLocation, WriterSettings};
 use crate::clock::Micros;
 use crate::event::EventBatch;
+use crate::event::time::from_text;
 use crate::telemetry::Telemetry;
 
 /// Names that are claimed at the same time.
@@ -36,6 +38,35 @@ const CLAIMS: usize = 16;
 /// Memory for known ids. Events come in the order of time, so three dates are enough.
 const DEDUPE_BYTES_MAX: usize = 192 << 20;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// What to fill an archive with. The same settings make the same events.
+#[derive(Debug, ClapArgs)]
+pub struct GenerateArgs {
+    /// How many events.
+    #[arg(long, env = "TOKENLAKE_EVENTS", value_name = "N", default_value = "1000000")]
+    pub events: u64,
+
+    /// How many organisations, org-0000 and so on; the first sends most.
+    #[arg(long, env = "TOKENLAKE_ORGS", value_name = "N", default_value = "1000", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub orgs: u32,
+
+    /// How many models; each organisation uses some of them.
+    #[arg(long, env = "TOKENLAKE_MODELS", value_name = "N", default_value = "15", value_parser = parse_models)]
+    pub models: usize,
+
+    /// Over how many days the events are spread.
+    #[arg(long, env = "TOKENLAKE_DAYS", value_name = "N", default_value = "90", value_parser = value_parser!(u32).range(1..=3_650))]
+    pub days: u32,
+
+    /// Before when all events happen, in RFC 3339. Default: now, so that a later run makes events
+    /// of later times.
+    #[arg(long, env = "TOKENLAKE_UNTIL", value_name = "TIME", value_parser = from_text)]
+    pub until: Option<Micros>,
+
+    /// What all that is random depends on.
+    #[arg(long, env = "TOKENLAKE_SEED", value_name = "N", default_value = "1")]
+    pub seed: u64,
+}
 
 /// The result of a run.
 #[derive(Debug, Default, Serialize)]
@@ -137,4 +168,9 @@ impl Work {
         let rate = u128::from(done) * 1_000 / self.began.elapsed().as_millis().max(1);
         print_note(&format!("{done} of {} events, {rate} a second", self.events));
     }
+}
+
+fn parse_models(text: &str) -> Result<usize, String> {
+    let models = text.parse().ok().filter(|models| (1..=MODELS_MAX).contains(models));
+    models.ok_or_else(|| format!("not a number from 1 to {MODELS_MAX}"))
 }

@@ -6,14 +6,26 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::Args as ClapArgs;
 
-use super::args::HealthcheckArgs;
-use super::listen::ListenAddr;
+use super::listen::{LISTEN, ListenAddr};
 
 /// The time for each step, short because a container's health is checked every few seconds.
 const WAIT: Duration = Duration::from_secs(2);
 /// More bytes than the head of the expected answer has.
 const ANSWER_BYTES_MAX: u64 = 4_096;
+
+/// Whom to ask.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct HealthcheckArgs {
+    /// The server's address; it must not be one with TLS.
+    #[arg(long, env = "TOKENLAKE_LISTEN", value_name = "ADDR", default_value = LISTEN)]
+    pub listen: ListenAddr,
+
+    /// The server's other address, asked in place of the first where it is given: it has no TLS.
+    #[arg(long, env = "TOKENLAKE_ADMIN_LISTEN", value_name = "ADDR")]
+    pub admin_listen: Option<ListenAddr>,
+}
 
 /// Asks a server on this machine for `/healthz`; prints nothing if it is healthy.
 pub(super) fn run(args: HealthcheckArgs) -> anyhow::Result<ExitCode> {

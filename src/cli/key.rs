@@ -3,18 +3,61 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::args::{KeyCommand, ListFormat};
 use super::open;
+use super::parse::parse_org;
 use super::print::{print_note, print_result};
-use crate::access::{AccessKeys, ListedKey, NewKey, Scopes};
+use super::units::parse_duration;
+use crate::access::{AccessKeys, ListedKey, NewKey, Scope, Scopes};
 use crate::archive::{ArchiveLocation, Records};
 use crate::clock::{Clock, Micros};
+use crate::event::OrgId;
 use crate::printable::printable;
 
 /// The state of a key whose record is damaged; such a key allows nothing.
 const DAMAGED: &str = "damaged";
+
+/// What to do with access keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key and print it, alone, on stdout. It is shown this once.
+    Create {
+        /// The organisation that the key speaks for.
+        #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
+        org: OrgId,
+        /// What it allows: metrics:read, events:write, sql:read. Default: all.
+        #[arg(long, env = "TOKENLAKE_SCOPE", value_delimiter = ',')]
+        scope: Vec<Scope>,
+        /// How long it is valid, such as 90d. Default: until it is revoked.
+        #[arg(long, env = "TOKENLAKE_EXPIRES", value_name = "TIME", value_parser = parse_duration)]
+        expires: Option<Duration>,
+        /// A name for people.
+        #[arg(long, env = "TOKENLAKE_NAME")]
+        name: Option<String>,
+    },
+    /// List keys: their ids, organisations, scopes and state; never secrets.
+    List {
+        /// How to print them.
+        #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", default_value = "table")]
+        format: ListFormat,
+    },
+    /// Revoke a key; in force within 5 seconds everywhere.
+    Revoke {
+        /// The first column of the list.
+        id: String,
+    },
+}
+
+/// The form of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Table,
+    /// A JSON array.
+    Json,
+}
 
 /// Creates, lists or revokes keys.
 pub(super) async fn run(

@@ -7,6 +7,9 @@ use std::str::FromStr;
 
 use tokio::net::TcpListener;
 
+/// The server's address by default.
+pub(super) const LISTEN: &str = "127.0.0.1:9797";
+
 /// `127.0.0.1:9797`, `[::1]:9797` or `localhost:9797`. Port 0 means a free one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddr {

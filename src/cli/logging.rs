@@ -2,14 +2,23 @@
 
 use std::io::{IsTerminal as _, Result, Write, stderr};
 
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-use super::args::LogFormat;
 use crate::printable::printable;
 
 /// Our messages from info up; errors only from libraries. The library that reads tables' logs is
 /// silenced, because it reports each error twice and we report it once more.
 const DEFAULT_FILTER: &str = "tokenlake=info,buoyant_kernel=off,error";
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 /// Starts logging.
 ///

@@ -5,7 +5,9 @@ use std::fmt;
 
 use clap::Parser as _;
 
-use super::args::{Args, Command, CompactArgs, Entry, ServeArgs};
+use super::args::{Args, Command, Entry};
+use super::compact::CompactArgs;
+use super::serve_args::ServeArgs;
 use super::settings::ADMIN_CONNECTIONS_MAX;
 use crate::access::KNOWN_KEYS_MAX;
 use crate::admission::CLAIMED_MAX;
@@ -93,7 +95,7 @@ impl Bounds {
                 bound(
                     "waiting rows, known ids, and everything made from them",
                     "--memory",
-                    args.memory,
+                    args.memory.0,
                 ),
                 bound("the program, and the input being read", "", JOB),
             ])),
@@ -138,7 +140,7 @@ impl Bounds {
             bound(
                 "a file being merged, and its inputs",
                 "--target-size",
-                merging(args.target_size),
+                merging(args.target_size.0),
             ),
             bound("a checkpoint of the log", "", LOG_CHECKPOINT),
         ])
@@ -221,11 +223,8 @@ fn under_way(args: &ServeArgs) -> Vec<Bound> {
 }
 
 fn in_the_background(args: &ServeArgs) -> Vec<Bound> {
-    let merged = if args.compact_interval.is_zero() {
-        0
-    } else {
-        merging(compact::Settings::default().target_bytes)
-    };
+    let merged =
+        if args.compact_interval.is_zero() { 0 } else { merging(compact::Settings::TARGET_BYTES) };
     vec![
         bound("data files that are merged", "--compact-interval", merged),
         bound("a checkpoint of the log", "", LOG_CHECKPOINT),

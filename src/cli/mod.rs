@@ -21,9 +21,11 @@ mod print;
 mod reference_tests;
 mod repair;
 mod serve;
+mod serve_args;
 mod settings;
 mod signals;
 mod sql;
+mod sql_worker;
 mod tls;
 pub mod units;
 mod verify;
@@ -37,7 +39,7 @@ use clap::error::ErrorKind;
 use self::args::{Args, Command, Entry};
 use self::print::{print_error, print_note};
 use crate::archive::ArchiveLocation;
-use crate::worker;
+use crate::processors;
 
 /// How long blocking threads may take once everything else is done.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
@@ -52,8 +54,7 @@ pub fn main() -> ExitCode {
         Err(error) => return wrong_usage(&error),
     };
     let done = match args.entry {
-        // It limits itself before it does anything else, and has its own runtime.
-        Entry::SqlWorker(limits) => Ok(worker::answer_one(&args.archive, limits.into())),
+        Entry::SqlWorker(limits) => Ok(sql_worker::run(&args.archive, limits)),
         Entry::Command(command) => {
             logging::start(args.log_format).and_then(|()| start(&args.archive, command))
         }
@@ -86,8 +87,7 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Command::Backfill(_) = command {
         // Each thread that decodes or encodes keeps memory for later use.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        builder.max_blocking_threads(BLOCKING_THREADS + 2 * cores);
+        builder.max_blocking_threads(BLOCKING_THREADS + 2 * processors::count());
     }
     builder.enable_all().build()
 }

@@ -1,6 +1,8 @@
 //! Parsers of values that several commands take.
 
+use super::units::parse_duration;
 use crate::event::{OrgId, OrgRule};
+use crate::maintain::Retention;
 
 /// The largest number of connections, requests or series.
 const COUNT_MAX: usize = 1_000_000;
@@ -19,4 +21,9 @@ pub(super) fn parse_org_rule(text: &str) -> Result<OrgRule, String> {
 /// Reads an organisation's name.
 pub(super) fn parse_org(text: &str) -> Result<OrgId, String> {
     OrgId::parse(text).map_err(|error| format!("an organisation's name {error}"))
+}
+
+/// How old events may become.
+pub(super) fn parse_retention(text: &str) -> Result<Retention, String> {
+    Retention::new(parse_duration(text)?).map_err(|error| error.to_string())
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::args::ServeArgs;
 use super::listen::ListenAddr;
 use super::memory::Bounds;
 use super::open::Create;
 use super::print::print_note;
+use super::serve_args::ServeArgs;
 use super::settings::ADMIN_CONNECTIONS_MAX;
 use super::{expire, open, open_files, settings, signals};
 use crate::app::App;

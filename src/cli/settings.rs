@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::ServeArgs;
 use super::open::{CHECKPOINT_WORK_MAX, FOLLOW_INTERVAL};
+use super::serve_args::ServeArgs;
 use crate::app::Settings;
 use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
 use crate::maintain::compact;
 use crate::worker::WorkerSettings;
 
-/// On object storage each commit costs money, and every replica follows it.
+/// On object storage each commit is paid for, and every replica follows it.
 const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// The connections for telemetry, which has few readers.
 pub(super) const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -47,8 +47,8 @@ pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> Settings
 
 /// The settings of background compaction, and how often it runs.
 fn compaction(args: &ServeArgs) -> Option<(compact::Settings, Duration)> {
-    let interval = Some(args.compact_interval).filter(|interval| !interval.is_zero());
-    interval.map(|interval| (compact::Settings::default(), interval))
+    let settings = compact::Settings::default();
+    (!args.compact_interval.is_zero()).then_some((settings, args.compact_interval))
 }
 
 /// The settings of query workers; `None` if no other process can read the archive.

@@ -11,19 +11,52 @@ mod table;
 use std::fs::{File, Metadata};
 use std::io::{Error, IsTerminal as _, Read};
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use self::format::OutputFormat;
+use clap::Args as ClapArgs;
+
+use self::format::SqlFormat;
 use self::session::Session;
-use super::args::SqlArgs;
 use super::open;
+use super::parse::parse_org;
 use crate::archive::ArchiveLocation;
+use crate::event::OrgId;
 use crate::new_file::{file_id, stream_about};
 use crate::sql::RowFormat;
 
 /// The largest text of statements; no real one is as large.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
+
+/// What to ask.
+#[derive(Debug, ClapArgs)]
+pub struct SqlArgs {
+    /// Statements to answer, separated by `;`. May be given more than once.
+    #[arg(short = 'c', long, env = "TOKENLAKE_COMMAND", value_name = "QUERY")]
+    pub command: Vec<String>,
+
+    /// A file of statements, not a pipe; `-` is stdin, which is also read where it is no terminal.
+    #[arg(
+        short = 'f',
+        long,
+        env = "TOKENLAKE_FILE",
+        value_name = "FILE",
+        conflicts_with = "command"
+    )]
+    pub file: Option<PathBuf>,
+
+    /// The form of results. Default: by the ending of --output, else table.
+    #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT")]
+    pub format: Option<SqlFormat>,
+
+    /// Where results go instead of stdout. A file that is there is replaced once they are whole.
+    #[arg(short = 'o', long, env = "TOKENLAKE_OUTPUT", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Show the rows of this organisation only.
+    #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
+    pub org: Option<OrgId>,
+}
 
 /// Runs the given queries, or the shell; exit status 1 if a query fails.
 pub(super) async fn run(location: &ArchiveLocation, args: SqlArgs) -> anyhow::Result<ExitCode> {

@@ -2,6 +2,7 @@
 //!
 //! They are made for clap's `value_parser`, which shows the value before our message.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Units: each has a name and its size in the smallest unit.
@@ -31,6 +32,43 @@ const SIZES: &Units = &[
     ("TiB", 1 << 40),
 ];
 
+/// Units by which sizes are shown.
+const SHOWN_SIZES: &Units = &[("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+/// A number of bytes that is shown as the command line writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteSize(pub u64);
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(f, self.0, SHOWN_SIZES.iter())
+    }
+}
+
+/// A duration that is shown as the command line writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeSpan(pub Duration);
+
+impl fmt::Display for TimeSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX);
+        show(f, micros, DURATIONS.iter().rev())
+    }
+}
+
+/// Writes a number in the largest unit that it is several of: 24h, not 1d.
+fn show<'a>(
+    f: &mut fmt::Formatter<'_>,
+    number: u64,
+    mut units: impl Iterator<Item = &'a (&'static str, u64)>,
+) -> fmt::Result {
+    let unit = units.find(|(_, one)| number > *one && number.is_multiple_of(*one));
+    match unit {
+        Some((name, one)) => write!(f, "{}{name}", number / one),
+        None => write!(f, "{number}"),
+    }
+}
+
 /// Reads a whole number with a unit (`us`, `ms`, `s`, `m`, `h`, `d`); `0` needs none.
 ///
 /// # Errors
@@ -51,6 +89,14 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let form = "write a whole number of bytes, or with a unit KiB, MiB, GiB, TiB, kB, MB, GB or TB, \
                 like 67108864 or 512MiB";
     parse(text, SIZES, form)
+}
+
+/// As [`parse_bytes`], for a size that has a default.
+///
+/// # Errors
+/// As there.
+pub fn parse_size(text: &str) -> Result<ByteSize, String> {
+    parse_bytes(text).map(ByteSize)
 }
 
 /// Reads a share in millionths: a percentage such as `10%`, or a part such as `0.1`.
@@ -128,6 +174,19 @@ mod tests {
             assert!(parse_bytes(text).unwrap_err().contains("like 67108864"), "{text}");
         }
         assert_eq!(parse_bytes("18446744073709551615KiB"), Err("too large".to_owned()));
+    }
+
+    #[test]
+    fn what_is_shown_is_read_as_the_same() {
+        for (bytes, shown) in [(128 << 20, "128MiB"), (1 << 20, "1024KiB"), (1_500, "1500B")] {
+            assert_eq!(ByteSize(bytes).to_string(), shown);
+            assert_eq!(parse_size(shown), Ok(ByteSize(bytes)));
+        }
+        for (seconds, shown) in [(86_400, "24h"), (90 * 86_400, "90d"), (90, "90s"), (60, "60s")] {
+            let duration = Duration::from_secs(seconds);
+            assert_eq!(TimeSpan(duration).to_string(), shown);
+            assert_eq!(parse_duration(shown), Ok(duration));
+        }
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::Args as ClapArgs;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::args::VerifyArgs;
 use super::open;
 use super::print::{print_note, print_result};
+use super::units::parse_millionths;
 use crate::archive::ArchiveLocation;
-use crate::maintain;
+use crate::maintain::{self, Sample};
 use crate::printable::printable;
 use crate::rollup::Rollup;
 use crate::sql::Engine;
@@ -21,6 +22,15 @@ const CACHE_BYTES_MAX: usize = 128 << 20;
 /// Files between two lines of progress.
 const PROGRESS_EVERY: usize = 250;
 const BAR: &str = "{bar:30} {pos} of {len} files, {eta} left";
+
+/// What to read.
+#[derive(Debug, ClapArgs)]
+pub struct VerifyArgs {
+    /// Read only a share of the files, such as 10% or 0.1: others each time. Scrapes are not
+    /// compared then, which takes all files.
+    #[arg(long, env = "TOKENLAKE_SAMPLE", value_name = "SHARE", value_parser = parse_sample)]
+    pub sample: Option<Sample>,
+}
 
 /// Verifies the archive; exit status 1 on any difference.
 pub(super) async fn run(location: &ArchiveLocation, args: VerifyArgs) -> anyhow::Result<ExitCode> {
@@ -72,4 +82,9 @@ pub(super) async fn run(location: &ArchiveLocation, args: VerifyArgs) -> anyhow:
 
 fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn parse_sample(text: &str) -> Result<Sample, String> {
+    let share = parse_millionths(text)?;
+    Sample::of_millionths(share).ok_or_else(|| "not more than 0 and up to 100%".to_owned())
 }

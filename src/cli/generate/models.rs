@@ -1,7 +1,7 @@
 //! The models that synthetic events name, with prices of realistic size.
 
 /// The number of models to choose from.
-pub(in crate::cli) const MODELS_MAX: usize = MODELS.len();
+pub(super) const MODELS_MAX: usize = MODELS.len();
 
 /// A model of a provider. Prices are for one LLM token, in 10⁻¹² dollars: a dollar for a million
 /// tokens is 1,000,000.

@@ -5,36 +5,23 @@ use std::io::{self, Write};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use clap::ValueEnum;
-use clap::builder::PossibleValue;
 
 use super::table::Table;
-use crate::sql::{FormWriter, RowFormat};
+use crate::sql::{Form, FormWriter};
 
-/// How results are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputFormat {
-    /// As a table, for people.
+/// The form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SqlFormat {
+    /// For people.
     Table,
-    /// As rows, for programs.
-    Rows(RowFormat),
-}
-
-impl ValueEnum for OutputFormat {
-    fn value_variants<'a>() -> &'a [Self] {
-        const ALL: [OutputFormat; 1 + RowFormat::TEXTS.len()] = {
-            let [csv, tsv, json, ndjson] = RowFormat::TEXTS;
-            use OutputFormat::{Rows, Table};
-            [Table, Rows(csv), Rows(tsv), Rows(json), Rows(ndjson)]
-        };
-        &ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(match self {
-            Self::Table => PossibleValue::new("table").help("For people"),
-            Self::Rows(format) => PossibleValue::new(format.name()).help(format.help()),
-        })
-    }
+    /// Comma-separated, with a head.
+    Csv,
+    /// Tab-separated, with a head.
+    Tsv,
+    /// A JSON array of objects.
+    Json,
+    /// A JSON object a line.
+    Ndjson,
 }
 
 /// Writes one result.

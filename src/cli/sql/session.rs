@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::format::{OutputFormat, Writer};
+use super::format::{SqlFormat, Writer};
 use super::split::split;
 use crate::archive::{Archive, ArchiveLocation, DataFile, Snapshot};
 use crate::cli::open;

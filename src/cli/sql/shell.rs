@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::ValueEnum as _;
 
 use super::editor::{Editor, Input};
-use super::format::OutputFormat;
+use super::format::SqlFormat;
 use super::help::{describe, help};
 use super::session::Session;
 use crate::cli::print::{print_error, print_note, print_result};

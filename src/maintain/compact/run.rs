@@ -28,6 +28,19 @@ pub struct Settings {
     pub grace: Duration,
 }
 
+impl Settings {
+    /// [`Settings::target_bytes`] by default.
+    pub const TARGET_BYTES: u64 = 128 << 20;
+    /// [`Settings::grace`] by default.
+    pub const GRACE: Duration = Duration::from_secs(24 * 3_600);
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { target_bytes: Self::TARGET_BYTES, grace: Self::GRACE }
+    }
+}
+
 /// As the command line has them.
 impl Default for Settings {
     fn default() -> Self {
