@@ -30,6 +30,7 @@ pub mod error;
 pub mod media;
 pub mod new_file;
 pub mod printable;
+pub mod processors;
 pub mod small_file;
 pub mod telemetry;
 

@@ -71,7 +71,7 @@ pub struct HashedKey([u8; 32]);
 impl HashedKey {
     /// Lower-case hex, for the record's path.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(self.0)
     }
 }
 

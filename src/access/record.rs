@@ -17,15 +17,12 @@ pub struct KeyRecord {
     /// What the key allows.
     pub scopes: Scopes,
     /// A name for people.
-    #[serde(default)]
     pub name: Option<String>,
     /// When the key was created.
     pub created_at_us: Micros,
     /// From when on the key is no longer valid.
-    #[serde(default)]
     pub expires_at_us: Option<Micros>,
     /// When it was revoked.
-    #[serde(default)]
     pub revoked_at_us: Option<Micros>,
 }
 

@@ -58,6 +58,7 @@ pub use self::outside::live_files::{LiveFile, live_files_in};
 pub use self::outside::objects::{FoundObject, Objects};
 pub use self::parquet::cells::{CellBatches, CellReader, CellWriter};
 pub use self::parquet::checked_read::{CheckedObject, CheckedReader};
+pub use self::parquet::columns::first_row;
 pub use self::parquet::footer::{END_BYTES, FooterFlaw, check_footer, footer_range};
 pub use self::parquet::pages::GroupScan;
 pub use self::parquet::row_weights::{pieces, with_views};

@@ -19,11 +19,9 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
-use super::money::PLACES;
+use super::money::{DIGITS, PLACES};
 use super::schema::{attribute_entries, timestamp_type};
 
-/// Digits of a cost; a number with more does not fit the column.
-const COST_DIGITS: u32 = 18;
 /// Digits that always fit 128 bits.
 const DIGITS_MAX: u8 = 38;
 
@@ -83,7 +81,8 @@ fn count(found: &ArrayRef) -> Result<ArrayRef, String> {
 
 fn cost(found: &ArrayRef) -> Result<ArrayRef, String> {
     let costs = units(found, PLACES)?;
-    let limit = 10_i128.pow(COST_DIGITS);
+    // A longer one does not fit the column.
+    let limit = 10_i128.pow(DIGITS.into());
     if costs.iter().flatten().any(|cost| *cost <= -limit || *cost >= limit) {
         return Err(too_large());
     }

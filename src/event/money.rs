@@ -11,8 +11,11 @@ use super::scaled::format_scaled;
 /// Decimal places of a cost.
 pub const PLACES: i8 = 12;
 
+/// Digits of the largest cost: places, and the digits of its dollars.
+pub const DIGITS: u8 = 18;
+
 /// Units in one dollar.
-pub const UNITS_PER_DOLLAR: i128 = 1_000_000_000_000;
+pub const UNITS_PER_DOLLAR: i128 = 10_i128.pow(PLACES.unsigned_abs() as u32);
 
 /// A cost is below this many units: a million dollars.
 pub const COST_MAX: i128 = 1_000_000 * UNITS_PER_DOLLAR;

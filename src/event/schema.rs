@@ -45,7 +45,7 @@ pub(super) fn timestamp_type() -> DataType {
 
 /// Dollars with [`money::PLACES`] places.
 pub(super) fn cost_type() -> DataType {
-    DataType::Decimal128(18, money::PLACES)
+    DataType::Decimal128(money::DIGITS, money::PLACES)
 }
 
 /// One entry of `attributes`. Its names are those of Parquet and Delta, so that readers rename

@@ -20,6 +20,7 @@ use self::sums::{Sums, compare};
 use crate::archive::{Archive, ArchiveError, DataFile, EventHash, Snapshot};
 use crate::clock::Micros;
 use crate::error::Kind;
+use crate::processors;
 use crate::rollup::Rollup;
 use crate::sql::{Engine, SqlError, all_expired};
 
@@ -149,7 +150,7 @@ async fn verify_at(
         now,
         adds_up: files.len() == all.len(),
     });
-    let width = threads();
+    let width = processors::count();
     let checks = files.iter().cloned().map(|file| {
         let check = check.clone();
         async move {
@@ -190,10 +191,6 @@ fn spelled_alike<'a>(orgs: impl Iterator<Item = &'a String>) -> impl Iterator<It
     }
     let alike = spellings.into_values().filter(|spellings| spellings.len() > 1);
     alike.map(|spellings| format!("organisations {spellings:?} differ in case only"))
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Reads the whole ledger; false if it is damaged.

@@ -27,7 +27,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, SemaphorePerm
 use tokio::time::Instant;
 
 pub use self::partial::{Partial, PartialCell};
-pub use self::series_cap::{CappedSeries, NAMES_BYTES_MAX, SeriesCap};
+pub use self::series_cap::{NAMES_BYTES_MAX, SERIES_MAX, SeriesCap};
 pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 
 pub use self::merge::BYTES_MAX as TOTALS_BYTES_MAX;
@@ -39,7 +39,7 @@ use self::sources::Sources;
 use crate::archive::{ArchiveError, DataFile, PartialMaker, Snapshot, TotalsStore};
 use crate::byte_lru::ByteLru;
 use crate::clock::{Clock, Micros};
-use crate::event::OrgId;
+use crate::processors;
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
 
@@ -94,7 +94,7 @@ impl Rollup {
     ) -> Self {
         let half = cache_bytes_max / 2;
         let sources = Sources::new(engine, totals, half, telemetry.clone());
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = processors::count();
         let (large_turns, large_turn_min) =
             (Semaphore::new(SHOWN_SERIES_MAX), SHOWN_SERIES_MAX / processors.min(SHOWN_SERIES_MAX));
         let orgs = Mutex::new(ByteLru::new(half));

@@ -30,6 +30,8 @@ use crate::telemetry::Telemetry;
 
 /// How stale the known version may be if a series is new here. A server follows as fast.
 const STALENESS_MAX: Duration = Duration::from_secs(1);
+/// Series of an organisation by default.
+pub const SERIES_MAX: usize = 10_000;
 /// Memory for the known series of organisations.
 pub const NAMES_BYTES_MAX: usize = 64 << 20;
 /// Keeps organisations from having more series than they may.

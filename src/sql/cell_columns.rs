@@ -9,8 +9,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::SqlError;
 use super::partial_row::PartialRow;
-use super::query::{MONEY_SCALE, PARTIAL};
+use super::query::PARTIAL;
 use crate::clock::Micros;
+use crate::event::money;
 
 /// Digits of a sum: the maximum of a 16-byte decimal.
 const SUM_DIGITS: u8 = 38;
@@ -30,7 +31,7 @@ pub fn cell_schema() -> SchemaRef {
         tokens("cached_input_tokens"),
         tokens("cache_write_tokens"),
         tokens("reasoning_tokens"),
-        Field::new("cost_usd", DataType::Decimal128(SUM_DIGITS, MONEY_SCALE), false),
+        Field::new("cost_usd", DataType::Decimal128(SUM_DIGITS, money::PLACES), false),
         Field::new("unpriced", DataType::Int64, false),
         Field::new("last_ts", time(), false),
     ]))
@@ -69,7 +70,7 @@ pub fn cell_columns(rows: &[PartialRow]) -> Result<RecordBatch, SqlError> {
         sums(|row| row.cached_input_tokens, 0)?,
         sums(|row| row.cache_write_tokens, 0)?,
         sums(|row| row.reasoning_tokens, 0)?,
-        sums(|row| row.cost, MONEY_SCALE)?,
+        sums(|row| row.cost, money::PLACES)?,
         counts(|row| row.unpriced),
         times(|row| row.last_ts),
     ];

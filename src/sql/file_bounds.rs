@@ -19,7 +19,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
-use super::plain_filter::is_plain;
+use super::filters::is_plain;
 use super::sql_version;
 use crate::archive::{DataFile, PARTITION};
 use crate::clock::{HOUR, Micros};

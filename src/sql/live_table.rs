@@ -15,9 +15,7 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
-use datafusion::logical_expr::{
-    BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType, col, lit,
-};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit};
 use datafusion::physical_optimizer::PhysicalOptimizerRule as _;
 use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_plan::ExecutionPlan;
@@ -25,19 +23,12 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 
 use super::file_bounds::{dates_pass, days, is_of_dates, passing, statistics};
+use super::filters::{asks_for_id, is_plain, is_selective};
 use super::foreign_scan::ForeignExec;
-use super::plain_filter::is_plain;
 use super::readers::{ReaderFactory, Readers, STORE_URL};
 use super::views::with_views;
 use super::{cell_schema, sql_version};
 use crate::archive::{CheckedObject, DataFile, PARTITION};
-
-/// Columns with few distinct values.
-const COMMON_NAMES: [&str; 5] = ["event_type", "provider", "model", "source", PARTITION];
-
-/// The one column whose values may be large, and how many of its rows are read at a time.
-const LARGE: &str = "attributes";
-const LARGE_BATCH_ROWS: usize = 1024;
 
 /// The part of the files that a table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,8 +208,6 @@ impl LiveTable {
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(ReaderFactory(self.readers.clone())));
-        let shown = project_schema(self.schema.table_schema(), projection)?;
-        let rows = shown.index_of(LARGE).is_ok().then_some(LARGE_BATCH_ROWS);
         let partitions = state.config_options().execution.target_partitions;
         let config =
             FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
@@ -226,7 +215,6 @@ impl LiveTable {
                 .with_projection_indices(projection.cloned())?
                 .with_statistics(statistics)
                 .with_limit(limit)
-                .with_batch_size(rows)
                 .build();
         Ok(DataSourceExec::from_data_source(config))
     }
@@ -246,27 +234,6 @@ impl LiveTable {
                 Precision::Inexact(each.iter().map(|(_, size)| *size).sum());
         }
         statistics
-    }
-}
-
-/// True unless a filter uses only names, each of which occurs in many rows.
-fn is_selective(filter: &Expr) -> bool {
-    let columns = filter.column_refs();
-    columns.iter().any(|column| !COMMON_NAMES.contains(&column.name.as_str()))
-}
-
-/// True for a filter that compares `event_id` for equality.
-fn asks_for_id(filter: &Expr) -> bool {
-    let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "event_id");
-    match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            is_id(left) || is_id(right)
-        }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
-            asks_for_id(left) || asks_for_id(right)
-        }
-        Expr::InList(list) => !list.negated && is_id(&list.expr),
-        _ => false,
     }
 }
 

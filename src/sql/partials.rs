@@ -10,9 +10,10 @@ use futures::{Stream, StreamExt as _};
 
 use super::columns::Columns;
 use super::partial_row::PartialRow;
-use super::query::{MONEY_SCALE, PARTIAL};
+use super::query::PARTIAL;
 use super::{Engine, SqlError};
 use crate::archive::{ArchiveError, CellReader, CheckedObject, DataFile};
+use crate::event::money;
 
 /// Decimals of up to this many digits are stored in 8 bytes.
 const SHORT_DIGITS: u8 = 18;
@@ -124,7 +125,7 @@ fn rows_of(columns: &Columns<'_>) -> Result<Vec<PartialRow>, SqlError> {
     let mut cached_input = sums("cached_input_tokens", 0)?;
     let mut cache_write = sums("cache_write_tokens", 0)?;
     let mut reasoning = sums("reasoning_tokens", 0)?;
-    let mut costs = sums("cost_usd", MONEY_SCALE)?;
+    let mut costs = sums("cost_usd", money::PLACES)?;
     let mut unpriced = columns.counts("unpriced")?.into_iter();
     let mut last = columns.times("last_ts")?.into_iter();
     // All columns of a batch have the same length, so they end together.

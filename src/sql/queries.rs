@@ -5,10 +5,11 @@ use std::sync::Arc;
 use datafusion::common::ScalarValue;
 
 use super::columns::Columns;
-use super::query::{EDGE_ROWS, FILE_CHECK, MONEY_SCALE, ROLLING_COST, TOTALS};
+use super::query::{EDGE_ROWS, FILE_CHECK, ROLLING_COST, TOTALS};
 use super::{Engine, SqlError};
 use crate::archive::DataFile;
 use crate::clock::Micros;
+use crate::event::money;
 
 /// A row of `edge_rows.sql`: an instant and the cost (10⁻¹² dollars) of its events.
 pub type EdgeRow = (Micros, i128);
@@ -74,7 +75,7 @@ impl Engine {
         for batch in &self.run(&EDGE_ROWS, std::slice::from_ref(file), params).await? {
             let columns = Columns { query: &EDGE_ROWS, batch };
             rows.extend(
-                columns.times("ts")?.into_iter().zip(columns.sums("cost_usd", MONEY_SCALE)?),
+                columns.times("ts")?.into_iter().zip(columns.sums("cost_usd", money::PLACES)?),
             );
         }
         Ok(rows)
@@ -93,7 +94,7 @@ impl Engine {
             let sums = columns.counts("requests")?.into_iter();
             let sums = sums
                 .zip(columns.sums("total_tokens", 0)?)
-                .zip(columns.sums("cost_usd", MONEY_SCALE)?);
+                .zip(columns.sums("cost_usd", money::PLACES)?);
             rows.extend(names.zip(sums).map(
                 |(((org_id, provider), model), ((requests, total_tokens), cost))| SeriesTotal {
                     org_id: org_id.unwrap_or_default(),
@@ -145,7 +146,7 @@ impl Engine {
         for batch in &self.run(&ROLLING_COST, files, params).await? {
             let columns = Columns { query: &ROLLING_COST, batch };
             let orgs = columns.texts("org_id")?.into_iter().map(Option::unwrap_or_default);
-            rows.extend(orgs.zip(columns.sums("cost_usd", MONEY_SCALE)?));
+            rows.extend(orgs.zip(columns.sums("cost_usd", money::PLACES)?));
         }
         Ok(rows)
     }

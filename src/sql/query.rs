@@ -29,15 +29,17 @@ pub(super) static USAGE_HOURLY: Query = query!("usage_hourly");
 
 pub(super) static ROLLING_COST: Query = query!("rolling_cost");
 
-/// Places of a dollar amount.
-pub(super) const MONEY_SCALE: i8 = 12;
+/// Hexadecimal digits of a version.
+const VERSION_DIGITS: usize = 16;
 
 /// Stored sums are used only if their version equals this hash of the query without comments.
 static SQL_VERSION: LazyLock<Arc<str>> = LazyLock::new(|| {
     let code = PARTIAL.text.lines().filter(|line| !line.trim_start().starts_with("--"));
     let code: Vec<_> = code.flat_map(str::split_whitespace).chain([MEANING]).collect();
-    let hash = Sha256::digest(code.join(" "));
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    let hash: [u8; 32] = Sha256::digest(code.join(" ")).into();
+    let mut digits = hex::encode(hash);
+    digits.truncate(VERSION_DIGITS);
+    digits.into()
 });
 
 /// To be changed if the same query comes to mean something else, such as by another `lower` or

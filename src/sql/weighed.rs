@@ -17,8 +17,8 @@ use arrow::datatypes::{
 
 use super::file_bounds::days;
 use super::views::with_views;
-use crate::archive::{ArchiveError, CellReader, CheckedObject, DataFile, PARTITION};
-use crate::event::API_CALL;
+use crate::archive::{ArchiveError, CellReader, CheckedObject, DataFile, PARTITION, first_row};
+use crate::event::{API_CALL, money};
 
 /// How many calls a row represents.
 pub(super) const REQUESTS: &str = "requests";
@@ -40,7 +40,7 @@ const KEPT: [&str; 10] = [
     "cost_usd",
 ];
 /// Sums of money must stay below this to fit the type of a single cost.
-const COST_LIMIT: i128 = 1_000_000_000_000_000_000;
+const COST_LIMIT: i128 = 10_i128.pow(money::DIGITS as u32);
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let date = Field::new(PARTITION, DataType::Date32, false);
@@ -220,15 +220,7 @@ fn series(rows: &RecordBatch) -> Option<Vec<Range<usize>>> {
 pub(super) fn of_org(rows: &RecordBatch, org: &str) -> RecordBatch {
     let orgs = rows.column_by_name("org_id").and_then(|orgs| orgs.as_string_view_opt());
     let Some(orgs) = orgs else { return rows.slice(0, 0) };
-    let at = |bound: fn(&str, &str) -> bool| {
-        let (mut low, mut high) = (0, orgs.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            if bound(orgs.value(middle), org) { low = middle + 1 } else { high = middle }
-        }
-        low
-    };
-    let (start, end) = (at(|have, org| have < org), at(|have, org| have <= org));
+    let (start, end) = (first_row(orgs, |name| name >= org), first_row(orgs, |name| name > org));
     rows.slice(start, end - start)
 }
 

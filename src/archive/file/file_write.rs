@@ -17,6 +17,7 @@ use super::ids::EventHash;
 use super::partial::{NewPartial, PartialMaker};
 use super::stats::Stats;
 use crate::archive::error::ArchiveError;
+use crate::processors;
 
 /// An encoded data file, and what the log says about it.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl EncodedFile {
             let order = order.clone();
             blocking(move || order.rows(part))
         });
-        let rows: Vec<RecordBatch> = sorted.buffered(threads()).try_collect().await?;
+        let rows: Vec<RecordBatch> = sorted.buffered(processors::count()).try_collect().await?;
         let partial = async {
             let maker = maker?;
             NewPartial::make(maker, path, rows.clone()).await
@@ -66,11 +67,6 @@ impl EncodedFile {
         blocking(move || append(writer, groups, ids, partial).map_err(|error| internal(&error)))
             .await
     }
-}
-
-/// The number of cores. One row group keeps one core busy.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Runs CPU-bound work in a thread that may block.
@@ -96,7 +92,8 @@ async fn encode(
         let factory = factory.clone();
         blocking(move || encode_group(&factory, number, &rows).map_err(|error| internal(&error)))
     });
-    Ok((writer, groups.buffered(threads()).try_collect().await?))
+    // Each row group keeps one processor busy.
+    Ok((writer, groups.buffered(processors::count()).try_collect().await?))
 }
 
 fn encode_group(

@@ -8,7 +8,7 @@
 use std::ops::{Bound, Range};
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
+use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -27,6 +27,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::schema::types::ColumnPath;
 
 use super::checked_read::{CheckedObject, CheckedReader};
+use super::columns::first_row;
 use crate::archive::error::ArchiveError;
 
 /// Rows that are read together. An organisation's cells are often in a single group.
@@ -245,20 +246,6 @@ fn rows_of(rows: &RecordBatch, (from, to): &OwnedBounds) -> Option<Range<usize>>
         Bound::Unbounded => false,
     });
     Some(start..end.max(start))
-}
-
-/// The first row for which `is_past` is true, as it must be for all rows after it.
-fn first_row(names: &StringArray, is_past: impl Fn(&str) -> bool) -> usize {
-    let (mut low, mut high) = (0, names.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        if is_past(names.value(middle)) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    low
 }
 
 fn damaged(object: &CheckedObject, error: &ParquetError) -> ArchiveError {

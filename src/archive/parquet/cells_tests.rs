@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::archive::parquet::checksums::Checksums;
-use arrow::array::{Int64Array, UInt64Array};
+use arrow::array::{Int64Array, StringArray, UInt64Array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, Int64Type, Schema};
 use futures::executor::block_on;

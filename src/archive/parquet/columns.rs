@@ -1,6 +1,8 @@
 //! The columns of a batch that the archive itself reads.
 
-use arrow::array::{AsArray as _, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayAccessor, AsArray as _, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::TimestampMicrosecondType;
 
 use crate::archive::error::ArchiveError;
@@ -26,4 +28,20 @@ pub fn times(rows: &RecordBatch) -> Result<&TimestampMicrosecondArray, ArchiveEr
     rows.column_by_name("ts")
         .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())
         .ok_or_else(|| ArchiveError::internal("reading a batch", "no column ts"))
+}
+
+/// The first row that `is_past`, as are all rows after it: `partition_point` of a sorted column.
+pub fn first_row<'a>(
+    names: impl ArrayAccessor<Item = &'a str> + Copy,
+    is_past: impl Fn(&str) -> bool,
+) -> usize {
+    let (mut low, mut high) = (0, names.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        match is_past(names.value(middle)) {
+            true => high = middle,
+            false => low = middle + 1,
+        }
+    }
+    low
 }

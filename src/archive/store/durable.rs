@@ -59,7 +59,7 @@ impl fmt::Display for DurableLocal {
 }
 
 /// Runs `work` on `disk` in a thread that may block.
-async fn blocking<F>(disk: &Arc<Disk>, work: F) -> Result<()>
+async fn on_disk<F>(disk: &Arc<Disk>, work: F) -> Result<()>
 where
     F: FnOnce(&Disk) -> Result<(), DiskError> + Send + 'static,
 {
@@ -85,7 +85,7 @@ impl ObjectStore for DurableLocal {
             return Err(self.unsupported("put with attributes"));
         }
         let target = self.inner.path_to_filesystem(location)?;
-        blocking(&self.disk, move |disk| disk.write(&target, &payload, existing)).await?;
+        on_disk(&self.disk, move |disk| disk.write(&target, &payload, existing)).await?;
         Ok(PutResult { e_tag: None, version: None })
     }
 
@@ -140,7 +140,7 @@ impl ObjectStore for DurableLocal {
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.inner.copy_opts(from, to, options).await?;
         let target = self.inner.path_to_filesystem(to)?;
-        blocking(&self.disk, move |disk| disk.sync(&target)).await
+        on_disk(&self.disk, move |disk| disk.sync(&target)).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
@@ -148,7 +148,7 @@ impl ObjectStore for DurableLocal {
         let source = self.inner.path_to_filesystem(from)?;
         let target = self.inner.path_to_filesystem(to)?;
         // The new name first, so that a crash in between cannot lose both.
-        blocking(&self.disk, move |disk| {
+        on_disk(&self.disk, move |disk| {
             disk.sync(&target)?;
             disk.sync_parent(&source)
         })
@@ -173,7 +173,7 @@ impl MultipartUpload for DurableUpload {
     async fn complete(&mut self) -> Result<PutResult> {
         let result = self.inner.complete().await?;
         let target = self.target.clone();
-        blocking(&self.disk, move |disk| disk.sync(&target)).await?;
+        on_disk(&self.disk, move |disk| disk.sync(&target)).await?;
         Ok(result)
     }
 

@@ -73,7 +73,7 @@ pub(in crate::archive) fn seal<T: Record>(path: &str, record: &T) -> Result<Vec<
     let text = serde_json::to_string(record).map_err(|error| internal(error.to_string()))?;
     let members = text.strip_suffix('}').filter(|members| members.len() > 1);
     let members = members.ok_or_else(|| internal(format!("{path} is not an object")))?;
-    let seal = hex(&digest(path, members.as_bytes()));
+    let seal = hex::encode(digest(path, members.as_bytes()));
     Ok(format!("{members}{START}{VERSION}:{seal}{END}").into_bytes())
 }
 
@@ -87,7 +87,7 @@ pub(in crate::archive) fn open<T: Record>(
         let is_later = version.parse::<u32>().is_ok_and(|number| number.to_string() == version);
         return Err(if is_later { SealError::Newer } else { SealError::Broken });
     }
-    if told != hex(&digest(path, members.as_bytes())) {
+    if told != hex::encode(digest(path, members.as_bytes())) {
         return Err(SealError::Broken);
     }
     let record: T = serde_json::from_str(&format!("{members}}}")).map_err(|_| SealError::Newer)?;
@@ -103,7 +103,7 @@ fn open_unsealed<T: Record>(path: &str, bytes: &[u8]) -> Result<(T, Form), SealE
     if record.unsealed().as_deref() != Some(bytes) {
         return Err(SealError::Broken);
     }
-    Ok((record, Form::Unsealed(hex(&digest(path, bytes)))))
+    Ok((record, Form::Unsealed(hex::encode(digest(path, bytes)))))
 }
 
 /// The members of a sealed record, the version of its seal, and the checksum in hexadecimal.
@@ -123,10 +123,6 @@ pub(in crate::archive) fn digest(path: &str, bytes: &[u8]) -> [u8; DIGEST_BYTES]
     let mut digest = [0; DIGEST_BYTES];
     digest.iter_mut().zip(sha.finalize()).for_each(|(to, from)| *to = from);
     digest
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

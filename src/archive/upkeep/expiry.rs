@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use deltalake_core::kernel::{Action, Remove, Transaction};
+use deltalake_core::kernel::{Action, Remove};
 
 use super::Upkeep;
+use super::actions::{name_ledger, remove};
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
-use crate::archive::ledger_name::{LEDGER_APP, LedgerName};
+use crate::archive::ledger_name::LedgerName;
 use crate::archive::log::snapshot::Snapshot;
 use crate::archive::paths;
 use crate::clock::Micros;
@@ -26,14 +27,7 @@ impl Upkeep {
         ledger: LedgerName,
     ) -> Result<Option<Arc<Snapshot>>, ArchiveError> {
         let now = self.commits.clock.now();
-        let number = ledger.number().ok_or_else(|| {
-            ArchiveError::internal("expiring events", "the floor date is before 1970")
-        })?;
-        let pointer = Action::Txn(Transaction {
-            app_id: LEDGER_APP.to_owned(),
-            version: number,
-            last_updated: Some(now / 1_000),
-        });
+        let pointer = name_ledger(ledger, "expiring events", now)?;
         let removes = snapshot.files_before(ledger.floor()).map(|file| remove_action(file, now));
         let actions = std::iter::once(pointer).chain(removes).collect();
         let entry = self.commits.entry_after(snapshot, "DELETE", actions)?;
@@ -44,15 +38,12 @@ impl Upkeep {
 
 fn remove_action(file: &DataFile, now: Micros) -> Action {
     Action::Remove(Remove {
-        path: file.path.to_string(),
-        data_change: true,
-        deletion_timestamp: Some(now / 1_000),
         extended_file_metadata: Some(true),
         partition_values: Some(HashMap::from([(
             paths::PARTITION.to_owned(),
             Some(file.date.to_string()),
         )])),
         size: i64::try_from(file.size_bytes).ok(),
-        ..Remove::default()
+        ..remove(&file.path, true, now)
     })
 }

@@ -8,16 +8,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use deltalake_core::kernel::{Action, Add, Remove, Transaction};
+use deltalake_core::kernel::{Action, Add};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt as _};
 
+use super::actions::{name_ledger, remove};
 use crate::archive::chain::EntryLink;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::file::file_read::IdReader;
-use crate::archive::ledger_name::{LEDGER_APP, LedgerName};
+use crate::archive::ledger_name::LedgerName;
 use crate::archive::log::checkpoint::{Retention, described};
 use crate::archive::log::entry::{self, Entry, Heading, NewEntry};
 use crate::archive::log::head_note::HeadNote;
@@ -257,22 +258,10 @@ impl Repairs {
             actions.extend(broken.good.table().actions()?);
         }
         actions.extend(self.adds(broken, plan).await?.into_iter().map(Action::Add));
-        let gone = plan.removes.iter().map(|path| {
-            Action::Remove(Remove {
-                path: path.to_string(),
-                data_change: true,
-                deletion_timestamp: Some(now / 1_000),
-                ..Remove::default()
-            })
-        });
+        let gone = plan.removes.iter().map(|path| Action::Remove(remove(path, true, now)));
         actions.extend(gone);
-        if let Some(number) = ledger.filter(|_| ledger != broken.good.ledger()) {
-            let version = number.number().ok_or_else(|| {
-                ArchiveError::internal("repairing", "the floor date is before 1970")
-            })?;
-            let app_id = LEDGER_APP.to_owned();
-            let last_updated = Some(now / 1_000);
-            actions.push(Action::Txn(Transaction { app_id, version, last_updated }));
+        if let Some(ledger) = ledger.filter(|_| ledger != broken.good.ledger()) {
+            actions.push(name_ledger(ledger, "repairing", now)?);
         }
         let vouched = self.vouched(broken, plan, ledger).await?;
         actions.extend(vouched.actions(now));

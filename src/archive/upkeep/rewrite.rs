@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{DataType, Field};
-use deltalake_core::kernel::{Action, Add, Remove};
+use deltalake_core::kernel::{Action, Add};
 use object_store::path::Path;
 use uuid::Uuid;
 
 use super::Upkeep;
+use super::actions::remove;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::file::data_file::added::add_action;
@@ -88,14 +89,7 @@ impl Upkeep {
             return Ok(None);
         }
         let now = self.commits.clock.now();
-        let removes = inputs.iter().map(|file| {
-            Action::Remove(Remove {
-                path: file.path.to_string(),
-                data_change: false,
-                deletion_timestamp: Some(now / 1_000),
-                ..Remove::default()
-            })
-        });
+        let removes = inputs.iter().map(|file| Action::Remove(remove(&file.path, false, now)));
         let actions = std::iter::once(Action::Add(add.clone())).chain(removes).collect();
         self.commits.entry_after(snapshot, "OPTIMIZE", actions).map(Some)
     }

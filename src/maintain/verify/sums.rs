@@ -8,12 +8,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::Micros;
-use crate::event::{OrgId, format_scaled};
+use crate::event::money::format_decimal;
 use crate::rollup::Rollup;
 use crate::sql::{PartialRow, SeriesTotal, SqlError};
-
-/// Decimal places of a dollar amount.
-const MONEY_PLACES: u8 = 12;
 
 /// The sums of every organisation.
 pub(super) type Sums = BTreeMap<String, OrgSums>;
@@ -72,7 +69,7 @@ impl OrgSums {
         let text = |sums: Option<&SeriesSums>| match sums {
             None => "nothing".to_owned(),
             Some(SeriesSums { requests, tokens, cost }) => {
-                let cost = format_scaled(*cost, MONEY_PLACES);
+                let cost = format_decimal(*cost);
                 format!("{requests} requests, {tokens} tokens, {cost} dollars")
             }
         };
@@ -89,11 +86,10 @@ impl OrgSums {
             })
         });
         let rolling = (shown.rolling != self.rolling).then(|| {
-            let dollars = |cost| format_scaled(cost, MONEY_PLACES);
             format!(
                 "organisation {org:?}: scrapes show a rolling cost of {}, the rows give {}",
-                dollars(shown.rolling),
-                dollars(self.rolling)
+                format_decimal(shown.rolling),
+                format_decimal(self.rolling)
             )
         });
         differ.chain(rolling).collect()

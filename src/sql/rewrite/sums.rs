@@ -10,6 +10,7 @@ use datafusion::logical_expr::expr::{AggregateFunction, Case, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator, and, cast, col, lit};
 
 use super::constant::{Needs, is_time};
+use crate::event::money;
 use crate::sql::postgres::{MINUS, PLUS, mean};
 use crate::sql::weighed::{PRICED, REQUESTS};
 
@@ -23,7 +24,7 @@ const NEVER_NULL: [&str; 7] =
     ["event_id", "org_id", "event_type", "ts", "input_tokens", "output_tokens", "event_date"];
 const COST: &str = "cost_usd";
 /// The type of a cost.
-const MONEY: DataType = DataType::Decimal128(18, 12);
+const MONEY: DataType = DataType::Decimal128(money::DIGITS, money::PLACES);
 /// The type in which integers are added up.
 const WHOLE: DataType = DataType::Decimal128(38, 0);
 
