@@ -57,8 +57,6 @@ pub mod http;
 
 pub mod cli;
 
-// Shared with the black-box tests.
 #[cfg(test)]
-#[path = "../tests/it/support/mutation.rs"]
 #[allow(clippy::print_stderr, reason = "it says which input a failure needs")]
-mod mutation;
+mod mutation_tests;

@@ -5,6 +5,15 @@
 pub mod ndjson;
 pub mod program;
 
+// How the tests run the program.
+#[path = "../../tests/it/support/poll.rs"]
+mod poll;
+#[path = "../../tests/it/support/process.rs"]
+#[allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "it says what is wrong")]
+mod process;
+#[path = "../../tests/it/support/resident.rs"]
+mod resident;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +22,12 @@ use axum::Router;
 use tokenlake::app::{App, Settings};
 use tokenlake::archive::{ArchiveLocation, FollowSettings};
 use tokenlake::clock::SystemClock;
+use tokenlake::rollup::SERIES_MAX;
 use tokenlake::telemetry::Telemetry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+use self::poll::poll;
 
 /// Opens an archive in `folder` with the settings of `tokenlake serve`, except `staleness_max`.
 pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App> {
@@ -29,7 +41,7 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
         staleness_max,
         cache_bytes_max: 128 << 20,
         checkpoint_work_max: Some(128),
-        series_max: Some(10_000),
+        series_max: Some(SERIES_MAX),
         requests_per_org_max: 1_024,
         ..Settings::default()
     };

@@ -1,20 +1,19 @@
 //! The program as a user runs it, and other programs to compare it with.
 
-#![allow(clippy::expect_used, clippy::print_stderr, reason = "a bench may say and stop")]
+#![allow(clippy::print_stderr, reason = "a bench may say why it does less")]
 
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
+use super::process;
+use super::resident::{peak_kib, resident_kib};
+
 /// Organisations of a large archive.
 pub const ORGS: usize = 1_000;
-/// The longest cold start over a large archive.
-const START_MAX: Duration = Duration::from_secs(120);
 
 /// The folder for files of benches, on the disk of the target directory.
 pub fn folder() -> &'static Path {
@@ -23,10 +22,7 @@ pub fn folder() -> &'static Path {
 
 /// The program on an archive, without the caller's settings.
 pub fn tokenlake(archive: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tokenlake"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKENLAKE_")) {
-        command.env_remove(name);
-    }
+    let mut command = process::program();
     command.arg("--archive").arg(archive);
     command
 }
@@ -78,9 +74,9 @@ pub fn working_copy(archive: &Path) -> TempDir {
     copy
 }
 
-/// A server in its own process, which ends when this is dropped.
+/// A server in a process of its own, which ends with this, and the times of its start.
 pub struct Server {
-    child: Child,
+    process: process::Server,
     /// The address on which it listens.
     pub address: SocketAddr,
     /// The time when its process was started.
@@ -93,51 +89,17 @@ impl Server {
     /// Starts `tokenlake serve` and waits until it listens.
     pub fn start(archive: &Path) -> Self {
         let started = Instant::now();
-        let mut command = tokenlake(archive);
-        command.args(["serve", "--listen", "127.0.0.1:0"]);
-        let child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let address = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Self { child, address, started, listening: started };
-        let lines = lines(server.child.stderr.take().unwrap());
-        while server.address.port() == 0 {
-            let line = lines.recv_timeout(START_MAX).expect("it listens in time");
-            let address = line.strip_prefix("listening on http://");
-            server.address = address.map_or(server.address, |address| address.parse().unwrap());
-        }
-        server.listening = Instant::now();
-        server
+        let process = process::Server::start(archive);
+        let listening = Instant::now();
+        let address = process.address().parse().unwrap();
+        Self { process, address, started, listening }
     }
 
     /// Resident memory in MiB, now and at its peak, from `/proc`.
     pub fn memory_mib(&self) -> (u64, u64) {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.unwrap_or_default();
-        let mib = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-            kib.unwrap_or_default() / 1_024
-        };
-        (mib("VmRSS:"), mib("VmHWM:"))
+        let pid = self.process.pid();
+        (resident_kib(pid) / 1_024, peak_kib(pid) / 1_024)
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have already ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            // The receiver may be gone; the stream is still read to its end.
-            let _ = sender.send(line);
-        }
-    });
-    receiver
 }
 
 /// The Python with the other programs; `TOKENLAKE_BENCH_PYTHON` names one.

@@ -9,7 +9,7 @@ use crate::archive::log::entry;
 use crate::archive::parquet::checksums::Checksums;
 use crate::archive::paths;
 use crate::archive::store::location::ArchiveLocation;
-use crate::mutation::{each, each_of};
+use crate::mutation_tests::{each, each_of};
 
 #[test]
 fn entries_of_the_log_are_read_or_refused() {

@@ -2,7 +2,7 @@
 
 use super::Question;
 use super::frame::{self, FrameKind};
-use crate::mutation::{each, each_of};
+use crate::mutation_tests::{each, each_of};
 
 #[test]
 fn frames_are_read_or_refused() {

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokenlake::error::Kind;
 
 use crate::stores::{Fault, FaultyStore};
-use crate::support::app::{
-    ACME, TestApp, events, log_entry, memory, paths, read, settings, verified, write,
-};
+use crate::support::event::{ACME, events};
+use crate::support::lake::{Lake, settings, verified};
+use crate::support::store::{log_entry, memory, paths, read, write};
 use crate::support::table::{HINT, checkpoints, long_table, until_checkpoint};
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn a_checkpoint_is_made_and_an_archive_opened_from_it_is_the_same() {
     assert_eq!(checkpoints(&store).await, [checkpoint.as_str()]);
     let before = app.scrape(ACME).await;
     let by_entries = live_files(&app);
-    let opened = TestApp::open(&store).await;
+    let opened = Lake::open(&store).await;
     assert_eq!(live_files(&opened), by_entries, "bounds, filters and checksums");
     assert_eq!(opened.scrape(ACME).await, before);
     // Ids of files from before the checkpoint are known, and new ones are told apart.
@@ -33,7 +33,7 @@ async fn a_checkpoint_is_made_and_an_archive_opened_from_it_is_the_same() {
     assert_eq!(verified(&store).await, 105);
     // The checkpoint is what it was opened from, not the entries.
     store_delete(&store, &log_entry(50)).await;
-    assert_eq!(live_files(&TestApp::open(&store).await).len(), 105);
+    assert_eq!(live_files(&Lake::open(&store).await).len(), 105);
 }
 
 /// What can become of a checkpoint's object.
@@ -59,7 +59,7 @@ async fn a_damaged_checkpoint_beside_a_whole_log_is_passed_over() {
     let whole = read(&store, &checkpoint).await;
     for (name, bytes) in damages(&whole) {
         write(&store, &checkpoint, bytes).await;
-        let opened = TestApp::open(&store).await;
+        let opened = Lake::open(&store).await;
         assert_eq!(opened.scrape(ACME).await, before, "{name}");
         assert_eq!(live_files(&opened), live_files(&app), "{name}");
         assert_eq!(opened.sent(&events(0..103)).await, (0, 103), "{name}");
@@ -69,7 +69,7 @@ async fn a_damaged_checkpoint_beside_a_whole_log_is_passed_over() {
     let [first, second] = [60, 100].map(log_checkpoint);
     write(&store, &first, whole[..9].to_vec()).await;
     write(&store, &second, whole[..9].to_vec()).await;
-    let opened = TestApp::open(&store).await;
+    let opened = Lake::open(&store).await;
     assert_eq!(opened.scrape(ACME).await, before);
     // The process that passed it over makes the next one, and all is well again.
     for id in 103..200 {
@@ -79,7 +79,7 @@ async fn a_damaged_checkpoint_beside_a_whole_log_is_passed_over() {
     for version in 0..200 {
         store_delete(&store, &log_entry(version)).await;
     }
-    assert_eq!(TestApp::open(&store).await.requests().await, 200);
+    assert_eq!(Lake::open(&store).await.requests().await, 200);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_checkpoint_that_lacks_a_part_is_none() {
     write(&store, &part, whole).await;
     let hint = r#"{"version":100,"size":9,"parts":2}"#;
     write(&store, HINT, hint.into()).await;
-    let opened = TestApp::open(&store).await;
+    let opened = Lake::open(&store).await;
     assert_eq!(opened.scrape(ACME).await, before);
     assert_eq!(opened.sent(&events(0..104)).await, (1, 103));
     assert_eq!(opened.app.archive().job_position("a job").await.unwrap(), None);
@@ -110,7 +110,7 @@ async fn a_damaged_checkpoint_that_entries_no_longer_replace_is_named() {
     for (name, bytes) in damages(&whole) {
         write(&store, &checkpoint, bytes).await;
         for _ in 0..2 {
-            let error = TestApp::try_open(&store, settings()).await.err().unwrap();
+            let error = Lake::try_open(&store, settings()).await.err().unwrap();
             assert_eq!(error.kind(), Kind::Corrupt, "{name}: {error}");
             assert!(error.to_string().contains(&checkpoint), "{name}: {error}");
         }
@@ -122,7 +122,7 @@ fn log_checkpoint(version: u64) -> String {
 }
 
 /// Everything the process knows of its live files.
-fn live_files(app: &TestApp) -> Vec<String> {
+fn live_files(app: &Lake) -> Vec<String> {
     app.app.archive().current().files().map(|file| format!("{file:?}")).collect()
 }
 
@@ -135,13 +135,13 @@ async fn entries_before_a_checkpoint_are_needed_no_more() {
     for version in 0..100 {
         store_delete(&store, &log_entry(version)).await;
     }
-    let opened = TestApp::open(&store).await;
+    let opened = Lake::open(&store).await;
     assert_eq!(opened.scrape(ACME).await, before);
     assert_eq!(opened.sent(&events(0..103)).await, (1, 102));
     // A hole after it is a hole.
     let entry = log_entry(101);
     store_delete(&store, &entry).await;
-    let error = TestApp::try_open(&store, settings()).await.err().unwrap();
+    let error = Lake::try_open(&store, settings()).await.err().unwrap();
     assert_eq!(error.kind(), Kind::Corrupt, "{error}");
     assert!(error.to_string().contains(&entry), "{error}");
 }
@@ -158,16 +158,16 @@ async fn a_lost_hint_at_the_newest_checkpoint_changes_nothing() {
     until_checkpoint(&store, 100).await;
     for bytes in ["", "{", r#"{"version":3,"size":1}"#, r#"{"version":999,"size":1}"#] {
         write(&store, HINT, bytes.into()).await;
-        assert_eq!(TestApp::open(&store).await.scrape(ACME).await, before, "hint {bytes:?}");
+        assert_eq!(Lake::open(&store).await.scrape(ACME).await, before, "hint {bytes:?}");
     }
     store_delete(&store, HINT).await;
-    assert_eq!(TestApp::open(&store).await.scrape(ACME).await, before, "no hint");
+    assert_eq!(Lake::open(&store).await.scrape(ACME).await, before, "no hint");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_go_on_while_checkpoints_are_made() {
     let store = memory();
-    let writers = [TestApp::open(&store).await, TestApp::open(&store).await];
+    let writers = [Lake::open(&store).await, Lake::open(&store).await];
     let work = writers.iter().enumerate().map(|(writer, app)| {
         // Both send every event.
         let rounds = (0..110).map(move |round| (round + writer * 55) % 110);
@@ -182,7 +182,7 @@ async fn writers_go_on_while_checkpoints_are_made() {
     let accepted: usize = futures::future::join_all(work).await.into_iter().sum();
     assert_eq!(accepted, 110);
     until_checkpoint(&store, 100).await;
-    for app in [&writers[0], &writers[1], &TestApp::open(&store).await] {
+    for app in [&writers[0], &writers[1], &Lake::open(&store).await] {
         assert_eq!(app.requests().await, 110);
         assert_eq!(app.sent(&events(0..110)).await, (0, 110));
     }
@@ -192,7 +192,7 @@ async fn writers_go_on_while_checkpoints_are_made() {
 #[tokio::test]
 async fn a_table_of_a_newer_format_is_refused_and_nothing_is_written() {
     let store = memory();
-    TestApp::open(&store).await;
+    Lake::open(&store).await;
     let entry = String::from_utf8(read(&store, &log_entry(0)).await).unwrap();
     let mut lines: Vec<Value> =
         entry.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -208,7 +208,7 @@ async fn a_table_of_a_newer_format_is_refused_and_nothing_is_written() {
             .chain([json!({ "metaData": metadata })]);
         let text: Vec<_> = text.map(|line| line.to_string()).collect();
         write(&store, &log_entry(0), text.join("\n").into()).await;
-        let error = TestApp::try_open(&store, settings()).await.err().unwrap();
+        let error = Lake::try_open(&store, settings()).await.err().unwrap();
         assert_eq!(error.kind(), Kind::Invalid, "{error}");
         assert!(error.to_string().contains(words), "{error}");
         assert_eq!(paths(&store, "").await, [log_entry(0)]);
@@ -226,7 +226,7 @@ async fn storage_that_is_away_while_opening_is_not_taken_for_damage() {
             let number = requests.fetch_add(1, Ordering::SeqCst);
             (number == failing).then_some(Fault::FailBefore)
         });
-        match TestApp::try_open(&store, settings()).await {
+        match Lake::try_open(&store, settings()).await {
             Ok(app) => assert_eq!(app.app.archive().current().version(), 102),
             Err(error) => assert_eq!(error.kind(), Kind::Unavailable, "{failing}: {error}"),
         }

@@ -11,9 +11,9 @@ use tokenlake::clock::DAY;
 use tokenlake::error::Kind;
 
 use crate::stores::{Fault, FaultyStore, Op, Verb};
-use crate::support::app::{
-    ACME, NOON, TestApp, data_files, events, log_entry, memory, paths, requests, settings, verified,
-};
+use crate::support::event::{ACME, NOON, events, requests};
+use crate::support::lake::{Lake, settings, verified};
+use crate::support::store::{data_files, log_entry, memory, paths};
 
 const CONFLICTS: &str = "tokenlake_commit_conflicts_total";
 
@@ -29,7 +29,7 @@ fn is_of_log(op: &Op) -> bool {
 /// version 1.
 async fn faulty(fault: Fault, times: usize) -> (Arc<dyn ObjectStore>, Arc<dyn ObjectStore>) {
     let inner = memory();
-    TestApp::open(&inner).await;
+    Lake::open(&inner).await;
     let met = AtomicUsize::new(0);
     let choose = move |op: &Op| {
         let chosen = is_put_of(op, 1) && met.fetch_add(1, Ordering::SeqCst) < times;
@@ -43,7 +43,7 @@ async fn faulty(fault: Fault, times: usize) -> (Arc<dyn ObjectStore>, Arc<dyn Ob
 async fn a_commit_whose_answer_is_lost_stands_once() {
     for fault in [Fault::FailAfter, Fault::ExistsAfter] {
         let (inner, store) = faulty(fault, 1).await;
-        let app = TestApp::open(&store).await;
+        let app = Lake::open(&store).await;
         assert_eq!(app.sent(&events(0..3)).await, (3, 0), "{fault:?}");
         assert_eq!(app.telemetry(CONFLICTS), 0, "{fault:?}");
         assert_eq!(app.requests().await, 3, "{fault:?}");
@@ -56,7 +56,7 @@ async fn a_commit_whose_answer_is_lost_stands_once() {
 #[tokio::test]
 async fn a_put_that_failed_is_put_again_at_its_version() {
     let (inner, store) = faulty(Fault::FailBefore, 3).await;
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     assert_eq!(app.sent(&events(0..3)).await, (3, 0));
     assert_eq!(app.requests().await, 3);
     assert_eq!(data_files(&inner).await.len(), 1);
@@ -66,14 +66,14 @@ async fn a_put_that_failed_is_put_again_at_its_version() {
 /// Storage whose log cannot be written or read, where puts have their effect or have it not.
 async fn sent_while_down(put: Fault, after: (usize, usize)) {
     let inner = memory();
-    TestApp::open(&inner).await;
+    Lake::open(&inner).await;
     let down = Arc::new(AtomicBool::new(false));
     let is_down = down.clone();
     let store: Arc<dyn ObjectStore> = FaultyStore::new(inner.clone(), move |op| {
         let fault = if op.is_write() { put } else { Fault::FailBefore };
         (is_down.load(Ordering::SeqCst) && op.path.as_ref() == log_entry(1)).then_some(fault)
     });
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     down.store(true, Ordering::SeqCst);
     let error = app.send(ACME, &events(0..3)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable, "{error}");
@@ -81,7 +81,7 @@ async fn sent_while_down(put: Fault, after: (usize, usize)) {
     down.store(false, Ordering::SeqCst);
     assert_eq!(app.sent(&events(0..3)).await, after, "sent again");
     assert_eq!(app.requests().await, 3);
-    assert_eq!(TestApp::open(&inner).await.requests().await, 3);
+    assert_eq!(Lake::open(&inner).await.requests().await, 3);
     assert_eq!(verified(&inner).await, 3);
 }
 
@@ -98,7 +98,7 @@ async fn a_request_whose_commit_stood_after_all_is_not_counted_again() {
 #[tokio::test]
 async fn one_who_loses_the_race_for_a_version_asks_again_what_is_new() {
     let (inner, slow) = faulty(Fault::Delay(Duration::from_millis(100)), 1).await;
-    let (late, early) = (TestApp::open(&slow).await, TestApp::open(&inner).await);
+    let (late, early) = (Lake::open(&slow).await, Lake::open(&inner).await);
     let (yesterday, today) = (events(6..9).into_iter().map(|event| event.at(NOON - DAY)), 0..4);
     let late_events: Vec<_> = events(today).into_iter().chain(yesterday).collect();
     let early_events = events(2..6);
@@ -115,7 +115,7 @@ async fn one_who_loses_the_race_for_a_version_asks_again_what_is_new() {
 #[tokio::test]
 async fn one_who_brings_nothing_new_after_a_lost_race_writes_no_version() {
     let (inner, slow) = faulty(Fault::Delay(Duration::from_millis(100)), 1).await;
-    let (late, early) = (TestApp::open(&slow).await, TestApp::open(&inner).await);
+    let (late, early) = (Lake::open(&slow).await, Lake::open(&inner).await);
     let same = events(0..4);
     let (lost, won) = tokio::join!(late.sent(&same), async {
         tokio::time::sleep(Duration::from_millis(30)).await;
@@ -141,7 +141,7 @@ fn jittery(inner: &Arc<dyn ObjectStore>, mut seed: u64) -> Arc<dyn ObjectStore> 
 async fn the_same_events_through_three_writers_at_once_count_once() {
     let inner = memory();
     let stores = [3, 5, 7].map(|seed| jittery(&inner, seed));
-    let apps = futures::future::join_all(stores.iter().map(TestApp::open)).await;
+    let apps = futures::future::join_all(stores.iter().map(Lake::open)).await;
     for round in 0_u64..40 {
         let of = |writer: u64| events((writer..writer + 4).map(|i| format!("{round}-{i}")));
         // Writer w sends w .. w+4, so that some events are sent by one, by two and by all.
@@ -163,14 +163,14 @@ async fn an_entry_that_may_not_be_synced_is_put_until_it_is() {
     // The first put links the entry and fails to sync its folder: only an answer of "already
     // exists", which has synced, or of success may be trusted.
     let inner = memory();
-    TestApp::open(&inner).await;
+    Lake::open(&inner).await;
     let puts = Arc::new(AtomicUsize::new(0));
     let seen = puts.clone();
     let store: Arc<dyn ObjectStore> = FaultyStore::new(inner.clone(), move |op: &Op| {
         let first = is_put_of(op, 1) && seen.fetch_add(1, Ordering::SeqCst) == 0;
         first.then_some(Fault::FailAfter)
     });
-    assert_eq!(TestApp::open(&store).await.sent(&events(0..3)).await, (3, 0));
+    assert_eq!(Lake::open(&store).await.sent(&events(0..3)).await, (3, 0));
     assert_eq!(puts.load(Ordering::SeqCst), 2);
     assert_eq!(verified(&inner).await, 3);
 }
@@ -180,13 +180,13 @@ async fn a_large_commit_beside_one_who_hardly_pauses_looks_at_what_came_and_no_m
     const BEFORE: usize = 40;
     const READS: &str = "tokenlake_dedupe_file_reads_total";
     let store = memory();
-    let early = TestApp::open(&store).await;
+    let early = Lake::open(&store).await;
     for file in 0..BEFORE {
         early.sent(&events([format!("before-{file}")])).await;
     }
     // No memory for ids: all files of the date are asked.
     let writer = WriterSettings { dedupe_bytes_max: 0, ..WriterSettings::default() };
-    let late = TestApp::try_open(&store, Settings { writer, ..settings() }).await.unwrap();
+    let late = Lake::try_open(&store, Settings { writer, ..settings() }).await.unwrap();
     let done = AtomicBool::new(false);
     let large = events((0..10_000).map(|id| id.to_string()));
     let (sent, came) = tokio::join!(

@@ -20,31 +20,31 @@ use tokenlake::clock::{Clock as _, HOUR, SystemClock};
 use tokenlake::maintain::compact::{Compactor, Settings};
 
 use crate::stores::{Fault, FaultyStore, Verb};
-use crate::support::app::TestApp;
+use crate::support::lake::Lake;
 
 /// All that is not live is old.
 pub const NO_GRACE: Duration = Duration::ZERO;
 
 /// A compactor of this process's view.
-pub fn compactor(app: &TestApp) -> Compactor {
-    app.app.compactor(Settings { target_bytes: 128 << 20, grace: NO_GRACE })
+pub fn compactor(app: &Lake) -> Compactor {
+    app.app.compactor(Settings { grace: NO_GRACE, ..Settings::default() })
 }
 
 /// Merges what there is to merge; gives how many rewrites that took.
-pub async fn compact(app: &TestApp) -> usize {
+pub async fn compact(app: &Lake) -> usize {
     compactor(app).compact(0, drop).await.unwrap()
 }
 
 /// Deletes what is not live, by a process whose clock is that of the store; gives how many files.
-pub async fn vacuum(app: &TestApp) -> usize {
-    let other = TestApp::open(&app.app.archive().store()).await;
+pub async fn vacuum(app: &Lake) -> usize {
+    let other = Lake::open(&app.app.archive().store()).await;
     other.clock.set(SystemClock.now() + HOUR);
     compactor(&other).vacuum().await.unwrap()
 }
 
 /// The number of live files.
 pub async fn live_files(store: &Arc<dyn ObjectStore>) -> usize {
-    TestApp::open(store).await.app.archive().current().file_count()
+    Lake::open(store).await.app.archive().current().file_count()
 }
 
 /// A store whose first put of a log entry from now on takes a second, and whether that has begun.

@@ -9,16 +9,16 @@ use object_store::{GetRange, ObjectStore};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
 use crate::stores::{CountingStore, Fault, FaultyStore, Op, Verb};
-use crate::support::app::{
-    ACME, Event, TestApp, data_files, events, log_entry, memory, read, requests,
-};
+use crate::support::event::{ACME, Event, events, requests};
+use crate::support::lake::Lake;
+use crate::support::store::{data_files, log_entry, memory, read};
 
 /// A scraped app over a store that counts, and the store for others.
-async fn warm() -> (TestApp, Arc<CountingStore>, Arc<dyn ObjectStore>) {
+async fn warm() -> (Lake, Arc<CountingStore>, Arc<dyn ObjectStore>) {
     let inner = memory();
     let counting = CountingStore::new(inner.clone());
     let store: Arc<dyn ObjectStore> = counting.clone();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.sent(&events(0..3)).await;
     app.send("umbrella", &events(0..2)).await.unwrap();
     assert_eq!(app.requests().await, 3);
@@ -59,7 +59,7 @@ async fn scrapes_that_arrive_together_share_a_look() {
 async fn after_a_commit_a_scrape_reads_its_entry_and_its_file_once() {
     let (app, counting, inner) = warm().await;
     let before = data_files(&inner).await;
-    TestApp::open(&inner).await.sent(&events(10..14)).await;
+    Lake::open(&inner).await.sent(&events(10..14)).await;
     let new = data_files(&inner).await.into_iter().find(|path| !before.contains(path)).unwrap();
     assert_eq!(app.requests().await, 7);
     let (entry, next) = (log_entry(3), log_entry(4));
@@ -76,7 +76,7 @@ async fn after_a_commit_a_scrape_reads_its_entry_and_its_file_once() {
 async fn a_file_of_two_organisations_is_read_by_the_first_of_them() {
     let inner = memory();
     let counting = CountingStore::new(inner.clone());
-    let (store, writer) = (counting.clone() as Arc<dyn ObjectStore>, TestApp::open(&inner).await);
+    let (store, writer) = (counting.clone() as Arc<dyn ObjectStore>, Lake::open(&inner).await);
     // Requests that wait together form one commit.
     let (acme, umbrella) = (events(0..3), events(0..2));
     let receipts = tokio::join!(writer.sent(&acme), writer.send("umbrella", &umbrella), async {
@@ -85,7 +85,7 @@ async fn a_file_of_two_organisations_is_read_by_the_first_of_them() {
     assert_eq!(receipts.0, (3, 0));
     let files = data_files(&inner).await.len();
     assert!(files < 3, "three requests at once, {files} files");
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     counting.take();
     for org in [ACME, "umbrella", "wayne"] {
         app.scrape(org).await;
@@ -137,7 +137,7 @@ async fn of_a_large_file_only_the_columns_in_need_are_read_each_byte_once() {
     let before = data_files(&inner).await;
     let large: Vec<_> =
         (0..20_000).map(|i| Event::new(noise(i)).note(noise(i + 1_000_000))).collect();
-    TestApp::open(&inner).await.sent(&large).await;
+    Lake::open(&inner).await.sent(&large).await;
     let new = data_files(&inner).await.into_iter().find(|path| !before.contains(path)).unwrap();
     let size = read(&inner, &new).await.len() as u64;
     assert_eq!(app.requests().await, 20_003);
@@ -175,7 +175,7 @@ async fn of_a_large_file_only_the_columns_in_need_are_read_each_byte_once() {
 #[tokio::test]
 async fn a_scrape_joins_no_look_that_began_before_it_arrived() {
     let inner = memory();
-    let writer = TestApp::open(&inner).await;
+    let writer = Lake::open(&inner).await;
     let slow = Arc::new(AtomicBool::new(false));
     let is_slow = slow.clone();
     // The read itself comes first and its answer is slow: what the look found is old by then.
@@ -184,7 +184,7 @@ async fn a_scrape_joins_no_look_that_began_before_it_arrived() {
         let chosen = op.path.as_ref() == log_entry(1) && is_slow.swap(false, Ordering::SeqCst);
         chosen.then_some(answer)
     });
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     assert_eq!(app.requests().await, 0);
     slow.store(true, Ordering::SeqCst);
     let older_is_done = AtomicBool::new(false);

@@ -10,9 +10,9 @@ use tokenlake::app::AppError;
 use tokenlake::clock::DAY;
 
 use crate::stores::{CountingStore, Fault, FaultyStore, at_write};
-use crate::support::app::{
-    ACME, Event, NOON, TestApp, events, memory, requests, settings, verified,
-};
+use crate::support::event::{ACME, Event, NOON, events, requests};
+use crate::support::lake::{Lake, settings, verified};
+use crate::support::store::memory;
 
 /// Three requests: two dates; one half of it known; another organisation.
 fn work() -> [(&'static str, Vec<Event>); 3] {
@@ -23,7 +23,7 @@ fn work() -> [(&'static str, Vec<Event>); 3] {
 
 /// Does the work from the making of the table on; counts the requests acknowledged.
 async fn run(store: Arc<dyn ObjectStore>, done: Arc<AtomicUsize>) -> Result<(), AppError> {
-    let app = TestApp::try_open(&store, settings()).await?;
+    let app = Lake::try_open(&store, settings()).await?;
     for (org, events) in work() {
         app.send(org, &events).await?;
         done.fetch_add(1, Ordering::SeqCst);
@@ -52,7 +52,7 @@ async fn run_until_crash(store: &Arc<FaultyStore>) -> usize {
 const TOTALS: [(u64, u64); 4] = [(0, 0), (5, 0), (7, 0), (7, 2)];
 
 async fn check_after_crash(inner: &Arc<dyn ObjectStore>, acknowledged: usize, context: &str) {
-    let app = TestApp::open(inner).await;
+    let app = Lake::open(inner).await;
     let (acme, umbrella) = TOTALS[acknowledged];
     let shown = |text: String| requests(&text);
     assert!(shown(app.scrape(ACME).await) >= acme, "{context}: an acknowledged event is gone");

@@ -9,15 +9,14 @@ use tokenlake::app::AppError;
 use tokenlake::clock::{DAY, HOUR};
 use tokenlake::error::Kind;
 
-use crate::support::app::{
-    ACME, Event, NOON, TestApp, data_files, events, log_entry, memory, read, settings, value,
-    verified, write,
-};
+use crate::support::event::{ACME, Event, NOON, events, value};
+use crate::support::lake::{Lake, settings, verified};
+use crate::support::store::{data_files, log_entry, memory, read, write};
 
 /// An archive of two versions with two files.
 async fn two_files() -> Arc<dyn ObjectStore> {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.sent(&events(0..40)).await;
     app.sent(&events(40..60)).await;
     store
@@ -61,7 +60,7 @@ async fn a_damaged_data_file_fails_the_scrape_until_it_is_restored() {
     let path = data_files(&store).await.remove(0);
     let whole = read(&store, &path).await;
     for (damage, bytes) in damages(&whole) {
-        let app = TestApp::open(&store).await;
+        let app = Lake::open(&store).await;
         set(&store, &path, bytes).await;
         for scrape in 0..2 {
             let context = format!("{damage}, scrape {scrape}");
@@ -75,14 +74,14 @@ async fn a_damaged_data_file_fails_the_scrape_until_it_is_restored() {
 #[tokio::test]
 async fn a_byte_flipped_anywhere_in_a_data_file_is_noticed() {
     let store = memory();
-    TestApp::open(&store).await.sent(&events(0..20)).await;
+    Lake::open(&store).await.sent(&events(0..20)).await;
     let path = data_files(&store).await.remove(0);
     let whole = read(&store, &path).await;
     for at in (0..whole.len()).step_by(whole.len() / 50) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         write(&store, &path, bytes).await;
-        let scraped = TestApp::open(&store).await.try_scrape(ACME).await;
+        let scraped = Lake::open(&store).await.try_scrape(ACME).await;
         assert_names(scraped, &path, &format!("byte {at} of {}", whole.len()));
     }
 }
@@ -90,7 +89,7 @@ async fn a_byte_flipped_anywhere_in_a_data_file_is_noticed() {
 #[tokio::test]
 async fn a_file_damaged_after_it_was_summed_fails_the_window_that_must_read_its_rows() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let start = NOON - DAY;
     let hour = [start + HOUR / 4, start + HOUR / 4 * 3];
     let sent: Vec<_> = (0..).zip(hour).map(|(id, ts)| Event::new(id).at(ts)).collect();
@@ -127,9 +126,9 @@ fn entry_damages(bytes: &[u8]) -> Vec<(&'static str, Option<Vec<u8>>)> {
 #[tokio::test]
 async fn a_damaged_log_entry_fails_scrapes_and_commits_until_it_is_restored() {
     let store = memory();
-    let other = TestApp::open(&store).await;
+    let other = Lake::open(&store).await;
     for version in 1..8_u64 {
-        let behind = TestApp::open(&store).await;
+        let behind = Lake::open(&store).await;
         let known = behind.requests().await;
         other.sent(&events([version])).await;
         let entry = log_entry(version);
@@ -139,7 +138,7 @@ async fn a_damaged_log_entry_fails_scrapes_and_commits_until_it_is_restored() {
         assert_names(behind.try_scrape(ACME).await, &entry, damage);
         assert_names(behind.try_scrape(ACME).await, &entry, damage);
         assert_names(behind.send(ACME, &events([version, 99])).await, &entry, damage);
-        let opened = TestApp::try_open(&store, settings()).await;
+        let opened = Lake::try_open(&store, settings()).await;
         assert_names(opened, &entry, &format!("{damage}, opened"));
         write(&store, &entry, whole).await;
         assert_eq!(behind.requests().await, known + 1, "{damage}, then restored");
@@ -151,7 +150,7 @@ async fn a_damaged_log_entry_fails_scrapes_and_commits_until_it_is_restored() {
 #[tokio::test]
 async fn a_log_with_a_hole_is_not_opened() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for id in 1..12 {
         app.sent(&events([id])).await;
     }
@@ -159,9 +158,9 @@ async fn a_log_with_a_hole_is_not_opened() {
         let entry = log_entry(version);
         let whole = read(&store, &entry).await;
         store.delete(&entry.as_str().into()).await.unwrap();
-        let opened = TestApp::try_open(&store, settings()).await;
+        let opened = Lake::try_open(&store, settings()).await;
         assert_names(opened, &entry, &format!("without {version}"));
         write(&store, &entry, whole).await;
     }
-    assert_eq!(TestApp::open(&store).await.requests().await, 11);
+    assert_eq!(Lake::open(&store).await.requests().await, 11);
 }

@@ -9,8 +9,10 @@ use tokenlake::app::Settings;
 use tokenlake::archive::WriterSettings;
 use tokenlake::clock::DAY;
 
-use crate::support::app::{Event, NOON, TestApp, memory, settings};
+use crate::support::event::{Event, NOON};
 use crate::support::foreign::{live, rewrite};
+use crate::support::lake::{Lake, settings};
+use crate::support::store::memory;
 
 /// What happens to the archive.
 #[derive(Clone, Debug)]
@@ -65,7 +67,7 @@ fn with_memory(dedupe_bytes_max: usize) -> Settings {
 
 async fn run(steps: &[Step], dedupe_bytes_max: usize) -> (Outcomes, u64) {
     let store: Arc<dyn ObjectStore> = memory();
-    let open = || TestApp::try_open(&store, with_memory(dedupe_bytes_max));
+    let open = || Lake::try_open(&store, with_memory(dedupe_bytes_max));
     let writers = [open().await.unwrap(), open().await.unwrap()];
     let mut outcomes = Vec::new();
     for step in steps {
@@ -101,8 +103,8 @@ proptest! {
 async fn without_memory_the_files_are_asked_and_with_it_they_are_not() {
     const READS: &str = "tokenlake_dedupe_file_reads_total";
     let store = memory();
-    let with = TestApp::try_open(&store, with_memory(1 << 20)).await.unwrap();
-    let without = TestApp::try_open(&memory(), with_memory(0)).await.unwrap();
+    let with = Lake::try_open(&store, with_memory(1 << 20)).await.unwrap();
+    let without = Lake::try_open(&memory(), with_memory(0)).await.unwrap();
     for app in [&with, &without] {
         let events: Vec<_> = (0..10).map(Event::new).collect();
         for sent in [(10, 0), (0, 10), (0, 10), (0, 10)] {

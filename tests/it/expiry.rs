@@ -14,11 +14,10 @@ use tokenlake::error::Kind;
 use tokenlake::event::{OrgId, OrgRule};
 
 use crate::stores::{CountingStore, Fault, FaultyStore, Op, Verb, at_write};
-use crate::support::app::{
-    ACME, Event, NOON, TestApp, data_files, events, log_entry, memory, paths, read, requests,
-    settings, verify, write,
-};
+use crate::support::event::{ACME, Event, NOON, events, requests};
 use crate::support::foreign::{File, copy, live};
+use crate::support::lake::{Lake, settings, verify};
+use crate::support::store::{data_files, log_entry, memory, paths, read, write};
 
 const ORGS: [&str; 3] = [ACME, "Umbrella", "z.wayne"];
 
@@ -28,9 +27,9 @@ fn old(id: &str, days: i64) -> Event {
 
 /// Events of five dates, of an organisation with old and new ones, one with old ones alone, and one
 /// whose latest events are in no counter.
-async fn five_dates() -> (Arc<dyn ObjectStore>, TestApp) {
+async fn five_dates() -> (Arc<dyn ObjectStore>, Lake) {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for days in [40, 31, 5, 1] {
         app.send(ACME, &[old(&format!("a{days}"), days), old(&format!("b{days}"), days)])
             .await
@@ -43,7 +42,7 @@ async fn five_dates() -> (Arc<dyn ObjectStore>, TestApp) {
 }
 
 /// What a process shows of every organisation, but for the version.
-async fn shown(app: &TestApp) -> Vec<String> {
+async fn shown(app: &Lake) -> Vec<String> {
     let mut bodies = Vec::new();
     for org in ORGS {
         let body = app.body(org).await;
@@ -54,13 +53,13 @@ async fn shown(app: &TestApp) -> Vec<String> {
 }
 
 async fn cold(store: &Arc<dyn ObjectStore>) -> Vec<String> {
-    shown(&TestApp::open(store).await).await
+    shown(&Lake::open(store).await).await
 }
 
 #[tokio::test]
 async fn no_byte_of_a_scrape_changes_when_events_expire() {
     let (store, app) = five_dates().await;
-    let behind = TestApp::open(&store).await;
+    let behind = Lake::open(&store).await;
     let before = shown(&behind).await;
     let expiry = app.expire(30).await.unwrap();
     let json = serde_json::to_string(&expiry).unwrap();
@@ -87,7 +86,7 @@ async fn a_floor_and_its_ledger_survive_checkpoints_of_the_log() {
     let before = shown(&app).await;
     app.expire(30).await.unwrap();
     let writer = WriterSettings { checkpoint_every: 1, ..WriterSettings::default() };
-    let other = TestApp::try_open(&store, Settings { writer, ..settings() }).await.unwrap();
+    let other = Lake::try_open(&store, Settings { writer, ..settings() }).await.unwrap();
     other.expire(6).await.unwrap();
     let (version, _) = live(&store).await;
     let checkpoint = format!("events/_delta_log/{version:020}.checkpoint.parquet");
@@ -101,7 +100,7 @@ async fn a_floor_and_its_ledger_survive_checkpoints_of_the_log() {
     for version in 0..=version {
         store.delete(&log_entry(version).as_str().into()).await.unwrap();
     }
-    let opened = TestApp::open(&store).await;
+    let opened = Lake::open(&store).await;
     assert_eq!(opened.app.archive().current().floor().unwrap().to_string(), "2026-03-04");
     assert_eq!(shown(&opened).await, before);
     let receipt = opened.send(ACME, &[old("late", 7)]).await.unwrap();
@@ -139,7 +138,7 @@ async fn cold_starts_from_checkpoints_of_totals_count_what_expired_once() {
 #[tokio::test]
 async fn events_before_the_floor_are_refused_and_their_neighbours_taken() {
     let (store, app) = five_dates().await;
-    let behind = TestApp::open(&store).await;
+    let behind = Lake::open(&store).await;
     app.expire(30).await.unwrap();
     let floor = NOON.div_euclid(DAY) * DAY - 30 * DAY;
     let sent = [
@@ -190,7 +189,7 @@ const SLOW: Fault = Fault::Delay(Duration::from_millis(150));
 async fn late_events_that_come_first_are_folded_too() {
     let (inner, app) = five_dates().await;
     let slow = faulty(&inner, next_entry(&inner).await, SLOW);
-    let expirer = TestApp::open(&slow).await;
+    let expirer = Lake::open(&slow).await;
     let (expiry, sent) = tokio::join!(expirer.expire(30), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         app.sent(&[old("late", 36), Event::new("new")]).await
@@ -210,17 +209,13 @@ async fn a_backfill_that_loses_to_an_expiry_refuses_what_has_gone_and_takes_the_
     let lines = [old("late", 36), old("kept", 20)].map(|event| event.line() + "\n");
     std::fs::write(&input, lines.concat()).unwrap();
     let slow = faulty(&inner, next_entry(&inner).await, SLOW);
-    let writer = TestApp::open(&slow).await;
+    let writer = Lake::open(&slow).await;
     let inputs = Inputs::find(&[input.to_str().unwrap().to_owned()], None).await.unwrap();
+    let org_rule = OrgRule::Only(OrgId::parse(ACME).unwrap());
     let settings = backfill::Settings {
-        org_rule: OrgRule::Only(OrgId::parse(ACME).unwrap()),
-        maps: Vec::new(),
-        defaults: Vec::new(),
-        delimiter: None,
         rejects: Some(kept.clone()),
         held_bytes_max: 1 << 20,
-        spill_folder: folder.path().to_owned(),
-        now: NOON,
+        ..backfill::Settings::new(org_rule, NOON)
     };
     let admission = Some(writer.app.admission().clone());
     let job = Job::new(admission, inputs, settings, Arc::default()).await.unwrap();
@@ -244,7 +239,7 @@ async fn a_backfill_that_loses_to_an_expiry_refuses_what_has_gone_and_takes_the_
 async fn a_race_lost_to_events_of_now_folds_nothing_anew() {
     let (inner, app) = five_dates().await;
     let slow = faulty(&inner, next_entry(&inner).await, SLOW);
-    let expirer = TestApp::open(&slow).await;
+    let expirer = Lake::open(&slow).await;
     let (expiry, sent) = tokio::join!(expirer.expire(30), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         app.sent(&[Event::new("new")]).await
@@ -265,7 +260,7 @@ async fn files_that_were_rewritten_first_go_in_their_new_form() {
     }
     let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let entry = next_entry(&inner).await;
-    let expirer = TestApp::open(&faulty(&inner, entry.clone(), SLOW)).await;
+    let expirer = Lake::open(&faulty(&inner, entry.clone(), SLOW)).await;
     let (expiry, ()) = tokio::join!(expirer.expire(30), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         write(&inner, &entry, lines.into()).await;
@@ -285,7 +280,7 @@ async fn a_commit_whose_answer_is_lost_is_known_again() {
         let (inner, app) = five_dates().await;
         let before = shown(&app).await;
         let entry = next_entry(&inner).await;
-        let expirer = TestApp::open(&faulty(&inner, entry.clone(), fault)).await;
+        let expirer = Lake::open(&faulty(&inner, entry.clone(), fault)).await;
         assert_eq!(expirer.expire(30).await.unwrap().events, 8, "{fault:?}");
         assert_eq!(next_entry(&inner).await, log_entry(live(&inner).await.0 + 1));
         assert_eq!(paths(&inner, "events/_delta_log").await.last(), Some(&entry));
@@ -300,10 +295,10 @@ async fn a_crash_at_any_write_changes_nothing_that_is_shown() {
         for write in 0.. {
             let (inner, app) = five_dates().await;
             let before = shown(&app).await;
-            let expirer = TestApp::open(&inner).await;
+            let expirer = Lake::open(&inner).await;
             let store = FaultyStore::new(inner.clone(), at_write(write, fault));
             let opened: Arc<dyn ObjectStore> = store.clone();
-            let dying = TestApp::open(&opened).await;
+            let dying = Lake::open(&opened).await;
             // A put of the log that stays in doubt is tried for seconds.
             let dies = async {
                 while !store.crashed() {
@@ -344,14 +339,14 @@ async fn a_ledger_that_is_damaged_or_gone_is_an_error_and_never_a_smaller_number
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             write(&store, &object, damaged).await;
-            let error = TestApp::open(&store).await.try_scrape(ORGS[1]).await.unwrap_err();
+            let error = Lake::open(&store).await.try_scrape(ORGS[1]).await.unwrap_err();
             assert_eq!(error.kind(), Kind::Corrupt, "byte {at} of {object}: {error}");
             assert!(error.to_string().contains(&object), "{error}");
             let report = verify(&store).await;
             assert!(report.differences.iter().any(|line| line.contains(&object)), "{report:?}");
         }
         store.delete(&object.as_str().into()).await.unwrap();
-        let error = TestApp::open(&store).await.try_scrape(ORGS[1]).await.unwrap_err();
+        let error = Lake::open(&store).await.try_scrape(ORGS[1]).await.unwrap_err();
         assert!(error.to_string().contains(&object), "{error}");
         assert!(verify(&store).await.difference_count > 0);
         assert_eq!(shown(&app).await, before, "a process that runs needs it no more");
@@ -366,7 +361,7 @@ async fn a_scrape_reads_the_ledger_once_and_a_warm_one_nothing() {
     app.expire(30).await.unwrap();
     let store = CountingStore::new(inner.clone());
     let opened: Arc<dyn ObjectStore> = store.clone();
-    let app = TestApp::open(&opened).await;
+    let app = Lake::open(&opened).await;
     shown(&app).await;
     let of_ledger =
         |ops: Vec<Op>| ops.iter().filter(|op| op.path.as_ref().starts_with("ledger/")).count();

@@ -7,15 +7,17 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::clock::{HOUR, SECOND};
 use tokenlake::error::Kind;
 
-use crate::support::app::{NOON, TestApp, events, log_entry, memory, paths, verified};
+use crate::support::event::{NOON, events};
+use crate::support::lake::{Lake, verified};
+use crate::support::store::{log_entry, memory, paths};
 use crate::support::table::long_table;
 
 /// Archives at version 3 as one process last saw it, and at 104 as it is, with the old entries
 /// cleaned away.
-async fn left_behind() -> (TestApp, Arc<dyn ObjectStore>) {
+async fn left_behind() -> (Lake, Arc<dyn ObjectStore>) {
     let store = memory();
     long_table(&store, 3).await;
-    let stale = TestApp::open(&store).await;
+    let stale = Lake::open(&store).await;
     assert_eq!(stale.requests().await, 3);
     long_table(&store, 104).await;
     for version in 0..100 {
@@ -30,7 +32,7 @@ async fn a_scrape_after_more_than_an_hour_opens_the_table_anew() {
     stale.clock.set(NOON + HOUR + SECOND);
     assert_eq!(stale.requests().await, 104);
     // From here it follows again.
-    TestApp::open(&store).await.sent(&events(["new"])).await;
+    Lake::open(&store).await.sent(&events(["new"])).await;
     assert_eq!(stale.requests().await, 105);
 }
 
@@ -60,7 +62,7 @@ async fn a_log_that_went_back_or_is_another_one_is_refused() {
     for entries_left in [0, 50] {
         let store = memory();
         long_table(&store, 60).await;
-        let stale = TestApp::open(&store).await;
+        let stale = Lake::open(&store).await;
         for version in entries_left..=60 {
             store.delete(&log_entry(version).as_str().into()).await.unwrap();
         }

@@ -17,16 +17,18 @@ use tokenlake::app::AppError;
 use tokenlake::clock::{Clock as _, DAY, HOUR, SystemClock};
 use tokenlake::error::Kind;
 
-use crate::support::app::{ACME, Event, NOON, TestApp, events, memory, settings, verified};
+use crate::support::event::{ACME, Event, NOON, events};
 use crate::support::foreign::{commit, copy, live, rewrite};
+use crate::support::lake::{Lake, settings, verified};
 use crate::support::process::{Server, key, tokenlake};
+use crate::support::store::memory;
 use crate::support::table::log_checkpoint;
 use crate::support::{client, readers};
 
 /// An archive with three files on two dates, some of it in the hour that the window cuts.
 async fn three_files() -> Arc<dyn ObjectStore> {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let start = NOON - DAY;
     let edge = [start + 1, start + HOUR / 4, start + HOUR / 4 * 3];
     let edge = ["a", "b", "c"].iter().zip(edge).map(|(id, ts)| Event::new(id).at(ts));
@@ -39,14 +41,14 @@ async fn three_files() -> Arc<dyn ObjectStore> {
 #[tokio::test]
 async fn a_rewrite_changes_no_byte_of_a_scrape_also_when_the_old_files_are_gone() {
     let store = three_files().await;
-    let (warm, cut) = (TestApp::open(&store).await, TestApp::open(&store).await);
+    let (warm, cut) = (Lake::open(&store).await, Lake::open(&store).await);
     cut.clock.set(NOON + HOUR / 2);
     let (before, before_cut) = (warm.scrape(ACME).await, cut.scrape(ACME).await);
     assert_ne!(before, before_cut, "the window cuts the hour");
     let old = rewrite(&store).await;
     assert_eq!(old.len(), 3);
     assert_eq!(warm.scrape(ACME).await, before);
-    assert_eq!(TestApp::open(&store).await.scrape(ACME).await, before);
+    assert_eq!(Lake::open(&store).await.scrape(ACME).await, before);
     for file in old {
         store.delete(&file.place().as_str().into()).await.unwrap();
     }
@@ -55,7 +57,7 @@ async fn a_rewrite_changes_no_byte_of_a_scrape_also_when_the_old_files_are_gone(
     // The warm one knew the edge's old files; this instant makes it read rows.
     warm.clock.set(NOON + HOUR / 2);
     assert_eq!(warm.scrape(ACME).await, before_cut);
-    let fresh = TestApp::open(&store).await;
+    let fresh = Lake::open(&store).await;
     assert_eq!(fresh.scrape(ACME).await, before);
     assert_eq!(fresh.app.archive().current().file_count(), 3);
 }
@@ -63,7 +65,7 @@ async fn a_rewrite_changes_no_byte_of_a_scrape_also_when_the_old_files_are_gone(
 #[tokio::test]
 async fn a_rewrite_that_does_not_say_how_many_events_it_has_is_counted() {
     let store = three_files().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     let before = warm.scrape(ACME).await;
     let file = live(&store).await.1.remove(1);
     let mut uncounted = copy(&store, &file).await.add(false);
@@ -71,14 +73,14 @@ async fn a_rewrite_that_does_not_say_how_many_events_it_has_is_counted() {
     commit(&store, &[uncounted, file.remove(false)]).await;
     assert_eq!(warm.scrape(ACME).await, before);
     assert_eq!(warm.sent(&events(14..16)).await, (1, 1));
-    assert_eq!(TestApp::open(&store).await.requests().await, 19);
+    assert_eq!(Lake::open(&store).await.requests().await, 19);
 }
 
 #[tokio::test]
 async fn files_without_statistics_that_are_gone_were_counted_by_those_who_went_on() {
     for with_checkpoint in [false, true] {
         let store = three_files().await;
-        let warm = TestApp::open(&store).await;
+        let warm = Lake::open(&store).await;
         let file = live(&store).await.1.remove(1);
         let uncounted = copy(&store, &file).await;
         let mut add = uncounted.add(false);
@@ -95,9 +97,9 @@ async fn files_without_statistics_that_are_gone_were_counted_by_those_who_went_o
         assert_eq!(warm.requests().await, 19);
         store.delete(&uncounted.place().as_str().into()).await.unwrap();
         // Nobody vouches for that so far.
-        TestApp::try_open(&store, settings()).await.unwrap_err();
+        Lake::try_open(&store, settings()).await.unwrap_err();
         warm.sent(&events(21..22)).await;
-        let cold = TestApp::open(&store).await;
+        let cold = Lake::open(&store).await;
         assert_eq!((warm.requests().await, cold.requests().await), (20, 20), "{with_checkpoint}");
         assert_eq!(cold.sent(&events(19..23)).await, (2, 2));
         assert_eq!(verified(&store).await, 22);
@@ -107,32 +109,32 @@ async fn files_without_statistics_that_are_gone_were_counted_by_those_who_went_o
 #[tokio::test]
 async fn events_that_moved_to_foreign_files_are_still_known() {
     let store = three_files().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     assert_eq!(warm.sent(&events(9..12)).await, (0, 3));
     for file in rewrite(&store).await {
         store.delete(&file.place().as_str().into()).await.unwrap();
     }
     assert_eq!(warm.sent(&events(8..16)).await, (1, 7));
-    assert_eq!(TestApp::open(&store).await.sent(&events(0..17)).await, (1, 16));
+    assert_eq!(Lake::open(&store).await.sent(&events(0..17)).await, (1, 16));
     assert_eq!(warm.requests().await, 20);
 }
 
 #[tokio::test]
 async fn files_that_came_and_were_rewritten_between_two_scrapes_count_once() {
     let store = three_files().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     assert_eq!(warm.requests().await, 18);
-    TestApp::open(&store).await.sent(&events(20..25)).await;
+    Lake::open(&store).await.sent(&events(20..25)).await;
     let old = rewrite(&store).await;
     for file in old {
         store.delete(&file.place().as_str().into()).await.unwrap();
     }
     assert_eq!(warm.requests().await, 23);
-    assert_eq!(TestApp::open(&store).await.requests().await, 23);
+    assert_eq!(Lake::open(&store).await.requests().await, 23);
 }
 
 async fn refused(name: &str, store: &Arc<dyn ObjectStore>, actions: &[Value]) {
-    let warm = TestApp::open(store).await;
+    let warm = Lake::open(store).await;
     warm.scrape(ACME).await;
     let entry = commit(store, actions).await;
     let check = |result: Result<String, AppError>, when: &str| {
@@ -144,7 +146,7 @@ async fn refused(name: &str, store: &Arc<dyn ObjectStore>, actions: &[Value]) {
     check(warm.try_scrape(ACME).await, "followed again");
     let sent = warm.send(ACME, &events(["new"])).await;
     check(sent.map(|receipt| format!("{receipt:?}")), "sent to");
-    let opened = TestApp::try_open(store, settings()).await;
+    let opened = Lake::try_open(store, settings()).await;
     check(opened.map(|_| String::new()), "opened");
     store.delete(&entry.as_str().into()).await.unwrap();
     warm.scrape(ACME).await;
@@ -181,7 +183,7 @@ async fn commits_that_change_the_events_are_refused_and_named() {
 #[tokio::test]
 async fn what_another_program_keeps_for_itself_changes_nothing() {
     let store = three_files().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     let before = warm.scrape(ACME).await;
     let domain = json!({ "domainMetadata": {
         "domain": "other", "configuration": "{}", "removed": false,
@@ -190,12 +192,12 @@ async fn what_another_program_keeps_for_itself_changes_nothing() {
     commit(&store, &[domain, transaction]).await;
     assert_eq!(warm.scrape(ACME).await, before);
     assert_eq!(warm.sent(&events(14..16)).await, (1, 1));
-    assert_eq!(TestApp::open(&store).await.requests().await, 19);
+    assert_eq!(Lake::open(&store).await.requests().await, 19);
 }
 
 /// The description of the table as version 0 has it.
 async fn description(store: &Arc<dyn ObjectStore>) -> (Value, Value) {
-    let entry = crate::support::app::read(store, &crate::support::app::log_entry(0)).await;
+    let entry = crate::support::store::read(store, &crate::support::store::log_entry(0)).await;
     let lines: Vec<Value> = String::from_utf8(entry)
         .unwrap()
         .lines()
@@ -230,14 +232,14 @@ async fn a_table_whose_description_no_longer_fits_is_refused() {
 #[tokio::test]
 async fn a_setting_changed_by_another_program_is_taken() {
     let store = three_files().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     let before = warm.scrape(ACME).await;
     let (_, mut metadata) = description(&store).await;
     metadata["metaData"]["configuration"]["delta.logRetentionDuration"] = json!("interval 30 days");
     commit(&store, &[metadata]).await;
     assert_eq!(warm.scrape(ACME).await, before);
     assert_eq!(warm.sent(&events(14..16)).await, (1, 1));
-    let fresh = TestApp::open(&store).await;
+    let fresh = Lake::open(&store).await;
     assert_eq!(fresh.requests().await, 19);
     assert_eq!(fresh.sent(&events(15..17)).await, (1, 1));
 }

@@ -14,7 +14,9 @@ use tokenlake::clock::{Micros, SECOND};
 use tokenlake::error::Kind;
 use tokenlake::event::OrgId;
 
-use crate::support::app::{ManualClock, NOON, memory, paths, read, write};
+use crate::support::event::NOON;
+use crate::support::lake::ManualClock;
+use crate::support::store::{memory, paths, read, write};
 
 /// Keys of every kind, by what they are for.
 struct Keys {

@@ -21,7 +21,8 @@ use tokenlake::exposition::Format;
 use tokenlake::rollup::Rollup;
 use tokenlake::telemetry::Telemetry;
 
-use crate::support::lake::{CACHE_BYTES_MAX, Event, Lake, NOW};
+use crate::support::event::{Event, NOW};
+use crate::support::lake::{CACHE_BYTES_MAX, Lake};
 use crate::support::rewrite::{dates, delete, rewrite};
 use model::{Model, units};
 use steps::{Damage, Draft, ORGS, REPLICAS, Step, steps};
@@ -86,7 +87,7 @@ impl World {
             (0..).zip(drafts).map(|(n, draft): (usize, _)| draft.at(format!("{batch}-{n}"), now));
         let (taken, late): (Vec<_>, Vec<_>) = events.partition(|event| event.ts >= self.floor);
         let lines: String = taken.iter().chain(&late).map(Event::to_line).collect();
-        let receipt = self.replicas[replica].send(org, &lines).await;
+        let receipt = self.replicas[replica].send_lines(org, &lines).await;
         assert_eq!((receipt.accepted, receipt.duplicates), (taken.len(), 0));
         assert_rejected(&receipt, taken.len(), &late);
         let events = taken;
@@ -102,7 +103,7 @@ impl World {
         let events = events.iter().filter(|event| event.ts <= now).cloned();
         let (known, late): (Vec<_>, Vec<_>) = events.partition(|event| event.ts >= self.floor);
         let lines: String = known.iter().chain(&late).map(Event::to_line).collect();
-        let receipt = self.replicas[replica].send(org, &lines).await;
+        let receipt = self.replicas[replica].send_lines(org, &lines).await;
         assert_eq!(receipt.accepted, 0);
         // One that has not followed an expiry yet, and has nothing to commit that would make it,
         // still knows what has gone, and rightly calls it a repeat.
@@ -116,7 +117,7 @@ impl World {
     async fn expire(&mut self, replica: usize, days: u64, old_go: bool) {
         let lake = &self.replicas[replica];
         let (before, old) = (self.core().await, lake.snapshot().await);
-        let expiry = lake.expire(days).await;
+        let expiry = lake.expire(days).await.unwrap();
         let now = lake.snapshot().await;
         let gone: Vec<_> = old.files().filter(|file| !now.is_live(file)).cloned().collect();
         assert_eq!(expiry.files, gone.len());
@@ -259,14 +260,14 @@ fn a_writer_behind_a_rewrite_finds_its_ids_in_the_new_files() {
     run(async {
         let lake = Lake::at(NOW).await;
         let behind = lake.replica(0).await;
-        let first = Event::new("a", NOW, "1");
+        let first = Event::priced("a", NOW, "1");
         lake.add("acme", std::slice::from_ref(&first)).await;
         behind.snapshot().await;
         let old: Vec<_> = lake.snapshot().await.files().cloned().collect();
         rewrite(&lake, old[0].date, 1).await;
         delete(&lake, &old).await;
-        let lines = first.to_line() + &Event::new("b", NOW, "1").to_line();
-        let receipt = behind.send("acme", &lines).await;
+        let lines = first.to_line() + &Event::priced("b", NOW, "1").to_line();
+        let receipt = behind.send_lines("acme", &lines).await;
         assert_eq!((receipt.accepted, receipt.duplicates), (1, 1));
         assert_eq!(lake.rolling("acme").await, "2");
     });
@@ -277,7 +278,7 @@ fn a_file_that_is_lost_fails_the_scrape_and_the_writer() {
     run(async {
         let lake = Lake::at(NOW).await;
         let other = lake.replica(0).await;
-        lake.add("acme", &[Event::new("a", NOW, "1")]).await;
+        lake.add("acme", &[Event::priced("a", NOW, "1")]).await;
         let files: Vec<_> = lake.snapshot().await.files().cloned().collect();
         delete(&lake, &files).await;
         for error in [other.scrape_error("acme").await, other.send_error("acme").await] {
@@ -291,9 +292,9 @@ fn a_file_that_is_lost_fails_the_scrape_and_the_writer() {
 fn a_scrape_that_was_overtaken_shows_no_less_when_the_clock_is_set_back() {
     run(async {
         let lake = Lake::at(NOW).await;
-        lake.add("acme", &[Event::new("a", NOW - 5 * DAY, "1")]).await;
+        lake.add("acme", &[Event::priced("a", NOW - 5 * DAY, "1")]).await;
         let early = lake.snapshot().await;
-        lake.add("acme", &[Event::new("b", NOW - 5 * DAY, "2")]).await;
+        lake.add("acme", &[Event::priced("b", NOW - 5 * DAY, "2")]).await;
         let late = lake.snapshot().await;
         let rollup = Rollup::new(Arc::new(lake.engine()), None, CACHE_BYTES_MAX, Telemetry::new());
         for (snapshot, now) in [(&late, NOW), (&early, NOW - 5 * DAY), (&early, NOW)] {

@@ -18,20 +18,19 @@ use tokenlake::event::OrgId;
 use tokenlake::maintain::compact;
 
 use crate::stores::{Switch, SwitchedStore, SwitchingStore, Verb, copy_of};
-use crate::support::app::{
-    ACME, Event, NOON, TestApp, events, forget_newest, log_entry, memory, paths, read, settings,
-    verified, write,
-};
+use crate::support::event::{ACME, Event, NOON, events};
 use crate::support::foreign::{commit, live};
+use crate::support::lake::{Lake, settings, verified};
+use crate::support::store::{forget_newest, log_entry, memory, paths, read, write};
 use tokenlake::clock::{DAY, SECOND};
 
 const MINUTE: i64 = 60 * SECOND;
 
 /// An app over a store that can be exchanged, with two commits, the first four days ago.
-async fn switched() -> (TestApp, Arc<SwitchedStore>, Arc<dyn ObjectStore>) {
+async fn switched() -> (Lake, Arc<SwitchedStore>, Arc<dyn ObjectStore>) {
     let right = memory();
     let store = SwitchedStore::new(right.clone());
-    let app = TestApp::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+    let app = Lake::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
     let old: Vec<_> = (0..3).map(|id| Event::new(id).at(NOON - 4 * DAY)).collect();
     app.sent(&old).await;
     app.sent(&events(3..5)).await;
@@ -45,7 +44,7 @@ fn is_away<T: std::fmt::Debug>(what: &str, result: Result<T, AppError>) {
 }
 
 /// All that a process does, while what it finds is not its archive.
-async fn does_nothing(app: &TestApp, wrong: &Arc<dyn ObjectStore>) {
+async fn does_nothing(app: &Lake, wrong: &Arc<dyn ObjectStore>) {
     let before = paths(wrong, "").await;
     is_away("a scrape", app.try_scrape(ACME).await);
     is_away("a scrape of one without events", app.try_scrape("nobody").await);
@@ -95,7 +94,7 @@ async fn an_older_copy_is_not_the_archive() {
     store.switch(&backup);
     does_nothing(&app, &backup).await;
     // Another server, which knows nothing else, goes on from there: past the version that is known.
-    let other = TestApp::open(&backup).await;
+    let other = Lake::open(&backup).await;
     for id in 20..24 {
         other.sent(&events([id])).await;
         is_away("a scrape", app.try_scrape(ACME).await);
@@ -114,9 +113,9 @@ async fn an_older_copy_that_went_on_to_the_next_version_is_not_followed() {
     let (app, store, right) = switched().await;
     let backup = copy_of(&right).await;
     app.sent(&events(5..7)).await;
-    let other = TestApp::open(&backup).await;
+    let other = Lake::open(&backup).await;
     other.sent(&events(30..33)).await;
-    let after = TestApp::open(&backup).await;
+    let after = Lake::open(&backup).await;
     after.sent(&events(33..36)).await;
     // The entry that the process knows has come back, and what follows is of the other copy.
     let entry = read(&right, &log_entry(3)).await;
@@ -145,7 +144,7 @@ async fn a_log_that_is_gone_beside_its_files_is_no_new_archive() {
     for path in paths(&right, "events/_delta_log").await {
         right.delete(&path.as_str().into()).await.unwrap();
     }
-    let error = TestApp::try_open(&right, settings()).await.unwrap_err();
+    let error = Lake::try_open(&right, settings()).await.unwrap_err();
     assert!(error.to_string().contains("holds events"), "{error}");
     assert_eq!(paths(&right, "events/_delta_log").await, Vec::<String>::new());
 }
@@ -155,11 +154,11 @@ async fn no_archive_is_made_where_none_is_to_be() {
     let store = memory();
     let never = WriterSettings { creation: Creation::Never, ..settings().writer };
     let never = Settings { writer: never, ..settings() };
-    let error = TestApp::try_open(&store, never.clone()).await.unwrap_err();
+    let error = Lake::try_open(&store, never.clone()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound, "{error}");
     assert_eq!(paths(&store, "").await, Vec::<String>::new());
-    TestApp::open(&store).await.sent(&events(0..2)).await;
-    assert_eq!(TestApp::try_open(&store, never).await.unwrap().requests().await, 2);
+    Lake::open(&store).await.sent(&events(0..2)).await;
+    assert_eq!(Lake::try_open(&store, never).await.unwrap().requests().await, 2);
 }
 
 const LOOKS: &[Verb] = &[Verb::Get, Verb::Head];
@@ -167,7 +166,7 @@ const LOOKS: &[Verb] = &[Verb::Get, Verb::Head];
 /// An app over a store that is exchanged between two requests of its, with one commit, and what it is
 /// exchanged for.
 struct Between {
-    app: TestApp,
+    app: Lake,
     store: Arc<SwitchingStore>,
     right: Arc<dyn ObjectStore>,
     empty: Arc<dyn ObjectStore>,
@@ -177,7 +176,7 @@ impl Between {
     async fn new() -> Self {
         let (right, empty) = (memory(), memory());
         let store = SwitchingStore::switching(SwitchedStore::new(right.clone()));
-        let app = TestApp::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+        let app = Lake::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
         app.sent(&events(0..3)).await;
         app.clock.set(NOON + MINUTE);
         Self { app, store, right, empty }
@@ -198,7 +197,7 @@ impl Between {
 #[tokio::test]
 async fn what_was_absent_before_the_archive_was_back_is_looked_for_again() {
     let it = Between::new().await;
-    TestApp::open(&it.right).await.sent(&events(3..5)).await;
+    Lake::open(&it.right).await.sent(&events(3..5)).await;
     it.store.switch(&it.empty);
     it.store.switch_at([it.back(LOOKS, &log_entry(1))]);
     assert_eq!(it.app.requests().await, 5);
@@ -249,7 +248,7 @@ async fn a_key_that_was_revoked_is_not_taken_where_an_older_copy_has_it() {
 #[tokio::test]
 async fn commits_are_refused_after_a_long_pause_too() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.sent(&events(0..3)).await;
     app.sent(&events(3..5)).await;
     let file = live(&store).await.1.remove(0);
@@ -257,7 +256,7 @@ async fn commits_are_refused_after_a_long_pause_too() {
     app.clock.set(NOON + DAY);
     let stale = Settings { staleness_max: Duration::from_secs(5), ..settings() };
     let follow = FollowSettings { waits_for_repair: true, ..FollowSettings::default() };
-    let cold = TestApp::try_open(&store, Settings { follow, ..stale }).await.unwrap();
+    let cold = Lake::try_open(&store, Settings { follow, ..stale }).await.unwrap();
     for app in [&app, &cold, &app] {
         let error = app.try_scrape(ACME).await.unwrap_err().to_string();
         assert!(error.contains(&entry), "{error}");
@@ -267,11 +266,11 @@ async fn commits_are_refused_after_a_long_pause_too() {
 #[tokio::test]
 async fn a_table_that_another_process_makes_meanwhile_is_opened() {
     let (right, empty) = (memory(), memory());
-    TestApp::open(&right).await.sent(&events(0..3)).await;
+    Lake::open(&right).await.sent(&events(0..3)).await;
     let store = SwitchingStore::switching(SwitchedStore::new(empty));
     let verbs = &[Verb::ListWithDelimiter];
     let made = Switch { verbs, path: "events".to_owned(), to: right, later: None };
     store.switch_at([made]);
-    let app = TestApp::open(&(store as Arc<dyn ObjectStore>)).await;
+    let app = Lake::open(&(store as Arc<dyn ObjectStore>)).await;
     assert_eq!(app.requests().await, 3);
 }

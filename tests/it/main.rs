@@ -18,7 +18,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod admission;
 mod attacks;
-mod azure;
 mod backfill;
 mod checkpoints;
 mod cli;
@@ -57,5 +56,6 @@ mod stores;
 mod structure;
 mod support;
 mod totals;
+mod trace;
 mod two_servers;
 mod window;

@@ -9,7 +9,8 @@ use tokenlake::archive::DataFile;
 use tokenlake::clock::{DAY, HOUR};
 use tokenlake::sql::{FileBounds, FileCheck, SeriesTotal};
 
-use crate::support::lake::{Event, Lake, NOW};
+use crate::support::event::{Event, NOW};
+use crate::support::lake::Lake;
 
 /// The greatest cost of one event, in units of 10⁻¹² dollars.
 const COST_MAX: i128 = 999_999_999_999_999_999;
@@ -27,17 +28,17 @@ async fn files(events: &[(&str, Event)]) -> (Lake, Vec<Arc<DataFile>>) {
 
 fn named(id: &str, provider: Option<&str>, model: Option<&str>) -> Event {
     let (provider, model) = (provider.map(str::to_owned), model.map(str::to_owned));
-    Event { provider, model, ..Event::new(id, NOW - HOUR, "0.1") }
+    Event { provider, model, ..Event::priced(id, NOW - HOUR, "0.1") }
 }
 
 #[tokio::test]
 async fn a_partial_has_a_row_for_each_series_and_hour() {
-    let unpriced = Event { cost: None, ..Event::new("d", NOW, "") };
-    let other = Event { event_type: Some("other".into()), ..Event::new("e", NOW, "9") };
+    let unpriced = Event { cost: None, ..Event::priced("d", NOW, "") };
+    let other = Event { event_type: Some("other".into()), ..Event::priced("e", NOW, "9") };
     let (lake, files) = files(&[
-        ("acme", Event::new("a", NOW - 2 * HOUR, "0.1")),
-        ("acme", Event { provider: Some(" OpenAI ".into()), ..Event::new("b", NOW, "0.2") }),
-        ("acme", Event::new("c", NOW - 1, "0.3")),
+        ("acme", Event::priced("a", NOW - 2 * HOUR, "0.1")),
+        ("acme", Event { provider: Some(" OpenAI ".into()), ..Event::priced("b", NOW, "0.2") }),
+        ("acme", Event::priced("c", NOW - 1, "0.3")),
         ("acme", unpriced),
         ("acme", other),
         ("acme", named("f", Some("UNKNOWN"), Some("GPT-4o"))),
@@ -72,16 +73,16 @@ async fn a_partial_has_a_row_for_each_series_and_hour() {
 
 #[tokio::test]
 async fn edge_rows_are_the_priced_instants_of_one_organisation() {
-    let unpriced = Event { cost: None, ..Event::new("u", NOW - 3, "") };
-    let other = Event { event_type: Some("other".into()), ..Event::new("o", NOW - 3, "9") };
+    let unpriced = Event { cost: None, ..Event::priced("u", NOW - 3, "") };
+    let other = Event { event_type: Some("other".into()), ..Event::priced("o", NOW - 3, "9") };
     let (lake, files) = files(&[
-        ("acme", Event::new("late", NOW, "1")),
-        ("acme", Event::new("b", NOW - 2, "0.2")),
-        ("acme", Event::new("a", NOW - 2, "0.1")),
+        ("acme", Event::priced("late", NOW, "1")),
+        ("acme", Event::priced("b", NOW - 2, "0.2")),
+        ("acme", Event::priced("a", NOW - 2, "0.1")),
         ("acme", named("unnamed", None, None)),
         ("acme", unpriced),
         ("acme", other),
-        ("beta", Event::new("b", NOW - 2, "7")),
+        ("beta", Event::priced("b", NOW - 2, "7")),
     ])
     .await;
     let engine = lake.engine();
@@ -96,13 +97,13 @@ async fn edge_rows_are_the_priced_instants_of_one_organisation() {
 async fn totals_are_of_known_series_over_all_files() {
     let dear = "999999.999999999999";
     let (lake, files) = files(&[
-        ("acme", Event::new("a", NOW, dear)),
-        ("acme", Event::new("b", NOW - 40 * DAY, dear)),
-        ("acme", Event { model: Some("GPT-4O".into()), ..Event::new("c", NOW - DAY, dear) }),
+        ("acme", Event::priced("a", NOW, dear)),
+        ("acme", Event::priced("b", NOW - 40 * DAY, dear)),
+        ("acme", Event { model: Some("GPT-4O".into()), ..Event::priced("c", NOW - DAY, dear) }),
         ("acme", named("d", None, Some("m"))),
         ("acme", named("e", Some("p"), Some("Unknown"))),
-        ("Beta", Event { cost: None, ..Event::new("a", NOW, "") }),
-        ("Beta", Event { event_type: Some("other".into()), ..Event::new("b", NOW, "1") }),
+        ("Beta", Event { cost: None, ..Event::priced("a", NOW, "") }),
+        ("Beta", Event { event_type: Some("other".into()), ..Event::priced("b", NOW, "1") }),
     ])
     .await;
     assert!(files.len() > 2);
@@ -121,14 +122,14 @@ async fn totals_are_of_known_series_over_all_files() {
 #[tokio::test]
 async fn rolling_cost_is_over_the_half_open_window() {
     let (lake, files) = files(&[
-        ("acme", Event::new("a", NOW - DAY, "1")),
-        ("acme", Event::new("b", NOW - DAY + 1, "2")),
-        ("acme", Event::new("c", NOW, "4")),
-        ("acme", Event::new("d", NOW + 1, "8")),
+        ("acme", Event::priced("a", NOW - DAY, "1")),
+        ("acme", Event::priced("b", NOW - DAY + 1, "2")),
+        ("acme", Event::priced("c", NOW, "4")),
+        ("acme", Event::priced("d", NOW + 1, "8")),
         ("acme", named("e", None, None)),
-        ("beta", Event::new("a", NOW, "16")),
-        ("gone", Event::new("a", NOW - DAY, "32")),
-        ("free", Event { cost: None, ..Event::new("a", NOW, "") }),
+        ("beta", Event::priced("a", NOW, "16")),
+        ("gone", Event::priced("a", NOW - DAY, "32")),
+        ("free", Event { cost: None, ..Event::priced("a", NOW, "") }),
     ])
     .await;
     let rows = lake.engine().rolling_cost(&files, NOW - DAY, NOW).await.unwrap();
@@ -140,9 +141,11 @@ async fn rolling_cost_is_over_the_half_open_window() {
 
 #[tokio::test]
 async fn file_check_tells_what_is_in_a_file() {
-    let (lake, files) =
-        files(&[("acme", Event::new("a", NOW - 7, "1")), ("acme", Event::new("b", NOW, "1"))])
-            .await;
+    let (lake, files) = files(&[
+        ("acme", Event::priced("a", NOW - 7, "1")),
+        ("acme", Event::priced("b", NOW, "1")),
+    ])
+    .await;
     let bounds = FileBounds { times: [NOW - 7, NOW], orgs: ["acme".into(), "acme".into()] };
     let found = lake.engine().file_check(&files[0]).await.unwrap();
     assert_eq!(found, FileCheck { events: 2, misplaced: 0, bounds: Some(bounds) });

@@ -16,12 +16,11 @@ use tokenlake::rollup::Rollup;
 use tokenlake::sql::{Engine, sql_version};
 use tokenlake::telemetry::Telemetry;
 
-use crate::support::app::{
-    ACME, Event, ManualClock, NOON, TestApp, events, log_entry, memory, paths, read, requests,
-    settings, value, verified,
-};
+use crate::support::event::{ACME, Event, NOON, events, requests, value};
 use crate::support::foreign::{File, commit, copy, live};
 use crate::support::foreign_files::{append, rows, with_column};
+use crate::support::lake::{Lake, ManualClock, settings, verified};
+use crate::support::store::{log_entry, memory, paths, read};
 use crate::support::table::log_checkpoint;
 
 /// What repairs the archive in a store.
@@ -44,7 +43,7 @@ pub async fn repaired(store: &Arc<dyn ObjectStore>, way: Way) -> Repaired {
 /// Three files on two dates, with two models.
 async fn three_files() -> Arc<dyn ObjectStore> {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let old = ["a", "b", "c"].map(|id| Event::new(id).at(NOON - DAY + HOUR).model("old"));
     app.sent(&old.into_iter().chain(events(0..10)).collect::<Vec<_>>()).await;
     app.sent(&events(10..15)).await;
@@ -77,7 +76,7 @@ async fn breaking(store: &Arc<dyn ObjectStore>) -> Vec<(&'static str, Vec<Value>
     ]
 }
 
-async fn is_refused(name: &str, app: &TestApp, entry: &str) {
+async fn is_refused(name: &str, app: &Lake, entry: &str) {
     let error = app.try_scrape(ACME).await.expect_err(name).to_string();
     assert!(error.contains(entry) && error.contains("tokenlake repair"), "{name}: {error}");
     app.send(ACME, &events(["new"])).await.expect_err(name);
@@ -90,7 +89,7 @@ async fn what_another_program_did_is_taken_back() {
             let store = three_files().await;
             let (name, actions) = breaking(&store).await.remove(at);
             let name = format!("{name}, with a checkpoint: {with_checkpoint}");
-            let warm = TestApp::open(&store).await;
+            let warm = Lake::open(&store).await;
             let before = warm.scrape(ACME).await;
             let entry = commit(&store, &actions).await;
             let version = live_version(&entry);
@@ -104,7 +103,7 @@ async fn what_another_program_did_is_taken_back() {
             is_refused(&name, &warm, &entry).await;
             repaired(&store, Way::Undo).await;
             assert_eq!(warm.scrape(ACME).await, before, "{name}");
-            let cold = TestApp::open(&store).await;
+            let cold = Lake::open(&store).await;
             assert_eq!(cold.scrape(ACME).await, before, "{name}");
             assert_eq!(warm.sent(&events(9..17)).await, (2, 6), "{name}");
             assert_eq!(cold.sent(&events(0..18)).await, (1, 17), "{name}");
@@ -125,13 +124,13 @@ fn live_version(entry: &str) -> u64 {
 async fn what_was_only_appended_in_between_stays() {
     let store = three_files().await;
     let other = memory();
-    let before = TestApp::open(&store).await;
+    let before = Lake::open(&store).await;
     let files = live(&store).await.1;
     let entry = commit(&store, &[files[1].remove(true)]).await;
     // Rows of another archive are a file that nobody here knows.
-    TestApp::open(&other).await.sent(&events(["x", "y"])).await;
+    Lake::open(&other).await.sent(&events(["x", "y"])).await;
     let foreign = live(&other).await.1.remove(0);
-    crate::support::app::write(&store, &foreign.place(), read(&other, &foreign.place()).await)
+    crate::support::store::write(&store, &foreign.place(), read(&other, &foreign.place()).await)
         .await;
     append_raw(&store, live_version(&entry) + 1, &[foreign.add(true)]).await;
     is_refused("a deletion and an append", &before, &entry).await;
@@ -139,7 +138,7 @@ async fn what_was_only_appended_in_between_stays() {
     assert_eq!((done.restored, done.removed), (1, 0));
     assert_eq!(done.commits.len(), 2);
     assert_eq!(before.requests().await, 20);
-    assert_eq!(TestApp::open(&store).await.sent(&events(["x", "14", "z"])).await, (1, 2));
+    assert_eq!(Lake::open(&store).await.sent(&events(["x", "14", "z"])).await, (1, 2));
     assert_eq!(verified(&store).await, 21);
 }
 
@@ -148,14 +147,14 @@ async fn append_raw(store: &Arc<dyn ObjectStore>, version: u64, actions: &[Value
     let info = json!({ "commitInfo": { "operation": "WRITE", "engineInfo": "Other/1.0" } });
     let lines: Vec<_> = std::iter::once(&info).chain(actions).map(Value::to_string).collect();
     let entry = lines.join("\n") + "\n";
-    crate::support::app::write(store, &log_entry(version), entry.into()).await;
+    crate::support::store::write(store, &log_entry(version), entry.into()).await;
 }
 
 #[tokio::test]
 async fn a_deletion_that_is_accepted_lets_no_counter_fall() {
     for with_totals in [false, true] {
         let store = three_files().await;
-        let warm = TestApp::open(&store).await;
+        let warm = Lake::open(&store).await;
         let before = warm.scrape(ACME).await;
         if with_totals {
             warm.checkpoint().await;
@@ -173,7 +172,7 @@ async fn a_deletion_that_is_accepted_lets_no_counter_fall() {
             assert!(error.to_string().contains("--accept"), "{error}");
         }
         repaired(&store, Way::Accept).await;
-        for app in [&warm, &TestApp::open(&store).await] {
+        for app in [&warm, &Lake::open(&store).await] {
             let after = app.scrape(ACME).await;
             let counters = |text: &str| -> Vec<String> {
                 let lines = text.lines().filter(|line| line.contains("_total{"));
@@ -206,7 +205,7 @@ async fn what_is_told_by_nothing_cannot_be_accepted() {
 #[tokio::test]
 async fn events_that_came_twice_are_taken_out_where_the_rest_is_accepted() {
     let store = three_files().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     let before = warm.scrape(ACME).await;
     let file = live(&store).await.1.remove(1);
     let copied = copy(&store, &file).await;
@@ -214,7 +213,7 @@ async fn events_that_came_twice_are_taken_out_where_the_rest_is_accepted() {
     let done = repaired(&store, Way::Accept).await;
     assert_eq!((done.restored, done.removed), (0, 1));
     assert_eq!(warm.scrape(ACME).await, before);
-    assert_eq!(TestApp::open(&store).await.scrape(ACME).await, before);
+    assert_eq!(Lake::open(&store).await.scrape(ACME).await, before);
     assert_eq!(verified(&store).await, 18);
 }
 
@@ -222,14 +221,14 @@ async fn events_that_came_twice_are_taken_out_where_the_rest_is_accepted() {
 async fn a_repair_is_followed_from_every_version_before_it() {
     let store = three_files().await;
     let files = live(&store).await.1;
-    let early = TestApp::open(&store).await;
+    let early = Lake::open(&store).await;
     let entry = commit(&store, &[files[1].remove(true)]).await;
-    let stuck = TestApp::open_waiting(&store).await;
+    let stuck = Lake::open_waiting(&store).await;
     is_refused("deletion", &stuck, &entry).await;
     repaired(&store, Way::Undo).await;
-    let after = TestApp::open(&store).await;
+    let after = Lake::open(&store).await;
     after.sent(&events(20..22)).await;
-    for app in [&early, &stuck, &after, &TestApp::open(&store).await] {
+    for app in [&early, &stuck, &after, &Lake::open(&store).await] {
         assert_eq!(app.requests().await, 20);
     }
     // A second one, after which the table is opened at the log's checkpoint.
@@ -239,7 +238,7 @@ async fn a_repair_is_followed_from_every_version_before_it() {
     after.requests().await;
     let version = live(&store).await.0;
     log_checkpoint(&store, version).await.unwrap();
-    for app in [&early, &stuck, &after, &TestApp::open(&store).await] {
+    for app in [&early, &stuck, &after, &Lake::open(&store).await] {
         assert_eq!(app.requests().await, 20);
     }
     assert_eq!(verified(&store).await, 20);
@@ -250,16 +249,16 @@ async fn a_command_does_not_open_what_a_server_waits_for() {
     let store = three_files().await;
     let files = live(&store).await.1;
     let entry = commit(&store, &[files[1].remove(true)]).await;
-    let error = TestApp::try_open(&store, settings()).await.unwrap_err().to_string();
+    let error = Lake::try_open(&store, settings()).await.unwrap_err().to_string();
     assert!(error.contains(&entry) && error.contains("tokenlake repair"), "{error}");
-    is_refused("deletion", &TestApp::open_waiting(&store).await, &entry).await;
+    is_refused("deletion", &Lake::open_waiting(&store).await, &entry).await;
 }
 
 #[tokio::test]
 async fn a_file_that_breaks_a_rule_is_taken_out_and_its_neighbours_stay() {
     for way in [Way::Undo, Way::Accept] {
         let store = three_files().await;
-        let warm = TestApp::open(&store).await;
+        let warm = Lake::open(&store).await;
         let before = warm.scrape(ACME).await;
         let negative: ArrayRef = Arc::new(Int64Array::from(vec![-1, 5]));
         let broken = with_column(&rows(ACME, &events(["p", "q"])), "input_tokens", &negative);
@@ -272,7 +271,7 @@ async fn a_file_that_breaks_a_rule_is_taken_out_and_its_neighbours_stay() {
         assert_eq!((done.restored, done.removed), (0, 1), "{way:?}");
         assert_eq!(warm.requests().await, 19, "{way:?}");
         assert_ne!(warm.scrape(ACME).await, before);
-        assert_eq!(TestApp::open(&store).await.requests().await, 19, "{way:?}");
+        assert_eq!(Lake::open(&store).await.requests().await, 19, "{way:?}");
         assert_eq!(warm.sent(&events(["p", "r"])).await, (1, 1), "{way:?}");
         assert_eq!(verified(&store).await, 20, "{way:?}");
     }
@@ -281,7 +280,7 @@ async fn a_file_that_breaks_a_rule_is_taken_out_and_its_neighbours_stay() {
 #[tokio::test]
 async fn of_two_files_with_the_same_events_the_later_one_is_taken_out() {
     let store = three_files().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     append(&store, "z-first", &rows(ACME, &events(["p", "q"]))).await;
     assert_eq!(warm.requests().await, 20);
     append(&store, "a-second", &rows(ACME, &events(["q", "r"]))).await;

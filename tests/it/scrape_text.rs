@@ -3,7 +3,8 @@
 use tokenlake::clock::{DAY, HOUR};
 use tokenlake::exposition::Format;
 
-use crate::support::lake::{Event, Lake, NOW, value};
+use crate::support::event::{Event, NOW, find_value};
+use crate::support::lake::Lake;
 
 const ALL: [&str; 4] = ["core", "tokens", "pricing", "freshness"];
 
@@ -18,9 +19,9 @@ async fn sample() -> Lake {
         r#"{"event_id":"4","ts":"2026-02-01T03:20:00.000001Z","provider":"unknown","model":"gpt-4o","cost_usd":7}"#,
         r#"{"event_id":"5","ts":"2026-01-15T00:00:00Z","provider":"mistral","model":"large","output_tokens":9}"#,
     ]);
-    let receipt = lake.send("Acme.EU", &first).await;
+    let receipt = lake.send_lines("Acme.EU", &first).await;
     assert_eq!((receipt.accepted, receipt.rejected.len()), (5, 0));
-    lake.add("other", &[Event::new("1", NOW, "99")]).await;
+    lake.add("other", &[Event::priced("1", NOW, "99")]).await;
     lake
 }
 
@@ -208,7 +209,7 @@ async fn names_that_differ_in_case_or_blanks_are_one_series() {
         let event = Event {
             provider: Some(name.into()),
             model: Some(name.into()),
-            ..Event::new(&format!("e{n}"), NOW - n * HOUR, "0.1")
+            ..Event::priced(&format!("e{n}"), NOW - n * HOUR, "0.1")
         };
         lake.add("acme", &[event]).await;
     }
@@ -222,7 +223,7 @@ async fn names_that_differ_in_case_or_blanks_are_one_series() {
 async fn lower_case_is_that_of_unicode() {
     let lake = Lake::at(NOW).await;
     for (n, name) in (0..).zip(["ÄRGER", "ärger", "Ärger"]) {
-        let event = Event { model: Some(name.into()), ..Event::new(&format!("e{n}"), NOW, "1") };
+        let event = Event { model: Some(name.into()), ..Event::priced(&format!("e{n}"), NOW, "1") };
         lake.add("acme", &[event]).await;
     }
     let labels = r#"provider="openai",model="ärger",org_id="acme"}"#;
@@ -233,26 +234,26 @@ async fn lower_case_is_that_of_unicode() {
 #[tokio::test]
 async fn the_label_of_an_organisation_is_lower_case_and_its_name_is_exact() {
     let lake = Lake::at(NOW).await;
-    lake.add("ACME", &[Event::new("e", NOW, "1")]).await;
+    lake.add("ACME", &[Event::priced("e", NOW, "1")]).await;
     let labels = r#"provider="openai",model="gpt-4o",org_id="acme"}"#;
     assert_eq!(series(&lake.scrape("ACME").await, "llm_requests_total"), [format!("{labels} 1")]);
     // Whoever holds a key for the other spelling sees none of it.
     let body = lake.scrape("acme").await;
     assert_eq!(series(&body, "llm_requests_total"), [""; 0]);
-    assert_eq!(value(&body, r#"llm_cost_usd_rolling_24h{org_id="acme"}"#), Some("0"));
+    assert_eq!(find_value(&body, r#"llm_cost_usd_rolling_24h{org_id="acme"}"#), Some("0"));
 }
 
 #[tokio::test]
 async fn a_series_exists_from_its_first_event_and_costs_nothing_while_unpriced() {
     let lake = Lake::at(NOW).await;
-    let unpriced = |id: &str| Event { cost: None, ..Event::new(id, NOW, "") };
+    let unpriced = |id: &str| Event { cost: None, ..Event::priced(id, NOW, "") };
     assert_eq!(lake.counter("acme", "llm_cost_usd_total").await, None);
     lake.add("acme", &[unpriced("a")]).await;
     assert_eq!(lake.counter("acme", "llm_requests_total").await.unwrap(), "1");
     assert_eq!(lake.counter("acme", "llm_cost_usd_total").await.unwrap(), "0");
-    lake.add("acme", &[unpriced("b"), Event::new("free", NOW, "0")]).await;
+    lake.add("acme", &[unpriced("b"), Event::priced("free", NOW, "0")]).await;
     assert_eq!(lake.counter("acme", "llm_cost_usd_total").await.unwrap(), "0");
-    lake.add("acme", &[Event::new("priced", NOW - 3 * DAY, "0.000000000001")]).await;
+    lake.add("acme", &[Event::priced("priced", NOW - 3 * DAY, "0.000000000001")]).await;
     assert_eq!(lake.counter("acme", "llm_cost_usd_total").await.unwrap(), "0.000000000001");
     assert_eq!(lake.counter("acme", "llm_requests_total").await.unwrap(), "4");
 }
@@ -272,10 +273,10 @@ async fn money_is_exact_and_printed_in_full() {
         let lake = Lake::at(NOW).await;
         // As JSON numbers, each in a file of its own.
         for (n, cost) in costs.iter().enumerate() {
-            let line = Event::new(&format!("e{n}"), NOW, cost).to_line();
+            let line = Event::priced(&format!("e{n}"), NOW, cost).to_line();
             let number = line.replace(&format!("\"{cost}\""), cost);
             assert_ne!(line, number);
-            assert_eq!(lake.send("acme", &number).await.accepted, 1);
+            assert_eq!(lake.send_lines("acme", &number).await.accepted, 1);
         }
         assert_eq!(lake.counter("acme", "llm_cost_usd_total").await.unwrap(), expected);
         assert_eq!(lake.rolling("acme").await, expected);

@@ -16,10 +16,12 @@ use tokenlake::event::OrgId;
 use tokenlake::ingest::ContentKind;
 
 use crate::stores::{Fault, FaultyStore, Op, Verb};
-use crate::support::app::{ACME, Event, NOON, TestApp, memory, requests, settings, verified};
 use crate::support::client;
+use crate::support::event::{ACME, Event, NOON, requests};
+use crate::support::lake::{Lake, settings, verified};
 use crate::support::process::{Server, key, tokenlake};
 use crate::support::scrape::{Series, assert_no_counter_fell, parse, scrape};
+use crate::support::store::memory;
 
 fn event(id: &str, provider: &str, model: &str) -> Value {
     json!({
@@ -59,7 +61,7 @@ fn rows(archive: &Path, query: &str) -> Value {
 #[tokio::test]
 async fn a_known_series_with_a_nul_in_its_name_is_not_one_too_many() {
     let settings = Settings { series_max: Some(1), ..settings() };
-    let app = TestApp::try_open(&memory(), settings).await.unwrap();
+    let app = Lake::try_open(&memory(), settings).await.unwrap();
     for id in 0..3 {
         assert_eq!(app.sent(&[Event::new(id).model("a\0B")]).await, (1, 0));
     }
@@ -71,7 +73,7 @@ async fn a_known_series_with_a_nul_in_its_name_is_not_one_too_many() {
 #[tokio::test]
 async fn a_duplicate_of_another_series_takes_no_room() {
     let settings = Settings { series_max: Some(2), ..settings() };
-    let app = TestApp::try_open(&memory(), settings).await.unwrap();
+    let app = Lake::try_open(&memory(), settings).await.unwrap();
     assert_eq!(app.sent(&[Event::new(1).model("a")]).await, (1, 0));
     assert_eq!(app.sent(&[Event::new(1).model("b")]).await, (0, 1));
     assert_eq!(app.sent(&[Event::new(2).model("c")]).await, (1, 0));
@@ -269,11 +271,11 @@ impl Model {
     }
 }
 
-async fn open(store: &Arc<dyn ObjectStore>, cap: usize) -> TestApp {
-    TestApp::try_open(store, Settings { series_max: Some(cap), ..settings() }).await.unwrap()
+async fn open(store: &Arc<dyn ObjectStore>, cap: usize) -> Lake {
+    Lake::try_open(store, Settings { series_max: Some(cap), ..settings() }).await.unwrap()
 }
 
-async fn send(app: &TestApp, events: &[Value]) {
+async fn send(app: &Lake, events: &[Value]) {
     // What others committed is looked for once a second.
     app.clock.set(app.clock.now() + 2 * SECOND);
     let org = OrgId::parse(ACME).unwrap();

@@ -10,7 +10,7 @@ use tokenlake::error::Kind;
 use tokenlake::maintain::{Finding, check_access, check_writing};
 
 use crate::stores::{CountingStore, Fault, FaultyStore, LenientStore, Op, Verb};
-use crate::support::app::{memory, paths};
+use crate::support::store::{memory, paths};
 
 async fn findings(store: &Arc<dyn ObjectStore>, now: i64) -> Vec<String> {
     let check = StoreCheck::new(store.clone());

@@ -2,7 +2,8 @@
 
 use tokenlake::clock::{DAY, HOUR, Micros, SECOND};
 
-use crate::support::lake::{Event, Lake, NOW, value};
+use crate::support::event::{Event, NOW, find_value};
+use crate::support::lake::Lake;
 use crate::support::rewrite::{delete, rewrite};
 
 const MINUTE: Micros = 60 * SECOND;
@@ -10,7 +11,7 @@ const MINUTE: Micros = 60 * SECOND;
 const ON_THE_HOUR: Micros = NOW / HOUR * HOUR;
 
 fn event(id: &str, ts: Micros, cost: &str) -> Event {
-    Event::new(id, ts, cost)
+    Event::priced(id, ts, cost)
 }
 
 /// The gauge over one event at each of these times; the n-th costs 2^n.
@@ -95,7 +96,7 @@ async fn an_event_of_the_near_future_waits_for_the_clock() {
 #[tokio::test]
 async fn an_event_too_far_ahead_is_refused() {
     let lake = Lake::at(NOW).await;
-    let receipt = lake.send("acme", &event("e", NOW + 5 * MINUTE + 1, "1").to_line()).await;
+    let receipt = lake.send_lines("acme", &event("e", NOW + 5 * MINUTE + 1, "1").to_line()).await;
     assert_eq!((receipt.accepted, receipt.rejected.len()), (0, 1));
     lake.pass(6 * MINUTE);
     assert_eq!(lake.rolling("acme").await, "0");
@@ -260,7 +261,7 @@ async fn unnamed_calls_are_in_the_gauge_and_in_no_counter() {
     lake.add("acme", &events).await;
     let body = lake.scrape("acme").await;
     assert!(!body.contains("_total{"), "{body}");
-    assert_eq!(value(&body, r#"llm_cost_usd_rolling_24h{org_id="acme"}"#), Some("20"));
+    assert_eq!(find_value(&body, r#"llm_cost_usd_rolling_24h{org_id="acme"}"#), Some("20"));
 }
 
 #[tokio::test]

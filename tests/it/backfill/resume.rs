@@ -11,7 +11,9 @@ use tokenlake::backfill::{FieldPair, Inputs, Job, Outcome, Progress, Settings, S
 use tokenlake::event::{OrgId, OrgRule};
 
 use super::{file, line};
-use crate::support::app::{ACME, NOON, TestApp, data_files, memory, settings, verified};
+use crate::support::event::{ACME, NOON};
+use crate::support::lake::{Lake, settings, verified};
+use crate::support::store::{data_files, memory};
 
 const ROWS: usize = 60_000;
 
@@ -21,16 +23,13 @@ struct Ran {
     done_before: u64,
 }
 
-async fn job(app: &TestApp, input: &str, defaults: &[&str], rejects: Option<&Path>) -> Job {
+async fn job(app: &Lake, input: &str, defaults: &[&str], rejects: Option<&Path>) -> Job {
+    let org_rule = OrgRule::Only(OrgId::parse(ACME).unwrap());
     let settings = Settings {
-        org_rule: OrgRule::Only(OrgId::parse(ACME).unwrap()),
-        maps: Vec::new(),
         defaults: defaults.iter().map(|pair| FieldPair::parse_default(pair).unwrap()).collect(),
-        delimiter: None,
         rejects: rejects.map(Path::to_owned),
         held_bytes_max: 2 << 20,
-        spill_folder: std::env::temp_dir(),
-        now: NOON,
+        ..Settings::new(org_rule, NOON)
     };
     let inputs = Inputs::find(&[input.to_owned()], None).await.unwrap();
     Job::new(Some(app.app.admission().clone()), inputs, settings, Arc::new(Progress::default()))
@@ -38,14 +37,14 @@ async fn job(app: &TestApp, input: &str, defaults: &[&str], rejects: Option<&Pat
         .unwrap()
 }
 
-async fn run(app: &TestApp, input: &str, rejects: Option<&Path>) -> Ran {
+async fn run(app: &Lake, input: &str, rejects: Option<&Path>) -> Ran {
     let job = job(app, input, &[], rejects).await;
     let done_before = job.done_before();
     Ran { outcome: job.run(std::future::pending()).await, done_before }
 }
 
 /// Runs a job that is stopped when the table has had so many commits.
-async fn stopped_at(app: &TestApp, input: &str, version: u64) -> Outcome {
+async fn stopped_at(app: &Lake, input: &str, version: u64) -> Outcome {
     let mut versions = app.app.archive().versions();
     let stop = async move {
         while versions.borrow_and_update().version() < version {
@@ -55,10 +54,10 @@ async fn stopped_at(app: &TestApp, input: &str, version: u64) -> Outcome {
     job(app, input, &[], None).await.run(stop).await
 }
 
-async fn open(store: &Arc<dyn ObjectStore>) -> TestApp {
+async fn open(store: &Arc<dyn ObjectStore>) -> Lake {
     // Checkpoints of the log in between, which must keep how far a job is.
     let writer = WriterSettings { checkpoint_every: 2, ..WriterSettings::default() };
-    TestApp::try_open(store, AppSettings { writer, ..settings() }).await.unwrap()
+    Lake::try_open(store, AppSettings { writer, ..settings() }).await.unwrap()
 }
 
 /// Rows in order of time, with one in a thousand that is no event.

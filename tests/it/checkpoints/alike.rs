@@ -12,17 +12,19 @@ use tokenlake::archive::WriterSettings;
 use tokenlake::clock::{Clock as _, SystemClock};
 
 use super::{live_files, log_checkpoint, store_delete};
-use crate::support::app::{ACME, TestApp, events, log_entry, memory, paths, read, settings, write};
 use crate::support::delta_parts::in_parts_with_parsed_stats;
+use crate::support::event::{ACME, events};
 use crate::support::foreign::{commit, copy, live, rewrite};
+use crate::support::lake::{Lake, settings};
+use crate::support::store::{log_entry, memory, paths, read, write};
 use crate::support::table::{self, HINT, until_checkpoint};
 
 /// Commits from one checkpoint to the next.
 const EVERY: u64 = 10;
 
-async fn open(store: &Arc<dyn ObjectStore>) -> TestApp {
+async fn open(store: &Arc<dyn ObjectStore>) -> Lake {
     let writer = WriterSettings { checkpoint_every: EVERY, ..WriterSettings::default() };
-    TestApp::try_open(store, Settings { writer, ..settings() }).await.unwrap()
+    Lake::try_open(store, Settings { writer, ..settings() }).await.unwrap()
 }
 
 /// Commits one event a version until the table is at `version`, which a checkpoint is made of.

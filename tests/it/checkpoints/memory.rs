@@ -10,9 +10,11 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::{log_checkpoint, store_delete};
-use crate::support::app::{TestApp, events, log_entry, paths, write};
+use crate::support::event::events;
 use crate::support::events::event;
+use crate::support::lake::Lake;
 use crate::support::process::{Server, key, tokenlake};
+use crate::support::store::{log_entry, paths, write};
 use crate::support::table::until_checkpoint;
 use crate::support::{client, poll, readers, resident};
 
@@ -24,7 +26,7 @@ const FILES: usize = 10;
 
 /// A log of 498 commits of another program, after the first of ours.
 async fn long_log(store: &Arc<dyn ObjectStore>) {
-    TestApp::open(store).await;
+    Lake::open(store).await;
     // Files of long ago, which nothing here reads.
     let add = |name: String| {
         let low = json!({ "a": "x".repeat(1_000) });
@@ -89,7 +91,7 @@ fn other_programs_read_a_table_by_its_checkpoint_alone() {
 
 /// Brings the table to a checkpoint, before which nothing is left of its log.
 async fn read_by_checkpoint_alone(store: &Arc<dyn ObjectStore>, archive: &Path) {
-    let app = TestApp::open(store).await;
+    let app = Lake::open(store).await;
     for id in 0..60 {
         app.sent(&events([id])).await;
     }

@@ -11,7 +11,9 @@ use tokenlake::clock::{Clock as _, HOUR, SECOND, SystemClock};
 
 use super::{compact, compactor, vacuum};
 use crate::stores::{CountingStore, Verb};
-use crate::support::app::{Event, NOON, TestApp, data_files, memory, settings, verified};
+use crate::support::event::{Event, NOON};
+use crate::support::lake::{Lake, settings, verified};
+use crate::support::store::{data_files, memory};
 
 const COMMITS: u64 = 2_000;
 /// Commits between two runs of the compactor, as with one a second and a run a minute.
@@ -21,9 +23,9 @@ const EVERY: u64 = 60;
 const SHOWN: u64 = 20;
 
 /// How long a cold start and its first scrape take, and then a scrape after a commit.
-async fn times(store: &Arc<dyn ObjectStore>, app: &TestApp, scraped: Duration) -> String {
+async fn times(store: &Arc<dyn ObjectStore>, app: &Lake, scraped: Duration) -> String {
     let began = Instant::now();
-    let opened = TestApp::open(store).await;
+    let opened = Lake::open(store).await;
     let open = began.elapsed();
     opened.requests().await;
     let (version, files) = {
@@ -40,7 +42,7 @@ async fn times(store: &Arc<dyn ObjectStore>, app: &TestApp, scraped: Duration) -
 async fn cold_requests(store: &Arc<dyn ObjectStore>) -> usize {
     let counting = CountingStore::new(store.clone());
     let counted: Arc<dyn ObjectStore> = counting.clone();
-    let app = TestApp::open(&counted).await;
+    let app = Lake::open(&counted).await;
     app.requests().await;
     counting.take().iter().filter(|op| matches!(op.verb, Verb::Get | Verb::GetRanges)).count()
 }
@@ -52,7 +54,7 @@ async fn a_day_of_small_commits_ends_with_few_files() {
     let store = memory();
     // Checkpoints of the log as often as a server makes them.
     let settings = Settings { writer: WriterSettings::default(), ..settings() };
-    let app = TestApp::try_open(&store, settings).await.unwrap();
+    let app = Lake::try_open(&store, settings).await.unwrap();
     let mut most = 0;
     for commit in 0..commits {
         // From midnight on, one a second.
@@ -83,7 +85,7 @@ async fn a_day_of_small_commits_ends_with_few_files() {
     assert!(live <= 4, "{live} files are left");
     assert!(vacuum(&app).await as u64 >= commits);
     assert_eq!(data_files(&store).await.len(), live);
-    assert_eq!(TestApp::open(&store).await.requests().await, commits);
+    assert_eq!(Lake::open(&store).await.requests().await, commits);
     // Log entries after the checkpoint, and few files.
     let cold = cold_requests(&store).await as u64;
     let most = WriterSettings::default().checkpoint_every + 100;

@@ -9,8 +9,10 @@ use tokenlake::archive::DataFile;
 use tokenlake::clock::{DAY, HOUR};
 
 use super::{compact, live_files, vacuum};
-use crate::support::app::{Event, NOON, TestApp, data_files, memory, read, verified};
+use crate::support::event::{Event, NOON};
 use crate::support::foreign;
+use crate::support::lake::{Lake, verified};
+use crate::support::store::{data_files, memory, read};
 
 const ORGS: [&str; 3] = ["acme", "umbrella", "Zed"];
 
@@ -34,7 +36,7 @@ async fn rows_of(store: &Arc<dyn ObjectStore>, file: &DataFile) -> Vec<String> {
 
 /// All rows, sorted, by date.
 async fn all_rows(store: &Arc<dyn ObjectStore>) -> BTreeMap<String, Vec<String>> {
-    let app = TestApp::open(store).await;
+    let app = Lake::open(store).await;
     let mut rows: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for file in app.app.archive().current().files() {
         rows.entry(file.date.to_string()).or_default().extend(rows_of(store, file).await);
@@ -44,7 +46,7 @@ async fn all_rows(store: &Arc<dyn ObjectStore>) -> BTreeMap<String, Vec<String>>
 }
 
 /// What each organisation is shown, but for the version.
-async fn bodies(app: &TestApp) -> Vec<String> {
+async fn bodies(app: &Lake) -> Vec<String> {
     let mut bodies = Vec::new();
     for org in ORGS {
         let body = app.body(org).await;
@@ -66,7 +68,7 @@ fn batch() -> impl Strategy<Value = (usize, Vec<Event>)> {
 
 async fn hold(batches: Vec<(usize, Vec<Event>)>, foreign_after: Option<usize>) {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for (number, (org, events)) in batches.iter().enumerate() {
         app.send(ORGS[*org], events).await.unwrap();
         if foreign_after == Some(number) {
@@ -81,7 +83,7 @@ async fn hold(batches: Vec<(usize, Vec<Event>)>, foreign_after: Option<usize>) {
     vacuum(&app).await;
     assert_eq!(data_files(&store).await.len(), live_files(&store).await);
     assert_eq!(bodies(&app).await, shown);
-    let fresh = TestApp::open(&store).await;
+    let fresh = Lake::open(&store).await;
     assert_eq!(bodies(&fresh).await, shown);
     assert_eq!(all_rows(&store).await, rows);
     assert_eq!(verified(&store).await, events);
@@ -112,13 +114,13 @@ proptest! {
 #[tokio::test]
 async fn files_become_few_and_sorted_and_carry_their_sums() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for id in 0..20_u32 {
         let org = ORGS[id as usize % ORGS.len()];
         app.send(org, &[Event::new(id).at(NOON - i64::from(id))]).await.unwrap();
     }
     assert_eq!(compact(&app).await, 1);
-    let snapshot = TestApp::open(&store).await.app.archive().current();
+    let snapshot = Lake::open(&store).await.app.archive().current();
     let files: Vec<_> = snapshot.files().collect();
     assert_eq!((files.len(), files[0].rows), (1, Some(20)));
     let version = tokenlake::sql::sql_version();
@@ -138,7 +140,7 @@ async fn files_become_few_and_sorted_and_carry_their_sums() {
 #[tokio::test]
 async fn ids_in_a_large_file_are_found_by_its_own_filter_and_in_memory() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let batch = |number: u32| {
         (0..600).map(move |id| Event::new(format!("{number}-{id}"))).collect::<Vec<_>>()
     };
@@ -156,9 +158,9 @@ async fn ids_in_a_large_file_are_found_by_its_own_filter_and_in_memory() {
     let after = app.telemetry("tokenlake_dedupe_file_reads_total");
     assert_eq!(after, reads, "rows that were only moved are not read again");
     for dedupe_bytes_max in [0, 512 << 20] {
-        let mut settings = crate::support::app::settings();
+        let mut settings = crate::support::lake::settings();
         settings.writer.dedupe_bytes_max = dedupe_bytes_max;
-        let fresh = TestApp::try_open(&store, settings).await.unwrap();
+        let fresh = Lake::try_open(&store, settings).await.unwrap();
         for number in 0..9 {
             assert_eq!(fresh.sent(&batch(number)).await, (0, 600), "{dedupe_bytes_max} bytes");
         }

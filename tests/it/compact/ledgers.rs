@@ -8,15 +8,17 @@ use tokenlake::clock::{Clock as _, DAY, HOUR, SystemClock};
 
 use super::{slow_once, until};
 use crate::stores::AgedStore;
-use crate::support::app::{Event, NOON, TestApp, events, memory, paths, verify, write};
+use crate::support::event::{Event, NOON, events};
+use crate::support::lake::{Lake, verify};
+use crate::support::store::{memory, paths, write};
 
 const HOURS: u64 = 3_600;
 const ORPHAN: &str = "ledger/2026-02-20-0123abcd.parquet";
 
 /// Events of 40, 20 and 0 days ago.
-async fn three_dates() -> (Arc<dyn ObjectStore>, TestApp) {
+async fn three_dates() -> (Arc<dyn ObjectStore>, Lake) {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.sent(&[40, 20].map(|days| Event::new(days).at(NOON - days * DAY))).await;
     app.sent(&events(["now"])).await;
     (store, app)
@@ -26,7 +28,7 @@ async fn three_dates() -> (Arc<dyn ObjectStore>, TestApp) {
 async fn vacuum(store: &Arc<dyn ObjectStore>, hours: u64) -> usize {
     let aged: Arc<dyn ObjectStore> =
         AgedStore::new(store.clone(), Duration::from_secs(hours * HOURS));
-    let app = TestApp::open(&aged).await;
+    let app = Lake::open(&aged).await;
     app.clock.set(SystemClock.now());
     let archive = app.app.archive();
     let stale = archive.stale_files(Duration::from_secs(HOURS)).await.unwrap();
@@ -42,7 +44,7 @@ async fn ledgers(store: &Arc<dyn ObjectStore>) -> Vec<String> {
 
 async fn assert_sound(store: &Arc<dyn ObjectStore>) {
     assert_eq!(verify(store).await.differences, [""; 0]);
-    assert_eq!(TestApp::open(store).await.requests().await, 3);
+    assert_eq!(Lake::open(store).await.requests().await, 3);
 }
 
 #[tokio::test]
@@ -104,7 +106,7 @@ async fn an_expiry_that_stood_still_does_not_name_a_ledger_that_may_be_gone() {
     for (pause, ledgers_left) in [(HOUR / 2, 4), (HOUR / 8, 2)] {
         let (inner, other) = three_dates().await;
         let (slow, met) = slow_once(&inner);
-        let expirer = TestApp::open(&slow).await;
+        let expirer = Lake::open(&slow).await;
         let (expiry, ()) = tokio::join!(expirer.expire(30), async {
             until(&met).await;
             assert_eq!(ledgers(&inner).await.len(), 2, "its ledger is put");
@@ -116,6 +118,6 @@ async fn an_expiry_that_stood_still_does_not_name_a_ledger_that_may_be_gone() {
         assert_eq!(verify(&inner).await.differences, [""; 0]);
         vacuum(&inner, 2).await;
         assert_eq!(ledgers(&inner).await.len(), 2, "{pause}");
-        assert_eq!(TestApp::open(&inner).await.requests().await, 4);
+        assert_eq!(Lake::open(&inner).await.requests().await, 4);
     }
 }

@@ -10,11 +10,13 @@ use serde_json::Value;
 use tempfile::tempdir;
 use tokio::runtime::Runtime;
 
-use crate::support::app::{Event, TestApp, write};
+use crate::support::event::Event;
 use crate::support::foreign::{File, commit};
 use crate::support::foreign_files::{TODAY, rows, with_column};
+use crate::support::lake::Lake;
 use crate::support::process::{Done, program, tokenlake};
 use crate::support::resident::run_watched;
+use crate::support::store::write;
 use crate::support::wide::parquet;
 
 const PEAK_KIB_MAX: u64 = 500 << 10;
@@ -49,7 +51,7 @@ fn files_of_wide_rows_are_merged_in_bounded_memory() {
     let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(archive).unwrap());
     // Some are wide all over, and others where nobody expects it.
     Runtime::new().unwrap().block_on(async {
-        let app = TestApp::open(&store).await;
+        let app = Lake::open(&store).await;
         for file in 0..24 {
             let start = file * 1_500;
             let bytes = |id| if file % 2 == 0 || id % 1_500 > 1_200 { 16_000 } else { 10 };
@@ -81,7 +83,7 @@ fn files_of_other_programs_are_merged_as_far_as_memory_has_room() {
     let archive = folder.path();
     let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(archive).unwrap());
     Runtime::new().unwrap().block_on(async {
-        let app = TestApp::open(&store).await;
+        let app = Lake::open(&store).await;
         app.sent(&wide(0..10, |_| 10)).await;
         let mut actions = Vec::new();
         for number in 1..9 {

@@ -8,12 +8,14 @@ use object_store::ObjectStore;
 use tokenlake::clock::{HOUR, SECOND};
 
 use super::{compact, compactor, live_files, slow_once, until, vacuum};
-use crate::support::app::{ACME, NOON, TestApp, data_files, events, memory, requests, verified};
+use crate::support::event::{ACME, NOON, events, requests};
 use crate::support::foreign;
+use crate::support::lake::{Lake, verified};
+use crate::support::store::{data_files, memory};
 
 /// An app that has put so many files into `store`.
-pub async fn filled(store: &Arc<dyn ObjectStore>, count: u64) -> TestApp {
-    let app = TestApp::open(store).await;
+pub async fn filled(store: &Arc<dyn ObjectStore>, count: u64) -> Lake {
+    let app = Lake::open(store).await;
     for id in 0..count {
         assert_eq!(app.sent(&events([id])).await, (1, 0));
     }
@@ -30,7 +32,7 @@ pub async fn files(count: u64) -> Arc<dyn ObjectStore> {
 async fn of_two_compactors_one_gives_up() {
     let inner = files(12).await;
     let (slow, met) = slow_once(&inner);
-    let (late, early) = (TestApp::open(&slow).await, TestApp::open(&inner).await);
+    let (late, early) = (Lake::open(&slow).await, Lake::open(&inner).await);
     let before = early.scrape(ACME).await;
     let (lost, won) = tokio::join!(compact(&late), async {
         until(&met).await;
@@ -49,7 +51,7 @@ async fn of_two_compactors_one_gives_up() {
 async fn a_writer_that_was_first_does_not_undo_a_rewrite() {
     let inner = files(12).await;
     let (slow, met) = slow_once(&inner);
-    let (late, early) = (TestApp::open(&slow).await, TestApp::open(&inner).await);
+    let (late, early) = (Lake::open(&slow).await, Lake::open(&inner).await);
     let (rewrites, sent) = tokio::join!(compact(&late), async {
         until(&met).await;
         early.sent(&events(10..14)).await
@@ -64,7 +66,7 @@ async fn a_writer_that_was_first_does_not_undo_a_rewrite() {
 async fn a_writer_that_lost_to_a_rewrite_finds_its_ids_and_is_right() {
     let inner = files(12).await;
     let (slow, met) = slow_once(&inner);
-    let (late, early) = (TestApp::open(&slow).await, TestApp::open(&inner).await);
+    let (late, early) = (Lake::open(&slow).await, Lake::open(&inner).await);
     let (sent, rewrites) = tokio::join!(
         async {
             // Ids of the date are in memory before the race.
@@ -87,7 +89,7 @@ async fn a_writer_that_lost_to_a_rewrite_finds_its_ids_and_is_right() {
 #[tokio::test]
 async fn a_rewrite_whose_input_is_gone_is_given_up() {
     let inner = files(12).await;
-    let app = TestApp::open(&inner).await;
+    let app = Lake::open(&inner).await;
     let snapshot = app.app.archive().current();
     let inputs: Vec<_> = snapshot.files().cloned().collect();
     for file in foreign::rewrite(&inner).await {
@@ -104,7 +106,7 @@ async fn a_rewrite_whose_input_is_gone_is_given_up() {
 async fn beside_writers_and_vacuums_every_event_is_there_once() {
     const EACH: u64 = 150;
     let store = memory();
-    let apps = [TestApp::open(&store).await, TestApp::open(&store).await];
+    let apps = [Lake::open(&store).await, Lake::open(&store).await];
     let done = AtomicBool::new(false);
     let write = async |writer: usize| {
         let mut least = 0;
@@ -141,13 +143,13 @@ async fn beside_writers_and_vacuums_every_event_is_there_once() {
     assert_eq!(verified(&store).await, EACH);
     vacuum(&apps[1]).await;
     assert_eq!(data_files(&store).await.len(), live_files(&store).await);
-    assert_eq!(TestApp::open(&store).await.sent(&events(0..EACH)).await, (0, EACH as usize));
+    assert_eq!(Lake::open(&store).await.sent(&events(0..EACH)).await, (0, EACH as usize));
 }
 
 #[tokio::test]
 async fn in_one_process_a_rewrite_and_a_commit_do_not_race() {
     let store = files(40).await;
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let (rewrites, sent) = tokio::join!(compact(&app), async {
         let mut sent = 0;
         for id in 100..130 {
@@ -163,11 +165,11 @@ async fn in_one_process_a_rewrite_and_a_commit_do_not_race() {
 #[tokio::test]
 async fn a_server_compacts_by_itself_and_stops_when_told() {
     let store = files(20).await;
-    let mut settings = crate::support::app::settings();
+    let mut settings = crate::support::lake::settings();
     let how =
         tokenlake::maintain::compact::Settings { target_bytes: 1 << 20, grace: super::NO_GRACE };
     settings.compact = Some((how, Duration::from_millis(10)));
-    let app = TestApp::try_open(&store, settings).await.unwrap();
+    let app = Lake::try_open(&store, settings).await.unwrap();
     for _ in 0..200 {
         if app.app.archive().current().file_count() == 1 {
             break;
@@ -177,7 +179,7 @@ async fn a_server_compacts_by_itself_and_stops_when_told() {
     assert_eq!(app.app.archive().current().file_count(), 1);
     app.clock.set(NOON + SECOND);
     app.app.close().await;
-    let after = TestApp::open(&store).await;
+    let after = Lake::open(&store).await;
     for id in 100..120 {
         after.sent(&events([id])).await;
     }

@@ -12,7 +12,9 @@ use serde_json::Value;
 use tokenlake::clock::DAY;
 
 use super::{compact, vacuum};
-use crate::support::app::{Event, NOON, TestApp, log_entry, memory, read};
+use crate::support::event::{Event, NOON};
+use crate::support::lake::Lake;
+use crate::support::store::{log_entry, memory, read};
 
 /// The actions of all entries, with their versions.
 async fn actions(store: &Arc<dyn ObjectStore>, newest: u64) -> Vec<(u64, Value)> {
@@ -73,7 +75,7 @@ async fn read_file(store: &Arc<dyn ObjectStore>, add: &Value) -> (usize, i64) {
 #[tokio::test]
 async fn a_reader_that_knows_the_protocol_alone_finds_the_same_rows() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for (id, org) in (0..40_i64).zip(["b", "a", "C"].into_iter().cycle()) {
         let event = Event::new(id).at(NOON - id % 4 * DAY / 2 - id);
         app.send(org, &[event]).await.unwrap();
@@ -81,7 +83,7 @@ async fn a_reader_that_knows_the_protocol_alone_finds_the_same_rows() {
     let rewrites = compact(&app).await;
     assert!(rewrites >= 2);
     assert!(vacuum(&app).await > 30);
-    let newest = TestApp::open(&store).await.app.archive().current().version();
+    let newest = Lake::open(&store).await.app.archive().current().version();
     let actions = actions(&store, newest).await;
     let live = replayed(&actions);
     let (mut rows, mut tokens) = (0, 0);

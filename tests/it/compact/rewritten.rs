@@ -15,14 +15,16 @@ use tokenlake::worker::WorkerSettings;
 use super::races::{files, filled};
 use super::{compact, until, vacuum};
 use crate::stores::{Fault, FaultyStore, Verb};
-use crate::support::app::{ACME, TestApp, data_files, events, memory, settings, verified};
+use crate::support::event::{ACME, events};
+use crate::support::lake::{Lake, settings, verified};
+use crate::support::store::{data_files, memory};
 
 /// An app that stood still while the eight files of its version were rewritten and deleted. It is to
 /// read files, and not what a vacuum added up before it deleted them.
-async fn stood_still(store: &Arc<dyn ObjectStore>, settings: Settings) -> TestApp {
+async fn stood_still(store: &Arc<dyn ObjectStore>, settings: Settings) -> Lake {
     let app = filled(store, 8).await;
     let settings = Settings { staleness_max: Duration::from_secs(3_600), ..settings };
-    let still = TestApp::try_open(store, settings).await.unwrap();
+    let still = Lake::try_open(store, settings).await.unwrap();
     assert!(compact(&app).await > 0);
     assert!(vacuum(&app).await >= 8);
     let checkpoints: Vec<_> = store.list(Some(&"checkpoints".into())).try_collect().await.unwrap();
@@ -71,7 +73,7 @@ async fn count(archive: &Archive, snapshot: &Snapshot) -> Result<usize, ArchiveE
 async fn files_that_are_rewritten_again_and_again_are_not_said_to_be_missing() {
     let store = memory();
     let still = stood_still(&store, settings()).await;
-    let (app, tries) = (TestApp::open(&store).await, AtomicU64::new(0));
+    let (app, tries) = (Lake::open(&store).await, AtomicU64::new(0));
     let archive = still.app.archive();
     let read = |snapshot: Arc<Snapshot>| async {
         let snapshot = snapshot;
@@ -93,7 +95,7 @@ async fn files_that_are_rewritten_again_and_again_are_not_said_to_be_missing() {
 async fn what_is_missing_is_said_at_once_however_many_versions_come() {
     let store = memory();
     let (app, tries) = (filled(&store, 8).await, AtomicU64::new(0));
-    let still = TestApp::open(&store).await;
+    let still = Lake::open(&store).await;
     let lost = data_files(&store).await.remove(3);
     store.delete(&lost.clone().into()).await.unwrap();
     let archive = still.app.archive();
@@ -118,7 +120,7 @@ async fn verify_begins_anew_where_files_are_rewritten_before_it_reads_them() {
         let first = file && !begun.swap(true, Ordering::SeqCst);
         first.then_some(Fault::Delay(Duration::from_secs(1)))
     });
-    let app = TestApp::open(&inner).await;
+    let app = Lake::open(&inner).await;
     let (events, deleted) = tokio::join!(verified(&slow), async {
         until(&met).await;
         assert_eq!(compact(&app).await, 1);

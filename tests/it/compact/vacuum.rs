@@ -9,13 +9,13 @@ use tokenlake::clock::{Clock as _, HOUR, SystemClock};
 
 use super::{NO_GRACE, compact, live_files, slow_once, until, vacuum};
 use crate::stores::{CountingStore, Verb};
-use crate::support::app::{
-    ACME, NOON, TestApp, data_files, events, log_entry, memory, paths, read, verified, write,
-};
+use crate::support::event::{ACME, NOON, events};
+use crate::support::lake::{Lake, verified};
+use crate::support::store::{data_files, log_entry, memory, paths, read, write};
 
-async fn files(count: u64) -> (Arc<dyn ObjectStore>, TestApp) {
+async fn files(count: u64) -> (Arc<dyn ObjectStore>, Lake) {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for id in 0..count {
         assert_eq!(app.sent(&events([id])).await, (1, 0));
     }
@@ -63,7 +63,7 @@ async fn the_fence_comes_before_the_deletes() {
     let (inner, _) = files(9).await;
     let counting = CountingStore::new(inner.clone());
     let store: Arc<dyn ObjectStore> = counting.clone();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     compact(&app).await;
     counting.take();
     assert_eq!(vacuum(&app).await, 9);
@@ -109,7 +109,7 @@ async fn what_was_removed_within_the_grace_stays_however_old_it_is() {
 async fn a_writer_that_stood_still_does_not_commit_a_file_that_is_gone() {
     let (inner, other) = files(2).await;
     let (slow, met) = slow_once(&inner);
-    let writer = TestApp::open(&slow).await;
+    let writer = Lake::open(&slow).await;
     let batch = events(10..13);
     let (sent, deleted) = tokio::join!(writer.sent(&batch), async {
         until(&met).await;
@@ -122,7 +122,7 @@ async fn a_writer_that_stood_still_does_not_commit_a_file_that_is_gone() {
     assert_eq!((sent, deleted), ((3, 0), 1));
     assert_eq!(writer.telemetry("tokenlake_commit_conflicts_total"), 1);
     assert_eq!(verified(&inner).await, 5);
-    assert_eq!(TestApp::open(&inner).await.requests().await, 5);
+    assert_eq!(Lake::open(&inner).await.requests().await, 5);
     assert_eq!(live_files(&inner).await, data_files(&inner).await.len());
 }
 
@@ -131,9 +131,9 @@ async fn a_writer_that_stood_still_does_not_commit_a_file_that_is_gone() {
 #[tokio::test]
 async fn whoever_is_behind_finds_their_way_when_files_are_gone() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.sent(&events(0..5)).await;
-    let (behind, writer_behind) = (TestApp::open(&store).await, TestApp::open(&store).await);
+    let (behind, writer_behind) = (Lake::open(&store).await, Lake::open(&store).await);
     assert_eq!(behind.requests().await, 5);
     app.checkpoint().await;
     for id in 5..25_u64 {
@@ -146,7 +146,7 @@ async fn whoever_is_behind_finds_their_way_when_files_are_gone() {
     let stale = archive.stale_files(NO_GRACE).await.unwrap();
     assert!(archive.vacuum(stale).await.unwrap() >= 20);
     assert_eq!(behind.requests().await, 25);
-    assert_eq!(TestApp::open(&store).await.requests().await, 25, "from the older checkpoint");
+    assert_eq!(Lake::open(&store).await.requests().await, 25, "from the older checkpoint");
     assert_eq!(writer_behind.sent(&events(0..26)).await, (1, 25));
     assert_eq!(behind.requests().await, 26);
     // With the compactor's vacuum a cold start reads a newer checkpoint and no old file.
@@ -157,7 +157,7 @@ async fn whoever_is_behind_finds_their_way_when_files_are_gone() {
     assert!(vacuum(&app).await >= 20);
     let counting = CountingStore::new(store.clone());
     let counted: Arc<dyn ObjectStore> = counting.clone();
-    let fresh = TestApp::open(&counted).await;
+    let fresh = Lake::open(&counted).await;
     fresh.clock.set(app.app.now());
     counting.take();
     assert_eq!(fresh.requests().await, 46);

@@ -11,16 +11,16 @@ use tokenlake::access::{NewKey, Scopes};
 use tokenlake::app::App;
 use tokenlake::clock::{Clock as _, SystemClock};
 use tokenlake::event::OrgId;
+use tokenlake::maintain;
 use tokenlake::maintain::compact::Settings;
 use tokenlake::rollup::Rollup;
 use tokenlake::sql::{Console, Engine, FormWriter, RowFormat};
 use tokenlake::telemetry::Telemetry;
-use tokenlake::{http, maintain};
 use tokio::runtime::Runtime;
 
-use crate::support::app::{memory, settings};
-use crate::support::lake::retention;
+use crate::support::lake::{self, retention, settings};
 use crate::support::process::{Server, key_with, tokenlake};
+use crate::support::store::memory;
 
 /// An archive and two servers on it.
 pub struct Place {
@@ -119,7 +119,7 @@ impl Place {
             Kind::Program { .. } => self.job(&["compact"])["rewrites"].as_u64().unwrap(),
             Kind::Memory { runtime, app, .. } => {
                 let grace = Duration::from_secs(86_400);
-                let mut compactor = app.compactor(Settings { target_bytes: 128 << 20, grace });
+                let mut compactor = app.compactor(Settings { grace, ..Settings::default() });
                 runtime.block_on(compactor.compact(0, drop)).unwrap() as u64
             }
         }
@@ -172,8 +172,5 @@ impl Place {
 async fn serve(store: &Arc<dyn ObjectStore>) -> (String, Arc<App>) {
     let opened = App::open(store.clone(), Arc::new(SystemClock), Telemetry::new(), settings());
     let app = Arc::new(opened.await.unwrap());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(axum::serve(listener, http::router(app.clone())).into_future());
-    (url, app)
+    (lake::serve(app.clone()).await, app)
 }

@@ -22,11 +22,11 @@ use tokenlake::sql::Console;
 use tokio::runtime::Runtime;
 
 use crate::compact::compact;
-use crate::support::app::{
-    ACME, Event, NOON, TestApp, events, paths, read, requests, settings, verified, write,
-};
 use crate::support::environment::number;
+use crate::support::event::{ACME, Event, NOON, events, requests};
+use crate::support::lake::{Lake, settings, verified};
 use crate::support::random::Random;
+use crate::support::store::{paths, read, write};
 use crate::support::{foreign, table};
 
 /// How many damages are tried.
@@ -57,14 +57,14 @@ struct Archive {
     keys: Vec<Key>,
 }
 
-async fn add_key(app: &TestApp, org: &'static str, expires_at_us: Option<i64>) -> Key {
+async fn add_key(app: &Lake, org: &'static str, expires_at_us: Option<i64>) -> Key {
     let org_id = OrgId::parse(org).unwrap();
     let new = NewKey { org_id, scopes: Scopes::or_all(Vec::new()), name: None, expires_at_us };
     let text = app.app.keys().create(new).await.unwrap().reveal().to_owned();
     Key { text, org: expires_at_us.is_none_or(|at| at > NOON).then_some(org) }
 }
 
-async fn add_keys(app: &TestApp) -> Vec<Key> {
+async fn add_keys(app: &Lake) -> Vec<Key> {
     let revoked = Key { org: None, ..add_key(app, ACME, None).await };
     for key in app.app.keys().list().await.unwrap() {
         app.app.keys().revoke(&key.id).await.unwrap();
@@ -87,7 +87,7 @@ fn kind(path: &str) -> String {
 async fn make() -> Archive {
     let store = InMemory::new();
     let shared: Arc<dyn ObjectStore> = Arc::new(store.clone());
-    let app = TestApp::open(&shared).await;
+    let app = Lake::open(&shared).await;
     let keys = add_keys(&app).await;
     app.sent(&[Event::new("old").at(NOON - 40 * DAY)]).await;
     for round in 0..4_u64 {
@@ -114,7 +114,7 @@ async fn make() -> Archive {
 }
 
 /// What a process shows of each organisation, and what SQL says of all.
-async fn answers(app: &TestApp, store: &Arc<dyn ObjectStore>) -> Vec<Result<String, String>> {
+async fn answers(app: &Lake, store: &Arc<dyn ObjectStore>) -> Vec<Result<String, String>> {
     let mut answers = Vec::new();
     for org in ORGS {
         answers.push(app.try_scrape(org).await.map_err(|error| error.to_string()));
@@ -123,7 +123,7 @@ async fn answers(app: &TestApp, store: &Arc<dyn ObjectStore>) -> Vec<Result<Stri
     answers
 }
 
-async fn by_sql(app: &TestApp, store: &Arc<dyn ObjectStore>) -> Result<String, String> {
+async fn by_sql(app: &Lake, store: &Arc<dyn ObjectStore>) -> Result<String, String> {
     let newest = app.app.archive().newest().await.map_err(|error| error.to_string())?;
     let files: Vec<_> = newest.files().cloned().collect();
     let console = Console::new(store.clone()).unwrap();
@@ -222,8 +222,8 @@ async fn copy_missing(from: &InMemory, to: &Arc<dyn ObjectStore>) {
     }
 }
 
-async fn warm(store: &Arc<dyn ObjectStore>, keys: &[Key]) -> TestApp {
-    let app = TestApp::open(store).await;
+async fn warm(store: &Arc<dyn ObjectStore>, keys: &[Key]) -> Lake {
+    let app = Lake::open(store).await;
     for answer in answers(&app, store).await {
         answer.unwrap();
     }
@@ -256,7 +256,7 @@ async fn tried(archive: &Archive, seed: u64) -> bool {
     let context = format!("seed {seed}, {}, a process that knows {knows:?}", damage.words);
     let app = match known {
         Some(app) => app,
-        None => match TestApp::try_open(&store, settings()).await {
+        None => match Lake::try_open(&store, settings()).await {
             Ok(app) => app,
             Err(_) => return true,
         },
@@ -280,7 +280,7 @@ async fn tried(archive: &Archive, seed: u64) -> bool {
 /// Events that exist are not taken again, and new ones count once the damage is mended.
 async fn goes_on(
     archive: &Archive,
-    app: &TestApp,
+    app: &Lake,
     store: &Arc<dyn ObjectStore>,
     damage: &Damage,
     context: &str,
@@ -294,7 +294,7 @@ async fn goes_on(
         write(store, path, bytes.clone()).await;
     }
     let came = new.as_ref().map_or(0, |receipt| receipt.accepted as u64);
-    let healed = TestApp::open(store).await;
+    let healed = Lake::open(store).await;
     let least = requests(&archive.right[0]) + came;
     let now = healed.requests().await;
     // A put that is in doubt may be found to have worked.

@@ -6,12 +6,14 @@ use tokenlake::access::{ListedKey, NewKey, Scopes};
 use tokenlake::clock::{DAY, SECOND};
 use tokenlake::event::OrgId;
 
-use crate::support::app::{ACME, NOON, TestApp, memory};
+use crate::support::event::{ACME, NOON};
+use crate::support::lake::Lake;
+use crate::support::store::memory;
 
 const TOLD_MAX: Duration = Duration::from_secs(20);
 const NAME: &str = "tokenlake_access_key_expiry_timestamp_seconds{key=";
 
-async fn key(app: &TestApp, days: Option<i64>) -> String {
+async fn key(app: &Lake, days: Option<i64>) -> String {
     let org_id = OrgId::parse(ACME).unwrap();
     let expires_at_us = days.map(|days| NOON + days * DAY);
     let new = NewKey { org_id, scopes: Scopes::or_all(Vec::new()), name: None, expires_at_us };
@@ -19,7 +21,7 @@ async fn key(app: &TestApp, days: Option<i64>) -> String {
 }
 
 /// Waits until the telemetry tells so many keys; gives the times.
-async fn told(app: &TestApp, count: usize) -> Vec<i64> {
+async fn told(app: &Lake, count: usize) -> Vec<i64> {
     let looked = async {
         loop {
             let text = app.app.telemetry().encode().unwrap();
@@ -36,7 +38,7 @@ async fn told(app: &TestApp, count: usize) -> Vec<i64> {
 
 #[tokio::test]
 async fn keys_in_use_that_expire_are_told_and_no_others() {
-    let app = TestApp::open(&memory()).await;
+    let app = Lake::open(&memory()).await;
     let [first, second, third] = [key(&app, Some(30)), key(&app, Some(10)), key(&app, Some(20))];
     let (first, second, third) = (first.await, second.await, third.await);
     let endless = key(&app, None).await;

@@ -14,7 +14,7 @@ use tokenlake::ingest::ContentKind;
 use tokenlake::telemetry::Telemetry;
 
 use super::content;
-use crate::support::app::settings;
+use crate::support::lake::settings;
 
 /// One minute.
 pub const MINUTE: Micros = 60 * SECOND;

@@ -9,10 +9,12 @@ use serde_json::json;
 use tempfile::tempdir;
 use tokio::runtime::Runtime;
 
-use crate::support::app::{TestApp, events, write};
 use crate::support::client;
+use crate::support::event::events;
 use crate::support::foreign::{File, commit, live};
+use crate::support::lake::Lake;
 use crate::support::process::{Server, key, tokenlake};
+use crate::support::store::write;
 use crate::support::wide::nested;
 
 #[test]
@@ -30,7 +32,7 @@ fn a_deep_schema_of_a_file_or_of_the_table_is_an_error_and_no_end() {
             Arc::new(LocalFileSystem::new_with_prefix(archive).unwrap());
         let runtime = Runtime::new().unwrap();
         runtime.block_on(async {
-            TestApp::open(&store).await.sent(&events(0..3)).await;
+            Lake::open(&store).await.sent(&events(0..3)).await;
         });
         let server = Server::start(archive);
         runtime.block_on(async {

@@ -10,7 +10,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use tokenlake::clock::DAY;
 
-use crate::support::app::Event;
+use crate::support::event::Event;
 
 const SCHEMA: &str = "message spark_schema {
     optional binary event_id (UTF8); optional binary org_id (UTF8);
@@ -47,7 +47,7 @@ pub fn parquet(org: &str, events: &[Event]) -> Vec<u8> {
         vec![ByteArray::from(org); events.len()],
         text(|_| "api_call".to_owned()),
         text(|_| "openai".to_owned()),
-        text(|event| event.model.clone()),
+        text(|event| event.model.clone().unwrap()),
     ];
     let mut texts = texts.into_iter();
     let levels = vec![1; events.len()];
@@ -56,7 +56,8 @@ pub fn parquet(org: &str, events: &[Event]) -> Vec<u8> {
     let costs: Vec<_> = events
         .iter()
         .map(|event| {
-            let cost = tokenlake::event::money::parse_decimal(&event.cost).unwrap() as i64;
+            let cost = tokenlake::event::money::parse_decimal(event.cost.as_ref().unwrap()).unwrap()
+                as i64;
             FixedLenByteArray::from(cost.to_be_bytes().to_vec())
         })
         .collect();

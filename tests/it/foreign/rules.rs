@@ -16,14 +16,16 @@ use tokenlake::error::Kind;
 use tokenlake::maintain::compact::{Compactor, Settings};
 
 use crate::compact::{NO_GRACE, compact, live_files};
-use crate::support::app::{ACME, Event, NOON, TestApp, events, memory, requests, verified, verify};
+use crate::support::event::{ACME, Event, NOON, events, requests};
 use crate::support::foreign::{commit, copy, live};
 use crate::support::foreign_files::{TODAY, add_with_stats, append, put, rows, with_column};
+use crate::support::lake::{Lake, verified, verify};
+use crate::support::store::memory;
 
 /// Nine events of ours, and one of another organisation.
 async fn ours() -> Arc<dyn ObjectStore> {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.sent(&events(0..5)).await;
     app.sent(&events(5..9)).await;
     app.send("zeta", &events(["g"])).await.unwrap();
@@ -41,13 +43,13 @@ fn refusal<T: std::fmt::Debug>(result: Result<T, tokenlake::app::AppError>, name
 }
 
 /// A file of another program is refused with `words`, by those who know it and those who do not.
-async fn refused(name: &str, store: &Arc<dyn ObjectStore>, warm: &TestApp, words: &str) {
+async fn refused(name: &str, store: &Arc<dyn ObjectStore>, warm: &Lake, words: &str) {
     let before = warm.try_scrape("zeta").await.ok();
     for _ in 0..2 {
         let text = refusal(warm.try_scrape(ACME).await, name);
         assert!(text.contains(words), "{name}: {text}");
     }
-    let cold = TestApp::open(store).await;
+    let cold = Lake::open(store).await;
     assert_eq!(
         refusal(cold.try_scrape(ACME).await, name),
         refusal(warm.try_scrape(ACME).await, name)
@@ -72,7 +74,7 @@ async fn refused(name: &str, store: &Arc<dyn ObjectStore>, warm: &TestApp, words
     assert!(found[0].file.path.contains("theirs") && found[0].reason.contains(words));
     // It is not made ours, and its neighbours are merged without it.
     compact(&cold).await;
-    let left = TestApp::open(store).await;
+    let left = Lake::open(store).await;
     let left: Vec<_> = left.app.archive().current().files().cloned().collect();
     assert_eq!(left.iter().filter(|file| !file.is_ours()).count(), 1, "{name}");
     assert_eq!(left.len(), 2, "{name}");
@@ -122,7 +124,7 @@ async fn what_breaks_a_rule_of_the_columns_is_refused_and_named() {
     ] {
         let name = format!("{column} {words}");
         let store = ours().await;
-        let warm = TestApp::open(&store).await;
+        let warm = Lake::open(&store).await;
         assert_eq!(warm.requests().await, 9);
         let theirs = with_column(&good, column, &values);
         let file = put(&store, TODAY, "theirs", &theirs).await;
@@ -145,27 +147,27 @@ async fn events_that_stand_already_are_refused_and_named() {
     let late = |ids: [&str; 2]| ids.map(|id| Event::new(id).at(NOON - HOUR));
     for (name, ids) in [("two", ["3", "4"]), ("one", ["x", "0"])] {
         let store = ours().await;
-        let warm = TestApp::open(&store).await;
+        let warm = Lake::open(&store).await;
         assert_eq!(warm.requests().await, 9);
         append(&store, "theirs", &rows(ACME, &late(ids))).await;
         refused(name, &store, &warm, words).await;
     }
     // A copy of a live file, which brings in all of it again.
     let store = ours().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     assert_eq!(warm.requests().await, 9);
     let file = live(&store).await.1.remove(0);
     let copied = copy(&store, &file).await;
     commit(&store, &[copied.add(true)]).await;
     let orgs = [ACME, "zeta"];
-    let failed = async |app: &TestApp| {
+    let failed = async |app: &Lake| {
         let mut failed = 0;
         for org in orgs {
             failed += usize::from(app.try_scrape(org).await.is_err());
         }
         failed
     };
-    assert_eq!((failed(&warm).await, failed(&TestApp::open(&store).await).await), (1, 1));
+    assert_eq!((failed(&warm).await, failed(&Lake::open(&store).await).await), (1, 1));
 }
 
 /// An id is looked for on the neighbouring dates too.
@@ -176,17 +178,13 @@ async fn events_that_stand_on_the_next_date_are_refused() {
     let yesterday = Event::new("4").at(midnight - HOUR);
     let file = put(&store, "2026-03-09", "theirs", &rows(ACME, &[yesterday])).await;
     commit(&store, &[file.add(true)]).await;
-    let cold = TestApp::open(&store).await;
+    let cold = Lake::open(&store).await;
     assert!(refusal(cold.try_scrape(ACME).await, "yesterday").contains("1 of its events"));
     let before = Event::new("4").at(midnight - 25 * HOUR);
     let store = ours().await;
     let file = put(&store, "2026-03-08", "theirs", &rows(ACME, &[before])).await;
     commit(&store, &[file.add(true)]).await;
-    assert_eq!(
-        TestApp::open(&store).await.requests().await,
-        10,
-        "further away it is another event"
-    );
+    assert_eq!(Lake::open(&store).await.requests().await, 10, "further away it is another event");
 }
 
 /// Of two foreign files with an event in common, both are refused, whichever was known first; and
@@ -194,11 +192,11 @@ async fn events_that_stand_on_the_next_date_are_refused() {
 #[tokio::test]
 async fn two_foreign_files_may_not_share_an_event() {
     let store = ours().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     append(&store, "first", &rows(ACME, &events(["x", "y"]))).await;
     assert_eq!(warm.requests().await, 11);
     let other = append(&store, "theirs", &rows(ACME, &events(["z", "x"]))).await;
-    let cold = TestApp::open(&store).await;
+    let cold = Lake::open(&store).await;
     for app in [&warm, &cold] {
         let error = app.try_scrape(ACME).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Corrupt, "{error}");
@@ -208,11 +206,11 @@ async fn two_foreign_files_may_not_share_an_event() {
     let newest = cold.app.archive().newest().await.unwrap();
     assert_eq!(cold.app.archive().judge().judge(&newest).await.unwrap().len(), 2);
     // As if it had never been there: the entry that brought it in was the last.
-    let entry = crate::support::app::log_entry(newest.version());
+    let entry = crate::support::store::log_entry(newest.version());
     for path in [entry.as_str(), &other.place()] {
         object_store::ObjectStoreExt::delete(&store, &path.into()).await.unwrap();
     }
-    let opened = TestApp::open(&store).await;
+    let opened = Lake::open(&store).await;
     assert_eq!(opened.requests().await, 11);
     assert_eq!(verified(&store).await, 12);
     assert!(compact(&opened).await > 0);
@@ -228,7 +226,7 @@ async fn bounds_that_do_not_hold_are_refused() {
         (json!({ "org_id": ["acme", "acme"], "rows": 3 }), "another number of rows"),
     ] {
         let store = ours().await;
-        let warm = TestApp::open(&store).await;
+        let warm = Lake::open(&store).await;
         assert_eq!(warm.requests().await, 9);
         let file = put(&store, TODAY, "theirs", &good).await;
         let of = |at: usize| {
@@ -254,7 +252,7 @@ async fn ids_that_are_no_text_stop_ingest_of_their_dates_alone() {
     let good = rows(ACME, &events(["x", "y"]));
     let floats: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![1.0, 2.0]));
     append(&store, "theirs", &with_column(&good, "event_id", &floats)).await;
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let text = refusal(app.send(ACME, &events(["new"])).await, "ids");
     assert!(text.contains("is Float64, which is not text"), "{text}");
     let old = Event::new("old").at(NOON - 5 * DAY);
@@ -266,7 +264,7 @@ async fn ids_that_are_no_text_stop_ingest_of_their_dates_alone() {
 async fn sql_is_refused_before_it_counts() {
     let store = ours().await;
     append(&store, "theirs", &rows(ACME, &events(["3"]))).await;
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let newest = app.app.archive().newest().await.unwrap();
     let engine = Arc::new(tokenlake::sql::Engine::new(store.clone()).unwrap());
     let judge = engine.judge();

@@ -6,8 +6,9 @@ use tokenlake::clock::DAY;
 
 use super::{description, three_files};
 use crate::compact::compact;
-use crate::support::app::{ACME, NOON, TestApp, events, settings, verified};
+use crate::support::event::{ACME, NOON, events};
 use crate::support::foreign::{commit, live};
+use crate::support::lake::{Lake, settings, verified};
 
 #[tokio::test]
 async fn a_table_that_may_only_grow_is_compacted_and_not_expired() {
@@ -15,7 +16,7 @@ async fn a_table_that_may_only_grow_is_compacted_and_not_expired() {
     let (_, mut metadata) = description(&store).await;
     metadata["metaData"]["configuration"]["delta.appendOnly"] = json!("true");
     commit(&store, &[metadata.clone()]).await;
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let before = app.scrape(ACME).await;
     for id in 100..109 {
         assert_eq!(app.sent(&events([id])).await, (1, 0));
@@ -42,12 +43,12 @@ async fn a_table_that_may_only_grow_is_compacted_and_not_expired() {
 #[tokio::test]
 async fn other_statistics_of_a_live_file_change_nothing() {
     let store = three_files().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     let before = warm.scrape(ACME).await;
     let files = live(&store).await.1;
     let again: Vec<Value> = files.iter().map(|file| file.add(false)).collect();
     commit(&store, &again).await;
-    for app in [&warm, &TestApp::open(&store).await] {
+    for app in [&warm, &Lake::open(&store).await] {
         assert_eq!(app.scrape(ACME).await, before);
         assert_eq!(app.sent(&events([3])).await, (0, 1));
         let current = app.app.archive().current();
@@ -57,5 +58,5 @@ async fn other_statistics_of_a_live_file_change_nothing() {
     let mut other = files[0].clone();
     other.rows += 1;
     commit(&store, &[other.add(false)]).await;
-    assert!(TestApp::try_open(&store, settings()).await.is_err(), "another file by the same name");
+    assert!(Lake::try_open(&store, settings()).await.is_err(), "another file by the same name");
 }

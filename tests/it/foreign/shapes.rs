@@ -15,16 +15,18 @@ use tokenlake::sql::Console;
 
 use super::int96;
 use crate::compact::{compact, live_files};
-use crate::support::app::{ACME, Event, NOON, TestApp, events, memory, settings, verified, write};
+use crate::support::event::{ACME, Event, NOON, events};
 use crate::support::foreign::{File, commit};
 use crate::support::foreign_files::{
     SHAPES, Shape, TODAY, add_untold, add_with_stats, append, put, rows,
 };
+use crate::support::lake::{Lake, settings, verified};
+use crate::support::store::{memory, write};
 
 /// Events of ours, some of them in the hour that a window cuts.
 async fn ours() -> Arc<dyn ObjectStore> {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.sent(&events(0..3)).await;
     app.send("globex", &events(["g"])).await.unwrap();
     store
@@ -40,7 +42,7 @@ fn theirs() -> Vec<Event> {
 /// The same archive, had the events been sent to us.
 async fn as_if_sent() -> Arc<dyn ObjectStore> {
     let store = ours().await;
-    assert_eq!(TestApp::open(&store).await.sent(&theirs()).await, (5, 0));
+    assert_eq!(Lake::open(&store).await.sent(&theirs()).await, (5, 0));
     store
 }
 
@@ -56,7 +58,7 @@ const QUERIES: [&str; 5] = [
 
 async fn answers(store: &Arc<dyn ObjectStore>) -> Vec<String> {
     let console = Console::new(store.clone()).unwrap();
-    let app = TestApp::open(store).await;
+    let app = Lake::open(store).await;
     let files: Vec<_> = app.app.archive().current().files().cloned().collect();
     let mut answers = Vec::new();
     for org in [None, Some("acme"), Some("globex"), Some("nobody")] {
@@ -79,7 +81,7 @@ async fn answers(store: &Arc<dyn ObjectStore>) -> Vec<String> {
 }
 
 /// Scrapes at instants in which the window cuts the hours of the events.
-async fn scrapes(app: &TestApp) -> Vec<String> {
+async fn scrapes(app: &Lake) -> Vec<String> {
     let mut scrapes = Vec::new();
     for ahead in [0, 13 * HOUR + HOUR / 4, 13 * HOUR + HOUR / 2, 23 * HOUR, 2 * DAY] {
         app.clock.set(NOON + ahead);
@@ -92,17 +94,17 @@ async fn scrapes(app: &TestApp) -> Vec<String> {
 }
 
 /// Everything that reads the file finds the events in it.
-async fn reads_alike(name: &str, store: &Arc<dyn ObjectStore>, warm: &TestApp) {
+async fn reads_alike(name: &str, store: &Arc<dyn ObjectStore>, warm: &Lake) {
     let expected = as_if_sent().await;
-    let expected_scrapes = scrapes(&TestApp::open(&expected).await).await;
+    let expected_scrapes = scrapes(&Lake::open(&expected).await).await;
     assert_eq!(scrapes(warm).await, expected_scrapes, "{name}, warm");
-    let cold = TestApp::open(store).await;
+    let cold = Lake::open(store).await;
     assert_eq!(scrapes(&cold).await, expected_scrapes, "{name}, cold");
     assert_eq!(answers(store).await, answers(&expected).await, "{name}, by SQL");
     let forgetful = settings();
     let writer = WriterSettings { dedupe_bytes_max: 0, ..forgetful.writer.clone() };
     let forgetful = tokenlake::app::Settings { writer, ..forgetful };
-    let forgetful = TestApp::try_open(store, forgetful).await.unwrap();
+    let forgetful = Lake::try_open(store, forgetful).await.unwrap();
     for app in [warm, &cold, &forgetful] {
         assert_eq!(app.sent(&theirs()).await, (0, 5), "{name}: ids are known");
         // The next date looks at this one too.
@@ -111,16 +113,16 @@ async fn reads_alike(name: &str, store: &Arc<dyn ObjectStore>, warm: &TestApp) {
     }
     assert_eq!(verified(store).await, 9, "{name}");
     cold.checkpoint().await;
-    assert_eq!(scrapes(&TestApp::open(store).await).await, expected_scrapes, "{name}: totals");
+    assert_eq!(scrapes(&Lake::open(store).await).await, expected_scrapes, "{name}: totals");
 }
 
 /// What is made of the file is ours and the same.
 async fn becomes_ours(name: &str, store: &Arc<dyn ObjectStore>) {
-    let expected = scrapes(&TestApp::open(store).await).await;
-    let (rows, app) = (answers(store).await, TestApp::open(store).await);
+    let expected = scrapes(&Lake::open(store).await).await;
+    let (rows, app) = (answers(store).await, Lake::open(store).await);
     assert!(compact(&app).await > 0, "{name}");
     assert_eq!(live_files(store).await, 1, "{name}");
-    let opened = TestApp::open(store).await;
+    let opened = Lake::open(store).await;
     assert!(opened.app.archive().current().files().all(|file| file.is_ours()), "{name}");
     assert_eq!(answers(store).await, rows, "{name}: rewritten");
     assert_eq!(scrapes(&opened).await, expected, "{name}: rewritten");
@@ -130,24 +132,24 @@ async fn becomes_ours(name: &str, store: &Arc<dyn ObjectStore>) {
 
 /// Its dates go, and its totals stay.
 async fn expires(name: &str, store: &Arc<dyn ObjectStore>) {
-    let late = |app: &TestApp| app.clock.set(NOON + 20 * DAY);
-    let counters = async |app: &TestApp| {
+    let late = |app: &Lake| app.clock.set(NOON + 20 * DAY);
+    let counters = async |app: &Lake| {
         late(app);
         app.scrape(ACME).await
     };
-    let app = TestApp::open(store).await;
+    let app = Lake::open(store).await;
     let before = counters(&app).await;
     let gone = app.expire(2).await.unwrap();
     assert_eq!((gone.events, gone.dates), (9, 1), "{name}");
     assert_eq!(counters(&app).await, before, "{name}: expired, warm");
-    assert_eq!(counters(&TestApp::open(store).await).await, before, "{name}: expired, cold");
+    assert_eq!(counters(&Lake::open(store).await).await, before, "{name}: expired, cold");
     assert_eq!(verified(store).await, 0, "{name}: expired");
 }
 
 async fn each_of(shapes: &[(&str, Shape)]) {
     for (name, shape) in shapes {
         let store = ours().await;
-        let warm = TestApp::open(&store).await;
+        let warm = Lake::open(&store).await;
         warm.scrape(ACME).await;
         append(&store, "theirs", &shape(&rows(ACME, &theirs()))).await;
         Box::pin(reads_alike(name, &store, &warm)).await;
@@ -178,7 +180,7 @@ async fn times_and_columns_in_any_form_are_read_on_each_path() {
 #[tokio::test]
 async fn times_of_96_bits_are_read_on_each_path() {
     let store = ours().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     warm.scrape(ACME).await;
     let bytes = int96::parquet(ACME, &theirs());
     let path = format!("event_date={TODAY}/spark.parquet");
@@ -192,7 +194,7 @@ async fn times_of_96_bits_are_read_on_each_path() {
 #[tokio::test]
 async fn a_file_of_which_the_log_tells_nothing_is_read_on_each_path() {
     let store = ours().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     warm.scrape(ACME).await;
     let file = put(&store, TODAY, "theirs", &rows(ACME, &theirs())).await;
     commit(&store, &[add_untold(&file)]).await;
@@ -206,7 +208,7 @@ async fn a_file_of_which_the_log_tells_nothing_is_read_on_each_path() {
 #[tokio::test]
 async fn bounds_in_other_forms_are_understood() {
     let store = ours().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     warm.scrape(ACME).await;
     let file = put(&store, TODAY, "theirs", &rows(ACME, &theirs())).await;
     let stats = json!({

@@ -10,7 +10,7 @@ use tokenlake::access::PlainKey;
 use tokenlake::event::{Decoded, OrgId, OrgRule};
 use tokenlake::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 
-use crate::support::app::{ACME, NOON};
+use crate::support::event::{ACME, NOON};
 use crate::support::mutation::{each, each_of};
 
 const GOOD: [&str; 2] = [

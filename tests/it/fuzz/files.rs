@@ -12,7 +12,7 @@ use tokenlake::error::Kind;
 use tokenlake::event::{OrgId, OrgRule};
 use tokio::runtime::Runtime;
 
-use crate::support::app::{ACME, NOON};
+use crate::support::event::{ACME, NOON};
 use crate::support::mutation::each_of;
 
 /// Reads a file as a dry run does: each row is an event or is refused.
@@ -22,15 +22,11 @@ fn files(target: &str, format: Format, inputs: Vec<Vec<u8>>, mutations: usize) {
     let runtime = Runtime::new().unwrap();
     each_of(target, inputs, mutations, |bytes| {
         std::fs::write(&path, bytes).unwrap();
+        let org_rule = OrgRule::Only(OrgId::parse(ACME).unwrap());
         let settings = Settings {
-            org_rule: OrgRule::Only(OrgId::parse(ACME).unwrap()),
-            maps: Vec::new(),
-            defaults: Vec::new(),
-            delimiter: None,
-            rejects: None,
             held_bytes_max: 4 << 20,
             spill_folder: folder.path().to_owned(),
-            now: NOON,
+            ..Settings::new(org_rule, NOON)
         };
         let outcome = runtime.block_on(async {
             let input = path.to_str().unwrap().to_owned();

@@ -9,17 +9,19 @@ use tokenlake::error::Kind;
 use tokio::runtime::Runtime;
 
 use crate::foreign::int96;
-use crate::support::app::{ACME, Event, NOON, TestApp, events, verify, write};
+use crate::support::event::{ACME, Event, NOON, events};
 use crate::support::foreign::{File, commit};
 use crate::support::foreign_files::{SHAPES, TODAY, parquet, rows};
+use crate::support::lake::{Lake, verify};
 use crate::support::mutation::each_of;
+use crate::support::store::write;
 use tokenlake::clock::DAY;
 
 #[test]
 fn a_file_of_another_program() {
     let (store, runtime) = (InMemory::new(), Runtime::new().unwrap());
     let shared: Arc<dyn ObjectStore> = Arc::new(store.clone());
-    runtime.block_on(async { TestApp::open(&shared).await.sent(&events(0..5)).await });
+    runtime.block_on(async { Lake::open(&shared).await.sent(&events(0..5)).await });
     let theirs = events(["x", "y", "z"]);
     let shapes = ["as ours", "dictionaries of text", "longer decimals", "maps with other parts"];
     let shapes = SHAPES.iter().filter(|(name, _)| shapes.contains(name));
@@ -32,7 +34,7 @@ fn a_file_of_another_program() {
             let file = File { path, date: TODAY.into(), size: bytes.len() as u64, rows: 3 };
             write(&fork, &file.place(), bytes.to_vec()).await;
             commit(&fork, &[file.add(true)]).await;
-            let app = TestApp::open(&fork).await;
+            let app = Lake::open(&fork).await;
             let checked = |error: tokenlake::app::AppError| {
                 assert!(matches!(error.kind(), Kind::Corrupt | Kind::Unavailable), "{error}");
             };

@@ -12,10 +12,10 @@ use tokenlake::error::Kind;
 use tokenlake::event::OrgId;
 use tokio::runtime::Runtime;
 
-use crate::support::app::{
-    ACME, Event, NOON, TestApp, data_files, events, log_entry, paths, read, write,
-};
+use crate::support::event::{ACME, Event, NOON, events};
+use crate::support::lake::Lake;
 use crate::support::mutation::each_of;
+use crate::support::store::{data_files, log_entry, paths, read, write};
 
 /// An archive with an expired file, a checkpoint of totals, a file since, and a key.
 struct Archive {
@@ -30,7 +30,7 @@ impl Archive {
         let (store, runtime) = (InMemory::new(), Runtime::new().unwrap());
         let shared: Arc<dyn ObjectStore> = Arc::new(store.clone());
         let (counters, key) = runtime.block_on(async {
-            let app = TestApp::open(&shared).await;
+            let app = Lake::open(&shared).await;
             app.sent(&[Event::new("old").at(NOON - 40 * DAY)]).await;
             app.sent(&events(0..40)).await;
             app.expire(30).await.unwrap();
@@ -71,8 +71,8 @@ impl Archive {
             let store = self.fork();
             let result = self.runtime.block_on(async {
                 write(&store, path, bytes.to_vec()).await;
-                let settings = crate::support::app::settings();
-                TestApp::try_open(&store, settings).await?.try_scrape(ACME).await
+                let settings = crate::support::lake::settings();
+                Lake::try_open(&store, settings).await?.try_scrape(ACME).await
             });
             shown(result.map(|body| counters(&body)));
         });
@@ -145,11 +145,11 @@ fn an_entry_that_is_followed() {
     let next = u64::try_from(archive.paths("events/_delta_log", ".json").len()).unwrap();
     let (store, whole) = archive.runtime.block_on(async {
         let store = archive.fork();
-        TestApp::open(&store).await.sent(&events(60..70)).await;
+        Lake::open(&store).await.sent(&events(60..70)).await;
         let whole = read(&store, &log_entry(next)).await;
         (archive.fork(), whole)
     });
-    let mut app = archive.runtime.block_on(TestApp::open(&store));
+    let mut app = archive.runtime.block_on(Lake::open(&store));
     each_of("log-entry", vec![whole], 150, |bytes| {
         archive.runtime.block_on(async {
             write(&store, &log_entry(next), bytes.to_vec()).await;
@@ -160,7 +160,7 @@ fn an_entry_that_is_followed() {
                 object_store::ObjectStoreExt::delete(&store, &log_entry(next).into())
                     .await
                     .unwrap();
-                app = TestApp::open(&store).await;
+                app = Lake::open(&store).await;
             }
         });
     });
@@ -176,7 +176,7 @@ fn a_record_of_a_key() {
             let store = archive.fork();
             archive.runtime.block_on(async {
                 write(&store, &path, bytes.to_vec()).await;
-                let app = TestApp::open(&store).await;
+                let app = Lake::open(&store).await;
                 match app.app.authenticate(&archive.key).await {
                     Ok(caller) => {
                         assert_eq!((caller.org_id.as_str(), &caller.scopes), (ACME, &all))

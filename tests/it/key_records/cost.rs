@@ -11,7 +11,9 @@ use tokenlake::telemetry::Telemetry;
 
 use super::new_key;
 use crate::stores::{CountingStore, Op, Verb};
-use crate::support::app::{ManualClock, NOON, memory};
+use crate::support::event::NOON;
+use crate::support::lake::ManualClock;
+use crate::support::store::memory;
 
 struct Watched {
     inner: Arc<dyn ObjectStore>,

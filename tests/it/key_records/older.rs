@@ -8,7 +8,8 @@ use tokenlake::event::OrgId;
 use tokenlake::telemetry::Telemetry;
 
 use super::{Keys, flipped};
-use crate::support::app::{NOON, paths, read, write};
+use crate::support::event::NOON;
+use crate::support::store::{paths, read, write};
 
 /// A record as such programs have it.
 #[derive(Debug, Serialize, Deserialize)]

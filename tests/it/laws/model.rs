@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tokenlake::clock::{DAY, Micros};
 
-use crate::support::lake::Event;
+use crate::support::event::Event;
 
 const UNITS_PER_DOLLAR: i128 = 1_000_000_000_000;
 

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tokenlake::clock::{DAY, HOUR, Micros, SECOND};
 
-use crate::support::lake::Event;
+use crate::support::event::Event;
 
 /// Organisations; one has upper case.
 pub const ORGS: [&str; 3] = ["Acme", "b-2", "z.eta"];
@@ -127,8 +127,17 @@ fn draft() -> impl Strategy<Value = Draft> {
     (when(), name(), name(), kind, tokens, cost()).prop_map(
         |(when, provider, model, event_type, (input_tokens, output_tokens), cost)| {
             let id = String::new();
-            let event =
-                Event { id, ts: 0, event_type, provider, model, input_tokens, output_tokens, cost };
+            let event = Event {
+                id,
+                ts: 0,
+                event_type,
+                provider,
+                model,
+                input_tokens,
+                output_tokens,
+                cost,
+                note: None,
+            };
             Draft { when, event }
         },
     )

@@ -8,7 +8,9 @@ use tokenlake::clock::DAY;
 
 use super::{Between, LOOKS, does_nothing, is_away, switched};
 use crate::stores::{Switch, SwitchedStore, SwitchingStore, copy_of};
-use crate::support::app::{ACME, NOON, TestApp, events, log_entry, memory, read, verified, write};
+use crate::support::event::{ACME, NOON, events};
+use crate::support::lake::{Lake, verified};
+use crate::support::store::{log_entry, memory, read, write};
 
 #[tokio::test]
 async fn an_entry_that_comes_late_to_another_place_does_not_make_it_the_archive() {
@@ -25,15 +27,15 @@ async fn an_entry_that_comes_late_to_another_place_does_not_make_it_the_archive(
 #[tokio::test]
 async fn an_entry_that_comes_late_does_not_do_so_either_for_who_opened_the_archive_at_it() {
     let right = memory();
-    TestApp::open(&right).await.sent(&events(0..3)).await;
+    Lake::open(&right).await.sent(&events(0..3)).await;
     let older = copy_of(&right).await;
-    let other = TestApp::open(&right).await;
+    let other = Lake::open(&right).await;
     other.sent(&events(3..5)).await;
     other.sent(&events(5..7)).await;
     let entry = log_entry(3);
     for wrong in [memory(), older] {
         let store = SwitchedStore::new(right.clone());
-        let app = TestApp::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+        let app = Lake::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
         assert_eq!(app.requests().await, 7);
         write(&wrong, &entry, read(&right, &entry).await).await;
         store.switch(&wrong);
@@ -47,10 +49,10 @@ async fn an_entry_that_comes_late_does_not_do_so_either_for_who_opened_the_archi
 async fn an_entry_that_comes_late_does_not_do_so_either_after_several_that_were_followed_at_once() {
     let right = memory();
     let store = SwitchedStore::new(right.clone());
-    let app = TestApp::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+    let app = Lake::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
     app.sent(&events(0..3)).await;
     let older = copy_of(&right).await;
-    let other = TestApp::open(&right).await;
+    let other = Lake::open(&right).await;
     other.sent(&events(3..5)).await;
     other.sent(&events(5..7)).await;
     assert_eq!(app.requests().await, 7);
@@ -68,9 +70,9 @@ async fn an_entry_that_comes_late_does_not_do_so_either_after_several_that_were_
 #[tokio::test]
 async fn an_entry_alone_does_not_make_a_place_the_archive_for_who_opens_it_anew() {
     let it = Between::new().await;
-    TestApp::open(&it.right).await.sent(&events(3..5)).await;
+    Lake::open(&it.right).await.sent(&events(3..5)).await;
     let further = copy_of(&it.right).await;
-    TestApp::open(&further).await.sent(&events(5..9)).await;
+    Lake::open(&further).await.sent(&events(5..9)).await;
     let entry = log_entry(3);
     write(&it.empty, &entry, read(&further, &entry).await).await;
     it.app.clock.set(NOON + DAY);
@@ -84,13 +86,13 @@ async fn an_entry_alone_does_not_make_a_place_the_archive_for_who_opens_it_anew(
 #[tokio::test]
 async fn what_was_opened_anew_elsewhere_is_not_the_archive_that_has_come_back() {
     let right = memory();
-    drop(TestApp::open(&right).await);
+    drop(Lake::open(&right).await);
     let wrong = copy_of(&right).await;
-    let other = TestApp::open(&wrong).await;
+    let other = Lake::open(&wrong).await;
     other.sent(&events(10..12)).await;
     other.sent(&events(12..14)).await;
     let store = SwitchingStore::switching(SwitchedStore::new(right.clone()));
-    let app = TestApp::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+    let app = Lake::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
     app.sent(&events(0..3)).await;
     app.clock.set(NOON + DAY);
     store.switch(&wrong);

@@ -11,9 +11,9 @@ use tokenlake::maintain::{RepairError, Way};
 
 use crate::repair::{repair, repaired};
 use crate::stores::copy_of;
-use crate::support::app::{
-    ManualClock, NOON, TestApp, events, log_entry, memory, paths, read, settings, verified, write,
-};
+use crate::support::event::{NOON, events};
+use crate::support::lake::{Lake, ManualClock, settings, verified};
+use crate::support::store::{log_entry, memory, paths, read, write};
 use crate::support::table::log_checkpoint;
 
 const NOTE: &str = "_head.json";
@@ -21,7 +21,7 @@ const NOTE: &str = "_head.json";
 /// An archive with three commits of two events, whose process has ended.
 async fn ended() -> Arc<dyn ObjectStore> {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for id in [0, 2, 4] {
         app.sent(&events(id..id + 2)).await;
     }
@@ -40,7 +40,7 @@ async fn copy_files(from: &Arc<dyn ObjectStore>, to: &Arc<dyn ObjectStore>) {
 }
 
 async fn refusal(store: &Arc<dyn ObjectStore>) -> String {
-    match TestApp::try_open(store, settings()).await {
+    match Lake::try_open(store, settings()).await {
         Ok(_) => panic!("it was opened"),
         Err(error) => error.to_string(),
     }
@@ -68,13 +68,13 @@ async fn a_log_that_ends_early_is_not_opened_until_that_is_accepted() {
         assert_eq!(paths(&store, "").await, before);
         repaired(&store, Way::Accept).await;
         let left = 6 - 2 * lost.len() as u64;
-        let app = TestApp::open(&store).await;
+        let app = Lake::open(&store).await;
         assert_eq!(app.requests().await, left);
         // What was in the lost commits is sent again.
         assert_eq!(app.sent(&events(0..6)).await, (2 * lost.len(), usize::try_from(left).unwrap()));
         assert_eq!(verified(&store).await, 6);
         app.app.close().await;
-        assert_eq!(TestApp::open(&store).await.requests().await, 6);
+        assert_eq!(Lake::open(&store).await.requests().await, 6);
     }
 }
 
@@ -97,7 +97,7 @@ async fn another_entry_is_not_the_one_that_was_noted() {
     let other = copy_of(&store).await;
     delete(&other, 3).await;
     write(&other, NOTE, Vec::new()).await;
-    let app = TestApp::open(&other).await;
+    let app = Lake::open(&other).await;
     app.sent(&events(["other"])).await;
     write(&store, &log_entry(3), read(&other, &log_entry(3)).await).await;
     copy_files(&other, &store).await;
@@ -111,14 +111,14 @@ async fn a_damaged_note_tells_nothing_and_is_written_anew() {
     let note = read(&store, NOTE).await;
     for end in [0, note.len() / 2, note.len() - 1] {
         write(&store, NOTE, note[..end].to_vec()).await;
-        let app = TestApp::open(&store).await;
+        let app = Lake::open(&store).await;
         assert_eq!(app.requests().await, 6);
     }
     for bit in 0..note.len() * 8 {
         let mut flipped = note.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         write(&store, NOTE, flipped).await;
-        match TestApp::try_open(&store, settings()).await {
+        match Lake::try_open(&store, settings()).await {
             Ok(app) => assert_eq!(app.requests().await, 6),
             // It may pass for one of a newer program.
             Err(error) => {
@@ -130,7 +130,7 @@ async fn a_damaged_note_tells_nothing_and_is_written_anew() {
         }
     }
     write(&store, NOTE, Vec::new()).await;
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.sent(&events(["new"])).await;
     app.app.close().await;
     assert_eq!(read(&store, NOTE).await.len(), note.len());
@@ -142,7 +142,7 @@ async fn a_damaged_note_tells_nothing_and_is_written_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_process_notes_its_commits_while_it_runs() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let wait = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
     app.sent(&events([0])).await;
     wait(1).await;
@@ -161,5 +161,5 @@ async fn a_process_notes_its_commits_while_it_runs() {
     let entry = read(&store, &log_entry(3)).await;
     copy_files(&store, &quiet).await;
     write(&quiet, &log_entry(3), entry).await;
-    assert_eq!(TestApp::open(&quiet).await.requests().await, 3);
+    assert_eq!(Lake::open(&quiet).await.requests().await, 3);
 }

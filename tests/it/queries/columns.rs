@@ -18,7 +18,7 @@ use tokenlake::clock::{DAY, HOUR, Micros};
 use tokenlake::event;
 
 use super::COST_MAX;
-use crate::support::lake::NOW;
+use crate::support::event::NOW;
 
 fn query(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries").join(name);

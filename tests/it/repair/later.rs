@@ -4,13 +4,14 @@ use object_store::ObjectStoreExt as _;
 use tokenlake::maintain::Way;
 
 use super::{repaired, three_files};
-use crate::support::app::{TestApp, events, verified};
+use crate::support::event::events;
 use crate::support::foreign::{commit, copy, live};
+use crate::support::lake::{Lake, verified};
 
 #[tokio::test]
 async fn a_writer_that_loses_its_race_to_a_commit_that_was_repaired_goes_on() {
     let store = three_files().await;
-    let late = TestApp::open(&store).await;
+    let late = Lake::open(&store).await;
     let files = live(&store).await.1;
     commit(&store, &[files[1].remove(true)]).await;
     repaired(&store, Way::Undo).await;
@@ -21,7 +22,7 @@ async fn a_writer_that_loses_its_race_to_a_commit_that_was_repaired_goes_on() {
 #[tokio::test]
 async fn what_a_repair_found_good_is_good_for_who_cannot_tell_any_longer() {
     let store = three_files().await;
-    let early = TestApp::open(&store).await;
+    let early = Lake::open(&store).await;
     let file = live(&store).await.1.remove(1);
     let other = copy(&store, &file).await;
     let mut add = other.add(false);
@@ -34,9 +35,9 @@ async fn what_a_repair_found_good_is_good_for_who_cannot_tell_any_longer() {
     // Of the file, which said nothing of its rows, nothing is left.
     let copied = copy(&store, &other).await;
     commit(&store, &[copied.add(false), other.remove(false)]).await;
-    TestApp::open(&store).await.sent(&events(20..22)).await;
+    Lake::open(&store).await.sent(&events(20..22)).await;
     store.delete(&other.place().into()).await.unwrap();
-    for app in [&early, &TestApp::open(&store).await] {
+    for app in [&early, &Lake::open(&store).await] {
         assert_eq!(app.requests().await, 20);
     }
     assert_eq!(verified(&store).await, 20);

@@ -12,7 +12,8 @@ use tokenlake::clock::{DAY, HOUR};
 use tokenlake::maintain::{RepairError, Way};
 
 use super::repair;
-use crate::support::app::{ACME, Event, NOON, TestApp, events, requests, verified};
+use crate::support::event::{ACME, Event, NOON, events, requests};
+use crate::support::lake::{Lake, verified};
 use crate::support::process::run;
 use crate::support::readers::python;
 
@@ -27,7 +28,7 @@ async fn archive() -> (TempDir, Arc<dyn ObjectStore>) {
     let folder = tempfile::tempdir().unwrap();
     let location = ArchiveLocation::parse(folder.path().to_str().unwrap()).unwrap();
     let store = location.open().unwrap();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let old = (0..4).map(|id| Event::new(format!("old-{id}")).at(NOON - DAY + HOUR).model("m1"));
     app.sent(&old.collect::<Vec<_>>()).await;
     app.sent(&events(0..3)).await;
@@ -66,7 +67,7 @@ fn none_fell(what: &str, now: &str, before: &str) {
 async fn try_one(python: &Path, operation: &str, with_checkpoint: bool, way: Way) {
     let what = format!("{operation}, with a checkpoint: {with_checkpoint}, {way:?}");
     let (folder, store) = archive().await;
-    let warm = TestApp::open(&store).await;
+    let warm = Lake::open(&store).await;
     let before = warm.scrape(ACME).await;
     // What makes a totals snapshot, as a server does.
     warm.checkpoint().await;
@@ -74,7 +75,7 @@ async fn try_one(python: &Path, operation: &str, with_checkpoint: bool, way: Way
     if with_checkpoint {
         operate(python, &folder, "checkpoint");
     }
-    let cold = TestApp::open_waiting(&store).await;
+    let cold = Lake::open_waiting(&store).await;
     let (followed, opened) = (warm.try_scrape(ACME).await, cold.try_scrape(ACME).await);
     if FOLLOWED.contains(&operation) {
         none_fell(&what, &followed.unwrap(), &before);
@@ -95,7 +96,7 @@ async fn try_one(python: &Path, operation: &str, with_checkpoint: bool, way: Way
         assert_eq!(counters(&after), counters(&before), "{what}");
     }
     assert_eq!(cold.scrape(ACME).await, after, "{what}");
-    assert_eq!(TestApp::open(&store).await.scrape(ACME).await, after, "{what}");
+    assert_eq!(Lake::open(&store).await.scrape(ACME).await, after, "{what}");
     // Ingest goes on, and knows what is there.
     let count = requests(&after);
     assert_eq!(cold.sent(&events(["sent"])).await, (1, 0), "{what}");

@@ -10,12 +10,13 @@ use object_store::ObjectStore;
 use serde_json::{Value, json};
 use tokenlake::clock::{Clock as _, SECOND, SystemClock};
 
-use crate::support::app::{TestApp, data_files, paths};
 use crate::support::clock::TestClock;
 use crate::support::exact;
 use crate::support::fleet::{Batch, Fleet};
+use crate::support::lake::Lake;
 use crate::support::process::{Environment, Server, key, tokenlake, tokenlake_in};
 use crate::support::scrape::{Series, scrape};
+use crate::support::store::{data_files, paths};
 use crate::support::{readers, s3};
 
 const ORGS: [&str; 2] = ["acme", "globex"];
@@ -139,7 +140,7 @@ fn vacuum(archive: &Path) -> Value {
 }
 
 async fn assert_nothing_is_left_over(store: &Arc<dyn ObjectStore>) {
-    let app = TestApp::open(store).await;
+    let app = Lake::open(store).await;
     let snapshot = app.app.archive().current();
     let mut live: Vec<_> = snapshot.files().map(|file| format!("events/{}", file.path)).collect();
     live.sort();

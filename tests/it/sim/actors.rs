@@ -145,14 +145,9 @@ pub async fn backfill(scene: Arc<Scene>, actor: u64, folder: Arc<tempfile::TempD
 async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Option<Silence> {
     let inputs = Inputs::find(&[file.display().to_string()], None).await.unwrap();
     let settings = Settings {
-        org_rule: OrgRule::Only(OrgId::parse(org).unwrap()),
-        maps: Vec::new(),
-        defaults: Vec::new(),
-        delimiter: None,
-        rejects: None,
         held_bytes_max: 8 << 20,
         spill_folder: folder.to_owned(),
-        now: process.app.now(),
+        ..Settings::new(OrgRule::Only(OrgId::parse(org).unwrap()), process.app.now())
     };
     let admission = Some(process.app.admission().clone());
     match Job::new(admission, inputs, settings, Arc::new(Progress::default())).await {

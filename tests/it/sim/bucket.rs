@@ -14,7 +14,7 @@ use tokio::sync::RwLock;
 
 use super::place::{Place, version_of};
 use super::world::{START, World};
-use crate::support::app::log_entry;
+use crate::support::store::log_entry;
 
 /// How long a request may be on its way: what was asked for right before the bucket was exchanged
 /// may be answered and lead to another request so much later.

@@ -13,8 +13,8 @@ use tokenlake::event;
 
 use super::book::Events;
 use super::place::Place;
-use crate::support::app::log_entry;
 use crate::support::foreign::File;
+use crate::support::store::log_entry;
 
 /// The table as of a version.
 #[derive(Debug, Default)]

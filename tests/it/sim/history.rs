@@ -27,8 +27,8 @@ use super::operator;
 use super::swap;
 use super::trouble::Trouble;
 use super::world::{MachineClock, World};
-use crate::support::app::log_entry;
 use crate::support::random::Random;
+use crate::support::store::log_entry;
 
 /// Whose milliseconds the one who looks at the end acts in.
 const JUDGE: u64 = 30;
@@ -238,7 +238,8 @@ async fn settled(scene: &Scene, random: &mut Random) {
     }
     // Whatever was left over is old by then, also where the clock of its maker was ahead.
     scene.world.skip(8 * HOUR);
-    let settings = compact::Settings { target_bytes: 128 << 20, grace: Duration::from_secs(3_600) };
+    let settings =
+        compact::Settings { grace: Duration::from_secs(3_600), ..compact::Settings::default() };
     judge.app.compactor(settings).vacuum().await.unwrap();
     no_orphans(scene, &judge).await;
     verified(&judge).await;

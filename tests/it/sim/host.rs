@@ -183,7 +183,7 @@ pub fn settings(random: &mut Random) -> Settings {
         cache_bytes_max,
         body_bytes_max: 1 << 20,
         answer_bytes_max: 1 << 20,
-        series_max: Some(10_000),
+        series_max: Some(tokenlake::rollup::SERIES_MAX),
         follow: FollowSettings {
             interval: (interval > 0).then_some(Duration::from_millis(interval)),
             probe: None,

@@ -37,7 +37,8 @@ pub async fn operator(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
 
 async fn command(scene: &Scene, process: &Process, what: u64, days: u64) -> Result<(), AppError> {
     let counts = &scene.world.counts;
-    let settings = compact::Settings { target_bytes: 128 << 20, grace: Duration::from_secs(3_600) };
+    let settings =
+        compact::Settings { grace: Duration::from_secs(3_600), ..compact::Settings::default() };
     match what {
         0..4 => {
             let done = process.app.compactor(settings).compact(0, drop).await?;

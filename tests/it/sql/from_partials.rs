@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use tokenlake::clock::{DAY, HOUR, Micros, SECOND};
 use tokenlake::sql::Console;
 
-use crate::support::lake::{Lake, NOW};
+use crate::support::event::NOW;
+use crate::support::lake::Lake;
 use crate::support::rewrite::{dates, delete, rewrite};
 
 const ORGS: [&str; 3] = ["acme", "beta", "Zeta"];
@@ -189,7 +190,7 @@ async fn filled(commits: &[(usize, Vec<Draft>)]) -> Lake {
     let lake = Lake::at(NOW + SECOND).await;
     for (at, (org, drafts)) in commits.iter().enumerate() {
         let lines = drafts.iter().enumerate().map(|(n, draft)| line(at * 100 + n, draft));
-        let receipt = lake.send(ORGS[*org], &lines.collect::<String>()).await;
+        let receipt = lake.send_lines(ORGS[*org], &lines.collect::<String>()).await;
         assert_eq!((receipt.accepted, receipt.rejected.len()), (drafts.len(), 0));
     }
     lake

@@ -13,7 +13,8 @@ use tokenlake::clock::{DAY, HOUR};
 use tokenlake::sql::{Console, write_text};
 
 use crate::support::environment::number;
-use crate::support::lake::{Lake, NOW};
+use crate::support::event::NOW;
+use crate::support::lake::Lake;
 use crate::support::process::{passed_over, run};
 use crate::support::readers::python;
 
@@ -63,7 +64,7 @@ async fn lake(events: &[Value]) -> Lake {
             event.as_object_mut().unwrap().remove("event_date");
             writeln!(lines, "{event}").unwrap();
         }
-        let receipt = lake.send("acme", &lines).await;
+        let receipt = lake.send_lines("acme", &lines).await;
         assert_eq!((receipt.accepted, receipt.rejected.len()), (part.len(), 0));
     }
     lake

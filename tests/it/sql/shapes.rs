@@ -12,7 +12,8 @@ use tokenlake::archive::DataFile;
 use tokenlake::clock::{DAY, HOUR, Micros, SECOND};
 use tokenlake::sql::Console;
 
-use crate::support::lake::{Event, Lake, NOW};
+use crate::support::event::{Event, NOW};
+use crate::support::lake::Lake;
 use crate::support::rewrite::{dates, rewrite};
 
 const ASKER: &str = "mike";
@@ -45,7 +46,7 @@ const ALL: [Neighbours; 8] = [
 ];
 
 fn event(id: &str, ts: Micros) -> Event {
-    Event::new(id, ts, "0.25")
+    Event::priced(id, ts, "0.25")
 }
 
 /// The asker's own events: of three dates, and the same in every archive.

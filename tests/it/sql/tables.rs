@@ -8,8 +8,9 @@ use futures::TryStreamExt as _;
 use tokenlake::clock::{DAY, HOUR};
 use tokenlake::sql::{Console, sql_version};
 
+use crate::support::event::{Event, NOW};
 use crate::support::exact;
-use crate::support::lake::{Event, Lake, NOW};
+use crate::support::lake::Lake;
 use crate::support::rewrite::{dates, rewrite};
 
 /// The rows of an answer as text, or why there is none.
@@ -41,19 +42,20 @@ const HOURLY: &str = "SELECT * FROM usage_hourly ORDER BY org_id, hour, provider
 /// Two organisations, three dates, two commits.
 async fn lake() -> Lake {
     let lake = Lake::at(NOW).await;
-    let other = Event { event_type: Some("other".into()), ..Event::new("o", NOW, "5") };
-    let unknown = Event { model: Some(" Unknown ".into()), ..Event::new("u", NOW - HOUR, "0.4") };
-    let upper = Event { provider: Some("OpenAI ".into()), ..Event::new("c", NOW - HOUR, "0.3") };
+    let other = Event { event_type: Some("other".into()), ..Event::priced("o", NOW, "5") };
+    let unknown =
+        Event { model: Some(" Unknown ".into()), ..Event::priced("u", NOW - HOUR, "0.4") };
+    let upper = Event { provider: Some("OpenAI ".into()), ..Event::priced("c", NOW - HOUR, "0.3") };
     let events = [
-        Event::new("a", NOW - 2 * DAY, "0.1"),
-        Event::new("b", NOW - HOUR, "0.2"),
+        Event::priced("a", NOW - 2 * DAY, "0.1"),
+        Event::priced("b", NOW - HOUR, "0.2"),
         upper,
         other,
         unknown,
     ];
     lake.add("acme", &events).await;
-    lake.add("acme", &[Event { cost: None, ..Event::new("d", NOW - HOUR, "") }]).await;
-    lake.add("globex", &[Event::new("a", NOW - DAY, "0.000000000001")]).await;
+    lake.add("acme", &[Event { cost: None, ..Event::priced("d", NOW - HOUR, "") }]).await;
+    lake.add("globex", &[Event::priced("a", NOW - DAY, "0.000000000001")]).await;
     lake
 }
 

@@ -3,7 +3,8 @@
 use futures::TryStreamExt as _;
 use tokenlake::sql::Console;
 
-use crate::support::lake::{Event, Lake, NOW};
+use crate::support::event::{Event, NOW};
+use crate::support::lake::Lake;
 
 /// Queries that have no answer.
 const BAD: [&str; 104] = [
@@ -156,7 +157,8 @@ async fn why(lake: &Lake, org: Option<&str>, query: &str) -> Option<String> {
 #[tokio::test]
 async fn what_is_wrong_is_told_in_one_plain_line() {
     let lake = Lake::at(NOW).await;
-    lake.add("acme", &[Event::new("a", NOW - 5, "0.1"), Event::new("b", NOW - 7, "0.2")]).await;
+    lake.add("acme", &[Event::priced("a", NOW - 5, "0.1"), Event::priced("b", NOW - 7, "0.2")])
+        .await;
     let mut odd = Vec::new();
     for query in BAD {
         for org in [None, Some("acme")] {
@@ -179,7 +181,8 @@ async fn what_is_wrong_is_told_in_one_plain_line() {
 #[tokio::test]
 async fn an_error_inside_a_reader_of_files_is_told_as_any_other() {
     let lake = Lake::at(NOW).await;
-    lake.add("acme", &[Event::new("a", NOW - 5, "0.1"), Event::new("b", NOW - 7, "0.2")]).await;
+    lake.add("acme", &[Event::priced("a", NOW - 5, "0.1"), Event::priced("b", NOW - 7, "0.2")])
+        .await;
     for org in [None, Some("acme")] {
         for query in [
             "SELECT count(*) FROM events WHERE 1 / (input_tokens - input_tokens) > 0",

@@ -20,7 +20,7 @@ use object_store::{
 
 use super::hooked::{Hook, Hooked};
 use super::{Fault, Op, Verb};
-use crate::support::app::ManualClock;
+use crate::support::lake::ManualClock;
 use tokenlake::clock::{Clock as _, SECOND};
 
 /// A store that is exchanged right before certain requests are made.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use serde_json::{Value, json};
 
-use super::app::{TestApp, log_entry, read, write};
+use super::lake::Lake;
+use super::store::{log_entry, read, write};
 
 /// A live file as a log entry names it.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ impl File {
 
 /// The live files of the newest version, and its number.
 pub async fn live(store: &Arc<dyn ObjectStore>) -> (u64, Vec<File>) {
-    let app = TestApp::open(store).await;
+    let app = Lake::open(store).await;
     let snapshot = app.app.archive().current();
     let files = snapshot.files().map(|file| File {
         path: file.path.to_string(),

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use tokenlake::event::{OrgId, OrgRule};
 use tokenlake::ingest::{ContentKind, decode};
 
-use super::app::{Event, NOON, write};
+use super::event::{Event, NOON};
 use super::foreign::{File, commit};
+use super::store::write;
 
 /// The date of [`NOON`].
 pub const TODAY: &str = "2026-03-10";

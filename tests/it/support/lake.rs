@@ -1,46 +1,94 @@
-//! The program in this process, over a store in memory and a clock that the test moves.
+//! The program in this process: any store, a clock that the test moves, no looks of its own accord.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::memory::InMemory;
-use serde_json::{Map, Value};
+use object_store::ObjectStore;
 use tokenlake::app::{App, AppError, Form, Receipt, Settings};
-use tokenlake::archive::Snapshot;
-use tokenlake::clock::{Clock as _, ManualClock, Micros, SECOND};
+use tokenlake::archive::{FollowSettings, Snapshot, WriterSettings};
+use tokenlake::clock::{Clock as _, Micros};
 use tokenlake::event::OrgId;
 use tokenlake::exposition::{Coding, Collect, Format};
+use tokenlake::http;
 use tokenlake::ingest::ContentKind;
-use tokenlake::maintain::{Expiry, Report, Retention, verify};
+use tokenlake::maintain::{self, Expiry, Report, Retention, Sample};
 use tokenlake::rollup::Rollup;
 use tokenlake::sql::Engine;
 use tokenlake::telemetry::Telemetry;
+use tokio::net::TcpListener;
 
-/// 2026-02-02T03:20:00Z: a time inside an hour.
-pub const NOW: Micros = 1_770_002_400 * SECOND;
+use super::event::{ACME, Event, NOON, find_value, requests};
+use super::store::memory;
+
+pub use tokenlake::clock::ManualClock;
+
 /// Room for every partial of a test.
 pub const CACHE_BYTES_MAX: usize = 64 << 20;
+/// The groups of a scrape that shows all that there is.
+const ALL: [&str; 4] = ["core", "tokens", "pricing", "freshness"];
+
+/// A server's settings, without looks in the background.
+pub fn settings() -> Settings {
+    let writer = WriterSettings { checkpoint_every: 100, ..WriterSettings::default() };
+    Settings { body_bytes_max: 32 << 20, ..Settings::of_command(writer, CACHE_BYTES_MAX) }
+}
+
+/// A retention of so many days.
+pub fn retention(days: u64) -> Retention {
+    Retention::new(Duration::from_secs(days * 86_400)).unwrap()
+}
 
 /// One process on an archive.
+#[derive(Debug)]
 pub struct Lake {
-    pub store: Arc<InMemory>,
+    pub store: Arc<dyn ObjectStore>,
     pub clock: Arc<ManualClock>,
-    app: App,
+    pub app: Arc<App>,
 }
 
 impl Lake {
     /// A new archive at `now`.
     pub async fn at(now: Micros) -> Self {
-        let clock = Arc::new(ManualClock::at(now));
-        Self::on(Arc::new(InMemory::new()), clock, CACHE_BYTES_MAX).await
+        Self::on(memory(), Arc::new(ManualClock::at(now)), CACHE_BYTES_MAX).await
     }
 
     /// A process on `store` whose partials may take `cache_bytes_max`; it follows only when asked.
-    pub async fn on(store: Arc<InMemory>, clock: Arc<ManualClock>, cache_bytes_max: usize) -> Self {
-        let settings = Settings { cache_bytes_max, ..Settings::default() };
-        let opened = App::open(store.clone(), clock.clone(), Telemetry::new(), settings);
-        let app = opened.await.unwrap();
-        Self { store, clock, app }
+    pub async fn on(
+        store: Arc<dyn ObjectStore>,
+        clock: Arc<ManualClock>,
+        cache_bytes_max: usize,
+    ) -> Self {
+        let settings = Settings::of_command(WriterSettings::default(), cache_bytes_max);
+        let settings = Settings { body_bytes_max: 32 << 20, ..settings };
+        Self::with(store, clock, settings).await.unwrap()
+    }
+
+    /// Opens the archive in `store` at [`NOON`].
+    pub async fn open(store: &Arc<dyn ObjectStore>) -> Self {
+        Self::try_open(store, settings()).await.unwrap()
+    }
+
+    /// Opens the archive as a server does, which waits where commits are refused.
+    pub async fn open_waiting(store: &Arc<dyn ObjectStore>) -> Self {
+        let follow = FollowSettings { waits_for_repair: true, ..FollowSettings::default() };
+        Self::try_open(store, Settings { follow, ..settings() }).await.unwrap()
+    }
+
+    /// As [`Lake::open`], with settings and without trust.
+    pub async fn try_open(
+        store: &Arc<dyn ObjectStore>,
+        settings: Settings,
+    ) -> Result<Self, AppError> {
+        Self::with(store.clone(), Arc::new(ManualClock::at(NOON)), settings).await
+    }
+
+    async fn with(
+        store: Arc<dyn ObjectStore>,
+        clock: Arc<ManualClock>,
+        settings: Settings,
+    ) -> Result<Self, AppError> {
+        let app = App::open(store.clone(), clock.clone(), Telemetry::new(), settings).await?;
+        Ok(Self { store, clock, app: Arc::new(app) })
     }
 
     /// Another process on the same archive: after a restart, or a replica.
@@ -53,23 +101,44 @@ impl Lake {
         self.clock.set(self.clock.now() + micros);
     }
 
-    /// Sends newline-separated JSON as `org`.
-    pub async fn send(&self, org: &str, ndjson: &str) -> Receipt {
-        self.try_send(org, ndjson).await.unwrap()
+    /// Sends events as one NDJSON request.
+    pub async fn send(&self, org: &str, events: &[Event]) -> Result<Receipt, AppError> {
+        let body = events.iter().map(Event::line).collect::<Vec<_>>().join("\n");
+        let org = OrgId::parse(org).unwrap();
+        let decoded = self.app.decode(&org, ContentKind::Ndjson, None, None, body.into()).unwrap();
+        assert_eq!(decoded.rejections, [], "a test sent an event that is not valid");
+        self.app.commit(&org, decoded).await
     }
 
-    async fn try_send(&self, org: &str, ndjson: &str) -> Result<Receipt, AppError> {
-        let org = OrgId::parse(org).unwrap();
-        let decoded = self.app.decode(&org, &ContentKind::Ndjson, ndjson.as_bytes()).unwrap();
-        self.app.commit(&org, decoded).await
+    /// Sends events of [`ACME`]: how many were accepted, how many stood already.
+    pub async fn sent(&self, events: &[Event]) -> (usize, usize) {
+        let receipt = self.send(ACME, events).await.unwrap();
+        (receipt.accepted, receipt.duplicates)
     }
 
     /// Sends events that must all be new.
     pub async fn add(&self, org: &str, events: &[Event]) {
         let lines: String = events.iter().map(Event::to_line).collect();
-        let receipt = self.send(org, &lines).await;
+        let receipt = self.send_lines(org, &lines).await;
         assert_eq!(receipt.rejected, []);
         assert_eq!((receipt.accepted, receipt.duplicates), (events.len(), 0));
+    }
+
+    /// Sends newline-separated JSON as `org`.
+    pub async fn send_lines(&self, org: &str, ndjson: &str) -> Receipt {
+        self.try_send_lines(org, ndjson).await.unwrap()
+    }
+
+    async fn try_send_lines(&self, org: &str, ndjson: &str) -> Result<Receipt, AppError> {
+        let (org, body) = (OrgId::parse(org).unwrap(), ndjson.to_owned().into());
+        let decoded = self.app.decode(&org, ContentKind::Ndjson, None, None, body).unwrap();
+        self.app.commit(&org, decoded).await
+    }
+
+    /// Why `org` cannot send an event of now.
+    pub async fn send_error(&self, org: &str) -> AppError {
+        let line = Event::priced("an event of its own", self.clock.now(), "1").to_line();
+        self.try_send_lines(org, &line).await.unwrap_err()
     }
 
     /// Makes a checkpoint of totals.
@@ -77,28 +146,37 @@ impl Lake {
         self.app.checkpoint().await.unwrap();
     }
 
-    /// The default scrape of `org`.
+    /// Expires what is older than so many days.
+    pub async fn expire(&self, days: u64) -> Result<Expiry, AppError> {
+        self.app.expire(retention(days)).await
+    }
+
+    /// The body of the default scrape of `org`.
+    pub async fn try_scrape(&self, org: &str) -> Result<String, AppError> {
+        self.try_scrape_as(org, &[], Format::Text004).await
+    }
+
+    /// The same of one that works.
     pub async fn scrape(&self, org: &str) -> String {
-        self.scrape_as(org, &[], Format::Text004).await
+        self.try_scrape(org).await.unwrap()
+    }
+
+    /// The body of a scrape that works and shows all that there is.
+    pub async fn body(&self, org: &str) -> String {
+        self.scrape_as(org, &ALL, Format::Text004).await
     }
 
     /// A scrape of `org` with these values of `collect[]`.
     pub async fn scrape_as(&self, org: &str, collect: &[&str], format: Format) -> String {
-        self.try_scrape(org, collect, format).await.unwrap()
+        self.try_scrape_as(org, collect, format).await.unwrap()
     }
 
     /// Why `org` cannot be scraped.
     pub async fn scrape_error(&self, org: &str) -> AppError {
-        self.try_scrape(org, &[], Format::Text004).await.unwrap_err()
+        self.try_scrape(org).await.unwrap_err()
     }
 
-    /// Why `org` cannot send an event of now.
-    pub async fn send_error(&self, org: &str) -> AppError {
-        let line = Event::new("an event of its own", self.clock.now(), "1").to_line();
-        self.try_send(org, &line).await.unwrap_err()
-    }
-
-    async fn try_scrape(
+    async fn try_scrape_as(
         &self,
         org: &str,
         collect: &[&str],
@@ -110,27 +188,34 @@ impl Lake {
         Ok(String::from_utf8(body.into()).unwrap())
     }
 
+    /// The requests of [`ACME`] over all series.
+    pub async fn requests(&self) -> u64 {
+        requests(&self.scrape(ACME).await)
+    }
+
     /// The gauge of `org`.
     pub async fn rolling(&self, org: &str) -> String {
         let label = org.to_lowercase();
         let sample = format!("llm_cost_usd_rolling_24h{{org_id=\"{label}\"}}");
-        value(&self.scrape(org).await, &sample).expect("the gauge is always there").to_owned()
+        find_value(&self.scrape(org).await, &sample).expect("the gauge is always there").to_owned()
     }
 
     /// The counter `name` of `org`, of the series that [`Event`] has by default.
     pub async fn counter(&self, org: &str, name: &str) -> Option<String> {
         let sample = format!("{name}{{provider=\"openai\",model=\"gpt-4o\",org_id=\"{org}\"}}");
-        value(&self.scrape(org).await, &sample).map(str::to_owned)
+        find_value(&self.scrape(org).await, &sample).map(str::to_owned)
+    }
+
+    /// A counter of the process's own telemetry.
+    pub fn telemetry(&self, name: &str) -> u64 {
+        let text = self.app.telemetry().encode().unwrap();
+        let value = find_value(&text, name).unwrap_or_else(|| panic!("no {name} in {text}"));
+        value.parse().unwrap()
     }
 
     /// The newest version of the table.
     pub async fn snapshot(&self) -> Arc<Snapshot> {
         self.app.archive().newest().await.unwrap()
-    }
-
-    /// Expires what is older than so many days.
-    pub async fn expire(&self, days: u64) -> Expiry {
-        self.app.expire(retention(days)).await.unwrap()
     }
 
     /// The queries over this archive.
@@ -140,66 +225,38 @@ impl Lake {
 
     /// What `tokenlake verify` finds.
     pub async fn verify(&self) -> Report {
+        self.verify_sample(None, CACHE_BYTES_MAX).await
+    }
+
+    async fn verify_sample(&self, sample: Option<Sample>, cache_bytes_max: usize) -> Report {
         let engine = Arc::new(self.engine());
-        let rollup = Rollup::new(engine.clone(), None, CACHE_BYTES_MAX, Telemetry::new());
-        let (rollup, now) = (Arc::new(rollup), self.clock.now());
-        verify(self.app.archive(), &engine, &rollup, now, None, |_, _| {}).await.unwrap()
+        let rollup = Rollup::new(engine.clone(), None, cache_bytes_max, Telemetry::new());
+        let (rollup, now, archive) = (Arc::new(rollup), self.clock.now(), self.app.archive());
+        maintain::verify(archive, &engine, &rollup, now, sample, |_, _| ()).await.unwrap()
     }
 }
 
-/// A retention of so many days.
-pub fn retention(days: u64) -> Retention {
-    Retention::new(Duration::from_secs(days * 86_400)).unwrap()
+/// Answers over HTTP, for as long as the runtime goes on; gives the address.
+pub async fn serve(app: Arc<App>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, http::router(app)).into_future());
+    url
 }
 
-/// The value of a sample, as its text.
-pub fn value<'a>(body: &'a str, sample: &str) -> Option<&'a str> {
-    body.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '))
+/// Verifies the archive from its raw rows; gives the number of its events.
+pub async fn verified(store: &Arc<dyn ObjectStore>) -> u64 {
+    let report = verify(store).await;
+    assert_eq!(report.differences, Vec::<String>::new());
+    report.events
 }
 
-/// An event as a producer has it.
-#[derive(Clone, Debug)]
-pub struct Event {
-    pub id: String,
-    pub ts: Micros,
-    pub event_type: Option<String>,
-    pub provider: Option<String>,
-    pub model: Option<String>,
-    pub input_tokens: u64,
-    pub output_tokens: u64,
-    /// Decimal text.
-    pub cost: Option<String>,
+/// What verifying the archive finds.
+pub async fn verify(store: &Arc<dyn ObjectStore>) -> Report {
+    verify_sample(store, None).await
 }
 
-impl Event {
-    /// A priced call of a known series.
-    pub fn new(id: &str, ts: Micros, cost: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            ts,
-            event_type: None,
-            provider: Some("openai".into()),
-            model: Some("gpt-4o".into()),
-            input_tokens: 10,
-            output_tokens: 1,
-            cost: Some(cost.to_owned()),
-        }
-    }
-
-    /// The line that is sent, with its end.
-    pub fn to_line(&self) -> String {
-        let mut fields = Map::from_iter([
-            ("event_id".to_owned(), Value::from(self.id.as_str())),
-            ("ts".to_owned(), self.ts.into()),
-            ("provider".to_owned(), self.provider.as_deref().into()),
-            ("model".to_owned(), self.model.as_deref().into()),
-            ("input_tokens".to_owned(), self.input_tokens.into()),
-            ("output_tokens".to_owned(), self.output_tokens.into()),
-            ("cost_usd".to_owned(), self.cost.as_deref().into()),
-        ]);
-        if let Some(event_type) = &self.event_type {
-            fields.insert("event_type".to_owned(), event_type.as_str().into());
-        }
-        format!("{}\n", Value::from(fields))
-    }
+/// What verifying a share of the files finds, with memory for few partials.
+pub async fn verify_sample(store: &Arc<dyn ObjectStore>, sample: Option<Sample>) -> Report {
+    Lake::open(store).await.verify_sample(sample, 1 << 20).await
 }

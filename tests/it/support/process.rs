@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::poll;
 
 /// A cold start over a large archive on a busy machine.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_secs(120);
 /// The server gives requests under way 20 seconds.
 const STOP_MAX: Duration = Duration::from_secs(30);
 

@@ -8,15 +8,17 @@ use deltalake_core::{DeltaTable, DeltaTableError, checkpoints as delta_checkpoin
 use object_store::ObjectStore;
 use object_store::prefix::PrefixStore;
 
-use super::app::{TestApp, events, paths};
+use super::event::events;
+use super::lake::Lake;
+use super::store::paths;
 
 /// Where Delta readers look for the newest checkpoint first.
 pub const HINT: &str = "events/_delta_log/_last_checkpoint";
 
 /// Commits one event a version until the table is at `version`; event `i` came with version
 /// `i + 1`. Nothing is committed while version 100 gets its checkpoint, so it is of that version.
-pub async fn long_table(store: &Arc<dyn ObjectStore>, version: u64) -> TestApp {
-    let app = TestApp::open(store).await;
+pub async fn long_table(store: &Arc<dyn ObjectStore>, version: u64) -> Lake {
+    let app = Lake::open(store).await;
     for id in app.app.archive().current().version()..version {
         assert_eq!(app.sent(&events([id])).await, (1, 0));
         if id + 1 == 100 {

@@ -7,7 +7,9 @@ use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::clock::{DAY, HOUR, Micros, SECOND};
 
-use super::app::{Event, NOON, TestApp, memory, paths, read, write};
+use super::event::{Event, NOON};
+use super::lake::Lake;
+use super::store::{memory, paths, read, write};
 
 /// The organisations of [`send`], and one without events.
 pub const ORGS: [&str; 4] = ["Umbrella", "acme", "z.wayne", "nobody"];
@@ -16,7 +18,7 @@ const MINUTE: Micros = 60 * SECOND;
 
 /// Commits one version a round, of the organisations in turns; each has files of several dates.
 /// None of the events lies in an hour that a window ending at [`NOON`] cuts.
-pub async fn send(app: &TestApp, rounds: Range<u64>) {
+pub async fn send(app: &Lake, rounds: Range<u64>) {
     for round in rounds {
         let org = ORGS[(round % 3) as usize];
         let events: Vec<_> = (0..5).map(|n| event(round, n)).collect();
@@ -34,7 +36,7 @@ fn event(round: u64, n: u64) -> Event {
 
 /// What a process that starts at `now` shows of every organisation.
 pub async fn cold(store: &Arc<dyn ObjectStore>, now: Micros) -> Vec<String> {
-    let app = TestApp::open(store).await;
+    let app = Lake::open(store).await;
     app.clock.set(now);
     let mut bodies = Vec::new();
     for org in ORGS {

@@ -12,10 +12,12 @@ use tokenlake::clock::{DAY, HOUR, Micros};
 use tokenlake::sql::sql_version;
 
 use crate::stores::CountingStore;
-use crate::support::app::{Event, NOON, TestApp, data_files, memory, read, settings};
+use crate::support::event::{Event, NOON};
 use crate::support::exact;
 use crate::support::foreign::{commit, copy, live};
+use crate::support::lake::{Lake, settings};
 use crate::support::random::Random;
+use crate::support::store::{data_files, memory, read};
 use crate::support::totals::{assert_same, bare};
 
 const ORGS: u64 = 250;
@@ -31,7 +33,7 @@ const WHOLE_BYTES_MAX: u64 = 128 * 1024;
 type Sent = BTreeMap<String, Vec<Event>>;
 
 struct Sender {
-    app: TestApp,
+    app: Lake,
     random: Random,
     sent: Sent,
 }
@@ -69,7 +71,7 @@ impl Sender {
 /// small ones since.
 async fn archive() -> (Arc<dyn ObjectStore>, Sent) {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let mut sender = Sender { app, random: Random(7), sent: Sent::new() };
     sender.send(0..ORGS, NOON - DAY - 12 * HOUR, 24).await;
     sender.send((0..ORGS).step_by(9), NOON - 2 * DAY, 1).await;
@@ -93,7 +95,8 @@ fn samples(org: &str, events: &[Event], now: Micros) -> Vec<String> {
     let mut series: BTreeMap<&str, Sums> = BTreeMap::new();
     let mut rolling = 0;
     for event in events {
-        let (cost, sums) = (exact::parse(&event.cost), series.entry(&event.model).or_default());
+        let (cost, model) = (event.cost.as_ref().unwrap(), event.model.as_ref().unwrap());
+        let (cost, sums) = (exact::parse(cost), series.entry(model).or_default());
         *sums = (sums.0 + 1, sums.1 + cost);
         let inside = now - DAY < event.ts && event.ts <= now;
         rolling += if inside { cost } else { 0 };
@@ -124,7 +127,7 @@ async fn memory_changes_no_byte() {
     for (name, store) in [("a checkpoint", &store), ("no checkpoint", &bare(&store).await)] {
         for cache_bytes_max in CACHES {
             let settings = Settings { cache_bytes_max, ..settings() };
-            let app = TestApp::try_open(store, settings).await.unwrap();
+            let app = Lake::try_open(store, settings).await.unwrap();
             // The others cut hours of events, so that rows are read.
             for (now, step) in [(LATER, 1), (NOON, 70), (NOON + HOUR / 3, 60)] {
                 app.clock.set(now);
@@ -148,7 +151,7 @@ fn core(body: &str) -> Vec<&str> {
 
 /// The large file, the size of the partial that it carries, and where its column of ids lies.
 async fn large(store: &Arc<dyn ObjectStore>) -> (String, u64, (u64, u64)) {
-    let snapshot = TestApp::open(store).await.app.archive().current();
+    let snapshot = Lake::open(store).await.app.archive().current();
     let carried = snapshot.files().filter_map(|file| file.stored_partial(&sql_version()));
     let carried = carried.map(|carried| carried.part_bytes()).max().unwrap();
     assert!(carried > WHOLE_BYTES_MAX, "{carried} bytes, too few to be read in part");
@@ -174,7 +177,7 @@ async fn of_a_large_partial_one_organisation_reads_a_part_and_no_ids() {
     let (path, carried, (start, end)) = large(&store).await;
     let bare = bare(&store).await;
     let counting = CountingStore::new(bare.clone());
-    let app = TestApp::open(&(counting.clone() as Arc<dyn ObjectStore>)).await;
+    let app = Lake::open(&(counting.clone() as Arc<dyn ObjectStore>)).await;
     app.clock.set(LATER);
     // The first scrape has the foreign file judged, which asks for ids near it.
     app.scrape("Org-98").await;

@@ -12,10 +12,10 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::{Value, json};
 use tokenlake::sql::sql_version;
 
-use crate::support::app::{
-    ACME, Event, NOON, TestApp, events, log_entry, memory, read, verified, verify, write,
-};
+use crate::support::event::{ACME, Event, NOON, events};
 use crate::support::foreign::{File, as_older, commit, live};
+use crate::support::lake::{Lake, verified, verify};
+use crate::support::store::{log_entry, memory, read, write};
 
 const TAG: &str = "tokenlake.partial";
 /// Bytes that one checksum covers.
@@ -24,7 +24,7 @@ const BLOCK_BYTES: usize = 64 * 1024;
 /// An archive of two versions, of a file each, and what is shown of it.
 async fn two_files() -> (Arc<dyn ObjectStore>, String) {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.sent(&events(0..40)).await;
     let others: Vec<_> = events(40..60).into_iter().map(|event| event.model("haiku")).collect();
     app.sent(&others).await;
@@ -33,7 +33,7 @@ async fn two_files() -> (Arc<dyn ObjectStore>, String) {
 }
 
 async fn cold(store: &Arc<dyn ObjectStore>) -> String {
-    TestApp::open(store).await.body(ACME).await
+    Lake::open(store).await.body(ACME).await
 }
 
 /// What the log says of the file that came with `version`: its path in the archive, the version of
@@ -163,7 +163,7 @@ async fn wrong_sums_by_other_sql_hurt_nobody() {
 #[tokio::test]
 async fn a_file_in_which_nothing_counts_is_right_too() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.sent(&events(0..3)).await;
     let expected = cold(&store).await;
     let (mut lines, org) = (Vec::new(), tokenlake::event::OrgId::parse(ACME).unwrap());

@@ -6,13 +6,15 @@ use std::time::Duration;
 use object_store::ObjectStore;
 
 use crate::stores::{Fault, FaultyStore, at_write};
-use crate::support::app::{NOON, TestApp, memory};
+use crate::support::event::NOON;
+use crate::support::lake::Lake;
+use crate::support::store::memory;
 use crate::support::totals::{assert_like_full, assert_same, cold, copy, full, send, versions};
 
 /// An archive with checkpoints of versions 1 to `made`, as far as they are kept.
 async fn with_checkpoints(made: u64) -> Arc<dyn ObjectStore> {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for round in 0..made {
         send(&app, round..round + 1).await;
         app.checkpoint().await;
@@ -32,13 +34,13 @@ async fn the_three_newest_are_kept() {
 #[tokio::test]
 async fn an_object_without_a_mark_is_removed_when_it_is_old() {
     let store = with_checkpoints(2).await;
-    send(&TestApp::open(&store).await, 2..3).await;
+    send(&Lake::open(&store).await, 2..3).await;
     let dying = FaultyStore::new(store.clone(), at_write(1, Fault::CrashBefore));
-    let app = TestApp::open(&(dying.clone() as Arc<dyn ObjectStore>)).await;
+    let app = Lake::open(&(dying.clone() as Arc<dyn ObjectStore>)).await;
     app.app.checkpoint().await.unwrap_err();
     assert!(dying.crashed());
     assert_eq!(versions(&store).await, (vec![1, 2], vec![1, 2, 3]));
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     // Of the same version once more, and then of later ones.
     for (round, objects) in
         [(3, vec![1, 2, 3, 3]), (4, vec![2, 3, 3, 4]), (5, vec![3, 3, 4, 5]), (6, vec![4, 5, 6])]
@@ -53,7 +55,7 @@ async fn an_object_without_a_mark_is_removed_when_it_is_old() {
 #[tokio::test]
 async fn a_crash_at_any_write_of_a_checkpoint_leaves_scrapes_right_and_the_next_one_works() {
     let before = with_checkpoints(3).await;
-    send(&TestApp::open(&before).await, 3..4).await;
+    send(&Lake::open(&before).await, 3..4).await;
     let expected = full(&before, NOON).await;
     let faults = [Fault::CrashBefore, Fault::CrashAfter, Fault::FailBefore, Fault::FailAfter];
     // The object, the mark, and the removal of an older object and its mark.
@@ -61,10 +63,10 @@ async fn a_crash_at_any_write_of_a_checkpoint_leaves_scrapes_right_and_the_next_
         let context = format!("{fault:?} at write {write}");
         let store = copy(&before).await;
         let faulty = FaultyStore::new(store.clone(), at_write(write, fault));
-        let app = TestApp::open(&(faulty.clone() as Arc<dyn ObjectStore>)).await;
+        let app = Lake::open(&(faulty.clone() as Arc<dyn ObjectStore>)).await;
         app.app.checkpoint().await.expect_err(&context);
         assert_same(&cold(&store, NOON).await, &expected, &context);
-        let app = TestApp::open(&store).await;
+        let app = Lake::open(&store).await;
         send(&app, 4..5).await;
         app.checkpoint().await;
         assert_like_full(&store, &context).await;
@@ -78,18 +80,18 @@ async fn a_crash_at_any_write_of_a_checkpoint_leaves_scrapes_right_and_the_next_
     // A fifth write there is none.
     let store = copy(&before).await;
     let faulty = FaultyStore::new(store.clone(), at_write(4, Fault::CrashBefore));
-    TestApp::open(&(faulty.clone() as Arc<dyn ObjectStore>)).await.checkpoint().await;
+    Lake::open(&(faulty.clone() as Arc<dyn ObjectStore>)).await.checkpoint().await;
     assert!(!faulty.crashed());
 }
 
 #[tokio::test]
 async fn a_checkpoint_that_others_have_overtaken_is_no_failure() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     send(&app, 0..1).await;
     // Its mark comes after three newer checkpoints, with which its object was removed.
     let late = FaultyStore::new(store.clone(), at_write(1, Fault::Delay(Duration::from_secs(1))));
-    let slow = TestApp::open(&(late as Arc<dyn ObjectStore>)).await;
+    let slow = Lake::open(&(late as Arc<dyn ObjectStore>)).await;
     let newer = async {
         for round in 1..4 {
             send(&app, round..round + 1).await;
@@ -104,10 +106,9 @@ async fn a_checkpoint_that_others_have_overtaken_is_no_failure() {
 #[tokio::test]
 async fn replicas_that_make_a_checkpoint_at_once_do_each_other_no_harm() {
     let store = with_checkpoints(3).await;
-    send(&TestApp::open(&store).await, 3..6).await;
+    send(&Lake::open(&store).await, 3..6).await;
     let expected = full(&store, NOON).await;
-    let apps =
-        [TestApp::open(&store).await, TestApp::open(&store).await, TestApp::open(&store).await];
+    let apps = [Lake::open(&store).await, Lake::open(&store).await, Lake::open(&store).await];
     let made = futures::future::join_all(apps.iter().map(|app| app.app.checkpoint())).await;
     assert!(made.iter().all(Result::is_ok), "{made:?}");
     assert_eq!(versions(&store).await.0, [2, 3, 6]);

@@ -14,7 +14,9 @@ use tokenlake::sql::{Engine, sql_version};
 use tokenlake::telemetry::Telemetry;
 
 use crate::stores::{CountingStore, Op, Verb};
-use crate::support::app::{NOON, TestApp, data_files, log_entry, memory, settings};
+use crate::support::event::NOON;
+use crate::support::lake::{Lake, settings};
+use crate::support::store::{data_files, log_entry, memory};
 use crate::support::totals::{
     ORGS, assert_like_full, assert_same, cold, full, marks, objects, send, times, versions,
 };
@@ -22,16 +24,16 @@ use crate::support::totals::{
 /// An archive of 6 versions and the checkpoint of the last.
 async fn with_checkpoint() -> Arc<dyn ObjectStore> {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     send(&app, 0..6).await;
     app.checkpoint().await;
     store
 }
 
 /// A process that starts over a store that counts from then on.
-async fn counted(store: &Arc<dyn ObjectStore>) -> (TestApp, Arc<CountingStore>) {
+async fn counted(store: &Arc<dyn ObjectStore>) -> (Lake, Arc<CountingStore>) {
     let counting = CountingStore::new(store.clone());
-    let app = TestApp::open(&(counting.clone() as Arc<dyn ObjectStore>)).await;
+    let app = Lake::open(&(counting.clone() as Arc<dyn ObjectStore>)).await;
     counting.take();
     (app, counting)
 }
@@ -68,7 +70,7 @@ async fn with_nothing_since_a_cold_scrape_reads_the_checkpoint_and_no_data_file(
 async fn of_the_data_files_a_cold_scrape_reads_those_that_came_since() {
     let store = with_checkpoint().await;
     let old = data_files(&store).await;
-    send(&TestApp::open(&store).await, 6..8).await;
+    send(&Lake::open(&store).await, 6..8).await;
     let new: Vec<_> =
         data_files(&store).await.into_iter().filter(|path| !old.contains(path)).collect();
     let expected = full(&store, NOON).await;
@@ -100,7 +102,7 @@ async fn a_checkpoint_of_a_version_is_made_once() {
 #[tokio::test]
 async fn windows_of_any_clock_are_those_of_a_full_build() {
     let store = with_checkpoint().await;
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for (rounds, made_at) in [(6..8, NOON), (8..9, NOON + 3 * DAY), (9..11, NOON)] {
         send(&app, rounds).await;
         for now in times() {
@@ -119,7 +121,7 @@ async fn windows_of_any_clock_are_those_of_a_full_build() {
 async fn a_checkpoint_made_after_the_clock_was_set_back_serves() {
     let store = with_checkpoint().await;
     // The window's ends cut no hour that has events.
-    let (app, now) = (TestApp::open(&store).await, NOON - 3 * DAY - 5 * HOUR);
+    let (app, now) = (Lake::open(&store).await, NOON - 3 * DAY - 5 * HOUR);
     send(&app, 6..7).await;
     app.clock.set(now);
     app.checkpoint().await;
@@ -134,7 +136,7 @@ async fn a_checkpoint_made_after_the_clock_was_set_back_serves() {
 #[tokio::test]
 async fn a_scrape_that_was_overtaken_starts_where_the_checkpoint_meets_the_log() {
     let store = with_checkpoint().await;
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     let early = app.app.archive().newest().await.unwrap();
     send(&app, 6..9).await;
     let late = app.app.archive().newest().await.unwrap();
@@ -159,7 +161,7 @@ async fn a_scrape_that_was_overtaken_starts_where_the_checkpoint_meets_the_log()
 }
 
 /// A process that makes checkpoints by itself.
-async fn on_duty(store: &Arc<dyn ObjectStore>) -> TestApp {
+async fn on_duty(store: &Arc<dyn ObjectStore>) -> Lake {
     let settings = Settings {
         checkpoint_work_max: Some(4),
         follow: FollowSettings {
@@ -168,7 +170,7 @@ async fn on_duty(store: &Arc<dyn ObjectStore>) -> TestApp {
         },
         ..settings()
     };
-    TestApp::try_open(store, settings).await.unwrap()
+    Lake::try_open(store, settings).await.unwrap()
 }
 
 /// Waits for a checkpoint of a version after `after`.
@@ -198,7 +200,7 @@ async fn a_process_makes_checkpoints_as_it_commits() {
 #[tokio::test]
 async fn a_process_that_never_commits_makes_checkpoints_too() {
     let store = memory();
-    let writer = TestApp::open(&store).await;
+    let writer = Lake::open(&store).await;
     send(&writer, 0..4).await;
     let _replica = on_duty(&store).await;
     // Of what there is, and of what it follows.

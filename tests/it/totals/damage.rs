@@ -8,8 +8,10 @@ use serde_json::Value;
 use tokenlake::clock::DAY;
 
 use crate::stores::{CountingStore, Fault, FaultyStore};
-use crate::support::app::{NOON, TestApp, forget_newest, log_entry, memory, paths, read, write};
+use crate::support::event::NOON;
 use crate::support::foreign::{File, commit, copy as copy_file, live};
+use crate::support::lake::Lake;
+use crate::support::store::{forget_newest, log_entry, memory, paths, read, write};
 use crate::support::totals::{
     ORGS, assert_like_full, assert_same, bare, cold, copy, delete, full, marks, objects, send,
     versions,
@@ -21,7 +23,7 @@ const PLACES: usize = 25;
 /// An archive with two checkpoints and two commits after the last, and what is shown of it.
 async fn archive() -> (Arc<dyn ObjectStore>, Vec<String>) {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     send(&app, 0..4).await;
     app.checkpoint().await;
     send(&app, 4..6).await;
@@ -83,7 +85,7 @@ async fn what_is_cut_or_gone_changes_no_byte() {
 #[tokio::test]
 async fn what_is_gone_under_a_running_process_changes_no_byte() {
     let (store, expected) = archive().await;
-    let running = TestApp::open(&store).await;
+    let running = Lake::open(&store).await;
     assert_eq!(running.body(ORGS[0]).await, expected[0]);
     let object = objects(&store).await.pop().unwrap();
     let mut bytes = read(&store, &object).await;
@@ -91,7 +93,7 @@ async fn what_is_gone_under_a_running_process_changes_no_byte() {
     bytes[middle] ^= 1;
     write(&store, &object, bytes).await;
     assert_eq!(running.body(ORGS[1]).await, expected[1], "damaged");
-    let running = TestApp::open(&store).await;
+    let running = Lake::open(&store).await;
     delete(&store, &object).await;
     for (org, expected) in ORGS.iter().zip(&expected) {
         assert_eq!(running.body(org).await, *expected, "gone");
@@ -180,14 +182,14 @@ async fn a_checkpoint_of_a_log_that_was_set_back_is_not_believed() {
     let (store, expected) = archive().await;
     set_back(&store, 5).await;
     // The same versions again, of other events.
-    send(&TestApp::open(&store).await, 10..13).await;
+    send(&Lake::open(&store).await, 10..13).await;
     let now = full(&store, NOON).await;
     assert_ne!(now, expected);
     assert_same(&cold(&store, NOON).await, &now, "the checkpoint of 4 still holds");
     set_back(&store, 2).await;
     let behind = full(&store, NOON).await;
     assert_same(&cold(&store, NOON).await, &behind, "all checkpoints are of later versions");
-    send(&TestApp::open(&store).await, 20..26).await;
+    send(&Lake::open(&store).await, 20..26).await;
     assert_like_full(&store, "none holds").await;
 }
 
@@ -214,7 +216,7 @@ fn is_among(file: &File, files: &[File]) -> bool {
 #[tokio::test]
 async fn a_log_that_was_set_back_gets_checkpoints_again() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for round in 0..8 {
         send(&app, round..round + 1).await;
         if round >= 5 {
@@ -223,7 +225,7 @@ async fn a_log_that_was_set_back_gets_checkpoints_again() {
     }
     assert_eq!(versions(&store).await.0, [6, 7, 8]);
     set_back(&store, 3).await;
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for round in 10..18 {
         send(&app, round..round + 1).await;
         app.checkpoint().await;

@@ -8,17 +8,19 @@ use tokenlake::app::Settings;
 use tokenlake::archive::WriterSettings;
 
 use crate::stores::CountingStore;
-use crate::support::app::{NOON, TestApp, log_entry, memory, settings};
+use crate::support::event::NOON;
 use crate::support::foreign::{commit, live, rewrite};
+use crate::support::lake::{Lake, settings};
+use crate::support::store::{log_entry, memory};
 use crate::support::table::{log_checkpoint, until_checkpoint};
 use crate::support::totals::{
     ORGS, assert_like_full, assert_same, cold, delete, full, send, versions,
 };
 
 /// A process that makes a checkpoint of the log at version 4.
-async fn with_log_checkpoints(store: &Arc<dyn ObjectStore>) -> TestApp {
+async fn with_log_checkpoints(store: &Arc<dyn ObjectStore>) -> Lake {
     let writer = WriterSettings { checkpoint_every: 4, ..WriterSettings::default() };
-    TestApp::try_open(store, Settings { writer, ..settings() }).await.unwrap()
+    Lake::try_open(store, Settings { writer, ..settings() }).await.unwrap()
 }
 
 /// An archive at version 6 with a checkpoint of totals of version 2 and one of the log of 4.
@@ -57,7 +59,7 @@ async fn what_came_before_the_logs_checkpoint_is_read_from_its_entries() {
     }
     assert!(!reads.contains(&log_entry(1)));
     // The next one is made from both.
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     app.checkpoint().await;
     assert_eq!(versions(&store).await.0, [2, 6]);
     assert_like_full(&store, "the next").await;
@@ -74,7 +76,7 @@ async fn a_log_whose_old_entries_are_gone_changes_no_byte() {
         }
         let context = format!("without {gone:?}");
         assert_eq!(has_cells(&reads(&store, &context).await), serves, "{context}");
-        TestApp::open(&store).await.checkpoint().await;
+        Lake::open(&store).await.checkpoint().await;
         assert!(has_cells(&reads(&store, &context).await), "{context}, and a new one");
     }
 }
@@ -85,7 +87,7 @@ async fn files_that_moved_after_a_checkpoint_count_once() {
     let old = rewrite(&store).await;
     let expected = full(&store, NOON).await;
     assert!(has_cells(&reads(&store, "moved").await));
-    let running = TestApp::open(&store).await;
+    let running = Lake::open(&store).await;
     assert_eq!(running.body(ORGS[0]).await, expected[0]);
     for file in &old {
         delete(&store, &file.place()).await;
@@ -95,7 +97,7 @@ async fn files_that_moved_after_a_checkpoint_count_once() {
     for (org, expected) in ORGS.iter().zip(&expected) {
         assert_eq!(running.body(org).await, *expected);
     }
-    TestApp::open(&store).await.checkpoint().await;
+    Lake::open(&store).await.checkpoint().await;
     assert!(has_cells(&reads(&store, "moved and gone, and a new one").await));
 }
 
@@ -115,7 +117,7 @@ async fn what_moved_before_the_logs_checkpoint_counts_once() {
 #[tokio::test]
 async fn events_that_another_program_deleted_are_missed_also_behind_a_checkpoint() {
     let store = memory();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     send(&app, 0..2).await;
     app.checkpoint().await;
     send(&app, 2..3).await;
@@ -124,7 +126,7 @@ async fn events_that_another_program_deleted_are_missed_also_behind_a_checkpoint
     // One who starts at a checkpoint after that entry never sees it, but misses the events.
     log_checkpoint(&store, 4).await.unwrap();
     for _ in 0..2 {
-        let error = TestApp::try_open(&store, settings()).await.unwrap_err().to_string();
+        let error = Lake::try_open(&store, settings()).await.unwrap_err().to_string();
         assert!(error.contains(&format!("{:020}", 4)) && error.contains("repair"), "{error}");
         // Nor does it help where the log says no more.
         for version in 0..=3 {

@@ -8,18 +8,20 @@ use futures::future::join_all;
 use object_store::ObjectStore;
 
 use crate::stores::{CountingStore, Op, Verb};
-use crate::support::app::{Event, TestApp, data_files, memory, requests};
+use crate::support::event::{Event, requests};
+use crate::support::lake::Lake;
+use crate::support::store::{data_files, memory};
 
 const ORGS: usize = 1_000;
 
 /// A process over a store that counts.
-async fn counted(store: &Arc<dyn ObjectStore>) -> (TestApp, Arc<CountingStore>) {
+async fn counted(store: &Arc<dyn ObjectStore>) -> (Lake, Arc<CountingStore>) {
     let counting = CountingStore::new(store.clone());
-    (TestApp::open(&(counting.clone() as Arc<dyn ObjectStore>)).await, counting)
+    (Lake::open(&(counting.clone() as Arc<dyn ObjectStore>)).await, counting)
 }
 
 /// Sends an event of each organisation, all at once, so that few commits hold them.
-async fn send(app: &TestApp, orgs: &[String], round: u64) {
+async fn send(app: &Lake, orgs: &[String], round: u64) {
     let sent = orgs.iter().map(|org| async move {
         let event = Event::new(format!("{org} {round}"));
         assert_eq!(app.send(org, &[event]).await.unwrap().accepted, 1);
@@ -27,7 +29,7 @@ async fn send(app: &TestApp, orgs: &[String], round: u64) {
     join_all(sent).await;
 }
 
-async fn scrape(app: &TestApp, orgs: &[String]) -> Vec<String> {
+async fn scrape(app: &Lake, orgs: &[String]) -> Vec<String> {
     join_all(orgs.iter().map(|org| app.scrape(org))).await
 }
 

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use object_store::ObjectStore;
 use tokenlake::archive::ArchiveLocation;
 
-use crate::support::app::{NOON, TestApp, events, memory, verified};
+use crate::support::event::{NOON, events};
+use crate::support::lake::{Lake, verified};
+use crate::support::store::memory;
 use crate::support::totals::{assert_like_full, assert_same, cold, send, versions};
 
 const COMMITS: u64 = 60;
 
 /// Makes checkpoints until all is committed; gives how many.
 async fn make_checkpoints(store: Arc<dyn ObjectStore>, sent: Arc<AtomicU64>) -> u64 {
-    let (app, mut made) = (TestApp::open(&store).await, 0);
+    let (app, mut made) = (Lake::open(&store).await, 0);
     while sent.load(Ordering::SeqCst) < COMMITS {
         // Another may have removed it at once.
         made += u64::from(app.app.checkpoint().await.is_ok());
@@ -27,7 +29,7 @@ async fn scrape_cold(store: Arc<dyn ObjectStore>, sent: Arc<AtomicU64>) -> u64 {
     let mut times = 0;
     while sent.load(Ordering::SeqCst) < COMMITS {
         let before = sent.load(Ordering::SeqCst);
-        let shown = TestApp::open(&store).await.requests().await;
+        let shown = Lake::open(&store).await.requests().await;
         let after = sent.load(Ordering::SeqCst);
         // One more may have been committed and not been counted yet.
         assert!(before <= shown && shown <= after + 1, "{shown} of {before} to {after}");
@@ -39,7 +41,7 @@ async fn scrape_cold(store: Arc<dyn ObjectStore>, sent: Arc<AtomicU64>) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cold_scrapes_are_right_while_checkpoints_come_and_go() {
     let (store, sent) = (memory(), Arc::new(AtomicU64::new(0)));
-    let writer = TestApp::open(&store).await;
+    let writer = Lake::open(&store).await;
     let made = [(); 2].map(|()| tokio::spawn(make_checkpoints(store.clone(), sent.clone())));
     let scraped = [(); 2].map(|()| tokio::spawn(scrape_cold(store.clone(), sent.clone())));
     for id in 0..COMMITS {
@@ -49,7 +51,7 @@ async fn cold_scrapes_are_right_while_checkpoints_come_and_go() {
     for work in made.into_iter().chain(scraped) {
         assert!(work.await.unwrap() > 0);
     }
-    assert_eq!(TestApp::open(&store).await.requests().await, COMMITS);
+    assert_eq!(Lake::open(&store).await.requests().await, COMMITS);
     assert_eq!(verified(&store).await, COMMITS);
 }
 
@@ -58,7 +60,7 @@ async fn on_a_disk_it_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let location = ArchiveLocation::Local(folder.path().join("archive"));
     let store = location.open().unwrap();
-    let app = TestApp::open(&store).await;
+    let app = Lake::open(&store).await;
     for round in 0..5 {
         send(&app, round..round + 1).await;
         app.checkpoint().await;

@@ -1,5 +1,5 @@
-//! A small fuzzer for any stable toolchain: inputs of a corpus, and mutations of them, go through a
-//! decoder.
+//! Small fuzzing that any stable toolchain runs: inputs of a corpus, and mutations of them, go
+//! through a decoder. The black-box tests take this file too.
 //!
 //! `tests/corpus/<target>/` holds the inputs. Each is tried as it is, and with a few mutations.
 //! With `TOKENLAKE_FUZZ_SECONDS` a target runs for this many seconds, from a new seed each time. A
