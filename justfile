@@ -26,6 +26,10 @@ setup:
 fmt:
     cargo fmt
 
+# The tree in numbers.
+table:
+    tests/tree-table
+
 # Lints, documents of the code, licences and spelling.
 lint:
     cargo fmt --check
