@@ -13,9 +13,9 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
-pub use self::bodies::Form;
+pub use self::bodies::BodyForm;
 pub use self::error::AppError;
-pub use self::settings::Settings;
+pub use self::settings::AppSettings;
 pub use crate::ingest::Receipt;
 
 use self::bodies::Bodies;
@@ -29,7 +29,7 @@ use crate::exposition::Pieces;
 use crate::ingest::{ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
-use crate::rollup::{Rollup, SeriesCap, Turn, UsageView};
+use crate::rollup::{MergeTurn, Rollup, SeriesCap, UsageView};
 use crate::sql::{Engine, RowFormat, SqlError, sql_version};
 use crate::telemetry::Telemetry;
 use crate::worker::{Question, Reply, Workers};
@@ -46,7 +46,7 @@ pub struct App {
     workers: Option<Workers>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
-    settings: Settings,
+    settings: AppSettings,
     /// Background tasks.
     tasks: Vec<AbortOnDropHandle<()>>,
 }
@@ -60,7 +60,7 @@ impl App {
         store: Arc<dyn object_store::ObjectStore>,
         clock: Arc<dyn Clock>,
         telemetry: Telemetry,
-        settings: Settings,
+        settings: AppSettings,
     ) -> Result<Self, AppError> {
         let place = ArchivePlace::new(store.clone(), clock.clone())?;
         let engine = Arc::new(Engine::new(place.store())?);
@@ -109,10 +109,10 @@ impl App {
 
     fn start_tasks(&mut self) {
         let mut tasks = Vec::new();
-        if let Some(work_max) = self.settings.checkpoint_work_max {
+        if let Some(work_max) = self.settings.totals_work_max {
             let (rollup, clock) = (self.rollup.clone(), self.clock.clone());
             let versions = self.archive.versions();
-            let work = async move { rollup.keep_checkpoints(versions, clock, work_max).await };
+            let work = async move { rollup.keep_totals_snapshots(versions, clock, work_max).await };
             tasks.push(tokio::spawn(work));
         }
         if let Some((settings, interval)) = self.settings.compact {
@@ -122,7 +122,7 @@ impl App {
     }
 
     /// A compactor, which merges small data files and deletes those that no version names.
-    pub fn compactor(&self, settings: compact::Settings) -> Compactor {
+    pub fn compactor(&self, settings: compact::CompactSettings) -> Compactor {
         let (archive, rollup) = (self.archive.clone(), self.rollup.clone());
         Compactor::new(archive, rollup, self.clock.clone(), self.telemetry.clone(), settings)
     }
@@ -145,7 +145,7 @@ impl App {
     pub async fn scrape(
         &self,
         org_id: &OrgId,
-        form: Form,
+        form: BodyForm,
         now: Micros,
     ) -> Result<Pieces, AppError> {
         let failed = |error: std::io::Error| AppError::Internal(error.to_string());
@@ -177,9 +177,9 @@ impl App {
     /// scrapes use its result. It also keeps the scrape's own future small.
     fn add_up(
         &self,
-        turn: Turn,
+        turn: MergeTurn,
         org_id: OrgId,
-        form: Form,
+        form: BodyForm,
         snapshot: Arc<Snapshot>,
         now: Micros,
     ) -> JoinHandle<Result<std::io::Result<Pieces>, SqlError>> {
@@ -302,10 +302,10 @@ impl App {
     ///
     /// # Errors
     /// Unavailable or Corrupt.
-    pub async fn checkpoint(&self) -> Result<(), AppError> {
+    pub async fn snapshot_totals(&self) -> Result<(), AppError> {
         let snapshot = self.archive.newest().await?;
         let make = |snapshot| async move {
-            self.rollup.checkpoint(&snapshot, self.clock.now()).await.map_err(AppError::from)
+            self.rollup.snapshot_totals(&snapshot, self.clock.now()).await.map_err(AppError::from)
         };
         self.archive.at_newest(snapshot, make).await
     }
@@ -340,7 +340,7 @@ impl App {
     }
 
     /// The program's settings.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &AppSettings {
         &self.settings
     }
 

@@ -23,7 +23,7 @@ const ENCRYPTED_PARTS: [&[u8]; 3] =
 /// Why a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot read {path}: {reason}", path = .path.display())]
-pub struct ReadError {
+pub struct SmallFileError {
     path: PathBuf,
     reason: String,
 }
@@ -31,9 +31,9 @@ pub struct ReadError {
 /// Reads a file. A large one is refused without being read whole.
 ///
 /// # Errors
-/// [`ReadError`].
-pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
-    let failed = |reason: String| ReadError { path: path.to_owned(), reason };
+/// [`SmallFileError`].
+pub fn read(path: &Path) -> Result<Vec<u8>, SmallFileError> {
+    let failed = |reason: String| SmallFileError { path: path.to_owned(), reason };
     let text = read_up_to(path, BYTES_MAX + 1).map_err(|error| failed(error.to_string()))?;
     if text.len() > BYTES_MAX {
         return Err(failed(format!("it is larger than {BYTES_MAX} bytes")));

@@ -212,8 +212,8 @@ group! {
         partial_cache_misses: Count = "partial_cache_misses", "Partials computed from their data file";
         partial_cache_evictions: Count = "partial_cache_evictions", "Partials dropped to stay within the budget";
         org_usage_entries: Level = "org_usage_entries", "Organisations whose merged usage is held in memory";
-        checkpoints: Count = "totals_checkpoints", "Totals snapshots written";
-        checkpoint_failures: Count = "totals_checkpoint_failures", "Totals snapshots that could not be written";
+        totals_snapshots: Count = "totals_checkpoints", "Totals snapshots written";
+        totals_snapshot_failures: Count = "totals_checkpoint_failures", "Totals snapshots that could not be written";
         scrapes_stale: Count = "scrapes_stale", "Scrapes answered with the last good answer while storage was unreachable";
     }
 }

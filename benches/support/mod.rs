@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokenlake::app::{App, Settings};
+use tokenlake::app::{App, AppSettings};
 use tokenlake::archive::{ArchiveLocation, FollowSettings};
 use tokenlake::clock::SystemClock;
 use tokenlake::rollup::SERIES_MAX;
@@ -32,7 +32,7 @@ use self::poll::poll;
 /// Opens an archive in `folder` with the settings of `tokenlake serve`, except `staleness_max`.
 pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App> {
     let location = ArchiveLocation::parse(folder.to_str().unwrap()).unwrap();
-    let settings = Settings {
+    let settings = AppSettings {
         follow: FollowSettings {
             interval: Some(Duration::from_secs(1)),
             probe: location.log_probe(),
@@ -40,10 +40,10 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
         },
         staleness_max,
         cache_bytes_max: 128 << 20,
-        checkpoint_work_max: Some(128),
+        totals_work_max: Some(128),
         series_max: Some(SERIES_MAX),
         requests_per_org_max: 1_024,
-        ..Settings::default()
+        ..AppSettings::default()
     };
     let app =
         App::open(location.open().unwrap(), Arc::new(SystemClock), Telemetry::new(), settings);

@@ -18,9 +18,9 @@ use crate::telemetry::KeyExpiries;
 /// A key to be created.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// The organisation that it speaks for.
+    /// The caller's organisation.
     pub org_id: OrgId,
-    /// What it allows.
+    /// What the key allows.
     pub scopes: Scopes,
     /// A name for people.
     pub name: Option<String>,

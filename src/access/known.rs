@@ -14,7 +14,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::stored::{self, READS};
-use super::watch::{Demand, EVERY, IN_USE, Listed, Look};
+use super::watch::{Demand, EVERY, IN_USE, KeyCount, WatchScope};
 use super::{AccessError, Caller, HashedKey, KeyRecord};
 use crate::archive::{ACCESS_KEYS, Records, access_key_hash};
 use crate::clock::{Clock, Micros, SECOND};
@@ -33,7 +33,7 @@ const LATELY: Duration = Duration::from_secs(2 * 86_400);
 const EXPIRIES_MAX: usize = 1_000;
 
 #[derive(Debug, Clone)]
-struct Known {
+struct KnownKey {
     record: KeyRecord,
     /// The key's caller; `None` if the record's organisation is invalid.
     caller: Option<Arc<Caller>>,
@@ -45,7 +45,7 @@ struct Known {
     used_at: Duration,
 }
 
-impl Known {
+impl KnownKey {
     fn new(record: KeyRecord, mark: String, at: Duration) -> Self {
         Self { caller: record.caller().map(Arc::new), record, mark, at, used_at: at }
     }
@@ -60,13 +60,13 @@ impl Known {
 pub(super) struct KnownKeys {
     pub(super) records: Records,
     pub(super) clock: Arc<dyn Clock>,
-    known: Mutex<LruCache<HashedKey, Known>>,
+    known: Mutex<LruCache<HashedKey, KnownKey>>,
 }
 
 /// Keeps the cached records fresh and `expiries` up to date, for ever.
 pub(super) async fn watch(shared: Arc<KnownKeys>, expiries: KeyExpiries) {
     let began = shared.clock.elapsed();
-    let (mut listed, mut looked_at, mut vouched) = (Listed::not_yet(began), began, false);
+    let (mut listed, mut looked_at, mut vouched) = (KeyCount::not_yet(began), began, false);
     loop {
         tokio::time::sleep(EVERY).await;
         let at = shared.clock.elapsed();
@@ -121,22 +121,22 @@ impl KnownKeys {
         let before = self.known.lock().peek(&hash).map(|known| known.record.clone());
         let read = stored::read(&self.records, &hash.to_hex(), before.as_ref()).await?;
         let (record, mark) = read.ok_or(AccessError::Unauthenticated)?;
-        let fresh = Known::new(record, mark, asked_at);
+        let fresh = KnownKey::new(record, mark, asked_at);
         let caller = fresh.caller(self.clock.now()).ok_or(AccessError::Unauthenticated);
         self.known.lock().put(hash, fresh);
         caller
     }
 
     /// Looks at the records that are due, and returns what is then known of the number of keys.
-    async fn look(&self, listed: Listed, looked_at: Duration) -> Result<Listed, AccessError> {
+    async fn look(&self, listed: KeyCount, looked_at: Duration) -> Result<KeyCount, AccessError> {
         let at = self.clock.elapsed();
         let (known, in_use, since) = self.in_use(at, looked_at);
         let demand = Demand { known, in_use: in_use.len(), since: since.len() };
         match listed.next(demand, at) {
-            Look::None => {}
-            Look::InUse => self.read_all(in_use).await?,
-            Look::Since => self.read_all(since).await?,
-            Look::All => return self.list().await,
+            WatchScope::None => {}
+            WatchScope::InUse => self.read_all(in_use).await?,
+            WatchScope::Since => self.read_all(since).await?,
+            WatchScope::All => return self.list().await,
         }
         Ok(listed)
     }
@@ -152,13 +152,13 @@ impl KnownKeys {
                 .map(|(hash, known)| (*hash, known))
         };
         let in_use = used(at.saturating_sub(IN_USE)).map(|(hash, _)| hash).collect();
-        let old = |known: &Known| at.saturating_sub(known.at) >= EVERY;
+        let old = |known: &KnownKey| at.saturating_sub(known.at) >= EVERY;
         let since = used(looked_at).filter(|(_, known)| old(known)).map(|(hash, _)| hash).collect();
         (known.len(), in_use, since)
     }
 
     /// Marks unchanged records as fresh, by a listing, and reads the changed ones again.
-    async fn list(&self) -> Result<Listed, AccessError> {
+    async fn list(&self) -> Result<KeyCount, AccessError> {
         let at = self.clock.elapsed();
         let listed = self.records.list(ACCESS_KEYS).await?;
         let marks: std::collections::HashMap<_, _> = listed
@@ -173,7 +173,7 @@ impl KnownKeys {
             }
         }
         self.read_all(changed).await?;
-        Ok(Listed::of(listed.len(), at))
+        Ok(KeyCount::of(listed.len(), at))
     }
 
     /// Reads the records of some keys again. A damaged record is dropped from the cache, and the
@@ -195,9 +195,10 @@ impl KnownKeys {
                 // order.
                 match known.peek_mut(&hash) {
                     Some(known) => {
-                        *known = Known { used_at: known.used_at, ..Known::new(record, mark, at) };
+                        *known =
+                            KnownKey { used_at: known.used_at, ..KnownKey::new(record, mark, at) };
                     }
-                    None => drop(known.put(hash, Known::new(record, mark, at))),
+                    None => drop(known.put(hash, KnownKey::new(record, mark, at))),
                 }
             }
             Ok(None) | Err(AccessError::Record { .. }) => drop(known.pop(&hash)),
@@ -210,8 +211,9 @@ impl KnownKeys {
     /// since 1970.
     fn expiries(&self) -> Vec<(String, i64)> {
         let (now, at) = (self.clock.now(), self.clock.elapsed());
-        let in_use =
-            |known: &Known| known.record.is_valid(now) && at.saturating_sub(known.used_at) < LATELY;
+        let in_use = |known: &KnownKey| {
+            known.record.is_valid(now) && at.saturating_sub(known.used_at) < LATELY
+        };
         let mut soonest: Vec<_> = self
             .known
             .lock()

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccessError, KeyRecord};
 use crate::archive::{
-    ACCESS_KEYS, ArchiveError, Form, Record, Records, Stored, access_key, access_key_hash,
+    ACCESS_KEYS, ArchiveError, Record, Records, SealState, Stored, access_key, access_key_hash,
     key_voucher, vouched_for,
 };
 use crate::clock::Micros;
@@ -75,7 +75,7 @@ async fn check(
     hash: &str,
     stored: &Stored<KeyRecord>,
 ) -> Result<(), ArchiveError> {
-    let Form::Unsealed(digest) = &stored.form else { return Ok(()) };
+    let SealState::Unsealed(digest) = &stored.form else { return Ok(()) };
     let path = key_voucher(hash);
     match records.get::<Voucher>(&path).await? {
         Some(voucher) if voucher.record.record == *digest => Ok(()),

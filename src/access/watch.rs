@@ -30,7 +30,7 @@ pub(super) struct Demand {
 
 /// What to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum WatchScope {
     /// Nothing.
     None,
     /// The records of the keys that were used within [`IN_USE`].
@@ -43,14 +43,14 @@ pub(super) enum Look {
 
 /// What is known of the number of keys in the archive.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Listed {
+pub(super) struct KeyCount {
     /// The number of keys at the last listing, if there was one.
     keys: Option<usize>,
     /// The time of that listing, or of the watch's start, by the clock that includes sleep.
     at: Duration,
 }
 
-impl Listed {
+impl KeyCount {
     /// The state when a watch begins.
     pub(super) fn not_yet(at: Duration) -> Self {
         Self { keys: None, at }
@@ -67,20 +67,20 @@ impl Listed {
     }
 
     /// What to look at now.
-    pub(super) fn next(self, demand: Demand, now: Duration) -> Look {
+    pub(super) fn next(self, demand: Demand, now: Duration) -> WatchScope {
         let Demand { known, in_use, since } = demand;
         let pages = self.keys.map(|keys| keys.div_ceil(PAGE).max(1));
         let every = LISTED_EVERY.saturating_mul(pages.unwrap_or(1).try_into().unwrap_or(u32::MAX));
         if known > 0 && now.saturating_sub(self.at) >= every.max(LISTED_EVERY_MIN) {
-            return Look::All;
+            return WatchScope::All;
         }
         match pages.map(|pages| pages.saturating_mul(PAGE_COST)) {
-            _ if in_use == 0 => Look::None,
-            _ if in_use <= PAGE_COST => Look::InUse,
-            None => Look::All,
-            Some(cost) if cost <= since.max(PAGE_COST) => Look::All,
-            Some(_) if since > 0 => Look::Since,
-            Some(_) => Look::None,
+            _ if in_use == 0 => WatchScope::None,
+            _ if in_use <= PAGE_COST => WatchScope::InUse,
+            None => WatchScope::All,
+            Some(cost) if cost <= since.max(PAGE_COST) => WatchScope::All,
+            Some(_) if since > 0 => WatchScope::Since,
+            Some(_) => WatchScope::None,
         }
     }
 }
@@ -89,24 +89,24 @@ impl Listed {
 mod tests {
     use super::*;
 
-    fn next(keys: Option<usize>, known: usize, in_use: usize, since: usize) -> Look {
-        Listed { keys, at: Duration::ZERO }.next(Demand { known, in_use, since }, EVERY)
+    fn next(keys: Option<usize>, known: usize, in_use: usize, since: usize) -> WatchScope {
+        KeyCount { keys, at: Duration::ZERO }.next(Demand { known, in_use, since }, EVERY)
     }
 
     #[test]
     fn what_costs_least_is_looked_at() {
         for (keys, known, in_use, since, look) in [
-            (None, 0, 0, 0, Look::None),
-            (Some(100_000), 5_000, 0, 0, Look::None),
-            (None, 5, 5, 0, Look::InUse),
-            (Some(100_000), 5_000, 6, 6, Look::InUse),
-            (None, 7, 7, 0, Look::All),
-            (Some(1_000), 900, 7, 0, Look::All),
-            (Some(1_001), 900, 900, 11, Look::Since),
-            (Some(1_001), 900, 900, 12, Look::All),
-            (Some(100_000), 900, 900, 1, Look::Since),
-            (Some(100_000), 900, 900, 0, Look::None),
-            (Some(100_000), 65_000, 65_000, 600, Look::All),
+            (None, 0, 0, 0, WatchScope::None),
+            (Some(100_000), 5_000, 0, 0, WatchScope::None),
+            (None, 5, 5, 0, WatchScope::InUse),
+            (Some(100_000), 5_000, 6, 6, WatchScope::InUse),
+            (None, 7, 7, 0, WatchScope::All),
+            (Some(1_000), 900, 7, 0, WatchScope::All),
+            (Some(1_001), 900, 900, 11, WatchScope::Since),
+            (Some(1_001), 900, 900, 12, WatchScope::All),
+            (Some(100_000), 900, 900, 1, WatchScope::Since),
+            (Some(100_000), 900, 900, 0, WatchScope::None),
+            (Some(100_000), 65_000, 65_000, 600, WatchScope::All),
         ] {
             assert_eq!(next(keys, known, in_use, since), look, "{keys:?} {known} {in_use} {since}");
         }
@@ -116,9 +116,9 @@ mod tests {
     fn all_are_listed_now_and_then_and_the_more_there_are_the_less_often() {
         let demand = Demand { known: 1, in_use: 0, since: 0 };
         for (keys, after) in [(None, 600), (Some(1), 600), (Some(100_000), 3_000)] {
-            let listed = Listed { keys, at: Duration::from_secs(10) };
+            let listed = KeyCount { keys, at: Duration::from_secs(10) };
             let at = |seconds: u64| listed.next(demand, Duration::from_secs(10 + seconds));
-            assert_eq!((at(after - 1), at(after)), (Look::None, Look::All), "{keys:?}");
+            assert_eq!((at(after - 1), at(after)), (WatchScope::None, WatchScope::All), "{keys:?}");
         }
     }
 }

@@ -12,9 +12,9 @@ pub const CLAIMED_MAX: usize = 65_536;
 
 /// The names of organisations that have been claimed.
 #[derive(Debug, Default)]
-pub struct Claims(Mutex<HashSet<OrgId>>);
+pub struct NameClaims(Mutex<HashSet<OrgId>>);
 
-impl Claims {
+impl NameClaims {
     /// Makes sure that an organisation's name is claimed in the archive.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn so_many_names_are_remembered_and_no_more() {
-        let claims = Claims::default();
+        let claims = NameClaims::default();
         let mut most = 0;
         for number in 0..=CLAIMED_MAX {
             claims.remember(OrgId::parse(&format!("org-{number}")).unwrap());

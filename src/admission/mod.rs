@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 pub use self::claims::CLAIMED_MAX;
 
-use self::claims::Claims;
-use crate::archive::{Archive, ArchiveError, OfObject, Outcome};
+use self::claims::NameClaims;
+use crate::archive::{Archive, ArchiveError, Committed, OfObject};
 use crate::clock::Micros;
 use crate::error::Kind;
 use crate::event::{EventBatch, OrgId};
@@ -30,7 +30,7 @@ pub enum AdmissionError {
 }
 
 impl AdmissionError {
-    /// What the error asks of the caller.
+    /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Claim(error) => error.kind(),
@@ -52,7 +52,7 @@ impl OfObject for AdmissionError {
 #[derive(Debug)]
 pub struct Admission {
     archive: Arc<Archive>,
-    claims: Claims,
+    claims: NameClaims,
     series: Option<Arc<SeriesCap>>,
 }
 
@@ -68,7 +68,7 @@ pub struct Admitted {
 impl Admission {
     /// Without `series`, organisations may have any number of series.
     pub fn new(archive: Arc<Archive>, series: Option<Arc<SeriesCap>>) -> Self {
-        Self { archive, claims: Claims::default(), series }
+        Self { archive, claims: NameClaims::default(), series }
     }
 
     /// The archive that events are let into.
@@ -123,7 +123,7 @@ impl Admitted {
     }
 
     /// The events were committed: their series are in the table now.
-    pub fn committed(self, outcome: &Outcome) {
+    pub fn committed(self, outcome: &Committed) {
         if let Some(series) = self.series {
             series.committed(outcome);
         }

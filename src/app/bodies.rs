@@ -13,7 +13,7 @@ use zstd::stream::write::Encoder as ZstdEncoder;
 
 use crate::byte_lru::ByteLru;
 use crate::event::OrgId;
-use crate::exposition::{Coding, Collect, Format, Growing, Pieces, Template, WeakPieces};
+use crate::exposition::{Coding, Collect, Growing, MetricsFormat, Pieces, Template, WeakPieces};
 use crate::rollup::UsageView;
 
 /// zstd's fastest level; gzip uses its fastest too.
@@ -23,11 +23,11 @@ const ENTRY_BYTES: usize = 256;
 
 /// The form of a scrape's answer, as the client requested it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Form {
+pub struct BodyForm {
     /// Which families to show.
     pub collect: Collect,
     /// The text format.
-    pub format: Format,
+    pub format: MetricsFormat,
     /// The compression.
     pub coding: Coding,
 }
@@ -65,7 +65,7 @@ impl Rendered {
 #[derive(Debug)]
 pub struct Bodies {
     bytes_max: usize,
-    rendered: Mutex<ByteLru<(OrgId, Form), Rendered>>,
+    rendered: Mutex<ByteLru<(OrgId, BodyForm), Rendered>>,
 }
 
 impl Bodies {
@@ -75,7 +75,7 @@ impl Bodies {
     }
 
     /// The body that shows `view`, if it is cached or still being read.
-    pub fn known(&self, org_id: &OrgId, view: &UsageView<'_>, form: Form) -> Option<Pieces> {
+    pub fn known(&self, org_id: &OrgId, view: &UsageView<'_>, form: BodyForm) -> Option<Pieces> {
         let mut rendered = self.rendered.lock();
         let known = rendered.get_mut(&(org_id.clone(), form))?;
         known.body(view.archive_version, view.rolling_cost)
@@ -85,7 +85,12 @@ impl Bodies {
     ///
     /// # Errors
     /// The compressor's error; none is known to occur.
-    pub fn body(&self, org_id: &OrgId, view: &UsageView<'_>, form: Form) -> Result<Pieces, Error> {
+    pub fn body(
+        &self,
+        org_id: &OrgId,
+        view: &UsageView<'_>,
+        form: BodyForm,
+    ) -> Result<Pieces, Error> {
         let key = (org_id.clone(), form);
         let (version, rolling_cost) = (view.archive_version, view.rolling_cost);
         let known = self.rendered.lock().get_mut(&key).cloned();
@@ -174,9 +179,9 @@ mod tests {
         UsageView { org_id: "acme", series, rolling_cost, archive_version, last_event: None }
     }
 
-    fn form(coding: Coding) -> Form {
+    fn form(coding: Coding) -> BodyForm {
         let collect = Collect::parse(COLLECT.into_iter()).unwrap();
-        Form { collect, format: Format::Text004, coding }
+        BodyForm { collect, format: MetricsFormat::Text004, coding }
     }
 
     #[test]

@@ -9,10 +9,10 @@ use crate::error::Kind;
 use crate::sql::SqlError;
 use crate::worker::WorkerError;
 
-/// Dates in one request; more are a backfill.
+/// Dates in one request; a batch of more dates needs a backfill.
 pub(super) const DATES_MAX: usize = 400;
 
-/// What failed.
+/// Why the program could not do what the caller asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppError {
     /// Access is refused.
@@ -24,13 +24,13 @@ pub enum AppError {
     /// A query over the archive failed.
     #[error(transparent)]
     Sql(SqlError),
-    /// A person's query was not answered whole.
+    /// A user's query was not answered completely.
     #[error(transparent)]
     Worker(#[from] WorkerError),
-    /// The work did not end in time.
+    /// The work did not finish in time.
     #[error("no answer within {0:?}; try again")]
     Deadline(Duration),
-    /// A batch spreads over too many dates.
+    /// A batch has events of too many dates.
     #[error("the events are of {0} dates, more than {DATES_MAX}; use: tokenlake backfill")]
     TooManyDates(usize),
     /// A defect.
@@ -68,7 +68,7 @@ impl OfObject for AppError {
 }
 
 impl AppError {
-    /// What the error asks of the caller.
+    /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Access(error) => error.kind(),

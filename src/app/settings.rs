@@ -9,40 +9,40 @@ use crate::worker::WorkerSettings;
 
 /// How the program works.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct AppSettings {
     /// The archive's writer.
     pub writer: WriterSettings,
-    /// How the log is followed.
+    /// How the program follows the log.
     pub follow: FollowSettings,
     /// How old a scrape's view may be. 0 shows everything acknowledged before the scrape.
     pub staleness_max: Duration,
-    /// How old a scrape's last whole answer may be that is given again while storage is away. 0
-    /// gives none.
+    /// The maximum age of an earlier answer that a scrape gets while storage is unreachable. 0
+    /// disables such answers.
     pub stale_on_error_max: Duration,
-    /// Memory for what scrapes are answered from.
+    /// Memory for the sums and bodies that answer scrapes.
     pub cache_bytes_max: usize,
-    /// How much may have to be added up, in files of a usual commit, before a checkpoint of totals
+    /// How much work, in files of a typical commit, may be left to add up before a totals snapshot
     /// is made; `None` for never.
-    pub checkpoint_work_max: Option<u64>,
-    /// How the table is compacted in the background, and how often; `None` for never.
-    pub compact: Option<(compact::Settings, Duration)>,
-    /// How many series an organisation may have, besides one for each provider; `None` for any.
+    pub totals_work_max: Option<u64>,
+    /// The settings and the interval of background compaction; `None` for never.
+    pub compact: Option<(compact::CompactSettings, Duration)>,
+    /// The most series of an organisation, plus one for each provider; `None` for no limit.
     pub series_max: Option<usize>,
-    /// A request body, also after decompression.
+    /// The largest request body, also after decompression.
     pub body_bytes_max: usize,
-    /// All answers that are on their way, of which one organisation may have half.
+    /// Memory for all answers being sent, half of which one organisation may use.
     pub answer_bytes_max: usize,
     /// How many requests of one kind an organisation may have under way.
     pub requests_per_org_max: usize,
-    /// How queries are run; `None` where other processes cannot read the archive.
+    /// How queries are run; `None` if other processes cannot read the archive.
     pub worker: Option<WorkerSettings>,
-    /// Which JWTs are taken beside access keys; none by default.
+    /// Which JWTs are accepted in addition to access keys; none by default.
     pub jwt: JwtSettings,
 }
 
 /// For a command that writes to an archive or looks after it, and does no more: nothing goes on in
 /// the background, and no query is taken. What bounds requests is as the command line has it.
-impl Default for Settings {
+impl Default for AppSettings {
     fn default() -> Self {
         Self {
             writer: WriterSettings::default(),
@@ -50,7 +50,7 @@ impl Default for Settings {
             staleness_max: Duration::ZERO,
             stale_on_error_max: Duration::ZERO,
             cache_bytes_max: 32 << 20,
-            checkpoint_work_max: None,
+            totals_work_max: None,
             compact: None,
             series_max: None,
             body_bytes_max: 32 << 20,

@@ -82,7 +82,7 @@ pub enum ArchiveError {
     NotMerged {
         /// The file, relative to the archive.
         path: String,
-        /// What takes the memory.
+        /// The use of the memory.
         reason: String,
     },
     /// The table is one that this program must not read or write.
@@ -170,7 +170,7 @@ pub(super) fn is_of_store(error: &DeltaTableError) -> bool {
 }
 
 impl ArchiveError {
-    /// What the error asks of the caller.
+    /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unavailable { .. }

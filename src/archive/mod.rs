@@ -42,12 +42,12 @@ use tokio::sync::{Mutex, watch};
 
 pub use self::error::ArchiveError;
 pub use self::file::by_org::ByOrg;
-pub use self::file::data_file::{DataFile, ToldFile, date_of};
+pub use self::file::data_file::{DataFile, ScanFile, date_of};
 pub use self::file::file_read::IdReader;
 pub use self::file::foreign::{ForeignRows, foreign_rows};
 pub use self::file::ids::EventHash;
-pub use self::file::partial::PartialMaker;
-pub use self::file::plain::Plain;
+pub use self::file::lossless::LosslessColumns;
+pub use self::file::partial_maker::PartialMaker;
 pub use self::grace::{GRACE_MAX, GRACE_MIN, UNCOMMITTED_MAX};
 pub use self::ledger_name::LedgerName;
 pub use self::log::job_mark::JobMark;
@@ -70,7 +70,7 @@ pub use self::store::location::ArchiveLocation;
 pub use self::store::location_error::LocationError;
 pub use self::store::probe::LogProbe;
 pub use self::store::records::{RecordMark, Records, Stored};
-pub use self::store::sealed::{Form, Record};
+pub use self::store::sealed::{Record, SealState};
 pub use self::store::store_check::StoreCheck;
 pub use self::sums::ledger::{Ledger, Ledgers, NewLedger};
 pub use self::sums::totals::{Totals, TotalsStore};
@@ -81,7 +81,7 @@ pub use self::upkeep::vacuum::StaleFiles;
 pub use self::versions::follow::FollowSettings;
 pub use self::versions::opening::Creation;
 pub use self::write::floor::refuse_before_floor;
-pub use self::write::writer::{Outcome, WriterSettings};
+pub use self::write::writer::{Committed, WriterSettings};
 
 use self::log::Log;
 use self::log::checkpoint::Checkpoints;
@@ -253,7 +253,7 @@ impl Archive {
     ///
     /// # Errors
     /// Unavailable (safe to send again) or Corrupt.
-    pub async fn submit(&self, batch: EventBatch) -> Result<Outcome, ArchiveError> {
+    pub async fn submit(&self, batch: EventBatch) -> Result<Committed, ArchiveError> {
         self.writer.submit(vec![batch], None).await
     }
 
@@ -266,7 +266,7 @@ impl Archive {
         &self,
         batches: Vec<EventBatch>,
         mark: Option<JobMark>,
-    ) -> Result<Outcome, ArchiveError> {
+    ) -> Result<Committed, ArchiveError> {
         self.writer.submit(batches, mark).await
     }
 

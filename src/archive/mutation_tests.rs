@@ -4,7 +4,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 
 use crate::archive::file::ids::{EventHash, IdFilter, IdHasher};
-use crate::archive::file::plain::Plain;
+use crate::archive::file::lossless::LosslessColumns;
 use crate::archive::log::entry;
 use crate::archive::parquet::checksums::Checksums;
 use crate::archive::paths;
@@ -36,7 +36,7 @@ fn tags_are_read_or_refused() {
             let _ = checksums.verify(0, bytes);
             let _ = checksums.verify(u64::MAX, bytes);
         }
-        let _ = Plain::from_text(&text).to_text();
+        let _ = LosslessColumns::from_text(&text).to_text();
     });
 }
 

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt as _};
 
 use super::BackfillError;
-use crate::archive::{Archive, ArchiveError};
+use crate::admission::Admission;
+use crate::archive::ArchiveError;
 use crate::event::OrgId;
 
-/// Names that are claimed side by side.
+/// Names that are claimed at the same time.
 const CLAIMS: usize = 16;
 
 /// The names that a job has claimed.
 pub(super) struct OrgClaims {
     /// None for a dry run, which claims nothing.
-    archive: Option<Arc<Archive>>,
+    admission: Option<Arc<Admission>>,
     claimed: HashSet<String>,
 }
 
@@ -26,8 +27,8 @@ pub(super) struct NameClash {
 }
 
 impl OrgClaims {
-    pub(super) fn new(archive: Option<Arc<Archive>>) -> Self {
-        Self { archive, claimed: HashSet::new() }
+    pub(super) fn new(admission: Option<Arc<Admission>>) -> Self {
+        Self { admission, claimed: HashSet::new() }
     }
 
     /// Claims those names that the job has not claimed yet.
@@ -35,10 +36,10 @@ impl OrgClaims {
         &mut self,
         orgs: &BTreeSet<String>,
     ) -> Result<Vec<NameClash>, BackfillError> {
-        let Some(archive) = &self.archive else { return Ok(Vec::new()) };
+        let Some(admission) = &self.admission else { return Ok(Vec::new()) };
         let new = orgs.iter().filter(|org| !self.claimed.contains(*org));
         let new = new.filter_map(|org| OrgId::parse(org).ok()).collect::<Vec<_>>();
-        let claim = async |org: OrgId| (archive.claim_org(&org).await, org);
+        let claim = async |org: OrgId| (admission.claim(&org).await, org);
         let mut claims = stream::iter(new.into_iter().map(claim)).buffered(CLAIMS);
         let mut clashes = Vec::new();
         while let Some((claimed, org)) = claims.next().await {

@@ -3,7 +3,7 @@
 //! is, so that the rules of events judge it. No value becomes null, zero or other digits on the
 //! way.
 
-mod cell;
+mod column_values;
 mod leaf;
 
 use arrow::array::RecordBatch;
@@ -11,10 +11,10 @@ use arrow::error::ArrowError;
 
 pub(super) use self::leaf::Leaf;
 
-use self::cell::{Cell, Leaves};
+use self::column_values::{ColumnValues, Leaves};
 
 /// The rows of a batch as JSON.
-pub(super) struct Lines {
+pub(super) struct JsonLines {
     /// A line for each row.
     pub(super) json: Vec<u8>,
     /// Rows with a field that must be text and is not, and why; in order.
@@ -29,19 +29,24 @@ pub(super) fn lines(
     batch: &RecordBatch,
     leaves: &[Leaf],
     is_field: impl Fn(&str) -> bool,
-) -> Result<Lines, ArrowError> {
+) -> Result<JsonLines, ArrowError> {
     let (mut leaves, mut columns) = (Leaves::new(leaves), Vec::new());
     for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-        let cell = Cell::of(array, &mut leaves)?;
-        columns.push((cell::member(field.name()), is_field(field.name()), field.name(), cell));
+        let cell = ColumnValues::of(array, &mut leaves)?;
+        columns.push((
+            column_values::member(field.name()),
+            is_field(field.name()),
+            field.name(),
+            cell,
+        ));
     }
-    let mut lines = Lines { json: Vec::new(), flaws: Vec::new(), left_out: 0 };
+    let mut lines = JsonLines { json: Vec::new(), flaws: Vec::new(), left_out: 0 };
     for row in 0..batch.num_rows() {
         lines.json.push(b'{');
         let (mut flaw, mut first) = (None, true);
         for (member, needed, name, cell) in columns.iter().filter(|column| !column.3.is_null(row)) {
             let (before, was_first) = (lines.json.len(), first);
-            cell::comma(&mut first, &mut lines.json);
+            column_values::comma(&mut first, &mut lines.json);
             lines.json.extend_from_slice(member);
             if let Err(error) = cell.write(row, &mut lines.json) {
                 lines.json.truncate(before);

@@ -23,7 +23,7 @@ const UUID: [u8; 16] =
     [0x11, 0x11, 0x11, 0x11, 0x22, 0x22, 0x33, 0x33, 0x44, 0x44, 5, 5, 5, 5, 5, 5];
 const AT: i64 = 1_700_158_546;
 
-fn of(name: &str, array: ArrayRef, leaves: &[Leaf]) -> Lines {
+fn of(name: &str, array: ArrayRef, leaves: &[Leaf]) -> JsonLines {
     let field = Field::new(name, array.data_type().clone(), true);
     let batch = RecordBatch::try_new(Schema::new(vec![field]).into(), vec![array]).unwrap();
     lines(&batch, leaves, |name| name == "f").unwrap()

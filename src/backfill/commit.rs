@@ -8,7 +8,7 @@ use super::BackfillError;
 use super::held::Load;
 use super::spill::Spill;
 use crate::admission::Admission;
-use crate::archive::{JobMark, Outcome};
+use crate::archive::{Committed, JobMark};
 use crate::clock::Micros;
 use crate::error::Kind;
 use crate::event::{EventBatch, Rejection};
@@ -31,13 +31,13 @@ pub(super) struct Done {
 
 /// The inputs of a commit besides its load.
 #[derive(Clone)]
-pub(super) struct Committer {
+pub(super) struct JobCommitter {
     pub(super) admission: Arc<Admission>,
     pub(super) spill: Arc<Spill>,
     pub(super) now: Micros,
 }
 
-impl Committer {
+impl JobCommitter {
     /// Commits a load, and retries while storage is unreachable. Rows that are already committed
     /// are not added twice.
     pub(super) async fn commit(
@@ -59,7 +59,7 @@ impl Committer {
         loop {
             let error = match self.submit(batches.clone(), mark.clone()).await {
                 Ok(done) => {
-                    let Outcome { accepted, duplicates, rejected } = done;
+                    let Committed { accepted, duplicates, rejected } = done;
                     return Ok(Done { accepted, duplicates, rejected, mark });
                 }
                 Err(error) => error,
@@ -75,7 +75,7 @@ impl Committer {
         &self,
         batches: Vec<EventBatch>,
         mark: Option<JobMark>,
-    ) -> Result<Outcome, BackfillError> {
+    ) -> Result<Committed, BackfillError> {
         let mut admitted = self.admission.admit_claimed(batches, self.now).await?;
         let archive = self.admission.archive();
         let outcome = archive.submit_part(admitted.take_batches(), mark).await?;

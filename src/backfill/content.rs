@@ -1,6 +1,6 @@
 //! The format of an input by its first bytes, whatever its name.
 
-use super::format::Format;
+use super::format::InputFormat;
 
 /// Number of bytes that are examined.
 pub(super) const HEAD_BYTES: usize = 4 << 10;
@@ -91,22 +91,22 @@ fn looks_binary(head: &[u8]) -> bool {
 }
 
 /// The format that these first bytes show, for an input without a name; `None` if they show none.
-pub(super) fn format(head: &[u8]) -> Option<Format> {
+pub(super) fn format(head: &[u8]) -> Option<InputFormat> {
     if head.starts_with(b"PAR1") {
-        return Some(Format::Parquet);
+        return Some(InputFormat::Parquet);
     }
     let text = head.strip_prefix(MARK).unwrap_or(head).trim_ascii_start();
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
     match text.first()? {
-        b'[' => Some(Format::Json),
+        b'[' => Some(InputFormat::Json),
         b'{' => {
             // An object that does not end on its first line, or a list of events, is JSON.
             let open = line.len() < text.len() && !line.ends_with(b"}");
             let list = line.starts_with(b"{\"events\"");
-            Some(if open || list { Format::Json } else { Format::Ndjson })
+            Some(if open || list { InputFormat::Json } else { InputFormat::Ndjson })
         }
-        _ if line.contains(&b'\t') && !line.contains(&b',') => Some(Format::Tsv),
-        _ if line.contains(&b',') || line.contains(&b';') => Some(Format::Csv),
+        _ if line.contains(&b'\t') && !line.contains(&b',') => Some(InputFormat::Tsv),
+        _ if line.contains(&b',') || line.contains(&b';') => Some(InputFormat::Csv),
         _ => None,
     }
 }
@@ -170,16 +170,16 @@ mod tests {
 
     #[test]
     fn the_first_line_tells_the_format() {
-        let cases: [(&[u8], Option<Format>); 11] = [
-            (b"PAR1", Some(Format::Parquet)),
-            (b" [\n{", Some(Format::Json)),
-            (b"{\n\"a\":1}", Some(Format::Json)),
-            (b"{\"events\":[{}]}\n", Some(Format::Json)),
-            (b"\xef\xbb\xbf{\"a\":1}\n{", Some(Format::Ndjson)),
-            (b"{\"a\":1}", Some(Format::Ndjson)),
-            (b"a\tb\n", Some(Format::Tsv)),
-            (b"a,b\n", Some(Format::Csv)),
-            (b"a;b\n", Some(Format::Csv)),
+        let cases: [(&[u8], Option<InputFormat>); 11] = [
+            (b"PAR1", Some(InputFormat::Parquet)),
+            (b" [\n{", Some(InputFormat::Json)),
+            (b"{\n\"a\":1}", Some(InputFormat::Json)),
+            (b"{\"events\":[{}]}\n", Some(InputFormat::Json)),
+            (b"\xef\xbb\xbf{\"a\":1}\n{", Some(InputFormat::Ndjson)),
+            (b"{\"a\":1}", Some(InputFormat::Ndjson)),
+            (b"a\tb\n", Some(InputFormat::Tsv)),
+            (b"a,b\n", Some(InputFormat::Csv)),
+            (b"a;b\n", Some(InputFormat::Csv)),
             (b"a\n", None),
             (b"", None),
         ];

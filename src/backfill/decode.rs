@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::read::rows::{Chunk, Header, Record, Rows};
-use super::shape::{Fields, Origin, Shape};
-use super::split::{Split, split};
+use super::chunk_events::{ChunkEvents, split};
+use super::read::rows::{Chunk, CsvRecord, Header, RawRows};
+use super::shape::{RowFields, RowOrigin, Shape};
 use super::{BackfillError, columns};
 use crate::archive::{Snapshot, refuse_before_floor};
 use crate::clock::Micros;
@@ -35,9 +35,9 @@ pub(super) struct Decoder {
 
 /// The result of decoding a chunk.
 #[derive(Debug)]
-pub(super) struct Decoded {
+pub(super) struct DecodedChunk {
     pub(super) rows: u64,
-    pub(super) split: Split,
+    pub(super) split: ChunkEvents,
     pub(super) rejects: Vec<Reject>,
     /// Number of attribute values that are not text and were left out.
     pub(super) left_out: u64,
@@ -71,36 +71,36 @@ impl Reject {
 
 /// One row of any format.
 #[derive(Clone, Copy)]
-enum Row<'a> {
+enum InputRow<'a> {
     Json(&'a str),
     /// A row of another format as JSON, with the reason to reject it.
     Flawed(&'a str, &'a str),
     NotUtf8(NotUtf8<'a>),
-    Cells(&'a Header, &'a Record),
+    Cells(&'a Header, &'a CsvRecord),
 }
 
 /// A row with its index in its input and its line.
 struct Placed<'a> {
     index: u64,
     line: u64,
-    row: Row<'a>,
+    row: InputRow<'a>,
 }
 
 impl Decoder {
     /// Decodes all rows of a chunk. Takes processor time in proportion to its bytes.
-    pub(super) fn decode(&self, chunk: &Chunk) -> Result<Decoded, BackfillError> {
+    pub(super) fn decode(&self, chunk: &Chunk) -> Result<DecodedChunk, BackfillError> {
         let lines;
         let mut left_out = 0;
         let rows = match &chunk.rows {
-            Rows::Lines(text) => lines_of(text, chunk.first),
-            Rows::Batch(batch, leaves) => {
+            RawRows::Lines(text) => lines_of(text, chunk.first),
+            RawRows::Batch(batch, leaves) => {
                 let written = columns::lines(batch, leaves, |name| self.shape.is_field(name));
                 lines = written
                     .map_err(|error| BackfillError::unreadable(&chunk.input.name, &error))?;
                 left_out = lines.left_out;
                 flawed(lines_of(&lines.json, chunk.first), chunk.first, &lines.flaws)
             }
-            Rows::Values(values) => (chunk.first..)
+            RawRows::Values(values) => (chunk.first..)
                 .zip(values)
                 .map(|(index, (line, value))| Placed {
                     index,
@@ -108,15 +108,15 @@ impl Decoder {
                     row: NotUtf8::check(value).into(),
                 })
                 .collect(),
-            Rows::Records(header, records) => records_of(header, records, chunk.first),
+            RawRows::Records(header, records) => records_of(header, records, chunk.first),
         };
         let refused = self.refused.lock().clone();
         let mut builder =
             EventBatchBuilder::with_capacity(self.shape.org_rule.clone(), self.now, rows.len())
                 .naive_times(Naive::Utc);
-        let (mut names, mut slots) = (ingest::Names::default(), Slots::default());
+        let (mut names, mut slots) = (ingest::FieldNames::default(), Slots::default());
         for (at, placed) in rows.iter().enumerate() {
-            let origin = Origin { identity: &chunk.input.identity, index: placed.index };
+            let origin = RowOrigin { identity: &chunk.input.identity, index: placed.index };
             if chunk.input.folders.is_empty()
                 && self.is_plain(placed, origin, &refused, &mut names, &mut slots)
                 && builder.push_slots(at, &slots)
@@ -140,7 +140,7 @@ impl Decoder {
             Some(Reject { file, line: Some(placed.line), error: rejection.error, row })
         });
         let (rejects, split) = (rejects.collect(), split(&batch)?);
-        Ok(Decoded { rows: rows.len() as u64, rejects, split, left_out })
+        Ok(DecodedChunk { rows: rows.len() as u64, rejects, split, left_out })
     }
 
     fn refuse_expired(
@@ -158,12 +158,12 @@ impl Decoder {
     fn is_plain<'r>(
         &'r self,
         placed: &Placed<'r>,
-        origin: Origin<'_>,
+        origin: RowOrigin<'_>,
         refused: &HashMap<String, String>,
-        names: &mut ingest::Names<'r>,
+        names: &mut ingest::FieldNames<'r>,
         slots: &mut Slots<'r>,
     ) -> bool {
-        let Row::Json(json) = placed.row else { return false };
+        let InputRow::Json(json) = placed.row else { return false };
         slots.clear();
         refused.is_empty()
             && ingest::fill_plain(json, names, slots)
@@ -173,9 +173,9 @@ impl Decoder {
 
 /// Rejects a row of an organisation whose name clashes.
 fn allowed<'r>(
-    fields: Fields<'r>,
+    fields: RowFields<'r>,
     refused: &HashMap<String, String>,
-) -> Result<Fields<'r>, String> {
+) -> Result<RowFields<'r>, String> {
     let org = fields.iter().find(|(name, _)| !refused.is_empty() && name == "org_id");
     if let Some((_, FieldValue::Text(org) | FieldValue::Number(org))) = org
         && let Some(reason) = refused.get(org.as_ref())
@@ -185,26 +185,26 @@ fn allowed<'r>(
     Ok(fields)
 }
 
-impl<'a> From<Result<&'a str, NotUtf8<'a>>> for Row<'a> {
+impl<'a> From<Result<&'a str, NotUtf8<'a>>> for InputRow<'a> {
     fn from(row: Result<&'a str, NotUtf8<'a>>) -> Self {
         row.map_or_else(Self::NotUtf8, Self::Json)
     }
 }
 
-impl<'a> Row<'a> {
+impl<'a> InputRow<'a> {
     fn fields(
         self,
         shape: &'a Shape,
         folders: &'a [(String, Option<String>)],
-        origin: Origin<'_>,
-    ) -> Result<Fields<'a>, String> {
+        origin: RowOrigin<'_>,
+    ) -> Result<RowFields<'a>, String> {
         match self {
             Self::Json(json) => {
                 shape.fields(ingest::fields(json)?, folders, origin, &[json.as_bytes()])
             }
             Self::Flawed(_, error) => Err(error.to_owned()),
             Self::NotUtf8(NotUtf8 { error, .. }) => Err(format!("the row is not UTF-8: {error}")),
-            Self::Cells(header, Record { cells: record, swallowed }) => {
+            Self::Cells(header, CsvRecord { cells: record, swallowed }) => {
                 if *swallowed > 0 {
                     return Err(format!(
                         "a quote is not closed where it should be: this row swallowed {swallowed} more lines"
@@ -223,7 +223,7 @@ impl<'a> Row<'a> {
                     };
                     Ok::<_, String>((Cow::Borrowed(name.as_str()), value))
                 };
-                let columns: Fields<'a> =
+                let columns: RowFields<'a> =
                     header.0.iter().zip(record).map(cell).collect::<Result<_, _>>()?;
                 let row: Vec<_> = record.iter().collect();
                 shape.fields(columns, folders, origin, &row)
@@ -262,18 +262,18 @@ fn flawed<'a>(
     for (at, reason) in flaws {
         let found = rows.binary_search_by_key(&(first + at), |placed| placed.index).ok();
         if let Some(placed) = found.and_then(|found| rows.get_mut(found))
-            && let Row::Json(json) = placed.row
+            && let InputRow::Json(json) = placed.row
         {
-            placed.row = Row::Flawed(json, reason);
+            placed.row = InputRow::Flawed(json, reason);
         }
     }
     rows
 }
 
-fn records_of<'a>(header: &'a Header, records: &'a [Record], first: u64) -> Vec<Placed<'a>> {
+fn records_of<'a>(header: &'a Header, records: &'a [CsvRecord], first: u64) -> Vec<Placed<'a>> {
     let placed = (first..).zip(records).map(|(index, record)| {
         let line = record.cells.position().map_or(index + 2, csv::Position::line);
-        Placed { index, line, row: Row::Cells(header, record) }
+        Placed { index, line, row: InputRow::Cells(header, record) }
     });
     placed.collect()
 }

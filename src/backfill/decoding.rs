@@ -6,22 +6,22 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, FuturesOrdered, Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
-use super::decode::{Decoded, Decoder};
+use super::decode::{DecodedChunk, Decoder};
 use super::read::Reading;
 use super::read::rows::Chunk;
 use super::{BackfillError, Inputs};
 
-/// Chunks that wait to be decoded.
+/// Chunks that may wait to be decoded.
 const CHUNKS: usize = 2;
 
 /// A chunk and what became of it.
-pub(super) type DecodedChunk = Result<(Arc<Chunk>, Decoded), BackfillError>;
+pub(super) type ChunkResult = Result<(Arc<Chunk>, DecodedChunk), BackfillError>;
 
 /// All inputs of a job on their way.
 pub(super) struct ChunkDecoding {
     decoder: Arc<Decoder>,
     chunks: BoxStream<'static, Result<Chunk, BackfillError>>,
-    under_way: FuturesOrdered<BoxFuture<'static, DecodedChunk>>,
+    under_way: FuturesOrdered<BoxFuture<'static, ChunkResult>>,
     /// The reader gives no more chunks.
     read: bool,
 }
@@ -41,7 +41,7 @@ impl ChunkDecoding {
 
     /// The next chunk, while up to `at_most` are decoded side by side; `None` if no chunk is left.
     /// May be dropped at any time: no chunk is lost by that.
-    pub(super) async fn next(&mut self, at_most: usize) -> Option<DecodedChunk> {
+    pub(super) async fn next(&mut self, at_most: usize) -> Option<ChunkResult> {
         loop {
             tokio::select! {
                 biased;
@@ -76,7 +76,8 @@ fn chunks(
         let inputs = inputs.files.into_iter().map(Arc::new).collect();
         reading.all(inputs, &to);
     });
-    // A reader that dies of a defect in a format's library must not look like the end.
+    // A reader that panics because of a defect in a format's library must not look like the
+    // end.
     let end = stream::once(reader).filter_map(async |read| {
         read.is_err().then_some(Err(BackfillError::Internal("reading an input")))
     });
@@ -84,7 +85,7 @@ fn chunks(
 }
 
 /// Decodes a chunk on a thread that may be kept busy.
-pub(super) async fn decode(decoder: Arc<Decoder>, chunk: Arc<Chunk>) -> DecodedChunk {
+pub(super) async fn decode(decoder: Arc<Decoder>, chunk: Arc<Chunk>) -> ChunkResult {
     let work =
         tokio::task::spawn_blocking(move || decoder.decode(&chunk).map(|decoded| (chunk, decoded)));
     work.await.map_err(|_| BackfillError::Internal("decoding rows"))?

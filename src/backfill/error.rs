@@ -90,7 +90,7 @@ impl From<AdmissionError> for BackfillError {
 }
 
 impl BackfillError {
-    /// What the error asks of the caller.
+    /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unusable { .. }

@@ -2,7 +2,7 @@
 
 /// The form of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum InputFormat {
     /// One JSON object per line.
     Ndjson,
     /// JSON: an array, `{"events":[…]}`, or objects one after the other.
@@ -17,25 +17,25 @@ pub enum Format {
 
 /// How an input is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(super) enum Compression {
     Plain,
     Gzip,
     Zstd,
 }
 
 /// The names of the formats, which are also their endings.
-const FORMATS: [(&str, Format); 6] = [
-    ("ndjson", Format::Ndjson),
-    ("jsonl", Format::Ndjson),
-    ("json", Format::Json),
-    ("csv", Format::Csv),
-    ("tsv", Format::Tsv),
-    ("parquet", Format::Parquet),
+const FORMATS: [(&str, InputFormat); 6] = [
+    ("ndjson", InputFormat::Ndjson),
+    ("jsonl", InputFormat::Ndjson),
+    ("json", InputFormat::Json),
+    ("csv", InputFormat::Csv),
+    ("tsv", InputFormat::Tsv),
+    ("parquet", InputFormat::Parquet),
 ];
 /// Delimiters that have names.
 const DELIMITERS: [(&str, u8); 3] = [("tab", b'\t'), ("\\t", b'\t'), ("pipe", b'|')];
 
-impl Format {
+impl InputFormat {
     /// Reads a format's name.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ pub fn parse_delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
-impl Coding {
+impl Compression {
     /// The compression by a name's ending, and the name without that ending.
     pub(super) fn split(name: &str) -> (Self, &str) {
         let (rest, ending) = name.rsplit_once('.').unwrap_or((name, ""));
@@ -98,19 +98,19 @@ mod tests {
     #[test]
     fn the_ending_tells_format_and_compression() {
         let cases = [
-            ("a.ndjson", Coding::Plain, Some(Format::Ndjson)),
-            ("a.jsonl.gz", Coding::Gzip, Some(Format::Ndjson)),
-            ("a.jsonl.gzip", Coding::Gzip, Some(Format::Ndjson)),
-            ("a.b.JSON.ZST", Coding::Zstd, Some(Format::Json)),
-            ("a.tsv.zstd", Coding::Zstd, Some(Format::Tsv)),
-            ("a.csv", Coding::Plain, Some(Format::Csv)),
-            ("a.parquet", Coding::Plain, Some(Format::Parquet)),
-            ("csv", Coding::Plain, None),
-            ("a.log.gz", Coding::Gzip, None),
+            ("a.ndjson", Compression::Plain, Some(InputFormat::Ndjson)),
+            ("a.jsonl.gz", Compression::Gzip, Some(InputFormat::Ndjson)),
+            ("a.jsonl.gzip", Compression::Gzip, Some(InputFormat::Ndjson)),
+            ("a.b.JSON.ZST", Compression::Zstd, Some(InputFormat::Json)),
+            ("a.tsv.zstd", Compression::Zstd, Some(InputFormat::Tsv)),
+            ("a.csv", Compression::Plain, Some(InputFormat::Csv)),
+            ("a.parquet", Compression::Plain, Some(InputFormat::Parquet)),
+            ("csv", Compression::Plain, None),
+            ("a.log.gz", Compression::Gzip, None),
         ];
         for (name, coding, format) in cases {
-            let (found, rest) = Coding::split(name);
-            assert_eq!((found, Format::of(rest)), (coding, format), "{name}");
+            let (found, rest) = Compression::split(name);
+            assert_eq!((found, InputFormat::of(rest)), (coding, format), "{name}");
         }
     }
 

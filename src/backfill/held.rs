@@ -18,8 +18,8 @@ const COLD_SHARE: usize = 8;
 /// work that is repeated after a job was killed.
 const ROWS_MAX: usize = 16 << 20;
 
-/// The part of the memory for rows that one commit may take: its rows are there a second time,
-/// sorted, and once more as files.
+/// The fraction (1/n) of the memory for rows that one commit may take: its rows are held three
+/// times, as read, sorted, and encoded.
 const COMMIT_SHARE: usize = 4;
 /// The part of it from which on rows are put aside.
 const SPILL_SHARE: usize = 2;
@@ -44,12 +44,12 @@ struct Pile {
 
 /// All waiting rows.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct HeldRows {
     dates: BTreeMap<NaiveDate, Pile>,
     /// Bytes in memory.
     bytes: usize,
     rows: usize,
-    /// Memory for rows that wait or are being committed.
+    /// Memory for rows that wait or are being committed, in bytes.
     bytes_max: usize,
     /// Approximate bytes of a full commit.
     commit_bytes: usize,
@@ -79,7 +79,7 @@ pub(super) enum Need {
     All,
 }
 
-impl Held {
+impl HeldRows {
     /// Holds nothing yet, and up to `bytes_max` in memory.
     pub(super) fn new(bytes_max: usize) -> Self {
         let (dates, chunks, commit_bytes) = (BTreeMap::new(), 0, bytes_max / COMMIT_SHARE);

@@ -34,7 +34,7 @@ fn rows(load: Option<Load>) -> usize {
 #[test]
 fn full_dates_go_first_and_small_ones_together() {
     let (small, large) = (batch(100), batch(6_000));
-    let mut held = Held::new(bytes(&large) * 2 * COMMIT_SHARE);
+    let mut held = HeldRows::new(bytes(&large) * 2 * COMMIT_SHARE);
     for day in 1..=20 {
         held.add(date(day), small.clone(), 0);
     }
@@ -51,7 +51,7 @@ fn full_dates_go_first_and_small_ones_together() {
 #[test]
 fn dates_that_are_complete_go_before_those_that_are_not() {
     let one = batch(1_000);
-    let mut held = Held::new((bytes(&one) * 3 + 1) * COMMIT_SHARE);
+    let mut held = HeldRows::new((bytes(&one) * 3 + 1) * COMMIT_SHARE);
     for day in 1..=4 {
         held.add(date(day), one.clone(), u64::from(day));
         for _ in 0..COLD_CHUNKS {
@@ -75,7 +75,7 @@ fn dates_that_are_complete_go_before_those_that_are_not() {
 #[test]
 fn what_is_unloaded_still_waits() {
     let one = batch(1_000);
-    let mut held = Held::new(bytes(&one) * 3 * COMMIT_SHARE);
+    let mut held = HeldRows::new(bytes(&one) * 3 * COMMIT_SHARE);
     held.add(date(1), one.clone(), 5);
     let unloaded = held.unload();
     assert_eq!((unloaded.len(), held.bytes, held.first()), (1, 0, Some(5)));

@@ -10,9 +10,9 @@ use std::collections::HashSet;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-use self::found::{Found, Input, Place, STDIN, Search, whole};
+use self::found::{FoundFile, Input, InputPlace, STDIN, Search, whole};
 use super::BackfillError;
-use super::format::{Coding, Format};
+use super::format::{Compression, InputFormat};
 use super::rejects::is_of_rejects;
 use crate::archive::Objects;
 use crate::new_file::{FileId, file_id, stream_about};
@@ -33,9 +33,9 @@ pub struct Inputs {
 }
 
 /// Finds the inputs that one of the given names leads to.
-async fn search(text: &str, format: Option<Format>) -> Result<Search, BackfillError> {
+async fn search(text: &str, format: Option<InputFormat>) -> Result<Search, BackfillError> {
     if text == STDIN {
-        return Ok(Search { found: vec![Found::stdin()], failed: Vec::new() });
+        return Ok(Search { found: vec![FoundFile::stdin()], failed: Vec::new() });
     }
     let search = if Objects::are_at(text) {
         remote::find(text, format).await?
@@ -67,7 +67,10 @@ impl Inputs {
     ///
     /// # Errors
     /// Unusable, if no input can be read. If only some cannot, they are in `failed`.
-    pub async fn find(given: &[String], format: Option<Format>) -> Result<Self, BackfillError> {
+    pub async fn find(
+        given: &[String],
+        format: Option<InputFormat>,
+    ) -> Result<Self, BackfillError> {
         let mut inputs = Self::default();
         for text in given {
             match search(text, format).await {
@@ -104,7 +107,7 @@ impl Inputs {
 
     /// Whether all inputs can be read again.
     pub(super) fn come_again(&self) -> bool {
-        self.files.iter().all(|input| !matches!(input.place, Place::Stdin))
+        self.files.iter().all(|input| !matches!(input.place, InputPlace::Stdin))
     }
 
     /// Leaves out the file for rejected rows if a folder has it from an earlier run.
@@ -155,11 +158,11 @@ impl Inputs {
         self.check(&[name])
     }
 
-    fn add(&mut self, found: Found, format: Option<Format>) {
-        let (_, plain) = Coding::split(&found.name);
+    fn add(&mut self, found: FoundFile, format: Option<InputFormat>) {
+        let (_, plain) = Compression::split(&found.name);
         let format = match found.of_table {
-            true => Some(Format::Parquet),
-            false => format.or_else(|| Format::of(plain)),
+            true => Some(InputFormat::Parquet),
+            false => format.or_else(|| InputFormat::of(plain)),
         };
         if found.irregular && (format.is_some() || !found.by_folder) {
             let reason = "is a pipe, a device or a socket, and only files are read; to read \
@@ -167,7 +170,7 @@ impl Inputs {
             self.failed.push(BackfillError::unusable(found.name, reason));
             return;
         }
-        if format.is_none() && !matches!(found.place, Place::Stdin) {
+        if format.is_none() && !matches!(found.place, InputPlace::Stdin) {
             if found.by_folder {
                 self.passed_over.push(found.name);
             } else {
@@ -179,8 +182,8 @@ impl Inputs {
         }
         // A file that is given twice, or also by its folder, is read once.
         let once = match &found.place {
-            Place::File(path) => whole(path),
-            Place::Object(..) | Place::Stdin => found.name.clone(),
+            InputPlace::File(path) => whole(path),
+            InputPlace::Object(..) | InputPlace::Stdin => found.name.clone(),
         };
         if self.seen.insert(once) {
             self.files.push(Input::new(found, format));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::claims::OrgClaims;
-use super::commit::{Committer, Done};
-use super::decode::{Decoded, Decoder, Reject};
-use super::decoding::{ChunkDecoding, DecodedChunk, decode};
-use super::held::{Held, Need};
+use super::commit::{Done, JobCommitter};
+use super::decode::{DecodedChunk, Decoder, Reject};
+use super::decoding::{ChunkDecoding, ChunkResult, decode};
+use super::held::{HeldRows, Need};
 use super::position::Position;
 use super::read::Reading;
 use super::read::rows::Chunk;
@@ -16,8 +16,9 @@ use super::rejects::Rejects;
 use super::shape::Shape;
 use super::spill::Spill;
 use super::state::{JobEnd, JobState};
-use super::{BackfillError, Inputs, Outcome, Progress, Settings, Summary, Unread, identity};
-use crate::archive::{Archive, JobMark};
+use super::{BackfillError, Inputs, JobSettings, JobSummary, Outcome, Progress, Unread, identity};
+use crate::admission::Admission;
+use crate::archive::JobMark;
 use crate::event::OrgRule;
 use crate::processors;
 
@@ -38,15 +39,15 @@ pub struct Job {
     decoder: Arc<Decoder>,
     progress: Arc<Progress>,
     claims: OrgClaims,
-    held: Held,
+    held: HeldRows,
     /// None for a dry run.
-    committer: Option<Committer>,
+    committer: Option<JobCommitter>,
     commit: Option<RunningCommit>,
     position: Position,
     rejects: Rejects,
     unread: Unread,
     left_out: u64,
-    summary: Summary,
+    summary: JobSummary,
     state: JobState,
 }
 
@@ -59,10 +60,10 @@ impl Job {
     pub async fn new(
         admission: Option<Arc<Admission>>,
         mut inputs: Inputs,
-        settings: Settings,
+        settings: JobSettings,
         progress: Arc<Progress>,
     ) -> Result<Self, BackfillError> {
-        let Settings { org_rule, maps, defaults, held_bytes_max, now, delimiter, .. } = settings;
+        let JobSettings { org_rule, maps, defaults, held_bytes_max, now, delimiter, .. } = settings;
         let shape = Shape::new(maps, defaults, org_rule);
         inputs.leave_out_streams()?;
         if let Some(rejects) = &settings.rejects {
@@ -76,8 +77,8 @@ impl Job {
             let job = identity::of(&inputs, &shape, delimiter);
             position = Position::find(admission.archive(), job).await?;
         }
-        let versions = archive.as_deref().map(Archive::versions);
-        let (spill, series) = (Arc::new(Spill::new(settings.spill_folder)), settings.series);
+        let versions = admission.as_ref().map(|admission| admission.archive().versions());
+        let spill = Arc::new(Spill::new(settings.spill_folder));
         let mut unread = Unread::default();
         std::mem::take(&mut inputs.failed).into_iter().for_each(|failed| unread.add(failed));
         Ok(Self {
@@ -85,15 +86,15 @@ impl Job {
             delimiter,
             decoder: Arc::new(Decoder { shape, now, versions, refused: Default::default() }),
             progress,
-            claims: OrgClaims::new(archive.clone()),
-            held: Held::new(held_bytes_max),
-            committer: archive.map(|archive| Committer { archive, spill, series, now }),
+            claims: OrgClaims::new(admission.clone()),
+            held: HeldRows::new(held_bytes_max),
+            committer: admission.map(|admission| JobCommitter { admission, spill, now }),
             commit: None,
             position,
             rejects: Rejects::create(settings.rejects.as_deref())?,
             unread,
             left_out: 0,
-            summary: Summary::default(),
+            summary: JobSummary::default(),
             state: JobState::Reading,
         })
     }
@@ -109,7 +110,7 @@ impl Job {
         let worked = self.work(stop).await;
         let kept = self.rejects.finish();
         let (rejected, files) = (self.rejects.count, self.progress.files());
-        let summary = Summary { rejected, files, ..self.summary };
+        let summary = JobSummary { rejected, files, ..self.summary };
         let end = match std::mem::take(&mut self.state).end(worked.and(kept)) {
             JobEnd::Whole => {
                 self.finished(summary).await.map_or_else(JobEnd::Failed, |()| JobEnd::Whole)
@@ -127,9 +128,9 @@ impl Job {
 
     /// Says in the table that the job is done, where it says that it is not; fails if no row was
     /// an event.
-    async fn finished(&mut self, summary: Summary) -> Result<(), BackfillError> {
+    async fn finished(&mut self, summary: JobSummary) -> Result<(), BackfillError> {
         if let (Some(committer), Some(done)) = (&self.committer, self.position.done()) {
-            committer.archive.submit_part(Vec::new(), Some(done)).await?;
+            committer.admission.archive().submit_part(Vec::new(), Some(done)).await?;
         }
         if summary.read > 0 && summary.read == summary.rejected {
             let first = self.rejects.first.take().unwrap_or_default();
@@ -186,7 +187,7 @@ impl Job {
     }
 
     /// Takes a chunk, or what kept one from being read.
-    async fn gather(&mut self, decoded: DecodedChunk) -> Result<(), BackfillError> {
+    async fn gather(&mut self, decoded: ChunkResult) -> Result<(), BackfillError> {
         match decoded {
             Ok((chunk, decoded)) => return self.take(chunk, decoded).await,
             Err(why @ BackfillError::Unreadable { .. }) => {
@@ -199,7 +200,11 @@ impl Job {
     }
 
     /// Adds the events of a chunk to those that wait.
-    async fn take(&mut self, chunk: Arc<Chunk>, mut decoded: Decoded) -> Result<(), BackfillError> {
+    async fn take(
+        &mut self,
+        chunk: Arc<Chunk>,
+        mut decoded: DecodedChunk,
+    ) -> Result<(), BackfillError> {
         let clashes = self.claims.claim(&decoded.split.orgs).await?;
         if !clashes.is_empty() {
             let clashes = clashes.into_iter().map(|clash| (clash.org, clash.reason));

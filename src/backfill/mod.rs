@@ -20,6 +20,7 @@
 //! An input that cannot be read to its end does not stop the others. A mistake that affects every
 //! row, like a mapped column that no input has, ends the job before anything is committed.
 
+mod chunk_events;
 mod claims;
 mod columns;
 mod commit;
@@ -43,14 +44,13 @@ mod schema;
 mod shape;
 mod source;
 mod spill;
-mod split;
 mod state;
 
 pub use self::error::BackfillError;
-pub use self::format::{Format, parse_delimiter};
+pub use self::format::{InputFormat, parse_delimiter};
 pub use self::inputs::Inputs;
 pub use self::inputs::found::Input;
 pub use self::job::Job;
-pub use self::outcome::{MEMORY_BYTES, Outcome, ROWS_SHARE, Settings, Summary, Unread};
+pub use self::outcome::{JobSettings, JobSummary, MEMORY_BYTES, Outcome, ROWS_SHARE, Unread};
 pub use self::pair::FieldPair;
 pub use self::progress::Progress;

@@ -19,7 +19,7 @@ pub const ROWS_SHARE: usize = 5;
 
 /// The settings of a job.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct JobSettings {
     /// The organisations whose events are accepted.
     pub org_rule: OrgRule,
     /// Fields with the columns that supply them.
@@ -38,7 +38,7 @@ pub struct Settings {
     pub now: Micros,
 }
 
-impl Settings {
+impl JobSettings {
     /// Of the inputs' events as they are, with the usual memory.
     pub fn new(org_rule: OrgRule, now: Micros) -> Self {
         let memory = usize::try_from(MEMORY_BYTES).unwrap_or(usize::MAX);
@@ -50,7 +50,6 @@ impl Settings {
             rejects: None,
             held_bytes_max: memory / ROWS_SHARE,
             spill_folder: std::env::temp_dir(),
-            series: None,
             now,
         }
     }
@@ -58,7 +57,7 @@ impl Settings {
 
 /// The counts of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub struct JobSummary {
     /// Rows read.
     pub read: u64,
     /// Events added.
@@ -75,7 +74,7 @@ pub struct Summary {
 #[derive(Debug)]
 pub struct Outcome {
     /// The counts of rows.
-    pub summary: Summary,
+    pub summary: JobSummary,
     /// Whether it was stopped before its end.
     pub stopped: bool,
     /// The error that ended it early, or that concerns all of it.

@@ -5,17 +5,15 @@ use std::borrow::Cow;
 
 use arrow::datatypes::{DataType, Fields as ArrowFields};
 
-use crate::event::{FieldValue, excerpt};
+use crate::event::{FieldValue, NamedValue, excerpt};
 use crate::ingest;
-
-type Entry<'a> = (Cow<'a, str>, FieldValue<'a>);
 
 /// The value in this place, which may be null; `None` if there is no such place.
 ///
 /// # Errors
 /// If there are two values in this place, or an object on the way cannot be read.
 pub(super) fn value_at<'a>(
-    entries: &[Entry<'a>],
+    entries: &[NamedValue<'a>],
     place: &str,
 ) -> Result<Option<FieldValue<'a>>, String> {
     let mut named = entries.iter().filter(|(name, _)| name == place);

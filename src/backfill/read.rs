@@ -16,13 +16,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
 
-use self::rows::{Chunk, ReadError, Sink, some_of};
+use self::rows::{Chunk, ChunkSink, ReadError, some_of};
 use super::content;
 use super::decode::Decoder;
-use super::format::Format;
-use super::inputs::found::{Input, Place};
+use super::format::InputFormat;
+use super::inputs::found::{Input, InputPlace};
 use super::place::Has;
-use super::source::{self, Opened};
+use super::source::{self, OpenInput};
 use super::{BackfillError, FieldPair, Progress};
 
 /// The settings for reading inputs.
@@ -60,7 +60,7 @@ impl Reading {
         }
     }
 
-    fn one(&self, input: &Input, sink: Sink<'_>) -> Result<(), ReadError> {
+    fn one(&self, input: &Input, sink: ChunkSink<'_>) -> Result<(), ReadError> {
         let shape = &self.decoder.shape;
         let look = |column: &dyn Fn(&str) -> Has, names: &[String]| {
             let in_folder = |place: &str| input.folders.iter().any(|(name, _)| name == place);
@@ -69,15 +69,15 @@ impl Reading {
                 _ => Ok(()),
             }
         };
-        if input.format == Some(Format::Parquet) && !matches!(input.place, Place::Stdin) {
+        if input.format == Some(InputFormat::Parquet) && !matches!(input.place, InputPlace::Stdin) {
             return survived(|| parquet::read(input, &self.progress, &look, sink));
         }
-        let Opened { head, mut bytes } = source::open(input, &self.progress)?;
+        let OpenInput { head, mut bytes } = source::open(input, &self.progress)?;
         let Some(format) = input.format.or_else(|| content::format(&head)) else {
             let reason = "its first line shows no format; give --format";
             return Err(ReadError::File(content::no_text(&head).unwrap_or(reason.to_owned())));
         };
-        if format == Format::Parquet {
+        if format == InputFormat::Parquet {
             if let Some(reason) = content::no_parquet(&head) {
                 return Err(ReadError::File(reason));
             }
@@ -91,10 +91,10 @@ impl Reading {
             bytes.consume(content::MARK.len());
         }
         match format {
-            Format::Ndjson => ndjson::read(&mut bytes, sink),
-            Format::Json => json::read(&mut bytes, sink),
+            InputFormat::Ndjson => ndjson::read(&mut bytes, sink),
+            InputFormat::Json => json::read(&mut bytes, sink),
             format => {
-                let tabs = (format == Format::Tsv).then_some(b'\t');
+                let tabs = (format == InputFormat::Tsv).then_some(b'\t');
                 let given = input.folders.iter().map(|(name, _)| name.as_str());
                 let mut given = given.chain(shape.defaults.iter().map(FieldPair::field));
                 let has_time = given.any(|name| name == "ts");

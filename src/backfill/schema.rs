@@ -18,7 +18,7 @@ const ARROW_SCHEMA: &str = "ARROW:schema";
 const ARROW_UUID: &[u8] = b"arrow.uuid";
 
 /// The properties of a schema.
-pub(super) struct Known {
+pub(super) struct KnownSchema {
     /// The properties of each leaf, in order.
     pub(super) leaves: Arc<[Leaf]>,
     /// The schema with the types that columns are read as.
@@ -26,7 +26,7 @@ pub(super) struct Known {
 }
 
 /// Derives the properties from Parquet's schema and the library's Arrow schema.
-pub(super) fn known(metadata: &ParquetMetaData, schema: &SchemaRef) -> Known {
+pub(super) fn known(metadata: &ParquetMetaData, schema: &SchemaRef) -> KnownSchema {
     let columns = metadata.file_metadata().schema_descr().columns();
     let noted = metadata.file_metadata().key_value_metadata();
     let noted = noted.into_iter().flatten().find(|note| note.key == ARROW_SCHEMA);
@@ -38,7 +38,7 @@ pub(super) fn known(metadata: &ParquetMetaData, schema: &SchemaRef) -> Known {
     // With views, a text of a dictionary is in memory once, however many rows have it.
     let fields = schema.fields().iter().map(|field| with_views(&in_micros(field, &mut old)));
     let schema = Schema::new(fields.collect::<Vec<_>>()).into();
-    Known { leaves: columns.iter().map(leaf).collect(), schema }
+    KnownSchema { leaves: columns.iter().map(leaf).collect(), schema }
 }
 
 fn is_uuid(column: &ColumnDescriptor, noted: bool) -> bool {

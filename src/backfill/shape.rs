@@ -13,7 +13,7 @@ use crate::event::{FieldValue, OrgRule, Slots, excerpt};
 const ID_BYTES: usize = 16;
 
 /// The named values of one row.
-pub(super) type Fields<'a> = Vec<(Cow<'a, str>, FieldValue<'a>)>;
+pub(super) type RowFields<'a> = Vec<(Cow<'a, str>, FieldValue<'a>)>;
 
 /// The rules by which columns become fields.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Shape {
 
 /// The place of a row, on which its derived id depends.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Origin<'a> {
+pub(super) struct RowOrigin<'a> {
     pub(super) identity: &'a str,
     pub(super) index: u64,
 }
@@ -69,11 +69,11 @@ impl Shape {
     /// The fields of a row, from the values of its columns and the names of its folders.
     pub(super) fn fields<'r>(
         &'r self,
-        columns: Fields<'r>,
+        columns: RowFields<'r>,
         folders: &'r [(String, Option<String>)],
-        origin: Origin<'_>,
+        origin: RowOrigin<'_>,
         row: &[&[u8]],
-    ) -> Result<Fields<'r>, String> {
+    ) -> Result<RowFields<'r>, String> {
         let columns = with_folders(columns, folders)?;
         let mut fields = Vec::with_capacity(columns.len() + self.defaults.len() + 1);
         for (pair, seen) in self.maps.iter().zip(&self.seen) {
@@ -109,7 +109,7 @@ impl Shape {
     pub(super) fn complete<'r>(
         &'r self,
         slots: &mut Slots<'r>,
-        origin: Origin<'_>,
+        origin: RowOrigin<'_>,
         row: &[u8],
     ) -> bool {
         if !self.maps.is_empty() {
@@ -132,7 +132,7 @@ impl Shape {
         true
     }
 
-    fn check_org(&self, fields: &Fields<'_>) -> Result<(), String> {
+    fn check_org(&self, fields: &RowFields<'_>) -> Result<(), String> {
         match (&self.org_rule, find(fields, "org_id")) {
             (OrgRule::Only(org), Some(FieldValue::Text(sent) | FieldValue::Number(sent)))
                 if !sent.is_empty() && sent != org.as_str() =>
@@ -144,16 +144,16 @@ impl Shape {
     }
 }
 
-fn find<'f, 'r>(fields: &'f Fields<'r>, field: &str) -> Option<&'f FieldValue<'r>> {
+fn find<'f, 'r>(fields: &'f RowFields<'r>, field: &str) -> Option<&'f FieldValue<'r>> {
     fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
 }
 
 /// Adds the fields in the names of a row's folders. If the row has another value for a field of
 /// events, one of the two is wrong; for an attribute, the folder's value counts.
 fn with_folders<'r>(
-    mut columns: Fields<'r>,
+    mut columns: RowFields<'r>,
     folders: &'r [(String, Option<String>)],
-) -> Result<Fields<'r>, String> {
+) -> Result<RowFields<'r>, String> {
     for (name, value) in folders {
         let own = find(&columns, name).filter(|own| **own != FieldValue::Null);
         if let Some(own) = own.filter(|_| FIELDS.contains(&name.as_str())) {
@@ -180,7 +180,7 @@ fn with_folders<'r>(
 
 /// The id of a row that has none: SHA-256 of its input's name, its place there and its bytes, cut
 /// to 128 bits. The same row in the same place gets the same id in each run.
-fn derived_id(origin: Origin<'_>, row: &[&[u8]]) -> String {
+fn derived_id(origin: RowOrigin<'_>, row: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
@@ -210,7 +210,7 @@ mod tests {
         (name.into(), FieldValue::Text(value.into()))
     }
 
-    const ORIGIN: Origin<'_> = Origin { identity: "a.csv", index: 7 };
+    const ORIGIN: RowOrigin<'_> = RowOrigin { identity: "a.csv", index: 7 };
 
     #[test]
     fn columns_are_renamed_and_defaults_fill_what_is_absent() {
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn derived_ids_depend_on_name_place_and_row() {
-        let id = |identity, index, row: &[&[u8]]| derived_id(Origin { identity, index }, row);
+        let id = |identity, index, row: &[&[u8]]| derived_id(RowOrigin { identity, index }, row);
         let one = id("a.csv", 7, &[b"x", b"y"]);
         assert_eq!(one, "f2b5073318ae99e918d3717cb689824e");
         for other in [

@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 
 use super::Progress;
 use super::content::HEAD_BYTES;
-use super::format::Coding;
-use super::inputs::found::{Input, Place};
+use super::format::Compression;
+use super::inputs::found::{Input, InputPlace};
 use crate::archive::{FoundObject, Objects};
 
 /// Bytes read at once from a disk.
@@ -26,7 +26,7 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 pub(super) type Stream = Box<dyn BufRead + Send>;
 
 /// An opened input, at its start.
-pub(super) struct Opened {
+pub(super) struct OpenInput {
     /// Its first bytes, after decompression.
     pub(super) head: Vec<u8>,
     /// All bytes, including those of the head.
@@ -35,24 +35,26 @@ pub(super) struct Opened {
 
 /// Opens an input for reading from its start. Its first bytes decide how it is compressed, because
 /// names are sometimes wrong. Blocks.
-pub(super) fn open(input: &Input, progress: &Arc<Progress>) -> Result<Opened> {
+pub(super) fn open(input: &Input, progress: &Arc<Progress>) -> Result<OpenInput> {
     let stored: Box<dyn Read + Send> = match &input.place {
-        Place::File(path) => Box::new(File::open(path)?),
-        Place::Object(objects, object) => Box::new(Parts::new(objects.clone(), object.clone(), 0)),
-        Place::Stdin => Box::new(stdin()),
+        InputPlace::File(path) => Box::new(File::open(path)?),
+        InputPlace::Object(objects, object) => {
+            Box::new(Parts::new(objects.clone(), object.clone(), 0))
+        }
+        InputPlace::Stdin => Box::new(stdin()),
     };
     let stored = Counted { stored, progress: progress.clone() };
     let stored = peek(Box::new(BufReader::with_capacity(BUFFER_BYTES, stored)));
-    if stored.head.is_empty() && input.coding != Coding::Plain {
+    if stored.head.is_empty() && input.coding != Compression::Plain {
         return Err(Error::other("it is empty, although its name says that it is compressed"));
     }
-    Ok(match Coding::of(&stored.head) {
-        Coding::Plain => stored,
-        Coding::Gzip => peek(Box::new(BufReader::with_capacity(
+    Ok(match Compression::of(&stored.head) {
+        Compression::Plain => stored,
+        Compression::Gzip => peek(Box::new(BufReader::with_capacity(
             BUFFER_BYTES,
             MultiGzDecoder::new(stored.bytes),
         ))),
-        Coding::Zstd => {
+        Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(stored.bytes)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
             peek(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)))
@@ -61,7 +63,7 @@ pub(super) fn open(input: &Input, progress: &Arc<Progress>) -> Result<Opened> {
 }
 
 /// Reads the first bytes ahead. An error among them is returned after the bytes before it.
-fn peek(mut bytes: Stream) -> Opened {
+fn peek(mut bytes: Stream) -> OpenInput {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     let read = bytes.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head);
     let start = Cursor::new(head.clone());
@@ -69,7 +71,7 @@ fn peek(mut bytes: Stream) -> Opened {
         Ok(_) => Box::new(Read::chain(start, bytes)),
         Err(error) => Box::new(Read::chain(start, BufReader::new(Failed(Some(error))))),
     };
-    Opened { head, bytes }
+    OpenInput { head, bytes }
 }
 
 /// A stream that fails at its first read.

@@ -19,11 +19,11 @@ const BUFFER_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Spill {
     folder: PathBuf,
-    place: Mutex<Option<Place>>,
+    place: Mutex<Option<SpillFile>>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct SpillFile {
     file: Arc<File>,
     end: u64,
 }
@@ -50,11 +50,11 @@ impl Spill {
             Some(known) => known,
             None => {
                 let file = tempfile::tempfile_in(&self.folder).map_err(failed)?;
-                Place { file: file.into(), end: 0 }
+                SpillFile { file: file.into(), end: 0 }
             }
         };
-        let Place { file, end } = place.insert(known);
-        let part = Part { file, at: *end, left: u64::MAX, crc: crc32fast::Hasher::new() };
+        let SpillFile { file, end } = place.insert(known);
+        let part = SpillPart { file, at: *end, left: u64::MAX, crc: crc32fast::Hasher::new() };
         let mut buffer = BufWriter::with_capacity(BUFFER_BYTES, part);
         EventBatch::store(batches, &mut buffer)?;
         buffer.flush().map_err(failed)?;
@@ -73,7 +73,7 @@ impl Spill {
         let file = self.place.lock().as_ref().map(|place| place.file.clone());
         let file = file.ok_or_else(|| failed(Error::other("the file is gone")))?;
         let left = extent.end - extent.start;
-        let part = Part { file: &file, at: extent.start, left, crc: crc32fast::Hasher::new() };
+        let part = SpillPart { file: &file, at: extent.start, left, crc: crc32fast::Hasher::new() };
         let mut buffer = BufReader::with_capacity(BUFFER_BYTES, part);
         let batches = EventBatch::restore(&mut buffer)?;
         std::io::copy(&mut buffer, &mut std::io::sink()).map_err(failed)?;
@@ -90,14 +90,14 @@ impl Spill {
 }
 
 /// A part of the file, written or read from its start to its end.
-struct Part<'a> {
+struct SpillPart<'a> {
     file: &'a File,
     at: u64,
     left: u64,
     crc: crc32fast::Hasher,
 }
 
-impl std::io::Write for Part<'_> {
+impl std::io::Write for SpillPart<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         let count = self.file.write_at(bytes, self.at)?;
         self.crc.update(bytes.get(..count).unwrap_or_default());
@@ -110,7 +110,7 @@ impl std::io::Write for Part<'_> {
     }
 }
 
-impl Read for Part<'_> {
+impl Read for SpillPart<'_> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         let end = into.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let into = into.get_mut(..end).unwrap_or_default();

@@ -16,7 +16,7 @@ pub(super) enum JobState {
     Stopping(Option<BackfillError>),
 }
 
-/// How a job ended.
+/// The result of a job.
 #[derive(Debug)]
 pub(super) enum JobEnd {
     /// All was read and committed.

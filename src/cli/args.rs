@@ -12,7 +12,6 @@ use super::healthcheck::HealthcheckArgs;
 use super::key::KeyCommand;
 use super::logging::LogFormat;
 use super::repair::RepairArgs;
-use super::sql::format::OutputFormat;
 use super::serve_args::ServeArgs;
 use super::sql::SqlArgs;
 use super::sql_worker::SqlWorkerArgs;
@@ -47,12 +46,12 @@ pub struct Args {
 
     /// The command to run.
     #[command(subcommand)]
-    pub entry: Entry,
+    pub entry: EntryPoint,
 }
 
 /// The ways to start the program.
 #[derive(Debug, Subcommand)]
-pub enum Entry {
+pub enum EntryPoint {
     /// Answer the one question on stdin; a server starts this.
     #[command(hide = true)]
     SqlWorker(SqlWorkerArgs),

@@ -15,11 +15,11 @@ use super::parse::{parse_count, parse_org_rule};
 use super::print::{print_note, print_result};
 use super::units::{ByteSize, parse_size};
 use super::{open, signals};
-use crate::app::{App, Settings as AppSettings};
+use crate::app::{App, AppSettings};
 use crate::archive::{ArchiveLocation, WriterSettings};
 use crate::backfill::{
-    BackfillError, FieldPair, Format, Inputs, Job, MEMORY_BYTES, Outcome, Progress, ROWS_SHARE,
-    Settings, parse_delimiter,
+    BackfillError, FieldPair, InputFormat, Inputs, Job, JobSettings, MEMORY_BYTES, Outcome,
+    Progress, ROWS_SHARE, parse_delimiter,
 };
 use crate::event::OrgRule;
 use crate::rollup::SERIES_MAX;
@@ -50,8 +50,8 @@ pub struct BackfillArgs {
 
     /// The format of all inputs: ndjson, json, csv, tsv or parquet. Default: by the ending of each;
     /// for stdin, by its first line.
-    #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", value_parser = Format::parse)]
-    pub format: Option<Format>,
+    #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", value_parser = InputFormat::parse)]
+    pub format: Option<InputFormat>,
 
     /// The delimiter between the cells of CSV, such as ';' or tab.
     #[arg(long, env = "TOKENLAKE_DELIMITER", value_name = "CHAR", value_parser = parse_delimiter)]
@@ -109,13 +109,13 @@ pub(super) async fn run(
         open::refuse_in_archive(location, rejects, "--rejects")?;
     }
     let progress = Arc::new(Progress::default());
-    let settings = Settings {
+    let settings = JobSettings {
         maps: args.map,
         defaults: args.default,
         delimiter: args.delimiter,
         rejects: args.rejects,
         held_bytes_max: memory / ROWS_SHARE,
-        ..Settings::new(args.org, open::clock().now())
+        ..JobSettings::new(args.org, open::clock().now())
     };
     let shown = show(progress.clone(), inputs.bytes());
     let job =
@@ -138,7 +138,7 @@ pub(super) async fn run(
 async fn close(app: &App, outcome: &Outcome) {
     if outcome.summary.accepted > 0 && !outcome.stopped {
         // A missing snapshot costs time, never a number.
-        if let Err(error) = app.checkpoint().await {
+        if let Err(error) = app.snapshot_totals().await {
             tracing::warn!(%error, "no totals snapshot made; the first scrapes take longer");
         }
     }
@@ -184,7 +184,7 @@ async fn app(location: &ArchiveLocation, memory: usize, series_max: usize) -> an
     let settings = AppSettings {
         writer,
         series_max: Some(series_max),
-        checkpoint_work_max: Some(open::CHECKPOINT_WORK_MAX),
+        totals_work_max: Some(open::TOTALS_WORK_MAX),
         ..AppSettings::default()
     };
     Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)

@@ -7,30 +7,28 @@ use clap::Args as ClapArgs;
 use super::open;
 use super::print::{print_note, print_result};
 use super::units::{ByteSize, TimeSpan, parse_bytes, parse_duration};
-use crate::app::{App, Settings as AppSettings};
-use crate::archive::{ArchiveLocation, FollowSettings, GRACE_MAX, GRACE_MIN, WriterSettings};
-use crate::maintain::compact::{Settings, Summary};
+use crate::app::{App, AppSettings};
+use crate::archive::{ArchiveLocation, FollowSettings, GRACE_MAX, GRACE_MIN};
+use crate::maintain::compact::{CompactSettings, CompactSummary};
 use crate::telemetry::Telemetry;
 
-/// Memory for partials, and for checkpoints of totals in the making.
-const CACHE_BYTES_MAX: usize = 32 << 20;
 const TARGET_SIZE_MIN: u64 = 1 << 20;
 const TARGET_SIZE_MAX: u64 = 1 << 30;
 
-/// How to compact.
+/// Settings of compaction.
 #[derive(Debug, Clone, Copy, ClapArgs)]
 pub struct CompactArgs {
-    /// Say what would be done, and change nothing.
+    /// Show what would be done, and change nothing.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
 
-    /// The size that files are merged up to. Memory of two or three times as much is needed.
-    #[arg(long, env = "TOKENLAKE_TARGET_SIZE", value_name = "SIZE", default_value_t = ByteSize(Settings::TARGET_BYTES), value_parser = parse_target_size)]
+    /// The size that files are merged up to. This takes two or three times as much memory.
+    #[arg(long, env = "TOKENLAKE_TARGET_SIZE", value_name = "SIZE", default_value_t = ByteSize(CompactSettings::TARGET_BYTES), value_parser = parse_target_size)]
     pub target_size: ByteSize,
 
-    /// How long a file that the table names no more is kept for those who read an older version;
-    /// from 1h to 2d.
-    #[arg(long, env = "TOKENLAKE_GRACE", value_name = "TIME", default_value_t = TimeSpan(Settings::GRACE), value_parser = parse_grace)]
+    /// How long a file that the table no longer names is kept for readers of an older version; from
+    /// 1h to 2d.
+    #[arg(long, env = "TOKENLAKE_GRACE", value_name = "TIME", default_value_t = TimeSpan(CompactSettings::GRACE), value_parser = parse_grace)]
     pub grace: TimeSpan,
 }
 
@@ -46,7 +44,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: CompactArgs) -> anyhow
         ..AppSettings::default()
     };
     let app = App::open(store, open::clock(), Telemetry::new(), settings).await?;
-    let settings = Settings { target_bytes: args.target_size.0, grace: args.grace.0 };
+    let settings = CompactSettings { target_bytes: args.target_size.0, grace: args.grace.0 };
     let mut compactor = app.compactor(settings);
     let note = |line: String| print_note(&line);
     let summary = if args.dry_run {
@@ -56,7 +54,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: CompactArgs) -> anyhow
         let rewrites = compactor.compact(0, note).await?;
         let deleted = compactor.vacuum().await?;
         let files_after = compactor.file_count().await?;
-        Summary { rewrites, files_before, files_after, deleted }
+        CompactSummary { rewrites, files_before, files_after, deleted }
     };
     let failed = compactor.has_failed();
     drop(compactor);

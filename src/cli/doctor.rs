@@ -12,12 +12,12 @@ use object_store::prefix::PrefixStore;
 use super::print::print_result;
 use super::{open, signals};
 use crate::access::{NewKey, Scopes};
-use crate::app::{App, Form, Settings};
+use crate::app::{App, AppSettings, BodyForm};
 use crate::archive::{Archive, ArchiveLocation, FollowSettings, StoreCheck, WriterSettings};
 use crate::event::OrgId;
-use crate::exposition::{Coding, Collect, Format};
+use crate::exposition::{Coding, Collect, MetricsFormat};
 use crate::ingest::ContentKind;
-use crate::maintain::{Finding, check_access, check_writing};
+use crate::maintain::{CheckReport, check_access, check_writing};
 use crate::telemetry::Telemetry;
 
 const DRY: &str = "it would write; run it without --dry-run";
@@ -26,10 +26,10 @@ const MEMORY_BYTES: usize = 1 << 20;
 /// The organisation, provider and model of the test event.
 const NAME: &str = "doctor";
 
-/// How to check.
+/// Settings of the checks.
 #[derive(Debug, ClapArgs)]
 pub struct DoctorArgs {
-    /// Only read: nothing is written, not even for a moment.
+    /// Only read; write nothing, not even for a moment.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
 }
@@ -37,7 +37,7 @@ pub struct DoctorArgs {
 /// Runs the checks and prints a line for each; exit status 1 if one fails.
 pub(super) async fn run(location: &ArchiveLocation, args: DoctorArgs) -> anyhow::Result<ExitCode> {
     let mut sound = true;
-    let mut tell = |finding: Finding| {
+    let mut tell = |finding: CheckReport| {
         sound &= !finding.is_failure();
         print_result(&finding.to_string());
     };
@@ -53,7 +53,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: DoctorArgs) -> anyhow:
                 }
             }
         }
-        Err(error) => tell(Finding::of("credentials", Err::<String, _>(error))),
+        Err(error) => tell(CheckReport::of("credentials", Err::<String, _>(error))),
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -63,7 +63,7 @@ async fn examine(
     store: &Arc<dyn ObjectStore>,
     check: &StoreCheck,
     dry_run: bool,
-    tell: &mut impl FnMut(Finding),
+    tell: &mut impl FnMut(CheckReport),
 ) {
     let access = check_access(check).await;
     let reached = !access.is_failure();
@@ -71,17 +71,17 @@ async fn examine(
     if !reached {
         return;
     }
-    tell(Finding::of("table", table(store).await));
+    tell(CheckReport::of("table", table(store).await));
     if dry_run {
         for name in ["clock", "conditional put", "objects", "write and scrape"] {
-            tell(Finding::passed_over(name, DRY));
+            tell(CheckReport::passed_over(name, DRY));
         }
         return;
     }
     check_writing(check, open::clock().now(), &mut *tell).await;
-    tell(Finding::of("write and scrape", write_and_scrape(store, check).await));
+    tell(CheckReport::of("write and scrape", write_and_scrape(store, check).await));
     if let Err(error) = clean(location, check).await {
-        tell(Finding::of("cleaning up", Err::<String, _>(error)));
+        tell(CheckReport::of("cleaning up", Err::<String, _>(error)));
     }
 }
 
@@ -126,7 +126,7 @@ async fn shown(app: &App) -> anyhow::Result<()> {
     let receipt = app.commit(&org_id, decoded).await?;
     anyhow::ensure!(receipt.accepted == 1, "an event was not accepted: {receipt:?}");
     let collect = Collect::parse(std::iter::empty())?;
-    let form = Form { collect, format: Format::Text004, coding: Coding::Identity };
+    let form = BodyForm { collect, format: MetricsFormat::Text004, coding: Coding::Identity };
     let body = app.scrape(&org_id, form, app.now()).await?;
     let labels = format!("provider=\"{NAME}\",model=\"{NAME}\",org_id=\"{NAME}\"");
     let sample = format!("llm_requests_total{{{labels}}} 1");
@@ -135,9 +135,9 @@ async fn shown(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn settings() -> Settings {
+fn settings() -> AppSettings {
     let writer = WriterSettings { dedupe_bytes_max: MEMORY_BYTES, ..WriterSettings::default() };
-    Settings { writer, cache_bytes_max: MEMORY_BYTES, ..Settings::default() }
+    AppSettings { writer, cache_bytes_max: MEMORY_BYTES, ..AppSettings::default() }
 }
 
 /// Removes everything that the checks wrote; on a disk the folders too.

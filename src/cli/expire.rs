@@ -23,15 +23,15 @@ const CACHE_BYTES_MAX: usize = 32 << 20;
 const FIRST_AFTER: Duration = Duration::from_secs(3);
 const EVERY: Duration = Duration::from_secs(3_600);
 
-/// What is to go.
+/// Settings of expiry.
 #[derive(Debug, ClapArgs)]
 pub struct ExpireArgs {
-    /// How old events become, such as 400d; at least 2d. Whole UTC dates go, once all of their
-    /// events are older. Events before the floor date are refused from then on.
+    /// Expire events older than this, such as 400d; at least 2d. Whole UTC dates expire, once all
+    /// of their events are older. Events before the floor date are rejected from then on.
     #[arg(long, env = "TOKENLAKE_OLDER_THAN", value_name = "TIME", value_parser = parse_retention)]
     pub older_than: Retention,
 
-    /// Tell what would go, and change nothing.
+    /// Show what would expire, and change nothing.
     #[arg(long, env = "TOKENLAKE_DRY_RUN")]
     pub dry_run: bool,
 }

@@ -20,13 +20,13 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
-use self::batches::Plan;
+use self::batches::GeneratePlan;
 use self::calendar::Calendar;
 use self::models::MODELS_MAX;
 use self::orgs::Orgs;
 use super::print::{print_note, print_result};
 use super::{open, signals};
-use crate::app::{App, Settings};
+use crate::app::{App, AppSettings};
 use crate::archive::{Archive, ArchiveError, ArchiveLocation, WriterSettings};
 use crate::clock::Micros;
 use crate::event::EventBatch;
@@ -39,7 +39,7 @@ const CLAIMS: usize = 16;
 const DEDUPE_BYTES_MAX: usize = 192 << 20;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
-/// What to fill an archive with. The same settings make the same events.
+/// Settings of synthetic events. The same settings make the same events.
 #[derive(Debug, ClapArgs)]
 pub struct GenerateArgs {
     /// How many events.
@@ -54,23 +54,23 @@ pub struct GenerateArgs {
     #[arg(long, env = "TOKENLAKE_MODELS", value_name = "N", default_value = "15", value_parser = parse_models)]
     pub models: usize,
 
-    /// Over how many days the events are spread.
+    /// The number of days over which the events are spread.
     #[arg(long, env = "TOKENLAKE_DAYS", value_name = "N", default_value = "90", value_parser = value_parser!(u32).range(1..=3_650))]
     pub days: u32,
 
-    /// Before when all events happen, in RFC 3339. Default: now, so that a later run makes events
-    /// of later times.
+    /// The time before which all events happen, in RFC 3339. Default: now, so that a later run
+    /// makes later events.
     #[arg(long, env = "TOKENLAKE_UNTIL", value_name = "TIME", value_parser = from_text)]
     pub until: Option<Micros>,
 
-    /// What all that is random depends on.
+    /// The seed of all random choices.
     #[arg(long, env = "TOKENLAKE_SEED", value_name = "N", default_value = "1")]
     pub seed: u64,
 }
 
 /// The result of a run.
 #[derive(Debug, Default, Serialize)]
-struct Summary {
+struct GenerateSummary {
     accepted: usize,
     duplicates: usize,
     commits: usize,
@@ -86,10 +86,10 @@ pub(super) async fn run(
     let plan = plan(&args, clock.now())?;
     let app = App::open(store, clock, Telemetry::new(), settings()).await?;
     claim(app.archive(), &plan.orgs).await?;
-    let mut work = Work::new(app, plan, args.events);
+    let mut work = GenerateWork::new(app, plan, args.events);
     let whole = work.commit_all(signals::job_told()).await?;
     if whole {
-        work.app.checkpoint().await?;
+        work.app.snapshot_totals().await?;
     }
     work.app.close().await;
     if !whole {
@@ -101,15 +101,15 @@ pub(super) async fn run(
 }
 
 /// Files are written with their partials, as by a server; one totals snapshot at the end is enough.
-fn settings() -> Settings {
+fn settings() -> AppSettings {
     let writer = WriterSettings { dedupe_bytes_max: DEDUPE_BYTES_MAX, ..WriterSettings::default() };
-    Settings { writer, ..Settings::default() }
+    AppSettings { writer, ..AppSettings::default() }
 }
 
-fn plan(args: &GenerateArgs, now: Micros) -> anyhow::Result<Plan> {
+fn plan(args: &GenerateArgs, now: Micros) -> anyhow::Result<GeneratePlan> {
     let orgs = Orgs::new(args.orgs, args.models, args.seed)?;
     let calendar = Calendar::new(args.events, args.days, args.until.unwrap_or(now));
-    Ok(Plan { seed: args.seed, orgs, calendar, now })
+    Ok(GeneratePlan { seed: args.seed, orgs, calendar, now })
 }
 
 async fn claim(archive: &Archive, orgs: &Orgs) -> Result<(), ArchiveError> {
@@ -118,18 +118,18 @@ async fn claim(archive: &Archive, orgs: &Orgs) -> Result<(), ArchiveError> {
 }
 
 /// The progress of a run.
-struct Work {
+struct GenerateWork {
     app: App,
-    plan: Arc<Plan>,
+    plan: Arc<GeneratePlan>,
     /// Number of events to make.
     events: u64,
     began: Instant,
-    summary: Summary,
+    summary: GenerateSummary,
 }
 
-impl Work {
-    fn new(app: App, plan: Plan, events: u64) -> Self {
-        let summary = Summary::default();
+impl GenerateWork {
+    fn new(app: App, plan: GeneratePlan, events: u64) -> Self {
+        let summary = GenerateSummary::default();
         Self { app, plan: Arc::new(plan), events, began: Instant::now(), summary }
     }
 

@@ -15,14 +15,15 @@ const WAIT: Duration = Duration::from_secs(2);
 /// More bytes than the head of the expected answer has.
 const ANSWER_BYTES_MAX: u64 = 4_096;
 
-/// Whom to ask.
+/// The server to ask.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct HealthcheckArgs {
-    /// The server's address; it must not be one with TLS.
+    /// The server's address; it must not use TLS.
     #[arg(long, env = "TOKENLAKE_LISTEN", value_name = "ADDR", default_value = LISTEN)]
     pub listen: ListenAddr,
 
-    /// The server's other address, asked in place of the first where it is given: it has no TLS.
+    /// The server's address for its own metrics, which never uses TLS. If given, it is asked
+    /// instead.
     #[arg(long, env = "TOKENLAKE_ADMIN_LISTEN", value_name = "ADDR")]
     pub admin_listen: Option<ListenAddr>,
 }

@@ -19,18 +19,18 @@ use crate::printable::printable;
 /// The state of a key whose record is damaged; such a key allows nothing.
 const DAMAGED: &str = "damaged";
 
-/// What to do with access keys.
+/// Commands for access keys.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Make a key and print it, alone, on stdout. It is shown this once.
+    /// Create a key and print it, alone, on stdout. It is shown only this once.
     Create {
-        /// The organisation that the key speaks for.
+        /// The organisation that the key belongs to.
         #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
         org: OrgId,
-        /// What it allows: metrics:read, events:write, sql:read. Default: all.
+        /// Scopes of the key: metrics:read, events:write, sql:read. Default: all.
         #[arg(long, env = "TOKENLAKE_SCOPE", value_delimiter = ',')]
         scope: Vec<Scope>,
-        /// How long it is valid, such as 90d. Default: until it is revoked.
+        /// How long the key is valid, such as 90d. Default: until it is revoked.
         #[arg(long, env = "TOKENLAKE_EXPIRES", value_name = "TIME", value_parser = parse_duration)]
         expires: Option<Duration>,
         /// A name for people.
@@ -39,18 +39,18 @@ pub enum KeyCommand {
     },
     /// List keys: their ids, organisations, scopes and state; never secrets.
     List {
-        /// How to print them.
+        /// The format of the list.
         #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", default_value = "table")]
         format: ListFormat,
     },
-    /// Revoke a key; in force within 5 seconds everywhere.
+    /// Revoke a key, everywhere within 5 seconds.
     Revoke {
-        /// The first column of the list.
+        /// The key's id, from the first column of the list.
         id: String,
     },
 }
 
-/// The form of a list.
+/// The format of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
     /// For people.

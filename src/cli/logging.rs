@@ -11,12 +11,12 @@ use crate::printable::printable;
 /// silenced, because it reports each error twice and we report it once more.
 const DEFAULT_FILTER: &str = "tokenlake=info,buoyant_kernel=off,error";
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn start(format: LogFormat) -> anyhow::Result<()> {
     let colours = format == LogFormat::Text && stderr().is_terminal();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(move || Lines { to: stderr(), colours });
+        .with_writer(move || LogLines { to: stderr(), colours });
     let started = match format {
         LogFormat::Text => lines.with_ansi(colours).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
@@ -41,14 +41,14 @@ pub(super) fn start(format: LogFormat) -> anyhow::Result<()> {
 }
 
 /// Writes one line for each event, whatever characters its text has.
-struct Lines<W> {
+struct LogLines<W> {
     to: W,
     /// Whether to keep the escape sequences of the library's colours. It lets escape characters of
     /// no other text through.
     colours: bool,
 }
 
-impl<W: Write> Write for Lines<W> {
+impl<W: Write> Write for LogLines<W> {
     /// Each call passes one whole event with its line end.
     fn write(&mut self, event: &[u8]) -> Result<usize> {
         let text = String::from_utf8_lossy(event);
@@ -75,7 +75,7 @@ mod tests {
         for (colours, shown) in
             [(false, "a\\u000ab \\u001b[31mc\n"), (true, "a\\u000ab \u{1b}[31mc\n")]
         {
-            let mut lines = Lines { to: Vec::new(), colours };
+            let mut lines = LogLines { to: Vec::new(), colours };
             lines.write_all(b"a\nb \x1b[31mc\n").unwrap();
             assert_eq!(String::from_utf8(lines.to).unwrap(), shown);
         }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use clap::Parser as _;
 
-use super::args::{Args, Command, Entry};
+use super::args::{Args, Command, EntryPoint};
 use super::compact::CompactArgs;
 use super::serve_args::ServeArgs;
 use super::settings::ADMIN_CONNECTIONS_MAX;
@@ -82,8 +82,8 @@ impl Bounds {
     pub fn of_line(words: &[&str]) -> Result<Self, String> {
         let args = Args::try_parse_from([&["tokenlake"], words].concat());
         match args.map_err(|error| error.to_string())?.entry {
-            Entry::Command(command) => Self::of(&command),
-            Entry::SqlWorker(_) => None,
+            EntryPoint::Command(command) => Self::of(&command),
+            EntryPoint::SqlWorker(_) => None,
         }
         .ok_or_else(|| "the memory of this command depends on its query".to_owned())
     }
@@ -223,8 +223,11 @@ fn under_way(args: &ServeArgs) -> Vec<Bound> {
 }
 
 fn in_the_background(args: &ServeArgs) -> Vec<Bound> {
-    let merged =
-        if args.compact_interval.is_zero() { 0 } else { merging(compact::Settings::TARGET_BYTES) };
+    let merged = if args.compact_interval.is_zero() {
+        0
+    } else {
+        merging(compact::CompactSettings::TARGET_BYTES)
+    };
     vec![
         bound("data files that are merged", "--compact-interval", merged),
         bound("a checkpoint of the log", "", LOG_CHECKPOINT),

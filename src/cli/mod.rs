@@ -36,7 +36,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use self::args::{Args, Command, Entry};
+use self::args::{Args, Command, EntryPoint};
 use self::print::{print_error, print_note};
 use crate::archive::ArchiveLocation;
 use crate::processors;
@@ -54,8 +54,8 @@ pub fn main() -> ExitCode {
         Err(error) => return wrong_usage(&error),
     };
     let done = match args.entry {
-        Entry::SqlWorker(limits) => Ok(sql_worker::run(&args.archive, limits)),
-        Entry::Command(command) => {
+        EntryPoint::SqlWorker(limits) => Ok(sql_worker::run(&args.archive, limits)),
+        EntryPoint::Command(command) => {
             logging::start(args.log_format).and_then(|()| start(&args.archive, command))
         }
     };

@@ -19,7 +19,7 @@ use crate::telemetry::Telemetry;
 pub(super) const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// Files that may be added up before a totals snapshot is due: this many take some tens of
 /// milliseconds.
-pub(super) const CHECKPOINT_WORK_MAX: u64 = 128;
+pub(super) const TOTALS_WORK_MAX: u64 = 128;
 
 /// The variable that names a file which shifts the clock, in tests of the whole program.
 const TEST_CLOCK: &str = "TOKENLAKE_TEST_CLOCK";

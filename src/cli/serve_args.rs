@@ -16,7 +16,7 @@ use crate::rollup::SERIES_MAX;
 const COMMIT_INTERVAL_MAX: Duration = Duration::from_secs(5);
 const COMPACT_INTERVAL_MIN: Duration = Duration::from_secs(1);
 const COMPACT_INTERVAL_MAX: Duration = Duration::from_secs(86_400);
-/// Below this, no query is answered at all.
+/// With less memory, no query can be answered at all.
 const SQL_MEMORY_MIN: u64 = 32 << 20;
 const SQL_MEMORY_MAX: u64 = 64 << 40;
 const SQL_TIMEOUT_MIN: Duration = Duration::from_millis(100);
@@ -25,16 +25,16 @@ const SQL_TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 /// Settings of the server.
 #[derive(Debug, ClapArgs)]
 pub struct ServeArgs {
-    /// Where to listen: an address or a name, and a port; port 0 takes a free one.
+    /// Address to listen on: an IP address or a name, and a port; port 0 takes a free one.
     #[arg(long, env = "TOKENLAKE_LISTEN", value_name = "ADDR", default_value = LISTEN)]
     pub listen: ListenAddr,
 
-    /// Where tokenlake's own metrics are served; nowhere by default.
+    /// Address for tokenlake's own metrics. Default: they are not served.
     #[arg(long, env = "TOKENLAKE_ADMIN_LISTEN", value_name = "ADDR")]
     pub admin_listen: Option<ListenAddr>,
 
-    /// Whether an archive is made where none is. With `never` a volume that is not mounted is an
-    /// error, and no new archive.
+    /// Whether to create the archive if there is none. With `never`, a volume that is not mounted
+    /// is an error and does not become a new archive.
     #[arg(long, env = "TOKENLAKE_CREATE", value_name = "WHEN", default_value = "if-missing")]
     pub create: Create,
 
@@ -42,72 +42,71 @@ pub struct ServeArgs {
     #[arg(long, env = "TOKENLAKE_MAX_BODY", value_name = "SIZE", default_value = "32MiB", value_parser = parse_bytes)]
     pub max_body: u64,
 
-    /// How many connections there may be. Where one more comes, the one goes that has waited
-    /// longest for a request; if a request is under way on each, the new one is refused.
+    /// How many connections there may be. If one more comes, the one that has waited longest for a
+    /// request is closed; if all have a request under way, the new one is refused.
     #[arg(long, env = "TOKENLAKE_MAX_CONNECTIONS", value_name = "N", default_value = "1024", value_parser = parse_count)]
     pub max_connections: usize,
 
-    /// How many requests of an organisation may be under way: so many that bring events, as many
-    /// scrapes, and as many queries. More are answered with 503.
+    /// How many requests of each kind (events, scrapes, queries) an organisation may have under
+    /// way. More are answered with 503.
     #[arg(long, env = "TOKENLAKE_MAX_REQUESTS_PER_ORG", value_name = "N", default_value = "256", value_parser = parse_count)]
     pub max_requests_per_org: usize,
 
-    /// Memory for answers that clients have not taken yet, of which one organisation may have half.
-    /// More are answered with 503.
+    /// Memory for answers that clients have not read yet; one organisation may use half of it. More
+    /// are answered with 503.
     #[arg(long, env = "TOKENLAKE_ANSWER_MEMORY", value_name = "SIZE", default_value = "192MiB", value_parser = parse_bytes)]
     pub answer_memory: u64,
 
-    /// How many series (provider and model) an organisation may have. An event of one more is stored
-    /// with the model "other", and its own among its attributes.
+    /// How many series (provider and model) an organisation may have. Beyond that, an event of a
+    /// new series is stored with the model "other", and its own model becomes an attribute.
     #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value_t = SERIES_MAX, value_parser = parse_count)]
     pub max_series: usize,
 
-    /// How old a scrape's view may be. 0s shows every event acknowledged before the scrape.
+    /// How old the data of a scrape may be. 0s shows every event acknowledged before the scrape.
     #[arg(long, env = "TOKENLAKE_MAX_STALENESS", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
     pub max_staleness: Duration,
 
-    /// While storage is away, answer scrapes with what they were last answered, up to this old, in
-    /// place of 503.
+    /// If storage is unreachable, serve the last good scrape up to this age instead of 503.
     #[arg(long, env = "TOKENLAKE_MAX_STALE_ON_ERROR", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
     pub max_stale_on_error: Duration,
 
-    /// Memory for what scrapes are answered from. Less costs time, never results.
+    /// Memory for the data that scrapes are answered from. Less costs time, never results.
     #[arg(long, env = "TOKENLAKE_CACHE_MEMORY", value_name = "SIZE", default_value = "128MiB", value_parser = parse_bytes)]
     pub cache_memory: u64,
 
-    /// Memory for known event ids; past it the data files are asked. Less costs time, never
-    /// results.
+    /// Memory for known event ids; other ids are looked up in the data files. Less costs time,
+    /// never results.
     #[arg(long, env = "TOKENLAKE_DEDUPE_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_bytes)]
     pub dedupe_memory: u64,
 
-    /// The least time between two commits. Default: 0s on a disk, 1s on object storage, where
-    /// each commit is paid for. At most 5s: whoever sends events waits for it.
+    /// The shortest time between two commits. Default: 0s on a disk, 1s on object storage, where
+    /// each commit costs money. At most 5s, because clients that send events wait for the commit.
     #[arg(long, env = "TOKENLAKE_COMMIT_INTERVAL", value_name = "TIME", value_parser = parse_commit_interval)]
     pub commit_interval: Option<Duration>,
 
-    /// How often small data files are merged and old ones deleted; 0s for never. About: replicas
-    /// take turns.
+    /// How often small data files are merged and old ones deleted, approximately, since replicas
+    /// take turns; 0s for never.
     #[arg(long, env = "TOKENLAKE_COMPACT_INTERVAL", value_name = "TIME", default_value = "60s", value_parser = parse_compact_interval)]
     pub compact_interval: Duration,
 
-    /// Expire events that are older, such as 400d (at least 2d): looked for once an hour. Their
-    /// totals stay in the counters. Default: never.
+    /// Expire events older than this, such as 400d (at least 2d), once an hour. Their totals stay
+    /// in the counters. Default: never.
     #[arg(long, env = "TOKENLAKE_EXPIRE_OLDER_THAN", value_name = "TIME", value_parser = parse_retention)]
     pub expire_older_than: Option<Retention>,
 
-    /// Memory that a query of POST /v1/sql may use; past it the query ends.
+    /// Memory that a query of POST /v1/sql may use; a query that needs more is ended.
     #[arg(long, env = "TOKENLAKE_SQL_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = parse_sql_memory)]
     pub sql_memory: u64,
 
-    /// How long such a query may take, with the reading of its answer.
+    /// How long such a query may take, including the reading of its answer.
     #[arg(long, env = "TOKENLAKE_SQL_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = parse_sql_timeout)]
     pub sql_timeout: Duration,
 
-    /// How many such queries run at a time; more wait a little, and then are refused.
+    /// How many such queries run at a time; more wait a little and are then refused.
     #[arg(long, env = "TOKENLAKE_SQL_CONCURRENCY", value_name = "N", default_value = "4", value_parser = value_parser!(u16).range(1..=1_024))]
     pub sql_concurrency: u16,
 
-    /// JWTs beside access keys.
+    /// JWTs in addition to access keys.
     #[command(flatten)]
     pub jwt: JwtArgs,
 

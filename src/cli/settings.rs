@@ -3,23 +3,23 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::open::{CHECKPOINT_WORK_MAX, FOLLOW_INTERVAL};
+use super::open::{FOLLOW_INTERVAL, TOTALS_WORK_MAX};
 use super::serve_args::ServeArgs;
-use crate::app::Settings;
+use crate::app::AppSettings;
 use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
 use crate::maintain::compact;
 use crate::worker::WorkerSettings;
 
-/// On object storage each commit is paid for, and every replica follows it.
+/// On object storage each commit costs money, and every replica follows it.
 const REMOTE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// The connections for telemetry, which has few readers.
 pub(super) const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// A server's settings.
-pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> Settings {
+pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> AppSettings {
     let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     let by_place = if location.is_local() { Duration::ZERO } else { REMOTE_COMMIT_INTERVAL };
-    Settings {
+    AppSettings {
         writer: WriterSettings {
             commit_interval: args.commit_interval.unwrap_or(by_place),
             dedupe_bytes_max: bytes(args.dedupe_memory),
@@ -34,7 +34,7 @@ pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> Settings
         staleness_max: args.max_staleness,
         stale_on_error_max: args.max_stale_on_error,
         cache_bytes_max: bytes(args.cache_memory),
-        checkpoint_work_max: Some(CHECKPOINT_WORK_MAX),
+        totals_work_max: Some(TOTALS_WORK_MAX),
         compact: compaction(args),
         series_max: Some(args.max_series),
         body_bytes_max: bytes(args.max_body),
@@ -46,8 +46,8 @@ pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> Settings
 }
 
 /// The settings of background compaction, and how often it runs.
-fn compaction(args: &ServeArgs) -> Option<(compact::Settings, Duration)> {
-    let settings = compact::Settings::default();
+fn compaction(args: &ServeArgs) -> Option<(compact::CompactSettings, Duration)> {
+    let settings = compact::CompactSettings::default();
     (!args.compact_interval.is_zero()).then_some((settings, args.compact_interval))
 }
 
@@ -71,10 +71,10 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::args::{Args, Command, Entry};
+    use crate::cli::args::{Args, Command, EntryPoint};
 
     fn command(name: &str) -> Command {
-        let Entry::Command(command) = Args::try_parse_from(["tokenlake", name]).unwrap().entry
+        let EntryPoint::Command(command) = Args::try_parse_from(["tokenlake", name]).unwrap().entry
         else {
             panic!("{name} is no command")
         };
@@ -84,13 +84,13 @@ mod tests {
     #[test]
     fn settings_have_the_defaults_of_the_command_line() {
         let Command::Serve(args) = command("serve") else { panic!("not serve") };
-        let (served, default) = (of_serve(&ArchiveLocation::Memory, &args), Settings::default());
+        let (served, default) = (of_serve(&ArchiveLocation::Memory, &args), AppSettings::default());
         assert_eq!(served.body_bytes_max, default.body_bytes_max);
         assert_eq!(served.answer_bytes_max, default.answer_bytes_max);
         assert_eq!(served.requests_per_org_max, default.requests_per_org_max);
         assert_eq!(served.writer.dedupe_bytes_max, default.writer.dedupe_bytes_max);
         let Command::Compact(args) = command("compact") else { panic!("not compact") };
-        let compact::Settings { target_bytes, grace } = compact::Settings::default();
-        assert_eq!((args.target_size, args.grace), (target_bytes, grace));
+        let compact::CompactSettings { target_bytes, grace } = compact::CompactSettings::default();
+        assert_eq!((args.target_size.0, args.grace.0), (target_bytes, grace));
     }
 }

@@ -34,7 +34,7 @@ impl Signal {
 }
 
 /// The reaction to the next signal.
-enum Plan {
+enum OnSignal {
     /// The process ends.
     End,
     /// The process ends with success: a server that is stopped before it serves has stopped.
@@ -45,13 +45,13 @@ enum Plan {
     Cancel(oneshot::Sender<()>),
 }
 
-struct State {
-    plan: Plan,
+struct SignalState {
+    plan: OnSignal,
     /// The signal that the command was notified of.
     told: Option<Signal>,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { plan: Plan::End, told: None });
+static STATE: Mutex<SignalState> = Mutex::new(SignalState { plan: OnSignal::End, told: None });
 
 /// Starts to catch signals.
 ///
@@ -82,7 +82,7 @@ pub(super) fn catch() -> anyhow::Result<()> {
 
 /// From now on, until another plan is set, a signal ends the process with success.
 pub(super) fn end_well() {
-    STATE.lock().plan = Plan::EndWell;
+    STATE.lock().plan = OnSignal::EndWell;
 }
 
 /// Completes at the first signal from now on; the command then ends by itself, however long that
@@ -97,15 +97,15 @@ pub(super) fn job_told() -> impl Future<Output = ()> {
 }
 
 fn tell(within: Option<Duration>) -> impl Future<Output = ()> {
-    plan(move |told| Plan::Tell(told, within))
+    plan(move |told| OnSignal::Tell(told, within))
 }
 
 /// Completes at the first SIGINT from now on, for a query; the process goes on.
 pub(super) fn query_interrupted() -> impl Future<Output = ()> {
-    plan(Plan::Cancel)
+    plan(OnSignal::Cancel)
 }
 
-fn plan(plan: impl FnOnce(oneshot::Sender<()>) -> Plan) -> impl Future<Output = ()> {
+fn plan(plan: impl FnOnce(oneshot::Sender<()>) -> OnSignal) -> impl Future<Output = ()> {
     let (sender, told) = oneshot::channel();
     STATE.lock().plan = plan(sender);
     async move {
@@ -127,10 +127,10 @@ async fn wait(mut interrupt: Signals, mut terminate: Signals) {
             _ = interrupt.recv() => Signal::Interrupt,
             _ = terminate.recv() => Signal::Terminate,
         };
-        let plan = std::mem::replace(&mut STATE.lock().plan, Plan::End);
+        let plan = std::mem::replace(&mut STATE.lock().plan, OnSignal::End);
         match plan {
-            Plan::EndWell => end(0),
-            Plan::Tell(told, within) => {
+            OnSignal::EndWell => end(0),
+            OnSignal::Tell(told, within) => {
                 STATE.lock().told = Some(signal);
                 if told.send(()).is_err() {
                     end(signal.status());
@@ -139,12 +139,12 @@ async fn wait(mut interrupt: Signals, mut terminate: Signals) {
                     tokio::spawn(end_after(within, signal));
                 }
             }
-            Plan::Cancel(cancelled) if signal == Signal::Interrupt => {
+            OnSignal::Cancel(cancelled) if signal == Signal::Interrupt => {
                 if cancelled.send(()).is_err() {
                     end(signal.status());
                 }
             }
-            Plan::End | Plan::Cancel(_) => end(signal.status()),
+            OnSignal::End | OnSignal::Cancel(_) => end(signal.status()),
         }
     }
 }

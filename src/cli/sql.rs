@@ -1,11 +1,11 @@
 //! The command `tokenlake sql`: queries from the command line, a file, stdin, or a terminal.
 
 mod editor;
-pub(super) mod format;
+mod format;
 mod help;
 mod session;
 mod shell;
-mod split;
+mod statements;
 mod table;
 
 use std::fs::{File, Metadata};
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 
-use self::format::SqlFormat;
+use self::format::OutputFormat;
 use self::session::Session;
 use super::open;
 use super::parse::parse_org;
@@ -28,14 +28,14 @@ use crate::sql::RowFormat;
 /// The largest text of statements; no real one is as large.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
 
-/// What to ask.
+/// Queries, and the form of their results.
 #[derive(Debug, ClapArgs)]
 pub struct SqlArgs {
-    /// Statements to answer, separated by `;`. May be given more than once.
+    /// Statements to run, separated by `;`. May be given more than once.
     #[arg(short = 'c', long, env = "TOKENLAKE_COMMAND", value_name = "QUERY")]
     pub command: Vec<String>,
 
-    /// A file of statements, not a pipe; `-` is stdin, which is also read where it is no terminal.
+    /// A file of statements, not a pipe; `-` is stdin, which is also read if it is not a terminal.
     #[arg(
         short = 'f',
         long,
@@ -45,11 +45,12 @@ pub struct SqlArgs {
     )]
     pub file: Option<PathBuf>,
 
-    /// The form of results. Default: by the ending of --output, else table.
+    /// The format of results. Default: by the ending of --output, otherwise table.
     #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT")]
-    pub format: Option<SqlFormat>,
+    pub format: Option<OutputFormat>,
 
-    /// Where results go instead of stdout. A file that is there is replaced once they are whole.
+    /// A file for results instead of stdout. An existing file is replaced once the results are
+    /// complete.
     #[arg(short = 'o', long, env = "TOKENLAKE_OUTPUT", value_name = "FILE")]
     pub output: Option<PathBuf>,
 

@@ -7,10 +7,10 @@ use clap::Args as ClapArgs;
 use crate::archive::ArchiveLocation;
 use crate::worker::{self, WorkerLimits};
 
-/// What a query's own process may use.
+/// Limits of a query's own process.
 #[derive(Debug, Clone, Copy, ClapArgs)]
 pub struct SqlWorkerArgs {
-    /// Bytes beyond what the program itself takes.
+    /// Bytes in addition to those of the program itself.
     pub memory_bytes: u64,
 
     /// Seconds of processor time.

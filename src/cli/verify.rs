@@ -23,11 +23,11 @@ const CACHE_BYTES_MAX: usize = 128 << 20;
 const PROGRESS_EVERY: usize = 250;
 const BAR: &str = "{bar:30} {pos} of {len} files, {eta} left";
 
-/// What to read.
+/// Settings of verification.
 #[derive(Debug, ClapArgs)]
 pub struct VerifyArgs {
-    /// Read only a share of the files, such as 10% or 0.1: others each time. Scrapes are not
-    /// compared then, which takes all files.
+    /// Read only a share of the files, such as 10% or 0.1, chosen anew each time. Scrapes are not
+    /// compared then, because that takes all files.
     #[arg(long, env = "TOKENLAKE_SAMPLE", value_name = "SHARE", value_parser = parse_sample)]
     pub sample: Option<Sample>,
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::mended::{Mend, Mended};
-use super::values::{Entry, Value};
+use super::values::{NamedValue, Value};
 use super::{FieldValue, json_text};
 
 /// Entries that one event's `attributes` can hold.
@@ -31,9 +31,9 @@ pub(super) struct Attributes<'f> {
 #[derive(Debug)]
 pub(super) enum Explicit<'f> {
     /// An object that its decoder has split into entries.
-    Sent(&'f [Entry<'f>]),
+    Sent(&'f [NamedValue<'f>]),
     /// An object that was sent as its JSON text.
-    Read(Vec<Entry<'f>>),
+    Read(Vec<NamedValue<'f>>),
     /// Something else, which becomes one attribute.
     Whole(Cow<'f, str>),
 }
@@ -79,7 +79,7 @@ impl<'f> Attributes<'f> {
     /// still fits. If a key occurs again, the first value is kept.
     pub(super) fn collect(
         explicit: Explicit<'f>,
-        unnamed: &[&'f Entry<'f>],
+        unnamed: &[&'f NamedValue<'f>],
         mended: &mut Mended,
     ) -> Self {
         let mut attributes = Self::default();
@@ -160,11 +160,14 @@ impl<'f> Attributes<'f> {
 mod tests {
     use super::*;
 
-    fn text(key: impl Into<Cow<'static, str>>, value: &str) -> Entry<'static> {
+    fn text(key: impl Into<Cow<'static, str>>, value: &str) -> NamedValue<'static> {
         (key.into(), FieldValue::Text(value.to_owned().into()))
     }
 
-    fn collect<'f>(explicit: &'f [Entry<'f>], unnamed: &'f [Entry<'f>]) -> Attributes<'f> {
+    fn collect<'f>(
+        explicit: &'f [NamedValue<'f>],
+        unnamed: &'f [NamedValue<'f>],
+    ) -> Attributes<'f> {
         let unnamed: Vec<_> = unnamed.iter().collect();
         Attributes::collect(Explicit::Sent(explicit), &unnamed, &mut Mended::default())
     }

@@ -11,7 +11,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use super::attributes::Attributes;
-use super::row::{Row, Tokens};
+use super::row::{Row, TokenCounts};
 use super::schema::{attribute_entries, cost_type, schema, timestamp_type};
 use crate::clock::Micros;
 
@@ -110,7 +110,7 @@ impl TokenColumns {
         }
     }
 
-    fn append(&mut self, tokens: &Tokens) {
+    fn append(&mut self, tokens: &TokenCounts) {
         self.input.append_value(tokens.input);
         self.output.append_value(tokens.output);
         self.cached_input.append_option(tokens.cached_input);

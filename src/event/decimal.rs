@@ -14,7 +14,7 @@ pub(super) struct Decimal<'a> {
 
 /// A magnitude in whole units of a power of ten, and the part that was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Scaled {
+pub(super) struct UnitsAndRest {
     /// The whole units; `None` if they have more than [`DIGITS_MAX`] digits.
     pub(super) units: Option<i128>,
     /// The part beyond the last whole unit.
@@ -34,8 +34,8 @@ pub(super) enum Rest {
     AboveHalf,
 }
 
-/// Digits that [`Scaled::units`] may have: enough for every range in use, and any such number fits
-/// an `i128`.
+/// Digits that [`UnitsAndRest::units`] may have: enough for every range in use, and any such number
+/// fits an `i128`.
 const DIGITS_MAX: i64 = 38;
 
 /// Digits that fit any `u64` and any `i64`.
@@ -74,19 +74,19 @@ impl<'a> Decimal<'a> {
     }
 
     /// The magnitude in units of `10^-scale`, without its sign.
-    pub(super) fn scaled(&self, scale: i64) -> Scaled {
+    pub(super) fn scaled(&self, scale: i64) -> UnitsAndRest {
         let Some(first) = self.first_nonzero() else {
-            return Scaled { units: Some(0), rest: Rest::Zero };
+            return UnitsAndRest { units: Some(0), rest: Rest::Zero };
         };
         let point = length(self.whole).saturating_add(self.exponent).saturating_add(scale);
         if point.saturating_sub(first) > DIGITS_MAX {
-            return Scaled { units: None, rest: Rest::Zero };
+            return UnitsAndRest { units: None, rest: Rest::Zero };
         }
         let mut units = 0_i128;
         for position in first..point {
             units = units * 10 + i128::from(self.digit(position));
         }
-        Scaled { units: Some(units), rest: self.rest(first, point) }
+        UnitsAndRest { units: Some(units), rest: self.rest(first, point) }
     }
 
     /// The size of the digits from `point` on; `first` is the first digit that is not zero.

@@ -4,13 +4,16 @@
 use std::ops::Range;
 
 /// The place of a part in its source, without the white space around it.
-pub(crate) type Place = Range<usize>;
+pub(crate) type SourceRange = Range<usize>;
 
 /// Calls `each` with the number and the place of every element of the array in `source`, whatever
 /// the element holds. Returns the number of elements; `None` if brackets, quotes or commas do not
 /// form an array. The elements before the flaw have been passed to `each` by then.
-pub(crate) fn each_element(source: &[u8], mut each: impl FnMut(usize, Place)) -> Option<usize> {
-    let mut scan = Scan { source, at: 0 };
+pub(crate) fn each_element(
+    source: &[u8],
+    mut each: impl FnMut(usize, SourceRange),
+) -> Option<usize> {
+    let mut scan = SourceCursor { source, at: 0 };
     let mut count = 0;
     scan.pass(b'[')?;
     if scan.peek()? != b']' {
@@ -30,8 +33,11 @@ pub(crate) fn each_element(source: &[u8], mut each: impl FnMut(usize, Place)) ->
 /// The places of the names, with their quotes, and of the values of the object in `source`. `None`
 /// if there are more than `members_max`, or if brackets, quotes, colons or commas do not form an
 /// object.
-pub(crate) fn members(source: &[u8], members_max: usize) -> Option<Vec<(Place, Place)>> {
-    let mut scan = Scan { source, at: 0 };
+pub(crate) fn members(
+    source: &[u8],
+    members_max: usize,
+) -> Option<Vec<(SourceRange, SourceRange)>> {
+    let mut scan = SourceCursor { source, at: 0 };
     let mut members = Vec::new();
     scan.pass(b'{')?;
     if scan.peek()? != b'}' {
@@ -53,12 +59,12 @@ pub(crate) fn members(source: &[u8], members_max: usize) -> Option<Vec<(Place, P
 }
 
 /// A source, and the position up to which it has been read.
-struct Scan<'a> {
+struct SourceCursor<'a> {
     source: &'a [u8],
     at: usize,
 }
 
-impl Scan<'_> {
+impl SourceCursor<'_> {
     /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         loop {
@@ -75,7 +81,7 @@ impl Scan<'_> {
 
     /// The place of the value that begins here: up to its closing bracket or quote, or to the end
     /// of a word or number.
-    fn value(&mut self) -> Option<Place> {
+    fn value(&mut self) -> Option<SourceRange> {
         let first = self.peek()?;
         let start = self.at;
         match first {

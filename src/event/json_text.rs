@@ -74,7 +74,7 @@ pub(crate) fn text(string: &str) -> Result<Cow<'_, str>, Error> {
     if let Some(inner) = inner.filter(|inner| memchr::memchr(b'\\', inner.as_bytes()).is_none()) {
         return Ok(Cow::Borrowed(inner));
     }
-    serde_json::from_str::<Text<'_>>(string).map(|Text(text)| text)
+    serde_json::from_str::<BorrowedText<'_>>(string).map(|BorrowedText(text)| text)
 }
 
 /// As [`text`], with U+FFFD for each half of a surrogate pair, and whether there was one.
@@ -223,7 +223,7 @@ impl<'de> Visitor<'de> for Members {
 
 /// Text, borrowed from the source if it has no escapes.
 #[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

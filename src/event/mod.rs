@@ -39,8 +39,9 @@ pub use renamed::Renaming;
 pub use row::{API_CALL, TEXT_BYTES_MAX, TOKENS_MAX};
 pub use scaled::format_scaled;
 pub use schema::schema;
-pub use slots::{Name, Plain, Slots};
+pub use slots::{FieldName, PlainValue, Slots};
 pub use stored_rules::check_stored;
+pub use values::NamedValue;
 
 pub(crate) use field::excerpt;
 

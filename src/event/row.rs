@@ -6,7 +6,7 @@ use super::attributes::{Attributes, Explicit};
 use super::decimal::{Decimal, Rest, plain_digits};
 use super::mended::{Mend, Mended};
 use super::time::{self, Naive};
-use super::values::{Column, Entry, Named, Value, Values};
+use super::values::{Column, Named, NamedValue, Value, Values};
 use super::{FieldValue, OrgRule, money, org};
 use crate::clock::Micros;
 
@@ -39,7 +39,7 @@ pub(super) struct Row<'f> {
     pub(super) ts: Micros,
     pub(super) provider: Option<Cow<'f, str>>,
     pub(super) model: Option<Cow<'f, str>>,
-    pub(super) tokens: Tokens,
+    pub(super) tokens: TokenCounts,
     pub(super) cost_usd: Option<i128>,
     pub(super) source: Option<Cow<'f, str>>,
     pub(super) attributes: Attributes<'f>,
@@ -49,7 +49,7 @@ pub(super) struct Row<'f> {
 
 /// The token counts of one event.
 #[derive(Debug)]
-pub(super) struct Tokens {
+pub(super) struct TokenCounts {
     pub(super) input: i64,
     pub(super) output: i64,
     pub(super) cached_input: Option<i64>,
@@ -62,7 +62,7 @@ impl<'f> Row<'f> {
     ///
     /// # Errors
     /// The column that breaks a rule, and how.
-    pub(super) fn check(fields: &'f [Entry<'f>], rules: &'f Rules) -> Result<Self, String> {
+    pub(super) fn check(fields: &'f [NamedValue<'f>], rules: &'f Rules) -> Result<Self, String> {
         let named = Named::sort(fields)?;
         let mut row = Self::check_values(&named, rules)?;
         row.mended.merge(&named.mended);
@@ -77,7 +77,7 @@ impl<'f> Row<'f> {
             event_id: event_id(values.of(Column::EventId))?,
             org_id: org_id(values.of(Column::OrgId), &rules.org)?,
             ts: timestamp(values.of(Column::Ts), rules)?,
-            tokens: Tokens::check(values)?,
+            tokens: TokenCounts::check(values)?,
             cost_usd: cost(values.of(Column::CostUsd))?,
             event_type: event_type(values.of(Column::EventType), &mut mended),
             provider: label(values.of(Column::Provider), &mut mended),
@@ -97,7 +97,7 @@ impl<'f> Row<'f> {
     }
 }
 
-impl Tokens {
+impl TokenCounts {
     fn check<'f>(values: &impl Values<'f>) -> Result<Self, String> {
         let count = |name, column| tokens(name, values.of(column));
         let input = count("input_tokens", Column::InputTokens)?.unwrap_or(0);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::FieldValue;
-use super::values::{COLUMNS, Column, Entry, Value, Values};
+use super::values::{COLUMNS, Column, NamedValue, Value, Values};
 
 const _: () = assert!(COLUMNS <= u32::BITS as usize, "Slots::given has a bit for each column");
 
@@ -12,7 +12,7 @@ static FALSE: FieldValue<'static> = FieldValue::Bool(false);
 
 /// A value exactly as in its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plain<'a> {
+pub enum PlainValue<'a> {
     /// Nothing; the same as an absent field.
     Null,
     /// Text.
@@ -25,12 +25,12 @@ pub enum Plain<'a> {
 
 /// A field's name with its column, so that one lookup serves many events.
 #[derive(Clone, Copy, Debug)]
-pub struct Name<'a> {
+pub struct FieldName<'a> {
     text: &'a str,
     column: Option<Column>,
 }
 
-impl<'a> Name<'a> {
+impl<'a> FieldName<'a> {
     /// Looks up the column of a name.
     pub fn of(text: &'a str) -> Self {
         Self { text, column: Column::of(text) }
@@ -43,8 +43,8 @@ impl<'a> Name<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Slot<'a> {
-    Plain(Plain<'a>),
+enum ValueSlot<'a> {
+    Plain(PlainValue<'a>),
     /// An index into `made`.
     Made(usize),
 }
@@ -52,28 +52,28 @@ enum Slot<'a> {
 /// The values of one event; reused for event after event.
 #[derive(Debug)]
 pub struct Slots<'a> {
-    values: [Slot<'a>; COLUMNS],
+    values: [ValueSlot<'a>; COLUMNS],
     /// The columns that were given, even as null: a bit for each.
     given: u32,
     /// Values that the source does not hold as they are.
     made: Vec<FieldValue<'a>>,
-    unnamed: Vec<Entry<'a>>,
+    unnamed: Vec<NamedValue<'a>>,
 }
 
 impl Default for Slots<'_> {
     fn default() -> Self {
-        let values = [Slot::Plain(Plain::Null); COLUMNS];
+        let values = [ValueSlot::Plain(PlainValue::Null); COLUMNS];
         Self { values, given: 0, made: Vec::new(), unnamed: Vec::new() }
     }
 }
 
-impl<'a> From<Plain<'a>> for FieldValue<'a> {
-    fn from(plain: Plain<'a>) -> Self {
+impl<'a> From<PlainValue<'a>> for FieldValue<'a> {
+    fn from(plain: PlainValue<'a>) -> Self {
         match plain {
-            Plain::Null => Self::Null,
-            Plain::Text(text) => Self::Text(Cow::Borrowed(text)),
-            Plain::Number(text) => Self::Number(Cow::Borrowed(text)),
-            Plain::Bool(value) => Self::Bool(value),
+            PlainValue::Null => Self::Null,
+            PlainValue::Text(text) => Self::Text(Cow::Borrowed(text)),
+            PlainValue::Number(text) => Self::Number(Cow::Borrowed(text)),
+            PlainValue::Bool(value) => Self::Bool(value),
         }
     }
 }
@@ -81,38 +81,38 @@ impl<'a> From<Plain<'a>> for FieldValue<'a> {
 impl<'a> Slots<'a> {
     /// Removes all values.
     pub fn clear(&mut self) {
-        self.values = [Slot::Plain(Plain::Null); COLUMNS];
+        self.values = [ValueSlot::Plain(PlainValue::Null); COLUMNS];
         self.given = 0;
         self.made.clear();
         self.unnamed.clear();
     }
 
     /// Adds a value; false if its name was already given.
-    pub fn set(&mut self, name: &'a str, value: Plain<'a>) -> bool {
-        self.set_named(Name::of(name), value)
+    pub fn set(&mut self, name: &'a str, value: PlainValue<'a>) -> bool {
+        self.set_named(FieldName::of(name), value)
     }
 
     /// As [`Slots::set`], for a name that has been looked up.
     #[inline]
-    pub fn set_named(&mut self, name: Name<'a>, value: Plain<'a>) -> bool {
-        let Name { text, column: Some(column) } = name else {
+    pub fn set_named(&mut self, name: FieldName<'a>, value: PlainValue<'a>) -> bool {
+        let FieldName { text, column: Some(column) } = name else {
             let known = self.unnamed.iter().any(|(known, _)| known == name.text);
             self.unnamed.push((Cow::Borrowed(name.text), value.into()));
             return !known;
         };
         debug_assert_eq!(Column::of(text), Some(column));
-        self.put(column, Slot::Plain(value))
+        self.put(column, ValueSlot::Plain(value))
     }
 
     /// Sets a column to a decoded value; false if the column was already given.
     pub fn set_made(&mut self, column: &str, value: FieldValue<'a>) -> bool {
         let Some(column) = Column::of(column) else { return false };
         self.made.push(value);
-        self.put(column, Slot::Made(self.made.len() - 1))
+        self.put(column, ValueSlot::Made(self.made.len() - 1))
     }
 
     #[inline]
-    fn put(&mut self, column: Column, slot: Slot<'a>) -> bool {
+    fn put(&mut self, column: Column, slot: ValueSlot<'a>) -> bool {
         let at = column as usize;
         let given = self.given >> at & 1 == 1;
         self.given |= 1 << at;
@@ -126,7 +126,7 @@ impl<'a> Slots<'a> {
     pub fn set_default(&mut self, name: &'a str, text: &'a str) {
         if Column::of(name).is_some() {
             if self.is_null(name) {
-                self.set(name, Plain::Text(text));
+                self.set(name, PlainValue::Text(text));
             }
             return;
         }
@@ -139,7 +139,11 @@ impl<'a> Slots<'a> {
     /// The text of a column as in the source; none if it is empty, which counts as absent.
     pub fn text(&self, column: &str) -> Option<&'a str> {
         match *self.values.get(Column::of(column)? as usize)? {
-            Slot::Plain(Plain::Text(text) | Plain::Number(text)) if !text.is_empty() => Some(text),
+            ValueSlot::Plain(PlainValue::Text(text) | PlainValue::Number(text))
+                if !text.is_empty() =>
+            {
+                Some(text)
+            }
             _ => None,
         }
     }
@@ -147,7 +151,7 @@ impl<'a> Slots<'a> {
     /// Whether a column has no value.
     pub fn is_null(&self, column: &str) -> bool {
         let slot = Column::of(column).and_then(|column| self.values.get(column as usize));
-        matches!(slot, None | Some(Slot::Plain(Plain::Null)))
+        matches!(slot, None | Some(ValueSlot::Plain(PlainValue::Null)))
     }
 }
 
@@ -155,17 +159,17 @@ impl<'f> Values<'f> for &'f Slots<'_> {
     #[inline]
     fn of(&self, column: Column) -> Option<Value<'f>> {
         match *self.values.get(column as usize)? {
-            Slot::Plain(Plain::Null) => None,
-            Slot::Plain(Plain::Text(text)) => Some(Value::Text(text)),
-            Slot::Plain(Plain::Number(text)) => Some(Value::Number(text)),
-            Slot::Plain(Plain::Bool(value)) => {
+            ValueSlot::Plain(PlainValue::Null) => None,
+            ValueSlot::Plain(PlainValue::Text(text)) => Some(Value::Text(text)),
+            ValueSlot::Plain(PlainValue::Number(text)) => Some(Value::Number(text)),
+            ValueSlot::Plain(PlainValue::Bool(value)) => {
                 Some(Value::Other(if value { &TRUE } else { &FALSE }))
             }
-            Slot::Made(at) => self.made.get(at).map(Value::from),
+            ValueSlot::Made(at) => self.made.get(at).map(Value::from),
         }
     }
 
-    fn unnamed(&self) -> Vec<&'f Entry<'f>> {
+    fn unnamed(&self) -> Vec<&'f NamedValue<'f>> {
         self.unnamed.iter().filter(|(_, value)| !matches!(value, FieldValue::Null)).collect()
     }
 }
@@ -183,10 +187,10 @@ mod tests {
         assert_eq!(names.len(), COLUMNS);
         let mut slots = Slots::default();
         for name in &names {
-            assert!(slots.is_null(name) && slots.set(name, Plain::Number("1")), "{name}");
+            assert!(slots.is_null(name) && slots.set(name, PlainValue::Number("1")), "{name}");
         }
         for name in &names {
-            assert!(!slots.is_null(name) && !slots.set(name, Plain::Number("2")), "{name}");
+            assert!(!slots.is_null(name) && !slots.set(name, PlainValue::Number("2")), "{name}");
         }
         assert_eq!(slots.given.count_ones() as usize, COLUMNS);
         assert!(slots.unnamed.is_empty());

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::FieldValue;
 use super::mended::{Mend, Mended};
 
-pub(super) type Entry<'f> = (Cow<'f, str>, FieldValue<'f>);
+/// A value with its name, as a decoder finds it.
+pub type NamedValue<'f> = (Cow<'f, str>, FieldValue<'f>);
 
 /// The columns that an event can name. The last two are set by tokenlake alone; an exported event
 /// that is sent back has them, and they are ignored.
@@ -115,14 +116,14 @@ pub(super) trait Values<'f> {
     fn of(&self, column: Column) -> Option<Value<'f>>;
 
     /// The fields that are not columns, in the order sent.
-    fn unnamed(&self) -> Vec<&'f Entry<'f>>;
+    fn unnamed(&self) -> Vec<&'f NamedValue<'f>>;
 }
 
 /// The fields of an event, sorted by column.
 #[derive(Debug, Default)]
 pub(super) struct Named<'f> {
     values: [Option<Value<'f>>; COLUMNS],
-    unnamed: Vec<&'f Entry<'f>>,
+    unnamed: Vec<&'f NamedValue<'f>>,
     /// The metadata that was left out.
     pub(super) mended: Mended,
 }
@@ -132,7 +133,7 @@ impl<'f> Named<'f> {
     ///
     /// # Errors
     /// The column that is given twice, if it decides what is counted.
-    pub(super) fn sort(fields: &'f [Entry<'f>]) -> Result<Self, String> {
+    pub(super) fn sort(fields: &'f [NamedValue<'f>]) -> Result<Self, String> {
         let mut sorted = Self::default();
         for entry in fields.iter().filter(|(_, value)| !matches!(value, FieldValue::Null)) {
             let column = match Column::of(&entry.0) {
@@ -158,7 +159,7 @@ impl<'f> Values<'f> for Named<'f> {
         self.values.get(column as usize).copied().flatten()
     }
 
-    fn unnamed(&self) -> Vec<&'f Entry<'f>> {
+    fn unnamed(&self) -> Vec<&'f NamedValue<'f>> {
         self.unnamed.clone()
     }
 }

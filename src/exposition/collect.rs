@@ -4,14 +4,14 @@ use crate::error::Kind;
 
 /// A group of families that is requested by one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Group {
+pub(super) enum FamilyGroup {
     Core = 1,
     Tokens = 2,
     Pricing = 4,
     Freshness = 8,
 }
 
-impl Group {
+impl FamilyGroup {
     fn named(name: &str) -> Option<Self> {
         match name {
             "core" => Some(Self::Core),
@@ -49,13 +49,14 @@ impl Collect {
     pub fn parse<'a>(values: impl Iterator<Item = &'a str>) -> Result<Self, UnknownCollector> {
         let mut groups = 0;
         for name in values {
-            let group = Group::named(name).ok_or_else(|| UnknownCollector(name.to_owned()))?;
+            let group =
+                FamilyGroup::named(name).ok_or_else(|| UnknownCollector(name.to_owned()))?;
             groups |= group as u8;
         }
-        Ok(Self(if groups == 0 { Group::Core as u8 } else { groups }))
+        Ok(Self(if groups == 0 { FamilyGroup::Core as u8 } else { groups }))
     }
 
-    pub(super) fn includes(self, group: Group) -> bool {
+    pub(super) fn includes(self, group: FamilyGroup) -> bool {
         self.0 & group as u8 != 0
     }
 }
@@ -64,9 +65,9 @@ impl Collect {
 mod tests {
     use super::*;
 
-    fn groups(names: &[&str]) -> Vec<Group> {
+    fn groups(names: &[&str]) -> Vec<FamilyGroup> {
         let collect = Collect::parse(names.iter().copied()).unwrap();
-        [Group::Core, Group::Tokens, Group::Pricing, Group::Freshness]
+        [FamilyGroup::Core, FamilyGroup::Tokens, FamilyGroup::Pricing, FamilyGroup::Freshness]
             .into_iter()
             .filter(|group| collect.includes(*group))
             .collect()
@@ -74,13 +75,13 @@ mod tests {
 
     #[test]
     fn nothing_named_is_core() {
-        assert_eq!(groups(&[]), [Group::Core]);
+        assert_eq!(groups(&[]), [FamilyGroup::Core]);
     }
 
     #[test]
     fn only_what_is_named_appears() {
-        assert_eq!(groups(&["tokens"]), [Group::Tokens]);
-        assert_eq!(groups(&["freshness", "core"]), [Group::Core, Group::Freshness]);
+        assert_eq!(groups(&["tokens"]), [FamilyGroup::Tokens]);
+        assert_eq!(groups(&["freshness", "core"]), [FamilyGroup::Core, FamilyGroup::Freshness]);
         assert_eq!(groups(&["core", "tokens", "pricing", "freshness"]).len(), 4);
     }
 

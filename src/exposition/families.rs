@@ -1,6 +1,6 @@
 //! The metric families, in the order of the contract.
 
-use super::collect::Group;
+use super::collect::FamilyGroup;
 use crate::rollup::SeriesTotals;
 
 /// One metric family.
@@ -11,12 +11,12 @@ pub(super) struct Family {
     pub(super) help: &'static str,
     /// The unit, if the name ends with it (OpenMetrics requires that).
     pub(super) unit: Option<&'static str>,
-    pub(super) group: Group,
-    pub(super) value: Value,
+    pub(super) group: FamilyGroup,
+    pub(super) value: SampleSource,
 }
 
 /// Where the samples of a family come from.
-pub(super) enum Value {
+pub(super) enum SampleSource {
     /// A counter with a sample for each series.
     Count(fn(&SeriesTotals) -> i128),
     /// A counter with a sample for each series, in units of 10^-12 dollars.
@@ -31,10 +31,15 @@ pub(super) enum Value {
 
 impl Family {
     pub(super) fn is_counter(&self) -> bool {
-        matches!(self.value, Value::Count(_) | Value::Money(_))
+        matches!(self.value, SampleSource::Count(_) | SampleSource::Money(_))
     }
 
-    const fn new(name: &'static str, group: Group, value: Value, help: &'static str) -> Self {
+    const fn new(
+        name: &'static str,
+        group: FamilyGroup,
+        value: SampleSource,
+        help: &'static str,
+    ) -> Self {
         Self { name, help, unit: None, group, value }
     }
 
@@ -48,54 +53,54 @@ impl Family {
 pub(super) static FAMILIES: [Family; 12] = [
     Family::new(
         "llm_requests",
-        Group::Core,
-        Value::Count(|totals| totals.requests.into()),
+        FamilyGroup::Core,
+        SampleSource::Count(|totals| totals.requests.into()),
         "LLM API calls ever recorded for this organisation, by provider and model; \
          late events are added when they arrive.",
     ),
     Family::new(
         "llm_tokens",
-        Group::Core,
-        Value::Count(|totals| totals.input_tokens + totals.output_tokens),
+        FamilyGroup::Core,
+        SampleSource::Count(|totals| totals.input_tokens + totals.output_tokens),
         "Input plus output tokens of all LLM API calls ever recorded; cached and reasoning tokens \
          are part of them; late events are added when they arrive.",
     )
     .of("tokens"),
     Family::new(
         "llm_cost_usd",
-        Group::Core,
-        Value::Money(|totals| totals.cost),
+        FamilyGroup::Core,
+        SampleSource::Money(|totals| totals.cost),
         "Cost in US dollars of all LLM API calls ever recorded; calls without a price add nothing; \
          late events are added when they arrive.",
     )
     .of("usd"),
     Family::new(
         "llm_cost_usd_rolling_24h",
-        Group::Core,
-        Value::RollingCost,
+        FamilyGroup::Core,
+        SampleSource::RollingCost,
         "Cost in US dollars of the LLM API calls of the 24 hours before this scrape, over all \
          providers and models, also unknown ones; late events count by the time of the call.",
     ),
     Family::new(
         "llm_input_tokens",
-        Group::Tokens,
-        Value::Count(|totals| totals.input_tokens),
+        FamilyGroup::Tokens,
+        SampleSource::Count(|totals| totals.input_tokens),
         "Input tokens ever recorded, those read from a prompt cache included; \
          late events are added when they arrive.",
     )
     .of("tokens"),
     Family::new(
         "llm_output_tokens",
-        Group::Tokens,
-        Value::Count(|totals| totals.output_tokens),
+        FamilyGroup::Tokens,
+        SampleSource::Count(|totals| totals.output_tokens),
         "Output tokens ever recorded, those spent on reasoning included; \
          late events are added when they arrive.",
     )
     .of("tokens"),
     Family::new(
         "llm_cached_input_tokens",
-        Group::Tokens,
-        Value::Count(|totals| totals.cached_input_tokens),
+        FamilyGroup::Tokens,
+        SampleSource::Count(|totals| totals.cached_input_tokens),
         "Input tokens that the provider read from its prompt cache; \
          a part of llm_input_tokens_total, not an addition to it; \
          late events are added when they arrive.",
@@ -103,8 +108,8 @@ pub(super) static FAMILIES: [Family; 12] = [
     .of("tokens"),
     Family::new(
         "llm_cache_write_tokens",
-        Group::Tokens,
-        Value::Count(|totals| totals.cache_write_tokens),
+        FamilyGroup::Tokens,
+        SampleSource::Count(|totals| totals.cache_write_tokens),
         "Input tokens that the provider wrote to its prompt cache; \
          a part of llm_input_tokens_total, not an addition to it; \
          late events are added when they arrive.",
@@ -112,8 +117,8 @@ pub(super) static FAMILIES: [Family; 12] = [
     .of("tokens"),
     Family::new(
         "llm_reasoning_tokens",
-        Group::Tokens,
-        Value::Count(|totals| totals.reasoning_tokens),
+        FamilyGroup::Tokens,
+        SampleSource::Count(|totals| totals.reasoning_tokens),
         "Output tokens spent on reasoning; \
          a part of llm_output_tokens_total, not an addition to it; \
          late events are added when they arrive.",
@@ -121,23 +126,23 @@ pub(super) static FAMILIES: [Family; 12] = [
     .of("tokens"),
     Family::new(
         "llm_requests_unpriced",
-        Group::Pricing,
-        Value::Count(|totals| totals.unpriced.into()),
+        FamilyGroup::Pricing,
+        SampleSource::Count(|totals| totals.unpriced.into()),
         "LLM API calls recorded without a price: counted in llm_requests_total, \
          missing from llm_cost_usd_total; late events are added when they arrive.",
     ),
     Family::new(
         "llm_archive_version",
-        Group::Freshness,
-        Value::ArchiveVersion,
+        FamilyGroup::Freshness,
+        SampleSource::ArchiveVersion,
         "Version of the archive's table that this scrape shows; all events up to it are included; \
          it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was \
          known before.",
     ),
     Family::new(
         "llm_last_event_timestamp_seconds",
-        Group::Freshness,
-        Value::LastEvent,
+        FamilyGroup::Freshness,
+        SampleSource::LastEvent,
         "Time of this organisation's latest event, by the event's own clock, in seconds since \
          1970; late events do not set it back; no sample while there is no event.",
     )

@@ -2,7 +2,7 @@
 
 /// A text format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
+pub enum MetricsFormat {
     /// The text-based format of Prometheus, version 0.0.4.
     Text004,
     /// The text-based format of Prometheus, version 1.0.0. It allows names in quotes, of which
@@ -12,7 +12,7 @@ pub enum Format {
     OpenMetrics100,
 }
 
-impl Format {
+impl MetricsFormat {
     /// The value of `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {

@@ -19,6 +19,6 @@ mod text;
 
 pub use coding::Coding;
 pub use collect::{Collect, UnknownCollector};
-pub use format::Format;
+pub use format::MetricsFormat;
 pub use pieces::{Growing, Pieces, WeakPieces};
 pub use template::{SERIES_BYTES_MAX, Template};

@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use super::Format;
+use super::MetricsFormat;
 use crate::media::{Closeness, Match, Offer, decide};
 
 /// The formats as `Accept` names them: text 0.0.4, text 1.0.0 and OpenMetrics.
@@ -14,7 +14,7 @@ const OFFERS: [Offer; 3] = [
     Offer { kind: "application", subtype: "openmetrics-text", version: Some("1.0.0") },
 ];
 
-impl Format {
+impl MetricsFormat {
     /// The format that `accept` prefers.
     ///
     /// OpenMetrics if its weight is greater than that of text. At equal weight also if OpenMetrics
@@ -52,16 +52,16 @@ mod tests {
     use proptest::prelude::*;
 
     #[track_caller]
-    fn gives(format: Format, headers: &[&str]) {
+    fn gives(format: MetricsFormat, headers: &[&str]) {
         for header in headers {
-            assert_eq!(Format::negotiate(Some(header)), format, "{header}");
+            assert_eq!(MetricsFormat::negotiate(Some(header)), format, "{header}");
         }
     }
 
     #[test]
     fn scrapers_get_what_they_prefer() {
         gives(
-            Format::OpenMetrics100,
+            MetricsFormat::OpenMetrics100,
             &[
                 // Prometheus 2.42
                 "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
@@ -70,7 +70,7 @@ mod tests {
             ],
         );
         gives(
-            Format::Text004,
+            MetricsFormat::Text004,
             &[
                 // vmagent
                 "text/plain;version=0.0.4;q=1,*/*;q=0.1",
@@ -80,13 +80,13 @@ mod tests {
                 "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
             ],
         );
-        assert_eq!(Format::negotiate(None), Format::Text004);
+        assert_eq!(MetricsFormat::negotiate(None), MetricsFormat::Text004);
     }
 
     #[test]
     fn the_greater_weight_wins() {
         gives(
-            Format::OpenMetrics100,
+            MetricsFormat::OpenMetrics100,
             &[
                 "application/openmetrics-text",
                 "APPLICATION/OpenMetrics-Text ; Version=\"1.0.0\" ; Q=0.2 , text/plain;q=0.1",
@@ -97,7 +97,7 @@ mod tests {
             ],
         );
         gives(
-            Format::Text004,
+            MetricsFormat::Text004,
             &[
                 "application/openmetrics-text;q=0.4,text/plain;q=0.5",
                 "application/openmetrics-text;q=0.4,*/*",
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn at_equal_weight_names_beat_wildcards_and_the_first_beats_the_second() {
         gives(
-            Format::OpenMetrics100,
+            MetricsFormat::OpenMetrics100,
             &[
                 "*/*,application/openmetrics-text",
                 "text/*,application/openmetrics-text;version=1.0.0",
@@ -117,7 +117,7 @@ mod tests {
             ],
         );
         gives(
-            Format::Text004,
+            MetricsFormat::Text004,
             &[
                 "text/plain,application/openmetrics-text",
                 "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0",
@@ -130,14 +130,14 @@ mod tests {
     #[test]
     fn the_closest_entry_decides() {
         gives(
-            Format::OpenMetrics100,
+            MetricsFormat::OpenMetrics100,
             &[
                 "application/openmetrics-text;q=0.1,application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
                 "text/plain;q=0.9,text/plain;version=0.0.4;q=0.1,application/openmetrics-text;q=0.5",
             ],
         );
         gives(
-            Format::Text004,
+            MetricsFormat::Text004,
             &[
                 "application/openmetrics-text;version=1.0.0;q=0,application/openmetrics-text",
                 "application/openmetrics-text;q=0,*/*;q=0.9",
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn other_versions_do_not_select() {
         gives(
-            Format::Text004,
+            MetricsFormat::Text004,
             &[
                 "application/openmetrics-text;version=0.0.1",
                 "application/openmetrics-text;version=2.0.0,text/plain;q=0.1",
@@ -156,7 +156,7 @@ mod tests {
         );
         // A text version that is not served says nothing about those that are.
         gives(
-            Format::OpenMetrics100,
+            MetricsFormat::OpenMetrics100,
             &["text/plain;version=2.0.0;q=0.9,application/openmetrics-text;q=0.5"],
         );
     }
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn text_1_0_0_is_given_to_those_who_name_it_and_prefer_it() {
         gives(
-            Format::Text100,
+            MetricsFormat::Text100,
             &[
                 "text/plain;version=1.0.0",
                 "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.2",
@@ -175,7 +175,7 @@ mod tests {
             ],
         );
         gives(
-            Format::Text004,
+            MetricsFormat::Text004,
             &[
                 "text/plain",
                 "text/*",
@@ -186,7 +186,7 @@ mod tests {
             ],
         );
         gives(
-            Format::OpenMetrics100,
+            MetricsFormat::OpenMetrics100,
             &["text/plain;version=1.0.0;q=0.4,application/openmetrics-text;version=1.0.0;q=0.5"],
         );
     }
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn garbage_is_skipped() {
         gives(
-            Format::Text004,
+            MetricsFormat::Text004,
             &[
                 "",
                 ",;=\"",
@@ -206,21 +206,24 @@ mod tests {
                 "*; q=.2, */*; q=.2",
             ],
         );
-        gives(Format::OpenMetrics100, &["text/plain;q=x,;;,/,application/openmetrics-text;q=0.1"]);
+        gives(
+            MetricsFormat::OpenMetrics100,
+            &["text/plain;q=x,;;,/,application/openmetrics-text;q=0.1"],
+        );
     }
 
     #[test]
     fn long_headers_are_read() {
         for piece in [",", ";", "\"", "\\\"", "*/*,", "a;q=", "text/plain;a=b;", "\"\\"] {
             let header = piece.repeat(1_000_000 / piece.len());
-            assert_eq!(Format::negotiate(Some(&header)), Format::Text004, "{piece}");
+            assert_eq!(MetricsFormat::negotiate(Some(&header)), MetricsFormat::Text004, "{piece}");
         }
     }
 
     proptest! {
         #[test]
         fn any_header_is_answered(header in "\\PC*|(application/openmetrics-text|\\*|[/;,=\"q01.])*") {
-            Format::negotiate(Some(&header));
+            MetricsFormat::negotiate(Some(&header));
         }
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::collect::Collect;
 use super::decimal::write_money;
 use super::families::FAMILIES;
-use super::format::Format;
+use super::format::MetricsFormat;
 use super::pieces::{PIECE_BYTES, Pieces};
 use super::text::Text;
 use crate::rollup::UsageView;
@@ -28,7 +28,7 @@ pub struct Template {
 
 impl Template {
     /// Renders everything but the rolling gauge; `view.rolling_cost` is not read.
-    pub fn new(view: &UsageView<'_>, collect: Collect, format: Format) -> Self {
+    pub fn new(view: &UsageView<'_>, collect: Collect, format: MetricsFormat) -> Self {
         let mut text = Text::new(view, format);
         for family in FAMILIES.iter().filter(|family| collect.includes(family.group)) {
             text.push_family(family);
@@ -90,7 +90,7 @@ mod tests {
         series: &SeriesMap,
         last_event: Option<i64>,
         names: &[&str],
-        format: Format,
+        format: MetricsFormat,
     ) -> String {
         let view = UsageView {
             org_id: "acme",
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn core_is_the_contracts_body() {
-        insta::assert_snapshot!(render(&sample(), None, &[], Format::Text004), @r#"
+        insta::assert_snapshot!(render(&sample(), None, &[], MetricsFormat::Text004), @r#"
         # HELP llm_requests_total LLM API calls ever recorded for this organisation, by provider and model; late events are added when they arrive.
         # TYPE llm_requests_total counter
         llm_requests_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 1
@@ -132,7 +132,7 @@ mod tests {
     fn openmetrics_has_all_groups() {
         let last_event = Some(1_732_370_000_123_456);
         let series = sample().into_iter().take(1).collect();
-        insta::assert_snapshot!(render(&series, last_event, &ALL, Format::OpenMetrics100), @r#"
+        insta::assert_snapshot!(render(&series, last_event, &ALL, MetricsFormat::OpenMetrics100), @r#"
         # HELP llm_requests LLM API calls ever recorded for this organisation, by provider and model; late events are added when they arrive.
         # TYPE llm_requests counter
         llm_requests_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 1
@@ -204,7 +204,7 @@ mod tests {
                 last_event: None,
             };
             let collect = Collect::parse(ALL.into_iter()).unwrap();
-            Template::new(&view, collect, Format::OpenMetrics100).bytes()
+            Template::new(&view, collect, MetricsFormat::OpenMetrics100).bytes()
         };
         let one = text(&SeriesMap::from([((quotes.clone(), quotes), most)]));
         let one = one - text(&SeriesMap::new());
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn without_events_every_family_is_still_described() {
-        let text = render(&SeriesMap::new(), None, &ALL, Format::Text004);
+        let text = render(&SeriesMap::new(), None, &ALL, MetricsFormat::Text004);
         let count = |start| text.lines().filter(|line| line.starts_with(start)).count();
         assert_eq!((count("# HELP "), count("# TYPE ")), (FAMILIES.len(), FAMILIES.len()));
         assert_eq!(
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn only_the_groups_asked_for_appear() {
-        insta::assert_snapshot!(render(&sample(), None, &["pricing"], Format::OpenMetrics100), @r#"
+        insta::assert_snapshot!(render(&sample(), None, &["pricing"], MetricsFormat::OpenMetrics100), @r#"
         # HELP llm_requests_unpriced LLM API calls recorded without a price: counted in llm_requests_total, missing from llm_cost_usd_total; late events are added when they arrive.
         # TYPE llm_requests_unpriced counter
         llm_requests_unpriced_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 4
@@ -254,8 +254,8 @@ mod tests {
             let series = keys.iter().map(|(provider, model)| {
                 ((provider.as_str().into(), model.as_str().into()), totals.clone())
             }).collect::<SeriesMap>();
-            let text = render(&series, Some(0), &ALL, Format::Text004);
-            let open = render(&series, Some(0), &ALL, Format::OpenMetrics100);
+            let text = render(&series, Some(0), &ALL, MetricsFormat::Text004);
+            let open = render(&series, Some(0), &ALL, MetricsFormat::OpenMetrics100);
             prop_assert_eq!(samples(&text), samples(&open));
             prop_assert!(open.ends_with("\n# EOF\n"));
             let unique = samples(&text).into_iter().collect::<std::collections::BTreeSet<_>>();
@@ -269,7 +269,7 @@ mod tests {
                 org_id: "acme", series: &series, rolling_cost, archive_version: 1, last_event: None,
             };
             let collect = Collect::parse(std::iter::empty()).unwrap();
-            let template = |cost| Template::new(&view(cost), collect, Format::Text004);
+            let template = |cost| Template::new(&view(cost), collect, MetricsFormat::Text004);
             prop_assert_eq!(template(first), template(second));
             let body = Vec::from(template(first).body(second));
 

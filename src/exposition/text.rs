@@ -4,15 +4,15 @@ use bytes::Bytes;
 
 use super::decimal::{write_integer, write_money, write_seconds};
 use super::escape::{push_quoted, push_unquoted};
-use super::families::{Family, Value};
-use super::format::Format;
+use super::families::{Family, SampleSource};
+use super::format::MetricsFormat;
 use super::pieces::Growing;
 use crate::rollup::{SeriesTotals, UsageView};
 
 /// An answer while it is written.
 pub(super) struct Text<'a> {
     view: &'a UsageView<'a>,
-    format: Format,
+    format: MetricsFormat,
     /// `org_id="…"} `, which ends the labels of every sample.
     org_label: Vec<u8>,
     out: Growing,
@@ -21,7 +21,7 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(view: &'a UsageView<'a>, format: Format) -> Self {
+    pub(super) fn new(view: &'a UsageView<'a>, format: MetricsFormat) -> Self {
         let mut org_label = b"org_id=\"".to_vec();
         push_quoted(&mut org_label, view.org_id);
         org_label.extend_from_slice(b"\"} ");
@@ -32,19 +32,23 @@ impl<'a> Text<'a> {
     pub(super) fn push_family(&mut self, family: &Family) {
         self.comments(family);
         match family.value {
-            Value::Count(of) => self.series(family, |out, totals| write_integer(out, of(totals))),
-            Value::Money(of) => self.series(family, |out, totals| write_money(out, of(totals))),
-            Value::RollingCost => {
+            SampleSource::Count(of) => {
+                self.series(family, |out, totals| write_integer(out, of(totals)))
+            }
+            SampleSource::Money(of) => {
+                self.series(family, |out, totals| write_money(out, of(totals)))
+            }
+            SampleSource::RollingCost => {
                 self.gauge(family);
                 self.before_rolling = Some(self.out.take());
                 self.push("\n");
             }
-            Value::ArchiveVersion => {
+            SampleSource::ArchiveVersion => {
                 self.gauge(family);
                 write_integer(self.out.last(), self.view.archive_version.into());
                 self.push("\n");
             }
-            Value::LastEvent => {
+            SampleSource::LastEvent => {
                 let Some(micros) = self.view.last_event else { return };
                 self.gauge(family);
                 write_seconds(self.out.last(), micros);
@@ -56,8 +60,8 @@ impl<'a> Text<'a> {
     /// Adds the end of an answer in the format.
     pub(super) fn push_end(&mut self) {
         match self.format {
-            Format::Text004 | Format::Text100 => {}
-            Format::OpenMetrics100 => self.push("# EOF\n"),
+            MetricsFormat::Text004 | MetricsFormat::Text100 => {}
+            MetricsFormat::OpenMetrics100 => self.push("# EOF\n"),
         }
     }
 
@@ -73,12 +77,14 @@ impl<'a> Text<'a> {
     fn comments(&mut self, family: &Family) {
         self.comment("# HELP ", family);
         match self.format {
-            Format::Text004 | Format::Text100 => push_unquoted(self.out.last(), family.help),
-            Format::OpenMetrics100 => push_quoted(self.out.last(), family.help),
+            MetricsFormat::Text004 | MetricsFormat::Text100 => {
+                push_unquoted(self.out.last(), family.help)
+            }
+            MetricsFormat::OpenMetrics100 => push_quoted(self.out.last(), family.help),
         }
         self.comment("\n# TYPE ", family);
         self.push(if family.is_counter() { "counter" } else { "gauge" });
-        if let (Format::OpenMetrics100, Some(unit)) = (self.format, family.unit) {
+        if let (MetricsFormat::OpenMetrics100, Some(unit)) = (self.format, family.unit) {
             self.comment("\n# UNIT ", family);
             self.push(unit);
         }
@@ -89,7 +95,7 @@ impl<'a> Text<'a> {
         self.push(start);
         self.push(family.name);
         // In OpenMetrics the family is called without the suffix that its samples have.
-        if family.is_counter() && self.format != Format::OpenMetrics100 {
+        if family.is_counter() && self.format != MetricsFormat::OpenMetrics100 {
             self.push("_total");
         }
         self.push(" ");

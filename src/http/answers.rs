@@ -41,7 +41,7 @@ struct HeldText {
 
 /// What an answer holds until its last byte is read.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
+pub(super) struct HeldUntilSent {
     _kept: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -74,22 +74,22 @@ impl Answers {
     }
 
     /// Reserves memory for a finished answer, without waiting; `None` if there is none left.
-    pub(super) fn try_hold(&self, org_id: &OrgId, bytes: usize) -> Option<Held> {
+    pub(super) fn try_hold(&self, org_id: &OrgId, bytes: usize) -> Option<HeldUntilSent> {
         if bytes <= SMALL_BYTES_MAX {
-            return Some(Held { _kept: None });
+            return Some(HeldUntilSent { _kept: None });
         }
-        self.memory.try_reserve(org_id, bytes).map(Held::new)
+        self.memory.try_reserve(org_id, bytes).map(HeldUntilSent::new)
     }
 
     /// Reserves memory for a text, without waiting; `None` if there is none left. A text that is
     /// already being sent needs no more.
-    pub(super) fn try_hold_text(&self, org_id: &OrgId, text: &Pieces) -> Option<Held> {
+    pub(super) fn try_hold_text(&self, org_id: &OrgId, text: &Pieces) -> Option<HeldUntilSent> {
         if text.bytes() <= SMALL_BYTES_MAX {
-            return Some(Held { _kept: None });
+            return Some(HeldUntilSent { _kept: None });
         }
         let known = self.texts.lock().get(&text.place()).and_then(Weak::upgrade);
         match known {
-            Some(held) => Some(Held::shared(held)),
+            Some(held) => Some(HeldUntilSent::shared(held)),
             None => {
                 let reserved = self.memory.try_reserve(org_id, text.bytes())?;
                 Some(self.hold_text(text, reserved))
@@ -98,19 +98,19 @@ impl Answers {
     }
 
     /// Holds a text in memory that was reserved for it.
-    pub(super) fn hold_text(&self, text: &Pieces, reserved: Reserved) -> Held {
+    pub(super) fn hold_text(&self, text: &Pieces, reserved: Reserved) -> HeldUntilSent {
         let mut texts = self.texts.lock();
         if let Some(held) = texts.get(&text.place()).and_then(Weak::upgrade) {
-            return Held::shared(held);
+            return HeldUntilSent::shared(held);
         }
         texts.retain(|_, held| held.strong_count() > 0);
         let held = Arc::new(HeldText { _text: text.clone(), _reserved: reserved });
         texts.insert(text.place(), Arc::downgrade(&held));
-        Held::shared(held)
+        HeldUntilSent::shared(held)
     }
 }
 
-impl Held {
+impl HeldUntilSent {
     /// Holds `kept` for one answer.
     pub(super) fn new(kept: impl Any + Send + Sync) -> Self {
         Self::shared(Arc::new(kept))

@@ -20,7 +20,7 @@ use super::shared::Shared;
 use super::shares::{Turn, Turns};
 use crate::access::{Caller, Scope};
 
-/// How long a request may wait for storage, to be answered within ten seconds.
+/// How long a request may wait for storage, so that it is answered within ten seconds.
 const STORE_WAIT: Duration = Duration::from_millis(9_500);
 
 /// An endpoint whose requests have a body.
@@ -94,7 +94,7 @@ async fn handle<E: Endpoint>(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    // Such a client asks first: to read its body would be to ask for it.
+    // The client sent `Expect: 100-continue`; reading the body would send the 100.
     let asks_first = headers.contains_key(EXPECT);
     let work = async {
         let mut body = body;

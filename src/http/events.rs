@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::answers::Held;
+use super::answers::HeldUntilSent;
 use super::body::read;
 use super::endpoint::{Endpoint, Request};
 use super::error::{HttpError, response};
@@ -56,7 +56,7 @@ impl Endpoint for Events {
         let receipt = store_wait.within(commit).await?;
         drop(memory);
         let (answer, memory) = self.receipt(shared, org_id, headers, receipt)?;
-        Ok(Held::new((turn, memory)).until_taken(response(answer)))
+        Ok(HeldUntilSent::new((turn, memory)).until_taken(response(answer)))
     }
 
     fn refusal(self, headers: &HeaderMap, error: HttpError) -> Response {
@@ -73,7 +73,7 @@ impl Events {
         org_id: &OrgId,
         headers: &HeaderMap,
         receipt: Receipt,
-    ) -> Result<(Answer, Option<Held>), HttpError> {
+    ) -> Result<(Answer, Option<HeldUntilSent>), HttpError> {
         let answer = |receipt: &Receipt| {
             let answer = self.0.answer(headers, receipt);
             answer.map_err(|error| AppError::Internal(error.to_string()))
@@ -108,7 +108,7 @@ async fn decode(
     headers: &HeaderMap,
     body: Bytes,
     read: Reserved,
-) -> Result<(Decoded, Memory), HttpError> {
+) -> Result<(Decoded, BodyMemory), HttpError> {
     let is_packed = headers.contains_key(CONTENT_ENCODING);
     let is_large = is_packed || body.len() > INLINE_BYTES_MAX;
     let turn = if is_large { shared.decoders.turn(org_id).await } else { None };
@@ -121,7 +121,7 @@ async fn decode(
     };
     // Reserved all at once: two requests that each hold a part would wait for each other.
     let grown = shared.decoding.reserve(org_id, unpacked + row_bytes(&body, org_id)).await?;
-    let memory = Memory { grown, read };
+    let memory = BodyMemory { grown, read };
     let (app, org) = (shared.app.clone(), org_id.clone());
     let work = move || {
         // Held until the work is done, even if the client has disconnected.
@@ -171,13 +171,13 @@ fn row_bytes(body: &[u8], org_id: &OrgId) -> usize {
 }
 
 /// Memory reserved for a body's events until they are committed.
-struct Memory {
+struct BodyMemory {
     /// For the decompressed and decoded data.
     grown: Reserved,
     read: Reserved,
 }
 
-impl Memory {
+impl BodyMemory {
     /// Releases all but `bytes`.
     fn shrink(&mut self, bytes: usize) {
         self.grown.shrink(bytes);

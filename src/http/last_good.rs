@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Caller;
-use crate::app::Form;
+use crate::app::BodyForm;
 use crate::byte_lru::ByteLru;
 use crate::exposition::Pieces;
 
@@ -25,14 +25,14 @@ const CALLER_BYTES: usize = 320;
 /// The hash of a credential, so that none is kept in the clear.
 type Hash = [u8; 32];
 /// The caller of an answer, and its form.
-type Key = (Arc<Caller>, Form);
+type AnswerKey = (Arc<Caller>, BodyForm);
 
 /// The last complete answers. Each belongs to the caller that its verified credential identified,
 /// and is never returned to another caller.
 #[derive(Debug)]
 pub(super) struct LastGood {
     age_max: Duration,
-    answers: Mutex<ByteLru<Key, (Instant, Pieces)>>,
+    answers: Mutex<ByteLru<AnswerKey, (Instant, Pieces)>>,
     /// The caller of each credential when it was last verified. Storage is needed to verify it.
     callers: Mutex<ByteLru<Hash, (Instant, Arc<Caller>)>>,
 }
@@ -49,7 +49,7 @@ impl LastGood {
         &self,
         credential: &str,
         caller: &Arc<Caller>,
-        form: Form,
+        form: BodyForm,
         began: Instant,
         body: &Pieces,
     ) {
@@ -82,7 +82,7 @@ impl LastGood {
     pub(super) fn get(
         &self,
         caller: &Arc<Caller>,
-        form: Form,
+        form: BodyForm,
         now: Instant,
     ) -> Option<(Duration, Pieces)> {
         if self.age_max.is_zero() {
@@ -106,12 +106,12 @@ mod tests {
     use super::*;
     use crate::access::{Scope, Scopes};
     use crate::event::OrgId;
-    use crate::exposition::{Coding, Collect, Format};
+    use crate::exposition::{Coding, Collect, MetricsFormat};
 
-    fn form(coding: Coding) -> Form {
+    fn form(coding: Coding) -> BodyForm {
         let (collect, format) =
-            (Collect::parse(std::iter::empty()).unwrap(), Format::negotiate(None));
-        Form { collect, format, coding }
+            (Collect::parse(std::iter::empty()).unwrap(), MetricsFormat::negotiate(None));
+        BodyForm { collect, format, coding }
     }
 
     fn caller(org: &str, scopes: &[Scope]) -> Arc<Caller> {

@@ -10,16 +10,16 @@ use axum::http::header::{
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 
-use super::answers::{Held, body_of};
+use super::answers::{HeldUntilSent, body_of};
 use super::error::{HttpError, plain};
 use super::observe::observed;
 use super::request::{caller, credential, joined, within};
 use super::shared::Shared;
 use crate::access::{Caller, Scope};
-use crate::app::Form;
+use crate::app::BodyForm;
 use crate::clock::Micros;
 use crate::event::{OrgId, excerpt};
-use crate::exposition::{Coding, Collect, Format, Pieces};
+use crate::exposition::{Coding, Collect, MetricsFormat, Pieces};
 
 /// The parameter that selects families, by the convention of exporters.
 const COLLECT: &str = "collect[]";
@@ -69,7 +69,7 @@ async fn answer(
                 let (age, body) = shared.last_good.get(&caller, form, now)?;
                 let turn = shared.scrapes.begin(&caller.org_id).ok()?;
                 let held = shared.answers.try_hold_text(&caller.org_id, &body)?;
-                Some((form, age, body, Held::new((turn, held))))
+                Some((form, age, body, HeldUntilSent::new((turn, held))))
             };
             let Some((form, age, body, held)) = stale() else { return Err(error) };
             shared.app.telemetry().rollup.scrapes_stale.inc();
@@ -94,21 +94,21 @@ async fn whole(
     headers: &HeaderMap,
     now: Micros,
     known: &mut Option<Arc<Caller>>,
-) -> Result<(Form, Pieces, Held), HttpError> {
+) -> Result<(BodyForm, Pieces, HeldUntilSent), HttpError> {
     let caller = known.insert(caller(&shared.app, headers, Scope::MetricsRead).await?);
     let form = form(query, headers)?;
     let turn = shared.scrapes.begin(&caller.org_id)?;
     let (body, held) = text(shared, &caller.org_id, form, now).await?;
-    Ok((form, body, Held::new((turn, held))))
+    Ok((form, body, HeldUntilSent::new((turn, held))))
 }
 
 /// The body, and the memory that is reserved for it.
 async fn text(
     shared: &Shared,
     org_id: &OrgId,
-    form: Form,
+    form: BodyForm,
     now: Micros,
-) -> Result<(Pieces, Held), HttpError> {
+) -> Result<(Pieces, HeldUntilSent), HttpError> {
     let body = shared.app.scrape(org_id, form, now).await?;
     if let Some(held) = shared.answers.try_hold_text(org_id, &body) {
         return Ok((body, held));
@@ -122,16 +122,16 @@ async fn text(
     Ok((body, held))
 }
 
-fn form(query: Option<&str>, headers: &HeaderMap) -> Result<Form, HttpError> {
+fn form(query: Option<&str>, headers: &HeaderMap) -> Result<BodyForm, HttpError> {
     let asked = query.map(collectors).transpose()?.unwrap_or_default();
-    Ok(Form {
+    Ok(BodyForm {
         collect: Collect::parse(asked.iter().map(String::as_str))?,
-        format: Format::negotiate(joined(headers, ACCEPT).as_deref()),
+        format: MetricsFormat::negotiate(joined(headers, ACCEPT).as_deref()),
         coding: Coding::negotiate(joined(headers, ACCEPT_ENCODING).as_deref()),
     })
 }
 
-fn rendered(form: Form, body: Pieces) -> Response {
+fn rendered(form: BodyForm, body: Pieces) -> Response {
     let mut response = Response::new(body_of(body));
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(form.format.content_type()));

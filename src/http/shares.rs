@@ -171,7 +171,7 @@ pub(super) type DecoderTurn = [OwnedSemaphorePermit; 2];
 impl Decoders {
     /// The number for this machine.
     pub(super) fn new() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = crate::processors::count();
         let per_org = processors.min(DECODERS_PER_ORG_MAX);
         Self { all: Arc::new(Semaphore::new(per_org + 1)), shares: OrgShares::new(per_org) }
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::accept::preferred;
-use super::answers::Held;
+use super::answers::HeldUntilSent;
 use super::body::read;
 use super::endpoint::{Endpoint, Request};
 use super::error::{HttpError, plain};
@@ -59,14 +59,15 @@ impl Endpoint for Sql {
         let query = kind.query(body)?;
         let reply = app.sql(&caller.org_id, query, format).await?;
         memory.shrink(ROWS_BYTES);
-        // An error here ends the connection before the body is whole, so that the client sees it.
+        // An error in the stream ends the connection before the body is complete, so that the client
+        // notices.
         let mut response = Response::new(Body::from_stream(reply.into_stream()));
         let answer = response.headers_mut();
         answer.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
         answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         answer.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
-        // The worker ends before its last rows are taken.
-        Ok(Held::new((turn, memory)).until_taken(response))
+        // The worker ends before the client has read its last rows.
+        Ok(HeldUntilSent::new((turn, memory)).until_taken(response))
     }
 }
 

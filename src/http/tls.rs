@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::small_file::{self, ReadError};
+use crate::small_file::{self, SmallFileError};
 
 /// How often the files are read again.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ const DER_START: &[u8] = &[0x30, 0x82];
 pub enum TlsError {
     /// A file cannot be read.
     #[error(transparent)]
-    File(#[from] ReadError),
+    File(#[from] SmallFileError),
     /// A file has the wrong content.
     #[error("{path} holds no {what} in PEM{hint}", path = .path.display())]
     NotPem {

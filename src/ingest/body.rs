@@ -17,7 +17,7 @@ const CODINGS_MAX: usize = 2;
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
 #[derive(Clone, Copy, Debug)]
-enum Coding {
+enum BodyCoding {
     Gzip,
     Zstd,
 }
@@ -35,7 +35,7 @@ pub fn decompress(
     if body.len() > max_bytes {
         return Err(IngestError::TooLarge { max_bytes });
     }
-    let codings = Coding::list(content_encoding.unwrap_or_default())?;
+    let codings = BodyCoding::list(content_encoding.unwrap_or_default())?;
     codings.into_iter().rev().try_fold(body, |body, coding| coding.undo(&body, max_bytes))
 }
 
@@ -52,7 +52,7 @@ pub(super) fn foreign(body: &[u8]) -> Option<&'static str> {
     }
 }
 
-impl Coding {
+impl BodyCoding {
     fn list(content_encoding: &str) -> Result<Vec<Self>, IngestError> {
         let unsupported = || IngestError::UnsupportedEncoding(excerpt(content_encoding));
         let mut codings = Vec::new();

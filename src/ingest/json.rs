@@ -144,7 +144,7 @@ pub(super) fn each<'a>(
 ) -> Result<(), IngestError> {
     // Most arrays are valid UTF-8, and one check of the whole is faster than many of short texts.
     let whole = std::str::from_utf8(array).ok();
-    let bounded = |index, place: json_split::Place| {
+    let bounded = |index, place: json_split::SourceRange| {
         if index < EVENTS_MAX {
             let text = whole.and_then(|whole| whole.get(place.clone())).map(Ok);
             let checked = || std::str::from_utf8(array.get(place).unwrap_or_default());
@@ -188,7 +188,7 @@ pub(super) fn not_json(error: &serde_json::Error) -> IngestError {
 fn list(object: &[u8]) -> Option<&[u8]> {
     let members = json_split::members(object, json_text::MEMBERS_MAX)?;
     let value = |name: &str| {
-        let named = |place: &json_split::Place| {
+        let named = |place: &json_split::SourceRange| {
             let source = object.get(place.clone()).and_then(|name| str::from_utf8(name).ok());
             source.and_then(|source| json_text::text(source).ok()).is_some_and(|text| text == name)
         };

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::event::{FieldValue, Name, Plain, Slots};
+use crate::event::{FieldName, FieldValue, PlainValue, Slots};
 
 /// Members of an object that is read here. It is small because each name is compared with the
 /// others.
@@ -12,15 +12,15 @@ const MEMBERS_MAX: usize = 32;
 /// The names in earlier events, in order. Most events repeat them, so that one comparison finds
 /// each.
 #[derive(Debug, Default)]
-pub struct Names<'a> {
+pub struct FieldNames<'a> {
     /// Each name as its line has it, with quotes and colon.
-    known: Vec<(&'a [u8], Name<'a>)>,
+    known: Vec<(&'a [u8], FieldName<'a>)>,
     next: usize,
 }
 
-impl<'a> Names<'a> {
+impl<'a> FieldNames<'a> {
     /// Reads the name that begins here, and its colon.
-    fn read(&mut self, scan: &mut Scan<'a>) -> Option<Name<'a>> {
+    fn read(&mut self, scan: &mut LineCursor<'a>) -> Option<FieldName<'a>> {
         let bytes = scan.text.as_bytes();
         let rest = bytes.get(scan.at..)?;
         // An event may lack a name that an earlier one had.
@@ -32,7 +32,7 @@ impl<'a> Names<'a> {
             }
         }
         let start = scan.at;
-        let name = Name::of(scan.name()?);
+        let name = FieldName::of(scan.name()?);
         if self.known.len() < MEMBERS_MAX && self.next <= self.known.len() {
             self.known.insert(self.next, (bytes.get(start..scan.at)?, name));
             self.next += 1;
@@ -43,13 +43,13 @@ impl<'a> Names<'a> {
 
 /// Fills `slots` with the values of the event in `text`, the same that [`super::fields`] returns;
 /// false if it is not of the plain form.
-pub(super) fn fill<'a>(text: &'a str, names: &mut Names<'a>, slots: &mut Slots<'a>) -> bool {
+pub(super) fn fill<'a>(text: &'a str, names: &mut FieldNames<'a>, slots: &mut Slots<'a>) -> bool {
     let plain = |byte: &u8| *byte >= b' ' && *byte != b'\\';
     // One pass without branches is enough to find most lines plain.
     if !text.as_bytes().iter().fold(true, |all, byte| all & plain(byte)) {
         return false;
     }
-    let mut scan = Scan { text, at: 0 };
+    let mut scan = LineCursor { text, at: 0 };
     names.next = 0;
     let read = scan.object(
         |scan| names.read(scan),
@@ -64,12 +64,12 @@ pub(super) fn fill<'a>(text: &'a str, names: &mut Names<'a>, slots: &mut Slots<'
 }
 
 /// A line, and the position up to which it has been read.
-struct Scan<'a> {
+struct LineCursor<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Scan<'a> {
+impl<'a> LineCursor<'a> {
     /// The next byte that is not a space.
     fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
@@ -127,13 +127,13 @@ impl<'a> Scan<'a> {
         Some(FieldValue::Map(entries))
     }
 
-    fn value(&mut self) -> Option<Plain<'a>> {
+    fn value(&mut self) -> Option<PlainValue<'a>> {
         match self.peek()? {
-            b'"' => self.string().map(Plain::Text),
-            b'0'..=b'9' => self.number().map(Plain::Number),
-            b't' => self.word("true").map(|()| Plain::Bool(true)),
-            b'f' => self.word("false").map(|()| Plain::Bool(false)),
-            b'n' => self.word("null").map(|()| Plain::Null),
+            b'"' => self.string().map(PlainValue::Text),
+            b'0'..=b'9' => self.number().map(PlainValue::Number),
+            b't' => self.word("true").map(|()| PlainValue::Bool(true)),
+            b'f' => self.word("false").map(|()| PlainValue::Bool(false)),
+            b'n' => self.word("null").map(|()| PlainValue::Null),
             _ => None,
         }
     }
@@ -216,7 +216,7 @@ mod tests {
         let mut builders = [(); 2].map(|()| EventBatchBuilder::new(OrgRule::Own, NOW));
         let [plain, general] = &mut builders;
         // The second time the names are known.
-        let mut names = Names::default();
+        let mut names = FieldNames::default();
         let first = fill(line, &mut names, &mut slots);
         slots.clear();
         assert_eq!(fill(line, &mut names, &mut slots), first);
@@ -283,7 +283,7 @@ mod tests {
             r#"{"org_id":"o","ts":1769000000,"event_id":"c","model":"n"}"#,
             r#"{"event_id":"d","org_id":"o","ts":1769000000,"models":"n"}"#,
         ];
-        let (mut names, mut slots) = (Names::default(), Slots::default());
+        let (mut names, mut slots) = (FieldNames::default(), Slots::default());
         let mut builders = [(); 2].map(|()| EventBatchBuilder::new(OrgRule::Own, NOW));
         let [plain, general] = &mut builders;
         for (index, line) in lines.into_iter().enumerate() {
@@ -336,7 +336,7 @@ mod tests {
             "{\"a\":\"\x01\"}",
         ] {
             let mut slots = Slots::default();
-            let plain = fill(line, &mut Names::default(), &mut slots);
+            let plain = fill(line, &mut FieldNames::default(), &mut slots);
             assert_eq!(plain, line == "{}", "{line}");
         }
     }

@@ -24,7 +24,7 @@ pub use cloudevents::BinaryCloudEvent;
 pub use content::ContentKind;
 pub use door::{Answer, Door, Headers};
 pub use error::IngestError;
-pub use json_plain::Names;
+pub use json_plain::FieldNames;
 pub use limits::{EVENTS_MAX, REJECTIONS_MAX};
 pub use ndjson::NotUtf8;
 pub use receipt::Receipt;
@@ -83,7 +83,7 @@ pub fn fields(event: &str) -> Result<Vec<(Cow<'_, str>, FieldValue<'_>)>, String
 
 /// Fills `slots` with the values of the event in the JSON text `event`, the same that [`fields`]
 /// returns, if it has the common plain form. False for all other text, valid or not.
-pub fn fill_plain<'a>(event: &'a str, names: &mut Names<'a>, slots: &mut Slots<'a>) -> bool {
+pub fn fill_plain<'a>(event: &'a str, names: &mut FieldNames<'a>, slots: &mut Slots<'a>) -> bool {
     json_plain::fill(event, names, slots)
 }
 

@@ -27,7 +27,7 @@ impl<'a> NotUtf8<'a> {
 
 /// Reads a whole body. Lines end with `\n` or `\r\n`; blank ones are skipped and not counted.
 pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(), IngestError> {
-    let (mut names, mut slots) = (json_plain::Names::default(), Slots::default());
+    let (mut names, mut slots) = (json_plain::FieldNames::default(), Slots::default());
     for (index, line) in lines(body).filter(|line| *line != Ok("")).enumerate() {
         if index == EVENTS_MAX {
             return Err(IngestError::TooManyEvents);

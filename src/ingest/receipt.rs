@@ -8,7 +8,7 @@ use crate::event::Rejection;
 /// The outcome of a request's events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Receipt {
-    /// Events that were added.
+    /// Events added.
     pub accepted: usize,
     /// Events that were in the table already.
     pub duplicates: usize,

@@ -7,16 +7,16 @@ use crate::clock::Micros;
 
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct CheckReport {
     /// What was checked.
     pub name: &'static str,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: CheckResult,
 }
 
 /// How a check ended. The text is for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CheckResult {
     /// All is well.
     Sound(String),
     /// Something is wrong; what, and what to do.
@@ -25,54 +25,54 @@ pub enum Outcome {
     PassedOver(String),
 }
 
-impl Finding {
+impl CheckReport {
     /// The finding of a check that returns a text if all is well.
     pub fn of(name: &'static str, result: Result<String, impl fmt::Display>) -> Self {
         let outcome = match result {
-            Ok(text) => Outcome::Sound(text),
-            Err(error) => Outcome::Failed(error.to_string().replace('\n', " ")),
+            Ok(text) => CheckResult::Sound(text),
+            Err(error) => CheckResult::Failed(error.to_string().replace('\n', " ")),
         };
         Self { name, outcome }
     }
 
     /// A check that is not made.
     pub fn passed_over(name: &'static str, why: &str) -> Self {
-        Self { name, outcome: Outcome::PassedOver(why.to_owned()) }
+        Self { name, outcome: CheckResult::PassedOver(why.to_owned()) }
     }
 
     /// True if something is wrong.
     pub fn is_failure(&self) -> bool {
-        matches!(self.outcome, Outcome::Failed(_))
+        matches!(self.outcome, CheckResult::Failed(_))
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (word, text) = match &self.outcome {
-            Outcome::Sound(text) => ("ok", text),
-            Outcome::Failed(text) => ("failed", text),
-            Outcome::PassedOver(text) => ("skipped", text),
+            CheckResult::Sound(text) => ("ok", text),
+            CheckResult::Failed(text) => ("failed", text),
+            CheckResult::PassedOver(text) => ("skipped", text),
         };
         write!(f, "{word} {}: {text}", self.name)
     }
 }
 
 /// Checks that the archive can be reached with the given credentials.
-pub async fn check_access(check: &StoreCheck) -> Finding {
+pub async fn check_access(check: &StoreCheck) -> CheckReport {
     let reached = check.reach().await.map(|()| "the archive can be listed".to_owned());
     let reached = reached.map_err(|error| {
         format!("{error}; check the address, the credentials and their rights (AWS_*, AZURE_* or GOOGLE_* variables)")
     });
-    Finding::of("credentials", reached)
+    CheckReport::of("credentials", reached)
 }
 
 /// Makes the checks that write to the store.
-pub async fn check_writing(check: &StoreCheck, now: Micros, mut each: impl FnMut(Finding)) {
+pub async fn check_writing(check: &StoreCheck, now: Micros, mut each: impl FnMut(CheckReport)) {
     let text = |result: Result<(), ArchiveError>, text: &str| result.map(|()| text.to_owned());
     let clock = check.clock(now).await;
-    each(Finding::of("clock", text(clock, "it agrees with the store's")));
+    each(CheckReport::of("clock", text(clock, "it agrees with the store's")));
     let put = check.conditional_put().await;
-    each(Finding::of("conditional put", text(put, "a second put of a new object is refused")));
+    each(CheckReport::of("conditional put", text(put, "a second put of a new object is refused")));
     let objects = check.objects().await;
-    each(Finding::of("objects", text(objects, "one was written, read, listed and deleted")));
+    each(CheckReport::of("objects", text(objects, "one was written, read, listed and deleted")));
 }

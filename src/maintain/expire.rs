@@ -91,14 +91,14 @@ impl Expiry {
 
 /// The files to take out at a version.
 #[derive(Debug, Clone, PartialEq)]
-struct Plan {
+struct ExpiryPlan {
     floor: NaiveDate,
     files: Vec<Arc<DataFile>>,
     /// The ledger that their totals are added to.
     ledger: Option<LedgerName>,
 }
 
-impl Plan {
+impl ExpiryPlan {
     /// All files to take out, or a first part of about `files_max` files. `None` if the floor is
     /// reached already, so that nothing is left before it.
     fn at(snapshot: &Snapshot, floor: NaiveDate, files_max: usize) -> Option<Self> {
@@ -141,7 +141,7 @@ fn step(dates: impl Iterator<Item = NaiveDate>, floor: NaiveDate, files_max: usi
 
 /// A stored ledger that no commit names yet.
 struct Folded {
-    plan: Plan,
+    plan: ExpiryPlan,
     events: u64,
     ledger: LedgerName,
     /// When it was begun, by the clock that counts sleep.
@@ -150,7 +150,7 @@ struct Folded {
 
 impl Folded {
     /// True if it fits the plan, still exists, and cannot be vacuumed before a version names it.
-    async fn serves(&self, archive: &Archive, plan: &Plan) -> bool {
+    async fn serves(&self, archive: &Archive, plan: &ExpiryPlan) -> bool {
         let age = archive.elapsed().saturating_sub(self.begun_at);
         if self.plan != *plan || age >= UNCOMMITTED_MAX {
             return false;
@@ -181,7 +181,7 @@ pub async fn expire(
     let Some(floor) = retention.floor_at(now) else { return Ok(done) };
     check_settings(&snapshot)?;
     if dry_run {
-        let Some(plan) = Plan::at(&snapshot, floor, usize::MAX) else { return Ok(done) };
+        let Some(plan) = ExpiryPlan::at(&snapshot, floor, usize::MAX) else { return Ok(done) };
         return Ok(plan.expiry(plan.events(archive).await?));
     }
     while let Some(part) = expire_part(archive, rollup, floor).await? {
@@ -211,7 +211,7 @@ async fn expire_part(
     for _ in 0..TRIES {
         let snapshot = archive.newest().await?;
         check_settings(&snapshot)?;
-        let Some(plan) = Plan::at(&snapshot, floor, FILES_MAX) else { return Ok(None) };
+        let Some(plan) = ExpiryPlan::at(&snapshot, floor, FILES_MAX) else { return Ok(None) };
         let ready = match folded.take() {
             Some(folded) if folded.serves(archive, &plan).await => Ok(folded),
             _ => fold(archive, rollup, &snapshot, plan).await,
@@ -237,7 +237,7 @@ async fn fold(
     archive: &Archive,
     rollup: &Rollup,
     snapshot: &Snapshot,
-    plan: Plan,
+    plan: ExpiryPlan,
 ) -> Result<Folded, SqlError> {
     let before = archive.ledgers().of(snapshot).await?.map_or(0, |ledger| ledger.events());
     let events = plan.events(archive).await?;

@@ -64,7 +64,7 @@ pub enum RepairError {
          (no counter falls by that)"
     )]
     Gone {
-        /// How many.
+        /// Number of rows.
         count: usize,
         /// One of them, relative to the archive.
         first: String,
@@ -77,7 +77,7 @@ pub enum RepairError {
     PartlyTwice {
         /// The file, relative to the archive.
         path: String,
-        /// How many.
+        /// Number of rows.
         repeated: usize,
     },
     /// The sums of files that are gone are not known.
@@ -293,7 +293,7 @@ impl OfObject for RepairError {
 }
 
 impl RepairError {
-    /// What the error asks of the caller.
+    /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Gone { .. } | Self::PartlyTwice { .. } | Self::Untold(_) | Self::Cut(_) => {

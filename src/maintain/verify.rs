@@ -15,8 +15,8 @@ use chrono::{Days, NaiveDate};
 use futures::stream::{self, StreamExt as _};
 use tokio_util::task::AbortOnDropHandle;
 
-use self::file::{CheckedFile, FileCheck};
-use self::sums::{Sums, compare};
+use self::file::{CheckedFile, FileChecker};
+use self::sums::{SumsByOrg, compare};
 use crate::archive::{Archive, ArchiveError, DataFile, EventHash, Snapshot};
 use crate::clock::Micros;
 use crate::error::Kind;
@@ -94,7 +94,7 @@ pub async fn verify(
 ) -> Result<Report, SqlError> {
     let mut snapshot = archive.newest().await?;
     for _ in 0..TRIES {
-        let scope = Scope { archive, snapshot: &snapshot, now, sample };
+        let scope = VerifyScope { archive, snapshot: &snapshot, now, sample };
         let error = match verify_at(scope, engine, rollup, &progress).await {
             Ok(report) => return Ok(report),
             Err(error) => error,
@@ -107,14 +107,14 @@ pub async fn verify(
 
 /// What a verification covers.
 #[derive(Debug, Clone, Copy)]
-struct Scope<'a> {
+struct VerifyScope<'a> {
     archive: &'a Archive,
     snapshot: &'a Arc<Snapshot>,
     now: Micros,
     sample: Option<Sample>,
 }
 
-impl Scope<'_> {
+impl VerifyScope<'_> {
     /// Adds damage to the report.
     ///
     /// # Errors
@@ -131,19 +131,19 @@ impl Scope<'_> {
 
 /// As [`verify`], of one version.
 async fn verify_at(
-    scope: Scope<'_>,
+    scope: VerifyScope<'_>,
     engine: &Arc<Engine>,
     rollup: &Arc<Rollup>,
     progress: impl Fn(usize, usize),
 ) -> Result<Report, SqlError> {
-    let Scope { archive, snapshot, now, sample } = scope;
+    let VerifyScope { archive, snapshot, now, sample } = scope;
     let mut report = Report { version: snapshot.version(), ..Report::default() };
-    let mut sums = Sums::new();
+    let mut sums = SumsByOrg::new();
     let mut sound = check_ledger(scope, engine, &mut sums, &mut report).await?;
     let all: Vec<_> = snapshot.files().cloned().collect();
     let files = sample.map_or_else(|| all.clone(), |sample| sample.choose(all.clone()));
     report.files = files.len();
-    let check = Arc::new(FileCheck {
+    let check = Arc::new(FileChecker {
         engine: engine.clone(),
         ids: archive.id_reader(),
         snapshot: snapshot.clone(),
@@ -160,7 +160,7 @@ async fn verify_at(
         }
     });
     let mut checks = stream::iter(checks).buffered(width);
-    let mut seen = Seen::default();
+    let mut seen = SeenEvents::default();
     let mut done = 0;
     while let Some((file, checked)) = checks.next().await {
         done += 1;
@@ -195,12 +195,12 @@ fn spelled_alike<'a>(orgs: impl Iterator<Item = &'a String>) -> impl Iterator<It
 
 /// Reads the whole ledger; false if it is damaged.
 async fn check_ledger(
-    scope: Scope<'_>,
+    scope: VerifyScope<'_>,
     engine: &Engine,
-    sums: &mut Sums,
+    sums: &mut SumsByOrg,
     report: &mut Report,
 ) -> Result<bool, SqlError> {
-    let Scope { snapshot, .. } = scope;
+    let VerifyScope { snapshot, .. } = scope;
     let Some(floor) = snapshot.floor() else { return Ok(true) };
     for file in snapshot.files_before(floor) {
         report.differs(format!("{} is before the floor {floor}", file.path_in_archive()));
@@ -227,9 +227,9 @@ async fn check_ledger(
 
 /// The events of the latest dates.
 #[derive(Default)]
-struct Seen(BTreeMap<NaiveDate, HashSet<EventHash>>);
+struct SeenEvents(BTreeMap<NaiveDate, HashSet<EventHash>>);
 
-impl Seen {
+impl SeenEvents {
     /// How many events of a file are in the files before it. Files come by date, so only a date and
     /// the one before it are needed.
     fn repeated(&mut self, date: NaiveDate, ids: Vec<EventHash>) -> usize {
@@ -248,8 +248,8 @@ impl Seen {
 fn take(
     file: &DataFile,
     checked: CheckedFile,
-    seen: &mut Seen,
-    sums: &mut Sums,
+    seen: &mut SeenEvents,
+    sums: &mut SumsByOrg,
     report: &mut Report,
 ) {
     report.events += checked.events;

@@ -39,7 +39,7 @@ impl Ask {
 }
 
 /// A partial that is in memory, or that one of the tasks that want it is making.
-type Slot = Arc<OnceCell<Arc<Partial>>>;
+type PartialSlot = Arc<OnceCell<Arc<Partial>>>;
 
 /// A new partial that takes more than the memory divided by this is not kept.
 const KEPT_SHARE: usize = 4;
@@ -47,7 +47,7 @@ const KEPT_SHARE: usize = 4;
 /// Makes partials and keeps them.
 #[derive(Debug)]
 pub struct PartialCache {
-    slots: Mutex<ByteLru<Arc<str>, Slot>>,
+    slots: Mutex<ByteLru<Arc<str>, PartialSlot>>,
     bytes_max: usize,
     engine: Arc<Engine>,
     telemetry: Telemetry,
@@ -152,18 +152,18 @@ impl PartialCache {
         self.slots.lock().peek(&file.path).is_some_and(|slot| slot.initialized())
     }
 
-    fn slot(&self, path: &Arc<str>) -> Slot {
+    fn slot(&self, path: &Arc<str>) -> PartialSlot {
         let mut slots = self.slots.lock();
         if let Some(slot) = slots.get_mut(path) {
             return slot.clone();
         }
-        let slot = Slot::default();
+        let slot = PartialSlot::default();
         slots.put(path.clone(), slot.clone(), 0);
         slot
     }
 
     /// Accounts for a slot that was filled, or drops one that could not be.
-    fn settle(&self, path: &Arc<str>, slot: &Slot, made: Option<&Arc<Partial>>) {
+    fn settle(&self, path: &Arc<str>, slot: &PartialSlot, made: Option<&Arc<Partial>>) {
         let mut slots = self.slots.lock();
         // The slot may have been dropped, and its file requested again, while it was filled.
         if slots.peek(path).is_some_and(|held| Arc::ptr_eq(held, slot)) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Rollup;
-use super::merge::{Inputs, NO_HOURS, merge};
+use super::merge::{MergeInputs, NO_HOURS, merge};
 use crate::archive::{CellBatches, CellReader, CellWriter, DataFile, Snapshot};
 use crate::clock::Micros;
 use crate::error::Kind;
@@ -35,7 +35,7 @@ impl Rollup {
         };
         let has = self.cells(ledger.clone(), live.to_vec()).await?;
         let kept = self.cells(ledger, Vec::new()).await?;
-        let [kept, had, has] = [kept, had, has].map(Orgs::new);
+        let [kept, had, has] = [kept, had, has].map(OrgCells::new);
         join(kept?, had?, has?)
     }
 
@@ -52,15 +52,15 @@ impl Rollup {
         base: Option<CellReader>,
         files: Vec<Arc<DataFile>>,
     ) -> Result<Bytes, SqlError> {
-        merge(&Inputs { base, files, hours_from: NO_HOURS }, &self.sources.partials).await
+        merge(&MergeInputs { base, files, hours_from: NO_HOURS }, &self.sources.partials).await
     }
 }
 
 /// The kept cells, and the missing sums of each series, organisation by organisation.
-fn join(mut kept: Orgs, mut had: Orgs, mut has: Orgs) -> Result<Bytes, SqlError> {
+fn join(mut kept: OrgCells, mut had: OrgCells, mut has: OrgCells) -> Result<Bytes, SqlError> {
     let mut writer = CellWriter::new(cell_schema())?;
     loop {
-        let next = [&kept, &had, &has].into_iter().filter_map(Orgs::org).min().cloned();
+        let next = [&kept, &had, &has].into_iter().filter_map(OrgCells::org).min().cloned();
         let Some(org_id) = next else { return Ok(writer.finish()?) };
         let mut rows = kept.take(&org_id)?;
         let (had, has) = (had.take(&org_id)?, has.take(&org_id)?);
@@ -110,13 +110,13 @@ fn less(had: PartialRow, has: &PartialRow) -> PartialRow {
 }
 
 /// Cells, read an organisation at a time.
-struct Orgs {
+struct OrgCells {
     batches: CellBatches,
     /// Rows that were read and not taken yet, in reverse order.
     rows: Vec<PartialRow>,
 }
 
-impl Orgs {
+impl OrgCells {
     fn new(cells: Bytes) -> Result<Self, SqlError> {
         let mut orgs = Self { batches: CellBatches::of(cells)?, rows: Vec::new() };
         orgs.fill()?;

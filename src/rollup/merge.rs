@@ -31,7 +31,7 @@ pub const NO_HOURS: Micros = Micros::MAX;
 
 /// The inputs of a merge.
 #[derive(Debug)]
-pub struct Inputs {
+pub struct MergeInputs {
     /// Sums up to some version, from a totals snapshot or a ledger.
     pub base: Option<CellReader>,
     /// The files whose events are not in `base`.
@@ -44,12 +44,12 @@ pub struct Inputs {
 ///
 /// # Errors
 /// Corrupt or Unavailable, naming the object.
-pub async fn merge(inputs: &Inputs, partials: &PartialCache) -> Result<Bytes, SqlError> {
+pub async fn merge(inputs: &MergeInputs, partials: &PartialCache) -> Result<Bytes, SqlError> {
     merge_within(inputs, partials, BYTES_MAX).await
 }
 
 async fn merge_within(
-    inputs: &Inputs,
+    inputs: &MergeInputs,
     partials: &PartialCache,
     bytes_max: usize,
 ) -> Result<Bytes, SqlError> {

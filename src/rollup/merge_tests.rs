@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::totals::{Base, Bases};
+use super::super::shown_totals::{Base, Bases};
 use super::*;
 use crate::archive::{
     Archive, CellReader, CheckedObject, FollowSettings, TotalsStore, WriterSettings,
@@ -88,7 +88,7 @@ impl World {
 
     async fn merge(&self, base: Option<&Arc<Base>>, files: &[Arc<DataFile>], max: usize) -> Bytes {
         let hours_from = OrgUsage::hours_around(NOW);
-        let inputs = Inputs {
+        let inputs = MergeInputs {
             base: base.map(|base| base.totals().cells().clone()),
             files: files.to_vec(),
             hours_from,

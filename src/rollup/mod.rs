@@ -13,8 +13,8 @@ mod org_state;
 mod org_usage;
 mod partial;
 mod series_cap;
+mod shown_totals;
 mod sources;
-mod totals;
 mod usage;
 
 use std::sync::Arc;
@@ -27,18 +27,19 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, SemaphorePerm
 use tokio::time::Instant;
 
 pub use self::partial::{Partial, PartialCell};
-pub use self::series_cap::{NAMES_BYTES_MAX, SERIES_MAX, SeriesCap};
+pub use self::series_cap::{CappedSeries, NAMES_BYTES_MAX, SERIES_MAX, SeriesCap};
 pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
 
 pub use self::merge::BYTES_MAX as TOTALS_BYTES_MAX;
 pub use self::sources::FULL_SUMS_MAX;
 
-use self::merge::{Inputs, NO_HOURS, merge};
+use self::merge::{MergeInputs, NO_HOURS, merge};
 use self::org_state::OrgState;
 use self::sources::Sources;
 use crate::archive::{ArchiveError, DataFile, PartialMaker, Snapshot, TotalsStore};
 use crate::byte_lru::ByteLru;
 use crate::clock::{Clock, Micros};
+use crate::event::OrgId;
 use crate::processors;
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
@@ -65,7 +66,7 @@ struct OrgSlot {
 
 /// The turn to move one organisation to another version.
 #[derive(Debug)]
-pub struct Turn {
+pub struct MergeTurn {
     slot: Arc<OrgSlot>,
     _turn: OwnedMutexGuard<()>,
 }
@@ -103,7 +104,7 @@ impl Rollup {
 
     /// Makes totals snapshots for as long as new versions come: one whenever the files since the
     /// last one are more than `work_max` to add up, in files of a usual commit.
-    pub async fn keep_checkpoints(
+    pub async fn keep_totals_snapshots(
         &self,
         mut versions: watch::Receiver<Arc<Snapshot>>,
         clock: Arc<dyn Clock>,
@@ -115,7 +116,7 @@ impl Rollup {
             let snapshot = versions.borrow_and_update().clone();
             let began = Instant::now();
             let mut failed = false;
-            let pause = match self.sources.checkpoint(&snapshot, clock.now(), work_max).await {
+            let pause = match self.sources.snapshot_totals(&snapshot, clock.now(), work_max).await {
                 Ok(false) => PAUSE,
                 // So totals snapshots take a small share of all time.
                 Ok(true) => (PAUSES_OF_WORK * began.elapsed()).clamp(PAUSE, PAUSE_MAX),
@@ -123,7 +124,7 @@ impl Rollup {
                 Err(error) if versions.borrow().explains(&error, &snapshot) => PAUSE,
                 Err(error) => {
                     tracing::warn!(%error, "totals snapshot failed; will retry");
-                    self.telemetry.rollup.checkpoint_failures.inc();
+                    self.telemetry.rollup.totals_snapshot_failures.inc();
                     failed = true;
                     PAUSE_AFTER_ERROR
                 }
@@ -141,9 +142,13 @@ impl Rollup {
     ///
     /// # Errors
     /// Corrupt or Unavailable.
-    pub async fn checkpoint(&self, snapshot: &Arc<Snapshot>, now: Micros) -> Result<(), SqlError> {
+    pub async fn snapshot_totals(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        now: Micros,
+    ) -> Result<(), SqlError> {
         // Boxed, so that the compiler need not look through the types of all futures around it.
-        let made: BoxFuture<'_, _> = Box::pin(self.sources.checkpoint(snapshot, now, 0));
+        let made: BoxFuture<'_, _> = Box::pin(self.sources.snapshot_totals(snapshot, now, 0));
         made.await.map(drop)
     }
 
@@ -159,7 +164,7 @@ impl Rollup {
         let base = self.sources.engine.ledger(snapshot).await?;
         let base = base.map(|ledger| ledger.cells().clone());
         self.sources.engine.judge().check_all(snapshot, &files, None).await?;
-        merge(&Inputs { base, files, hours_from: NO_HOURS }, &self.sources.partials).await
+        merge(&MergeInputs { base, files, hours_from: NO_HOURS }, &self.sources.partials).await
     }
 
     /// Makes sure that the foreign live files that may hold an organisation's rows may be counted.
@@ -178,10 +183,10 @@ impl Rollup {
     }
 
     /// Waits for the turn to move an organisation on. A caller that gives up leaves no work behind.
-    pub async fn turn(&self, org_id: &OrgId) -> Turn {
+    pub async fn turn(&self, org_id: &OrgId) -> MergeTurn {
         let slot = self.slot(org_id);
         let turn = slot.turn.clone().lock_owned().await;
-        Turn { slot, _turn: turn }
+        MergeTurn { slot, _turn: turn }
     }
 
     /// Shows the usage of an organisation at `snapshot` or later, with the window that ends at
@@ -192,7 +197,7 @@ impl Rollup {
     /// Corrupt or Unavailable, naming the file: never a smaller number.
     pub async fn show<T: Send + 'static>(
         &self,
-        turn: Turn,
+        turn: MergeTurn,
         org_id: &OrgId,
         snapshot: &Arc<Snapshot>,
         now: Micros,
@@ -233,7 +238,7 @@ impl Rollup {
     /// As [`Rollup::show`].
     pub async fn show_series<T>(
         &self,
-        turn: Turn,
+        turn: MergeTurn,
         org_id: &OrgId,
         snapshot: &Arc<Snapshot>,
         now: Micros,
@@ -249,7 +254,7 @@ impl Rollup {
 
     async fn take_out(
         &self,
-        turn: &Turn,
+        turn: &MergeTurn,
         org_id: &OrgId,
         snapshot: &Arc<Snapshot>,
         now: Micros,
@@ -261,7 +266,7 @@ impl Rollup {
         }
     }
 
-    fn put_back(&self, turn: &Turn, org_id: &OrgId, mut state: OrgState) {
+    fn put_back(&self, turn: &MergeTurn, org_id: &OrgId, mut state: OrgState) {
         if let Some(bytes) = state.grown() {
             self.orgs.lock().resize(org_id, bytes);
         }

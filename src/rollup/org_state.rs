@@ -48,13 +48,13 @@ impl OrgState {
         now: Micros,
         sources: &Sources,
     ) -> Result<Self, SqlError> {
-        if let Some(built) = Self::from_checkpoint(&org_id, &snapshot, now, sources).await? {
+        if let Some(built) = Self::from_totals_snapshot(&org_id, &snapshot, now, sources).await? {
             return Ok(built);
         }
         // Few at a time, so that a thousand cold organisations do not read all files side by side.
         // A totals snapshot may have been made while this one waited.
         let _turn = sources.full_sums.acquire().await;
-        if let Some(built) = Self::from_checkpoint(&org_id, &snapshot, now, sources).await? {
+        if let Some(built) = Self::from_totals_snapshot(&org_id, &snapshot, now, sources).await? {
             return Ok(built);
         }
         let mut usage = OrgUsage::around(now);
@@ -75,7 +75,7 @@ impl OrgState {
     ///
     /// # Errors
     /// As [`OrgState::build`].
-    async fn from_checkpoint(
+    async fn from_totals_snapshot(
         org_id: &OrgId,
         snapshot: &Arc<Snapshot>,
         now: Micros,

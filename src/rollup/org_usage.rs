@@ -18,7 +18,7 @@ const MAP_ENTRY_BYTES: usize = 96;
 pub struct HourCost {
     /// In units of 10⁻¹² dollars.
     pub cost: i128,
-    /// The latest event.
+    /// The time of the latest event.
     pub last_ts: Micros,
 }
 

@@ -16,7 +16,7 @@ pub struct PartialCell {
     pub hour: Micros,
     /// Sums of the events.
     pub totals: SeriesTotals,
-    /// The latest event.
+    /// The time of the latest event.
     pub last_ts: Micros,
 }
 
@@ -31,7 +31,7 @@ impl Partial {
     /// Gathers the rows of `partial.sql`.
     pub fn new(mut rows: Vec<PartialRow>) -> Self {
         rows.sort_by(|a, b| a.org_id.cmp(&b.org_id));
-        let mut names = Names::default();
+        let mut names = LabelNames::default();
         let mut partial = Self::default();
         for row in rows {
             let org_id = row.org_id.clone();
@@ -73,13 +73,13 @@ pub(super) fn printable(name: &str) -> String {
 
 /// Names in the spelling of labels, each once.
 #[derive(Default)]
-struct Names {
+struct LabelNames {
     known: HashSet<Arc<str>>,
     /// The last name and its spelling: cells of one series follow each other.
     last: [Option<(Arc<str>, Arc<str>)>; 2],
 }
 
-impl Names {
+impl LabelNames {
     /// `kind` distinguishes providers and models, which alternate.
     fn spelled(&mut self, kind: usize, name: Arc<str>) -> Arc<str> {
         let last = self.last.get(kind).and_then(Option::as_ref);
@@ -101,7 +101,7 @@ impl Names {
     }
 }
 
-fn cell(row: PartialRow, names: &mut Names) -> PartialCell {
+fn cell(row: PartialRow, names: &mut LabelNames) -> PartialCell {
     PartialCell {
         series: row
             .provider

@@ -17,10 +17,10 @@ use arrow::array::{AsArray as _, StringArray};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use self::known::{Asked, NewNames, OTHER, OrgSeries, Over, Row, series_name};
+use self::known::{EventNames, NewNames, OTHER, OrgSeries, Over, SeriesRequest, series_name};
 use super::partial::printable;
 use super::{Rollup, SeriesMap};
-use crate::archive::{Archive, ArchiveError, ByOrg, Outcome, Snapshot};
+use crate::archive::{Archive, ArchiveError, ByOrg, Committed, Snapshot};
 use crate::byte_lru::ByteLru;
 use crate::clock::Micros;
 use crate::error::Kind;
@@ -53,7 +53,7 @@ pub struct CappedSeries {
 
 impl CappedSeries {
     /// Records that the events were committed: their series are in the table now.
-    pub fn committed(self, outcome: &Outcome) {
+    pub fn committed(self, outcome: &Committed) {
         // A duplicate is not stored, and the event that is may be of another series.
         if outcome.duplicates == 0 && outcome.rejected.is_empty() {
             let orgs = &self.cap.orgs;
@@ -82,7 +82,7 @@ impl SeriesCap {
         archive: &Archive,
         now: Micros,
     ) -> Result<(Vec<EventBatch>, CappedSeries), SqlError> {
-        let names = batches.iter().map(Names::of).collect::<Result<Vec<_>, _>>()?;
+        let names = batches.iter().map(NameColumns::of).collect::<Result<Vec<_>, _>>()?;
         let (mut new, mut over) = (NewNames::default(), HashMap::new());
         for (org_id, asked) in by_org(&names) {
             let org = self.org(org_id)?;
@@ -105,8 +105,8 @@ impl SeriesCap {
     fn renamed(
         &self,
         batch: &EventBatch,
-        names: &Names<'_>,
-        over: &HashMap<Row<'_>, Over>,
+        names: &NameColumns<'_>,
+        over: &HashMap<EventNames<'_>, Over>,
     ) -> Result<EventBatch, ArchiveError> {
         let chosen = names.rows().map(|row| {
             over.get(&row?).map(|over| match over {
@@ -178,14 +178,14 @@ impl SeriesCap {
 }
 
 /// The names in a batch.
-struct Names<'a> {
+struct NameColumns<'a> {
     orgs: &'a StringArray,
     event_types: &'a StringArray,
     providers: &'a StringArray,
     models: &'a StringArray,
 }
 
-impl<'a> Names<'a> {
+impl<'a> NameColumns<'a> {
     fn of(batch: &'a EventBatch) -> Result<Self, ArchiveError> {
         let column = |name: &str| {
             let column = batch.record_batch().column_by_name(name);
@@ -201,7 +201,7 @@ impl<'a> Names<'a> {
     }
 
     /// Each row; `None` if it cannot be of a series.
-    fn rows(&self) -> impl Iterator<Item = Option<Row<'a>>> + use<'a> {
+    fn rows(&self) -> impl Iterator<Item = Option<EventNames<'a>>> + use<'a> {
         let rows = self.orgs.iter().zip(self.event_types).zip(self.providers).zip(self.models);
         rows.map(|(((org_id, event_type), provider), model)| {
             event_type.filter(|event_type| *event_type == API_CALL)?;
@@ -211,9 +211,9 @@ impl<'a> Names<'a> {
 }
 
 /// The names in rows, by organisation, in the order of the rows.
-fn by_org<'a>(batches: &[Names<'a>]) -> Vec<(&'a str, Vec<Asked<'a>>)> {
+fn by_org<'a>(batches: &[NameColumns<'a>]) -> Vec<(&'a str, Vec<SeriesRequest<'a>>)> {
     let (mut orgs, mut last) = (ByOrg::<(HashSet<_, RandomState>, Vec<_>)>::default(), None);
-    for row in batches.iter().flat_map(Names::rows).flatten() {
+    for row in batches.iter().flat_map(NameColumns::rows).flatten() {
         if last.replace(row) == Some(row) {
             continue;
         }
@@ -224,7 +224,7 @@ fn by_org<'a>(batches: &[Names<'a>]) -> Vec<(&'a str, Vec<Asked<'a>>)> {
         {
             let series = (model != OTHER).then(|| series_name(&provider, &model));
             let provider = Some(provider).filter(|provider| provider != OTHER);
-            asked.push(Asked { row, provider, series });
+            asked.push(SeriesRequest { row, provider, series });
         }
     }
     let orgs = orgs.into_sorted().into_iter().map(|(org_id, (_, asked))| (org_id, asked));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::cache::PartialCache;
-use super::merge::{Inputs, merge};
+use super::merge::{MergeInputs, merge};
 use super::org_usage::OrgUsage;
-use super::totals::{Base, Bases, work_of};
+use super::shown_totals::{Base, Bases, work_of};
 use crate::archive::{Snapshot, TotalsStore};
 use crate::clock::Micros;
 use crate::error::Kind;
@@ -29,7 +29,7 @@ pub struct Sources {
     /// A permit is taken to add up all live files.
     pub full_sums: Semaphore,
     /// Held while a totals snapshot is made: the next one starts from it.
-    checkpoint: Mutex<()>,
+    snapshot_turn: Mutex<()>,
     telemetry: Telemetry,
 }
 
@@ -47,7 +47,7 @@ impl Sources {
             engine,
             bases: totals.map(Bases::new),
             full_sums: Semaphore::new(FULL_SUMS_MAX),
-            checkpoint: Mutex::new(()),
+            snapshot_turn: Mutex::new(()),
             telemetry,
         }
     }
@@ -57,14 +57,14 @@ impl Sources {
     ///
     /// # Errors
     /// Corrupt or Unavailable.
-    pub async fn checkpoint(
+    pub async fn snapshot_totals(
         &self,
         snapshot: &Arc<Snapshot>,
         now: Micros,
         work_max: u64,
     ) -> Result<bool, SqlError> {
         let Some(bases) = &self.bases else { return Ok(false) };
-        let _turn = self.checkpoint.lock().await;
+        let _turn = self.snapshot_turn.lock().await;
         let serves = |base: &Arc<Base>| base.serves(now);
         let known = bases.get(snapshot).await.filter(serves);
         if !is_due(known.as_ref(), snapshot, work_max) {
@@ -77,7 +77,7 @@ impl Sources {
         }
         let (cells, hours_from) = self.add_up(bases, base, snapshot, now).await?;
         bases.put(snapshot, hours_from, cells).await?;
-        self.telemetry.rollup.checkpoints.inc();
+        self.telemetry.rollup.totals_snapshots.inc();
         Ok(true)
     }
 
@@ -92,7 +92,8 @@ impl Sources {
         if let Some((base, files)) = base.zip(arrivals) {
             let hours_from = base.hours_from(now);
             self.engine.judge().check_all(snapshot, &files, None).await?;
-            let older = Inputs { base: Some(base.totals().cells().clone()), files, hours_from };
+            let older =
+                MergeInputs { base: Some(base.totals().cells().clone()), files, hours_from };
             match merge(&older, &self.partials).await {
                 Ok(cells) => return Ok((cells, hours_from)),
                 // The base may be damaged, or a later file may have been rewritten and removed.
@@ -109,7 +110,7 @@ impl Sources {
         let files: Vec<_> = snapshot.files().cloned().collect();
         self.engine.judge().check_all(snapshot, &files, None).await?;
         let ledger = self.engine.ledger(snapshot).await?.map(|ledger| ledger.cells().clone());
-        let all = Inputs { base: ledger, files, hours_from };
+        let all = MergeInputs { base: ledger, files, hours_from };
         Ok((merge(&all, &self.partials).await?, hours_from))
     }
 }

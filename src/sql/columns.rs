@@ -13,12 +13,12 @@ use super::query::Query;
 use crate::clock::Micros;
 
 /// A batch of a query's result.
-pub(super) struct Columns<'a> {
+pub(super) struct ResultColumns<'a> {
     pub query: &'static Query,
     pub batch: &'a RecordBatch,
 }
 
-impl Columns<'_> {
+impl ResultColumns<'_> {
     /// A text column; null stays null.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<Option<String>>, SqlError> {
         let column = self.cast(name, &DataType::Utf8)?;

@@ -18,15 +18,15 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 
-use super::live_table::{LiveTable, Part};
+use super::from_partials::AnswerFromPartials;
+use super::live_table::{LiveTable, TableContent};
 use super::postgres::{like_postgres, statement};
 use super::progress::QueryProgress;
 use super::query::{PARTIAL, USAGE_HOURLY};
 use super::readers::{Readers, STORE_URL};
-use super::rewrite::AnswerFromPartials;
 use super::session::session_over;
 use super::views::{as_texts, with_distinct_names, without_views};
-use super::walled::{self, Bounds};
+use super::walled::{self, QueryBounds};
 use super::walled_table::WalledTable;
 use super::{SqlError, sql_version};
 use crate::archive::DataFile;
@@ -36,7 +36,7 @@ const TABLES: [&str; 2] = ["events", "usage_hourly"];
 /// Memory for footers of data files, which later queries need again.
 const FOOTER_BYTES_MAX: usize = 64 << 20;
 /// Memory for presummed rows, which later queries need again.
-const WEIGHED_BYTES_MAX: usize = 256 << 20;
+const PRESUMMED_BYTES_MAX: usize = 256 << 20;
 /// The columns of `partial.sql` that `usage_hourly.sql` uses.
 const SUMMED: [&str; 8] = [
     "org_id",
@@ -68,7 +68,7 @@ impl std::fmt::Debug for Console {
 }
 
 /// The rows of a query, as a stream.
-pub struct Answer {
+pub struct QueryAnswer {
     /// The columns of the rows.
     pub schema: SchemaRef,
     /// The rows.
@@ -84,7 +84,7 @@ impl Console {
     /// # Errors
     /// [`SqlError::Query`], only for a defect.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
-        let readers = Readers::new(store, FOOTER_BYTES_MAX, WEIGHED_BYTES_MAX);
+        let readers = Readers::new(store, FOOTER_BYTES_MAX, PRESUMMED_BYTES_MAX);
         Self::build(readers, SessionConfig::new(), Arc::default())
     }
 
@@ -92,7 +92,7 @@ impl Console {
     ///
     /// # Errors
     /// [`SqlError::Query`], only for a defect.
-    pub fn within(store: Arc<dyn ObjectStore>, bounds: Bounds) -> Result<Self, SqlError> {
+    pub fn within(store: Arc<dyn ObjectStore>, bounds: QueryBounds) -> Result<Self, SqlError> {
         let runtime =
             walled::runtime(bounds).map_err(|error| SqlError::of("start", &[], &error))?;
         let config = SessionConfig::new().with_target_partitions(bounds.partitions);
@@ -141,7 +141,7 @@ impl Console {
         files: &[Arc<DataFile>],
         org: Option<&str>,
         text: &str,
-    ) -> Result<Answer, SqlError> {
+    ) -> Result<QueryAnswer, SqlError> {
         let context = self.session(files, org).await.map_err(|error| SqlError::of_asked(&error))?;
         let frame = self.plan(&context, org.is_some(), text).await?;
         let asked = |error: DataFusionError| SqlError::of_asked(&error);
@@ -151,7 +151,7 @@ impl Console {
         let schema = with_distinct_names(&without_views(&rows.schema()));
         let shown = schema.clone();
         let batches = rows.map(move |rows| Ok(as_texts(&rows?, &shown)?)).map_err(asked).boxed();
-        Ok(Answer { schema, batches, progress: QueryProgress::of(plan) })
+        Ok(QueryAnswer { schema, batches, progress: QueryProgress::of(plan) })
     }
 
     /// Names that a query may use: tables and their columns, and functions.
@@ -207,13 +207,17 @@ impl Console {
     ) -> DataFusionResult<SessionContext> {
         let [events_name, usage_name] = TABLES;
         let Some(org) = org else {
-            let events = self.table(Part::Events, files.to_vec());
+            let events = self.table(TableContent::Events, files.to_vec());
             let usage = self.usage_hourly(files).await?;
             return session_over(&self.state, [(events_name, events), (usage_name, usage)]);
         };
         let org: Arc<str> = Arc::from(org);
-        let events =
-            LiveTable::new(Part::Events, files.to_vec(), Some(org.clone()), self.readers.clone());
+        let events = LiveTable::new(
+            TableContent::Events,
+            files.to_vec(),
+            Some(org.clone()),
+            self.readers.clone(),
+        );
         let events = WalledTable::rows(events, org, self.inside.clone());
         let cells: Arc<dyn TableProvider> = Arc::new(events.cells(&SUMMED)?);
         let usage = self.context([("partials", cells)])?.sql(USAGE_HOURLY.text).await?.into_view();
@@ -231,11 +235,11 @@ impl Console {
         let (with, without): (Vec<_>, Vec<_>) = files.iter().cloned().partition(carry);
         let mut partials = None;
         if !with.is_empty() || without.is_empty() {
-            let carried = self.context([("partials", self.table(Part::Partials, with))])?;
+            let carried = self.context([("partials", self.table(TableContent::Partials, with))])?;
             partials = Some(carried.table("partials").await?.select_columns(&SUMMED)?);
         }
         if !without.is_empty() {
-            let events = self.context([("events", self.table(Part::Events, without))])?;
+            let events = self.context([("events", self.table(TableContent::Events, without))])?;
             let made = events.sql(PARTIAL.text).await?.select_columns(&SUMMED)?;
             partials = Some(match partials {
                 Some(carried) => carried.union(made)?,
@@ -248,7 +252,7 @@ impl Console {
         Ok(context.sql(USAGE_HOURLY.text).await?.into_view())
     }
 
-    fn table(&self, part: Part, files: Vec<Arc<DataFile>>) -> Arc<dyn TableProvider> {
+    fn table(&self, part: TableContent, files: Vec<Arc<DataFile>>) -> Arc<dyn TableProvider> {
         Arc::new(LiveTable::new(part, files, None, self.readers.clone()))
     }
 

@@ -14,7 +14,7 @@ use object_store::ObjectStore;
 use tokio::sync::OnceCell;
 
 use super::SqlError;
-use super::live_table::{LiveTable, Part};
+use super::live_table::{LiveTable, TableContent};
 use super::query::{PARTIAL, Query};
 use super::readers::{Readers, STORE_URL};
 use super::rows_plan::{RowsPlan, rows_table};
@@ -79,7 +79,8 @@ impl Engine {
         files: &[Arc<DataFile>],
         params: Vec<(&'static str, ScalarValue)>,
     ) -> Result<Vec<RecordBatch>, SqlError> {
-        let events = LiveTable::new(Part::Events, files.to_vec(), None, self.readers.clone());
+        let events =
+            LiveTable::new(TableContent::Events, files.to_vec(), None, self.readers.clone());
         let rows = self.query(query, Arc::new(events), params).await;
         rows.map_err(|error| SqlError::of(query.name, files, &error))
     }

@@ -32,7 +32,7 @@ fn may_pass(
     schema: SchemaRef,
 ) -> Option<Vec<bool>> {
     let predicate = PruningPredicateBuilder::new().with_file_schema(schema).try_build(filter);
-    predicate.ok()?.prune(&Bounds(files)).ok()
+    predicate.ok()?.prune(&BoundsOfFiles(files)).ok()
 }
 
 /// For each file, false if certainly none of its rows passes these filters of a query. Behind a
@@ -132,7 +132,7 @@ pub(super) fn statistics(file: &DataFile, schema: &SchemaRef) -> Statistics {
         set("org_id", ScalarValue::from(low), ScalarValue::from(high));
     }
     // A column with a single value is neither read nor compared.
-    let calls = file.plain(&sql_version()).is_some_and(|plain| plain.calls);
+    let calls = file.lossless(&sql_version()).is_some_and(|lossless| lossless.calls);
     let kind = schema.index_of("event_type").ok().filter(|_| calls);
     if let Some(kind) = kind.and_then(|at| statistics.column_statistics.get_mut(at)) {
         let call = Precision::Exact(ScalarValue::from(API_CALL));
@@ -142,9 +142,9 @@ pub(super) fn statistics(file: &DataFile, schema: &SchemaRef) -> Statistics {
     statistics
 }
 
-struct Bounds<'a>(&'a [&'a Arc<DataFile>]);
+struct BoundsOfFiles<'a>(&'a [&'a Arc<DataFile>]);
 
-impl Bounds<'_> {
+impl BoundsOfFiles<'_> {
     fn times(&self, bound: impl Fn((Micros, Micros)) -> Micros) -> ArrayRef {
         let times = self.0.iter().map(|file| file.time_bounds().map(&bound));
         Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
@@ -170,7 +170,7 @@ impl Bounds<'_> {
     }
 }
 
-impl PruningStatistics for Bounds<'_> {
+impl PruningStatistics for BoundsOfFiles<'_> {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
         self.of(column, true)
     }

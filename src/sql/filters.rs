@@ -9,7 +9,7 @@ use crate::archive::PARTITION;
 /// query takes would reveal which values other organisations have.
 const PRUNED: [&str; 4] = ["org_id", "ts", "event_date", "hour"];
 
-/// Columns with few values.
+/// Columns with few distinct values.
 const COMMON_NAMES: [&str; 5] = ["event_type", "provider", "model", "source", PARTITION];
 
 /// True for a filter that may run on the rows of others: a comparison of one of a few columns with
@@ -29,13 +29,13 @@ pub(super) fn is_plain(filter: &Expr, schema: &Schema) -> bool {
     compares && PRUNED.contains(&column.name()) && same_type && !literal.is_null()
 }
 
-/// True unless a filter is of names alone, each of which stands in many rows.
+/// True unless a filter uses only names, each of which occurs in many rows.
 pub(super) fn is_selective(filter: &Expr) -> bool {
     let columns = filter.column_refs();
     columns.iter().any(|column| !COMMON_NAMES.contains(&column.name.as_str()))
 }
 
-/// True for an equality with `event_id`.
+/// True for a filter that compares `event_id` for equality.
 pub(super) fn asks_for_id(filter: &Expr) -> bool {
     let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "event_id");
     match filter {

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::ipc::writer::StreamWriter;
 
-use super::cell::{write_json, write_json_text, write_text};
+use super::result_value::{write_json, write_json_text, write_text};
 use super::row_format::RowFormat;
 
 /// Writes one result.

@@ -32,7 +32,7 @@ use crate::archive::{CheckedObject, DataFile, PARTITION};
 
 /// The part of the files that a table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum TableContent {
     /// Their rows.
     Events,
     /// The partials that they carry.
@@ -42,7 +42,7 @@ pub(super) enum Part {
 /// Files as one table, of one organisation or of all.
 #[derive(Debug)]
 pub(super) struct LiveTable {
-    part: Part,
+    part: TableContent,
     files: Vec<Arc<DataFile>>,
     org: Option<Arc<str>>,
     schema: TableSchema,
@@ -51,25 +51,25 @@ pub(super) struct LiveTable {
 
 impl LiveTable {
     pub(super) fn new(
-        part: Part,
+        part: TableContent,
         files: Vec<Arc<DataFile>>,
         org: Option<Arc<str>>,
         readers: Arc<Readers>,
     ) -> Self {
         let schema = match part {
-            Part::Events => {
+            TableContent::Events => {
                 let date = Arc::new(Field::new(PARTITION, DataType::Date32, false));
                 let events = with_views(&crate::event::schema());
                 TableSchema::builder(events).with_table_partition_cols(vec![date])
             }
-            Part::Partials => TableSchema::builder(with_views(&partials_schema())),
+            TableContent::Partials => TableSchema::builder(with_views(&partials_schema())),
         };
         Self { part, files, org, schema: schema.build(), readers }
     }
 
     /// True if the table shows the rows of files.
     pub(super) fn shows_events(&self) -> bool {
-        self.part == Part::Events
+        self.part == TableContent::Events
     }
 
     pub(super) fn files(&self) -> &[Arc<DataFile>] {
@@ -86,7 +86,7 @@ impl LiveTable {
     }
 
     /// A table of another part of some of its files.
-    pub(super) fn of_part(&self, part: Part, files: Vec<Arc<DataFile>>) -> Self {
+    pub(super) fn of_part(&self, part: TableContent, files: Vec<Arc<DataFile>>) -> Self {
         Self::new(part, files, self.org.clone(), self.readers.clone())
     }
 
@@ -97,7 +97,7 @@ impl LiveTable {
             files.map(|(file, _)| file).collect()
         };
         let mut files: Vec<_> = self.files.iter().collect();
-        if self.org.is_none() && self.part == Part::Events {
+        if self.org.is_none() && self.part == TableContent::Events {
             let keeps = dates_pass(&files, state, filters)?;
             files = kept(files, keeps);
         }
@@ -143,12 +143,12 @@ impl LiveTable {
 
     fn partitioned(&self, file: &Arc<DataFile>) -> Option<PartitionedFile> {
         let object = match self.part {
-            Part::Events => CheckedObject::of(file),
-            Part::Partials => file.stored_partial(&sql_version())?,
+            TableContent::Events => CheckedObject::of(file),
+            TableContent::Partials => file.stored_partial(&sql_version())?,
         };
         let scanned = PartitionedFile::new(file.path_in_archive(), object.part_bytes());
         let scanned = scanned.with_extension(object);
-        if self.part == Part::Partials {
+        if self.part == TableContent::Partials {
             return Some(scanned);
         }
         let scanned = scanned.with_partition_values(vec![ScalarValue::Date32(Some(days(file)))]);
@@ -251,7 +251,7 @@ impl TableProvider for LiveTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let whole_files = self.org.is_none() && self.part == Part::Events;
+        let whole_files = self.org.is_none() && self.part == TableContent::Events;
         let pushdown = |filter: &&Expr| match whole_files && is_of_dates(filter) {
             true => TableProviderFilterPushDown::Exact,
             // Applied again above the scan, and pushed into it if that helps.

@@ -8,7 +8,7 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
 use futures::{Stream, StreamExt as _};
 
-use super::columns::Columns;
+use super::columns::ResultColumns;
 use super::partial_row::PartialRow;
 use super::query::PARTIAL;
 use super::{Engine, SqlError};
@@ -108,12 +108,12 @@ fn shorten(cells: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError>
 pub fn partial_rows(batches: &[RecordBatch]) -> Result<Vec<PartialRow>, SqlError> {
     let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
     for batch in batches {
-        rows.extend(rows_of(&Columns { query: &PARTIAL, batch })?);
+        rows.extend(rows_of(&ResultColumns { query: &PARTIAL, batch })?);
     }
     Ok(rows)
 }
 
-fn rows_of(columns: &Columns<'_>) -> Result<Vec<PartialRow>, SqlError> {
+fn rows_of(columns: &ResultColumns<'_>) -> Result<Vec<PartialRow>, SqlError> {
     let sums = |name, scale| columns.sums(name, scale).map(Vec::into_iter);
     let mut orgs = columns.names("org_id")?.into_iter();
     let mut providers = columns.names("provider")?.into_iter();

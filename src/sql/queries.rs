@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
 
-use super::columns::Columns;
+use super::columns::ResultColumns;
 use super::query::{EDGE_ROWS, FILE_CHECK, ROLLING_COST, TOTALS};
 use super::{Engine, SqlError};
 use crate::archive::DataFile;
@@ -73,7 +73,7 @@ impl Engine {
         ];
         let mut rows = Vec::new();
         for batch in &self.run(&EDGE_ROWS, std::slice::from_ref(file), params).await? {
-            let columns = Columns { query: &EDGE_ROWS, batch };
+            let columns = ResultColumns { query: &EDGE_ROWS, batch };
             rows.extend(
                 columns.times("ts")?.into_iter().zip(columns.sums("cost_usd", money::PLACES)?),
             );
@@ -88,7 +88,7 @@ impl Engine {
     pub async fn totals(&self, files: &[Arc<DataFile>]) -> Result<Vec<SeriesTotal>, SqlError> {
         let mut rows = Vec::new();
         for batch in &self.run(&TOTALS, files, Vec::new()).await? {
-            let columns = Columns { query: &TOTALS, batch };
+            let columns = ResultColumns { query: &TOTALS, batch };
             let names = columns.texts("org_id")?.into_iter();
             let names = names.zip(columns.texts("provider")?).zip(columns.texts("model")?);
             let sums = columns.counts("requests")?.into_iter();
@@ -116,7 +116,7 @@ impl Engine {
     pub async fn file_check(&self, file: &Arc<DataFile>) -> Result<FileCheck, SqlError> {
         let mut check = FileCheck { events: 0, misplaced: 0, bounds: None };
         for batch in &self.run(&FILE_CHECK, std::slice::from_ref(file), Vec::new()).await? {
-            let columns = Columns { query: &FILE_CHECK, batch };
+            let columns = ResultColumns { query: &FILE_CHECK, batch };
             check.events += columns.counts("events")?.iter().sum::<u64>();
             check.misplaced += columns.counts("misplaced")?.iter().sum::<u64>();
             let orgs = [columns.texts("first_org")?, columns.texts("last_org")?];
@@ -144,7 +144,7 @@ impl Engine {
         let params = vec![("after_ts", time(after)), ("until_ts", time(until))];
         let mut rows = Vec::new();
         for batch in &self.run(&ROLLING_COST, files, params).await? {
-            let columns = Columns { query: &ROLLING_COST, batch };
+            let columns = ResultColumns { query: &ROLLING_COST, batch };
             let orgs = columns.texts("org_id")?.into_iter().map(Option::unwrap_or_default);
             rows.extend(orgs.zip(columns.sums("cost_usd", money::PLACES)?));
         }

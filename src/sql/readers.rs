@@ -20,8 +20,8 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
+use super::presummed::{self, Resolution};
 use super::sql_version;
-use super::weighed::{self, Grain};
 use crate::archive::{ArchiveError, CheckedObject, CheckedReader, DataFile};
 use crate::byte_lru::ByteLru;
 
@@ -29,20 +29,20 @@ use crate::byte_lru::ByteLru;
 pub(super) const STORE_URL: &str = "tokenlake://archive";
 
 /// An object, and the offset in it at which a Parquet file begins.
-type Place = (object_store::path::Path, u64);
+type ParquetPlace = (object_store::path::Path, u64);
 
 /// A cache key: the file, the organisation if only its rows are cached, and the grain.
-type Told = (Arc<str>, Option<Arc<str>>, Grain);
+type PresummedKey = (Arc<str>, Option<Arc<str>>, Resolution);
 
 /// Creates readers. A scanned file carries its [`CheckedObject`] as an extension.
 #[derive(Debug)]
 pub(super) struct Readers {
     store: Arc<dyn ObjectStore>,
     /// Footers with their page indexes. Objects never change, so no entry becomes stale.
-    footers: Mutex<ByteLru<Place, Arc<ParquetMetaData>>>,
+    footers: Mutex<ByteLru<ParquetPlace, Arc<ParquetMetaData>>>,
     keeps: bool,
-    /// Presummed rows by file, organisation and grain. They never become stale either.
-    weighed: Mutex<ByteLru<Told, RecordBatch>>,
+    /// Presummed rows by file, organisation and resolution. They never become stale either.
+    presummed: Mutex<ByteLru<PresummedKey, RecordBatch>>,
 }
 
 impl Readers {
@@ -50,11 +50,11 @@ impl Readers {
     pub(super) fn new(
         store: Arc<dyn ObjectStore>,
         footer_bytes_max: usize,
-        weighed_bytes_max: usize,
+        presummed_bytes_max: usize,
     ) -> Self {
         let footers = Mutex::new(ByteLru::new(footer_bytes_max));
-        let weighed = Mutex::new(ByteLru::new(weighed_bytes_max));
-        Self { store, footers, keeps: footer_bytes_max > 0, weighed }
+        let presummed = Mutex::new(ByteLru::new(presummed_bytes_max));
+        Self { store, footers, keeps: footer_bytes_max > 0, presummed }
     }
 
     /// The archive's store.
@@ -66,26 +66,26 @@ impl Readers {
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
-    pub(super) async fn weighed(
+    pub(super) async fn presummed(
         &self,
         file: &DataFile,
         org: Option<&str>,
-        grain: Grain,
+        resolution: Resolution,
     ) -> Result<RecordBatch, ArchiveError> {
-        let all = (file.path.clone(), None, grain);
-        if let Some(kept) = self.weighed.lock().get_mut(&all) {
-            return Ok(org.map_or_else(|| kept.clone(), |org| weighed::of_org(kept, org)));
+        let all = (file.path.clone(), None, resolution);
+        if let Some(kept) = self.presummed.lock().get_mut(&all) {
+            return Ok(org.map_or_else(|| kept.clone(), |org| presummed::of_org(kept, org)));
         }
-        let own = (file.path.clone(), org.map(Arc::from), grain);
-        if let Some(kept) = self.weighed.lock().get_mut(&own) {
+        let own = (file.path.clone(), org.map(Arc::from), resolution);
+        if let Some(kept) = self.presummed.lock().get_mut(&own) {
             return Ok(kept.clone());
         }
         let object = file.stored_partial(&sql_version()).ok_or_else(|| {
             ArchiveError::corrupt(file.path_in_archive(), "the log names no sums for it")
         })?;
-        let rows = weighed::read(self.store.clone(), object, org, grain).await?;
+        let rows = presummed::read(self.store.clone(), object, org, resolution).await?;
         let bytes = rows.get_array_memory_size();
-        self.weighed.lock().put(own, rows.clone(), bytes);
+        self.presummed.lock().put(own, rows.clone(), bytes);
         Ok(rows)
     }
 }
@@ -112,7 +112,7 @@ impl ParquetFileReaderFactory for ReaderFactory {
 }
 
 struct Reader {
-    place: Place,
+    place: ParquetPlace,
     inner: CheckedReader,
     readers: Arc<Readers>,
 }

@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How rows are written.
+/// The format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RowFormat {
-    /// Comma-separated, with a head.
+    /// Comma-separated, with a header.
     Csv,
-    /// Tab-separated, with a head.
+    /// Tab-separated, with a header.
     Tsv,
     /// A JSON array of objects.
     Json,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Ndjson,
     /// The stream format of Arrow IPC.
     Arrow,
@@ -60,7 +60,7 @@ impl RowFormat {
     /// The value of `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
-            // It says so, because a reader would else have to guess what a text is in.
+            // The charset is given, because a reader would otherwise have to guess it.
             Self::Csv => "text/csv; charset=utf-8; header=present",
             Self::Tsv => "text/tab-separated-values; charset=utf-8",
             Self::Json => "application/json",

@@ -26,7 +26,7 @@ impl RowsPlan {
         batches: Vec<RecordBatch>,
         context: TaskContext,
     ) -> Result<Vec<RecordBatch>> {
-        let config = context.session_config().clone().with_extension(Arc::new(Rows(batches)));
+        let config = context.session_config().clone().with_extension(Arc::new(RunRows(batches)));
         let context = context.with_session_config(config);
         collect(reset_plan_states(self.0.clone())?, Arc::new(context)).await
     }
@@ -41,7 +41,7 @@ pub(super) fn rows_table(schema: SchemaRef, order: SortExpr) -> Result<Arc<dyn T
 
 /// The rows of one run.
 #[derive(Debug)]
-struct Rows(Vec<RecordBatch>);
+struct RunRows(Vec<RecordBatch>);
 
 /// Returns the rows of the run that executes it.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl PartitionStream for RowsOfRun {
     }
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = context.session_config().get_extension::<Rows>();
+        let rows = context.session_config().get_extension::<RunRows>();
         let rows = rows.map(|rows| rows.0.clone()).unwrap_or_default();
         let rows = futures::stream::iter(rows.into_iter().map(Ok));
         Box::pin(RecordBatchStreamAdapter::new(self.0.clone(), rows))

@@ -21,7 +21,7 @@ use super::allowed::is_allowed;
 
 /// The limits of a query.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub struct QueryBounds {
     /// Memory that the operators of a plan may hold. The results of functions are not counted.
     pub memory_bytes: usize,
     /// Partitions of a plan that run concurrently.
@@ -32,7 +32,7 @@ pub struct Bounds {
 const CONSTANTS: &str = "simplify_expressions";
 
 /// The runtime of a query that keeps within `bounds` and writes no files.
-pub(super) fn runtime(bounds: Bounds) -> Result<Arc<RuntimeEnv>> {
+pub(super) fn runtime(bounds: QueryBounds) -> Result<Arc<RuntimeEnv>> {
     let nowhere = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(GreedyMemoryPool::new(bounds.memory_bytes)))

@@ -18,21 +18,21 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::prelude::DataFrame;
 
-use super::live_table::{LiveTable, Part};
+use super::from_partials::{FileSplit, Needs};
+use super::live_table::{LiveTable, TableContent};
+use super::presummed::{self, PRICED, REQUESTS};
+use super::presummed_table::own_presummed;
 use super::query::PARTIAL;
-use super::rewrite::{Needs, Split};
 use super::session::session_over;
 use super::sql_version;
 use super::wall::{Inside, OrgWall, Plans};
-use super::weighed::{self, PRICED, REQUESTS};
-use super::weighed_table::own_weighed;
 
 /// The view of an organisation's events that a table shows.
 #[derive(Debug, Clone)]
 enum Shown {
     Rows,
     /// Presummed rows, by the needs of a query, and whether it selects calls only.
-    Weighed {
+    Presummed {
         needs: Needs,
         calls_alone: bool,
     },
@@ -60,7 +60,7 @@ impl WalledTable {
 
     /// The columns of `partial.sql` that `usage_hourly.sql` uses.
     pub(super) fn cells(&self, columns: &[&str]) -> Result<Self> {
-        let cells = self.events.of_part(Part::Partials, Vec::new()).schema();
+        let cells = self.events.of_part(TableContent::Partials, Vec::new()).schema();
         let places = columns.iter().map(|name| cells.index_of(name));
         let places = places.collect::<std::result::Result<Vec<_>, _>>()?;
         let schema = Arc::new(cells.project(&places)?);
@@ -68,9 +68,9 @@ impl WalledTable {
     }
 
     /// The same events as presummed rows.
-    pub(super) fn weighed(&self, needs: Needs, calls_alone: bool) -> Self {
-        let shown = Shown::Weighed { needs, calls_alone };
-        Self { shown, schema: weighed::schema(), ..self.clone() }
+    pub(super) fn presummed(&self, needs: Needs, calls_alone: bool) -> Self {
+        let shown = Shown::Presummed { needs, calls_alone };
+        Self { shown, schema: presummed::schema(), ..self.clone() }
     }
 
     /// The table of events, if this table shows their rows.
@@ -128,7 +128,7 @@ impl Inside for Behind {
         let table = &self.table;
         match &table.shown {
             Shown::Rows => Ok(vec![self.rows(&table.events, &self.projection)?]),
-            Shown::Weighed { needs, calls_alone } => self.weighed(needs, *calls_alone),
+            Shown::Presummed { needs, calls_alone } => self.presummed(needs, *calls_alone),
             Shown::Cells => self.cells().await,
         }
     }
@@ -139,25 +139,25 @@ impl Behind {
         table.own_rows(&self.table.org, &*self.table.state, projection, &self.filters)
     }
 
-    fn weighed(&self, needs: &Needs, calls_alone: bool) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+    fn presummed(&self, needs: &Needs, calls_alone: bool) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
         let (events, state) = (&self.table.events, &*self.table.state);
-        let split = Split::of(events.files(), needs, calls_alone);
+        let split = FileSplit::of(events.files(), needs, calls_alone);
         let mut plans = Vec::new();
-        if !split.told.is_empty() {
+        if !split.presummed.is_empty() {
             let (org, readers) = (&self.table.org, events.readers().clone());
             let (projection, filters) = (&self.projection, &self.filters);
-            plans.push(own_weighed(&split.told, org, readers, state, projection, filters)?);
+            plans.push(own_presummed(&split.presummed, org, readers, state, projection, filters)?);
         }
         if !split.rows.is_empty() {
-            plans.push(self.weighing(&events.of_files(split.rows))?);
+            plans.push(self.with_counts(&events.of_files(split.rows))?);
         }
         Ok(plans)
     }
 
     /// Rows with a weight of one each.
-    fn weighing(&self, events: &LiveTable) -> Result<Arc<dyn ExecutionPlan>> {
-        let (schema, weighed) = (events.schema(), &self.table.schema);
-        let asked = self.projection.iter().map(|at| weighed.field(*at).name().as_str());
+    fn with_counts(&self, events: &LiveTable) -> Result<Arc<dyn ExecutionPlan>> {
+        let (schema, presummed) = (events.schema(), &self.table.schema);
+        let asked = self.projection.iter().map(|at| presummed.field(*at).name().as_str());
         let asked: Vec<&str> = asked.collect();
         let columns = asked.iter().filter(|name| **name != REQUESTS);
         let columns = columns.map(|name| if *name == PRICED { "cost_usd" } else { name });
@@ -192,7 +192,7 @@ impl Behind {
         let names: Vec<&str> = names.collect();
         let mut plans = Vec::new();
         if !with.is_empty() {
-            let carried = events.of_part(Part::Partials, with);
+            let carried = events.of_part(TableContent::Partials, with);
             let places = names.iter().map(|name| carried.schema().index_of(name));
             let places = places.collect::<std::result::Result<Vec<_>, _>>()?;
             plans.push(self.rows(&carried, &places)?);

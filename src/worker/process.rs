@@ -14,7 +14,7 @@ use super::frame::{self, FrameKind, RowsWriter};
 use super::limits::{self, WorkerLimits};
 use super::{Question, WorkerError};
 use crate::archive::ArchiveLocation;
-use crate::sql::{Bounds, Console, FormWriter};
+use crate::sql::{Console, FormWriter, QueryBounds};
 
 /// Threads that compute, and concurrent partitions of a plan.
 const THREADS: usize = 2;
@@ -72,7 +72,7 @@ async fn prepare(location: &ArchiveLocation, limits: WorkerLimits) -> Result<Con
         location.open().map_err(|error| WorkerError::Unavailable(error.to_string()))?;
     // The rest is for memory that no operator counts.
     let memory_bytes = usize::try_from(limits.memory_bytes / 4 * 3).unwrap_or(usize::MAX);
-    let console = Console::within(store, Bounds { memory_bytes, partitions: THREADS });
+    let console = Console::within(store, QueryBounds { memory_bytes, partitions: THREADS });
     let console = console.map_err(|error| WorkerError::of(&error))?;
     // The first plan of a process takes longer than later ones.
     let first = console.query(&[], Some("nobody"), "SELECT count(*) FROM usage_hourly").await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::WorkerError;
-use crate::archive::{DataFile, Snapshot, ToldFile};
+use crate::archive::{DataFile, ScanFile, Snapshot};
 use crate::event::OrgId;
 use crate::sql::RowFormat;
 
@@ -18,14 +18,14 @@ pub struct Question {
     pub query: String,
     /// The format of the rows.
     pub format: RowFormat,
-    files: Vec<ToldFile>,
+    files: Vec<ScanFile>,
 }
 
 impl Question {
     /// A query over the rows that `snapshot` holds of `org_id`.
     pub fn new(org_id: &OrgId, query: String, format: RowFormat, snapshot: &Snapshot) -> Self {
         let files = snapshot.files().filter(|file| file.may_hold_org(org_id.as_str()));
-        let files = files.map(|file| ToldFile::of(file)).collect();
+        let files = files.map(|file| ScanFile::of(file)).collect();
         Self { org_id: org_id.as_str().to_owned(), query, format, files }
     }
 

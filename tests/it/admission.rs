@@ -6,7 +6,7 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use tempfile::tempdir;
 use tokenlake::admission::Admitted;
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::archive::ArchiveError;
 use tokenlake::backfill::{self, BackfillError, Inputs, Job};
 use tokenlake::error::Kind;
@@ -14,17 +14,19 @@ use tokenlake::event::{OrgId, OrgRule};
 use tokenlake::ingest::ContentKind;
 
 use crate::stores::{Fault, FaultyStore, Op, Verb};
-use crate::support::app::{ACME, Event, NOON, TestApp, memory, settings};
+use crate::support::event::{ACME, Event, NOON};
+use crate::support::lake::{Lake, settings};
+use crate::support::store::memory;
 
 const RENAMED: &str = "tokenlake_models_renamed_total";
 
-async fn capped(store: &Arc<dyn ObjectStore>) -> TestApp {
-    let settings = Settings { series_max: Some(1), ..settings() };
-    TestApp::try_open(store, settings).await.unwrap()
+async fn capped(store: &Arc<dyn ObjectStore>) -> Lake {
+    let settings = AppSettings { series_max: Some(1), ..settings() };
+    Lake::try_open(store, settings).await.unwrap()
 }
 
 /// Lets in an event of `model`, and commits nothing.
-async fn admitted(app: &TestApp, model: &str) -> Admitted {
+async fn admitted(app: &Lake, model: &str) -> Admitted {
     let org = OrgId::parse(ACME).unwrap();
     let body = Event::new(model).model(model).line();
     let decoded = app.app.decode(&org, &ContentKind::Ndjson, body.as_bytes()).unwrap();
@@ -79,8 +81,8 @@ async fn a_backfill_whose_commit_fails_says_what_the_archive_says() {
             let is_data = op.verb == Verb::Put && op.path.as_ref().ends_with(".parquet");
             is_data.then_some(Fault::FailBefore)
         });
-        let app = TestApp::try_open(&full, Settings { series_max, ..settings() }).await.unwrap();
-        let settings = backfill::Settings {
+        let app = Lake::try_open(&full, AppSettings { series_max, ..settings() }).await.unwrap();
+        let settings = backfill::JobSettings {
             org_rule: OrgRule::Only(OrgId::parse(ACME).unwrap()),
             maps: Vec::new(),
             defaults: Vec::new(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use object_store::ObjectStore;
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::archive::WriterSettings;
 use tokenlake::clock::DAY;
 use tokenlake::error::Kind;
@@ -186,7 +186,7 @@ async fn a_large_commit_beside_one_who_hardly_pauses_looks_at_what_came_and_no_m
     }
     // No memory for ids: all files of the date are asked.
     let writer = WriterSettings { dedupe_bytes_max: 0, ..WriterSettings::default() };
-    let late = Lake::try_open(&store, Settings { writer, ..settings() }).await.unwrap();
+    let late = Lake::try_open(&store, AppSettings { writer, ..settings() }).await.unwrap();
     let done = AtomicBool::new(false);
     let large = events((0..10_000).map(|id| id.to_string()));
     let (sent, came) = tokio::join!(

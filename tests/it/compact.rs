@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use object_store::ObjectStore;
 use tokenlake::clock::{Clock as _, HOUR, SystemClock};
-use tokenlake::maintain::compact::{Compactor, Settings};
+use tokenlake::maintain::compact::{CompactSettings, Compactor};
 
 use crate::stores::{Fault, FaultyStore, Verb};
 use crate::support::lake::Lake;
@@ -27,7 +27,7 @@ pub const NO_GRACE: Duration = Duration::ZERO;
 
 /// A compactor of this process's view.
 pub fn compactor(app: &Lake) -> Compactor {
-    app.app.compactor(Settings { grace: NO_GRACE, ..Settings::default() })
+    app.app.compactor(CompactSettings { grace: NO_GRACE, ..CompactSettings::default() })
 }
 
 /// Merges what there is to merge; gives how many rewrites that took.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use proptest::prelude::*;
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::archive::WriterSettings;
 use tokenlake::clock::DAY;
 
@@ -58,8 +58,8 @@ fn by_the_rule(steps: &[Step]) -> (Outcomes, u64) {
     (outcomes, stands.len() as u64)
 }
 
-fn with_memory(dedupe_bytes_max: usize) -> Settings {
-    Settings {
+fn with_memory(dedupe_bytes_max: usize) -> AppSettings {
+    AppSettings {
         writer: WriterSettings { dedupe_bytes_max, ..WriterSettings::default() },
         ..settings()
     }

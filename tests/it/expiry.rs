@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::archive::WriterSettings;
 use tokenlake::backfill::{self, Inputs, Job};
 use tokenlake::clock::{DAY, HOUR};
@@ -86,7 +86,7 @@ async fn a_floor_and_its_ledger_survive_checkpoints_of_the_log() {
     let before = shown(&app).await;
     app.expire(30).await.unwrap();
     let writer = WriterSettings { checkpoint_every: 1, ..WriterSettings::default() };
-    let other = Lake::try_open(&store, Settings { writer, ..settings() }).await.unwrap();
+    let other = Lake::try_open(&store, AppSettings { writer, ..settings() }).await.unwrap();
     other.expire(6).await.unwrap();
     let (version, _) = live(&store).await;
     let checkpoint = format!("events/_delta_log/{version:020}.checkpoint.parquet");
@@ -110,7 +110,7 @@ async fn a_floor_and_its_ledger_survive_checkpoints_of_the_log() {
 #[tokio::test]
 async fn cold_starts_from_checkpoints_of_totals_count_what_expired_once() {
     let (store, app) = five_dates().await;
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     app.sent(&[old("late", 40), old("later", 33)]).await;
     let before = shown(&app).await;
     let files = data_files(&store).await;
@@ -124,7 +124,7 @@ async fn cold_starts_from_checkpoints_of_totals_count_what_expired_once() {
     // Those files are gone: from the ledger and the live files.
     assert_eq!(cold(&store).await, before, "from the ledger");
     // From a checkpoint that has what expired.
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     app.sent(&events(10..12)).await;
     let before = shown(&app).await;
     assert_eq!(cold(&store).await, before, "from a later checkpoint");
@@ -212,10 +212,10 @@ async fn a_backfill_that_loses_to_an_expiry_refuses_what_has_gone_and_takes_the_
     let writer = Lake::open(&slow).await;
     let inputs = Inputs::find(&[input.to_str().unwrap().to_owned()], None).await.unwrap();
     let org_rule = OrgRule::Only(OrgId::parse(ACME).unwrap());
-    let settings = backfill::Settings {
+    let settings = backfill::JobSettings {
         rejects: Some(kept.clone()),
         held_bytes_max: 1 << 20,
-        ..backfill::Settings::new(org_rule, NOON)
+        ..backfill::JobSettings::new(org_rule, NOON)
     };
     let admission = Some(writer.app.admission().clone());
     let job = Job::new(admission, inputs, settings, Arc::default()).await.unwrap();

@@ -17,7 +17,7 @@ use tokenlake::app::Receipt;
 use tokenlake::clock::{Clock as _, DAY, ManualClock, Micros};
 use tokenlake::error::Kind;
 use tokenlake::event::OrgId;
-use tokenlake::exposition::Format;
+use tokenlake::exposition::MetricsFormat;
 use tokenlake::rollup::Rollup;
 use tokenlake::telemetry::Telemetry;
 
@@ -62,7 +62,7 @@ impl World {
             Step::Send { replica, org, drafts } => self.send(*replica, org, drafts).await,
             Step::Resend { replica, nth } => self.resend(*replica, *nth).await,
             Step::Rewrite { date, parts, delete } => self.rewrite(*date, *parts, *delete).await,
-            Step::Checkpoint { replica } => self.replicas[*replica].checkpoint().await,
+            Step::Checkpoint { replica } => self.replicas[*replica].snapshot_totals().await,
             Step::Damage { nth, how } => damage(&self.replicas[0], *nth, *how).await,
             Step::Expire { replica, days, delete } => self.expire(*replica, *days, *delete).await,
             // No window reaches back to before the floor, where it would miss what expired.
@@ -74,7 +74,8 @@ impl World {
             }
             Step::Scrape { org } => self.scrape_all(org).await,
             Step::ScrapeOne { replica, org } => {
-                let body = self.replicas[*replica].scrape_as(org, &GROUPS, Format::Text004).await;
+                let body =
+                    self.replicas[*replica].scrape_as(org, &GROUPS, MetricsFormat::Text004).await;
                 self.check(org, &body);
             }
         }
@@ -156,12 +157,12 @@ impl World {
     async fn scrape_all(&mut self, org: &str) {
         let fresh = self.replicas[0].replica(CACHE_BYTES_MAX).await;
         let all = ["core", "tokens", "pricing", "freshness"];
-        let expected = fresh.scrape_as(org, &all, Format::Text004).await;
+        let expected = fresh.scrape_as(org, &all, MetricsFormat::Text004).await;
         for (replica, cache_bytes_max) in self.replicas.iter().zip(CACHES) {
-            let body = replica.scrape_as(org, &all, Format::Text004).await;
+            let body = replica.scrape_as(org, &all, MetricsFormat::Text004).await;
             assert_eq!(body, expected, "with a cache of {cache_bytes_max} bytes");
         }
-        let body = fresh.scrape_as(org, &GROUPS, Format::Text004).await;
+        let body = fresh.scrape_as(org, &GROUPS, MetricsFormat::Text004).await;
         self.check(org, &body);
     }
 

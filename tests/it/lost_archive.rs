@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::access::{NewKey, Scopes};
-use tokenlake::app::{AppError, Settings};
+use tokenlake::app::{AppError, AppSettings};
 use tokenlake::archive::{Creation, FollowSettings, WriterSettings};
 use tokenlake::error::Kind;
 use tokenlake::event::OrgId;
@@ -52,14 +52,14 @@ async fn does_nothing(app: &Lake, wrong: &Arc<dyn ObjectStore>) {
     is_away("known events", app.send(ACME, &events(3..4)).await);
     is_away("a new organisation", app.send("wayne", &events(["new"])).await);
     is_away("readiness", app.app.ready().await);
-    is_away("totals", app.app.checkpoint().await);
+    is_away("totals", app.app.snapshot_totals().await);
     is_away("an expiry", app.expire(2).await);
     let archive = app.app.archive();
     let grace = Duration::from_secs(3_600);
     let files: Vec<_> = archive.current().files().cloned().collect();
     archive.rewrite(&files[..1]).await.unwrap_err();
     archive.stale_files(grace).await.unwrap_err();
-    let settings = compact::Settings { target_bytes: 1 << 20, grace };
+    let settings = compact::CompactSettings { target_bytes: 1 << 20, grace };
     app.app.compactor(settings).compact(0, |_| ()).await.unwrap_err();
     let key = NewKey {
         org_id: OrgId::parse(ACME).unwrap(),
@@ -153,7 +153,7 @@ async fn a_log_that_is_gone_beside_its_files_is_no_new_archive() {
 async fn no_archive_is_made_where_none_is_to_be() {
     let store = memory();
     let never = WriterSettings { creation: Creation::Never, ..settings().writer };
-    let never = Settings { writer: never, ..settings() };
+    let never = AppSettings { writer: never, ..settings() };
     let error = Lake::try_open(&store, never.clone()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound, "{error}");
     assert_eq!(paths(&store, "").await, Vec::<String>::new());
@@ -254,9 +254,9 @@ async fn commits_are_refused_after_a_long_pause_too() {
     let file = live(&store).await.1.remove(0);
     let entry = commit(&store, &[file.remove(true)]).await;
     app.clock.set(NOON + DAY);
-    let stale = Settings { staleness_max: Duration::from_secs(5), ..settings() };
+    let stale = AppSettings { staleness_max: Duration::from_secs(5), ..settings() };
     let follow = FollowSettings { waits_for_repair: true, ..FollowSettings::default() };
-    let cold = Lake::try_open(&store, Settings { follow, ..stale }).await.unwrap();
+    let cold = Lake::try_open(&store, AppSettings { follow, ..stale }).await.unwrap();
     for app in [&app, &cold, &app] {
         let error = app.try_scrape(ACME).await.unwrap_err().to_string();
         assert!(error.contains(&entry), "{error}");

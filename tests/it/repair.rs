@@ -157,7 +157,7 @@ async fn a_deletion_that_is_accepted_lets_no_counter_fall() {
         let warm = Lake::open(&store).await;
         let before = warm.scrape(ACME).await;
         if with_totals {
-            warm.checkpoint().await;
+            warm.snapshot_totals().await;
         }
         let mut files = live(&store).await.1;
         files.retain(|file| file.rows != 5);

@@ -1,7 +1,7 @@
 //! Tests of the whole text of a scrape, from events sent as JSON.
 
 use tokenlake::clock::{DAY, HOUR};
-use tokenlake::exposition::Format;
+use tokenlake::exposition::MetricsFormat;
 
 use crate::support::event::{Event, NOW, find_value};
 use crate::support::lake::Lake;
@@ -53,7 +53,7 @@ async fn the_core_is_four_families() {
 #[tokio::test]
 async fn all_groups_are_shown_in_the_text_format() {
     let lake = sample().await;
-    insta::assert_snapshot!(lake.scrape_as("Acme.EU", &ALL, Format::Text004).await, @r##"
+    insta::assert_snapshot!(lake.scrape_as("Acme.EU", &ALL, MetricsFormat::Text004).await, @r##"
     # HELP llm_requests_total LLM API calls ever recorded for this organisation, by provider and model; late events are added when they arrive.
     # TYPE llm_requests_total counter
     llm_requests_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 1
@@ -114,7 +114,7 @@ async fn all_groups_are_shown_in_the_text_format() {
 #[tokio::test]
 async fn all_groups_are_shown_in_openmetrics() {
     let lake = sample().await;
-    insta::assert_snapshot!(lake.scrape_as("Acme.EU", &ALL, Format::OpenMetrics100).await, @r##"
+    insta::assert_snapshot!(lake.scrape_as("Acme.EU", &ALL, MetricsFormat::OpenMetrics100).await, @r##"
     # HELP llm_requests LLM API calls ever recorded for this organisation, by provider and model; late events are added when they arrive.
     # TYPE llm_requests counter
     llm_requests_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 1

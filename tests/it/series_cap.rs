@@ -10,7 +10,7 @@ use object_store::ObjectStore;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::tempdir;
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::clock::{Clock as _, SECOND};
 use tokenlake::event::OrgId;
 use tokenlake::ingest::ContentKind;
@@ -60,7 +60,7 @@ fn rows(archive: &Path, query: &str) -> Value {
 /// Its name has what no label can show: it is known again all the same.
 #[tokio::test]
 async fn a_known_series_with_a_nul_in_its_name_is_not_one_too_many() {
-    let settings = Settings { series_max: Some(1), ..settings() };
+    let settings = AppSettings { series_max: Some(1), ..settings() };
     let app = Lake::try_open(&memory(), settings).await.unwrap();
     for id in 0..3 {
         assert_eq!(app.sent(&[Event::new(id).model("a\0B")]).await, (1, 0));
@@ -72,7 +72,7 @@ async fn a_known_series_with_a_nul_in_its_name_is_not_one_too_many() {
 /// Of two events with one id the first stands, so the other's series is not there.
 #[tokio::test]
 async fn a_duplicate_of_another_series_takes_no_room() {
-    let settings = Settings { series_max: Some(2), ..settings() };
+    let settings = AppSettings { series_max: Some(2), ..settings() };
     let app = Lake::try_open(&memory(), settings).await.unwrap();
     assert_eq!(app.sent(&[Event::new(1).model("a")]).await, (1, 0));
     assert_eq!(app.sent(&[Event::new(1).model("b")]).await, (0, 1));
@@ -272,7 +272,7 @@ impl Model {
 }
 
 async fn open(store: &Arc<dyn ObjectStore>, cap: usize) -> Lake {
-    Lake::try_open(store, Settings { series_max: Some(cap), ..settings() }).await.unwrap()
+    Lake::try_open(store, AppSettings { series_max: Some(cap), ..settings() }).await.unwrap()
 }
 
 async fn send(app: &Lake, events: &[Value]) {

@@ -7,7 +7,7 @@ use object_store::ObjectStore;
 use tokenlake::archive::{ArchiveError, StoreCheck};
 use tokenlake::clock::{Clock as _, DAY, SECOND, SystemClock};
 use tokenlake::error::Kind;
-use tokenlake::maintain::{Finding, check_access, check_writing};
+use tokenlake::maintain::{CheckReport, check_access, check_writing};
 
 use crate::stores::{CountingStore, Fault, FaultyStore, LenientStore, Op, Verb};
 use crate::support::store::{memory, paths};
@@ -18,7 +18,7 @@ async fn findings(store: &Arc<dyn ObjectStore>, now: i64) -> Vec<String> {
     check_writing(&check, now, |finding| found.push(finding)).await;
     check.clean().await.unwrap();
     assert_eq!(paths(store, "doctor").await, [""; 0]);
-    found.iter().map(Finding::to_string).collect()
+    found.iter().map(CheckReport::to_string).collect()
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Tests of the source's structure: imports between modules, lengths, and forbidden words.
 
 mod circles;
+mod names;
 
 use std::collections::BTreeMap;
 use std::fs;

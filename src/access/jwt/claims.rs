@@ -32,15 +32,15 @@ struct Claims {
     iss: Option<String>,
     aud: Option<Audience>,
     /// As in RFC 8693, or as a list, as some issuers send it.
-    scope: Option<Names>,
+    scope: Option<OneOrMany>,
     /// The same claim under the name that other issuers use.
-    scp: Option<Names>,
+    scp: Option<OneOrMany>,
 }
 
 /// Names in one text, or as a list.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Names {
+enum OneOrMany {
     Text(String),
     List(Vec<String>),
 }
@@ -86,11 +86,11 @@ pub(super) fn caller(claims: &[u8], rules: &JwtRules, now: Micros) -> Result<Cal
 }
 
 /// The scopes in the claim that exist here. Without the claim, the right to scrape.
-fn scopes(claim: Option<Names>) -> Scopes {
+fn scopes(claim: Option<OneOrMany>) -> Scopes {
     let texts = match claim {
         None => return Scopes::of(vec![Scope::MetricsRead]),
-        Some(Names::Text(text)) => vec![text],
-        Some(Names::List(list)) => list,
+        Some(OneOrMany::Text(text)) => vec![text],
+        Some(OneOrMany::List(list)) => list,
     };
     let names = texts.iter().flat_map(|text| text.split_ascii_whitespace());
     Scopes::of(names.filter_map(|name| name.parse().ok()).collect())

@@ -17,7 +17,7 @@ const TRIES_MAX: usize = 64;
 /// The header fields that are used. Keys that a JWT carries itself (`jwk`, `jku`, `x5u`, `x5c`) are
 /// ignored.
 #[derive(Deserialize)]
-struct Header {
+struct JwtHeader {
     alg: String,
     kid: Option<String>,
     #[serde(default, deserialize_with = "present")]
@@ -47,7 +47,8 @@ impl<'a> Jwt<'a> {
         };
         let (message, header, claims, signature) =
             parts().ok_or(Refusal::Malformed("it is not three parts in base64"))?;
-        let header: Header = json(header).ok_or(Refusal::Malformed("its header is not valid"))?;
+        let header: JwtHeader =
+            json(header).ok_or(Refusal::Malformed("its header is not valid"))?;
         if header.crit.is_some() {
             return Err(Refusal::Malformed("its header asks for an extension"));
         }

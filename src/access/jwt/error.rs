@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::small_file::ReadError;
+use crate::small_file::SmallFileError;
 
 /// A failure to read JWT keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
     /// A file cannot be read.
     #[error(transparent)]
-    File(#[from] ReadError),
+    File(#[from] SmallFileError),
     /// A file's content is not what it should be.
     #[error("{path}: {error}", path = .path.display())]
     In {

@@ -36,7 +36,7 @@ use self::compact::Jwt;
 use self::fetch::Fetcher;
 use self::key::Algorithm;
 use self::refusal::Refusal;
-use self::source::{KeySource, Origin};
+use self::source::{KeyOrigin, KeySource};
 use super::{AccessError, Caller};
 use crate::clock::Clock;
 use crate::telemetry::Telemetry;
@@ -94,14 +94,14 @@ impl Jwts {
         telemetry: &Telemetry,
     ) -> Result<Option<Self>, JwtError> {
         let file = |origin| (origin, FILE_INTERVAL, FILE_SPACING);
-        let secret = settings.secret.clone().map(|path| file(Origin::Secret(path)));
+        let secret = settings.secret.clone().map(|path| file(KeyOrigin::Secret(path)));
         let jwks = match &settings.jwks {
             None => None,
-            Some(JwksLocation::File(path)) => Some(file(Origin::Jwks(path.clone()))),
+            Some(JwksLocation::File(path)) => Some(file(KeyOrigin::Jwks(path.clone()))),
             Some(JwksLocation::Url(url)) => {
                 let fetcher = Fetcher::new(url.clone(), settings.jwks_ca.as_deref())?;
                 let refresh = settings.jwks_refresh;
-                Some((Origin::Url(fetcher), refresh, URL_SPACING.min(refresh)))
+                Some((KeyOrigin::Url(fetcher), refresh, URL_SPACING.min(refresh)))
             }
         };
         let sources = secret.into_iter().chain(jwks).map(|(origin, interval, spacing)| {

@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_secs(15);
 
 /// Where keys come from.
 #[derive(Debug)]
-pub(super) enum Origin {
+pub(super) enum KeyOrigin {
     /// A file that holds a secret.
     Secret(PathBuf),
     /// A file that holds a set of keys.
@@ -38,7 +38,7 @@ type Digest = [u8; 32];
 
 /// The result of the reads so far.
 #[derive(Debug, Default)]
-struct State {
+struct LastRead {
     /// `None` until a read has succeeded.
     keys: Option<Keys>,
     /// The hash of the text with these keys.
@@ -51,12 +51,12 @@ struct State {
 
 #[derive(Debug)]
 struct Shared {
-    origin: Origin,
+    origin: KeyOrigin,
     interval: Duration,
     spacing: Duration,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
-    state: watch::Sender<State>,
+    state: watch::Sender<LastRead>,
     wanted: Notify,
 }
 
@@ -74,19 +74,19 @@ impl KeySource {
     /// # Errors
     /// A file that is invalid or cannot be read. An unreachable URL is not an error.
     pub(super) async fn open(
-        origin: Origin,
+        origin: KeyOrigin,
         interval: Duration,
         spacing: Duration,
         clock: Arc<dyn Clock>,
         telemetry: Telemetry,
     ) -> Result<Self, JwtError> {
-        let (state, wanted) = (watch::Sender::new(State::default()), Notify::new());
+        let (state, wanted) = (watch::Sender::new(LastRead::default()), Notify::new());
         let shared = Shared { origin, interval, spacing, clock, telemetry, state, wanted };
         let failure = match (&shared.origin, shared.read().await) {
-            (Origin::Jwks(path), Ok(_)) if shared.is_empty() => {
+            (KeyOrigin::Jwks(path), Ok(_)) if shared.is_empty() => {
                 return Err(in_file(path, JwtError::NoUsableKey));
             }
-            (Origin::Url(_), Err(error)) => Some(error),
+            (KeyOrigin::Url(_), Err(error)) => Some(error),
             (_, first) => first.map(|_| None)?,
         };
         let shared = Arc::new(shared);
@@ -101,7 +101,7 @@ impl KeySource {
 
     /// Whether the keys are for HS256.
     pub(super) fn is_of_secret(&self) -> bool {
-        matches!(self.shared.origin, Origin::Secret(_))
+        matches!(self.shared.origin, KeyOrigin::Secret(_))
     }
 
     /// Has the keys read again, unless they were read just now, and waits for the read. False if no
@@ -191,19 +191,19 @@ impl Shared {
     /// The current keys, if they differ from the known ones.
     async fn load(&self) -> Result<Option<(Digest, Vec<VerifyingKey>)>, JwtError> {
         let text = match &self.origin {
-            Origin::Secret(path) | Origin::Jwks(path) => small_file::read(path)?,
-            Origin::Url(fetcher) => fetcher.fetch().await?,
+            KeyOrigin::Secret(path) | KeyOrigin::Jwks(path) => small_file::read(path)?,
+            KeyOrigin::Url(fetcher) => fetcher.fetch().await?,
         };
         let digest = Sha256::digest(&text).into();
         if self.is_known(digest) {
             return Ok(None);
         }
         let keys = match &self.origin {
-            Origin::Secret(path) => {
+            KeyOrigin::Secret(path) => {
                 VerifyingKey::of_secret(&text).map(|key| vec![key]).map_err(|e| in_file(path, e))
             }
-            Origin::Jwks(path) => jwks::parse(&text).map_err(|error| in_file(path, error)),
-            Origin::Url(fetcher) => jwks::parse(&text).map_err(|error| fetcher.failed(&error)),
+            KeyOrigin::Jwks(path) => jwks::parse(&text).map_err(|error| in_file(path, error)),
+            KeyOrigin::Url(fetcher) => jwks::parse(&text).map_err(|error| fetcher.failed(&error)),
         };
         Ok(Some((digest, keys?)))
     }

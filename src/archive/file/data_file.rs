@@ -1,11 +1,11 @@
 //! One Parquet file of the table, as the log describes it.
 
 pub(in crate::archive) mod added;
+mod scan_file;
 mod seal;
 mod tags;
-mod told;
 
-pub use self::told::ToldFile;
+pub use self::scan_file::ScanFile;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use object_store::path::Path;
 use self::tags::{ORG, TAG_CHECKSUMS, TAG_IDS, TAG_PARTIAL, TAG_SEAL, TIME};
 use super::ids::EventHash;
 use super::ids::IdFilter;
-use super::plain::Plain;
+use super::lossless::LosslessColumns;
 use super::stats::Stats;
 use crate::archive::error::ArchiveError;
 use crate::archive::parquet::checked_read::CheckedObject;
@@ -33,13 +33,13 @@ pub struct StoredPartial {
     /// Its range in the data file, in bytes.
     pub range: Range<u64>,
     /// The columns whose values it preserves exactly.
-    pub plain: Plain,
+    pub lossless: LosslessColumns,
 }
 
 impl StoredPartial {
     fn to_text(&self) -> String {
-        let Self { sql_version, range: Range { start, end }, plain } = self;
-        format!("{sql_version} {start} {end} {}", plain.to_text())
+        let Self { sql_version, range: Range { start, end }, lossless } = self;
+        format!("{sql_version} {start} {end} {}", lossless.to_text())
     }
 
     /// Reads a tag; `None` if it does not describe a range in a file of `size_bytes`.
@@ -48,9 +48,9 @@ impl StoredPartial {
         let sql_version = words.next()?.into();
         let (start, end) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
         // A program that wrote no such word did not check the columns.
-        let plain = words.next().map(Plain::from_text).unwrap_or_default();
+        let lossless = words.next().map(LosslessColumns::from_text).unwrap_or_default();
         let inside = start < end && end <= size_bytes && words.next().is_none();
-        inside.then_some(Self { sql_version, range: start..end, plain })
+        inside.then_some(Self { sql_version, range: start..end, lossless })
     }
 }
 
@@ -164,9 +164,11 @@ impl DataFile {
 
     /// The columns that the file's partial preserves exactly, if SQL of this version made it.
     /// `None` without such a partial, or if it preserves none: its sums may be long then.
-    pub fn plain(&self, sql_version: &str) -> Option<Plain> {
+    pub fn lossless(&self, sql_version: &str) -> Option<LosslessColumns> {
         let stored = self.partial.as_ref().filter(|stored| &*stored.sql_version == sql_version);
-        stored.map(|stored| stored.plain).filter(|plain| *plain != Plain::default())
+        stored
+            .map(|stored| stored.lossless)
+            .filter(|lossless| *lossless != LosslessColumns::default())
     }
 
     /// A file of which only this much is known.
@@ -186,7 +188,11 @@ impl DataFile {
     #[cfg(test)]
     pub(crate) fn partial_for_tests(path: &str, bytes: &[u8], sql_version: Arc<str>) -> Self {
         let (size, checksums) = (bytes.len() as u64, Checksums::of(bytes));
-        let partial = Some(StoredPartial { sql_version, range: 0..size, plain: Plain::default() });
+        let partial = Some(StoredPartial {
+            sql_version,
+            range: 0..size,
+            lossless: LosslessColumns::default(),
+        });
         Self { partial, ..Self::for_tests(path, size, NaiveDate::MIN, Some(checksums)) }
     }
 

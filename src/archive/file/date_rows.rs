@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, StringArray, TimestampMicrosecondArray};
 
 use super::by_org::ByOrg;
-use super::gather_rows::{Place, gather_rows};
+use super::gather_rows::{RowPlace, gather_rows};
 use super::ids::{EventHash, IdSet, QuickHash};
 use crate::archive::error::ArchiveError;
 use crate::archive::parquet::columns::{text, times};
@@ -16,7 +16,7 @@ use crate::clock::Micros;
 /// The rows of one date, in order of arrival.
 #[derive(Debug, Default, Clone)]
 pub struct DateRows {
-    places: Vec<Place>,
+    places: Vec<RowPlace>,
     hashes: Vec<EventHash>,
     duplicate: Vec<bool>,
     /// The fingerprints of the new rows.
@@ -29,7 +29,7 @@ pub struct DateRows {
 #[derive(Debug)]
 pub struct Order {
     batches: Arc<Vec<RecordBatch>>,
-    places: Vec<Place>,
+    places: Vec<RowPlace>,
     /// Their fingerprints.
     pub ids: Vec<EventHash>,
 }
@@ -48,7 +48,7 @@ impl DateRows {
 
     /// Adds a row. It counts as a duplicate if this date already has the event, or if `elsewhere`
     /// is true.
-    pub fn push(&mut self, place: Place, hash: EventHash, elsewhere: bool) {
+    pub fn push(&mut self, place: RowPlace, hash: EventHash, elsewhere: bool) {
         self.places.push(place);
         self.hashes.push(hash);
         self.duplicate.push(elsewhere || !self.new.insert(hash));
@@ -88,7 +88,7 @@ impl DateRows {
     }
 
     /// The rows that are new, as far as is known.
-    pub fn new_rows(&self) -> impl Iterator<Item = (Place, EventHash)> {
+    pub fn new_rows(&self) -> impl Iterator<Item = (RowPlace, EventHash)> {
         let rows = self.places.iter().zip(&self.hashes).zip(&self.duplicate);
         rows.filter(|(_, duplicate)| !**duplicate).map(|((place, hash), _)| (*place, *hash))
     }
@@ -147,11 +147,11 @@ impl Order {
 }
 
 /// A new row of an organisation: the time that it is sorted by, its place, and its fingerprint.
-type SortRow = (Micros, Place, EventHash);
+type SortRow = (Micros, RowPlace, EventHash);
 
-type Columns<'a> = (&'a StringArray, &'a TimestampMicrosecondArray);
+type OrgsAndTimes<'a> = (&'a StringArray, &'a TimestampMicrosecondArray);
 
-fn value<'a>(columns: &[Columns<'a>], place: Place) -> Option<(&'a str, Micros)> {
+fn value<'a>(columns: &[OrgsAndTimes<'a>], place: RowPlace) -> Option<(&'a str, Micros)> {
     let (orgs, times) = columns.get(place.batch as usize)?;
     let ts = *times.values().get(place.row as usize)?;
     Some((orgs.value(place.row as usize), ts))

@@ -14,7 +14,7 @@ use super::data_file::StoredPartial;
 use super::date_rows::Order;
 use super::file_layout;
 use super::ids::EventHash;
-use super::partial::{NewPartial, PartialMaker};
+use super::partial_maker::{NewPartial, PartialMaker};
 use super::stats::Stats;
 use crate::archive::error::ArchiveError;
 use crate::processors;
@@ -156,11 +156,11 @@ fn end(
 ) -> Result<EncodedFile, ParquetError> {
     let partial = match partial {
         None => None,
-        Some(NewPartial { bytes, sql_version, plain }) => {
+        Some(NewPartial { bytes, sql_version, lossless }) => {
             let start = writer.bytes_written() as u64;
             writer.write_all(&bytes)?;
             let range = start..start + bytes.len() as u64;
-            Some(StoredPartial { sql_version, range, plain })
+            Some(StoredPartial { sql_version, range, lossless })
         }
     };
     Ok(EncodedFile { bytes: writer.into_inner()?.into(), stats, ids, partial })

@@ -14,7 +14,7 @@ use crate::archive::error::ArchiveError;
 
 /// A row of one of several batches.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct RowPlace {
     /// The index of the batch.
     pub batch: u32,
     /// The index of the row in the batch.
@@ -36,7 +36,10 @@ struct Run {
 ///
 /// # Errors
 /// Internal, if a place has no row, or if there are more rows than one batch can hold.
-pub fn gather_rows(batches: &[RecordBatch], places: &[Place]) -> Result<RecordBatch, ArchiveError> {
+pub fn gather_rows(
+    batches: &[RecordBatch],
+    places: &[RowPlace],
+) -> Result<RecordBatch, ArchiveError> {
     // Only the batches that have such a row, renumbered.
     let (mut used, mut numbers) = (Vec::new(), vec![None; batches.len()]);
     let mut rows = Vec::with_capacity(places.len());
@@ -126,7 +129,7 @@ mod tests {
             let batches = [batch(0..40), batch(100..140), batch(0..80)];
             let places: Vec<_> = runs.into_iter().flat_map(|(batch, start, count)| {
                 let end = (start + count).min(40);
-                (start..end).map(move |row| Place { batch, row })
+                (start..end).map(move |row| RowPlace { batch, row })
             }).collect();
             let rows: Vec<_> =
                 places.iter().map(|place| (place.batch as usize, place.row as usize)).collect();
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_place_without_a_row_is_an_error() {
-        for place in [Place { batch: 0, row: 5 }, Place { batch: 1, row: 0 }] {
+        for place in [RowPlace { batch: 0, row: 5 }, RowPlace { batch: 1, row: 0 }] {
             assert!(gather_rows(&[batch(0..5)], &[place]).is_err());
         }
     }

@@ -32,15 +32,15 @@ const VALUE_BYTES: u64 = 16;
 const FOREIGN_ROW_BYTES_MAX: u64 = 32 << 10;
 
 /// A stream of the rows of a file.
-pub(in crate::archive) type Rows = BoxStream<'static, Result<RecordBatch, ArchiveError>>;
+pub(in crate::archive) type RowStream = BoxStream<'static, Result<RecordBatch, ArchiveError>>;
 
 /// A file, and its footer if the file is ours.
-pub(in crate::archive) struct Described {
+pub(in crate::archive) struct MergeInput {
     pub file: Arc<DataFile>,
     footer: Option<ArrowReaderMetadata>,
 }
 
-impl Described {
+impl MergeInput {
     /// Reads the footer if the file is ours.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Described {
         rows_max: usize,
         bytes: u64,
         foreign_max: u64,
-    ) -> Result<(Rows, u64), ArchiveError> {
+    ) -> Result<(RowStream, u64), ArchiveError> {
         let taken = self.open_bytes();
         let Self { file, footer } = self;
         let Some(footer) = footer else {
@@ -131,7 +131,7 @@ async fn sorted_rows(
     file: &Arc<DataFile>,
     batch_rows: usize,
     bytes_max: u64,
-) -> Result<(Rows, u64), ArchiveError> {
+) -> Result<(RowStream, u64), ArchiveError> {
     let mut rows = foreign_rows(store, file, event::schema(), batch_rows).await?;
     let (mut batches, mut bytes) = (Vec::new(), 0_u64);
     while let Some(batch) = rows.try_next().await? {

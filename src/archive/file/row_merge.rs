@@ -12,7 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 
 use super::data_file::DataFile;
-use super::merge_input::{Described, Rows};
+use super::merge_input::{MergeInput, RowStream};
 use crate::archive::error::ArchiveError;
 use crate::archive::parquet::columns::{text, times};
 use crate::clock::Micros;
@@ -34,13 +34,13 @@ const FOREIGN_BYTES_MAX: u64 = 64 << 20;
 const OPENED: usize = 16;
 
 /// The sort key of a row.
-type Key = (String, Micros);
+type SortKey = (String, Micros);
 
 /// Merges the rows of files.
 pub(in crate::archive) struct RowMerge {
-    inputs: Vec<Input>,
+    inputs: Vec<FileCursor>,
     /// The next row of each input that has one.
-    next: BinaryHeap<Reverse<(Key, usize)>>,
+    next: BinaryHeap<Reverse<(SortKey, usize)>>,
     /// The batches that contain picked rows or next rows.
     held: Vec<RecordBatch>,
     /// The picked rows in order: the index of the batch in `held`, and of the row in it.
@@ -50,9 +50,9 @@ pub(in crate::archive) struct RowMerge {
 }
 
 /// One of the merged files.
-struct Input {
+struct FileCursor {
     path: String,
-    rows: Rows,
+    rows: RowStream,
     batch: Option<Batch>,
 }
 
@@ -79,7 +79,7 @@ impl RowMerge {
     ) -> Result<(Self, usize), ArchiveError> {
         let described = futures::stream::iter(files.to_vec()).map(|file| {
             let store = store.clone();
-            async move { Described::read(&store, file).await }
+            async move { MergeInput::read(&store, file).await }
         });
         let described = described.buffered(OPENED).try_collect::<Vec<_>>().await?;
         let (least, most) = INPUT_ROWS;
@@ -99,7 +99,7 @@ impl RowMerge {
                 opened => opened?,
             };
             left = left.saturating_sub(taken);
-            inputs.push(Input { path, rows, batch: None });
+            inputs.push(FileCursor { path, rows, batch: None });
         }
         let (next, held, picked, picked_bytes) = Default::default();
         let mut merge = Self { inputs, next, held, picked, picked_bytes };
@@ -134,7 +134,7 @@ impl RowMerge {
 
     /// Picks rows of one input as long as they sort before the next rows of all others. Returns the
     /// key of the batch's last row if it has no more.
-    fn pick(&mut self, input: usize) -> Result<Option<Key>, ArchiveError> {
+    fn pick(&mut self, input: usize) -> Result<Option<SortKey>, ArchiveError> {
         let batch = self.inputs.get_mut(input).and_then(|input| input.batch.as_mut());
         let batch = batch.ok_or_else(defect)?;
         let until = self.next.peek();
@@ -156,7 +156,7 @@ impl RowMerge {
     }
 
     /// Reads the next batch of an input whose last row so far is `last`.
-    async fn load(&mut self, number: usize, last: Option<Key>) -> Result<(), ArchiveError> {
+    async fn load(&mut self, number: usize, last: Option<SortKey>) -> Result<(), ArchiveError> {
         let input = self.inputs.get_mut(number).ok_or_else(defect)?;
         input.batch = None;
         while let Some(rows) = input.rows.try_next().await? {
@@ -199,11 +199,11 @@ impl Batch {
         Some((self.orgs.value(self.row), ts))
     }
 
-    fn owned_key(&self) -> Option<Key> {
+    fn owned_key(&self) -> Option<SortKey> {
         self.key().map(|(org, ts)| (org.to_owned(), ts))
     }
 
-    fn is_sorted_after(&self, last: Option<&Key>) -> bool {
+    fn is_sorted_after(&self, last: Option<&SortKey>) -> bool {
         let rows = self.orgs.iter().map(Option::unwrap_or_default).zip(self.times.values());
         let first = last.map(|(org, ts)| (org.as_str(), ts));
         first.into_iter().chain(rows).is_sorted()

@@ -48,18 +48,18 @@ pub(in crate::archive) struct Head {
     /// The entry known before this one. It is checked if the newest does not name its predecessor.
     before: Option<(u64, EntryLink)>,
     /// The metadata of the object when it was last found to be the same.
-    seen: Option<Seen>,
+    seen: Option<ObjectStamp>,
 }
 
 /// The metadata that change if the object does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
+struct ObjectStamp {
     size: u64,
     modified: i64,
     e_tag: Option<String>,
 }
 
-impl Seen {
+impl ObjectStamp {
     fn of(object: &ObjectMeta) -> Self {
         let modified = object.last_modified.timestamp_micros();
         Self { size: object.size, modified, e_tag: object.e_tag.clone() }
@@ -133,7 +133,7 @@ impl Anchor {
             let path = Path::from(paths::log_entry(version));
             let options = GetOptions { head: true, ..GetOptions::default() };
             let found = store.get_opts(&path, options).await.map_err(|error| at(error, &path))?;
-            if Seen::of(&found.meta) == *seen {
+            if ObjectStamp::of(&found.meta) == *seen {
                 return Ok(());
             }
         }
@@ -164,11 +164,11 @@ async fn entry_seen(
     store: &dyn ObjectStore,
     version: u64,
     link: EntryLink,
-) -> Result<(Seen, Bytes), Error> {
+) -> Result<(ObjectStamp, Bytes), Error> {
     let path = Path::from(paths::log_entry(version));
     let found = store.get_opts(&path, GetOptions::default()).await;
     let found = found.map_err(|error| at(error, &path))?;
-    let seen = Seen::of(&found.meta);
+    let seen = ObjectStamp::of(&found.meta);
     let bytes = found.bytes().await?;
     if crc32fast::hash(&bytes) != link.crc32() {
         return Err(Lost { path, what: "a different entry" }.into());

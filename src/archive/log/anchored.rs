@@ -105,7 +105,7 @@ impl AnchoredStore {
         let this = self.clone();
         let listed = async move {
             let store = this.inner.clone();
-            let begin = move || -> BoxFuture<'static, Result<Listed>> {
+            let begin = move || -> BoxFuture<'static, Result<BegunListing>> {
                 Box::pin(begun(list(store.as_ref())))
             };
             let (first, more) = this.sure(begin, |_| true).await?;
@@ -122,9 +122,9 @@ impl AnchoredStore {
 }
 
 /// The first objects of a listing, and the rest if there are more.
-type Listed = (Vec<ObjectMeta>, Option<BoxStream<'static, Result<ObjectMeta>>>);
+type BegunListing = (Vec<ObjectMeta>, Option<BoxStream<'static, Result<ObjectMeta>>>);
 
-async fn begun(mut listed: BoxStream<'static, Result<ObjectMeta>>) -> Result<Listed> {
+async fn begun(mut listed: BoxStream<'static, Result<ObjectMeta>>) -> Result<BegunListing> {
     let mut first = Vec::new();
     while let Some(object) = listed.try_next().await? {
         first.push(object);

@@ -20,7 +20,7 @@ use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use parking_lot::Mutex;
 
-pub(in crate::archive) use self::replay::Retention;
+pub(in crate::archive) use self::replay::LogRetention;
 use self::sink::Sink;
 use self::state::LogState;
 use super::Log;
@@ -111,7 +111,7 @@ impl Shared {
         let now = entry.last_modified.timestamp_millis();
         let ago = |time: Duration| now.saturating_sub(millis(time));
         let table = current.table();
-        let retention = Retention {
+        let retention = LogRetention {
             removed_until: ago(table.time_set(FILE_RETENTION_KEY).unwrap_or(FILE_RETENTION)),
             heard_until: table.time_set(APP_RETENTION_KEY).map(ago),
         };

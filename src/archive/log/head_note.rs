@@ -108,13 +108,13 @@ pub(in crate::archive) struct HeadNotes(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     store: Arc<dyn ObjectStore>,
-    state: Mutex<State>,
+    state: Mutex<NoteState>,
     /// Held while a note is written, so that no older note replaces a newer one.
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct NoteState {
     /// The commit that is still to be noted.
     newest: Option<HeadNote>,
     /// Whether a task is writing notes.

@@ -31,7 +31,7 @@ use url::Url;
 
 use self::anchor::Anchor;
 use self::anchored::AnchoredStore;
-use self::checkpoint::{Retention, described};
+use self::checkpoint::{LogRetention, described};
 use self::entry::{Entry, NewEntry};
 use self::job_mark::JobMark;
 use self::passed_over::{PassedOver, WithoutPassedOver};
@@ -361,7 +361,7 @@ impl Log {
             }
             Ok(())
         };
-        let told = self.for_each_action(version, Retention::FOREVER, begin, each).await?;
+        let told = self.for_each_action(version, LogRetention::FOREVER, begin, each).await?;
         let [position, check] = told;
         let Some(position) = position else { return Ok(None) };
         let mark = JobMark { job: job.to_owned(), position };

@@ -50,14 +50,14 @@ impl GroupWeight {
 
 /// A scan of the page headers of a row group. The caller reads the bytes.
 pub struct GroupScan {
-    columns: vec::IntoIter<Column>,
-    open: Option<Column>,
+    columns: vec::IntoIter<ColumnPages>,
+    open: Option<ColumnPages>,
     /// Bytes that are read to find the next header.
     header_bytes: u64,
     weight: GroupWeight,
 }
 
-struct Column {
+struct ColumnPages {
     name: String,
     /// From the start of its next page to the end of its last one.
     pages: Range<u64>,
@@ -71,7 +71,7 @@ struct Column {
     cuts_texts: bool,
 }
 
-impl Column {
+impl ColumnPages {
     fn of(column: &ColumnChunkMetaData, rows: u64) -> Self {
         let number = |number: i64| u64::try_from(number).unwrap_or_default();
         let data = number(column.data_page_offset());
@@ -152,7 +152,7 @@ impl GroupScan {
     pub fn new(group: &RowGroupMetaData, wanted: impl Fn(usize) -> bool) -> Self {
         let rows = u64::try_from(group.num_rows()).unwrap_or_default();
         let columns = group.columns().iter().enumerate().filter(|(at, _)| wanted(*at));
-        let columns: Vec<_> = columns.map(|(_, column)| Column::of(column, rows)).collect();
+        let columns: Vec<_> = columns.map(|(_, column)| ColumnPages::of(column, rows)).collect();
         let (header_bytes, _) = HEADER_BYTES;
         let (columns, weight) = (columns.into_iter(), GroupWeight::default());
         Self { columns, open: None, header_bytes, weight }

@@ -74,11 +74,11 @@ impl WeighedRead {
         group: usize,
         rows: usize,
         fewer: Arc<Mutex<Option<usize>>>,
-    ) -> Result<ParquetRecordBatchStream<Watched>> {
+    ) -> Result<ParquetRecordBatchStream<WatchedPages>> {
         let found = self.metadata.metadata().row_group(group);
         let scan = Some(GroupScan::new(found, |leaf| self.mask.leaf_included(leaf)));
         let inner = CheckedReader::new(self.store.clone(), self.object.clone());
-        let reader = Watched { inner, scan, rows, bytes: self.bytes, fewer };
+        let reader = WatchedPages { inner, scan, rows, bytes: self.bytes, fewer };
         ParquetRecordBatchStreamBuilder::new_with_metadata(reader, self.metadata.clone())
             .with_projection(self.mask.clone())
             .with_row_groups(vec![group])
@@ -88,7 +88,7 @@ impl WeighedRead {
 }
 
 /// A reader that inspects the pages of a row group as they are read, before any is decompressed.
-struct Watched {
+struct WatchedPages {
     inner: CheckedReader,
     /// None once it is done.
     scan: Option<GroupScan>,
@@ -98,7 +98,7 @@ struct Watched {
     fewer: Arc<Mutex<Option<usize>>>,
 }
 
-impl Watched {
+impl WatchedPages {
     fn look(&mut self, ranges: &[Range<u64>], found: &[Bytes]) -> Result<()> {
         let Some(mut scan) = self.scan.take() else { return Ok(()) };
         while let Some(wanted) = scan.wants().map_err(ParquetError::NYI)? {
@@ -120,7 +120,7 @@ impl Watched {
     }
 }
 
-impl AsyncFileReader for Watched {
+impl AsyncFileReader for WatchedPages {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
         self.inner.get_bytes(range)
     }

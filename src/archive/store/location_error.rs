@@ -53,7 +53,7 @@ pub enum LocationError {
     BadPrefix {
         /// The address.
         url: String,
-        /// What is wrong with it.
+        /// What is wrong with its content.
         source: object_store::path::Error,
     },
     /// The endpoint speaks plain http, which is off by default.

@@ -20,12 +20,12 @@ use crate::archive::paths;
 pub struct LogProbe {
     archive: PathBuf,
     /// The entry that was read last, and the metadata of its file.
-    seen: Arc<Mutex<Option<(EntryLink, Look)>>>,
+    seen: Arc<Mutex<Option<(EntryLink, FileIdentity)>>>,
 }
 
 /// The metadata that changes when a file is replaced or rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Look {
+struct FileIdentity {
     device: u64,
     inode: u64,
     size: u64,
@@ -33,7 +33,7 @@ struct Look {
     changed: (i64, i64),
 }
 
-impl Look {
+impl FileIdentity {
     fn of(file: &Metadata) -> Self {
         Self {
             device: file.dev(),
@@ -63,7 +63,7 @@ impl LogProbe {
     fn is_there(&self, version: u64, head: EntryLink) -> bool {
         let path = self.archive.join(paths::log_entry(version));
         let Ok(file) = std::fs::symlink_metadata(&path) else { return false };
-        let look = Look::of(&file);
+        let look = FileIdentity::of(&file);
         if *self.seen.lock() == Some((head, look)) {
             return true;
         }

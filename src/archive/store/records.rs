@@ -9,7 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 
 use super::org_claim;
-use super::sealed::{self, Form, Record};
+use super::sealed::{self, Record, SealState};
 use crate::archive::error::ArchiveError;
 use crate::archive::paths;
 use crate::event::OrgId;
@@ -35,7 +35,7 @@ pub struct Stored<T> {
     /// Its content.
     pub record: T,
     /// Whether it was sealed.
-    pub form: Form,
+    pub form: SealState,
     /// The mark that [`Records::list`] returns for it.
     pub mark: String,
 }

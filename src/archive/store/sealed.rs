@@ -38,7 +38,7 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync {
 
 /// Whether a record is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Form {
+pub enum SealState {
     /// With a valid seal.
     Sealed,
     /// As programs from before seals wrote it. Holds the checksum of its bytes.
@@ -81,7 +81,7 @@ pub(in crate::archive) fn seal<T: Record>(path: &str, record: &T) -> Result<Vec<
 pub(in crate::archive) fn open<T: Record>(
     path: &str,
     bytes: &[u8],
-) -> Result<(T, Form), SealError> {
+) -> Result<(T, SealState), SealError> {
     let Some((members, version, told)) = split(bytes) else { return open_unsealed(path, bytes) };
     if version != VERSION {
         let is_later = version.parse::<u32>().is_ok_and(|number| number.to_string() == version);
@@ -92,18 +92,18 @@ pub(in crate::archive) fn open<T: Record>(
     }
     let record: T = serde_json::from_str(&format!("{members}}}")).map_err(|_| SealError::Newer)?;
     match seal(path, &record) {
-        Ok(again) if again == bytes => Ok((record, Form::Sealed)),
+        Ok(again) if again == bytes => Ok((record, SealState::Sealed)),
         // It has members that this program ignored.
         _ => Err(SealError::Newer),
     }
 }
 
-fn open_unsealed<T: Record>(path: &str, bytes: &[u8]) -> Result<(T, Form), SealError> {
+fn open_unsealed<T: Record>(path: &str, bytes: &[u8]) -> Result<(T, SealState), SealError> {
     let record: T = serde_json::from_slice(bytes).map_err(|_| SealError::Broken)?;
     if record.unsealed().as_deref() != Some(bytes) {
         return Err(SealError::Broken);
     }
-    Ok((record, Form::Unsealed(hex::encode(digest(path, bytes)))))
+    Ok((record, SealState::Unsealed(hex::encode(digest(path, bytes)))))
 }
 
 /// The members of a sealed record, the version of its seal, and the checksum in hexadecimal.
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_record_is_read_back_and_is_json_that_older_programs_read() {
         let bytes = seal("a/b.json", &limit()).unwrap();
-        assert_eq!(open("a/b.json", &bytes), Ok((limit(), Form::Sealed)));
+        assert_eq!(open("a/b.json", &bytes), Ok((limit(), SealState::Sealed)));
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!((&value["org"], &value["most"]), (&"acme".into(), &5.into()));
         assert!(value["until"].is_null() && value["seal"].as_str().unwrap().starts_with("1:"));
@@ -194,7 +194,7 @@ mod tests {
         let bytes = limit().unsealed().unwrap();
         let (record, form) = open::<Limit>("a", &bytes).unwrap();
         assert_eq!(record, limit());
-        assert!(matches!(form, Form::Unsealed(_)));
+        assert!(matches!(form, SealState::Unsealed(_)));
         for other in
             ["{\"org\":\"acme\", \"most\":5}", "{\"org\":\"acme\",\"most\":5,\"x\":1}", "{}"]
         {

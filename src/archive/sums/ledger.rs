@@ -26,7 +26,7 @@ use crate::archive::paths;
 
 /// The mark, which vouches for the cells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
+struct LedgerMark {
     /// The table's id.
     table: String,
     /// The floor date.
@@ -45,7 +45,7 @@ struct Mark {
     unique: String,
 }
 
-impl Mark {
+impl LedgerMark {
     /// The ledger before: `None` if the mark does not name it, `Some(None)` if there was none.
     fn predecessor(&self) -> Option<Option<LedgerName>> {
         let before = self.before.as_deref()?;
@@ -180,14 +180,14 @@ impl Ledgers {
         &self,
         name: LedgerName,
         table_id: &str,
-    ) -> Result<(Mark, Checksums), ArchiveError> {
+    ) -> Result<(LedgerMark, Checksums), ArchiveError> {
         let path = paths::ledger_mark(name);
         let corrupt = |reason: &str| ArchiveError::corrupt(path.as_ref(), reason);
         let bytes = self.read(&path).await?;
         if crc32fast::hash(&bytes) != name.id {
             return Err(corrupt("it is not the one that the table's log names"));
         }
-        let mark: Mark = serde_json::from_slice(&bytes)
+        let mark: LedgerMark = serde_json::from_slice(&bytes)
             .map_err(|error| ArchiveError::corrupt(path.as_ref(), error))?;
         if mark.table != table_id || mark.floor != name.floor.to_string() {
             return Err(corrupt("it is of another table or date"));
@@ -204,7 +204,7 @@ impl Ledgers {
     /// Unavailable, or Corrupt if what was stored is not what is read back.
     pub async fn put(&self, new: NewLedger<'_>, cells: Bytes) -> Result<LedgerName, ArchiveError> {
         let before = new.before.and_then(LedgerName::number);
-        let mark = Mark {
+        let mark = LedgerMark {
             table: new.table_id.to_owned(),
             floor: new.floor.to_string(),
             events: new.events,

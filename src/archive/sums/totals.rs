@@ -37,7 +37,7 @@ const SIDE_BY_SIDE: usize = 32;
 
 /// The content of a mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
+struct TotalsMark {
     version: u64,
     hours_from: Micros,
     object: String,
@@ -51,7 +51,7 @@ struct Mark {
     mark_crc32: u32,
 }
 
-impl Mark {
+impl TotalsMark {
     fn sealed(self) -> Result<Self, ArchiveError> {
         let mark_crc32 = Self { mark_crc32: 0, ..self.clone() }.crc32()?;
         Ok(Self { mark_crc32, ..self })
@@ -154,7 +154,7 @@ impl TotalsStore {
             return Err(ArchiveError::OtherLog { path: paths::log_entry(version) });
         }
         let object = paths::totals(&self.folder(snapshot), version, Uuid::new_v4());
-        let mark = Mark {
+        let mark = TotalsMark {
             version,
             hours_from,
             object: object.to_string(),
@@ -235,7 +235,7 @@ impl TotalsStore {
         let path = paths::totals_mark(&self.folder(snapshot), version);
         let read = |error| ArchiveError::of_read(path.as_ref(), &error);
         let bytes = self.store.get(&path).await.map_err(read)?.bytes().await.map_err(read)?;
-        let mark = Mark::parse(&path, &bytes)?;
+        let mark = TotalsMark::parse(&path, &bytes)?;
         if mark.version != version || mark.entry_crc32 != self.entry_crc32(version).await? {
             return Err(ArchiveError::corrupt(path.as_ref(), "it is of another log"));
         }

@@ -62,7 +62,7 @@ impl Finding {
 
 /// What is known of one file.
 #[derive(Debug, Default)]
-struct Known {
+struct JudgedFile {
     /// The rule of the columns that it breaks, if any; `None` before it was read.
     rows: Option<Result<(), String>>,
     /// Its events that are in it twice, or in files of ours.
@@ -73,14 +73,14 @@ struct Known {
     entry: Option<Option<String>>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Known>>;
+type JudgedSlot = Arc<tokio::sync::Mutex<JudgedFile>>;
 
 /// Judges files, each once.
 #[derive(Debug)]
 pub struct Judge {
     store: Arc<dyn ObjectStore>,
     records: Records,
-    slots: Mutex<ByteLru<Arc<str>, Slot>>,
+    slots: Mutex<ByteLru<Arc<str>, JudgedSlot>>,
     turns: Semaphore,
 }
 
@@ -169,7 +169,7 @@ impl Judge {
 
     async fn reason(
         &self,
-        known: &mut Known,
+        known: &mut JudgedFile,
         snapshot: &Snapshot,
         file: &Arc<DataFile>,
         org: Option<&str>,
@@ -202,7 +202,7 @@ impl Judge {
     /// Looks for the events of a file in the files near it that it was not compared with yet.
     async fn compare(
         &self,
-        known: &mut Known,
+        known: &mut JudgedFile,
         snapshot: &Snapshot,
         file: &Arc<DataFile>,
         (ours, foreign): (Vec<Arc<DataFile>>, &[Arc<DataFile>]),
@@ -252,12 +252,12 @@ impl Judge {
         None
     }
 
-    fn slot(&self, path: &Arc<str>) -> Slot {
+    fn slot(&self, path: &Arc<str>) -> JudgedSlot {
         let mut slots = self.slots.lock();
         if let Some(slot) = slots.get_mut(path) {
             return slot.clone();
         }
-        let slot = Slot::default();
+        let slot = JudgedSlot::default();
         slots.put(path.clone(), slot.clone(), FOUND_BYTES);
         slot
     }

@@ -14,7 +14,7 @@ use object_store::ObjectStore;
 
 use self::judge::Judge;
 use crate::archive::error::ArchiveError;
-use crate::archive::file::partial::PartialMaker;
+use crate::archive::file::partial_maker::PartialMaker;
 use crate::archive::log::entry::NewEntry;
 use crate::archive::log::snapshot::Snapshot;
 use crate::archive::versions::commits::{Commits, FOLLOW_BEFORE_PUT};

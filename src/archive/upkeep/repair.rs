@@ -19,7 +19,7 @@ use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::file::file_read::IdReader;
 use crate::archive::ledger_name::LedgerName;
-use crate::archive::log::checkpoint::{Retention, described};
+use crate::archive::log::checkpoint::{LogRetention, described};
 use crate::archive::log::entry::{self, Entry, Heading, NewEntry};
 use crate::archive::log::head_note::HeadNote;
 use crate::archive::log::snapshot::Snapshot;
@@ -27,7 +27,7 @@ use crate::archive::log::vouched::Vouched;
 use crate::archive::log::{Log, Put};
 use crate::archive::paths;
 use crate::archive::sums::ledger::Ledgers;
-use crate::archive::versions::opening::Opened;
+use crate::archive::versions::opening::OpenedTable;
 use crate::clock::Clock;
 
 /// Objects that are looked for side by side.
@@ -190,7 +190,7 @@ impl Repairs {
         let opened = self.log.open_listed(listing).await?;
         let cut = opened.has(noted.as_ref()).err();
         let is_cut = cut.is_some();
-        let Opened { snapshot: good, refused } = opened;
+        let OpenedTable { snapshot: good, refused } = opened;
         let refused = refused.or(cut);
         let mut entries = Vec::new();
         let first = good.version() + 1;
@@ -280,7 +280,7 @@ impl Repairs {
             Ok(())
         };
         let good = broken.good.version();
-        let then = self.log.for_each_action(good, Retention::FOREVER, Vec::new, keep).await?;
+        let then = self.log.for_each_action(good, LogRetention::FOREVER, Vec::new, keep).await?;
         let came = broken.entries.iter().flat_map(|entry| entry.adds.iter().cloned());
         let mut known: HashMap<String, Add> = HashMap::new();
         for add in came.chain(then) {

@@ -20,7 +20,7 @@ use crate::archive::file::data_file::DataFile;
 use crate::archive::file::data_file::added::add_action;
 use crate::archive::file::file_write::{OpenFile, blocking};
 use crate::archive::file::ids::{EventHash, IDS_MAX, IdHasher};
-use crate::archive::file::partial::NewPartial;
+use crate::archive::file::partial_maker::NewPartial;
 use crate::archive::file::row_merge::RowMerge;
 use crate::archive::grace::UNCOMMITTED_MAX;
 use crate::archive::log::entry::NewEntry;

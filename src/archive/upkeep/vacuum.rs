@@ -21,7 +21,7 @@ use object_store::{ObjectMeta, ObjectStoreExt as _};
 
 use super::Upkeep;
 use crate::archive::error::ArchiveError;
-use crate::archive::log::checkpoint::{Retention, described};
+use crate::archive::log::checkpoint::{LogRetention, described};
 use crate::archive::log::snapshot::Snapshot;
 use crate::archive::paths;
 use crate::clock::Micros;
@@ -44,7 +44,7 @@ impl StaleFiles {
         self.files.is_empty()
     }
 
-    /// How many.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.files.len()
     }
@@ -158,7 +158,7 @@ impl Upkeep {
             Ok(())
         };
         let log = &self.commits.log;
-        log.for_each_action(snapshot.version(), Retention::FOREVER, HashSet::new, each).await
+        log.for_each_action(snapshot.version(), LogRetention::FOREVER, HashSet::new, each).await
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::opening::{Creation, Opened};
+use super::opening::{Creation, OpenedTable};
 use crate::archive::error::ArchiveError;
 use crate::archive::log::Log;
 use crate::archive::log::entry::Entry;
@@ -29,7 +29,7 @@ const REOPEN_AFTER: Duration = Duration::from_secs(3_600);
 /// A step of following that takes longer fails, so that waiting callers get an error.
 const STEP_MAX: Duration = Duration::from_secs(20);
 
-/// How the log is followed.
+/// How the program follows the log.
 #[derive(Debug, Clone, Default)]
 pub struct FollowSettings {
     /// How often to look when no caller asks, so that a scrape seldom has more than one entry to
@@ -87,7 +87,7 @@ impl Follower {
         creation: Creation,
     ) -> Result<Self, ArchiveError> {
         let before = clock.elapsed();
-        let Opened { snapshot, refused } = log.open(creation).await?;
+        let OpenedTable { snapshot, refused } = log.open(creation).await?;
         let is_refused = refused.is_some();
         match refused {
             Some(error) if !settings.waits_for_repair => return Err(error),
@@ -223,7 +223,7 @@ impl Shared {
         let timer = std::time::Instant::now();
         if self.pause() > REOPEN_AFTER {
             let known = self.current.borrow().clone();
-            let Opened { snapshot, refused } = self.reopen(&known).await?;
+            let OpenedTable { snapshot, refused } = self.reopen(&known).await?;
             self.replace_with(snapshot);
             if let Some(error) = refused {
                 self.followed(began);
@@ -252,7 +252,7 @@ impl Shared {
 
     /// Opens the table anew. What looks like damage may be another archive in its place, or a
     /// listing that began before the right one was back.
-    async fn reopen(&self, known: &Snapshot) -> Result<Opened, ArchiveError> {
+    async fn reopen(&self, known: &Snapshot) -> Result<OpenedTable, ArchiveError> {
         let log = self.log.unanchored()?;
         match log.reopen(known).await {
             Err(error) if error.kind() == Kind::Corrupt => {

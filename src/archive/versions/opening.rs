@@ -19,7 +19,7 @@ use crate::archive::file::row_counts;
 use crate::archive::ledger_name::{LEDGER_APP, LedgerName};
 use crate::archive::log::Log;
 use crate::archive::log::checkpoint::state::LogState;
-use crate::archive::log::checkpoint::{Retention, described};
+use crate::archive::log::checkpoint::{LogRetention, described};
 use crate::archive::log::entry::{self, Heading};
 use crate::archive::log::head_note::HeadNote;
 use crate::archive::log::listing::{ListedCheckpoint, Listing};
@@ -42,14 +42,14 @@ pub enum Creation {
 
 /// An opened table.
 #[derive(Debug)]
-pub(in crate::archive) struct Opened {
+pub(in crate::archive) struct OpenedTable {
     /// The newest version that can be vouched for.
     pub snapshot: Snapshot,
     /// Why that is not the newest one: a commit of another program is refused.
     pub refused: Option<ArchiveError>,
 }
 
-impl Opened {
+impl OpenedTable {
     /// Makes sure that the commit of a note exists. If a commit is refused, nothing is checked: the
     /// refusal is what matters to the caller.
     ///
@@ -65,7 +65,7 @@ impl Opened {
 
 /// The content of a checkpoint.
 #[derive(Default)]
-struct Described {
+struct CheckpointActions {
     protocol: Option<Protocol>,
     metadata: Option<Metadata>,
     /// The numbers of the applications that matter here.
@@ -73,7 +73,7 @@ struct Described {
     files: Vec<DataFile>,
 }
 
-impl Described {
+impl CheckpointActions {
     /// Takes in all of a batch of actions except the files.
     fn take(&mut self, rows: &RecordBatch) -> Result<(), ArchiveError> {
         if let Some(protocol) = described::description(rows, "protocol")? {
@@ -108,7 +108,7 @@ impl Log {
     pub(in crate::archive) async fn open(
         &self,
         creation: Creation,
-    ) -> Result<Opened, ArchiveError> {
+    ) -> Result<OpenedTable, ArchiveError> {
         // The note is read first: its commit was then made before the log is listed.
         let noted = HeadNote::read(self.root()).await?;
         let mut listing = self.list().await?;
@@ -125,7 +125,7 @@ impl Log {
     pub(in crate::archive) async fn open_listed(
         &self,
         listing: Listing,
-    ) -> Result<Opened, ArchiveError> {
+    ) -> Result<OpenedTable, ArchiveError> {
         let newest = listing.newest;
         // Only a checkpoint is taken as it is. The entries after it are followed here, so that none
         // passes unchecked.
@@ -140,7 +140,7 @@ impl Log {
                 }
                 Ok(None) => break,
                 Err(error) if error.is_refusal() => {
-                    return Ok(Opened { snapshot, refused: Some(error) });
+                    return Ok(OpenedTable { snapshot, refused: Some(error) });
                 }
                 Err(error) => return Err(error),
             }
@@ -152,7 +152,7 @@ impl Log {
                 "later entries exist but this one does not",
             ));
         }
-        Ok(Opened { snapshot, refused: None })
+        Ok(OpenedTable { snapshot, refused: None })
     }
 
     /// Opens the newest checkpoint that agrees with the vouched count of events, or version 0.
@@ -204,8 +204,8 @@ impl Log {
         let version = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.version);
         let is_checkpoint = checkpoint.is_some();
         let object = if is_checkpoint { paths::log_checkpoint } else { paths::log_entry }(version);
-        let mut state = LogState::new(self, version, checkpoint, Retention::FOREVER);
-        let mut described = Described::default();
+        let mut state = LogState::new(self, version, checkpoint, LogRetention::FOREVER);
+        let mut described = CheckpointActions::default();
         while let Some(batches) = state.next().await? {
             for rows in &batches {
                 described.take(rows)?;
@@ -215,7 +215,7 @@ impl Log {
                 }
             }
         }
-        let Described { protocol, metadata, numbers, files } = described;
+        let CheckpointActions { protocol, metadata, numbers, files } = described;
         let whole = protocol.zip(metadata);
         let (protocol, metadata) = whole.ok_or_else(|| {
             ArchiveError::corrupt(object.as_str(), "it does not say what the table is")

@@ -1,7 +1,7 @@
 //! Opening a table anew after a long pause, in which its log may have been cleaned past our
 //! version.
 
-use super::opening::Opened;
+use super::opening::OpenedTable;
 use crate::archive::error::ArchiveError;
 use crate::archive::log::Log;
 use crate::archive::log::head_note::HeadNote;
@@ -19,7 +19,7 @@ impl Log {
     pub(in crate::archive) async fn reopen(
         &self,
         known: &Snapshot,
-    ) -> Result<Opened, ArchiveError> {
+    ) -> Result<OpenedTable, ArchiveError> {
         let other = || ArchiveError::OtherLog { path: paths::log_entry(known.version()) };
         let noted = HeadNote::read(self.root()).await?;
         let listing = self.list().await?;

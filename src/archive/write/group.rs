@@ -12,15 +12,15 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use uuid::Uuid;
 
-use super::known_ids::{Asked, KnownIds};
+use super::known_ids::{IdLookup, KnownIds};
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::added::add_action;
 use crate::archive::file::data_file::date_of;
 use crate::archive::file::date_rows::DateRows;
 use crate::archive::file::file_write::EncodedFile;
-use crate::archive::file::gather_rows::Place;
+use crate::archive::file::gather_rows::RowPlace;
 use crate::archive::file::ids::{IdHasher, IdSet};
-use crate::archive::file::partial::PartialMaker;
+use crate::archive::file::partial_maker::PartialMaker;
 use crate::archive::grace::UNCOMMITTED_MAX;
 use crate::archive::log::snapshot::Snapshot;
 use crate::archive::parquet::columns::{text, times};
@@ -36,8 +36,8 @@ const LARGE_ROWS: usize = 8 * 1024;
 
 /// A new file of one date, put but not yet committed.
 #[derive(Debug)]
-pub struct NewFile {
-    /// For the log.
+pub struct UncommittedFile {
+    /// Its statistics for the log.
     pub add: Add,
     /// When it was begun, by the clock that counts sleep.
     begun_at: Duration,
@@ -49,7 +49,7 @@ pub struct Group {
     batches: Arc<Vec<RecordBatch>>,
     dates: BTreeMap<NaiveDate, Arc<DateRows>>,
     /// Put, but not yet committed.
-    files: BTreeMap<NaiveDate, NewFile>,
+    files: BTreeMap<NaiveDate, UncommittedFile>,
 }
 
 impl Group {
@@ -79,7 +79,7 @@ impl Group {
         let ids = self.batches.iter().map(|batch| text(batch, "event_id"));
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
         let dates = self.dates.iter();
-        let asked = dates.map(|(date, rows)| Asked { date: *date, rows, ids: &ids });
+        let asked = dates.map(|(date, rows)| IdLookup { date: *date, rows, ids: &ids });
         let asked: Vec<_> = asked.collect();
         let found = known.find(snapshot, &asked).await?;
         for (date, found) in found {
@@ -150,7 +150,7 @@ impl Group {
     }
 
     /// The files to commit, by date.
-    pub fn files(&self) -> &BTreeMap<NaiveDate, NewFile> {
+    pub fn files(&self) -> &BTreeMap<NaiveDate, UncommittedFile> {
         &self.files
     }
 
@@ -239,7 +239,7 @@ impl Gathered {
             let elsewhere = neighbours.iter().flatten().any(holds);
             let own = self.dates.get_mut(own);
             let own = own.ok_or_else(|| internal("a date that was not begun"))?;
-            own.rows.push(Place { batch: number, row }, hash, elsewhere);
+            own.rows.push(RowPlace { batch: number, row }, hash, elsewhere);
         }
         Ok(())
     }
@@ -265,7 +265,7 @@ async fn write_file(
     date: NaiveDate,
     batches: Arc<Vec<RecordBatch>>,
     rows: Arc<DateRows>,
-) -> Result<Option<(NaiveDate, NewFile)>, ArchiveError> {
+) -> Result<Option<(NaiveDate, UncommittedFile)>, ArchiveError> {
     let gathering = |error| ArchiveError::internal("sorting rows", error);
     let path = paths::data_file(date, Uuid::new_v4());
     let order = tokio::task::spawn_blocking(move || rows.order(batches)).await;
@@ -280,5 +280,5 @@ async fn write_file(
         .put(&place, encoded.bytes.into())
         .await
         .map_err(|error| ArchiveError::unavailable(format!("writing {place}"), error))?;
-    Ok(Some((date, NewFile { add, begun_at: to.elapsed })))
+    Ok(Some((date, UncommittedFile { add, begun_at: to.elapsed })))
 }

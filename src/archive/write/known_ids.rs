@@ -30,7 +30,7 @@ const UNREAD_MAX: usize = 64;
 
 /// Events of one date to look for: the new ones among its rows.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub struct IdLookup<'a> {
     /// Their UTC date.
     pub date: NaiveDate,
     /// The rows that hold them.
@@ -39,7 +39,7 @@ pub struct Asked<'a> {
     pub ids: &'a [&'a StringArray],
 }
 
-impl<'a> Asked<'a> {
+impl<'a> IdLookup<'a> {
     /// Their fingerprints, with the ids for the files' Bloom filters.
     fn events(&self) -> impl Iterator<Item = (EventHash, &'a str)> {
         let ids = self.ids;
@@ -92,10 +92,10 @@ impl KnownIds {
     pub async fn find(
         &mut self,
         snapshot: &Snapshot,
-        asked: &[Asked<'_>],
+        asked: &[IdLookup<'_>],
     ) -> Result<HashMap<NaiveDate, IdSet>, ArchiveError> {
         self.turn += 1;
-        let mut by_date: BTreeMap<NaiveDate, Vec<&Asked<'_>>> = BTreeMap::new();
+        let mut by_date: BTreeMap<NaiveDate, Vec<&IdLookup<'_>>> = BTreeMap::new();
         for events in asked {
             for date in around(events.date) {
                 by_date.entry(date).or_default().push(events);
@@ -194,7 +194,7 @@ impl KnownIds {
         &mut self,
         date: NaiveDate,
         snapshot: &Snapshot,
-        asked: &[&Asked<'_>],
+        asked: &[&IdLookup<'_>],
     ) -> Result<IdSet, ArchiveError> {
         let hashes = || asked.iter().flat_map(|asked| asked.hashes());
         let known = self.dates.entry(date).or_default();

@@ -16,7 +16,7 @@ use super::group::{FileSettings, Group};
 use super::known_ids::KnownIds;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::file_read::IdReader;
-use crate::archive::file::partial::PartialMaker;
+use crate::archive::file::partial_maker::PartialMaker;
 use crate::archive::log::entry::NewEntry;
 use crate::archive::log::job_mark::JobMark;
 use crate::archive::log::snapshot::Snapshot;
@@ -59,7 +59,7 @@ impl Default for WriterSettings {
 
 /// The outcome for one caller's batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Committed {
     /// Events that the commit added.
     pub accepted: usize,
     /// Events that the table already had.
@@ -68,12 +68,12 @@ pub struct Outcome {
     pub rejected: Vec<Rejection>,
 }
 
-type Reply = oneshot::Sender<Result<Outcome, ArchiveError>>;
+type CommitReply = oneshot::Sender<Result<Committed, ArchiveError>>;
 
 struct Submission {
     batches: Vec<EventBatch>,
     mark: Option<JobMark>,
-    reply: Reply,
+    reply: CommitReply,
     _bytes: OwnedSemaphorePermit,
 }
 
@@ -84,7 +84,7 @@ impl Submission {
 }
 
 /// Batches and marks that are committed together.
-struct Work {
+struct CommitWork {
     batches: Arc<Vec<EventBatch>>,
     marks: Vec<JobMark>,
 }
@@ -98,10 +98,10 @@ struct AboveFloor {
 }
 
 /// The caller waiting for this commit.
-struct Waiting {
+struct Waiter {
     /// How many of the batches are the caller's.
     batches: usize,
-    reply: Reply,
+    reply: CommitReply,
     _bytes: OwnedSemaphorePermit,
 }
 
@@ -153,9 +153,9 @@ impl Writer {
         &self,
         batches: Vec<EventBatch>,
         mark: Option<JobMark>,
-    ) -> Result<Outcome, ArchiveError> {
+    ) -> Result<Committed, ArchiveError> {
         if mark.is_none() && batches.iter().all(EventBatch::is_empty) {
-            return Ok(Outcome::default());
+            return Ok(Committed::default());
         }
         // A batch larger than the queue waits for all of it, alone.
         let sizes = batches.iter().map(|batch| batch.record_batch().get_array_memory_size());
@@ -227,7 +227,7 @@ impl Committer {
         }
     }
 
-    fn answer(&self, committed: AboveFloor, replies: Vec<Waiting>) {
+    fn answer(&self, committed: AboveFloor, replies: Vec<Waiter>) {
         let counts = committed.group.counts();
         let mut rejections = committed.rejected.into_iter();
         let mut batch = 0;
@@ -240,20 +240,24 @@ impl Committer {
             self.commits.telemetry.ingest.accepted.add(accepted);
             self.commits.telemetry.ingest.duplicates.add(duplicates);
             self.commits.telemetry.ingest.rejected.add(rejected.len());
-            drop(waiting.reply.send(Ok(Outcome { accepted, duplicates, rejected })));
+            drop(waiting.reply.send(Ok(Committed { accepted, duplicates, rejected })));
         }
     }
 
     /// Looks for known ids, writes files, puts the entry. After a lost race, all of it is done
     /// again against the newer version.
-    async fn commit(&self, work: Work, known: &mut KnownIds) -> Result<AboveFloor, ArchiveError> {
+    async fn commit(
+        &self,
+        work: CommitWork,
+        known: &mut KnownIds,
+    ) -> Result<AboveFloor, ArchiveError> {
         let began = std::time::Instant::now();
         let _turn = self.commits.turn.lock().await;
         let mut snapshot = self.commits.follower.current();
         if self.commits.follower.age() > FOLLOW_BEFORE_PUT {
             snapshot = self.commits.follower.newest().await?;
         }
-        let Work { batches, marks } = work;
+        let CommitWork { batches, marks } = work;
         let only_marks = batches.is_empty();
         let mut gathered = gather(batches.clone(), &snapshot).await?;
         let mut looked_at = None;
@@ -376,13 +380,13 @@ fn take_group(first: Submission, waiting: &mut mpsc::Receiver<Submission>) -> Ve
     group
 }
 
-fn gathered(group: Vec<Submission>) -> (Work, Vec<Waiting>) {
+fn gathered(group: Vec<Submission>) -> (CommitWork, Vec<Waiter>) {
     let (mut all, mut marks) = (Vec::new(), Vec::new());
     let mut replies = Vec::with_capacity(group.len());
     for Submission { batches, mark, reply, _bytes } in group {
-        replies.push(Waiting { batches: batches.len(), reply, _bytes });
+        replies.push(Waiter { batches: batches.len(), reply, _bytes });
         all.extend(batches);
         marks.extend(mark);
     }
-    (Work { batches: Arc::new(all), marks }, replies)
+    (CommitWork { batches: Arc::new(all), marks }, replies)
 }

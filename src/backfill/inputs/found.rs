@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::hive::Folders;
 use crate::archive::{FoundObject, Objects};
 use crate::backfill::BackfillError;
-use crate::backfill::format::{Coding, Format};
+use crate::backfill::format::{Compression, InputFormat};
 use crate::new_file::{FileId, file_id, stream_about};
 
 /// The name of stdin as an input.
@@ -21,11 +21,11 @@ pub struct Input {
     pub(in crate::backfill) name: String,
     /// Its path below the given name, without the ending of a compression; part of derived ids.
     pub(in crate::backfill) identity: String,
-    pub(in crate::backfill) place: Place,
+    pub(in crate::backfill) place: InputPlace,
     /// None for stdin, whose first bytes decide.
-    pub(in crate::backfill) format: Option<Format>,
+    pub(in crate::backfill) format: Option<InputFormat>,
     /// The compression by the name; the first bytes may show another.
-    pub(in crate::backfill) coding: Coding,
+    pub(in crate::backfill) coding: Compression,
     /// Its size as stored.
     pub(in crate::backfill) bytes: u64,
     /// A mark that changes when its content changes.
@@ -43,24 +43,26 @@ impl Input {
     /// A name that does not depend on the current folder.
     pub(in crate::backfill) fn whole_name(&self) -> String {
         match &self.place {
-            Place::File(path) => whole(path),
-            Place::Object(..) | Place::Stdin => self.name.clone(),
+            InputPlace::File(path) => whole(path),
+            InputPlace::Object(..) | InputPlace::Stdin => self.name.clone(),
         }
     }
 
     /// An input for a file that a test wrote.
     #[cfg(test)]
-    pub(in crate::backfill) fn for_tests(path: &Path, format: Option<Format>) -> Self {
+    pub(in crate::backfill) fn for_tests(path: &Path, format: Option<InputFormat>) -> Self {
         let bytes = path.metadata().map_or(0, |about| about.len());
-        let found = Found { bytes, ..Found::new(String::new(), Place::File(path.to_owned())) };
+        let found =
+            FoundFile { bytes, ..FoundFile::new(String::new(), InputPlace::File(path.to_owned())) };
         Self::new(found, format)
     }
 
-    pub(super) fn new(found: Found, format: Option<Format>) -> Self {
-        let coding = Coding::split(&found.name).0;
-        let identity = Coding::split(&found.below).1.to_owned();
-        let Found { name, place, bytes, changed, folders, of_table, by_folder, file_id, .. } =
-            found;
+    pub(super) fn new(found: FoundFile, format: Option<InputFormat>) -> Self {
+        let coding = Compression::split(&found.name).0;
+        let identity = Compression::split(&found.below).1.to_owned();
+        let FoundFile {
+            name, place, bytes, changed, folders, of_table, by_folder, file_id, ..
+        } = found;
         Self {
             name,
             identity,
@@ -83,18 +85,18 @@ pub(super) fn whole(path: &Path) -> String {
 
 /// The place where an input lies.
 #[derive(Debug, Clone)]
-pub(in crate::backfill) enum Place {
+pub(in crate::backfill) enum InputPlace {
     File(PathBuf),
     Object(Objects, FoundObject),
     Stdin,
 }
 
 /// A file or object that was found.
-pub(super) struct Found {
+pub(super) struct FoundFile {
     pub(super) name: String,
     /// The path below the given name.
     pub(super) below: String,
-    pub(super) place: Place,
+    pub(super) place: InputPlace,
     pub(super) bytes: u64,
     pub(super) changed: String,
     pub(super) folders: Folders,
@@ -106,8 +108,8 @@ pub(super) struct Found {
     pub(super) file_id: Option<FileId>,
 }
 
-impl Found {
-    pub(super) fn new(name: String, place: Place) -> Self {
+impl FoundFile {
+    pub(super) fn new(name: String, place: InputPlace) -> Self {
         Self {
             below: name.clone(),
             name,
@@ -124,14 +126,14 @@ impl Found {
 
     pub(super) fn stdin() -> Self {
         let file_id = stream_about(std::io::stdin().as_fd()).map(|about| file_id(&about));
-        Self { file_id, ..Self::new(STDIN.to_owned(), Place::Stdin) }
+        Self { file_id, ..Self::new(STDIN.to_owned(), InputPlace::Stdin) }
     }
 }
 
 /// The result of searching for one of the given names.
 #[derive(Default)]
 pub(super) struct Search {
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<FoundFile>,
     pub(super) failed: Vec<BackfillError>,
 }
 
@@ -156,6 +158,6 @@ pub(super) fn hidden_match(pattern: &str, below: &str) -> bool {
 }
 
 /// Whether a file is read as Parquet, by its name.
-pub(super) fn is_parquet(name: &str, format: Option<Format>) -> bool {
-    format.or_else(|| Format::of(Coding::split(name).1)) == Some(Format::Parquet)
+pub(super) fn is_parquet(name: &str, format: Option<InputFormat>) -> bool {
+    format.or_else(|| InputFormat::of(Compression::split(name).1)) == Some(InputFormat::Parquet)
 }

@@ -5,15 +5,15 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::found::{Found, Place, Search, WILD, fixed, hidden, hidden_match, is_parquet};
+use super::found::{FoundFile, InputPlace, Search, WILD, fixed, hidden, hidden_match, is_parquet};
 use super::hive::{fields_of, fields_of_folder};
-use super::tables::{self, Table};
+use super::tables::{self, TableKind};
 use crate::archive::{LiveFile, live_files_in};
-use crate::backfill::{BackfillError, Format};
+use crate::backfill::{BackfillError, InputFormat};
 use crate::new_file::{FileId, file_id};
 
 /// Finds the inputs that a path or pattern names.
-pub(super) async fn find(text: &str, format: Option<Format>) -> Result<Search, BackfillError> {
+pub(super) async fn find(text: &str, format: Option<InputFormat>) -> Result<Search, BackfillError> {
     let path = Path::new(text);
     let pattern = !path.exists() && text.contains(WILD);
     let base = if pattern { Path::new(fixed(text)) } else { path };
@@ -45,7 +45,7 @@ pub(super) async fn find(text: &str, format: Option<Format>) -> Result<Search, B
 
 /// The requested part of a Delta table.
 #[derive(Debug, Default)]
-struct Part {
+struct WantedFiles {
     /// Folders and files of the table, as whole paths; its root for the whole table.
     within: Vec<PathBuf>,
     /// Files that were named one by one.
@@ -57,12 +57,12 @@ struct Part {
 struct Walk {
     /// The folder to which the names in derived ids are relative.
     base: PathBuf,
-    format: Option<Format>,
+    format: Option<InputFormat>,
     search: Search,
     /// Delta tables by their roots.
-    delta: BTreeMap<PathBuf, Part>,
+    delta: BTreeMap<PathBuf, WantedFiles>,
     /// The tables of the folders seen so far.
-    known: HashMap<PathBuf, Option<Table>>,
+    known: HashMap<PathBuf, Option<TableKind>>,
     refused: Vec<PathBuf>,
     /// The folders on the path to the current one: a link may lead back into one.
     above: Vec<FileId>,
@@ -80,7 +80,7 @@ impl Walk {
             None
         };
         match table {
-            Some((root, Table::Delta)) => {
+            Some((root, TableKind::Delta)) => {
                 let part = self.delta.entry(root).or_default();
                 if !by_pattern && about.is_file() {
                     part.named.push(whole.clone());
@@ -108,7 +108,7 @@ impl Walk {
         self.search.failed.push(BackfillError::unusable(path.display().to_string(), reason));
     }
 
-    fn refuse(&mut self, root: PathBuf, table: Table) {
+    fn refuse(&mut self, root: PathBuf, table: TableKind) {
         if !self.refused.contains(&root) {
             self.search.failed.push(table.refusal(&root.display().to_string()));
             self.refused.push(root);
@@ -116,11 +116,11 @@ impl Walk {
     }
 
     /// The outermost table that a whole path is or lies in.
-    fn table_of(&mut self, whole: &Path) -> Option<(PathBuf, Table)> {
+    fn table_of(&mut self, whole: &Path) -> Option<(PathBuf, TableKind)> {
         let mut found = None;
         for folder in whole.ancestors() {
             let known = self.known.entry(folder.to_owned());
-            if let Some(table) = *known.or_insert_with(|| Table::at(folder)) {
+            if let Some(table) = *known.or_insert_with(|| TableKind::at(folder)) {
                 found = Some((folder.to_owned(), table));
             }
         }
@@ -151,9 +151,9 @@ impl Walk {
                 self.file(&entry, &about, true);
                 continue;
             }
-            match Table::at(&entry) {
+            match TableKind::at(&entry) {
                 None => self.folder(&entry, &about),
-                Some(Table::Delta) => {
+                Some(TableKind::Delta) => {
                     let root = absolute(&entry);
                     self.delta.entry(root.clone()).or_default().within.push(root);
                 }
@@ -164,8 +164,8 @@ impl Walk {
     }
 
     fn file(&mut self, path: &Path, about: &Metadata, by_folder: bool) {
-        let place = Place::File(path.to_owned());
-        self.search.found.push(Found {
+        let place = InputPlace::File(path.to_owned());
+        self.search.found.push(FoundFile {
             below: self.below(path),
             bytes: about.len(),
             changed: changed(about),
@@ -173,7 +173,7 @@ impl Walk {
             by_folder,
             irregular: !about.is_file(),
             file_id: Some(file_id(about)),
-            ..Found::new(path.display().to_string(), place)
+            ..FoundFile::new(path.display().to_string(), place)
         });
     }
 
@@ -198,7 +198,7 @@ impl Walk {
         }
     }
 
-    fn table(&mut self, root: &Path, part: &Part, files: Vec<LiveFile>) {
+    fn table(&mut self, root: &Path, part: &WantedFiles, files: Vec<LiveFile>) {
         if files.is_empty() {
             self.search.failed.push(tables::empty(&root.display().to_string()));
         }
@@ -217,7 +217,7 @@ impl Walk {
             folders.extend(file.columns);
             let below = path.strip_prefix(absolute(&self.base)).ok().and_then(Path::to_str);
             let below = below.filter(|below| !below.is_empty()).unwrap_or(&file.path).to_owned();
-            self.search.found.push(Found {
+            self.search.found.push(FoundFile {
                 below,
                 bytes: file.bytes,
                 changed: about.as_ref().map(changed).unwrap_or_default(),
@@ -226,7 +226,7 @@ impl Walk {
                 of_table: true,
                 irregular: about.as_ref().is_some_and(|about| !about.is_file()),
                 file_id: about.as_ref().map(file_id),
-                ..Found::new(path.display().to_string(), Place::File(path))
+                ..FoundFile::new(path.display().to_string(), InputPlace::File(path))
             });
         }
         for path in named {

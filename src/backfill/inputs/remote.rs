@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::found::{Found, Place, Search, WILD, fixed, hidden, hidden_match, is_parquet};
+use super::found::{FoundFile, InputPlace, Search, WILD, fixed, hidden, hidden_match, is_parquet};
 use super::hive::{Folders, fields_of, fields_of_folder};
-use super::tables::{DELTA_LOG, HUDI, ICEBERG, Table, empty, not_live};
+use super::tables::{DELTA_LOG, HUDI, ICEBERG, TableKind, empty, not_live};
 use crate::archive::{FoundObject, LiveFile, Objects};
-use crate::backfill::{BackfillError, Format};
+use crate::backfill::{BackfillError, InputFormat};
 
 /// Finds the inputs that an address or a pattern of addresses names.
-pub(super) async fn find(url: &str, format: Option<Format>) -> Result<Search, BackfillError> {
+pub(super) async fn find(url: &str, format: Option<InputFormat>) -> Result<Search, BackfillError> {
     let unusable = |reason: String| BackfillError::unusable(url, reason);
     let wild = url.contains(WILD);
     let base = if wild { fixed(url) } else { url };
@@ -33,14 +33,14 @@ struct Bucket<'a> {
     key: String,
     url: &'a str,
     pattern: Option<glob::Pattern>,
-    format: Option<Format>,
+    format: Option<InputFormat>,
 }
 
 impl Bucket<'_> {
     async fn search(&self, listed: Vec<FoundObject>) -> Search {
         let mut search = Search::default();
         let mut tables = self.tables_above(&listed).await;
-        for (root, table) in listed.iter().filter_map(|object| Table::of_key(&object.key)) {
+        for (root, table) in listed.iter().filter_map(|object| TableKind::of_key(&object.key)) {
             let known = tables.entry(root.to_owned()).or_insert(table);
             *known = table.min(*known);
         }
@@ -57,7 +57,7 @@ impl Bucket<'_> {
             let inside = self.matches(&object.key) && is_parquet(&object.key, self.format);
             if self.by_folder(&object.key) || inside {
                 let named = wanted.entry(root).or_default();
-                if whole && table == Table::Delta {
+                if whole && table == TableKind::Delta {
                     named.push(&object.key);
                 }
             }
@@ -65,7 +65,7 @@ impl Bucket<'_> {
         for (root, named) in wanted {
             let address = format!("{}{root}", self.root);
             match tables.get(root) {
-                Some(Table::Delta) => {
+                Some(TableKind::Delta) => {
                     self.table(root, &address, &named, &listed, &mut search).await
                 }
                 Some(table) => search.failed.push(table.refusal(&address)),
@@ -76,7 +76,7 @@ impl Bucket<'_> {
     }
 
     /// Tables that the given folder is part of.
-    async fn tables_above(&self, listed: &[FoundObject]) -> BTreeMap<String, Table> {
+    async fn tables_above(&self, listed: &[FoundObject]) -> BTreeMap<String, TableKind> {
         let mut tables = BTreeMap::new();
         if !listed.iter().any(|object| is_parquet(&object.key, self.format)) {
             return tables;
@@ -86,9 +86,9 @@ impl Bucket<'_> {
         for folder in folders {
             let below = |name: &str| format!("{folder}/{name}").trim_start_matches('/').to_owned();
             for (name, ending, table) in [
-                (DELTA_LOG, ".json", Table::Delta),
-                (HUDI, "", Table::Hudi),
-                (ICEBERG, ".metadata.json", Table::Iceberg),
+                (DELTA_LOG, ".json", TableKind::Delta),
+                (HUDI, "", TableKind::Hudi),
+                (ICEBERG, ".metadata.json", TableKind::Iceberg),
             ] {
                 // If the folders above may not be listed, no table is known there.
                 if matches!(self.objects.any_in(&below(name), ending).await, Ok(true)) {
@@ -142,19 +142,19 @@ impl Bucket<'_> {
         }
     }
 
-    fn found(&self, object: FoundObject, folders: Folders, of_table: bool) -> Found {
+    fn found(&self, object: FoundObject, folders: Folders, of_table: bool) -> FoundFile {
         let below = self.below(&object.key);
         let file = object.key.rsplit('/').next().unwrap_or_default();
-        Found {
+        FoundFile {
             below: if below.is_empty() { file } else { below }.to_owned(),
             bytes: object.bytes,
             changed: object.mark().to_owned(),
             folders,
             by_folder: self.pattern.is_some() || !below.is_empty(),
             of_table,
-            ..Found::new(
+            ..FoundFile::new(
                 format!("{}{}", self.root, object.key),
-                Place::Object(self.objects.clone(), object),
+                InputPlace::Object(self.objects.clone(), object),
             )
         }
     }
@@ -195,7 +195,10 @@ impl Bucket<'_> {
 }
 
 /// The outermost table that a key lies in.
-fn outermost<'t>(tables: &'t BTreeMap<String, Table>, key: &str) -> Option<(&'t str, Table)> {
+fn outermost<'t>(
+    tables: &'t BTreeMap<String, TableKind>,
+    key: &str,
+) -> Option<(&'t str, TableKind)> {
     let ends = [0].into_iter().chain(key.match_indices('/').map(|(at, _)| at));
     let mut folders = ends.filter_map(|end| key.get(..end));
     let found = folders.find_map(|folder| tables.get_key_value(folder));

@@ -16,14 +16,14 @@ const ICEBERG_ENDINGS: [&str; 3] = [".metadata.json", ".metadata.json.gz", "vers
 
 /// The format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Table {
+pub(super) enum TableKind {
     /// It is read through its log.
     Delta,
     Hudi,
     Iceberg,
 }
 
-impl Table {
+impl TableKind {
     /// The table that has this folder as its root or a partition.
     pub(super) fn at(folder: &Path) -> Option<Self> {
         if folder.join(DELTA_LOG).is_dir() {
@@ -93,17 +93,17 @@ mod tests {
     #[test]
     fn keys_tell_of_tables() {
         for (key, expected) in [
-            ("a/b/_delta_log/0.json", Some(("a/b", Table::Delta))),
-            ("_delta_log/0.json", Some(("", Table::Delta))),
-            ("a/.hoodie/hoodie.properties", Some(("a", Table::Hudi))),
-            ("a/2026/.hoodie_partition_metadata", Some(("a/2026", Table::Hudi))),
-            ("a/metadata/v1.metadata.json", Some(("a", Table::Iceberg))),
+            ("a/b/_delta_log/0.json", Some(("a/b", TableKind::Delta))),
+            ("_delta_log/0.json", Some(("", TableKind::Delta))),
+            ("a/.hoodie/hoodie.properties", Some(("a", TableKind::Hudi))),
+            ("a/2026/.hoodie_partition_metadata", Some(("a/2026", TableKind::Hudi))),
+            ("a/metadata/v1.metadata.json", Some(("a", TableKind::Iceberg))),
             ("a/metadata/x/v1.metadata.json", None),
             ("a/metadata/readme.json", None),
             ("a/_delta_log", None),
             ("a/b.parquet", None),
         ] {
-            assert_eq!(Table::of_key(key), expected, "{key}");
+            assert_eq!(TableKind::of_key(key), expected, "{key}");
         }
     }
 }

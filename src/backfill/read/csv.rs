@@ -10,8 +10,8 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::quotes::Quotes;
 use super::rows::{
-    CHUNK_BYTES, Header, Look, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, ReadError, Record, Rows, Sink,
-    some_of,
+    CHUNK_BYTES, ChunkSink, ColumnCheck, CsvRecord, Header, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES,
+    RawRows, ReadError, some_of,
 };
 use crate::backfill::pair::FIELDS;
 use crate::backfill::place::in_header;
@@ -28,14 +28,14 @@ pub(super) struct Csv<'a> {
     /// The delimiter between cells; a comma by default.
     pub(super) delimiter: Option<u8>,
     pub(super) shape: &'a Shape,
-    pub(super) look: Look<'a>,
+    pub(super) look: ColumnCheck<'a>,
     /// Whether rows get their time from elsewhere, so that no column is needed for it.
     pub(super) has_time: bool,
 }
 
 /// The bytes of a file, watched as they are read. Quotes are followed, and a parser that searches
 /// for the end of a row must not take all memory.
-struct Watched {
+struct WatchedBytes {
     bytes: Stream,
     watch: Rc<RefCell<Watch>>,
 }
@@ -47,7 +47,7 @@ struct Watch {
     ended: bool,
 }
 
-impl Read for Watched {
+impl Read for WatchedBytes {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         let mut watch = self.watch.borrow_mut();
         if watch.left == 0 {
@@ -64,15 +64,15 @@ impl Read for Watched {
 }
 
 impl Csv<'_> {
-    pub(super) fn read(&self, bytes: Stream, sink: Sink<'_>) -> Result<(), ReadError> {
+    pub(super) fn read(&self, bytes: Stream, sink: ChunkSink<'_>) -> Result<(), ReadError> {
         let delimiter = self.delimiter.unwrap_or(b',');
         let watch = Watch { quotes: Quotes::new(delimiter), left: ROW_BYTES_MAX, ended: false };
         let watch = Rc::new(RefCell::new(watch));
-        let bytes = Watched { bytes, watch: watch.clone() };
+        let bytes = WatchedBytes { bytes, watch: watch.clone() };
         // A record with another number of cells is a bad row, not a bad file.
         let mut builder = ReaderBuilder::new();
         let builder = builder.delimiter(delimiter).flexible(true).has_headers(false);
-        let mut rows = Records { reader: builder.from_reader(bytes), watch };
+        let mut rows = CsvRecords { reader: builder.from_reader(bytes), watch };
         let Some(names) = rows.next()? else { return Ok(()) };
         let header = Arc::new(self.header(&names.cells, delimiter)?);
         let mut first = 0;
@@ -81,7 +81,7 @@ impl Csv<'_> {
             let read = rows.fill(&mut records);
             let count = records.len() as u64;
             // Whole rows before a flaw are kept.
-            let wanted = count > 0 && sink(first, Rows::Records(header.clone(), records));
+            let wanted = count > 0 && sink(first, RawRows::Records(header.clone(), records));
             read?;
             if !wanted {
                 return Ok(());
@@ -121,14 +121,14 @@ impl Csv<'_> {
 }
 
 /// The rows of a file.
-struct Records {
-    reader: Reader<Watched>,
+struct CsvRecords {
+    reader: Reader<WatchedBytes>,
     watch: Rc<RefCell<Watch>>,
 }
 
-impl Records {
+impl CsvRecords {
     /// Adds records until a chunk is full.
-    fn fill(&mut self, records: &mut Vec<Record>) -> Result<(), ReadError> {
+    fn fill(&mut self, records: &mut Vec<CsvRecord>) -> Result<(), ReadError> {
         let mut held = 0;
         while held < CHUNK_BYTES {
             let Some(record) = self.next()? else { break };
@@ -140,7 +140,7 @@ impl Records {
     }
 
     /// The next record. A record that a missing quote stretches to the end of the file is an error.
-    fn next(&mut self) -> Result<Option<Record>, ReadError> {
+    fn next(&mut self) -> Result<Option<CsvRecord>, ReadError> {
         let mut cells = ByteRecord::new();
         self.watch.borrow_mut().left = ROW_BYTES_MAX;
         let (start, line) = (self.reader.position().byte(), self.reader.position().line());
@@ -159,7 +159,7 @@ impl Records {
         }
         let flawed = watch.quotes.flawed(start, end);
         let swallowed = if flawed { breaks(&cells) } else { 0 };
-        Ok(Some(Record { cells, swallowed }))
+        Ok(Some(CsvRecord { cells, swallowed }))
     }
 }
 

@@ -3,15 +3,20 @@
 
 use std::io::BufRead;
 
-use super::rows::{CHUNK_BYTES, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, ReadError, Rows, Sink};
+use super::rows::{CHUNK_BYTES, ChunkSink, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, RawRows, ReadError};
 
 const EVENTS: &[u8] = b"\"events\"";
 /// The name as it is kept in an object that is read.
 const ID: &[u8] = b"\"event_id\" :";
 
-pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadError> {
-    let mut values =
-        Values { source: Source { bytes, line: 1 }, chunk: Vec::new(), held: 0, first: 0, sink };
+pub(super) fn read(bytes: &mut dyn BufRead, sink: ChunkSink<'_>) -> Result<(), ReadError> {
+    let mut values = JsonValues {
+        source: Source { bytes, line: 1 },
+        chunk: Vec::new(),
+        held: 0,
+        first: 0,
+        sink,
+    };
     let read = values.all();
     if read.is_err() {
         // Whole values before the flaw are kept.
@@ -26,14 +31,14 @@ struct Source<'a> {
     line: u64,
 }
 
-struct Values<'a> {
+struct JsonValues<'a> {
     source: Source<'a>,
     chunk: Vec<(u64, Vec<u8>)>,
     /// Bytes in `chunk`.
     held: usize,
     /// The index of the first value of `chunk`.
     first: u64,
-    sink: Sink<'a>,
+    sink: ChunkSink<'a>,
 }
 
 impl Source<'_> {
@@ -63,7 +68,7 @@ impl Source<'_> {
 
     /// Adds the value that starts here to `out`.
     fn value(&mut self, out: &mut Vec<u8>) -> Result<(), ReadError> {
-        let (began, mut scan) = (out.len(), Scan::default());
+        let (began, mut scan) = (out.len(), ValueScan::default());
         loop {
             let buffer = self.bytes.fill_buf()?;
             if buffer.is_empty() {
@@ -93,7 +98,7 @@ impl Source<'_> {
 
 /// The position within a value.
 #[derive(Default)]
-struct Scan {
+struct ValueScan {
     depth: usize,
     quoted: bool,
     escaped: bool,
@@ -101,7 +106,7 @@ struct Scan {
     closed: bool,
 }
 
-impl Scan {
+impl ValueScan {
     /// Whether the value ends at this byte, or before it.
     fn ends(&mut self, byte: u8) -> bool {
         if self.quoted {
@@ -129,7 +134,7 @@ impl Scan {
     }
 }
 
-impl Values<'_> {
+impl JsonValues<'_> {
     /// Reads values one after the other; false if the receiver wants no more.
     fn all(&mut self) -> Result<bool, ReadError> {
         loop {
@@ -228,7 +233,7 @@ impl Values<'_> {
         self.held = 0;
         let (first, values) = (self.first, std::mem::take(&mut self.chunk));
         self.first += values.len() as u64;
-        values.is_empty() || (self.sink)(first, Rows::Values(values))
+        values.is_empty() || (self.sink)(first, RawRows::Values(values))
     }
 }
 

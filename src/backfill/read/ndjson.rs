@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, Read as _};
 
-use super::rows::{CHUNK_BYTES, ROW_BYTES_MAX, ReadError, Rows, Sink};
+use super::rows::{CHUNK_BYTES, ChunkSink, ROW_BYTES_MAX, RawRows, ReadError};
 
 /// The most lines of a chunk: the data kept for each row takes more than a short line does.
 const CHUNK_LINES: usize = 32 << 10;
 
-pub(super) fn read(bytes: &mut dyn BufRead, sink: Sink<'_>) -> Result<(), ReadError> {
+pub(super) fn read(bytes: &mut dyn BufRead, sink: ChunkSink<'_>) -> Result<(), ReadError> {
     let mut line = 0;
     loop {
         let mut lines = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
@@ -51,7 +51,7 @@ fn fill(bytes: &mut dyn BufRead, lines: &mut Vec<u8>) -> Result<(), ReadError> {
 }
 
 /// Passes lines on, the first of which has number `line`; false if the receiver wants no more.
-fn hand_on(lines: Vec<u8>, line: &mut u64, sink: Sink<'_>) -> bool {
+fn hand_on(lines: Vec<u8>, line: &mut u64, sink: ChunkSink<'_>) -> bool {
     let mut rest = lines;
     loop {
         let nth = memchr::memchr_iter(b'\n', &rest).nth(CHUNK_LINES - 1);
@@ -61,7 +61,7 @@ fn hand_on(lines: Vec<u8>, line: &mut u64, sink: Sink<'_>) -> bool {
         };
         let first = *line;
         *line += ends(&rest);
-        if !sink(first, Rows::Lines(rest)) {
+        if !sink(first, RawRows::Lines(rest)) {
             return false;
         }
         if after.is_empty() {

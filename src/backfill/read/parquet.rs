@@ -14,12 +14,12 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::ChunkReader;
 
-use super::rows::{CHUNK_BYTES, Look, ReadError, Rows, Sink};
+use super::rows::{CHUNK_BYTES, ChunkSink, ColumnCheck, RawRows, ReadError};
 use crate::archive::{END_BYTES, FooterFlaw, GroupScan, check_footer, footer_range, pieces};
 use crate::backfill::columns;
 use crate::backfill::columns::Leaf;
 use crate::backfill::content::no_parquet;
-use crate::backfill::inputs::found::{Input, Place};
+use crate::backfill::inputs::found::{Input, InputPlace};
 use crate::backfill::place::in_schema;
 use crate::backfill::source::RemoteFile;
 use crate::backfill::{Progress, schema};
@@ -32,22 +32,22 @@ const HEAD_BYTES: u64 = 8;
 pub(super) fn read(
     input: &Input,
     progress: &Arc<Progress>,
-    look: Look<'_>,
-    sink: Sink<'_>,
+    look: ColumnCheck<'_>,
+    sink: ChunkSink<'_>,
 ) -> Result<(), ReadError> {
-    let read = Read { progress, look, bytes: input.bytes };
+    let read = ParquetRead { progress, look, bytes: input.bytes };
     match &input.place {
-        Place::File(path) => {
+        InputPlace::File(path) => {
             let file = File::open(path)?;
             check_head(&file)?;
             read.batches(&file, sink)
         }
-        Place::Object(objects, object) => {
+        InputPlace::Object(objects, object) => {
             let file = RemoteFile(objects.clone(), object.clone());
             check_head(&file)?;
             read.batches(&file, sink)
         }
-        Place::Stdin => Err(ReadError::File("it can only be read as a file".to_owned())),
+        InputPlace::Stdin => Err(ReadError::File("it can only be read as a file".to_owned())),
     }
 }
 
@@ -55,11 +55,11 @@ pub(super) fn read(
 pub(super) fn read_file(
     file: &File,
     progress: &Arc<Progress>,
-    look: Look<'_>,
-    sink: Sink<'_>,
+    look: ColumnCheck<'_>,
+    sink: ChunkSink<'_>,
 ) -> Result<(), ReadError> {
     // Its bytes were counted as they came in.
-    Read { progress, look, bytes: 0 }.batches(file, sink)
+    ParquetRead { progress, look, bytes: 0 }.batches(file, sink)
 }
 
 fn check_head(file: &impl ChunkReader) -> Result<(), ReadError> {
@@ -97,25 +97,25 @@ fn failed(error: &dyn std::fmt::Display) -> ReadError {
     })
 }
 
-struct Read<'a> {
+struct ParquetRead<'a> {
     progress: &'a Progress,
-    look: Look<'a>,
+    look: ColumnCheck<'a>,
     bytes: u64,
 }
 
 /// A file with its metadata.
-struct Described<'a, F> {
+struct DescribedFile<'a, F> {
     file: &'a F,
     metadata: ArrowReaderMetadata,
     leaves: Arc<[Leaf]>,
 }
 
-impl Read<'_> {
-    fn batches<F>(&self, file: &F, sink: Sink<'_>) -> Result<(), ReadError>
+impl ParquetRead<'_> {
+    fn batches<F>(&self, file: &F, sink: ChunkSink<'_>) -> Result<(), ReadError>
     where
         F: ChunkReader + Shared + 'static,
     {
-        let file = Described::open(file)?;
+        let file = DescribedFile::open(file)?;
         self.check_columns(file.metadata.schema(), &file.leaves)?;
         let groups = file.metadata.metadata().row_groups();
         let total: i64 = groups.iter().map(RowGroupMetaData::num_rows).sum();
@@ -125,7 +125,7 @@ impl Read<'_> {
             let wanted = file.group(at, group, &mut |batch| {
                 let rows = batch.num_rows() as u64;
                 self.progress.add_bytes(self.share(rows, total));
-                let wanted = rows == 0 || sink(first, Rows::Batch(batch, file.leaves.clone()));
+                let wanted = rows == 0 || sink(first, RawRows::Batch(batch, file.leaves.clone()));
                 first += rows;
                 wanted
             })?;
@@ -169,7 +169,7 @@ impl Shared for RemoteFile {
     }
 }
 
-impl<'a, F: ChunkReader + Shared + 'static> Described<'a, F> {
+impl<'a, F: ChunkReader + Shared + 'static> DescribedFile<'a, F> {
     /// Reads the metadata. Only Parquet's own types count, not a writer's notes about its types:
     /// Parquet has fewer types, and they mean the same for every writer.
     fn open(file: &'a F) -> Result<Self, ReadError> {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 const FLAWS_MAX: usize = 1 << 12;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum QuoteState {
     /// A cell begins here.
     Start,
     /// In a cell without quotes, or after its closing quote.
@@ -22,7 +22,7 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Quotes {
     delimiter: u8,
-    state: State,
+    state: QuoteState,
     /// Number of bytes seen so far.
     passed: u64,
     /// Position where the last quote opened.
@@ -34,7 +34,7 @@ pub(super) struct Quotes {
 impl Quotes {
     pub(super) fn new(delimiter: u8) -> Self {
         let flaws = VecDeque::new();
-        Self { delimiter, state: State::Start, passed: 0, open: 0, flaws }
+        Self { delimiter, state: QuoteState::Start, passed: 0, open: 0, flaws }
     }
 
     /// Follows the next bytes. Most have no quotes and are scanned once.
@@ -50,39 +50,39 @@ impl Quotes {
     fn step(&mut self, rest: &[u8], place: u64) -> usize {
         let first = rest.first().copied().unwrap_or_default();
         match self.state {
-            State::Start if first == b'"' => {
-                (self.state, self.open) = (State::Quoted, place);
+            QuoteState::Start if first == b'"' => {
+                (self.state, self.open) = (QuoteState::Quoted, place);
                 1
             }
-            State::Start | State::Plain => {
+            QuoteState::Start | QuoteState::Plain => {
                 let quote = memchr::memchr(b'"', rest);
                 let end = quote.unwrap_or(rest.len());
                 let before = end.checked_sub(1).and_then(|last| rest.get(last));
                 if before.is_some_and(|before| self.ends_cell(*before)) {
-                    self.state = State::Start;
+                    self.state = QuoteState::Start;
                     return end;
                 }
                 // A quote in the middle of a cell is one of its characters.
-                self.state = State::Plain;
+                self.state = QuoteState::Plain;
                 end + usize::from(quote.is_some())
             }
-            State::Quoted => match memchr::memchr(b'"', rest) {
+            QuoteState::Quoted => match memchr::memchr(b'"', rest) {
                 Some(quote) => {
-                    self.state = State::Closed;
+                    self.state = QuoteState::Closed;
                     quote + 1
                 }
                 None => rest.len(),
             },
-            State::Closed => {
+            QuoteState::Closed => {
                 self.state = match first {
-                    b'"' => State::Quoted,
-                    byte if self.ends_cell(byte) => State::Start,
+                    b'"' => QuoteState::Quoted,
+                    byte if self.ends_cell(byte) => QuoteState::Start,
                     _ => {
                         if self.flaws.len() == FLAWS_MAX {
                             self.flaws.truncate(1);
                         }
                         self.flaws.push_back(place);
-                        State::Plain
+                        QuoteState::Plain
                     }
                 };
                 1
@@ -106,7 +106,7 @@ impl Quotes {
 
     /// Whether a quote that opened at or after this position is still open.
     pub(super) fn is_open_since(&self, start: u64) -> bool {
-        self.state == State::Quoted && self.open >= start
+        self.state == QuoteState::Quoted && self.open >= start
     }
 }
 

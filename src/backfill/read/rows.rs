@@ -17,7 +17,7 @@ pub(in crate::backfill) struct Header(pub(in crate::backfill) Vec<String>);
 
 /// A row of CSV.
 #[derive(Debug)]
-pub(in crate::backfill) struct Record {
+pub(in crate::backfill) struct CsvRecord {
     pub(in crate::backfill) cells: ByteRecord,
     /// Number of further lines that the row swallowed because a quote is not closed where it should
     /// be.
@@ -40,24 +40,24 @@ pub(in crate::backfill) struct Chunk {
     /// The index of the first row in its input, from 0. In formats with a row per line, blank lines
     /// count.
     pub(in crate::backfill) first: u64,
-    pub(in crate::backfill) rows: Rows,
+    pub(in crate::backfill) rows: RawRows,
 }
 
 /// Rows in the form of their format.
 #[derive(Debug)]
-pub(in crate::backfill) enum Rows {
+pub(in crate::backfill) enum RawRows {
     /// Lines of NDJSON.
     Lines(Vec<u8>),
     /// JSON values, each with the line on which it begins.
     Values(Vec<(u64, Vec<u8>)>),
     /// Records of CSV.
-    Records(Arc<Header>, Vec<Record>),
+    Records(Arc<Header>, Vec<CsvRecord>),
     /// Rows of Parquet, with the properties of each leaf of their schema.
     Batch(RecordBatch, Arc<[Leaf]>),
 }
 
 /// Receives chunks; returns false if no more are wanted.
-pub(super) type Sink<'a> = &'a mut dyn FnMut(u64, Rows) -> bool;
+pub(super) type ChunkSink<'a> = &'a mut dyn FnMut(u64, RawRows) -> bool;
 
 /// Why a reader ended before the end of its input.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,8 @@ pub(in crate::backfill) enum ReadError {
 
 /// Looks for the mapped columns in an input, by a test for each and the names of its columns. An
 /// error if a required one is missing.
-pub(super) type Look<'a> = &'a dyn Fn(&dyn Fn(&str) -> Has, &[String]) -> Result<(), ReadError>;
+pub(super) type ColumnCheck<'a> =
+    &'a dyn Fn(&dyn Fn(&str) -> Has, &[String]) -> Result<(), ReadError>;
 
 /// A list of column names, shortened: there may be a million.
 pub(super) fn some_of(names: &[String]) -> String {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::rows::Rows;
+use super::rows::RawRows;
 use super::*;
 use crate::backfill::decode::Decoder;
 use crate::backfill::shape::Shape;
@@ -11,7 +11,7 @@ use crate::event::OrgRule;
 fn values(text: &str) -> Result<Vec<(u64, String)>, String> {
     let mut found = Vec::new();
     let mut sink = |first: u64, rows| {
-        let Rows::Values(values) = rows else { panic!("not values") };
+        let RawRows::Values(values) = rows else { panic!("not values") };
         assert_eq!(first, found.len() as u64);
         found.extend(
             values.into_iter().map(|(line, value)| (line, String::from_utf8(value).unwrap())),
@@ -53,7 +53,7 @@ fn json_that_is_cut_or_garbled_is_an_error() {
 }
 
 /// Reads and decodes all bytes; returns the number of rows.
-fn all(format: Format, bytes: &[u8]) -> u64 {
+fn all(format: InputFormat, bytes: &[u8]) -> u64 {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let input = Arc::new(Input::for_tests(file.path(), Some(format)));
@@ -78,10 +78,10 @@ fn all(format: Format, bytes: &[u8]) -> u64 {
 #[test]
 fn rows_of_each_format_are_decoded() {
     let row = r#"{"event_id":"1","org_id":"a","ts":1735689600}"#;
-    assert_eq!(all(Format::Ndjson, format!("{row}\n\n{row}").as_bytes()), 2);
-    assert_eq!(all(Format::Json, format!("[{row},{row}]").as_bytes()), 2);
-    assert_eq!(all(Format::Csv, b"event_id,org_id,ts\n1,a,1735689600\n"), 1);
-    assert_eq!(all(Format::Csv, b""), 0);
+    assert_eq!(all(InputFormat::Ndjson, format!("{row}\n\n{row}").as_bytes()), 2);
+    assert_eq!(all(InputFormat::Json, format!("[{row},{row}]").as_bytes()), 2);
+    assert_eq!(all(InputFormat::Csv, b"event_id,org_id,ts\n1,a,1735689600\n"), 1);
+    assert_eq!(all(InputFormat::Csv, b""), 0);
 }
 
 proptest! {
@@ -99,7 +99,7 @@ proptest! {
         ],
     ) {
         for format in
-            [Format::Ndjson, Format::Json, Format::Csv, Format::Tsv, Format::Parquet]
+            [InputFormat::Ndjson, InputFormat::Json, InputFormat::Csv, InputFormat::Tsv, InputFormat::Parquet]
         {
             all(format, &bytes);
         }

@@ -15,7 +15,7 @@ const BATCH_EVENTS: usize = 256 * 1024;
 
 /// The events to make.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct GeneratePlan {
     pub(super) seed: u64,
     pub(super) orgs: Orgs,
     pub(super) calendar: Calendar,
@@ -23,7 +23,7 @@ pub(super) struct Plan {
     pub(super) now: Micros,
 }
 
-impl Plan {
+impl GeneratePlan {
     /// The batch that begins with event `first`; `None` after the last.
     ///
     /// # Errors

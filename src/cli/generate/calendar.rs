@@ -22,7 +22,7 @@ pub(super) struct Calendar {
 
 /// A short span of time and the events in it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Slot {
+pub(super) struct TimeSlot {
     start: Micros,
     /// The number of the first event.
     first: u64,
@@ -44,25 +44,25 @@ impl Calendar {
     }
 
     /// The events from number `first` on, each with its slot.
-    pub(super) fn events(&self, first: u64) -> impl Iterator<Item = (u64, Slot)> {
+    pub(super) fn events(&self, first: u64) -> impl Iterator<Item = (u64, TimeSlot)> {
         self.slots().filter(move |slot| slot.end > first).flat_map(move |slot| {
             (slot.first.max(first)..slot.end).map(move |number| (number, slot))
         })
     }
 
-    fn slots(&self) -> impl Iterator<Item = Slot> {
+    fn slots(&self) -> impl Iterator<Item = TimeSlot> {
         let total = u128::from(self.busy.last().copied().unwrap_or(1));
         let starts = std::iter::successors(Some(self.start), |time| Some(time + SLOT));
         let mut first = 0;
         starts.zip(&self.busy).map(move |(start, busy)| {
             let end = u128::from(self.events) * u128::from(*busy) / total;
             let end = u64::try_from(end).unwrap_or(u64::MAX);
-            Slot { start, first: std::mem::replace(&mut first, end), end }
+            TimeSlot { start, first: std::mem::replace(&mut first, end), end }
         })
     }
 }
 
-impl Slot {
+impl TimeSlot {
     /// The time of event `number`. For any `random`, times are in the order of numbers.
     pub(super) fn time_of(&self, number: u64, random: u64) -> Micros {
         let slot = SLOT.unsigned_abs();

@@ -9,7 +9,7 @@ use uuid::fmt::Hyphenated;
 use super::models::Model;
 use super::random::Random;
 use crate::clock::Micros;
-use crate::event::{FieldValue, money};
+use crate::event::{FieldValue, NamedValue, money};
 
 /// The median LLM tokens of a call.
 const INPUT_MEDIAN: u64 = 1_500;
@@ -19,9 +19,6 @@ const SOURCES: [&str; 4] = ["gateway", "sdk-python", "sdk-node", "batch"];
 /// Values of attributes that some events have.
 const ENVIRONMENTS: [&str; 3] = ["production", "staging", "development"];
 const TEAMS: [&str; 6] = ["search", "support", "growth", "platform", "research", "billing"];
-
-/// A named value, as a decoder reads it.
-pub(super) type Entry<'a> = (Cow<'a, str>, FieldValue<'a>);
 
 /// An event as its producer sends it, with numbers as text. It is reused for event after event, so
 /// that its texts are allocated once.
@@ -47,7 +44,7 @@ impl Event {
         let id = Builder::from_random_bytes(id.to_be_bytes()).into_uuid();
         self.event_id.clear();
         self.event_id.push_str(id.hyphenated().encode_lower(&mut [0; Hyphenated::LENGTH]));
-        let tokens = Tokens::any(model, random);
+        let tokens = CallTokens::any(model, random);
         set(&mut self.ts, Some(ts));
         set(&mut self.input, Some(tokens.input));
         set(&mut self.output, Some(tokens.output));
@@ -64,7 +61,7 @@ impl Event {
     }
 
     /// The fields for the builder of batches.
-    pub(super) fn fields<'a>(&'a self, org_id: &'a str, model: &'a Model) -> [Entry<'a>; 13] {
+    pub(super) fn fields<'a>(&'a self, org_id: &'a str, model: &'a Model) -> [NamedValue<'a>; 13] {
         let text = |text: &'a str| FieldValue::Text(Cow::Borrowed(text));
         [
             (Cow::Borrowed("event_id"), text(&self.event_id)),
@@ -98,7 +95,7 @@ impl Event {
 
 /// The LLM tokens of one call.
 #[derive(Debug, Clone, Copy)]
-struct Tokens {
+struct CallTokens {
     input: u64,
     output: u64,
     cached_input: Option<u64>,
@@ -106,7 +103,7 @@ struct Tokens {
     reasoning: Option<u64>,
 }
 
-impl Tokens {
+impl CallTokens {
     fn any(model: &Model, random: &mut Random) -> Self {
         let input = random.log_normal(INPUT_MEDIAN).max(1);
         let output = if model.output == 0 { 0 } else { random.log_normal(OUTPUT_MEDIAN).max(1) };
@@ -153,14 +150,14 @@ mod tests {
     use super::super::models::MODELS;
     use super::*;
 
-    fn field<'a>(fields: &'a [Entry<'a>], name: &str) -> Option<&'a str> {
+    fn field<'a>(fields: &'a [NamedValue<'a>], name: &str) -> Option<&'a str> {
         match &fields.iter().find(|(found, _)| found == name)?.1 {
             FieldValue::Number(text) | FieldValue::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    fn count(fields: &[Entry<'_>], name: &str) -> u64 {
+    fn count(fields: &[NamedValue<'_>], name: &str) -> u64 {
         field(fields, name).map_or(0, |text| text.parse().unwrap())
     }
 

@@ -13,7 +13,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Config, Context, Helper};
 
 use super::help::COMMANDS;
-use super::split::split;
+use super::statements::split;
 use crate::cli::print::print_note;
 
 const HISTORY_MAX: usize = 10_000;
@@ -25,7 +25,7 @@ const KEYWORDS: &str = "ALL AND AS ASC AT BETWEEN BY CASE CAST CROSS DATE DESC D
     TIME TIMESTAMP TRUE UNION USING VALUES WHEN WHERE WITH ZONE";
 
 /// The input that was typed.
-pub(super) enum Input {
+pub(super) enum TypedInput {
     Text(String),
     /// Ctrl-C.
     Nothing,
@@ -57,17 +57,17 @@ impl Editor {
     }
 
     /// Reads whole input: statements, or a command.
-    pub(super) fn read(&mut self) -> anyhow::Result<Input> {
+    pub(super) fn read(&mut self) -> anyhow::Result<TypedInput> {
         match self.inner.readline("tokenlake> ") {
             Ok(text) => {
                 if !text.trim().is_empty() && self.inner.add_history_entry(text.as_str())? {
                     // A history that cannot be saved is no reason to stop.
                     let _ = self.history.as_ref().map(|file| self.inner.append_history(file));
                 }
-                Ok(Input::Text(text))
+                Ok(TypedInput::Text(text))
             }
-            Err(ReadlineError::Interrupted) => Ok(Input::Nothing),
-            Err(ReadlineError::Eof) => Ok(Input::End),
+            Err(ReadlineError::Interrupted) => Ok(TypedInput::Nothing),
+            Err(ReadlineError::Eof) => Ok(TypedInput::End),
             Err(error) => Err(error.into()),
         }
     }

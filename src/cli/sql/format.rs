@@ -5,36 +5,49 @@ use std::io::{self, Write};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
-use super::table::Table;
-use crate::sql::{Form, FormWriter};
+use super::table::TextTable;
+use crate::sql::{FormWriter, RowFormat};
 
-/// The form of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SqlFormat {
-    /// For people.
+/// The format of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// As a table, for people.
     Table,
-    /// Comma-separated, with a head.
-    Csv,
-    /// Tab-separated, with a head.
-    Tsv,
-    /// A JSON array of objects.
-    Json,
-    /// A JSON object a line.
-    Ndjson,
+    /// As rows, for programs.
+    Rows(RowFormat),
+}
+
+impl ValueEnum for OutputFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [OutputFormat; 1 + RowFormat::TEXTS.len()] = {
+            let [csv, tsv, json, ndjson] = RowFormat::TEXTS;
+            use OutputFormat::{Rows, Table};
+            [Table, Rows(csv), Rows(tsv), Rows(json), Rows(ndjson)]
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Table => PossibleValue::new("table").help("For people"),
+            Self::Rows(format) => PossibleValue::new(format.name()).help(format.help()),
+        })
+    }
 }
 
 /// Writes one result.
-pub(super) enum Writer {
-    Table(Table),
+pub(super) enum ResultWriter {
+    Table(TextTable),
     Form(FormWriter),
 }
 
-impl Writer {
+impl ResultWriter {
     /// A writer of a result with these columns; a table shows at most `rows_max` rows.
     pub(super) fn new(format: OutputFormat, schema: SchemaRef, rows_max: Option<u64>) -> Self {
         match format {
-            OutputFormat::Table => Self::Table(Table::new(schema, rows_max)),
+            OutputFormat::Table => Self::Table(TextTable::new(schema, rows_max)),
             OutputFormat::Rows(format) => Self::Form(FormWriter::new(format, schema)),
         }
     }

@@ -14,10 +14,10 @@ pub(super) const COMMANDS: [(&str, &str); 7] = [
 ];
 
 /// A column: its name, its type, and what it holds.
-type Column = (&'static str, &'static str, &'static str);
+type ColumnHelp = (&'static str, &'static str, &'static str);
 
 /// The tables, what they hold, and their columns.
-pub(super) const TABLES: [(&str, &str, &[Column]); 2] = [
+pub(super) const TABLES: [(&str, &str, &[ColumnHelp]); 2] = [
     ("events", "one row for each event", &EVENTS),
     (
         "usage_hourly",
@@ -26,7 +26,7 @@ pub(super) const TABLES: [(&str, &str, &[Column]); 2] = [
     ),
 ];
 
-const EVENTS: [Column; 16] = [
+const EVENTS: [ColumnHelp; 16] = [
     ("event_id", "text", "identity, together with org_id"),
     ("org_id", "text", "organisation"),
     ("event_type", "text", "api_call counts in the metrics"),
@@ -45,7 +45,7 @@ const EVENTS: [Column; 16] = [
     ("event_date", "date", "UTC date of ts; a filter on it saves reading"),
 ];
 
-const USAGE_HOURLY: [Column; 8] = [
+const USAGE_HOURLY: [ColumnHelp; 8] = [
     ("org_id", "text", "organisation"),
     ("provider", "text", "lower case; null: unknown"),
     ("model", "text", "lower case; null: unknown"),

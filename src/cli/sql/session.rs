@@ -13,8 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::format::{SqlFormat, Writer};
-use super::split::split;
+use super::format::{OutputFormat, ResultWriter};
+use super::statements::split;
 use crate::archive::{Archive, ArchiveLocation, DataFile, Snapshot};
 use crate::cli::open;
 use crate::new_file::NewFile;
@@ -181,12 +181,12 @@ impl Session {
         statement: &str,
         begun: &mut bool,
     ) -> anyhow::Result<()> {
-        let mut waiting = Waiting::start();
+        let mut waiting = WaitingNote::start();
         let files: Vec<Arc<DataFile>> = snapshot.files().cloned().collect();
         let answer = self.console.query(&files, self.org.as_deref(), statement).await?;
         waiting.follow(answer.progress.clone());
         let rows_max = self.on_terminal.then_some(TERMINAL_ROWS_MAX);
-        let mut writer = Writer::new(self.format, answer.schema.clone(), rows_max);
+        let mut writer = ResultWriter::new(self.format, answer.schema.clone(), rows_max);
         // In its own task, so that this future can be dropped while rows are computed.
         let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
         let mut computed = answer.batches;
@@ -230,14 +230,14 @@ fn read_of(FilesRead { done, all }: FilesRead) -> String {
 }
 
 /// A note on stderr that a query is running; on a terminal only.
-struct Waiting {
+struct WaitingNote {
     bar: ProgressBar,
     query: Arc<OnceLock<QueryProgress>>,
     /// The thread that updates the note, until its sender is dropped.
     keeper: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-impl Waiting {
+impl WaitingNote {
     fn start() -> Self {
         let bar = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{spinner} running for {elapsed}{msg}") {
@@ -278,7 +278,7 @@ fn keep(bar: &ProgressBar, query: &OnceLock<QueryProgress>, ended: &Receiver<()>
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitingNote {
     fn drop(&mut self) {
         self.end();
     }

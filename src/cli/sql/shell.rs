@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use clap::ValueEnum as _;
 
-use super::editor::{Editor, Input};
-use super::format::SqlFormat;
+use super::editor::{Editor, TypedInput};
+use super::format::OutputFormat;
 use super::help::{describe, help};
 use super::session::Session;
 use crate::cli::print::{print_error, print_note, print_result};
@@ -20,9 +20,9 @@ pub(super) async fn run(mut session: Session) -> anyhow::Result<ExitCode> {
     let mut timing = false;
     while !session.is_closed() {
         let text = match tokio::task::block_in_place(|| editor.read())? {
-            Input::Text(text) => text,
-            Input::Nothing => continue,
-            Input::End => break,
+            TypedInput::Text(text) => text,
+            TypedInput::Nothing => continue,
+            TypedInput::End => break,
         };
         let text = text.trim();
         match text.to_lowercase().as_str() {

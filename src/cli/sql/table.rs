@@ -12,7 +12,7 @@ use crate::sql::write_text;
 const MEASURED_ROWS: usize = 1_000;
 
 /// A table that is being written.
-pub(super) struct Table {
+pub(super) struct TextTable {
     schema: SchemaRef,
     rows_max: Option<u64>,
     rows: u64,
@@ -21,7 +21,7 @@ pub(super) struct Table {
     widths: Option<Vec<usize>>,
 }
 
-impl Table {
+impl TextTable {
     pub(super) fn new(schema: SchemaRef, rows_max: Option<u64>) -> Self {
         Self { schema, rows_max, rows: 0, waiting: Vec::new(), widths: None }
     }

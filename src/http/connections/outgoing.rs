@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
 use super::waiting::UnderWay;
-use crate::http::answers::Held;
+use crate::http::answers::HeldUntilSent;
 
 /// The size of a part. With large parts the progress of a slow client could not be seen, and some
 /// ways of writing copy a part.
@@ -23,27 +23,27 @@ pub(super) struct Outgoing {
     body: Body,
     /// Bytes that were read from the body and not yet handed over.
     rest: Bytes,
-    answer: Arc<Answer>,
+    answer: Arc<UnsentAnswer>,
 }
 
 /// An answer, until its last byte is written.
 #[derive(Debug)]
-struct Answer {
+struct UnsentAnswer {
     under_way: UnderWay,
-    _held: Option<Held>,
+    _held: Option<HeldUntilSent>,
 }
 
 /// A part that was handed over, until it is written.
-struct Part {
+struct AnswerPart {
     bytes: Bytes,
-    answer: Arc<Answer>,
+    answer: Arc<UnsentAnswer>,
 }
 
 impl Outgoing {
     /// The answer to a request that is under way.
     pub(super) fn answer(under_way: UnderWay, mut response: Response) -> Response<Self> {
-        let held = response.extensions_mut().remove::<Held>();
-        let answer = Arc::new(Answer { under_way, _held: held });
+        let held = response.extensions_mut().remove::<HeldUntilSent>();
+        let answer = Arc::new(UnsentAnswer { under_way, _held: held });
         response.map(|body| Self { body, rest: Bytes::new(), answer })
     }
 }
@@ -68,7 +68,7 @@ impl HttpBody for Outgoing {
             }
         }
         let bytes = this.rest.split_to(this.rest.len().min(PART_BYTES_MAX));
-        let part = Part::hand_over(bytes, this.answer.clone());
+        let part = AnswerPart::hand_over(bytes, this.answer.clone());
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(part)))))
     }
 
@@ -87,20 +87,20 @@ impl HttpBody for Outgoing {
     }
 }
 
-impl Part {
-    fn hand_over(bytes: Bytes, answer: Arc<Answer>) -> Self {
+impl AnswerPart {
+    fn hand_over(bytes: Bytes, answer: Arc<UnsentAnswer>) -> Self {
         answer.under_way.hand_over();
         Self { bytes, answer }
     }
 }
 
-impl AsRef<[u8]> for Part {
+impl AsRef<[u8]> for AnswerPart {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl Drop for Part {
+impl Drop for AnswerPart {
     fn drop(&mut self) {
         self.answer.under_way.taken();
     }
@@ -119,7 +119,7 @@ mod tests {
     async fn what_is_kept_goes_with_the_last_part_that_is_taken() {
         let (kept, pulse) = (Arc::new(()), Pulse::new(Arc::default()));
         let response = Response::new(Body::from(vec![b'x'; 2 * PART_BYTES_MAX + 1]));
-        let response = Held::new(kept.clone()).until_taken(response);
+        let response = HeldUntilSent::new(kept.clone()).until_taken(response);
         let mut body = Outgoing::answer(pulse.begin(), response).into_body();
         assert_eq!(pulse.untaken_since(), None);
         let begun = tokio::time::Instant::now();

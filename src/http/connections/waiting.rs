@@ -43,11 +43,11 @@ impl Waiting {
 pub(super) struct Pulse {
     waiting: Arc<Waiting>,
     dismissed: CancellationToken,
-    state: Mutex<State>,
+    state: Mutex<PulseState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct PulseState {
     under_way: usize,
     begun: u64,
     /// When the last request under way ended.
@@ -80,7 +80,7 @@ impl Pulse {
         let dismissed = CancellationToken::new();
         let ticket = waiting.join(dismissed.clone());
         let since = Instant::now();
-        let state = State { under_way: 0, begun: 0, since, ticket, untaken: Vec::new() };
+        let state = PulseState { under_way: 0, begun: 0, since, ticket, untaken: Vec::new() };
         Arc::new(Self { waiting, dismissed, state: Mutex::new(state) })
     }
 

@@ -5,5 +5,5 @@ mod plan;
 mod run;
 mod task;
 
-pub use self::run::{Compactor, Settings, Summary};
+pub use self::run::{CompactSettings, CompactSummary, Compactor};
 pub use self::task::keep_compacted;

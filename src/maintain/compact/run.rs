@@ -21,36 +21,29 @@ const PASSES_MAX: usize = 16;
 
 /// How an archive is compacted.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct CompactSettings {
     /// The size that files are merged up to, in bytes.
     pub target_bytes: u64,
     /// How long a file that the table no longer names is kept.
     pub grace: Duration,
 }
 
-impl Settings {
-    /// [`Settings::target_bytes`] by default.
+impl CompactSettings {
+    /// [`CompactSettings::target_bytes`] by default.
     pub const TARGET_BYTES: u64 = 128 << 20;
-    /// [`Settings::grace`] by default.
+    /// [`CompactSettings::grace`] by default.
     pub const GRACE: Duration = Duration::from_secs(24 * 3_600);
 }
 
-impl Default for Settings {
+impl Default for CompactSettings {
     fn default() -> Self {
         Self { target_bytes: Self::TARGET_BYTES, grace: Self::GRACE }
     }
 }
 
-/// As the command line has them.
-impl Default for Settings {
-    fn default() -> Self {
-        Self { target_bytes: 128 << 20, grace: Duration::from_secs(24 * 3_600) }
-    }
-}
-
 /// What a compaction did, or would do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub struct CompactSummary {
     /// Rewrites that were committed.
     pub rewrites: usize,
     /// Live files before.
@@ -68,7 +61,7 @@ pub struct Compactor {
     rollup: Arc<Rollup>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
-    settings: Settings,
+    settings: CompactSettings,
     /// Files that could not be rewritten, and are not tried again.
     spoiled: HashSet<Arc<str>>,
     /// Undamaged files that take too much memory to be merged.
@@ -92,7 +85,7 @@ impl Compactor {
         rollup: Arc<Rollup>,
         clock: Arc<dyn Clock>,
         telemetry: Telemetry,
-        settings: Settings,
+        settings: CompactSettings,
     ) -> Self {
         let (spoiled, too_heavy) = Default::default();
         Self { archive, rollup, clock, telemetry, settings, spoiled, too_heavy }
@@ -103,7 +96,7 @@ impl Compactor {
     ///
     /// # Errors
     /// Unavailable or Corrupt.
-    pub async fn preview(&self, mut note: impl FnMut(String)) -> Result<Summary, SqlError> {
+    pub async fn preview(&self, mut note: impl FnMut(String)) -> Result<CompactSummary, SqlError> {
         let snapshot = self.archive.newest().await?;
         let limits = self.limits();
         plan(snapshot.files(), &limits)
@@ -113,7 +106,7 @@ impl Compactor {
         stale.paths().for_each(|path| note(format!("would delete {path}")));
         let (rewrites, files_after) = outlook(snapshot.files(), &limits);
         let (files_before, deleted) = (snapshot.file_count(), stale.len());
-        Ok(Summary { rewrites, files_before, files_after, deleted })
+        Ok(CompactSummary { rewrites, files_before, files_after, deleted })
     }
 
     /// Rewrites until there is nothing more to gain. After each rewrite it waits `rest` times as
@@ -211,8 +204,9 @@ impl Compactor {
     /// Makes a totals snapshot before stale files are deleted. A cold start adds up the files that
     /// came after the last one; if those are gone, it has to add up all live files.
     async fn cover(&self, stale: &StaleFiles) {
-        let make =
-            |snapshot| async move { self.rollup.checkpoint(&snapshot, self.clock.now()).await };
+        let make = |snapshot| async move {
+            self.rollup.snapshot_totals(&snapshot, self.clock.now()).await
+        };
         if let Err(error) = self.archive.at_newest(self.archive.current(), make).await {
             let files = stale.len();
             tracing::warn!(%error, files, "no totals snapshot before old files are deleted");

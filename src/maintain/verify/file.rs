@@ -9,7 +9,7 @@ use crate::sql::{Engine, OrgCost, SeriesTotal, SqlError, sql_version};
 
 /// How files are checked.
 #[derive(Debug)]
-pub(super) struct FileCheck {
+pub(super) struct FileChecker {
     pub(super) engine: Arc<Engine>,
     pub(super) ids: IdReader,
     pub(super) snapshot: Arc<Snapshot>,
@@ -28,7 +28,7 @@ pub(super) struct CheckedFile {
     pub(super) differences: Vec<String>,
 }
 
-impl FileCheck {
+impl FileChecker {
     pub(super) async fn run(&self, file: &Arc<DataFile>) -> Result<CheckedFile, SqlError> {
         let mut differences = Vec::new();
         // A file that breaks a rule is one difference, not one for each number that it is in.

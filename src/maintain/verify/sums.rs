@@ -8,12 +8,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::Micros;
+use crate::event::OrgId;
 use crate::event::money::format_decimal;
 use crate::rollup::Rollup;
 use crate::sql::{PartialRow, SeriesTotal, SqlError};
 
 /// The sums of every organisation.
-pub(super) type Sums = BTreeMap<String, OrgSums>;
+pub(super) type SumsByOrg = BTreeMap<String, OrgSums>;
 
 /// The sums of one organisation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,7 +104,7 @@ impl OrgSums {
 pub(super) async fn compare(
     rollup: &Arc<Rollup>,
     snapshot: &Arc<Snapshot>,
-    sums: &Sums,
+    sums: &SumsByOrg,
     now: Micros,
     width: usize,
     mut differs: impl FnMut(String),

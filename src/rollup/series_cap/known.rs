@@ -15,19 +15,19 @@ pub(super) const OTHER: &str = "other";
 const ENTRY_BYTES: usize = 64;
 
 /// Organisation, provider and model of an event, as it was sent.
-pub(super) type Row<'a> = (&'a str, &'a str, &'a str);
+pub(super) type EventNames<'a> = (&'a str, &'a str, &'a str);
 
 /// A provider, or provider and model as one name, in the spelling of the counters.
-pub(super) type Name = Arc<str>;
+pub(super) type CountedName = Arc<str>;
 
 /// A series and its provider that a batch contains.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) row: Row<'a>,
+pub(super) struct SeriesRequest<'a> {
+    pub(super) row: EventNames<'a>,
     /// `None` for the provider that is always allowed.
     pub(super) provider: Option<String>,
     /// `None` for the model that is always allowed.
-    pub(super) series: Option<Name>,
+    pub(super) series: Option<CountedName>,
 }
 
 /// The cap that an event exceeds.
@@ -43,16 +43,16 @@ pub(super) enum Over {
 #[derive(Debug)]
 pub(super) struct OrgSeries {
     pub(super) org_id: OrgId,
-    pub(super) known: Mutex<Known>,
+    pub(super) known: Mutex<KnownSeries>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownSeries {
     /// The version of the table at the last look.
     pub(super) version: Option<u64>,
     /// The series that count towards the cap.
-    series: Names,
-    providers: Names,
+    series: NameSet,
+    providers: NameSet,
     /// How many series the table has, including those that do not count.
     in_table_all: usize,
     /// Memory that the names take.
@@ -61,26 +61,26 @@ pub(super) struct Known {
 
 /// Names of one kind.
 #[derive(Debug, Default)]
-struct Names {
+struct NameSet {
     /// Those in the table at the last look, and those committed here since.
-    in_table: HashSet<Name>,
+    in_table: HashSet<CountedName>,
     /// New ones, with the number of batches that bring each.
-    on_their_way: HashMap<Name, usize>,
+    on_their_way: HashMap<CountedName, usize>,
 }
 
 /// New names that are on their way into the table. Dropped after the commit: by then the names are
 /// in the table, or the commit failed.
 #[derive(Debug, Default)]
-pub(super) struct NewNames(Vec<(Arc<OrgSeries>, Kind, Name)>);
+pub(super) struct NewNames(Vec<(Arc<OrgSeries>, NameKind, CountedName)>);
 
 /// The kind of a name.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum NameKind {
     Series,
     Provider,
 }
 
-impl Names {
+impl NameSet {
     /// How many more names there may be.
     fn room(&self, most: usize) -> usize {
         let new = self.on_their_way.keys().filter(|name| !self.in_table.contains(*name)).count();
@@ -88,7 +88,7 @@ impl Names {
     }
 
     /// A batch brings a name that is not in the table; false if there is no room for it.
-    fn bring(&mut self, name: &Name, room: &mut usize) -> bool {
+    fn bring(&mut self, name: &CountedName, room: &mut usize) -> bool {
         match self.on_their_way.get_mut(name) {
             Some(batches) => *batches += 1,
             None if *room == 0 => return false,
@@ -101,7 +101,7 @@ impl Names {
     }
 
     /// Records that one batch less brings a name.
-    fn release(&mut self, name: &Name) {
+    fn release(&mut self, name: &CountedName) {
         match self.on_their_way.get_mut(name) {
             Some(batches) if *batches > 1 => *batches -= 1,
             _ => drop(self.on_their_way.remove(name)),
@@ -113,9 +113,9 @@ impl Names {
     }
 }
 
-impl Known {
+impl KnownSeries {
     /// Whether all series and providers are in the table.
-    pub(super) fn has_all(&self, asked: &[Asked<'_>]) -> bool {
+    pub(super) fn has_all(&self, asked: &[SeriesRequest<'_>]) -> bool {
         asked.iter().all(|asked| match (&asked.series, &asked.provider) {
             // If a series is in the table, so is its provider.
             (Some(series), _) => self.series.in_table.contains(series),
@@ -141,15 +141,15 @@ impl Known {
         self.bytes
     }
 
-    fn names(&mut self, kind: Kind) -> &mut Names {
+    fn names(&mut self, kind: NameKind) -> &mut NameSet {
         match kind {
-            Kind::Series => &mut self.series,
-            Kind::Provider => &mut self.providers,
+            NameKind::Series => &mut self.series,
+            NameKind::Provider => &mut self.providers,
         }
     }
 
     /// Records that a name has come into the table; returns the memory that all of them take.
-    fn stand(&mut self, kind: Kind, name: Name) -> usize {
+    fn stand(&mut self, kind: NameKind, name: CountedName) -> usize {
         let (names, bytes) = (self.names(kind), name.len() + ENTRY_BYTES);
         names.release(&name);
         if names.in_table.insert(name) {
@@ -169,15 +169,15 @@ impl OrgSeries {
     /// providers.
     pub(super) fn admit<'a>(
         self: &Arc<Self>,
-        asked: Vec<Asked<'a>>,
+        asked: Vec<SeriesRequest<'a>>,
         most: usize,
         new: &mut NewNames,
-        over: &mut HashMap<Row<'a>, Over>,
+        over: &mut HashMap<EventNames<'a>, Over>,
     ) {
         let mut known = self.known.lock();
-        let Known { series: all_series, providers, .. } = &mut *known;
+        let KnownSeries { series: all_series, providers, .. } = &mut *known;
         let (mut series_room, mut provider_room) = (all_series.room(most), providers.room(most));
-        for Asked { row, provider, series } in asked {
+        for SeriesRequest { row, provider, series } in asked {
             if let Some(provider) = provider
                 && !providers.in_table.contains(provider.as_str())
             {
@@ -186,7 +186,7 @@ impl OrgSeries {
                     over.insert(row, Over::Provider);
                     continue;
                 }
-                new.0.push((self.clone(), Kind::Provider, provider));
+                new.0.push((self.clone(), NameKind::Provider, provider));
             }
             if let Some(series) = series
                 && !all_series.in_table.contains(&series)
@@ -196,7 +196,7 @@ impl OrgSeries {
                     over.insert(row, Over::Model);
                     continue;
                 }
-                new.0.push((self.clone(), Kind::Series, series));
+                new.0.push((self.clone(), NameKind::Series, series));
             }
         }
     }
@@ -221,6 +221,6 @@ impl Drop for NewNames {
 }
 
 /// One name for a pair of names, which no other pair has.
-pub(super) fn series_name(provider: &str, model: &str) -> Name {
+pub(super) fn series_name(provider: &str, model: &str) -> CountedName {
     format!("{}:{provider}{model}", provider.len()).into()
 }

@@ -17,9 +17,9 @@ use datafusion::logical_expr::{
 use super::arithmetic::is_small;
 use super::columns::two;
 use super::decimal::{self, DIGITS_MAX, Scale};
-use super::function::{Given, Types, function};
+use super::function::{Given, PlannedTypes, function};
 use super::refusal::refused;
-use super::totals::{Decimals, Distinct, Groups, Of, One, wide};
+use super::running_sums::{Decimals, Distinct, Groups, Of, One, wide};
 
 /// How many more digits a sum has than its values.
 const SUM_DIGITS_MORE: u8 = 10;
@@ -47,7 +47,7 @@ pub(in crate::sql) fn mean(of: &DataType) -> Option<(ScalarUDF, DataType)> {
     let plan = |given: &Given<'_>| {
         let sum = given.types.first().and_then(Scale::of).ok_or_else(decimal::too_long)?;
         let gives = Scale { digits: DIGITS_MAX, ..sum.average() }.kind();
-        Ok(Types { takes: vec![sum.kind(), DataType::Int64], gives })
+        Ok(PlannedTypes { takes: vec![sum.kind(), DataType::Int64], gives })
     };
     let mean = function("mean_of", plan, |args, of| {
         let (sums, counts) = two(args)?;

@@ -12,7 +12,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::columns::{column, map, two};
 use super::decimal::{self, Scale};
-use super::function::{Given, Types, function, operator};
+use super::function::{Given, PlannedTypes, function, operator};
 use super::refusal::refused;
 
 /// The names in plans of the operators through which sums pass.
@@ -66,7 +66,7 @@ pub(super) fn negative() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
         let small = given.types.first().is_some_and(is_small);
         let kind = if small { DataType::Int32 } else { DataType::Int64 };
-        Ok(Types { takes: vec![kind.clone()], gives: kind })
+        Ok(PlannedTypes { takes: vec![kind.clone()], gives: kind })
     };
     function("negative", plan, |args, of| {
         let value = column(args, 0)?;
@@ -95,24 +95,24 @@ enum Sign {
     Rest,
 }
 
-fn floats(_: &Given<'_>) -> Result<Types> {
-    Ok(Types { takes: vec![DataType::Float64; 2], gives: DataType::Float64 })
+fn floats(_: &Given<'_>) -> Result<PlannedTypes> {
+    Ok(PlannedTypes { takes: vec![DataType::Float64; 2], gives: DataType::Float64 })
 }
 
-fn types(given: &Given<'_>, scale: fn(Scale, Scale) -> Scale) -> Result<Types> {
+fn types(given: &Given<'_>, scale: fn(Scale, Scale) -> Scale) -> Result<PlannedTypes> {
     let [left, right] = given.types else { return Err(refused("it takes two numbers")) };
     if left.is_floating() || right.is_floating() {
         let both = left == right && *left == DataType::Float32;
         let kind = if both { DataType::Float32 } else { DataType::Float64 };
-        return Ok(Types { takes: vec![kind.clone(), kind.clone()], gives: kind });
+        return Ok(PlannedTypes { takes: vec![kind.clone(), kind.clone()], gives: kind });
     }
     if left.is_integer() && right.is_integer() {
         let small = is_small(left) && is_small(right);
         let kind = if small { DataType::Int32 } else { DataType::Int64 };
-        return Ok(Types { takes: vec![kind.clone(), kind.clone()], gives: kind });
+        return Ok(PlannedTypes { takes: vec![kind.clone(), kind.clone()], gives: kind });
     }
     let (one, other) = Scale::of(left).zip(Scale::of(right)).ok_or_else(decimal::too_long)?;
-    Ok(Types { takes: vec![one.kind(), other.kind()], gives: scale(one, other).kind() })
+    Ok(PlannedTypes { takes: vec![one.kind(), other.kind()], gives: scale(one, other).kind() })
 }
 
 fn run(args: &[ArrayRef], of: &DataType, sign: Sign) -> Result<ArrayRef> {

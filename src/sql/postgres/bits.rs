@@ -5,15 +5,15 @@ use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::columns::map_two;
-use super::function::{Given, Types, operator};
+use super::function::{Given, PlannedTypes, operator};
 use super::refusal::refused;
 
 /// Places that an int64 may be shifted by, and a literal (an int4 in PostgreSQL).
 const PLACES_MAX: u32 = 63;
 const LITERAL_PLACES_MAX: u32 = 31;
 
-fn plan(_: &Given<'_>) -> Result<Types> {
-    Ok(Types { takes: vec![DataType::Int64; 2], gives: DataType::Int64 })
+fn plan(_: &Given<'_>) -> Result<PlannedTypes> {
+    Ok(PlannedTypes { takes: vec![DataType::Int64; 2], gives: DataType::Int64 })
 }
 
 /// `a << places`; a literal has 32 bits.

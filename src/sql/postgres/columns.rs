@@ -79,7 +79,7 @@ pub(super) fn micros(column: &ArrayRef) -> Result<PrimitiveArray<TimestampMicros
 }
 
 /// A value of a column as a Rust value.
-pub(super) enum Cell {
+pub(super) enum NativeValue {
     Int(i64),
     Decimal(i128, i8),
     Float(f64),
@@ -91,27 +91,27 @@ pub(super) enum Cell {
 }
 
 /// The value in a row; `None` for null.
-pub(super) fn cell(column: &ArrayRef, row: usize) -> Option<Cell> {
+pub(super) fn cell(column: &ArrayRef, row: usize) -> Option<NativeValue> {
     if column.is_null(row) {
         return None;
     }
     Some(match column.data_type() {
-        DataType::Int64 => Cell::Int(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Int64 => NativeValue::Int(column.as_primitive::<Int64Type>().value(row)),
         DataType::Decimal128(_, places) => {
-            Cell::Decimal(column.as_primitive::<Decimal128Type>().value(row), *places)
+            NativeValue::Decimal(column.as_primitive::<Decimal128Type>().value(row), *places)
         }
-        DataType::Float64 => Cell::Float(column.as_primitive::<Float64Type>().value(row)),
-        DataType::Date32 => Cell::Date(column.as_primitive::<Date32Type>().value(row)),
+        DataType::Float64 => NativeValue::Float(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Date32 => NativeValue::Date(column.as_primitive::<Date32Type>().value(row)),
         DataType::Time64(TimeUnit::Nanosecond) => {
-            Cell::Time(column.as_primitive::<Time64NanosecondType>().value(row))
+            NativeValue::Time(column.as_primitive::<Time64NanosecondType>().value(row))
         }
-        DataType::Timestamp(TimeUnit::Microsecond, zone) => Cell::Timestamp {
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => NativeValue::Timestamp {
             micros: column.as_primitive::<TimestampMicrosecondType>().value(row),
             with_zone: zone.is_some(),
         },
-        DataType::Interval(IntervalUnit::MonthDayNano) => {
-            Cell::Interval(Span::of(column.as_primitive::<IntervalMonthDayNanoType>().value(row)))
-        }
-        _ => Cell::Other,
+        DataType::Interval(IntervalUnit::MonthDayNano) => NativeValue::Interval(Span::of(
+            column.as_primitive::<IntervalMonthDayNanoType>().value(row),
+        )),
+        _ => NativeValue::Other,
     })
 }

@@ -9,9 +9,9 @@ use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::calendar;
-use super::columns::{Cell, INTERVAL, TIME, cell, map_two, micros, two};
+use super::columns::{INTERVAL, NativeValue, TIME, cell, map_two, micros, two};
 use super::decimal::Scale;
-use super::function::{Given, Types, function};
+use super::function::{Given, PlannedTypes, function};
 use super::refusal::{quoted, refused};
 use super::span::{DAY, SECOND, Span};
 use super::types::timestamp;
@@ -41,7 +41,7 @@ pub(super) fn date_part() -> ScalarUDF {
         let of_date = of == DataType::Date32;
         let places = if of_date { 0 } else { places };
         let gives = Scale { digits: 19 + places, places }.kind();
-        Ok(Types { takes: vec![DataType::Utf8, of], gives })
+        Ok(PlannedTypes { takes: vec![DataType::Utf8, of], gives })
     };
     function("date_part", plan, |args, of| {
         let (parts, times) = two(args)?;
@@ -60,10 +60,10 @@ fn unknown(part: &str) -> datafusion::error::DataFusionError {
 }
 
 /// The part as a decimal, in units of its last place.
-fn part_of(part: &str, time: &Cell) -> Result<i128> {
+fn part_of(part: &str, time: &NativeValue) -> Result<i128> {
     match time {
-        Cell::Date(days) => of_date(part, *days),
-        Cell::Timestamp { micros, .. } => match of_clock(part, micros.rem_euclid(DAY)) {
+        NativeValue::Date(days) => of_date(part, *days),
+        NativeValue::Timestamp { micros, .. } => match of_clock(part, micros.rem_euclid(DAY)) {
             Some(value) => Ok(value),
             None if part == "epoch" => Ok((*micros).into()),
             None => {
@@ -71,12 +71,12 @@ fn part_of(part: &str, time: &Cell) -> Result<i128> {
                 of_date(part, days)
             }
         },
-        Cell::Time(nanos) => match of_clock(part, nanos / 1_000) {
+        NativeValue::Time(nanos) => match of_clock(part, nanos / 1_000) {
             Some(value) => Ok(value),
             None if part == "epoch" => Ok((nanos / 1_000).into()),
             None => Err(unknown(part)),
         },
-        Cell::Interval(span) => of_span(part, *span),
+        NativeValue::Interval(span) => of_span(part, *span),
         _ => Err(unknown(part)),
     }
 }
@@ -147,12 +147,12 @@ pub(super) fn date_trunc() -> ScalarUDF {
         let at = cut_of(given, 1)?;
         if given.types.len() == 3 {
             let at = timestamp(true);
-            return Ok(Types {
+            return Ok(PlannedTypes {
                 takes: vec![DataType::Utf8, at.clone(), DataType::Utf8],
                 gives: at,
             });
         }
-        Ok(Types { takes: vec![DataType::Utf8, at.clone()], gives: at })
+        Ok(PlannedTypes { takes: vec![DataType::Utf8, at.clone()], gives: at })
     };
     function("date_trunc", plan, |args, of| {
         let (units, times) = two(args)?;
@@ -198,7 +198,7 @@ pub(super) fn date_bin() -> ScalarUDF {
         let at = cut_of(given, 1)?;
         let mut takes = vec![INTERVAL, at.clone()];
         takes.extend((given.types.len() > 2).then(|| at.clone()));
-        Ok(Types { takes, gives: at })
+        Ok(PlannedTypes { takes, gives: at })
     };
     function("date_bin", plan, |args, of| {
         type Time = TimestampMicrosecondType;
@@ -243,7 +243,7 @@ pub(super) fn age() -> ScalarUDF {
         }
         let zone = |place| matches!(given.types.get(place), Some(DataType::Timestamp(_, None)));
         let at = timestamp(!(zone(0) && zone(1)));
-        Ok(Types { takes: vec![at.clone(), at], gives: INTERVAL })
+        Ok(PlannedTypes { takes: vec![at.clone(), at], gives: INTERVAL })
     };
     function("age", plan, |args, of| {
         type Time = TimestampMicrosecondType;

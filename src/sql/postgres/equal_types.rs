@@ -5,7 +5,7 @@ use datafusion::common::{ExprSchema, Result};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable as _, Operator, cast, lit};
 
 use super::decimal::{DIGITS_MAX, Scale};
-use super::kinds::{Kind, named};
+use super::kinds::{ValueKind, named};
 use super::refusal::refused;
 use super::types::timestamp;
 use super::{call, math, texts, time_operators};
@@ -58,31 +58,32 @@ pub(super) fn comparable_to(
     schema: &dyn ExprSchema,
 ) -> Result<Option<(Expr, Expr)>> {
     let Ok(right_type) = type_of(right, schema) else { return Ok(None) };
-    let kinds = (Kind::of(left, left_type), Kind::of(right, &right_type));
+    let kinds = (ValueKind::of(left, left_type), ValueKind::of(right, &right_type));
     if are_alike(kinds) {
         return Ok(None);
     }
     let (left, right) = (left.clone(), right.clone());
     let size = |expr| call(time_operators::span_size(), vec![expr]);
     Ok(match kinds {
-        (Kind::Interval, Kind::Interval) => Some((size(left), size(right))),
-        (Kind::Interval, Kind::Literal) => {
+        (ValueKind::Interval, ValueKind::Interval) => Some((size(left), size(right))),
+        (ValueKind::Interval, ValueKind::Literal) => {
             Some((size(left), size(typed(right, &right_type, left_type)?)))
         }
-        (Kind::Literal, Kind::Interval) => {
+        (ValueKind::Literal, ValueKind::Interval) => {
             Some((size(typed(left, left_type, &right_type)?), size(right)))
         }
-        (_, Kind::Literal) => {
+        (_, ValueKind::Literal) => {
             let right = typed(right, &right_type, left_type)?;
             Some((left, right))
         }
-        (Kind::Literal, _) => {
+        (ValueKind::Literal, _) => {
             let left = typed(left, left_type, &right_type)?;
             Some((left, right))
         }
-        (Kind::Decimal, Kind::Float) => Some((cast(left, DataType::Float64), right)),
-        (Kind::Float, Kind::Decimal) => Some((left, cast(right, DataType::Float64))),
-        (Kind::Decimal, Kind::Decimal | Kind::Int) | (Kind::Int, Kind::Decimal) => {
+        (ValueKind::Decimal, ValueKind::Float) => Some((cast(left, DataType::Float64), right)),
+        (ValueKind::Float, ValueKind::Decimal) => Some((left, cast(right, DataType::Float64))),
+        (ValueKind::Decimal, ValueKind::Decimal | ValueKind::Int)
+        | (ValueKind::Int, ValueKind::Decimal) => {
             wide(left_type, &right_type).map(|kind| (cast(left, kind.clone()), cast(right, kind)))
         }
         (one, other) if one.is_number() && other.is_number() => None,
@@ -94,12 +95,14 @@ pub(super) fn comparable_to(
 }
 
 /// True for kinds that DataFusion compares as PostgreSQL does.
-fn are_alike(kinds: (Kind, Kind)) -> bool {
+fn are_alike(kinds: (ValueKind, ValueKind)) -> bool {
     match kinds {
-        (Kind::Null | Kind::Other, _) | (_, Kind::Null | Kind::Other) => true,
-        (Kind::Text | Kind::Literal, Kind::Text | Kind::Literal) => true,
+        (ValueKind::Null | ValueKind::Other, _) | (_, ValueKind::Null | ValueKind::Other) => true,
+        (ValueKind::Text | ValueKind::Literal, ValueKind::Text | ValueKind::Literal) => true,
         // Intervals are compared by size, decimals by their scales.
-        (Kind::Interval, Kind::Interval) | (Kind::Decimal, Kind::Decimal) => false,
+        (ValueKind::Interval, ValueKind::Interval) | (ValueKind::Decimal, ValueKind::Decimal) => {
+            false
+        }
         (one, other) => one == other || one.is_day() && other.is_day(),
     }
 }
@@ -129,20 +132,24 @@ pub(super) fn cast_of(of: &Cast, schema: &dyn ExprSchema) -> Result<Option<Expr>
 
 /// The cast by PostgreSQL's rules; `None` if DataFusion's is the same.
 fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> {
-    let (source, target) = (Kind::of(expr, from), Kind::of(&lit(0_i64), to));
+    let (source, target) = (ValueKind::of(expr, from), ValueKind::of(&lit(0_i64), to));
     let expr = || expr.clone();
     Ok(Some(match (source, target) {
-        (Kind::Float | Kind::Decimal, Kind::Int) => {
+        (ValueKind::Float | ValueKind::Decimal, ValueKind::Int) => {
             cast(call(math::round(), vec![expr()]), to.clone())
         }
-        (Kind::Text | Kind::Literal, Kind::Date) => call(texts::date_of(), vec![expr()]),
-        (Kind::Text | Kind::Literal, Kind::Timestamp) => {
+        (ValueKind::Text | ValueKind::Literal, ValueKind::Date) => {
+            call(texts::date_of(), vec![expr()])
+        }
+        (ValueKind::Text | ValueKind::Literal, ValueKind::Timestamp) => {
             let with_zone = *to != timestamp(false);
             let read = if with_zone { texts::instant_of() } else { texts::local_of() };
             call(read, vec![expr()])
         }
-        (Kind::Text | Kind::Literal, Kind::Interval) => call(texts::interval_of(), vec![expr()]),
-        (Kind::Text | Kind::Literal | Kind::Float, Kind::Decimal) => {
+        (ValueKind::Text | ValueKind::Literal, ValueKind::Interval) => {
+            call(texts::interval_of(), vec![expr()])
+        }
+        (ValueKind::Text | ValueKind::Literal | ValueKind::Float, ValueKind::Decimal) => {
             let DataType::Decimal128(digits, places) = to else { return Ok(None) };
             if *places < 0 {
                 return Ok(None);
@@ -150,20 +157,22 @@ fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> 
             let parts = [lit(i64::from(*digits)), lit(i64::from(*places))];
             call(texts::decimal_of(), std::iter::once(expr()).chain(parts).collect())
         }
-        (Kind::Timestamp | Kind::Interval | Kind::Float | Kind::Time, Kind::Text) => {
-            cast(call(texts::text(), vec![expr()]), to.clone())
-        }
-        (one, Kind::Date | Kind::Timestamp | Kind::Time | Kind::Interval)
-            if one.is_number() || one == Kind::Bool =>
+        (
+            ValueKind::Timestamp | ValueKind::Interval | ValueKind::Float | ValueKind::Time,
+            ValueKind::Text,
+        ) => cast(call(texts::text(), vec![expr()]), to.clone()),
+        (one, ValueKind::Date | ValueKind::Timestamp | ValueKind::Time | ValueKind::Interval)
+            if one.is_number() || one == ValueKind::Bool =>
         {
             return Err(no_cast(from, to));
         }
-        (Kind::Date | Kind::Timestamp | Kind::Time | Kind::Interval, other)
-            if other.is_number() || other == Kind::Bool =>
+        (ValueKind::Date | ValueKind::Timestamp | ValueKind::Time | ValueKind::Interval, other)
+            if other.is_number() || other == ValueKind::Bool =>
         {
             return Err(no_cast(from, to));
         }
-        (Kind::Decimal | Kind::Float, Kind::Bool) | (Kind::Bool, Kind::Decimal | Kind::Float) => {
+        (ValueKind::Decimal | ValueKind::Float, ValueKind::Bool)
+        | (ValueKind::Bool, ValueKind::Decimal | ValueKind::Float) => {
             return Err(no_cast(from, to));
         }
         _ => return Ok(None),

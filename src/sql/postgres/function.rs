@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 };
 
 /// The types to which a function's arguments are cast, and the type of its result.
-pub(super) struct Types {
+pub(super) struct PlannedTypes {
     pub takes: Vec<DataType>,
     pub gives: DataType,
 }
@@ -47,8 +47,8 @@ impl<'a> Given<'a> {
     }
 }
 
-type Plan = fn(&Given<'_>) -> Result<Types>;
-type Run = fn(&[ArrayRef], &DataType) -> Result<ArrayRef>;
+type PlanFn = fn(&Given<'_>) -> Result<PlannedTypes>;
+type RunFn = fn(&[ArrayRef], &DataType) -> Result<ArrayRef>;
 
 /// A scalar function that depends on its arguments alone.
 #[derive(Debug, Clone)]
@@ -57,8 +57,8 @@ pub(super) struct Function {
     /// The sign between its two arguments, if it is an operator.
     pub sign: Option<&'static str>,
     pub signature: Signature,
-    pub plan: Plan,
-    pub run: Run,
+    pub plan: PlanFn,
+    pub run: RunFn,
     /// The planner's result for this call.
     pub planned: Option<Planned>,
 }
@@ -87,13 +87,18 @@ impl Hash for Function {
 }
 
 /// The function with this name.
-pub(super) fn function(name: &'static str, plan: Plan, run: Run) -> ScalarUDF {
+pub(super) fn function(name: &'static str, plan: PlanFn, run: RunFn) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
     Function { name, sign: None, signature, plan, run, planned: None }.into()
 }
 
 /// The function behind an operator, which plans show as the operator.
-pub(super) fn operator(name: &'static str, sign: &'static str, plan: Plan, run: Run) -> ScalarUDF {
+pub(super) fn operator(
+    name: &'static str,
+    sign: &'static str,
+    plan: PlanFn,
+    run: RunFn,
+) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
     Function { name, sign: Some(sign), signature, plan, run, planned: None }.into()
 }

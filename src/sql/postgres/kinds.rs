@@ -6,7 +6,7 @@ use datafusion::logical_expr::Expr;
 
 /// A kind of value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Null,
     Text,
     /// A literal text in the query: its type is that of the other operand.
@@ -22,7 +22,7 @@ pub(super) enum Kind {
     Other,
 }
 
-impl Kind {
+impl ValueKind {
     /// The kind of an expression with this type.
     pub(super) fn of(expr: &Expr, kind: &DataType) -> Self {
         match kind {

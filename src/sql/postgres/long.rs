@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::function::{Function, Given, Planned, Types, call};
+use super::function::{Function, Given, Planned, PlannedTypes, call};
 use super::refusal::refused;
 
 /// Up to this length, each operator of a chain is a separate function.
@@ -37,7 +37,7 @@ pub(super) fn type_of(expr: &Expr, schema: &dyn ExprSchema) -> Result<DataType> 
 fn planned(expr: &Expr) -> Option<&Planned> {
     let Expr::ScalarFunction(function) = expr else { return None };
     let function = function.func.inner();
-    match function.downcast_ref::<Chain>() {
+    match function.downcast_ref::<OperatorChain>() {
         Some(chain) => Some(&chain.planned),
         None => function.downcast_ref::<Function>()?.planned.as_ref(),
     }
@@ -63,14 +63,14 @@ pub(super) fn applied(
     steps.push(step.clone());
     args.push(right);
     let signature = Signature::user_defined(Volatility::Immutable);
-    Ok(call(Chain { steps, signature, planned }.into(), args))
+    Ok(call(OperatorChain { steps, signature, planned }.into(), args))
 }
 
 /// The operators and arguments of a chain that has room for more, or the expression alone.
 fn parts(expr: Expr) -> (Vec<Function>, Vec<Expr>) {
     let expr = match expr {
         Expr::ScalarFunction(ScalarFunction { func, args }) => {
-            match func.inner().downcast_ref::<Chain>() {
+            match func.inner().downcast_ref::<OperatorChain>() {
                 Some(chain) if chain.steps.len() < STEPS_MAX => return (chain.steps.clone(), args),
                 _ => Expr::ScalarFunction(ScalarFunction { func, args }),
             }
@@ -80,7 +80,7 @@ fn parts(expr: Expr) -> (Vec<Function>, Vec<Expr>) {
     (Vec::new(), vec![expr])
 }
 
-fn types_of(step: &Function, left: &DataType, right: &DataType) -> Result<Types> {
+fn types_of(step: &Function, left: &DataType, right: &DataType) -> Result<PlannedTypes> {
     (step.plan)(&Given::types(&[left.clone(), right.clone()]))
 }
 
@@ -90,27 +90,27 @@ fn missing() -> datafusion::error::DataFusionError {
 
 /// Operators, each applied to the result of those before it and the next argument.
 #[derive(Debug)]
-struct Chain {
+struct OperatorChain {
     steps: Vec<Function>,
     signature: Signature,
     planned: Planned,
 }
 
-impl PartialEq for Chain {
+impl PartialEq for OperatorChain {
     fn eq(&self, other: &Self) -> bool {
         self.steps == other.steps
     }
 }
 
-impl Eq for Chain {}
+impl Eq for OperatorChain {}
 
-impl Hash for Chain {
+impl Hash for OperatorChain {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.steps.hash(state);
     }
 }
 
-impl Chain {
+impl OperatorChain {
     /// The arguments with signs between them.
     fn shown(&self, args: impl Iterator<Item = String>) -> String {
         let signs = self.steps.iter().map(|step| step.sign.unwrap_or(step.name));
@@ -123,7 +123,7 @@ impl Chain {
     }
 
     /// The types to which the arguments are cast, and the type of the result.
-    fn types(&self, given: &[DataType]) -> Result<Types> {
+    fn types(&self, given: &[DataType]) -> Result<PlannedTypes> {
         let (first, others) = given.split_first().ok_or_else(missing)?;
         let (mut takes, mut gives) = (Vec::with_capacity(given.len()), first.clone());
         for (step, next) in self.steps.iter().zip(others) {
@@ -132,13 +132,13 @@ impl Chain {
             takes.extend(types.takes.into_iter().skip(usize::from(!takes.is_empty())));
             gives = types.gives;
         }
-        Ok(Types { takes, gives })
+        Ok(PlannedTypes { takes, gives })
     }
 }
 
 /// The result of an operator for two values.
 fn run(step: &Function, left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue> {
-    let Types { takes, gives } = types_of(step, &left.data_type(), &right.data_type())?;
+    let PlannedTypes { takes, gives } = types_of(step, &left.data_type(), &right.data_type())?;
     let one = [left, right].iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
     let given = [left, right].into_iter().zip(&takes).map(|(value, kind)| {
         if value.data_type() == *kind { Ok(value.clone()) } else { value.cast_to(kind, None) }
@@ -151,7 +151,7 @@ fn run(step: &Function, left: &ColumnarValue, right: &ColumnarValue) -> Result<C
     Ok(ColumnarValue::Array(made))
 }
 
-impl ScalarUDFImpl for Chain {
+impl ScalarUDFImpl for OperatorChain {
     fn name(&self) -> &'static str {
         "chain"
     }

@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 use super::arithmetic::{integer_out_of_range, is_small, out_of_range};
 use super::columns::{column, map};
 use super::decimal::{self, DIGITS_MAX, Scale};
-use super::function::{Given, Types, function};
+use super::function::{Given, PlannedTypes, function};
 use super::refusal::refused;
 
 #[derive(Debug, Clone, Copy)]
@@ -48,11 +48,11 @@ pub(super) fn floor() -> ScalarUDF {
     function("floor", one_rounded, |args, of| cut(args, of, To::Down))
 }
 
-fn one_rounded(given: &Given<'_>) -> Result<Types> {
+fn one_rounded(given: &Given<'_>) -> Result<PlannedTypes> {
     if given.types.len() == 1 { rounded_types(given) } else { Err(refused("it takes one number")) }
 }
 
-fn rounded_types(given: &Given<'_>) -> Result<Types> {
+fn rounded_types(given: &Given<'_>) -> Result<PlannedTypes> {
     let Some(kind) = given.types.first() else { return Err(refused("it takes a number")) };
     let with_places = given.types.len() == 2;
     // A literal number must stay a literal, because the type of the result depends on its value.
@@ -67,7 +67,7 @@ fn rounded_types(given: &Given<'_>) -> Result<Types> {
         }
         let mut takes = vec![DataType::Float64];
         takes.extend(places_type.clone());
-        return Ok(Types { takes, gives: DataType::Float64 });
+        return Ok(PlannedTypes { takes, gives: DataType::Float64 });
     };
     let mut takes = vec![scale.kind()];
     takes.extend(places_type.clone());
@@ -78,7 +78,7 @@ fn rounded_types(given: &Given<'_>) -> Result<Types> {
     };
     // Rounding may carry into one more digit.
     let digits = scale.whole().saturating_add(places).saturating_add(1).min(DIGITS_MAX);
-    Ok(Types { takes, gives: Scale { digits, places }.kind() })
+    Ok(PlannedTypes { takes, gives: Scale { digits, places }.kind() })
 }
 
 fn cut(args: &[ArrayRef], of: &DataType, to: To) -> Result<ArrayRef> {
@@ -159,7 +159,7 @@ fn cut_floats(
     Ok(Arc::new(made.collect::<Result<arrow::array::Float64Array>>()?))
 }
 
-fn same(given: &Given<'_>) -> Result<Types> {
+fn same(given: &Given<'_>) -> Result<PlannedTypes> {
     let [kind] = given.types else { return Err(refused("it takes one number")) };
     let kind = match kind {
         DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
@@ -167,7 +167,7 @@ fn same(given: &Given<'_>) -> Result<Types> {
         kind if kind.is_integer() => DataType::Int64,
         kind => Scale::of(kind).ok_or_else(|| refused("it takes a number; cast texts"))?.kind(),
     };
-    Ok(Types { takes: vec![kind.clone()], gives: kind })
+    Ok(PlannedTypes { takes: vec![kind.clone()], gives: kind })
 }
 
 /// `abs(x)`.
@@ -195,7 +195,7 @@ pub(super) fn sign() -> ScalarUDF {
         let takes = same(given)?.takes;
         let float = !matches!(takes.first(), Some(DataType::Decimal128(..)));
         let gives = if float { DataType::Float64 } else { DataType::Decimal128(1, 0) };
-        Ok(Types { takes: if float { vec![DataType::Float64] } else { takes }, gives })
+        Ok(PlannedTypes { takes: if float { vec![DataType::Float64] } else { takes }, gives })
     };
     function("sign", plan, |args, of| {
         let values = column(args, 0)?;

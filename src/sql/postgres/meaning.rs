@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use super::equal_types::{cast_of, comparable, comparable_to, is_comparison};
-use super::kinds::{Kind, is_text};
+use super::kinds::{ValueKind, is_text};
 use super::refusal::refused;
 use super::{arithmetic, call, texts, time_operators};
 
@@ -254,9 +254,9 @@ fn case_of(case: &Case, schema: &DFSchema) -> Result<Option<Expr>> {
 
 fn negative(inner: &Expr, schema: &DFSchema) -> Option<Expr> {
     let kind = inner.get_type(schema).ok()?;
-    match Kind::of(inner, &kind) {
-        Kind::Int => Some(call(arithmetic::negative(), vec![inner.clone()])),
-        Kind::Interval => Some(call(time_operators::span_negative(), vec![inner.clone()])),
+    match ValueKind::of(inner, &kind) {
+        ValueKind::Int => Some(call(arithmetic::negative(), vec![inner.clone()])),
+        ValueKind::Interval => Some(call(time_operators::span_negative(), vec![inner.clone()])),
         _ => None,
     }
 }
@@ -270,9 +270,9 @@ fn function_of(function: &ScalarFunction, schema: &DFSchema) -> Result<Option<Ex
         return Ok(None);
     }
     let shown = |arg: &Expr| {
-        let kind = arg.get_type(schema).map(|kind| Kind::of(arg, &kind));
+        let kind = arg.get_type(schema).map(|kind| ValueKind::of(arg, &kind));
         match kind {
-            Ok(Kind::Float | Kind::Timestamp | Kind::Interval | Kind::Time) => {
+            Ok(ValueKind::Float | ValueKind::Timestamp | ValueKind::Interval | ValueKind::Time) => {
                 call(texts::text(), vec![arg.clone()])
             }
             _ => arg.clone(),

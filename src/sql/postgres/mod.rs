@@ -29,6 +29,7 @@ mod percentile;
 mod planner;
 mod read;
 mod refusal;
+mod running_sums;
 mod series;
 mod span;
 mod span_text;
@@ -36,7 +37,6 @@ mod syntax;
 mod texts;
 mod time_functions;
 mod time_operators;
-mod totals;
 mod types;
 
 use std::collections::HashSet;
@@ -74,7 +74,7 @@ pub(super) fn like_postgres(state: SessionState) -> SessionState {
         .with_scalar_functions(scalars)
         .with_aggregate_functions(aggregates)
         .with_expr_planners(planners)
-        .with_type_planner(Arc::new(types::Types))
+        .with_type_planner(Arc::new(types::PostgresTypes))
         .with_analyzer_rules(rules)
         .build()
 }

@@ -136,7 +136,7 @@ fn named(date: NaiveDate, pattern: &str, short: bool) -> String {
 /// A text that does not fit the format, and patterns that can only be shown.
 pub(super) fn read(text: &str, format: &str) -> Result<NaiveDateTime> {
     let wrong = || refused(&format!("{} does not fit the format {}", quoted(text), quoted(format)));
-    let (mut rest, mut found) = (text.trim_start(), Found::default());
+    let (mut rest, mut found) = (text.trim_start(), FoundParts::default());
     let pieces = pieces(format)?;
     for (at, piece) in pieces.iter().enumerate() {
         match piece {
@@ -157,7 +157,7 @@ pub(super) fn read(text: &str, format: &str) -> Result<NaiveDateTime> {
 }
 
 #[derive(Default)]
-struct Found {
+struct FoundParts {
     year: Option<i32>,
     month: Option<u32>,
     day: Option<u32>,
@@ -168,7 +168,7 @@ struct Found {
     micros: u32,
 }
 
-impl Found {
+impl FoundParts {
     /// Takes the value of a pattern from the front of a text. If no other pattern follows, it takes
     /// all digits.
     fn take<'a>(&mut self, text: &'a str, pattern: &str, alone: bool) -> Option<&'a str> {

@@ -101,18 +101,18 @@ impl AggregateUDFImpl for Percentile {
             return Err(refused("percentiles do not take DISTINCT; select distinct values first"));
         }
         let falling = args.order_bys.first().is_some_and(|sort| sort.options.descending);
-        Ok(Box::new(Values { share: self.share(&args)?, falling, values: Vec::new() }))
+        Ok(Box::new(PercentileValues { share: self.share(&args)?, falling, values: Vec::new() }))
     }
 }
 
 #[derive(Debug)]
-struct Values {
+struct PercentileValues {
     share: f64,
     falling: bool,
     values: Vec<f64>,
 }
 
-impl Accumulator for Values {
+impl Accumulator for PercentileValues {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         self.values.extend(column(values, 0)?.as_primitive::<Float64Type>().iter().flatten());
         Ok(())

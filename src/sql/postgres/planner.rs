@@ -8,7 +8,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable as _, Operator, S
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::equal_types::comparable;
-use super::kinds::{Kind, is_text, named};
+use super::kinds::{ValueKind, is_text, named};
 use super::long::{applied, type_of};
 use super::refusal::refused;
 use super::time_operators as time;
@@ -54,11 +54,11 @@ pub(super) fn planned_operator(
         return Ok(PlannerResult::Original(expr));
     }
     let Ok(left_type) = type_of(left, schema) else { return Ok(PlannerResult::Original(expr)) };
-    let kinds = (Kind::of(left, &left_type), Kind::of(right, &right_type));
+    let kinds = (ValueKind::of(left, &left_type), ValueKind::of(right, &right_type));
     let stays = match joins {
         true => are_texts_or_neither(kinds),
         // Null stays null, whatever the type.
-        false => kinds.0 == Kind::Null || kinds.1 == Kind::Null,
+        false => kinds.0 == ValueKind::Null || kinds.1 == ValueKind::Null,
     };
     if stays {
         return Ok(PlannerResult::Original(expr));
@@ -94,9 +94,9 @@ fn arithmetic(op: &BinaryOperator, left: Side, right: Side) -> Result<Expr> {
         (one, op, other) if one.is_number() && other.is_number() => number(op, one, other, literal),
         (one, Op::Plus, other) => sum(one, other),
         (one, Op::Minus, other) => difference(one, other),
-        (Kind::Interval, Op::Multiply, other) if other.is_number() => Some(time::span_times()),
-        (one, Op::Multiply, Kind::Interval) if one.is_number() => Some(time::times_span()),
-        (Kind::Interval, Op::Divide, other) if other.is_number() => Some(time::span_divided()),
+        (ValueKind::Interval, Op::Multiply, other) if other.is_number() => Some(time::span_times()),
+        (one, Op::Multiply, ValueKind::Interval) if one.is_number() => Some(time::times_span()),
+        (ValueKind::Interval, Op::Divide, other) if other.is_number() => Some(time::span_divided()),
         _ => None,
     };
     let Some(function) = function else { return Err(unknown(op, &left, &right)) };
@@ -131,14 +131,19 @@ fn compared(
     Ok(Some(Expr::BinaryExpr(BinaryExpr::new(Box::new(one), op, Box::new(other)))))
 }
 
-fn number(op: &BinaryOperator, left: Kind, right: Kind, literal: bool) -> Option<ScalarUDF> {
-    let ints = left == Kind::Int && right == Kind::Int;
+fn number(
+    op: &BinaryOperator,
+    left: ValueKind,
+    right: ValueKind,
+    literal: bool,
+) -> Option<ScalarUDF> {
+    let ints = left == ValueKind::Int && right == ValueKind::Int;
     Some(match op {
         BinaryOperator::Plus => arithmetic::plus(),
         BinaryOperator::Minus => arithmetic::minus(),
         BinaryOperator::Multiply => arithmetic::times(),
         BinaryOperator::Divide => arithmetic::divided(),
-        BinaryOperator::Modulo if left != Kind::Float && right != Kind::Float => {
+        BinaryOperator::Modulo if left != ValueKind::Float && right != ValueKind::Float => {
             arithmetic::modulo()
         }
         BinaryOperator::PGExp => arithmetic::raised(),
@@ -148,28 +153,28 @@ fn number(op: &BinaryOperator, left: Kind, right: Kind, literal: bool) -> Option
     })
 }
 
-fn sum(left: Kind, right: Kind) -> Option<ScalarUDF> {
+fn sum(left: ValueKind, right: ValueKind) -> Option<ScalarUDF> {
     Some(match (left, right) {
-        (one, Kind::Interval) if one.is_day() => time::later(),
-        (Kind::Interval, other) if other.is_day() => time::later_by(),
-        (Kind::Date, Kind::Int) => time::days_later(),
-        (Kind::Int, Kind::Date) => time::days_later_by(),
-        (Kind::Date, Kind::Time) => time::date_and_time(),
-        (Kind::Time, Kind::Interval) => time::time_later(),
-        (Kind::Interval, Kind::Interval) => time::span_plus(),
+        (one, ValueKind::Interval) if one.is_day() => time::later(),
+        (ValueKind::Interval, other) if other.is_day() => time::later_by(),
+        (ValueKind::Date, ValueKind::Int) => time::days_later(),
+        (ValueKind::Int, ValueKind::Date) => time::days_later_by(),
+        (ValueKind::Date, ValueKind::Time) => time::date_and_time(),
+        (ValueKind::Time, ValueKind::Interval) => time::time_later(),
+        (ValueKind::Interval, ValueKind::Interval) => time::span_plus(),
         _ => return None,
     })
 }
 
-fn difference(left: Kind, right: Kind) -> Option<ScalarUDF> {
+fn difference(left: ValueKind, right: ValueKind) -> Option<ScalarUDF> {
     Some(match (left, right) {
-        (one, Kind::Interval) if one.is_day() => time::earlier(),
-        (Kind::Date, Kind::Int) => time::days_earlier(),
-        (Kind::Date, Kind::Date) => time::days_between(),
+        (one, ValueKind::Interval) if one.is_day() => time::earlier(),
+        (ValueKind::Date, ValueKind::Int) => time::days_earlier(),
+        (ValueKind::Date, ValueKind::Date) => time::days_between(),
         (one, other) if one.is_day() && other.is_day() => time::between(),
-        (Kind::Time, Kind::Interval) => time::time_earlier(),
-        (Kind::Time, Kind::Time) => time::time_between(),
-        (Kind::Interval, Kind::Interval) => time::span_minus(),
+        (ValueKind::Time, ValueKind::Interval) => time::time_earlier(),
+        (ValueKind::Time, ValueKind::Time) => time::time_between(),
+        (ValueKind::Interval, ValueKind::Interval) => time::span_minus(),
         _ => return None,
     })
 }
@@ -184,18 +189,20 @@ fn is_joined(expr: &Expr) -> bool {
     matches!(expr, Expr::BinaryExpr(BinaryExpr { op: Operator::StringConcat, .. }))
 }
 
-fn are_texts_or_neither((left, right): (Kind, Kind)) -> bool {
-    let text = |kind| matches!(kind, Kind::Text | Kind::Literal);
+fn are_texts_or_neither((left, right): (ValueKind, ValueKind)) -> bool {
+    let text = |kind| matches!(kind, ValueKind::Text | ValueKind::Literal);
     text(left) == text(right)
 }
 
 /// Joined texts. Values of other types are shown as PostgreSQL shows them.
 fn joined(left: Side, right: Side) -> Expr {
     let shown = |side: Side| match side.kind {
-        Kind::Float | Kind::Timestamp | Kind::Interval | Kind::Time => {
+        ValueKind::Float | ValueKind::Timestamp | ValueKind::Interval | ValueKind::Time => {
             call(texts::text(), vec![side.expr])
         }
-        Kind::Bool | Kind::Int | Kind::Decimal | Kind::Date => cast(side.expr, DataType::Utf8),
+        ValueKind::Bool | ValueKind::Int | ValueKind::Decimal | ValueKind::Date => {
+            cast(side.expr, DataType::Utf8)
+        }
         _ => side.expr,
     };
     let (left, right) = (Box::new(shown(left)), Box::new(shown(right)));
@@ -206,25 +213,27 @@ fn joined(left: Side, right: Side) -> Expr {
 struct Side {
     expr: Expr,
     of: DataType,
-    kind: Kind,
+    kind: ValueKind,
 }
 
 impl Side {
     /// Converts a literal text to the type of the other operand, a number or an interval.
-    fn like(self, other: Kind) -> Result<Self> {
-        if self.kind != Kind::Literal {
+    fn like(self, other: ValueKind) -> Result<Self> {
+        if self.kind != ValueKind::Literal {
             return Ok(self);
         }
         let expr = self.expr;
         let (expr, of) = match other {
-            Kind::Int => (cast(expr, DataType::Int64), DataType::Int64),
-            Kind::Float => (cast(expr, DataType::Float64), DataType::Float64),
-            Kind::Decimal => {
+            ValueKind::Int => (cast(expr, DataType::Int64), DataType::Int64),
+            ValueKind::Float => (cast(expr, DataType::Float64), DataType::Float64),
+            ValueKind::Decimal => {
                 let expr = call(texts::numeric(), vec![expr]);
                 let of = expr.get_type(&DFSchema::empty())?;
                 (expr, of)
             }
-            Kind::Interval => (call(texts::interval_of(), vec![expr]), super::columns::INTERVAL),
+            ValueKind::Interval => {
+                (call(texts::interval_of(), vec![expr]), super::columns::INTERVAL)
+            }
             _ => return Ok(Self { expr, ..self }),
         };
         Ok(Self { kind: other, expr, of })

@@ -10,9 +10,9 @@ use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::calendar;
-use super::columns::{Cell, INTERVAL, TIME, cell, column, texts};
+use super::columns::{INTERVAL, NativeValue, TIME, cell, column, texts};
 use super::decimal::{self, Scale};
-use super::function::{Given, Types, function};
+use super::function::{Given, PlannedTypes, function};
 use super::refusal::{quoted, refused};
 use super::span::Span;
 use super::types::timestamp;
@@ -24,7 +24,7 @@ const OPEN: Scale = Scale { digits: 38, places: 20 };
 
 /// `version()`: the version of this program, not of its libraries.
 pub(super) fn version() -> ScalarUDF {
-    let plan = |_: &Given<'_>| Ok(Types { takes: Vec::new(), gives: DataType::Utf8 });
+    let plan = |_: &Given<'_>| Ok(PlannedTypes { takes: Vec::new(), gives: DataType::Utf8 });
     function("version", plan, |_, _| {
         let version = concat!("tokenlake ", env!("CARGO_PKG_VERSION"));
         Ok(Arc::new(StringArray::from(vec![version])))
@@ -41,7 +41,7 @@ pub(super) fn text() -> ScalarUDF {
             Some(kind) => kind.clone(),
             None => return Err(refused("it takes one value")),
         };
-        Ok(Types { takes: vec![of], gives: DataType::Utf8 })
+        Ok(PlannedTypes { takes: vec![of], gives: DataType::Utf8 })
     };
     function("text", plan, |args, _| {
         let values = column(args, 0)?;
@@ -55,9 +55,11 @@ pub(super) fn text() -> ScalarUDF {
                 return Ok(Some(float(&format!("{value:e}"), 6)));
             }
             Ok(match cell(values, row) {
-                Some(Cell::Timestamp { micros, with_zone }) => Some(shown(micros, with_zone)?),
-                Some(Cell::Interval(span)) => Some(span.to_string()),
-                Some(Cell::Float(value)) => Some(float(&format!("{value:e}"), FLOAT_DIGITS)),
+                Some(NativeValue::Timestamp { micros, with_zone }) => {
+                    Some(shown(micros, with_zone)?)
+                }
+                Some(NativeValue::Interval(span)) => Some(span.to_string()),
+                Some(NativeValue::Float(value)) => Some(float(&format!("{value:e}"), FLOAT_DIGITS)),
                 _ => plain.as_ref().map(|plain| plain.value(row).to_owned()),
             })
         });
@@ -107,7 +109,7 @@ pub(super) fn numeric() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
         let Some(kind) = given.types.first() else { return Err(refused("it takes one value")) };
         if let Some(scale) = Scale::of(kind) {
-            return Ok(Types { takes: vec![scale.kind()], gives: scale.kind() });
+            return Ok(PlannedTypes { takes: vec![scale.kind()], gives: scale.kind() });
         }
         let takes = match kind {
             DataType::Float32 | DataType::Float64 => DataType::Float64,
@@ -122,7 +124,7 @@ pub(super) fn numeric() -> ScalarUDF {
         };
         let places = given.text(0).map(decimal::places_of);
         let scale = places.map_or(OPEN, |places| Scale { digits: decimal::DIGITS_MAX, places });
-        Ok(Types { takes: vec![takes], gives: scale.kind() })
+        Ok(PlannedTypes { takes: vec![takes], gives: scale.kind() })
     };
     function("numeric", plan, |args, of| {
         let values = column(args, 0)?;
@@ -140,7 +142,10 @@ pub(super) fn decimal_of() -> ScalarUDF {
         let first = if float { DataType::Float64 } else { DataType::Utf8 };
         let part = |place| given.integer(place).and_then(|value| u8::try_from(value).ok());
         let scale = part(1).zip(part(2)).map_or(OPEN, |(digits, places)| Scale { digits, places });
-        Ok(Types { takes: vec![first, DataType::Int64, DataType::Int64], gives: scale.kind() })
+        Ok(PlannedTypes {
+            takes: vec![first, DataType::Int64, DataType::Int64],
+            gives: scale.kind(),
+        })
     };
     function("decimal_of", plan, |args, of| {
         decimals(column(args, 0)?, Scale::of(of).ok_or_else(decimal::too_long)?)
@@ -178,7 +183,7 @@ fn decimals(values: &ArrayRef, of: Scale) -> Result<ArrayRef> {
 
 /// `interval_of(text)`.
 pub(super) fn interval_of() -> ScalarUDF {
-    let plan = |_: &Given<'_>| Ok(Types { takes: vec![DataType::Utf8], gives: INTERVAL });
+    let plan = |_: &Given<'_>| Ok(PlannedTypes { takes: vec![DataType::Utf8], gives: INTERVAL });
     function("interval_of", plan, |args, _| {
         let spans = texts(column(args, 0)?)?;
         let spans =
@@ -192,7 +197,7 @@ macro_rules! read {
     ($name:ident, $of:expr, $array:ty, $read:path) => {
         /// A text as a date or a timestamp.
         pub(super) fn $name() -> ScalarUDF {
-            let plan = |_: &Given<'_>| Ok(Types { takes: vec![DataType::Utf8], gives: $of });
+            let plan = |_: &Given<'_>| Ok(PlannedTypes { takes: vec![DataType::Utf8], gives: $of });
             function(stringify!($name), plan, |args, of| {
                 let texts = texts(column(args, 0)?)?;
                 let read = texts.iter().map(|text| text.map($read).transpose());

@@ -12,9 +12,9 @@ use datafusion::logical_expr::{
 };
 
 use super::calendar;
-use super::columns::{Cell, cell, column, texts, two};
+use super::columns::{NativeValue, cell, column, texts, two};
 use super::decimal;
-use super::function::{Given, Types, function};
+use super::function::{Given, PlannedTypes, function};
 use super::refusal::refused;
 use super::span::SECOND;
 use super::types::{UTC, timestamp};
@@ -36,14 +36,14 @@ pub(super) fn to_char() -> ScalarUDF {
                 ));
             }
         };
-        Ok(Types { takes: vec![at, DataType::Utf8], gives: DataType::Utf8 })
+        Ok(PlannedTypes { takes: vec![at, DataType::Utf8], gives: DataType::Utf8 })
     };
     function("to_char", plan, |args, _| {
         let (times, formats) = two(args)?;
         let formats = formats.as_string::<i32>();
         let shown =
             formats.iter().enumerate().map(|(row, format)| match (cell(times, row), format) {
-                (Some(Cell::Timestamp { micros, with_zone }), Some(format)) => {
+                (Some(NativeValue::Timestamp { micros, with_zone }), Some(format)) => {
                     patterns::shown(calendar::clock(micros)?, with_zone, format).map(Some)
                 }
                 _ => Ok(None),
@@ -69,7 +69,7 @@ pub(super) fn to_timestamp() -> ScalarUDF {
                 ));
             }
         };
-        Ok(Types { takes, gives: timestamp(true) })
+        Ok(PlannedTypes { takes, gives: timestamp(true) })
     };
     function("to_timestamp", plan, |args, of| {
         let values = column(args, 0)?;
@@ -98,19 +98,19 @@ pub(super) fn to_timestamp() -> ScalarUDF {
     clippy::cast_possible_truncation,
     reason = "the bounds are looked at"
 )]
-fn of_seconds(seconds: Option<&Cell>) -> Result<i64> {
+fn of_seconds(seconds: Option<&NativeValue>) -> Result<i64> {
     let out_of_range = || refused("a timestamp is out of range");
     match seconds {
-        Some(Cell::Int(seconds)) => seconds.checked_mul(SECOND).ok_or_else(out_of_range),
-        Some(Cell::Decimal(value, places)) => {
+        Some(NativeValue::Int(seconds)) => seconds.checked_mul(SECOND).ok_or_else(out_of_range),
+        Some(NativeValue::Decimal(value, places)) => {
             let places = u8::try_from(*places).map_err(|_| out_of_range())?;
             let micros = decimal::in_places(*value, places, 6)?;
             i64::try_from(micros).map_err(|_| out_of_range())
         }
-        Some(Cell::Float(seconds)) if seconds.abs() < 9e12 => {
+        Some(NativeValue::Float(seconds)) if seconds.abs() < 9e12 => {
             Ok((seconds * 1e6).round_ties_even() as i64)
         }
-        Some(Cell::Timestamp { micros, .. }) => Ok(*micros),
+        Some(NativeValue::Timestamp { micros, .. }) => Ok(*micros),
         _ => Err(out_of_range()),
     }
 }
@@ -127,7 +127,7 @@ pub(super) fn to_date() -> ScalarUDF {
                 ));
             }
         };
-        Ok(Types { takes, gives: DataType::Date32 })
+        Ok(PlannedTypes { takes, gives: DataType::Date32 })
     };
     function("to_date", plan, |args, _| {
         let written = texts(column(args, 0)?)?;

@@ -14,7 +14,7 @@ use datafusion::logical_expr::ScalarUDF;
 use super::calendar;
 use super::columns::{INTERVAL, TIME, column, map, map_two, micros, two};
 use super::decimal::divided_by_zero;
-use super::function::{Given, Types, operator};
+use super::function::{Given, PlannedTypes, operator};
 use super::refusal::refused;
 use super::span::{DAY, Span};
 use super::types::timestamp;
@@ -26,8 +26,8 @@ fn out_of_range() -> datafusion::error::DataFusionError {
     refused("a date or time is out of range")
 }
 
-fn plan(takes: [DataType; 2], gives: DataType) -> Result<Types> {
-    Ok(Types { takes: Vec::from(takes), gives })
+fn plan(takes: [DataType; 2], gives: DataType) -> Result<PlannedTypes> {
+    Ok(PlannedTypes { takes: Vec::from(takes), gives })
 }
 
 /// The timestamp type for a date or a timestamp, with a zone or without.
@@ -74,7 +74,7 @@ pub(super) fn earlier() -> ScalarUDF {
     )
 }
 
-fn shifted(given: &Given<'_>, place: usize) -> Result<Types> {
+fn shifted(given: &Given<'_>, place: usize) -> Result<PlannedTypes> {
     let at = as_timestamp(given, place);
     plan([at.clone(), INTERVAL], at)
 }
@@ -246,7 +246,7 @@ pub(super) fn span_divided() -> ScalarUDF {
 
 /// The negative of an interval.
 pub(super) fn span_negative() -> ScalarUDF {
-    let plan = |_: &Given<'_>| Ok(Types { takes: vec![INTERVAL], gives: INTERVAL });
+    let plan = |_: &Given<'_>| Ok(PlannedTypes { takes: vec![INTERVAL], gives: INTERVAL });
     super::function::function("span_negative", plan, |args, of| {
         map::<Spans, Spans>(column(args, 0)?, of, |span| Span::of(span).negated()?.value())
     })
@@ -254,8 +254,9 @@ pub(super) fn span_negative() -> ScalarUDF {
 
 /// The size by which intervals are compared, in microseconds.
 pub(super) fn span_size() -> ScalarUDF {
-    let plan =
-        |_: &Given<'_>| Ok(Types { takes: vec![INTERVAL], gives: DataType::Decimal128(38, 0) });
+    let plan = |_: &Given<'_>| {
+        Ok(PlannedTypes { takes: vec![INTERVAL], gives: DataType::Decimal128(38, 0) })
+    };
     super::function::function("span_size", plan, |args, of| {
         type Size = arrow::datatypes::Decimal128Type;
         map::<Spans, Size>(column(args, 0)?, of, |span| Ok(Span::of(span).size()))
@@ -266,7 +267,10 @@ pub(super) fn span_size() -> ScalarUDF {
 pub(super) fn timezone() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
         let without = matches!(given.types.get(1), Some(DataType::Timestamp(_, None)));
-        Ok(Types { takes: vec![DataType::Utf8, timestamp(!without)], gives: timestamp(without) })
+        Ok(PlannedTypes {
+            takes: vec![DataType::Utf8, timestamp(!without)],
+            gives: timestamp(without),
+        })
     };
     super::function::function("timezone", plan, |args, of| {
         let (zones, times) = two(args)?;

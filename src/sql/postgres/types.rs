@@ -19,9 +19,9 @@ pub(super) fn timestamp(with_zone: bool) -> DataType {
 
 /// Plans types for which DataFusion has other names or other limits.
 #[derive(Debug)]
-pub(super) struct Types;
+pub(super) struct PostgresTypes;
 
-impl TypePlanner for Types {
+impl TypePlanner for PostgresTypes {
     fn plan_type_field(&self, named: &SqlType) -> Result<Option<FieldRef>> {
         let kind = match named {
             SqlType::Timestamp(None | Some(6), zone) => {

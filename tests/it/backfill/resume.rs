@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use tempfile::tempdir;
-use tokenlake::app::Settings as AppSettings;
+use tokenlake::app::AppSettings;
 use tokenlake::archive::WriterSettings;
-use tokenlake::backfill::{FieldPair, Inputs, Job, Outcome, Progress, Settings, Summary};
+use tokenlake::backfill::{FieldPair, Inputs, Job, JobSettings, JobSummary, Outcome, Progress};
 use tokenlake::event::{OrgId, OrgRule};
 
 use super::{file, line};
@@ -25,11 +25,11 @@ struct Ran {
 
 async fn job(app: &Lake, input: &str, defaults: &[&str], rejects: Option<&Path>) -> Job {
     let org_rule = OrgRule::Only(OrgId::parse(ACME).unwrap());
-    let settings = Settings {
+    let settings = JobSettings {
         defaults: defaults.iter().map(|pair| FieldPair::parse_default(pair).unwrap()).collect(),
         rejects: rejects.map(Path::to_owned),
         held_bytes_max: 2 << 20,
-        ..Settings::new(org_rule, NOON)
+        ..JobSettings::new(org_rule, NOON)
     };
     let inputs = Inputs::find(&[input.to_owned()], None).await.unwrap();
     Job::new(Some(app.app.admission().clone()), inputs, settings, Arc::new(Progress::default()))
@@ -66,10 +66,10 @@ fn input(folder: &Path) -> String {
     file(folder, "a.ndjson", (0..ROWS).map(row).collect::<Vec<_>>().join("\n"))
 }
 
-fn summary(read: usize, accepted: usize, duplicates: usize, rejected: usize) -> Summary {
+fn summary(read: usize, accepted: usize, duplicates: usize, rejected: usize) -> JobSummary {
     let [read, accepted, duplicates, rejected] =
         [read, accepted, duplicates, rejected].map(|count| count as u64);
-    Summary { read, accepted, duplicates, rejected, files: 1 }
+    JobSummary { read, accepted, duplicates, rejected, files: 1 }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

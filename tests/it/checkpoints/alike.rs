@@ -7,7 +7,7 @@ use bytes::Bytes;
 use object_store::ObjectStore;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::archive::WriterSettings;
 use tokenlake::clock::{Clock as _, SystemClock};
 
@@ -24,7 +24,7 @@ const EVERY: u64 = 10;
 
 async fn open(store: &Arc<dyn ObjectStore>) -> Lake {
     let writer = WriterSettings { checkpoint_every: EVERY, ..WriterSettings::default() };
-    Lake::try_open(store, Settings { writer, ..settings() }).await.unwrap()
+    Lake::try_open(store, AppSettings { writer, ..settings() }).await.unwrap()
 }
 
 /// Commits one event a version until the table is at `version`, which a checkpoint is made of.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use object_store::ObjectStore;
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::archive::WriterSettings;
 use tokenlake::clock::{Clock as _, HOUR, SECOND, SystemClock};
 
@@ -53,7 +53,7 @@ async fn a_day_of_small_commits_ends_with_few_files() {
     let commits: u64 = commits.map_or(COMMITS, |text| text.parse().unwrap());
     let store = memory();
     // Checkpoints of the log as often as a server makes them.
-    let settings = Settings { writer: WriterSettings::default(), ..settings() };
+    let settings = AppSettings { writer: WriterSettings::default(), ..settings() };
     let app = Lake::try_open(&store, settings).await.unwrap();
     let mut most = 0;
     for commit in 0..commits {

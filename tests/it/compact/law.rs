@@ -125,7 +125,7 @@ async fn files_become_few_and_sorted_and_carry_their_sums() {
     assert_eq!((files.len(), files[0].rows), (1, Some(20)));
     let version = tokenlake::sql::sql_version();
     assert!(files[0].stored_partial(&version).is_some(), "it carries no partial");
-    assert!(files[0].plain(&version).is_some_and(|plain| plain.calls && plain.model));
+    assert!(files[0].lossless(&version).is_some_and(|plain| plain.calls && plain.model));
     assert_eq!(files[0].org_bounds(), Some(("Zed", "umbrella")));
     let keys: Vec<_> = rows_of(&store, files[0]).await;
     assert_eq!(keys.len(), 20);

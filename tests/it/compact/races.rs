@@ -166,8 +166,10 @@ async fn in_one_process_a_rewrite_and_a_commit_do_not_race() {
 async fn a_server_compacts_by_itself_and_stops_when_told() {
     let store = files(20).await;
     let mut settings = crate::support::lake::settings();
-    let how =
-        tokenlake::maintain::compact::Settings { target_bytes: 1 << 20, grace: super::NO_GRACE };
+    let how = tokenlake::maintain::compact::CompactSettings {
+        target_bytes: 1 << 20,
+        grace: super::NO_GRACE,
+    };
     settings.compact = Some((how, Duration::from_millis(10)));
     let app = Lake::try_open(&store, settings).await.unwrap();
     for _ in 0..200 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::archive::{Archive, ArchiveError, ArchiveLocation, Snapshot};
 use tokenlake::event::OrgId;
 use tokenlake::sql::RowFormat;
@@ -21,9 +21,9 @@ use crate::support::store::{data_files, memory};
 
 /// An app that stood still while the eight files of its version were rewritten and deleted. It is to
 /// read files, and not what a vacuum added up before it deleted them.
-async fn stood_still(store: &Arc<dyn ObjectStore>, settings: Settings) -> Lake {
+async fn stood_still(store: &Arc<dyn ObjectStore>, settings: AppSettings) -> Lake {
     let app = filled(store, 8).await;
-    let settings = Settings { staleness_max: Duration::from_secs(3_600), ..settings };
+    let settings = AppSettings { staleness_max: Duration::from_secs(3_600), ..settings };
     let still = Lake::try_open(store, settings).await.unwrap();
     assert!(compact(&app).await > 0);
     assert!(vacuum(&app).await >= 8);
@@ -52,7 +52,7 @@ async fn a_query_that_stood_still_across_a_vacuum_goes_on_at_the_newest_version(
         timeout: Duration::from_secs(30),
         running_max: 1,
     };
-    let settings = Settings { worker: Some(worker), ..settings() };
+    let settings = AppSettings { worker: Some(worker), ..settings() };
     let still = stood_still(&location.open().unwrap(), settings).await;
     let query = "SELECT count(DISTINCT event_id) AS n FROM events".to_owned();
     let reply = still.app.sql(&OrgId::parse(ACME).unwrap(), query, RowFormat::Csv).await.unwrap();

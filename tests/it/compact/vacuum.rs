@@ -135,7 +135,7 @@ async fn whoever_is_behind_finds_their_way_when_files_are_gone() {
     app.sent(&events(0..5)).await;
     let (behind, writer_behind) = (Lake::open(&store).await, Lake::open(&store).await);
     assert_eq!(behind.requests().await, 5);
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     for id in 5..25_u64 {
         app.sent(&events([id])).await;
     }

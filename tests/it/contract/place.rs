@@ -12,7 +12,7 @@ use tokenlake::app::App;
 use tokenlake::clock::{Clock as _, SystemClock};
 use tokenlake::event::OrgId;
 use tokenlake::maintain;
-use tokenlake::maintain::compact::Settings;
+use tokenlake::maintain::compact::CompactSettings;
 use tokenlake::rollup::Rollup;
 use tokenlake::sql::{Console, Engine, FormWriter, RowFormat};
 use tokenlake::telemetry::Telemetry;
@@ -119,7 +119,8 @@ impl Place {
             Kind::Program { .. } => self.job(&["compact"])["rewrites"].as_u64().unwrap(),
             Kind::Memory { runtime, app, .. } => {
                 let grace = Duration::from_secs(86_400);
-                let mut compactor = app.compactor(Settings { grace, ..Settings::default() });
+                let mut compactor =
+                    app.compactor(CompactSettings { grace, ..CompactSettings::default() });
                 runtime.block_on(compactor.compact(0, drop)).unwrap() as u64
             }
         }

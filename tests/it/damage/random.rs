@@ -96,7 +96,7 @@ async fn make() -> Archive {
     }
     compact(&app).await;
     app.expire(30).await.unwrap();
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     table::log_checkpoint(&shared, app.app.archive().current().version()).await.unwrap();
     foreign::rewrite(&shared).await;
     let before = store.fork();

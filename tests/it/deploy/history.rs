@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use tokenlake::app::{App, Form};
+use tokenlake::app::{App, BodyForm};
 use tokenlake::archive::ArchiveLocation;
 use tokenlake::clock::{ManualClock, Micros, SECOND};
 use tokenlake::event::OrgId;
-use tokenlake::exposition::{Coding, Collect, Format};
+use tokenlake::exposition::{Coding, Collect, MetricsFormat};
 use tokenlake::ingest::ContentKind;
 use tokenlake::telemetry::Telemetry;
 
@@ -54,7 +54,7 @@ impl History {
         let name = OrgId::parse(org).unwrap();
         let collect = ["core", "tokens", "pricing", "freshness"];
         let collect = Collect::parse(collect.into_iter()).unwrap();
-        let form = Form { collect, format: Format::Text004, coding: Coding::Identity };
+        let form = BodyForm { collect, format: MetricsFormat::Text004, coding: Coding::Identity };
         let now = self.app.now();
         let body = self.app.scrape(&name, form, now).await.unwrap();
         let body = String::from_utf8(body.into()).unwrap();

@@ -13,7 +13,7 @@ use object_store::ObjectStore;
 use serde_json::json;
 use tokenlake::clock::{DAY, HOUR};
 use tokenlake::error::Kind;
-use tokenlake::maintain::compact::{Compactor, Settings};
+use tokenlake::maintain::compact::{CompactSettings, Compactor};
 
 use crate::compact::{NO_GRACE, compact, live_files};
 use crate::support::event::{ACME, Event, NOON, events, requests};
@@ -61,7 +61,7 @@ async fn refused(name: &str, store: &Arc<dyn ObjectStore>, warm: &Lake, words: &
         }
         // Its ids are known all the same, and so ingest goes on, also of its date.
         assert_eq!(app.sent(&events(["4"])).await, (0, 1), "{name}");
-        let error = app.app.checkpoint().await;
+        let error = app.app.snapshot_totals().await;
         refusal(error, name);
     }
     assert_eq!(cold.sent(&events([name])).await, (1, 0), "{name}");
@@ -271,6 +271,6 @@ async fn sql_is_refused_before_it_counts() {
     assert!(judge.check_all(&newest, newest.files(), Some(ACME)).await.is_err());
     judge.check_all(&newest, newest.files(), Some("zeta")).await.unwrap();
     let compactor: Compactor =
-        app.app.compactor(Settings { target_bytes: 1 << 20, grace: NO_GRACE });
+        app.app.compactor(CompactSettings { target_bytes: 1 << 20, grace: NO_GRACE });
     assert!(!compactor.has_failed());
 }

@@ -103,7 +103,7 @@ async fn reads_alike(name: &str, store: &Arc<dyn ObjectStore>, warm: &Lake) {
     assert_eq!(answers(store).await, answers(&expected).await, "{name}, by SQL");
     let forgetful = settings();
     let writer = WriterSettings { dedupe_bytes_max: 0, ..forgetful.writer.clone() };
-    let forgetful = tokenlake::app::Settings { writer, ..forgetful };
+    let forgetful = tokenlake::app::AppSettings { writer, ..forgetful };
     let forgetful = Lake::try_open(store, forgetful).await.unwrap();
     for app in [warm, &cold, &forgetful] {
         assert_eq!(app.sent(&theirs()).await, (0, 5), "{name}: ids are known");
@@ -112,7 +112,7 @@ async fn reads_alike(name: &str, store: &Arc<dyn ObjectStore>, warm: &Lake) {
         assert_eq!(app.sent(&[late]).await, (0, 1), "{name}");
     }
     assert_eq!(verified(store).await, 9, "{name}");
-    cold.checkpoint().await;
+    cold.snapshot_totals().await;
     assert_eq!(scrapes(&Lake::open(store).await).await, expected_scrapes, "{name}: totals");
 }
 

@@ -7,7 +7,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use tempfile::tempdir;
-use tokenlake::backfill::{Format, Inputs, Job, Settings};
+use tokenlake::backfill::{InputFormat, Inputs, Job, JobSettings};
 use tokenlake::error::Kind;
 use tokenlake::event::{OrgId, OrgRule};
 use tokio::runtime::Runtime;
@@ -16,17 +16,17 @@ use crate::support::event::{ACME, NOON};
 use crate::support::mutation::each_of;
 
 /// Reads a file as a dry run does: each row is an event or is refused.
-fn files(target: &str, format: Format, inputs: Vec<Vec<u8>>, mutations: usize) {
+fn files(target: &str, format: InputFormat, inputs: Vec<Vec<u8>>, mutations: usize) {
     let folder = tempdir().unwrap();
     let path = folder.path().join("input");
     let runtime = Runtime::new().unwrap();
     each_of(target, inputs, mutations, |bytes| {
         std::fs::write(&path, bytes).unwrap();
         let org_rule = OrgRule::Only(OrgId::parse(ACME).unwrap());
-        let settings = Settings {
+        let settings = JobSettings {
             held_bytes_max: 4 << 20,
             spill_folder: folder.path().to_owned(),
-            ..Settings::new(org_rule, NOON)
+            ..JobSettings::new(org_rule, NOON)
         };
         let outcome = runtime.block_on(async {
             let input = path.to_str().unwrap().to_owned();
@@ -63,16 +63,16 @@ fn parquet_file(compression: Compression) -> Vec<u8> {
 
 #[test]
 fn csv() {
-    files("csv", Format::Csv, Vec::new(), 60);
+    files("csv", InputFormat::Csv, Vec::new(), 60);
 }
 
 #[test]
 fn json() {
-    files("backfill-json", Format::Json, Vec::new(), 60);
+    files("backfill-json", InputFormat::Json, Vec::new(), 60);
 }
 
 #[test]
 fn parquet() {
     let inputs = [Compression::UNCOMPRESSED, Compression::SNAPPY].map(parquet_file).to_vec();
-    files("parquet", Format::Parquet, inputs, 400);
+    files("parquet", InputFormat::Parquet, inputs, 400);
 }

@@ -34,7 +34,7 @@ impl Archive {
             app.sent(&[Event::new("old").at(NOON - 40 * DAY)]).await;
             app.sent(&events(0..40)).await;
             app.expire(30).await.unwrap();
-            app.checkpoint().await;
+            app.snapshot_totals().await;
             app.sent(&events(40..60)).await;
             let new = NewKey {
                 org_id: OrgId::parse(ACME).unwrap(),

@@ -70,7 +70,7 @@ async fn try_one(python: &Path, operation: &str, with_checkpoint: bool, way: Way
     let warm = Lake::open(&store).await;
     let before = warm.scrape(ACME).await;
     // What makes a totals snapshot, as a server does.
-    warm.checkpoint().await;
+    warm.snapshot_totals().await;
     operate(python, &folder, operation);
     if with_checkpoint {
         operate(python, &folder, "checkpoint");

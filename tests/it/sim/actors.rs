@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokenlake::backfill::{BackfillError, Inputs, Job, Progress, Settings};
+use tokenlake::backfill::{BackfillError, Inputs, Job, JobSettings, Progress};
 use tokenlake::event::{OrgId, OrgRule};
 
 use super::book::{Book, ORGS, numbers};
@@ -144,10 +144,10 @@ pub async fn backfill(scene: Arc<Scene>, actor: u64, folder: Arc<tempfile::TempD
 /// Runs a job once; gives what kept it from its end.
 async fn job(process: &Process, org: &str, file: &Path, folder: &Path) -> Option<Silence> {
     let inputs = Inputs::find(&[file.display().to_string()], None).await.unwrap();
-    let settings = Settings {
+    let settings = JobSettings {
         held_bytes_max: 8 << 20,
         spill_folder: folder.to_owned(),
-        ..Settings::new(OrgRule::Only(OrgId::parse(org).unwrap()), process.app.now())
+        ..JobSettings::new(OrgRule::Only(OrgId::parse(org).unwrap()), process.app.now())
     };
     let admission = Some(process.app.admission().clone());
     match Job::new(admission, inputs, settings, Arc::new(Progress::default())).await {

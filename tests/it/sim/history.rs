@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime};
 use object_store::ObjectStore;
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::clock::{HOUR, Micros};
 use tokenlake::error::Kind;
 use tokenlake::maintain::{compact, verify};
@@ -122,7 +122,7 @@ impl Scene {
 
     async fn judge(&self, clock: Arc<MachineClock>) -> Process {
         let link = Link::new(self.bucket.clone(), self.world.clone(), JUDGE, 0).faultless();
-        let settings = Settings { cache_bytes_max: 64 << 20, ..Settings::default() };
+        let settings = AppSettings { cache_bytes_max: 64 << 20, ..AppSettings::default() };
         open(&link, clock, settings).await.unwrap()
     }
 }
@@ -238,8 +238,10 @@ async fn settled(scene: &Scene, random: &mut Random) {
     }
     // Whatever was left over is old by then, also where the clock of its maker was ahead.
     scene.world.skip(8 * HOUR);
-    let settings =
-        compact::Settings { grace: Duration::from_secs(3_600), ..compact::Settings::default() };
+    let settings = compact::CompactSettings {
+        grace: Duration::from_secs(3_600),
+        ..compact::CompactSettings::default()
+    };
     judge.app.compactor(settings).vacuum().await.unwrap();
     no_orphans(scene, &judge).await;
     verified(&judge).await;

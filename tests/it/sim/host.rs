@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokenlake::app::{App, AppError, Form, Receipt, Settings};
+use tokenlake::app::{App, AppError, AppSettings, BodyForm, Receipt};
 use tokenlake::archive::{FollowSettings, WriterSettings};
 use tokenlake::error::Kind;
 use tokenlake::event::OrgId;
-use tokenlake::exposition::{Coding, Collect, Format};
+use tokenlake::exposition::{Coding, Collect, MetricsFormat};
 use tokenlake::ingest::ContentKind;
 use tokenlake::telemetry::Telemetry;
 
@@ -88,9 +88,9 @@ impl Process {
 
     /// A scrape, and the time that it is of.
     pub async fn scrape(&self, org: &str) -> Result<(i64, String), AppError> {
-        let form = Form {
+        let form = BodyForm {
             collect: Collect::parse(std::iter::empty()).unwrap(),
-            format: Format::Text004,
+            format: MetricsFormat::Text004,
             coding: Coding::Identity,
         };
         let now = self.app.now();
@@ -107,7 +107,7 @@ pub struct Host {
     bucket: Arc<Bucket>,
     actor: u64,
     started: AtomicU64,
-    settings: Settings,
+    settings: AppSettings,
     running: Mutex<Option<Process>>,
 }
 
@@ -161,14 +161,14 @@ impl Host {
 pub async fn open(
     link: &Link,
     clock: Arc<MachineClock>,
-    settings: Settings,
+    settings: AppSettings,
 ) -> Result<Process, AppError> {
     let app = App::open(Arc::new(link.clone()), clock, Telemetry::new(), settings).await?;
     Ok(Process { app: Arc::new(app), link: link.clone() })
 }
 
 /// Settings that servers may have.
-pub fn settings(random: &mut Random) -> Settings {
+pub fn settings(random: &mut Random) -> AppSettings {
     let mut one = |of: &[u64]| of[usize::try_from(random.below(of.len() as u64)).unwrap()];
     let writer = WriterSettings {
         commit_interval: Duration::from_millis(one(&[0, 0, 1_000])),
@@ -178,7 +178,7 @@ pub fn settings(random: &mut Random) -> Settings {
     };
     let cache_bytes_max = usize::try_from(one(&[0, 256 << 10, 64 << 20])).unwrap();
     let interval = one(&[0, 2_000, 5_000]);
-    Settings {
+    AppSettings {
         writer,
         cache_bytes_max,
         body_bytes_max: 1 << 20,
@@ -189,8 +189,7 @@ pub fn settings(random: &mut Random) -> Settings {
             probe: None,
             waits_for_repair: true,
         },
-        checkpoint_work_max: [None, Some(1), Some(1 << 20)]
-            [usize::try_from(one(&[0, 1, 2])).unwrap()],
-        ..Settings::default()
+        totals_work_max: [None, Some(1), Some(1 << 20)][usize::try_from(one(&[0, 1, 2])).unwrap()],
+        ..AppSettings::default()
     }
 }

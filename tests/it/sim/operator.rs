@@ -37,8 +37,10 @@ pub async fn operator(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
 
 async fn command(scene: &Scene, process: &Process, what: u64, days: u64) -> Result<(), AppError> {
     let counts = &scene.world.counts;
-    let settings =
-        compact::Settings { grace: Duration::from_secs(3_600), ..compact::Settings::default() };
+    let settings = compact::CompactSettings {
+        grace: Duration::from_secs(3_600),
+        ..compact::CompactSettings::default()
+    };
     match what {
         0..4 => {
             let done = process.app.compactor(settings).compact(0, drop).await?;
@@ -54,7 +56,7 @@ async fn command(scene: &Scene, process: &Process, what: u64, days: u64) -> Resu
             let expiry = process.app.expire(retention).await?;
             counts.add(Count::Expiries, u64::from(expiry.events > 0));
         }
-        _ => process.app.checkpoint().await?,
+        _ => process.app.snapshot_totals().await?,
     }
     Ok(())
 }

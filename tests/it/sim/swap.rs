@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 
 use super::book::ORGS;
 use super::bucket::{Bucket, Trigger};
@@ -94,11 +94,11 @@ async fn away(scene: &Scene, actor: u64, random: &mut Random) {
 async fn go_on(scene: &Scene, copy: &Arc<Place>, nth: u64, commits: u64) {
     let bucket = Bucket::of(scene.world.clone(), copy.clone());
     let link = Link::new(bucket, scene.world.clone(), STRANGER, nth).faultless();
-    let settings = Settings {
+    let settings = AppSettings {
         body_bytes_max: 1 << 20,
         answer_bytes_max: 1 << 20,
         cache_bytes_max: 1 << 20,
-        ..Settings::default()
+        ..AppSettings::default()
     };
     let opened = open(&link, MachineClock::new(scene.world.clone()), settings).await;
     // A copy that was made while commits were refused is not opened.

@@ -38,7 +38,7 @@ fn segments(path: &str) -> Segments {
 }
 
 /// A line without `pub` or `pub(…)` in front of it.
-fn without_visibility(line: &str) -> (&str, bool) {
+pub(super) fn without_visibility(line: &str) -> (&str, bool) {
     let Some(rest) = line.strip_prefix("pub") else { return (line, false) };
     let rest = match rest.strip_prefix('(') {
         Some(rest) => rest.split_once(')').map_or(rest, |(_, rest)| rest),

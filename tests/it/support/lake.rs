@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
-use tokenlake::app::{App, AppError, Form, Receipt, Settings};
+use tokenlake::app::{App, AppError, AppSettings, BodyForm, Receipt};
 use tokenlake::archive::{FollowSettings, Snapshot, WriterSettings};
 use tokenlake::clock::{Clock as _, Micros};
 use tokenlake::event::OrgId;
-use tokenlake::exposition::{Coding, Collect, Format};
+use tokenlake::exposition::{Coding, Collect, MetricsFormat};
 use tokenlake::http;
 use tokenlake::ingest::ContentKind;
 use tokenlake::maintain::{self, Expiry, Report, Retention, Sample};
@@ -28,9 +28,10 @@ pub const CACHE_BYTES_MAX: usize = 64 << 20;
 const ALL: [&str; 4] = ["core", "tokens", "pricing", "freshness"];
 
 /// A server's settings, without looks in the background.
-pub fn settings() -> Settings {
+pub fn settings() -> AppSettings {
     let writer = WriterSettings { checkpoint_every: 100, ..WriterSettings::default() };
-    Settings { body_bytes_max: 32 << 20, ..Settings::of_command(writer, CACHE_BYTES_MAX) }
+    let (cache_bytes_max, body_bytes_max) = (CACHE_BYTES_MAX, 32 << 20);
+    AppSettings { writer, cache_bytes_max, body_bytes_max, ..AppSettings::default() }
 }
 
 /// A retention of so many days.
@@ -58,8 +59,8 @@ impl Lake {
         clock: Arc<ManualClock>,
         cache_bytes_max: usize,
     ) -> Self {
-        let settings = Settings::of_command(WriterSettings::default(), cache_bytes_max);
-        let settings = Settings { body_bytes_max: 32 << 20, ..settings };
+        let body_bytes_max = 32 << 20;
+        let settings = AppSettings { cache_bytes_max, body_bytes_max, ..AppSettings::default() };
         Self::with(store, clock, settings).await.unwrap()
     }
 
@@ -71,13 +72,13 @@ impl Lake {
     /// Opens the archive as a server does, which waits where commits are refused.
     pub async fn open_waiting(store: &Arc<dyn ObjectStore>) -> Self {
         let follow = FollowSettings { waits_for_repair: true, ..FollowSettings::default() };
-        Self::try_open(store, Settings { follow, ..settings() }).await.unwrap()
+        Self::try_open(store, AppSettings { follow, ..settings() }).await.unwrap()
     }
 
     /// As [`Lake::open`], with settings and without trust.
     pub async fn try_open(
         store: &Arc<dyn ObjectStore>,
-        settings: Settings,
+        settings: AppSettings,
     ) -> Result<Self, AppError> {
         Self::with(store.clone(), Arc::new(ManualClock::at(NOON)), settings).await
     }
@@ -85,7 +86,7 @@ impl Lake {
     async fn with(
         store: Arc<dyn ObjectStore>,
         clock: Arc<ManualClock>,
-        settings: Settings,
+        settings: AppSettings,
     ) -> Result<Self, AppError> {
         let app = App::open(store.clone(), clock.clone(), Telemetry::new(), settings).await?;
         Ok(Self { store, clock, app: Arc::new(app) })
@@ -105,7 +106,7 @@ impl Lake {
     pub async fn send(&self, org: &str, events: &[Event]) -> Result<Receipt, AppError> {
         let body = events.iter().map(Event::line).collect::<Vec<_>>().join("\n");
         let org = OrgId::parse(org).unwrap();
-        let decoded = self.app.decode(&org, ContentKind::Ndjson, None, None, body.into()).unwrap();
+        let decoded = self.app.decode(&org, &ContentKind::Ndjson, body.as_bytes()).unwrap();
         assert_eq!(decoded.rejections, [], "a test sent an event that is not valid");
         self.app.commit(&org, decoded).await
     }
@@ -130,8 +131,8 @@ impl Lake {
     }
 
     async fn try_send_lines(&self, org: &str, ndjson: &str) -> Result<Receipt, AppError> {
-        let (org, body) = (OrgId::parse(org).unwrap(), ndjson.to_owned().into());
-        let decoded = self.app.decode(&org, ContentKind::Ndjson, None, None, body).unwrap();
+        let org = OrgId::parse(org).unwrap();
+        let decoded = self.app.decode(&org, &ContentKind::Ndjson, ndjson.as_bytes()).unwrap();
         self.app.commit(&org, decoded).await
     }
 
@@ -142,8 +143,8 @@ impl Lake {
     }
 
     /// Makes a checkpoint of totals.
-    pub async fn checkpoint(&self) {
-        self.app.checkpoint().await.unwrap();
+    pub async fn snapshot_totals(&self) {
+        self.app.snapshot_totals().await.unwrap();
     }
 
     /// Expires what is older than so many days.
@@ -153,7 +154,7 @@ impl Lake {
 
     /// The body of the default scrape of `org`.
     pub async fn try_scrape(&self, org: &str) -> Result<String, AppError> {
-        self.try_scrape_as(org, &[], Format::Text004).await
+        self.try_scrape_as(org, &[], MetricsFormat::Text004).await
     }
 
     /// The same of one that works.
@@ -163,11 +164,11 @@ impl Lake {
 
     /// The body of a scrape that works and shows all that there is.
     pub async fn body(&self, org: &str) -> String {
-        self.scrape_as(org, &ALL, Format::Text004).await
+        self.scrape_as(org, &ALL, MetricsFormat::Text004).await
     }
 
     /// A scrape of `org` with these values of `collect[]`.
-    pub async fn scrape_as(&self, org: &str, collect: &[&str], format: Format) -> String {
+    pub async fn scrape_as(&self, org: &str, collect: &[&str], format: MetricsFormat) -> String {
         self.try_scrape_as(org, collect, format).await.unwrap()
     }
 
@@ -180,10 +181,10 @@ impl Lake {
         &self,
         org: &str,
         collect: &[&str],
-        format: Format,
+        format: MetricsFormat,
     ) -> Result<String, AppError> {
         let collect = Collect::parse(collect.iter().copied()).unwrap();
-        let form = Form { collect, format, coding: Coding::Identity };
+        let form = BodyForm { collect, format, coding: Coding::Identity };
         let body = self.app.scrape(&OrgId::parse(org).unwrap(), form, self.app.now()).await?;
         Ok(String::from_utf8(body.into()).unwrap())
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use object_store::{GetRange, ObjectStore};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::clock::{DAY, HOUR, Micros};
 use tokenlake::sql::sql_version;
 
@@ -79,7 +79,7 @@ async fn archive() -> (Arc<dyn ObjectStore>, Sent) {
     // Another program's copy has no bounds, no checksums and no partial that anyone is told of.
     let small = live(&store).await.1.into_iter().min_by_key(|file| file.rows).unwrap();
     commit(&store, &[copy(&store, &small).await.add(false), small.remove(false)]).await;
-    sender.app.checkpoint().await;
+    sender.app.snapshot_totals().await;
     sender.send((1..ORGS).step_by(5), NOON - 5 * HOUR, 3).await;
     sender.send((2..ORGS).step_by(8), NOON - 3 * DAY, 1).await;
     (store, sender.sent)
@@ -126,7 +126,7 @@ async fn memory_changes_no_byte() {
     let mut bodies = BTreeMap::new();
     for (name, store) in [("a checkpoint", &store), ("no checkpoint", &bare(&store).await)] {
         for cache_bytes_max in CACHES {
-            let settings = Settings { cache_bytes_max, ..settings() };
+            let settings = AppSettings { cache_bytes_max, ..settings() };
             let app = Lake::try_open(store, settings).await.unwrap();
             // The others cut hours of events, so that rows are read.
             for (now, step) in [(LATER, 1), (NOON, 70), (NOON + HOUR / 3, 60)] {

@@ -178,7 +178,7 @@ async fn a_file_in_which_nothing_counts_is_right_too() {
     let expected = expected.replace("version{org_id=\"acme\"} 1", "version{org_id=\"acme\"} 2");
     assert_eq!(cold(&store).await, expected);
     assert_eq!(app.body(ACME).await, expected);
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     assert_eq!(cold(&store).await, expected);
     assert_eq!(verified(&store).await, 5);
 }

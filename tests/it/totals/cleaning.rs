@@ -17,7 +17,7 @@ async fn with_checkpoints(made: u64) -> Arc<dyn ObjectStore> {
     let app = Lake::open(&store).await;
     for round in 0..made {
         send(&app, round..round + 1).await;
-        app.checkpoint().await;
+        app.snapshot_totals().await;
     }
     store
 }
@@ -37,7 +37,7 @@ async fn an_object_without_a_mark_is_removed_when_it_is_old() {
     send(&Lake::open(&store).await, 2..3).await;
     let dying = FaultyStore::new(store.clone(), at_write(1, Fault::CrashBefore));
     let app = Lake::open(&(dying.clone() as Arc<dyn ObjectStore>)).await;
-    app.app.checkpoint().await.unwrap_err();
+    app.app.snapshot_totals().await.unwrap_err();
     assert!(dying.crashed());
     assert_eq!(versions(&store).await, (vec![1, 2], vec![1, 2, 3]));
     let app = Lake::open(&store).await;
@@ -45,7 +45,7 @@ async fn an_object_without_a_mark_is_removed_when_it_is_old() {
     for (round, objects) in
         [(3, vec![1, 2, 3, 3]), (4, vec![2, 3, 3, 4]), (5, vec![3, 3, 4, 5]), (6, vec![4, 5, 6])]
     {
-        app.checkpoint().await;
+        app.snapshot_totals().await;
         assert_eq!(versions(&store).await.1, objects);
         send(&app, round..round + 1).await;
         assert_like_full(&store, "with checkpoints").await;
@@ -64,11 +64,11 @@ async fn a_crash_at_any_write_of_a_checkpoint_leaves_scrapes_right_and_the_next_
         let store = copy(&before).await;
         let faulty = FaultyStore::new(store.clone(), at_write(write, fault));
         let app = Lake::open(&(faulty.clone() as Arc<dyn ObjectStore>)).await;
-        app.app.checkpoint().await.expect_err(&context);
+        app.app.snapshot_totals().await.expect_err(&context);
         assert_same(&cold(&store, NOON).await, &expected, &context);
         let app = Lake::open(&store).await;
         send(&app, 4..5).await;
-        app.checkpoint().await;
+        app.snapshot_totals().await;
         assert_like_full(&store, &context).await;
         let (marks, objects) = versions(&store).await;
         assert_eq!((marks.len(), marks[2]), (3, 5), "{context}");
@@ -80,7 +80,7 @@ async fn a_crash_at_any_write_of_a_checkpoint_leaves_scrapes_right_and_the_next_
     // A fifth write there is none.
     let store = copy(&before).await;
     let faulty = FaultyStore::new(store.clone(), at_write(4, Fault::CrashBefore));
-    Lake::open(&(faulty.clone() as Arc<dyn ObjectStore>)).await.checkpoint().await;
+    Lake::open(&(faulty.clone() as Arc<dyn ObjectStore>)).await.snapshot_totals().await;
     assert!(!faulty.crashed());
 }
 
@@ -95,10 +95,10 @@ async fn a_checkpoint_that_others_have_overtaken_is_no_failure() {
     let newer = async {
         for round in 1..4 {
             send(&app, round..round + 1).await;
-            app.checkpoint().await;
+            app.snapshot_totals().await;
         }
     };
-    tokio::join!(slow.checkpoint(), newer);
+    tokio::join!(slow.snapshot_totals(), newer);
     assert_eq!(versions(&store).await, (vec![1, 2, 3, 4], vec![2, 3, 4]));
     assert_like_full(&store, "overtaken").await;
 }
@@ -109,7 +109,7 @@ async fn replicas_that_make_a_checkpoint_at_once_do_each_other_no_harm() {
     send(&Lake::open(&store).await, 3..6).await;
     let expected = full(&store, NOON).await;
     let apps = [Lake::open(&store).await, Lake::open(&store).await, Lake::open(&store).await];
-    let made = futures::future::join_all(apps.iter().map(|app| app.app.checkpoint())).await;
+    let made = futures::future::join_all(apps.iter().map(|app| app.app.snapshot_totals())).await;
     assert!(made.iter().all(Result::is_ok), "{made:?}");
     assert_eq!(versions(&store).await.0, [2, 3, 6]);
     assert_same(&cold(&store, NOON).await, &expected, "three at once");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::archive::{FollowSettings, TotalsStore};
 use tokenlake::clock::{DAY, HOUR, SECOND};
 use tokenlake::event::OrgId;
@@ -26,7 +26,7 @@ async fn with_checkpoint() -> Arc<dyn ObjectStore> {
     let store = memory();
     let app = Lake::open(&store).await;
     send(&app, 0..6).await;
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     store
 }
 
@@ -94,7 +94,7 @@ async fn of_the_data_files_a_cold_scrape_reads_those_that_came_since() {
 async fn a_checkpoint_of_a_version_is_made_once() {
     let store = with_checkpoint().await;
     let (other, counting) = counted(&store).await;
-    other.checkpoint().await;
+    other.snapshot_totals().await;
     assert!(!counting.take().iter().any(Op::is_write));
     assert_eq!(versions(&store).await, (vec![6], vec![6]));
 }
@@ -112,7 +112,7 @@ async fn windows_of_any_clock_are_those_of_a_full_build() {
         }
         // The next is made from this one, with the clock where it may be by then.
         app.clock.set(made_at);
-        app.checkpoint().await;
+        app.snapshot_totals().await;
         app.clock.set(NOON);
     }
 }
@@ -124,7 +124,7 @@ async fn a_checkpoint_made_after_the_clock_was_set_back_serves() {
     let (app, now) = (Lake::open(&store).await, NOON - 3 * DAY - 5 * HOUR);
     send(&app, 6..7).await;
     app.clock.set(now);
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     let (cold, counting) = counted(&store).await;
     cold.clock.set(now);
     assert_eq!(cold.body(ORGS[0]).await, full(&store, now).await[0]);
@@ -162,8 +162,8 @@ async fn a_scrape_that_was_overtaken_starts_where_the_checkpoint_meets_the_log()
 
 /// A process that makes checkpoints by itself.
 async fn on_duty(store: &Arc<dyn ObjectStore>) -> Lake {
-    let settings = Settings {
-        checkpoint_work_max: Some(4),
+    let settings = AppSettings {
+        totals_work_max: Some(4),
         follow: FollowSettings {
             interval: Some(Duration::from_millis(20)),
             ..FollowSettings::default()

@@ -25,9 +25,9 @@ async fn archive() -> (Arc<dyn ObjectStore>, Vec<String>) {
     let store = memory();
     let app = Lake::open(&store).await;
     send(&app, 0..4).await;
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     send(&app, 4..6).await;
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     send(&app, 6..8).await;
     let expected = full(&store, NOON).await;
     (store, expected)
@@ -220,7 +220,7 @@ async fn a_log_that_was_set_back_gets_checkpoints_again() {
     for round in 0..8 {
         send(&app, round..round + 1).await;
         if round >= 5 {
-            app.checkpoint().await;
+            app.snapshot_totals().await;
         }
     }
     assert_eq!(versions(&store).await.0, [6, 7, 8]);
@@ -228,7 +228,7 @@ async fn a_log_that_was_set_back_gets_checkpoints_again() {
     let app = Lake::open(&store).await;
     for round in 10..18 {
         send(&app, round..round + 1).await;
-        app.checkpoint().await;
+        app.snapshot_totals().await;
         assert_like_full(&store, &format!("round {round}")).await;
     }
     assert_eq!(versions(&store).await, (vec![9, 10, 11], vec![9, 10, 11]));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use tokenlake::app::Settings;
+use tokenlake::app::AppSettings;
 use tokenlake::archive::WriterSettings;
 
 use crate::stores::CountingStore;
@@ -20,7 +20,7 @@ use crate::support::totals::{
 /// A process that makes a checkpoint of the log at version 4.
 async fn with_log_checkpoints(store: &Arc<dyn ObjectStore>) -> Lake {
     let writer = WriterSettings { checkpoint_every: 4, ..WriterSettings::default() };
-    Lake::try_open(store, Settings { writer, ..settings() }).await.unwrap()
+    Lake::try_open(store, AppSettings { writer, ..settings() }).await.unwrap()
 }
 
 /// An archive at version 6 with a checkpoint of totals of version 2 and one of the log of 4.
@@ -28,7 +28,7 @@ async fn newer_log_checkpoint() -> Arc<dyn ObjectStore> {
     let store = memory();
     let app = with_log_checkpoints(&store).await;
     send(&app, 0..2).await;
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     send(&app, 2..4).await;
     until_checkpoint(&store, 4).await;
     send(&app, 4..6).await;
@@ -60,7 +60,7 @@ async fn what_came_before_the_logs_checkpoint_is_read_from_its_entries() {
     assert!(!reads.contains(&log_entry(1)));
     // The next one is made from both.
     let app = Lake::open(&store).await;
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     assert_eq!(versions(&store).await.0, [2, 6]);
     assert_like_full(&store, "the next").await;
 }
@@ -76,7 +76,7 @@ async fn a_log_whose_old_entries_are_gone_changes_no_byte() {
         }
         let context = format!("without {gone:?}");
         assert_eq!(has_cells(&reads(&store, &context).await), serves, "{context}");
-        Lake::open(&store).await.checkpoint().await;
+        Lake::open(&store).await.snapshot_totals().await;
         assert!(has_cells(&reads(&store, &context).await), "{context}, and a new one");
     }
 }
@@ -97,7 +97,7 @@ async fn files_that_moved_after_a_checkpoint_count_once() {
     for (org, expected) in ORGS.iter().zip(&expected) {
         assert_eq!(running.body(org).await, *expected);
     }
-    Lake::open(&store).await.checkpoint().await;
+    Lake::open(&store).await.snapshot_totals().await;
     assert!(has_cells(&reads(&store, "moved and gone, and a new one").await));
 }
 
@@ -106,7 +106,7 @@ async fn what_moved_before_the_logs_checkpoint_counts_once() {
     let store = memory();
     let app = with_log_checkpoints(&store).await;
     send(&app, 0..2).await;
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     rewrite(&store).await;
     send(&app, 2..3).await;
     until_checkpoint(&store, 4).await;
@@ -119,7 +119,7 @@ async fn events_that_another_program_deleted_are_missed_also_behind_a_checkpoint
     let store = memory();
     let app = Lake::open(&store).await;
     send(&app, 0..2).await;
-    app.checkpoint().await;
+    app.snapshot_totals().await;
     send(&app, 2..3).await;
     let (_, files) = live(&store).await;
     commit(&store, &[files[0].remove(true)]).await;

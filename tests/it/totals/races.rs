@@ -18,7 +18,7 @@ async fn make_checkpoints(store: Arc<dyn ObjectStore>, sent: Arc<AtomicU64>) -> 
     let (app, mut made) = (Lake::open(&store).await, 0);
     while sent.load(Ordering::SeqCst) < COMMITS {
         // Another may have removed it at once.
-        made += u64::from(app.app.checkpoint().await.is_ok());
+        made += u64::from(app.app.snapshot_totals().await.is_ok());
         tokio::task::yield_now().await;
     }
     made
@@ -63,7 +63,7 @@ async fn on_a_disk_it_is_the_same() {
     let app = Lake::open(&store).await;
     for round in 0..5 {
         send(&app, round..round + 1).await;
-        app.checkpoint().await;
+        app.snapshot_totals().await;
     }
     assert_eq!(versions(&store).await, (vec![3, 4, 5], vec![3, 4, 5]));
     send(&app, 5..7).await;

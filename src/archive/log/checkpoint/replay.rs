@@ -18,14 +18,14 @@ use uuid::Uuid;
 
 /// How far back removed files and silent applications are remembered. In milliseconds since 1970.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::archive) struct Retention {
+pub(in crate::archive) struct LogRetention {
     /// Files removed at this time or before are forgotten.
     pub removed_until: i64,
     /// Applications last heard of at this time or before are forgotten; `None` if none are.
     pub heard_until: Option<i64>,
 }
 
-impl Retention {
+impl LogRetention {
     /// Nothing is forgotten.
     pub(in crate::archive) const FOREVER: Self =
         Self { removed_until: i64::MIN, heard_until: None };
@@ -43,7 +43,7 @@ pub(super) enum From {
 /// The names met so far.
 #[derive(Debug)]
 pub(super) struct Replay {
-    retention: Retention,
+    retention: LogRetention,
     /// The keys of the hashes, so that an attacker cannot prepare names that collide.
     keys: (u64, u64),
     files: HashSet<u128>,
@@ -56,7 +56,7 @@ pub(super) struct Replay {
 
 impl Replay {
     /// A replay that has met nothing yet.
-    pub fn new(retention: Retention) -> Self {
+    pub fn new(retention: LogRetention) -> Self {
         let keys = Uuid::new_v4().as_u64_pair();
         let (files, others) = Default::default();
         Self { retention, keys, files, others, kept: 0, kept_adds: 0 }

@@ -11,7 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::columns;
 use super::older::Older;
-use super::replay::{From, Replay, Retention};
+use super::replay::{From, LogRetention, Replay};
 use crate::archive::error::ArchiveError;
 use crate::archive::file::file_write::blocking;
 use crate::archive::log::Log;
@@ -41,7 +41,7 @@ impl LogState {
         log: &Log,
         version: u64,
         checkpoint: Option<ListedCheckpoint>,
-        retention: Retention,
+        retention: LogRetention,
     ) -> Self {
         let first = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.version + 1);
         let from = log.clone();
@@ -135,7 +135,7 @@ impl Log {
     pub(in crate::archive) async fn for_each_action<T>(
         &self,
         version: u64,
-        retention: Retention,
+        retention: LogRetention,
         begin: impl Fn() -> T,
         mut each: impl FnMut(&mut T, &RecordBatch) -> Result<(), ArchiveError>,
     ) -> Result<T, ArchiveError> {

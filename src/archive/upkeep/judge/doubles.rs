@@ -25,7 +25,7 @@ const ORGS_MAX: usize = 256;
 pub(super) struct Doubled {
     /// The other file, or the same.
     pub other: Arc<str>,
-    /// How many.
+    /// Number of rows.
     pub events: u64,
     orgs: BTreeSet<Arc<str>>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Doubles {
 
 /// Some ids of the file, with their organisations.
 #[derive(Default)]
-struct Part {
+struct IdBatch {
     ids: HashMap<EventHash, String>,
     orgs: HashMap<EventHash, Arc<str>>,
 }
@@ -76,8 +76,8 @@ impl Doubles {
         reader: &IdReader,
         number: u64,
         parts: u64,
-    ) -> Result<Part, ArchiveError> {
-        let (mut part, mut names) = (Part::default(), BTreeSet::<Arc<str>>::new());
+    ) -> Result<IdBatch, ArchiveError> {
+        let (mut part, mut names) = (IdBatch::default(), BTreeSet::<Arc<str>>::new());
         let file = self.file.clone();
         let each = |hash: EventHash, org: &str, id: &str| {
             if hash % EventHash::from(parts) != EventHash::from(number) {
@@ -100,10 +100,10 @@ impl Doubles {
     async fn ask(
         &mut self,
         reader: &IdReader,
-        part: Part,
+        part: IdBatch,
         others: &[Arc<DataFile>],
     ) -> Result<(), ArchiveError> {
-        let Part { ids, orgs } = part;
+        let IdBatch { ids, orgs } = part;
         let ids = Arc::new(ids);
         let suspects = others.iter().filter(|other| other.may_hold_any(ids.keys().copied()));
         let asked = suspects.cloned().map(|other| {

@@ -10,7 +10,7 @@ use crate::clock::Micros;
 
 /// The description of a data file for another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToldFile {
+pub struct ScanFile {
     path: String,
     size_bytes: u64,
     date: String,
@@ -20,7 +20,7 @@ pub struct ToldFile {
     partial: Option<String>,
 }
 
-impl ToldFile {
+impl ScanFile {
     /// The description of `file`.
     pub fn of(file: &DataFile) -> Self {
         Self {
@@ -34,7 +34,7 @@ impl ToldFile {
         }
     }
 
-    /// The file; `None` if this was not made by [`ToldFile::of`]. A description that cannot be read
+    /// The file; `None` if this was not made by [`ScanFile::of`]. A description that cannot be read
     /// must not become a file without checksums.
     pub fn file(&self) -> Option<DataFile> {
         let checksums = self.checksums.as_deref().map(|text| Checksums::from_text(text).ok_or(()));
@@ -79,20 +79,20 @@ mod tests {
         })
         .unwrap();
         assert!(file.orgs.is_some() && file.times.is_some() && file.partial.is_some());
-        let told = serde_json::to_string(&ToldFile::of(&file)).unwrap();
-        let told: ToldFile = serde_json::from_str(&told).unwrap();
+        let told = serde_json::to_string(&ScanFile::of(&file)).unwrap();
+        let told: ScanFile = serde_json::from_str(&told).unwrap();
         assert_eq!(told.file(), Some(DataFile { orgs: None, ids: None, ..file }));
     }
 
     #[test]
     fn what_cannot_be_read_is_no_file() {
         let file = DataFile::for_tests("x", 3, chrono::NaiveDate::default(), None);
-        let told = ToldFile::of(&file);
+        let told = ScanFile::of(&file);
         assert!(told.file().is_some());
         for broken in [
-            ToldFile { checksums: Some("?".into()), ..told.clone() },
-            ToldFile { partial: Some("?".into()), ..told.clone() },
-            ToldFile { date: "?".into(), ..told },
+            ScanFile { checksums: Some("?".into()), ..told.clone() },
+            ScanFile { partial: Some("?".into()), ..told.clone() },
+            ScanFile { date: "?".into(), ..told },
         ] {
             assert_eq!(broken.file(), None);
         }

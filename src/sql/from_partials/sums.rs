@@ -12,7 +12,7 @@ use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator, and, cast, col,
 use super::constant::{Needs, is_time};
 use crate::event::money;
 use crate::sql::postgres::{MINUS, PLUS, mean};
-use crate::sql::weighed::{PRICED, REQUESTS};
+use crate::sql::presummed::{PRICED, REQUESTS};
 
 /// Counts of LLM tokens that every event has.
 const COUNTED: [&str; 2] = ["input_tokens", "output_tokens"];
@@ -33,12 +33,12 @@ pub(super) type Outer = Box<dyn FnOnce(&dyn Fn(usize) -> Expr) -> Result<Expr>>;
 
 /// The sums over presummed rows, and how to make the requested columns from them.
 #[derive(Default)]
-pub(super) struct Sums {
+pub(super) struct SumPlan {
     pub inner: Vec<Expr>,
     pub outer: Vec<Outer>,
 }
 
-impl Sums {
+impl SumPlan {
     /// Adds an aggregate of the type `wanted`; `None` if presummed rows cannot answer it.
     pub(super) fn add(&mut self, asked: &Expr, wanted: &DataType, needs: &mut Needs) -> Option<()> {
         let Expr::AggregateFunction(aggregate) = asked else { return None };

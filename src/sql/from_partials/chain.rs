@@ -11,14 +11,14 @@ use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 
 /// The input of a chain.
-pub(super) enum Read<'a> {
+pub(super) enum ChainSource<'a> {
     Table(&'a TableScan),
     Aggregate(&'a Aggregate),
 }
 
 /// An input, and what a query requires of its rows.
 pub(super) struct Chain<'a> {
-    pub read: Read<'a>,
+    pub read: ChainSource<'a>,
     /// The filters that all rows must pass.
     pub filters: Vec<Expr>,
     /// The columns of the topmost plan, in terms of the input's columns.
@@ -63,7 +63,7 @@ impl<'a> Chain<'a> {
             let own = Expr::Column(Column::new_unqualified(column.name.clone()));
             (column, own)
         });
-        let read = Read::Table(scan);
+        let read = ChainSource::Table(scan);
         let mut chain = Self { read, filters: Vec::new(), columns: columns.collect() };
         for filter in &scan.filters {
             chain.demand(by_name(filter.clone()));
@@ -77,7 +77,7 @@ impl<'a> Chain<'a> {
         let sums = aggregate.schema.columns().into_iter().skip(aggregate.group_expr.len());
         let columns = aggregate.schema.columns().into_iter();
         let columns = columns.zip(groups.chain(sums.map(Expr::Column))).collect();
-        Self { read: Read::Aggregate(aggregate), filters: Vec::new(), columns }
+        Self { read: ChainSource::Aggregate(aggregate), filters: Vec::new(), columns }
     }
 
     fn demand(&mut self, filter: Expr) {

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::plain::Plain;
+use super::lossless::LosslessColumns;
 use crate::archive::error::ArchiveError;
 use crate::archive::parquet::cells::CellWriter;
 
@@ -37,7 +37,7 @@ pub struct NewPartial {
     /// The version of the SQL that made it.
     pub sql_version: Arc<str>,
     /// The columns whose values it preserves exactly.
-    pub plain: Plain,
+    pub lossless: LosslessColumns,
 }
 
 impl NewPartial {
@@ -58,7 +58,7 @@ impl NewPartial {
         let bytes = bytes
             .inspect_err(|error| tracing::warn!(%error, path, "no partial of a data file was made"))
             .ok()??;
-        Some(Self { bytes, sql_version, plain: Plain::of(&rows, &cells) })
+        Some(Self { bytes, sql_version, lossless: LosslessColumns::of(&rows, &cells) })
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) const PRICED: &str = "priced";
 /// Columns with the same value in all rows of a file; they are added on demand.
 const SHARED: [&str; 2] = [PARTITION, "event_type"];
 /// Columns of `events` that presummed rows have too.
-const KEPT: [&str; 10] = [
+const SUMMED: [&str; 10] = [
     "org_id",
     "ts",
     "provider",
@@ -53,7 +53,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 static STORED: LazyLock<SchemaRef> = LazyLock::new(|| {
     let events = crate::event::schema();
     let events = with_views(&events);
-    let kept = KEPT.iter().filter_map(|name| events.field_with_name(name).ok().cloned());
+    let kept = SUMMED.iter().filter_map(|name| events.field_with_name(name).ok().cloned());
     let weights = [REQUESTS, PRICED].map(|name| Field::new(name, DataType::Int64, false));
     Arc::new(Schema::new(kept.chain(weights).collect::<Vec<_>>()))
 });
@@ -70,7 +70,7 @@ fn stored_schema() -> SchemaRef {
 
 /// What a presummed row represents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Grain {
+pub(super) enum Resolution {
     /// The calls of a series in the file, all of one date.
     Day,
     /// The calls of a series in an hour.
@@ -85,7 +85,7 @@ pub(super) async fn read(
     store: Arc<dyn object_store::ObjectStore>,
     object: CheckedObject,
     org: Option<&str>,
-    grain: Grain,
+    resolution: Resolution,
 ) -> Result<RecordBatch, ArchiveError> {
     let path = object.path().to_string();
     let orgs = match org {
@@ -96,15 +96,15 @@ pub(super) async fn read(
     let Some(first) = cells.first() else { return Ok(RecordBatch::new_empty(stored_schema())) };
     let wrong = || ArchiveError::corrupt(&path, "its sums are not as the log describes them");
     let cells = concat_batches(&first.schema(), &cells).map_err(|_| wrong())?;
-    let hours = weighed(&cells).ok_or_else(wrong)?;
-    Ok(match grain {
-        Grain::Hour => hours,
-        Grain::Day => by_day(&hours).unwrap_or(hours),
+    let hours = presummed(&cells).ok_or_else(wrong)?;
+    Ok(match resolution {
+        Resolution::Hour => hours,
+        Resolution::Day => by_day(&hours).unwrap_or(hours),
     })
 }
 
 /// A partial's rows with the names and types of `events`; `None` if they are not as described.
-fn weighed(cells: &RecordBatch) -> Option<RecordBatch> {
+fn presummed(cells: &RecordBatch) -> Option<RecordBatch> {
     let column = |name: &str| cells.column_by_name(name);
     let requests = column(REQUESTS)?.as_primitive_opt::<Int64Type>()?;
     let unpriced = column("unpriced")?.as_primitive_opt::<Int64Type>()?;

@@ -2,7 +2,7 @@
 
 /// The whole statements of a text, and the text after the last `;`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Split<'a> {
+pub(super) struct Statements<'a> {
     /// The statements without their `;`, and without empty ones.
     pub whole: Vec<&'a str>,
     /// Empty if nothing is left.
@@ -10,7 +10,7 @@ pub(super) struct Split<'a> {
 }
 
 /// Splits a text.
-pub(super) fn split(text: &str) -> Split<'_> {
+pub(super) fn split(text: &str) -> Statements<'_> {
     let mut whole = Vec::new();
     let (mut start, mut has_code) = (0, false);
     let mut at = 0;
@@ -27,7 +27,7 @@ pub(super) fn split(text: &str) -> Split<'_> {
         at = end;
     }
     let rest = if has_code { text.get(start..).unwrap_or_default().trim() } else { "" };
-    Split { whole, rest }
+    Statements { whole, rest }
 }
 
 /// Bytes of the unit that begins here: a character, a quoted text or a comment.
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn statements_end_at_semicolons_outside_of_quotes_and_comments() {
         let of = |text| {
-            let Split { whole, rest } = split(text);
+            let Statements { whole, rest } = split(text);
             (whole.join("|"), rest)
         };
         assert_eq!(of("select 1; select 2 ;\n"), ("select 1|select 2".into(), ""));

@@ -15,7 +15,7 @@ const SHORT_DIGITS: u8 = 18;
 
 /// The columns whose values a partial preserves exactly.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Plain {
+pub struct LosslessColumns {
     /// Each row is a call.
     pub calls: bool,
     /// Each provider is as the partial has it.
@@ -24,7 +24,7 @@ pub struct Plain {
     pub model: bool,
 }
 
-impl Plain {
+impl LosslessColumns {
     /// Compares the rows of a file with the cells that were made of them. If the cells have sums
     /// that do not fit into 8 bytes, no column counts as exact, so that readers of exact cells need
     /// not expect such sums.
@@ -52,7 +52,7 @@ impl Plain {
         if text.is_empty() { "-".to_owned() } else { text }
     }
 
-    /// Reads what [`Plain::to_text`] wrote.
+    /// Reads what [`LosslessColumns::to_text`] wrote.
     pub fn from_text(text: &str) -> Self {
         let holds = |letter| text.contains(letter);
         Self { calls: holds('c'), provider: holds('p'), model: holds('m') }
@@ -108,26 +108,33 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    fn plain(types: &[&str], providers: &[Option<&str>], models: &[Option<&str>]) -> Plain {
+    fn lossless(
+        types: &[&str],
+        providers: &[Option<&str>],
+        models: &[Option<&str>],
+    ) -> LosslessColumns {
         let text = |texts: Vec<Option<&str>>| Arc::new(StringArray::from(texts)) as ArrayRef;
         let rows = RecordBatch::try_from_iter_with_nullable([
             ("event_type", text(types.iter().copied().map(Some).collect()), true),
             ("provider", text(providers.to_vec()), true),
             ("model", text(models.to_vec()), true),
         ]);
-        Plain::of(&[rows.unwrap()], &[])
+        LosslessColumns::of(&[rows.unwrap()], &[])
     }
 
     #[test]
     fn names_are_plain_as_partials_have_them() {
         let (calls, names) = (["api_call"; 2], [Some("openai"), None]);
-        let all = Plain { calls: true, provider: true, model: true };
-        assert_eq!(plain(&calls, &names, &[Some("größe"), Some("a b")]), all);
+        let all = LosslessColumns { calls: true, provider: true, model: true };
+        assert_eq!(lossless(&calls, &names, &[Some("größe"), Some("a b")]), all);
         for odd in ["OpenAI", "", "unknown", " x", "x ", "GRÖSSE", "É"] {
-            let found = plain(&calls, &[Some("openai"), Some(odd)], &names);
-            assert_eq!(found, Plain { provider: false, ..all }, "{odd:?}");
+            let found = lossless(&calls, &[Some("openai"), Some(odd)], &names);
+            assert_eq!(found, LosslessColumns { provider: false, ..all }, "{odd:?}");
         }
-        assert_eq!(plain(&["api_call", "other"], &names, &names), Plain { calls: false, ..all });
+        assert_eq!(
+            lossless(&["api_call", "other"], &names, &names),
+            LosslessColumns { calls: false, ..all }
+        );
     }
 
     proptest! {
@@ -149,8 +156,12 @@ mod tests {
     #[test]
     fn a_text_is_read_as_written() {
         for bits in 0..8 {
-            let plain = Plain { calls: bits & 1 > 0, provider: bits & 2 > 0, model: bits & 4 > 0 };
-            assert_eq!(Plain::from_text(&plain.to_text()), plain);
+            let lossless = LosslessColumns {
+                calls: bits & 1 > 0,
+                provider: bits & 2 > 0,
+                model: bits & 4 > 0,
+            };
+            assert_eq!(LosslessColumns::from_text(&lossless.to_text()), lossless);
         }
     }
 }

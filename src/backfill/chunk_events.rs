@@ -14,7 +14,7 @@ use crate::event::EventBatch;
 
 /// The events of a chunk.
 #[derive(Debug, Default)]
-pub(super) struct Split {
+pub(super) struct ChunkEvents {
     /// Events by date. Within a date the events of an organisation are adjacent, in the order in
     /// which they came.
     pub(super) dates: Vec<(NaiveDate, EventBatch)>,
@@ -23,7 +23,7 @@ pub(super) struct Split {
 }
 
 /// Splits the events of a chunk.
-pub(super) fn split(batch: &EventBatch) -> Result<Split, BackfillError> {
+pub(super) fn split(batch: &EventBatch) -> Result<ChunkEvents, BackfillError> {
     let defect = || BackfillError::Internal("finding the dates of events");
     let rows = batch.record_batch();
     let orgs = rows.column_by_name("org_id").and_then(|column| column.as_string_opt::<i32>());
@@ -35,7 +35,7 @@ pub(super) fn split(batch: &EventBatch) -> Result<Split, BackfillError> {
         let date = dates.entry(ts.div_euclid(DAY)).or_insert_with(|| (*ts, ByOrg::default()));
         date.1.of(org_id.ok_or_else(defect)?).push(row);
     }
-    let mut split = Split::default();
+    let mut split = ChunkEvents::default();
     for (ts, orgs) in dates.into_values() {
         let (day, orgs) = (date_of(ts).ok_or_else(defect)?, orgs.into_sorted());
         split.orgs.extend(orgs.iter().map(|(org_id, _)| (*org_id).to_owned()));

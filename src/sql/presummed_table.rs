@@ -16,32 +16,32 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::file_bounds::{org_of, passing};
 use super::leaf::{self, leaf_methods};
+use super::presummed::{self, Resolution};
 use super::readers::Readers;
-use super::weighed::{self, Grain};
 use crate::archive::DataFile;
 
 /// Partials that one stream reads concurrently.
 const READS: usize = 8;
 
 /// Files that are answered from their partials, with the grain of each.
-pub(super) type Told = Vec<(Arc<DataFile>, Grain)>;
+pub(super) type PresummedFiles = Vec<(Arc<DataFile>, Resolution)>;
 
 /// The presummed rows of some files, of all organisations.
 #[derive(Debug)]
-pub(super) struct WeighedTable {
-    files: Told,
+pub(super) struct PresummedTable {
+    files: PresummedFiles,
     readers: Arc<Readers>,
 }
 
-impl WeighedTable {
-    pub(super) fn new(files: Told, readers: Arc<Readers>) -> Self {
+impl PresummedTable {
+    pub(super) fn new(files: PresummedFiles, readers: Arc<Readers>) -> Self {
         Self { files, readers }
     }
 }
 
 /// The plan of one organisation's presummed rows, for the inside of a wall.
-pub(super) fn own_weighed(
-    files: &Told,
+pub(super) fn own_presummed(
+    files: &PresummedFiles,
     org: &Arc<str>,
     readers: Arc<Readers>,
     state: &dyn Session,
@@ -50,22 +50,27 @@ pub(super) fn own_weighed(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let files = chosen(files, Some(org), state, filters);
     let partitions = state.config_options().execution.target_partitions;
-    let scan = Scan { files, org: Some(org.clone()), readers };
+    let scan = PresummedScan { files, org: Some(org.clone()), readers };
     Ok(Arc::new(PartialsExec::new(scan, Some(projection.to_vec()), partitions)?))
 }
 
 /// The files that may hold rows that pass the filters.
-fn chosen(files: &Told, wall: Option<&str>, state: &dyn Session, filters: &[Expr]) -> Told {
+fn chosen(
+    files: &PresummedFiles,
+    wall: Option<&str>,
+    state: &dyn Session,
+    filters: &[Expr],
+) -> PresummedFiles {
     let all = files.iter().map(|(file, _)| file).collect::<Vec<_>>();
-    let keeps = passing(&all, wall, state, filters, &weighed::schema());
+    let keeps = passing(&all, wall, state, filters, &presummed::schema());
     let kept = files.iter().zip(keeps).filter(|(_, keep)| *keep);
     kept.map(|(file, _)| file.clone()).collect()
 }
 
 #[async_trait]
-impl TableProvider for WeighedTable {
+impl TableProvider for PresummedTable {
     fn schema(&self) -> SchemaRef {
-        weighed::schema()
+        presummed::schema()
     }
 
     fn table_type(&self) -> TableType {
@@ -88,15 +93,15 @@ impl TableProvider for WeighedTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let files = chosen(&self.files, None, state, filters);
         let partitions = state.config_options().execution.target_partitions;
-        let scan = Scan { files, org: org_of(filters), readers: self.readers.clone() };
+        let scan = PresummedScan { files, org: org_of(filters), readers: self.readers.clone() };
         Ok(Arc::new(PartialsExec::new(scan, projection.cloned(), partitions)?))
     }
 }
 
 /// The files and rows to read.
 #[derive(Debug, Clone)]
-struct Scan {
-    files: Told,
+struct PresummedScan {
+    files: PresummedFiles,
     org: Option<Arc<str>>,
     readers: Arc<Readers>,
 }
@@ -104,14 +109,14 @@ struct Scan {
 /// Returns the presummed rows.
 #[derive(Debug)]
 struct PartialsExec {
-    scan: Scan,
+    scan: PresummedScan,
     projection: Vec<usize>,
     properties: Arc<PlanProperties>,
 }
 
 impl PartialsExec {
-    fn new(scan: Scan, projection: Option<Vec<usize>>, partitions: usize) -> Result<Self> {
-        let schema = weighed::schema();
+    fn new(scan: PresummedScan, projection: Option<Vec<usize>>, partitions: usize) -> Result<Self> {
+        let schema = presummed::schema();
         let projection = projection.unwrap_or_else(|| (0..schema.fields().len()).collect());
         let schema = Arc::new(schema.project(&projection)?);
         let partitions = partitions.min(scan.files.len()).max(1);
@@ -122,7 +127,8 @@ impl PartialsExec {
 
 impl DisplayAs for PartialsExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let days = self.scan.files.iter().filter(|(_, grain)| *grain == Grain::Day).count();
+        let days =
+            self.scan.files.iter().filter(|(_, resolution)| *resolution == Resolution::Day).count();
         let hours = self.scan.files.len() - days;
         write!(f, "PartialsExec: files by day={days}, files by hour={hours}")
     }
@@ -142,12 +148,12 @@ impl ExecutionPlan for PartialsExec {
         let (scan, projection) = (self.scan.clone(), self.projection.clone());
         let (schema, size) = (self.schema(), context.session_config().batch_size());
         let shown = schema.clone();
-        let read = move |(file, grain): (Arc<DataFile>, Grain)| {
+        let read = move |(file, resolution): (Arc<DataFile>, Resolution)| {
             let (scan, projection, schema) = (scan.clone(), projection.clone(), schema.clone());
             async move {
-                let rows = scan.readers.weighed(&file, scan.org.as_deref(), grain).await;
+                let rows = scan.readers.presummed(&file, scan.org.as_deref(), resolution).await;
                 let rows = rows.map_err(|error| DataFusionError::External(Box::new(error)))?;
-                let rows = weighed::project(&rows, &file, &projection, &schema)?;
+                let rows = presummed::project(&rows, &file, &projection, &schema)?;
                 Ok::<_, DataFusionError>(slices(rows, size))
             }
         };

@@ -1,17 +1,17 @@
 //! Answers from partials: if the cells of partials exactly determine an aggregate over `events`,
 //! the query reads cells instead of rows, file by file.
 //!
-//! The rows of a file are replaced by presummed rows (`weighed.rs`), and the aggregate by one that
-//! uses their weights. That is exact if, within a cell, the query only distinguishes rows by the
-//! values that it adds up. `constant.rs` decides which expressions are constant in a cell,
-//! `sums.rs` which aggregates can use weights, and `split.rs` which files qualify. The other files
-//! are read row by row.
+//! The rows of a file are replaced by presummed rows (`presummed.rs`), and the aggregate by one
+//! that uses their weights. That is exact if, within a cell, the query only distinguishes rows by
+//! the values that it adds up. `constant.rs` decides which expressions are constant in a cell,
+//! `sums.rs` which aggregates can use weights, and `file_split.rs` which files qualify. The other
+//! files are read row by row.
 
 mod chain;
 mod constant;
+mod file_split;
 mod nested;
 mod plan;
-mod split;
 mod sums;
 
 use std::collections::HashSet;
@@ -26,17 +26,17 @@ use datafusion::logical_expr::expr_rewriter::unalias;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, col, lit, when};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-use self::chain::{Chain, Read};
+use self::chain::{Chain, ChainSource};
 pub(super) use self::constant::Needs;
+pub(super) use self::file_split::FileSplit;
+use self::file_split::asks_for_calls;
 use self::plan::{column, has_twins, shown};
-pub(super) use self::split::Split;
-use self::split::asks_for_calls;
-use self::sums::Sums;
+use self::sums::SumPlan;
 use super::file_bounds::is_of_dates;
 use super::live_table::LiveTable;
+use super::presummed::{self, PRICED, REQUESTS};
+use super::presummed_table::PresummedTable;
 use super::walled_table::WalledTable;
-use super::weighed::{self, PRICED, REQUESTS};
-use super::weighed_table::WeighedTable;
 
 /// The name in plans for the presummed rows of `events`.
 const TABLE: &str = "partials_of_events";
@@ -84,8 +84,8 @@ impl OptimizerRule for AnswerFromPartials {
 fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let Some(chain) = Chain::of(&aggregate.input)? else { return Ok(None) };
     let scan = match chain.read {
-        Read::Table(scan) => scan,
-        Read::Aggregate(inner) => return nested::sums_of_sums(aggregate, inner, &chain),
+        ChainSource::Table(scan) => scan,
+        ChainSource::Aggregate(inner) => return nested::sums_of_sums(aggregate, inner, &chain),
     };
     let provider = source_as_provider(&scan.source)?;
     let walled = provider.downcast_ref::<WalledTable>();
@@ -100,7 +100,7 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     if !constant || has_twins(&groups) {
         return Ok(None);
     }
-    let mut sums = Sums::default();
+    let mut sums = SumPlan::default();
     for (at, asked) in aggregate.aggr_expr.iter().enumerate() {
         let asked = chain.in_base(std::slice::from_ref(asked))?;
         let (_, field) = aggregate.schema.qualified_field(aggregate.group_expr.len() + at);
@@ -112,20 +112,20 @@ fn rewritten(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
         }
     }
     let calls_alone = chain.filters.iter().any(asks_for_calls);
-    let (rows, told_by_all) = match walled {
+    let (rows, all_presummed) = match walled {
         // The files are split behind the wall: doing so here would reveal what others hold.
-        Some(walled) => (weighed(walled.weighed(needs, calls_alone))?, false),
+        Some(walled) => (presummed(walled.presummed(needs, calls_alone))?, false),
         None => {
-            let split = Split::of(table.files(), &needs, calls_alone);
-            if split.told.is_empty() {
+            let split = FileSplit::of(table.files(), &needs, calls_alone);
+            if split.presummed.is_empty() {
                 return Ok(None);
             }
-            let told_by_all = split.rows.is_empty();
-            (source(table, split)?, told_by_all)
+            let all_presummed = split.rows.is_empty();
+            (source(table, split)?, all_presummed)
         }
     };
     // Partials only contain calls.
-    let filters = chain.filters.iter().filter(|filter| !(told_by_all && asks_for_calls(filter)));
+    let filters = chain.filters.iter().filter(|filter| !(all_presummed && asks_for_calls(filter)));
     let rows = filters.cloned().try_fold(rows, LogicalPlanBuilder::filter)?;
     let groups_count = groups.len();
     let summed = rows.aggregate(groups, distinct(&sums.inner))?.build()?;
@@ -153,15 +153,15 @@ fn is_told_by_log(aggregate: &Aggregate, chain: &Chain<'_>, table: &LiveTable) -
 }
 
 /// Presummed rows of the files that qualify, and the rows of the others.
-fn source(table: &LiveTable, split: Split) -> Result<LogicalPlanBuilder> {
-    let told = weighed(WeighedTable::new(split.told, table.readers().clone()))?;
+fn source(table: &LiveTable, split: FileSplit) -> Result<LogicalPlanBuilder> {
+    let summed = presummed(PresummedTable::new(split.presummed, table.readers().clone()))?;
     if split.rows.is_empty() {
-        return Ok(told);
+        return Ok(summed);
     }
     let rows = provider_as_source(Arc::new(table.of_files(split.rows)));
     let rows = LogicalPlanBuilder::scan("events", rows, None)?;
-    let weighed = weighed::schema();
-    let weighed = weighed.fields().iter().map(|field| field.name().as_str()).map(|name| {
+    let presummed = presummed::schema();
+    let presummed = presummed.fields().iter().map(|field| field.name().as_str()).map(|name| {
         Ok(match name {
             REQUESTS => lit(1_i64).alias(REQUESTS),
             PRICED => {
@@ -170,7 +170,7 @@ fn source(table: &LiveTable, split: Split) -> Result<LogicalPlanBuilder> {
             name => col(name).alias(name),
         })
     });
-    told.union(rows.project(weighed.collect::<Result<Vec<_>>>()?)?.build()?)
+    summed.union(rows.project(presummed.collect::<Result<Vec<_>>>()?)?.build()?)
 }
 
 /// The sums, each with a distinct name: PostgreSQL's `sum` and that of an average have the same
@@ -186,9 +186,9 @@ fn distinct(sums: &[Expr]) -> Vec<Expr> {
 }
 
 /// A table of presummed rows, with unqualified columns.
-fn weighed(table: impl TableProvider + 'static) -> Result<LogicalPlanBuilder> {
+fn presummed(table: impl TableProvider + 'static) -> Result<LogicalPlanBuilder> {
     let rows = LogicalPlanBuilder::scan(TABLE, provider_as_source(Arc::new(table)), None)?;
-    let columns = weighed::schema();
+    let columns = presummed::schema();
     let names = columns.fields().iter().map(|field| field.name().as_str());
     rows.project(names.map(|name| col(name).alias(name)))
 }

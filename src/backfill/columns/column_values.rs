@@ -51,7 +51,7 @@ fn as_text(bytes: &[u8]) -> Result<&str, NotText> {
 }
 
 /// A column. Types that are written in the same way share a variant.
-pub(super) enum Cell {
+pub(super) enum ColumnValues {
     Null,
     Bool(BooleanArray),
     /// As decimal text.
@@ -64,10 +64,10 @@ pub(super) enum Cell {
     Bytes(LargeBinaryArray),
     BytesView(BinaryViewArray),
     Fixed(FixedSizeBinaryArray),
-    List(ListArray, Box<Cell>),
+    List(ListArray, Box<ColumnValues>),
     /// The names of members as JSON has them, with their cells.
-    Struct(StructArray, Vec<(Vec<u8>, Cell)>),
-    Map(MapArray, Box<Cell>, Box<Cell>),
+    Struct(StructArray, Vec<(Vec<u8>, ColumnValues)>),
+    Map(MapArray, Box<ColumnValues>, Box<ColumnValues>),
 }
 
 /// A name as JSON has it before a value in an object.
@@ -83,7 +83,7 @@ fn quote(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).unwrap_or_default();
 }
 
-impl Cell {
+impl ColumnValues {
     /// The cell for an array.
     pub(super) fn of(array: &ArrayRef, leaves: &mut Leaves<'_>) -> Result<Self, ArrowError> {
         if let DataType::Dictionary(_, value) = array.data_type() {
@@ -235,7 +235,7 @@ fn range(offsets: &[i32], row: usize) -> std::ops::Range<usize> {
 
 fn write_list(
     array: &ListArray,
-    values: &Cell,
+    values: &ColumnValues,
     row: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), NotText> {
@@ -253,8 +253,8 @@ fn write_list(
 /// text.
 fn write_map(
     array: &MapArray,
-    keys: &Cell,
-    values: &Cell,
+    keys: &ColumnValues,
+    values: &ColumnValues,
     row: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), NotText> {
