@@ -6,6 +6,7 @@
 pub(super) mod anchor;
 pub(super) mod anchored;
 pub(super) mod checkpoint;
+mod confirm;
 pub(super) mod entry;
 pub(super) mod head_note;
 pub(super) mod job_mark;
@@ -15,6 +16,7 @@ pub(super) mod passed_over;
 pub(super) mod place;
 pub(super) mod snapshot;
 pub(super) mod table;
+mod trail;
 pub(super) mod vouched;
 
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use self::entry::{Entry, NewEntry};
 use self::job_mark::JobMark;
 use self::passed_over::{PassedOver, WithoutPassedOver};
 use self::snapshot::Snapshot;
+use self::trail::Trail;
 use crate::archive::chain::EntryLink;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::row_counts;
@@ -66,6 +69,8 @@ pub struct Followed {
     pub snapshot: Snapshot,
     /// True if there was no entry after it.
     pub at_head: bool,
+    /// The entries that made it.
+    trail: Trail,
 }
 
 /// The log of one table.
@@ -143,36 +148,40 @@ impl Log {
     /// version.
     pub async fn follow(&self, snapshot: &Snapshot) -> Result<Option<Followed>, ArchiveError> {
         let mut newest: Option<Snapshot> = None;
+        let mut trail = Trail::default();
         for width in READ_AHEAD {
             let first = newest.as_ref().unwrap_or(snapshot).version() + 1;
             let entries = (first..first + width).map(|version| self.read(version));
             for entry in futures::future::try_join_all(entries).await? {
                 let Some(entry) = entry else {
-                    return Ok(newest.map(|snapshot| Followed { snapshot, at_head: true }));
+                    return Ok(newest.map(|snapshot| Followed { snapshot, at_head: true, trail }));
                 };
                 let known = newest.as_ref().unwrap_or(snapshot);
                 let mut applied = self.apply(known, &entry);
                 if applied.as_ref().is_err_and(ArchiveError::is_refusal)
                     && self.apply_if(known, &entry, true).is_ok()
-                    && self.is_accepted(known.version() + 1).await?
+                    && let Some((version, accepting)) = self.accepting(known.version() + 1).await?
                 {
+                    trail.add(version, &accepting);
                     applied = self.apply_if(known, &entry, true);
                 }
                 match (applied, newest) {
-                    (Ok(next), _) => newest = Some(next),
+                    (Ok(next), _) => {
+                        trail.follow(next.version(), &entry);
+                        newest = Some(next);
+                    }
                     // The good entries are taken first.
                     (Err(error), Some(snapshot)) if error.is_refusal() => {
-                        return Ok(Some(Followed { snapshot, at_head: false }));
+                        return Ok(Some(Followed { snapshot, at_head: false, trail }));
                     }
                     (Err(error), None) if error.is_refusal() => {
-                        let snapshot = self.repaired(snapshot).await?.ok_or(error)?;
-                        return Ok(Some(Followed { snapshot, at_head: false }));
+                        return Ok(Some(self.repaired(snapshot).await?.ok_or(error)?));
                     }
                     (Err(error), _) => return Err(error),
                 }
             }
         }
-        Ok(newest.map(|snapshot| Followed { snapshot, at_head: false }))
+        Ok(newest.map(|snapshot| Followed { snapshot, at_head: false, trail }))
     }
 
     /// True if a tokenlake has committed after a version, or repaired what came after it: none
@@ -180,19 +189,25 @@ impl Log {
     /// the entry itself. If there are no statistics, rows are counted in the file, and that file is
     /// gone after a rewrite and a vacuum.
     pub(in crate::archive) async fn is_accepted(&self, version: u64) -> Result<bool, ArchiveError> {
+        Ok(self.accepting(version).await?.is_some())
+    }
+
+    /// The entry by which a version is accepted, as [`Log::is_accepted`] has it.
+    async fn accepting(&self, version: u64) -> Result<Option<(u64, Entry)>, ArchiveError> {
         let mut later = version + 1;
         while let Some(entry) = self.read(later).await? {
             if entry.commit_id.is_some() {
-                return Ok(entry.repairs_after.is_none_or(|good| version <= good));
+                let accepts = entry.repairs_after.is_none_or(|good| version <= good);
+                return Ok(accepts.then_some((later, entry)));
             }
             later += 1;
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// The version that the first repair of what follows `good` makes; `None` if there is no repair
     /// yet.
-    async fn repaired(&self, good: &Snapshot) -> Result<Option<Snapshot>, ArchiveError> {
+    async fn repaired(&self, good: &Snapshot) -> Result<Option<Followed>, ArchiveError> {
         let mut to = good.version();
         // Another log may have been in this one's place during the last search.
         let scanned = *self.scanned.lock();
@@ -208,7 +223,10 @@ impl Log {
                 let entries = (good.version() + 1..=to).map(|version| self.read(version));
                 let entries = futures::future::try_join_all(entries).await?;
                 let entries: Vec<_> = entries.into_iter().flatten().collect();
-                return self.apply_repair(good, &entries).map(Some);
+                let mut trail = Trail::default();
+                (good.version() + 1..).zip(&entries).for_each(|(at, entry)| trail.add(at, entry));
+                let snapshot = self.apply_repair(good, &entries)?;
+                return Ok(Some(Followed { snapshot, at_head: false, trail }));
             }
             *self.scanned.lock() = entry.link.map(|link| (good.version(), to, link));
         }
@@ -289,17 +307,12 @@ impl Log {
             // other answer even our own entry may not be durable (a disk that could not sync its
             // folder), so it is put again.
             let exists = matches!(error, TransactionError::VersionAlreadyExists(_));
-            match self.read(version).await {
+            match self.read_surely(version).await {
                 Ok(Some(found)) if found.commit_id != Some(entry.commit_id) => {
-                    // It is followed like any other entry, so it must be in the right archive.
-                    self.check_anchor().await?;
                     return Ok(Put::Lost(Box::new(found)));
                 }
-                // The archive may be gone since that answer, or its log cleaned past the entry.
-                // Then the entry is put once more.
-                Ok(Some(_)) if exists && self.check_anchor().await.is_ok() => {
-                    return Ok(Put::Committed);
-                }
+                // Its log may have been cleaned past the entry. Then the entry is put once more.
+                Ok(Some(_)) if exists => return Ok(Put::Committed),
                 Err(error) if error.kind() == Kind::Corrupt => return Err(error),
                 _ if started.elapsed() < DOUBT => tokio::time::sleep(DOUBT_PAUSE).await,
                 _ => {
@@ -308,30 +321,6 @@ impl Log {
                 }
             }
         }
-    }
-
-    /// Makes sure that followed entries belong to the right archive, which was last found at
-    /// `right_at`. Another archive may have been in its place while they were read. That no entry
-    /// comes after them was already checked.
-    ///
-    /// # Errors
-    /// OtherLog if the newest of them is not in it; Unavailable.
-    pub(in crate::archive) async fn confirm(
-        &self,
-        followed: &Followed,
-        right_at: Option<Duration>,
-    ) -> Result<(), ArchiveError> {
-        if !followed.at_head {
-            self.check_anchor().await?;
-        }
-        if self.anchor.is_since(right_at) {
-            return Ok(());
-        }
-        let version = followed.snapshot.version();
-        if self.link_of(version).await? != followed.snapshot.head() {
-            return Err(ArchiveError::OtherLog { path: paths::log_entry(version) });
-        }
-        self.check_anchor().await
     }
 
     /// Makes sure that the archive is the one that was opened.

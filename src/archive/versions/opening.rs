@@ -12,7 +12,6 @@ use deltalake_core::kernel::{Metadata, Protocol};
 use object_store::ObjectStore as _;
 use object_store::path::Path;
 
-use crate::archive::chain::EntryLink;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::file::row_counts;
@@ -287,15 +286,6 @@ impl Log {
             }
         }
         Ok(added)
-    }
-
-    /// The link of the entry of a version; `None` if there is none.
-    pub(in crate::archive) async fn link_of(
-        &self,
-        version: u64,
-    ) -> Result<Option<EntryLink>, ArchiveError> {
-        let Some(bytes) = self.read_bytes(version).await? else { return Ok(None) };
-        Ok(entry::read(version, &bytes)?.link)
     }
 
     async fn create(&self, creation: Creation) -> Result<(), ArchiveError> {

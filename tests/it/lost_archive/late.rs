@@ -9,6 +9,7 @@ use tokenlake::clock::DAY;
 use super::{Between, LOOKS, does_nothing, is_away, switched};
 use crate::stores::{Switch, SwitchedStore, SwitchingStore, copy_of};
 use crate::support::event::{ACME, NOON, events};
+use crate::support::foreign::commit;
 use crate::support::lake::{Lake, verified};
 use crate::support::store::{log_entry, memory, read, write};
 
@@ -105,4 +106,27 @@ async fn what_was_opened_anew_elsewhere_is_not_the_archive_that_has_come_back() 
     is_away("a scrape", app.try_scrape(ACME).await);
     assert_eq!(app.requests().await, 3);
     assert_eq!(app.sent(&events(0..4)).await, (1, 3));
+}
+
+#[tokio::test]
+async fn an_entry_of_another_copy_before_one_that_names_none_is_not_followed() {
+    let right = memory();
+    let store = SwitchingStore::switching(SwitchedStore::new(right.clone()));
+    let app = Lake::open(&(store.clone() as Arc<dyn ObjectStore>)).await;
+    app.sent(&events(0..3)).await;
+    let wrong = copy_of(&right).await;
+    Lake::open(&wrong).await.sent(&events(3..9)).await;
+    // Another program names no entry before its own.
+    for _ in 2..4 {
+        commit(&right, &[]).await;
+    }
+    let entry = |version, to: &Arc<dyn ObjectStore>, later| {
+        let (path, to) = (log_entry(version), to.clone());
+        Switch { verbs: LOOKS, path, to, later }
+    };
+    store.switch_at([entry(2, &wrong, None), entry(3, &right, Some(app.clock.clone()))]);
+    is_away("a scrape", app.try_scrape(ACME).await);
+    assert_eq!(app.requests().await, 3);
+    assert_eq!(app.sent(&events(2..5)).await, (2, 1));
+    assert_eq!(verified(&right).await, 5);
 }

@@ -114,7 +114,7 @@ impl Scene {
         match silence {
             Silence::Unavailable => {}
             Silence::Error(kind, error) => {
-                let may = kind == Kind::Corrupt && self.trouble.was_since(began);
+                let may = kind == Kind::Corrupt && self.trouble.was_since(began, &error);
                 assert!(may, "{what}: {error}");
             }
         }

@@ -4,6 +4,8 @@ use std::sync::Mutex;
 
 use tokenlake::clock::Micros;
 
+use crate::support::store::log_entry;
+
 /// What is refused, and since when.
 #[derive(Debug, Default)]
 pub struct Trouble(Mutex<State>);
@@ -32,10 +34,11 @@ impl Trouble {
         self.0.lock().unwrap().refused.is_some()
     }
 
-    /// True if commits were refused at some time since `began`.
-    pub fn was_since(&self, began: Micros) -> bool {
+    /// True if commits were refused at some time since `began`, and `error` is about them.
+    pub fn was_since(&self, began: Micros, error: &str) -> bool {
         let state = self.0.lock().unwrap();
-        state.refused.is_some() || state.mended >= Some(began)
+        let names = |(version, _)| error.contains(&log_entry(version));
+        state.refused.is_some_and(names) || state.mended >= Some(began)
     }
 
     /// The first version that is refused, if it came before `began` and nobody knows of a repair.
