@@ -58,6 +58,7 @@ impl Commits {
     /// # Errors
     /// As [`Log::put`]: the put may be in doubt.
     pub async fn put(&self, version: u64, entry: &NewEntry) -> Result<Option<Entry>, ArchiveError> {
+        self.follower.check_noted().await?;
         match self.log.put(version, entry).await? {
             Put::Committed => {
                 let entry = entry::read(version, &entry.bytes)?;

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::noted::NotedHead;
 use super::opening::{Creation, OpenedTable};
 use crate::archive::error::ArchiveError;
 use crate::archive::log::Log;
@@ -59,6 +60,7 @@ struct Shared {
     current: watch::Sender<Arc<Snapshot>>,
     /// When the log was last followed to its end; by the clock that counts sleep.
     followed_at: Mutex<Duration>,
+    noted: NotedHead,
     /// True while commits after the known version are refused.
     refused: AtomicBool,
     /// The look that has not started yet.
@@ -96,6 +98,7 @@ impl Follower {
         }
         log.anchor.move_to(&snapshot);
         let shared = Arc::new(Shared {
+            noted: NotedHead::new(log.clone(), before),
             log,
             probe: settings.probe,
             clock,
@@ -154,13 +157,22 @@ impl Follower {
     /// at once.
     fn probed(&self) -> Option<Arc<Snapshot>> {
         let shared = &self.shared;
-        let probe = shared.probe.as_ref().filter(|_| shared.pause() <= REOPEN_AFTER)?;
+        let is_enough = shared.pause() <= REOPEN_AFTER && !shared.noted.is_due();
+        let probe = shared.probe.as_ref().filter(|_| is_enough)?;
         let began = shared.clock.elapsed();
         let current = self.current();
         let head = current.head()?;
         let newest = probe.is_newest(current.version(), head).then_some(current)?;
         shared.followed(began);
         Some(newest)
+    }
+
+    /// Makes sure that the log has the newest commit that anybody noted.
+    ///
+    /// # Errors
+    /// Corrupt if it has not; Unavailable.
+    pub async fn check_noted(&self) -> Result<(), ArchiveError> {
+        self.shared.noted.check(&self.current()).await
     }
 
     /// Returns when no more looks are made, which only a defect can cause.
@@ -244,6 +256,8 @@ impl Shared {
                     break;
                 }
             }
+            let current = self.current.borrow().clone();
+            self.noted.check(&current).await?;
         }
         self.followed(began);
         self.telemetry.archive.refreshes.observe(timer.elapsed());

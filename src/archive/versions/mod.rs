@@ -2,5 +2,6 @@
 
 pub(super) mod commits;
 pub(super) mod follow;
+mod noted;
 pub(super) mod opening;
 pub(super) mod reopening;
