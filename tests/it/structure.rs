@@ -15,8 +15,8 @@ const CRATES: [(&str, &[&str]); 4] = [
     ("deltalake_core", &["archive"]),
     ("axum", &["http", "cli"]),
 ];
-const FILE_LINES_MAX: usize = 500;
-const FUNCTION_LINES_MAX: usize = 70;
+const FILE_LINES_MAX: usize = 400;
+const FUNCTION_LINES_MAX: usize = 60;
 
 struct Source {
     path: PathBuf,
