@@ -138,7 +138,7 @@ async fn sums_that_are_not_those_of_the_rows_are_found() {
     assert!(report.differences.contains(&line), "{:?}", report.differences);
     // They are believed, so scrapes are wrong too, and that is found as well.
     assert_ne!(cold(&store).await, expected);
-    assert!(report.differences.iter().any(|line| line.contains("shown")), "{report:?}");
+    assert!(report.differences.iter().any(|line| line.contains("scrapes show")), "{report:?}");
 }
 
 #[tokio::test]
