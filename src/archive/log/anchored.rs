@@ -24,7 +24,7 @@ use super::anchor::Anchor;
 use crate::archive::paths;
 
 /// How many times a request is tried if the store answers too slowly.
-const TRIES: usize = 4;
+pub(super) const TRIES: usize = 4;
 /// Objects of a listing that are held back until the archive has been checked. The rest of a longer
 /// listing arrives over a longer time, and is followed by a check of its own.
 const LISTED_AT_ONCE: usize = 1_000;
@@ -32,7 +32,7 @@ const LISTED_AT_ONCE: usize = 1_000;
 /// No answer came within the time in which the archive cannot have been replaced.
 #[derive(Debug, thiserror::Error)]
 #[error("the store answers too slowly to verify that it is the right archive; try again")]
-struct Slow;
+pub(super) struct Slow;
 
 /// The store of an archive, checked against the process's [`Anchor`].
 #[derive(Debug, Clone)]

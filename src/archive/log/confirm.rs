@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::anchored::{Slow, TRIES};
 use super::entry::{self, Entry};
 use super::trail::Trail;
 use super::{Followed, Log};
@@ -13,15 +14,8 @@ use crate::archive::chain::EntryLink;
 use crate::archive::error::ArchiveError;
 use crate::archive::paths;
 
-/// How often entries are compared if the store takes longer than that to answer.
-const TRIES: usize = 4;
 /// Entries that are read side by side.
 const SIDE_BY_SIDE: usize = 32;
-
-/// The store did not answer within a time in which the archive is surely the same.
-#[derive(Debug, thiserror::Error)]
-#[error("the store answers too slowly to verify that its log is the right one; try again")]
-struct Slow;
 
 impl Log {
     /// Reads one entry of the right archive; `None` if there is none.
