@@ -1,8 +1,8 @@
-//! The step between checked events and their commit: are they let in, and as what?
+//! The step between checked events and their commit.
 //!
-//! Claim, then cap: the name of their organisation must be its own in this archive, and events of one
-//! series too many are stored under `other`. The step decides and writes no event: the caller commits
-//! what [`Admitted`] holds, and says so once that is done.
+//! It claims the organisation's name in the archive, then applies the cap on series: events above
+//! the cap are stored under `other`. It writes no event. The caller commits the batches of
+//! [`Admitted`], and then calls [`Admitted::committed`].
 
 mod claims;
 

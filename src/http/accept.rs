@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::media::{Offer, decide, elements};
 use crate::sql::RowFormat;
 
-/// The format that `accept` prefers; `None` if it takes none of them. JSON where it has no wish.
+/// The format that `accept` prefers; JSON if it is absent or empty; `None` if it excludes all.
 pub(super) fn preferred(accept: Option<&str>) -> Option<RowFormat> {
     let Some(accept) = accept.filter(|accept| elements(accept).next().is_some()) else {
         return Some(RowFormat::Json);

@@ -1,5 +1,5 @@
-//! What all requests with a body go through: their caller, a turn of its organisation, the time that
-//! they may wait for storage and, if they are refused, the rest of their body.
+//! The steps that all requests with a body share: authentication, a turn of the organisation, the
+//! time limit for storage and, if a request is refused, reading the rest of its body.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,8 +58,8 @@ pub(super) struct Request<'a> {
     pub(super) store_wait: StoreWait,
 }
 
-/// What is left of the time that a request may wait for storage. The time in which its client sends
-/// the body is not of it.
+/// The rest of the time that a request may wait for storage. The time in which its client sends the
+/// body does not count.
 pub(super) struct StoreWait {
     left: Duration,
 }

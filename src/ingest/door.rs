@@ -1,9 +1,8 @@
-//! The doors by which events come in over HTTP. A door is a path with what is said there: which
-//! bodies it reads, and how it answers their senders.
+//! The doors by which events come in over HTTP. A door is a path, the kinds of bodies that it reads,
+//! and the answers that it sends.
 //!
-//! A new protocol is a file beside `events`, and a line in `mod.rs`, which lists the doors: its path,
-//! its kinds of bodies, and what it answers in which encoding. What lies between, from the caller's
-//! key to the commit, is the same for all.
+//! A new protocol is a file next to `events`, and a line in `mod.rs`, which lists the doors. All
+//! steps between, from the caller's key to the commit, are the same for all doors.
 
 use std::fmt::Debug;
 
