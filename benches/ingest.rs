@@ -33,8 +33,12 @@ async fn main() {
         let folder = tempfile::tempdir().unwrap();
         let app = support::open(folder.path(), Duration::ZERO).await;
         let org_id = OrgId::parse("acme").unwrap();
-        let new =
-            NewKey { org_id, scopes: Scopes::or_all(Vec::new()), name: None, expires_at_us: None };
+        let new = NewKey {
+            org_id,
+            scopes: Scopes::or_usual(Vec::new()),
+            name: None,
+            expires_at_us: None,
+        };
         let key = app.keys().create(new).await.unwrap().reveal().to_owned();
         let address = support::serve(tokenlake::http::router(app)).await;
         let start = Instant::now();

@@ -159,8 +159,12 @@ async fn keys(archive: &Path) -> Vec<String> {
     let keys = AccessKeys::new(records, Arc::new(SystemClock));
     let made = (0..ORGS).map(|number| {
         let org_id = OrgId::parse(&format!("org-{number:04}")).unwrap();
-        let new =
-            NewKey { org_id, scopes: Scopes::or_all(Vec::new()), name: None, expires_at_us: None };
+        let new = NewKey {
+            org_id,
+            scopes: Scopes::or_usual(Vec::new()),
+            name: None,
+            expires_at_us: None,
+        };
         keys.create(new)
     });
     let made = futures::stream::iter(made).buffered(16);

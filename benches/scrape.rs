@@ -42,8 +42,12 @@ async fn main() {
         let org_id = OrgId::parse("acme").unwrap();
         let events = app.decode(&org_id, &ContentKind::Ndjson, events().as_ref()).unwrap();
         assert_eq!(app.commit(&org_id, events).await.unwrap().rejected, []);
-        let new =
-            NewKey { org_id, scopes: Scopes::or_all(Vec::new()), name: None, expires_at_us: None };
+        let new = NewKey {
+            org_id,
+            scopes: Scopes::or_usual(Vec::new()),
+            name: None,
+            expires_at_us: None,
+        };
         let key = app.keys().create(new).await.unwrap();
         let request = format!(
             "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nAccept: text/plain\r\n\r\n",

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod error;
+mod sender;
 mod settings;
 
 use std::collections::HashSet;
@@ -15,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::bodies::BodyForm;
 pub use self::error::AppError;
+pub use self::sender::Sender;
 pub use self::settings::AppSettings;
 pub use crate::ingest::Receipt;
 
@@ -24,7 +26,7 @@ use crate::access::{AccessError, AccessKeys, Caller, Jwts};
 use crate::admission::Admission;
 use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore, date_of};
 use crate::clock::{Clock, Micros};
-use crate::event::{Decoded, EventBatch, OrgId, OrgRule};
+use crate::event::{Decoded, EventBatch, OrgId};
 use crate::exposition::Pieces;
 use crate::ingest::{ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
@@ -248,11 +250,11 @@ impl App {
     /// Invalid, if the body as a whole is unusable.
     pub fn decode(
         &self,
-        org_id: &OrgId,
+        sender: impl Into<Sender>,
         kind: &ContentKind,
         body: &[u8],
     ) -> Result<Decoded, IngestError> {
-        let decoded = decode(kind, body, OrgRule::Only(org_id.clone()), self.clock.now())?;
+        let decoded = decode(kind, body, sender.into().builder(self.clock.now()))?;
         let telemetry = &self.telemetry.ingest;
         telemetry.rejected.add(decoded.rejected());
         for (mend, count) in decoded.mended.counts() {

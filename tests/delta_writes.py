@@ -39,6 +39,7 @@ def columns(way):
         "source": pa.array(alike(None), pa.string()),
         "ingested_at": alike(WHEN),
         "attributes": pa.array([[("team", "core")], None, []], pa.map_(pa.string(), pa.string())),
+        "cost_source": pa.array(alike(None), pa.string()),
     }
 
 

@@ -15,7 +15,7 @@ import duckdb
 import polars
 import pyarrow
 
-TEXTS = ["org_id", "event_id", "event_type", "provider", "model", "source"]
+TEXTS = ["org_id", "event_id", "event_type", "provider", "model", "source", "cost_source"]
 NUMBERS = ["input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens"]
 COLUMNS = [*TEXTS, *NUMBERS, "ts", "ingested_at", "event_date", "cost_usd", "attributes"]
 SUMS = """SELECT org_id, event_date, count(*) AS events, sum(input_tokens) AS input_tokens,

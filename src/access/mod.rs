@@ -34,11 +34,16 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// True if the caller has a scope.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(scope)
+    }
+
     /// Checks one scope.
     ///
     /// # Errors
     /// [`AccessError::Forbidden`].
     pub fn allow(&self, scope: Scope) -> Result<(), AccessError> {
-        if self.scopes.contains(scope) { Ok(()) } else { Err(AccessError::Forbidden(scope)) }
+        if self.may(scope) { Ok(()) } else { Err(AccessError::Forbidden(scope)) }
     }
 }

@@ -17,11 +17,18 @@ pub enum Scope {
     /// Run SQL queries.
     #[serde(rename = "sql:read")]
     SqlRead,
+    /// Send events that correct the cost of others, which also takes [`Scope::EventsWrite`].
+    #[serde(rename = "corrections:write")]
+    CorrectionsWrite,
 }
 
 impl Scope {
-    /// Every scope: the scopes of a new key unless others are given.
-    pub const ALL: [Self; 3] = [Self::MetricsRead, Self::EventsWrite, Self::SqlRead];
+    /// Every scope.
+    pub const ALL: [Self; 4] =
+        [Self::MetricsRead, Self::EventsWrite, Self::SqlRead, Self::CorrectionsWrite];
+
+    /// The scopes of a new key unless others are given.
+    pub const USUAL: [Self; 3] = [Self::MetricsRead, Self::EventsWrite, Self::SqlRead];
 
     /// The name used in records, JWTs and on the command line.
     pub fn name(self) -> &'static str {
@@ -29,6 +36,7 @@ impl Scope {
             Self::MetricsRead => "metrics:read",
             Self::EventsWrite => "events:write",
             Self::SqlRead => "sql:read",
+            Self::CorrectionsWrite => "corrections:write",
         }
     }
 }
@@ -41,7 +49,9 @@ impl fmt::Display for Scope {
 
 /// A scope that does not exist.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("unknown scope {0:?}; the scopes are metrics:read, events:write and sql:read")]
+#[error(
+    "unknown scope {0:?}; the scopes are metrics:read, events:write, sql:read and corrections:write"
+)]
 pub struct UnknownScope(String);
 
 impl FromStr for Scope {
@@ -61,9 +71,9 @@ impl FromStr for Scope {
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// These scopes, each once; all scopes if the list is empty.
-    pub fn or_all(scopes: Vec<Scope>) -> Self {
-        Self::of(if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes })
+    /// These scopes, each once; [`Scope::USUAL`] if the list is empty.
+    pub fn or_usual(scopes: Vec<Scope>) -> Self {
+        Self::of(if scopes.is_empty() { Scope::USUAL.to_vec() } else { scopes })
     }
 
     /// These scopes, each once; an empty list allows nothing.

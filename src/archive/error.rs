@@ -77,12 +77,13 @@ pub enum ArchiveError {
         /// The rule that it breaks.
         reason: String,
     },
-    /// A file of another program that is counted, but would take too much memory to merge.
+    /// A file that is counted, but not merged: one of another program that would take too much memory,
+    /// or one of a newer tokenlake.
     #[error("{path} is left as it is: {reason}")]
     NotMerged {
         /// The file, relative to the archive.
         path: String,
-        /// The use of the memory.
+        /// What takes the memory, or would be lost.
         reason: String,
     },
     /// The table is one that this program must not read or write.

@@ -113,7 +113,8 @@ impl Decoder {
         let refused = self.refused.lock().clone();
         let mut builder =
             EventBatchBuilder::with_capacity(self.shape.org_rule.clone(), self.now, rows.len())
-                .naive_times(Naive::Utc);
+                .naive_times(Naive::Utc)
+                .corrections(true);
         let (mut names, mut slots) = (ingest::FieldNames::default(), Slots::default());
         for (at, placed) in rows.iter().enumerate() {
             let origin = RowOrigin { identity: &chunk.input.identity, index: placed.index };

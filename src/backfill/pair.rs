@@ -1,24 +1,14 @@
 //! `FIELD=COLUMN` and `FIELD=VALUE`, as the command line has them.
 
-/// The fields that tokenlake knows; every other name is an attribute.
-pub(super) const FIELDS: [&str; 14] = [
-    "event_id",
-    "org_id",
-    "event_type",
-    "ts",
-    "provider",
-    "model",
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-    "source",
-    "attributes",
-];
+use crate::event::sent_columns;
+
 /// The prefix of an attribute's name.
 const ATTRIBUTE: &str = "attributes.";
+
+/// True for a column that a producer sets; every other name is an attribute.
+pub(super) fn is_field(name: &str) -> bool {
+    sent_columns().any(|column| column == name)
+}
 
 /// A field with the column that supplies it, or with its default value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +34,9 @@ impl FieldPair {
             Some(name) => (name, true),
             None => (field, false),
         };
-        if FIELDS.contains(&name) == attribute || name.is_empty() {
-            return Err(format!("the fields are {} and attributes.NAME", FIELDS.join(", ")));
+        if is_field(name) == attribute || name.is_empty() {
+            let fields = sent_columns().collect::<Vec<_>>().join(", ");
+            return Err(format!("the fields are {fields} and attributes.NAME"));
         }
         if other.is_empty() {
             return Err("there is nothing after the =".to_owned());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
-use super::pair::{FIELDS, FieldPair};
+use super::pair::{FieldPair, is_field};
 use super::place::{Has, value_at};
 use crate::event::{FieldValue, OrgRule, Slots, excerpt};
 
@@ -62,7 +62,7 @@ impl Shape {
     /// Whether a column is a field or is mapped to one.
     pub(super) fn is_field(&self, column: &str) -> bool {
         let below = |place: &str| place.strip_prefix(column).is_some_and(|it| it.starts_with('.'));
-        column != "attributes" && FIELDS.contains(&column)
+        column != "attributes" && is_field(column)
             || self.maps.iter().any(|pair| pair.other == column || below(&pair.other))
     }
 
@@ -156,7 +156,7 @@ fn with_folders<'r>(
 ) -> Result<RowFields<'r>, String> {
     for (name, value) in folders {
         let own = find(&columns, name).filter(|own| **own != FieldValue::Null);
-        if let Some(own) = own.filter(|_| FIELDS.contains(&name.as_str())) {
+        if let Some(own) = own.filter(|_| is_field(name)) {
             let same = match (own, value) {
                 (FieldValue::Text(own) | FieldValue::Number(own), Some(value)) => own == value,
                 _ => false,

@@ -45,7 +45,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: ServeArgs) -> anyhow::
     }
     let new = NewKey {
         org_id: OrgId::parse(ORGS[0])?,
-        scopes: Scopes::or_all(Vec::new()),
+        scopes: Scopes::or_usual(Vec::new()),
         name: Some("demo".to_owned()),
         expires_at_us: Some(key::expiry(clock.as_ref(), KEY_VALID)?),
     };

@@ -114,7 +114,7 @@ async fn write_and_scrape(
 
 async fn shown(app: &App) -> anyhow::Result<()> {
     let org_id = OrgId::parse(NAME)?;
-    let scopes = Scopes::or_all(Vec::new());
+    let scopes = Scopes::or_usual(Vec::new());
     let key = NewKey { org_id: org_id.clone(), scopes, name: None, expires_at_us: None };
     let key = app.keys().create(key).await?;
     app.authenticate(key.reveal()).await?;

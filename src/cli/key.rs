@@ -27,7 +27,8 @@ pub enum KeyCommand {
         /// The organisation that the key belongs to.
         #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
         org: OrgId,
-        /// Scopes of the key: metrics:read, events:write, sql:read. Default: all.
+        /// Scopes of the key: metrics:read, events:write, sql:read (the default: these three), and
+        /// corrections:write, which a key has only if it is named here.
         #[arg(long, env = "TOKENLAKE_SCOPE", value_delimiter = ',')]
         scope: Vec<Scope>,
         /// How long the key is valid, such as 90d. Default: until it is revoked.
@@ -72,7 +73,7 @@ pub(super) async fn run(
         KeyCommand::Create { org, scope, expires, name } => {
             let expires_at_us =
                 expires.map(|expires| expiry(clock.as_ref(), expires)).transpose()?;
-            let new = NewKey { org_id: org, scopes: Scopes::or_all(scope), name, expires_at_us };
+            let new = NewKey { org_id: org, scopes: Scopes::or_usual(scope), name, expires_at_us };
             let key = keys(open::store(location)?).create(new).await?;
             print_result(key.reveal());
         }

@@ -46,7 +46,7 @@ impl EventBatchBuilder {
     /// As [`EventBatchBuilder::new`], with room for this many events.
     pub fn with_capacity(org_rule: OrgRule, now: Micros, events: usize) -> Self {
         Self {
-            rules: Rules { org: org_rule, now, naive: Naive::Refused },
+            rules: Rules { org: org_rule, now, naive: Naive::Refused, corrections: false },
             taken: Taken {
                 columns: Columns::with_capacity(events),
                 indices: Vec::with_capacity(events),
@@ -64,6 +64,13 @@ impl EventBatchBuilder {
     #[must_use]
     pub fn naive_times(mut self, naive: Naive) -> Self {
         self.rules.naive = naive;
+        self
+    }
+
+    /// The same, where corrections are taken or not; they are not unless it is said.
+    #[must_use]
+    pub fn corrections(mut self, taken: bool) -> Self {
+        self.rules.corrections = taken;
         self
     }
 

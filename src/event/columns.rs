@@ -12,7 +12,8 @@ use arrow::error::ArrowError;
 
 use super::attributes::Attributes;
 use super::row::{Row, TokenCounts};
-use super::schema::{attribute_entries, cost_type, schema, timestamp_type};
+use super::schema::schema;
+use super::types::{attribute_entries, cost_type, timestamp_type};
 use crate::clock::Micros;
 
 /// Bytes of a typical id.
@@ -33,6 +34,7 @@ pub(super) struct Columns {
     cost_usd: Decimal128Builder,
     source: StringBuilder,
     attributes: AttributeColumn,
+    cost_source: StringBuilder,
 }
 
 impl Columns {
@@ -51,6 +53,7 @@ impl Columns {
             cost_usd: Decimal128Builder::with_capacity(rows).with_data_type(cost_type()),
             source: text(NAME_BYTES),
             attributes: AttributeColumn::with_capacity(rows),
+            cost_source: text(NAME_BYTES),
         }
     }
 
@@ -65,6 +68,7 @@ impl Columns {
         self.cost_usd.append_option(row.cost_usd);
         self.source.append_option(row.source.as_deref());
         self.attributes.append(&row.attributes);
+        self.cost_source.append_option(row.cost_source);
     }
 
     /// All appended rows, each with this `ingested_at`.
@@ -85,6 +89,7 @@ impl Columns {
         columns.push(Arc::new(self.source.finish()));
         columns.push(Arc::new(ingested_at));
         columns.push(Arc::new(self.attributes.finish()?));
+        columns.push(Arc::new(self.cost_source.finish()));
         RecordBatch::try_new(schema(), columns)
     }
 }

@@ -20,7 +20,7 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 
 use super::money::{DIGITS, PLACES};
-use super::schema::{attribute_entries, timestamp_type};
+use super::types::{attribute_entries, cost_type, timestamp_type};
 
 /// Digits that always fit 128 bits.
 const DIGITS_MAX: u8 = 38;
@@ -86,7 +86,7 @@ fn cost(found: &ArrayRef) -> Result<ArrayRef, String> {
     if costs.iter().flatten().any(|cost| *cost <= -limit || *cost >= limit) {
         return Err(too_large());
     }
-    let costs = Decimal128Array::from(costs).with_data_type(super::schema::cost_type());
+    let costs = Decimal128Array::from(costs).with_data_type(cost_type());
     Ok(Arc::new(costs))
 }
 

@@ -9,7 +9,9 @@
 mod attributes;
 mod batch;
 mod builder;
+mod column;
 mod columns;
+mod correction;
 mod decimal;
 mod exact;
 mod field;
@@ -26,11 +28,14 @@ mod slots;
 mod stored;
 mod stored_rules;
 pub mod time;
+mod types;
 mod values;
 
 pub use attributes::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX};
 pub use batch::{Decoded, EventBatch, EventError, Rejection};
 pub use builder::EventBatchBuilder;
+pub use column::sent_columns;
+pub use correction::{COST_CORRECTION, has_corrections};
 pub use exact::exact_column;
 pub use field::FieldValue;
 pub use mended::{Mend, Mended};

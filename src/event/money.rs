@@ -35,6 +35,9 @@ pub enum InvalidMoney {
     /// At or above [`COST_MAX`] after rounding.
     #[error("is not below 1000000 dollars")]
     TooLarge,
+    /// At or below minus [`COST_MAX`] after rounding.
+    #[error("is not above -1000000 dollars")]
+    TooNegative,
 }
 
 /// Reads a cost in dollars as units of 10^-12 dollars, from 0 to below [`COST_MAX`].
@@ -45,6 +48,14 @@ pub fn parse_decimal(text: &str) -> Result<i128, InvalidMoney> {
     if let Some(units) = parse_plain(text) {
         return Ok(units);
     }
+    match parse_signed(text) {
+        Ok(..0) | Err(InvalidMoney::TooNegative) => Err(InvalidMoney::Negative),
+        read => read,
+    }
+}
+
+/// As [`parse_decimal`], of an amount that may be below zero: within ±[`COST_MAX`], both excluded.
+pub fn parse_signed(text: &str) -> Result<i128, InvalidMoney> {
     let decimal = Decimal::parse(text).ok_or(InvalidMoney::NotDecimal)?;
     let scaled = decimal.scaled(i64::from(PLACES));
     let units = scaled.units.map(|units| match scaled.rest {
@@ -53,9 +64,9 @@ pub fn parse_decimal(text: &str) -> Result<i128, InvalidMoney> {
         Rest::AboveHalf => units + 1,
     });
     match units {
-        Some(0) => Ok(0),
-        _ if decimal.is_negative() => Err(InvalidMoney::Negative),
+        Some(units) if units < COST_MAX && decimal.is_negative() => Ok(-units),
         Some(units) if units < COST_MAX => Ok(units),
+        _ if decimal.is_negative() => Err(InvalidMoney::TooNegative),
         _ => Err(InvalidMoney::TooLarge),
     }
 }
@@ -198,6 +209,17 @@ mod tests {
             prop_assert_eq!(parse_decimal(&text), by_long_hand(&whole, &fraction, exponent));
             let text = format!("{whole}.{fraction}");
             prop_assert_eq!(parse_decimal(&text), by_long_hand(&whole, &fraction, 0));
+        }
+
+        #[test]
+        fn an_amount_below_zero_is_that_above_it_with_a_sign(
+            whole in "[0-9]{1,8}", fraction in "[0-9]{1,16}", exponent in -9_i32..4,
+        ) {
+            let text = format!("{whole}.{fraction}e{exponent}");
+            let (above, below) = (parse_signed(&text), parse_signed(&format!("-{text}")));
+            prop_assert_eq!(above, parse_decimal(&text));
+            let mirrored = above.map(|units| -units);
+            prop_assert_eq!(below, mirrored.map_err(|_| InvalidMoney::TooNegative));
         }
 
         #[test]

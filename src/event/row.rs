@@ -3,15 +3,20 @@
 use std::borrow::Cow;
 
 use super::attributes::{Attributes, Explicit};
+use super::column::Column;
+use super::correction::{self, COST_CORRECTION};
 use super::decimal::{Decimal, Rest, plain_digits};
 use super::mended::{Mend, Mended};
 use super::time::{self, Naive};
-use super::values::{Column, Named, NamedValue, Value, Values};
+use super::values::{Named, NamedValue, Value, Values};
 use super::{FieldValue, OrgRule, money, org};
 use crate::clock::Micros;
 
 /// The type of an event that names none. Only events of this type count in the metrics.
 pub const API_CALL: &str = "api_call";
+
+/// The `cost_source` of a cost that came with its event.
+const REPORTED: &str = "reported";
 
 /// Bytes that a text column other than `org_id` can hold.
 pub const TEXT_BYTES_MAX: usize = 256;
@@ -28,6 +33,8 @@ pub(super) struct Rules {
     pub(super) now: Micros,
     /// The meaning of a time without an offset.
     pub(super) naive: Naive,
+    /// Whether corrections are taken.
+    pub(super) corrections: bool,
 }
 
 /// One event that satisfies every rule, borrowed from its fields.
@@ -43,6 +50,8 @@ pub(super) struct Row<'f> {
     pub(super) cost_usd: Option<i128>,
     pub(super) source: Option<Cow<'f, str>>,
     pub(super) attributes: Attributes<'f>,
+    /// Who says what it costs; none without a cost.
+    pub(super) cost_source: Option<&'f str>,
     /// The metadata that is not stored as sent.
     pub(super) mended: Mended,
 }
@@ -73,25 +82,43 @@ impl<'f> Row<'f> {
     pub(super) fn check_values(values: &impl Values<'f>, rules: &'f Rules) -> Result<Self, String> {
         let mut mended = Mended::default();
         let attributes = Explicit::of(values.of(Column::Attributes), &mut mended);
-        Ok(Self {
+        let event_type = event_type(values.of(Column::EventType), &mut mended);
+        let is_correction = event_type == COST_CORRECTION;
+        let amount = if is_correction { money::parse_signed } else { money::parse_decimal };
+        let cost_usd = cost(values.of(Column::CostUsd), amount)?;
+        let row = Self {
             event_id: event_id(values.of(Column::EventId))?,
             org_id: org_id(values.of(Column::OrgId), &rules.org)?,
             ts: timestamp(values.of(Column::Ts), rules)?,
             tokens: TokenCounts::check(values)?,
-            cost_usd: cost(values.of(Column::CostUsd))?,
-            event_type: event_type(values.of(Column::EventType), &mut mended),
+            cost_usd,
+            event_type,
             provider: label(values.of(Column::Provider), &mut mended),
             model: label(values.of(Column::Model), &mut mended),
             source: label(values.of(Column::Source), &mut mended),
             attributes: Attributes::collect(attributes, &values.unnamed(), &mut mended),
+            cost_source: cost_usd.map(|_| REPORTED),
             mended,
-        })
+        };
+        if is_correction {
+            row.check_correction(rules)?;
+        }
+        Ok(row)
+    }
+
+    fn check_correction(&self, rules: &Rules) -> Result<(), String> {
+        if !rules.corrections {
+            return Err("event_type: a cost_correction needs the scope corrections:write".into());
+        }
+        let TokenCounts { input, output, .. } = self.tokens;
+        let tokens = [("input_tokens", input), ("output_tokens", output)];
+        correction::check(self.cost_usd, &tokens, &self.attributes)
     }
 
     /// Bytes of text that the row adds to a batch.
     pub(super) fn text_bytes(&self) -> usize {
         let optional = [&self.provider, &self.model, &self.source].into_iter().flatten();
-        let optional = optional.map(AsRef::as_ref);
+        let optional = optional.map(AsRef::as_ref).chain(self.cost_source);
         let required = [self.event_id, self.org_id, &self.event_type].into_iter();
         required.chain(optional).map(str::len).sum::<usize>() + self.attributes.bytes
     }
@@ -263,11 +290,14 @@ fn within(column: &str, part: Option<i64>, total_column: &str, total: i64) -> Re
     }
 }
 
-fn cost(value: Option<Value<'_>>) -> Result<Option<i128>, String> {
+fn cost(
+    value: Option<Value<'_>>,
+    amount: fn(&str) -> Result<i128, money::InvalidMoney>,
+) -> Result<Option<i128>, String> {
     let Some(value) = value else { return Ok(None) };
     let (Value::Text(text) | Value::Number(text)) = value else {
         return Err(format!("cost_usd: {} is not a decimal number", value.excerpt()));
     };
     let error = |error| format!("cost_usd: {} {error}", value.excerpt());
-    money::parse_decimal(text).map(Some).map_err(error)
+    amount(text).map(Some).map_err(error)
 }

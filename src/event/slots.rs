@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::FieldValue;
-use super::values::{COLUMNS, Column, NamedValue, Value, Values};
+use super::column::{COLUMNS, Column};
+use super::values::{NamedValue, Value, Values};
 
 const _: () = assert!(COLUMNS <= u32::BITS as usize, "Slots::given has a bit for each column");
 

@@ -5,6 +5,7 @@
 use arrow::array::{AsArray as _, RecordBatch, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, Decimal128Type, Int64Type, TimestampMicrosecondType};
 
+use super::correction::COST_CORRECTION;
 use super::money::COST_MAX;
 use super::row::{TEXT_BYTES_MAX, TOKENS_MAX};
 use super::{org, time};
@@ -52,7 +53,7 @@ pub fn check_stored(rows: &RecordBatch) -> Result<(), String> {
             return Err(holds(name, &format!("is not from 0 to {TOKENS_MAX}")));
         }
     }
-    if !values::<Decimal128Type>(rows, "cost_usd").all(|cost| (0..COST_MAX).contains(&cost)) {
+    if !costs_fit(rows) {
         return Err(holds("cost_usd", "is not from 0 to below 1000000"));
     }
     let broken = PARTS.iter().find(|(part, total)| is_more(rows, part, total));
@@ -60,6 +61,22 @@ pub fn check_stored(rows: &RecordBatch) -> Result<(), String> {
         Some((part, total)) => Err(holds(part, &format!("is more than its {total}"))),
         None => Ok(()),
     }
+}
+
+/// Whether each cost is one that its event may have. Corrections alone may be below zero.
+fn costs_fit(rows: &RecordBatch) -> bool {
+    if values::<Decimal128Type>(rows, "cost_usd").all(|cost| (0..COST_MAX).contains(&cost)) {
+        return true;
+    }
+    let types = rows.column_by_name("event_type").and_then(|types| types.as_string_opt::<i32>());
+    let costs = rows.column_by_name("cost_usd");
+    let costs = costs.and_then(|costs| costs.as_primitive_opt::<Decimal128Type>());
+    let Some((types, costs)) = types.zip(costs) else { return false };
+    types.iter().zip(costs).all(|(kind, cost)| match cost {
+        Some(cost) if kind == Some(COST_CORRECTION) => cost.abs() < COST_MAX,
+        Some(cost) => (0..COST_MAX).contains(&cost),
+        None => true,
+    })
 }
 
 /// The values of a column without nulls; none if the column is absent.

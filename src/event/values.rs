@@ -3,83 +3,11 @@
 use std::borrow::Cow;
 
 use super::FieldValue;
+use super::column::{COLUMNS, Column};
 use super::mended::{Mend, Mended};
 
 /// A value with its name, as a decoder finds it.
 pub type NamedValue<'f> = (Cow<'f, str>, FieldValue<'f>);
-
-/// The columns that an event can name. The last two are set by tokenlake alone; an exported event
-/// that is sent back has them, and they are ignored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Column {
-    EventId,
-    OrgId,
-    EventType,
-    Ts,
-    Provider,
-    Model,
-    InputTokens,
-    OutputTokens,
-    CachedInputTokens,
-    CacheWriteTokens,
-    ReasoningTokens,
-    CostUsd,
-    Source,
-    Attributes,
-    IngestedAt,
-    EventDate,
-}
-
-/// The number of [`Column`]s, taken from the last one.
-pub(super) const COLUMNS: usize = Column::EventDate as usize + 1;
-
-impl Column {
-    /// Whether the column decides what is counted. An event with a doubtful value in such a column
-    /// is rejected; all other columns are metadata, which never costs an event.
-    fn decides(self) -> bool {
-        match self {
-            Self::EventId
-            | Self::OrgId
-            | Self::Ts
-            | Self::InputTokens
-            | Self::OutputTokens
-            | Self::CachedInputTokens
-            | Self::CacheWriteTokens
-            | Self::ReasoningTokens
-            | Self::CostUsd => true,
-            Self::EventType
-            | Self::Provider
-            | Self::Model
-            | Self::Source
-            | Self::Attributes
-            | Self::IngestedAt
-            | Self::EventDate => false,
-        }
-    }
-
-    /// The column with this name; none for the name of an attribute.
-    pub(super) fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "event_id" => Self::EventId,
-            "org_id" => Self::OrgId,
-            "event_type" => Self::EventType,
-            "ts" => Self::Ts,
-            "provider" => Self::Provider,
-            "model" => Self::Model,
-            "input_tokens" => Self::InputTokens,
-            "output_tokens" => Self::OutputTokens,
-            "cached_input_tokens" => Self::CachedInputTokens,
-            "cache_write_tokens" => Self::CacheWriteTokens,
-            "reasoning_tokens" => Self::ReasoningTokens,
-            "cost_usd" => Self::CostUsd,
-            "source" => Self::Source,
-            "attributes" => Self::Attributes,
-            "ingested_at" => Self::IngestedAt,
-            "event_date" => Self::EventDate,
-            _ => return None,
-        })
-    }
-}
 
 /// A value as a rule reads it: borrowed, so that passing it on costs nothing.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +69,7 @@ impl<'f> Named<'f> {
                     sorted.unnamed.push(entry);
                     continue;
                 }
-                Some(Column::IngestedAt | Column::EventDate) => continue,
+                Some(column) if !column.is_sent() => continue,
                 Some(column) => column,
             };
             match sorted.values.get_mut(column as usize) {

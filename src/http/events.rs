@@ -15,7 +15,7 @@ use super::error::{HttpError, response};
 use super::request::joined;
 use super::shared::Shared;
 use super::shares::{DecoderTurn, Reserved, Turns};
-use crate::access::Scope;
+use crate::access::{Caller, Scope};
 use crate::app::AppError;
 use crate::event::{Decoded, OrgId};
 use crate::ingest::{Answer, ContentKind, Door, EVENTS_MAX, IngestError, Receipt};
@@ -50,7 +50,7 @@ impl Endpoint for Events {
         let memory = shared.bodies.reserve(org_id, announced(headers, bytes_max)?).await?;
         let too_large = || IngestError::TooLarge { max_bytes: bytes_max }.into();
         let body = read(app.telemetry(), body, bytes_max, too_large).await?;
-        let decoded = decode(shared, org_id, kind, headers, body, memory);
+        let decoded = decode(shared, caller, kind, headers, body, memory);
         let (decoded, memory) = store_wait.within(decoded).await?;
         let commit = async { Ok(app.commit(org_id, decoded).await?) };
         let receipt = store_wait.within(commit).await?;
@@ -103,12 +103,13 @@ fn announced(headers: &HeaderMap, bytes_max: usize) -> Result<usize, HttpError> 
 /// read, however slowly, do not wait for bodies that are being decoded.
 async fn decode(
     shared: &Arc<Shared>,
-    org_id: &OrgId,
+    caller: &Arc<Caller>,
     kind: ContentKind,
     headers: &HeaderMap,
     body: Bytes,
     read: Reserved,
 ) -> Result<(Decoded, BodyMemory), HttpError> {
+    let org_id = &caller.org_id;
     let is_packed = headers.contains_key(CONTENT_ENCODING);
     let is_large = is_packed || body.len() > INLINE_BYTES_MAX;
     let turn = if is_large { shared.decoders.turn(org_id).await } else { None };
@@ -122,11 +123,11 @@ async fn decode(
     // Reserved all at once: two requests that each hold a part would wait for each other.
     let grown = shared.decoding.reserve(org_id, unpacked + row_bytes(&body, org_id)).await?;
     let memory = BodyMemory { grown, read };
-    let (app, org) = (shared.app.clone(), org_id.clone());
+    let (app, caller) = (shared.app.clone(), caller.clone());
     let work = move || {
         // Held until the work is done, even if the client has disconnected.
         let (mut memory, _turn) = (memory, turn);
-        let decoded = app.decode(&org, &kind, &body)?;
+        let decoded = app.decode(&*caller, &kind, &body)?;
         drop(body);
         let bytes = decoded.batch.record_batch().get_array_memory_size();
         memory.shrink(bytes + decoded.rejection_bytes());
@@ -188,7 +189,7 @@ impl BodyMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::OrgRule;
+    use crate::event::{EventBatchBuilder, OrgRule};
     use crate::ingest::decode;
 
     /// How much larger than their content columns may have grown.
@@ -206,7 +207,8 @@ mod tests {
                 let body = events.collect::<Vec<_>>().join("\n");
                 let (kind, rule) = (ContentKind::Ndjson, OrgRule::Only(org_id.clone()));
                 let now = 1_800_000_000_000_000;
-                let decoded = decode(&kind, body.as_bytes(), rule, now).unwrap();
+                let builder = EventBatchBuilder::new(rule, now);
+                let decoded = decode(&kind, body.as_bytes(), builder).unwrap();
                 assert_eq!(decoded.batch.len(), 20_000);
                 let bytes = decoded.batch.record_batch().get_array_memory_size();
                 let counted = body.len() + row_bytes(body.as_bytes(), &org_id);

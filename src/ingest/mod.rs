@@ -32,20 +32,18 @@ pub use receipt::Receipt;
 use std::borrow::Cow;
 
 use self::events::Events;
-use crate::clock::Micros;
-use crate::event::{EventBatchBuilder, FieldValue, OrgRule, Slots};
+use crate::event::{EventBatchBuilder, FieldValue, Slots};
 
 /// All doors.
 pub static DOORS: [&dyn Door; 1] = [&Events];
 
-/// Reads the events of one body, already decompressed, that arrived at `now`.
+/// Reads the events of one body, already decompressed, by the rules of `builder`.
 pub fn decode(
     kind: &ContentKind,
     body: &[u8],
-    org_rule: OrgRule,
-    now: Micros,
+    builder: EventBatchBuilder,
 ) -> Result<Decoded, IngestError> {
-    let mut builder = EventBatchBuilder::new(org_rule, now).rejections_max(REJECTIONS_MAX);
+    let mut builder = builder.rejections_max(REJECTIONS_MAX);
     let read = read(kind, body, &mut builder);
     match (read, body::foreign(body)) {
         (Err(IngestError::NotJson(_)), Some(what)) => Err(IngestError::NotText(what)),

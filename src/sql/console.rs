@@ -38,7 +38,7 @@ const FOOTER_BYTES_MAX: usize = 64 << 20;
 /// Memory for presummed rows, which later queries need again.
 const PRESUMMED_BYTES_MAX: usize = 256 << 20;
 /// The columns of `partial.sql` that `usage_hourly.sql` uses.
-const SUMMED: [&str; 8] = [
+const SUMMED: [&str; 12] = [
     "org_id",
     "provider",
     "model",
@@ -47,6 +47,10 @@ const SUMMED: [&str; 8] = [
     "input_tokens",
     "output_tokens",
     "cost_usd",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "unpriced",
 ];
 
 /// Answers queries over the files of one archive.

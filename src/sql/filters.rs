@@ -10,7 +10,8 @@ use crate::archive::PARTITION;
 const PRUNED: [&str; 4] = ["org_id", "ts", "event_date", "hour"];
 
 /// Columns with few distinct values.
-const COMMON_NAMES: [&str; 5] = ["event_type", "provider", "model", "source", PARTITION];
+const COMMON_NAMES: [&str; 6] =
+    ["event_type", "provider", "model", "source", "cost_source", PARTITION];
 
 /// True for a filter that may run on the rows of others: a comparison of one of a few columns with
 /// a literal of the column's type, which cannot fail and reveals nothing.

@@ -197,7 +197,7 @@ async fn a_table_of_a_newer_format_is_refused_and_nothing_is_written() {
     let mut lines: Vec<Value> =
         entry.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let metadata = lines.iter_mut().find_map(|line| line.get_mut("metaData")).unwrap();
-    for (setting, words) in [(json!("2"), "newer tokenlake"), (Value::Null, "not a tokenlake")] {
+    for (setting, words) in [(json!("3"), "newer tokenlake"), (Value::Null, "not a tokenlake")] {
         metadata["configuration"]["tokenlake.format"] = setting;
         if metadata["configuration"]["tokenlake.format"].is_null() {
             metadata["configuration"].as_object_mut().unwrap().remove("tokenlake.format");

@@ -218,7 +218,7 @@ async fn a_table_whose_description_no_longer_fits_is_refused() {
     refused("a protocol upgrade", &store, std::slice::from_ref(&upgrade)).await;
     refused("an upgrade with its description", &store, &[upgrade, metadata.clone()]).await;
     let mut newer = metadata.clone();
-    newer["metaData"]["configuration"]["tokenlake.format"] = json!("2");
+    newer["metaData"]["configuration"]["tokenlake.format"] = json!("3");
     refused("a newer format", &store, &[protocol.clone(), newer.clone()]).await;
     refused("a newer format alone", &store, &[newer]).await;
     let mut rekeyed = metadata.clone();

@@ -6,6 +6,7 @@ mod callers;
 mod cloudevents;
 mod coding;
 mod connections;
+mod corrections;
 mod doors;
 mod forms;
 mod jwt;

@@ -63,7 +63,7 @@ async fn does_nothing(app: &Lake, wrong: &Arc<dyn ObjectStore>) {
     app.app.compactor(settings).compact(0, |_| ()).await.unwrap_err();
     let key = NewKey {
         org_id: OrgId::parse(ACME).unwrap(),
-        scopes: Scopes::or_all(Vec::new()),
+        scopes: Scopes::or_usual(Vec::new()),
         name: None,
         expires_at_us: None,
     };
@@ -231,7 +231,7 @@ async fn a_key_that_was_revoked_is_not_taken_where_an_older_copy_has_it() {
     let it = Between::new().await;
     let key = NewKey {
         org_id: OrgId::parse(ACME).unwrap(),
-        scopes: Scopes::or_all(Vec::new()),
+        scopes: Scopes::or_usual(Vec::new()),
         name: None,
         expires_at_us: None,
     };

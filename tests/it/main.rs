@@ -17,6 +17,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod admission;
+mod archives;
 mod attacks;
 mod backfill;
 mod checkpoints;

@@ -43,12 +43,32 @@ pub async fn foreign_rows(
     batch_rows: usize,
 ) -> Result<ForeignRows, ArchiveError> {
     let path = file.path_in_archive();
-    let rows = cast_rows(store, file, wanted, batch_rows).await?;
+    let shown = wanted.fields().len();
+    let rows = cast_rows(store, file, with_type(wanted), batch_rows).await?;
     let judged = rows.and_then(move |rows| {
         let checked = event::check_stored(&rows);
         future::ready(checked.map(|()| rows).map_err(|reason| refused(&path, reason)))
     });
-    Ok(judged.boxed())
+    let shown: Vec<_> = (0..shown).collect();
+    let rows = judged.map(move |rows| match rows? {
+        rows if rows.num_columns() == shown.len() => Ok(rows),
+        rows => {
+            let shown = rows.project(&shown);
+            shown.map_err(|error| ArchiveError::internal("reading events", error))
+        }
+    });
+    Ok(rows.boxed())
+}
+
+/// The same columns, and the type behind them if it tells which costs are allowed.
+fn with_type(wanted: SchemaRef) -> SchemaRef {
+    let has = |name: &str| wanted.index_of(name).is_ok();
+    if !has("cost_usd") || has("event_type") {
+        return wanted;
+    }
+    let mut fields = wanted.fields().to_vec();
+    fields.extend(event::schema().fields().find("event_type").map(|(_, field)| field.clone()));
+    Arc::new(Schema::new(fields))
 }
 
 /// The identities in a foreign file: `event_id` and `org_id`, null if a row has none. They are not

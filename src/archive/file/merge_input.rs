@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, new_null_array};
 use arrow::compute::{SortColumn, concat, interleave_record_batch, lexsort_to_indices};
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, future};
 use object_store::ObjectStore;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
@@ -44,7 +45,8 @@ impl MergeInput {
     /// Reads the footer if the file is ours.
     ///
     /// # Errors
-    /// Corrupt or Unavailable, naming the file.
+    /// Corrupt or Unavailable; `NotMerged` if a newer program wrote a column that this one does not
+    /// know. Each names the file.
     pub async fn read(
         store: &Arc<dyn ObjectStore>,
         file: Arc<DataFile>,
@@ -52,11 +54,14 @@ impl MergeInput {
         if !file.is_ours() {
             return Ok(Self { file, footer: None });
         }
+        let path = file.path_in_archive();
         let mut reader = CheckedReader::new(store.clone(), CheckedObject::of(&file));
-        let options = ArrowReaderOptions::new().with_schema(event::schema());
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let footer = ArrowReaderMetadata::load_async(&mut reader, options).await;
-        let footer =
-            footer.map_err(|error| ArchiveError::of_read(&file.path_in_archive(), &error))?;
+        let footer = footer.map_err(|error| ArchiveError::of_read(&path, &error))?;
+        let options = ArrowReaderOptions::new().with_schema(schema_of(&footer, &path)?);
+        let footer = ArrowReaderMetadata::try_new(footer.metadata().clone(), options);
+        let footer = footer.map_err(|error| ArchiveError::of_read(&path, &error))?;
         Ok(Self { file, footer: Some(footer) })
     }
 
@@ -99,8 +104,38 @@ impl MergeInput {
         let rows = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer)
             .with_batch_size(rows.min(rows_max))
             .build();
-        Ok((rows.map_err(&damaged)?.map_err(damaged).boxed(), taken))
+        let rows = rows.map_err(&damaged)?.map_err(damaged);
+        Ok((rows.and_then(|rows| future::ready(with_all_columns(rows))).boxed(), taken))
     }
+}
+
+/// The columns of events that a file of ours has, in its order. One from before a column lacks it.
+fn schema_of(footer: &ArrowReaderMetadata, path: &str) -> Result<SchemaRef, ArchiveError> {
+    let events = event::schema();
+    let fields = footer.schema().fields().iter().map(|found| {
+        let (_, field) = events.fields().find(found.name()).ok_or_else(|| {
+            let name = found.name();
+            let reason = format!(
+                "this program does not know its column {name}, and would drop it; upgrade it"
+            );
+            ArchiveError::NotMerged { path: path.to_owned(), reason }
+        })?;
+        Ok(field.clone())
+    });
+    Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>, ArchiveError>>()?)))
+}
+
+/// The same rows with nulls in the columns that they lack.
+fn with_all_columns(rows: RecordBatch) -> Result<RecordBatch, ArchiveError> {
+    let events = event::schema();
+    if rows.num_columns() == events.fields().len() {
+        return Ok(rows);
+    }
+    let columns = events.fields().iter().map(|field| match rows.column_by_name(field.name()) {
+        Some(column) => column.clone(),
+        None => new_null_array(field.data_type(), rows.num_rows()),
+    });
+    RecordBatch::try_new(events.clone(), columns.collect()).map_err(|error| wrong(&error))
 }
 
 fn whole(number: i64) -> u64 {
@@ -179,4 +214,59 @@ fn order_of(batches: &[RecordBatch]) -> Result<Vec<(usize, usize)>, ArrowError> 
 
 fn wrong(error: &ArrowError) -> ArchiveError {
     ArchiveError::internal("sorting rows", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::StringArray;
+    use arrow::datatypes::{DataType, Field};
+    use bytes::Bytes;
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+    use crate::event::{EventBatchBuilder, OrgRule};
+    use crate::ingest;
+
+    fn rows() -> RecordBatch {
+        let mut builder = EventBatchBuilder::new(OrgRule::Own, 1_770_000_000_000_000);
+        let event = r#"{"event_id":"a","org_id":"o","ts":1769000000,"cost_usd":1,"a":"b"}"#;
+        builder.push(0, &ingest::fields(event).unwrap());
+        builder.finish().unwrap().batch.record_batch().clone()
+    }
+
+    fn footer(rows: &RecordBatch) -> ArrowReaderMetadata {
+        let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), None).unwrap();
+        writer.write(rows).unwrap();
+        let bytes = Bytes::from(writer.into_inner().unwrap());
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        ArrowReaderMetadata::load(&bytes, options).unwrap()
+    }
+
+    #[test]
+    fn a_file_from_before_a_column_has_nulls_in_it() {
+        let all = rows();
+        assert_eq!(schema_of(&footer(&all), "x").unwrap(), event::schema());
+        let columns = all.num_columns();
+        let older = all.project(&(0..columns - 1).collect::<Vec<_>>()).unwrap();
+        assert_eq!(schema_of(&footer(&older), "x").unwrap(), older.schema());
+        let read = with_all_columns(older).unwrap();
+        assert_eq!(read.schema(), all.schema());
+        assert_eq!(read.column(columns - 1).null_count(), 1);
+        assert_eq!(read.column(0), all.column(0));
+    }
+
+    #[test]
+    fn a_file_with_a_column_that_only_a_newer_program_knows_is_not_merged() {
+        let all = rows();
+        let mut fields = all.schema().fields().to_vec();
+        fields.push(Field::new("later", DataType::Utf8, true).into());
+        let mut columns = all.columns().to_vec();
+        columns.push(Arc::new(StringArray::from(vec!["x"])));
+        let newer = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+        let error = schema_of(&footer(&newer), "x").unwrap_err();
+        assert!(matches!(error, ArchiveError::NotMerged { .. }), "{error}");
+        assert!(error.to_string().contains("later") && error.to_string().contains("upgrade"));
+    }
 }

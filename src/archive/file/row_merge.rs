@@ -72,7 +72,8 @@ impl RowMerge {
     /// together. Also returns how many it opened.
     ///
     /// # Errors
-    /// Corrupt or Unavailable, naming the file; `NotMerged`, naming a foreign file.
+    /// Corrupt or Unavailable, naming the file; `NotMerged`, naming a foreign file or one of a newer
+    /// program.
     pub async fn open(
         store: &Arc<dyn ObjectStore>,
         files: &[Arc<DataFile>],

@@ -12,10 +12,17 @@ use crate::archive::error::ArchiveError;
 use crate::archive::file::ids::IdHasher;
 use crate::archive::paths;
 
-/// The layout that this program writes. A table of a later one is refused: its totals may depend on
-/// objects that this program does not know.
-const FORMAT: u64 = 1;
+/// The layout of a new table.
+pub(in crate::archive) const FORMAT: u64 = 1;
+/// The layout of a table that holds what a program of layout 1 does not know and would count wrongly,
+/// such as corrections. A table becomes one when it needs to.
+pub(in crate::archive) const FORMAT_WITH_CORRECTIONS: u64 = 2;
+/// The last layout that this program reads and writes. A table of a later one is refused: its totals
+/// may depend on objects that this program does not know.
+const FORMAT_MAX: u64 = FORMAT_WITH_CORRECTIONS;
 const FORMAT_KEY: &str = "tokenlake.format";
+/// The member of a description that is its schema, as JSON text.
+const SCHEMA_KEY: &str = "schemaString";
 const HASH_KEY: &str = "tokenlake.hashKey";
 /// The setting that vouches for the table's id and the key of its fingerprints. Checkpoints of the
 /// log carry them without a checksum, and with another key no known event would be recognised.
@@ -36,6 +43,9 @@ pub struct TableInfo {
     pub id: String,
     /// The hasher of event ids.
     pub hasher: IdHasher,
+    format: u64,
+    /// True if its schema is from before a column of events.
+    lacks_columns: bool,
     protocol: Value,
     metadata: Value,
 }
@@ -76,6 +86,56 @@ impl TableInfo {
         let protocol = serde_json::from_value(self.protocol.clone()).map_err(internal)?;
         let metadata = serde_json::from_value(self.metadata.clone()).map_err(internal)?;
         Ok([Action::Protocol(protocol), Action::Metadata(metadata)])
+    }
+
+    /// The same description, of a later layout if it is of an earlier one: programs that do not know
+    /// the layout refuse the table from then on.
+    pub fn raised_to(mut self, format: u64) -> Self {
+        if self.format < format {
+            let settings = self.metadata.pointer_mut("/configuration");
+            if let Some(settings) = settings.and_then(Value::as_object_mut) {
+                settings.insert(FORMAT_KEY.to_owned(), format.to_string().into());
+                self.format = format;
+            }
+        }
+        self
+    }
+
+    /// The action for a commit that adds rows as this program writes them, in a table of this layout
+    /// at least. It describes a table with all columns of events. `None` if this one is like that.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn readied(&self, format: u64) -> Result<Option<Action>, ArchiveError> {
+        if !self.lacks_columns && self.format >= format {
+            return Ok(None);
+        }
+        let ready = self.clone().with_all_columns()?.raised_to(format);
+        ready.actions().map(|[_, metadata]| Some(metadata))
+    }
+
+    /// The same description with the columns of events that it lacks, where a new table has them:
+    /// before the partition's.
+    fn with_all_columns(mut self) -> Result<Self, ArchiveError> {
+        let internal = |error| ArchiveError::internal("describing the table", error);
+        let all = serde_json::to_value(table_schema(&crate::event::schema())?).map_err(internal)?;
+        let mut schema =
+            schema_of(&self.metadata).ok_or_else(|| unsupported("it has no schema"))?;
+        if let Some(columns) = schema.get_mut("fields").and_then(Value::as_array_mut) {
+            for column in fields(&all) {
+                if holds(columns, name_of(column)) {
+                    continue;
+                }
+                let partition = |column: &Value| name_of(column) == paths::PARTITION;
+                let end = columns.iter().position(partition).unwrap_or(columns.len());
+                columns.insert(end, column.clone());
+            }
+        }
+        if let Some(description) = self.metadata.as_object_mut() {
+            description.insert(SCHEMA_KEY.to_owned(), schema.to_string().into());
+        }
+        self.lacks_columns = false;
+        Ok(self)
     }
 
     /// True if the table is set to be append-only: no events may be taken out of it. Rows may still
@@ -124,15 +184,15 @@ impl TableInfo {
         let setting =
             |key: &str| metadata.get("configuration").and_then(|map| map.get(key)?.as_str());
         let format = setting(FORMAT_KEY).and_then(|format| format.parse::<u64>().ok());
-        match format {
+        let format = match format {
             None => {
                 return Err(unsupported("it is not a tokenlake archive; choose another --archive"));
             }
-            Some(format) if format > FORMAT => {
+            Some(format) if format > FORMAT_MAX => {
                 return Err(ArchiveError::Newer { path: paths::TABLE.to_owned() });
             }
-            Some(_) => {}
-        }
+            Some(format) => format,
+        };
         let key = setting(HASH_KEY).and_then(|key| Uuid::parse_str(key).ok());
         let key = key.ok_or_else(|| unsupported("its setting tokenlake.hashKey is missing"))?;
         let id = metadata.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -142,8 +202,41 @@ impl TableInfo {
             let reason = "its description in the log is not what was written";
             return Err(ArchiveError::corrupt(paths::TABLE, reason));
         }
-        Ok(Self { id, hasher: IdHasher::new(key.into_bytes()), protocol, metadata })
+        let hasher = IdHasher::new(key.into_bytes());
+        let lacks_columns = schema_of(&metadata).is_some_and(|schema| {
+            let events = crate::event::schema();
+            events.fields().iter().any(|field| !holds(fields(&schema), field.name()))
+        });
+        Ok(Self { id, hasher, format, lacks_columns, protocol, metadata })
     }
+}
+
+/// The schema in a description; `None` if there is none.
+fn schema_of(metadata: &Value) -> Option<Value> {
+    serde_json::from_str(metadata.get(SCHEMA_KEY)?.as_str()?).ok()
+}
+
+fn fields(schema: &Value) -> &[Value] {
+    schema.get("fields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn name_of(column: &Value) -> &str {
+    column.get("name").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// True if a column is among those of a schema. To Delta Lake, names that differ only in case are the
+/// same.
+fn holds(columns: &[Value], name: &str) -> bool {
+    columns.iter().any(|column| name_of(column).eq_ignore_ascii_case(name))
+}
+
+/// The schema of a table of events.
+fn table_schema(event_schema: &Schema) -> Result<StructType, ArchiveError> {
+    let mut fields: Vec<_> = event_schema.fields().iter().cloned().collect();
+    fields.push(Field::new(paths::PARTITION, DataType::Date32, false).into());
+    (&Schema::new(fields))
+        .try_into_kernel()
+        .map_err(|error| ArchiveError::internal("describing the table", error))
 }
 
 /// The actions of version 0.
@@ -153,10 +246,7 @@ impl TableInfo {
 pub fn creation(event_schema: &Schema) -> Result<Vec<Action>, ArchiveError> {
     let internal =
         |error: &dyn ToString| ArchiveError::internal("describing the table", error.to_string());
-    let mut fields: Vec<_> = event_schema.fields().iter().cloned().collect();
-    fields.push(Field::new(paths::PARTITION, DataType::Date32, false).into());
-    let schema: StructType =
-        (&Schema::new(fields)).try_into_kernel().map_err(|error| internal(&error))?;
+    let schema = table_schema(event_schema)?;
     let settings = [
         (FORMAT_KEY, FORMAT.to_string()),
         (HASH_KEY, Uuid::new_v4().simple().to_string()),
@@ -205,13 +295,77 @@ impl TableInfo {
     /// An empty description.
     pub(in crate::archive) fn for_tests() -> Self {
         let hasher = IdHasher::new([0; 16]);
-        Self { id: "t".into(), hasher, protocol: Value::Null, metadata: Value::Null }
+        let (protocol, metadata) = (Value::Null, Value::Null);
+        Self { id: "t".into(), hasher, format: FORMAT, lacks_columns: false, protocol, metadata }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn created(event_schema: &Schema) -> TableInfo {
+        let actions = creation(event_schema).unwrap();
+        let [Action::Protocol(protocol), Action::Metadata(metadata)] = &actions[..] else {
+            panic!("{actions:?}")
+        };
+        TableInfo::new(protocol, metadata).unwrap()
+    }
+
+    fn columns(table: &TableInfo) -> Vec<String> {
+        let schema = schema_of(&table.metadata).unwrap();
+        fields(&schema).iter().map(|column| name_of(column).to_owned()).collect()
+    }
+
+    /// The schema without its last columns.
+    fn older(left_out: usize) -> Schema {
+        let all = crate::event::schema();
+        let kept = all.fields().len() - left_out;
+        Schema::new(all.fields().iter().take(kept).cloned().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_table_gets_the_columns_that_it_lacks_and_keeps_its_own() {
+        let new = created(&crate::event::schema());
+        assert!(new.readied(FORMAT).unwrap().is_none());
+        for left_out in 1..3 {
+            let old = created(&older(left_out));
+            let action = old.readied(FORMAT).unwrap();
+            let Some(Action::Metadata(metadata)) = action else { panic!("{action:?}") };
+            let ready = old.changed(None, Some(&metadata)).unwrap();
+            assert_eq!(columns(&ready), columns(&new));
+            assert!(ready.readied(FORMAT).unwrap().is_none());
+            let mut expected = old.metadata.clone();
+            expected["schemaString"] = ready.metadata["schemaString"].clone();
+            assert_eq!(ready.metadata, expected);
+        }
+        let mut other = older(1).fields().to_vec();
+        other.push(Field::new("Team", DataType::Utf8, true).into());
+        let other = created(&Schema::new(other)).with_all_columns().unwrap();
+        let names = columns(&other);
+        assert_eq!(names[names.len() - 3..], ["Team", "cost_source", "event_date"]);
+        let mut same = older(1).fields().to_vec();
+        same.push(Field::new("Cost_Source", DataType::Utf8, true).into());
+        assert!(created(&Schema::new(same)).readied(FORMAT).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_layout_is_raised_once_and_one_that_is_not_known_is_refused() {
+        let table = created(&crate::event::schema());
+        let action = table.readied(FORMAT_MAX).unwrap();
+        let Some(Action::Metadata(metadata)) = action else { panic!("{action:?}") };
+        let raised = table.changed(None, Some(&metadata)).unwrap();
+        assert_eq!(
+            (raised.format, raised.metadata["configuration"][FORMAT_KEY].as_str()),
+            (2, Some("2"))
+        );
+        assert!(raised.readied(FORMAT_MAX).unwrap().is_none());
+        assert!(raised.readied(FORMAT).unwrap().is_none());
+        let later = raised.clone().raised_to(FORMAT_MAX + 1);
+        let error = TableInfo::check(later.protocol, later.metadata).unwrap_err();
+        assert!(matches!(error, ArchiveError::Newer { .. }), "{error}");
+        assert!(error.to_string().contains("upgrade"), "{error}");
+    }
 
     #[test]
     fn a_key_that_is_not_the_one_that_was_written_is_damage() {

@@ -26,6 +26,7 @@ use crate::archive::grace::UNCOMMITTED_MAX;
 use crate::archive::log::entry::NewEntry;
 use crate::archive::log::newer::OfObject as _;
 use crate::archive::log::snapshot::Snapshot;
+use crate::archive::log::table::FORMAT;
 use crate::archive::parquet::columns::text;
 use crate::archive::paths;
 use crate::archive::store::upload::Upload;
@@ -34,7 +35,7 @@ use crate::error::Kind;
 /// Bytes that are passed to an upload at a time.
 const UPLOAD_BYTES: usize = 8 << 20;
 /// Columns without sums, which are left out of the rows that a partial is made from.
-const UNSUMMED: [&str; 4] = ["event_id", "source", "ingested_at", "attributes"];
+const UNSUMMED: [&str; 5] = ["event_id", "source", "ingested_at", "attributes", "cost_source"];
 
 /// The result of a rewrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +91,8 @@ impl Upkeep {
         }
         let now = self.commits.clock.now();
         let removes = inputs.iter().map(|file| Action::Remove(remove(&file.path, false, now)));
-        let actions = std::iter::once(Action::Add(add.clone())).chain(removes).collect();
-        self.commits.entry_after(snapshot, "OPTIMIZE", actions).map(Some)
+        let actions = std::iter::once(Action::Add(add.clone())).chain(removes);
+        self.commits.entry_with_files(snapshot, "OPTIMIZE", actions, FORMAT).map(Some)
     }
 
     /// Writes and puts the new file. Returns how many inputs it contains: all, or as many as fit

@@ -52,6 +52,23 @@ impl Commits {
         entry::write(operation, actions, heading)
     }
 
+    /// As [`Commits::entry_after`], of an entry that adds files that this program wrote, in a table of
+    /// this layout at least. If the table is of an older program, the entry brings it the columns that
+    /// it lacks.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn entry_with_files(
+        &self,
+        snapshot: &Snapshot,
+        operation: &str,
+        actions: impl Iterator<Item = Action>,
+        format: u64,
+    ) -> Result<NewEntry, ArchiveError> {
+        let readied = snapshot.table().readied(format)?;
+        self.entry_after(snapshot, operation, readied.into_iter().chain(actions).collect())
+    }
+
     /// Puts an entry as `version`, and follows the entry that is there then. Returns the entry if
     /// it is ours, `None` if it is another's.
     ///

@@ -23,10 +23,11 @@ use crate::archive::file::ids::{IdHasher, IdSet};
 use crate::archive::file::partial_maker::PartialMaker;
 use crate::archive::grace::UNCOMMITTED_MAX;
 use crate::archive::log::snapshot::Snapshot;
+use crate::archive::log::table::{FORMAT, FORMAT_WITH_CORRECTIONS};
 use crate::archive::parquet::columns::{text, times};
 use crate::archive::paths;
 use crate::clock::{DAY, Micros};
-use crate::event::EventBatch;
+use crate::event::{EventBatch, has_corrections};
 
 /// Files that are encoded and put side by side.
 const FILES: usize = 8;
@@ -50,6 +51,8 @@ pub struct Group {
     dates: BTreeMap<NaiveDate, Arc<DateRows>>,
     /// Put, but not yet committed.
     files: BTreeMap<NaiveDate, UncommittedFile>,
+    /// The layout that a table needs to hold the rows.
+    format: u64,
 }
 
 impl Group {
@@ -62,9 +65,19 @@ impl Group {
         for (number, batch) in (0..).zip(batches) {
             gathered.add(number, batch.record_batch(), hasher)?;
         }
-        let batches = batches.iter().map(|batch| batch.record_batch().clone()).collect();
+        let batches = batches.iter().map(|batch| batch.record_batch().clone());
         let dates = gathered.dates.into_iter().map(|one| (one.date, Arc::new(one.rows))).collect();
-        Ok(Self { batches: Arc::new(batches), dates, files: BTreeMap::new() })
+        let batches: Vec<RecordBatch> = batches.collect();
+        let format = match batches.iter().any(has_corrections) {
+            true => FORMAT_WITH_CORRECTIONS,
+            false => FORMAT,
+        };
+        Ok(Self { batches: Arc::new(batches), dates, files: BTreeMap::new(), format })
+    }
+
+    /// The layout that a table needs to hold the rows.
+    pub fn format(&self) -> u64 {
+        self.format
     }
 
     /// Marks the events that the table has by now. Files with such events are planned anew.

@@ -314,7 +314,11 @@ impl Committer {
         let marks = numbers.map(|(app_id, version)| {
             Action::Txn(Transaction { app_id, version, last_updated: Some(now / 1_000) })
         });
-        self.commits.entry_after(snapshot, "WRITE", adds.chain(marks).collect())
+        let actions = adds.chain(marks);
+        if group.files().is_empty() {
+            return self.commits.entry_after(snapshot, "WRITE", actions.collect());
+        }
+        self.commits.entry_with_files(snapshot, "WRITE", actions, group.format())
     }
 
     /// Marks the events that the table has at `snapshot`, or at the newer version that it returns.

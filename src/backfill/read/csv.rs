@@ -13,7 +13,7 @@ use super::rows::{
     CHUNK_BYTES, ChunkSink, ColumnCheck, CsvRecord, Header, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES,
     RawRows, ReadError, some_of,
 };
-use crate::backfill::pair::FIELDS;
+use crate::backfill::pair::is_field;
 use crate::backfill::place::in_header;
 use crate::backfill::shape::Shape;
 use crate::backfill::source::Stream;
@@ -109,7 +109,7 @@ impl Csv<'_> {
             )));
         }
         (self.look)(&|place| in_header(&names, place), &names)?;
-        let known = |name: &String| FIELDS.contains(&name.as_str()) || self.shape.is_field(name);
+        let known = |name: &String| is_field(name) || self.shape.is_field(name);
         if !self.has_time && !names.iter().any(known) {
             let names = some_of(&names);
             return Err(broken(format!(

@@ -26,10 +26,10 @@ pub(super) const TABLES: [(&str, &str, &[ColumnHelp]); 2] = [
     ),
 ];
 
-const EVENTS: [ColumnHelp; 16] = [
+const EVENTS: [ColumnHelp; 17] = [
     ("event_id", "text", "identity, together with org_id"),
     ("org_id", "text", "organisation"),
-    ("event_type", "text", "api_call counts in the metrics"),
+    ("event_type", "text", "api_call counts in the metrics; cost_correction: see cost_usd"),
     ("ts", "timestamp", "time of the event; UTC, microseconds"),
     ("provider", "text", "as sent"),
     ("model", "text", "as sent"),
@@ -38,14 +38,15 @@ const EVENTS: [ColumnHelp; 16] = [
     ("cached_input_tokens", "bigint", "part of input_tokens; null: unknown"),
     ("cache_write_tokens", "bigint", "part of input_tokens; null: unknown"),
     ("reasoning_tokens", "bigint", "part of output_tokens; null: unknown"),
-    ("cost_usd", "decimal(18,12)", "dollars; null: not priced"),
+    ("cost_usd", "decimal(18,12)", "dollars; null: not priced; below 0: a credit"),
     ("source", "text", "the sender's name"),
     ("ingested_at", "timestamp", "when tokenlake accepted it"),
     ("attributes", "map(text, text)", "other fields: attributes['team']"),
+    ("cost_source", "text", "reported; null: not priced, or from before the column"),
     ("event_date", "date", "UTC date of ts; a filter on it saves reading"),
 ];
 
-const USAGE_HOURLY: [ColumnHelp; 8] = [
+const USAGE_HOURLY: [ColumnHelp; 12] = [
     ("org_id", "text", "organisation"),
     ("provider", "text", "lower case; null: unknown"),
     ("model", "text", "lower case; null: unknown"),
@@ -54,6 +55,10 @@ const USAGE_HOURLY: [ColumnHelp; 8] = [
     ("input_tokens", "decimal(38,0)", "sum"),
     ("output_tokens", "decimal(38,0)", "sum"),
     ("cost_usd", "decimal(38,12)", "dollars; null: none is priced"),
+    ("cached_input_tokens", "decimal(38,0)", "sum, of input_tokens; null: none is known"),
+    ("cache_write_tokens", "decimal(38,0)", "sum, of input_tokens; null: none is known"),
+    ("reasoning_tokens", "decimal(38,0)", "sum, of output_tokens; null: none is known"),
+    ("unpriced", "bigint", "events without a cost"),
 ];
 
 /// The text of `\?`.

@@ -16,12 +16,46 @@ fn attributes_take_what_no_column_names() {
         ("list", Json("[1,{\"a\":2}]".into())),
         ("ingested_at", text("2020-01-01T00:00:00Z")),
         ("event_date", number("5")),
+        ("cost_source", text("price:mine#1")),
     ];
     let decoded = decode(&[event(&changes)], only_acme());
     let expected = [("k", "v"), ("both", "1.0"), ("x", "true"), ("list", "[1,{\"a\":2}]")];
     assert_eq!(attributes(&decoded.batch).unwrap(), expected.map(|(k, v)| (k.into(), v.into())));
     assert_eq!(decoded.attributes_dropped, 1);
     assert_eq!(attributes(&one(&[("attributes", Map(vec![]))]).unwrap()), None);
+}
+
+#[test]
+fn the_source_of_a_cost_is_not_the_producers_to_say() {
+    for (cost, source) in
+        [(Null, None), (number("0"), Some("reported")), (text("1.5"), Some("reported"))]
+    {
+        let sent = [("cost_usd", cost), ("cost_source", text("price:mine#1"))];
+        assert_eq!(string(&one(&sent).unwrap(), "cost_source").as_deref(), source);
+        assert_eq!(string(&one(&sent[..1]).unwrap(), "cost_source").as_deref(), source);
+    }
+}
+
+#[test]
+fn corrections_are_seen_among_rows() {
+    let kinds = |kinds: &[&str]| {
+        let mut builder = EventBatchBuilder::new(only_acme(), NOW).corrections(true);
+        for (at, kind) in kinds.iter().enumerate() {
+            let id = at.to_string();
+            let fields = [
+                ("event_id", text(&id)),
+                ("event_type", text(kind)),
+                ("cost_usd", number("1")),
+                ("corrects", text("a")),
+            ];
+            builder.push(at, &event(&fields));
+        }
+        let decoded = builder.finish().unwrap();
+        assert_eq!(decoded.batch.len(), kinds.len());
+        has_corrections(decoded.batch.record_batch())
+    };
+    assert!(!kinds(&[]) && !kinds(&["api_call", "fifteen-letters", ""]));
+    assert!(kinds(&["api_call", "cost_correction"]) && kinds(&["cost_correction"]));
 }
 
 #[test]

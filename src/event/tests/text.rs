@@ -25,6 +25,7 @@ fn the_schema_is_the_contracts() {
         ("source", true),
         ("ingested_at", true),
         ("attributes", true),
+        ("cost_source", true),
     ];
     assert_eq!(columns, expected);
     let kind = |name| schema.field_with_name(name).unwrap().data_type().clone();

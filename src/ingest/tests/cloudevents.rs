@@ -14,8 +14,7 @@ fn structured(envelope: &str) -> Decoded {
 }
 
 fn binary(headers: BinaryCloudEvent, body: &str) -> Result<Decoded, IngestError> {
-    let org = OrgRule::Only(OrgId::parse("acme").unwrap());
-    decode(&ContentKind::BinaryCloudEvent(headers.into()), body.as_bytes(), org, NOW)
+    decode(&ContentKind::BinaryCloudEvent(headers.into()), body.as_bytes(), builder())
 }
 
 const HEADERS: BinaryCloudEvent = BinaryCloudEvent {

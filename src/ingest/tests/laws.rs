@@ -75,7 +75,8 @@ proptest! {
         let [id, source, time] = [(); 3].map(|()| Some(Bytes::copy_from_slice(header.as_bytes())));
         let event = BinaryCloudEvent { specversion, id, source, time };
         let kind = ContentKind::BinaryCloudEvent(event.into());
-        let _ = decode(&kind, body.as_bytes(), OrgRule::Own, NOW);
+        let builder = EventBatchBuilder::new(OrgRule::Own, NOW);
+        let _ = decode(&kind, body.as_bytes(), builder);
     }
 
     #[test]

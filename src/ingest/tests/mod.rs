@@ -7,13 +7,17 @@ mod laws;
 use arrow::array::AsArray;
 
 use super::*;
-use crate::clock::SECOND;
-use crate::event::OrgId;
+use crate::clock::{Micros, SECOND};
+use crate::event::{OrgId, OrgRule};
 
 const NOW: Micros = 1_704_164_645 * SECOND;
 
+fn builder() -> EventBatchBuilder {
+    EventBatchBuilder::new(OrgRule::Only(OrgId::parse("acme").unwrap()), NOW)
+}
+
 fn decode_bytes(kind: &ContentKind, body: &[u8]) -> Result<Decoded, IngestError> {
-    decode(kind, body, OrgRule::Only(OrgId::parse("acme").unwrap()), NOW)
+    decode(kind, body, builder())
 }
 
 fn decode_json(body: &str) -> Decoded {

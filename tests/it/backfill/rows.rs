@@ -4,7 +4,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use super::{counts, done, file, line, run, verified};
-use crate::support::process::{Server, key};
+use crate::support::process::{Server, key, tokenlake};
 use crate::support::scrape::scrape;
 
 #[test]
@@ -96,4 +96,32 @@ fn the_sample_comes_in_as_the_documents_say() {
     assert_eq!(done(archive.path(), &["--org", "acme", sample]), counts(40, 0, 40, 0, 1));
     let key = key(archive.path(), "acme");
     assert!(scrape(&Server::start(archive.path()), &key).len() > 10);
+}
+
+#[test]
+fn an_operator_may_bring_corrections_in() {
+    let (archive, folder) = (tempdir().unwrap(), tempdir().unwrap());
+    let row = |id: &str, cost: &str, more: &str| {
+        format!(
+            r#"{{"event_id":"{id}","ts":"2025-01-01T00:00:00Z","event_type":"cost_correction","cost_usd":{cost}{more}}}"#
+        )
+    };
+    let good = r#","attributes":{"corrects":"e1"}"#;
+    let rows = [
+        row("a", "-1.5", good),
+        row("b", "2", r#","corrects":"e1""#),
+        row("c", "-1.5", ""),
+        row("d", "null", good),
+        row("e", "1", r#","corrects":"e1","input_tokens":7"#),
+    ];
+    let ndjson = file(folder.path(), "a.ndjson", rows.join("\n"));
+    let csv = "event_id,ts,event_type,cost_usd,corrects\nf,1735689600,cost_correction,-3,e1\n";
+    let csv = file(folder.path(), "b.csv", csv);
+    let args = ["--org", "acme", &ndjson, &csv];
+    assert_eq!(done(archive.path(), &args), counts(6, 3, 0, 3, 2));
+    assert_eq!(done(archive.path(), &args), counts(6, 0, 3, 3, 2));
+    let query = "SELECT sum(cost_usd) AS cost, count(cost_source) AS told FROM events";
+    let found = tokenlake(archive.path(), &["sql", "--format", "csv", "-c", query]);
+    assert_eq!(found.stdout, "cost,told\n-2.5,3\n");
+    verified(archive.path(), 3);
 }

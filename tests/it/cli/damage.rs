@@ -165,7 +165,7 @@ fn a_table_that_is_not_tokenlakes_or_of_a_newer_one_is_refused() {
     let ours = r#""tokenlake.format":"1""#;
     for (theirs, words) in [
         (r#""other.format":"1""#, ["not a tokenlake archive", "--archive"]),
-        (r#""tokenlake.format":"2""#, ["newer", "upgrade"]),
+        (r#""tokenlake.format":"3""#, ["newer", "upgrade"]),
     ] {
         let (folder, _) = sound();
         let first = log_entries(folder.path())[0].clone();

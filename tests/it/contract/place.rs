@@ -60,7 +60,7 @@ impl Place {
             Kind::Memory { runtime, app, .. } => {
                 let new = NewKey {
                     org_id: OrgId::parse(org).unwrap(),
-                    scopes: Scopes::or_all(
+                    scopes: Scopes::or_usual(
                         scopes.iter().map(|name| name.parse().unwrap()).collect(),
                     ),
                     name: None,

@@ -51,7 +51,7 @@ enum Need {
 }
 
 /// Blocks by a piece of their text. One that is not named here is run, and must succeed.
-const HOW: [(&str, How); 23] = [
+const HOW: [(&str, How); 25] = [
     ("cargo run --release -- demo", How::NotRun("a build takes long; cli::demo tries the demo")),
     ("bash tests/run", How::NotRun("these are the tests")),
     ("source tests/environment", How::NotRun("these are tests")),
@@ -59,6 +59,8 @@ const HOW: [(&str, How); 23] = [
     ("TOKENLAKE_FUZZ_SECONDS=", How::NotRun("these are tests")),
     ("TOKENLAKE_TEST_WRITE=1", How::NotRun("cli::reference_tests compares what it writes")),
     ("cargo nextest run sim::", How::NotRun("these are tests")),
+    ("tests/archives/make", How::NotRun("what is made is kept, and tests read it")),
+    ("TOKENLAKE_TEST_OLD_BIN=", How::NotRun("these are tests")),
     ("bash tests/planted-bugs/run", How::NotRun("each bug is a build")),
     ("python3 deploy/grafana/draw.py", How::NotRun("picture draws a shorter history")),
     ("tokenlake serve --admin-listen 127.0.0.1:9798", How::Serves("http://127.0.0.1:9797/healthz")),

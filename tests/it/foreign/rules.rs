@@ -274,3 +274,37 @@ async fn sql_is_refused_before_it_counts() {
         app.app.compactor(CompactSettings { target_bytes: 1 << 20, grace: NO_GRACE });
     assert!(!compactor.has_failed());
 }
+
+/// A correction alone may be below zero, however its columns are asked for.
+#[tokio::test]
+async fn a_cost_below_zero_is_taken_of_a_correction() {
+    let costs = |values: [i128; 2]| {
+        let costs = Decimal128Array::from(values.to_vec());
+        Arc::new(costs.with_precision_and_scale(18, 12).unwrap()) as ArrayRef
+    };
+    let types = |values: [&str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    let good = rows(ACME, &events(["x", "y"]));
+    for (kinds, amounts, is_taken) in [
+        (["cost_correction", "api_call"], [-5, 7], true),
+        (["cost_correction", "cost_correction"], [-5, 7], true),
+        (["api_call", "cost_correction"], [-5, 7], false),
+        (["refund", "api_call"], [-5, 7], false),
+        (["cost_correction", "api_call"], [-1_000_000 * 1_000_000_000_000 - 1, 7], false),
+    ] {
+        let store = ours().await;
+        let warm = TestApp::open(&store).await;
+        let theirs = with_column(&good, "event_type", &types(kinds));
+        append(&store, "theirs", &with_column(&theirs, "cost_usd", &costs(amounts))).await;
+        let calls = kinds.iter().filter(|kind| **kind == "api_call").count() as u64;
+        if is_taken {
+            assert_eq!(warm.requests().await, 9 + calls, "{kinds:?}");
+            assert_eq!(TestApp::open(&store).await.requests().await, 9 + calls, "{kinds:?}");
+            assert_eq!(verified(&store).await, 12, "{kinds:?}");
+            compact(&warm).await;
+            assert_eq!(verified(&store).await, 12, "{kinds:?}");
+        } else {
+            let text = refusal(warm.try_scrape(ACME).await, &format!("{kinds:?}"));
+            assert!(text.contains("cost_usd is not from 0"), "{text}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokenlake::access::PlainKey;
-use tokenlake::event::{Decoded, OrgId, OrgRule};
+use tokenlake::event::{Decoded, EventBatchBuilder, OrgId, OrgRule};
 use tokenlake::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
 
 use crate::support::event::{ACME, NOON};
@@ -19,7 +19,8 @@ const GOOD: [&str; 2] = [
 ];
 
 fn read(kind: &ContentKind, body: &[u8]) -> Result<Decoded, IngestError> {
-    decode(kind, body, OrgRule::Only(OrgId::parse(ACME).unwrap()), NOON)
+    let rule = OrgRule::Only(OrgId::parse(ACME).unwrap());
+    decode(kind, body, EventBatchBuilder::new(rule, NOON))
 }
 
 /// The ids of the events that were taken.
@@ -91,8 +92,8 @@ fn cloudevents() {
         let event = BinaryCloudEvent { specversion, id, source, time };
         let body = parts.next().unwrap_or_default();
         let rule = OrgRule::Only(OrgId::parse(ACME).unwrap());
-        if let Ok(decoded) = decode(&ContentKind::BinaryCloudEvent(event.into()), body, rule, NOON)
-        {
+        let builder = EventBatchBuilder::new(rule, NOON);
+        if let Ok(decoded) = decode(&ContentKind::BinaryCloudEvent(event.into()), body, builder) {
             whole(&decoded);
         }
     });

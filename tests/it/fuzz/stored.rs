@@ -38,7 +38,7 @@ impl Archive {
             app.sent(&events(40..60)).await;
             let new = NewKey {
                 org_id: OrgId::parse(ACME).unwrap(),
-                scopes: Scopes::or_all(Vec::new()),
+                scopes: Scopes::or_usual(Vec::new()),
                 name: None,
                 expires_at_us: None,
             };
@@ -169,7 +169,7 @@ fn an_entry_that_is_followed() {
 #[test]
 fn a_record_of_a_key() {
     let archive = Archive::new();
-    let all = Scopes::or_all(Vec::new());
+    let all = Scopes::or_usual(Vec::new());
     for path in archive.paths("access/keys", ".json") {
         let whole = archive.runtime.block_on(read(&archive.shared(), &path));
         each_of("key-record", vec![whole], 60, |bytes| {

@@ -120,7 +120,9 @@ async fn columns_have_the_names_and_types_that_the_files_promise() {
         (
             "usage_hourly.sql",
             "org_id text, provider text, model text, hour utc, requests count, \
-             input_tokens decimal(38,0), output_tokens decimal(38,0), cost_usd decimal(38,12)",
+             input_tokens decimal(38,0), output_tokens decimal(38,0), cost_usd decimal(38,12), \
+             cached_input_tokens decimal(38,0), cache_write_tokens decimal(38,0), \
+             reasoning_tokens decimal(38,0), unpriced count",
         ),
         (
             "file_check.sql",
@@ -162,7 +164,15 @@ async fn sums_go_past_what_an_event_and_an_i64_can_hold() {
     assert_eq!(sum(&totals, "total_tokens", 0), 2 * tokens);
     assert_eq!(sum(&totals, "cost_usd", 12), cost);
     let usage = answer("usage_hourly.sql", events(&rows)).await;
-    assert_eq!((sum(&usage, "input_tokens", 0), sum(&usage, "output_tokens", 0)), (tokens, tokens));
+    for name in [
+        "input_tokens",
+        "output_tokens",
+        "cached_input_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
+    ] {
+        assert_eq!(sum(&usage, name, 0), tokens, "{name}");
+    }
     for name in ["edge_rows.sql", "rolling_cost.sql", "usage_hourly.sql"] {
         assert_eq!(sum(&answer(name, events(&rows)).await, "cost_usd", 12), cost, "{name}");
     }

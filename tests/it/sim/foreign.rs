@@ -10,7 +10,7 @@ use object_store::ObjectStore;
 use serde_json::Value;
 use tokenlake::archive::{Judge, Ledgers, Repairs, TotalsStore};
 use tokenlake::error::Kind;
-use tokenlake::event::{OrgId, OrgRule};
+use tokenlake::event::{EventBatchBuilder, OrgId, OrgRule};
 use tokenlake::ingest::{ContentKind, decode};
 use tokenlake::maintain::{Repair, Way};
 use tokenlake::rollup::Rollup;
@@ -120,7 +120,8 @@ impl Foreigner {
         let lines = self.scene.book.lines(org, &events);
         let rule = OrgRule::Only(OrgId::parse(ORGS[org]).unwrap());
         let now = self.scene.world.now();
-        let decoded = decode(&ContentKind::Ndjson, lines.as_bytes(), rule, now).unwrap();
+        let builder = EventBatchBuilder::new(rule, now);
+        let decoded = decode(&ContentKind::Ndjson, lines.as_bytes(), builder).unwrap();
         let batch = decoded.batch.record_batch().clone();
         let place = self.place();
         let file = self.table.write(&place, &date(first).to_string(), &[batch]).await;

@@ -22,7 +22,7 @@ pub async fn one_key(scene: &Scene, actor: u64, random: &mut Random) -> Option<(
     let org = ORGS[usize::try_from(random.below(ORGS.len() as u64)).unwrap()];
     let new = NewKey {
         org_id: OrgId::parse(org).unwrap(),
-        scopes: Scopes::or_all(Vec::new()),
+        scopes: Scopes::or_usual(Vec::new()),
         name: None,
         expires_at_us: None,
     };

@@ -5,7 +5,7 @@ use arrow::array::AsArray as _;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use futures::TryStreamExt as _;
-use tokenlake::clock::{DAY, HOUR};
+use tokenlake::clock::{DAY, HOUR, SECOND};
 use tokenlake::sql::{Console, sql_version};
 
 use crate::support::event::{Event, NOW};
@@ -64,10 +64,10 @@ async fn usage_by_hour_is_exact_and_the_same_without_carried_partials() {
     let lake = lake().await;
     let carried = ask(&lake, None, HOURLY).await;
     let expected = [
-        "acme openai gpt-4o 2026-01-31T03:00:00Z 1 10 1 0.100000000000",
-        "acme openai gpt-4o 2026-02-02T02:00:00Z 3 30 3 0.500000000000",
-        "acme openai null 2026-02-02T02:00:00Z 1 10 1 0.400000000000",
-        "globex openai gpt-4o 2026-02-01T03:00:00Z 1 10 1 0.000000000001",
+        "acme openai gpt-4o 2026-01-31T03:00:00Z 1 10 1 0.100000000000 null null null 0",
+        "acme openai gpt-4o 2026-02-02T02:00:00Z 3 30 3 0.500000000000 null null null 1",
+        "acme openai null 2026-02-02T02:00:00Z 1 10 1 0.400000000000 null null null 0",
+        "globex openai gpt-4o 2026-02-01T03:00:00Z 1 10 1 0.000000000001 null null null 0",
     ];
     assert_eq!(carried, expected);
     let version = sql_version();
@@ -78,6 +78,53 @@ async fn usage_by_hour_is_exact_and_the_same_without_carried_partials() {
         let without = lake.snapshot().await;
         assert!(without.files_of(date).all(|file| file.stored_partial(&version).is_none()));
         assert_eq!(ask(&lake, None, HOURLY).await, expected);
+    }
+}
+
+/// Kinds of tokens and missing prices, of all organisations and behind the wall of one.
+#[tokio::test]
+async fn usage_by_hour_has_each_kind_of_tokens_and_what_has_no_price() {
+    let lake = Lake::at(NOW).await;
+    let ts = NOW / SECOND - 60;
+    for (org, commit) in [("acme", 0..3), ("acme", 3..7), ("globex", 7..9)] {
+        let lines = commit.map(|n| {
+            let cost = if n % 3 == 0 { "null".to_owned() } else { format!("\"0.{n}\"") };
+            let known = if n % 2 == 0 {
+                format!(r#""cached_input_tokens":{n},"cache_write_tokens":1,"reasoning_tokens":2,"#)
+            } else {
+                String::new()
+            };
+            format!(
+                r#"{{"event_id":"{n}","ts":{},"provider":"P{}","model":"m",{known}"input_tokens":20,"output_tokens":9,"cost_usd":{cost}}}"#,
+                ts - n * 1_000,
+                n % 2,
+            )
+        });
+        lake.send(org, &lines.collect::<Vec<_>>().join("\n")).await;
+    }
+    let sums = "sum(cached_input_tokens), sum(cache_write_tokens), sum(reasoning_tokens)";
+    let groups = "GROUP BY org_id, provider, hour ORDER BY org_id, provider, hour";
+    let usage =
+        format!("SELECT org_id, provider, hour, {sums}, sum(unpriced) FROM usage_hourly {groups}");
+    let rows = format!(
+        "SELECT org_id, lower(provider) AS provider, date_trunc('hour', ts) AS hour, {sums}, \
+         count(*) - count(cost_usd) FROM events {groups}"
+    );
+    for rewritten in [false, true] {
+        for org in [None, Some("acme"), Some("globex")] {
+            let found = ask(&lake, org, &usage).await;
+            assert_eq!(found, ask(&lake, org, &rows).await, "{org:?} {rewritten}");
+            let total = format!("SELECT {sums}, sum(unpriced) FROM usage_hourly");
+            let expected = match org {
+                None => "20 5 10 3",
+                Some("acme") => "12 4 8 3",
+                Some(_) => "8 1 2 0",
+            };
+            assert_eq!(ask(&lake, org, &total).await, [expected], "{org:?} {rewritten}");
+        }
+        for date in dates(&lake).await {
+            rewrite(&lake, date, 1).await;
+        }
     }
 }
 

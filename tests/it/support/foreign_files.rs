@@ -12,7 +12,7 @@ use object_store::ObjectStore;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
-use tokenlake::event::{OrgId, OrgRule};
+use tokenlake::event::{EventBatchBuilder, OrgId, OrgRule};
 use tokenlake::ingest::{ContentKind, decode};
 
 use super::event::{Event, NOON};
@@ -26,7 +26,8 @@ pub const TODAY: &str = "2026-03-10";
 pub fn rows(org: &str, events: &[Event]) -> RecordBatch {
     let body = events.iter().map(Event::line).collect::<Vec<_>>().join("\n");
     let rule = OrgRule::Only(OrgId::parse(org).unwrap());
-    let decoded = decode(&ContentKind::Ndjson, body.as_bytes(), rule, NOON).unwrap();
+    let builder = EventBatchBuilder::new(rule, NOON);
+    let decoded = decode(&ContentKind::Ndjson, body.as_bytes(), builder).unwrap();
     assert_eq!(decoded.rejections, []);
     decoded.batch.record_batch().clone()
 }

@@ -6,7 +6,7 @@ use super::process::{passed_over, program, run, tokenlake};
 
 const ROWS: &str = "SELECT org_id, event_id, event_type, provider, model, source, input_tokens, \
      output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, ts, ingested_at, \
-     event_date, cost_usd, attributes FROM events";
+     event_date, cost_usd, attributes, cost_source FROM events";
 const SUMS: &str = "SELECT org_id, event_date, count(*) AS events, \
      sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, \
      sum(cost_usd) AS cost_usd, max(ts) AS ts FROM events GROUP BY org_id, event_date";
