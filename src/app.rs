@@ -1,17 +1,15 @@
 //! What the program does for its callers, without HTTP: scrapes, batches, queries, readiness.
 
 mod bodies;
+mod commit;
 mod error;
+mod scrape;
 mod sender;
 mod settings;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::AsArray as _;
-use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
-use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::bodies::BodyForm;
@@ -21,18 +19,16 @@ pub use self::settings::AppSettings;
 pub use crate::ingest::Receipt;
 
 use self::bodies::Bodies;
-use self::error::DATES_MAX;
-use crate::access::{AccessError, AccessKeys, Caller, Jwts};
+use crate::access::{AccessError, AccessKeys, BoundTo, Caller, Jwts};
 use crate::admission::Admission;
-use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore, date_of};
+use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore};
 use crate::clock::{Clock, Micros};
-use crate::event::{Decoded, EventBatch, OrgId};
-use crate::exposition::Pieces;
+use crate::event::{Decoded, Dimension, OrgId};
 use crate::ingest::{ContentKind, IngestError, decode, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
-use crate::rollup::{MergeTurn, Rollup, SeriesCap, UsageView};
-use crate::sql::{Engine, RowFormat, SqlError, sql_version};
+use crate::rollup::{Rollup, SeriesCap};
+use crate::sql::{BoundPart, Engine, RowFormat, sql_version};
 use crate::telemetry::Telemetry;
 use crate::worker::{Question, Reply, Workers};
 
@@ -90,7 +86,9 @@ impl App {
         let keys = AccessKeys::watched(records, clock.clone(), telemetry.key_expiries.clone());
         let workers = settings.worker.clone();
         let workers = workers.map(|settings| Workers::new(settings, telemetry.clone()));
-        let cap = |max| Arc::new(SeriesCap::new(rollup.clone(), max, telemetry.clone()));
+        let values_max = settings.dimension_values_max;
+        let cap =
+            |max| Arc::new(SeriesCap::new(rollup.clone(), max, values_max, telemetry.clone()));
         let admission = Admission::new(archive.clone(), settings.series_max.map(cap));
         let mut app = Self {
             archive,
@@ -140,69 +138,17 @@ impl App {
         }
     }
 
-    /// The body of a scrape.
-    ///
-    /// # Errors
-    /// Unavailable or Corrupt; never an incomplete sum.
-    pub async fn scrape(
-        &self,
-        org_id: &OrgId,
-        form: BodyForm,
-        now: Micros,
-    ) -> Result<Pieces, AppError> {
-        let failed = |error: std::io::Error| AppError::Internal(error.to_string());
-        let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
-        loop {
-            // A large body that is not cached is rendered on another thread.
-            let render = |view: &UsageView<'_>| match self.bodies.known(org_id, view, form) {
-                Some(body) => Some(Ok(body)),
-                None if view.is_large() => None,
-                None => Some(self.bodies.body(org_id, view, form)),
-            };
-            let known = self.rollup.show_known(org_id, &snapshot, now, render);
-            if let Some(body) = known.flatten() {
-                return body.map_err(failed);
-            }
-            let turn = self.rollup.turn(org_id).await;
-            let work = self.add_up(turn, org_id.clone(), form, snapshot.clone(), now);
-            match work.await.map_err(|error| AppError::Internal(error.to_string()))? {
-                Ok(body) => return body.map_err(failed),
-                Err(error) => match Box::pin(self.archive.newer(&snapshot, &error)).await? {
-                    Some(newest) => snapshot = newest,
-                    None => return Err(error.into()),
-                },
-            }
-        }
-    }
-
-    /// Adds up the sums in a task, because the work may outlast the scrape's deadline, and later
-    /// scrapes use its result. It also keeps the scrape's own future small.
-    fn add_up(
-        &self,
-        turn: MergeTurn,
-        org_id: OrgId,
-        form: BodyForm,
-        snapshot: Arc<Snapshot>,
-        now: Micros,
-    ) -> JoinHandle<Result<std::io::Result<Pieces>, SqlError>> {
-        let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
-        tokio::spawn(async move {
-            let asked = org_id.clone();
-            let render = move |view: &UsageView<'_>| bodies.body(&asked, view, form);
-            rollup.show(turn, &org_id, &snapshot, now, render).await
-        })
-    }
-
     /// Answers an organisation's query. The query sees each event acknowledged before this call.
     ///
     /// # Errors
     /// Invalid, Unavailable or Corrupt.
     pub async fn sql(
         &self,
-        org_id: &OrgId,
+        caller: &Caller,
         query: String,
         format: RowFormat,
     ) -> Result<Reply, AppError> {
+        let org_id = &caller.org_id;
         let Some(workers) = &self.workers else {
             return Err(AppError::Internal("no other process can read this archive".to_owned()));
         };
@@ -212,7 +158,14 @@ impl App {
             async move {
                 self.check_foreign(org_id, snapshot.clone()).await?;
                 let turn = workers.turn(org_id).await?;
-                let question = Question::new(org_id, query, format, &snapshot);
+                let bound = match &caller.bound {
+                    None => None,
+                    Some(bound) => Some(BoundPart {
+                        dimension: bound_dimension(bound, &snapshot)?,
+                        value: bound.value.clone(),
+                    }),
+                };
+                let question = Question::new(org_id, bound, query, format, &snapshot);
                 Ok::<_, AppError>(workers.ask(turn, &question).await?)
             }
         };
@@ -264,26 +217,6 @@ impl App {
             .attributes_dropped
             .add(usize::try_from(decoded.attributes_dropped).unwrap_or(usize::MAX));
         Ok(decoded)
-    }
-
-    /// Commits decoded events. On return they are durable, and every later scrape shows them.
-    ///
-    /// # Errors
-    /// Unavailable: safe to send again. Conflict: the organisation's name clashes with another.
-    pub async fn commit(&self, org_id: &OrgId, decoded: Decoded) -> Result<Receipt, AppError> {
-        let Decoded { batch, rejections: mut rejected, rejected_more, .. } = decoded;
-        let dates = dates_of(&batch);
-        if dates > DATES_MAX {
-            return Err(AppError::TooManyDates(dates));
-        }
-        if batch.is_empty() {
-            return Ok(Receipt::new(0, 0, rejected, rejected_more));
-        }
-        let mut admitted = self.admission.admit(org_id, batch, self.clock.now()).await?;
-        let outcome = self.archive.submit_part(admitted.take_batches(), None).await?;
-        admitted.committed(&outcome);
-        rejected.extend(outcome.rejected);
-        Ok(Receipt::new(outcome.accepted, outcome.duplicates, rejected, rejected_more))
     }
 
     /// The admission step before a commit, for commands.
@@ -359,10 +292,11 @@ impl App {
     }
 }
 
-fn dates_of(batch: &EventBatch) -> usize {
-    let times = batch.record_batch().column_by_name("ts");
-    let times = times.and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
-    let dates: HashSet<_> =
-        times.into_iter().flat_map(|times| times.values()).map(|ts| date_of(*ts)).collect();
-    dates.len()
+/// The dimension that a key is bound to.
+///
+/// # Errors
+/// Forbidden, if there is none at this version.
+fn bound_dimension(bound: &BoundTo, snapshot: &Snapshot) -> Result<Arc<Dimension>, AccessError> {
+    let dimension = snapshot.table().dimensions.named(&bound.dimension).cloned();
+    dimension.ok_or_else(|| AccessError::Unbound(bound.clone()))
 }

@@ -3,6 +3,7 @@
 //! Nothing here is about an organisation's usage. This module uses no other module of the crate;
 //! the others hold a [`Telemetry`] and report to it.
 
+mod dimensions;
 mod expiries;
 mod metadata;
 mod meters;
@@ -20,6 +21,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use self::dimensions::DimensionTelemetry;
 pub use self::expiries::KeyExpiries;
 pub use self::metadata::MetadataTelemetry;
 pub use self::meters::{Count, Level, Timing};
@@ -136,6 +138,7 @@ group! {
         rejected: Count = "events_rejected", "Events that are not valid";
         attributes_dropped: Count = "attributes_dropped", "Attributes over an event's limits, dropped";
         models_renamed: Count = "models_renamed", "Events stored with the model other because their organisation has reached its cap of series";
+        values_renamed: Count = "dimension_values_renamed", "Events stored with the value other of a dimension because their organisation has reached its cap of values";
         in_flight_bytes: Level = "ingest_in_flight_bytes", "Decoded bytes of events waiting for their commit";
         dedupe_bytes: Level = "dedupe_bytes", "Memory that holds fingerprints of event ids";
         dedupe_file_reads: Count = "dedupe_file_reads", "Data files read to look for event ids";
@@ -215,6 +218,8 @@ pub struct Meters {
     pub metadata: MetadataTelemetry,
     /// The data that scrapes are answered from.
     pub rollup: RollupTelemetry,
+    /// Sums of dimensions that are made of older files.
+    pub dimensions: DimensionTelemetry,
     /// Queries over HTTP.
     pub sql: SqlTelemetry,
     /// Upkeep of the table.
@@ -248,6 +253,7 @@ impl Telemetry {
             ingest: IngestTelemetry::register(&mut registry),
             metadata: MetadataTelemetry::register(&mut registry),
             rollup: RollupTelemetry::register(&mut registry),
+            dimensions: DimensionTelemetry::register(&mut registry),
             sql: SqlTelemetry::register(&mut registry),
             maintain: MaintainTelemetry::register(&mut registry),
             expiry: ExpiryTelemetry::register(&mut registry),
@@ -303,11 +309,11 @@ mod tests {
             commit_conflicts counter, archive_version gauge, archive_live_files gauge, \
             checkpoints counter, checkpoint_failures counter, events_accepted counter, \
             events_duplicate counter, events_rejected counter, attributes_dropped counter, \
-            models_renamed counter, ingest_in_flight_bytes gauge, dedupe_bytes gauge, dedupe_file_reads counter, \
+            models_renamed counter, dimension_values_renamed counter, ingest_in_flight_bytes gauge, dedupe_bytes gauge, dedupe_file_reads counter, \
             metadata_mended counter, \
             partial_cache_bytes gauge, partial_cache_hits counter, partial_cache_misses counter, \
             partial_cache_evictions counter, org_usage_entries gauge, totals_checkpoints counter, \
-            totals_checkpoint_failures counter, scrapes_stale counter, sql_queries counter, \
+            totals_checkpoint_failures counter, scrapes_stale counter, dimension_files_made counter, dimension_files_left gauge, sql_queries counter, \
             sql_query_duration_seconds histogram, sql_queries_running gauge, \
             sql_queries_exceeded counter, sql_queries_cancelled counter, \
             sql_queries_turned_away counter, sql_workers counter, rewrites counter, \

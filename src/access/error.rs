@@ -1,6 +1,6 @@
 //! Why access is refused.
 
-use super::{JwtError, Scope};
+use super::{BoundTo, JwtError, Scope};
 use crate::archive::ArchiveError;
 use crate::error::Kind;
 
@@ -13,6 +13,9 @@ pub enum AccessError {
     /// The credential lacks a scope.
     #[error("the access key or JWT lacks the scope {0}")]
     Forbidden(Scope),
+    /// The part that the credential is bound to is told apart no longer.
+    #[error("the access key is bound to {0}, and the dimension is no longer declared")]
+    Unbound(BoundTo),
     /// The id matches no key, or more than one.
     #[error("there is no single access key with the id {0:?}; see: tokenlake key list")]
     NoSuchKey(String),
@@ -42,7 +45,7 @@ impl AccessError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unauthenticated => Kind::Unauthenticated,
-            Self::Forbidden(_) => Kind::Forbidden,
+            Self::Forbidden(_) | Self::Unbound(_) => Kind::Forbidden,
             Self::NoSuchKey(_) => Kind::NotFound,
             Self::NoJwtKeys => Kind::Unavailable,
             Self::Jwt(_) => Kind::Invalid,

@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::known::{KnownKeys, watch};
 use super::stored::{self, READS};
-use super::{AccessError, Caller, KeyRecord, PlainKey, Scopes};
+use super::{AccessError, BoundTo, Caller, KeyRecord, PlainKey, Scopes};
 use crate::archive::{Records, access_key};
 use crate::clock::{Clock, Micros};
 use crate::event::OrgId;
@@ -26,6 +26,8 @@ pub struct NewKey {
     pub name: Option<String>,
     /// When it expires.
     pub expires_at_us: Option<Micros>,
+    /// The part of the organisation that it is bound to; `None` for all of it.
+    pub bound: Option<BoundTo>,
 }
 
 /// An entry of the key list, without secrets.
@@ -72,6 +74,7 @@ impl AccessKeys {
             created_at_us: clock.now(),
             expires_at_us: new.expires_at_us,
             revoked_at_us: None,
+            bound: new.bound,
         };
         records.put(&access_key(&key.hash().to_hex()), &record).await?;
         Ok(key)

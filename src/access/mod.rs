@@ -4,6 +4,7 @@
 //! A plain key and a hashed key are different types. Only the hash is stored, and `Debug` shows
 //! neither.
 
+mod bound;
 mod error;
 mod jwt;
 mod key;
@@ -14,6 +15,7 @@ mod scope;
 mod stored;
 mod watch;
 
+pub use self::bound::{BoundTo, InvalidBound};
 pub use self::error::AccessError;
 pub use self::jwt::{JwksLocation, JwtError, JwtRules, JwtSettings, Jwts};
 pub use self::key::{HashedKey, PlainKey};
@@ -31,6 +33,8 @@ pub struct Caller {
     pub org_id: OrgId,
     /// What the caller may do.
     pub scopes: Scopes,
+    /// The part of the organisation that it speaks for; `None` for all of it.
+    pub bound: Option<BoundTo>,
 }
 
 impl Caller {

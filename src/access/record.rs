@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Scopes};
+use super::{BoundTo, Caller, Scopes};
 use crate::archive::Record;
 use crate::clock::Micros;
 use crate::event::OrgId;
@@ -24,6 +24,9 @@ pub struct KeyRecord {
     pub expires_at_us: Option<Micros>,
     /// When it was revoked.
     pub revoked_at_us: Option<Micros>,
+    /// The part of the organisation that it is bound to. Programs that do not know it refuse the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<BoundTo>,
 }
 
 /// The same record as programs from before seals wrote it.
@@ -42,7 +45,12 @@ struct Unsealed<'a> {
 
 impl Record for KeyRecord {
     fn unsealed(&self) -> Option<Vec<u8>> {
-        let Self { org_id, scopes, name, created_at_us, expires_at_us, revoked_at_us } = self;
+        let Self { org_id, scopes, name, created_at_us, expires_at_us, revoked_at_us, bound } =
+            self;
+        // Such programs knew of no part.
+        if bound.is_some() {
+            return None;
+        }
         let unsealed = Unsealed {
             org_id,
             scopes,
@@ -65,13 +73,15 @@ impl KeyRecord {
             created_at_us: at,
             expires_at_us: None,
             revoked_at_us: Some(at),
+            bound: None,
         }
     }
 
     /// The caller that the key speaks for, whether or not it is still valid. `None` if the record's
     /// organisation name is invalid.
     pub fn caller(&self) -> Option<Caller> {
-        Some(Caller { org_id: OrgId::parse(&self.org_id).ok()?, scopes: self.scopes.clone() })
+        let (org_id, scopes) = (OrgId::parse(&self.org_id).ok()?, self.scopes.clone());
+        Some(Caller { org_id, scopes, bound: self.bound.clone() })
     }
 
     /// False once the key is expired or revoked.

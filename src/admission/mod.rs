@@ -1,8 +1,8 @@
 //! The step between checked events and their commit.
 //!
-//! It claims the organisation's name in the archive, then applies the cap on series: events above
-//! the cap are stored under `other`. It writes no event. The caller commits the batches of
-//! [`Admitted`], and then calls [`Admitted::committed`].
+//! It claims the organisation's name in the archive, then applies the cap on series and on values of
+//! dimensions: events above the cap are stored under `other`. It writes no event. The caller commits
+//! the batches of [`Admitted`], and then calls [`Admitted::committed`].
 
 mod claims;
 
@@ -84,7 +84,8 @@ impl Admission {
         self.claims.claim(&self.archive, org_id).await
     }
 
-    /// Lets in the events of one organisation.
+    /// Lets in the events of one organisation. The value that a key is `bound` to, with the name of its
+    /// dimension, was chosen by an operator: it is kept, however many values there are.
     ///
     /// # Errors
     /// Conflict, if the name of the organisation clashes with another's; Unavailable or Corrupt, if
@@ -93,10 +94,11 @@ impl Admission {
         &self,
         org_id: &OrgId,
         batch: EventBatch,
+        bound: Option<(&str, &str)>,
         now: Micros,
     ) -> Result<Admitted, AdmissionError> {
         self.claim(org_id).await?;
-        self.admit_claimed(vec![batch], now).await
+        self.cap(vec![batch], bound, now).await
     }
 
     /// Lets in events of organisations whose names were claimed before, as a job does that must know
@@ -109,9 +111,18 @@ impl Admission {
         batches: Vec<EventBatch>,
         now: Micros,
     ) -> Result<Admitted, AdmissionError> {
+        self.cap(batches, None, now).await
+    }
+
+    async fn cap(
+        &self,
+        batches: Vec<EventBatch>,
+        bound: Option<(&str, &str)>,
+        now: Micros,
+    ) -> Result<Admitted, AdmissionError> {
         let Some(cap) = &self.series else { return Ok(Admitted { batches, series: None }) };
         // Boxed: it is many times the size of the futures around it.
-        let (batches, series) = Box::pin(cap.admit(batches, &self.archive, now)).await?;
+        let (batches, series) = Box::pin(cap.admit(batches, bound, &self.archive, now)).await?;
         Ok(Admitted { batches, series: Some(series) })
     }
 }

@@ -14,7 +14,7 @@ use zstd::stream::write::Encoder as ZstdEncoder;
 use crate::byte_lru::ByteLru;
 use crate::event::OrgId;
 use crate::exposition::{Coding, Collect, Growing, MetricsFormat, Pieces, Template, WeakPieces};
-use crate::rollup::UsageView;
+use crate::rollup::{PartView, UsageView};
 
 /// zstd's fastest level; gzip uses its fastest too.
 const ZSTD_LEVEL: i32 = 1;
@@ -32,13 +32,49 @@ pub struct BodyForm {
     pub coding: Coding,
 }
 
+/// Whose body it is, by organisation and the part that its key is bound to, and in which form.
+type Whose = (OrgId, Option<Arc<str>>, BodyForm);
+
 #[derive(Debug, Clone)]
 struct Rendered {
     version: u64,
-    rolling_cost: i128,
+    rolling_costs: RollingCosts,
     /// `None` if the cache has no room for it.
     template: Option<Arc<Template>>,
     body: Body,
+}
+
+/// The gauges that change with the time.
+#[derive(Debug, Clone)]
+struct RollingCosts {
+    whole: i128,
+    parts: Box<[i128]>,
+    /// Of which parts: those of a version are made once.
+    dimensions: Box<[Arc<[PartView]>]>,
+}
+
+impl RollingCosts {
+    fn of(view: &UsageView<'_>) -> Self {
+        let dimensions = view.dimensions.iter().map(|dimension| dimension.parts.clone());
+        let dimensions = dimensions.collect();
+        Self { whole: view.rolling_cost, parts: parts_of(view).copied().collect(), dimensions }
+    }
+
+    fn are_of(&self, view: &UsageView<'_>) -> bool {
+        self.whole == view.rolling_cost
+            && self.parts.iter().eq(parts_of(view))
+            && self.are_of_dimensions(view)
+    }
+
+    fn are_of_dimensions(&self, view: &UsageView<'_>) -> bool {
+        let shown = view.dimensions.iter().map(|dimension| &dimension.parts);
+        self.dimensions.len() == view.dimensions.len()
+            && self.dimensions.iter().zip(shown).all(|(known, shown)| Arc::ptr_eq(known, shown))
+    }
+}
+
+fn parts_of<'a>(view: &'a UsageView<'_>) -> impl Iterator<Item = &'a i128> {
+    view.dimensions.iter().flat_map(|dimension| &dimension.rolling_costs)
 }
 
 #[derive(Debug, Clone)]
@@ -49,9 +85,9 @@ enum Body {
 }
 
 impl Rendered {
-    /// The body, if it is of this version and value of the gauge.
-    fn body(&self, version: u64, rolling_cost: i128) -> Option<Pieces> {
-        if (self.version, self.rolling_cost) != (version, rolling_cost) {
+    /// The body, if it shows this view.
+    fn body(&self, view: &UsageView<'_>) -> Option<Pieces> {
+        if self.version != view.archive_version || !self.rolling_costs.are_of(view) {
             return None;
         }
         match &self.body {
@@ -65,7 +101,7 @@ impl Rendered {
 #[derive(Debug)]
 pub struct Bodies {
     bytes_max: usize,
-    rendered: Mutex<ByteLru<(OrgId, BodyForm), Rendered>>,
+    rendered: Mutex<ByteLru<Whose, Rendered>>,
 }
 
 impl Bodies {
@@ -75,10 +111,16 @@ impl Bodies {
     }
 
     /// The body that shows `view`, if it is cached or still being read.
-    pub fn known(&self, org_id: &OrgId, view: &UsageView<'_>, form: BodyForm) -> Option<Pieces> {
+    pub fn known(
+        &self,
+        org_id: &OrgId,
+        part: Option<&Arc<str>>,
+        view: &UsageView<'_>,
+        form: BodyForm,
+    ) -> Option<Pieces> {
         let mut rendered = self.rendered.lock();
-        let known = rendered.get_mut(&(org_id.clone(), form))?;
-        known.body(view.archive_version, view.rolling_cost)
+        let known = rendered.get_mut(&(org_id.clone(), part.cloned(), form))?;
+        known.body(view)
     }
 
     /// The body that shows `view`.
@@ -88,23 +130,26 @@ impl Bodies {
     pub fn body(
         &self,
         org_id: &OrgId,
+        part: Option<&Arc<str>>,
         view: &UsageView<'_>,
         form: BodyForm,
     ) -> Result<Pieces, Error> {
-        let key = (org_id.clone(), form);
-        let (version, rolling_cost) = (view.archive_version, view.rolling_cost);
+        let key = (org_id.clone(), part.cloned(), form);
+        let version = view.archive_version;
         let known = self.rendered.lock().get_mut(&key).cloned();
-        if let Some(body) = known.as_ref().and_then(|known| known.body(version, rolling_cost)) {
+        if let Some(body) = known.as_ref().and_then(|known| known.body(view)) {
             return Ok(body);
         }
         // With thousands of series, rendering takes time. The lock is released so that other
         // organisations do not wait.
-        let template = known.filter(|known| known.version == version);
+        let template = known.filter(|known| {
+            known.version == version && known.rolling_costs.are_of_dimensions(view)
+        });
         let template = template.and_then(|known| known.template);
         let template =
             template.unwrap_or_else(|| Arc::new(Template::new(view, form.collect, form.format)));
-        let body = encode(template.body(rolling_cost), form.coding)?;
-        let (rendered, bytes) = self.kept(version, rolling_cost, template, &body);
+        let body = encode(template.body(view), form.coding)?;
+        let (rendered, bytes) = self.kept(view, template, &body);
         self.rendered.lock().put(key, rendered, bytes);
         Ok(body)
     }
@@ -112,12 +157,12 @@ impl Bodies {
     /// What the cache has room for, and how much memory that takes.
     fn kept(
         &self,
-        version: u64,
-        rolling_cost: i128,
+        view: &UsageView<'_>,
         template: Arc<Template>,
         body: &Pieces,
     ) -> (Rendered, usize) {
-        let alone = body.bytes() + ENTRY_BYTES;
+        let (version, rolling_costs) = (view.archive_version, RollingCosts::of(view));
+        let alone = body.bytes() + ENTRY_BYTES + size_of_val(&*rolling_costs.parts);
         let whole = template.bytes() + alone;
         let (template, body, bytes) = if whole <= self.bytes_max {
             (Some(template), Body::Kept(body.clone()), whole)
@@ -126,7 +171,7 @@ impl Bodies {
         } else {
             (None, Body::Read(body.downgrade()), ENTRY_BYTES)
         };
-        (Rendered { version, rolling_cost, template, body }, bytes)
+        (Rendered { version, rolling_costs, template, body }, bytes)
     }
 }
 
@@ -163,6 +208,7 @@ mod tests {
     use super::*;
     use crate::rollup::{SeriesMap, SeriesTotals};
 
+    static NO_SERIES: SeriesMap = SeriesMap::new();
     const COLLECT: [&str; 2] = ["core", "tokens"];
 
     fn series(count: usize) -> SeriesMap {
@@ -176,7 +222,16 @@ mod tests {
     }
 
     fn view(series: &SeriesMap, archive_version: u64, rolling_cost: i128) -> UsageView<'_> {
-        UsageView { org_id: "acme", series, rolling_cost, archive_version, last_event: None }
+        let (last_event, dimensions) = (None, &[][..]);
+        UsageView {
+            org_id: "acme",
+            series,
+            rolling_cost,
+            archive_version,
+            last_event,
+            corrections: &NO_SERIES,
+            dimensions,
+        }
     }
 
     fn form(coding: Coding) -> BodyForm {
@@ -188,7 +243,7 @@ mod tests {
     fn a_body_of_many_pieces_reads_back_in_each_coding() {
         let (org, series) = (OrgId::parse("acme").unwrap(), series(2_000));
         let bodies = Bodies::new(64 << 20);
-        let body = |coding| bodies.body(&org, &view(&series, 1, 5), form(coding)).unwrap();
+        let body = |coding| bodies.body(&org, None, &view(&series, 1, 5), form(coding)).unwrap();
         let plain = body(Coding::Identity);
         assert!(plain.iter().len() > 8, "{}", plain.iter().len());
         let plain = Vec::from(plain);
@@ -203,8 +258,9 @@ mod tests {
     fn what_is_too_large_to_be_kept_is_shared_by_those_who_read_it() {
         let (org, series) = (OrgId::parse("acme").unwrap(), series(2_000));
         let (bodies, plain) = (Bodies::new(100_000), form(Coding::Identity));
-        let body = |version, cost| bodies.body(&org, &view(&series, version, cost), plain).unwrap();
-        let known = |version| bodies.known(&org, &view(&series, version, 5), plain);
+        let body =
+            |version, cost| bodies.body(&org, None, &view(&series, version, cost), plain).unwrap();
+        let known = |version| bodies.known(&org, None, &view(&series, version, 5), plain);
         let first = body(1, 5);
         assert_eq!(body(1, 5).place(), first.place(), "it is the same");
         assert_eq!(known(1).map(|known| known.place()), Some(first.place()));
@@ -214,8 +270,8 @@ mod tests {
         assert!(known(1).is_none(), "nobody reads it");
         // Compressed, the body fits, but without its template.
         let packed = form(Coding::Gzip);
-        let first = bodies.body(&org, &view(&series, 1, 5), packed).unwrap().place();
-        let again = bodies.known(&org, &view(&series, 1, 5), packed).unwrap();
+        let first = bodies.body(&org, None, &view(&series, 1, 5), packed).unwrap().place();
+        let again = bodies.known(&org, None, &view(&series, 1, 5), packed).unwrap();
         assert_eq!(again.place(), first);
         assert!(bodies.rendered.lock().bytes() < 100_000);
     }

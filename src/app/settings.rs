@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::access::JwtSettings;
 use crate::archive::{FollowSettings, WriterSettings};
 use crate::maintain::compact;
+use crate::rollup::VALUES_MAX;
 use crate::worker::WorkerSettings;
 
 /// How the program works.
@@ -28,6 +29,8 @@ pub struct AppSettings {
     pub compact: Option<(compact::CompactSettings, Duration)>,
     /// The most series of an organisation, plus one for each provider; `None` for no limit.
     pub series_max: Option<usize>,
+    /// The most values of a dimension of an organisation, if there is a limit for series.
+    pub dimension_values_max: usize,
     /// The largest request body, also after decompression.
     pub body_bytes_max: usize,
     /// Memory for all answers being sent, half of which one organisation may use.
@@ -53,6 +56,7 @@ impl Default for AppSettings {
             totals_work_max: None,
             compact: None,
             series_max: None,
+            dimension_values_max: VALUES_MAX,
             body_bytes_max: 32 << 20,
             answer_bytes_max: 192 << 20,
             requests_per_org_max: 256,

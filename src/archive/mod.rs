@@ -47,7 +47,7 @@ pub use self::file::file_read::IdReader;
 pub use self::file::foreign::{ForeignRows, foreign_rows};
 pub use self::file::ids::EventHash;
 pub use self::file::lossless::LosslessColumns;
-pub use self::file::partial_maker::PartialMaker;
+pub use self::file::partial_maker::{CellsError, FurtherKind, MadeCells, PartialMaker};
 pub use self::grace::{GRACE_MAX, GRACE_MIN, UNCOMMITTED_MAX};
 pub use self::ledger_name::LedgerName;
 pub use self::log::job_mark::JobMark;
@@ -72,8 +72,9 @@ pub use self::store::probe::LogProbe;
 pub use self::store::records::{RecordMark, Records, Stored};
 pub use self::store::sealed::{Record, SealState};
 pub use self::store::store_check::StoreCheck;
-pub use self::sums::ledger::{Ledger, Ledgers, NewLedger};
+pub use self::sums::ledger::{Ledger, LedgerCells, Ledgers, NewLedger};
 pub use self::sums::totals::{Totals, TotalsStore};
+pub use self::upkeep::declaration::Declared;
 pub use self::upkeep::judge::{FOUND_BYTES_MAX as JUDGED_BYTES_MAX, Finding, Judge};
 pub use self::upkeep::repair::{Broken, ForeignCommit, RepairPlan, Repairs};
 pub use self::upkeep::rewrite::Rewritten;
@@ -91,7 +92,7 @@ use self::versions::commits::{Commits, FOLLOW_BEFORE_PUT};
 use self::versions::follow::Follower;
 use self::write::writer::{Committer, Writer};
 use crate::clock::Clock;
-use crate::event::{EventBatch, OrgId};
+use crate::event::{DimensionError, Dimensions, EventBatch, OrgId};
 use crate::telemetry::Telemetry;
 
 /// An open archive.
@@ -306,6 +307,17 @@ impl Archive {
         self.upkeep.expire(snapshot, ledger).await
     }
 
+    /// Makes the archive's dimensions what `change` makes of them; `None` of it leaves them as they are.
+    ///
+    /// # Errors
+    /// Unavailable, in which case the commit may exist or still appear; or Corrupt.
+    pub async fn declare(
+        &self,
+        change: impl Fn(&Dimensions) -> Result<Option<Dimensions>, DimensionError> + Send,
+    ) -> Result<Declared, ArchiveError> {
+        self.upkeep.declare(change).await
+    }
+
     /// Time by the clock that counts sleep.
     pub fn elapsed(&self) -> Duration {
         self.commits.clock.elapsed()
@@ -327,9 +339,8 @@ impl Archive {
         self.upkeep.vacuum(stale).await
     }
 
-    /// Claims an organisation's name, as [`Records::claim_org`] does. A process that has not
-    /// followed the log for a while looks for the newest version first: the entry that it knows may
-    /// have been cleaned away, and without that entry nothing is written.
+    /// Claims an organisation's name, as [`Records::claim_org`] does. A process that has not followed
+    /// the log for a while looks first: without the entry that it knows nothing is written.
     ///
     /// # Errors
     /// As [`Records::claim_org`], and as [`Archive::newest`].
@@ -379,8 +390,7 @@ impl Archive {
         self.commits.notes.write().await;
     }
 
-    /// Returns when the archive can no longer be followed or written: after [`Archive::close`], or
-    /// because of a defect.
+    /// Returns when the archive is no longer followed or written: it is closed, or by a defect.
     pub async fn ended(&self) {
         tokio::select! {
             () = self.writer.ended() => {}

@@ -156,6 +156,11 @@ pub fn ledger(name: LedgerName) -> Path {
     Path::from(LEDGERS).join(format!("{}-{}.parquet", name.floor(), name.id()))
 }
 
+/// A ledger's cells of a dimension, by the version of their sums.
+pub fn ledger_cells(name: LedgerName, version: &str) -> Path {
+    Path::from(LEDGERS).join(format!("{}-{}-{version}.parquet", name.floor(), name.id()))
+}
+
 /// The mark that vouches for a ledger's cells.
 pub fn ledger_mark(name: LedgerName) -> Path {
     Path::from(LEDGERS).join(format!("{}-{}.json", name.floor(), name.id()))
@@ -165,9 +170,21 @@ pub fn ledger_mark(name: LedgerName) -> Path {
 pub fn ledger_of(path: &Path) -> Option<&str> {
     let name = path.as_ref().strip_prefix(LEDGERS)?.strip_prefix('/')?;
     let stem = name.strip_suffix(".parquet").or_else(|| name.strip_suffix(".json"))?;
-    let (date, id) = stem.split_at_checked("2026-01-01".len())?;
+    let (date, rest) = stem.split_at_checked("2026-01-01".len())?;
+    // Of a dimension's cells the version comes after it.
+    let id = rest.get(..9)?;
+    let version = rest.get(9..).filter(|version| !version.is_empty());
+    if version.is_some_and(|version| !is_version(version) || name.ends_with(".json")) {
+        return None;
+    }
+    let stem = stem.get(..date.len() + id.len())?;
     let is_id = |id: &str| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     (parse_date(date).is_some() && id.strip_prefix('-').is_some_and(is_id)).then_some(stem)
+}
+
+fn is_version(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or_default();
+    digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A folder for objects that exist only during a check.
@@ -239,13 +256,16 @@ mod tests {
     #[test]
     fn only_objects_of_ledgers_pass_for_such() {
         let name = LedgerName::from_number(20_000 << 32 | 0xab).unwrap();
-        for path in [ledger(name), ledger_mark(name)] {
+        let further = ledger_cells(name, "0123456789abcdef");
+        for path in [ledger(name), ledger_mark(name), further] {
             assert_eq!(ledger_of(&path), Some("2024-10-04-000000ab"), "{path}");
         }
         for other in [
             "ledger/2024-10-04-000000ab",
             "ledger/2024-10-04-000000ab.txt",
             "ledger/2024-10-04-0000ab.json",
+            "ledger/2024-10-04-000000ab-0123.parquet",
+            "ledger/2024-10-04-000000ab-0123456789abcdef.json",
             "ledger/2024-13-04-000000ab.json",
             "ledger/notes.json",
             "events/2024-10-04-000000ab.json",

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 use super::backfill::BackfillArgs;
 use super::compact::CompactArgs;
+use super::dimension::DimensionCommand;
 use super::doctor::DoctorArgs;
 use super::expire::ExpireArgs;
 use super::generate::GenerateArgs;
@@ -70,6 +71,9 @@ pub enum Command {
     /// Make, list and revoke access keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Declare, list and remove what usage is told apart by, besides providers and models.
+    #[command(subcommand)]
+    Dimension(DimensionCommand),
     /// Bring events from files into the archive, each once.
     Backfill(BackfillArgs),
     /// Merge small data files into few, and delete those that the table no longer names.
@@ -86,7 +90,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Ask a running server whether it is alive, for containers without curl; exit 1 if not.
     Healthcheck(HealthcheckArgs),
-    /// Query the tables events and usage_hourly in SQL. On a terminal without a query, a shell.
+    /// Query the tables events, usage_hourly and usage_by_dimension in SQL. On a terminal without a
+    /// query, a shell.
     Sql(SqlArgs),
     /// Fill an archive with synthetic events, for measurements.
     #[command(hide = true)]

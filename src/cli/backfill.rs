@@ -22,7 +22,7 @@ use crate::backfill::{
     Progress, ROWS_SHARE, parse_delimiter,
 };
 use crate::event::OrgRule;
-use crate::rollup::SERIES_MAX;
+use crate::rollup::{SERIES_MAX, VALUES_MAX};
 use crate::telemetry::Telemetry;
 
 /// The least memory for known ids. A job that looks for ids in files while servers commit would
@@ -78,6 +78,10 @@ pub struct BackfillArgs {
     #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value_t = SERIES_MAX, value_parser = parse_count)]
     pub max_series: usize,
 
+    /// How many values of a dimension an organisation may have, as in serve.
+    #[arg(long, env = "TOKENLAKE_MAX_DIMENSION_VALUES", value_name = "N", default_value_t = VALUES_MAX, value_parser = parse_count)]
+    pub max_dimension_values: usize,
+
     /// Memory for waiting rows and known ids; the process takes some more. Less memory makes more
     /// and smaller files.
     #[arg(long, env = "TOKENLAKE_MEMORY", value_name = "SIZE", default_value_t = ByteSize(MEMORY_BYTES), value_parser = parse_size)]
@@ -103,8 +107,8 @@ pub(super) async fn run(
         ));
     }
     let memory = usize::try_from(args.memory.0).unwrap_or(usize::MAX);
-    let series_max = args.max_series;
-    let app = if args.dry_run { None } else { Some(app(location, memory, series_max).await?) };
+    let most = (args.max_series, args.max_dimension_values);
+    let app = if args.dry_run { None } else { Some(app(location, memory, most).await?) };
     if let Some(rejects) = &args.rejects {
         open::refuse_in_archive(location, rejects, "--rejects")?;
     }
@@ -174,7 +178,11 @@ fn finish(mut outcome: Outcome) -> anyhow::Result<ExitCode> {
 
 /// Files are written with their partials, as by a server, and totals snapshots are made on the way,
 /// so that little is left to add up at the end.
-async fn app(location: &ArchiveLocation, memory: usize, series_max: usize) -> anyhow::Result<App> {
+async fn app(
+    location: &ArchiveLocation,
+    memory: usize,
+    (series_max, dimension_values_max): (usize, usize),
+) -> anyhow::Result<App> {
     let writer = WriterSettings {
         dedupe_bytes_max: (memory / 4).max(IDS_BYTES_MIN),
         // One commit at a time waits here, however large.
@@ -184,6 +192,7 @@ async fn app(location: &ArchiveLocation, memory: usize, series_max: usize) -> an
     let settings = AppSettings {
         writer,
         series_max: Some(series_max),
+        dimension_values_max,
         totals_work_max: Some(open::TOTALS_WORK_MAX),
         ..AppSettings::default()
     };

@@ -48,6 +48,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: ServeArgs) -> anyhow::
         scopes: Scopes::or_usual(Vec::new()),
         name: Some("demo".to_owned()),
         expires_at_us: Some(key::expiry(clock.as_ref(), KEY_VALID)?),
+        bound: None,
     };
     let key = app.keys().create(new).await?;
     print_result(key.reveal());

@@ -115,7 +115,8 @@ async fn write_and_scrape(
 async fn shown(app: &App) -> anyhow::Result<()> {
     let org_id = OrgId::parse(NAME)?;
     let scopes = Scopes::or_usual(Vec::new());
-    let key = NewKey { org_id: org_id.clone(), scopes, name: None, expires_at_us: None };
+    let key =
+        NewKey { org_id: org_id.clone(), scopes, name: None, expires_at_us: None, bound: None };
     let key = app.keys().create(key).await?;
     app.authenticate(key.reveal()).await?;
     let event = serde_json::json!({

@@ -10,10 +10,10 @@ use super::open;
 use super::parse::parse_org;
 use super::print::{print_note, print_result};
 use super::units::parse_duration;
-use crate::access::{AccessKeys, ListedKey, NewKey, Scope, Scopes};
+use crate::access::{AccessKeys, BoundTo, ListedKey, NewKey, Scope, Scopes};
 use crate::archive::{ArchiveLocation, Records};
 use crate::clock::{Clock, Micros};
-use crate::event::OrgId;
+use crate::event::{DimensionError, OrgId};
 use crate::printable::printable;
 
 /// The state of a key whose record is damaged; such a key allows nothing.
@@ -37,6 +37,10 @@ pub enum KeyCommand {
         /// A name for people.
         #[arg(long, env = "TOKENLAKE_NAME")]
         name: Option<String>,
+        /// The part of the organisation that the key is bound to, as team=core: events sent with it
+        /// get that attribute, and reads with it see those events only. Default: all of it.
+        #[arg(long, env = "TOKENLAKE_DIMENSION", value_name = "NAME=VALUE")]
+        dimension: Option<String>,
     },
     /// List keys: their ids, organisations, scopes and state; never secrets.
     List {
@@ -70,10 +74,15 @@ pub(super) async fn run(
     // the table is damaged.
     let keys = |store| AccessKeys::new(Records::new(store), clock.clone());
     match command {
-        KeyCommand::Create { org, scope, expires, name } => {
+        KeyCommand::Create { org, scope, expires, name, dimension } => {
             let expires_at_us =
                 expires.map(|expires| expiry(clock.as_ref(), expires)).transpose()?;
-            let new = NewKey { org_id: org, scopes: Scopes::or_usual(scope), name, expires_at_us };
+            let bound = match dimension {
+                Some(dimension) => Some(declared(location, &dimension).await?),
+                None => None,
+            };
+            let scopes = Scopes::or_usual(scope);
+            let new = NewKey { org_id: org, scopes, name, expires_at_us, bound };
             let key = keys(open::store(location)?).create(new).await?;
             print_result(key.reveal());
         }
@@ -92,6 +101,18 @@ pub(super) async fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The part that a key is to be bound to, whose dimension there must be.
+async fn declared(location: &ArchiveLocation, text: &str) -> anyhow::Result<BoundTo> {
+    let bound: BoundTo = text.parse()?;
+    let archive = open::existing(location).await?;
+    let snapshot = archive.newest().await?;
+    archive.close().await;
+    if snapshot.table().dimensions.named(&bound.dimension).is_none() {
+        return Err(DimensionError::Unknown(bound.dimension.to_string()).into());
+    }
+    Ok(bound)
 }
 
 /// The instant `after` from now.
@@ -141,6 +162,7 @@ fn json_of(ListedKey { id, record }: &ListedKey, now: Micros) -> serde_json::Val
         "org_id": org,
         "state": record.map_or(DAMAGED, |record| record.status(now)),
         "scopes": record.map(|record| &record.scopes),
+        "dimension": record.and_then(|record| record.bound.as_ref()).map(ToString::to_string),
         "name": record.and_then(|record| record.name.as_deref()),
         "created_at": record.map(|record| time(record.created_at_us)),
         "expires_at": record.and_then(|record| record.expires_at_us).map(time),

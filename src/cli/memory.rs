@@ -18,7 +18,9 @@ use crate::http::{
     TLS_BYTES,
 };
 use crate::maintain::compact;
-use crate::rollup::{FULL_SUMS_MAX, NAMES_BYTES_MAX, SHOWN_SERIES_MAX, TOTALS_BYTES_MAX};
+use crate::rollup::{
+    FULL_SUMS_MAX, NAMES_BYTES_MAX, SHOWN_SERIES_MAX, TOTALS_BYTES_MAX, VALUES_BYTES_MAX,
+};
 use crate::worker::PROGRAM_BYTES;
 
 const MIB: u64 = 1 << 20;
@@ -185,7 +187,11 @@ fn kept(args: &ServeArgs) -> Vec<Bound> {
             args.cache_memory,
         ),
         bound("last whole answers", "--max-stale-on-error", last_good),
-        bound("names of organisations' series", "", bytes(NAMES_BYTES_MAX)),
+        bound(
+            "names of organisations' series, values of their dimensions",
+            "",
+            bytes(NAMES_BYTES_MAX + VALUES_BYTES_MAX),
+        ),
         bound("65,536 access keys, and as many organisations", "", keys),
         bound("findings about files of other programs", "", bytes(JUDGED_BYTES_MAX)),
         bound("what the log says of data files, for 30,000 of them", "", FILES * FILE),

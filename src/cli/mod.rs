@@ -4,6 +4,7 @@ mod args;
 mod backfill;
 mod compact;
 mod demo;
+mod dimension;
 mod doctor;
 mod expire;
 mod generate;
@@ -97,6 +98,7 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Serve(command) => serve::run(archive, *command).await,
         Command::Demo(command) => demo::run(archive, *command).await,
         Command::Key(command) => key::run(archive, command).await,
+        Command::Dimension(command) => dimension::run(archive, command).await,
         Command::Backfill(command) => backfill::run(archive, command).await,
         Command::Compact(command) => compact::run(archive, command).await,
         Command::Expire(command) => expire::run(archive, command).await,

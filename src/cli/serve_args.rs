@@ -11,7 +11,7 @@ use super::parse::{parse_count, parse_retention};
 use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration};
 use crate::maintain::Retention;
-use crate::rollup::SERIES_MAX;
+use crate::rollup::{SERIES_MAX, VALUES_MAX};
 
 const COMMIT_INTERVAL_MAX: Duration = Duration::from_secs(5);
 const COMPACT_INTERVAL_MIN: Duration = Duration::from_secs(1);
@@ -61,6 +61,11 @@ pub struct ServeArgs {
     /// new series is stored with the model "other", and its own model becomes an attribute.
     #[arg(long, env = "TOKENLAKE_MAX_SERIES", value_name = "N", default_value_t = SERIES_MAX, value_parser = parse_count)]
     pub max_series: usize,
+
+    /// How many values of a dimension an organisation may have. Beyond that, an event of a new value
+    /// is stored with the value "other", and its own value becomes another attribute.
+    #[arg(long, env = "TOKENLAKE_MAX_DIMENSION_VALUES", value_name = "N", default_value_t = VALUES_MAX, value_parser = parse_count)]
+    pub max_dimension_values: usize,
 
     /// How old the data of a scrape may be. 0s shows every event acknowledged before the scrape.
     #[arg(long, env = "TOKENLAKE_MAX_STALENESS", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]

@@ -37,6 +37,7 @@ pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> AppSetti
         totals_work_max: Some(TOTALS_WORK_MAX),
         compact: compaction(args),
         series_max: Some(args.max_series),
+        dimension_values_max: args.max_dimension_values,
         body_bytes_max: bytes(args.max_body),
         answer_bytes_max: bytes(args.answer_memory),
         requests_per_org_max: args.max_requests_per_org,

@@ -77,7 +77,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: SqlArgs) -> anyhow::Re
             session.run_all(&text).await?;
             session.keep()?;
         }
-        None => return shell::run(session).await,
+        None => return Box::pin(shell::run(session)).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,10 +13,12 @@ mod column;
 mod columns;
 mod correction;
 mod decimal;
+mod dimension;
 mod exact;
 mod field;
 pub(crate) mod json_split;
 pub(crate) mod json_text;
+mod marked;
 mod mended;
 pub mod money;
 mod org;
@@ -36,6 +38,10 @@ pub use batch::{Decoded, EventBatch, EventError, Rejection};
 pub use builder::EventBatchBuilder;
 pub use column::sent_columns;
 pub use correction::{COST_CORRECTION, has_corrections};
+pub use dimension::{
+    DIMENSIONS_MAX, Dimension, DimensionError, Dimensions, VALUE_BYTES_MAX, WAS_UNPRICED,
+    attribute_of, attributes_of, dimension_value,
+};
 pub use exact::exact_column;
 pub use field::FieldValue;
 pub use mended::{Mend, Mended};

@@ -84,7 +84,7 @@ fn under(
     Arc::new(renamed.finish())
 }
 
-fn entries(
+pub(super) fn entries(
     attributes: &MapArray,
     row: usize,
 ) -> impl Iterator<Item = (&str, Cow<'_, str>)> + use<'_> {

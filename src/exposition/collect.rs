@@ -9,6 +9,7 @@ pub(super) enum FamilyGroup {
     Tokens = 2,
     Pricing = 4,
     Freshness = 8,
+    Dimensions = 16,
 }
 
 impl FamilyGroup {
@@ -18,6 +19,7 @@ impl FamilyGroup {
             "tokens" => Some(Self::Tokens),
             "pricing" => Some(Self::Pricing),
             "freshness" => Some(Self::Freshness),
+            "dimensions" => Some(Self::Dimensions),
             _ => None,
         }
     }
@@ -30,7 +32,7 @@ pub struct Collect(u8);
 
 /// A value of `collect[]` that names no group.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown collector {0:?}: collect[] takes core, tokens, pricing and freshness")]
+#[error("unknown collector {0:?}: collect[] takes core, tokens, pricing, freshness and dimensions")]
 pub struct UnknownCollector(pub String);
 
 impl UnknownCollector {
@@ -54,6 +56,11 @@ impl Collect {
             groups |= group as u8;
         }
         Ok(Self(if groups == 0 { FamilyGroup::Core as u8 } else { groups }))
+    }
+
+    /// True if dimensions are asked for.
+    pub fn has_dimensions(self) -> bool {
+        self.includes(FamilyGroup::Dimensions)
     }
 
     pub(super) fn includes(self, group: FamilyGroup) -> bool {
@@ -100,7 +107,7 @@ mod tests {
         }
         insta::assert_snapshot!(
             UnknownCollector("a\nb".to_owned()),
-            @r#"unknown collector "a\nb": collect[] takes core, tokens, pricing and freshness"#
+            @r#"unknown collector "a\nb": collect[] takes core, tokens, pricing, freshness and dimensions"#
         );
     }
 }

@@ -1,7 +1,7 @@
 //! The metric families, in the order of the contract.
 
-use super::collect::FamilyGroup;
-use crate::rollup::SeriesTotals;
+use super::collect::{Collect, FamilyGroup};
+use crate::rollup::{PartView, SeriesTotals};
 
 /// One metric family.
 pub(super) struct Family {
@@ -12,6 +12,8 @@ pub(super) struct Family {
     /// The unit, if the name ends with it (OpenMetrics requires that).
     pub(super) unit: Option<&'static str>,
     pub(super) group: FamilyGroup,
+    /// Another group that must be asked for, too.
+    pub(super) also: Option<FamilyGroup>,
     pub(super) value: SampleSource,
 }
 
@@ -27,11 +29,22 @@ pub(super) enum SampleSource {
     ArchiveVersion,
     /// A gauge of the organisation, without a sample if it has no events.
     LastEvent,
+    /// A counter with a sample for each value of each dimension.
+    PartCount(fn(&PartView) -> i128),
+    /// The same in units of 10^-12 dollars.
+    PartMoney(fn(&PartView) -> i128),
+    /// A gauge for each value of each dimension, filled in at each scrape.
+    PartRollingCost,
 }
 
 impl Family {
     pub(super) fn is_counter(&self) -> bool {
-        matches!(self.value, SampleSource::Count(_) | SampleSource::Money(_))
+        use SampleSource::{Count, Money, PartCount, PartMoney};
+        matches!(self.value, Count(_) | Money(_) | PartCount(_) | PartMoney(_))
+    }
+
+    pub(super) fn is_asked_for(&self, collect: Collect) -> bool {
+        collect.includes(self.group) && self.also.is_none_or(|also| collect.includes(also))
     }
 
     const fn new(
@@ -40,7 +53,12 @@ impl Family {
         value: SampleSource,
         help: &'static str,
     ) -> Self {
-        Self { name, help, unit: None, group, value }
+        Self { name, help, unit: None, group, also: None, value }
+    }
+
+    /// The same, only with another group.
+    const fn with(self, also: FamilyGroup) -> Self {
+        Self { also: Some(also), ..self }
     }
 
     /// The same family with a unit, with which its name ends.
@@ -50,7 +68,7 @@ impl Family {
 }
 
 /// All families, in the order in which they are shown.
-pub(super) static FAMILIES: [Family; 12] = [
+pub(super) static FAMILIES: [Family; 19] = [
     Family::new(
         "llm_requests",
         FamilyGroup::Core,
@@ -69,7 +87,7 @@ pub(super) static FAMILIES: [Family; 12] = [
     Family::new(
         "llm_cost_usd",
         FamilyGroup::Core,
-        SampleSource::Money(|totals| totals.cost),
+        SampleSource::Money(SeriesTotals::spent),
         "Cost in US dollars of all LLM API calls ever recorded; calls without a price add nothing; \
          late events are added when they arrive.",
     )
@@ -132,6 +150,19 @@ pub(super) static FAMILIES: [Family; 12] = [
          missing from llm_cost_usd_total; late events are added when they arrive.",
     ),
     Family::new(
+        "llm_requests_priced_later",
+        FamilyGroup::Pricing,
+        SampleSource::Count(|totals| totals.priced_later().into()),
+        "LLM API calls of llm_requests_unpriced_total that a correction has given a price since.",
+    ),
+    Family::new(
+        "llm_cost_usd_credits",
+        FamilyGroup::Pricing,
+        SampleSource::Money(SeriesTotals::credits),
+        "Corrections downward of the cost in US dollars, as amounts above 0: what \
+         llm_cost_usd_total is too high by; late events are added when they arrive.",
+    ),
+    Family::new(
         "llm_archive_version",
         FamilyGroup::Freshness,
         SampleSource::ArchiveVersion,
@@ -147,6 +178,44 @@ pub(super) static FAMILIES: [Family; 12] = [
          1970; late events do not set it back; no sample while there is no event.",
     )
     .of("seconds"),
+    Family::new(
+        "llm_dimension_requests",
+        FamilyGroup::Dimensions,
+        SampleSource::PartCount(|part| part.requests.into()),
+        "LLM API calls ever recorded for this organisation, by dimension and value; calls without \
+         the dimension's attribute are in none; late events are added when they arrive.",
+    ),
+    Family::new(
+        "llm_dimension_tokens",
+        FamilyGroup::Dimensions,
+        SampleSource::PartCount(|part| part.tokens),
+        "Input plus output tokens of all LLM API calls ever recorded, by dimension and value; \
+         late events are added when they arrive.",
+    )
+    .of("tokens"),
+    Family::new(
+        "llm_dimension_cost_usd",
+        FamilyGroup::Dimensions,
+        SampleSource::PartMoney(|part| part.spent),
+        "Cost in US dollars of all LLM API calls ever recorded, with corrections upward, by \
+         dimension and value; late events are added when they arrive.",
+    )
+    .of("usd"),
+    Family::new(
+        "llm_dimension_cost_usd_rolling_24h",
+        FamilyGroup::Dimensions,
+        SampleSource::PartRollingCost,
+        "Cost in US dollars of the LLM API calls of the 24 hours before this scrape, less credits, \
+         by dimension and value; late events count by the time of the call.",
+    ),
+    Family::new(
+        "llm_dimension_cost_usd_credits",
+        FamilyGroup::Dimensions,
+        SampleSource::PartMoney(|part| part.credits),
+        "Corrections downward of the cost in US dollars, as amounts above 0, by dimension and \
+         value; late events are added when they arrive.",
+    )
+    .with(FamilyGroup::Pricing),
 ];
 
 #[cfg(test)]

@@ -6,53 +6,75 @@ use super::collect::Collect;
 use super::decimal::write_money;
 use super::families::FAMILIES;
 use super::format::MetricsFormat;
-use super::pieces::{PIECE_BYTES, Pieces};
-use super::text::Text;
+use super::pieces::{Growing, PIECE_BYTES, Pieces};
+use super::text::{Blank, Text};
 use crate::rollup::UsageView;
 
 /// The longest i128 has 39 digits, a sign and a point.
 const MONEY_LEN_MAX: usize = 41;
+/// With more gauges than that, what is between them is too small to be sent by itself.
+const FEW_BLANKS: usize = 2;
 
 /// The longest text of one series in all families: names with every byte escaped, and the longest
 /// numbers.
-pub const SERIES_BYTES_MAX: usize = 13 * 1024;
+pub const SERIES_BYTES_MAX: usize = 14 * 1024;
 
 /// The part of an answer that does not depend on the time. It is a function of the archive's
 /// version, the organisation, the groups and the format, and can be kept while these are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    before_rolling: Vec<Bytes>,
-    /// From the end of the gauge's line on; `None` if the gauge is not requested.
-    after_rolling: Option<Vec<Bytes>>,
+    first: Vec<Bytes>,
+    /// What follows each gauge that changes with the time, and which gauge it is.
+    rest: Vec<(Blank, Vec<Bytes>)>,
 }
 
 impl Template {
-    /// Renders everything but the rolling gauge; `view.rolling_cost` is not read.
+    /// Renders everything but the rolling gauges, whose values are not read.
     pub fn new(view: &UsageView<'_>, collect: Collect, format: MetricsFormat) -> Self {
         let mut text = Text::new(view, format);
-        for family in FAMILIES.iter().filter(|family| collect.includes(family.group)) {
+        for family in FAMILIES.iter().filter(|family| family.is_asked_for(collect)) {
             text.push_family(family);
         }
         text.push_end();
-        let (before_rolling, after_rolling) = text.into_parts();
-        Self { before_rolling, after_rolling }
+        let (first, rest) = text.into_parts();
+        Self { first, rest }
     }
 
     /// The bytes of its text, which large answers made from it share.
     pub fn bytes(&self) -> usize {
-        self.before_rolling.iter().chain(self.after_rolling.iter().flatten()).map(Bytes::len).sum()
+        let rest = self.rest.iter().flat_map(|(_, text)| text);
+        self.first.iter().chain(rest).map(Bytes::len).sum()
     }
 
-    /// The whole answer; `rolling_cost` is in units of 10^-12 dollars.
-    pub fn body(&self, rolling_cost: i128) -> Pieces {
-        let mut gauge = Vec::with_capacity(MONEY_LEN_MAX);
-        let after = self.after_rolling.as_ref().map(|after| {
-            write_money(&mut gauge, rolling_cost);
-            after.iter().cloned()
+    /// The whole answer, with the gauges of `view`, which shows the same organisation at the same
+    /// version.
+    pub fn body(&self, view: &UsageView<'_>) -> Pieces {
+        let mut parts = view.dimensions.iter().flat_map(|dimension| &dimension.rolling_costs);
+        let mut gauge = |blank: Blank| {
+            let mut gauge = Vec::with_capacity(MONEY_LEN_MAX);
+            let cost = match blank {
+                Blank::Whole => Some(&view.rolling_cost),
+                Blank::Part => parts.next(),
+            };
+            write_money(&mut gauge, cost.copied().unwrap_or_default());
+            gauge
+        };
+        if self.rest.len() > FEW_BLANKS {
+            let mut text = Growing::default();
+            let mut push = |bytes: &[u8]| {
+                bytes.chunks(PIECE_BYTES).for_each(|bytes| text.last().extend_from_slice(bytes));
+            };
+            self.first.iter().for_each(|bytes| push(bytes));
+            for (blank, after) in &self.rest {
+                push(&gauge(*blank));
+                after.iter().for_each(|bytes| push(bytes));
+            }
+            return text.take().into_iter().collect();
+        }
+        let rest = self.rest.iter().flat_map(|(blank, after)| {
+            std::iter::once(Bytes::from(gauge(*blank))).chain(after.iter().cloned())
         });
-        let pieces = self.before_rolling.iter().cloned();
-        let pieces = pieces.chain([Bytes::from(gauge)]).chain(after.into_iter().flatten());
-        let pieces: Pieces = pieces.collect();
+        let pieces: Pieces = self.first.iter().cloned().chain(rest).collect();
         // One small piece is sent in fewer steps than three.
         if self.bytes() > PIECE_BYTES { pieces } else { Bytes::from(Vec::from(pieces)).into() }
     }
@@ -62,10 +84,12 @@ impl Template {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::collect::FamilyGroup;
     use super::*;
-    use crate::rollup::{SeriesMap, SeriesTotals};
+    use crate::rollup::{DimensionView, PartView, SeriesMap, SeriesTotals};
     use proptest::prelude::*;
 
+    static NO_SERIES: SeriesMap = SeriesMap::new();
     const ALL: [&str; 4] = ["core", "tokens", "pricing", "freshness"];
 
     fn sample() -> SeriesMap {
@@ -78,6 +102,7 @@ mod tests {
             reasoning_tokens: 1,
             cost,
             unpriced: 4,
+            further: None,
         };
         SeriesMap::from([
             (("openai".into(), "gpt-4o".into()), totals(42, 10_i128.pow(31), 100_000_000_000)),
@@ -98,9 +123,11 @@ mod tests {
             rolling_cost: 12_345_000_000_000,
             archive_version: 17,
             last_event,
+            corrections: &NO_SERIES,
+            dimensions: &[],
         };
         let collect = Collect::parse(names.iter().copied()).unwrap();
-        let body = Template::new(&view, collect, format).body(view.rolling_cost);
+        let body = Template::new(&view, collect, format).body(&view);
         String::from_utf8(body.into()).unwrap()
     }
 
@@ -170,6 +197,12 @@ mod tests {
         # HELP llm_requests_unpriced LLM API calls recorded without a price: counted in llm_requests_total, missing from llm_cost_usd_total; late events are added when they arrive.
         # TYPE llm_requests_unpriced counter
         llm_requests_unpriced_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 4
+        # HELP llm_requests_priced_later LLM API calls of llm_requests_unpriced_total that a correction has given a price since.
+        # TYPE llm_requests_priced_later counter
+        llm_requests_priced_later_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 0
+        # HELP llm_cost_usd_credits Corrections downward of the cost in US dollars, as amounts above 0: what llm_cost_usd_total is too high by; late events are added when they arrive.
+        # TYPE llm_cost_usd_credits counter
+        llm_cost_usd_credits_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 0
         # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included; it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was known before.
         # TYPE llm_archive_version gauge
         llm_archive_version{org_id="acme"} 17
@@ -193,6 +226,7 @@ mod tests {
             reasoning_tokens: i128::MIN,
             cost: i128::MIN,
             unpriced: u64::MAX,
+            further: None,
         };
         let org_id = "o".repeat(128);
         let text = |series: &SeriesMap| {
@@ -202,6 +236,8 @@ mod tests {
                 rolling_cost: 0,
                 archive_version: 1,
                 last_event: None,
+                corrections: &NO_SERIES,
+                dimensions: &[],
             };
             let collect = Collect::parse(ALL.into_iter()).unwrap();
             Template::new(&view, collect, MetricsFormat::OpenMetrics100).bytes()
@@ -216,7 +252,9 @@ mod tests {
     fn without_events_every_family_is_still_described() {
         let text = render(&SeriesMap::new(), None, &ALL, MetricsFormat::Text004);
         let count = |start| text.lines().filter(|line| line.starts_with(start)).count();
-        assert_eq!((count("# HELP "), count("# TYPE ")), (FAMILIES.len(), FAMILIES.len()));
+        let described =
+            FAMILIES.iter().filter(|family| family.group != FamilyGroup::Dimensions).count();
+        assert_eq!((count("# HELP "), count("# TYPE ")), (described, described));
         assert_eq!(
             samples(&text),
             [
@@ -234,8 +272,67 @@ mod tests {
         llm_requests_unpriced_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 4
         llm_requests_unpriced_total{provider="openai",model="gpt-4",org_id="acme"} 4
         llm_requests_unpriced_total{provider="openai",model="gpt-4o",org_id="acme"} 4
+        # HELP llm_requests_priced_later LLM API calls of llm_requests_unpriced_total that a correction has given a price since.
+        # TYPE llm_requests_priced_later counter
+        llm_requests_priced_later_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 0
+        llm_requests_priced_later_total{provider="openai",model="gpt-4",org_id="acme"} 0
+        llm_requests_priced_later_total{provider="openai",model="gpt-4o",org_id="acme"} 0
+        # HELP llm_cost_usd_credits Corrections downward of the cost in US dollars, as amounts above 0: what llm_cost_usd_total is too high by; late events are added when they arrive.
+        # TYPE llm_cost_usd_credits counter
+        llm_cost_usd_credits_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 0
+        llm_cost_usd_credits_total{provider="openai",model="gpt-4",org_id="acme"} 0
+        llm_cost_usd_credits_total{provider="openai",model="gpt-4o",org_id="acme"} 0
         # EOF
         "#);
+    }
+
+    #[test]
+    fn dimensions_have_a_line_for_each_value_and_gauges_of_their_own() {
+        let part = |value: &str, requests| PartView {
+            value: value.into(),
+            is_counted: requests > 0,
+            requests,
+            tokens: 30,
+            spent: 2_500_000_000_000,
+            credits: 500_000_000_000,
+        };
+        let team = DimensionView {
+            name: "team".into(),
+            parts: [part("Co\"re", 2), part("ops", 0)].into(),
+            rolling_costs: vec![1_000_000_000_000, 250_000_000_000],
+        };
+        let (series, dimensions) = (SeriesMap::new(), [team]);
+        let view = UsageView {
+            org_id: "acme",
+            series: &series,
+            rolling_cost: 5_000_000_000_000,
+            archive_version: 1,
+            last_event: None,
+            corrections: &NO_SERIES,
+            dimensions: &dimensions,
+        };
+        let shown = |groups: &[&str]| {
+            let collect = Collect::parse(groups.iter().copied()).unwrap();
+            let body = Template::new(&view, collect, MetricsFormat::OpenMetrics100).body(&view);
+            let text = String::from_utf8(Vec::from(body)).unwrap();
+            assert!(text.ends_with("# EOF\n"));
+            let lines = text.lines().filter(|line| !line.starts_with('#'));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let dimensions = [
+            r#"llm_dimension_requests_total{dimension="team",value="Co\"re",org_id="acme"} 2"#,
+            r#"llm_dimension_tokens_total{dimension="team",value="Co\"re",org_id="acme"} 30"#,
+            r#"llm_dimension_cost_usd_total{dimension="team",value="Co\"re",org_id="acme"} 2.5"#,
+            r#"llm_dimension_cost_usd_rolling_24h{dimension="team",value="Co\"re",org_id="acme"} 1"#,
+            r#"llm_dimension_cost_usd_rolling_24h{dimension="team",value="ops",org_id="acme"} 0.25"#,
+        ];
+        assert_eq!(shown(&["dimensions"]), dimensions);
+        let core = r#"llm_cost_usd_rolling_24h{org_id="acme"} 5"#.to_owned();
+        assert_eq!(shown(&["dimensions", "core"])[0], core);
+        let credits = r#"llm_dimension_cost_usd_credits_total{dimension="team",value="Co\"re",org_id="acme"} 0.5"#;
+        assert_eq!(shown(&["dimensions", "pricing"]).last().unwrap(), credits);
+        // Credits are shown only where both are asked for.
+        assert!(!shown(&["pricing"]).iter().any(|line| line.contains("dimension")));
     }
 
     /// (name, labels and value) of each sample.
@@ -259,7 +356,7 @@ mod tests {
             prop_assert_eq!(samples(&text), samples(&open));
             prop_assert!(open.ends_with("\n# EOF\n"));
             let unique = samples(&text).into_iter().collect::<std::collections::BTreeSet<_>>();
-            prop_assert_eq!(unique.len(), keys.len() * 9 + 3);
+            prop_assert_eq!(unique.len(), keys.len() * 11 + 3);
         }
 
         #[test]
@@ -267,11 +364,13 @@ mod tests {
             let series = sample();
             let view = |rolling_cost| UsageView {
                 org_id: "acme", series: &series, rolling_cost, archive_version: 1, last_event: None,
+                corrections: &NO_SERIES,
+            dimensions: &[],
             };
             let collect = Collect::parse(std::iter::empty()).unwrap();
             let template = |cost| Template::new(&view(cost), collect, MetricsFormat::Text004);
             prop_assert_eq!(template(first), template(second));
-            let body = Vec::from(template(first).body(second));
+            let body = Vec::from(template(first).body(&view(second)));
 
             let mut gauge = Vec::new();
             write_money(&mut gauge, second);

@@ -1,5 +1,7 @@
 //! Families as lines of text.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::decimal::{write_integer, write_money, write_seconds};
@@ -7,17 +9,28 @@ use super::escape::{push_quoted, push_unquoted};
 use super::families::{Family, SampleSource};
 use super::format::MetricsFormat;
 use super::pieces::Growing;
-use crate::rollup::{SeriesTotals, UsageView};
+use crate::rollup::{PartView, SeriesMap, SeriesTotals, UsageView};
 
 /// An answer while it is written.
 pub(super) struct Text<'a> {
     view: &'a UsageView<'a>,
+    /// With what corrections add to them.
+    series: Cow<'a, SeriesMap>,
     format: MetricsFormat,
     /// `org_id="…"} `, which ends the labels of every sample.
     org_label: Vec<u8>,
     out: Growing,
-    /// The text before the value of the rolling gauge; `out` is the text after it.
-    before_rolling: Option<Vec<Bytes>>,
+    /// The text before each gauge that changes with the time, and which gauge it is.
+    full: Vec<(Vec<Bytes>, Blank)>,
+}
+
+/// Where a gauge that changes with the time is filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blank {
+    /// The organisation's.
+    Whole,
+    /// That of the next value of a dimension.
+    Part,
 }
 
 impl<'a> Text<'a> {
@@ -25,7 +38,8 @@ impl<'a> Text<'a> {
         let mut org_label = b"org_id=\"".to_vec();
         push_quoted(&mut org_label, view.org_id);
         org_label.extend_from_slice(b"\"} ");
-        Self { view, format, org_label, out: Growing::default(), before_rolling: None }
+        let series = view.corrected();
+        Self { view, series, format, org_label, out: Growing::default(), full: Vec::new() }
     }
 
     /// Adds the description and the samples of `family`.
@@ -40,8 +54,22 @@ impl<'a> Text<'a> {
             }
             SampleSource::RollingCost => {
                 self.gauge(family);
-                self.before_rolling = Some(self.out.take());
-                self.push("\n");
+                self.blank(Blank::Whole);
+            }
+            SampleSource::PartCount(of) => {
+                self.parts(family, |out, part| write_integer(out, of(part)));
+            }
+            SampleSource::PartMoney(of) => {
+                self.parts(family, |out, part| write_money(out, of(part)))
+            }
+            SampleSource::PartRollingCost => {
+                let view = self.view;
+                for dimension in view.dimensions {
+                    for part in dimension.parts.iter() {
+                        self.part(family.name, &dimension.name, &part.value);
+                        self.blank(Blank::Part);
+                    }
+                }
             }
             SampleSource::ArchiveVersion => {
                 self.gauge(family);
@@ -65,13 +93,21 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The whole answer; in two parts, with a gap between them, if the rolling gauge is requested.
-    pub(super) fn into_parts(mut self) -> (Vec<Bytes>, Option<Vec<Bytes>>) {
+    /// The text before the first gap, and each gap with the text after it.
+    pub(super) fn into_parts(mut self) -> (Vec<Bytes>, Vec<(Blank, Vec<Bytes>)>) {
         let last = self.out.take();
-        match self.before_rolling {
-            None => (last, None),
-            Some(before) => (before, Some(last)),
-        }
+        let (mut texts, blanks): (Vec<_>, Vec<_>) = self.full.into_iter().unzip();
+        texts.push(last);
+        let mut texts = texts.into_iter();
+        let first = texts.next().unwrap_or_default();
+        (first, blanks.into_iter().zip(texts).collect())
+    }
+
+    /// Leaves a line's value open.
+    fn blank(&mut self, blank: Blank) {
+        let before = self.out.take();
+        self.full.push((before, blank));
+        self.push("\n");
     }
 
     fn comments(&mut self, family: &Family) {
@@ -102,7 +138,8 @@ impl<'a> Text<'a> {
     }
 
     fn series(&mut self, family: &Family, write: impl Fn(&mut Vec<u8>, &SeriesTotals)) {
-        for ((provider, model), totals) in self.view.series {
+        let series = std::mem::take(&mut self.series);
+        for ((provider, model), totals) in series.iter() {
             self.push(family.name);
             self.push("_total{provider=\"");
             push_quoted(self.out.last(), provider);
@@ -113,6 +150,29 @@ impl<'a> Text<'a> {
             write(self.out.last(), totals);
             self.push("\n");
         }
+        self.series = series;
+    }
+
+    fn parts(&mut self, family: &Family, write: impl Fn(&mut Vec<u8>, &PartView)) {
+        let (view, name) = (self.view, format!("{}_total", family.name));
+        for dimension in view.dimensions {
+            for part in dimension.parts.iter().filter(|part| part.is_counted) {
+                self.part(&name, &dimension.name, &part.value);
+                write(self.out.last(), part);
+                self.push("\n");
+            }
+        }
+    }
+
+    /// A sample of a value of a dimension up to its own value.
+    fn part(&mut self, name: &str, dimension: &str, value: &str) {
+        self.push(name);
+        self.push("{dimension=\"");
+        self.push(dimension);
+        self.push("\",value=\"");
+        push_quoted(self.out.last(), value);
+        self.push("\",");
+        self.out.last().extend_from_slice(&self.org_label);
     }
 
     /// Adds a sample of the organisation up to its value.

@@ -50,9 +50,9 @@ impl Endpoint for Events {
         let memory = shared.bodies.reserve(org_id, announced(headers, bytes_max)?).await?;
         let too_large = || IngestError::TooLarge { max_bytes: bytes_max }.into();
         let body = read(app.telemetry(), body, bytes_max, too_large).await?;
-        let decoded = decode(shared, caller, kind, headers, body, memory);
+        let decoded = decode(shared, &caller, kind, headers, body, memory);
         let (decoded, memory) = store_wait.within(decoded).await?;
-        let commit = async { Ok(app.commit(org_id, decoded).await?) };
+        let commit = async { Ok(app.commit_as(&caller, decoded).await?) };
         let receipt = store_wait.within(commit).await?;
         drop(memory);
         let (answer, memory) = self.receipt(shared, org_id, headers, receipt)?;

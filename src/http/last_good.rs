@@ -115,7 +115,8 @@ mod tests {
     }
 
     fn caller(org: &str, scopes: &[Scope]) -> Arc<Caller> {
-        Arc::new(Caller { org_id: OrgId::parse(org).unwrap(), scopes: Scopes::of(scopes.to_vec()) })
+        let (org_id, scopes) = (OrgId::parse(org).unwrap(), Scopes::of(scopes.to_vec()));
+        Arc::new(Caller { org_id, scopes, bound: None })
     }
 
     #[test]

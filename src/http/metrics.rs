@@ -18,7 +18,7 @@ use super::shared::Shared;
 use crate::access::{Caller, Scope};
 use crate::app::BodyForm;
 use crate::clock::Micros;
-use crate::event::{OrgId, excerpt};
+use crate::event::excerpt;
 use crate::exposition::{Coding, Collect, MetricsFormat, Pieces};
 
 /// The parameter that selects families, by the convention of exporters.
@@ -98,18 +98,19 @@ async fn whole(
     let caller = known.insert(caller(&shared.app, headers, Scope::MetricsRead).await?);
     let form = form(query, headers)?;
     let turn = shared.scrapes.begin(&caller.org_id)?;
-    let (body, held) = text(shared, &caller.org_id, form, now).await?;
+    let (body, held) = text(shared, caller, form, now).await?;
     Ok((form, body, HeldUntilSent::new((turn, held))))
 }
 
 /// The body, and the memory that is reserved for it.
 async fn text(
     shared: &Shared,
-    org_id: &OrgId,
+    caller: &Caller,
     form: BodyForm,
     now: Micros,
 ) -> Result<(Pieces, HeldUntilSent), HttpError> {
-    let body = shared.app.scrape(org_id, form, now).await?;
+    let org_id = &caller.org_id;
+    let body = shared.app.scrape_as(caller, form, now).await?;
     if let Some(held) = shared.answers.try_hold_text(org_id, &body) {
         return Ok((body, held));
     }
@@ -117,7 +118,7 @@ async fn text(
     let bytes = body.bytes();
     drop(body);
     let reserved = shared.answers.reserve(org_id, bytes).await?;
-    let body = shared.app.scrape(org_id, form, now).await?;
+    let body = shared.app.scrape_as(caller, form, now).await?;
     let held = shared.answers.hold_text(&body, reserved);
     Ok((body, held))
 }

@@ -57,7 +57,7 @@ impl Endpoint for Sql {
         let mut memory = shared.answers.reserve(&caller.org_id, memory).await?;
         let body = read(app.telemetry(), body, BODY_BYTES_MAX, too_large).await?;
         let query = kind.query(body)?;
-        let reply = app.sql(&caller.org_id, query, format).await?;
+        let reply = app.sql(&caller, query, format).await?;
         memory.shrink(ROWS_BYTES);
         // An error in the stream ends the connection before the body is complete, so that the client
         // notices.

@@ -6,6 +6,7 @@
 //! every byte of it was compared with its checksums.
 
 mod file;
+mod parts;
 mod sums;
 
 use std::collections::{BTreeMap, HashSet};
@@ -16,6 +17,7 @@ use futures::stream::{self, StreamExt as _};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::file::{CheckedFile, FileChecker};
+use self::parts::Parts;
 use self::sums::{SumsByOrg, compare};
 use crate::archive::{Archive, ArchiveError, DataFile, EventHash, Snapshot};
 use crate::clock::Micros;
@@ -160,14 +162,17 @@ async fn verify_at(
         }
     });
     let mut checks = stream::iter(checks).buffered(width);
-    let mut seen = SeenEvents::default();
+    let (mut seen, mut parts) = (SeenEvents::default(), Parts::default());
     let mut done = 0;
     while let Some((file, checked)) = checks.next().await {
         done += 1;
         progress(done, files.len());
         let checked = checked.map_err(|error| ArchiveError::internal("verifying a file", error))?;
         match checked {
-            Ok(checked) => take(&file, checked, &mut seen, &mut sums, &mut report),
+            Ok(mut checked) => {
+                parts.merge(std::mem::take(&mut checked.parts));
+                take(&file, checked, &mut seen, &mut sums, &mut report);
+            }
             Err(error) => {
                 sound = false;
                 scope.note(error, &mut report).await?;
@@ -178,6 +183,8 @@ async fn verify_at(
     if sound && check.adds_up {
         let orgs =
             compare(rollup, snapshot, &sums, now, width, |line| report.differs(line)).await?;
+        parts.add_expired(engine, snapshot).await?;
+        parts.compare(rollup, snapshot, now, |line| report.differs(line)).await?;
         report.orgs = Some(orgs);
     }
     Ok(report)

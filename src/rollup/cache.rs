@@ -9,14 +9,16 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::partial::{Partial, PartialCell};
-use crate::archive::{CheckedObject, DataFile, PartialMaker};
+use super::scope::{Bounds, UsageScope};
+use crate::archive::{CellsError, CheckedObject, DataFile, FurtherKind, MadeCells, PartialMaker};
 use crate::byte_lru::ByteLru;
 use crate::error::Kind;
-use crate::sql::{Engine, SqlError, partial_rows, sql_version};
+use crate::sql::{CellKind, Engine, SqlError, partial_rows, sql_version};
 use crate::telemetry::Telemetry;
 
 /// Why an organisation's cells in a file are needed.
@@ -43,6 +45,8 @@ type PartialSlot = Arc<OnceCell<Arc<Partial>>>;
 
 /// A new partial that takes more than the memory divided by this is not kept.
 const KEPT_SHARE: usize = 4;
+/// Files whose rows are read side by side for the cells of dimensions.
+const ROW_TURNS: usize = 2;
 
 /// Makes partials and keeps them.
 #[derive(Debug)]
@@ -50,32 +54,40 @@ pub struct PartialCache {
     slots: Mutex<ByteLru<Arc<str>, PartialSlot>>,
     bytes_max: usize,
     engine: Arc<Engine>,
+    /// Taken by those who make cells of dimensions of the rows of a file.
+    row_turns: Semaphore,
     telemetry: Telemetry,
 }
 
 impl PartialCache {
     /// An empty cache that may hold `bytes_max`; with 0 it makes each partial anew.
     pub fn new(bytes_max: usize, engine: Arc<Engine>, telemetry: Telemetry) -> Self {
-        Self { slots: Mutex::new(ByteLru::new(bytes_max)), bytes_max, engine, telemetry }
+        let slots = Mutex::new(ByteLru::new(bytes_max));
+        let row_turns = Semaphore::new(ROW_TURNS);
+        Self { slots, bytes_max, engine, row_turns, telemetry }
     }
 
-    /// The cells of one organisation in a file.
+    /// The cells of a scope in a file, by the names that they bear.
     ///
     /// # Errors
     /// As [`PartialCache::get`].
-    pub async fn of_org(
+    pub async fn of_scope(
         &self,
         file: &Arc<DataFile>,
-        org_id: &str,
+        scope: &UsageScope,
         ask: Ask,
-    ) -> Result<Vec<PartialCell>, SqlError> {
-        let large = self.stored(file).filter(|stored| stored.part_bytes() > ask.whole_bytes_max());
-        if let Some(stored) = large.filter(|_| !self.holds(file)) {
-            self.telemetry.rollup.partial_cache_misses.inc();
-            let rows = self.engine.stored_partial(stored, Some(org_id)).await?;
-            return Ok(Partial::new(rows).of_org(org_id).to_vec());
+    ) -> Result<Vec<(Arc<str>, Vec<PartialCell>)>, SqlError> {
+        if self.has_none(&scope.kind, file) {
+            return Ok(Vec::new());
         }
-        Ok(self.get(file).await?.of_org(org_id).to_vec())
+        let stored = self.stored(&scope.kind, file);
+        let large = stored.filter(|stored| stored.part_bytes() > ask.whole_bytes_max());
+        if let Some(stored) = large.filter(|_| !self.holds(&scope.kind, file)) {
+            self.telemetry.rollup.partial_cache_misses.inc();
+            let rows = self.engine.stored_partial(stored, scope.bounds()).await?;
+            return Ok(Partial::new(rows).between(scope.bounds()).to_vec());
+        }
+        Ok(self.get(&scope.kind, file).await?.between(scope.bounds()).to_vec())
     }
 
     /// Reads a large partial piece by piece, at least its organisations in a range of names.
@@ -84,12 +96,13 @@ impl PartialCache {
     /// As [`PartialCache::get`].
     pub async fn read_orgs(
         &self,
+        kind: &CellKind,
         file: &Arc<DataFile>,
-        orgs: (Bound<&str>, Bound<&str>),
+        orgs: Bounds<'_>,
         mut each: impl FnMut(&Partial),
     ) -> Result<(), SqlError> {
-        let Some(stored) = self.stored(file) else {
-            each(&*self.get(file).await?);
+        let Some(stored) = self.stored(kind, file) else {
+            each(&*self.get(kind, file).await?);
             return Ok(());
         };
         let mut pieces = std::pin::pin!(self.engine.stored_pieces(stored, orgs).await?);
@@ -99,57 +112,120 @@ impl PartialCache {
         Ok(())
     }
 
-    /// The partial of a file. If several tasks ask at once, one of them reads the file.
+    /// The cells of a file. If several tasks ask at once, one of them reads the file.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file; the next call tries again.
-    pub async fn get(&self, file: &Arc<DataFile>) -> Result<Arc<Partial>, SqlError> {
-        let slot = self.slot(&file.path);
+    pub async fn get(
+        &self,
+        kind: &CellKind,
+        file: &Arc<DataFile>,
+    ) -> Result<Arc<Partial>, SqlError> {
+        let key = key_of(kind, &file.path);
+        let slot = self.slot(&key);
         if let Some(partial) = slot.get() {
             self.telemetry.rollup.partial_cache_hits.inc();
             return Ok(partial.clone());
         }
         let made = slot.get_or_try_init(|| async {
             self.telemetry.rollup.partial_cache_misses.inc();
-            self.read(file).await
+            self.read(kind, file).await
         });
         let made = made.await.cloned();
-        self.settle(&file.path, &slot, made.as_ref().ok());
+        self.settle(&key, &slot, made.as_ref().ok());
         made
     }
 
-    async fn read(&self, file: &Arc<DataFile>) -> Result<Arc<Partial>, SqlError> {
-        let stored = match self.stored(file) {
-            Some(stored) => self.engine.stored_partial(stored, None).await,
-            None => return Ok(Arc::new(Partial::new(self.engine.partial(file).await?))),
+    async fn read(&self, kind: &CellKind, file: &Arc<DataFile>) -> Result<Arc<Partial>, SqlError> {
+        let stored = match self.stored(kind, file) {
+            Some(stored) => {
+                self.engine.stored_partial(stored, (Bound::Unbounded, Bound::Unbounded)).await
+            }
+            None => return self.make_of_rows(kind, file).await,
         };
-        let rows = match stored {
+        match stored {
             // The rows may be sound even if the stored partial is not.
-            Err(error) if error.kind() == Kind::Corrupt => self.engine.partial(file).await?,
-            rows => rows?,
-        };
-        Ok(Arc::new(Partial::new(rows)))
-    }
-
-    /// The partial of a file; `None` if it is large. One that is read from the file is not kept.
-    ///
-    /// # Errors
-    /// As [`PartialCache::get`].
-    pub async fn small(&self, file: &Arc<DataFile>) -> Result<Option<Arc<Partial>>, SqlError> {
-        match self.stored(file).filter(|_| !self.holds(file)) {
-            None => self.get(file).await.map(Some),
-            Some(stored) if stored.part_bytes() > Ask::Cold.whole_bytes_max() => Ok(None),
-            Some(_) => self.read(file).await.map(Some),
+            Err(error) if error.kind() == Kind::Corrupt => self.make_of_rows(kind, file).await,
+            rows => Ok(Arc::new(Partial::new(rows?))),
         }
     }
 
-    /// Where the file's own partial is, if SQL of this version made it.
-    pub fn stored(&self, file: &DataFile) -> Option<CheckedObject> {
-        file.stored_partial(&sql_version())
+    async fn make_of_rows(
+        &self,
+        kind: &CellKind,
+        file: &Arc<DataFile>,
+    ) -> Result<Arc<Partial>, SqlError> {
+        // The rows of a file are many times what is made of them, and attributes are most of that.
+        let _turn = match kind {
+            CellKind::Core => None,
+            _ => self.row_turns.acquire().await.ok(),
+        };
+        // Boxed, so that the compiler need not look through the types of all futures around it.
+        let cells: BoxFuture<'_, _> = Box::pin(self.engine.cells(kind, file));
+        let cells = cells.await?;
+        if let Some(dimension) = kind.dimension() {
+            self.telemetry.dimensions.made(&dimension.name);
+        }
+        Ok(Arc::new(Partial::new(cells)))
     }
 
-    fn holds(&self, file: &DataFile) -> bool {
-        self.slots.lock().peek(&file.path).is_some_and(|slot| slot.initialized())
+    /// The cells of a file; `None` if they are large. Cells that are read from the file are not kept.
+    ///
+    /// # Errors
+    /// As [`PartialCache::get`].
+    pub async fn small(
+        &self,
+        kind: &CellKind,
+        file: &Arc<DataFile>,
+    ) -> Result<Option<Arc<Partial>>, SqlError> {
+        if self.has_none(kind, file) {
+            return Ok(Some(Arc::default()));
+        }
+        match self.stored(kind, file).filter(|_| !self.holds(kind, file)) {
+            None => self.get(kind, file).await.map(Some),
+            Some(stored) if stored.part_bytes() > Ask::Cold.whole_bytes_max() => Ok(None),
+            Some(_) => self.read(kind, file).await.map(Some),
+        }
+    }
+
+    /// Where the file's own cells are, if a query of this version made them.
+    pub fn stored(&self, kind: &CellKind, file: &DataFile) -> Option<CheckedObject> {
+        file.stored_cells(&kind.version())
+    }
+
+    /// True if the cells of a file are there without reading its rows.
+    pub fn has(&self, kind: &CellKind, file: &DataFile) -> bool {
+        self.has_none(kind, file) || self.stored(kind, file).is_some() || self.holds(kind, file)
+    }
+
+    /// True of a file whose writer would have stored cells if there were any.
+    fn has_none(&self, kind: &CellKind, file: &DataFile) -> bool {
+        *kind == CellKind::Corrections && file.is_ours() && self.stored(kind, file).is_none()
+    }
+
+    fn holds(&self, kind: &CellKind, file: &DataFile) -> bool {
+        let key = key_of(kind, &file.path);
+        self.slots.lock().peek(&key).is_some_and(|slot| slot.initialized())
+    }
+
+    /// Keeps cells that were made just now, if they do not push most others out.
+    async fn keep(
+        &self,
+        kind: &CellKind,
+        path: &str,
+        cells: &[RecordBatch],
+    ) -> Result<(), SqlError> {
+        let count: usize = cells.iter().map(RecordBatch::num_rows).sum();
+        // One that would push most others out costs more than it saves.
+        if count * size_of::<PartialCell>() > self.bytes_max / KEPT_SHARE {
+            return Ok(());
+        }
+        let partial = Arc::new(Partial::new(partial_rows(cells)?));
+        let key = key_of(kind, &Arc::from(path));
+        let slot = self.slot(&key);
+        let held = slot.get_or_init(|| std::future::ready(partial)).await;
+        self.settle(&key, &slot, Some(held));
+        Ok(())
     }
 
     fn slot(&self, path: &Arc<str>) -> PartialSlot {
@@ -190,18 +266,32 @@ impl PartialMaker for PartialCache {
         &self,
         path: &str,
         rows: Vec<RecordBatch>,
-    ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
-        let cells = self.engine.partial_of_rows(&rows).await?;
-        let count: usize = cells.iter().map(RecordBatch::num_rows).sum();
-        // One that would push most others out costs more than it saves.
-        if count * size_of::<PartialCell>() > self.bytes_max / KEPT_SHARE {
-            return Ok(cells);
-        }
-        let partial = Arc::new(Partial::new(partial_rows(&cells)?));
-        let path = Arc::from(path);
-        let slot = self.slot(&path);
-        let held = slot.get_or_init(|| std::future::ready(partial)).await;
-        self.settle(&path, &slot, Some(held));
+    ) -> Result<Vec<RecordBatch>, CellsError> {
+        let cells = self.engine.cells_of_rows(&CellKind::Core, &rows).await?;
+        self.keep(&CellKind::Core, path, &cells).await?;
         Ok(cells)
+    }
+
+    async fn make_cells(
+        &self,
+        path: &str,
+        kind: &FurtherKind,
+        rows: Vec<RecordBatch>,
+    ) -> Result<MadeCells, CellsError> {
+        let kind = match kind {
+            FurtherKind::Dimension(dimension) => CellKind::of(dimension),
+            FurtherKind::Corrections => CellKind::Corrections,
+        };
+        let cells = self.engine.cells_of_rows(&kind, &rows).await?;
+        self.keep(&kind, path, &cells).await?;
+        Ok((kind.version(), cells))
+    }
+}
+
+/// What cells are kept under.
+fn key_of(kind: &CellKind, path: &Arc<str>) -> Arc<str> {
+    match kind {
+        CellKind::Core => path.clone(),
+        _ => format!("{} {path}", kind.version()).into(),
     }
 }

@@ -5,17 +5,14 @@
 //! are read once. They are kept as sorted times with prefix sums while the hour is at the window's
 //! edge.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-
 use super::org_usage::HourCost;
+use super::scope::UsageScope;
 use crate::archive::DataFile;
 use crate::clock::{HOUR, Micros};
-use crate::sql::{EdgeRow, Engine, SqlError};
-
-/// Files whose rows are read side by side.
-const SIDE_BY_SIDE: usize = 8;
+use crate::sql::{CellKind, EdgeRow, Engine, SqlError, part_of};
 
 /// One file's share of the hour.
 #[derive(Debug)]
@@ -26,19 +23,13 @@ struct Share {
     rows: Option<Vec<EdgeRow>>,
 }
 
-/// An hour of one organisation.
-#[derive(Debug)]
+/// An hour of one organisation, or of a part of it.
+#[derive(Debug, Default)]
 pub struct Edge {
-    hour: Micros,
     shares: Vec<Share>,
 }
 
 impl Edge {
-    /// An hour without events.
-    pub fn new(hour: Micros) -> Self {
-        Self { hour, shares: Vec::new() }
-    }
-
     /// Adds a file's share of the hour.
     pub fn add(&mut self, file: &Arc<DataFile>, whole: HourCost) {
         match self.shares.last_mut() {
@@ -52,26 +43,17 @@ impl Edge {
         self.shares.iter().map(|share| share.cost_until(until)).sum()
     }
 
-    /// Reads the rows of the files that the cut at `until` goes through.
-    ///
-    /// # Errors
-    /// Corrupt or Unavailable, naming the file.
-    pub async fn read_rows(
-        &mut self,
-        engine: &Engine,
-        org_id: &str,
-        until: Micros,
-    ) -> Result<(), SqlError> {
-        let (from, to) = (self.hour, self.hour + HOUR);
-        let cut = self.shares.iter_mut().filter(|share| share.cost_until(until).is_none());
-        let reads: Vec<_> = cut
-            .map(|share| async move {
-                let rows = engine.edge_rows(&share.file, org_id, from, to).await?;
-                share.rows = Some(prefix_sums(rows));
-                Ok(())
-            })
-            .collect();
-        stream::iter(reads).buffer_unordered(SIDE_BY_SIDE).try_collect().await
+    /// The files whose rows must be read for the cost up to `until` to be known.
+    pub fn lacks(&self, until: Micros) -> impl Iterator<Item = &Arc<DataFile>> {
+        let cut = self.shares.iter().filter(move |share| share.cost_until(until).is_none());
+        cut.map(|share| &share.file)
+    }
+
+    /// Takes the rows of the hour in a file.
+    pub fn give(&mut self, file: &Arc<DataFile>, rows: Vec<EdgeRow>) {
+        if let Some(share) = self.shares.iter_mut().find(|share| share.file.path == file.path) {
+            share.rows = Some(prefix_sums(rows));
+        }
     }
 
     /// Memory held, about.
@@ -82,6 +64,33 @@ impl Edge {
             .map(|share| size_of::<Share>() + rows(share) * size_of::<EdgeRow>())
             .sum()
     }
+}
+
+/// The rows of an hour in a file, by the names of a scope.
+///
+/// # Errors
+/// Corrupt or Unavailable, naming the file.
+pub async fn rows_of(
+    engine: &Engine,
+    scope: &UsageScope,
+    file: &Arc<DataFile>,
+    hour: Micros,
+) -> Result<HashMap<Arc<str>, Vec<EdgeRow>>, SqlError> {
+    let (org_id, from, to) = (scope.org_id.as_str(), hour, hour + HOUR);
+    let dimension = match &scope.kind {
+        CellKind::Core => {
+            let rows = engine.edge_rows(file, org_id, from, to).await?;
+            return Ok(HashMap::from([(org_id.into(), rows)]));
+        }
+        CellKind::Corrections => {
+            let rows = engine.correction_edge_rows(file, org_id, from, to).await?;
+            return Ok(HashMap::from([(org_id.into(), rows)]));
+        }
+        CellKind::Dimension(cells) => &cells.dimension,
+    };
+    let asked = (org_id, &*dimension.attribute);
+    let rows = engine.dimension_edge_rows(file, asked, from, to).await?;
+    Ok(rows.into_iter().map(|(value, rows)| (part_of(org_id, &value).into(), rows)).collect())
 }
 
 impl Share {

@@ -8,10 +8,13 @@ use bytes::Bytes;
 
 use super::Rollup;
 use super::merge::{MergeInputs, NO_HOURS, merge};
-use crate::archive::{CellBatches, CellReader, CellWriter, DataFile, Snapshot};
+use super::sources::kinds;
+use crate::archive::{CellBatches, CellReader, CellWriter, DataFile, LedgerCells, Snapshot};
 use crate::clock::Micros;
 use crate::error::Kind;
-use crate::sql::{PartialRow, SqlError, cell_columns, cell_schema, partial_rows};
+use crate::sql::{
+    CellKind, PartialRow, SeriesTotals, SqlError, cell_columns, cell_schema, partial_rows,
+};
 
 impl Rollup {
     /// The cells of a ledger that lets no counter of `good` fall if `live` become the live files.
@@ -24,41 +27,66 @@ impl Rollup {
         &self,
         good: &Arc<Snapshot>,
         live: &[Arc<DataFile>],
+    ) -> Result<LedgerCells, SqlError> {
+        let core = self.fold_lost_of(&CellKind::Core, good, live).await?;
+        let mut further = Vec::new();
+        for kind in kinds(good) {
+            let cells = self.fold_lost_of(&kind, good, live).await?;
+            further.push((kind.totals_version(), cells));
+        }
+        Ok(LedgerCells { core, further })
+    }
+
+    async fn fold_lost_of(
+        &self,
+        kind: &CellKind,
+        good: &Arc<Snapshot>,
+        live: &[Arc<DataFile>],
     ) -> Result<Bytes, SqlError> {
-        let ledger = self.sources.engine.ledger(good).await?;
-        let ledger = ledger.map(|ledger| ledger.cells().clone());
-        let had = match self.cells(ledger.clone(), good.files().cloned().collect()).await {
+        let ledger = self.sources.engine.ledger_cells(kind, good).await?;
+        let had = match self.cells(kind, ledger.clone(), good.files().cloned().collect()).await {
             Err(error) if error.kind() == Kind::Corrupt => {
-                self.told_of(good).await?.ok_or(error)?
+                self.told_of(kind, good).await?.ok_or(error)?
             }
             had => had?,
         };
-        let has = self.cells(ledger.clone(), live.to_vec()).await?;
-        let kept = self.cells(ledger, Vec::new()).await?;
+        let has = self.cells(kind, ledger.clone(), live.to_vec()).await?;
+        let kept = self.cells(kind, ledger, Vec::new()).await?;
         let [kept, had, has] = [kept, had, has].map(OrgCells::new);
-        join(kept?, had?, has?)
+        join(kind, kept?, had?, has?)
     }
 
     /// The sums of `good`, from the newest totals snapshot and the files that came after it.
-    async fn told_of(&self, good: &Arc<Snapshot>) -> Result<Option<Bytes>, SqlError> {
-        let Some(bases) = &self.sources.bases else { return Ok(None) };
+    async fn told_of(
+        &self,
+        kind: &CellKind,
+        good: &Arc<Snapshot>,
+    ) -> Result<Option<Bytes>, SqlError> {
+        let Some(bases) = self.sources.bases(kind) else { return Ok(None) };
         let Some(base) = bases.look(good).await else { return Ok(None) };
         let Some(files) = base.arrivals(good) else { return Ok(None) };
-        self.cells(Some(base.totals().cells().clone()), files).await.map(Some)
+        self.cells(kind, Some(base.totals().cells().clone()), files).await.map(Some)
     }
 
     async fn cells(
         &self,
+        kind: &CellKind,
         base: Option<CellReader>,
         files: Vec<Arc<DataFile>>,
     ) -> Result<Bytes, SqlError> {
-        merge(&MergeInputs { base, files, hours_from: NO_HOURS }, &self.sources.partials).await
+        let inputs = MergeInputs { kind: kind.clone(), base, files, hours_from: NO_HOURS };
+        merge(&inputs, &self.sources.partials).await
     }
 }
 
 /// The kept cells, and the missing sums of each series, organisation by organisation.
-fn join(mut kept: OrgCells, mut had: OrgCells, mut has: OrgCells) -> Result<Bytes, SqlError> {
-    let mut writer = CellWriter::new(cell_schema())?;
+fn join(
+    kind: &CellKind,
+    mut kept: OrgCells,
+    mut had: OrgCells,
+    mut has: OrgCells,
+) -> Result<Bytes, SqlError> {
+    let mut writer = CellWriter::new(cell_schema(kind))?;
     loop {
         let next = [&kept, &had, &has].into_iter().filter_map(OrgCells::org).min().cloned();
         let Some(org_id) = next else { return Ok(writer.finish()?) };
@@ -70,9 +98,9 @@ fn join(mut kept: OrgCells, mut had: OrgCells, mut has: OrgCells) -> Result<Byte
             let has = has.get(&series_of(&had)).unwrap_or(&none);
             less(had, has)
         });
-        rows.extend(missing.filter(|row| row.requests > 0 || sums(row) > 0));
+        rows.extend(missing.filter(|row| row.totals != SeriesTotals::default()));
         for rows in rows.chunks(ROWS) {
-            writer.write(&cell_columns(rows)?)?;
+            writer.write(&cell_columns(kind, rows)?)?;
         }
     }
 }
@@ -87,26 +115,9 @@ fn series_of(row: &PartialRow) -> SeriesName {
     (row.provider.clone(), row.model.clone(), row.hour)
 }
 
-fn sums(row: &PartialRow) -> i128 {
-    let tokens = [row.input_tokens, row.output_tokens, row.cached_input_tokens];
-    let others = [row.cache_write_tokens, row.reasoning_tokens, row.cost];
-    tokens.into_iter().chain(others).chain([i128::from(row.unpriced)]).sum()
-}
-
 /// The sums of `had` minus those of `has`; none is below 0.
 fn less(had: PartialRow, has: &PartialRow) -> PartialRow {
-    let left = |had: i128, has: i128| (had - has).max(0);
-    PartialRow {
-        requests: had.requests.saturating_sub(has.requests),
-        input_tokens: left(had.input_tokens, has.input_tokens),
-        output_tokens: left(had.output_tokens, has.output_tokens),
-        cached_input_tokens: left(had.cached_input_tokens, has.cached_input_tokens),
-        cache_write_tokens: left(had.cache_write_tokens, has.cache_write_tokens),
-        reasoning_tokens: left(had.reasoning_tokens, has.reasoning_tokens),
-        cost: left(had.cost, has.cost),
-        unpriced: had.unpriced.saturating_sub(has.unpriced),
-        ..had
-    }
+    PartialRow { totals: had.totals.minus(&has.totals), ..had }
 }
 
 /// Cells, read an organisation at a time.

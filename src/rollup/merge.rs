@@ -15,7 +15,7 @@ use super::org_usage::OrgUsage;
 use super::partial::Partial;
 use crate::archive::{CellReader, CellWriter, DataFile};
 use crate::clock::Micros;
-use crate::sql::{PartialRow, SqlError, cell_columns, cell_schema, partial_rows};
+use crate::sql::{CellKind, PartialRow, SqlError, cell_columns, cell_schema, partial_rows};
 
 /// Memory for organisations that are being added up.
 pub const BYTES_MAX: usize = 32 << 20;
@@ -32,6 +32,8 @@ pub const NO_HOURS: Micros = Micros::MAX;
 /// The inputs of a merge.
 #[derive(Debug)]
 pub struct MergeInputs {
+    /// Which cells.
+    pub kind: CellKind,
     /// Sums up to some version, from a totals snapshot or a ledger.
     pub base: Option<CellReader>,
     /// The files whose events are not in `base`.
@@ -53,7 +55,7 @@ async fn merge_within(
     partials: &PartialCache,
     bytes_max: usize,
 ) -> Result<Bytes, SqlError> {
-    let mut writer = CellWriter::new(cell_schema())?;
+    let mut writer = CellWriter::new(cell_schema(&inputs.kind))?;
     let mut from = Some(Arc::from(""));
     while let Some(first) = from {
         let mut pass = Pass::new(first, inputs.hours_from, bytes_max);
@@ -64,7 +66,7 @@ async fn merge_within(
             }
         }
         let small = inputs.files.iter().cloned().map(|file| async move {
-            let partial = partials.small(&file).await?;
+            let partial = partials.small(&inputs.kind, &file).await?;
             Ok::<_, SqlError>((file, partial))
         });
         let mut small = stream::iter(small).buffered(AHEAD);
@@ -76,10 +78,10 @@ async fn merge_within(
             let orgs = (pass.from.clone(), pass.until.clone());
             let until = orgs.1.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let orgs = (Bound::Included(&*orgs.0), until);
-            partials.read_orgs(&file, orgs, |partial| pass.add(partial)).await?;
+            partials.read_orgs(&inputs.kind, &file, orgs, |partial| pass.add(partial)).await?;
         }
         for rows in rows_of(&pass.orgs).chunks(BATCH_ROWS) {
-            writer.write(&cell_columns(rows)?)?;
+            writer.write(&cell_columns(&inputs.kind, rows)?)?;
         }
         from = pass.until;
     }

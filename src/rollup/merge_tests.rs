@@ -8,7 +8,7 @@ use crate::archive::{
     Archive, CellReader, CheckedObject, FollowSettings, TotalsStore, WriterSettings,
 };
 use crate::clock::{DAY, HOUR, ManualClock};
-use crate::sql::{Engine, sql_version};
+use crate::sql::{Engine, SeriesTotals, sql_version};
 use crate::telemetry::Telemetry;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -25,18 +25,9 @@ fn row() -> impl Strategy<Value = PartialRow> {
             let last_ts = hour + offset;
             let input_tokens = cost * 3;
             let unpriced = requests / 2;
-            PartialRow {
-                org_id: org_id.into(),
-                provider,
-                model,
-                hour,
-                requests,
-                input_tokens,
-                cost,
-                unpriced,
-                last_ts,
-                ..PartialRow::default()
-            }
+            let none = SeriesTotals::default();
+            let totals = SeriesTotals { requests, input_tokens, cost, unpriced, ..none };
+            PartialRow { org_id: org_id.into(), provider, model, hour, totals, last_ts }
         },
     )
 }
@@ -69,8 +60,8 @@ impl World {
 
     async fn put(&self, name: &str, mut rows: Vec<PartialRow>) -> Arc<DataFile> {
         rows.sort_by(|a, b| a.org_id.cmp(&b.org_id));
-        let mut writer = CellWriter::new(cell_schema()).unwrap();
-        writer.write(&cell_columns(&rows).unwrap()).unwrap();
+        let mut writer = CellWriter::new(cell_schema(&CellKind::Core)).unwrap();
+        writer.write(&cell_columns(&CellKind::Core, &rows).unwrap()).unwrap();
         let bytes = writer.finish().unwrap();
         let file = DataFile::partial_for_tests(name, &bytes, sql_version());
         let path = file.path_in_archive().into();
@@ -89,6 +80,7 @@ impl World {
     async fn merge(&self, base: Option<&Arc<Base>>, files: &[Arc<DataFile>], max: usize) -> Bytes {
         let hours_from = OrgUsage::hours_around(NOW);
         let inputs = MergeInputs {
+            kind: CellKind::Core,
             base: base.map(|base| base.totals().cells().clone()),
             files: files.to_vec(),
             hours_from,
@@ -119,7 +111,8 @@ fn series<'a>(rows: impl Iterator<Item = &'a PartialRow>) -> Sums {
     for row in rows {
         let (Some(provider), Some(model)) = (&row.provider, &row.model) else { continue };
         let key = [row.org_id.clone(), provider.clone(), model.clone()];
-        let of = [i128::from(row.requests), row.cost, row.input_tokens, i128::from(row.unpriced)];
+        let SeriesTotals { requests, cost, input_tokens, unpriced, .. } = row.totals;
+        let of = [i128::from(requests), cost, input_tokens, i128::from(unpriced)];
         let sum = sums.entry(key).or_default();
         sum.iter_mut().zip(of).for_each(|(sum, of)| *sum += of);
     }
@@ -136,7 +129,7 @@ fn hours<'a>(
         let (hours, last) = orgs.entry(row.org_id.to_string()).or_default();
         *last = row.last_ts.max(*last);
         if row.hour > NOW - 2 * DAY && counts(row) {
-            *hours.entry(row.hour).or_default() += row.cost;
+            *hours.entry(row.hour).or_default() += row.totals.cost;
         }
     }
     orgs

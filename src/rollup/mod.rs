@@ -6,18 +6,23 @@
 //! counters cannot go down, replicas cannot disagree, and a restart forgets nothing.
 
 mod cache;
+mod cells_of_files;
 mod edge;
 mod lost;
 mod merge;
 mod org_state;
 mod org_usage;
+mod owner;
 mod partial;
+mod scope;
 mod series_cap;
+mod show_parts;
 mod shown_totals;
 mod sources;
 mod usage;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,21 +32,26 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, SemaphorePerm
 use tokio::time::Instant;
 
 pub use self::partial::{Partial, PartialCell};
-pub use self::series_cap::{CappedSeries, NAMES_BYTES_MAX, SERIES_MAX, SeriesCap};
-pub use self::usage::{SeriesMap, SeriesTotals, UsageView};
+pub use self::scope::UsageScope;
+pub use self::series_cap::{
+    CappedSeries, NAMES_BYTES_MAX, SERIES_MAX, SeriesCap, VALUES_BYTES_MAX, VALUES_MAX,
+};
+pub use self::show_parts::Asked;
+pub use self::usage::{DimensionView, PartView, SeriesMap, UsageView};
+pub use crate::sql::SeriesTotals;
 
 pub use self::merge::BYTES_MAX as TOTALS_BYTES_MAX;
 pub use self::sources::FULL_SUMS_MAX;
 
 use self::merge::{MergeInputs, NO_HOURS, merge};
 use self::org_state::OrgState;
-use self::sources::Sources;
-use crate::archive::{ArchiveError, DataFile, PartialMaker, Snapshot, TotalsStore};
+use self::sources::{Sources, kinds};
+use crate::archive::{ArchiveError, DataFile, LedgerCells, PartialMaker, Snapshot, TotalsStore};
 use crate::byte_lru::ByteLru;
 use crate::clock::{Clock, Micros};
 use crate::event::OrgId;
 use crate::processors;
-use crate::sql::{Engine, SqlError};
+use crate::sql::{CellKind, Engine, SqlError};
 use crate::telemetry::Telemetry;
 
 /// Minimum pause between two checks whether a totals snapshot is due.
@@ -75,7 +85,8 @@ pub struct MergeTurn {
 #[derive(Debug)]
 pub struct Rollup {
     sources: Sources,
-    orgs: Mutex<ByteLru<OrgId, Arc<OrgSlot>>>,
+    /// By the keys of scopes.
+    orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSlot>>>,
     /// A permit for each series of large organisations that are shown at a time.
     large_turns: Semaphore,
     /// How many permits an organisation takes at least, so that no more organisations are shown at
@@ -110,13 +121,14 @@ impl Rollup {
         clock: Arc<dyn Clock>,
         work_max: u64,
     ) {
+        self.sources.are_kept.store(true, Ordering::Relaxed);
         // A server that has just started has scrapes to answer first.
         tokio::time::sleep(PAUSE).await;
         loop {
             let snapshot = versions.borrow_and_update().clone();
             let began = Instant::now();
             let mut failed = false;
-            let pause = match self.sources.snapshot_totals(&snapshot, clock.now(), work_max).await {
+            let pause = match self.snapshot_all_totals(&snapshot, clock.now(), work_max).await {
                 Ok(false) => PAUSE,
                 // So totals snapshots take a small share of all time.
                 Ok(true) => (PAUSES_OF_WORK * began.elapsed()).clamp(PAUSE, PAUSE_MAX),
@@ -148,8 +160,23 @@ impl Rollup {
         now: Micros,
     ) -> Result<(), SqlError> {
         // Boxed, so that the compiler need not look through the types of all futures around it.
-        let made: BoxFuture<'_, _> = Box::pin(self.sources.snapshot_totals(snapshot, now, 0));
+        let made: BoxFuture<'_, _> = Box::pin(self.snapshot_all_totals(snapshot, now, 0));
         made.await.map(drop)
+    }
+
+    /// Makes those of the core and of each further kind of cells. True if one was due.
+    async fn snapshot_all_totals(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        now: Micros,
+        work_max: u64,
+    ) -> Result<bool, SqlError> {
+        let mut made =
+            self.sources.snapshot_totals(&CellKind::Core, snapshot, now, work_max).await?;
+        for kind in kinds(snapshot) {
+            made |= self.sources.snapshot_totals(&kind, snapshot, now, work_max).await?;
+        }
+        Ok(made)
     }
 
     /// The sums of the ledger of `snapshot` and of expiring `files`, as cells of the next ledger.
@@ -160,11 +187,28 @@ impl Rollup {
         &self,
         snapshot: &Snapshot,
         files: Vec<Arc<DataFile>>,
-    ) -> Result<Bytes, SqlError> {
-        let base = self.sources.engine.ledger(snapshot).await?;
-        let base = base.map(|ledger| ledger.cells().clone());
+    ) -> Result<LedgerCells, SqlError> {
         self.sources.engine.judge().check_all(snapshot, &files, None).await?;
-        merge(&MergeInputs { base, files, hours_from: NO_HOURS }, &self.sources.partials).await
+        let core = self.fold_cells(CellKind::Core, snapshot, files.clone()).await?;
+        let mut further = Vec::new();
+        for kind in kinds(snapshot) {
+            let version = kind.totals_version();
+            further.push((version, self.fold_cells(kind, snapshot, files.clone()).await?));
+        }
+        Ok(LedgerCells { core, further })
+    }
+
+    async fn fold_cells(
+        &self,
+        kind: CellKind,
+        snapshot: &Snapshot,
+        files: Vec<Arc<DataFile>>,
+    ) -> Result<Bytes, SqlError> {
+        let base = self.sources.engine.ledger_cells(&kind, snapshot).await?;
+        let inputs = MergeInputs { kind, base, files, hours_from: NO_HOURS };
+        // Boxed, so that the compiler need not look through the types of all futures around it.
+        let merged: BoxFuture<'_, _> = Box::pin(merge(&inputs, &self.sources.partials));
+        merged.await
     }
 
     /// Makes sure that the foreign live files that may hold an organisation's rows may be counted.
@@ -182,9 +226,9 @@ impl Rollup {
         self.sources.partials.clone()
     }
 
-    /// Waits for the turn to move an organisation on. A caller that gives up leaves no work behind.
-    pub async fn turn(&self, org_id: &OrgId) -> MergeTurn {
-        let slot = self.slot(org_id);
+    /// Waits for the turn to move on the scope with this key. An organisation's is its name. A caller that gives up leaves no work behind.
+    pub async fn turn(&self, key: &str) -> MergeTurn {
+        let slot = self.slot(key);
         let turn = slot.turn.clone().lock_owned().await;
         MergeTurn { slot, _turn: turn }
     }
@@ -206,11 +250,11 @@ impl Rollup {
         let mut state = self.take_out(&turn, org_id, snapshot, now).await?;
         let shown = match state.move_to(snapshot, now, &self.sources).await {
             Err(error) => Err(error),
-            Ok(rolling_cost) if state.view(rolling_cost).is_large() => {
-                let series = state.view(rolling_cost).series.len();
+            Ok(rolling_cost) if state.view(rolling_cost, &[]).is_large() => {
+                let series = state.view(rolling_cost, &[]).series.len();
                 let _turn = self.large_turn(series).await;
                 let shown = tokio::task::spawn_blocking(move || {
-                    let shown = show(&state.view(rolling_cost));
+                    let shown = show(&state.view(rolling_cost, &[]));
                     (state, shown)
                 });
                 let shown = shown.await;
@@ -219,9 +263,9 @@ impl Rollup {
                 state = back;
                 Ok(shown)
             }
-            Ok(rolling_cost) => Ok(show(&state.view(rolling_cost))),
+            Ok(rolling_cost) => Ok(show(&state.view(rolling_cost, &[]))),
         };
-        self.put_back(&turn, org_id, state);
+        self.put_back(&turn, org_id.as_str(), state);
         shown
     }
 
@@ -246,9 +290,9 @@ impl Rollup {
     ) -> Result<T, SqlError> {
         let mut state = self.take_out(&turn, org_id, snapshot, now).await?;
         let moved = state.advance(snapshot, now, &self.sources).await;
-        let UsageView { archive_version, series, .. } = state.view(0);
+        let UsageView { archive_version, series, .. } = state.view(0, &[]);
         let shown = moved.map(|()| show(archive_version, series));
-        self.put_back(&turn, org_id, state);
+        self.put_back(&turn, org_id.as_str(), state);
         shown
     }
 
@@ -260,15 +304,16 @@ impl Rollup {
         now: Micros,
     ) -> Result<OrgState, SqlError> {
         let taken = turn.slot.state.lock().take();
-        match taken {
-            Some(state) => Ok(state),
-            None => OrgState::build(org_id.clone(), snapshot.clone(), now, &self.sources).await,
+        if let Some(state) = taken {
+            return Ok(state);
         }
+        OrgState::build(Arc::new(UsageScope::org(org_id)), snapshot.clone(), now, &self.sources)
+            .await
     }
 
-    fn put_back(&self, turn: &MergeTurn, org_id: &OrgId, mut state: OrgState) {
+    fn put_back(&self, turn: &MergeTurn, key: &str, mut state: OrgState) {
         if let Some(bytes) = state.grown() {
-            self.orgs.lock().resize(org_id, bytes);
+            self.orgs.lock().resize(key, bytes);
         }
         *turn.slot.state.lock() = Some(state);
     }
@@ -282,20 +327,20 @@ impl Rollup {
         now: Micros,
         show: impl FnOnce(&UsageView<'_>) -> T,
     ) -> Option<T> {
-        let slot = self.orgs.lock().get_mut(org_id).cloned()?;
+        let slot = self.orgs.lock().get_mut(org_id.as_str()).cloned()?;
         let state = slot.state.lock();
         let state = state.as_ref().filter(|state| state.is_current(snapshot, now))?;
         let rolling_cost = state.known_rolling_cost(now)?;
-        Some(show(&state.view(rolling_cost)))
+        Some(show(&state.view(rolling_cost, &[])))
     }
 
-    fn slot(&self, org_id: &OrgId) -> Arc<OrgSlot> {
+    fn slot(&self, key: &str) -> Arc<OrgSlot> {
         let mut orgs = self.orgs.lock();
-        if let Some(slot) = orgs.get_mut(org_id) {
+        if let Some(slot) = orgs.get_mut(key) {
             return slot.clone();
         }
         let slot = Arc::<OrgSlot>::default();
-        orgs.put(org_id.clone(), slot.clone(), 0);
+        orgs.put(key.into(), slot.clone(), 0);
         self.telemetry.rollup.org_usage_entries.set(orgs.len());
         slot
     }

@@ -1,37 +1,42 @@
-//! One organisation as this process knows it: its usage at a version of the table, moved on by new
-//! files, and the edges of its rolling window.
+//! One scope as this process knows it, an organisation or parts of it: its usage at a version of the
+//! table, moved on by new files, and the edges of its rolling window.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::cache::Ask;
-use super::edge::Edge;
+use super::cells_of_files::{SIDE_BY_SIDE, for_each_file};
+use super::edge::{self, Edge};
 use super::org_usage::{HourCost, OrgUsage};
+use super::owner::{Owner, floor};
 use super::partial::{Partial, PartialCell};
+use super::scope::UsageScope;
 use super::sources::Sources;
-use super::usage::UsageView;
-use crate::archive::{ArchiveError, DataFile, Snapshot, date_of};
+use super::usage::{DimensionView, PartView, SeriesMap, UsageView};
+use crate::archive::{ArchiveError, Snapshot, date_of};
 use crate::clock::{DAY, HOUR, Micros};
 use crate::error::Kind;
-use crate::event::OrgId;
 use crate::sql::SqlError;
 
-/// Files whose partials are read side by side.
-const SIDE_BY_SIDE: usize = 8;
-/// Up to this many files are read one after the other.
-const FEW: usize = 4;
+/// Memory of a part of an organisation beside its sums.
+const PART_BYTES: usize = 192;
 
-/// The usage of one organisation at a version, ready to move on.
+static NO_SERIES: SeriesMap = SeriesMap::new();
+
+/// The usage of a scope at a version, ready to move on.
 #[derive(Debug)]
 pub struct OrgState {
-    org_id: OrgId,
+    scope: Arc<UsageScope>,
     label: String,
     snapshot: Arc<Snapshot>,
-    usage: OrgUsage,
-    edges: BTreeMap<Micros, Edge>,
+    /// By the names in cells; of an organisation it is one.
+    owners: BTreeMap<Arc<str>, Owner>,
+    /// Hours before this one have been dropped.
+    hours_from: Micros,
+    /// What a scrape shows of parts, once it was asked for at this version.
+    parts: Option<Arc<[PartView]>>,
     /// True if the memory held has changed since it was last reported.
     grown: bool,
 }
@@ -43,28 +48,29 @@ impl OrgState {
     /// # Errors
     /// Corrupt or Unavailable, naming the file: never a sum without it.
     pub async fn build(
-        org_id: OrgId,
+        scope: Arc<UsageScope>,
         snapshot: Arc<Snapshot>,
         now: Micros,
         sources: &Sources,
     ) -> Result<Self, SqlError> {
-        if let Some(built) = Self::from_totals_snapshot(&org_id, &snapshot, now, sources).await? {
+        if let Some(built) = Self::from_totals_snapshot(&scope, &snapshot, now, sources).await? {
             return Ok(built);
         }
         // Few at a time, so that a thousand cold organisations do not read all files side by side.
         // A totals snapshot may have been made while this one waited.
         let _turn = sources.full_sums.acquire().await;
-        if let Some(built) = Self::from_totals_snapshot(&org_id, &snapshot, now, sources).await? {
+        if let Some(built) = Self::from_totals_snapshot(&scope, &snapshot, now, sources).await? {
             return Ok(built);
         }
-        let mut usage = OrgUsage::around(now);
-        let expired = Partial::new(sources.engine.expired(&snapshot, org_id.as_str()).await?);
-        usage.add(expired.of_org(org_id.as_str()));
-        let files = snapshot.files().filter(|file| file.may_hold_org(org_id.as_str()));
+        let mut state = Self::new(scope, snapshot, OrgUsage::hours_around(now));
+        let (scope, snapshot) = (state.scope.clone(), state.snapshot.clone());
+        let expired = sources.engine.expired(&scope.kind, &snapshot, scope.bounds()).await?;
+        state.add_all(Partial::new(expired).between(scope.bounds()));
+        let files = snapshot.files().filter(|file| file.may_hold_org(scope.org_id.as_str()));
         let files = files.cloned().collect();
         let from = (&*snapshot, Ask::Cold);
-        for_each_file(files, from, &org_id, sources, |_, cells| usage.add(&cells)).await?;
-        Ok(Self::new(org_id, snapshot, usage))
+        for_each_file(files, from, &scope, sources, |_, cells| state.add_all(&cells)).await?;
+        Ok(state)
     }
 
     /// Starts from a totals snapshot; `None` if none can be used. There may be none, it may be
@@ -76,20 +82,20 @@ impl OrgState {
     /// # Errors
     /// As [`OrgState::build`].
     async fn from_totals_snapshot(
-        org_id: &OrgId,
+        scope: &Arc<UsageScope>,
         snapshot: &Arc<Snapshot>,
         now: Micros,
         sources: &Sources,
     ) -> Result<Option<Self>, SqlError> {
-        let Some(bases) = &sources.bases else { return Ok(None) };
+        let Some(bases) = sources.bases(&scope.kind) else { return Ok(None) };
         let Some(base) = bases.get(snapshot).await.filter(|base| base.serves(now)) else {
             return Ok(None);
         };
-        let mut usage = OrgUsage::from_hour(base.hours_from(now));
         let snapshot = base.newer(snapshot);
         let Some(mut files) = base.arrivals(&snapshot) else { return Ok(None) };
-        match base.of_org(org_id.as_str()).await {
-            Ok(cells) => usage.add(&cells),
+        let mut state = Self::new(scope.clone(), snapshot.clone(), base.hours_from(now));
+        match base.of_scope(scope).await {
+            Ok(cells) => state.add_all(cells.between(scope.bounds())),
             Err(error) if error.kind() == Kind::Corrupt => {
                 tracing::warn!(%error, "a totals snapshot is unusable");
                 bases.give_up(&base);
@@ -97,11 +103,11 @@ impl OrgState {
             }
             Err(error) => return Err(error),
         }
-        files.retain(|file| file.may_hold_org(org_id.as_str()));
+        files.retain(|file| file.may_hold_org(scope.org_id.as_str()));
         let moved = files.iter().any(|file| !snapshot.is_live(file));
         let from = (&*snapshot, Ask::Cold);
-        match for_each_file(files, from, org_id, sources, |_, cells| usage.add(&cells)).await {
-            Ok(()) => Ok(Some(Self::new(org_id.clone(), snapshot, usage))),
+        match for_each_file(files, from, scope, sources, |_, cells| state.add_all(&cells)).await {
+            Ok(()) => Ok(Some(state)),
             Err(error) if moved => {
                 tracing::debug!(%error, "a file that came after the totals snapshot is gone");
                 Ok(None)
@@ -110,9 +116,28 @@ impl OrgState {
         }
     }
 
-    fn new(org_id: OrgId, snapshot: Arc<Snapshot>, usage: OrgUsage) -> Self {
-        let label = org_id.lowercase();
-        Self { org_id, label, snapshot, usage, edges: BTreeMap::new(), grown: true }
+    /// Without an event.
+    fn new(scope: Arc<UsageScope>, snapshot: Arc<Snapshot>, hours_from: Micros) -> Self {
+        let label = scope.org_id.lowercase();
+        let one = scope.one().cloned();
+        let owners = one.map(|one| (one, Owner::new(hours_from))).into_iter().collect();
+        Self { scope, label, snapshot, owners, hours_from, parts: None, grown: true }
+    }
+
+    fn add_all(&mut self, cells: &[(Arc<str>, Vec<PartialCell>)]) {
+        for (name, cells) in cells {
+            self.owner(name).usage.add(cells);
+        }
+    }
+
+    fn owner(&mut self, name: &Arc<str>) -> &mut Owner {
+        let hours_from = self.hours_from;
+        self.owners.entry(name.clone()).or_insert_with(|| Owner::new(hours_from))
+    }
+
+    /// The version that it is of.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
     }
 
     /// Moves to `snapshot`, and returns the cost of the window that ends at `now`.
@@ -126,7 +151,8 @@ impl OrgState {
         sources: &Sources,
     ) -> Result<i128, SqlError> {
         self.advance(snapshot, now, sources).await?;
-        self.rolling_cost(now, sources).await
+        self.read_edges(now, sources).await?;
+        self.known_rolling_cost(now).ok_or_else(edge_is_missing)
     }
 
     /// Moves to `snapshot`, adding new events; events that only moved between files are passed
@@ -143,18 +169,17 @@ impl OrgState {
         if self.is_current(snapshot, now) {
             return Ok(());
         }
-        let covered = self.usage.covers(now);
-        let arrivals = snapshot.arrivals_since(self.snapshot.version()).filter(|_| covered);
+        let arrivals = snapshot.arrivals_since(self.snapshot.version());
+        let arrivals = arrivals.filter(|_| self.covers(now));
         let Some(arrivals) = arrivals else { return self.rebuild(snapshot, now, sources).await };
         let files: Vec<_> = arrivals
-            .filter(|came| came.data_change && came.file.may_hold_org(self.org_id.as_str()))
+            .filter(|came| came.data_change && came.file.may_hold_org(self.scope.org_id.as_str()))
             .map(|came| came.file.clone())
             .collect();
         let moved = files.iter().any(|file| !snapshot.is_live(file));
-        let mut came: Vec<(Arc<DataFile>, Vec<PartialCell>)> = Vec::new();
-        let org_id = self.org_id.clone();
+        let mut came = Vec::new();
         let from = (&**snapshot, Ask::Fresh);
-        let read = for_each_file(files, from, &org_id, sources, |file, cells| {
+        let read = for_each_file(files, from, &self.scope, sources, |file, cells| {
             if !cells.is_empty() {
                 came.push((file, cells));
             }
@@ -167,14 +192,11 @@ impl OrgState {
         }
         self.grown |= !came.is_empty();
         for (file, cells) in came {
-            self.usage.add(&cells);
-            for (hour, edge) in &mut self.edges {
-                cells
-                    .iter()
-                    .filter(|cell| cell.hour == *hour)
-                    .for_each(|cell| edge.add(&file, HourCost::of(cell)));
+            for (name, cells) in cells {
+                self.owner(&name).add(&file, &cells);
             }
         }
+        self.parts = None;
         self.snapshot = snapshot.clone();
         Ok(())
     }
@@ -187,47 +209,61 @@ impl OrgState {
         sources: &Sources,
     ) -> Result<(), SqlError> {
         let newer = std::cmp::max_by_key(&self.snapshot, snapshot, |snapshot| snapshot.version());
-        *self = Self::build(self.org_id.clone(), newer.clone(), now, sources).await?;
+        *self = Self::build(self.scope.clone(), newer.clone(), now, sources).await?;
         Ok(())
     }
 
     /// True if there is nothing to add for `snapshot`, and the window that ends at `now` is known.
     pub fn is_current(&self, snapshot: &Snapshot, now: Micros) -> bool {
-        snapshot.version() <= self.snapshot.version() && self.usage.covers(now)
+        snapshot.version() <= self.snapshot.version() && self.covers(now)
     }
 
-    /// The cost of all events with `now − 24h < ts ≤ now`, in units of 10⁻¹² dollars.
+    fn covers(&self, now: Micros) -> bool {
+        OrgUsage::from_hour(self.hours_from).covers(now)
+    }
+
+    /// Reads what the edges of the window that ends at `now` lack.
     ///
     /// # Errors
     /// As [`OrgState::build`].
-    async fn rolling_cost(&mut self, now: Micros, sources: &Sources) -> Result<i128, SqlError> {
+    pub async fn read_edges(&mut self, now: Micros, sources: &Sources) -> Result<(), SqlError> {
         let ends = [floor(now - DAY), floor(now)];
-        self.usage.forget_before(now);
-        self.edges.retain(|hour, _| ends.contains(hour));
+        for owner in self.owners.values_mut() {
+            owner.usage.forget_before(now);
+            owner.edges.retain(|hour, _| ends.contains(hour));
+        }
+        self.hours_from = self.hours_from.max(OrgUsage::hours_around(now));
         for (hour, until) in ends.into_iter().zip([now - DAY, now]) {
-            if self.known_cost_until(hour, until).is_none() {
+            if self.lack(hour, until).next().is_some() {
                 self.read_edge(hour, until, sources).await?;
             }
         }
-        self.known_rolling_cost(now)
-            .ok_or_else(|| ArchiveError::internal("summing a window", "an edge is missing").into())
+        Ok(())
     }
 
-    /// As [`OrgState::rolling_cost`], from what is in memory; `None` if a file must be read.
+    /// Those whose cost of `hour` up to and including `until` is not known.
+    fn lack(&self, hour: Micros, until: Micros) -> impl Iterator<Item = (&Arc<str>, &Owner)> {
+        let lacks = move |owner: &Owner| owner.known_cost_until(hour, until).is_none();
+        self.owners.iter().filter(move |(_, owner)| lacks(owner))
+    }
+
+    /// The cost of all events with `now − 24h < ts ≤ now`, in units of 10⁻¹² dollars, of a scope of one;
+    /// `None` if a file must be read.
     pub fn known_rolling_cost(&self, now: Micros) -> Option<i128> {
-        let (first, last) = (floor(now - DAY), floor(now));
-        let before = self.known_cost_until(first, now - DAY)?;
-        let in_last = self.known_cost_until(last, now)?;
-        Some(self.usage.hours_cost(first, last) - before + in_last)
+        match self.scope.one() {
+            Some(one) => self.owners.get(one)?.known_rolling_cost(now),
+            None => Some(0),
+        }
     }
 
-    /// The cost of the events of `hour` up to and including `until`, which lies in it.
-    fn known_cost_until(&self, hour: Micros, until: Micros) -> Option<i128> {
-        match self.usage.hour(hour) {
-            None => Some(0),
-            Some(all) if all.last_ts <= until => Some(all.cost),
-            Some(_) => self.edges.get(&hour)?.cost_until(until),
-        }
+    /// The same of each of several.
+    fn known_rolling_costs(&self, now: Micros) -> Option<Vec<i128>> {
+        self.shown().map(|(_, owner)| owner.known_rolling_cost(now)).collect()
+    }
+
+    /// Those that have an event.
+    fn shown(&self) -> impl Iterator<Item = (&Arc<str>, &Owner)> {
+        self.owners.iter().filter(|(_, owner)| owner.usage.last_event().is_some())
     }
 
     /// Reads the rows that an edge needs for its cost up to `until`.
@@ -238,91 +274,122 @@ impl OrgState {
         sources: &Sources,
     ) -> Result<(), SqlError> {
         self.grown = true;
-        if !self.edges.contains_key(&hour) {
+        if self.lack(hour, until).any(|(_, owner)| !owner.edges.contains_key(&hour)) {
             self.load_edge(hour, sources).await?;
         }
-        let Some(edge) = self.edges.get_mut(&hour) else { return Ok(()) };
-        match edge.read_rows(&sources.engine, self.org_id.as_str(), until).await {
+        match self.read_rows(hour, until, sources).await {
             Err(error) if error.kind() == Kind::Corrupt => {
                 // The file may have been rewritten and removed since the edge was loaded.
                 self.load_edge(hour, sources).await?;
-                let Some(edge) = self.edges.get_mut(&hour) else { return Err(error) };
-                edge.read_rows(&sources.engine, self.org_id.as_str(), until).await
+                self.read_rows(hour, until, sources).await
             }
             read => read,
         }
+    }
+
+    /// Reads the rows of the files that the cut at `until` goes through.
+    async fn read_rows(
+        &mut self,
+        hour: Micros,
+        until: Micros,
+        sources: &Sources,
+    ) -> Result<(), SqlError> {
+        let edges = self.owners.values().filter_map(|owner| owner.edges.get(&hour));
+        let mut files: Vec<_> = edges.flat_map(|edge| edge.lacks(until)).cloned().collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.dedup_by(|a, b| a.path == b.path);
+        let reads = files.into_iter().map(|file| {
+            let scope = self.scope.clone();
+            async move {
+                let rows = edge::rows_of(&sources.engine, &scope, &file, hour).await?;
+                Ok::<_, SqlError>((file, rows))
+            }
+        });
+        let reads: Vec<_> = reads.collect();
+        let mut reads = futures::stream::iter(reads).buffer_unordered(SIDE_BY_SIDE);
+        while let Some((file, mut rows)) = reads.try_next().await? {
+            for (name, owner) in &mut self.owners {
+                let Some(edge) = owner.edges.get_mut(&hour) else { continue };
+                edge.give(&file, rows.remove(name).unwrap_or_default());
+            }
+        }
+        Ok(())
     }
 
     async fn load_edge(&mut self, hour: Micros, sources: &Sources) -> Result<(), SqlError> {
         let files = date_of(hour).into_iter().flat_map(|date| self.snapshot.files_of(date));
         let files: Vec<_> = files
             .filter(|file| {
-                file.may_hold_time(hour, hour + HOUR - 1) && file.may_hold_org(self.org_id.as_str())
+                file.may_hold_time(hour, hour + HOUR - 1)
+                    && file.may_hold_org(self.scope.org_id.as_str())
             })
             .cloned()
             .collect();
-        let mut edge = Edge::new(hour);
+        let mut edges: BTreeMap<_, Edge> = BTreeMap::new();
         let from = (&*self.snapshot, Ask::Cold);
-        for_each_file(files, from, &self.org_id, sources, |file, cells| {
-            let cells = cells.iter().filter(|cell| cell.hour == hour);
-            cells.for_each(|cell| edge.add(&file, HourCost::of(cell)));
+        for_each_file(files, from, &self.scope, sources, |file, cells| {
+            for (name, cells) in cells {
+                for cell in cells.iter().filter(|cell| cell.hour == hour) {
+                    let edge = edges.entry(name.clone()).or_default();
+                    edge.add(&file, HourCost::of(cell));
+                }
+            }
         })
         .await?;
-        self.edges.insert(hour, edge);
+        for (name, owner) in &mut self.owners {
+            let edge = edges.remove(name).unwrap_or_default();
+            owner.edges.insert(hour, edge);
+        }
         Ok(())
     }
 
-    /// The usage that a scrape shows.
-    pub fn view(&self, rolling_cost: i128) -> UsageView<'_> {
+    /// What a scrape shows of a scope of one.
+    pub fn view<'a>(
+        &'a self,
+        rolling_cost: i128,
+        dimensions: &'a [DimensionView],
+    ) -> UsageView<'a> {
+        let usage = self.scope.one().and_then(|one| self.owners.get(one));
+        let usage = usage.map(|owner| &owner.usage);
         UsageView {
             org_id: &self.label,
-            series: self.usage.series(),
+            series: usage.map_or(&NO_SERIES, OrgUsage::series),
             rolling_cost,
             archive_version: self.snapshot.version(),
-            last_event: self.usage.last_event(),
+            last_event: usage.and_then(OrgUsage::last_event),
+            corrections: &NO_SERIES,
+            dimensions,
         }
+    }
+
+    /// What a scrape shows of each part, if none of it must be read from a file.
+    pub fn parts(&mut self, now: Micros) -> Option<DimensionView> {
+        let name = self.scope.kind.dimension()?.name.clone();
+        let rolling_costs = self.known_rolling_costs(now)?;
+        if self.parts.is_none() {
+            self.parts = Some(self.shown().map(|(name, owner)| owner.part(name)).collect());
+        }
+        let parts = self.parts.clone()?;
+        Some(DimensionView { name, parts, rolling_costs })
+    }
+
+    /// The names in cells that have an event.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.shown().map(|(name, _)| name)
     }
 
     /// The memory held, about, if it has changed since the last call.
     pub fn grown(&mut self) -> Option<usize> {
-        std::mem::take(&mut self.grown)
-            .then(|| self.usage.bytes() + self.edges.values().map(Edge::bytes).sum::<usize>())
-    }
-}
-
-/// Calls `each` with the organisation's cells in every file, in the order of `files`. Foreign files
-/// are judged first, as of the version.
-async fn for_each_file(
-    files: Vec<Arc<DataFile>>,
-    (snapshot, ask): (&Snapshot, Ask),
-    org_id: &OrgId,
-    sources: &Sources,
-    mut each: impl FnMut(Arc<DataFile>, Vec<PartialCell>),
-) -> Result<(), SqlError> {
-    sources.engine.judge().check_all(snapshot, &files, Some(org_id.as_str())).await?;
-    // Few files are read in this task: to wait for another takes longer than a partial in memory.
-    let apart = files.len() > FEW;
-    let reads = files.into_iter().map(|file| {
-        let (partials, org_id) = (sources.partials.clone(), org_id.clone());
-        let read = async move {
-            let cells = partials.of_org(&file, org_id.as_str(), ask).await?;
-            Ok::<_, SqlError>((file, cells))
+        let bytes = |(name, owner): (&Arc<str>, &Owner)| {
+            let edges: usize = owner.edges.values().map(Edge::bytes).sum();
+            // The name and the part that is shown of it stand beside the sums.
+            let shown = if self.scope.one().is_some() { 0 } else { PART_BYTES + 2 * name.len() };
+            owner.usage.bytes() + edges + shown
         };
-        async move {
-            if !apart {
-                return read.await;
-            }
-            let read = AbortOnDropHandle::new(tokio::spawn(read)).await;
-            read.map_err(|error| ArchiveError::internal("adding up a file", error))?
-        }
-    });
-    let mut reads = futures::stream::iter(reads).buffered(SIDE_BY_SIDE);
-    while let Some((file, cells)) = reads.try_next().await? {
-        each(file, cells);
+        std::mem::take(&mut self.grown).then(|| self.owners.iter().map(bytes).sum())
     }
-    Ok(())
 }
 
-fn floor(ts: Micros) -> Micros {
-    ts.div_euclid(HOUR) * HOUR
+fn edge_is_missing() -> SqlError {
+    ArchiveError::internal("summing a window", "an edge is missing").into()
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::partial::PartialCell;
-use super::usage::{SeriesMap, SeriesTotals};
+use super::usage::SeriesMap;
 use crate::clock::{DAY, HOUR, Micros};
-use crate::sql::PartialRow;
+use crate::sql::{FurtherSums, PartialRow, SeriesTotals};
 
 /// Hours before the rolling window that are kept, for a clock that is set back.
 const SPARE: Micros = DAY;
@@ -23,9 +23,9 @@ pub struct HourCost {
 }
 
 impl HourCost {
-    /// The cost of a cell.
+    /// The cost of a cell, less credits.
     pub fn of(cell: &PartialCell) -> Self {
-        Self { cost: cell.totals.cost, last_ts: cell.last_ts }
+        Self { cost: cell.totals.net_cost(), last_ts: cell.last_ts }
     }
 
     /// Combines both.
@@ -47,11 +47,6 @@ pub struct OrgUsage {
 }
 
 impl OrgUsage {
-    /// Usage that keeps the hours for windows around `now`.
-    pub fn around(now: Micros) -> Self {
-        Self::from_hour(Self::hours_around(now))
-    }
-
     /// Usage that keeps hours apart from this one on.
     pub fn from_hour(hours_from: Micros) -> Self {
         Self { hours_from, ..Self::default() }
@@ -107,19 +102,12 @@ impl OrgUsage {
         let series = self.series.iter().map(move |((provider, model), totals)| PartialRow {
             provider: Some(provider.clone()),
             model: Some(model.clone()),
-            requests: totals.requests,
-            input_tokens: totals.input_tokens,
-            output_tokens: totals.output_tokens,
-            cached_input_tokens: totals.cached_input_tokens,
-            cache_write_tokens: totals.cache_write_tokens,
-            reasoning_tokens: totals.reasoning_tokens,
-            cost: totals.cost,
-            unpriced: totals.unpriced,
+            totals: totals.clone(),
             ..blank.clone()
         });
         let hours = self.hours.iter().map(move |(hour, cost)| PartialRow {
             hour: *hour,
-            cost: cost.cost,
+            totals: SeriesTotals { cost: cost.cost, ..SeriesTotals::default() },
             last_ts: cost.last_ts,
             ..of_hour.clone()
         });
@@ -150,7 +138,10 @@ impl OrgUsage {
     pub fn bytes(&self) -> usize {
         let names = |(provider, model): &(Arc<str>, Arc<str>)| provider.len() + model.len();
         let series = size_of::<SeriesTotals>() + MAP_ENTRY_BYTES;
-        let series: usize = self.series.keys().map(|key| names(key) + series).sum();
+        let further =
+            |totals: &SeriesTotals| totals.further.as_ref().map_or(0, |_| size_of::<FurtherSums>());
+        let bytes = self.series.iter().map(|(key, totals)| names(key) + series + further(totals));
+        let series: usize = bytes.sum();
         size_of::<Self>() + series + self.hours.len() * (size_of::<HourCost>() + MAP_ENTRY_BYTES)
     }
 }
@@ -184,7 +175,7 @@ mod tests {
     }
 
     fn sum(files: &[Vec<PartialCell>]) -> OrgUsage {
-        let mut usage = OrgUsage::around(NOW);
+        let mut usage = OrgUsage::from_hour(OrgUsage::hours_around(NOW));
         files.iter().for_each(|cells| usage.add(cells));
         usage
     }
@@ -228,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_far_back_is_noticed() {
-        assert!(OrgUsage::around(NOW).covers(NOW - SPARE));
-        assert!(!OrgUsage::around(NOW).covers(NOW - SPARE - HOUR));
+        assert!(OrgUsage::from_hour(OrgUsage::hours_around(NOW)).covers(NOW - SPARE));
+        assert!(!OrgUsage::from_hour(OrgUsage::hours_around(NOW)).covers(NOW - SPARE - HOUR));
     }
 }

@@ -1,11 +1,12 @@
 //! The partial of a data file: what it adds to the usage of each organisation.
 
 use std::collections::HashSet;
+use std::ops::Bound;
 use std::sync::Arc;
 
-use super::usage::SeriesTotals;
+use super::scope::Bounds;
 use crate::clock::Micros;
-use crate::sql::PartialRow;
+use crate::sql::{PartialRow, SeriesTotals};
 
 /// One (provider, model, hour) of one organisation in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,21 @@ impl Partial {
     pub fn of_org(&self, org_id: &str) -> &[PartialCell] {
         let found = self.orgs.binary_search_by(|(org, _)| (**org).cmp(org_id));
         found.ok().and_then(|at| self.orgs.get(at)).map_or(&[], |(_, cells)| cells)
+    }
+
+    /// Those in a range of names, each with its cells.
+    pub fn between(&self, (from, to): Bounds<'_>) -> &[(Arc<str>, Vec<PartialCell>)] {
+        let start = self.orgs.partition_point(|(org, _)| match from {
+            Bound::Included(from) => &**org < from,
+            Bound::Excluded(from) => &**org <= from,
+            Bound::Unbounded => false,
+        });
+        let end = self.orgs.partition_point(|(org, _)| match to {
+            Bound::Included(to) => &**org <= to,
+            Bound::Excluded(to) => &**org < to,
+            Bound::Unbounded => true,
+        });
+        self.orgs.get(start..end).unwrap_or_default()
     }
 
     /// Every organisation and its cells, in order.
@@ -108,16 +124,7 @@ fn cell(row: PartialRow, names: &mut LabelNames) -> PartialCell {
             .zip(row.model)
             .map(|(provider, model)| (names.spelled(0, provider), names.spelled(1, model))),
         hour: row.hour,
-        totals: SeriesTotals {
-            requests: row.requests,
-            input_tokens: row.input_tokens,
-            output_tokens: row.output_tokens,
-            cached_input_tokens: row.cached_input_tokens,
-            cache_write_tokens: row.cache_write_tokens,
-            reasoning_tokens: row.reasoning_tokens,
-            cost: row.cost,
-            unpriced: row.unpriced,
-        },
+        totals: row.totals,
         last_ts: row.last_ts,
     }
 }

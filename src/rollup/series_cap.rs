@@ -8,16 +8,21 @@
 //! cap guards against a blow-up, and is no quota.
 
 mod known;
+mod values;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{AsArray as _, StringArray};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use self::known::{EventNames, NewNames, OTHER, OrgSeries, Over, SeriesRequest, series_name};
+pub use self::values::{VALUES_BYTES_MAX, VALUES_MAX};
+
+use self::known::{
+    EventNames, NewNames, OTHER, OrgSeries, Over, STALENESS_MAX, SeriesRequest, series_name,
+};
+use self::values::{AdmittedValues, ValueCap};
 use super::partial::printable;
 use super::{Rollup, SeriesMap};
 use crate::archive::{Archive, ArchiveError, ByOrg, Committed, Snapshot};
@@ -28,27 +33,27 @@ use crate::event::{API_CALL, EventBatch, OrgId, Renaming};
 use crate::sql::SqlError;
 use crate::telemetry::Telemetry;
 
-/// How stale the known version may be if a series is new here. A server follows as fast.
-const STALENESS_MAX: Duration = Duration::from_secs(1);
 /// Series of an organisation by default.
 pub const SERIES_MAX: usize = 10_000;
 /// Memory for the known series of organisations.
-pub const NAMES_BYTES_MAX: usize = 64 << 20;
+pub const NAMES_BYTES_MAX: usize = 48 << 20;
 /// Keeps organisations from having more series than they may.
 #[derive(Debug)]
 pub struct SeriesCap {
     rollup: Arc<Rollup>,
     series_max: usize,
     orgs: Mutex<ByteLru<OrgId, Arc<OrgSeries>>>,
+    values: ValueCap,
     telemetry: Telemetry,
 }
 
-/// The room reserved for new series until the commit of their events is done. Other requests count
+/// The room reserved for new series and values until the commit of their events is done. Other requests count
 /// them as if they were in the table. Dropping it after a failed commit frees the room.
 #[derive(Debug)]
 pub struct CappedSeries {
     cap: Arc<SeriesCap>,
     new: NewNames,
+    values: AdmittedValues,
 }
 
 impl CappedSeries {
@@ -60,28 +65,38 @@ impl CappedSeries {
             self.new.stand(|org_id, bytes| {
                 orgs.lock().resize(org_id, bytes);
             });
+            self.values.stand();
         }
     }
 }
 
 impl SeriesCap {
     /// A cap of `series_max` for each organisation, in addition to one series for each provider. As
-    /// many providers are allowed.
-    pub fn new(rollup: Arc<Rollup>, series_max: usize, telemetry: Telemetry) -> Self {
+    /// many providers are allowed, and `values_max` values of each dimension.
+    pub fn new(
+        rollup: Arc<Rollup>,
+        series_max: usize,
+        values_max: usize,
+        telemetry: Telemetry,
+    ) -> Self {
         let orgs = Mutex::new(ByteLru::new(NAMES_BYTES_MAX));
-        Self { rollup, series_max, orgs, telemetry }
+        let values = ValueCap::new(rollup.clone(), values_max, telemetry.clone());
+        Self { rollup, series_max, orgs, values, telemetry }
     }
 
-    /// Returns the events as the cap lets them be stored, and the room of their new series.
+    /// Returns the events as the cap lets them be stored, and the room of their new series and values.
+    /// The value that a key is `bound` to, with the name of its dimension, is kept.
     ///
     /// # Errors
     /// Unavailable or Corrupt if the existing series cannot be read.
     pub async fn admit(
         self: &Arc<Self>,
         batches: Vec<EventBatch>,
+        bound: Option<(&str, &str)>,
         archive: &Archive,
         now: Micros,
     ) -> Result<(Vec<EventBatch>, CappedSeries), SqlError> {
+        let (batches, values) = self.values.apply(batches, archive, now, bound).await?;
         let names = batches.iter().map(NameColumns::of).collect::<Result<Vec<_>, _>>()?;
         let (mut new, mut over) = (NewNames::default(), HashMap::new());
         for (org_id, asked) in by_org(&names) {
@@ -93,7 +108,7 @@ impl SeriesCap {
             self.ask_table(&org, archive, snapshot, now).await?;
             org.admit(asked, self.series_max, &mut new, &mut over);
         }
-        let capped = CappedSeries { cap: self.clone(), new };
+        let capped = CappedSeries { cap: self.clone(), new, values };
         if over.is_empty() {
             return Ok((batches, capped));
         }
@@ -154,7 +169,7 @@ impl SeriesCap {
         snapshot: Arc<Snapshot>,
         now: Micros,
     ) -> Result<usize, SqlError> {
-        let turn = self.rollup.turn(&org.org_id).await;
+        let turn = self.rollup.turn(org.org_id.as_str()).await;
         let (rollup, asked) = (self.rollup.clone(), org.clone());
         // In a separate task: after a cold start it may outlast the request, and help the next one.
         let work = tokio::spawn(async move {

@@ -12,7 +12,8 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 use super::org_usage::OrgUsage;
-use super::partial::{Partial, PartialCell};
+use super::partial::Partial;
+use super::scope::UsageScope;
 use crate::archive::{ArchiveError, DataFile, Snapshot, Totals, TotalsStore};
 use crate::clock::Micros;
 use crate::error::Kind;
@@ -76,14 +77,13 @@ impl Base {
         Some(self.since.iter().cloned().chain(later).collect())
     }
 
-    /// The cells of one organisation in the totals snapshot.
+    /// The cells of a scope in the totals snapshot.
     ///
     /// # Errors
     /// Corrupt or Unavailable.
-    pub async fn of_org(&self, org_id: &str) -> Result<Vec<PartialCell>, SqlError> {
-        let orgs = (Bound::Included(org_id), Bound::Included(org_id));
-        let cells: Vec<_> = self.totals.cells().of_orgs(orgs)?.try_collect().await?;
-        Ok(Partial::new(partial_rows(&cells)?).of_org(org_id).to_vec())
+    pub async fn of_scope(&self, scope: &UsageScope) -> Result<Partial, SqlError> {
+        let cells: Vec<_> = self.totals.cells().of_orgs(scope.bounds())?.try_collect().await?;
+        Ok(Partial::new(partial_rows(&cells)?))
     }
 }
 

@@ -1,21 +1,33 @@
 //! The sources of an organisation's usage, and the making of totals snapshots from them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Mutex, Semaphore};
+use parking_lot::Mutex;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::cache::PartialCache;
 use super::merge::{MergeInputs, merge};
 use super::org_usage::OrgUsage;
 use super::shown_totals::{Base, Bases, work_of};
-use crate::archive::{Snapshot, TotalsStore};
+use crate::archive::{DataFile, Snapshot, TotalsStore};
 use crate::clock::Micros;
 use crate::error::Kind;
-use crate::sql::{Engine, SqlError};
+use crate::event::DIMENSIONS_MAX;
+use crate::sql::{CellKind, Engine, SqlError};
 use crate::telemetry::Telemetry;
 
 /// Organisations that are added up from all live files at a time.
 pub const FULL_SUMS_MAX: usize = 4;
+
+/// Rows of which cells of dimensions may be made while somebody waits.
+const ROWS_AT_ONCE_MAX: u64 = 64 * 1024;
+
+/// The kinds of cells that a version has besides the core's.
+pub fn kinds(snapshot: &Snapshot) -> Vec<CellKind> {
+    let corrections = snapshot.table().may_hold_corrections().then_some(CellKind::Corrections);
+    snapshot.table().dimensions.iter().map(CellKind::of).chain(corrections).collect()
+}
 
 /// Partials, totals snapshots, and rows.
 #[derive(Debug)]
@@ -24,12 +36,16 @@ pub struct Sources {
     pub partials: Arc<PartialCache>,
     /// The rows of files.
     pub engine: Arc<Engine>,
-    /// Totals snapshots; `None` to do without.
-    pub bases: Option<Bases>,
+    /// Where totals snapshots are; `None` to do without.
+    totals: Option<TotalsStore>,
+    /// Those of each kind of cells, by the version of sums over them; the core's first.
+    bases: Mutex<Vec<(Arc<str>, Arc<Bases>)>>,
     /// A permit is taken to add up all live files.
     pub full_sums: Semaphore,
+    /// True while totals snapshots are made in the background, also those that scrapes wait for.
+    pub are_kept: AtomicBool,
     /// Held while a totals snapshot is made: the next one starts from it.
-    snapshot_turn: Mutex<()>,
+    snapshot_turn: AsyncMutex<()>,
     telemetry: Telemetry,
 }
 
@@ -45,11 +61,47 @@ impl Sources {
         Self {
             partials: Arc::new(partials),
             engine,
-            bases: totals.map(Bases::new),
+            totals,
+            bases: Mutex::default(),
             full_sums: Semaphore::new(FULL_SUMS_MAX),
-            snapshot_turn: Mutex::new(()),
+            are_kept: AtomicBool::new(false),
+            snapshot_turn: AsyncMutex::new(()),
             telemetry,
         }
+    }
+
+    /// The totals snapshots of a kind of cells; `None` to do without.
+    pub fn bases(&self, kind: &CellKind) -> Option<Arc<Bases>> {
+        let version = kind.totals_version();
+        let mut known = self.bases.lock();
+        if let Some((_, bases)) = known.iter().find(|(of, _)| *of == version) {
+            return Some(bases.clone());
+        }
+        let bases = Arc::new(Bases::new(self.totals.as_ref()?.of_version(version.clone())));
+        // Declarations come and go.
+        if known.len() > 2 * DIMENSIONS_MAX {
+            known.remove(1);
+        }
+        known.push((version, bases.clone()));
+        Some(bases)
+    }
+
+    /// Makes sure that cells of dimensions are there, but for few rows that can be added up while
+    /// somebody waits.
+    ///
+    /// # Errors
+    /// [`SqlError::NotYet`].
+    pub fn check_made(&self, kind: &CellKind, files: &[Arc<DataFile>]) -> Result<(), SqlError> {
+        let Some(dimension) = kind.dimension() else { return Ok(()) };
+        if !self.are_kept.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let missing = files.iter().filter(|file| !self.partials.has(kind, file));
+        let rows = missing.clone().map(|file| file.rows.unwrap_or(ROWS_AT_ONCE_MAX));
+        if rows.fold(0_u64, u64::saturating_add) <= ROWS_AT_ONCE_MAX {
+            return Ok(());
+        }
+        Err(SqlError::NotYet { name: dimension.name.clone(), files: missing.count() })
     }
 
     /// Makes a totals snapshot of `snapshot` if the files that are in none yet are more than
@@ -59,14 +111,17 @@ impl Sources {
     /// Corrupt or Unavailable.
     pub async fn snapshot_totals(
         &self,
+        kind: &CellKind,
         snapshot: &Arc<Snapshot>,
         now: Micros,
         work_max: u64,
     ) -> Result<bool, SqlError> {
-        let Some(bases) = &self.bases else { return Ok(false) };
+        let Some(bases) = self.bases(kind) else { return Ok(false) };
         let _turn = self.snapshot_turn.lock().await;
         let serves = |base: &Arc<Base>| base.serves(now);
         let known = bases.get(snapshot).await.filter(serves);
+        let work_max =
+            if self.is_waited_for(kind, known.as_ref(), snapshot) { 0 } else { work_max };
         if !is_due(known.as_ref(), snapshot, work_max) {
             return Ok(false);
         }
@@ -75,15 +130,33 @@ impl Sources {
         if !is_due(base.as_ref(), snapshot, work_max) {
             return Ok(true);
         }
-        let (cells, hours_from) = self.add_up(bases, base, snapshot, now).await?;
+        let (cells, hours_from) = self.add_up(&bases, kind, base, snapshot, now).await?;
         bases.put(snapshot, hours_from, cells).await?;
         self.telemetry.rollup.totals_snapshots.inc();
         Ok(true)
     }
 
+    /// True if scrapes are refused until there is a totals snapshot, or a restart would have to read rows.
+    fn is_waited_for(
+        &self,
+        kind: &CellKind,
+        base: Option<&Arc<Base>>,
+        snapshot: &Snapshot,
+    ) -> bool {
+        if *kind == CellKind::Core {
+            return false;
+        }
+        match base.and_then(|base| base.arrivals(snapshot)) {
+            Some(arrivals) => self.check_made(kind, &arrivals).is_err(),
+            None if kind.dimension().is_none() => false,
+            None => snapshot.files().any(|file| self.partials.stored(kind, file).is_none()),
+        }
+    }
+
     async fn add_up(
         &self,
         bases: &Bases,
+        kind: &CellKind,
         base: Option<Arc<Base>>,
         snapshot: &Arc<Snapshot>,
         now: Micros,
@@ -92,8 +165,8 @@ impl Sources {
         if let Some((base, files)) = base.zip(arrivals) {
             let hours_from = base.hours_from(now);
             self.engine.judge().check_all(snapshot, &files, None).await?;
-            let older =
-                MergeInputs { base: Some(base.totals().cells().clone()), files, hours_from };
+            let cells = Some(base.totals().cells().clone());
+            let older = MergeInputs { kind: kind.clone(), base: cells, files, hours_from };
             match merge(&older, &self.partials).await {
                 Ok(cells) => return Ok((cells, hours_from)),
                 // The base may be damaged, or a later file may have been rewritten and removed.
@@ -109,9 +182,17 @@ impl Sources {
         let hours_from = OrgUsage::hours_around(now);
         let files: Vec<_> = snapshot.files().cloned().collect();
         self.engine.judge().check_all(snapshot, &files, None).await?;
-        let ledger = self.engine.ledger(snapshot).await?.map(|ledger| ledger.cells().clone());
-        let all = MergeInputs { base: ledger, files, hours_from };
-        Ok((merge(&all, &self.partials).await?, hours_from))
+        let ledger = self.engine.ledger_cells(kind, snapshot).await?;
+        let left = |files: usize| {
+            if let Some(dimension) = kind.dimension() {
+                self.telemetry.dimensions.left(&dimension.name, files);
+            }
+        };
+        left(files.iter().filter(|file| !self.partials.has(kind, file)).count());
+        let all = MergeInputs { kind: kind.clone(), base: ledger, files, hours_from };
+        let cells = merge(&all, &self.partials).await?;
+        left(0);
+        Ok((cells, hours_from))
     }
 }
 

@@ -1,30 +1,10 @@
 //! The sums that a scrape shows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Sums over all `api_call` events of one (provider, model) series.
-///
-/// Token sums are `i128`: 2^64 events of 10^12 tokens each fit with room to spare.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SeriesTotals {
-    /// Events.
-    pub requests: u64,
-    /// Sum of `input_tokens`, cached ones included.
-    pub input_tokens: i128,
-    /// Sum of `output_tokens`, reasoning included.
-    pub output_tokens: i128,
-    /// Sum of `cached_input_tokens`; a part of the input.
-    pub cached_input_tokens: i128,
-    /// Sum of `cache_write_tokens`; a part of the input.
-    pub cache_write_tokens: i128,
-    /// Sum of `reasoning_tokens`; a part of the output.
-    pub reasoning_tokens: i128,
-    /// Sum of `cost_usd`, in units of 10^-12 dollars.
-    pub cost: i128,
-    /// Events whose `cost_usd` is null.
-    pub unpriced: u64,
-}
+use crate::sql::SeriesTotals;
 
 /// Totals by (provider, model), both lower case; the map's order is the order of the series.
 pub type SeriesMap = BTreeMap<(Arc<str>, Arc<str>), SeriesTotals>;
@@ -42,27 +22,60 @@ pub struct UsageView<'a> {
     pub archive_version: u64,
     /// `ts` of the latest event in µs since the epoch; `None` without events.
     pub last_event: Option<i64>,
+    /// What corrections add to them, by the same names.
+    pub corrections: &'a SeriesMap,
+    /// The dimensions that were asked for, by name.
+    pub dimensions: &'a [DimensionView],
+}
+
+/// What a scrape shows of a dimension of an organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DimensionView {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The parts that have an event, by value.
+    pub parts: Arc<[PartView]>,
+    /// The cost of each in the last 24 hours, less credits, in units of 10^-12 dollars.
+    pub rolling_costs: Vec<i128>,
+}
+
+/// The sums of the part of an organisation that has one value of a dimension. As in the core, what is of
+/// no provider or model is in the cost of the last 24 hours alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartView {
+    /// The value.
+    pub value: Arc<str>,
+    /// False where all of its events are of no provider or model: then it is in no counter.
+    pub is_counted: bool,
+    /// Calls.
+    pub requests: u64,
+    /// LLM tokens, input and output.
+    pub tokens: i128,
+    /// Cost of the calls, and of corrections above 0, in units of 10^-12 dollars.
+    pub spent: i128,
+    /// Corrections below 0, in units of 10^-12 dollars.
+    pub credits: i128,
 }
 
 /// Up to this many series are shown in less time than it takes to hand them to another thread.
 const FEW_SERIES: usize = 128;
 
 impl UsageView<'_> {
+    /// The totals with what corrections add to them.
+    pub fn corrected(&self) -> Cow<'_, SeriesMap> {
+        if self.corrections.is_empty() {
+            return Cow::Borrowed(self.series);
+        }
+        let mut series = self.series.clone();
+        for (name, totals) in self.corrections {
+            *series.entry(name.clone()).or_default() += totals;
+        }
+        Cow::Owned(series)
+    }
+
     /// Whether showing it takes too long for a thread of the network.
     pub fn is_large(&self) -> bool {
-        self.series.len() > FEW_SERIES
-    }
-}
-
-impl std::ops::AddAssign<&Self> for SeriesTotals {
-    fn add_assign(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.input_tokens += other.input_tokens;
-        self.output_tokens += other.output_tokens;
-        self.cached_input_tokens += other.cached_input_tokens;
-        self.cache_write_tokens += other.cache_write_tokens;
-        self.reasoning_tokens += other.reasoning_tokens;
-        self.cost += other.cost;
-        self.unpriced += other.unpriced;
+        let parts = self.dimensions.iter().map(|dimension| dimension.parts.len());
+        self.series.len() + parts.sum::<usize>() > FEW_SERIES
     }
 }

@@ -52,6 +52,19 @@ impl ResultColumns<'_> {
         self.all(name, times.ok_or_else(|| self.wrong(name))?)
     }
 
+    /// A time column; null stays null.
+    pub(super) fn times_if_any(&self, name: &str) -> Result<Vec<Option<Micros>>, SqlError> {
+        let column =
+            self.cast(name, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))?;
+        let times = column.as_primitive_opt::<TimestampMicrosecondType>();
+        Ok(times.ok_or_else(|| self.wrong(name))?.iter().collect())
+    }
+
+    /// True if there is such a column.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.batch.column_by_name(name).is_some()
+    }
+
     /// A count that is never null.
     pub(super) fn counts(&self, name: &str) -> Result<Vec<u64>, SqlError> {
         let column = self.cast(name, &DataType::Int64)?;

@@ -1,4 +1,6 @@
-//! SQL for users: the tables `events` and `usage_hourly`, read only.
+//! SQL for users: the tables `events`, `usage_hourly` and `usage_by_dimension`, read only.
+
+mod usage;
 
 use std::sync::Arc;
 
@@ -6,10 +8,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{FunctionRegistry as _, SessionStateBuilder};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -18,40 +20,28 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 
+use super::SqlError;
+use super::asker::{Asker, Own};
+use super::dimension_function::dimension_function;
 use super::from_partials::AnswerFromPartials;
 use super::live_table::{LiveTable, TableContent};
+use super::parts::SUMMED;
 use super::postgres::{like_postgres, statement};
 use super::progress::QueryProgress;
-use super::query::{PARTIAL, USAGE_HOURLY};
+use super::query::USAGE_HOURLY;
 use super::readers::{Readers, STORE_URL};
 use super::session::session_over;
 use super::views::{as_texts, with_distinct_names, without_views};
 use super::walled::{self, QueryBounds};
 use super::walled_table::WalledTable;
-use super::{SqlError, sql_version};
 use crate::archive::DataFile;
 
 /// The tables that users can query.
-const TABLES: [&str; 2] = ["events", "usage_hourly"];
+const TABLES: [&str; 3] = ["events", "usage_hourly", "usage_by_dimension"];
 /// Memory for footers of data files, which later queries need again.
 const FOOTER_BYTES_MAX: usize = 64 << 20;
 /// Memory for presummed rows, which later queries need again.
 const PRESUMMED_BYTES_MAX: usize = 256 << 20;
-/// The columns of `partial.sql` that `usage_hourly.sql` uses.
-const SUMMED: [&str; 12] = [
-    "org_id",
-    "provider",
-    "model",
-    "hour",
-    "requests",
-    "input_tokens",
-    "output_tokens",
-    "cost_usd",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "unpriced",
-];
 
 /// Answers queries over the files of one archive.
 pub struct Console {
@@ -119,6 +109,10 @@ impl Console {
             .with_runtime_env(runtime)
             .with_default_features()
             .build();
+        let mut state = state;
+        // It is for our own queries: askers have none of its name.
+        let registered = state.register_udf(dimension_function());
+        registered.map_err(|error| SqlError::of("start", &[], &error))?;
         let rules = AnswerFromPartials::among(state.optimizers());
         let state =
             SessionStateBuilder::new_from_existing(state).with_optimizer_rules(rules).build();
@@ -146,8 +140,22 @@ impl Console {
         org: Option<&str>,
         text: &str,
     ) -> Result<QueryAnswer, SqlError> {
-        let context = self.session(files, org).await.map_err(|error| SqlError::of_asked(&error))?;
-        let frame = self.plan(&context, org.is_some(), text).await?;
+        self.answer(files, &Asker::of_org(org), text).await
+    }
+
+    /// As [`Console::query`], of whoever asks.
+    ///
+    /// # Errors
+    /// As [`Console::query`].
+    pub async fn answer(
+        &self,
+        files: &[Arc<DataFile>],
+        asker: &Asker,
+        text: &str,
+    ) -> Result<QueryAnswer, SqlError> {
+        let context =
+            self.session(files, asker).await.map_err(|error| SqlError::of_asked(&error))?;
+        let frame = self.plan(&context, asker.org_id.is_some(), text).await?;
         let asked = |error: DataFusionError| SqlError::of_asked(&error);
         let tasks = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await.map_err(asked)?;
@@ -163,7 +171,9 @@ impl Console {
     /// # Errors
     /// [`SqlError::Asked`], only for a defect.
     pub async fn names(&self) -> Result<Vec<String>, SqlError> {
-        let context = self.session(&[], None).await.map_err(|error| SqlError::of_asked(&error))?;
+        let nobody = Asker::default();
+        let context =
+            self.session(&[], &nobody).await.map_err(|error| SqlError::of_asked(&error))?;
         let mut names: Vec<String> = TABLES.map(str::to_owned).to_vec();
         for table in TABLES {
             let table = context.table(table).await.map_err(|error| SqlError::of_asked(&error))?;
@@ -207,53 +217,29 @@ impl Console {
     async fn session(
         &self,
         files: &[Arc<DataFile>],
-        org: Option<&str>,
+        asker: &Asker,
     ) -> DataFusionResult<SessionContext> {
-        let [events_name, usage_name] = TABLES;
-        let Some(org) = org else {
+        let [events_name, usage_name, parts_name] = TABLES;
+        let Some(org_id) = asker.org_id.clone() else {
             let events = self.table(TableContent::Events, files.to_vec());
             let usage = self.usage_hourly(files).await?;
-            return session_over(&self.state, [(events_name, events), (usage_name, usage)]);
+            let parts = self.usage_by_dimension(files, asker).await?;
+            let tables = [(events_name, events), (usage_name, usage), (parts_name, parts)];
+            return session_over(&self.state, tables);
         };
-        let org: Arc<str> = Arc::from(org);
-        let events = LiveTable::new(
-            TableContent::Events,
-            files.to_vec(),
-            Some(org.clone()),
-            self.readers.clone(),
-        );
-        let events = WalledTable::rows(events, org, self.inside.clone());
+        let org = Some(org_id.clone());
+        let events =
+            LiveTable::new(TableContent::Events, files.to_vec(), org, self.readers.clone());
+        let own = Own { org_id, bound: asker.bound.clone() };
+        let events = WalledTable::rows(events, own, self.inside.clone());
         let cells: Arc<dyn TableProvider> = Arc::new(events.cells(&SUMMED)?);
         let usage = self.context([("partials", cells)])?.sql(USAGE_HOURLY.text).await?.into_view();
-        session_over(&self.walled, [(events_name, Arc::new(events) as _), (usage_name, usage)])
-    }
-
-    /// `usage_hourly.sql` over the partials that files carry, and over `partial.sql` for the other
-    /// files.
-    async fn usage_hourly(
-        &self,
-        files: &[Arc<DataFile>],
-    ) -> DataFusionResult<Arc<dyn TableProvider>> {
-        let version = sql_version();
-        let carry = |file: &Arc<DataFile>| file.stored_partial(&version).is_some();
-        let (with, without): (Vec<_>, Vec<_>) = files.iter().cloned().partition(carry);
-        let mut partials = None;
-        if !with.is_empty() || without.is_empty() {
-            let carried = self.context([("partials", self.table(TableContent::Partials, with))])?;
-            partials = Some(carried.table("partials").await?.select_columns(&SUMMED)?);
-        }
-        if !without.is_empty() {
-            let events = self.context([("events", self.table(TableContent::Events, without))])?;
-            let made = events.sql(PARTIAL.text).await?.select_columns(&SUMMED)?;
-            partials = Some(match partials {
-                Some(carried) => carried.union(made)?,
-                None => made,
-            });
-        }
-        let partials =
-            partials.map(DataFrame::into_view).into_iter().map(|view| ("partials", view));
-        let context = self.context(partials)?;
-        Ok(context.sql(USAGE_HOURLY.text).await?.into_view())
+        let parts = self.own_by_dimension(&events, asker).await?;
+        let events: Arc<dyn TableProvider> = Arc::new(events);
+        session_over(
+            &self.walled,
+            [(events_name, events), (usage_name, usage), (parts_name, parts)],
+        )
     }
 
     fn table(&self, part: TableContent, files: Vec<Arc<DataFile>>) -> Arc<dyn TableProvider> {

@@ -8,18 +8,21 @@ use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::session_state::SessionState;
-use datafusion::execution::{SessionStateBuilder, TaskContext};
+use datafusion::execution::{FunctionRegistry as _, SessionStateBuilder, TaskContext};
 use datafusion::prelude::{SessionConfig, SessionContext, col};
 use object_store::ObjectStore;
-use tokio::sync::OnceCell;
+use parking_lot::Mutex;
 
 use super::SqlError;
+use super::cell_kind::CellKind;
+use super::dimension_function::dimension_function;
 use super::live_table::{LiveTable, TableContent};
-use super::query::{PARTIAL, Query};
+use super::query::{CORRECTION_CELLS, DIMENSION_CELLS, PARTIAL, Query};
 use super::readers::{Readers, STORE_URL};
 use super::rows_plan::{RowsPlan, rows_table};
 use super::session::session_over;
 use crate::archive::{DataFile, Judge, Ledgers};
+use crate::event::DIMENSIONS_MAX;
 
 /// The sort column of rows in memory.
 const SORTED_BY: &str = "org_id";
@@ -30,8 +33,8 @@ pub struct Engine {
     readers: Arc<Readers>,
     pub(super) ledgers: Ledgers,
     judge: Judge,
-    /// The plan of the one query that runs over rows in memory.
-    rows_plan: OnceCell<RowsPlan>,
+    /// The plans of the queries that run over rows in memory.
+    rows_plans: Mutex<Vec<(CellKind, Arc<RowsPlan>)>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -50,7 +53,11 @@ impl Engine {
             // One file is one stream; a second partition would only add an exchange.
             .with_target_partitions(1)
             .with_information_schema(false);
-        let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        let state = SessionStateBuilder::new().with_config(config).with_default_features();
+        let mut state = state.build();
+        let function = dimension_function();
+        let registered = state.register_udf(function);
+        registered.map_err(|error| SqlError::of("start", &[], &error))?;
         let url =
             ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
         state.runtime_env().register_object_store(url.as_ref(), store.clone());
@@ -58,7 +65,7 @@ impl Engine {
         let ledgers = Ledgers::new(store.clone());
         let judge = Judge::new(store.clone());
         let readers = Arc::new(Readers::new(store, 0, 0));
-        Ok(Self { state, readers, ledgers, judge, rows_plan: OnceCell::new() })
+        Ok(Self { state, readers, ledgers, judge, rows_plans: Mutex::default() })
     }
 
     /// The judge of files that other programs wrote. Queries check only the values that they read,
@@ -85,12 +92,13 @@ impl Engine {
         rows.map_err(|error| SqlError::of(query.name, files, &error))
     }
 
-    /// Runs `partial.sql` with rows in memory, sorted by `org_id`, as the table `events`.
-    pub(super) async fn partial_over_rows(
+    /// Runs the query of some cells with rows in memory, sorted by `org_id`, as the table `events`.
+    pub(super) async fn cells_over_rows(
         &self,
+        kind: &CellKind,
         rows: &[RecordBatch],
     ) -> Result<Vec<RecordBatch>, SqlError> {
-        let query = &PARTIAL;
+        let query = query_of(kind);
         let wrong = |error: DataFusionError| SqlError::Query {
             query: query.name,
             reason: error.to_string(),
@@ -101,13 +109,34 @@ impl Engine {
             let starts = (0..rows.num_rows()).step_by(size);
             starts.map(move |start| rows.slice(start, size.min(rows.num_rows() - start)))
         });
-        let plan = self.rows_plan.get_or_try_init(|| async {
-            let table = rows_table(first.schema(), col(SORTED_BY).sort(true, false))?;
-            let context = self.session(table)?;
-            Ok(RowsPlan(context.sql(query.text).await?.create_physical_plan().await?))
-        });
-        let plan = plan.await.map_err(wrong)?;
+        let plan = self.rows_plan(kind, first).await.map_err(wrong)?;
         plan.run(batches.collect(), TaskContext::from(&self.state)).await.map_err(wrong)
+    }
+
+    /// The plan of the query of some cells over rows like `first`.
+    async fn rows_plan(
+        &self,
+        kind: &CellKind,
+        first: &RecordBatch,
+    ) -> Result<Arc<RowsPlan>, DataFusionError> {
+        let known = |plans: &[(CellKind, Arc<RowsPlan>)]| {
+            plans.iter().find(|(of, _)| of == kind).map(|(_, plan)| plan.clone())
+        };
+        if let Some(plan) = known(&self.rows_plans.lock()) {
+            return Ok(plan);
+        }
+        let table = rows_table(first.schema(), col(SORTED_BY).sort(true, false))?;
+        let frame = self.session(table)?.sql(query_of(kind).text).await?;
+        let params = params_of(kind);
+        let frame = if params.is_empty() { frame } else { frame.with_param_values(params)? };
+        let plan = Arc::new(RowsPlan(frame.create_physical_plan().await?));
+        let mut plans = self.rows_plans.lock();
+        // Declarations come and go; the first is that of the core.
+        if plans.len() > 2 * DIMENSIONS_MAX {
+            plans.remove(1);
+        }
+        plans.push((kind.clone(), plan.clone()));
+        Ok(plan)
     }
 
     async fn query(
@@ -126,4 +155,19 @@ impl Engine {
     fn session(&self, events: Arc<dyn TableProvider>) -> Result<SessionContext, DataFusionError> {
         session_over(&self.state, [("events", events)])
     }
+}
+
+/// The query that makes the cells of a kind.
+pub(super) fn query_of(kind: &CellKind) -> &'static Query {
+    match kind {
+        CellKind::Core => &PARTIAL,
+        CellKind::Dimension(_) => &DIMENSION_CELLS,
+        CellKind::Corrections => &CORRECTION_CELLS,
+    }
+}
+
+/// What that query is asked.
+pub(super) fn params_of(kind: &CellKind) -> Vec<(&'static str, ScalarValue)> {
+    let attribute = kind.dimension().map(|dimension| &*dimension.attribute);
+    attribute.map(|attribute| ("attribute", ScalarValue::from(attribute))).into_iter().collect()
 }

@@ -1,6 +1,7 @@
 //! What can go wrong with a query.
 
 use std::error::Error as _;
+use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 
@@ -21,6 +22,17 @@ pub enum SqlError {
     /// The user's query needs more memory than it may use.
     #[error("{0}")]
     Exceeded(String),
+    /// What older files have of a dimension is still being added up.
+    #[error(
+        "the dimension {name} is being added up from older data files ({files} are left); \
+         ask again in a moment"
+    )]
+    NotYet {
+        /// The dimension.
+        name: Arc<str>,
+        /// Files that are left.
+        files: usize,
+    },
     /// A defect in one of our own queries.
     #[error("internal error in the query {query}: {reason}; please report it")]
     Query {
@@ -46,6 +58,7 @@ impl SqlError {
         match self {
             Self::File(error) => error.kind(),
             Self::Asked(_) | Self::Exceeded(_) => Kind::Invalid,
+            Self::NotYet { .. } => Kind::Unavailable,
             Self::Query { .. } => Kind::Internal,
         }
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 
+use super::cell_kind::CellKind;
 use super::partial_row::PartialRow;
 use super::partials::partial_rows;
 use super::{Engine, SqlError};
-use crate::archive::{Ledger, Snapshot};
+use crate::archive::{CellReader, Ledger, Snapshot};
 
 impl Engine {
     /// The ledger of a version; `None` if nothing has expired.
@@ -19,18 +20,37 @@ impl Engine {
         Ok(self.ledgers.of(snapshot).await?)
     }
 
-    /// The sums of an organisation's expired events at a version.
+    /// The cells of a kind that the ledger of a version has; `None` where it has none.
+    ///
+    /// # Errors
+    /// As [`Engine::ledger`].
+    pub async fn ledger_cells(
+        &self,
+        kind: &CellKind,
+        snapshot: &Snapshot,
+    ) -> Result<Option<CellReader>, SqlError> {
+        let Some(ledger) = self.ledger(snapshot).await? else { return Ok(None) };
+        Ok(match kind {
+            CellKind::Core => Some(ledger.cells().clone()),
+            CellKind::Dimension(_) | CellKind::Corrections => {
+                ledger.further_cells(&kind.totals_version()).cloned()
+            }
+        })
+    }
+
+    /// The sums of expired events at a version, of the organisations in a range of names, or of parts of
+    /// them.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the object.
     pub async fn expired(
         &self,
+        kind: &CellKind,
         snapshot: &Snapshot,
-        org_id: &str,
+        orgs: (Bound<&str>, Bound<&str>),
     ) -> Result<Vec<PartialRow>, SqlError> {
-        let Some(ledger) = self.ledger(snapshot).await? else { return Ok(Vec::new()) };
-        let org = (Bound::Included(org_id), Bound::Included(org_id));
-        let cells: Vec<_> = ledger.cells().of_orgs(org)?.try_collect().await?;
+        let Some(cells) = self.ledger_cells(kind, snapshot).await? else { return Ok(Vec::new()) };
+        let cells: Vec<_> = cells.of_orgs(orgs)?.try_collect().await?;
         partial_rows(&cells)
     }
 }

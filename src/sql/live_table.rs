@@ -22,21 +22,22 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 
+use super::asker::Own;
 use super::file_bounds::{dates_pass, days, is_of_dates, passing, statistics};
 use super::filters::{asks_for_id, is_plain, is_selective};
 use super::foreign_scan::ForeignExec;
 use super::readers::{ReaderFactory, Readers, STORE_URL};
 use super::views::with_views;
-use super::{cell_schema, sql_version};
+use super::{CellKind, cell_schema};
 use crate::archive::{CheckedObject, DataFile, PARTITION};
 
 /// The part of the files that a table shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TableContent {
     /// Their rows.
     Events,
-    /// The partials that they carry.
-    Partials,
+    /// The cells of a kind that they carry.
+    Cells(CellKind),
 }
 
 /// Files as one table, of one organisation or of all.
@@ -56,13 +57,13 @@ impl LiveTable {
         org: Option<Arc<str>>,
         readers: Arc<Readers>,
     ) -> Self {
-        let schema = match part {
+        let schema = match &part {
             TableContent::Events => {
                 let date = Arc::new(Field::new(PARTITION, DataType::Date32, false));
                 let events = with_views(&crate::event::schema());
                 TableSchema::builder(events).with_table_partition_cols(vec![date])
             }
-            TableContent::Partials => TableSchema::builder(with_views(&partials_schema())),
+            TableContent::Cells(kind) => TableSchema::builder(with_views(&cells_schema(kind))),
         };
         Self { part, files, org, schema: schema.build(), readers }
     }
@@ -82,7 +83,7 @@ impl LiveTable {
 
     /// The same table over some of its files.
     pub(super) fn of_files(&self, files: Vec<Arc<DataFile>>) -> Self {
-        self.of_part(self.part, files)
+        self.of_part(self.part.clone(), files)
     }
 
     /// A table of another part of some of its files.
@@ -114,7 +115,7 @@ impl LiveTable {
     /// fail on the rows of others run here.
     pub(super) fn own_rows(
         &self,
-        org: &str,
+        own: &Own,
         state: &dyn Session,
         projection: &[usize],
         filters: &[Expr],
@@ -122,7 +123,15 @@ impl LiveTable {
         // A filter's columns may be qualified by the query's table; the scan's columns are not.
         let plain = filters.iter().filter(|filter| self.is_plain(filter)).cloned();
         let plain = plain.map(unnormalize_col);
-        let own = plain.fold(col("org_id").eq(lit(org)), Expr::and);
+        let own = match self.part {
+            TableContent::Cells(CellKind::Dimension(_)) => own.parts(),
+            TableContent::Events => own.events(),
+            // They have no attributes; those of a part of an organisation are made of rows.
+            TableContent::Cells(CellKind::Core | CellKind::Corrections) => {
+                col("org_id").eq(lit(&*own.org_id))
+            }
+        };
+        let own = plain.fold(own, Expr::and);
         let schema = self.schema.table_schema();
         let mut read = projection.to_vec();
         for column in own.column_refs() {
@@ -142,13 +151,13 @@ impl LiveTable {
     }
 
     fn partitioned(&self, file: &Arc<DataFile>) -> Option<PartitionedFile> {
-        let object = match self.part {
+        let object = match &self.part {
             TableContent::Events => CheckedObject::of(file),
-            TableContent::Partials => file.stored_partial(&sql_version())?,
+            TableContent::Cells(kind) => file.stored_cells(&kind.version())?,
         };
         let scanned = PartitionedFile::new(file.path_in_archive(), object.part_bytes());
         let scanned = scanned.with_extension(object);
-        if self.part == TableContent::Partials {
+        if !self.shows_events() {
             return Some(scanned);
         }
         let scanned = scanned.with_partition_values(vec![ScalarValue::Date32(Some(days(file)))]);
@@ -272,8 +281,8 @@ impl TableProvider for LiveTable {
 }
 
 /// Decimals may be shorter in a file, and sums may be null if no event has a value.
-fn partials_schema() -> SchemaRef {
-    let fields = cell_schema();
+fn cells_schema(kind: &CellKind) -> SchemaRef {
+    let fields = cell_schema(kind);
     let fields = fields.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -1,13 +1,14 @@
-//! A row of `partial.sql`, typed.
+//! A row of `partial.sql` or of `dimension_cells.sql`, typed.
 
 use std::sync::Arc;
 
+use super::sums::SeriesTotals;
 use crate::clock::Micros;
 
-/// A row of `partial.sql`. Money is in units of 10⁻¹² dollars.
+/// A cell. Money is in units of 10⁻¹² dollars.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartialRow {
-    /// As stored.
+    /// Whose it is: an organisation as stored, or a part of one, as [`part_of`] names it.
     pub org_id: Arc<str>,
     /// Lower case; `None` if unknown.
     pub provider: Option<Arc<str>>,
@@ -15,22 +16,27 @@ pub struct PartialRow {
     pub model: Option<Arc<str>>,
     /// The start of the hour.
     pub hour: Micros,
-    /// Number of events.
-    pub requests: u64,
-    /// LLM tokens.
-    pub input_tokens: i128,
-    /// LLM tokens.
-    pub output_tokens: i128,
-    /// LLM tokens.
-    pub cached_input_tokens: i128,
-    /// LLM tokens.
-    pub cache_write_tokens: i128,
-    /// LLM tokens.
-    pub reasoning_tokens: i128,
-    /// Cost of the priced events.
-    pub cost: i128,
-    /// Number of events without a price.
-    pub unpriced: u64,
+    /// The sums.
+    pub totals: SeriesTotals,
     /// The time of the latest event.
     pub last_ts: Micros,
+}
+
+/// What parts an organisation's name from the value of a dimension, in the name of the part of it that
+/// has this value. It sorts before all that names hold, so that parts follow their organisation.
+pub(super) const BETWEEN: char = '\0';
+
+/// The name of the part of an organisation whose events have a value of a dimension.
+pub fn part_of(org_id: &str, value: &str) -> String {
+    format!("{org_id}{BETWEEN}{value}")
+}
+
+/// What [`part_of`] was made of.
+pub fn org_and_value(part: &str) -> Option<(&str, &str)> {
+    part.split_once(BETWEEN)
+}
+
+/// The names that all parts of an organisation lie between: at least the first, and below the second.
+pub fn parts_bounds(org_id: &str) -> [String; 2] {
+    [part_of(org_id, ""), format!("{org_id}\u{1}")]
 }

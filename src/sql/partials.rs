@@ -1,64 +1,74 @@
-//! Partials: the rows of `partial.sql`, computed from events or read from a data file.
+//! Cells: the rows of `partial.sql` or `dimension_cells.sql`, computed from events or read from a data
+//! file.
 
 use std::ops::Bound;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
+use arrow::error::ArrowError;
 use futures::{Stream, StreamExt as _};
 
+use super::cell_columns::cell_schema;
+use super::cell_kind::CellKind;
 use super::columns::ResultColumns;
-use super::partial_row::PartialRow;
+use super::engine::{params_of, query_of};
+use super::partial_row::{PartialRow, part_of};
 use super::query::PARTIAL;
+use super::sums::{FurtherSums, SeriesTotals};
 use super::{Engine, SqlError};
 use crate::archive::{ArchiveError, CellReader, CheckedObject, DataFile};
-use crate::event::money;
 
 /// Decimals of up to this many digits are stored in 8 bytes.
 const SHORT_DIGITS: u8 = 18;
 
 impl Engine {
-    /// Runs `partial.sql` over one file.
+    /// Makes the cells of one file.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
-    pub async fn partial(&self, file: &Arc<DataFile>) -> Result<Vec<PartialRow>, SqlError> {
-        partial_rows(&self.run(&PARTIAL, std::slice::from_ref(file), Vec::new()).await?)
+    pub async fn cells(
+        &self,
+        kind: &CellKind,
+        file: &Arc<DataFile>,
+    ) -> Result<Vec<PartialRow>, SqlError> {
+        let files = std::slice::from_ref(file);
+        let cells = self.run(query_of(kind), files, params_of(kind)).await?;
+        let named = cells.iter().map(|cells| named(kind, cells)).collect::<Result<Vec<_>, _>>();
+        partial_rows(&named.map_err(|error| wrong(kind, &error))?)
     }
 
-    /// Runs `partial.sql` over rows that are about to become a file, given in pieces. The result is
-    /// in the form in which it is stored. It is empty if the rows contain no calls.
+    /// Makes the cells of rows that are about to become a file, given in pieces. The result is in the
+    /// form in which it is stored. That of the core is empty if the rows contain no calls.
     ///
     /// # Errors
     /// [`SqlError::Query`], only for a defect.
-    pub async fn partial_of_rows(
+    pub async fn cells_of_rows(
         &self,
+        kind: &CellKind,
         rows: &[RecordBatch],
     ) -> Result<Vec<RecordBatch>, SqlError> {
-        let cells = self.partial_over_rows(rows).await?;
-        let Some(first) = cells.first() else { return Ok(Vec::new()) };
-        let wrong = |error: arrow::error::ArrowError| SqlError::Query {
-            query: PARTIAL.name,
-            reason: error.to_string(),
+        let cells = self.cells_over_rows(kind, rows).await?;
+        let Some(first) = cells.first() else {
+            let none = RecordBatch::new_empty(cell_schema(kind));
+            let is_core = *kind == CellKind::Core;
+            return Ok(if is_core { Vec::new() } else { vec![none] });
         };
-        let cells = concat_batches(first.schema_ref(), &cells).map_err(wrong)?;
-        Ok(vec![shorten(&cells).map_err(wrong)?])
+        let cells = concat_batches(first.schema_ref(), &cells);
+        let stored = cells.and_then(|cells| shorten(&named(kind, &cells)?));
+        Ok(vec![stored.map_err(|error| wrong(kind, &error))?])
     }
 
-    /// The partial that a file carries, of all organisations or of one.
+    /// The cells that a file carries, of all organisations, of one, or of parts of one.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the file.
     pub async fn stored_partial(
         &self,
         stored: CheckedObject,
-        org_id: Option<&str>,
+        orgs: (Bound<&str>, Bound<&str>),
     ) -> Result<Vec<PartialRow>, SqlError> {
-        let orgs = match org_id {
-            Some(org_id) => (Bound::Included(org_id), Bound::Included(org_id)),
-            None => (Bound::Unbounded, Bound::Unbounded),
-        };
         let path = stored.path().to_string();
         let cells = CellReader::read_all(self.store(), stored, orgs).await?;
         partial_rows(&cells).map_err(|error| match error {
@@ -82,8 +92,37 @@ impl Engine {
     }
 }
 
+fn wrong(kind: &CellKind, error: &ArrowError) -> SqlError {
+    SqlError::Query { query: query_of(kind).name, reason: error.to_string() }
+}
+
+/// The cells with the name of the part of an organisation in the place of organisation and value.
+fn named(kind: &CellKind, cells: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    if kind.dimension().is_none() {
+        return Ok(cells.clone());
+    }
+    let text = |name: &str| {
+        let column = cells.column_by_name(name);
+        let column = column.ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))?;
+        Ok::<_, ArrowError>(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
+    };
+    let (orgs, values) = (text("org_id")?, text("value")?);
+    let parts = orgs.iter().zip(&values);
+    let parts =
+        parts.map(|(org_id, value)| part_of(org_id.unwrap_or_default(), value.unwrap_or_default()));
+    let parts: ArrayRef = Arc::new(StringArray::from_iter_values(parts));
+    let columns = cells.schema_ref().fields().iter().zip(cells.columns());
+    let columns = columns.filter(|(field, _)| field.name() != "value");
+    let columns = columns.map(|(field, column)| match field.name().as_str() {
+        "org_id" => (Field::new("org_id", DataType::Utf8, false), parts.clone()),
+        _ => (field.as_ref().clone(), column.clone()),
+    });
+    let (fields, columns): (Vec<_>, Vec<_>) = columns.unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
 /// Stores sums that fit into 18 digits as decimals of 18 digits.
-fn shorten(cells: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn shorten(cells: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let short = |column: &ArrayRef| {
         let DataType::Decimal128(_, scale) = column.data_type() else { return Ok(column.clone()) };
         let limit = 10_i128.pow(u32::from(SHORT_DIGITS));
@@ -114,19 +153,11 @@ pub fn partial_rows(batches: &[RecordBatch]) -> Result<Vec<PartialRow>, SqlError
 }
 
 fn rows_of(columns: &ResultColumns<'_>) -> Result<Vec<PartialRow>, SqlError> {
-    let sums = |name, scale| columns.sums(name, scale).map(Vec::into_iter);
     let mut orgs = columns.names("org_id")?.into_iter();
     let mut providers = columns.names("provider")?.into_iter();
     let mut models = columns.names("model")?.into_iter();
     let mut hours = columns.times("hour")?.into_iter();
-    let mut requests = columns.counts("requests")?.into_iter();
-    let mut input = sums("input_tokens", 0)?;
-    let mut output = sums("output_tokens", 0)?;
-    let mut cached_input = sums("cached_input_tokens", 0)?;
-    let mut cache_write = sums("cache_write_tokens", 0)?;
-    let mut reasoning = sums("reasoning_tokens", 0)?;
-    let mut costs = sums("cost_usd", money::PLACES)?;
-    let mut unpriced = columns.counts("unpriced")?.into_iter();
+    let mut totals = SeriesTotals::read(columns)?.into_iter();
     let mut last = columns.times("last_ts")?.into_iter();
     // All columns of a batch have the same length, so they end together.
     let row = || {
@@ -135,16 +166,17 @@ fn rows_of(columns: &ResultColumns<'_>) -> Result<Vec<PartialRow>, SqlError> {
             provider: providers.next()?,
             model: models.next()?,
             hour: hours.next()?,
-            requests: requests.next()?,
-            input_tokens: input.next()?,
-            output_tokens: output.next()?,
-            cached_input_tokens: cached_input.next()?,
-            cache_write_tokens: cache_write.next()?,
-            reasoning_tokens: reasoning.next()?,
-            cost: costs.next()?,
-            unpriced: unpriced.next()?,
+            totals: totals.next()?,
             last_ts: last.next()?,
         })
     };
-    Ok(std::iter::from_fn(row).collect())
+    let mut rows: Vec<_> = std::iter::from_fn(row).collect();
+    if FurtherSums::fields().iter().all(|field| columns.has(field.name())) {
+        for (row, further) in rows.iter_mut().zip(FurtherSums::read(columns)?) {
+            // What is all zero is as what is not there.
+            let told = further != FurtherSums::default();
+            row.totals.further = told.then(|| Box::new(further));
+        }
+    }
+    Ok(rows)
 }

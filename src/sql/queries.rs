@@ -1,11 +1,15 @@
 //! Typed parameters and rows of the queries in `queries/*.sql`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
 
 use super::columns::ResultColumns;
-use super::query::{EDGE_ROWS, FILE_CHECK, ROLLING_COST, TOTALS};
+use super::query::{
+    CORRECTION_EDGE_ROWS, DIMENSION_EDGE_ROWS, DIMENSION_ROLLING_COST, EDGE_ROWS, FILE_CHECK,
+    Query, ROLLING_COST, TOTALS,
+};
 use super::{Engine, SqlError};
 use crate::archive::DataFile;
 use crate::clock::Micros;
@@ -66,17 +70,99 @@ impl Engine {
         from: Micros,
         to: Micros,
     ) -> Result<Vec<EdgeRow>, SqlError> {
+        self.instants(&EDGE_ROWS, file, org_id, (from, to)).await
+    }
+
+    async fn instants(
+        &self,
+        query: &'static Query,
+        file: &Arc<DataFile>,
+        org_id: &str,
+        (from, to): (Micros, Micros),
+    ) -> Result<Vec<EdgeRow>, SqlError> {
         let params = vec![
             ("org_id", ScalarValue::from(org_id)),
             ("from_ts", time(from)),
             ("to_ts", time(to)),
         ];
         let mut rows = Vec::new();
-        for batch in &self.run(&EDGE_ROWS, std::slice::from_ref(file), params).await? {
-            let columns = ResultColumns { query: &EDGE_ROWS, batch };
+        for batch in &self.run(query, std::slice::from_ref(file), params).await? {
+            let columns = ResultColumns { query, batch };
             rows.extend(
                 columns.times("ts")?.into_iter().zip(columns.sums("cost_usd", money::PLACES)?),
             );
+        }
+        Ok(rows)
+    }
+
+    /// Runs `correction_edge_rows.sql` over one file, for `from ≤ ts < to`.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn correction_edge_rows(
+        &self,
+        file: &Arc<DataFile>,
+        org_id: &str,
+        from: Micros,
+        to: Micros,
+    ) -> Result<Vec<EdgeRow>, SqlError> {
+        self.instants(&CORRECTION_EDGE_ROWS, file, org_id, (from, to)).await
+    }
+
+    /// Runs `dimension_edge_rows.sql` over one file, for `from ≤ ts < to`: the rows of each value.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn dimension_edge_rows(
+        &self,
+        file: &Arc<DataFile>,
+        (org_id, attribute): (&str, &str),
+        from: Micros,
+        to: Micros,
+    ) -> Result<HashMap<Arc<str>, Vec<EdgeRow>>, SqlError> {
+        let params = vec![
+            ("org_id", ScalarValue::from(org_id)),
+            ("attribute", ScalarValue::from(attribute)),
+            ("from_ts", time(from)),
+            ("to_ts", time(to)),
+        ];
+        let mut values = HashMap::<_, Vec<_>>::new();
+        for batch in &self.run(&DIMENSION_EDGE_ROWS, std::slice::from_ref(file), params).await? {
+            let columns = ResultColumns { query: &DIMENSION_EDGE_ROWS, batch };
+            let rows = columns.times("ts")?.into_iter();
+            let rows = rows.zip(columns.sums("cost_usd", money::PLACES)?);
+            for (value, row) in columns.names("value")?.into_iter().zip(rows) {
+                values.entry(value.unwrap_or_default()).or_default().push(row);
+            }
+        }
+        Ok(values)
+    }
+
+    /// Runs `dimension_rolling_cost.sql` over one file, for `after < ts ≤ until`: organisation, value and
+    /// cost (10⁻¹² dollars).
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn dimension_rolling_cost(
+        &self,
+        file: &Arc<DataFile>,
+        attribute: &str,
+        after: Micros,
+        until: Micros,
+    ) -> Result<Vec<(String, String, i128)>, SqlError> {
+        let params = vec![
+            ("attribute", ScalarValue::from(attribute)),
+            ("after_ts", time(after)),
+            ("until_ts", time(until)),
+        ];
+        let (query, mut rows) = (&DIMENSION_ROLLING_COST, Vec::new());
+        for batch in &self.run(query, std::slice::from_ref(file), params).await? {
+            let columns = ResultColumns { query, batch };
+            let names = columns.texts("org_id")?.into_iter().zip(columns.texts("value")?);
+            let costs = columns.sums("cost_usd", money::PLACES)?;
+            rows.extend(names.zip(costs).map(|((org_id, value), cost)| {
+                (org_id.unwrap_or_default(), value.unwrap_or_default(), cost)
+            }));
         }
         Ok(rows)
     }

@@ -108,7 +108,7 @@ pub(super) fn in_plain_words(error: &DataFusionError) -> String {
     let reason = parser.and_then(|rest| rest.strip_suffix("\")")).unwrap_or(reason);
     if reason.starts_with("table '") && reason.ends_with("not found") {
         let reason = reason.replace("datafusion.public.", "");
-        return format!("{reason}; the tables are events and usage_hourly");
+        return format!("{reason}; the tables are events, usage_hourly and usage_by_dimension");
     }
     if let Some(known) = known(reason) {
         return known;
@@ -131,7 +131,7 @@ fn known(reason: &str) -> Option<String> {
         return Some("two columns have the same name; name one of them with AS".to_owned());
     }
     if reason.contains("information_schema") {
-        return Some("SHOW is not supported here; the tables are events and usage_hourly, and DESCRIBE shows their columns".to_owned());
+        return Some("SHOW is not supported here; the tables are events, usage_hourly and usage_by_dimension, and DESCRIBE shows their columns".to_owned());
     }
     // Our own text, with additions by DataFusion.
     if let Some((_, why)) = reason.split_once("user-defined coercion failed with: ") {

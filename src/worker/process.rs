@@ -108,7 +108,7 @@ async fn answer(
     let failed = |error| WorkerError::of(&error);
     let torn = |error: io::Error| WorkerError::Broken(error.to_string());
     let files = question.files()?;
-    let asked = console.query(&files, Some(&question.org_id), &question.query).await;
+    let asked = console.answer(&files, &question.asker, &question.query).await;
     let answer = asked.map_err(failed)?;
     let mut writer = FormWriter::new(question.format, answer.schema);
     let mut batches = answer.batches;

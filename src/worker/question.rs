@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::WorkerError;
 use crate::archive::{DataFile, ScanFile, Snapshot};
 use crate::event::OrgId;
-use crate::sql::RowFormat;
+use crate::sql::{Asker, BoundPart, RowFormat};
 
 /// A query of one organisation over the files of one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// The organisation whose rows the query sees.
-    pub org_id: String,
+    /// Whose rows the query sees.
+    pub asker: Asker,
     /// The SQL text.
     pub query: String,
     /// The format of the rows.
@@ -22,11 +22,19 @@ pub struct Question {
 }
 
 impl Question {
-    /// A query over the rows that `snapshot` holds of `org_id`.
-    pub fn new(org_id: &OrgId, query: String, format: RowFormat, snapshot: &Snapshot) -> Self {
+    /// A query over the rows that `snapshot` holds of an organisation, or of a part of it.
+    pub fn new(
+        org_id: &OrgId,
+        bound: Option<BoundPart>,
+        query: String,
+        format: RowFormat,
+        snapshot: &Snapshot,
+    ) -> Self {
         let files = snapshot.files().filter(|file| file.may_hold_org(org_id.as_str()));
         let files = files.map(|file| ScanFile::of(file)).collect();
-        Self { org_id: org_id.as_str().to_owned(), query, format, files }
+        let dimensions = (*snapshot.table().dimensions).clone();
+        let asker = Asker { org_id: Some(org_id.as_str().into()), bound, dimensions };
+        Self { asker, query, format, files }
     }
 
     /// The files to read.

@@ -30,7 +30,7 @@ async fn admitted(app: &Lake, model: &str) -> Admitted {
     let org = OrgId::parse(ACME).unwrap();
     let body = Event::new(model).model(model).line();
     let decoded = app.app.decode(&org, &ContentKind::Ndjson, body.as_bytes()).unwrap();
-    app.app.admission().admit(&org, decoded.batch, NOON).await.unwrap()
+    app.app.admission().admit(&org, decoded.batch, None, NOON).await.unwrap()
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_name_that_clashes_is_not_let_in() {
     let event = Event::new(2).line();
     let other = OrgId::parse("ACME").unwrap();
     let decoded = app.app.decode(&other, &ContentKind::Ndjson, event.as_bytes()).unwrap();
-    let refused = app.app.admission().admit(&other, decoded.batch, NOON).await.unwrap_err();
+    let refused = app.app.admission().admit(&other, decoded.batch, None, NOON).await.unwrap_err();
     assert_eq!(refused.kind(), Kind::Conflict, "{refused}");
 }
 

@@ -28,7 +28,13 @@ struct Keys {
 
 fn new_key(org: &str, scopes: &[Scope], expires_at_us: Option<Micros>) -> NewKey {
     let scopes = Scopes::or_usual(scopes.to_vec());
-    NewKey { org_id: OrgId::parse(org).unwrap(), scopes, name: Some("a".into()), expires_at_us }
+    NewKey {
+        org_id: OrgId::parse(org).unwrap(),
+        scopes,
+        name: Some("a".into()),
+        expires_at_us,
+        bound: None,
+    }
 }
 
 impl Keys {

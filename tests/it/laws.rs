@@ -300,7 +300,7 @@ fn a_scrape_that_was_overtaken_shows_no_less_when_the_clock_is_set_back() {
         let rollup = Rollup::new(Arc::new(lake.engine()), None, CACHE_BYTES_MAX, Telemetry::new());
         for (snapshot, now) in [(&late, NOW), (&early, NOW - 5 * DAY), (&early, NOW)] {
             let org = OrgId::parse("acme").unwrap();
-            let turn = rollup.turn(&org).await;
+            let turn = rollup.turn(org.as_str()).await;
             let version = rollup.show(turn, &org, snapshot, now, |view| view.archive_version);
             assert_eq!(version.await.unwrap(), late.version());
         }

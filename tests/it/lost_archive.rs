@@ -66,6 +66,7 @@ async fn does_nothing(app: &Lake, wrong: &Arc<dyn ObjectStore>) {
         scopes: Scopes::or_usual(Vec::new()),
         name: None,
         expires_at_us: None,
+        bound: None,
     };
     app.app.keys().create(key).await.unwrap_err();
     assert_eq!(paths(wrong, "").await, before, "something was made or deleted");
@@ -234,6 +235,7 @@ async fn a_key_that_was_revoked_is_not_taken_where_an_older_copy_has_it() {
         scopes: Scopes::or_usual(Vec::new()),
         name: None,
         expires_at_us: None,
+        bound: None,
     };
     let key = it.app.app.keys().create(key).await.unwrap();
     it.app.app.authenticate(key.reveal()).await.unwrap();

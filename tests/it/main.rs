@@ -31,6 +31,7 @@ mod crash;
 mod damage;
 mod dedupe_memory;
 mod deploy;
+mod dimensions;
 mod disk;
 mod duplicates;
 mod expiry;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokenlake::archive::DataFile;
 use tokenlake::clock::{DAY, HOUR};
-use tokenlake::sql::{FileBounds, FileCheck, SeriesTotal};
+use tokenlake::sql::{CellKind, FileBounds, FileCheck, SeriesTotal};
 
 use crate::support::event::{Event, NOW};
 use crate::support::lake::Lake;
@@ -46,7 +46,7 @@ async fn a_partial_has_a_row_for_each_series_and_hour() {
     ])
     .await;
     assert_eq!(files.len(), 1);
-    let mut rows = lake.engine().partial(&files[0]).await.unwrap();
+    let mut rows = lake.engine().cells(&CellKind::Core, &files[0]).await.unwrap();
     rows.sort_by_key(|row| (row.hour, row.provider.clone()));
     let shown: Vec<_> = rows
         .iter()
@@ -54,7 +54,7 @@ async fn a_partial_has_a_row_for_each_series_and_hour() {
             let names = (row.provider.as_deref(), row.model.as_deref());
             let hours_ago = (NOW / HOUR * HOUR - row.hour) / HOUR;
             let last = NOW - row.last_ts;
-            (names, hours_ago, row.requests, row.unpriced, row.cost, last)
+            (names, hours_ago, row.totals.requests, row.totals.unpriced, row.totals.cost, last)
         })
         .collect();
     let (openai, gpt, unit) = (Some("openai"), Some("gpt-4o"), 100_000_000_000);
@@ -66,7 +66,7 @@ async fn a_partial_has_a_row_for_each_series_and_hour() {
     ];
     assert_eq!(shown, expected);
     assert!(rows.iter().all(|row| &*row.org_id == "acme"));
-    let last = &rows[3];
+    let last = &rows[3].totals;
     assert_eq!((last.input_tokens, last.output_tokens), (30, 3));
     assert_eq!((last.cached_input_tokens, last.reasoning_tokens), (0, 0));
 }

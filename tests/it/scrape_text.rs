@@ -102,6 +102,16 @@ async fn all_groups_are_shown_in_the_text_format() {
     llm_requests_unpriced_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_requests_unpriced_total{provider="mistral",model="large",org_id="acme.eu"} 1
     llm_requests_unpriced_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0
+    # HELP llm_requests_priced_later_total LLM API calls of llm_requests_unpriced_total that a correction has given a price since.
+    # TYPE llm_requests_priced_later_total counter
+    llm_requests_priced_later_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
+    llm_requests_priced_later_total{provider="mistral",model="large",org_id="acme.eu"} 0
+    llm_requests_priced_later_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0
+    # HELP llm_cost_usd_credits_total Corrections downward of the cost in US dollars, as amounts above 0: what llm_cost_usd_total is too high by; late events are added when they arrive.
+    # TYPE llm_cost_usd_credits_total counter
+    llm_cost_usd_credits_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
+    llm_cost_usd_credits_total{provider="mistral",model="large",org_id="acme.eu"} 0
+    llm_cost_usd_credits_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0
     # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included; it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was known before.
     # TYPE llm_archive_version gauge
     llm_archive_version{org_id="acme.eu"} 2
@@ -170,6 +180,16 @@ async fn all_groups_are_shown_in_openmetrics() {
     llm_requests_unpriced_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_requests_unpriced_total{provider="mistral",model="large",org_id="acme.eu"} 1
     llm_requests_unpriced_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0
+    # HELP llm_requests_priced_later LLM API calls of llm_requests_unpriced_total that a correction has given a price since.
+    # TYPE llm_requests_priced_later counter
+    llm_requests_priced_later_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
+    llm_requests_priced_later_total{provider="mistral",model="large",org_id="acme.eu"} 0
+    llm_requests_priced_later_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0
+    # HELP llm_cost_usd_credits Corrections downward of the cost in US dollars, as amounts above 0: what llm_cost_usd_total is too high by; late events are added when they arrive.
+    # TYPE llm_cost_usd_credits counter
+    llm_cost_usd_credits_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
+    llm_cost_usd_credits_total{provider="mistral",model="large",org_id="acme.eu"} 0
+    llm_cost_usd_credits_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0
     # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included; it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was known before.
     # TYPE llm_archive_version gauge
     llm_archive_version{org_id="acme.eu"} 2

@@ -16,6 +16,7 @@ mod keys;
 mod link;
 mod operator;
 mod place;
+mod showback;
 mod swap;
 mod trouble;
 mod world;

@@ -82,7 +82,7 @@ pub(super) fn caller(claims: &[u8], rules: &JwtRules, now: Micros) -> Result<Cal
         held.then_some(()).ok_or(Refusal::Audience)?;
     }
     let org_id = OrgId::parse(&claims.org_id).map_err(|_| Refusal::OrgId)?;
-    Ok(Caller { org_id, scopes: scopes(claims.scope.or(claims.scp)) })
+    Ok(Caller { org_id, scopes: scopes(claims.scope.or(claims.scp)), bound: None })
 }
 
 /// The scopes in the claim that exist here. Without the claim, the right to scrape.

@@ -1,10 +1,12 @@
 //! One Parquet file of the table, as the log describes it.
 
 pub(in crate::archive) mod added;
+mod further;
 mod scan_file;
 mod seal;
 mod tags;
 
+pub use self::further::StoredCells;
 pub use self::scan_file::ScanFile;
 
 use std::ops::Range;
@@ -14,7 +16,7 @@ use chrono::{DateTime, NaiveDate};
 use deltalake_core::kernel::Add;
 use object_store::path::Path;
 
-use self::tags::{ORG, TAG_CHECKSUMS, TAG_IDS, TAG_PARTIAL, TAG_SEAL, TIME};
+use self::tags::{ORG, TAG_CELLS, TAG_CHECKSUMS, TAG_IDS, TAG_PARTIAL, TAG_SEAL, TIME};
 use super::ids::EventHash;
 use super::ids::IdFilter;
 use super::lossless::LosslessColumns;
@@ -71,6 +73,8 @@ pub struct DataFile {
     /// Checksums of its blocks; `None` for a foreign file.
     pub(in crate::archive) checksums: Option<Checksums>,
     partial: Option<StoredPartial>,
+    /// Cells of dimensions; no room without any.
+    further: Option<Arc<[StoredCells]>>,
 }
 
 impl DataFile {
@@ -105,6 +109,14 @@ impl DataFile {
         let size_bytes = u64::try_from(add.size).map_err(|_| corrupt("its size is negative"))?;
         let checksums = tag(TAG_CHECKSUMS).and_then(Checksums::from_text);
         let partial = tag(TAG_PARTIAL).and_then(|tag| StoredPartial::from_text(tag, size_bytes));
+        let further = match tag(TAG_CELLS) {
+            None => None,
+            Some(text) => {
+                let wrong =
+                    || corrupt("what the log says of the sums in it is not what was written");
+                Some(further::from_text(text, &add.path, size_bytes).ok_or_else(wrong)?.into())
+            }
+        };
         Ok(Self {
             path: add.path.as_str().into(),
             size_bytes,
@@ -115,6 +127,7 @@ impl DataFile {
             ids: tag(TAG_IDS).and_then(IdFilter::from_text),
             // A partial is trusted only if checksums would reveal a flipped bit.
             partial: partial.filter(|_| checksums.is_some()),
+            further: further.filter(|_| checksums.is_some()),
             checksums,
         })
     }
@@ -162,6 +175,16 @@ impl DataFile {
         CheckedObject::of(self).part(stored.range.clone())
     }
 
+    /// The cells that the file carries, if they are of this version: those of its partial, or of a
+    /// dimension.
+    pub fn stored_cells(&self, version: &str) -> Option<CheckedObject> {
+        let mut further = self.further.iter().flat_map(|further| further.iter());
+        match further.find(|cells| &*cells.version == version) {
+            Some(cells) => CheckedObject::of(self).part(cells.range.clone()),
+            None => self.stored_partial(version),
+        }
+    }
+
     /// The columns that the file's partial preserves exactly, if SQL of this version made it.
     /// `None` without such a partial, or if it preserves none: its sums may be long then.
     pub fn lossless(&self, sql_version: &str) -> Option<LosslessColumns> {
@@ -180,8 +203,9 @@ impl DataFile {
         checksums: Option<Checksums>,
     ) -> Self {
         let path = path.into();
-        let (orgs, times, ids) = (None, None, None);
-        Self { path, size_bytes, date, rows: None, orgs, times, ids, checksums, partial: None }
+        let (rows, orgs, times, ids) = (None, None, None, None);
+        let (partial, further) = (None, None);
+        Self { path, size_bytes, date, rows, orgs, times, ids, checksums, partial, further }
     }
 
     /// A file that is nothing but a partial by SQL of this version.

@@ -10,11 +10,12 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory,
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 
-use super::data_file::StoredPartial;
+use super::data_file::{StoredCells, StoredPartial};
 use super::date_rows::Order;
 use super::file_layout;
 use super::ids::EventHash;
-use super::partial_maker::{NewPartial, PartialMaker};
+use super::new_cells::{Making, NewBlocks, NewCells};
+use super::partial_maker::NewPartial;
 use super::stats::Stats;
 use crate::archive::error::ArchiveError;
 use crate::processors;
@@ -31,6 +32,8 @@ pub struct EncodedFile {
     pub ids: Vec<EventHash>,
     /// The partial inside it.
     pub partial: Option<StoredPartial>,
+    /// The cells of dimensions inside of it.
+    pub further: Vec<StoredCells>,
 }
 
 /// Typical bytes of a row in a file.
@@ -41,14 +44,14 @@ type EncodedGroup = (Vec<ArrowColumnChunk>, Stats);
 
 impl EncodedFile {
     /// Encodes the rows of one date, in this order, as the new file `path`. Row groups are sorted
-    /// and encoded in parallel, and `maker` makes the partial while they are encoded.
+    /// and encoded in parallel, and the cells that it carries are made while they are encoded.
     ///
     /// # Errors
     /// Internal, if Arrow or Parquet refuse the rows.
     pub async fn of(
         order: Order,
         path: &str,
-        maker: Option<Arc<dyn PartialMaker>>,
+        making: Option<Making>,
     ) -> Result<Self, ArchiveError> {
         let order = Arc::new(order);
         let parts = order.parts(file_layout::GROUP_ROWS);
@@ -57,14 +60,16 @@ impl EncodedFile {
             blocking(move || order.rows(part))
         });
         let rows: Vec<RecordBatch> = sorted.buffered(processors::count()).try_collect().await?;
-        let partial = async {
-            let maker = maker?;
-            NewPartial::make(maker, path, rows.clone()).await
+        let blocks = async {
+            match making {
+                Some(making) => making.make(path, rows.clone()).await,
+                None => NewBlocks::default(),
+            }
         };
-        let (partial, file) = tokio::join!(partial, encode(&rows));
+        let (blocks, file) = tokio::join!(blocks, encode(&rows));
         let (writer, groups) = file?;
         let ids = Arc::into_inner(order).map(|order| order.ids).unwrap_or_default();
-        blocking(move || append(writer, groups, ids, partial).map_err(|error| internal(&error)))
+        blocking(move || append(writer, groups, ids, blocks).map_err(|error| internal(&error)))
             .await
     }
 }
@@ -132,7 +137,7 @@ fn append(
     mut writer: SerializedFileWriter<Vec<u8>>,
     groups: Vec<EncodedGroup>,
     ids: Vec<EventHash>,
-    partial: Option<NewPartial>,
+    blocks: NewBlocks,
 ) -> Result<EncodedFile, ParquetError> {
     let mut stats = Stats::default();
     for (chunks, of_group) in groups {
@@ -143,27 +148,33 @@ fn append(
         group.close()?;
         stats.merge(of_group);
     }
-    end(writer, stats, ids, partial)
+    end(writer, stats, ids, blocks)
 }
 
-/// Adds the partial of the rows, if there is one, and ends the file. Readers of Parquet follow the
-/// footer, which does not refer to the partial.
+/// Adds the cells that the file carries besides its rows, and ends it. Readers of Parquet follow the
+/// footer, which does not refer to them.
 fn end(
     mut writer: SerializedFileWriter<Vec<u8>>,
     stats: Stats,
     ids: Vec<EventHash>,
-    partial: Option<NewPartial>,
+    blocks: NewBlocks,
 ) -> Result<EncodedFile, ParquetError> {
-    let partial = match partial {
+    let mut write = |bytes: &Bytes| {
+        let start = writer.bytes_written() as u64;
+        writer.write_all(bytes)?;
+        Ok::<_, ParquetError>(start..start + bytes.len() as u64)
+    };
+    let partial = match blocks.partial {
         None => None,
         Some(NewPartial { bytes, sql_version, lossless }) => {
-            let start = writer.bytes_written() as u64;
-            writer.write_all(&bytes)?;
-            let range = start..start + bytes.len() as u64;
-            Some(StoredPartial { sql_version, range, lossless })
+            Some(StoredPartial { sql_version, range: write(&bytes)?, lossless })
         }
     };
-    Ok(EncodedFile { bytes: writer.into_inner()?.into(), stats, ids, partial })
+    let further = blocks.further.into_iter().map(|NewCells { name, bytes, version }| {
+        Ok(StoredCells { name: name.into(), version, range: write(&bytes)? })
+    });
+    let further = further.collect::<Result<_, ParquetError>>()?;
+    Ok(EncodedFile { bytes: writer.into_inner()?.into(), stats, ids, partial, further })
 }
 
 /// A data file that is written piece by piece, so that its rows are never all in memory.
@@ -209,13 +220,13 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Ends the file, with the partial of its rows if there is one.
+    /// Ends the file, with the cells that it carries besides its rows.
     ///
     /// # Errors
     /// Internal, if Parquet refuses.
-    pub fn finish(self, partial: Option<NewPartial>) -> Result<EncodedFile, ArchiveError> {
+    pub fn finish(self, blocks: NewBlocks) -> Result<EncodedFile, ArchiveError> {
         let opened = self.writer.into_serialized_writer();
-        let ended = opened.and_then(|(writer, _)| end(writer, self.stats, self.ids, partial));
+        let ended = opened.and_then(|(writer, _)| end(writer, self.stats, self.ids, blocks));
         ended.map_err(|error| internal(&error))
     }
 }

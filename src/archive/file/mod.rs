@@ -11,6 +11,7 @@ pub(super) mod gather_rows;
 pub(super) mod ids;
 pub(super) mod lossless;
 pub(super) mod merge_input;
+pub(super) mod new_cells;
 pub(super) mod partial_maker;
 pub(super) mod row_counts;
 pub(super) mod row_merge;

@@ -9,6 +9,22 @@ use bytes::Bytes;
 use super::lossless::LosslessColumns;
 use crate::archive::error::ArchiveError;
 use crate::archive::parquet::cells::CellWriter;
+use crate::event::Dimension;
+
+/// Which cells a file carries beside its partial.
+#[derive(Debug, Clone)]
+pub enum FurtherKind {
+    /// Those of the values of a dimension.
+    Dimension(Arc<Dimension>),
+    /// Those of corrections, in files that have some.
+    Corrections,
+}
+
+/// Why cells could not be made: a defect.
+pub type CellsError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Cells, and the version of what made them.
+pub type MadeCells = (Arc<str>, Vec<RecordBatch>);
 
 /// Makes the partial of a file: the cells that it adds to the usage of each organisation. The
 /// archive does not know what they contain, only that they are sorted by `org_id`.
@@ -26,7 +42,19 @@ pub trait PartialMaker: std::fmt::Debug + Send + Sync {
         &self,
         path: &str,
         rows: Vec<RecordBatch>,
-    ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>>;
+    ) -> Result<Vec<RecordBatch>, CellsError>;
+
+    /// As [`PartialMaker::make`], further cells, which are never none: where no row counts, one batch
+    /// without a row.
+    ///
+    /// # Errors
+    /// As [`PartialMaker::make`].
+    async fn make_cells(
+        &self,
+        path: &str,
+        kind: &FurtherKind,
+        rows: Vec<RecordBatch>,
+    ) -> Result<MadeCells, CellsError>;
 }
 
 /// An encoded partial.
@@ -54,17 +82,23 @@ impl NewPartial {
         let cells = cells
             .inspect_err(|error| tracing::warn!(%error, path, "no partial of a data file was made"))
             .ok()?;
+        // Where nothing counts there is none.
+        cells.first()?;
         let bytes = encode(&cells);
         let bytes = bytes
             .inspect_err(|error| tracing::warn!(%error, path, "no partial of a data file was made"))
-            .ok()??;
+            .ok()?;
         Some(Self { bytes, sql_version, lossless: LosslessColumns::of(&rows, &cells) })
     }
 }
 
-fn encode(cells: &[RecordBatch]) -> Result<Option<Bytes>, ArchiveError> {
-    let Some(first) = cells.first() else { return Ok(None) };
-    let mut writer = CellWriter::new(first.schema())?;
+/// Cells as they are stored.
+///
+/// # Errors
+/// Internal, if there is no batch, or Parquet refuses one.
+pub(super) fn encode(cells: &[RecordBatch]) -> Result<Bytes, ArchiveError> {
+    let none = || ArchiveError::internal("encoding sums", "there are none");
+    let mut writer = CellWriter::new(cells.first().ok_or_else(none)?.schema())?;
     cells.iter().try_for_each(|cells| writer.write(cells))?;
-    writer.finish().map(Some)
+    writer.finish()
 }

@@ -1,5 +1,6 @@
 //! The table's description: the content of version 0, and whether this program can use a table.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema};
@@ -11,15 +12,16 @@ use uuid::Uuid;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::ids::IdHasher;
 use crate::archive::paths;
+use crate::event::Dimensions;
 
 /// The layout of a new table.
 pub(in crate::archive) const FORMAT: u64 = 1;
-/// The layout of a table that holds what a program of layout 1 does not know and would count wrongly,
-/// such as corrections. A table becomes one when it needs to.
-pub(in crate::archive) const FORMAT_WITH_CORRECTIONS: u64 = 2;
+/// The layout of a table that has what a program of layout 1 does not know and would count wrongly or
+/// lose: corrections, or dimensions. A table becomes one when it needs to.
+pub(in crate::archive) const FORMAT_OF_SHOWBACK: u64 = 2;
 /// The last layout that this program reads and writes. A table of a later one is refused: its totals
 /// may depend on objects that this program does not know.
-const FORMAT_MAX: u64 = FORMAT_WITH_CORRECTIONS;
+const FORMAT_MAX: u64 = FORMAT_OF_SHOWBACK;
 const FORMAT_KEY: &str = "tokenlake.format";
 /// The member of a description that is its schema, as JSON text.
 const SCHEMA_KEY: &str = "schemaString";
@@ -27,6 +29,9 @@ const HASH_KEY: &str = "tokenlake.hashKey";
 /// The setting that vouches for the table's id and the key of its fingerprints. Checkpoints of the
 /// log carry them without a checksum, and with another key no known event would be recognised.
 const SEAL: &str = "tokenlake.seal";
+/// The dimensions, as JSON, and what vouches for them: a checksum of the table's id and the text.
+const DIMENSIONS: &str = "tokenlake.dimensions";
+const DIMENSIONS_SEAL: &str = "tokenlake.dimensions.seal";
 /// How long log entries stay after a checkpoint covers them. Other processes may be this late
 /// in following; see the guard in `follow`.
 const LOG_RETENTION: &str = "interval 7 days";
@@ -43,6 +48,8 @@ pub struct TableInfo {
     pub id: String,
     /// The hasher of event ids.
     pub hasher: IdHasher,
+    /// By what events are told apart besides providers and models.
+    pub dimensions: Arc<Dimensions>,
     format: u64,
     /// True if its schema is from before a column of events.
     lacks_columns: bool,
@@ -138,6 +145,27 @@ impl TableInfo {
         Ok(self)
     }
 
+    /// The action that makes the dimensions these, and the layout one that has them.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn with_dimensions(&self, dimensions: &Dimensions) -> Result<Action, ArchiveError> {
+        let internal = |error| ArchiveError::internal("writing the table's description", error);
+        let text = serde_json::to_string(dimensions).map_err(internal)?;
+        let mut table = self.clone().raised_to(FORMAT_OF_SHOWBACK);
+        let settings = table.metadata.get_mut("configuration").and_then(Value::as_object_mut);
+        if let Some(settings) = settings {
+            settings.insert(DIMENSIONS_SEAL.to_owned(), seal(&self.id, &text).into());
+            settings.insert(DIMENSIONS.to_owned(), text.into());
+        }
+        table.actions().map(|[_, metadata]| metadata)
+    }
+
+    /// True if there may be corrections: programs that do not know them refuse such a table.
+    pub fn may_hold_corrections(&self) -> bool {
+        self.format >= FORMAT_OF_SHOWBACK
+    }
+
     /// True if the table is set to be append-only: no events may be taken out of it. Rows may still
     /// be moved between files.
     pub fn is_append_only(&self) -> bool {
@@ -207,8 +235,22 @@ impl TableInfo {
             let events = crate::event::schema();
             events.fields().iter().any(|field| !holds(fields(&schema), field.name()))
         });
-        Ok(Self { id, hasher, format, lacks_columns, protocol, metadata })
+        let dimensions = match (setting(DIMENSIONS), setting(DIMENSIONS_SEAL)) {
+            (None, None) => Dimensions::default(),
+            (Some(text), Some(told)) if told == seal(&id, text) => {
+                let dimensions = serde_json::from_str::<Dimensions>(text).ok();
+                dimensions.filter(Dimensions::are_sound).ok_or_else(wrong_dimensions)?
+            }
+            _ => return Err(wrong_dimensions()),
+        };
+        let dimensions = Arc::new(dimensions);
+        Ok(Self { id, hasher, dimensions, format, lacks_columns, protocol, metadata })
     }
+}
+
+fn wrong_dimensions() -> ArchiveError {
+    let reason = "its dimensions in the log are not what was written";
+    ArchiveError::corrupt(paths::TABLE, reason)
 }
 
 /// The schema in a description; `None` if there is none.
@@ -295,92 +337,12 @@ impl TableInfo {
     /// An empty description.
     pub(in crate::archive) fn for_tests() -> Self {
         let hasher = IdHasher::new([0; 16]);
+        let (dimensions, format, lacks_columns) = (Arc::default(), FORMAT, false);
         let (protocol, metadata) = (Value::Null, Value::Null);
-        Self { id: "t".into(), hasher, format: FORMAT, lacks_columns: false, protocol, metadata }
+        Self { id: "t".into(), hasher, dimensions, format, lacks_columns, protocol, metadata }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn created(event_schema: &Schema) -> TableInfo {
-        let actions = creation(event_schema).unwrap();
-        let [Action::Protocol(protocol), Action::Metadata(metadata)] = &actions[..] else {
-            panic!("{actions:?}")
-        };
-        TableInfo::new(protocol, metadata).unwrap()
-    }
-
-    fn columns(table: &TableInfo) -> Vec<String> {
-        let schema = schema_of(&table.metadata).unwrap();
-        fields(&schema).iter().map(|column| name_of(column).to_owned()).collect()
-    }
-
-    /// The schema without its last columns.
-    fn older(left_out: usize) -> Schema {
-        let all = crate::event::schema();
-        let kept = all.fields().len() - left_out;
-        Schema::new(all.fields().iter().take(kept).cloned().collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn a_table_gets_the_columns_that_it_lacks_and_keeps_its_own() {
-        let new = created(&crate::event::schema());
-        assert!(new.readied(FORMAT).unwrap().is_none());
-        for left_out in 1..3 {
-            let old = created(&older(left_out));
-            let action = old.readied(FORMAT).unwrap();
-            let Some(Action::Metadata(metadata)) = action else { panic!("{action:?}") };
-            let ready = old.changed(None, Some(&metadata)).unwrap();
-            assert_eq!(columns(&ready), columns(&new));
-            assert!(ready.readied(FORMAT).unwrap().is_none());
-            let mut expected = old.metadata.clone();
-            expected["schemaString"] = ready.metadata["schemaString"].clone();
-            assert_eq!(ready.metadata, expected);
-        }
-        let mut other = older(1).fields().to_vec();
-        other.push(Field::new("Team", DataType::Utf8, true).into());
-        let other = created(&Schema::new(other)).with_all_columns().unwrap();
-        let names = columns(&other);
-        assert_eq!(names[names.len() - 3..], ["Team", "cost_source", "event_date"]);
-        let mut same = older(1).fields().to_vec();
-        same.push(Field::new("Cost_Source", DataType::Utf8, true).into());
-        assert!(created(&Schema::new(same)).readied(FORMAT).unwrap().is_none());
-    }
-
-    #[test]
-    fn a_layout_is_raised_once_and_one_that_is_not_known_is_refused() {
-        let table = created(&crate::event::schema());
-        let action = table.readied(FORMAT_MAX).unwrap();
-        let Some(Action::Metadata(metadata)) = action else { panic!("{action:?}") };
-        let raised = table.changed(None, Some(&metadata)).unwrap();
-        assert_eq!(
-            (raised.format, raised.metadata["configuration"][FORMAT_KEY].as_str()),
-            (2, Some("2"))
-        );
-        assert!(raised.readied(FORMAT_MAX).unwrap().is_none());
-        assert!(raised.readied(FORMAT).unwrap().is_none());
-        let later = raised.clone().raised_to(FORMAT_MAX + 1);
-        let error = TableInfo::check(later.protocol, later.metadata).unwrap_err();
-        assert!(matches!(error, ArchiveError::Newer { .. }), "{error}");
-        assert!(error.to_string().contains("upgrade"), "{error}");
-    }
-
-    #[test]
-    fn a_key_that_is_not_the_one_that_was_written_is_damage() {
-        let actions = creation(&crate::event::schema()).unwrap();
-        let [Action::Protocol(protocol), Action::Metadata(metadata)] = &actions[..] else {
-            panic!("{actions:?}")
-        };
-        TableInfo::new(protocol, metadata).unwrap();
-        let text = to_value(metadata).unwrap();
-        let key = text["configuration"][HASH_KEY].as_str().unwrap();
-        for (old, new) in [(key, "0".repeat(32)), (text["id"].as_str().unwrap(), "t".to_owned())] {
-            let other = text.to_string().replace(old, &new);
-            let other: Metadata = serde_json::from_str(&other).unwrap();
-            let error = TableInfo::new(protocol, &other).unwrap_err();
-            assert!(matches!(error, ArchiveError::Corrupt { .. }), "{error}");
-        }
-    }
-}
+#[path = "table_tests.rs"]
+mod tests;

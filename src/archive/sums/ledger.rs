@@ -41,8 +41,29 @@ struct LedgerMark {
     /// do not have it.
     #[serde(default)]
     before: Option<String>,
+    /// The sums of dimensions, each in an object beside the cells. Ledgers from before have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    further: Vec<FurtherMark>,
     /// No two ledgers have the same mark.
     unique: String,
+}
+
+/// What vouches for the cells of a dimension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct FurtherMark {
+    /// Of the query, the attribute and the declaration.
+    version: String,
+    size_bytes: u64,
+    crc32: String,
+}
+
+/// The cells of a ledger, encoded.
+#[derive(Debug, Clone)]
+pub struct LedgerCells {
+    /// Those of all organisations.
+    pub core: Bytes,
+    /// Those of dimensions, by the version of their sums.
+    pub further: Vec<(Arc<str>, Bytes)>,
 }
 
 impl LedgerMark {
@@ -78,6 +99,8 @@ pub struct Ledger {
     events: u64,
     cells: CellReader,
     reader: CheckedReader,
+    /// Those of dimensions, by the version of their sums.
+    further: Vec<(String, CellReader, CheckedReader)>,
 }
 
 impl Ledger {
@@ -96,14 +119,27 @@ impl Ledger {
         &self.cells
     }
 
+    /// The sums of a dimension, by parts of organisations; `None` where it has none of this version.
+    pub fn further_cells(&self, version: &str) -> Option<&CellReader> {
+        let mut further = self.further.iter();
+        further.find(|(of, ..)| of == version).map(|(_, cells, _)| cells)
+    }
+
     /// Reads all of it and compares it with its checksums.
     ///
     /// # Errors
     /// Corrupt or Unavailable, naming the object.
     pub async fn check(&self) -> Result<(), ArchiveError> {
-        let path = paths::ledger(self.name);
-        let checked = self.reader.check_all().await;
-        checked.map_err(|error| ArchiveError::of_read(path.as_ref(), &error))
+        let further = self.further.iter();
+        let further =
+            further.map(|(version, _, reader)| (paths::ledger_cells(self.name, version), reader));
+        for (path, reader) in
+            std::iter::once((paths::ledger(self.name), &self.reader)).chain(further)
+        {
+            let checked = reader.check_all().await;
+            checked.map_err(|error| ArchiveError::of_read(path.as_ref(), &error))?;
+        }
+        Ok(())
     }
 }
 
@@ -141,10 +177,28 @@ impl Ledgers {
     /// Corrupt or Unavailable, naming the object.
     pub async fn open(&self, name: LedgerName, table_id: &str) -> Result<Ledger, ArchiveError> {
         let (mark, checksums) = self.mark(name, table_id).await?;
-        let object = CheckedObject::new(paths::ledger(name), mark.size_bytes, Some(checksums));
+        let (cells, reader) =
+            self.open_cells(paths::ledger(name), mark.size_bytes, checksums).await?;
+        let mut further = Vec::new();
+        for FurtherMark { version, size_bytes, crc32 } in mark.further {
+            let path = paths::ledger_cells(name, &version);
+            let checksums = Checksums::from_text(&crc32)
+                .ok_or_else(|| ArchiveError::corrupt(path.as_ref(), "it has no checksums"))?;
+            let (cells, reader) = self.open_cells(path, size_bytes, checksums).await?;
+            further.push((version, cells, reader));
+        }
+        Ok(Ledger { name, events: mark.events, cells, reader, further })
+    }
+
+    async fn open_cells(
+        &self,
+        path: Path,
+        size_bytes: u64,
+        checksums: Checksums,
+    ) -> Result<(CellReader, CheckedReader), ArchiveError> {
+        let object = CheckedObject::new(path, size_bytes, Some(checksums));
         let reader = CheckedReader::new(self.store.clone(), object.clone());
-        let cells = CellReader::open(self.store.clone(), object).await?;
-        Ok(Ledger { name, events: mark.events, cells, reader })
+        Ok((CellReader::open(self.store.clone(), object).await?, reader))
     }
 
     /// The number of events in a ledger, by its mark alone.
@@ -202,8 +256,18 @@ impl Ledgers {
     ///
     /// # Errors
     /// Unavailable, or Corrupt if what was stored is not what is read back.
-    pub async fn put(&self, new: NewLedger<'_>, cells: Bytes) -> Result<LedgerName, ArchiveError> {
+    pub async fn put(
+        &self,
+        new: NewLedger<'_>,
+        cells: LedgerCells,
+    ) -> Result<LedgerName, ArchiveError> {
+        let LedgerCells { core: cells, further } = cells;
         let before = new.before.and_then(LedgerName::number);
+        let marks = further.iter().map(|(version, cells)| FurtherMark {
+            version: version.to_string(),
+            size_bytes: cells.len() as u64,
+            crc32: Checksums::of(cells).to_text(),
+        });
         let mark = LedgerMark {
             table: new.table_id.to_owned(),
             floor: new.floor.to_string(),
@@ -212,12 +276,16 @@ impl Ledgers {
             size_bytes: cells.len() as u64,
             crc32: Checksums::of(&cells).to_text(),
             before: Some(before.map_or_else(String::new, |number| number.to_string())),
+            further: marks.collect(),
             unique: Uuid::new_v4().to_string(),
         };
         let mark = serde_json::to_vec(&mark)
             .map_err(|error| ArchiveError::internal("writing a ledger", error))?;
         let name = LedgerName::new(new.floor, crc32fast::hash(&mark));
         self.put_new(&paths::ledger(name), cells).await?;
+        for (version, cells) in further {
+            self.put_new(&paths::ledger_cells(name, &version), cells).await?;
+        }
         self.put_new(&paths::ledger_mark(name), mark.into()).await?;
         self.open(name, new.table_id).await?.check().await?;
         Ok(name)

@@ -114,6 +114,11 @@ impl TotalsStore {
         Ok(Self { log: Log::new(store.clone(), clock)?, ledgers, store, sql_version })
     }
 
+    /// The checkpoints by SQL of another version, of the same table.
+    pub fn of_version(&self, sql_version: Arc<str>) -> Self {
+        Self { sql_version, ..self.clone() }
+    }
+
     /// The newest totals snapshot up to the version of `snapshot`. One that cannot be read is
     /// passed over, and so are versions for which `is_damaged` is true.
     ///

@@ -1,6 +1,7 @@
 //! Maintenance of a table: expiry, rewrites, repairs, the vacuum, and the judge of foreign files.
 
 mod actions;
+pub(super) mod declaration;
 pub(super) mod expiry;
 pub(super) mod judge;
 pub(super) mod old_ledgers;

@@ -43,27 +43,27 @@ impl Upkeep {
         }
         let named = self.named_lately(ledgers, snapshot, at, grace).await?;
         files.retain(|file| {
-            paths::ledger_of(&file.location).is_none()
-                || named.as_ref().is_some_and(|named| !named.contains(&file.location))
+            let Some(ledger) = paths::ledger_of(&file.location) else { return true };
+            named.as_ref().is_some_and(|named| !named.contains(ledger))
         });
         Ok(())
     }
 
-    /// The objects of such ledgers; `None` if they cannot be determined.
+    /// Such ledgers, as their paths name them; `None` if they cannot be determined.
     async fn named_lately(
         &self,
         ledgers: &[ObjectMeta],
         snapshot: &Snapshot,
         at: Micros,
         grace: Duration,
-    ) -> Result<Option<HashSet<Path>>, ArchiveError> {
+    ) -> Result<Option<HashSet<String>>, ArchiveError> {
         let reader = Ledgers::new(self.store.clone());
         let mut named = HashSet::new();
         let mut next = snapshot.ledger();
         while let Some(name) = next {
             let mark = paths::ledger_mark(name);
             let found = ledgers.iter().find(|object| object.location == mark);
-            named.extend([paths::ledger(name), mark]);
+            named.extend(paths::ledger_of(&mark).map(str::to_owned));
             // Its predecessor was current until this one was committed, soon after it was stored.
             if found.is_some_and(|mark| is_older(mark, at, grace.saturating_add(UNCOMMITTED_MAX))) {
                 break;

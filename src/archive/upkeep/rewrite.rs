@@ -20,7 +20,7 @@ use crate::archive::file::data_file::DataFile;
 use crate::archive::file::data_file::added::add_action;
 use crate::archive::file::file_write::{OpenFile, blocking};
 use crate::archive::file::ids::{EventHash, IDS_MAX, IdHasher};
-use crate::archive::file::partial_maker::NewPartial;
+use crate::archive::file::new_cells::{Making, NewBlocks};
 use crate::archive::file::row_merge::RowMerge;
 use crate::archive::grace::UNCOMMITTED_MAX;
 use crate::archive::log::entry::NewEntry;
@@ -31,11 +31,15 @@ use crate::archive::parquet::columns::text;
 use crate::archive::paths;
 use crate::archive::store::upload::Upload;
 use crate::error::Kind;
+use crate::event::{Dimensions, attributes_of, has_corrections};
 
 /// Bytes that are passed to an upload at a time.
 const UPLOAD_BYTES: usize = 8 << 20;
 /// Columns without sums, which are left out of the rows that a partial is made from.
-const UNSUMMED: [&str; 5] = ["event_id", "source", "ingested_at", "attributes", "cost_source"];
+const UNSUMMED: [&str; 5] = ["event_id", "source", INGESTED, ATTRIBUTES, "cost_source"];
+/// Of these only what sums of dimensions are made of is kept.
+const INGESTED: &str = "ingested_at";
+const ATTRIBUTES: &str = "attributes";
 
 /// The result of a rewrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +112,8 @@ impl Upkeep {
         let path = paths::data_file(date, Uuid::new_v4());
         let (mut rows, used) = RowMerge::open(&self.store, inputs).await?;
         let inputs = inputs.get(..used).unwrap_or(inputs);
-        let mut file = NewRows::new(inputs, self.commits.follower.current().table().hasher)?;
+        let table = self.commits.follower.current().table().clone();
+        let mut file = NewRows::new(inputs, table.hasher, table.dimensions.clone())?;
         while let Some(more) = rows.next().await? {
             file = blocking(move || file.add(&more)).await?;
         }
@@ -119,14 +124,14 @@ impl Upkeep {
             let first = inputs.first().map_or_else(String::new, |file| file.path_in_archive());
             return Err(ArchiveError::corrupt(first, reason));
         };
-        let partial = match &self.partials {
-            Some(maker) => NewPartial::make(maker.clone(), &path, summed).await,
-            None => None,
+        let blocks = match self.partials.clone() {
+            Some(maker) => Making { maker, dimensions: table.dimensions }.make(&path, summed).await,
+            None => NewBlocks::default(),
         };
         let now = self.commits.clock.now();
         let place = Path::from(paths::in_archive(&path));
         let (add, bytes) = blocking(move || {
-            let encoded = open.finish(partial)?;
+            let encoded = open.finish(blocks)?;
             let add = Add { data_change: false, ..add_action(&path, date, &encoded, now) };
             Ok((add, encoded.bytes))
         })
@@ -156,10 +161,15 @@ struct NewRows {
     bytes: usize,
     rows: usize,
     hasher: IdHasher,
+    dimensions: Arc<Dimensions>,
 }
 
 impl NewRows {
-    fn new(inputs: &[Arc<DataFile>], hasher: IdHasher) -> Result<Self, ArchiveError> {
+    fn new(
+        inputs: &[Arc<DataFile>],
+        hasher: IdHasher,
+        dimensions: Arc<Dimensions>,
+    ) -> Result<Self, ArchiveError> {
         let mut count = 0_u64;
         for file in inputs {
             let unknown = || ArchiveError::internal("rewriting files", "their rows are not known");
@@ -168,7 +178,8 @@ impl NewRows {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let bytes = inputs.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size_bytes));
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        Ok(Self { file: None, summed: Vec::new(), count, bytes, rows: 0, hasher })
+        let summed = Vec::new();
+        Ok(Self { file: None, summed, count, bytes, rows: 0, hasher, dimensions })
     }
 
     fn add(mut self, rows: &RecordBatch) -> Result<Self, ArchiveError> {
@@ -180,7 +191,7 @@ impl NewRows {
         let ids = if self.count <= IDS_MAX { hashes(rows, self.hasher)? } else { Vec::new() };
         file.write(rows, ids)?;
         let alike = self.summed.last().filter(|last| last.num_rows() == rows.num_rows());
-        let summed = without_unsummed(rows, alike)?;
+        let summed = without_unsummed(rows, alike, &self.dimensions)?;
         self.summed.push(summed);
         self.rows += rows.num_rows();
         Ok(Self { file: Some(file), ..self })
@@ -201,8 +212,10 @@ fn hashes(rows: &RecordBatch, hasher: IdHasher) -> Result<Vec<EventHash>, Archiv
 fn without_unsummed(
     rows: &RecordBatch,
     alike: Option<&RecordBatch>,
+    dimensions: &Dimensions,
 ) -> Result<RecordBatch, ArchiveError> {
     let (schema, count) = (rows.schema(), rows.num_rows());
+    let tells = !dimensions.is_empty() || has_corrections(rows);
     let nothing = |field: &Field| -> Option<ArrayRef> {
         match alike.and_then(|alike| alike.column_by_name(field.name())) {
             Some(nothing) => Some(nothing.clone()),
@@ -214,7 +227,11 @@ fn without_unsummed(
         }
     };
     let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| {
-        let left_out = UNSUMMED.contains(&field.name().as_str());
+        let name = field.name().as_str();
+        if tells && name == ATTRIBUTES {
+            return attributes_of(column, dimensions).unwrap_or_else(|| column.clone());
+        }
+        let left_out = UNSUMMED.contains(&name) && !(tells && name == INGESTED);
         left_out.then(|| nothing(field)).flatten().unwrap_or_else(|| column.clone())
     });
     let columns = columns.collect();

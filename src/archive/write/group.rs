@@ -20,10 +20,10 @@ use crate::archive::file::date_rows::DateRows;
 use crate::archive::file::file_write::EncodedFile;
 use crate::archive::file::gather_rows::RowPlace;
 use crate::archive::file::ids::{IdHasher, IdSet};
-use crate::archive::file::partial_maker::PartialMaker;
+use crate::archive::file::new_cells::Making;
 use crate::archive::grace::UNCOMMITTED_MAX;
 use crate::archive::log::snapshot::Snapshot;
-use crate::archive::log::table::{FORMAT, FORMAT_WITH_CORRECTIONS};
+use crate::archive::log::table::{FORMAT, FORMAT_OF_SHOWBACK};
 use crate::archive::parquet::columns::{text, times};
 use crate::archive::paths;
 use crate::clock::{DAY, Micros};
@@ -69,7 +69,7 @@ impl Group {
         let dates = gathered.dates.into_iter().map(|one| (one.date, Arc::new(one.rows))).collect();
         let batches: Vec<RecordBatch> = batches.collect();
         let format = match batches.iter().any(has_corrections) {
-            true => FORMAT_WITH_CORRECTIONS,
+            true => FORMAT_OF_SHOWBACK,
             false => FORMAT,
         };
         Ok(Self { batches: Arc::new(batches), dates, files: BTreeMap::new(), format })
@@ -266,7 +266,7 @@ fn internal(error: &str) -> ArchiveError {
 #[derive(Debug, Clone)]
 pub(in crate::archive) struct FileSettings {
     pub store: Arc<dyn ObjectStore>,
-    pub partials: Option<Arc<dyn PartialMaker>>,
+    pub making: Option<Making>,
     pub now: Micros,
     /// By the clock that counts sleep.
     pub elapsed: Duration,
@@ -286,7 +286,7 @@ async fn write_file(
     if order.ids.is_empty() {
         return Ok(None);
     }
-    let encoded = EncodedFile::of(order, &path, to.partials).await?;
+    let encoded = EncodedFile::of(order, &path, to.making).await?;
     let add = add_action(&path, date, &encoded, to.now);
     let place = Path::from(paths::in_archive(&add.path));
     to.store

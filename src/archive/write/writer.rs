@@ -16,6 +16,7 @@ use super::group::{FileSettings, Group};
 use super::known_ids::KnownIds;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::file_read::IdReader;
+use crate::archive::file::new_cells::Making;
 use crate::archive::file::partial_maker::PartialMaker;
 use crate::archive::log::entry::NewEntry;
 use crate::archive::log::job_mark::JobMark;
@@ -272,7 +273,7 @@ impl Committer {
                 continue;
             }
             group.forget_old_files(self.commits.clock.elapsed());
-            group.write_files(&self.file_settings()).await?;
+            group.write_files(&self.file_settings(&snapshot)).await?;
             if group.files().is_empty() && !only_marks {
                 // Known events count as duplicates only if this is still the right archive.
                 self.commits.log.check_anchor().await?;
@@ -289,11 +290,12 @@ impl Committer {
         }
     }
 
-    fn file_settings(&self) -> FileSettings {
-        let (store, partials) = (self.store.clone(), self.partials.clone());
+    fn file_settings(&self, snapshot: &Snapshot) -> FileSettings {
+        let dimensions = &snapshot.table().dimensions;
+        let maker = self.partials.clone();
         FileSettings {
-            store,
-            partials,
+            store: self.store.clone(),
+            making: maker.map(|maker| Making { maker, dimensions: dimensions.clone() }),
             now: self.commits.clock.now(),
             elapsed: self.commits.clock.elapsed(),
         }

@@ -17,13 +17,14 @@ pub(super) const COMMANDS: [(&str, &str); 7] = [
 type ColumnHelp = (&'static str, &'static str, &'static str);
 
 /// The tables, what they hold, and their columns.
-pub(super) const TABLES: [(&str, &str, &[ColumnHelp]); 2] = [
+pub(super) const TABLES: [(&str, &str, &[ColumnHelp]); 3] = [
     ("events", "one row for each event", &EVENTS),
     (
         "usage_hourly",
         "sums of api_call events by org_id, provider, model and hour; read from stored sums",
         &USAGE_HOURLY,
     ),
+    ("usage_by_dimension", "the same by declared dimensions and their values", &USAGE_BY_DIMENSION),
 ];
 
 const EVENTS: [ColumnHelp; 17] = [
@@ -61,6 +62,23 @@ const USAGE_HOURLY: [ColumnHelp; 12] = [
     ("unpriced", "bigint", "events without a cost"),
 ];
 
+const USAGE_BY_DIMENSION: [ColumnHelp; 14] = [
+    ("org_id", "text", "organisation"),
+    ("dimension", "text", "its name"),
+    ("value", "text", "of the dimension's attribute, trimmed"),
+    ("provider", "text", "lower case; null: unknown"),
+    ("model", "text", "lower case; null: unknown"),
+    ("hour", "timestamp", "start of the hour, UTC"),
+    ("requests", "bigint", "calls"),
+    ("input_tokens", "decimal(38,0)", "sum"),
+    ("output_tokens", "decimal(38,0)", "sum"),
+    ("cost_usd", "decimal(38,12)", "dollars, with corrections; null: none is priced"),
+    ("cached_input_tokens", "decimal(38,0)", "sum"),
+    ("cache_write_tokens", "decimal(38,0)", "sum"),
+    ("reasoning_tokens", "decimal(38,0)", "sum"),
+    ("unpriced", "bigint", "calls without a price"),
+];
+
 /// The text of `\?`.
 pub(super) fn help() -> String {
     let mut text = String::from(
@@ -80,7 +98,7 @@ pub(super) fn help() -> String {
 pub(super) fn describe(table: &str) -> Option<String> {
     let mut lines = Vec::new();
     if table.is_empty() {
-        lines.extend(TABLES.iter().map(|(name, what, _)| format!("  {name:<14} {what}")));
+        lines.extend(TABLES.iter().map(|(name, what, _)| format!("  {name:<18} {what}")));
         return Some(lines.join("\n"));
     }
     let (_, what, columns) = TABLES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(table))?;
@@ -96,13 +114,15 @@ mod tests {
 
     #[test]
     fn tables_are_described_as_they_are() {
-        let [(_, _, events), (_, _, usage)] = TABLES;
+        let [(_, _, events), (_, _, usage), (_, _, parts)] = TABLES;
         let schema = crate::event::schema();
         let schema = schema.fields().iter().map(|field| field.name().as_str());
         let names: Vec<_> = events.iter().map(|(name, ..)| *name).collect();
         assert_eq!(names, schema.chain([crate::archive::PARTITION]).collect::<Vec<_>>());
         let query = include_str!("../../../queries/usage_hourly.sql");
         assert!(usage.iter().all(|(name, ..)| query.contains(name)), "{query}");
+        let query = include_str!("../../../queries/usage_by_dimension.sql");
+        assert!(parts.iter().all(|(name, ..)| query.contains(name)), "{query}");
         assert!(describe("EVENTS").is_some_and(|text| text.lines().count() == events.len() + 1));
         assert!(describe("").is_some() && describe("partials").is_none());
     }

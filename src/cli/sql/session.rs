@@ -18,7 +18,7 @@ use super::statements::split;
 use crate::archive::{Archive, ArchiveLocation, DataFile, Snapshot};
 use crate::cli::open;
 use crate::new_file::NewFile;
-use crate::sql::{Console, FilesRead, QueryProgress, SqlError};
+use crate::sql::{Asker, Console, FilesRead, QueryProgress, SqlError};
 
 /// The most rows of a table on a terminal.
 const TERMINAL_ROWS_MAX: u64 = 200;
@@ -183,7 +183,12 @@ impl Session {
     ) -> anyhow::Result<()> {
         let mut waiting = WaitingNote::start();
         let files: Vec<Arc<DataFile>> = snapshot.files().cloned().collect();
-        let answer = self.console.query(&files, self.org.as_deref(), statement).await?;
+        let asker = Asker {
+            org_id: self.org.as_deref().map(Arc::from),
+            bound: None,
+            dimensions: (*snapshot.table().dimensions).clone(),
+        };
+        let answer = self.console.answer(&files, &asker, statement).await?;
         waiting.follow(answer.progress.clone());
         let rows_max = self.on_terminal.then_some(TERMINAL_ROWS_MAX);
         let mut writer = ResultWriter::new(self.format, answer.schema.clone(), rows_max);

@@ -1,11 +1,13 @@
 //! The check of one data file: its content against the log's description of it.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
+use super::parts::Parts;
 use crate::archive::{DataFile, EventHash, IdReader, Snapshot};
 use crate::clock::{DAY, Micros};
 use crate::rollup::Partial;
-use crate::sql::{Engine, OrgCost, SeriesTotal, SqlError, sql_version};
+use crate::sql::{CellKind, Engine, OrgCost, SeriesTotal, SqlError};
 
 /// How files are checked.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(super) struct CheckedFile {
     pub(super) ids: Vec<EventHash>,
     pub(super) totals: Vec<SeriesTotal>,
     pub(super) rolling: Vec<OrgCost>,
+    pub(super) parts: Parts,
     pub(super) differences: Vec<String>,
 }
 
@@ -39,7 +42,8 @@ impl FileChecker {
         if ids.iter().any(|id| !file.may_hold_any(std::iter::once(*id))) {
             differences.push(format!("the log's filter of event ids misses events of {path}"));
         }
-        if !self.carries_its_sums(file).await? {
+        let mut parts = Parts::default();
+        if !self.carries_its_sums(file, &mut parts).await? {
             differences.push(format!("{path} carries sums that are not those of its events"));
         }
         let (mut totals, mut rolling) = (Vec::new(), Vec::new());
@@ -51,7 +55,7 @@ impl FileChecker {
                 rolling = self.engine.rolling_cost(one, after, until).await?;
             }
         }
-        Ok(CheckedFile { events, ids, totals, rolling, differences })
+        Ok(CheckedFile { events, ids, totals, rolling, parts, differences })
     }
 
     /// Compares rows, dates and bounds; returns the number of events.
@@ -78,9 +82,38 @@ impl FileChecker {
         Ok(check.events)
     }
 
-    async fn carries_its_sums(&self, file: &Arc<DataFile>) -> Result<bool, SqlError> {
-        let Some(stored) = file.stored_partial(&sql_version()) else { return Ok(true) };
-        let stored = Partial::new(self.engine.stored_partial(stored, None).await?);
-        Ok(stored == Partial::new(self.engine.partial(file).await?))
+    /// Makes the cells of each kind of the rows, and compares them with those that the file carries. Those
+    /// of dimensions are added up.
+    async fn carries_its_sums(
+        &self,
+        file: &Arc<DataFile>,
+        parts: &mut Parts,
+    ) -> Result<bool, SqlError> {
+        let mut carries = true;
+        let table = self.snapshot.table();
+        let dimensions = table.dimensions.iter().map(CellKind::of);
+        let corrections = table.may_hold_corrections().then_some(CellKind::Corrections);
+        for kind in std::iter::once(CellKind::Core).chain(dimensions).chain(corrections) {
+            let stored = file.stored_cells(&kind.version());
+            // A file of ours that names none has no corrections.
+            let is_none = kind == CellKind::Corrections && stored.is_none() && file.is_ours();
+            if kind == CellKind::Core && stored.is_none() {
+                continue;
+            }
+            let made = self.engine.cells(&kind, file).await?;
+            if let Some(dimension) = kind.dimension() {
+                parts.add(&dimension.name, &made);
+                if file.may_hold_time(self.now - DAY + 1, self.now) {
+                    parts.add_rolling(&self.engine, &kind, file, self.now).await?;
+                }
+            }
+            carries &= !is_none || made.is_empty();
+            if let Some(stored) = stored {
+                let all = (Bound::Unbounded, Bound::Unbounded);
+                let stored = self.engine.stored_partial(stored, all).await?;
+                carries &= Partial::new(stored) == Partial::new(made);
+            }
+        }
+        Ok(carries)
     }
 }

@@ -45,8 +45,9 @@ impl OrgSums {
     /// Adds a row of the ledger. Events without a series are in no counter.
     pub(super) fn add_expired(&mut self, row: &PartialRow) {
         if let Some((provider, model)) = row.provider.as_ref().zip(row.model.as_ref()) {
-            let tokens = row.input_tokens + row.output_tokens;
-            self.add_to(provider, model, row.requests, tokens, row.cost);
+            let totals = &row.totals;
+            let tokens = totals.input_tokens + totals.output_tokens;
+            self.add_to(provider, model, totals.requests, tokens, totals.cost);
         }
     }
 
@@ -133,7 +134,7 @@ async fn shown(
 ) -> Result<OrgSums, SqlError> {
     // No key is of an organisation without a valid name: nothing shows it.
     let Ok(org) = OrgId::parse(org) else { return Ok(OrgSums::default()) };
-    let turn = rollup.turn(&org).await;
+    let turn = rollup.turn(org.as_str()).await;
     rollup
         .show(turn, &org, snapshot, now, |view| {
             let series = view.series.iter().map(|((provider, model), totals)| {

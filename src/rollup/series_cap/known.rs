@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -11,6 +12,8 @@ use crate::rollup::SeriesMap;
 
 /// The model, and the provider, of events above the cap; it is always allowed.
 pub(super) const OTHER: &str = "other";
+/// How stale the known version may be if a name is new here. A server follows as fast.
+pub(super) const STALENESS_MAX: Duration = Duration::from_secs(1);
 /// Memory of one known name in addition to its text.
 const ENTRY_BYTES: usize = 64;
 
@@ -61,9 +64,9 @@ pub(super) struct KnownSeries {
 
 /// Names of one kind.
 #[derive(Debug, Default)]
-struct NameSet {
+pub(super) struct NameSet {
     /// Those in the table at the last look, and those committed here since.
-    in_table: HashSet<CountedName>,
+    pub(super) in_table: HashSet<CountedName>,
     /// New ones, with the number of batches that bring each.
     on_their_way: HashMap<CountedName, usize>,
 }
@@ -82,13 +85,13 @@ enum NameKind {
 
 impl NameSet {
     /// How many more names there may be.
-    fn room(&self, most: usize) -> usize {
+    pub(super) fn room(&self, most: usize) -> usize {
         let new = self.on_their_way.keys().filter(|name| !self.in_table.contains(*name)).count();
         most.saturating_sub(self.in_table.len() + new)
     }
 
     /// A batch brings a name that is not in the table; false if there is no room for it.
-    fn bring(&mut self, name: &CountedName, room: &mut usize) -> bool {
+    pub(super) fn bring(&mut self, name: &CountedName, room: &mut usize) -> bool {
         match self.on_their_way.get_mut(name) {
             Some(batches) => *batches += 1,
             None if *room == 0 => return false,
@@ -101,14 +104,14 @@ impl NameSet {
     }
 
     /// Records that one batch less brings a name.
-    fn release(&mut self, name: &CountedName) {
+    pub(super) fn release(&mut self, name: &CountedName) {
         match self.on_their_way.get_mut(name) {
             Some(batches) if *batches > 1 => *batches -= 1,
             _ => drop(self.on_their_way.remove(name)),
         }
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.in_table.iter().map(|name| name.len() + ENTRY_BYTES).sum()
     }
 }

@@ -8,7 +8,6 @@ use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokenlake::app::AppSettings;
 use tokenlake::archive::{Archive, ArchiveError, ArchiveLocation, Snapshot};
-use tokenlake::event::OrgId;
 use tokenlake::sql::RowFormat;
 use tokenlake::worker::WorkerSettings;
 
@@ -16,7 +15,7 @@ use super::races::{files, filled};
 use super::{compact, until, vacuum};
 use crate::stores::{Fault, FaultyStore, Verb};
 use crate::support::event::{ACME, events};
-use crate::support::lake::{Lake, settings, verified};
+use crate::support::lake::{Lake, caller, settings, verified};
 use crate::support::store::{data_files, memory};
 
 /// An app that stood still while the eight files of its version were rewritten and deleted. It is to
@@ -55,7 +54,7 @@ async fn a_query_that_stood_still_across_a_vacuum_goes_on_at_the_newest_version(
     let settings = AppSettings { worker: Some(worker), ..settings() };
     let still = stood_still(&location.open().unwrap(), settings).await;
     let query = "SELECT count(DISTINCT event_id) AS n FROM events".to_owned();
-    let reply = still.app.sql(&OrgId::parse(ACME).unwrap(), query, RowFormat::Csv).await.unwrap();
+    let reply = still.app.sql(&caller(ACME), query, RowFormat::Csv).await.unwrap();
     let rows: Vec<_> = reply.into_stream().try_collect().await.unwrap();
     assert_eq!(rows.concat(), b"n\n8\n");
 }

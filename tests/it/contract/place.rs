@@ -65,6 +65,7 @@ impl Place {
                     ),
                     name: None,
                     expires_at_us: None,
+                    bound: None,
                 };
                 runtime.block_on(app.keys().create(new)).unwrap().reveal().to_owned()
             }

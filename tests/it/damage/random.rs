@@ -59,7 +59,13 @@ struct Archive {
 
 async fn add_key(app: &Lake, org: &'static str, expires_at_us: Option<i64>) -> Key {
     let org_id = OrgId::parse(org).unwrap();
-    let new = NewKey { org_id, scopes: Scopes::or_usual(Vec::new()), name: None, expires_at_us };
+    let new = NewKey {
+        org_id,
+        scopes: Scopes::or_usual(Vec::new()),
+        name: None,
+        expires_at_us,
+        bound: None,
+    };
     let text = app.app.keys().create(new).await.unwrap().reveal().to_owned();
     Key { text, org: expires_at_us.is_none_or(|at| at > NOON).then_some(org) }
 }

@@ -16,7 +16,13 @@ const NAME: &str = "tokenlake_access_key_expiry_timestamp_seconds{key=";
 async fn key(app: &Lake, days: Option<i64>) -> String {
     let org_id = OrgId::parse(ACME).unwrap();
     let expires_at_us = days.map(|days| NOON + days * DAY);
-    let new = NewKey { org_id, scopes: Scopes::or_usual(Vec::new()), name: None, expires_at_us };
+    let new = NewKey {
+        org_id,
+        scopes: Scopes::or_usual(Vec::new()),
+        name: None,
+        expires_at_us,
+        bound: None,
+    };
     app.app.keys().create(new).await.unwrap().reveal().to_owned()
 }
 

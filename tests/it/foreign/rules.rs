@@ -292,13 +292,13 @@ async fn a_cost_below_zero_is_taken_of_a_correction() {
         (["cost_correction", "api_call"], [-1_000_000 * 1_000_000_000_000 - 1, 7], false),
     ] {
         let store = ours().await;
-        let warm = TestApp::open(&store).await;
+        let warm = Lake::open(&store).await;
         let theirs = with_column(&good, "event_type", &types(kinds));
         append(&store, "theirs", &with_column(&theirs, "cost_usd", &costs(amounts))).await;
         let calls = kinds.iter().filter(|kind| **kind == "api_call").count() as u64;
         if is_taken {
             assert_eq!(warm.requests().await, 9 + calls, "{kinds:?}");
-            assert_eq!(TestApp::open(&store).await.requests().await, 9 + calls, "{kinds:?}");
+            assert_eq!(Lake::open(&store).await.requests().await, 9 + calls, "{kinds:?}");
             assert_eq!(verified(&store).await, 12, "{kinds:?}");
             compact(&warm).await;
             assert_eq!(verified(&store).await, 12, "{kinds:?}");

@@ -41,6 +41,7 @@ impl Archive {
                 scopes: Scopes::or_usual(Vec::new()),
                 name: None,
                 expires_at_us: None,
+                bound: None,
             };
             let key = app.app.keys().create(new).await.unwrap().reveal().to_owned();
             (counters(&app.scrape(ACME).await), key)

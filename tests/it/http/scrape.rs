@@ -163,8 +163,13 @@ fn families_are_chosen_by_collect() {
         "llm_cache_write_tokens_total",
         "llm_reasoning_tokens_total",
     ];
-    let rest =
-        ["llm_requests_unpriced_total", "llm_archive_version", "llm_last_event_timestamp_seconds"];
+    let rest = [
+        "llm_requests_unpriced_total",
+        "llm_requests_priced_later_total",
+        "llm_cost_usd_credits_total",
+        "llm_archive_version",
+        "llm_last_event_timestamp_seconds",
+    ];
     let all = [&CORE[..], &tokens, &rest].concat();
     for (query, expected) in [
         ("collect[]=core", &all[..4]),

@@ -54,6 +54,8 @@ impl Model {
         lines.extend(family("llm_cost_usd_total", &|sums| dollars(sums[2])));
         lines.push(format!("llm_cost_usd_rolling_24h{{org_id=\"{org}\"}} {}", dollars(rolling)));
         lines.extend(family("llm_requests_unpriced_total", &|sums| sums[3].to_string()));
+        lines.extend(family("llm_requests_priced_later_total", &|_| "0".to_owned()));
+        lines.extend(family("llm_cost_usd_credits_total", &|_| "0".to_owned()));
         lines
     }
 }

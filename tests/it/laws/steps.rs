@@ -137,6 +137,7 @@ fn draft() -> impl Strategy<Value = Draft> {
                 output_tokens,
                 cost,
                 note: None,
+                team: None,
             };
             Draft { when, event }
         },

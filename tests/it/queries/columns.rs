@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray as _, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, new_null_array,
+    ArrayRef, AsArray as _, Date32Array, Decimal128Array, Int64Array, MapArray, RecordBatch,
+    StringArray, StructArray, TimestampMicrosecondArray, new_null_array,
 };
+use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokenlake::clock::{DAY, HOUR, Micros};
 use tokenlake::event;
+use tokenlake::sql::dimension_function;
 
 use super::COST_MAX;
 use crate::support::event::NOW;
@@ -46,6 +48,11 @@ fn events(rows: &[(Micros, i64, i128)]) -> RecordBatch {
             name if name.ends_with("_tokens") => {
                 Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, tokens, _)| *tokens)))
             }
+            "ingested_at" => {
+                let times = rows.iter().map(|(ts, ..)| *ts).collect::<Vec<_>>();
+                Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"))
+            }
+            "attributes" => attributes(field.data_type(), rows.len()),
             _ => new_null_array(field.data_type(), rows.len()),
         });
     }
@@ -55,23 +62,80 @@ fn events(rows: &[(Micros, i64, i128)]) -> RecordBatch {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
 }
 
-/// What a query file answers over these rows, run by DataFusion alone.
+/// Each row's team is `core`.
+fn attributes(kind: &DataType, rows: usize) -> ArrayRef {
+    let DataType::Map(entries, _) = kind else { panic!("{kind}") };
+    let DataType::Struct(parts) = entries.data_type() else { panic!("{kind}") };
+    let text = |text: &str| Arc::new(StringArray::from(vec![text; rows])) as ArrayRef;
+    let values = StructArray::new(parts.clone(), vec![text("team"), text("core")], None);
+    let offsets = OffsetBuffer::from_lengths(vec![1; rows]);
+    Arc::new(MapArray::new(entries.clone(), offsets, values, None, false))
+}
+
+/// The same rows with another text in a column.
+fn with_text(rows: &RecordBatch, name: &str, text: &str) -> RecordBatch {
+    let mut columns = rows.columns().to_vec();
+    columns[rows.schema().index_of(name).unwrap()] =
+        Arc::new(StringArray::from(vec![text; rows.num_rows()]));
+    let fields = rows.schema();
+    let fields = fields.fields().iter().map(|field| match field.name() == name {
+        true => Field::new(name, DataType::Utf8, true),
+        false => field.as_ref().clone(),
+    });
+    RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns).unwrap()
+}
+
+/// The table that a query is over, and the rows of it that are made of these events.
+async fn table(name: &str, rows: RecordBatch) -> (&'static str, RecordBatch) {
+    let correction = || with_text(&rows, "event_type", "cost_correction");
+    match name {
+        "usage_hourly.sql" => ("partials", Box::pin(answer("partial.sql", rows)).await),
+        "usage_by_dimension.sql" => ("cells", Box::pin(answer("dimension_cells.sql", rows)).await),
+        "stored_parts.sql" => {
+            let cells = Box::pin(answer("dimension_cells.sql", rows)).await;
+            ("stored", with_text(&cells, "org_id", "acme\0core"))
+        }
+        "stored_corrections.sql" => {
+            ("stored", Box::pin(answer("correction_cells.sql", rows)).await)
+        }
+        "correction_cells.sql" | "correction_edge_rows.sql" => ("events", correction()),
+        _ => ("events", rows),
+    }
+}
+
+/// What a query file answers over these rows, run by DataFusion alone, but for the function that reads
+/// the value of a dimension.
 async fn answer(name: &str, rows: RecordBatch) -> RecordBatch {
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-    if name == "usage_hourly.sql" {
-        let partial = Box::pin(answer("partial.sql", rows)).await;
-        context.register_batch("partials", partial).unwrap();
-    } else {
-        context.register_batch("events", rows).unwrap();
-    }
+    context.register_udf((*dimension_function()).clone());
+    let (of, rows) = table(name, rows).await;
+    context.register_batch(of, rows).unwrap();
     let time = |at| ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into()));
     let frame = context.sql(&query(name)).await.unwrap();
     let frame = match name {
-        "edge_rows.sql" => frame.with_param_values(vec![
+        "edge_rows.sql" | "correction_edge_rows.sql" => frame.with_param_values(vec![
             ("org_id", ScalarValue::from("acme")),
             ("from_ts", time(NOW - HOUR)),
             ("to_ts", time(NOW + HOUR)),
         ]),
+        "dimension_edge_rows.sql" => frame.with_param_values(vec![
+            ("org_id", ScalarValue::from("acme")),
+            ("attribute", ScalarValue::from("team")),
+            ("from_ts", time(NOW - HOUR)),
+            ("to_ts", time(NOW + HOUR)),
+        ]),
+        "dimension_rolling_cost.sql" => frame.with_param_values(vec![
+            ("attribute", ScalarValue::from("team")),
+            ("after_ts", time(NOW - DAY)),
+            ("until_ts", time(NOW)),
+        ]),
+        "dimension_cells.sql" => {
+            frame.with_param_values(vec![("attribute", ScalarValue::from("team"))])
+        }
+        "stored_parts.sql" => frame.with_param_values(vec![("between", ScalarValue::from("\0"))]),
+        "usage_by_dimension.sql" => {
+            frame.with_param_values(vec![("dimension", ScalarValue::from("team"))])
+        }
         "rolling_cost.sql" => {
             frame.with_param_values(vec![("after_ts", time(NOW - DAY)), ("until_ts", time(NOW))])
         }
@@ -111,6 +175,50 @@ async fn columns_have_the_names_and_types_that_the_files_promise() {
              last_ts utc",
         ),
         ("edge_rows.sql", "ts utc, cost_usd decimal(38,12)"),
+        ("correction_edge_rows.sql", "ts utc, cost_usd decimal(38,12)"),
+        ("dimension_edge_rows.sql", "value text, ts utc, cost_usd decimal(38,12)"),
+        ("dimension_rolling_cost.sql", "org_id text, value text, cost_usd decimal(38,12)"),
+        (
+            "dimension_cells.sql",
+            "org_id text, value text, provider text, model text, hour utc, requests count, \
+             input_tokens decimal(38,0), output_tokens decimal(38,0), \
+             cached_input_tokens decimal(38,0), cache_write_tokens decimal(38,0), \
+             reasoning_tokens decimal(38,0), cost_usd decimal(38,12), unpriced count, \
+             last_ts utc, corrected_cost_usd decimal(38,12), credits_usd decimal(38,12), \
+             priced_later count, first_ingested utc",
+        ),
+        (
+            "correction_cells.sql",
+            "org_id text, provider text, model text, hour utc, requests count, \
+             input_tokens decimal(38,0), output_tokens decimal(38,0), \
+             cached_input_tokens decimal(38,0), cache_write_tokens decimal(38,0), \
+             reasoning_tokens decimal(38,0), cost_usd decimal(38,12), unpriced count, \
+             last_ts utc, corrected_cost_usd decimal(38,12), credits_usd decimal(38,12), \
+             priced_later count, first_ingested utc",
+        ),
+        (
+            "stored_parts.sql",
+            "org_id text, value text, provider text, model text, hour utc, requests count, \
+             input_tokens decimal(38,0), output_tokens decimal(38,0), \
+             cached_input_tokens decimal(38,0), cache_write_tokens decimal(38,0), \
+             reasoning_tokens decimal(38,0), cost_usd decimal(38,12), unpriced count, \
+             last_ts utc, corrected_cost_usd decimal(38,12), credits_usd decimal(38,12), \
+             priced_later count, first_ingested utc",
+        ),
+        (
+            "stored_corrections.sql",
+            "org_id text, provider text, model text, hour utc, requests count, \
+             input_tokens decimal(38,0), output_tokens decimal(38,0), \
+             cached_input_tokens decimal(38,0), cache_write_tokens decimal(38,0), \
+             reasoning_tokens decimal(38,0), cost_usd decimal(38,12), unpriced count, last_ts utc",
+        ),
+        (
+            "usage_by_dimension.sql",
+            "org_id text, dimension text, value text, provider text, model text, hour utc, \
+             requests count, input_tokens decimal(38,0), output_tokens decimal(38,0), \
+             cost_usd decimal(38,12), cached_input_tokens decimal(38,0), \
+             cache_write_tokens decimal(38,0), reasoning_tokens decimal(38,0), unpriced count",
+        ),
         (
             "totals.sql",
             "org_id text, provider text, model text, requests count, \

@@ -7,10 +7,11 @@ use std::sync::Mutex;
 
 use tokenlake::clock::{DAY, HOUR, Micros};
 
+use super::showback::TEAM;
 use super::world::START;
 use crate::support::exact;
 use crate::support::random::Random;
-use crate::support::scrape::parse;
+use crate::support::scrape::{Series, parse};
 
 /// Organisations; one has upper case.
 pub const ORGS: [&str; 3] = ["acme", "Umbrella", "z.wayne"];
@@ -126,7 +127,8 @@ impl Book {
             let (provider, model) = NAMES[*names];
             let cost = exact::format(1 << nth);
             format!(
-                r#"{{"event_id":"e{nth}","ts":{ts},"provider":"{provider}","model":"{model}","input_tokens":{nth},"output_tokens":1,"cost_usd":"{cost}"}}"#
+                r#"{{"event_id":"e{nth}","ts":{ts},"provider":"{provider}","model":"{model}","input_tokens":{nth},"output_tokens":1,"cost_usd":"{cost}"{}}}"#,
+                team_of(*nth).map(|team| format!(r#","team":"{team}""#)).unwrap_or_default()
             ) + "\n"
         };
         events.iter().map(line).collect()
@@ -158,7 +160,15 @@ impl Book {
     }
 
     /// Compares a scrape at `now` with the book; gives which events it shows.
-    pub fn check(&self, org: usize, floor: Floor, now: Micros, body: &str) -> Events {
+    /// Events of `kept_from` or later surely have not expired.
+    pub fn check(
+        &self,
+        org: usize,
+        floor: Floor,
+        now: Micros,
+        body: &str,
+        kept_from: Micros,
+    ) -> Events {
         let mut account = self.accounts[org].lock().unwrap();
         let label = ORGS[org].to_lowercase();
         let mut samples = parse(body);
@@ -179,6 +189,11 @@ impl Book {
             shown |= events;
         }
         let rolling = samples.remove(&format!("llm_cost_usd_rolling_24h{{org_id=\"{label}\"}}"));
+        let kept = mask(account.events.iter().map(|event| event.ts >= kept_from));
+        let in_window = account.events.iter().map(|event| now - DAY < event.ts && event.ts <= now);
+        let of = Shown { shown, kept, in_window: mask(in_window), going: account.going };
+        let all = u32::try_from(account.events.len()).unwrap();
+        check_parts(&mut samples, &label, all, of, body);
         assert!(samples.is_empty(), "more than there should be: {body}");
         assert_eq!(shown & !account.sent, 0, "events that nobody sent: {body}");
         let missing = floor.counted & !shown;
@@ -202,6 +217,49 @@ impl Book {
         let account = self.accounts[org].lock().unwrap();
         let all = mask((0..account.own).map(|_| true));
         numbers(all & !account.acknowledged & !account.refused)
+    }
+}
+
+/// The teams of events, by turns; every fourth event has none.
+const TEAMS: [&str; 3] = ["a", "Core", "ops"];
+
+fn team_of(nth: u32) -> Option<&'static str> {
+    TEAMS.get(nth as usize % 4).copied()
+}
+
+/// What the core shows.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    shown: Events,
+    kept: Events,
+    in_window: Events,
+    going: Events,
+}
+
+/// Where a dimension is shown, each part has the core's events of its value: all that cannot have expired,
+/// and perhaps others that have.
+fn check_parts(samples: &mut Series, label: &str, all: u32, of: Shown, body: &str) {
+    if !samples.keys().any(|name| name.starts_with("llm_dimension_")) {
+        return;
+    }
+    for team in TEAMS {
+        let of_team = mask((0..all).map(|nth| team_of(nth) == Some(team)));
+        let labels = format!("{{dimension=\"{TEAM}\",value=\"{team}\",org_id=\"{label}\"}}");
+        let mut take = |name: &str| samples.remove(&format!("llm_dimension_{name}{labels}"));
+        let cost = take("cost_usd_total");
+        let events = cost.map_or(0, |cost| u64::try_from(exact::parse(&cost)).unwrap());
+        assert_eq!(events & !(of.shown & of_team), 0, "{labels} has what the core has not: {body}");
+        let missing = of.shown & of_team & of.kept & !of.going & !events;
+        assert_eq!(missing, 0, "{labels} lacks {:?}: {body}", numbers(missing));
+        let requests = take("requests_total").map_or(0, |count| count.parse().unwrap());
+        assert_eq!(events.count_ones(), requests, "{labels}: {body}");
+        let tokens = numbers(events).iter().map(|nth| nth + 1).sum::<u32>();
+        let told = take("tokens_total").map_or(0, |count| count.parse::<u32>().unwrap());
+        assert_eq!(tokens, told, "{labels}: {body}");
+        let rolling = take("cost_usd_rolling_24h").map_or(0, |cost| exact::parse(&cost));
+        let rolling = u64::try_from(rolling).unwrap();
+        let expected = of.shown & of_team & of.in_window;
+        assert_eq!((rolling ^ expected) & !of.going, 0, "the window of {labels}: {body}");
     }
 }
 

@@ -37,9 +37,11 @@ pub enum Count {
     /// Checkpoints of the log by another program.
     LogCheckpoints,
     Repairs,
+    /// Dimensions that came or went.
+    Declarations,
 }
 
-const NAMES: [(Count, &str); 20] = [
+const NAMES: [(Count, &str); 21] = [
     (Count::Histories, "histories"),
     (Count::Requests, "requests to the store"),
     (Count::Refused, "refused"),
@@ -60,6 +62,7 @@ const NAMES: [(Count, &str); 20] = [
     (Count::Foreign, "commits of another program"),
     (Count::LogCheckpoints, "checkpoints of the log by it"),
     (Count::Repairs, "repairs"),
+    (Count::Declarations, "declarations of dimensions"),
 ];
 
 const FAULTS: std::ops::RangeInclusive<usize> = Count::Refused as usize..=Count::Troubles as usize;

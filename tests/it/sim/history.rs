@@ -24,6 +24,7 @@ use super::foreign;
 use super::host::{Host, Process, Silence, open};
 use super::link::Link;
 use super::operator;
+use super::showback;
 use super::swap;
 use super::trouble::Trouble;
 use super::world::{MachineClock, World};
@@ -46,6 +47,8 @@ pub struct Scene {
     pub jobs: Host,
     pub bucket: Arc<Bucket>,
     pub trouble: Trouble,
+    /// Whether scrapes ask for dimensions, too.
+    pub shows_parts: AtomicBool,
     servers: Vec<Host>,
     highest_floor: AtomicI64,
 }
@@ -59,7 +62,8 @@ impl Scene {
         let book = Book::new(random);
         let highest_floor = AtomicI64::new(Micros::MIN);
         let trouble = Trouble::default();
-        Arc::new(Self { world, book, jobs, bucket, trouble, servers, highest_floor })
+        let shows_parts = AtomicBool::new(false);
+        Arc::new(Self { world, book, jobs, bucket, trouble, shows_parts, servers, highest_floor })
     }
 
     /// A machine that serves.
@@ -175,6 +179,11 @@ async fn history(world: Arc<World>) {
         scene.book.reserve(&mut chosen);
         lasting.spawn(foreign::foreigner(scene.clone(), 26, over.clone()));
     }
+    // Of another seed again, for the same reason.
+    if Random(world.seed.rotate_left(17) ^ 0x5EED).below(2) == 0 {
+        scene.shows_parts.store(true, Ordering::SeqCst);
+        lasting.spawn(showback::declarer(scene.clone(), 28, over.clone()));
+    }
     let mut working = JoinSet::new();
     let batches = actors::batches(&scene.book, &mut random);
     let share = batches.len().div_ceil(3);
@@ -231,8 +240,9 @@ async fn settled(scene: &Scene, random: &mut Random) {
         let running = scene.hosts().filter_map(Host::running).chain([judge.clone()]);
         for process in running {
             let floor = scene.book.floor(org);
-            let (now, body) = process.scrape(name).await.unwrap();
-            shown.insert(scene.book.check(org, floor, now, &body));
+            let parts = scene.shows_parts.load(Ordering::SeqCst);
+            let (now, body) = process.scrape_with(name, parts).await.unwrap();
+            shown.insert(scene.book.check(org, floor, now, &body, scene.highest_floor()));
         }
         assert_eq!(shown.len(), 1, "replicas disagree about {name}");
     }

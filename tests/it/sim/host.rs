@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokenlake::access::{Caller, Scopes};
 use tokenlake::app::{App, AppError, AppSettings, BodyForm, Receipt};
 use tokenlake::archive::{FollowSettings, WriterSettings};
 use tokenlake::error::Kind;
@@ -86,15 +87,18 @@ impl Process {
         self.app.commit(&org, decoded.unwrap()).await
     }
 
-    /// A scrape, and the time that it is of.
-    pub async fn scrape(&self, org: &str) -> Result<(i64, String), AppError> {
+    /// A scrape, with dimensions or without, and the time that it is of.
+    pub async fn scrape_with(&self, org: &str, parts: bool) -> Result<(i64, String), AppError> {
+        let groups = ["core", "dimensions"].into_iter().take(1 + usize::from(parts));
         let form = BodyForm {
-            collect: Collect::parse(std::iter::empty()).unwrap(),
+            collect: Collect::parse(groups).unwrap(),
             format: MetricsFormat::Text004,
             coding: Coding::Identity,
         };
         let now = self.app.now();
-        let body = self.app.scrape(&OrgId::parse(org).unwrap(), form, now).await?;
+        let (org_id, scopes) = (OrgId::parse(org).unwrap(), Scopes::or_usual(Vec::new()));
+        let caller = Caller { org_id, scopes, bound: None };
+        let body = self.app.scrape_as(&caller, form, now).await?;
         Ok((now, String::from_utf8(body.into()).unwrap()))
     }
 }
@@ -184,6 +188,7 @@ pub fn settings(random: &mut Random) -> AppSettings {
         body_bytes_max: 1 << 20,
         answer_bytes_max: 1 << 20,
         series_max: Some(tokenlake::rollup::SERIES_MAX),
+        dimension_values_max: 1_000,
         follow: FollowSettings {
             interval: (interval > 0).then_some(Duration::from_millis(interval)),
             probe: None,

@@ -25,6 +25,7 @@ pub async fn one_key(scene: &Scene, actor: u64, random: &mut Random) -> Option<(
         scopes: Scopes::or_usual(Vec::new()),
         name: None,
         expires_at_us: None,
+        bound: None,
     };
     let process = scene.server(random).running()?;
     let began = scene.world.elapsed();

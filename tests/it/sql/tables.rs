@@ -100,7 +100,7 @@ async fn usage_by_hour_has_each_kind_of_tokens_and_what_has_no_price() {
                 n % 2,
             )
         });
-        lake.send(org, &lines.collect::<Vec<_>>().join("\n")).await;
+        lake.send_lines(org, &lines.collect::<Vec<_>>().join("\n")).await;
     }
     let sums = "sum(cached_input_tokens), sum(cache_write_tokens), sum(reasoning_tokens)";
     let groups = "GROUP BY org_id, provider, hour ORDER BY org_id, provider, hour";
@@ -240,8 +240,11 @@ async fn nothing_but_questions_is_answered() {
         assert!(why.contains("refused") && why.lines().count() == 1, "{statement}: {why}");
     }
     for (statement, word) in [
-        ("SELECT * FROM '/etc/passwd'", "the tables are events and usage_hourly"),
-        ("SELECT * FROM partials", "the tables are events and usage_hourly"),
+        (
+            "SELECT * FROM '/etc/passwd'",
+            "the tables are events, usage_hourly and usage_by_dimension",
+        ),
+        ("SELECT * FROM partials", "the tables are events, usage_hourly and usage_by_dimension"),
         ("SELECT 1; SELECT 2", "one by one"),
         ("SELEC", "change it"),
         ("SELECT 1 / 0", "ivide by zero"),

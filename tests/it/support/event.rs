@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokenlake::clock::{Micros, SECOND};
 
 /// 2026-03-10T12:00:00Z: where an hour begins.
@@ -24,8 +24,10 @@ pub struct Event {
     pub output_tokens: u64,
     /// Decimal text.
     pub cost: Option<String>,
-    /// Its one attribute.
+    /// An attribute.
     pub note: Option<String>,
+    /// Another one.
+    pub team: Option<String>,
 }
 
 impl Event {
@@ -51,6 +53,7 @@ impl Event {
             output_tokens: 1,
             cost: Some(cost.to_owned()),
             note: None,
+            team: None,
         }
     }
 
@@ -74,6 +77,11 @@ impl Event {
         Self { note: Some(note), ..self }
     }
 
+    /// The same of a team.
+    pub fn team(self, team: &str) -> Self {
+        Self { team: Some(team.to_owned()), ..self }
+    }
+
     /// The event as a line of NDJSON, without its end.
     pub fn line(&self) -> String {
         let mut fields = Map::from_iter([
@@ -88,8 +96,13 @@ impl Event {
         if let Some(event_type) = &self.event_type {
             fields.insert("event_type".to_owned(), event_type.as_str().into());
         }
-        if let Some(note) = &self.note {
-            fields.insert("attributes".to_owned(), json!({ "note": note }));
+        let attributes = [("note", &self.note), ("team", &self.team)];
+        let attributes =
+            attributes.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        let attributes: Map<_, _> =
+            attributes.map(|(key, value)| (key.to_owned(), value.as_str().into())).collect();
+        if !attributes.is_empty() {
+            fields.insert("attributes".to_owned(), attributes.into());
         }
         Value::from(fields).to_string()
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
+use tokenlake::access::{Caller, Scopes};
 use tokenlake::app::{App, AppError, AppSettings, BodyForm, Receipt};
 use tokenlake::archive::{FollowSettings, Snapshot, WriterSettings};
 use tokenlake::clock::{Clock as _, Micros};
@@ -32,6 +33,12 @@ pub fn settings() -> AppSettings {
     let writer = WriterSettings { checkpoint_every: 100, ..WriterSettings::default() };
     let (cache_bytes_max, body_bytes_max) = (CACHE_BYTES_MAX, 32 << 20);
     AppSettings { writer, cache_bytes_max, body_bytes_max, ..AppSettings::default() }
+}
+
+/// Who asks with a usual key of `org`.
+pub fn caller(org: &str) -> Caller {
+    let (org_id, scopes) = (OrgId::parse(org).unwrap(), Scopes::or_usual(Vec::new()));
+    Caller { org_id, scopes, bound: None }
 }
 
 /// A retention of so many days.
@@ -185,7 +192,7 @@ impl Lake {
     ) -> Result<String, AppError> {
         let collect = Collect::parse(collect.iter().copied()).unwrap();
         let form = BodyForm { collect, format, coding: Coding::Identity };
-        let body = self.app.scrape(&OrgId::parse(org).unwrap(), form, self.app.now()).await?;
+        let body = self.app.scrape_as(&caller(org), form, self.app.now()).await?;
         Ok(String::from_utf8(body.into()).unwrap())
     }
 

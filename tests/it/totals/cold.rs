@@ -150,7 +150,7 @@ async fn a_scrape_that_was_overtaken_starts_where_the_checkpoint_meets_the_log()
         let mut shown = Vec::new();
         for (rollup, snapshot) in [(&cold, snapshot), (&full, &late)] {
             let org = OrgId::parse(org).unwrap();
-            let turn = rollup.turn(&org).await;
+            let turn = rollup.turn(org.as_str()).await;
             let see = |view: &UsageView<'_>| {
                 (view.archive_version, view.rolling_cost, view.series.clone())
             };

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use deltalake_core::kernel::Add;
 
-use super::seal;
-use super::tags::{TAG_CHECKSUMS, TAG_IDS, TAG_PARTIAL, TAG_SEAL};
+use super::tags::{TAG_CELLS, TAG_CHECKSUMS, TAG_IDS, TAG_PARTIAL, TAG_SEAL};
+use super::{further, seal};
 use crate::archive::file::file_write::EncodedFile;
 use crate::archive::file::ids::IdFilter;
 use crate::archive::parquet::checksums::Checksums;
@@ -22,6 +22,9 @@ pub fn add_action(path: &str, date: NaiveDate, file: &EncodedFile, now: Micros) 
     }
     if let Some(partial) = &file.partial {
         tags.insert(TAG_PARTIAL.to_owned(), Some(partial.to_text()));
+    }
+    if !file.further.is_empty() {
+        tags.insert(TAG_CELLS.to_owned(), Some(further::to_text(&file.further, path)));
     }
     let mut add = Add {
         path: path.to_owned(),

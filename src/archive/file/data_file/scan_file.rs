@@ -1,9 +1,11 @@
 //! The description of a data file that is sent to a SQL worker: its path, what prunes it, and its
 //! checksums. The bounds of its organisations are left out.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{DataFile, StoredPartial};
+use super::{DataFile, StoredPartial, further};
 use crate::archive::parquet::checksums::Checksums;
 use crate::archive::paths;
 use crate::clock::Micros;
@@ -18,6 +20,8 @@ pub struct ScanFile {
     times: Option<(Micros, Micros)>,
     checksums: Option<String>,
     partial: Option<String>,
+    #[serde(default)]
+    cells: Option<String>,
 }
 
 impl ScanFile {
@@ -31,6 +35,7 @@ impl ScanFile {
             times: file.times,
             checksums: file.checksums.as_ref().map(Checksums::to_text),
             partial: file.partial.as_ref().map(StoredPartial::to_text),
+            cells: file.further.as_deref().map(|cells| further::to_text(cells, &file.path)),
         }
     }
 
@@ -40,6 +45,10 @@ impl ScanFile {
         let checksums = self.checksums.as_deref().map(|text| Checksums::from_text(text).ok_or(()));
         let partial = self.partial.as_deref();
         let partial = partial.map(|text| StoredPartial::from_text(text, self.size_bytes).ok_or(()));
+        let further = self.cells.as_deref().map(|text| {
+            let cells = further::from_text(text, &self.path, self.size_bytes);
+            cells.map(Arc::from).ok_or(())
+        });
         Some(DataFile {
             path: self.path.as_str().into(),
             size_bytes: self.size_bytes,
@@ -50,6 +59,7 @@ impl ScanFile {
             ids: None,
             checksums: checksums.transpose().ok()?,
             partial: partial.transpose().ok()?,
+            further: further.transpose().ok()?,
         })
     }
 }

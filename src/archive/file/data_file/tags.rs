@@ -7,6 +7,8 @@ pub(super) const TAG_IDS: &str = "tokenlake.ids";
 pub(super) const TAG_CHECKSUMS: &str = "tokenlake.crc32";
 /// The tag that carries the seal of the action.
 pub(super) const TAG_SEAL: &str = "tokenlake.seal";
+/// The tag that names the cells that lie in the file beside its partial.
+pub(super) const TAG_CELLS: &str = "tokenlake.cells";
 /// The columns whose bounds are used.
 pub(super) const ORG: &str = "org_id";
 pub(super) const TIME: &str = "ts";

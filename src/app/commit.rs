@@ -1,0 +1,75 @@
+//! Events on their way into the archive, from those who may send them.
+
+use std::collections::HashSet;
+
+use arrow::array::AsArray as _;
+use arrow::datatypes::TimestampMicrosecondType;
+
+use super::error::DATES_MAX;
+use super::{App, AppError, Receipt, bound_dimension};
+use crate::access::Caller;
+use crate::archive::date_of;
+use crate::event::{Decoded, EventBatch, OrgId};
+
+impl App {
+    /// Commits decoded events. On return they are durable, and every later scrape shows them.
+    ///
+    /// # Errors
+    /// Unavailable: safe to send again. Conflict: the organisation's name clashes with another.
+    pub async fn commit(&self, org_id: &OrgId, decoded: Decoded) -> Result<Receipt, AppError> {
+        self.commit_bound(org_id, decoded, None).await
+    }
+
+    async fn commit_bound(
+        &self,
+        org_id: &OrgId,
+        decoded: Decoded,
+        bound: Option<(&str, &str)>,
+    ) -> Result<Receipt, AppError> {
+        let Decoded { batch, rejections: mut rejected, rejected_more, .. } = decoded;
+        let dates = dates_of(&batch);
+        if dates > DATES_MAX {
+            return Err(AppError::TooManyDates(dates));
+        }
+        if batch.is_empty() {
+            return Ok(Receipt::new(0, 0, rejected, rejected_more));
+        }
+        let mut admitted = self.admission.admit(org_id, batch, bound, self.clock.now()).await?;
+        let outcome = self.archive.submit_part(admitted.take_batches(), None).await?;
+        admitted.committed(&outcome);
+        rejected.extend(outcome.rejected);
+        Ok(Receipt::new(outcome.accepted, outcome.duplicates, rejected, rejected_more))
+    }
+
+    /// As [`App::commit`], for a caller. Events of a key that is bound to a part of an organisation are
+    /// of that part, whatever they say.
+    ///
+    /// # Errors
+    /// As [`App::commit`]; Forbidden, if the key is bound to a dimension that no longer exists.
+    pub async fn commit_as(
+        &self,
+        caller: &Caller,
+        mut decoded: Decoded,
+    ) -> Result<Receipt, AppError> {
+        if let Some(bound) = &caller.bound {
+            let snapshot = self.archive.current();
+            let dimension = bound_dimension(bound, &snapshot)?;
+            let marks = |_| vec![(&*dimension.attribute, &*bound.value)];
+            let marked = decoded.batch.marked(marks);
+            let (batch, dropped) = marked.map_err(|error| AppError::Internal(error.to_string()))?;
+            let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
+            self.telemetry.ingest.attributes_dropped.add(dropped);
+            decoded.batch = batch;
+        }
+        let bound = caller.bound.as_ref().map(|bound| (&*bound.dimension, &*bound.value));
+        self.commit_bound(&caller.org_id, decoded, bound).await
+    }
+}
+
+fn dates_of(batch: &EventBatch) -> usize {
+    let times = batch.record_batch().column_by_name("ts");
+    let times = times.and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
+    let dates: HashSet<_> =
+        times.into_iter().flat_map(|times| times.values()).map(|ts| date_of(*ts)).collect();
+    dates.len()
+}
