@@ -47,6 +47,7 @@ async fn main() {
             scopes: Scopes::or_usual(Vec::new()),
             name: None,
             expires_at_us: None,
+            bound: None,
         };
         let key = app.keys().create(new).await.unwrap();
         let request = format!(
