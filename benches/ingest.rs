@@ -38,6 +38,7 @@ async fn main() {
             scopes: Scopes::or_usual(Vec::new()),
             name: None,
             expires_at_us: None,
+            bound: None,
         };
         let key = app.keys().create(new).await.unwrap().reveal().to_owned();
         let address = support::serve(tokenlake::http::router(app)).await;

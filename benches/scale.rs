@@ -164,6 +164,7 @@ async fn keys(archive: &Path) -> Vec<String> {
             scopes: Scopes::or_usual(Vec::new()),
             name: None,
             expires_at_us: None,
+            bound: None,
         };
         keys.create(new)
     });
