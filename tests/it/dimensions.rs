@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
+use tokenlake::clock::{Clock as _, SECOND, SystemClock};
 
 use crate::support::client;
 use crate::support::process::{Done, Server, key, tokenlake};
@@ -24,9 +25,7 @@ fn event(id: &str, team: Option<&str>, cost: &str) -> Value {
 
 /// A minute ago.
 fn now_text() -> String {
-    let at = std::time::SystemTime::now() - Duration::from_secs(60);
-    let at = at.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    at.to_string()
+    (SystemClock.now() / SECOND - 60).to_string()
 }
 
 fn post(server: &Server, key: &str, events: &[Value]) -> Value {
