@@ -298,6 +298,8 @@ mod tests {
         let telemetry = Telemetry::new();
         telemetry.http.observe("other", "GET", 404, Duration::ZERO);
         telemetry.metadata.mended("cut", 1);
+        telemetry.dimensions.left("team", 1);
+        telemetry.dimensions.made("team");
         let text = telemetry.encode().unwrap();
         let families: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE tokenlake_")).collect();
@@ -305,15 +307,19 @@ mod tests {
             connections gauge, connections_refused counter, connections_dismissed counter, \
             connections_tls_failed counter, connections_timed_out counter, requests_turned_away counter, \
             requests_without_memory counter, request_bodies_slow counter, \
-            request_reserved_bytes gauge, answer_reserved_bytes gauge, answers_without_memory counter, refresh_duration_seconds histogram, commits counter, commit_duration_seconds histogram, \
+            request_reserved_bytes gauge, answer_reserved_bytes gauge, \
+            answers_without_memory counter, refresh_duration_seconds histogram, commits counter, \
+            commit_duration_seconds histogram, \
             commit_conflicts counter, archive_version gauge, archive_live_files gauge, \
             checkpoints counter, checkpoint_failures counter, events_accepted counter, \
             events_duplicate counter, events_rejected counter, attributes_dropped counter, \
-            models_renamed counter, dimension_values_renamed counter, ingest_in_flight_bytes gauge, dedupe_bytes gauge, dedupe_file_reads counter, \
+            models_renamed counter, dimension_values_renamed counter, \
+            ingest_in_flight_bytes gauge, dedupe_bytes gauge, dedupe_file_reads counter, \
             metadata_mended counter, \
             partial_cache_bytes gauge, partial_cache_hits counter, partial_cache_misses counter, \
             partial_cache_evictions counter, org_usage_entries gauge, totals_checkpoints counter, \
-            totals_checkpoint_failures counter, scrapes_stale counter, dimension_files_made counter, dimension_files_left gauge, sql_queries counter, \
+            totals_checkpoint_failures counter, scrapes_stale counter, \
+            dimension_files_made counter, dimension_files_left gauge, sql_queries counter, \
             sql_query_duration_seconds histogram, sql_queries_running gauge, \
             sql_queries_exceeded counter, sql_queries_cancelled counter, \
             sql_queries_turned_away counter, sql_workers counter, rewrites counter, \

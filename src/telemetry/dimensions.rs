@@ -19,7 +19,7 @@ pub struct DimensionTelemetry {
 }
 
 impl DimensionTelemetry {
-    /// So many files are left.
+    /// This many files are left.
     pub fn left(&self, dimension: &str, files: usize) {
         self.left.get_or_create(&of(dimension)).set(i64::try_from(files).unwrap_or(i64::MAX));
     }
