@@ -16,6 +16,7 @@ use crate::archive::{
     Archive, ArchiveError, DataFile, LedgerName, NewLedger, Snapshot, UNCOMMITTED_MAX, date_of,
 };
 use crate::clock::{DAY, Micros};
+use crate::event::Dimensions;
 use crate::event::time::EARLIEST;
 use crate::rollup::Rollup;
 use crate::sql::{SqlError, sql_version};
@@ -96,6 +97,9 @@ struct ExpiryPlan {
     files: Vec<Arc<DataFile>>,
     /// The ledger that their totals are added to.
     ledger: Option<LedgerName>,
+    /// What the next ledger tells besides the totals of organisations.
+    dimensions: Arc<Dimensions>,
+    corrections: bool,
 }
 
 impl ExpiryPlan {
@@ -105,7 +109,14 @@ impl ExpiryPlan {
         let raised = snapshot.floor().is_none_or(|known| known < floor);
         let floor = step(snapshot.files_before(floor).map(|file| file.date), floor, files_max);
         let files = snapshot.files_before(floor).cloned().collect();
-        raised.then_some(Self { floor, files, ledger: snapshot.ledger() })
+        let table = snapshot.table();
+        raised.then(|| Self {
+            floor,
+            files,
+            ledger: snapshot.ledger(),
+            dimensions: table.dimensions.clone(),
+            corrections: table.may_hold_corrections(),
+        })
     }
 
     async fn events(&self, archive: &Archive) -> Result<u64, ArchiveError> {

@@ -69,9 +69,12 @@ impl Base {
         std::cmp::max_by_key(&self.snapshot, snapshot, |snapshot| snapshot.version()).clone()
     }
 
-    /// The files that brought new events after the totals snapshot, up to and including a snapshot
-    /// that is not older than this one's. `None` if the arrivals between are forgotten.
+    /// The files that brought new events after the totals snapshot, up to and including a snapshot.
+    /// `None` if the arrivals between are forgotten, or if that snapshot is older than this one's.
     pub fn arrivals(&self, snapshot: &Snapshot) -> Option<Vec<Arc<DataFile>>> {
+        if snapshot.version() < self.snapshot.version() {
+            return None;
+        }
         let later = snapshot.arrivals_since(self.snapshot.version())?;
         let later = later.filter(|came| came.data_change).map(|came| came.file.clone());
         Some(self.since.iter().cloned().chain(later).collect())

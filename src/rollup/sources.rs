@@ -104,8 +104,9 @@ impl Sources {
         Err(SqlError::NotYet { name: dimension.name.clone(), files: missing.count() })
     }
 
-    /// Makes a totals snapshot of `snapshot` if the files that are in none yet are more than
-    /// `work_max` to add up, in files of a usual commit. True if one was due.
+    /// Makes a totals snapshot of `snapshot`, or of a newer version that was seen since, if the
+    /// files that are in none yet are more than `work_max` to add up, in files of a usual commit.
+    /// True if one was due.
     ///
     /// # Errors
     /// Corrupt or Unavailable.
@@ -120,6 +121,7 @@ impl Sources {
         let _turn = self.snapshot_turn.lock().await;
         let serves = |base: &Arc<Base>| base.serves(now);
         let known = bases.get(snapshot).await.filter(serves);
+        let snapshot = &at_or_after(snapshot, known.as_ref());
         let work_max =
             if self.is_waited_for(kind, known.as_ref(), snapshot) { 0 } else { work_max };
         if !is_due(known.as_ref(), snapshot, work_max) {
@@ -127,6 +129,7 @@ impl Sources {
         }
         // Another replica may have made one just now.
         let base = bases.look(snapshot).await.filter(serves).or(known);
+        let snapshot = &at_or_after(snapshot, base.as_ref());
         if !is_due(base.as_ref(), snapshot, work_max) {
             return Ok(true);
         }
@@ -194,6 +197,12 @@ impl Sources {
         left(0);
         Ok((cells, hours_from))
     }
+}
+
+/// A scrape may have joined the base with a newer version than the caller's, and the base's
+/// arrivals are those up to that version.
+fn at_or_after(snapshot: &Arc<Snapshot>, base: Option<&Arc<Base>>) -> Arc<Snapshot> {
+    base.map_or_else(|| snapshot.clone(), |base| base.newer(snapshot))
 }
 
 fn is_due(base: Option<&Arc<Base>>, snapshot: &Snapshot, work_max: u64) -> bool {

@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use object_store::ObjectStore;
-use tokenlake::archive::ArchiveLocation;
+use tokenlake::archive::{ArchiveLocation, TotalsStore};
+use tokenlake::event::OrgId;
+use tokenlake::rollup::Rollup;
+use tokenlake::sql::sql_version;
+use tokenlake::telemetry::Telemetry;
 
-use crate::support::event::{NOON, events};
+use crate::support::event::{ACME, NOON, events};
 use crate::support::lake::{Lake, verified};
 use crate::support::store::memory;
-use crate::support::totals::{assert_like_full, assert_same, cold, send, versions};
+use crate::support::totals::{assert_like_full, assert_same, cold, delete, marks, send, versions};
 
 const COMMITS: u64 = 60;
 
@@ -53,6 +57,28 @@ async fn cold_scrapes_are_right_while_checkpoints_come_and_go() {
     }
     assert_eq!(Lake::open(&store).await.requests().await, COMMITS);
     assert_eq!(verified(&store).await, COMMITS);
+}
+
+#[tokio::test]
+async fn a_totals_snapshot_is_of_the_version_up_to_which_it_adds_up() {
+    let store = memory();
+    let app = Lake::open(&store).await;
+    app.sent(&events([1])).await;
+    app.snapshot_totals().await;
+    let totals = TotalsStore::new(store.clone(), app.clock.clone(), sql_version()).unwrap();
+    let rollup = Rollup::new(Arc::new(app.engine()), Some(totals), 1 << 20, Telemetry::new());
+    app.sent(&events([2])).await;
+    let older = app.snapshot().await;
+    app.sent(&events([3])).await;
+    // A scrape joins the totals snapshot with the newer version, and then nobody finds it again.
+    let (turn, org_id) = (rollup.turn(ACME).await, OrgId::parse(ACME).unwrap());
+    rollup.show(turn, &org_id, &app.snapshot().await, NOON, |_| ()).await.unwrap();
+    for mark in marks(&store).await {
+        delete(&store, &mark).await;
+    }
+    rollup.snapshot_totals(&older, NOON).await.unwrap();
+    assert_eq!(marks(&store).await.len(), 1);
+    assert_eq!(Lake::open(&store).await.requests().await, 3);
 }
 
 #[tokio::test]
