@@ -221,7 +221,7 @@ async fn check_ledger(
         Ok((events, rows)) => {
             report.expired = Some((events, floor));
             for row in rows {
-                sums.entry(row.org_id.to_string()).or_default().add_expired(&row);
+                sums.entry(row.org_id.to_string()).or_default().add_cell(&row);
             }
             Ok(true)
         }
@@ -265,6 +265,9 @@ fn take(
     if repeated > 0 {
         let path = file.path_in_archive();
         report.differs(format!("{path} holds {repeated} events that are in the table already"));
+    }
+    for row in checked.corrections {
+        sums.entry(row.org_id.to_string()).or_default().add_cell(&row);
     }
     for row in checked.totals {
         sums.entry(row.org_id.clone()).or_default().add(&row);

@@ -7,7 +7,7 @@ use super::parts::Parts;
 use crate::archive::{DataFile, EventHash, IdReader, Snapshot};
 use crate::clock::{DAY, Micros};
 use crate::rollup::Partial;
-use crate::sql::{CellKind, Engine, OrgCost, SeriesTotal, SqlError};
+use crate::sql::{CellKind, Engine, OrgCost, PartialRow, SeriesTotal, SqlError};
 
 /// How files are checked.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct CheckedFile {
     pub(super) totals: Vec<SeriesTotal>,
     pub(super) rolling: Vec<OrgCost>,
     pub(super) parts: Parts,
+    /// What its corrections add up to.
+    pub(super) corrections: Vec<PartialRow>,
     pub(super) differences: Vec<String>,
 }
 
@@ -42,8 +44,8 @@ impl FileChecker {
         if ids.iter().any(|id| !file.may_hold_any(std::iter::once(*id))) {
             differences.push(format!("the log's filter of event ids misses events of {path}"));
         }
-        let mut parts = Parts::default();
-        if !self.carries_its_sums(file, &mut parts).await? {
+        let (mut parts, mut corrections) = (Parts::default(), Vec::new());
+        if !self.carries_its_sums(file, &mut parts, &mut corrections).await? {
             differences.push(format!("{path} carries sums that are not those of its events"));
         }
         let (mut totals, mut rolling) = (Vec::new(), Vec::new());
@@ -55,7 +57,7 @@ impl FileChecker {
                 rolling = self.engine.rolling_cost(one, after, until).await?;
             }
         }
-        Ok(CheckedFile { events, ids, totals, rolling, parts, differences })
+        Ok(CheckedFile { events, ids, totals, rolling, parts, corrections, differences })
     }
 
     /// Compares rows, dates and bounds; returns the number of events.
@@ -82,18 +84,19 @@ impl FileChecker {
         Ok(check.events)
     }
 
-    /// Makes the cells of each kind of the rows, and compares them with those that the file carries. Those
-    /// of dimensions are added up.
+    /// Makes the cells of each kind of the rows, and compares them with those that the file carries.
+    /// Those of dimensions and of corrections are added up.
     async fn carries_its_sums(
         &self,
         file: &Arc<DataFile>,
         parts: &mut Parts,
+        corrections: &mut Vec<PartialRow>,
     ) -> Result<bool, SqlError> {
         let mut carries = true;
         let table = self.snapshot.table();
         let dimensions = table.dimensions.iter().map(CellKind::of);
-        let corrections = table.may_hold_corrections().then_some(CellKind::Corrections);
-        for kind in std::iter::once(CellKind::Core).chain(dimensions).chain(corrections) {
+        let of_corrections = table.may_hold_corrections().then_some(CellKind::Corrections);
+        for kind in std::iter::once(CellKind::Core).chain(dimensions).chain(of_corrections) {
             let stored = file.stored_cells(&kind.version());
             // A file of ours that names none has no corrections.
             let is_none = kind == CellKind::Corrections && stored.is_none() && file.is_ours();
@@ -111,7 +114,10 @@ impl FileChecker {
             if let Some(stored) = stored {
                 let all = (Bound::Unbounded, Bound::Unbounded);
                 let stored = self.engine.stored_partial(stored, all).await?;
-                carries &= Partial::new(stored) == Partial::new(made);
+                carries &= Partial::new(stored) == Partial::new(made.clone());
+            }
+            if kind == CellKind::Corrections {
+                corrections.extend(made);
             }
         }
         Ok(carries)

@@ -10,8 +10,8 @@ use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::Micros;
 use crate::event::OrgId;
 use crate::event::money::format_decimal;
-use crate::rollup::Rollup;
-use crate::sql::{PartialRow, SeriesTotal, SqlError};
+use crate::rollup::{Asked, Rollup, UsageScope, UsageView};
+use crate::sql::{PartialRow, SeriesTotal, SeriesTotals, SqlError};
 
 /// The sums of every organisation.
 pub(super) type SumsByOrg = BTreeMap<String, OrgSums>;
@@ -31,23 +31,39 @@ struct SeriesSums {
     requests: u64,
     /// LLM tokens, input and output.
     tokens: i128,
-    /// In 10⁻¹² dollars.
-    cost: i128,
+    /// Of calls, and of corrections above 0, in 10⁻¹² dollars.
+    spent: i128,
+    /// Of corrections below 0, in 10⁻¹² dollars.
+    credits: i128,
+}
+
+impl SeriesSums {
+    fn of(totals: &SeriesTotals) -> Self {
+        Self {
+            requests: totals.requests,
+            tokens: totals.input_tokens + totals.output_tokens,
+            spent: totals.spent(),
+            credits: totals.credits(),
+        }
+    }
 }
 
 impl OrgSums {
     /// Adds the sums of rows of the table.
     pub(super) fn add(&mut self, row: &SeriesTotal) {
-        let tokens = row.total_tokens;
-        self.add_to(&row.provider, &row.model, row.requests, tokens, row.cost);
+        let sums = SeriesSums {
+            requests: row.requests,
+            tokens: row.total_tokens,
+            spent: row.cost,
+            credits: 0,
+        };
+        self.add_to(&row.provider, &row.model, sums);
     }
 
-    /// Adds a row of the ledger. Events without a series are in no counter.
-    pub(super) fn add_expired(&mut self, row: &PartialRow) {
+    /// Adds a cell of the ledger, or of corrections. Events without a series are in no counter.
+    pub(super) fn add_cell(&mut self, row: &PartialRow) {
         if let Some((provider, model)) = row.provider.as_ref().zip(row.model.as_ref()) {
-            let totals = &row.totals;
-            let tokens = totals.input_tokens + totals.output_tokens;
-            self.add_to(provider, model, totals.requests, tokens, totals.cost);
+            self.add_to(provider, model, SeriesSums::of(&row.totals));
         }
     }
 
@@ -56,13 +72,14 @@ impl OrgSums {
         self.rolling += cost;
     }
 
-    fn add_to(&mut self, provider: &str, model: &str, requests: u64, tokens: i128, cost: i128) {
+    fn add_to(&mut self, provider: &str, model: &str, added: SeriesSums) {
         // As in the exposition, whose formats end at a NUL.
         let clean = |name: &str| name.replace('\0', "\u{FFFD}");
         let sums = self.series.entry((clean(provider), clean(model))).or_default();
-        sums.requests += requests;
-        sums.tokens += tokens;
-        sums.cost += cost;
+        sums.requests += added.requests;
+        sums.tokens += added.tokens;
+        sums.spent += added.spent;
+        sums.credits += added.credits;
     }
 
     /// A line for each number that is shown differently.
@@ -70,9 +87,11 @@ impl OrgSums {
         let keys: BTreeSet<_> = shown.series.keys().chain(self.series.keys()).collect();
         let text = |sums: Option<&SeriesSums>| match sums {
             None => "nothing".to_owned(),
-            Some(SeriesSums { requests, tokens, cost }) => {
-                let cost = format_decimal(*cost);
-                format!("{requests} requests, {tokens} tokens, {cost} dollars")
+            Some(SeriesSums { requests, tokens, spent, credits }) => {
+                let [spent, credits] = [spent, credits].map(|cost| format_decimal(*cost));
+                format!(
+                    "{requests} requests, {tokens} tokens, {spent} dollars, {credits} in credits"
+                )
             }
         };
         let differ = keys.into_iter().filter_map(|key| {
@@ -134,18 +153,19 @@ async fn shown(
 ) -> Result<OrgSums, SqlError> {
     // No key is of an organisation without a valid name: nothing shows it.
     let Ok(org) = OrgId::parse(org) else { return Ok(OrgSums::default()) };
-    let turn = rollup.turn(org.as_str()).await;
-    rollup
-        .show(turn, &org, snapshot, now, |view| {
-            let series = view.series.iter().map(|((provider, model), totals)| {
-                let sums = SeriesSums {
-                    requests: totals.requests,
-                    tokens: totals.input_tokens + totals.output_tokens,
-                    cost: totals.cost,
-                };
-                ((provider.to_string(), model.to_string()), sums)
-            });
-            OrgSums { series: series.collect(), rolling: view.rolling_cost }
-        })
-        .await
+    let corrected = snapshot.table().may_hold_corrections();
+    let asked = Asked {
+        whole: Arc::new(UsageScope::org(&org)),
+        corrections: corrected.then(|| Arc::new(UsageScope::corrections(&org))),
+        dimensions: Vec::new(),
+        shows_own: false,
+    };
+    let see = |view: &UsageView<'_>| {
+        let series = view.corrected();
+        let series = series.iter().map(|((provider, model), totals)| {
+            ((provider.to_string(), model.to_string()), SeriesSums::of(totals))
+        });
+        OrgSums { series: series.collect(), rolling: view.rolling_cost }
+    };
+    rollup.show_asked(asked, snapshot, now, see).await
 }
