@@ -100,8 +100,8 @@ pub async fn scraper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
 /// Scrapes once; false if there was no answer.
 pub async fn scrape(scene: &Scene, process: &Process, org: usize) -> bool {
     let (began, floor) = (scene.world.elapsed(), scene.book.floor(org));
-    let (highest, parts) = (scene.highest_floor(), scene.shows_parts.load(Ordering::SeqCst));
-    match process.ask(process.scrape_with(ORGS[org], parts)).await {
+    let (highest, groups) = (scene.highest_floor(), scene.groups());
+    match process.ask(process.scrape_with(ORGS[org], &groups)).await {
         Ok((now, body)) => {
             scene.answered(began, "scraping").await;
             scene.book.check(org, floor, now, &body, highest.max(scene.highest_floor()));

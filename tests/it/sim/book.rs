@@ -1,7 +1,8 @@
 //! The model by which histories are judged: the content of every scrape.
 //!
 //! Each event of an organisation costs a power of two of the smallest unit of money, so that a sum
-//! shows exactly which events are in it, and that each is in it once.
+//! shows exactly which events are in it, and that each is in it once. So does each correction: one
+//! downward costs its power of two below 0, and shows in the sum of credits.
 
 use std::sync::Mutex;
 
@@ -26,11 +27,22 @@ const ALL_EVENTS_MAX: u64 = 59;
 /// Events of one organisation, a bit each.
 pub type Events = u64;
 
+/// What an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Call,
+    /// A correction upward, of a call that had no price.
+    Raise,
+    /// A correction downward.
+    Credit,
+}
+
 /// An event as it is sent.
 #[derive(Debug, Clone)]
 struct Event {
     ts: Micros,
     names: usize,
+    what: What,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +92,21 @@ impl Book {
         Self { accounts }
     }
 
+    /// Makes some of the events that clients send corrections.
+    pub fn correct(&self, random: &mut Random) {
+        for account in &self.accounts {
+            let mut account = account.lock().unwrap();
+            let own = account.own as usize;
+            for event in account.events.iter_mut().take(own) {
+                event.what = match random.below(6) {
+                    0 => What::Raise,
+                    1 => What::Credit,
+                    _ => What::Call,
+                };
+            }
+        }
+    }
+
     /// Adds events that only another program brings.
     pub fn reserve(&self, random: &mut Random) {
         for account in &self.accounts {
@@ -123,13 +150,7 @@ impl Book {
         let mut account = self.accounts[org].lock().unwrap();
         let line = |nth: &u32| {
             account.sent |= 1 << nth;
-            let Event { ts, names } = &account.events[*nth as usize];
-            let (provider, model) = NAMES[*names];
-            let cost = exact::format(1 << nth);
-            format!(
-                r#"{{"event_id":"e{nth}","ts":{ts},"provider":"{provider}","model":"{model}","input_tokens":{nth},"output_tokens":1,"cost_usd":"{cost}"{}}}"#,
-                team_of(*nth).map(|team| format!(r#","team":"{team}""#)).unwrap_or_default()
-            ) + "\n"
+            account.events[*nth as usize].line(*nth) + "\n"
         };
         events.iter().map(line).collect()
     }
@@ -173,6 +194,7 @@ impl Book {
         let label = ORGS[org].to_lowercase();
         let mut samples = parse(body);
         let mut shown: Events = 0;
+        let kinds = Kinds::of(&account.events);
         for (series, (provider, model)) in NAMES.iter().enumerate() {
             let of_series =
                 mask(account.events.iter().map(|event| series_of(event.names) == series));
@@ -180,29 +202,32 @@ impl Book {
                 format!("{{provider=\"{provider}\",model=\"{model}\",org_id=\"{label}\"}}");
             let mut take = |name: &str| samples.remove(&format!("llm_{name}_total{labels}"));
             let Some(cost) = take("cost_usd") else { continue };
-            let events = u64::try_from(exact::parse(&cost)).unwrap();
-            let numbers = (0..u64::BITS).filter(|nth| events & (1 << nth) != 0);
-            let tokens: u32 = numbers.map(|nth| nth + 1).sum();
+            let events = kinds.shown(&cost, take("cost_usd_credits").as_deref());
+            let calls = events & kinds.calls;
             assert_eq!(events & !of_series, 0, "{labels} shows what is not of it: {body}");
-            assert_eq!(take("requests"), Some(events.count_ones().to_string()), "{labels}: {body}");
-            assert_eq!(take("tokens"), Some(tokens.to_string()), "{labels}: {body}");
+            assert_eq!(take("requests"), Some(calls.count_ones().to_string()), "{labels}: {body}");
+            assert_eq!(take("tokens"), Some(tokens(calls).to_string()), "{labels}: {body}");
+            if let Some(unpriced) = take("requests_unpriced") {
+                assert_eq!(unpriced, "0", "{labels}: {body}");
+                let later = (events & kinds.raises).count_ones().to_string();
+                assert_eq!(take("requests_priced_later"), Some(later), "{labels}: {body}");
+            }
             shown |= events;
         }
         let rolling = samples.remove(&format!("llm_cost_usd_rolling_24h{{org_id=\"{label}\"}}"));
         let kept = mask(account.events.iter().map(|event| event.ts >= kept_from));
         let in_window = account.events.iter().map(|event| now - DAY < event.ts && event.ts <= now);
-        let of = Shown { shown, kept, in_window: mask(in_window), going: account.going };
+        let (in_window, going) = (mask(in_window), account.going);
+        let of = Shown { shown, kept, in_window, going, kinds };
         let all = u32::try_from(account.events.len()).unwrap();
         check_parts(&mut samples, &label, all, of, body);
         assert!(samples.is_empty(), "more than there should be: {body}");
         assert_eq!(shown & !account.sent, 0, "events that nobody sent: {body}");
         let missing = floor.counted & !shown;
         assert_eq!(missing, 0, "{} lost events {:?}: {body}", ORGS[org], numbers(missing));
-        let times = account.events.iter().map(|event| now - DAY < event.ts && event.ts <= now);
-        let times = shown & mask(times);
         // What leaves meanwhile is in the window or not.
-        let expected = [floor.gone, account.going].map(|gone| times & !gone);
-        let expected = expected.map(|events| Some(exact::format(i128::from(events))));
+        let expected = [floor.gone, account.going].map(|gone| shown & in_window & !gone);
+        let expected = expected.map(|events| Some(exact::format(kinds.net(events))));
         assert!(
             expected.contains(&rolling),
             "the window of {} at {now} is not {expected:?}: {body}",
@@ -220,6 +245,26 @@ impl Book {
     }
 }
 
+impl Event {
+    /// The event as JSON.
+    fn line(&self, nth: u32) -> String {
+        let Self { ts, names, what } = self;
+        let (provider, model) = NAMES[*names];
+        let team = team_of(nth).map(|team| format!(r#","team":"{team}""#)).unwrap_or_default();
+        let cost = exact::format(if *what == What::Credit { -(1 << nth) } else { 1 << nth });
+        let kind = match what {
+            What::Call => format!(r#""input_tokens":{nth},"output_tokens":1"#),
+            What::Raise => CORRECTION.to_owned() + r#","was_unpriced":"true""#,
+            What::Credit => CORRECTION.to_owned(),
+        };
+        format!(
+            r#"{{"event_id":"e{nth}","ts":{ts},"provider":"{provider}","model":"{model}",{kind},"cost_usd":"{cost}"{team}}}"#
+        )
+    }
+}
+
+const CORRECTION: &str = r#""event_type":"cost_correction","corrects":"x""#;
+
 /// The teams of events, by turns; every fourth event has none.
 const TEAMS: [&str; 3] = ["a", "Core", "ops"];
 
@@ -234,6 +279,41 @@ struct Shown {
     kept: Events,
     in_window: Events,
     going: Events,
+    kinds: Kinds,
+}
+
+/// What the events of an account are.
+#[derive(Debug, Clone, Copy)]
+struct Kinds {
+    calls: Events,
+    raises: Events,
+    credits: Events,
+}
+
+impl Kinds {
+    fn of(events: &[Event]) -> Self {
+        let of = |what| mask(events.iter().map(|event| event.what == what));
+        Self { calls: of(What::Call), raises: of(What::Raise), credits: of(What::Credit) }
+    }
+
+    /// The events in a counter of costs and in that of credits.
+    fn shown(&self, cost: &str, credits: Option<&str>) -> Events {
+        let bits = |text: &str| u64::try_from(exact::parse(text)).unwrap();
+        let (spent, credited) = (bits(cost), credits.map_or(0, bits));
+        assert_eq!(spent & self.credits, 0, "a credit is no cost");
+        assert_eq!(credited & !self.credits, 0, "a cost is no credit");
+        spent | credited
+    }
+
+    /// What events cost, less credits.
+    fn net(&self, events: Events) -> i128 {
+        i128::from(events & !self.credits) - i128::from(events & self.credits)
+    }
+}
+
+/// LLM tokens of calls.
+fn tokens(calls: Events) -> u32 {
+    numbers(calls).iter().map(|nth| nth + 1).sum()
 }
 
 /// Where a dimension is shown, each part has the core's events of its value: all that cannot have expired,
@@ -246,20 +326,25 @@ fn check_parts(samples: &mut Series, label: &str, all: u32, of: Shown, body: &st
         let of_team = mask((0..all).map(|nth| team_of(nth) == Some(team)));
         let labels = format!("{{dimension=\"{TEAM}\",value=\"{team}\",org_id=\"{label}\"}}");
         let mut take = |name: &str| samples.remove(&format!("llm_dimension_{name}{labels}"));
-        let cost = take("cost_usd_total");
-        let events = cost.map_or(0, |cost| u64::try_from(exact::parse(&cost)).unwrap());
+        let (cost, credits) = (take("cost_usd_total"), take("cost_usd_credits_total"));
+        let events = cost.map_or(0, |cost| of.kinds.shown(&cost, credits.as_deref()));
+        let calls = events & of.kinds.calls;
         assert_eq!(events & !(of.shown & of_team), 0, "{labels} has what the core has not: {body}");
         let missing = of.shown & of_team & of.kept & !of.going & !events;
         assert_eq!(missing, 0, "{labels} lacks {:?}: {body}", numbers(missing));
         let requests = take("requests_total").map_or(0, |count| count.parse().unwrap());
-        assert_eq!(events.count_ones(), requests, "{labels}: {body}");
-        let tokens = numbers(events).iter().map(|nth| nth + 1).sum::<u32>();
+        assert_eq!(calls.count_ones(), requests, "{labels}: {body}");
         let told = take("tokens_total").map_or(0, |count| count.parse::<u32>().unwrap());
-        assert_eq!(tokens, told, "{labels}: {body}");
+        assert_eq!(tokens(calls), told, "{labels}: {body}");
         let rolling = take("cost_usd_rolling_24h").map_or(0, |cost| exact::parse(&cost));
-        let rolling = u64::try_from(rolling).unwrap();
         let expected = of.shown & of_team & of.in_window;
-        assert_eq!((rolling ^ expected) & !of.going, 0, "the window of {labels}: {body}");
+        if expected & of.going & of.kinds.credits == 0 {
+            // What goes is in the window or not, each by itself.
+            let credits = i128::from(expected & of.kinds.credits);
+            let rolling = u64::try_from(rolling + credits).unwrap();
+            let expected = expected & !of.kinds.credits;
+            assert_eq!((rolling ^ expected) & !of.going, 0, "the window of {labels}: {body}");
+        }
     }
 }
 
@@ -273,7 +358,8 @@ fn event(random: &mut Random) -> Event {
         6..8 => micros(random, 5 * DAY),
         _ => micros(random, 45 * DAY),
     };
-    Event { ts: START - ago, names: usize::try_from(random.below(NAMES.len() as u64)).unwrap() }
+    let names = usize::try_from(random.below(NAMES.len() as u64)).unwrap();
+    Event { ts: START - ago, names, what: What::Call }
 }
 
 /// Which series a spelling is of.

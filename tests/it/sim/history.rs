@@ -48,7 +48,9 @@ pub struct Scene {
     pub bucket: Arc<Bucket>,
     pub trouble: Trouble,
     /// Whether scrapes ask for dimensions, too.
-    pub shows_parts: AtomicBool,
+    shows_parts: AtomicBool,
+    /// Whether some events are corrections, so that scrapes ask for credits.
+    corrects: AtomicBool,
     servers: Vec<Host>,
     highest_floor: AtomicI64,
 }
@@ -62,8 +64,25 @@ impl Scene {
         let book = Book::new(random);
         let highest_floor = AtomicI64::new(Micros::MIN);
         let trouble = Trouble::default();
-        let shows_parts = AtomicBool::new(false);
-        Arc::new(Self { world, book, jobs, bucket, trouble, shows_parts, servers, highest_floor })
+        let [shows_parts, corrects] = [false, false].map(AtomicBool::new);
+        Arc::new(Self {
+            world,
+            book,
+            jobs,
+            bucket,
+            trouble,
+            shows_parts,
+            corrects,
+            servers,
+            highest_floor,
+        })
+    }
+
+    /// The groups that scrapes ask for.
+    pub fn groups(&self) -> Vec<&'static str> {
+        let further = [("dimensions", &self.shows_parts), ("pricing", &self.corrects)];
+        let asked = further.into_iter().filter(|(_, asked)| asked.load(Ordering::SeqCst));
+        std::iter::once("core").chain(asked.map(|(group, _)| group)).collect()
     }
 
     /// A machine that serves.
@@ -184,6 +203,10 @@ async fn history(world: Arc<World>) {
         scene.shows_parts.store(true, Ordering::SeqCst);
         lasting.spawn(showback::declarer(scene.clone(), 28, over.clone()));
     }
+    if Random(world.seed.rotate_left(29) ^ 0xC0DE).below(2) == 0 {
+        scene.corrects.store(true, Ordering::SeqCst);
+        scene.book.correct(&mut Random(world.seed.rotate_left(31)));
+    }
     let mut working = JoinSet::new();
     let batches = actors::batches(&scene.book, &mut random);
     let share = batches.len().div_ceil(3);
@@ -240,8 +263,7 @@ async fn settled(scene: &Scene, random: &mut Random) {
         let running = scene.hosts().filter_map(Host::running).chain([judge.clone()]);
         for process in running {
             let floor = scene.book.floor(org);
-            let parts = scene.shows_parts.load(Ordering::SeqCst);
-            let (now, body) = process.scrape_with(name, parts).await.unwrap();
+            let (now, body) = process.scrape_with(name, &scene.groups()).await.unwrap();
             shown.insert(scene.book.check(org, floor, now, &body, scene.highest_floor()));
         }
         assert_eq!(shown.len(), 1, "replicas disagree about {name}");

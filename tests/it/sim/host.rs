@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokenlake::access::{Caller, Scopes};
+use tokenlake::access::{Caller, Scope, Scopes};
 use tokenlake::app::{App, AppError, AppSettings, BodyForm, Receipt};
 use tokenlake::archive::{FollowSettings, WriterSettings};
 use tokenlake::error::Kind;
@@ -82,14 +82,16 @@ impl Process {
 
     /// Sends newline-separated JSON.
     pub async fn send(&self, org: &str, lines: String) -> Result<Receipt, AppError> {
-        let org = OrgId::parse(org).unwrap();
-        let decoded = self.app.decode(&org, &ContentKind::Ndjson, lines.as_ref());
-        self.app.commit(&org, decoded.unwrap()).await
+        let org_id = OrgId::parse(org).unwrap();
+        let scopes = Scopes::or_usual(vec![Scope::EventsWrite, Scope::CorrectionsWrite]);
+        let caller = Caller { org_id, scopes, bound: None };
+        let decoded = self.app.decode(&caller, &ContentKind::Ndjson, lines.as_ref());
+        self.app.commit(&caller.org_id, decoded.unwrap()).await
     }
 
-    /// A scrape, with dimensions or without, and the time that it is of.
-    pub async fn scrape_with(&self, org: &str, parts: bool) -> Result<(i64, String), AppError> {
-        let groups = ["core", "dimensions"].into_iter().take(1 + usize::from(parts));
+    /// A scrape of some groups, and the time that it is of.
+    pub async fn scrape_with(&self, org: &str, groups: &[&str]) -> Result<(i64, String), AppError> {
+        let groups = groups.iter().copied();
         let form = BodyForm {
             collect: Collect::parse(groups).unwrap(),
             format: MetricsFormat::Text004,
