@@ -61,7 +61,7 @@ impl App {
         settings: AppSettings,
     ) -> Result<Self, AppError> {
         let place = ArchivePlace::new(store.clone(), clock.clone())?;
-        let engine = Arc::new(Engine::new(place.store())?);
+        let engine = Arc::new(Engine::new(place.store())?.noting());
         // A quarter for bodies, because they are a few times the size of the sums that they show.
         let bodies_bytes_max = settings.cache_bytes_max / 4;
         let bodies = Arc::new(Bodies::new(bodies_bytes_max));

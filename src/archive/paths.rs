@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use object_store::path::Path;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::archive::ledger_name::LedgerName;
@@ -24,6 +25,8 @@ pub const ACCESS_KEYS: &str = "access/keys";
 pub const VOUCHERS: &str = "access/vouched";
 /// The folder of the organisations' names, relative to the archive.
 pub const ORGS: &str = "access/orgs";
+/// The folder of the records about other programs' data files, relative to the archive.
+pub const FIRST_SIGHTS: &str = "foreign";
 
 /// The note of the newest commit, relative to the archive. Its name sorts first, so programs that
 /// copy in order of names copy it before the log. Such a copy never has a note that is ahead of its
@@ -124,6 +127,12 @@ pub fn vouched_for() -> Path {
 pub fn org(lowercase: &str) -> Path {
     // A suffix keeps the legal names "." and ".." from being taken as folders.
     Path::from(ORGS).join(format!("{lowercase}.json"))
+}
+
+/// The record about a data file of another program, by the file's path relative to the table.
+pub fn first_sight(table_path: &str) -> Path {
+    let name = hex::encode(Sha256::digest(table_path));
+    Path::from(format!("{FIRST_SIGHTS}/{name}.json"))
 }
 
 /// The folder of the totals snapshots of a table that SQL of one version made.

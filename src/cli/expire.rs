@@ -44,7 +44,7 @@ pub(super) async fn run(location: &ArchiveLocation, args: ExpireArgs) -> anyhow:
         StoreCheck::new(archive.store()).clock_not_ahead(now).await?;
     }
     let rollup = Rollup::new(
-        Arc::new(Engine::new(archive.store())?),
+        Arc::new(Engine::new(archive.store())?.noting()),
         None,
         CACHE_BYTES_MAX,
         Telemetry::new(),

@@ -68,6 +68,11 @@ impl Engine {
         Ok(Self { state, readers, ledgers, judge, rows_plans: Mutex::default() })
     }
 
+    /// The same engine, whose judge [notes](Judge::noting) what it reads.
+    pub fn noting(self) -> Self {
+        Self { judge: self.judge.noting(), ..self }
+    }
+
     /// The judge of files that other programs wrote. Queries check only the values that they read,
     /// so a caller that shows sums of such a file first has the whole file judged.
     pub fn judge(&self) -> &Judge {

@@ -1,6 +1,7 @@
 //! Tests of commits of other programs: those that move events between files change no number; those
 //! that change events are refused, and named.
 
+mod damage;
 mod deep;
 mod deltalake;
 pub mod int96;

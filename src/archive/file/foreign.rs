@@ -18,8 +18,9 @@ use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 
 use super::data_file::DataFile;
+use super::first_sight::known_object;
 use crate::archive::error::ArchiveError;
-use crate::archive::parquet::checked_read::{CheckedObject, CheckedReader};
+use crate::archive::parquet::checked_read::CheckedReader;
 use crate::archive::parquet::row_weights::with_views;
 use crate::archive::parquet::weighed_read::WeighedRead;
 use crate::event;
@@ -108,14 +109,14 @@ async fn open_rows(
 ) -> Result<ForeignRows, ArchiveError> {
     let path = file.path_in_archive();
     let failed = |error: &ParquetError| unreadable(&path, error);
-    let mut reader = CheckedReader::new(store.clone(), CheckedObject::of(file));
+    let object = known_object(&store, file).await?;
+    let mut reader = CheckedReader::new(store.clone(), object.clone());
     // The Arrow schema in the footer is ignored, because the types of Parquet are fewer.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let found = ArrowReaderMetadata::load_async(&mut reader, options).await;
     let found = found.and_then(|found| as_it_is_read(&found)).map_err(|error| failed(&error))?;
     let columns = wanted.fields().iter().filter_map(|field| place(found.schema(), field.name()));
     let mask = ProjectionMask::roots(found.parquet_schema(), columns);
-    let object = CheckedObject::of(file);
     let (rows_max, bytes) = (batch_rows, BATCH_BYTES);
     let read = WeighedRead { store, object, metadata: found, mask, rows_max, bytes };
     let cast = read.rows().map(move |rows| {

@@ -6,6 +6,7 @@ pub(super) mod date_rows;
 pub(super) mod file_layout;
 pub(super) mod file_read;
 pub(super) mod file_write;
+pub(super) mod first_sight;
 pub(super) mod foreign;
 pub(super) mod gather_rows;
 pub(super) mod ids;

@@ -88,13 +88,22 @@ impl CheckedReader {
     /// # Errors
     /// The store fails, or a checksum is wrong.
     pub async fn check_all(&self) -> Result<()> {
-        let mut start = 0;
+        self.checksums().await.map(drop)
+    }
+
+    /// As [`Self::check_all`], and returns the checksums of the file.
+    ///
+    /// # Errors
+    /// As [`Self::check_all`].
+    pub async fn checksums(&self) -> Result<Checksums> {
+        let (mut start, mut found) = (0, Vec::new());
         while start < self.object.size_bytes {
             let range = start..self.object.size_bytes.min(start + CHECK_BYTES);
-            self.fetch(std::slice::from_ref(&range)).await?;
+            let runs = self.fetch(std::slice::from_ref(&range)).await?;
+            found.extend(runs.iter().map(|run| Checksums::of(run)));
             start = range.end;
         }
-        Ok(())
+        Ok(Checksums::joined(&found))
     }
 
     /// As [`Self::read`], with ranges that are relative to the part.

@@ -20,6 +20,11 @@ impl Checksums {
         Self(bytes.chunks(block_bytes).map(crc32fast::hash).collect())
     }
 
+    /// The checksums of bytes that were read in runs of whole blocks, of which these are.
+    pub(in crate::archive) fn joined(runs: &[Self]) -> Self {
+        Self(runs.iter().flat_map(|run| run.0.iter().copied()).collect())
+    }
+
     /// The text for a tag.
     pub fn to_text(&self) -> String {
         let bytes: Vec<u8> = self.0.iter().flat_map(|crc| crc.to_le_bytes()).collect();

@@ -23,6 +23,7 @@ use self::rows::check_rows;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::file::file_read::IdReader;
+use crate::archive::file::first_sight;
 use crate::archive::file::foreign::refused;
 use crate::archive::log::entry;
 use crate::archive::log::snapshot::Snapshot;
@@ -80,16 +81,22 @@ type JudgedSlot = Arc<tokio::sync::Mutex<JudgedFile>>;
 pub struct Judge {
     store: Arc<dyn ObjectStore>,
     records: Records,
+    notes: bool,
     slots: Mutex<ByteLru<Arc<str>, JudgedSlot>>,
     turns: Semaphore,
 }
 
 impl Judge {
-    /// A judge of files in the archive at the root of `store`.
+    /// A judge of files in the archive at the root of `store`, who writes nothing.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         let slots = Mutex::new(ByteLru::new(FOUND_BYTES_MAX));
         let records = Records::new(store.clone());
-        Self { store, records, slots, turns: Semaphore::new(SIDE_BY_SIDE) }
+        Self { store, records, notes: false, slots, turns: Semaphore::new(SIDE_BY_SIDE) }
+    }
+
+    /// The same judge, who notes the checksums of the files that it reads, as `first_sight.rs` says.
+    pub fn noting(self) -> Self {
+        Self { notes: true, ..self }
     }
 
     /// Makes sure that a file may be counted, as of a version. With `org`, only duplicates of that
@@ -176,6 +183,9 @@ impl Judge {
     ) -> Result<Option<String>, ArchiveError> {
         if known.rows.is_none() {
             let _turn = self.turn().await?;
+            if self.notes {
+                first_sight::note(&self.store, &self.records, file).await?;
+            }
             known.rows = Some(match check_rows(&self.store, &self.records, file).await {
                 Ok(()) => Ok(()),
                 Err(ArchiveError::Foreign { reason, .. }) => Err(reason),

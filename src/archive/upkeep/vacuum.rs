@@ -1,4 +1,4 @@
-//! Deleting data files and ledgers that the table does not name.
+//! Deleting data files and ledgers that the table does not name, and the records about the files.
 //!
 //! A file is deleted if all of this is true:
 //! - it was in the table's folder before an empty commit was made (the *fence*);
@@ -120,8 +120,8 @@ impl Upkeep {
         Ok(deleted)
     }
 
-    /// The data files that were put longer than the grace ago. They are listed date by date,
-    /// because the log folder holds more objects than there are data files.
+    /// The data files, and records about them, that were put longer than the grace ago. Files are
+    /// listed date by date, because the log folder holds more objects than there are data files.
     async fn old_files(
         &self,
         now: Micros,
@@ -138,7 +138,11 @@ impl Upkeep {
             old.try_collect::<Vec<_>>().await.map_err(failed)
         });
         let listed = futures::stream::iter(listed).buffered(LISTED).try_concat();
-        listed.await
+        let mut found: Vec<_> = listed.await?;
+        let records = self.store.list(Some(&Path::from(paths::FIRST_SIGHTS)));
+        let old = records.try_filter(|record| std::future::ready(is_older(record, now, grace)));
+        found.extend(old.try_collect::<Vec<_>>().await.map_err(failed)?);
+        Ok(found)
     }
 
     /// Files removed by entries within the grace: readers of an older version may still need them.
@@ -152,6 +156,7 @@ impl Upkeep {
             for (path, at_millis) in described::removes(rows)? {
                 let at = at_millis.saturating_mul(1_000);
                 if at.saturating_add(micros(grace)) > now {
+                    lately.insert(paths::first_sight(&path));
                     lately.insert(Path::from(paths::in_archive(&path)));
                 }
             }
@@ -163,7 +168,9 @@ impl Upkeep {
 }
 
 fn retain_unnamed(files: &mut Vec<ObjectMeta>, snapshot: &Snapshot) {
-    let live: HashSet<_> = snapshot.files().map(|file| file.path_in_archive()).collect();
+    let mut live: HashSet<_> = snapshot.files().map(|file| file.path_in_archive()).collect();
+    let foreign = snapshot.files().filter(|file| !file.is_ours());
+    live.extend(foreign.map(|file| paths::first_sight(&file.path).to_string()));
     files.retain(|file| !live.contains(file.location.as_ref()));
 }
 

@@ -2,9 +2,6 @@
 //! that knows the archive, and by one that is behind: an error, or the same numbers and the same
 //! rights.
 //!
-//! Data files of other programs are deleted, but not damaged in other ways: they have no checksums
-//! until they are compacted.
-//!
 //! `TOKENLAKE_TEST_DAMAGES=5000` tries this many; `TOKENLAKE_TEST_DAMAGES_SEED=7` tries others.
 
 use std::collections::BTreeMap;
@@ -109,13 +106,13 @@ async fn make() -> Archive {
     app.sent(&events(100..120)).await;
     app.send("umbrella", &events(100..103)).await.unwrap();
     app.sent(&events(120..125)).await;
+    let right = answers(&app, &shared).await.into_iter().map(Result::unwrap).collect();
     app.app.close().await;
     let mut kinds = BTreeMap::<String, Vec<String>>::new();
     for path in paths(&shared, "").await {
         kinds.entry(kind(&path)).or_default().push(path);
     }
     let kinds = kinds.into_values().collect();
-    let right = answers(&app, &shared).await.into_iter().map(Result::unwrap).collect();
     Archive { before, after: store, kinds, right, keys }
 }
 
@@ -144,11 +141,6 @@ struct Damage {
     whole: Vec<(String, Vec<u8>)>,
 }
 
-/// True for a data file that another program wrote.
-fn is_foreign(path: &str) -> bool {
-    path.contains("/other-")
-}
-
 /// Damages one object, or puts two in each other's place.
 async fn damage(store: &Arc<dyn ObjectStore>, archive: &Archive, random: &mut Random) -> Damage {
     let pick = |random: &mut Random, paths: &[String]| {
@@ -159,7 +151,7 @@ async fn damage(store: &Arc<dyn ObjectStore>, archive: &Archive, random: &mut Ra
     let mut bytes = read(store, &path).await;
     let mut whole = vec![(path.clone(), bytes.clone())];
     let at = usize::try_from(random.below(bytes.len().max(1) as u64)).unwrap();
-    let what = match if is_foreign(&path) { 0 } else { random.below(7) } {
+    let what = match random.below(7) {
         0 => {
             store.delete(&path.as_str().into()).await.unwrap();
             let words = format!("{path}: deleted");
@@ -175,7 +167,6 @@ async fn damage(store: &Arc<dyn ObjectStore>, archive: &Archive, random: &mut Ra
                 _ => kind,
             };
             let other = pick(random, other_kind);
-            let other = if is_foreign(&other) { path.clone() } else { other };
             let others = read(store, &other).await;
             write(store, &other, bytes).await;
             bytes = others.clone();
