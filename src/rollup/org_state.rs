@@ -135,6 +135,11 @@ impl OrgState {
         self.owners.entry(name.clone()).or_insert_with(|| Owner::new(hours_from))
     }
 
+    /// Whose usage, and of which cells.
+    pub fn scope(&self) -> &UsageScope {
+        &self.scope
+    }
+
     /// The version that it is of.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
@@ -233,6 +238,9 @@ impl OrgState {
             owner.edges.retain(|hour, _| ends.contains(hour));
         }
         self.hours_from = self.hours_from.max(OrgUsage::hours_around(now));
+        if !self.scope.has_window() {
+            return Ok(());
+        }
         for (hour, until) in ends.into_iter().zip([now - DAY, now]) {
             if self.lack(hour, until).next().is_some() {
                 self.read_edge(hour, until, sources).await?;
@@ -250,7 +258,7 @@ impl OrgState {
     /// The cost of all events with `now − 24h < ts ≤ now`, in units of 10⁻¹² dollars, of a scope of one;
     /// `None` if a file must be read.
     pub fn known_rolling_cost(&self, now: Micros) -> Option<i128> {
-        match self.scope.one() {
+        match self.scope.one().filter(|_| self.scope.has_window()) {
             Some(one) => self.owners.get(one)?.known_rolling_cost(now),
             None => Some(0),
         }
@@ -359,6 +367,7 @@ impl OrgState {
             last_event: usage.and_then(OrgUsage::last_event),
             corrections: &NO_SERIES,
             dimensions,
+            starts: None,
         }
     }
 

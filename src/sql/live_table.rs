@@ -127,7 +127,7 @@ impl LiveTable {
             TableContent::Cells(CellKind::Dimension(_)) => own.parts(),
             TableContent::Events => own.events(),
             // They have no attributes; those of a part of an organisation are made of rows.
-            TableContent::Cells(CellKind::Core | CellKind::Corrections) => {
+            TableContent::Cells(CellKind::Core | CellKind::Corrections | CellKind::Days) => {
                 col("org_id").eq(lit(&*own.org_id))
             }
         };
