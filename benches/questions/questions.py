@@ -21,7 +21,7 @@ files = f"read_parquet('{archive}/events/event_date=*/*.parquet', hive_partition
 
 
 def cell(sql):
-    return duckdb.sql(sql.replace("FROM events", f"FROM {files}")).fetchone()[0]
+    return duckdb.connect().execute(sql.replace("FROM events", f"FROM {files}")).fetchall()[0][0]
 
 
 org = cell("SELECT org_id FROM events GROUP BY 1 ORDER BY count(*) DESC LIMIT 1 OFFSET 3")

@@ -157,7 +157,8 @@ impl OrgState {
     ) -> Result<i128, SqlError> {
         self.advance(snapshot, now, sources).await?;
         self.read_edges(now, sources).await?;
-        self.known_rolling_cost(now).ok_or_else(edge_is_missing)
+        let missing = || ArchiveError::internal("summing a window", "an edge is missing");
+        Ok(self.known_rolling_cost(now).ok_or_else(missing)?)
     }
 
     /// Moves to `snapshot`, adding new events; events that only moved between files are passed
@@ -390,15 +391,10 @@ impl OrgState {
     /// The memory held, about, if it has changed since the last call.
     pub fn grown(&mut self) -> Option<usize> {
         let bytes = |(name, owner): (&Arc<str>, &Owner)| {
-            let edges: usize = owner.edges.values().map(Edge::bytes).sum();
             // The name and the part that is shown of it stand beside the sums.
             let shown = if self.scope.one().is_some() { 0 } else { PART_BYTES + 2 * name.len() };
-            owner.usage.bytes() + edges + shown
+            owner.bytes() + shown
         };
         std::mem::take(&mut self.grown).then(|| self.owners.iter().map(bytes).sum())
     }
-}
-
-fn edge_is_missing() -> SqlError {
-    ArchiveError::internal("summing a window", "an edge is missing").into()
 }

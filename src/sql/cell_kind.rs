@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
+use super::further_columns::FurtherColumns;
 use super::query::{
     correction_version, day_version, dimension_version, redeclared_version, sql_version,
 };
-use super::sums::FurtherColumns;
 use crate::event::Dimension;
 
 /// What cells tell apart besides organisation, provider, model and hour.

@@ -18,6 +18,7 @@ mod filters;
 mod foreign_scan;
 mod form;
 mod from_partials;
+mod further_columns;
 mod leaf;
 mod ledger_sums;
 mod live_table;

@@ -92,7 +92,7 @@ impl Summed for Earliest {
 }
 
 /// The column of a file of cells.
-trait Stored: Summed {
+pub(super) trait Stored: Summed {
     fn field(name: &str) -> Field;
 
     fn read(columns: &ResultColumns<'_>, name: &str) -> Result<Vec<Self::Value>, SqlError>;
@@ -275,66 +275,6 @@ sums! {
 
 /// The start of series that began before anybody took down when: earlier than any event.
 pub(super) const START_UNKNOWN: Micros = 0;
-/// The column of start times alone.
-const START: &str = "first_ingested";
-
-/// Which of [`FurtherSums`] cells have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FurtherColumns {
-    /// None of them.
-    None,
-    /// The start alone.
-    Start,
-    /// All of them.
-    All,
-}
-
-impl FurtherColumns {
-    /// Those that a batch of cells has.
-    fn in_cells(columns: &ResultColumns<'_>) -> Self {
-        if FurtherSums::fields().iter().all(|field| columns.has(field.name())) {
-            return Self::All;
-        }
-        if columns.has(START) { Self::Start } else { Self::None }
-    }
-
-    /// Their columns.
-    pub(super) fn fields(self) -> Vec<Field> {
-        match self {
-            Self::None => Vec::new(),
-            Self::Start => vec![Earliest::field(START)],
-            Self::All => FurtherSums::fields(),
-        }
-    }
-
-    /// Rows as columns.
-    pub(super) fn columns<'a>(
-        self,
-        rows: impl Iterator<Item = &'a FurtherSums> + Clone,
-    ) -> Result<Vec<ArrayRef>, SqlError> {
-        match self {
-            Self::None => Ok(Vec::new()),
-            Self::Start => Ok(vec![Earliest::column(rows.map(|row| row.first_ingested))?]),
-            Self::All => FurtherSums::columns(rows),
-        }
-    }
-}
-
-impl FurtherSums {
-    /// Those of each row, as far as the cells have them.
-    pub(super) fn in_cells(columns: &ResultColumns<'_>) -> Result<Vec<Self>, SqlError> {
-        match FurtherColumns::in_cells(columns) {
-            FurtherColumns::None => Ok(Vec::new()),
-            FurtherColumns::All => Self::read(columns),
-            FurtherColumns::Start => {
-                let starts = Earliest::read(columns, START)?.into_iter();
-                Ok(starts
-                    .map(|first_ingested| Self { first_ingested, ..Self::default() })
-                    .collect())
-            }
-        }
-    }
-}
 
 impl SeriesTotals {
     /// When the first of the events was ingested, if these sums know it.
