@@ -231,6 +231,7 @@ mod tests {
             last_event,
             corrections: &NO_SERIES,
             dimensions,
+            starts: None,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::archive::Snapshot;
 use crate::clock::Micros;
 use crate::event::{Dimension, OrgId};
 use crate::exposition::Pieces;
-use crate::rollup::{Asked, MergeTurn, UsageScope, UsageView};
+use crate::rollup::{Asked, MergeTurn, Starts, UsageScope, UsageView};
 use crate::sql::SqlError;
 
 impl App {
@@ -126,7 +126,8 @@ fn asked(caller: &Caller, form: BodyForm, snapshot: &Snapshot) -> Result<Asked, 
         let whole = Arc::new(UsageScope::part(org_id, &dimension, &bound.value));
         let shows_own = form.collect.has_dimensions();
         // The cells of dimensions have corrections.
-        return Ok(Asked { whole, corrections: None, dimensions: Vec::new(), shows_own });
+        let (corrections, dimensions, starts) = (None, Vec::new(), Starts::Unasked);
+        return Ok(Asked { whole, corrections, dimensions, shows_own, starts });
     }
     let is_asked = |_: &&Arc<Dimension>| form.collect.has_dimensions();
     let mut dimensions: Vec<_> = dimensions.iter().filter(is_asked).collect();
@@ -139,6 +140,7 @@ fn asked(caller: &Caller, form: BodyForm, snapshot: &Snapshot) -> Result<Asked, 
         corrections: corrections.then(|| Arc::new(UsageScope::corrections(org_id))),
         dimensions: parts.collect(),
         shows_own: false,
+        starts: Starts::Unasked,
     })
 }
 

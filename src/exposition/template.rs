@@ -125,6 +125,7 @@ mod tests {
             last_event,
             corrections: &NO_SERIES,
             dimensions: &[],
+            starts: None,
         };
         let collect = Collect::parse(names.iter().copied()).unwrap();
         let body = Template::new(&view, collect, format).body(&view);
@@ -238,6 +239,7 @@ mod tests {
                 last_event: None,
                 corrections: &NO_SERIES,
                 dimensions: &[],
+                starts: None,
             };
             let collect = Collect::parse(ALL.into_iter()).unwrap();
             Template::new(&view, collect, MetricsFormat::OpenMetrics100).bytes()
@@ -295,6 +297,7 @@ mod tests {
             tokens: 30,
             spent: 2_500_000_000_000,
             credits: 500_000_000_000,
+            created: None,
         };
         let team = DimensionView {
             name: "team".into(),
@@ -310,6 +313,7 @@ mod tests {
             last_event: None,
             corrections: &NO_SERIES,
             dimensions: &dimensions,
+            starts: None,
         };
         let shown = |groups: &[&str]| {
             let collect = Collect::parse(groups.iter().copied()).unwrap();
@@ -366,6 +370,7 @@ mod tests {
                 org_id: "acme", series: &series, rolling_cost, archive_version: 1, last_event: None,
                 corrections: &NO_SERIES,
             dimensions: &[],
+            starts: None,
             };
             let collect = Collect::parse(std::iter::empty()).unwrap();
             let template = |cost| Template::new(&view(cost), collect, MetricsFormat::Text004);

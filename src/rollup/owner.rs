@@ -52,17 +52,25 @@ impl Owner {
         }
     }
 
+    /// Memory held, about.
+    pub fn bytes(&self) -> usize {
+        self.usage.bytes() + self.edges.values().map(Edge::bytes).sum::<usize>()
+    }
+
     /// What a scrape shows of it, as the part with this name in cells.
     pub fn part(&self, name: &str) -> PartView {
         let value = org_and_value(name).map_or(name, |(_, value)| value).into();
         let series = self.usage.series();
         let is_counted = !series.is_empty();
-        let none = PartView { value, is_counted, requests: 0, tokens: 0, spent: 0, credits: 0 };
+        let created = None;
+        let none =
+            PartView { value, is_counted, requests: 0, tokens: 0, spent: 0, credits: 0, created };
         series.values().fold(none, |sum, totals| PartView {
             requests: sum.requests + totals.requests,
             tokens: sum.tokens + totals.input_tokens + totals.output_tokens,
             spent: sum.spent + totals.spent(),
             credits: sum.credits + totals.credits(),
+            created: sum.created.into_iter().chain(totals.created()).min(),
             ..sum
         })
     }
