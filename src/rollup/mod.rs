@@ -36,7 +36,7 @@ pub use self::scope::UsageScope;
 pub use self::series_cap::{
     CappedSeries, NAMES_BYTES_MAX, SERIES_MAX, SeriesCap, VALUES_BYTES_MAX, VALUES_MAX,
 };
-pub use self::show_parts::Asked;
+pub use self::show_parts::{Asked, Starts};
 pub use self::usage::{DimensionView, PartView, SeriesMap, UsageView};
 pub use crate::sql::SeriesTotals;
 

@@ -359,6 +359,7 @@ impl OrgState {
             last_event: usage.and_then(OrgUsage::last_event),
             corrections: &NO_SERIES,
             dimensions,
+            starts: None,
         }
     }
 

@@ -57,12 +57,15 @@ impl Owner {
         let value = org_and_value(name).map_or(name, |(_, value)| value).into();
         let series = self.usage.series();
         let is_counted = !series.is_empty();
-        let none = PartView { value, is_counted, requests: 0, tokens: 0, spent: 0, credits: 0 };
+        let created = None;
+        let none =
+            PartView { value, is_counted, requests: 0, tokens: 0, spent: 0, credits: 0, created };
         series.values().fold(none, |sum, totals| PartView {
             requests: sum.requests + totals.requests,
             tokens: sum.tokens + totals.input_tokens + totals.output_tokens,
             spent: sum.spent + totals.spent(),
             credits: sum.credits + totals.credits(),
+            created: sum.created.into_iter().chain(totals.created()).min(),
             ..sum
         })
     }

@@ -10,7 +10,7 @@ use super::usage::UsageView;
 use super::{MergeTurn, Rollup};
 use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::Micros;
-use crate::sql::SqlError;
+use crate::sql::{CellKind, SqlError};
 
 /// What is shown together.
 #[derive(Debug, Clone)]
@@ -23,6 +23,19 @@ pub struct Asked {
     pub dimensions: Vec<Arc<UsageScope>>,
     /// True if the whole is a part itself, and shown as one too.
     pub shows_own: bool,
+    /// Whether it is shown when series began.
+    pub starts: Starts,
+}
+
+/// Whether it is asked when series began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Starts {
+    /// It is not.
+    Unasked,
+    /// It is, where that is known without waiting.
+    IfKnown,
+    /// It is, and nothing else will do.
+    Wanted,
 }
 
 impl Asked {
@@ -176,6 +189,9 @@ fn shown<T>(
     let dimensions = parts.collect::<Option<Vec<_>>>()?;
     let mut rolling_cost = whole.known_rolling_cost(now)?;
     let mut view = whole.view(rolling_cost, &dimensions);
+    // The cells of parts know when their series began.
+    let knows_starts = asked.whole.kind != CellKind::Core;
+    view.starts = (knows_starts && asked.starts != Starts::Unasked).then_some(view.series);
     if let Some(corrections) = corrections.first() {
         rolling_cost += corrections.known_rolling_cost(now)?;
         view.rolling_cost = rolling_cost;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::clock::Micros;
 use crate::sql::SeriesTotals;
 
 /// Totals by (provider, model), both lower case; the map's order is the order of the series.
@@ -26,6 +27,9 @@ pub struct UsageView<'a> {
     pub corrections: &'a SeriesMap,
     /// The dimensions that were asked for, by name.
     pub dimensions: &'a [DimensionView],
+    /// Sums of the same series that know when each began; `None` while that is not known, or if nobody
+    /// asked.
+    pub starts: Option<&'a SeriesMap>,
 }
 
 /// What a scrape shows of a dimension of an organisation.
@@ -55,6 +59,8 @@ pub struct PartView {
     pub spent: i128,
     /// Corrections below 0, in units of 10^-12 dollars.
     pub credits: i128,
+    /// When the first of its events was ingested, in µs since the epoch; `None` if that is not known.
+    pub created: Option<Micros>,
 }
 
 /// Up to this many series are shown in less time than it takes to hand them to another thread.
@@ -71,6 +77,16 @@ impl UsageView<'_> {
             *series.entry(name.clone()).or_default() += totals;
         }
         Cow::Owned(series)
+    }
+
+    /// When the first event of a series was ingested, in µs since the epoch; `None` if that is not known.
+    pub fn created(&self, series: &(Arc<str>, Arc<str>)) -> Option<Micros> {
+        let start = self.starts?.get(series);
+        let corrected = self.corrections.get(series).and_then(SeriesTotals::created);
+        match start {
+            Some(start) => Some(start.created()?.min(corrected.unwrap_or(Micros::MAX))),
+            None => corrected,
+        }
     }
 
     /// Whether showing it takes too long for a thread of the network.

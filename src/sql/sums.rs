@@ -274,6 +274,11 @@ sums! {
 }
 
 impl SeriesTotals {
+    /// When the first of the events was ingested, if these sums know it.
+    pub fn created(&self) -> Option<Micros> {
+        self.further.as_ref()?.first_ingested
+    }
+
     /// What was spent: the cost of calls and of corrections above 0, in units of 10⁻¹² dollars. It never
     /// falls.
     pub fn spent(&self) -> i128 {

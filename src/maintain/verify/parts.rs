@@ -10,7 +10,7 @@ use crate::archive::{DataFile, Snapshot};
 use crate::clock::{DAY, Micros};
 use crate::event::OrgId;
 use crate::event::money::format_decimal;
-use crate::rollup::{Asked, Rollup, UsageScope, UsageView};
+use crate::rollup::{Asked, Rollup, Starts, UsageScope, UsageView};
 use crate::sql::{CellKind, Engine, PartialRow, SqlError, org_and_value, part_of, partial_rows};
 
 /// The sums of one part of an organisation.
@@ -109,6 +109,7 @@ impl Parts {
                 corrections: None,
                 dimensions: scopes.collect(),
                 shows_own: false,
+                starts: Starts::Unasked,
             };
             let of = org_id.clone();
             let see = move |view: &UsageView<'_>| shown(view, &of);
