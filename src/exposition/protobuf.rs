@@ -8,13 +8,12 @@ use bytes::Bytes;
 
 use super::families::Family;
 use super::gapped::{Blank, Gapped};
-use super::samples::{Sample, Value, each_sample};
+use super::samples::{Sample, Shown, Value, each_sample};
 use super::wire::{
     DOUBLE_BYTES, field_bytes, number_bytes, push_double, push_double_key, push_field, push_length,
     push_number, push_text,
 };
 use crate::clock::SECOND;
-use crate::rollup::{SeriesMap, UsageView};
 
 /// Fields of `MetricFamily`.
 const FAMILY_NAME: u8 = 1;
@@ -46,24 +45,24 @@ const ORG_ID: &str = "org_id";
 
 /// An answer while it is written.
 pub(super) struct Protobuf<'a> {
-    view: &'a UsageView<'a>,
+    shown: &'a Shown<'a>,
     out: Gapped,
     /// The text of the last number.
     digits: Vec<u8>,
 }
 
 impl<'a> Protobuf<'a> {
-    pub(super) fn new(view: &'a UsageView<'a>) -> Self {
-        Self { view, out: Gapped::default(), digits: Vec::new() }
+    pub(super) fn new(shown: &'a Shown<'a>) -> Self {
+        Self { shown, out: Gapped::default(), digits: Vec::new() }
     }
 
     /// Adds a family with its samples.
-    pub(super) fn push_family(&mut self, family: &Family, series: &SeriesMap) {
-        let (view, is_counter) = (self.view, family.is_counter());
+    pub(super) fn push_family(&mut self, family: &Family) {
+        let (shown, is_counter) = (self.shown, family.is_counter());
         // A counter is called as its samples are in text.
         let (suffix, kind) = if is_counter { ("_total", COUNTER) } else { ("", GAUGE) };
         let (name, mut samples) = (family.name.len() + suffix.len(), 0);
-        each_sample(view, series, family, |sample| {
+        each_sample(shown, family, |sample| {
             samples += field_bytes(self.metric_bytes(is_counter, sample));
         });
         let unit = family.unit.map_or(0, |unit| field_bytes(unit.len()));
@@ -75,7 +74,7 @@ impl<'a> Protobuf<'a> {
         out.extend_from_slice(suffix.as_bytes());
         push_text(out, FAMILY_HELP, family.help);
         push_number(out, FAMILY_TYPE, kind);
-        each_sample(view, series, family, |sample| self.push_metric(is_counter, sample));
+        each_sample(shown, family, |sample| self.push_metric(is_counter, sample));
         if let Some(unit) = family.unit {
             push_text(self.out.last(), FAMILY_UNIT, unit);
         }
@@ -91,7 +90,7 @@ impl<'a> Protobuf<'a> {
         let label = |(name, value): (&str, &str)| field_bytes(label_bytes(name, value));
         let labels: usize = sample.labels.iter().copied().map(label).sum();
         let value = field_bytes(value_bytes(is_counter, sample));
-        labels + label((ORG_ID, self.view.org_id)) + value
+        labels + label((ORG_ID, self.shown.view.org_id)) + value
     }
 
     fn push_metric(&mut self, is_counter: bool, sample: &Sample<'_>) {
@@ -102,7 +101,7 @@ impl<'a> Protobuf<'a> {
             let here = sample.labels.iter().filter(|(name, _)| (*name < ORG_ID) == is_before);
             here.for_each(|(name, value)| push_label(out, name, value));
             if is_before {
-                push_label(out, ORG_ID, self.view.org_id);
+                push_label(out, ORG_ID, self.shown.view.org_id);
             }
         }
         let field = if is_counter { METRIC_COUNTER } else { METRIC_GAUGE };

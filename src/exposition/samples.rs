@@ -1,5 +1,7 @@
 //! The samples of a family, in order. Every format shows the same ones.
 
+use std::borrow::Cow;
+
 use super::decimal::Number;
 use super::families::{Family, SampleSource};
 use super::gapped::Blank;
@@ -24,18 +26,32 @@ pub(super) enum Value {
     Gap(Blank),
 }
 
-/// Shows each sample of `family` to `see`. `series` are those of `view`, with their corrections.
-pub(super) fn each_sample(
-    view: &UsageView<'_>,
-    series: &SeriesMap,
-    family: &Family,
-    mut see: impl FnMut(&Sample<'_>),
-) {
+/// What samples are made of.
+pub(super) struct Shown<'a> {
+    pub(super) view: &'a UsageView<'a>,
+    /// With what corrections add to them.
+    series: Cow<'a, SeriesMap>,
+    /// When each of them began; empty if nobody asked.
+    starts: Vec<Option<Micros>>,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn of(view: &'a UsageView<'a>) -> Self {
+        let series = view.corrected();
+        let names = series.keys().filter(|_| view.starts.is_some());
+        let starts = names.map(|name| view.created(name)).collect();
+        Self { view, series, starts }
+    }
+}
+
+/// Shows each sample of `family` to `see`.
+pub(super) fn each_sample(shown: &Shown<'_>, family: &Family, mut see: impl FnMut(&Sample<'_>)) {
     use Number::{Integer, Money, Seconds};
+    let view = shown.view;
     let mut gauge = |value| see(&Sample { labels: &[], value, created: None });
     match family.value {
-        SampleSource::Count(of) => of_series(view, series, |totals| Integer(of(totals)), see),
-        SampleSource::Money(of) => of_series(view, series, |totals| Money(of(totals)), see),
+        SampleSource::Count(of) => of_series(shown, |totals| Integer(of(totals)), see),
+        SampleSource::Money(of) => of_series(shown, |totals| Money(of(totals)), see),
         SampleSource::PartCount(of) => of_parts(view, |part| Integer(of(part)), see),
         SampleSource::PartMoney(of) => of_parts(view, |part| Money(of(part)), see),
         SampleSource::RollingCost => gauge(Value::Gap(Blank::Whole)),
@@ -54,16 +70,15 @@ pub(super) fn each_sample(
 }
 
 fn of_series(
-    view: &UsageView<'_>,
-    series: &SeriesMap,
+    shown: &Shown<'_>,
     number: impl Fn(&SeriesTotals) -> Number,
     mut see: impl FnMut(&Sample<'_>),
 ) {
-    for (name, totals) in series {
-        let (provider, model) = name;
+    let mut starts = shown.starts.iter().copied();
+    for ((provider, model), totals) in shown.series.iter() {
         let labels = &[("provider", &**provider), ("model", &**model)];
-        let value = Value::Known(number(totals));
-        see(&Sample { labels, value, created: view.created(name) });
+        let (value, created) = (Value::Known(number(totals)), starts.next().flatten());
+        see(&Sample { labels, value, created });
     }
 }
 

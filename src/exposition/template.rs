@@ -9,6 +9,7 @@ use super::format::MetricsFormat;
 use super::gapped::Blank;
 use super::pieces::{Growing, PIECE_BYTES, Pieces};
 use super::protobuf::Protobuf;
+use super::samples::Shown;
 use super::text::Text;
 use super::wire::push_double;
 use crate::rollup::UsageView;
@@ -35,15 +36,15 @@ pub struct Template {
 impl Template {
     /// Renders everything but the rolling gauges, whose values are not read.
     pub fn new(view: &UsageView<'_>, collect: Collect, format: MetricsFormat) -> Self {
-        let series = view.corrected();
+        let shown = Shown::of(view);
         let families = FAMILIES.iter().filter(|family| family.is_asked_for(collect));
         let (first, rest) = if format == MetricsFormat::Protobuf {
-            let mut messages = Protobuf::new(view);
-            families.for_each(|family| messages.push_family(family, &series));
+            let mut messages = Protobuf::new(&shown);
+            families.for_each(|family| messages.push_family(family));
             messages.into_parts()
         } else {
-            let mut text = Text::new(view, collect, format);
-            families.for_each(|family| text.push_family(family, &series));
+            let mut text = Text::new(&shown, collect, format);
+            families.for_each(|family| text.push_family(family));
             text.push_end();
             text.into_parts()
         };

@@ -248,8 +248,43 @@ fn when_a_series_began_follows_its_counters_in_openmetrics_alone() {
         String::from_utf8(Template::new(&view, collect, format).body(&view).into()).unwrap()
     };
     // Of one of the two it is not known.
-    insta::assert_snapshot!(render(&["created"], MetricsFormat::OpenMetrics100), @"");
-    insta::assert_snapshot!(render(&["created", "dimensions"], MetricsFormat::OpenMetrics100), @"");
+    insta::assert_snapshot!(render(&["created"], MetricsFormat::OpenMetrics100), @r#"
+    # HELP llm_requests LLM API calls ever recorded for this organisation, by provider and model; late events are added when they arrive.
+    # TYPE llm_requests counter
+    llm_requests_total{provider="openai",model="gpt-4",org_id="acme"} 2
+    llm_requests_created{provider="openai",model="gpt-4",org_id="acme"} 1732370000.5
+    llm_requests_total{provider="openai",model="gpt-4o",org_id="acme"} 42
+    # HELP llm_tokens Input plus output tokens of all LLM API calls ever recorded; cached and reasoning tokens are part of them; late events are added when they arrive.
+    # TYPE llm_tokens counter
+    # UNIT llm_tokens tokens
+    llm_tokens_total{provider="openai",model="gpt-4",org_id="acme"} 12
+    llm_tokens_created{provider="openai",model="gpt-4",org_id="acme"} 1732370000.5
+    llm_tokens_total{provider="openai",model="gpt-4o",org_id="acme"} 10000000000000000000000000000007
+    # HELP llm_cost_usd Cost in US dollars of all LLM API calls ever recorded; calls without a price add nothing; late events are added when they arrive.
+    # TYPE llm_cost_usd counter
+    # UNIT llm_cost_usd usd
+    llm_cost_usd_total{provider="openai",model="gpt-4",org_id="acme"} 0.000000000001
+    llm_cost_usd_created{provider="openai",model="gpt-4",org_id="acme"} 1732370000.5
+    llm_cost_usd_total{provider="openai",model="gpt-4o",org_id="acme"} 0.1
+    # HELP llm_cost_usd_rolling_24h Cost in US dollars of the LLM API calls of the 24 hours before this scrape, over all providers and models, also unknown ones; late events count by the time of the call.
+    # TYPE llm_cost_usd_rolling_24h gauge
+    llm_cost_usd_rolling_24h{org_id="acme"} 0
+    # EOF
+    "#);
+    let parts = render(&["created", "dimensions"], MetricsFormat::OpenMetrics100);
+    let parts: Vec<_> = parts.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        parts,
+        [
+            r#"llm_dimension_requests_total{dimension="team",value="ops",org_id="acme"} 2"#,
+            r#"llm_dimension_requests_created{dimension="team",value="ops",org_id="acme"} 1732370000"#,
+            r#"llm_dimension_tokens_total{dimension="team",value="ops",org_id="acme"} 3"#,
+            r#"llm_dimension_tokens_created{dimension="team",value="ops",org_id="acme"} 1732370000"#,
+            r#"llm_dimension_cost_usd_total{dimension="team",value="ops",org_id="acme"} 0.000000000004"#,
+            r#"llm_dimension_cost_usd_created{dimension="team",value="ops",org_id="acme"} 1732370000"#,
+            r#"llm_dimension_cost_usd_rolling_24h{dimension="team",value="ops",org_id="acme"} 0"#,
+        ]
+    );
     let asked = ["core", "dimensions", "created"];
     for format in [MetricsFormat::Text004, MetricsFormat::Text100] {
         assert_eq!(render(&asked, format), render(&asked[..2], format));

@@ -8,12 +8,11 @@ use super::escape::{push_quoted, push_unquoted};
 use super::families::Family;
 use super::format::MetricsFormat;
 use super::gapped::{Blank, Gapped};
-use super::samples::{Sample, Value, each_sample};
-use crate::rollup::{SeriesMap, UsageView};
+use super::samples::{Sample, Shown, Value, each_sample};
 
 /// An answer while it is written.
 pub(super) struct Text<'a> {
-    view: &'a UsageView<'a>,
+    shown: &'a Shown<'a>,
     is_open: bool,
     /// True if each counter is followed by when its series began.
     shows_created: bool,
@@ -23,20 +22,20 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(view: &'a UsageView<'a>, collect: Collect, format: MetricsFormat) -> Self {
+    pub(super) fn new(shown: &'a Shown<'a>, collect: Collect, format: MetricsFormat) -> Self {
         let mut org_label = b"org_id=\"".to_vec();
-        push_quoted(&mut org_label, view.org_id);
+        push_quoted(&mut org_label, shown.view.org_id);
         org_label.extend_from_slice(b"\"} ");
         let is_open = format == MetricsFormat::OpenMetrics100;
         let shows_created = is_open && collect.has_created();
-        Self { view, is_open, shows_created, org_label, out: Gapped::default() }
+        Self { shown, is_open, shows_created, org_label, out: Gapped::default() }
     }
 
     /// Adds the description and the samples of `family`.
-    pub(super) fn push_family(&mut self, family: &Family, series: &SeriesMap) {
+    pub(super) fn push_family(&mut self, family: &Family) {
         self.comments(family);
         let suffix = if family.is_counter() { "_total" } else { "" };
-        each_sample(self.view, series, family, |sample| {
+        each_sample(self.shown, family, |sample| {
             self.name(family, suffix, sample);
             match sample.value {
                 Value::Known(number) => number.write(self.out.last()),
