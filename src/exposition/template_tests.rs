@@ -52,9 +52,12 @@ fn render(
         dimensions: &[],
         starts: None,
     };
+    shown(&view, names, format)
+}
+
+fn shown(view: &UsageView<'_>, names: &[&str], format: MetricsFormat) -> String {
     let collect = Collect::parse(names.iter().copied()).unwrap();
-    let body = Template::new(&view, collect, format).body(&view);
-    String::from_utf8(body.into()).unwrap()
+    String::from_utf8(Template::new(view, collect, format).body(view).into()).unwrap()
 }
 
 #[test]
@@ -213,15 +216,12 @@ fn only_the_groups_asked_for_appear() {
     "#);
 }
 
-#[test]
-fn when_a_series_began_follows_its_counters_in_openmetrics_alone() {
-    let (series, starts) = (
-        sample().into_iter().skip(1).collect::<SeriesMap>(),
-        SeriesMap::from([(
-            ("openai".into(), "gpt-4".into()),
-            SeriesTotals { further: started(1_732_370_000_500_000), ..SeriesTotals::default() },
-        )]),
-    );
+/// Two series, of which one knows when it began, and a part that knows it.
+fn with_starts(see: impl Fn(&UsageView<'_>)) {
+    let series = sample().into_iter().skip(1).collect::<SeriesMap>();
+    let further = started(1_732_370_000_500_000);
+    let start = SeriesTotals { further, ..SeriesTotals::default() };
+    let starts = SeriesMap::from([(("openai".into(), "gpt-4".into()), start)]);
     let part = PartView {
         value: "ops".into(),
         is_counted: true,
@@ -232,64 +232,77 @@ fn when_a_series_began_follows_its_counters_in_openmetrics_alone() {
         created: Some(1_732_370_000_000_000),
     };
     let (name, parts, rolling_costs) = ("team".into(), [part].into(), vec![0]);
-    let dimensions = [DimensionView { name, parts, rolling_costs }];
-    let view = UsageView {
+    see(&UsageView {
         org_id: "acme",
         series: &series,
         rolling_cost: 0,
         archive_version: 1,
         last_event: None,
         corrections: &NO_SERIES,
-        dimensions: &dimensions,
+        dimensions: &[DimensionView { name, parts, rolling_costs }],
         starts: Some(&starts),
-    };
-    let render = |names: &[&str], format| {
-        let collect = Collect::parse(names.iter().copied()).unwrap();
-        String::from_utf8(Template::new(&view, collect, format).body(&view).into()).unwrap()
-    };
-    // Of one of the two it is not known.
-    insta::assert_snapshot!(render(&["created"], MetricsFormat::OpenMetrics100), @r#"
-    # HELP llm_requests LLM API calls ever recorded for this organisation, by provider and model; late events are added when they arrive.
-    # TYPE llm_requests counter
-    llm_requests_total{provider="openai",model="gpt-4",org_id="acme"} 2
-    llm_requests_created{provider="openai",model="gpt-4",org_id="acme"} 1732370000.5
-    llm_requests_total{provider="openai",model="gpt-4o",org_id="acme"} 42
-    # HELP llm_tokens Input plus output tokens of all LLM API calls ever recorded; cached and reasoning tokens are part of them; late events are added when they arrive.
-    # TYPE llm_tokens counter
-    # UNIT llm_tokens tokens
-    llm_tokens_total{provider="openai",model="gpt-4",org_id="acme"} 12
-    llm_tokens_created{provider="openai",model="gpt-4",org_id="acme"} 1732370000.5
-    llm_tokens_total{provider="openai",model="gpt-4o",org_id="acme"} 10000000000000000000000000000007
-    # HELP llm_cost_usd Cost in US dollars of all LLM API calls ever recorded; calls without a price add nothing; late events are added when they arrive.
-    # TYPE llm_cost_usd counter
-    # UNIT llm_cost_usd usd
-    llm_cost_usd_total{provider="openai",model="gpt-4",org_id="acme"} 0.000000000001
-    llm_cost_usd_created{provider="openai",model="gpt-4",org_id="acme"} 1732370000.5
-    llm_cost_usd_total{provider="openai",model="gpt-4o",org_id="acme"} 0.1
-    # HELP llm_cost_usd_rolling_24h Cost in US dollars of the LLM API calls of the 24 hours before this scrape, over all providers and models, also unknown ones; late events count by the time of the call.
-    # TYPE llm_cost_usd_rolling_24h gauge
-    llm_cost_usd_rolling_24h{org_id="acme"} 0
-    # EOF
-    "#);
-    let parts = render(&["created", "dimensions"], MetricsFormat::OpenMetrics100);
-    let parts: Vec<_> = parts.lines().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(
-        parts,
-        [
-            r#"llm_dimension_requests_total{dimension="team",value="ops",org_id="acme"} 2"#,
-            r#"llm_dimension_requests_created{dimension="team",value="ops",org_id="acme"} 1732370000"#,
-            r#"llm_dimension_tokens_total{dimension="team",value="ops",org_id="acme"} 3"#,
-            r#"llm_dimension_tokens_created{dimension="team",value="ops",org_id="acme"} 1732370000"#,
-            r#"llm_dimension_cost_usd_total{dimension="team",value="ops",org_id="acme"} 0.000000000004"#,
-            r#"llm_dimension_cost_usd_created{dimension="team",value="ops",org_id="acme"} 1732370000"#,
-            r#"llm_dimension_cost_usd_rolling_24h{dimension="team",value="ops",org_id="acme"} 0"#,
-        ]
-    );
+    });
+}
+
+#[test]
+fn when_a_series_began_follows_its_counters_where_it_is_known() {
+    with_starts(|view| {
+        insta::assert_snapshot!(shown(view, &["created"], MetricsFormat::OpenMetrics100), @r#"
+        # HELP llm_requests LLM API calls ever recorded for this organisation, by provider and model; late events are added when they arrive.
+        # TYPE llm_requests counter
+        llm_requests_total{provider="openai",model="gpt-4",org_id="acme"} 2
+        llm_requests_created{provider="openai",model="gpt-4",org_id="acme"} 1732370000.5
+        llm_requests_total{provider="openai",model="gpt-4o",org_id="acme"} 42
+        # HELP llm_tokens Input plus output tokens of all LLM API calls ever recorded; cached and reasoning tokens are part of them; late events are added when they arrive.
+        # TYPE llm_tokens counter
+        # UNIT llm_tokens tokens
+        llm_tokens_total{provider="openai",model="gpt-4",org_id="acme"} 12
+        llm_tokens_created{provider="openai",model="gpt-4",org_id="acme"} 1732370000.5
+        llm_tokens_total{provider="openai",model="gpt-4o",org_id="acme"} 10000000000000000000000000000007
+        # HELP llm_cost_usd Cost in US dollars of all LLM API calls ever recorded; calls without a price add nothing; late events are added when they arrive.
+        # TYPE llm_cost_usd counter
+        # UNIT llm_cost_usd usd
+        llm_cost_usd_total{provider="openai",model="gpt-4",org_id="acme"} 0.000000000001
+        llm_cost_usd_created{provider="openai",model="gpt-4",org_id="acme"} 1732370000.5
+        llm_cost_usd_total{provider="openai",model="gpt-4o",org_id="acme"} 0.1
+        # HELP llm_cost_usd_rolling_24h Cost in US dollars of the LLM API calls of the 24 hours before this scrape, over all providers and models, also unknown ones; late events count by the time of the call.
+        # TYPE llm_cost_usd_rolling_24h gauge
+        llm_cost_usd_rolling_24h{org_id="acme"} 0
+        # EOF
+        "#);
+    });
+}
+
+#[test]
+fn when_a_part_began_follows_its_counters() {
+    with_starts(|view| {
+        let parts = shown(view, &["created", "dimensions"], MetricsFormat::OpenMetrics100);
+        let parts: Vec<_> = parts.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            parts,
+            [
+                r#"llm_dimension_requests_total{dimension="team",value="ops",org_id="acme"} 2"#,
+                r#"llm_dimension_requests_created{dimension="team",value="ops",org_id="acme"} 1732370000"#,
+                r#"llm_dimension_tokens_total{dimension="team",value="ops",org_id="acme"} 3"#,
+                r#"llm_dimension_tokens_created{dimension="team",value="ops",org_id="acme"} 1732370000"#,
+                r#"llm_dimension_cost_usd_total{dimension="team",value="ops",org_id="acme"} 0.000000000004"#,
+                r#"llm_dimension_cost_usd_created{dimension="team",value="ops",org_id="acme"} 1732370000"#,
+                r#"llm_dimension_cost_usd_rolling_24h{dimension="team",value="ops",org_id="acme"} 0"#,
+            ]
+        );
+    });
+}
+
+#[test]
+fn text_has_no_start_times_and_openmetrics_has_them_on_request() {
     let asked = ["core", "dimensions", "created"];
-    for format in [MetricsFormat::Text004, MetricsFormat::Text100] {
-        assert_eq!(render(&asked, format), render(&asked[..2], format));
-    }
-    assert!(!render(&asked[..2], MetricsFormat::OpenMetrics100).contains("_created"));
+    with_starts(|view| {
+        for format in [MetricsFormat::Text004, MetricsFormat::Text100] {
+            assert_eq!(shown(view, &asked, format), shown(view, &asked[..2], format));
+        }
+        let open = shown(view, &asked[..2], MetricsFormat::OpenMetrics100);
+        assert!(!open.contains("_created"));
+    });
 }
 
 #[test]
@@ -320,9 +333,7 @@ fn dimensions_have_a_line_for_each_value_and_gauges_of_their_own() {
         starts: None,
     };
     let shown = |groups: &[&str]| {
-        let collect = Collect::parse(groups.iter().copied()).unwrap();
-        let body = Template::new(&view, collect, MetricsFormat::OpenMetrics100).body(&view);
-        let text = String::from_utf8(Vec::from(body)).unwrap();
+        let text = shown(&view, groups, MetricsFormat::OpenMetrics100);
         assert!(text.ends_with("# EOF\n"));
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.map(str::to_owned).collect::<Vec<_>>()
