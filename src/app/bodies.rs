@@ -14,7 +14,7 @@ use zstd::stream::write::Encoder as ZstdEncoder;
 use crate::byte_lru::ByteLru;
 use crate::event::OrgId;
 use crate::exposition::{Coding, Collect, Growing, MetricsFormat, Pieces, Template, WeakPieces};
-use crate::rollup::{PartView, UsageView};
+use crate::rollup::{PartView, Starts, UsageView};
 
 /// zstd's fastest level; gzip uses its fastest too.
 const ZSTD_LEVEL: i32 = 1;
@@ -26,10 +26,24 @@ const ENTRY_BYTES: usize = 256;
 pub struct BodyForm {
     /// Which families to show.
     pub collect: Collect,
-    /// The text format.
+    /// The format.
     pub format: MetricsFormat,
     /// The compression.
     pub coding: Coding,
+}
+
+impl BodyForm {
+    /// Whether it shows when series began.
+    pub fn starts(self) -> Starts {
+        match self.format {
+            _ if !self.collect.has_series() => Starts::Unasked,
+            MetricsFormat::Protobuf => Starts::IfKnown,
+            MetricsFormat::OpenMetrics100 if self.collect.has_created() => Starts::Wanted,
+            MetricsFormat::OpenMetrics100 | MetricsFormat::Text004 | MetricsFormat::Text100 => {
+                Starts::Unasked
+            }
+        }
+    }
 }
 
 /// Whose body it is, by organisation and the part that its key is bound to, and in which form.
@@ -38,6 +52,8 @@ type Whose = (OrgId, Option<Arc<str>>, BodyForm);
 #[derive(Debug, Clone)]
 struct Rendered {
     version: u64,
+    /// Whether it was known when series began, which is found out at any version.
+    has_starts: bool,
     rolling_costs: RollingCosts,
     /// `None` if the cache has no room for it.
     template: Option<Arc<Template>>,
@@ -61,9 +77,7 @@ impl RollingCosts {
     }
 
     fn are_of(&self, view: &UsageView<'_>) -> bool {
-        self.whole == view.rolling_cost
-            && self.parts.iter().eq(parts_of(view))
-            && self.are_of_dimensions(view)
+        self.whole == view.rolling_cost && self.parts.iter().eq(parts_of(view))
     }
 
     fn are_of_dimensions(&self, view: &UsageView<'_>) -> bool {
@@ -85,9 +99,16 @@ enum Body {
 }
 
 impl Rendered {
+    /// Whether it differs from one that shows this view by the gauges at most.
+    fn is_of(&self, view: &UsageView<'_>) -> bool {
+        self.version == view.archive_version
+            && self.has_starts == view.starts.is_some()
+            && self.rolling_costs.are_of_dimensions(view)
+    }
+
     /// The body, if it shows this view.
     fn body(&self, view: &UsageView<'_>) -> Option<Pieces> {
-        if self.version != view.archive_version || !self.rolling_costs.are_of(view) {
+        if !self.is_of(view) || !self.rolling_costs.are_of(view) {
             return None;
         }
         match &self.body {
@@ -135,17 +156,13 @@ impl Bodies {
         form: BodyForm,
     ) -> Result<Pieces, Error> {
         let key = (org_id.clone(), part.cloned(), form);
-        let version = view.archive_version;
         let known = self.rendered.lock().get_mut(&key).cloned();
         if let Some(body) = known.as_ref().and_then(|known| known.body(view)) {
             return Ok(body);
         }
         // With thousands of series, rendering takes time. The lock is released so that other
         // organisations do not wait.
-        let template = known.filter(|known| {
-            known.version == version && known.rolling_costs.are_of_dimensions(view)
-        });
-        let template = template.and_then(|known| known.template);
+        let template = known.filter(|known| known.is_of(view)).and_then(|known| known.template);
         let template =
             template.unwrap_or_else(|| Arc::new(Template::new(view, form.collect, form.format)));
         let body = encode(template.body(view), form.coding)?;
@@ -171,7 +188,8 @@ impl Bodies {
         } else {
             (None, Body::Read(body.downgrade()), ENTRY_BYTES)
         };
-        (Rendered { version, rolling_costs, template, body }, bytes)
+        let has_starts = view.starts.is_some();
+        (Rendered { version, has_starts, rolling_costs, template, body }, bytes)
     }
 }
 
@@ -207,6 +225,7 @@ mod tests {
 
     use super::*;
     use crate::rollup::{SeriesMap, SeriesTotals};
+    use crate::sql::FurtherSums;
 
     static NO_SERIES: SeriesMap = SeriesMap::new();
     const COLLECT: [&str; 2] = ["core", "tokens"];
@@ -253,6 +272,26 @@ mod tests {
         flate2::read::GzDecoder::new(&*gzip).read_to_end(&mut unpacked).unwrap();
         assert!(unpacked == plain);
         assert!(zstd::bulk::decompress(&zstd, plain.len()).unwrap() == plain);
+    }
+
+    #[test]
+    fn what_was_rendered_without_start_times_is_rendered_again_once_they_are_known() {
+        let (org, series) = (OrgId::parse("acme").unwrap(), series(3));
+        let bodies = Bodies::new(1 << 20);
+        let form = BodyForm { format: MetricsFormat::Protobuf, ..form(Coding::Identity) };
+        let started = series.iter().map(|(name, totals)| {
+            let first_ingested = Some(1_732_370_000_123_456);
+            let further = FurtherSums { first_ingested, ..FurtherSums::default() };
+            (name.clone(), SeriesTotals { further: Some(Box::new(further)), ..totals.clone() })
+        });
+        let started = started.collect::<SeriesMap>();
+        let without = view(&series, 1, 5);
+        let with = UsageView { starts: Some(&started), ..without };
+        let first = bodies.body(&org, None, &without, form).unwrap();
+        assert!(bodies.known(&org, None, &with, form).is_none());
+        let second = bodies.body(&org, None, &with, form).unwrap();
+        assert!(second.bytes() > first.bytes());
+        assert_eq!(bodies.known(&org, None, &with, form), Some(second));
     }
 
     #[test]

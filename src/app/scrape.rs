@@ -14,7 +14,8 @@ use crate::rollup::{Asked, MergeTurn, Starts, UsageScope, UsageView};
 use crate::sql::SqlError;
 
 impl App {
-    /// The body of a scrape of those who may see a whole organisation, without dimensions and corrections.
+    /// The body of a scrape of those who may see a whole organisation, without dimensions, corrections and
+    /// start times.
     ///
     /// # Errors
     /// Unavailable or Corrupt; never an incomplete sum.
@@ -77,7 +78,8 @@ impl App {
         now: Micros,
     ) -> Result<Pieces, AppError> {
         let corrections = self.archive.current().table().may_hold_corrections();
-        if caller.bound.is_none() && !form.collect.has_dimensions() && !corrections {
+        let is_plain = !form.collect.has_dimensions() && form.starts() == Starts::Unasked;
+        if caller.bound.is_none() && is_plain && !corrections {
             return self.scrape(&caller.org_id, form, now).await;
         }
         Box::pin(self.scrape_parts(caller, form, now)).await
@@ -121,13 +123,13 @@ impl App {
 /// What a caller is shown: all of its organisation, or the part of it that its key is bound to.
 fn asked(caller: &Caller, form: BodyForm, snapshot: &Snapshot) -> Result<Asked, AppError> {
     let (org_id, dimensions) = (&caller.org_id, &snapshot.table().dimensions);
+    let starts = form.starts();
     if let Some(bound) = &caller.bound {
         let dimension = bound_dimension(bound, snapshot)?;
         let whole = Arc::new(UsageScope::part(org_id, &dimension, &bound.value));
         let shows_own = form.collect.has_dimensions();
         // The cells of dimensions have corrections.
-        let (corrections, dimensions, starts) = (None, Vec::new(), Starts::Unasked);
-        return Ok(Asked { whole, corrections, dimensions, shows_own, starts });
+        return Ok(Asked { whole, corrections: None, dimensions: Vec::new(), shows_own, starts });
     }
     let is_asked = |_: &&Arc<Dimension>| form.collect.has_dimensions();
     let mut dimensions: Vec<_> = dimensions.iter().filter(is_asked).collect();
@@ -140,7 +142,7 @@ fn asked(caller: &Caller, form: BodyForm, snapshot: &Snapshot) -> Result<Asked, 
         corrections: corrections.then(|| Arc::new(UsageScope::corrections(org_id))),
         dimensions: parts.collect(),
         shows_own: false,
-        starts: Starts::Unasked,
+        starts,
     })
 }
 

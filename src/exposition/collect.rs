@@ -1,5 +1,6 @@
 //! `collect[]`: which groups of families a scrape asks for.
 
+use super::format::MetricsFormat;
 use crate::error::Kind;
 
 /// A group of families that is requested by one name.
@@ -25,6 +26,14 @@ impl FamilyGroup {
     }
 }
 
+/// The name that asks for start times. It is of no group: it adds to the families that are shown.
+const CREATED: &str = "created";
+/// Its place in a set, beside the groups.
+const CREATED_BIT: u8 = 32;
+/// The groups whose counters are of series.
+const OF_SERIES: u8 =
+    FamilyGroup::Core as u8 | FamilyGroup::Tokens as u8 | FamilyGroup::Pricing as u8;
+
 /// A set of groups. Equal requests have equal sets, whatever their order and repetitions, so a set
 /// can be part of a cache key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,7 +41,9 @@ pub struct Collect(u8);
 
 /// A value of `collect[]` that names no group.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown collector {0:?}: collect[] takes core, tokens, pricing, freshness and dimensions")]
+#[error(
+    "unknown collector {0:?}: collect[] takes core, tokens, pricing, freshness, dimensions and created"
+)]
 pub struct UnknownCollector(pub String);
 
 impl UnknownCollector {
@@ -43,19 +54,43 @@ impl UnknownCollector {
 }
 
 impl Collect {
-    /// The set that the values of `collect[]` name: `core` if there are none, otherwise exactly the
-    /// named groups. This is the convention of `node_exporter` and `mysqld_exporter`.
+    /// The set that the values of `collect[]` name: `core` if they name no group, otherwise exactly
+    /// the named groups. This is the convention of `node_exporter` and `mysqld_exporter`.
     ///
     /// # Errors
     /// The first value that names no group. Names are case-sensitive.
     pub fn parse<'a>(values: impl Iterator<Item = &'a str>) -> Result<Self, UnknownCollector> {
-        let mut groups = 0;
+        let (mut groups, mut created) = (0, 0);
         for name in values {
-            let group =
-                FamilyGroup::named(name).ok_or_else(|| UnknownCollector(name.to_owned()))?;
-            groups |= group as u8;
+            match FamilyGroup::named(name) {
+                Some(group) => groups |= group as u8,
+                None if name == CREATED => created = CREATED_BIT,
+                None => return Err(UnknownCollector(name.to_owned())),
+            }
         }
-        Ok(Self(if groups == 0 { FamilyGroup::Core as u8 } else { groups }))
+        let groups = if groups == 0 { FamilyGroup::Core as u8 } else { groups };
+        Ok(Self(groups | created))
+    }
+
+    /// What of it an answer in `format` can show. Equal answers get equal sets.
+    pub fn shown_in(self, format: MetricsFormat) -> Self {
+        match format {
+            MetricsFormat::OpenMetrics100 => self,
+            // Text has no start times, and protobuf always has those that are known.
+            MetricsFormat::Text004 | MetricsFormat::Text100 | MetricsFormat::Protobuf => {
+                Self(self.0 & !CREATED_BIT)
+            }
+        }
+    }
+
+    /// True if start times are asked for.
+    pub fn has_created(self) -> bool {
+        self.0 & CREATED_BIT != 0
+    }
+
+    /// True if there are counters of series among the families.
+    pub fn has_series(self) -> bool {
+        self.0 & OF_SERIES != 0
     }
 
     /// True if dimensions are asked for.
@@ -99,15 +134,30 @@ mod tests {
     }
 
     #[test]
+    fn created_adds_to_the_groups_in_openmetrics_alone() {
+        let collect = |names: &[&str]| Collect::parse(names.iter().copied()).unwrap();
+        assert_eq!(groups(&["created"]), [FamilyGroup::Core]);
+        assert_eq!(groups(&["created", "tokens"]), [FamilyGroup::Tokens]);
+        let asked = collect(&["created", "core"]);
+        assert!(asked.has_created() && !collect(&["core"]).has_created());
+        assert_eq!(asked, collect(&["created"]));
+        assert_eq!(asked.shown_in(MetricsFormat::OpenMetrics100), asked);
+        for format in [MetricsFormat::Text004, MetricsFormat::Text100, MetricsFormat::Protobuf] {
+            assert_eq!(asked.shown_in(format), collect(&["core"]));
+        }
+        assert!(asked.has_series() && !collect(&["dimensions", "freshness"]).has_series());
+    }
+
+    #[test]
     fn an_unknown_name_is_refused_and_shown() {
-        for name in ["Core", "", "all", "core,tokens", " core"] {
+        for name in ["Core", "", "all", "core,tokens", " core", "Created"] {
             let error = Collect::parse(["core", name].into_iter()).unwrap_err();
             assert_eq!(error, UnknownCollector(name.to_owned()));
             assert_eq!(error.kind(), Kind::Invalid);
         }
         insta::assert_snapshot!(
             UnknownCollector("a\nb".to_owned()),
-            @r#"unknown collector "a\nb": collect[] takes core, tokens, pricing, freshness and dimensions"#
+            @r#"unknown collector "a\nb": collect[] takes core, tokens, pricing, freshness, dimensions and created"#
         );
     }
 }

@@ -3,22 +3,40 @@
 use std::fmt::Display;
 use std::io::Write;
 
+use crate::clock::Micros;
 use crate::event::format_scaled;
 use crate::event::money::format_decimal;
 
-/// Writes a whole number.
-pub(super) fn write_integer(out: &mut Vec<u8>, value: i128) {
-    put(out, value);
+/// A number as samples have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Number {
+    /// A whole number.
+    Integer(i128),
+    /// Units of 10^-12 dollars, shown as dollars.
+    Money(i128),
+    /// Microseconds, shown as seconds.
+    Seconds(Micros),
 }
 
-/// Writes units of 10^-12 dollars as dollars.
-pub(super) fn write_money(out: &mut Vec<u8>, cost: i128) {
-    put(out, format_decimal(cost));
-}
+impl Number {
+    /// Writes it in full.
+    pub(super) fn write(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Integer(value) => put(out, value),
+            Self::Money(cost) => put(out, format_decimal(cost)),
+            Self::Seconds(micros) => put(out, format_scaled(micros.into(), 6)),
+        }
+    }
 
-/// Writes microseconds as seconds.
-pub(super) fn write_seconds(out: &mut Vec<u8>, micros: i64) {
-    put(out, format_scaled(micros.into(), 6));
+    /// The double next to it, for a format that has no other number: what a reader makes of its text.
+    /// The text is written into `digits`.
+    pub(super) fn nearest(self, digits: &mut Vec<u8>) -> f64 {
+        digits.clear();
+        self.write(digits);
+        let read = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
+        // Decimal text always has one.
+        read.unwrap_or(f64::NAN)
+    }
 }
 
 fn put(out: &mut Vec<u8>, value: impl Display) {
@@ -38,7 +56,7 @@ mod tests {
     }
 
     fn money(cost: i128) -> String {
-        text(|out| write_money(out, cost))
+        text(|out| Number::Money(cost).write(out))
     }
 
     #[test]
@@ -56,12 +74,24 @@ mod tests {
 
     #[test]
     fn seconds_keep_their_microseconds() {
-        let seconds = |micros| text(|out| write_seconds(out, micros));
+        let seconds = |micros| text(|out| Number::Seconds(micros).write(out));
         assert_eq!(seconds(1_732_370_000_123_456), "1732370000.123456");
         assert_eq!(seconds(1_732_370_000_500_000), "1732370000.5");
         assert_eq!(seconds(1_732_370_000_000_001), "1732370000.000001");
         assert_eq!(seconds(1_732_370_000_000_000), "1732370000");
         assert_eq!(seconds(-1), "-0.000001");
+    }
+
+    #[test]
+    fn the_nearest_double_is_rounded_once() {
+        let nearest = |number: Number| number.nearest(&mut vec![b'x']);
+        assert_eq!(nearest(Number::Integer((1 << 53) + 1)), 9_007_199_254_740_992.0);
+        assert_eq!(nearest(Number::Money(100_000_000_000)), 0.1);
+        assert_eq!(nearest(Number::Money(-1)), -1e-12);
+        // Divided as a double, it would be 9007.199254740995.
+        assert_eq!(nearest(Number::Money(9_007_199_254_740_993)), 9_007.199_254_740_993);
+        assert_eq!(nearest(Number::Money(i128::MAX)), 1.701_411_834_604_692_3e26);
+        assert_eq!(nearest(Number::Seconds(1_732_370_000_123_456)), 1_732_370_000.123_456);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! The formats that are served.
 
-/// A text format of metrics.
+/// A format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MetricsFormat {
     /// The text-based format of Prometheus, version 0.0.4.
@@ -10,6 +10,8 @@ pub enum MetricsFormat {
     Text100,
     /// OpenMetrics, version 1.0.0.
     OpenMetrics100,
+    /// Messages `io.prometheus.client.MetricFamily`, each after its length.
+    Protobuf,
 }
 
 impl MetricsFormat {
@@ -19,6 +21,10 @@ impl MetricsFormat {
             Self::Text004 => "text/plain; version=0.0.4; charset=utf-8",
             Self::Text100 => "text/plain; version=1.0.0; charset=utf-8",
             Self::OpenMetrics100 => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \
+                 encoding=delimited"
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Usage as the text that Prometheus scrapes. Pure: bytes in, bytes out.
+//! Usage as what Prometheus scrapes: text or protobuf. Pure: bytes in, bytes out.
 //!
 //! ```text
 //! Accept    ─▶ Format  ─┐
@@ -12,10 +12,14 @@ mod decimal;
 mod escape;
 mod families;
 mod format;
+mod gapped;
 mod negotiate;
 mod pieces;
+mod protobuf;
+mod samples;
 mod template;
 mod text;
+mod wire;
 
 pub use coding::Coding;
 pub use collect::{Collect, UnknownCollector};

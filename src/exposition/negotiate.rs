@@ -7,11 +7,16 @@ use std::cmp::Ordering;
 use super::MetricsFormat;
 use crate::media::{Closeness, Match, Offer, decide};
 
-/// The formats as `Accept` names them: text 0.0.4, text 1.0.0 and OpenMetrics.
-const OFFERS: [Offer; 3] = [
-    Offer { kind: "text", subtype: "plain", version: Some("0.0.4") },
-    Offer { kind: "text", subtype: "plain", version: Some("1.0.0") },
-    Offer { kind: "application", subtype: "openmetrics-text", version: Some("1.0.0") },
+/// The formats as `Accept` names them: text 0.0.4, text 1.0.0, OpenMetrics and protobuf.
+const OFFERS: [Offer; 4] = [
+    Offer { kind: "text", subtype: "plain", parameters: &[("version", "0.0.4")] },
+    Offer { kind: "text", subtype: "plain", parameters: &[("version", "1.0.0")] },
+    Offer { kind: "application", subtype: "openmetrics-text", parameters: &[("version", "1.0.0")] },
+    Offer {
+        kind: "application",
+        subtype: "vnd.google.protobuf",
+        parameters: &[("proto", "io.prometheus.client.MetricFamily"), ("encoding", "delimited")],
+    },
 ];
 
 impl MetricsFormat {
@@ -20,14 +25,19 @@ impl MetricsFormat {
     /// OpenMetrics if its weight is greater than that of text. At equal weight also if OpenMetrics
     /// is named, and text is matched by a wildcard or named later. Otherwise text 0.0.4, even if
     /// the client accepts neither, because every scraper reads it. An entry with a version matches
-    /// only that version. Text 1.0.0 must be named with its version, and be preferred to the format
-    /// that would be chosen without it.
+    /// only that version. Text 1.0.0 must be named with its version, and protobuf with its message and
+    /// its encoding; either must be preferred to the format that would be chosen without it.
     pub fn negotiate(accept: Option<&str>) -> Self {
-        let [text, newer, open] = decide(accept.unwrap_or_default(), &OFFERS);
-        let (format, decided) =
+        let [text, newer, open, protobuf] = decide(accept.unwrap_or_default(), &OFFERS);
+        let (mut format, mut decided) =
             if prefers(open, text) { (Self::OpenMetrics100, open) } else { (Self::Text004, text) };
-        let newer = newer.filter(|newer| newer.closeness == Closeness::Version);
-        if prefers(newer, decided) { Self::Text100 } else { format }
+        for (other, by) in [(Self::Text100, newer), (Self::Protobuf, protobuf)] {
+            let by = by.filter(|by| by.closeness == Closeness::Parameters);
+            if prefers(by, decided) {
+                (format, decided) = (other, by);
+            }
+        }
+        format
     }
 }
 
@@ -192,6 +202,47 @@ mod tests {
     }
 
     #[test]
+    fn protobuf_is_given_to_those_who_name_all_of_it_and_prefer_it() {
+        const NAMED: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+        let named = |before: &str, after: &str| format!("{before}{NAMED}{after}");
+        gives(
+            MetricsFormat::Protobuf,
+            &[
+                // Prometheus 3.5 with created-timestamp-zero-ingestion
+                &named(
+                    "",
+                    ";q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+                ),
+                // Prometheus 2.42 with native histograms
+                &named(
+                    "",
+                    ",application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                ),
+                NAMED,
+                "Application/Vnd.Google.Protobuf; Encoding=\"delimited\"; Proto=io.prometheus.client.MetricFamily",
+                &named("*/*,", ""),
+                &named("text/plain;q=0.4,text/plain;version=1.0.0;q=0.4,", ";q=0.5"),
+            ],
+        );
+        gives(
+            MetricsFormat::Text004,
+            &[
+                "application/vnd.google.protobuf",
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily",
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=compact-text",
+                "application/vnd.google.protobuf;proto=other;encoding=delimited",
+                &named("", ";q=0"),
+                &named("", ";q=0.3,text/plain;q=0.4"),
+                &named("text/plain,", ""),
+                &named("", ";q=9"),
+            ],
+        );
+        gives(MetricsFormat::OpenMetrics100, &[&named("application/*;q=0.9,", ";q=0.8")]);
+        gives(MetricsFormat::Text100, &[&named("", ";q=0.1,text/plain;version=1.0.0;q=0.2")]);
+    }
+
+    #[test]
     fn garbage_is_skipped() {
         gives(
             MetricsFormat::Text004,
@@ -222,7 +273,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_header_is_answered(header in "\\PC*|(application/openmetrics-text|\\*|[/;,=\"q01.])*") {
+        fn any_header_is_answered(header in "\\PC*|(application/openmetrics-text|application/vnd.google.protobuf|proto=|encoding=delimited|\\*|[/;,=\"q01.])*") {
             MetricsFormat::negotiate(Some(&header));
         }
     }

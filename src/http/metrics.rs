@@ -125,9 +125,10 @@ async fn text(
 
 fn form(query: Option<&str>, headers: &HeaderMap) -> Result<BodyForm, HttpError> {
     let asked = query.map(collectors).transpose()?.unwrap_or_default();
+    let format = MetricsFormat::negotiate(joined(headers, ACCEPT).as_deref());
     Ok(BodyForm {
-        collect: Collect::parse(asked.iter().map(String::as_str))?,
-        format: MetricsFormat::negotiate(joined(headers, ACCEPT).as_deref()),
+        collect: Collect::parse(asked.iter().map(String::as_str))?.shown_in(format),
+        format,
         coding: Coding::negotiate(joined(headers, ACCEPT_ENCODING).as_deref()),
     })
 }

@@ -16,8 +16,8 @@ pub enum Closeness {
     Type,
     /// `text/plain`
     Subtype,
-    /// `text/plain;version=1.0.0`
-    Version,
+    /// `text/plain;version=1.0.0`: with each parameter of the offer.
+    Parameters,
 }
 
 /// The element that decides about a media type: the greatest of those that match it.
@@ -38,16 +38,16 @@ pub struct Offer {
     pub kind: &'static str,
     /// As `plain` of `text/plain`.
     pub subtype: &'static str,
-    /// The value of its parameter `version`. An element that names another does not match; without
-    /// one here, versions mean nothing.
-    pub version: Option<&'static str>,
+    /// Its parameters, as `version` and `1.0.0`. An element that gives one of them another value does
+    /// not match; all others mean nothing.
+    pub parameters: &'static [(&'static str, &'static str)],
 }
 
 impl Offer {
-    /// A media type without a version, as `text/plain`.
+    /// A media type without parameters, as `text/plain`.
     pub fn of(media_type: &'static str) -> Self {
         let (kind, subtype) = media_type.split_once('/').unwrap_or((media_type, ""));
-        Self { kind, subtype, version: None }
+        Self { kind, subtype, parameters: &[] }
     }
 
     fn closeness(&self, element: &Element<'_>) -> Option<Closeness> {
@@ -64,10 +64,14 @@ impl Offer {
         if !subtype.eq_ignore_ascii_case(self.subtype) {
             return None;
         }
-        match (self.version, element.version) {
-            (Some(version), Some(named)) => (named == version).then_some(Closeness::Version),
-            _ => Some(Closeness::Subtype),
+        let mut is_named = !self.parameters.is_empty();
+        for (name, value) in self.parameters {
+            match element.parameter(name) {
+                Some(named) if named != *value => return None,
+                named => is_named &= named.is_some(),
+            }
         }
+        Some(if is_named { Closeness::Parameters } else { Closeness::Subtype })
     }
 }
 
@@ -92,7 +96,8 @@ pub fn decide<const N: usize>(accept: &str, offers: &[Offer; N]) -> [Option<Matc
 mod tests {
     use super::*;
 
-    const VERSIONED: Offer = Offer { kind: "text", subtype: "plain", version: Some("1.0.0") };
+    const VERSIONED: Offer =
+        Offer { kind: "text", subtype: "plain", parameters: &[("version", "1.0.0")] };
 
     fn decided(accept: &str) -> [Option<(Closeness, u16, usize)>; 2] {
         let decided = decide(accept, &[VERSIONED, Offer::of("text/csv")]);
@@ -101,12 +106,12 @@ mod tests {
 
     #[test]
     fn the_closest_element_decides_about_each_offer() {
-        use Closeness::{Everything, Subtype, Type, Version};
+        use Closeness::{Everything, Parameters, Subtype, Type};
         for (accept, plain, csv) in [
             ("*/*", Some((Everything, 1000, 0)), Some((Everything, 1000, 0))),
             ("*/*;q=0.9, text/*;q=0.1", Some((Type, 100, 1)), Some((Type, 100, 1))),
             ("text/csv;q=0, */*", Some((Everything, 1000, 1)), Some((Subtype, 0, 0))),
-            ("text/plain;q=0.3, Text/Plain;Version=1.0.0;q=0.2", Some((Version, 200, 1)), None),
+            ("text/plain;q=0.3, Text/Plain;Version=1.0.0;q=0.2", Some((Parameters, 200, 1)), None),
             ("text/plain;version=2", None, None),
             ("text/csv;version=2;q=0.5", None, Some((Subtype, 500, 0))),
             ("text/csv;q=0.2, text/csv;q=0.8", None, Some((Subtype, 800, 1))),
@@ -115,6 +120,21 @@ mod tests {
             ("", None, None),
         ] {
             assert_eq!(decided(accept), [plain, csv], "{accept}");
+        }
+    }
+
+    #[test]
+    fn each_parameter_must_be_named_to_be_the_closest_and_none_may_differ() {
+        const TWO: Offer = Offer { kind: "a", subtype: "b", parameters: &[("x", "1"), ("y", "2")] };
+        let closeness = |accept: &str| decide(accept, &[TWO])[0].map(|of| of.closeness);
+        for accept in ["a/b;x=1;y=2", "A/B; Y=\"2\"; z=3; X=1; q=0.5"] {
+            assert_eq!(closeness(accept), Some(Closeness::Parameters), "{accept}");
+        }
+        for accept in ["a/b", "a/b;x=1", "a/b;y=2;x"] {
+            assert_eq!(closeness(accept), Some(Closeness::Subtype), "{accept}");
+        }
+        for accept in ["a/b;x=2;y=2", "a/b;x=1;y=2;y=3", "a/b;y=1"] {
+            assert_eq!(closeness(accept), None, "{accept}");
         }
     }
 

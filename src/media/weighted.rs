@@ -12,10 +12,19 @@ pub(super) const WEIGHT_MAX: u16 = 1000;
 pub struct Element<'a> {
     /// The text before the parameters.
     pub name: &'a str,
-    /// The parameter `version`; other parameters are ignored.
-    pub version: Option<&'a str>,
     /// Thousandths; 0 means "not acceptable".
     pub weight: u16,
+    /// All of it.
+    text: &'a str,
+}
+
+impl<'a> Element<'a> {
+    /// The value of a parameter, whose name may be in any case; the last one, if it is there twice.
+    pub fn parameter(&self, name: &str) -> Option<&'a str> {
+        let (_, parameters) = name_and_parameters(self.text);
+        let named = parameters.filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        named.filter_map(|(_, value)| value.map(unquote)).last()
+    }
 }
 
 /// The elements of a list, in order; empty ones and those with an invalid weight are skipped.
@@ -28,13 +37,10 @@ fn element(text: &str) -> Option<Element<'_>> {
     if name.is_empty() {
         return None;
     }
-    let mut element = Element { name, version: None, weight: WEIGHT_MAX };
+    let mut element = Element { name, weight: WEIGHT_MAX, text };
     for (key, value) in parameters {
-        let Some(value) = value else { continue };
-        if key.eq_ignore_ascii_case("q") {
+        if let Some(value) = value.filter(|_| key.eq_ignore_ascii_case("q")) {
             element.weight = weight(value)?;
-        } else if key.eq_ignore_ascii_case("version") {
-            element.version = Some(unquote(value));
         }
     }
     Some(element)
@@ -101,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(list: &str) -> Vec<(&str, Option<&str>, u16)> {
-        elements(list).map(|element| (element.name, element.version, element.weight)).collect()
+        elements(list).map(|of| (of.name, of.parameter("version"), of.weight)).collect()
     }
 
     #[test]
@@ -141,6 +147,7 @@ mod tests {
         fn any_list_is_read(list in "\\PC*|[a*/;,=\"\\\\q01. ]*") {
             for element in elements(&list) {
                 prop_assert!(element.weight <= WEIGHT_MAX && !element.name.is_empty());
+                element.parameter("version");
             }
         }
     }

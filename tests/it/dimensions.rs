@@ -2,6 +2,7 @@
 //! before, over compaction, expiry and restarts.
 
 mod bound;
+mod bound_attempts;
 mod cap;
 mod laws;
 

@@ -13,7 +13,7 @@ mod jwt;
 mod limits;
 mod rows;
 mod scrape;
-mod sql;
+pub mod sql;
 mod tls;
 
 use serde_json::Value;

@@ -49,6 +49,7 @@ mod prometheus;
 mod queries;
 mod repair;
 mod s3;
+mod scrape_protobuf;
 mod scrape_text;
 mod series_cap;
 mod sim;

@@ -2,6 +2,7 @@
 
 mod formats;
 mod secured;
+mod starts;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -16,6 +16,7 @@ pub mod foreign_files;
 pub mod issuer;
 pub mod lake;
 pub mod listening;
+pub mod metric_families;
 #[path = "../../src/mutation_tests.rs"]
 pub mod mutation;
 pub mod poll;

@@ -10,7 +10,7 @@ use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::Micros;
 use crate::event::OrgId;
 use crate::event::money::format_decimal;
-use crate::rollup::{Asked, Rollup, UsageScope, UsageView};
+use crate::rollup::{Asked, Rollup, Starts, UsageScope, UsageView};
 use crate::sql::{PartialRow, SeriesTotal, SeriesTotals, SqlError};
 
 /// The sums of every organisation.
@@ -159,6 +159,7 @@ async fn shown(
         corrections: corrected.then(|| Arc::new(UsageScope::corrections(&org))),
         dimensions: Vec::new(),
         shows_own: false,
+        starts: Starts::Unasked,
     };
     let see = |view: &UsageView<'_>| {
         let series = view.corrected();

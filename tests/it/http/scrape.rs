@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::{Acme, counts};
 use crate::support::client::{self, Answer, bearer};
 use crate::support::events;
+use crate::support::metric_families::{Sample, samples, samples_of_text};
 use crate::support::process::key;
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -150,6 +151,36 @@ fn openmetrics_is_sent_where_it_is_preferred() {
         assert_eq!(text.header("content-type"), Some(TEXT), "{accept}");
         assert!(!text.text().contains("EOF"));
     }
+}
+
+#[test]
+fn protobuf_is_sent_where_it_is_preferred_with_the_samples_of_the_text() {
+    const ACCEPT: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,text/plain;q=0.5";
+    let acme = Acme::start();
+    events::send(&acme.server, &acme.key, 0..20);
+    let path = "/metrics?collect[]=core&collect[]=tokens&collect[]=pricing&collect[]=freshness";
+    let text = acme.get(path);
+    let expected = samples_of_text(text.text());
+    let headers = |more: (&'static str, &'static str)| [("accept", ACCEPT), more];
+    let plain = ask(&acme, "GET", path, &headers(("accept-encoding", "identity")));
+    assert_eq!(plain.status, 200);
+    assert_eq!(
+        plain.header("content-type"),
+        Some(
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+        )
+    );
+    let without = |sample: Sample| Sample { created: None, ..sample };
+    let shown = samples(&plain.body).into_iter().map(without).collect::<Vec<_>>();
+    assert_eq!(shown, expected);
+    let gzip = ask(&acme, "GET", path, &headers(("accept-encoding", "gzip")));
+    assert_eq!(gzip.header("content-encoding"), Some("gzip"));
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(gzip.body.as_slice()).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, plain.body);
+    let head = ask(&acme, "HEAD", path, &headers(("accept-encoding", "identity")));
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), plain.header("content-length"));
 }
 
 #[test]

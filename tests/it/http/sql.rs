@@ -5,7 +5,7 @@ mod escapes;
 mod forms;
 mod hogs;
 mod life;
-mod probes;
+pub mod probes;
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ fn rows(server: &Server, key: &str, query: &str) -> serde_json::Value {
 }
 
 /// Brings events of any organisation in; those of one date come to stand in one file.
-fn fill(archive: &Path, lines: &str) {
+pub fn fill(archive: &Path, lines: &str) {
     let input = archive.join("input.ndjson");
     std::fs::write(&input, lines).unwrap();
     let done = tokenlake(archive, &["backfill", "--org", "*", input.to_str().unwrap()]);
@@ -33,6 +33,24 @@ fn fill(archive: &Path, lines: &str) {
     let summary: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(summary["accepted"], lines.lines().count(), "{done:?}");
     std::fs::remove_file(input).unwrap();
+}
+
+/// An answer without what differs from run to run: the order of rows, which of the asker's own
+/// values an error quotes, and DataFusion's guess at what was meant.
+pub fn said(answer: &Answer, own: &[&str]) -> Vec<String> {
+    let text = answer.text().split(" Did you mean").next().unwrap();
+    let mut lines: Vec<_> =
+        text.lines().map(|line| line.trim_end_matches(',').to_owned()).collect();
+    lines.sort_unstable();
+    if answer.status != 200 {
+        let is_own = |word: &&str| own.iter().any(|event| event.contains(*word));
+        let words = |line: &String| {
+            let words = line.split(|char: char| char.is_whitespace() || "'\",;".contains(char));
+            words.filter(|word| !is_own(word)).collect::<Vec<_>>().join(" ")
+        };
+        lines = lines.iter().map(words).collect();
+    }
+    lines
 }
 
 /// The processes whose parent is `parent`, which answer queries or wait for one.

@@ -7,10 +7,10 @@ use tempfile::tempdir;
 
 use super::{FAMILIES, promtool, send_events};
 use crate::support::client;
-use crate::support::process::{Server, installed, key, passed_over};
+use crate::support::process::{Server, installed, key, key_with, passed_over, tokenlake};
 
 /// What scrapers send, and the version that each prefers.
-const ACCEPTS: [(&str, &str, &str); 6] = [
+const ACCEPTS: [(&str, &str, &str); 7] = [
     (
         "Prometheus 2.42",
         "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
@@ -25,6 +25,11 @@ const ACCEPTS: [(&str, &str, &str); 6] = [
         "Prometheus 3.5, text first",
         "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.2",
         "text/plain; version=1.0.0; charset=utf-8",
+    ),
+    (
+        "Prometheus 3.5 that takes start times",
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+        "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
     ),
     ("vmagent", "text/plain;version=0.0.4;q=1,*/*;q=0.1", TEXT),
     ("a browser", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", TEXT),
@@ -119,6 +124,35 @@ fn the_strict_parser_of_openmetrics_takes_every_family() {
         ("a counter without a suffix", "# TYPE a counter\na 1\n# EOF\n"),
     ] {
         assert!(parsed("openmetrics", text.as_bytes()).is_err(), "the parser takes {broken}");
+    }
+}
+
+#[test]
+fn the_strict_parser_takes_start_times_and_text_has_none() {
+    let archive = tempdir().unwrap();
+    let done = tokenlake(archive.path(), &["dimension", "add", "team"]);
+    assert_eq!(done.status, 0, "{done:?}");
+    let bound = key_with(archive.path(), "acme", &["--dimension", "team=core"]);
+    let server = Server::start(archive.path());
+    send_events(&server, &bound);
+    let query = format!("{FAMILIES}&collect[]=dimensions&collect[]=created");
+    let open = ask(&server, &bound, &query, ACCEPTS[0].1);
+    assert_eq!(open.status, 200, "{}", open.text());
+    let count = |body: &str, word: &str| body.lines().filter(|line| line.contains(word)).count();
+    let counters = count(open.text(), "_total{");
+    assert!(counters > 11 && count(open.text(), "_created{") == counters, "{}", open.text());
+    let text = ask(&server, &bound, &query, "text/plain");
+    let without = ask(&server, &bound, query.trim_end_matches("&collect[]=created"), "text/plain");
+    assert_eq!(text.text(), without.text());
+    if has_parser() {
+        let found = parsed("openmetrics", &open.body).unwrap_or_else(|error| panic!("{error}"));
+        let samples = text.text().lines().filter(|line| !line.starts_with('#')).count();
+        assert!(found.starts_with(&format!("{} ", samples + counters)), "{found}");
+    }
+    if installed("promtool") {
+        let query = format!("{FAMILIES}&collect[]=created");
+        let text = ask(&server, &bound, &query, "text/plain");
+        assert_eq!(promtool(&text.body), (true, String::new()));
     }
 }
 

@@ -190,10 +190,20 @@ impl Lake {
         collect: &[&str],
         format: MetricsFormat,
     ) -> Result<String, AppError> {
+        let body = self.try_scrape_by(&caller(org), collect, format).await?;
+        Ok(String::from_utf8(body).unwrap())
+    }
+
+    /// A scrape of any caller in any format.
+    pub async fn try_scrape_by(
+        &self,
+        caller: &Caller,
+        collect: &[&str],
+        format: MetricsFormat,
+    ) -> Result<Vec<u8>, AppError> {
         let collect = Collect::parse(collect.iter().copied()).unwrap();
         let form = BodyForm { collect, format, coding: Coding::Identity };
-        let body = self.app.scrape_as(&caller(org), form, self.app.now()).await?;
-        Ok(String::from_utf8(body.into()).unwrap())
+        Ok(self.app.scrape_as(caller, form, self.app.now()).await?.into())
     }
 
     /// The requests of [`ACME`] over all series.

@@ -28,19 +28,32 @@ impl Prometheus {
 
     /// Starts a program that is some Prometheus, with a configuration in `folder`.
     pub fn start_program(program: &str, folder: &Path, config: &str) -> Self {
+        Self::start_with(program, folder, config, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(program: &str, folder: &Path, config: &str, args: &[&str]) -> Self {
         Self(Listening::start(
             Command::new(program)
                 .arg(format!("--config.file={}", folder.join(config).display()))
                 .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-                .arg("--web.listen-address=127.0.0.1:0"),
+                .arg("--web.listen-address=127.0.0.1:0")
+                .args(args),
         ))
     }
 
     /// What an expression gives now.
     pub fn query(&self, expression: &str) -> Vec<Value> {
-        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let mut found = self.api(&format!("query?query={encoded}"));
-        found["result"].as_array_mut().map(std::mem::take).unwrap_or_default()
+        self.found(&format!("query?query={}", encoded(expression)))
+    }
+
+    /// What an expression gives at an instant, in seconds.
+    pub fn query_at(&self, expression: &str, seconds: &str) -> Vec<Value> {
+        self.found(&format!("query?query={}&time={seconds}", encoded(expression)))
+    }
+
+    fn found(&self, query: &str) -> Vec<Value> {
+        self.api(query)["result"].as_array_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The rules that it has loaded, alerting or recording.
@@ -90,9 +103,13 @@ impl Prometheus {
     }
 }
 
+fn encoded(expression: &str) -> String {
+    expression.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 /// The name of a series as tokenlake writes it.
 fn name(metric: &Value) -> String {
-    let labels: Vec<_> = ["provider", "model", "org_id"]
+    let labels: Vec<_> = ["provider", "model", "dimension", "value", "org_id"]
         .iter()
         .filter_map(|label| Some((label, metric.get(label)?.as_str()?)))
         .map(|(label, value)| {

@@ -1,7 +1,7 @@
 //! The queries that are tried against the wall.
 
 /// Attempts that are answered, with own rows.
-pub(super) const OWN: [&str; 105] = [
+pub const OWN: [&str; 105] = [
     // All there is.
     "SELECT * EXCEPT (ingested_at) FROM events ORDER BY ts",
     "SELECT * FROM usage_hourly ORDER BY hour, provider, model",
@@ -115,7 +115,7 @@ pub(super) const OWN: [&str; 105] = [
 ];
 
 /// Attempts that may be answered, with own rows, or refused.
-pub(super) const PROBES: [&str; 33] = [
+pub const PROBES: [&str; 33] = [
     "EXPLAIN SELECT * FROM events",
     "EXPLAIN VERBOSE SELECT max(event_id) FROM events WHERE event_id > 'a' AND ts > '2026-01-01T00:00:00Z'",
     "EXPLAIN FORMAT TREE SELECT org_id, count(*) FROM events GROUP BY 1",
@@ -152,7 +152,7 @@ pub(super) const PROBES: [&str; 33] = [
 ];
 
 /// Attempts that are refused.
-pub(super) const REFUSED: [&str; 74] = [
+pub const REFUSED: [&str; 74] = [
     "SELECT * FROM information_schema.tables",
     "SELECT * FROM information_schema.df_settings",
     "SELECT * FROM datafusion.information_schema.columns",
