@@ -53,8 +53,8 @@ pub struct UsageArgs {
     pub timezone: Zone,
 
     /// What rows are told apart by, separated by commas: provider, model, and a dimension.
-    #[arg(long, env = "TOKENLAKE_GROUP_BY", value_name = "GROUPS", default_value = "")]
-    pub group_by: String,
+    #[arg(long, env = "TOKENLAKE_GROUP_BY", value_name = "GROUPS")]
+    pub group_by: Option<String>,
 
     /// The format of the rows.
     #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", default_value = "table")]
@@ -155,7 +155,7 @@ impl UsageArgs {
             to: self.to.as_deref(),
             step: Some(self.step.name()),
             timezone: Some(self.timezone.name()),
-            group_by: Some(&self.group_by),
+            group_by: self.group_by.as_deref(),
         }
     }
 }

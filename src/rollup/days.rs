@@ -53,6 +53,14 @@ pub struct Gap {
     pub cells: Option<Arc<DayCells>>,
 }
 
+impl Gap {
+    /// The cells, if nothing of these hours must be read.
+    pub fn filled(&self, hours: HourSet) -> Option<Arc<DayCells>> {
+        let is_filled = self.fresh.is_empty() && hours & !self.hours == 0;
+        self.cells.clone().filter(|_| is_filled)
+    }
+}
+
 impl Days {
     /// Without a date, with room for `bytes_max`.
     pub fn new(bytes_max: usize) -> Self {

@@ -8,13 +8,13 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::Rollup;
 use super::cache::Ask;
-use super::cells_of_files::for_each_file;
+use super::cells_of_files::each_of_files;
 use super::day_cells::{DayBuilder, DayCells};
-use super::days::{ALL_HOURS, HourSet, files_of};
+use super::days::{ALL_HOURS, DayKey, HourSet, files_of};
 use super::partial::Partial;
 use super::scope::UsageScope;
 use super::sources::Sources;
-use crate::archive::{DataFile, Snapshot, date_of};
+use crate::archive::{ArchiveError, DataFile, Snapshot, date_of};
 use crate::clock::{DAY, HOUR, Micros};
 use crate::sql::SqlError;
 
@@ -42,29 +42,15 @@ impl Rollup {
     /// The usage of a scope on a date, by hour.
     ///
     /// # Errors
-    /// Corrupt or Unavailable, naming the file: never a sum without it; [`SqlError::NotYet`].
+    /// Corrupt or Unavailable, naming the file: never a sum without it.
     pub async fn day_cells(
-        &self,
+        self: &Arc<Self>,
         scope: &Arc<UsageScope>,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         date: NaiveDate,
     ) -> Result<Arc<DayCells>, SqlError> {
-        let key = (scope.shared_key(), date, 0);
-        let gap = self.days.gap(&key, scope, snapshot);
-        if let Some(cells) = gap.cells.as_ref().filter(|_| gap.fresh.is_empty()) {
-            return Ok(cells.clone());
-        }
-        // Few at a time, as organisations that are added up from all files.
-        let _turn = self.sources.full_sums.acquire().await;
-        let mut day = builder(gap.cells.as_ref());
-        let from = (snapshot, Ask::Cold);
-        for_each_file(gap.fresh.clone(), from, scope, &self.sources, |_, cells| {
-            cells.iter().for_each(|(name, cells)| day.add(name, cells));
-        })
-        .await?;
-        let cells = Arc::new(day.build());
-        self.days.keep(key, snapshot, &gap.files, (ALL_HOURS, &cells));
-        Ok(cells)
+        let (scope, snapshot) = (scope.clone(), snapshot.clone());
+        self.cells_of(AskedDay { scope, snapshot, date, head: 0, hours: ALL_HOURS }).await
     }
 
     /// The same of the events in the first `head` of each of some hours of the date, from rows. Other
@@ -73,47 +59,88 @@ impl Rollup {
     /// # Errors
     /// As [`Rollup::day_cells`], by which foreign files must have been judged.
     pub async fn head_cells(
-        &self,
+        self: &Arc<Self>,
         scope: &Arc<UsageScope>,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         (date, head): (NaiveDate, Micros),
         hours: HourSet,
     ) -> Result<Arc<DayCells>, SqlError> {
-        let key = (scope.shared_key(), date, head);
-        let mut gap = self.days.gap(&key, scope, snapshot);
-        let missing = hours & !gap.hours;
-        if let Some(cells) = gap.cells.as_ref().filter(|_| gap.fresh.is_empty() && missing == 0) {
-            return Ok(cells.clone());
+        let (scope, snapshot) = (scope.clone(), snapshot.clone());
+        self.cells_of(AskedDay { scope, snapshot, date, head, hours }).await
+    }
+
+    async fn cells_of(self: &Arc<Self>, asked: AskedDay) -> Result<Arc<DayCells>, SqlError> {
+        let gap = self.days.gap(&asked.key(), &asked.scope, &asked.snapshot);
+        if let Some(cells) = gap.filled(asked.hours) {
+            return Ok(cells);
         }
-        if gap.files.is_empty() {
-            gap.files = files_of(scope, snapshot, date);
-        }
+        // A task of its own, because the work may outlast the caller's deadline, and its result is kept.
+        let rollup = self.clone();
+        let made = tokio::spawn(async move { rollup.make(&asked).await }).await;
+        made.map_err(|error| ArchiveError::internal("adding up a date", error))?
+    }
+
+    async fn make(&self, asked: &AskedDay) -> Result<Arc<DayCells>, SqlError> {
+        // Few at a time, as organisations that are added up from all files.
         let _turn = self.sources.full_sums.acquire().await;
-        let mut day = builder(gap.cells.as_ref());
-        for (files, hours) in [(&gap.fresh, gap.hours), (&gap.files, missing)] {
-            read_heads(&self.sources, scope, files, (date, head), hours, &mut day).await?;
+        let AskedDay { scope, snapshot, .. } = asked;
+        // Another caller may have waited for the same.
+        let mut gap = self.days.gap(&asked.key(), scope, snapshot);
+        if let Some(cells) = gap.filled(asked.hours) {
+            return Ok(cells);
+        }
+        let mut day =
+            gap.cells.as_ref().map(|cells| DayBuilder::from_cells(cells)).unwrap_or_default();
+        let missing = asked.hours & !gap.hours;
+        if asked.head == 0 {
+            let from = (&**snapshot, Ask::Cold);
+            let fresh = gap.fresh.clone();
+            let read = each_of_files(fresh, from, scope, &self.sources, |_, cells| {
+                cells.iter().for_each(|(name, cells)| day.add(name, cells));
+            });
+            read.await?;
+        } else {
+            if gap.files.is_empty() {
+                gap.files = files_of(scope, snapshot, asked.date);
+            }
+            for (files, hours) in [(&gap.fresh, gap.hours), (&gap.files, missing)] {
+                read_heads(&self.sources, asked, files, hours, &mut day).await?;
+            }
         }
         let cells = Arc::new(day.build());
-        self.days.keep(key, snapshot, &gap.files, (gap.hours | missing, &cells));
+        self.days.keep(asked.key(), snapshot, &gap.files, (gap.hours | missing, &cells));
         Ok(cells)
     }
 }
 
-fn builder(cells: Option<&Arc<DayCells>>) -> DayBuilder {
-    cells.map(|cells| DayBuilder::from_cells(cells)).unwrap_or_default()
+/// What is asked for of a date.
+#[derive(Debug)]
+struct AskedDay {
+    scope: Arc<UsageScope>,
+    snapshot: Arc<Snapshot>,
+    date: NaiveDate,
+    /// Where in its hours it ends; 0 for whole hours.
+    head: Micros,
+    hours: HourSet,
+}
+
+impl AskedDay {
+    fn key(&self) -> DayKey {
+        (self.scope.shared_key(), self.date, self.head)
+    }
 }
 
 /// Adds the events in the first `head` of each of some hours.
 async fn read_heads(
     sources: &Sources,
-    scope: &Arc<UsageScope>,
+    asked: &AskedDay,
     files: &[Arc<DataFile>],
-    (date, head): (NaiveDate, Micros),
     hours: HourSet,
     day: &mut DayBuilder,
 ) -> Result<(), SqlError> {
+    let AskedDay { scope, date, head, .. } = asked;
     let midnight = date.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
-    let spans = runs(hours, midnight, head);
+    let spans = runs(hours, midnight, *head);
     let mut asked = Vec::new();
     for file in files.iter().filter(|file| !sources.partials.has_none(&scope.kind, file)) {
         let spans = spans.iter().filter(|(from, to)| file.may_hold_time(*from, to - 1));
@@ -122,7 +149,7 @@ async fn read_heads(
     let reads = asked.into_iter().map(|(file, span)| {
         let (kind, org_id) = (&scope.kind, scope.org_id.as_str());
         async move {
-            let rows = sources.engine.cells_of_heads(kind, &file, org_id, span, head).await?;
+            let rows = sources.engine.cells_of_heads(kind, &file, org_id, span, *head).await?;
             Ok::<_, SqlError>(Partial::new(rows))
         }
     });

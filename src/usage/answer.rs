@@ -112,7 +112,7 @@ impl UsageRows {
     /// The next rows, in order; `None` after the last ones.
     ///
     /// # Errors
-    /// Corrupt or Unavailable, naming the file: never a sum without it; [`SqlError::NotYet`].
+    /// Corrupt or Unavailable, naming the file: never a sum without it.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, SqlError> {
         while self.rows.len() < BATCH_ROWS {
             if self.take_piece() {

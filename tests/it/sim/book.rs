@@ -153,6 +153,12 @@ impl Book {
         mask(account.events.iter().map(|event| event.ts >= ts))
     }
 
+    /// The events that another program took away, or is taking away: no row tells them.
+    pub fn taken(&self, org: usize) -> Events {
+        let account = self.accounts[org].lock().unwrap();
+        account.gone | account.going
+    }
+
     /// To be asked before a scrape begins.
     pub fn floor(&self, org: usize) -> Floor {
         let account = self.accounts[org].lock().unwrap();

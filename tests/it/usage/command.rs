@@ -40,8 +40,16 @@ fn the_command_prints_the_rows_of_the_endpoint() {
     assert_eq!(Value::from(lines), rows);
     let csv = client::get(&acme.server.url(&format!("/v1/usage?{query}&format=csv")), &acme.key);
     assert_eq!(ask(&["--format", "csv"]), csv.text());
-    insta::assert_snapshot!(ask(&[]), @"
-    ");
+    insta::assert_snapshot!(ask(&[]), @r#"
+               start           | team |    model    | requests | input_tokens | output_tokens | cached_input_tokens | cache_write_tokens | reasoning_tokens |    cost_usd    | unpriced_requests
+    ---------------------------+------+-------------+----------+--------------+---------------+---------------------+--------------------+------------------+----------------+-------------------
+     2025-11-01T00:00:00-04:00 | core | gpt-4o      |        1 |           11 |             1 |                   1 |                  0 |                0 |            0.5 |                 0
+     2025-11-01T00:00:00-04:00 | ops  | gpt-4o      |        1 |           12 |             1 |                   2 |                  0 |                0 |           0.25 |                 0
+     2025-11-02T00:00:00-04:00 | core | gpt-4o      |        1 |           14 |             1 |                   4 |                  0 |                0 |              0 |                 1
+     2025-11-02T00:00:00-04:00 |      | claude, "4" |        1 |           13 |             1 |                   3 |                  0 |                0 |          1.125 |                 0
+     2025-11-02T00:00:00-04:00 |      |             |        1 |           15 |             1 |                   5 |                  0 |                0 | 0.000000000001 |                 0
+    (5 rows)
+    "#);
 }
 
 #[test]

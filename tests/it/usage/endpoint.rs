@@ -70,19 +70,39 @@ fn an_answer_is_json_or_csv() {
     let version = acme.ask("").json()["version"].as_u64().unwrap();
     let told = acme.told(NEW_YORK).replace(&format!("\"version\":{version}"), "\"version\":N");
     insta::assert_snapshot!(told, @r#"
+    {"org_id":"acme","from":"2025-11-01T00:00:00-04:00","to":"2025-11-03T00:00:00-05:00","step":"day","timezone":"America/New_York","version":N,"rows":[
+    {"start":"2025-11-01T00:00:00-04:00","provider":"openai","model":"gpt-4o","requests":2,"input_tokens":"23","output_tokens":"2","cached_input_tokens":"3","cache_write_tokens":"0","reasoning_tokens":"0","cost_usd":"0.75","unpriced_requests":0},
+    {"start":"2025-11-02T00:00:00-04:00","provider":"anthropic","model":"claude, \"4\"","requests":1,"input_tokens":"13","output_tokens":"1","cached_input_tokens":"3","cache_write_tokens":"0","reasoning_tokens":"0","cost_usd":"1.125","unpriced_requests":0},
+    {"start":"2025-11-02T00:00:00-04:00","provider":"openai","model":null,"requests":1,"input_tokens":"15","output_tokens":"1","cached_input_tokens":"5","cache_write_tokens":"0","reasoning_tokens":"0","cost_usd":"0.000000000001","unpriced_requests":0},
+    {"start":"2025-11-02T00:00:00-04:00","provider":null,"model":"gpt-4o","requests":1,"input_tokens":"14","output_tokens":"1","cached_input_tokens":"4","cache_write_tokens":"0","reasoning_tokens":"0","cost_usd":"0","unpriced_requests":1}
+    ]
+    }
     "#);
     let csv = format!("{NEW_YORK}&format=csv");
     insta::assert_snapshot!(acme.told(&csv), @r#"
+    start,provider,model,requests,input_tokens,output_tokens,cached_input_tokens,cache_write_tokens,reasoning_tokens,cost_usd,unpriced_requests
+    2025-11-01T00:00:00-04:00,openai,gpt-4o,2,23,2,3,0,0,0.75,0
+    2025-11-02T00:00:00-04:00,anthropic,"claude, ""4""",1,13,1,3,0,0,1.125,0
+    2025-11-02T00:00:00-04:00,openai,,1,15,1,5,0,0,0.000000000001,0
+    2025-11-02T00:00:00-04:00,,gpt-4o,1,14,1,4,0,0,0,1
     "#);
     // The hour that the clock shows twice.
     let hours = "from=2025-11-02T05:00:00Z&to=2025-11-02T07:00:00Z&step=hour&timezone=America/New_York\
                  &format=csv";
     insta::assert_snapshot!(acme.told(hours), @"
+    start,requests,input_tokens,output_tokens,cached_input_tokens,cache_write_tokens,reasoning_tokens,cost_usd,unpriced_requests
+    2025-11-02T01:00:00-04:00,1,13,1,3,0,0,1.125,0
+    2025-11-02T01:00:00-05:00,1,14,1,4,0,0,0,1
     ");
     // Half hours: a day there begins in the midst of one of UTC.
     let kolkata =
         "from=2025-11-01&to=2025-11-03&step=day&timezone=Asia/Kolkata&group_by=team&format=csv";
-    insta::assert_snapshot!(acme.told(kolkata), @r"
+    insta::assert_snapshot!(acme.told(kolkata), @"
+    start,team,requests,input_tokens,output_tokens,cached_input_tokens,cache_write_tokens,reasoning_tokens,cost_usd,unpriced_requests
+    2025-11-01T00:00:00+05:30,core,2,21,2,1,0,0,9.5,0
+    2025-11-02T00:00:00+05:30,core,1,14,1,4,0,0,0,1
+    2025-11-02T00:00:00+05:30,ops,1,12,1,2,0,0,0.25,0
+    2025-11-02T00:00:00+05:30,,1,13,1,3,0,0,1.125,0
     ");
     let empty = acme.ask("from=2025-11-02&to=2025-11-02").json();
     assert_eq!(empty["rows"], json!([]));
