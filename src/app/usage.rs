@@ -11,7 +11,7 @@ use crate::access::Caller;
 use crate::archive::Snapshot;
 use crate::exposition::Coding;
 use crate::sql::{FormWriter, RowFormat};
-use crate::usage::{Question, UsageRows, Whose};
+use crate::usage::{UsageQuestion, UsageRows, WhoseUsage};
 
 /// Bytes that are made before some are given.
 const PART_BYTES: usize = 256 * 1024;
@@ -46,7 +46,7 @@ impl App {
     pub async fn usage(
         &self,
         caller: &Caller,
-        question: &Question,
+        question: &UsageQuestion,
         form: UsageForm,
     ) -> Result<UsageAnswer, AppError> {
         let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
@@ -123,12 +123,12 @@ fn head(rows: &UsageRows, caller: &Caller) -> String {
 }
 
 /// Whose usage a caller may see.
-fn whose(caller: &Caller, snapshot: &Snapshot) -> Result<Whose, AppError> {
+fn whose(caller: &Caller, snapshot: &Snapshot) -> Result<WhoseUsage, AppError> {
     let part = match &caller.bound {
         None => None,
         Some(bound) => Some((bound_dimension(bound, snapshot)?, bound.value.clone())),
     };
-    Ok(Whose { org_id: caller.org_id.clone(), part })
+    Ok(WhoseUsage { org_id: caller.org_id.clone(), part })
 }
 
 fn failed(error: &std::io::Error) -> AppError {

@@ -19,7 +19,9 @@ use crate::event::{OrgId, money};
 use crate::rollup::Rollup;
 use crate::sql::{Engine, SqlError};
 use crate::telemetry::Telemetry;
-use crate::usage::{Asked, Question, Step, UsageError, UsageRows, Whose, Zone, check_instant};
+use crate::usage::{
+    AskedUsage, UsageError, UsageQuestion, UsageRows, UsageStep, WhoseUsage, Zone, check_instant,
+};
 
 /// Memory for sums of files and dates.
 const CACHE_BYTES_MAX: usize = 64 << 20;
@@ -46,7 +48,7 @@ pub struct UsageArgs {
 
     /// What a row is of: total, hour, day, week or month.
     #[arg(long, env = "TOKENLAKE_STEP", value_name = "STEP", default_value_t)]
-    pub step: Step,
+    pub step: UsageStep,
 
     /// The zone whose clock decides where steps begin, by its IANA name.
     #[arg(long, env = "TOKENLAKE_TIMEZONE", value_name = "ZONE", default_value_t)]
@@ -84,11 +86,11 @@ impl OfObject for Failure {
 
 /// Prints the usage of an organisation.
 pub(super) async fn run(location: &ArchiveLocation, args: UsageArgs) -> anyhow::Result<ExitCode> {
-    let question = Question::read(args.asked(), open::clock().now())?;
+    let question = UsageQuestion::read(args.asked(), open::clock().now())?;
     let archive = open::existing(location).await?;
     let engine = Arc::new(Engine::new(archive.store())?);
     let rollup = Arc::new(Rollup::new(engine, None, CACHE_BYTES_MAX, Telemetry::new()));
-    let whose = Whose { org_id: args.org, part: None };
+    let whose = WhoseUsage { org_id: args.org, part: None };
     let begin = |snapshot: Arc<Snapshot>| {
         let rows = UsageRows::new(rollup.clone(), snapshot, &whose, question.clone());
         async move {
@@ -149,8 +151,8 @@ fn with_numbers(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 }
 
 impl UsageArgs {
-    fn asked(&self) -> Asked<'_> {
-        Asked {
+    fn asked(&self) -> AskedUsage<'_> {
+        AskedUsage {
             from: self.from.as_deref(),
             to: self.to.as_deref(),
             step: Some(self.step.name()),

@@ -25,7 +25,7 @@ use crate::clock::Micros;
 use crate::event::{OrgId, excerpt};
 use crate::exposition::Coding;
 use crate::sql::RowFormat;
-use crate::usage::{Asked, Question, UsageError};
+use crate::usage::{AskedUsage, UsageError, UsageQuestion};
 
 /// The path.
 pub(super) const PATH: &str = "/v1/usage";
@@ -128,7 +128,7 @@ impl Sending {
 }
 
 /// What is asked by the query of a URL, and the format of its answer.
-fn asked(query: &str, now: Micros) -> Result<(Question, RowFormat), UsageError> {
+fn asked(query: &str, now: Micros) -> Result<(UsageQuestion, RowFormat), UsageError> {
     let mut values: [Option<String>; NAMES.len()] = Default::default();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         // What is misspelled would go unnoticed.
@@ -146,7 +146,7 @@ fn asked(query: &str, now: Micros) -> Result<(Question, RowFormat), UsageError> 
     };
     let [from, to, step, timezone, group_by] =
         [from, to, step, timezone, group_by].map(Option::as_deref);
-    Ok((Question::read(Asked { from, to, step, timezone, group_by }, now)?, format))
+    Ok((UsageQuestion::read(AskedUsage { from, to, step, timezone, group_by }, now)?, format))
 }
 
 #[cfg(test)]

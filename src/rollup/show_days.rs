@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{NaiveDate, NaiveTime};
 use futures::{StreamExt as _, TryStreamExt as _};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Rollup;
 use super::cache::Ask;
@@ -74,9 +75,14 @@ impl Rollup {
         if let Some(cells) = gap.filled(asked.hours) {
             return Ok(cells);
         }
-        // A task of its own, because the work may outlast the caller's deadline, and its result is kept.
-        let rollup = self.clone();
-        let made = tokio::spawn(async move { rollup.make(&asked).await }).await;
+        let (rollup, is_whole) = (self.clone(), asked.head == 0);
+        let made = tokio::spawn(async move { rollup.make(&asked).await });
+        let made = match is_whole {
+            // The work may outlast the caller's deadline, and its result is kept.
+            true => made.await,
+            // Ranges may cut hours anywhere: what nobody waits for would pile up.
+            false => AbortOnDropHandle::new(made).await,
+        };
         made.map_err(|error| ArchiveError::internal("adding up a date", error))?
     }
 

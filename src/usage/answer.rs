@@ -9,11 +9,11 @@ use arrow::datatypes::SchemaRef;
 use chrono::{NaiveDate, NaiveTime};
 
 use super::error::UsageError;
-use super::groups::Groups;
-use super::pieces::{Part, Piece, Pieces};
-use super::question::Question;
-use super::sources::{Source, Whose, sources};
-use super::table::{Row, columns, schema};
+use super::groups::GroupSums;
+use super::pieces::{DatePart, DatePiece, DatePieces};
+use super::question::UsageQuestion;
+use super::sources::{CellSource, WhoseUsage, sources};
+use super::table::{UsageRow, columns, schema};
 use crate::archive::Snapshot;
 use crate::clock::{HOUR, Micros};
 use crate::rollup::{DayCells, HourSet, Rollup, UsageSums};
@@ -22,22 +22,22 @@ use crate::sql::SqlError;
 /// Rows that are given together.
 const BATCH_ROWS: usize = 1_024;
 /// Memory of a row that waits.
-const ROW_BYTES: usize = size_of::<Row>() + 64;
+const ROW_BYTES: usize = size_of::<UsageRow>() + 64;
 
 /// The rows that answer a question, at one version of the table.
 #[derive(Debug)]
 pub struct UsageRows {
     rollup: Arc<Rollup>,
     snapshot: Arc<Snapshot>,
-    question: Question,
-    sources: Vec<Source>,
+    question: UsageQuestion,
+    sources: Vec<CellSource>,
     schema: SchemaRef,
     dates: VecDeque<NaiveDate>,
     day: Option<Day>,
-    groups: Groups,
+    groups: GroupSums,
     /// Where the step begins whose groups are being added up.
     step: Option<Micros>,
-    rows: VecDeque<Row>,
+    rows: VecDeque<UsageRow>,
 }
 
 /// A date that is being added up.
@@ -45,20 +45,20 @@ pub struct UsageRows {
 struct Day {
     date: NaiveDate,
     cells: Vec<SourceCells>,
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<DatePiece>,
 }
 
 /// What a source has of a date.
 #[derive(Debug)]
 struct SourceCells {
-    whole: Placed,
+    whole: PlacedCells,
     /// By where they end in their hours.
-    heads: BTreeMap<Micros, Placed>,
+    heads: BTreeMap<Micros, PlacedCells>,
 }
 
 /// Cells, and the places of their names in the groups.
 #[derive(Debug)]
-struct Placed {
+struct PlacedCells {
     cells: Arc<DayCells>,
     places: Vec<usize>,
     /// Where they are taken from.
@@ -73,14 +73,14 @@ impl UsageRows {
     pub fn new(
         rollup: Arc<Rollup>,
         snapshot: Arc<Snapshot>,
-        whose: &Whose,
-        question: Question,
+        whose: &WhoseUsage,
+        question: UsageQuestion,
     ) -> Result<Self, UsageError> {
         let (groups, sources) = sources(whose, &question, &snapshot)?;
         let range = (question.range.start, question.range.end);
         let dates = sources.first().map(|first| rollup.dates_of(&first.scope, &snapshot, range));
         let (dates, schema) = (dates.unwrap_or_default().into(), schema(&groups));
-        let (groups, rows) = (Groups::new(groups), VecDeque::new());
+        let (groups, rows) = (GroupSums::new(groups), VecDeque::new());
         let (day, step) = (None, None);
         Ok(Self { rollup, snapshot, question, sources, schema, dates, day, groups, step, rows })
     }
@@ -91,7 +91,7 @@ impl UsageRows {
     }
 
     /// The question.
-    pub fn question(&self) -> &Question {
+    pub fn question(&self) -> &UsageQuestion {
         &self.question
     }
 
@@ -142,8 +142,8 @@ impl UsageRows {
         let Some(day) = &self.day else { return false };
         for cells in &day.cells {
             match piece.part {
-                Part::Date => cells.whole.add_date(&mut self.groups),
-                Part::Hour { hour, from, to } => {
+                DatePart::Date => cells.whole.add_date(&mut self.groups),
+                DatePart::Hour { hour, from, to } => {
                     cells.head(hour, to, day.date).add_hour(hour, true, &mut self.groups);
                     if from > 0 {
                         cells.head(hour, from, day.date).add_hour(hour, false, &mut self.groups);
@@ -158,14 +158,14 @@ impl UsageRows {
         let Some(step) = self.step.take() else { return };
         let start: Arc<str> = self.question.zone.text(step).into();
         let rows = self.groups.take().into_iter();
-        self.rows.extend(rows.map(|(key, sums)| Row { start: start.clone(), key, sums }));
+        self.rows.extend(rows.map(|(key, sums)| UsageRow { start: start.clone(), key, sums }));
     }
 
     async fn read(&mut self, date: NaiveDate) -> Result<Day, SqlError> {
         let mut cells = Vec::new();
         for source in &self.sources {
             let whole = self.rollup.day_cells(&source.scope, &self.snapshot, date).await?;
-            let whole = Placed::new(whole, source, &mut self.groups);
+            let whole = PlacedCells::new(whole, source, &mut self.groups);
             cells.push(SourceCells { whole, heads: BTreeMap::new() });
         }
         let hours: HourSet = cells
@@ -174,12 +174,12 @@ impl UsageRows {
             .fold(0, |hours, hour| hours | 1 << hour.hour);
         let hours = (0..HourSet::BITS).filter(|hour| hours >> hour & 1 == 1);
         let hours = hours.filter_map(|hour| usize::try_from(hour).ok());
-        let pieces = Pieces::new(&self.question, midnight(date)).of_hours(hours);
+        let pieces = DatePieces::new(&self.question, midnight(date)).of_hours(hours);
         for (source, cells) in self.sources.iter().zip(&mut cells) {
             for (head, hours) in cells.cuts(&pieces, date) {
                 let scope = &source.scope;
                 let read = self.rollup.head_cells(scope, &self.snapshot, (date, head), hours);
-                let heads = Placed::new(read.await?, source, &mut self.groups);
+                let heads = PlacedCells::new(read.await?, source, &mut self.groups);
                 cells.heads.insert(head, heads);
             }
         }
@@ -189,10 +189,10 @@ impl UsageRows {
 
 impl SourceCells {
     /// Where pieces cut hours in the midst of their events, with these hours.
-    fn cuts(&self, pieces: &[Piece], date: NaiveDate) -> BTreeMap<Micros, HourSet> {
+    fn cuts(&self, pieces: &[DatePiece], date: NaiveDate) -> BTreeMap<Micros, HourSet> {
         let mut cuts = BTreeMap::new();
         for piece in pieces {
-            let Part::Hour { hour, from, to } = piece.part else { continue };
+            let DatePart::Hour { hour, from, to } = piece.part else { continue };
             for cut in [from, to] {
                 if cut > 0 && !self.is_whole(hour, cut, date) {
                     *cuts.entry(cut).or_default() |= 1 << hour;
@@ -210,14 +210,14 @@ impl SourceCells {
     }
 
     /// The cells of which an hour has the events of its first `head`.
-    fn head(&self, hour: usize, head: Micros, date: NaiveDate) -> &Placed {
+    fn head(&self, hour: usize, head: Micros, date: NaiveDate) -> &PlacedCells {
         let read = self.heads.get(&head).filter(|_| !self.is_whole(hour, head, date));
         read.unwrap_or(&self.whole)
     }
 }
 
-impl Placed {
-    fn new(cells: Arc<DayCells>, source: &Source, groups: &mut Groups) -> Self {
+impl PlacedCells {
+    fn new(cells: Arc<DayCells>, source: &CellSource, groups: &mut GroupSums) -> Self {
         let places = cells.names.iter().map(|name| groups.place(name)).collect();
         let rest = source.is_of_rest.then(|| {
             let rest = cells.names.iter().map(|name| {
@@ -230,13 +230,13 @@ impl Placed {
         Self { cells, places, rest }
     }
 
-    fn add_date(&self, groups: &mut Groups) {
+    fn add_date(&self, groups: &mut GroupSums) {
         for (place, sums) in self.cells.totals.iter().enumerate() {
             self.add(place, sums, true, groups);
         }
     }
 
-    fn add_hour(&self, hour: usize, is_added: bool, groups: &mut Groups) {
+    fn add_hour(&self, hour: usize, is_added: bool, groups: &mut GroupSums) {
         let cells = self.cells.hour(hour).map_or(&[][..], |hour| &hour.cells);
         for (place, sums) in cells {
             self.add(*place, sums, is_added, groups);
@@ -244,7 +244,7 @@ impl Placed {
     }
 
     /// Adds the sums of a name, or takes them back.
-    fn add(&self, name: usize, sums: &UsageSums, is_added: bool, groups: &mut Groups) {
+    fn add(&self, name: usize, sums: &UsageSums, is_added: bool, groups: &mut GroupSums) {
         let places = [Some(&self.places), self.rest.as_ref()];
         for (places, is_rest) in places.into_iter().zip([false, true]) {
             let Some(place) = places.and_then(|places| places.get(name)) else { continue };

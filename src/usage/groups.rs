@@ -8,7 +8,7 @@ use crate::rollup::{CellName, UsageSums};
 
 /// What rows are told apart by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Group {
+pub enum UsageGroup {
     /// In lower case.
     Provider,
     /// In lower case.
@@ -17,7 +17,7 @@ pub enum Group {
     Dimension(Arc<Dimension>),
 }
 
-impl Group {
+impl UsageGroup {
     /// The name of its column.
     pub fn name(&self) -> &str {
         match self {
@@ -41,16 +41,16 @@ pub type GroupKey = Vec<Option<Arc<str>>>;
 
 /// The sums of the groups of one step.
 #[derive(Debug)]
-pub struct Groups {
-    by: Vec<Group>,
+pub struct GroupSums {
+    by: Vec<UsageGroup>,
     places: HashMap<GroupKey, usize>,
     keys: Vec<GroupKey>,
     sums: Vec<UsageSums>,
 }
 
-impl Groups {
+impl GroupSums {
     /// Without an event.
-    pub fn new(by: Vec<Group>) -> Self {
+    pub fn new(by: Vec<UsageGroup>) -> Self {
         Self { by, places: HashMap::new(), keys: Vec::new(), sums: Vec::new() }
     }
 
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn groups_are_in_order_and_those_of_nothing_are_left_out() {
-        let mut groups = Groups::new(vec![Group::Provider]);
+        let mut groups = GroupSums::new(vec![UsageGroup::Provider]);
         let one = UsageSums { requests: 1, ..UsageSums::default() };
         for (provider, model) in [(None, "a"), (Some("b"), "a"), (Some("a"), "a"), (Some("b"), "c")]
         {

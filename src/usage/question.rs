@@ -1,9 +1,9 @@
 //! A question about usage: a range, steps, a zone and groups.
 
 use super::error::UsageError;
-use super::groups::Group;
+use super::groups::UsageGroup;
 use super::instant::read_instant;
-use super::step::{Span, Step};
+use super::step::{StepSpan, UsageStep};
 use super::zone::Zone;
 use crate::clock::{DAY, Micros};
 use crate::event::{Dimension, excerpt};
@@ -14,7 +14,7 @@ const DAYS_DEFAULT: i64 = 30;
 
 /// A question as it is sent; what is absent has a default.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Asked<'a> {
+pub struct AskedUsage<'a> {
     /// The first instant; by default 30 days before the other one.
     pub from: Option<&'a str>,
     /// The first instant after it; now by default.
@@ -29,23 +29,23 @@ pub struct Asked<'a> {
 
 /// A question about usage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct UsageQuestion {
     /// The range.
-    pub range: Span,
+    pub range: StepSpan,
     /// What a row is of.
-    pub step: Step,
+    pub step: UsageStep,
     /// Whose clock.
     pub zone: Zone,
     /// The names of groups, in the order in which they are shown.
     groups: Vec<String>,
 }
 
-impl Question {
+impl UsageQuestion {
     /// Reads a question that is asked at `now`.
     ///
     /// # Errors
     /// [`UsageError`].
-    pub fn read(asked: Asked<'_>, now: Micros) -> Result<Self, UsageError> {
+    pub fn read(asked: AskedUsage<'_>, now: Micros) -> Result<Self, UsageError> {
         let zone: Zone = asked.timezone.map(str::parse).transpose()?.unwrap_or_default();
         let step = asked.step.map(str::parse).transpose()?.unwrap_or_default();
         let at = |name, text: &str| read_instant(name, text, zone);
@@ -56,20 +56,20 @@ impl Question {
             return Err(UsageError::Order);
         }
         let groups = names(asked.group_by.unwrap_or_default())?;
-        Ok(Self { range: Span { start, end }, step, zone, groups })
+        Ok(Self { range: StepSpan { start, end }, step, zone, groups })
     }
 
     /// The groups, of which `dimensions` are there.
     ///
     /// # Errors
     /// [`UsageError::Group`], [`UsageError::Dimensions`].
-    pub fn groups(&self, dimensions: &[Arc<Dimension>]) -> Result<Vec<Group>, UsageError> {
+    pub fn groups(&self, dimensions: &[Arc<Dimension>]) -> Result<Vec<UsageGroup>, UsageError> {
         let mut groups = Vec::new();
         let mut dimension: Option<&Arc<Dimension>> = None;
         for name in &self.groups {
             groups.push(match name.as_str() {
-                "provider" => Group::Provider,
-                "model" => Group::Model,
+                "provider" => UsageGroup::Provider,
+                "model" => UsageGroup::Model,
                 name => {
                     let found = dimensions.iter().find(|dimension| *dimension.name == *name);
                     let found = found.ok_or_else(|| unknown(name, dimensions))?;
@@ -77,7 +77,7 @@ impl Question {
                         let [other, found] = [other, found].map(|one| one.name.to_string());
                         return Err(UsageError::Dimensions(other, found));
                     }
-                    Group::Dimension(found.clone())
+                    UsageGroup::Dimension(found.clone())
                 }
             });
         }
@@ -110,34 +110,38 @@ mod tests {
     /// 2026-03-10T12:00:00.000001Z.
     const NOW: Micros = 1_773_144_000 * SECOND + 1;
 
-    fn error(asked: Asked<'_>) -> String {
-        Question::read(asked, NOW).unwrap_err().to_string()
+    fn error(asked: AskedUsage<'_>) -> String {
+        UsageQuestion::read(asked, NOW).unwrap_err().to_string()
     }
 
     #[test]
     fn the_last_thirty_days_are_the_default() {
-        let question = Question::read(Asked::default(), NOW).unwrap();
-        assert_eq!(question.range, Span { start: NOW - 30 * DAY, end: NOW });
-        assert_eq!((question.step, question.zone.to_string()), (Step::Total, "UTC".to_owned()));
-        let asked = Asked { to: Some("2026-02-01"), group_by: Some(" "), ..Asked::default() };
-        let question = Question::read(asked, NOW).unwrap();
+        let question = UsageQuestion::read(AskedUsage::default(), NOW).unwrap();
+        assert_eq!(question.range, StepSpan { start: NOW - 30 * DAY, end: NOW });
+        assert_eq!(
+            (question.step, question.zone.to_string()),
+            (UsageStep::Total, "UTC".to_owned())
+        );
+        let asked =
+            AskedUsage { to: Some("2026-02-01"), group_by: Some(" "), ..AskedUsage::default() };
+        let question = UsageQuestion::read(asked, NOW).unwrap();
         assert_eq!(question.range.end - question.range.start, 30 * DAY);
         assert_eq!(question.groups(&[]), Ok(Vec::new()));
     }
 
     #[test]
     fn each_wrong_question_has_its_reason() {
-        let none = Asked::default();
+        let none = AskedUsage::default();
         let of = |asked, part: &str| {
             let error = error(asked);
             assert!(error.contains(part) && error.lines().count() == 1, "{error}");
         };
-        of(Asked { from: Some("soon"), ..none }, "no time for from");
-        of(Asked { to: Some("2026-03-01T00:00:00"), ..none }, "no time for to");
-        of(Asked { from: Some("2027-01-01"), ..none }, "after to");
-        of(Asked { step: Some("Day"), ..none }, "unknown step");
-        of(Asked { timezone: Some("Mars/Base"), ..none }, "unknown timezone");
-        of(Asked { group_by: Some("model,model"), ..none }, "twice");
+        of(AskedUsage { from: Some("soon"), ..none }, "no time for from");
+        of(AskedUsage { to: Some("2026-03-01T00:00:00"), ..none }, "no time for to");
+        of(AskedUsage { from: Some("2027-01-01"), ..none }, "after to");
+        of(AskedUsage { step: Some("Day"), ..none }, "unknown step");
+        of(AskedUsage { timezone: Some("Mars/Base"), ..none }, "unknown timezone");
+        of(AskedUsage { group_by: Some("model,model"), ..none }, "twice");
     }
 
     #[test]
@@ -145,12 +149,12 @@ mod tests {
         let of = |name: &str| Arc::new(Dimension::new(name, None, "1").unwrap());
         let there = [of("team"), of("app")];
         let groups = |group_by| {
-            let asked = Asked { group_by: Some(group_by), ..Asked::default() };
-            Question::read(asked, NOW).unwrap().groups(&there)
+            let asked = AskedUsage { group_by: Some(group_by), ..AskedUsage::default() };
+            UsageQuestion::read(asked, NOW).unwrap().groups(&there)
         };
         let found = groups("model, team,provider").unwrap();
         assert_eq!(
-            found.iter().map(Group::name).collect::<Vec<_>>(),
+            found.iter().map(UsageGroup::name).collect::<Vec<_>>(),
             ["model", "team", "provider"]
         );
         assert!(matches!(groups("team,app"), Err(UsageError::Dimensions(..))));

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::error::UsageError;
-use super::groups::Group;
-use super::question::Question;
+use super::groups::UsageGroup;
+use super::question::UsageQuestion;
 use crate::archive::Snapshot;
 use crate::event::{Dimension, OrgId};
 use crate::rollup::UsageScope;
 
 /// Whose usage is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whose {
+pub struct WhoseUsage {
     /// The organisation.
     pub org_id: OrgId,
     /// The part of it; `None` for all of it.
@@ -20,7 +20,7 @@ pub struct Whose {
 
 /// Cells that are added up.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct CellSource {
     /// Whose, and of which kind.
     pub scope: Arc<UsageScope>,
     /// True if they are also part of the cells of the organisation, whose rest has no value of the
@@ -33,11 +33,11 @@ pub struct Source {
 /// # Errors
 /// [`UsageError`], if there is no such group for this one.
 pub fn sources(
-    whose: &Whose,
-    question: &Question,
+    whose: &WhoseUsage,
+    question: &UsageQuestion,
     snapshot: &Snapshot,
-) -> Result<(Vec<Group>, Vec<Source>), UsageError> {
-    let source = |scope, is_of_rest| Source { scope: Arc::new(scope), is_of_rest };
+) -> Result<(Vec<UsageGroup>, Vec<CellSource>), UsageError> {
+    let source = |scope, is_of_rest| CellSource { scope: Arc::new(scope), is_of_rest };
     let org_id = &whose.org_id;
     if let Some((dimension, value)) = &whose.part {
         let groups = question.groups(std::slice::from_ref(dimension))?;
@@ -52,7 +52,7 @@ pub fn sources(
         sources.push(source(UsageScope::corrections(org_id), false));
     }
     for group in &groups {
-        if let Group::Dimension(dimension) = group {
+        if let UsageGroup::Dimension(dimension) = group {
             sources.push(source(UsageScope::parts(org_id, dimension), true));
         }
     }

@@ -12,7 +12,7 @@ use crate::event::excerpt;
 
 /// What a row is of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Step {
+pub enum UsageStep {
     /// The whole range.
     #[default]
     Total,
@@ -28,14 +28,14 @@ pub enum Step {
 
 /// From `start` to before `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
+pub struct StepSpan {
     /// The first instant.
     pub start: Micros,
     /// The first instant after it.
     pub end: Micros,
 }
 
-impl Step {
+impl UsageStep {
     /// Every step.
     pub const ALL: [Self; 5] = [Self::Total, Self::Hour, Self::Day, Self::Week, Self::Month];
 
@@ -51,7 +51,7 @@ impl Step {
     }
 
     /// The step that an instant is in, of a range. It may begin before the range and end after it.
-    pub fn span_of(self, zone: Zone, at: Micros, range: Span) -> Span {
+    pub fn span_of(self, zone: Zone, at: Micros, range: StepSpan) -> StepSpan {
         match self {
             Self::Total => range,
             Self::Hour => hour_of(zone, at),
@@ -60,11 +60,11 @@ impl Step {
                 let mut start = zone.start_of(first);
                 loop {
                     let Some(next) = self.next_date(first) else {
-                        return Span { start, end: range.end.max(at + 1) };
+                        return StepSpan { start, end: range.end.max(at + 1) };
                     };
                     let end = zone.start_of(next);
                     if at < end {
-                        return Span { start, end };
+                        return StepSpan { start, end };
                     }
                     // The clock was set back over midnight; a date does not begin twice.
                     (first, start) = (next, end);
@@ -94,18 +94,18 @@ impl Step {
     }
 }
 
-fn hour_of(zone: Zone, at: Micros) -> Span {
+fn hour_of(zone: Zone, at: Micros) -> StepSpan {
     let offset = zone.offset(at);
     let start = (at + offset).div_euclid(HOUR) * HOUR - offset;
     let end = start + HOUR;
-    Span {
+    StepSpan {
         // The zone's clock changed in it, or will.
         start: zone.change(start, at).unwrap_or(start),
         end: zone.change(at, end - 1).unwrap_or(end),
     }
 }
 
-impl FromStr for Step {
+impl FromStr for UsageStep {
     type Err = UsageError;
 
     fn from_str(name: &str) -> Result<Self, UsageError> {
@@ -114,7 +114,7 @@ impl FromStr for Step {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for UsageStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -127,10 +127,10 @@ mod tests {
     use crate::event::time::from_text;
     use proptest::prelude::*;
 
-    const ALWAYS: Span = Span { start: i64::MIN / 4, end: i64::MAX / 4 };
+    const ALWAYS: StepSpan = StepSpan { start: i64::MIN / 4, end: i64::MAX / 4 };
 
     /// The steps from one instant on.
-    fn steps(step: Step, zone: &str, from: &str, count: usize) -> Vec<(String, i64)> {
+    fn steps(step: UsageStep, zone: &str, from: &str, count: usize) -> Vec<(String, i64)> {
         let zone: Zone = zone.parse().unwrap();
         let mut at = from_text(from).unwrap();
         let mut found = Vec::new();
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn days_have_23_24_and_25_hours() {
         are(
-            steps(Step::Day, "America/New_York", "2026-03-08T03:00:00Z", 3),
+            steps(UsageStep::Day, "America/New_York", "2026-03-08T03:00:00Z", 3),
             &[
                 ("2026-03-07T00:00:00-05:00", 24 * 60),
                 ("2026-03-08T00:00:00-05:00", 23 * 60),
@@ -160,11 +160,11 @@ mod tests {
             ],
         );
         are(
-            steps(Step::Day, "America/New_York", "2026-11-01T12:00:00Z", 1),
+            steps(UsageStep::Day, "America/New_York", "2026-11-01T12:00:00Z", 1),
             &[("2026-11-01T00:00:00-04:00", 25 * 60)],
         );
         are(
-            steps(Step::Day, "Australia/Lord_Howe", "2026-04-05T00:00:00Z", 1),
+            steps(UsageStep::Day, "Australia/Lord_Howe", "2026-04-05T00:00:00Z", 1),
             &[("2026-04-05T00:00:00+11:00", 24 * 60 + 30)],
         );
     }
@@ -172,16 +172,16 @@ mod tests {
     #[test]
     fn hours_are_those_of_the_clock_and_begin_anew_where_it_changes() {
         are(
-            steps(Step::Hour, "Asia/Kolkata", "2026-01-01T00:00:00Z", 2),
+            steps(UsageStep::Hour, "Asia/Kolkata", "2026-01-01T00:00:00Z", 2),
             &[("2026-01-01T05:00:00+05:30", 60), ("2026-01-01T06:00:00+05:30", 60)],
         );
         are(
-            steps(Step::Hour, "America/New_York", "2026-11-01T05:00:00Z", 2),
+            steps(UsageStep::Hour, "America/New_York", "2026-11-01T05:00:00Z", 2),
             &[("2026-11-01T01:00:00-04:00", 60), ("2026-11-01T01:00:00-05:00", 60)],
         );
         // From 02:00 back to 01:30, and from 02:00 on to 02:30.
         are(
-            steps(Step::Hour, "Australia/Lord_Howe", "2026-04-04T14:00:00Z", 3),
+            steps(UsageStep::Hour, "Australia/Lord_Howe", "2026-04-04T14:00:00Z", 3),
             &[
                 ("2026-04-05T01:00:00+11:00", 60),
                 ("2026-04-05T01:30:00+10:30", 30),
@@ -189,7 +189,7 @@ mod tests {
             ],
         );
         are(
-            steps(Step::Hour, "Australia/Lord_Howe", "2026-10-03T14:30:00Z", 3),
+            steps(UsageStep::Hour, "Australia/Lord_Howe", "2026-10-03T14:30:00Z", 3),
             &[
                 ("2026-10-04T01:00:00+10:30", 60),
                 ("2026-10-04T02:30:00+11:00", 30),
@@ -201,11 +201,11 @@ mod tests {
     #[test]
     fn weeks_begin_on_monday_and_months_on_their_first() {
         are(
-            steps(Step::Week, "UTC", "2026-03-01T00:00:00Z", 2),
+            steps(UsageStep::Week, "UTC", "2026-03-01T00:00:00Z", 2),
             &[("2026-02-23T00:00:00+00:00", 7 * 1440), ("2026-03-02T00:00:00+00:00", 7 * 1440)],
         );
         are(
-            steps(Step::Month, "Europe/Berlin", "2026-03-31T22:30:00Z", 1),
+            steps(UsageStep::Month, "Europe/Berlin", "2026-03-31T22:30:00Z", 1),
             &[("2026-04-01T00:00:00+02:00", 30 * 1440)],
         );
     }
@@ -217,7 +217,7 @@ mod tests {
         ) {
             let all = chrono_tz::TZ_VARIANTS;
             let zone: Zone = all[zone % all.len()].name().parse().unwrap();
-            let (at, step) = (seconds * SECOND, Step::ALL[step]);
+            let (at, step) = (seconds * SECOND, UsageStep::ALL[step]);
             let span = step.span_of(zone, at, ALWAYS);
             prop_assert!(span.start <= at && at < span.end, "{zone} {step}");
             prop_assert_eq!(step.span_of(zone, span.start, ALWAYS), span);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::groups::{Group, GroupKey};
+use super::groups::{GroupKey, UsageGroup};
 use crate::archive::ArchiveError;
 use crate::event::money::format_decimal;
 use crate::rollup::UsageSums;
@@ -13,7 +13,7 @@ use crate::sql::SqlError;
 
 /// A row.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub struct UsageRow {
     /// Where its step begins, as text.
     pub start: Arc<str>,
     /// The values of the groups.
@@ -36,7 +36,7 @@ const SUMS: [(&str, DataType); 8] = [
 const START: &str = "start";
 
 /// The columns' names and types. A dimension with the name of another column has `_2` after it.
-pub fn schema(groups: &[Group]) -> SchemaRef {
+pub fn schema(groups: &[UsageGroup]) -> SchemaRef {
     let is_taken = |name: &str| name == START || SUMS.iter().any(|(sum, _)| *sum == name);
     let groups = groups.iter().map(|group| {
         let name = group.name();
@@ -52,7 +52,7 @@ pub fn schema(groups: &[Group]) -> SchemaRef {
 ///
 /// # Errors
 /// Internal, only for a defect.
-pub fn columns(schema: &SchemaRef, rows: &[Row]) -> Result<RecordBatch, SqlError> {
+pub fn columns(schema: &SchemaRef, rows: &[UsageRow]) -> Result<RecordBatch, SqlError> {
     let text = |of: &dyn Fn(&UsageSums) -> String| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| of(&row.sums))))
     };

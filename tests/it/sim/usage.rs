@@ -6,7 +6,7 @@ use tokenlake::clock::DAY;
 use tokenlake::event::time::from_text;
 use tokenlake::exposition::Coding;
 use tokenlake::sql::RowFormat;
-use tokenlake::usage::{Asked, Question};
+use tokenlake::usage::{AskedUsage, UsageQuestion};
 
 use super::book::{Events, ORGS, numbers};
 use super::history::Scene;
@@ -19,14 +19,14 @@ const ZONE: &str = "Asia/Kolkata";
 
 /// Compares what a process tells of an organisation with the events that its scrape shows.
 pub async fn told(scene: &Scene, process: &Process, org: usize, shown: Events) {
-    let asked = Asked {
+    let asked = AskedUsage {
         from: Some("2015-01-01"),
         to: Some("2100-01-01"),
         step: Some("day"),
         timezone: Some(ZONE),
         group_by: Some("model"),
     };
-    let question = Question::read(asked, process.app.now()).unwrap();
+    let question = UsageQuestion::read(asked, process.app.now()).unwrap();
     let form = UsageForm { format: RowFormat::Json, coding: Coding::Identity };
     let mut answer = process.app.usage(&caller(ORGS[org]), &question, form).await.unwrap();
     let mut body = Vec::new();

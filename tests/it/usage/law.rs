@@ -15,7 +15,7 @@ use tokenlake::event::{Dimension, OrgId};
 use tokenlake::exposition::Coding;
 use tokenlake::ingest::ContentKind;
 use tokenlake::sql::RowFormat;
-use tokenlake::usage::{Asked, Question as Ask};
+use tokenlake::usage::{AskedUsage, UsageQuestion};
 
 use super::calendar;
 use super::rows::{Question, expected, rows};
@@ -129,14 +129,14 @@ enum Act {
 pub async fn usage(lake: &Lake, caller: &Caller, question: &Question) -> Vec<Value> {
     let [from, to] = [question.range.0, question.range.1].map(|at| calendar::text(Tz::UTC, at));
     let groups = question.groups.join(",");
-    let asked = Asked {
+    let asked = AskedUsage {
         from: Some(&from),
         to: Some(&to),
         step: Some(question.step),
         timezone: Some(question.zone.name()),
         group_by: Some(&groups),
     };
-    let ask = Ask::read(asked, NOW).unwrap();
+    let ask = UsageQuestion::read(asked, NOW).unwrap();
     let form = UsageForm { format: RowFormat::Json, coding: Coding::Identity };
     let mut answer = lake.app.usage(caller, &ask, form).await.unwrap();
     let mut body = Vec::new();
