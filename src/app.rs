@@ -1,11 +1,13 @@
 //! What the program does for its callers, without HTTP: scrapes, batches, queries, readiness.
 
 mod bodies;
+mod coded;
 mod commit;
 mod error;
 mod scrape;
 mod sender;
 mod settings;
+mod usage;
 
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ pub use self::bodies::BodyForm;
 pub use self::error::AppError;
 pub use self::sender::Sender;
 pub use self::settings::AppSettings;
+pub use self::usage::{UsageAnswer, UsageForm};
 pub use crate::ingest::Receipt;
 
 use self::bodies::Bodies;

@@ -49,6 +49,7 @@ pub mod worker;
 pub mod admission;
 pub mod exposition;
 pub mod maintain;
+pub mod usage;
 
 pub mod app;
 pub mod backfill;

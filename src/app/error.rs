@@ -7,6 +7,7 @@ use crate::admission::AdmissionError;
 use crate::archive::{ArchiveError, OfObject};
 use crate::error::Kind;
 use crate::sql::SqlError;
+use crate::usage::UsageError;
 use crate::worker::WorkerError;
 
 /// Dates in one request; a batch of more dates needs a backfill.
@@ -24,6 +25,9 @@ pub enum AppError {
     /// A query over the archive failed.
     #[error(transparent)]
     Sql(SqlError),
+    /// A question about usage cannot be answered.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// A user's query was not answered completely.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -74,6 +78,7 @@ impl AppError {
             Self::Access(error) => error.kind(),
             Self::Archive(error) => error.kind(),
             Self::Sql(error) => error.kind(),
+            Self::Usage(error) => error.kind(),
             Self::Worker(error) => error.kind(),
             Self::Deadline(_) => Kind::Unavailable,
             Self::TooManyDates(_) => Kind::Invalid,

@@ -16,6 +16,7 @@ use super::repair::RepairArgs;
 use super::serve_args::ServeArgs;
 use super::sql::SqlArgs;
 use super::sql_worker::SqlWorkerArgs;
+use super::usage::UsageArgs;
 use super::verify::VerifyArgs;
 use crate::archive::ArchiveLocation;
 
@@ -93,6 +94,8 @@ pub enum Command {
     /// Query the tables events, usage_hourly and usage_by_dimension in SQL. On a terminal without a
     /// query, a shell.
     Sql(SqlArgs),
+    /// Show what an organisation used, by time, provider, model and dimension.
+    Usage(UsageArgs),
     /// Fill an archive with synthetic events, for measurements.
     #[command(hide = true)]
     Generate(GenerateArgs),

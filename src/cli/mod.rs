@@ -30,6 +30,7 @@ mod sql;
 mod sql_worker;
 mod tls;
 pub mod units;
+mod usage;
 mod verify;
 
 use std::process::ExitCode;
@@ -109,6 +110,7 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Doctor(command) => doctor::run(archive, command).await,
         // Boxed because it is large.
         Command::Sql(command) => Box::pin(sql::run(archive, command)).await,
+        Command::Usage(command) => Box::pin(usage::run(archive, command)).await,
         Command::Generate(command) => generate::run(archive, command).await,
     }
 }

@@ -47,7 +47,7 @@ pub struct ServeArgs {
     #[arg(long, env = "TOKENLAKE_MAX_CONNECTIONS", value_name = "N", default_value = "1024", value_parser = parse_count)]
     pub max_connections: usize,
 
-    /// How many requests of each kind (events, scrapes, queries) an organisation may have under
+    /// How many requests of each kind (events, scrapes, queries, usage) an organisation may have under
     /// way. More are answered with 503.
     #[arg(long, env = "TOKENLAKE_MAX_REQUESTS_PER_ORG", value_name = "N", default_value = "256", value_parser = parse_count)]
     pub max_requests_per_org: usize,

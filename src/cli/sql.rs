@@ -1,7 +1,7 @@
 //! The command `tokenlake sql`: queries from the command line, a file, stdin, or a terminal.
 
 mod editor;
-mod format;
+pub(super) mod format;
 mod help;
 mod session;
 mod shell;

@@ -12,6 +12,7 @@ use crate::archive::ArchiveError;
 use crate::error::Kind;
 use crate::exposition::UnknownCollector;
 use crate::ingest::{Answer, IngestError};
+use crate::usage::UsageError;
 use crate::worker::WorkerError;
 
 /// An error to be sent: `{"error":"…"}`.
@@ -145,6 +146,12 @@ impl From<AppError> for HttpError {
 impl From<AccessError> for HttpError {
     fn from(error: AccessError) -> Self {
         AppError::Access(error).into()
+    }
+}
+
+impl From<UsageError> for HttpError {
+    fn from(error: UsageError) -> Self {
+        AppError::Usage(error).into()
     }
 }
 

@@ -19,6 +19,7 @@ mod shared;
 mod shares;
 mod sql;
 mod tls;
+mod usage;
 
 use std::sync::Arc;
 
@@ -75,6 +76,7 @@ pub fn router(app: Arc<App>) -> Router {
         scrapes: turns(),
         posts: turns(),
         queries: turns(),
+        usages: turns(),
         bodies: memory(),
         decoding: memory(),
         decoders: Decoders::new(),
@@ -87,6 +89,7 @@ pub fn router(app: Arc<App>) -> Router {
     let others = [
         ("/metrics", get(metrics::scrape)),
         (Sql.path(), route(Sql)),
+        (usage::PATH, get(usage::answer)),
         ("/healthz", get(health::alive)),
         ("/readyz", get(health::ready)),
     ];

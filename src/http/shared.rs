@@ -14,6 +14,7 @@ pub(super) struct Shared {
     pub(super) scrapes: Turns,
     pub(super) posts: Turns,
     pub(super) queries: Turns,
+    pub(super) usages: Turns,
     pub(super) bodies: Memory,
     /// For decompressed and decoded bodies.
     pub(super) decoding: Memory,

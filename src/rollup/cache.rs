@@ -211,7 +211,7 @@ impl PartialCache {
     }
 
     /// True of a file whose writer would have stored cells if there were any.
-    fn has_none(&self, kind: &CellKind, file: &DataFile) -> bool {
+    pub fn has_none(&self, kind: &CellKind, file: &DataFile) -> bool {
         *kind == CellKind::Corrections && file.is_ours() && self.stored(kind, file).is_none()
     }
 

@@ -17,12 +17,27 @@ pub const SIDE_BY_SIDE: usize = 8;
 /// Up to this many files are read one after the other.
 const FEW: usize = 4;
 
-/// Calls `each` with the scope's cells in every file, in the order of `files`. Foreign files
-/// are judged first, as of the version.
+/// As [`each_of_files`], but not where cells would first have to be made of many rows.
 ///
 /// # Errors
 /// Corrupt or Unavailable, naming the file; [`SqlError::NotYet`].
 pub async fn for_each_file(
+    files: Vec<Arc<DataFile>>,
+    from: (&Snapshot, Ask),
+    scope: &Arc<UsageScope>,
+    sources: &Sources,
+    each: impl FnMut(Arc<DataFile>, Vec<(Arc<str>, Vec<PartialCell>)>),
+) -> Result<(), SqlError> {
+    sources.check_made(&scope.kind, &files)?;
+    each_of_files(files, from, scope, sources, each).await
+}
+
+/// Calls `each` with the scope's cells in every file, in the order of `files`. Foreign files
+/// are judged first, as of the version.
+///
+/// # Errors
+/// Corrupt or Unavailable, naming the file.
+pub async fn each_of_files(
     files: Vec<Arc<DataFile>>,
     (snapshot, ask): (&Snapshot, Ask),
     scope: &Arc<UsageScope>,
@@ -30,7 +45,6 @@ pub async fn for_each_file(
     mut each: impl FnMut(Arc<DataFile>, Vec<(Arc<str>, Vec<PartialCell>)>),
 ) -> Result<(), SqlError> {
     sources.engine.judge().check_all(snapshot, &files, Some(scope.org_id.as_str())).await?;
-    sources.check_made(&scope.kind, &files)?;
     // Few files are read in this task: to wait for another takes longer than a partial in memory.
     let apart = files.len() > FEW;
     let reads = files.into_iter().map(|file| {

@@ -7,6 +7,8 @@
 
 mod cache;
 mod cells_of_files;
+mod day_cells;
+mod days;
 mod edge;
 mod lost;
 mod merge;
@@ -16,6 +18,7 @@ mod owner;
 mod partial;
 mod scope;
 mod series_cap;
+mod show_days;
 mod show_parts;
 mod shown_totals;
 mod sources;
@@ -31,6 +34,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 
+pub use self::day_cells::{CellName, DayCells, HOURS, HourOfDay, UsageSums};
+pub use self::days::HourSet;
 pub use self::partial::{Partial, PartialCell};
 pub use self::scope::UsageScope;
 pub use self::series_cap::{
@@ -43,6 +48,7 @@ pub use crate::sql::SeriesTotals;
 pub use self::merge::BYTES_MAX as TOTALS_BYTES_MAX;
 pub use self::sources::FULL_SUMS_MAX;
 
+use self::days::Days;
 use self::merge::{MergeInputs, NO_HOURS, merge};
 use self::org_state::OrgState;
 use self::sources::{Sources, ledger_kinds};
@@ -87,6 +93,8 @@ pub struct Rollup {
     sources: Sources,
     /// By the keys of scopes.
     orgs: Mutex<ByteLru<Arc<str>, Arc<OrgSlot>>>,
+    /// Usage by date.
+    days: Days,
     /// A permit for each series of large organisations that are shown at a time.
     large_turns: Semaphore,
     /// How many permits an organisation takes at least, so that no more organisations are shown at
@@ -96,21 +104,22 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// A rollup that may keep `cache_bytes_max` in memory: half of it partials, half of it the
-    /// usage of organisations. With `totals`, organisations start from totals snapshots.
+    /// A rollup that may keep `cache_bytes_max` in memory: half of it partials, a third of it the
+    /// usage of organisations for scrapes, a sixth of it their usage by date. With `totals`, organisations start from totals snapshots.
     pub fn new(
         engine: Arc<Engine>,
         totals: Option<TotalsStore>,
         cache_bytes_max: usize,
         telemetry: Telemetry,
     ) -> Self {
-        let half = cache_bytes_max / 2;
+        let (half, sixth) = (cache_bytes_max / 2, cache_bytes_max / 6);
         let sources = Sources::new(engine, totals, half, telemetry.clone());
         let processors = processors::count();
         let (large_turns, large_turn_min) =
             (Semaphore::new(SHOWN_SERIES_MAX), SHOWN_SERIES_MAX / processors.min(SHOWN_SERIES_MAX));
-        let orgs = Mutex::new(ByteLru::new(half));
-        Self { sources, orgs, large_turns, large_turn_min, telemetry }
+        let orgs = Mutex::new(ByteLru::new(half - sixth));
+        let days = Days::new(sixth);
+        Self { sources, orgs, days, large_turns, large_turn_min, telemetry }
     }
 
     /// Makes totals snapshots for as long as new versions come: one whenever the files since the

@@ -65,9 +65,9 @@ impl OrgUsage {
     /// Adds cells of a file.
     pub fn add(&mut self, cells: &[PartialCell]) {
         // Cells of one series follow each other.
-        for run in cells.chunk_by(|one, next| one.series == next.series) {
-            if let Some(series) = run.first().and_then(|cell| cell.series.as_ref()) {
-                let totals = self.series.entry(series.clone()).or_default();
+        for run in cells.chunk_by(PartialCell::is_alike) {
+            if let Some(series) = run.first().and_then(PartialCell::series) {
+                let totals = self.series.entry(series).or_default();
                 run.iter().for_each(|cell| *totals += &cell.totals);
             }
         }
@@ -160,7 +160,8 @@ mod tests {
             |(name, hours_ago, requests, cost, offset)| {
                 let hour = (NOW - hours_ago * HOUR).div_euclid(HOUR) * HOUR;
                 PartialCell {
-                    series: name.map(|name| (name.as_str().into(), "m".into())),
+                    provider: name.map(|name| name.as_str().into()),
+                    model: Some("m".into()),
                     hour,
                     totals: SeriesTotals {
                         requests,

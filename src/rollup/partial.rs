@@ -11,14 +11,28 @@ use crate::sql::{FurtherSums, PartialRow, SeriesTotals};
 /// One (provider, model, hour) of one organisation in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartialCell {
-    /// The series; `None` if provider or model is unknown: such events are in no counter.
-    pub series: Option<(Arc<str>, Arc<str>)>,
+    /// Lower case; `None` if unknown.
+    pub provider: Option<Arc<str>>,
+    /// Lower case; `None` if unknown.
+    pub model: Option<Arc<str>>,
     /// The start of the hour.
     pub hour: Micros,
     /// Sums of the events.
     pub totals: SeriesTotals,
     /// The time of the latest event.
     pub last_ts: Micros,
+}
+
+impl PartialCell {
+    /// The series; `None` if provider or model is unknown: such events are in no counter.
+    pub fn series(&self) -> Option<(Arc<str>, Arc<str>)> {
+        self.provider.clone().zip(self.model.clone())
+    }
+
+    /// True if both are of the same provider and model.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.provider == other.provider && self.model == other.model
+    }
 }
 
 /// The usage in one data file, sorted by organisation. Immutable, as the file is.
@@ -152,10 +166,8 @@ fn days(cells: &[PartialCell], start: Micros) -> Vec<PartialCell> {
 
 fn cell(row: PartialRow, names: &mut LabelNames) -> PartialCell {
     PartialCell {
-        series: row
-            .provider
-            .zip(row.model)
-            .map(|(provider, model)| (names.spelled(0, provider), names.spelled(1, model))),
+        provider: row.provider.map(|provider| names.spelled(0, provider)),
+        model: row.model.map(|model| names.spelled(1, model)),
         hour: row.hour,
         totals: row.totals,
         last_ts: row.last_ts,

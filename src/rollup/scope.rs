@@ -75,6 +75,11 @@ impl UsageScope {
         &self.key
     }
 
+    /// The same, to keep.
+    pub fn shared_key(&self) -> Arc<str> {
+        self.key.clone()
+    }
+
     /// The name of the one whose cells they are; `None` of several.
     pub fn one(&self) -> Option<&Arc<str>> {
         self.to.is_none().then_some(&self.from)

@@ -9,6 +9,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{FunctionRegistry as _, SessionStateBuilder, TaskContext};
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::{SessionConfig, SessionContext, col};
 use object_store::ObjectStore;
 use parking_lot::Mutex;
@@ -95,6 +96,24 @@ impl Engine {
             LiveTable::new(TableContent::Events, files.to_vec(), None, self.readers.clone());
         let rows = self.query(query, Arc::new(events), params).await;
         rows.map_err(|error| SqlError::of(query.name, files, &error))
+    }
+
+    /// Runs `query` with the rows of a file that pass `filter` as the table `events`.
+    pub(super) async fn run_over(
+        &self,
+        query: &'static Query,
+        file: &Arc<DataFile>,
+        filter: Expr,
+        params: Vec<(&'static str, ScalarValue)>,
+    ) -> Result<Vec<RecordBatch>, SqlError> {
+        let files = std::slice::from_ref(file);
+        let events =
+            LiveTable::new(TableContent::Events, files.to_vec(), None, self.readers.clone());
+        let rows = async {
+            let all = self.session(Arc::new(events))?.table("events").await?;
+            self.query(query, all.filter(filter)?.into_view(), params).await
+        };
+        rows.await.map_err(|error: DataFusionError| SqlError::of(query.name, files, &error))
     }
 
     /// Runs the query of some cells with rows in memory, sorted by `org_id`, as the table `events`.

@@ -7,16 +7,19 @@ use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray}
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
 use arrow::error::ArrowError;
+use datafusion::logical_expr::{cast as cast_expr, col, lit};
 
 use super::cell_columns::cell_schema;
 use super::cell_kind::CellKind;
 use super::columns::ResultColumns;
 use super::engine::{params_of, query_of};
 use super::partial_row::{PartialRow, part_of};
+use super::queries::time;
 use super::query::PARTIAL;
 use super::sums::{FurtherSums, SeriesTotals};
 use super::{Engine, SqlError};
 use crate::archive::DataFile;
+use crate::clock::{HOUR, Micros};
 
 /// Decimals of up to this many digits are stored in 8 bytes.
 const SHORT_DIGITS: u8 = 18;
@@ -33,6 +36,31 @@ impl Engine {
     ) -> Result<Vec<PartialRow>, SqlError> {
         let files = std::slice::from_ref(file);
         let cells = self.run(query_of(kind), files, params_of(kind)).await?;
+        let named = cells.iter().map(|cells| named(kind, cells)).collect::<Result<Vec<_>, _>>();
+        partial_rows(&named.map_err(|error| wrong(kind, &error))?)
+    }
+
+    /// Makes the cells of one organisation's events in a file with `from ≤ ts < to` that are in the
+    /// first `head` of their hour.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file.
+    pub async fn cells_of_heads(
+        &self,
+        kind: &CellKind,
+        file: &Arc<DataFile>,
+        org_id: &str,
+        (from, to): (Micros, Micros),
+        head: Micros,
+    ) -> Result<Vec<PartialRow>, SqlError> {
+        let own = col("org_id").eq(lit(org_id));
+        let span = col("ts").gt_eq(lit(time(from))).and(col("ts").lt(lit(time(to))));
+        let mut own = own.and(span);
+        if to - from > HOUR {
+            let in_hour = cast_expr(col("ts"), DataType::Int64) % lit(HOUR);
+            own = own.and(in_hour.lt(lit(head)));
+        }
+        let cells = self.run_over(query_of(kind), file, own, params_of(kind)).await?;
         let named = cells.iter().map(|cells| named(kind, cells)).collect::<Result<Vec<_>, _>>();
         partial_rows(&named.map_err(|error| wrong(kind, &error))?)
     }

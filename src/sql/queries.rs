@@ -238,6 +238,7 @@ impl Engine {
     }
 }
 
-fn time(at: Micros) -> ScalarValue {
+/// An instant as a parameter.
+pub(super) fn time(at: Micros) -> ScalarValue {
     ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into()))
 }

@@ -302,6 +302,31 @@ fn an_older_program_goes_on_beside_this_one() {
 }
 
 #[test]
+fn older_archives_tell_their_usage_as_their_rows_do() {
+    const ROWS: &str = "SELECT nullif(nullif(lower(btrim(provider)), ''), 'unknown') AS provider, \
+        nullif(nullif(lower(btrim(model)), ''), 'unknown') AS model, count(*) AS requests, \
+        coalesce(sum(CAST(cost_usd AS decimal(38, 12))), 0) AS cost_usd, \
+        CAST(sum(input_tokens) AS text) AS input_tokens \
+        FROM events WHERE event_type = 'api_call' AND event_id <> '' \
+        GROUP BY 1, 2 ORDER BY 1, 2";
+    for kept in Kept::all() {
+        for org in kept.keys.keys() {
+            let rows = |args: &[&str]| -> Vec<Value> {
+                let told = kept.done(&[args, &["--org", org, "--format", "json"]].concat());
+                serde_json::from_str(&told).unwrap()
+            };
+            let mut told = rows(&["usage", "--from", "2015-01-01", "--group-by", "provider,model"]);
+            let columns = ["provider", "model", "requests", "cost_usd", "input_tokens"];
+            for row in &mut told {
+                let row = row.as_object_mut().unwrap();
+                row.retain(|name, _| columns.contains(&name.as_str()));
+            }
+            assert_eq!(told, rows(&["sql", "-c", ROWS]), "{org} of {:?}", kept.folder);
+        }
+    }
+}
+
+#[test]
 fn an_older_program_refuses_an_archive_with_corrections_in_one_line() {
     let Some(mut serve) = older() else { return };
     let Some(kept) = Kept::all().find(|kept| kept.folder.ends_with("1")) else { return };

@@ -62,4 +62,5 @@ mod support;
 mod totals;
 mod trace;
 mod two_servers;
+mod usage;
 mod window;

@@ -19,6 +19,7 @@ mod place;
 mod showback;
 mod swap;
 mod trouble;
+mod usage;
 mod world;
 
 use std::panic::catch_unwind;

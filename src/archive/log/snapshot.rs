@@ -121,6 +121,16 @@ impl Snapshot {
         self.files.range(from..).take_while(move |((at, _), _)| *at == date).map(|(_, file)| file)
     }
 
+    /// The live files of the dates from `first` to `last`, by date.
+    pub fn files_between(
+        &self,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> impl Iterator<Item = &Arc<DataFile>> {
+        let files = self.files.range((first, Arc::from(""))..);
+        files.take_while(move |((at, _), _)| *at <= last).map(|(_, file)| file)
+    }
+
     /// The live files of dates before `date`.
     pub fn files_before(&self, date: NaiveDate) -> impl Iterator<Item = &Arc<DataFile>> {
         self.files.values().take_while(move |file| file.date < date)

@@ -38,14 +38,18 @@ impl ValueEnum for OutputFormat {
 }
 
 /// Writes one result.
-pub(super) enum ResultWriter {
+pub(in crate::cli) enum ResultWriter {
     Table(TextTable),
     Form(FormWriter),
 }
 
 impl ResultWriter {
     /// A writer of a result with these columns; a table shows at most `rows_max` rows.
-    pub(super) fn new(format: OutputFormat, schema: SchemaRef, rows_max: Option<u64>) -> Self {
+    pub(in crate::cli) fn new(
+        format: OutputFormat,
+        schema: SchemaRef,
+        rows_max: Option<u64>,
+    ) -> Self {
         match format {
             OutputFormat::Table => Self::Table(TextTable::new(schema, rows_max)),
             OutputFormat::Rows(format) => Self::Form(FormWriter::new(format, schema)),
@@ -53,7 +57,7 @@ impl ResultWriter {
     }
 
     /// Writes what comes before the rows.
-    pub(super) fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
+    pub(in crate::cli) fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Table(_) => Ok(()),
             Self::Form(form) => form.begin(out),
@@ -61,7 +65,11 @@ impl ResultWriter {
     }
 
     /// Writes rows.
-    pub(super) fn rows(&mut self, out: &mut dyn Write, batch: &RecordBatch) -> io::Result<()> {
+    pub(in crate::cli) fn rows(
+        &mut self,
+        out: &mut dyn Write,
+        batch: &RecordBatch,
+    ) -> io::Result<()> {
         match self {
             Self::Table(table) => table.rows(out, batch),
             Self::Form(form) => form.rows(out, batch),
@@ -69,7 +77,7 @@ impl ResultWriter {
     }
 
     /// Writes what comes after the rows.
-    pub(super) fn end(self, out: &mut dyn Write) -> io::Result<()> {
+    pub(in crate::cli) fn end(self, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Table(table) => {
                 table.end(out)?;

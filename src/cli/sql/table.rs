@@ -12,7 +12,7 @@ use crate::sql::write_text;
 const MEASURED_ROWS: usize = 1_000;
 
 /// A table that is being written.
-pub(super) struct TextTable {
+pub(in crate::cli) struct TextTable {
     schema: SchemaRef,
     rows_max: Option<u64>,
     rows: u64,

@@ -168,10 +168,31 @@ impl Book {
         u64::from((account.acknowledged & !before).count_ones())
     }
 
+    /// The events whose costs, less credits, come to `net`, and how many of them are calls.
+    pub fn in_net(&self, org: usize, net: i128) -> (Events, u32) {
+        let kinds = Kinds::of(&self.accounts[org].lock().unwrap().events);
+        let (mut left, mut events) = (net, 0);
+        for nth in 0..u64::BITS {
+            let cost = 1_i128 << nth;
+            if left & cost != 0 {
+                events |= 1 << nth;
+                left -= if kinds.credits & (1 << nth) == 0 { cost } else { -cost };
+            }
+        }
+        assert_eq!(left, 0, "{net} is no sum of events");
+        (events, (events & kinds.calls).count_ones())
+    }
+
     /// The events that are of this time or later.
     pub fn since(&self, org: usize, ts: Micros) -> Events {
         let account = self.accounts[org].lock().unwrap();
         mask(account.events.iter().map(|event| event.ts >= ts))
+    }
+
+    /// The events that another program took away, or is taking away: no row tells them.
+    pub fn taken(&self, org: usize) -> Events {
+        let account = self.accounts[org].lock().unwrap();
+        account.gone | account.going
     }
 
     /// To be asked before a scrape begins.

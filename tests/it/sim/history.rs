@@ -27,6 +27,7 @@ use super::operator;
 use super::showback;
 use super::swap;
 use super::trouble::Trouble;
+use super::usage;
 use super::world::{MachineClock, World};
 use crate::support::random::Random;
 use crate::support::store::log_entry;
@@ -264,7 +265,9 @@ async fn settled(scene: &Scene, random: &mut Random) {
         for process in running {
             let floor = scene.book.floor(org);
             let (now, body) = process.scrape_with(name, &scene.groups()).await.unwrap();
-            shown.insert(scene.book.check(org, floor, now, &body, scene.highest_floor()));
+            let events = scene.book.check(org, floor, now, &body, scene.highest_floor());
+            usage::told(scene, &process, org, events).await;
+            shown.insert(events);
         }
         assert_eq!(shown.len(), 1, "replicas disagree about {name}");
     }

@@ -1,0 +1,263 @@
+//! Answers a question, date by date: what is in memory is one date's cells and the groups of one step,
+//! however long the range is. Dates without a file take no time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use chrono::{NaiveDate, NaiveTime};
+
+use super::error::UsageError;
+use super::groups::GroupSums;
+use super::pieces::{DatePart, DatePiece, DatePieces};
+use super::question::UsageQuestion;
+use super::sources::{CellSource, WhoseUsage, sources};
+use super::table::{UsageRow, columns, schema};
+use crate::archive::Snapshot;
+use crate::clock::{HOUR, Micros};
+use crate::rollup::{DayCells, HourSet, Rollup, UsageSums};
+use crate::sql::SqlError;
+
+/// Rows that are given together.
+const BATCH_ROWS: usize = 1_024;
+/// Memory of a row that waits.
+const ROW_BYTES: usize = size_of::<UsageRow>() + 64;
+
+/// The rows that answer a question, at one version of the table.
+#[derive(Debug)]
+pub struct UsageRows {
+    rollup: Arc<Rollup>,
+    snapshot: Arc<Snapshot>,
+    question: UsageQuestion,
+    sources: Vec<CellSource>,
+    schema: SchemaRef,
+    dates: VecDeque<NaiveDate>,
+    day: Option<Day>,
+    groups: GroupSums,
+    /// Where the step begins whose groups are being added up.
+    step: Option<Micros>,
+    rows: VecDeque<UsageRow>,
+}
+
+/// A date that is being added up.
+#[derive(Debug)]
+struct Day {
+    date: NaiveDate,
+    cells: Vec<SourceCells>,
+    pieces: VecDeque<DatePiece>,
+}
+
+/// What a source has of a date.
+#[derive(Debug)]
+struct SourceCells {
+    whole: PlacedCells,
+    /// By where they end in their hours.
+    heads: BTreeMap<Micros, PlacedCells>,
+}
+
+/// Cells, and the places of their names in the groups.
+#[derive(Debug)]
+struct PlacedCells {
+    cells: Arc<DayCells>,
+    places: Vec<usize>,
+    /// Where they are taken from.
+    rest: Option<Vec<usize>>,
+}
+
+impl UsageRows {
+    /// The rows of a question, none of which is added up yet.
+    ///
+    /// # Errors
+    /// [`UsageError`], if there is no such group for this one.
+    pub fn new(
+        rollup: Arc<Rollup>,
+        snapshot: Arc<Snapshot>,
+        whose: &WhoseUsage,
+        question: UsageQuestion,
+    ) -> Result<Self, UsageError> {
+        let (groups, sources) = sources(whose, &question, &snapshot)?;
+        let range = (question.range.start, question.range.end);
+        let dates = sources.first().map(|first| rollup.dates_of(&first.scope, &snapshot, range));
+        let (dates, schema) = (dates.unwrap_or_default().into(), schema(&groups));
+        let (groups, rows) = (GroupSums::new(groups), VecDeque::new());
+        let (day, step) = (None, None);
+        Ok(Self { rollup, snapshot, question, sources, schema, dates, day, groups, step, rows })
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The question.
+    pub fn question(&self) -> &UsageQuestion {
+        &self.question
+    }
+
+    /// The version of the archive's table that the rows are a function of.
+    pub fn version(&self) -> u64 {
+        self.snapshot.version()
+    }
+
+    /// Memory held, about, besides what it shares with the cache.
+    pub fn bytes(&self) -> usize {
+        let cells = self.day.iter().flat_map(|day| &day.cells);
+        let placed =
+            cells.flat_map(|cells| std::iter::once(&cells.whole).chain(cells.heads.values()));
+        let days: usize = placed.map(|placed| placed.cells.bytes()).sum();
+        days + self.groups.bytes() + self.rows.len() * ROW_BYTES
+    }
+
+    /// The next rows, in order; `None` after the last ones.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the file: never a sum without it.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, SqlError> {
+        while self.rows.len() < BATCH_ROWS {
+            if self.take_piece() {
+                continue;
+            }
+            let Some(date) = self.dates.pop_front() else {
+                self.end_step();
+                break;
+            };
+            self.day = Some(self.read(date).await?);
+        }
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
+        let rows: Vec<_> = self.rows.drain(..self.rows.len().min(BATCH_ROWS)).collect();
+        columns(&self.schema, &rows).map(Some)
+    }
+
+    /// Adds up the next piece of the date; false if there is none.
+    fn take_piece(&mut self) -> bool {
+        let piece = self.day.as_mut().and_then(|day| day.pieces.pop_front());
+        let Some(piece) = piece else { return false };
+        if self.step != Some(piece.step) {
+            self.end_step();
+            self.step = Some(piece.step);
+        }
+        let Some(day) = &self.day else { return false };
+        for cells in &day.cells {
+            match piece.part {
+                DatePart::Date => cells.whole.add_date(&mut self.groups),
+                DatePart::Hour { hour, from, to } => {
+                    cells.head(hour, to, day.date).add_hour(hour, true, &mut self.groups);
+                    if from > 0 {
+                        cells.head(hour, from, day.date).add_hour(hour, false, &mut self.groups);
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn end_step(&mut self) {
+        let Some(step) = self.step.take() else { return };
+        let start: Arc<str> = self.question.zone.text(step).into();
+        let rows = self.groups.take().into_iter();
+        self.rows.extend(rows.map(|(key, sums)| UsageRow { start: start.clone(), key, sums }));
+    }
+
+    async fn read(&mut self, date: NaiveDate) -> Result<Day, SqlError> {
+        let mut cells = Vec::new();
+        for source in &self.sources {
+            let whole = self.rollup.day_cells(&source.scope, &self.snapshot, date).await?;
+            let whole = PlacedCells::new(whole, source, &mut self.groups);
+            cells.push(SourceCells { whole, heads: BTreeMap::new() });
+        }
+        let hours: HourSet = cells
+            .iter()
+            .flat_map(|cells| &cells.whole.cells.hours)
+            .fold(0, |hours, hour| hours | 1 << hour.hour);
+        let hours = (0..HourSet::BITS).filter(|hour| hours >> hour & 1 == 1);
+        let hours = hours.filter_map(|hour| usize::try_from(hour).ok());
+        let pieces = DatePieces::new(&self.question, midnight(date)).of_hours(hours);
+        for (source, cells) in self.sources.iter().zip(&mut cells) {
+            for (head, hours) in cells.cuts(&pieces, date) {
+                let scope = &source.scope;
+                let read = self.rollup.head_cells(scope, &self.snapshot, (date, head), hours);
+                let heads = PlacedCells::new(read.await?, source, &mut self.groups);
+                cells.heads.insert(head, heads);
+            }
+        }
+        Ok(Day { date, cells, pieces: pieces.into() })
+    }
+}
+
+impl SourceCells {
+    /// Where pieces cut hours in the midst of their events, with these hours.
+    fn cuts(&self, pieces: &[DatePiece], date: NaiveDate) -> BTreeMap<Micros, HourSet> {
+        let mut cuts = BTreeMap::new();
+        for piece in pieces {
+            let DatePart::Hour { hour, from, to } = piece.part else { continue };
+            for cut in [from, to] {
+                if cut > 0 && !self.is_whole(hour, cut, date) {
+                    *cuts.entry(cut).or_default() |= 1 << hour;
+                }
+            }
+        }
+        cuts
+    }
+
+    /// True if no event of an hour is later than this in it.
+    fn is_whole(&self, hour: usize, head: Micros, date: NaiveDate) -> bool {
+        let start = midnight(date) + Micros::try_from(hour).unwrap_or_default() * HOUR;
+        let events = self.whole.cells.hour(hour);
+        events.is_none_or(|events| events.last_ts < start + head)
+    }
+
+    /// The cells of which an hour has the events of its first `head`.
+    fn head(&self, hour: usize, head: Micros, date: NaiveDate) -> &PlacedCells {
+        let read = self.heads.get(&head).filter(|_| !self.is_whole(hour, head, date));
+        read.unwrap_or(&self.whole)
+    }
+}
+
+impl PlacedCells {
+    fn new(cells: Arc<DayCells>, source: &CellSource, groups: &mut GroupSums) -> Self {
+        let places = cells.names.iter().map(|name| groups.place(name)).collect();
+        let rest = source.is_of_rest.then(|| {
+            let rest = cells.names.iter().map(|name| {
+                let mut name = name.clone();
+                name.value = None;
+                groups.place(&name)
+            });
+            rest.collect()
+        });
+        Self { cells, places, rest }
+    }
+
+    fn add_date(&self, groups: &mut GroupSums) {
+        for (place, sums) in self.cells.totals.iter().enumerate() {
+            self.add(place, sums, true, groups);
+        }
+    }
+
+    fn add_hour(&self, hour: usize, is_added: bool, groups: &mut GroupSums) {
+        let cells = self.cells.hour(hour).map_or(&[][..], |hour| &hour.cells);
+        for (place, sums) in cells {
+            self.add(*place, sums, is_added, groups);
+        }
+    }
+
+    /// Adds the sums of a name, or takes them back.
+    fn add(&self, name: usize, sums: &UsageSums, is_added: bool, groups: &mut GroupSums) {
+        let places = [Some(&self.places), self.rest.as_ref()];
+        for (places, is_rest) in places.into_iter().zip([false, true]) {
+            let Some(place) = places.and_then(|places| places.get(name)) else { continue };
+            // What has a value is none of the rest.
+            if is_added == is_rest {
+                groups.subtract(*place, sums);
+            } else {
+                groups.add(*place, sums);
+            }
+        }
+    }
+}
+
+fn midnight(date: NaiveDate) -> Micros {
+    date.and_time(NaiveTime::MIN).and_utc().timestamp_micros()
+}
