@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::TimestampMicrosecondType;
@@ -13,14 +14,16 @@ use object_store::ObjectStore;
 use proptest::prelude::*;
 use tokenlake::archive::{ArchiveLocation, DataFile, TotalsStore};
 use tokenlake::clock::{Clock as _, DAY, HOUR, Micros, SECOND};
+use tokenlake::error::Kind;
 use tokenlake::event::OrgId;
-use tokenlake::rollup::{Asked, Partial, Rollup, Starts, UsageScope};
+use tokenlake::rollup::{Asked, Partial, Rollup, Starts, UsageScope, UsageView};
 use tokenlake::sql::{CarriedCells, CellKind, Console, Engine, PartialRow, sql_version, started};
 use tokenlake::telemetry::Telemetry;
 
 use crate::compact::{compact, vacuum};
 use crate::support::event::{ACME, Event, NOON};
 use crate::support::lake::{CACHE_BYTES_MAX, Lake, verified};
+use crate::support::rewrite::{dates, rewrite};
 use crate::support::store::memory;
 
 /// When series began, by provider and model; `None` where that is not known.
@@ -189,6 +192,90 @@ async fn series_begin_when_their_first_event_is_ingested_whatever_becomes_of_its
         lake.expire(10).await.unwrap();
     }
     verified(&store).await;
+}
+
+/// Starts of many rows that no writer took down: scrapes go without, until they are read in the background.
+#[tokio::test]
+async fn starts_of_older_files_are_read_in_the_background_and_nobody_waits() {
+    let lake = Lake::open(&memory()).await;
+    for batch in 0..2 {
+        let events =
+            (0..33_000).map(|id| Event::new(format!("{batch}-{id}")).model(["a", "b"][id % 2]));
+        lake.sent(&events.collect::<Vec<_>>()).await;
+        lake.pass(SECOND);
+    }
+    for date in dates(&lake).await {
+        rewrite(&lake, date, 2).await;
+    }
+    let (rollup, snapshot, now) =
+        (Arc::new(rollup(&lake)), lake.snapshot().await, lake.clock.now());
+    let asked = |starts| Asked {
+        whole: Arc::new(UsageScope::org(&OrgId::parse(ACME).unwrap())),
+        corrections: None,
+        dimensions: Vec::new(),
+        shows_own: false,
+        starts,
+    };
+    let series = |starts| {
+        let rollup = rollup.clone();
+        let (asked, snapshot) = (asked(starts), snapshot.clone());
+        async move {
+            let count = |view: &UsageView<'_>| (view.series.len(), view.starts.is_some());
+            rollup.show_asked(asked, &snapshot, now, count).await
+        }
+    };
+    // The core is added up before, so that the background has no time to be done.
+    assert_eq!(series(Starts::Unasked).await.unwrap(), (2, false));
+    let keeper = {
+        let (rollup, clock) = (rollup.clone(), lake.clock.clone());
+        let versions = lake.app.archive().versions();
+        async move { rollup.keep_totals_snapshots(versions, clock, 1_000_000).await }
+    };
+    let keeper = tokio::spawn(keeper);
+    tokio::task::yield_now().await;
+    let error = series(Starts::Wanted).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(error.to_string().contains("start times are being added up"), "{error}");
+    assert_eq!(series(Starts::IfKnown).await.unwrap(), (2, false));
+    let began = Instant::now();
+    while series(Starts::Wanted).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(120));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(series(Starts::IfKnown).await.unwrap(), (2, true));
+    assert_eq!(shown(&rollup, &lake, ACME).await, in_rows(&lake, ACME).await);
+    keeper.abort();
+}
+
+/// Nearly each event is a cell of its own: then its file is read, not what is summed of it.
+#[tokio::test]
+async fn sums_are_read_only_where_they_are_fewer_than_rows() {
+    let lake = Lake::open(&memory()).await;
+    let events = |day: i64, models: usize| {
+        let event = move |id: usize| {
+            let at = NOON - day * DAY - (id as Micros % 12) * HOUR - id as Micros * 7_919;
+            let event = Event::new(format!("{day}-{id}")).at(at);
+            let (tokens, cost) = (id as u64 * 7_919 % 9_973, id * 7_919 % 999_983);
+            let event = Event { input_tokens: tokens, output_tokens: tokens * 31 % 997, ..event };
+            event.cost(&format!("0.{cost:06}")).model(&format!("model-{}", id / 12 % models))
+        };
+        (0..12_000).map(event).collect::<Vec<_>>()
+    };
+    lake.sent(&events(1, 20)).await;
+    lake.sent(&events(5, 12_000)).await;
+    let console = Console::new(lake.store.clone()).unwrap();
+    let snapshot = lake.snapshot().await;
+    for (files, query, is_summed) in [
+        (1, "SELECT model, count(*) FROM events GROUP BY 1", true),
+        (1, "SELECT date_trunc('hour', ts), count(*) FROM events GROUP BY 1", true),
+        (5, "SELECT date_trunc('hour', ts), count(*) FROM events GROUP BY 1", false),
+    ] {
+        let date = tokenlake::archive::date_of(NOON - files * DAY).unwrap();
+        let files: Vec<_> = snapshot.files_of(date).cloned().collect();
+        let answer = console.query(&files, None, &format!("EXPLAIN {query}")).await.unwrap();
+        let rows: Vec<_> = answer.batches.try_collect().await.unwrap();
+        assert_eq!(format!("{rows:?}").contains("PartialsExec"), is_summed, "{query}");
+    }
 }
 
 /// An archive of a program that took down no starts.

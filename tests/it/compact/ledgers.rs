@@ -13,6 +13,8 @@ use crate::support::lake::{Lake, verify};
 use crate::support::store::{memory, paths, write};
 
 const HOURS: u64 = 3_600;
+/// Of a ledger: sums, start times, and the mark.
+const OBJECTS: usize = 3;
 const ORPHAN: &str = "ledger/2026-02-20-0123abcd.parquet";
 
 /// Events of 40, 20 and 0 days ago.
@@ -54,13 +56,13 @@ async fn a_ledger_goes_once_another_has_been_named_for_the_grace() {
     let first = ledgers(&store).await;
     app.expire(10).await.unwrap();
     let both = ledgers(&store).await;
-    assert_eq!((first.len(), both.len()), (2, 4));
+    assert_eq!((first.len(), both.len()), (OBJECTS, 2 * OBJECTS));
     // The second one may have been named a moment ago only.
     vacuum(&store, 1).await;
     assert_eq!(ledgers(&store).await, both);
     let deleted = vacuum(&store, 2).await;
     let left: Vec<_> = both.into_iter().filter(|path| !first.contains(path)).collect();
-    assert_eq!((deleted, ledgers(&store).await), (2, left));
+    assert_eq!((deleted, ledgers(&store).await), (OBJECTS, left));
     assert_sound(&store).await;
     assert_eq!(vacuum(&store, 100).await, 0);
 }
@@ -76,7 +78,7 @@ async fn a_ledger_that_no_commit_named_goes_after_the_grace() {
         write(&store, path, b"x".to_vec()).await;
     }
     vacuum(&store, 0).await;
-    assert_eq!(ledgers(&store).await.len(), 4);
+    assert_eq!(ledgers(&store).await.len(), OBJECTS + 2);
     vacuum(&store, 1).await;
     let left = ledgers(&store).await;
     assert_eq!(left, [named.as_slice(), &[stranger.to_owned()]].concat());
@@ -103,13 +105,13 @@ async fn a_mark_that_does_not_say_what_was_before_it_keeps_all() {
 /// An expiry stands still between its ledger and its entry, for longer than any ledger is safe.
 #[tokio::test]
 async fn an_expiry_that_stood_still_does_not_name_a_ledger_that_may_be_gone() {
-    for (pause, ledgers_left) in [(HOUR / 2, 4), (HOUR / 8, 2)] {
+    for (pause, ledgers_left) in [(HOUR / 2, 2 * OBJECTS), (HOUR / 8, OBJECTS)] {
         let (inner, other) = three_dates().await;
         let (slow, met) = slow_once(&inner);
         let expirer = Lake::open(&slow).await;
         let (expiry, ()) = tokio::join!(expirer.expire(30), async {
             until(&met).await;
-            assert_eq!(ledgers(&inner).await.len(), 2, "its ledger is put");
+            assert_eq!(ledgers(&inner).await.len(), OBJECTS, "its ledger is put");
             other.sent(&events(["more"])).await;
             expirer.clock.set(NOON + pause);
         });
@@ -117,7 +119,7 @@ async fn an_expiry_that_stood_still_does_not_name_a_ledger_that_may_be_gone() {
         assert_eq!(ledgers(&inner).await.len(), ledgers_left, "{pause}");
         assert_eq!(verify(&inner).await.differences, [""; 0]);
         vacuum(&inner, 2).await;
-        assert_eq!(ledgers(&inner).await.len(), 2, "{pause}");
+        assert_eq!(ledgers(&inner).await.len(), OBJECTS, "{pause}");
         assert_eq!(Lake::open(&inner).await.requests().await, 4);
     }
 }
