@@ -1,4 +1,4 @@
-//! A record that is a call, as the named values of an event.
+//! The call that a record tells of.
 
 use std::borrow::Cow;
 
@@ -6,47 +6,39 @@ use super::details;
 use super::identity::event_id;
 use super::names::Field;
 use super::producer::Producer;
-use super::record::{Context, Record, Signal, Value};
-use super::usage::{Count, Usage};
+use super::record::{Context, Found, Record, Value};
+use super::signal::Signal;
+use super::usage::usage;
 use crate::event::{FieldValue, NamedValue};
+use crate::ingest::call::{Call, is_zero};
 
 /// The earliest time whose microseconds are not taken for seconds or milliseconds: 2015 in nanoseconds.
 const PLAIN_NS_MIN: u64 = 1_420_000_000_000_000_000;
 
-/// The values of the event that a record becomes.
-pub(super) fn fields<'r>(
+/// The call that a record tells of, with what is kept of the record.
+pub(super) fn call<'r>(
     signal: Signal,
     producer: Producer,
     context: &'r Context<'_>,
     record: &'r Record<'_>,
-) -> Vec<NamedValue<'r>> {
-    let mut fields = Vec::with_capacity(16);
-    let mut add = |name: &'static str, value: Option<FieldValue<'r>>| {
-        if let Some(value) = value {
-            fields.push((Cow::Borrowed(name), value));
-        }
-    };
-    let usage = Usage::of(producer, &record.found);
-    let cost = cost(record).filter(|cost| !(is_zero(cost) && usage.is_some()));
-    add("event_id", Some(FieldValue::Text(event_id(producer, context, record))));
-    add("ts", record.happened_ns().map(timestamp));
-    add("provider", provider(signal, producer, context, record).map(FieldValue::Text));
-    add("model", record.found.get(Field::Model).map(|model| FieldValue::Text(model.text())));
-    add("cost_usd", cost.map(FieldValue::Text));
-    let source = Some(context.scope.as_ref()).filter(|scope| !scope.is_empty());
-    add("source", source.map(|scope| FieldValue::Text(Cow::Borrowed(scope))));
-    let attributes = attributes(context, record, &usage);
-    for (name, count) in [
-        ("input_tokens", usage.input),
-        ("output_tokens", usage.output),
-        ("cached_input_tokens", usage.cached),
-        ("cache_write_tokens", usage.written),
-        ("reasoning_tokens", usage.reasoning),
-    ] {
-        add(name, count.map(Count::into_value));
+) -> Call<'r> {
+    let text = |field| record.found.get(field).map(Value::text);
+    let usage = usage(producer, &record.found);
+    let speed = text(Field::Speed).filter(|_| producer == Producer::ClaudeCode);
+    Call {
+        event_id: Some(event_id(producer, context, record)),
+        ts: record.happened_ns().map(timestamp),
+        provider: provider(signal, producer, context, record),
+        model: text(Field::Model),
+        // A reported 0 means that the producer has no price.
+        cost: cost(record).filter(|cost| !(is_zero(cost) && usage.is_some())),
+        usage,
+        tier: text(Field::Tier),
+        // It has two words for the usual speed.
+        speed: speed.map(|speed| if speed == "normal" { Cow::Borrowed("standard") } else { speed }),
+        source: Some(Cow::Borrowed(context.scope.as_ref())).filter(|scope| !scope.is_empty()),
+        attributes: kept(&record.found).collect(),
     }
-    add("attributes", (!attributes.is_empty()).then_some(FieldValue::Map(attributes)));
-    fields
 }
 
 /// A time as a number that the column reads.
@@ -108,39 +100,12 @@ fn cost<'r>(record: &'r Record<'_>) -> Option<Cow<'r, str>> {
     }
 }
 
-/// Whether a decimal text means 0: it has digits, and no other one before an exponent.
-fn is_zero(text: &str) -> bool {
-    let digits = text.split(['e', 'E']).next().unwrap_or_default();
-    let mut digits = digits.bytes().filter(u8::is_ascii_digit).peekable();
-    digits.peek().is_some() && digits.all(|digit| digit == b'0')
+/// What is kept of the resource, too.
+pub(super) fn shared<'r>(context: &'r Context<'_>) -> impl Iterator<Item = NamedValue<'r>> {
+    kept(&context.resource)
 }
 
-/// What prices depend on, then what is kept of the record and of its resource.
-fn attributes<'r>(
-    context: &'r Context<'_>,
-    record: &'r Record<'_>,
-    usage: &Usage<'r>,
-) -> Vec<NamedValue<'r>> {
-    let mut attributes: Vec<NamedValue<'r>> = Vec::new();
-    let tier = record.found.get(Field::Tier).map(Value::text);
-    let speed = record.found.get(Field::Speed).map(Value::text);
-    // Claude Code has two words for the usual speed.
-    let speed = speed.map(|speed| if speed == "normal" { Cow::Borrowed("standard") } else { speed });
-    for (name, text) in [("service_tier", tier), ("speed", speed)] {
-        attributes.extend(text.map(|text| (Cow::Borrowed(name), FieldValue::Text(text))));
-    }
-    for (name, count) in [
-        ("cache_write_1h_tokens", &usage.written_hour),
-        ("input_audio_tokens", &usage.input_audio),
-        ("output_audio_tokens", &usage.output_audio),
-    ] {
-        let count = count.clone().filter(|count| *count != Count::Known(0));
-        attributes.extend(count.map(|count| (Cow::Borrowed(name), count.into_value())));
-    }
-    for (name, value) in record.found.kept.iter().chain(&context.resource.kept) {
-        if !attributes.iter().any(|(known, _)| known == name) {
-            attributes.push((Cow::Borrowed(name.as_ref()), FieldValue::Text(value.text())));
-        }
-    }
-    attributes
+fn kept<'r>(found: &'r Found<'_>) -> impl Iterator<Item = NamedValue<'r>> {
+    let kept = found.kept.iter();
+    kept.map(|(name, value)| (Cow::Borrowed(name.as_ref()), FieldValue::Text(value.text())))
 }

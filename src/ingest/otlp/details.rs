@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::usage::{Convention, Count, Usage};
 use crate::event::FieldValue;
 use crate::event::json_text;
+use crate::ingest::tokens::{Convention, Count, Usage};
 
 type Entries<'a> = Vec<(Cow<'a, str>, FieldValue<'a>)>;
 

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 
 use super::json_value::{any_value, hex_id, is, name_text, text, time, unquoted, value};
 use super::names::Kept;
-use super::record::{Context, Found, Record, Signal, Source, Value, Visit};
+use super::record::{Context, Found, Record, Source, Value, Visit};
+use super::signal::Signal;
 use crate::event::excerpt;
 use crate::event::json_split::SourceCursor;
 

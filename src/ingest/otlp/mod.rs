@@ -4,6 +4,7 @@
 //! only attributes with a name in `names` are read. `producer` says which records are calls; `call`,
 //! with `usage` and `identity`, makes events of them. Prompts and answers are never looked at.
 
+mod answer;
 mod call;
 mod details;
 mod identity;
@@ -13,24 +14,21 @@ mod names;
 mod producer;
 mod proto;
 mod record;
+mod signal;
 mod usage;
 mod wire;
 
+pub use answer::{accepted, failed, status};
 pub use names::Kept;
-pub use record::Signal;
+pub use signal::{Encoding, Signal};
 
 use record::{Context, Record, Visit};
+use wire::NotProtobuf;
 
 use crate::event::{NamedValue, json_text};
 
-/// How a request is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// `application/x-protobuf`
-    Protobuf,
-    /// `application/json`
-    Json,
-}
+/// Bytes of resources' attributes that a request may have copied to its events, beyond its own size.
+const COPIED_BYTES: usize = 4 << 20;
 
 /// The one who takes what is read.
 pub trait Sink {
@@ -39,6 +37,9 @@ pub trait Sink {
 
     /// Takes the reason why a record cannot be read.
     fn reject(&mut self, index: usize, reason: String);
+
+    /// Learns that the last event has fewer attributes than were sent.
+    fn dropped(&mut self, attributes: usize);
 }
 
 /// Reads the calls of a request. Records that are none are passed over.
@@ -52,19 +53,40 @@ pub fn read(
     kept: &Kept<'_>,
     sink: &mut dyn Sink,
 ) -> Result<(), String> {
-    let mut calls = Calls { signal, sink };
+    let copied_bytes_left = body.len().saturating_add(COPIED_BYTES);
+    let mut calls = Calls { signal, sink, found: false, copied_bytes_left };
     match (encoding, signal) {
-        (Encoding::Protobuf, Signal::Metrics) => {
-            proto::check(body).map_err(|error| format!("is not protobuf: {error}"))
+        (Encoding::Protobuf, Signal::Metrics) => proto::check(body).map_err(not_protobuf),
+        (Encoding::Protobuf, _) => {
+            proto::walk(signal, body, kept, &mut calls).map_err(not_protobuf)
         }
-        (Encoding::Protobuf, _) => proto::walk(signal, body, kept, &mut calls)
-            .map_err(|error| format!("is not protobuf: {error}")),
         (Encoding::Json, Signal::Metrics) => whole(body),
-        (Encoding::Json, _) => match json::walk(signal, body, kept, &mut calls) {
-            Some(()) => Ok(()),
-            None => whole(body).and(Err("is no request of OTLP: it is not an object".to_owned())),
-        },
+        (Encoding::Json, _) => {
+            let walked = json::walk(signal, body, kept, &mut calls);
+            // Where there is no call, it may be anything.
+            if walked.is_none() || !calls.found {
+                whole(body)?;
+            }
+            walked.ok_or_else(|| "is no request of OTLP: it is not an object".to_owned())
+        }
     }
+}
+
+/// The most calls that a body can hold.
+pub fn calls_max(encoding: Encoding, body: &[u8]) -> usize {
+    match encoding {
+        Encoding::Protobuf => proto::count(body, CALL_BYTES_MIN),
+        Encoding::Json => body.len() / JSON_CALL_BYTES_MIN,
+    }
+}
+
+/// No record in protobuf tells of a call in fewer bytes: a time, and one attribute.
+const CALL_BYTES_MIN: usize = 32;
+/// The same in JSON.
+const JSON_CALL_BYTES_MIN: usize = 96;
+
+fn not_protobuf(error: NotProtobuf) -> String {
+    format!("is not protobuf: {error}")
 }
 
 /// Checks that a body is JSON.
@@ -77,13 +99,29 @@ fn whole(body: &[u8]) -> Result<(), String> {
 struct Calls<'s> {
     signal: Signal,
     sink: &'s mut dyn Sink,
+    found: bool,
+    /// A resource is sent once for all its records, and stored with each.
+    copied_bytes_left: usize,
 }
 
 impl<'a> Visit<'a> for Calls<'_> {
     fn record(&mut self, index: usize, context: &Context<'a>, record: &Record<'a>) {
-        if let Some(producer) = producer::producer(self.signal, context, record) {
-            self.sink.event(index, &call::fields(self.signal, producer, context, record));
+        let Some(producer) = producer::producer(self.signal, context, record) else { return };
+        let mut call = call::call(self.signal, producer, context, record);
+        let shared = call::shared(context);
+        let left = self.copied_bytes_left.checked_sub(context.resource.kept_bytes());
+        match left {
+            Some(left) => {
+                self.copied_bytes_left = left;
+                call.attributes.extend(shared);
+                self.sink.event(index, &call.fields());
+            }
+            None => {
+                self.sink.event(index, &call.fields());
+                self.sink.dropped(shared.count());
+            }
         }
+        self.found = true;
     }
 
     fn broken(&mut self, index: usize, reason: String) {

@@ -4,7 +4,8 @@
 //! those that repeat another record of the same program with less or without its id, are none.
 
 use super::names::Field;
-use super::record::{Context, Record, Signal};
+use super::record::{Context, Record};
+use super::signal::Signal;
 
 /// Whose words a record uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

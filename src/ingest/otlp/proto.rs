@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 
 use super::names::Kept;
-use super::record::{Context, Found, Record, Signal, Source, Value, Visit, id};
+use super::record::{Context, Found, Record, Source, Value, Visit, id};
+use super::signal::Signal;
 use super::wire::{Fields, NotProtobuf, WireValue};
 
 /// `TracesData.resource_spans`, `LogsData.resource_logs`, and the attributes of a resource.
@@ -20,6 +21,21 @@ const INNER: u32 = 2;
 /// It is no message.
 pub(super) fn check(body: &[u8]) -> Result<(), NotProtobuf> {
     Fields::of(body).try_for_each(|field| field.map(drop))
+}
+
+/// How many records of at least so many bytes there are.
+pub(super) fn count(body: &[u8], bytes_min: usize) -> usize {
+    let mut count = 0;
+    // What is broken ends the count, as it ends the walk.
+    let _ = each(body, FIRST, |resource| {
+        each(resource, INNER, |scope| {
+            each(scope, INNER, |record| {
+                count += usize::from(record.len() >= bytes_min);
+                Ok(())
+            })
+        })
+    });
+    count
 }
 
 /// Visits all records of a request.

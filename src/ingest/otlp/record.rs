@@ -7,17 +7,6 @@ use super::names::{self, Field, Kept};
 /// Attributes of a record or a resource that are kept: an event can hold no more.
 const KEPT_MAX: usize = 64;
 
-/// What a request is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// Spans.
-    Traces,
-    /// Log records.
-    Logs,
-    /// Measurements, which are answered and not counted.
-    Metrics,
-}
-
 /// The value of an attribute, if it is a single one.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value<'a> {
@@ -35,6 +24,14 @@ impl Value<'_> {
             Self::Int(int) => Cow::Owned(int.to_string()),
             Self::Double(double) => Cow::Owned(double.to_string()),
             Self::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
+        }
+    }
+
+    /// Bytes of its text, about.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            _ => size_of::<Self>(),
         }
     }
 
@@ -118,6 +115,11 @@ impl<'a> Found<'a> {
             Some(Value::Text(text)) => Some(text.trim()),
             _ => None,
         }
+    }
+
+    /// Bytes of what is kept with a call.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.kept.iter().map(|(name, value)| name.len() + value.bytes()).sum()
     }
 
     /// Whether a field is there.

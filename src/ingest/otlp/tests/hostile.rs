@@ -108,6 +108,39 @@ fn large_bodies_without_calls_take_no_time_to_speak_of() {
     assert_eq!(taken(Signal::Traces, Encoding::Json, lists.as_bytes()), Ok(Taken::default()));
 }
 
+#[test]
+fn a_resource_is_copied_to_its_calls_within_a_bound() {
+    let attribute = attributes(&format!("user.id={};team=core", "u".repeat(8_000)));
+    let span = span("x", "gen_ai.operation.name=chat;team=own");
+    let request = |calls: usize| {
+        format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}],"resource":{{"attributes":[{attribute}]}}}}]}}"#,
+            vec![span.as_str(); calls].join(",")
+        )
+    };
+    let few = taken(Signal::Traces, Encoding::Json, request(100).as_bytes()).unwrap();
+    assert_eq!((few.events.len(), few.dropped), (100, 0));
+    let many = taken(Signal::Traces, Encoding::Json, request(2_000).as_bytes()).unwrap();
+    let ids = many.events.iter().filter(|event| event.contains_key("attributes.user.id")).count();
+    assert!(ids * 8_000 < (4 << 20) + request(2_000).len() && ids > 500, "{ids}");
+    assert_eq!((many.events.len(), many.dropped), (2_000, (2_000 - ids) * 2));
+    assert!(many.events.iter().all(|event| event["attributes.team"] == "own"));
+}
+
+#[test]
+fn no_call_is_shorter_than_is_reckoned() {
+    let bare = r#"{"spans":[{"endTimeUnixNano":1795436673178833273,"attributes":[{"key":"llm.request.type","value":{"stringValue":"chat"}}]}]}"#;
+    let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{bare}]}}]}}"#);
+    assert_eq!(taken(Signal::Traces, Encoding::Json, body.as_bytes()).unwrap().events.len(), 1);
+    assert_eq!(calls_max(Encoding::Json, body.as_bytes()), 1);
+    let value = [within(1, b"llm.request.type"), within(2, &within(1, b"chat"))].concat();
+    let mut span = within(9, &value);
+    span.extend([0x41, 0, 0, 0, 0, 0, 0, 0, 0x18]);
+    let body = within(1, &within(2, &[within(2, &span), within(2, b"\x0a\x00")].concat()));
+    assert_eq!(taken(Signal::Traces, Encoding::Protobuf, &body).unwrap().events.len(), 1);
+    assert_eq!(calls_max(Encoding::Protobuf, &body), 1);
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..300)) {

@@ -18,6 +18,7 @@ type Event = BTreeMap<String, String>;
 struct Taken {
     events: Vec<Event>,
     rejected: Vec<(usize, String)>,
+    dropped: usize,
 }
 
 impl Sink for Taken {
@@ -45,6 +46,10 @@ impl Sink for Taken {
 
     fn reject(&mut self, index: usize, reason: String) {
         self.rejected.push((index, reason));
+    }
+
+    fn dropped(&mut self, attributes: usize) {
+        self.dropped += attributes;
     }
 }
 
