@@ -92,10 +92,7 @@ impl<'a> SourceCursor<'a> {
 
     /// Reads the array that begins here, each element by `element`. `None` if it is no array or
     /// `element` says so.
-    pub(crate) fn array(
-        &mut self,
-        mut element: impl FnMut(&mut Self) -> Option<()>,
-    ) -> Option<()> {
+    pub(crate) fn array(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.pass(b'[')?;
         if self.peek()? != b']' {
             loop {

@@ -18,7 +18,7 @@ use super::shares::{DecoderTurn, Reserved, Turns};
 use crate::access::{Caller, Scope};
 use crate::app::AppError;
 use crate::event::{Decoded, OrgId};
-use crate::ingest::{Answer, ContentKind, Door, EVENTS_MAX, IngestError, Receipt};
+use crate::ingest::{Answer, ContentKind, Door, EVENTS_MAX, IngestError, Receipt, calls_max};
 
 /// Bodies up to this size are decoded on the network's threads, larger ones on others.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
@@ -121,7 +121,8 @@ async fn decode(
         (body, turn, 0)
     };
     // Reserved all at once: two requests that each hold a part would wait for each other.
-    let grown = shared.decoding.reserve(org_id, unpacked + row_bytes(&body, org_id)).await?;
+    let rows = row_bytes(&kind, &body, org_id);
+    let grown = shared.decoding.reserve(org_id, unpacked + rows).await?;
     let memory = BodyMemory { grown, read };
     let (app, caller) = (shared.app.clone(), caller.clone());
     let work = move || {
@@ -163,12 +164,16 @@ async fn off_the_network<T: Send + 'static>(
 }
 
 /// How much more memory than its text the rows of a body may take: none, unless its events are very
-/// short. Each `{` counts as a row, because an event is an object.
-fn row_bytes(body: &[u8], org_id: &OrgId) -> usize {
-    let rows = memchr::memchr_iter(b'{', body).count();
-    let rows = rows.min(EVENTS_MAX).min(body.len() / EVENT_BYTES_MIN);
+/// short. Each `{` counts as a row, because an event is an object. In OTLP the rows of one resource
+/// share its attributes, which takes as much again as the body.
+fn row_bytes(kind: &ContentKind, body: &[u8], org_id: &OrgId) -> usize {
+    let (rows, text) = match kind {
+        ContentKind::Otlp(_, encoding) => (calls_max(*encoding, body), 0),
+        _ => (memchr::memchr_iter(b'{', body).count().min(body.len() / EVENT_BYTES_MIN), body.len()),
+    };
+    let rows = rows.min(EVENTS_MAX);
     let bytes = rows.saturating_mul(ROW_BYTES + org_id.as_str().len());
-    bytes.saturating_sub(body.len())
+    bytes.saturating_sub(text)
 }
 
 /// Memory reserved for a body's events until they are committed.
@@ -211,7 +216,7 @@ mod tests {
                 let decoded = decode(&kind, body.as_bytes(), builder).unwrap();
                 assert_eq!(decoded.batch.len(), 20_000);
                 let bytes = decoded.batch.record_batch().get_array_memory_size();
-                let counted = body.len() + row_bytes(body.as_bytes(), &org_id);
+                let counted = body.len() + row_bytes(&kind, body.as_bytes(), &org_id);
                 assert!(bytes <= SLACK * counted, "{bytes} and {counted} for {event}");
             }
         }
@@ -220,13 +225,14 @@ mod tests {
     #[test]
     fn bad_events_need_no_more_than_the_shortest_good_ones_of_the_same_bytes() {
         let (bad, org) = ("{},".repeat(1 << 20), OrgId::parse("acme").unwrap());
-        let bytes = row_bytes(bad.as_bytes(), &org);
+        let bytes = row_bytes(&ContentKind::Ndjson, bad.as_bytes(), &org);
         assert!(bytes < 10 * bad.len(), "{bytes}");
     }
 
     #[test]
     fn usual_events_need_no_more_than_their_text() {
         let event = r#"{"event_id":"b6f8b0b2-3f0e-4a5c-9a3c-2d2f1f7a9f10","ts":"2024-05-01T10:00:00Z","provider":"openai","model":"gpt-4o-mini","input_tokens":1024,"output_tokens":512,"cached_input_tokens":0,"cost_usd":"0.0123","source":"gateway-1"}"#;
-        assert_eq!(row_bytes(event.as_bytes(), &OrgId::parse("acme").unwrap()), 0);
+        let org = OrgId::parse("acme").unwrap();
+        assert_eq!(row_bytes(&ContentKind::Ndjson, event.as_bytes(), &org), 0);
     }
 }

@@ -16,9 +16,9 @@ use crate::event::{FieldValue, NamedValue};
 pub fn fields(object: &str) -> Result<Option<Vec<NamedValue<'_>>>, String> {
     let object = Object::of(object.trim()).map_err(|error| format!("cannot be read: {error}"))?;
     let failed = object.text("status").is_some_and(|status| status != "success");
-    let cached = object.get("cache_hit").is_some_and(|hit| {
-        hit.trim_matches('"').eq_ignore_ascii_case("true")
-    });
+    let cached = object
+        .get("cache_hit")
+        .is_some_and(|hit| hit.trim_matches('"').eq_ignore_ascii_case("true"));
     Ok((!failed && !cached).then(|| call(&object).fields()))
 }
 
@@ -90,9 +90,9 @@ fn cost<'a>(object: &Object<'a>) -> Option<Cow<'a, str>> {
 /// Who called.
 fn attributes<'a>(object: &Object<'a>, metadata: &Object<'a>) -> Vec<NamedValue<'a>> {
     let teams = ["user_api_key_team_alias", "team_alias", "user_api_key_team_id", "team_id"];
-    let tags = object.value("request_tags").filter(|tags| {
-        matches!(tags, FieldValue::Json(tags) if tags != "[]" && tags != "{}")
-    });
+    let tags = object
+        .value("request_tags")
+        .filter(|tags| matches!(tags, FieldValue::Json(tags) if tags != "[]" && tags != "{}"));
     let end_user = object.text("end_user");
     let end_user = end_user.or_else(|| metadata.text("user_api_key_end_user_id"));
     let text = |text: Option<Cow<'a, str>>| text.map(FieldValue::Text);

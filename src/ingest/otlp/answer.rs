@@ -150,7 +150,8 @@ mod tests {
         let json = failed(Encoding::Json, 400, "no");
         assert_eq!(String::from_utf8(json).unwrap(), r#"{"code":3,"message":"no"}"#);
         assert_eq!(failed(Encoding::Protobuf, 413, "no"), [0x08, 8, 0x12, 2, b'n', b'o']);
-        for (sent, kept) in [(400, 400), (401, 401), (408, 503), (413, 413), (500, 503), (503, 503)] {
+        for (sent, kept) in [(400, 400), (401, 401), (408, 503), (413, 413), (500, 503), (503, 503)]
+        {
             assert_eq!(status(sent), kept);
         }
     }

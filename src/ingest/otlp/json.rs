@@ -27,7 +27,8 @@ pub(super) fn walk<'a>(
 ) -> Option<()> {
     let names = if signal == Signal::Traces { TRACES } else { LOGS };
     let context = Context::default();
-    let mut walk = Walk { signal, names, kept, context, index: 0, record: Record::default(), visit };
+    let mut walk =
+        Walk { signal, names, kept, context, index: 0, record: Record::default(), visit };
     let mut cursor = SourceCursor::of(body);
     cursor.object(|cursor, name| {
         if is(cursor, name, walk.names[0]) {
@@ -39,10 +40,7 @@ pub(super) fn walk<'a>(
 }
 
 /// All attributes of a record, with those values that are single ones.
-pub(super) fn each_attribute<'a>(
-    array: &'a [u8],
-    mut visit: impl FnMut(Cow<'a, [u8]>, Value<'a>),
-) {
+pub(super) fn each_attribute<'a>(array: &'a [u8], mut visit: impl FnMut(Cow<'a, [u8]>, Value<'a>)) {
     // The record was read before, so that nothing in it is broken.
     let _ = attributes(&mut SourceCursor::of(array), |name, value| {
         if let Some(value) = any_value(value) {
@@ -162,11 +160,7 @@ impl<'a, 'v> Walk<'a, 'v> {
     }
 }
 
-fn span<'a>(
-    cursor: &mut SourceCursor<'a>,
-    record: &mut Record<'a>,
-    kept: &Kept<'_>,
-) -> Option<()> {
+fn span<'a>(cursor: &mut SourceCursor<'a>, record: &mut Record<'a>, kept: &Kept<'_>) -> Option<()> {
     cursor.object(|cursor, name| {
         match name_text(cursor, name).as_ref() {
             b"attributes" => return record_attributes(cursor, record, kept),
@@ -176,17 +170,15 @@ fn span<'a>(
             b"name" => record.name = text(value(cursor)?).unwrap_or_default(),
             b"startTimeUnixNano" => record.other_time_ns = time(value(cursor)?),
             b"endTimeUnixNano" => record.time_ns = time(value(cursor)?),
-            _ => drop(cursor.value()?),
+            _ => {
+                cursor.value()?;
+            }
         }
         Some(())
     })
 }
 
-fn log<'a>(
-    cursor: &mut SourceCursor<'a>,
-    record: &mut Record<'a>,
-    kept: &Kept<'_>,
-) -> Option<()> {
+fn log<'a>(cursor: &mut SourceCursor<'a>, record: &mut Record<'a>, kept: &Kept<'_>) -> Option<()> {
     cursor.object(|cursor, name| {
         match name_text(cursor, name).as_ref() {
             b"attributes" => return record_attributes(cursor, record, kept),
@@ -195,7 +187,9 @@ fn log<'a>(
             b"eventName" => record.name = text(value(cursor)?).unwrap_or_default(),
             b"timeUnixNano" => record.time_ns = time(value(cursor)?),
             b"observedTimeUnixNano" => record.other_time_ns = time(value(cursor)?),
-            _ => drop(cursor.value()?),
+            _ => {
+                cursor.value()?;
+            }
         }
         Some(())
     })
@@ -253,9 +247,7 @@ fn attributes<'a>(
         }
         Some(())
     };
-    optional(cursor, b'[', |cursor| {
-        cursor.array(|cursor| optional(cursor, b'{', &mut attribute))
-    })
+    optional(cursor, b'[', |cursor| cursor.array(|cursor| optional(cursor, b'{', &mut attribute)))
 }
 
 /// Reads a value by `read` if it begins with `begin`, and passes over any other.

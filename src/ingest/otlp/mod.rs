@@ -15,12 +15,14 @@ mod producer;
 mod proto;
 mod record;
 mod signal;
+mod size;
 mod usage;
 mod wire;
 
 pub use answer::{accepted, failed, status};
 pub use names::Kept;
 pub use signal::{Encoding, Signal};
+pub use size::calls_max;
 
 use record::{Context, Record, Visit};
 use wire::NotProtobuf;
@@ -71,19 +73,6 @@ pub fn read(
         }
     }
 }
-
-/// The most calls that a body can hold.
-pub fn calls_max(encoding: Encoding, body: &[u8]) -> usize {
-    match encoding {
-        Encoding::Protobuf => proto::count(body, CALL_BYTES_MIN),
-        Encoding::Json => body.len() / JSON_CALL_BYTES_MIN,
-    }
-}
-
-/// No record in protobuf tells of a call in fewer bytes: a time, and one attribute.
-const CALL_BYTES_MIN: usize = 32;
-/// The same in JSON.
-const JSON_CALL_BYTES_MIN: usize = 96;
 
 fn not_protobuf(error: NotProtobuf) -> String {
     format!("is not protobuf: {error}")

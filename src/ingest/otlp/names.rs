@@ -259,8 +259,16 @@ const KEPT: [&[u8]; 6] = [
 
 /// Words at the end of a name of `user.*` that tell of content: what a user said is never kept.
 const CONTENT: [&[u8]; 10] = [
-    b"prompt", b"message", b"messages", b"input", b"query", b"content", b"text", b"question",
-    b"request", b"instructions",
+    b"prompt",
+    b"message",
+    b"messages",
+    b"input",
+    b"query",
+    b"content",
+    b"text",
+    b"question",
+    b"request",
+    b"instructions",
 ];
 
 impl Kept<'_> {

@@ -53,9 +53,7 @@ pub(super) fn walk<'a>(
     each(body, FIRST, |resource| {
         walk.context.resource = Found::default();
         // A message may come in parts, and after what it is about.
-        each(resource, FIRST, |part| {
-            attributes(part, FIRST, &mut walk.context.resource, kept)
-        })?;
+        each(resource, FIRST, |part| attributes(part, FIRST, &mut walk.context.resource, kept))?;
         each(resource, INNER, |scope| walk.scope(scope, &mut record, visit))
     })
 }
@@ -150,11 +148,7 @@ fn span<'a>(
     Ok(())
 }
 
-fn log<'a>(
-    message: &'a [u8],
-    record: &mut Record<'a>,
-    kept: &Kept<'_>,
-) -> Result<(), NotProtobuf> {
+fn log<'a>(message: &'a [u8], record: &mut Record<'a>, kept: &Kept<'_>) -> Result<(), NotProtobuf> {
     record.clear(Source::Message(message, 6));
     for field in Fields::of(message) {
         match field? {

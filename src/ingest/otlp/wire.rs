@@ -158,9 +158,8 @@ mod tests {
 
     #[test]
     fn each_encoding_is_read() {
-        let bytes = [
-            0x08, 0x96, 0x01, 0x11, 1, 0, 0, 0, 0, 0, 0, 0, 0x1a, 2, b'h', b'i', 0x25, 7, 0, 0, 0,
-        ];
+        let bytes =
+            [0x08, 0x96, 0x01, 0x11, 1, 0, 0, 0, 0, 0, 0, 0, 0x1a, 2, b'h', b'i', 0x25, 7, 0, 0, 0];
         let fields = [(1, Varint(150)), (2, Fixed64(1)), (3, Bytes(b"hi")), (4, Fixed32(7))];
         assert_eq!(all(&bytes).unwrap(), fields);
         assert_eq!(all(&[]).unwrap(), []);

@@ -17,8 +17,17 @@ fn operations_decide_where_they_are_told() {
         assert_eq!(core(&event), "- - - - - - - -");
     }
     for operation in [
-        "create_agent", "invoke_agent", "invoke_workflow", "execute_tool", "plan", "retrieval",
-        "rerank", "fetch_response", "llm_call", "Chat", "5",
+        "create_agent",
+        "invoke_agent",
+        "invoke_workflow",
+        "execute_tool",
+        "plan",
+        "retrieval",
+        "rerank",
+        "fetch_response",
+        "llm_call",
+        "Chat",
+        "5",
     ] {
         let lines = format!(
             "gen_ai.operation.name={operation};gen_ai.usage.input_tokens=5;gen_ai.response.id=r;\
@@ -194,7 +203,10 @@ fn logs_of_the_conventions_count_if_they_have_usage() {
     assert_eq!(log_event("s", usage), None);
     assert_eq!(log_event("s", &format!("{details};{usage};gen_ai.operation.name=plan")), None);
     assert_eq!(log_event("gemini-cli", &format!("{details};{usage}")), None);
-    let named = log(usage).replace("\"body\"", "\"eventName\":\"gen_ai.client.inference.operation.details\",\"body\"");
+    let named = log(usage).replace(
+        "\"body\"",
+        "\"eventName\":\"gen_ai.client.inference.operation.details\",\"body\"",
+    );
     assert!(event_of(Signal::Logs, "s", &named).is_some());
     let openlit = log_event("openlit.instrumentation.openai", &format!("{details};{usage}"));
     assert_eq!(openlit.unwrap()["provider"], "openai");
@@ -216,9 +228,15 @@ fn codex() {
     assert_eq!(core(&event), "openai gpt-5-codex 100 20 60 - 8 -");
     assert_eq!(event["event_id"].len(), 32);
     let texts = log(&format!("{completed};{counts}")).replace("\"intValue\"", "\"stringValue\"");
-    let texts = texts.replace("\"timeUnixNano\":\"1795436673178833273\"", "\"timeUnixNano\":\"0\",\"observedTimeUnixNano\":\"1795436673178833273\"");
+    let texts = texts.replace(
+        "\"timeUnixNano\":\"1795436673178833273\"",
+        "\"timeUnixNano\":\"0\",\"observedTimeUnixNano\":\"1795436673178833273\"",
+    );
     let event = event_of(Signal::Logs, "codex", &texts).unwrap();
-    assert_eq!((core(&event).as_str(), event["ts"].as_str()), ("openai gpt-5-codex 100 20 60 - 8 -", "1795436673178833"));
+    assert_eq!(
+        (core(&event).as_str(), event["ts"].as_str()),
+        ("openai gpt-5-codex 100 20 60 - 8 -", "1795436673178833")
+    );
     let lines = "gen_ai.operation.name=chat;gen_ai.usage.input_tokens=5";
     assert_eq!(event_of(Signal::Traces, "codex_core", &span("handle_responses", lines)), None);
 }
@@ -228,7 +246,10 @@ fn claude_code_without_an_id_has_that_of_its_event() {
     let lines = "event.name=api_request;session.id=s;event.sequence=5;event.timestamp=t;\
         model=m;input_tokens=1;cache_read_tokens=2;cache_creation_tokens=3;cost_usd=0.0001";
     let event = log_event("com.anthropic.claude_code.events", lines).unwrap();
-    assert_eq!((event["event_id"].as_str(), core(&event).as_str()), ("s 5 t", "anthropic m 6 - 2 3 - 0.0001"));
+    assert_eq!(
+        (event["event_id"].as_str(), core(&event).as_str()),
+        ("s 5 t", "anthropic m 6 - 2 3 - 0.0001")
+    );
     let span = span("claude_code.llm_request", "gen_ai.operation.name=chat");
     assert_eq!(event_of(Signal::Traces, "com.anthropic.claude_code.tracing", &span), None);
 }
@@ -257,7 +278,10 @@ fn a_time_is_the_end_of_a_span_and_never_taken_for_another_unit() {
     let ts = |span: &str| event_of(Signal::Traces, "s", span).unwrap().get("ts").cloned();
     let end = "\"endTimeUnixNano\":\"1795436673178833273\"";
     assert_eq!(ts(&chat).as_deref(), Some("1795436673178833"));
-    assert_eq!(ts(&chat.replace(end, "\"endTimeUnixNano\":\"0\"")).as_deref(), Some("1795436673164042"));
+    assert_eq!(
+        ts(&chat.replace(end, "\"endTimeUnixNano\":\"0\"")).as_deref(),
+        Some("1795436673164042")
+    );
     let early = chat.replace(end, "\"endTimeUnixNano\":\"1795436673178833\"");
     assert_eq!(ts(&early).as_deref(), Some("1795436.673178833"));
     let none = chat.replace(end, "\"a\":0").replace("startTimeUnixNano", "b");

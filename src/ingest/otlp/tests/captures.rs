@@ -55,7 +55,10 @@ fn the_python_instrumentation_of_genai() {
             format!("msg_fake00{} {sonnet}", first + 6),
         ];
         assert_eq!(lines, expected);
-        assert_eq!(some(&events[0], &["attributes.service_tier", "attributes.service.name"]), ["default", "svc"]);
+        assert_eq!(
+            some(&events[0], &["attributes.service_tier", "attributes.service.name"]),
+            ["default", "svc"]
+        );
     }
 }
 

@@ -95,7 +95,8 @@ fn within(field: u8, inner: &[u8]) -> Vec<u8> {
 fn large_bodies_without_calls_take_no_time_to_speak_of() {
     let spans = b"\x12\x00".repeat(2 << 20);
     let empty = within(1, &within(2, &spans));
-    let deep = (0..100_000).fold(Vec::new(), |inner, _| if inner.len() < 1 << 22 { within(5, &inner) } else { inner });
+    let deep = (0..100_000)
+        .fold(Vec::new(), |inner, _| if inner.len() < 1 << 22 { within(5, &inner) } else { inner });
     let value = within(9, &[within(1, b"x"), within(2, &deep[..deep.len().min(1 << 22)])].concat());
     let deep = within(1, &within(2, &within(2, &value)));
     for body in [empty, deep] {
@@ -104,7 +105,10 @@ fn large_bodies_without_calls_take_no_time_to_speak_of() {
     let nested = format!("{{\"x\":{}{}}}", "[".repeat(1 << 20), "]".repeat(1 << 20));
     let body = request(Signal::Traces, "s", &nested);
     assert_eq!(taken(Signal::Traces, Encoding::Json, body.as_bytes()), Ok(Taken::default()));
-    let lists = format!("{{\"resourceSpans\":[{{{}\"x\":1}}]}}", "\"scopeSpans\":[{\"spans\":[]}],".repeat(50_000));
+    let lists = format!(
+        "{{\"resourceSpans\":[{{{}\"x\":1}}]}}",
+        "\"scopeSpans\":[{\"spans\":[]}],".repeat(50_000)
+    );
     assert_eq!(taken(Signal::Traces, Encoding::Json, lists.as_bytes()), Ok(Taken::default()));
 }
 

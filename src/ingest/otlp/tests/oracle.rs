@@ -189,7 +189,8 @@ fn value() -> impl Strategy<Value = Option<AnyValue>> {
     let value = leaf.prop_recursive(4, 16, 3, |inner| {
         let values = prop::collection::vec(inner.prop_map(|it| AnyValue { value: Some(it) }), 0..3);
         let pairs = values.clone().prop_map(|values| {
-            let pair = |value| KeyValue { key: "model".into(), value: Some(value), ..Default::default() };
+            let pair =
+                |value| KeyValue { key: "model".into(), value: Some(value), ..Default::default() };
             Any::KvlistValue(KeyValueList { values: values.into_iter().map(pair).collect() })
         });
         prop_oneof![values.prop_map(|values| Any::ArrayValue(ArrayValue { values })), pairs]
@@ -202,7 +203,8 @@ fn value() -> impl Strategy<Value = Option<AnyValue>> {
 }
 
 fn key_values() -> impl Strategy<Value = Vec<KeyValue>> {
-    let one = (name(), value()).prop_map(|(key, value)| KeyValue { key, value, ..Default::default() });
+    let one =
+        (name(), value()).prop_map(|(key, value)| KeyValue { key, value, ..Default::default() });
     prop::collection::vec(one, 0..6)
 }
 
