@@ -11,6 +11,8 @@ mod doors;
 mod forms;
 mod jwt;
 mod limits;
+mod litellm;
+mod otlp;
 mod rows;
 mod scrape;
 mod sql;

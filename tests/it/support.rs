@@ -18,6 +18,8 @@ pub mod lake;
 pub mod listening;
 #[path = "../../src/mutation_tests.rs"]
 pub mod mutation;
+#[path = "../../src/ingest/otlp/tests/messages.rs"]
+pub mod otlp;
 pub mod poll;
 pub mod process;
 pub mod prometheus;

@@ -116,26 +116,24 @@ fn push_varint(message: &mut Vec<u8>, mut value: u64) {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
     use prost::Message as _;
 
+    use super::super::tests::messages::ExportResponse;
     use super::*;
 
     #[test]
     fn a_library_reads_the_answers() {
         let body = accepted(Signal::Traces, Encoding::Protobuf, 300, "é");
-        let partial = ExportTraceServiceResponse::decode(body.as_slice()).unwrap().partial_success;
+        let partial = ExportResponse::decode(body.as_slice()).unwrap().partial_success;
         let partial = partial.unwrap();
-        assert_eq!((partial.rejected_spans, partial.error_message.as_str()), (300, "é"));
+        assert_eq!((partial.rejected, partial.error_message.as_str()), (300, "é"));
         let reason = "x".repeat(1_000);
         let body = accepted(Signal::Logs, Encoding::Protobuf, 1, &reason);
-        let partial = ExportLogsServiceResponse::decode(body.as_slice()).unwrap().partial_success;
+        let partial = ExportResponse::decode(body.as_slice()).unwrap().partial_success;
         let partial = partial.unwrap();
-        assert_eq!((partial.rejected_log_records, partial.error_message), (1, reason));
-        let all = ExportTraceServiceResponse::decode(
-            accepted(Signal::Traces, Encoding::Protobuf, 0, "").as_slice(),
-        );
+        assert_eq!((partial.rejected, partial.error_message), (1, reason));
+        let all =
+            ExportResponse::decode(accepted(Signal::Traces, Encoding::Protobuf, 0, "").as_slice());
         assert_eq!(all.unwrap().partial_success, None);
         let json = accepted(Signal::Logs, Encoding::Json, 2, "why");
         assert_eq!(

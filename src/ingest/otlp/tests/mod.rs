@@ -3,6 +3,7 @@
 mod calls;
 mod captures;
 mod hostile;
+pub(in crate::ingest) mod messages;
 mod oracle;
 
 use std::collections::BTreeMap;

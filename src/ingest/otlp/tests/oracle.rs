@@ -2,18 +2,12 @@
 
 use std::borrow::Cow;
 
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList,
-};
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, LogsData, ResourceLogs, ScopeLogs};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, TracesData};
 use proptest::prelude::*;
 use prost::Message as _;
 
 use super::super::record::{Context, Found, Record, Source, Value, Visit};
 use super::super::{json, names, proto};
+use super::messages::*;
 use super::*;
 
 /// A record with its attributes and those of its resource, as text.
@@ -82,10 +76,10 @@ const KEPT: Kept<'static> = Kept { dimensions: &["x"] };
 
 fn single(value: Option<&AnyValue>) -> Option<Value<'static>> {
     Some(match value?.value.clone()? {
-        Any::StringValue(text) => Value::Text(Cow::Owned(text)),
-        Any::BoolValue(value) => Value::Bool(value),
-        Any::IntValue(int) => Value::Int(int),
-        Any::DoubleValue(double) => Value::Double(double),
+        Any::Text(text) => Value::Text(Cow::Owned(text)),
+        Any::Bool(value) => Value::Bool(value),
+        Any::Int(int) => Value::Int(int),
+        Any::Double(double) => Value::Double(double),
         _ => return None,
     })
 }
@@ -179,21 +173,20 @@ fn name() -> impl Strategy<Value = String> {
 
 fn value() -> impl Strategy<Value = Option<AnyValue>> {
     let leaf = prop_oneof![
-        "[ a-z0-9\"\\\\\n\u{1}é]{0,6}".prop_map(Any::StringValue),
-        any::<bool>().prop_map(Any::BoolValue),
-        any::<i64>().prop_map(Any::IntValue),
-        (-1e15..1e15_f64).prop_map(Any::DoubleValue),
-        Just(Any::DoubleValue(0.003666)),
-        prop::collection::vec(any::<u8>(), 0..5).prop_map(Any::BytesValue),
+        "[ a-z0-9\"\\\\\n\u{1}é]{0,6}".prop_map(Any::Text),
+        any::<bool>().prop_map(Any::Bool),
+        any::<i64>().prop_map(Any::Int),
+        (-1e15..1e15_f64).prop_map(Any::Double),
+        Just(Any::Double(0.003666)),
+        prop::collection::vec(any::<u8>(), 0..5).prop_map(Any::Bytes),
     ];
     let value = leaf.prop_recursive(4, 16, 3, |inner| {
         let values = prop::collection::vec(inner.prop_map(|it| AnyValue { value: Some(it) }), 0..3);
         let pairs = values.clone().prop_map(|values| {
-            let pair =
-                |value| KeyValue { key: "model".into(), value: Some(value), ..Default::default() };
-            Any::KvlistValue(KeyValueList { values: values.into_iter().map(pair).collect() })
+            let pair = |value| KeyValue { key: "model".into(), value: Some(value) };
+            Any::Map(KeyValueList { values: values.into_iter().map(pair).collect() })
         });
-        prop_oneof![values.prop_map(|values| Any::ArrayValue(ArrayValue { values })), pairs]
+        prop_oneof![values.prop_map(|values| Any::Array(ArrayValue { values })), pairs]
     });
     prop_oneof![
         9 => value.prop_map(|value| Some(AnyValue { value: Some(value) })),
@@ -203,8 +196,7 @@ fn value() -> impl Strategy<Value = Option<AnyValue>> {
 }
 
 fn key_values() -> impl Strategy<Value = Vec<KeyValue>> {
-    let one =
-        (name(), value()).prop_map(|(key, value)| KeyValue { key, value, ..Default::default() });
+    let one = (name(), value()).prop_map(|(key, value)| KeyValue { key, value });
     prop::collection::vec(one, 0..6)
 }
 
@@ -229,14 +221,13 @@ fn spans() -> impl Strategy<Value = TracesData> {
         ..Span::default()
     });
     let scope = ("[a-z.]{0,6}", prop::collection::vec(span, 0..4)).prop_map(|(name, spans)| {
-        let scope = Some(InstrumentationScope { name, ..Default::default() });
-        ScopeSpans { scope: scope.filter(|it| !it.name.is_empty()), spans, ..Default::default() }
+        let scope = Some(Scope { name });
+        ScopeSpans { scope: scope.filter(|it| !it.name.is_empty()), spans }
     });
     let resource = (prop::option::of(key_values()), prop::collection::vec(scope, 0..3)).prop_map(
         |(attributes, scope_spans)| ResourceSpans {
-            resource: attributes.map(|attributes| Resource { attributes, ..Default::default() }),
+            resource: attributes.map(|attributes| Resource { attributes }),
             scope_spans,
-            ..Default::default()
         },
     );
     prop::collection::vec(resource, 0..3).prop_map(|resource_spans| TracesData { resource_spans })
@@ -252,14 +243,13 @@ fn logs() -> impl Strategy<Value = LogsData> {
         observed_time_unix_nano: times[1],
         attributes,
         body,
-        ..LogRecord::default()
     });
     let scope = prop::collection::vec(log, 0..4).prop_map(|log_records| {
-        let scope = Some(InstrumentationScope { name: "s".into(), ..Default::default() });
-        ScopeLogs { scope, log_records, ..Default::default() }
+        let scope = Some(Scope { name: "s".into() });
+        ScopeLogs { scope, log_records }
     });
     let resource = (key_values(), scope).prop_map(|(attributes, scope)| ResourceLogs {
-        resource: Some(Resource { attributes, ..Default::default() }),
+        resource: Some(Resource { attributes }),
         scope_logs: vec![scope],
         ..Default::default()
     });
@@ -300,7 +290,7 @@ proptest! {
     fn spans_are_read_as_by_the_library(data in spans()) {
         let expected = of_spans(&data);
         prop_assert_eq!(&in_protobuf(Signal::Traces, &data.encode_to_vec()), &expected);
-        let json = serde_json::to_value(&data).unwrap();
+        let json = data.json();
         prop_assert_eq!(&in_json(Signal::Traces, &json.to_string()), &expected);
         prop_assert_eq!(&in_json(Signal::Traces, &turned(&json)), &expected);
     }
@@ -309,7 +299,7 @@ proptest! {
     fn log_records_are_read_as_by_the_library(data in logs()) {
         let expected = of_logs(&data);
         prop_assert_eq!(&in_protobuf(Signal::Logs, &data.encode_to_vec()), &expected);
-        let json = serde_json::to_value(&data).unwrap();
+        let json = data.json();
         prop_assert_eq!(&in_json(Signal::Logs, &json.to_string()), &expected);
         prop_assert_eq!(&in_json(Signal::Logs, &turned(&json)), &expected);
     }
