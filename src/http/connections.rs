@@ -8,6 +8,7 @@
 mod limits;
 mod outgoing;
 mod pace;
+mod preface;
 mod waiting;
 
 use std::convert::Infallible;
@@ -186,7 +187,11 @@ impl Connections {
     ) {
         self.telemetry.connections.open.add(1);
         match &self.tls {
-            None => self.http1(stream, &pulse).await,
+            None => match self.speaks_http2(&stream, &pulse).await {
+                None => {}
+                Some(true) => self.http2(stream, &pulse).await,
+                Some(false) => self.http1(stream, &pulse).await,
+            },
             Some(tls) => match self.shake_hands(tls, stream, &pulse).await {
                 None => {}
                 Some(stream) if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) => {
@@ -221,6 +226,20 @@ impl Connections {
             Err(_) => self.telemetry.connections.timed_out.inc(),
         }
         None
+    }
+
+    /// Whether a connection in the clear is one of HTTP/2; `None` if it says nothing within the time
+    /// limit of a request's head, or its place is needed.
+    async fn speaks_http2(&self, stream: &TcpStream, pulse: &Pulse) -> Option<bool> {
+        let said = tokio::select! {
+            said = timeout(self.limits.head_wait, preface::is_http2(stream)) => said,
+            () = pulse.dismissed() => return None,
+            () = self.stop.cancelled() => return None,
+        };
+        if said.is_err() {
+            self.telemetry.connections.timed_out.inc();
+        }
+        said.ok()?.ok()
     }
 
     async fn http1<S>(&self, stream: S, pulse: &Arc<Pulse>)

@@ -50,7 +50,9 @@ impl Endpoint for Events {
         let memory = shared.bodies.reserve(org_id, announced(headers, bytes_max)?).await?;
         let too_large = || IngestError::TooLarge { max_bytes: bytes_max }.into();
         let body = read(app.telemetry(), body, bytes_max, too_large).await?;
-        let decoded = decode(shared, &caller, kind, headers, body, memory);
+        let (body, coding) = self.0.message(headers, body)?;
+        let coding = coding.or_else(|| joined(headers, CONTENT_ENCODING).map(Cow::into_owned));
+        let decoded = decode(shared, &caller, kind, coding, body, memory);
         let (decoded, memory) = store_wait.within(decoded).await?;
         let commit = async { Ok(app.commit_as(&caller, decoded).await?) };
         let receipt = store_wait.within(commit).await?;
@@ -105,20 +107,20 @@ async fn decode(
     shared: &Arc<Shared>,
     caller: &Arc<Caller>,
     kind: ContentKind,
-    headers: &HeaderMap,
+    coding: Option<String>,
     body: Bytes,
     read: Reserved,
 ) -> Result<(Decoded, BodyMemory), HttpError> {
     let org_id = &caller.org_id;
-    let is_packed = headers.contains_key(CONTENT_ENCODING);
-    let is_large = is_packed || body.len() > INLINE_BYTES_MAX;
+    let is_large = coding.is_some() || body.len() > INLINE_BYTES_MAX;
     let turn = if is_large { shared.decoders.turn(org_id).await } else { None };
-    let (body, turn, unpacked) = if is_packed {
-        let (body, turn) = unpack(shared, org_id, headers, body, turn).await?;
-        let bytes = body.len();
-        (body, turn, bytes)
-    } else {
-        (body, turn, 0)
+    let (body, turn, unpacked) = match coding {
+        Some(coding) => {
+            let (body, turn) = unpack(shared, org_id, coding, body, turn).await?;
+            let bytes = body.len();
+            (body, turn, bytes)
+        }
+        None => (body, turn, 0),
     };
     // Reserved all at once: two requests that each hold a part would wait for each other.
     let rows = row_bytes(&kind, &body, org_id);
@@ -141,16 +143,15 @@ async fn decode(
 async fn unpack(
     shared: &Arc<Shared>,
     org_id: &OrgId,
-    headers: &HeaderMap,
+    coding: String,
     body: Bytes,
     turn: Option<DecoderTurn>,
 ) -> Result<(Bytes, Option<DecoderTurn>), HttpError> {
     let app = shared.app.clone();
     let memory = shared.decoding.reserve(org_id, app.settings().body_bytes_max).await?;
-    let coding = joined(headers, CONTENT_ENCODING).map(Cow::into_owned);
     let work = move || {
         let _memory = memory;
-        Ok((app.decompress(coding.as_deref(), body)?, turn))
+        Ok((app.decompress(Some(&coding), body)?, turn))
     };
     off_the_network(work).await
 }
@@ -169,7 +170,9 @@ async fn off_the_network<T: Send + 'static>(
 fn row_bytes(kind: &ContentKind, body: &[u8], org_id: &OrgId) -> usize {
     let (rows, text) = match kind {
         ContentKind::Otlp(_, encoding) => (calls_max(*encoding, body), 0),
-        _ => (memchr::memchr_iter(b'{', body).count().min(body.len() / EVENT_BYTES_MIN), body.len()),
+        _ => {
+            (memchr::memchr_iter(b'{', body).count().min(body.len() / EVENT_BYTES_MIN), body.len())
+        }
     };
     let rows = rows.min(EVENTS_MAX);
     let bytes = rows.saturating_mul(ROW_BYTES + org_id.as_str().len());

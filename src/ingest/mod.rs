@@ -13,6 +13,8 @@ mod content;
 mod door;
 mod error;
 mod events;
+mod grpc;
+mod grpc_door;
 mod history;
 mod json;
 mod json_object;
@@ -42,13 +44,22 @@ pub use receipt::Receipt;
 use std::borrow::Cow;
 
 use self::events::Events;
+use self::grpc_door::Grpc;
 use self::litellm_door::LiteLlm;
 use self::otlp_door::Otlp;
 use crate::event::{EventBatchBuilder, FieldValue, Slots};
 
 /// All doors.
-pub static DOORS: [&dyn Door; 5] =
-    [&Events, &Otlp(Signal::Traces), &Otlp(Signal::Logs), &Otlp(Signal::Metrics), &LiteLlm];
+pub static DOORS: [&dyn Door; 8] = [
+    &Events,
+    &Otlp(Signal::Traces),
+    &Otlp(Signal::Logs),
+    &Otlp(Signal::Metrics),
+    &Grpc(Signal::Traces),
+    &Grpc(Signal::Logs),
+    &Grpc(Signal::Metrics),
+    &LiteLlm,
+];
 
 /// Reads the events of one body, already decompressed, by the rules of `builder`.
 pub fn decode(

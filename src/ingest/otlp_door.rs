@@ -47,13 +47,13 @@ impl Door for Otlp {
     ) -> Result<Answer, serde_json::Error> {
         let encoding = encoding(headers).unwrap_or(Encoding::Json);
         let body = otlp::accepted(self.0, encoding, receipt.rejected(), &reasons(receipt));
-        Ok(Answer { status: OK, content_type: encoding.content_type(), body })
+        Ok(Answer::of(OK, encoding.content_type(), body))
     }
 
     fn refusal(&self, headers: &dyn Headers, status: u16, message: &str) -> Answer {
         let encoding = encoding(headers).unwrap_or(Encoding::Json);
         let body = otlp::failed(encoding, status, message);
-        Answer { status: otlp::status(status), content_type: encoding.content_type(), body }
+        Answer::of(otlp::status(status), encoding.content_type(), body)
     }
 }
 
@@ -70,7 +70,7 @@ fn encoding(headers: &dyn Headers) -> Option<Encoding> {
 }
 
 /// What is wrong with the first rejected records.
-fn reasons(receipt: &Receipt) -> String {
+pub(super) fn reasons(receipt: &Receipt) -> String {
     let named = receipt.rejected.iter().take(REASONS_MAX);
     let mut reasons: Vec<_> =
         named.map(|rejection| format!("record {}: {}", rejection.index, rejection.error)).collect();

@@ -9,6 +9,7 @@ mod connections;
 mod corrections;
 mod doors;
 mod forms;
+mod grpc;
 mod jwt;
 mod limits;
 mod litellm;

@@ -15,8 +15,7 @@ pub(super) fn read(
 ) -> Result<(), ReadError> {
     let mut events = Events { history: History::new(format), index: 0, sink };
     let mut take = |first, rows| events.take(first, rows);
-    let read =
-        if lines { ndjson::read(bytes, &mut take) } else { json::read(bytes, &mut take) };
+    let read = if lines { ndjson::read(bytes, &mut take) } else { json::read(bytes, &mut take) };
     // What was read before a flaw is kept.
     let mut last = Rows::new();
     events.history.end(&mut last);

@@ -80,7 +80,8 @@ pub fn failed(encoding: Encoding, status: u16, message: &str) -> Vec<u8> {
     }
 }
 
-fn code(status: u16) -> u8 {
+/// The code of `google.rpc.Status` for a status of HTTP.
+pub fn code(status: u16) -> u8 {
     match status {
         401 => UNAUTHENTICATED,
         403 => PERMISSION_DENIED,

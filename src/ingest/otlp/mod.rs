@@ -19,7 +19,7 @@ mod size;
 mod usage;
 mod wire;
 
-pub use answer::{accepted, failed, status};
+pub use answer::{accepted, code, failed, status};
 pub use names::Kept;
 pub use signal::{Encoding, Signal};
 pub use size::calls_max;

@@ -29,7 +29,7 @@ fn post(acme: &Acme, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u
 }
 
 /// A call with an id and so many tokens in.
-fn span(id: &str, input: i64) -> Span {
+pub(super) fn span(id: &str, input: i64) -> Span {
     let now = u64::try_from(SystemClock.now()).unwrap() * 1_000;
     let text = |text: &str| Any::Text(text.into());
     Span {
@@ -51,19 +51,19 @@ fn span(id: &str, input: i64) -> Span {
     }
 }
 
-fn traces(spans: Vec<Span>) -> TracesData {
+pub(super) fn traces(spans: Vec<Span>) -> TracesData {
     let scope_spans = vec![ScopeSpans { scope: None, spans }];
     TracesData { resource_spans: vec![ResourceSpans { resource: None, scope_spans }] }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut writer = GzEncoder::new(Vec::new(), Compression::fast());
     writer.write_all(bytes).unwrap();
     writer.finish().unwrap()
 }
 
 /// Calls, tokens and cost of a model.
-fn counted(acme: &Acme, provider: &str, model: &str) -> [String; 3] {
+pub(super) fn counted(acme: &Acme, provider: &str, model: &str) -> [String; 3] {
     let series = acme.series();
     let labels = format!(r#"{{provider="{provider}",model="{model}",org_id="acme"}}"#);
     ["requests", "tokens", "cost_usd"].map(|what| {

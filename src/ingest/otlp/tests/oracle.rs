@@ -46,7 +46,7 @@ impl<'a> Visit<'a> for Records {
         };
         match record.source {
             Source::Message(message, number) => {
-                proto::each_attribute(message, number, |name, value| add(name, value));
+                proto::each_attribute(message, number, &mut add);
             }
             Source::Array(array) => {
                 json::each_attribute(array, |name, value| add(&name, value));
@@ -251,7 +251,6 @@ fn logs() -> impl Strategy<Value = LogsData> {
     let resource = (key_values(), scope).prop_map(|(attributes, scope)| ResourceLogs {
         resource: Some(Resource { attributes }),
         scope_logs: vec![scope],
-        ..Default::default()
     });
     prop::collection::vec(resource, 0..3).prop_map(|resource_logs| LogsData { resource_logs })
 }
