@@ -248,14 +248,8 @@ pub struct Kept<'k> {
 }
 
 /// Names that are kept whole.
-const KEPT: [&[u8]; 6] = [
-    b"service.name",
-    b"session.id",
-    b"team",
-    b"gen_ai.agent.name",
-    b"gen_ai.conversation.id",
-    b"deployment.environment",
-];
+const KEPT: [&[u8]; 5] =
+    [b"service.name", b"session.id", b"team", b"gen_ai.agent.name", b"gen_ai.conversation.id"];
 
 /// Words at the end of a name of `user.*` that tell of content: what a user said is never kept.
 const CONTENT: [&[u8]; 10] = [
@@ -282,7 +276,7 @@ impl Kept<'_> {
             })
         };
         KEPT.contains(&name)
-            || name.starts_with(b"deployment.environment.")
+            || name.starts_with(b"deployment.environment")
             || of_user()
             || self.dimensions.iter().any(|dimension| dimension.as_bytes() == name)
     }
@@ -339,7 +333,6 @@ mod tests {
             "user_prompt",
             "prompt",
             "gen_ai.input.messages",
-            "deployment.environments",
             "cost.center.name",
             "process.command_args",
         ] {
