@@ -43,10 +43,16 @@ fn histories_of_each_program_are_calls() {
         let args = ["--org", "acme", "--format", format, path.as_str()];
         assert_eq!(done(archive.path(), &args), counts(calls, calls, 0, 0, 1), "{format}");
     }
+    // In a folder, other files beside a history are passed over.
+    let beside = folder.path().join("beside");
+    file(&beside, "notes.md", "no history");
+    file(&beside, "e.jsonl", reply("r3", 5));
+    let args = ["--org", "acme", "--format", "claude-code", beside.to_str().unwrap()];
+    assert_eq!(done(archive.path(), &args), counts(1, 1, 0, 0, 1));
     let key = key(archive.path(), "acme");
     let series = scrape(&Server::start(archive.path()), &key);
     for (provider, model, tokens) in [
-        ("anthropic", "claude-sonnet-4-5", "8084"),
+        ("anthropic", "claude-sonnet-4-5", "12101"),
         ("openai", "gpt-5-codex", "120"),
         ("aws.bedrock", "titan-v1", "10"),
         ("xai", "grok-4", "8"),
