@@ -8,11 +8,16 @@ use crate::ingest::call::Call;
 use crate::ingest::json_object::Object;
 use crate::ingest::tokens::{Count, Usage};
 
-/// Input, cached input, output and thoughts.
-type Tokens = [i64; 4];
+/// Input, what of it was cached and written, output and thoughts.
+type Tokens = [i64; 5];
 
-const NAMES: [&str; 4] =
-    ["input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens"];
+const NAMES: [&str; 5] = [
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+];
 
 /// What a rollout has told so far.
 #[derive(Debug, Default)]
@@ -65,14 +70,9 @@ impl Rollout {
                 self.by_record = Some(tokens);
             }
         }
-        let count = |name| usage.text(name).map(Count::of_text);
-        let usage = Usage {
-            input: count(NAMES[0]),
-            cached: count(NAMES[1]),
-            output: count(NAMES[2]),
-            reasoning: count(NAMES[3]),
-            ..Usage::default()
-        };
+        let [input, cached, written, output, reasoning] =
+            NAMES.map(|name| usage.text(name).map(Count::of_text));
+        let usage = Usage { input, cached, written, output, reasoning, ..Usage::default() };
         let mut call = self.call(row, usage);
         call.event_id = payload.text("response_id");
         call.model = payload.text("model").or(call.model);
@@ -98,9 +98,10 @@ impl Rollout {
         if self.by_record.take() == Some(grown) {
             return;
         }
-        let [input, cached, output, reasoning] = grown.map(|count| Some(Count::Known(count)));
-        let usage = Usage { input, cached, output, reasoning, ..Usage::default() };
-        let [all_input, _, all_output, _] = sums;
+        let [input, cached, written, output, reasoning] =
+            grown.map(|count| Some(Count::Known(count)));
+        let usage = Usage { input, cached, written, output, reasoning, ..Usage::default() };
+        let [all_input, _, _, all_output, _] = sums;
         let mut call = self.call(row, usage);
         call.event_id = Some(Cow::Owned(format!(
             "{} {} {all_input} {all_output}",

@@ -134,9 +134,9 @@ fn sums_of_older_rollouts_are_taken_apart() {
     assert_eq!(
         core(HistoryFormat::Codex, &rows),
         [
-            "4: s 2026-01-01T00:00:02Z 100 20 openai gpt-5-codex 100 20 60 - 8",
-            "6: s 2026-01-01T00:00:04Z 250 25 openai gpt-5-codex 150 5 100 - 0",
-            "7: s 2026-01-01T00:00:05Z 40 4 openai gpt-5-codex 40 4 0 - 0",
+            "4: s 2026-01-01T00:00:02Z 100 20 openai gpt-5-codex 100 20 60 0 8",
+            "6: s 2026-01-01T00:00:04Z 250 25 openai gpt-5-codex 150 5 100 0 0",
+            "7: s 2026-01-01T00:00:05Z 40 4 openai gpt-5-codex 40 4 0 0 0",
         ]
     );
 }
@@ -159,7 +159,7 @@ fn a_record_and_the_sums_beside_it_are_one_call() {
             [
                 "r1 azure gpt-5-codex 100 20 60 - 8",
                 "r2 azure gpt-5-codex 150 5 100 - 0",
-                "s 2026-01-01T00:00:03Z 260 26 azure gpt-5-codex 10 1 0 - 0",
+                "s 2026-01-01T00:00:03Z 260 26 azure gpt-5-codex 10 1 0 0 0",
             ],
             "{record_first}"
         );

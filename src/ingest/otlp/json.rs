@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::json_value::{any_value, hex_id, is, name_text, text, time, unquoted, value};
-use super::names::Kept;
+use super::kept::Kept;
 use super::record::{Context, Found, Record, Source, Value, Visit};
 use super::signal::Signal;
 use crate::event::excerpt;

@@ -10,6 +10,7 @@ mod details;
 mod identity;
 mod json;
 mod json_value;
+mod kept;
 mod names;
 mod producer;
 mod proto;
@@ -20,7 +21,7 @@ mod usage;
 mod wire;
 
 pub use answer::{accepted, code, failed, status};
-pub use names::Kept;
+pub use kept::Kept;
 pub use signal::{Encoding, Signal};
 pub use size::calls_max;
 

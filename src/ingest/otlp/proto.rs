@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::names::Kept;
+use super::kept::Kept;
 use super::record::{Context, Found, Record, Source, Value, Visit, id};
 use super::signal::Signal;
 use super::wire::{Fields, NotProtobuf, WireValue};

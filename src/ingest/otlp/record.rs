@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::names::{self, Field, Kept};
+use super::kept::Kept;
+use super::names::{self, Field};
 
 /// Attributes of a record or a resource that are kept: an event can hold no more.
 const KEPT_MAX: usize = 64;

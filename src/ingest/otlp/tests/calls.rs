@@ -220,12 +220,12 @@ fn codex() {
     let completed = "event.name=codex.sse_event;event.kind=response.completed;conversation.id=c;\
         event.timestamp=2026-11-28T21:41:56.669Z;model=gpt-5-codex";
     let counts = "input_token_count=100;output_token_count=20;cached_token_count=60;\
-        reasoning_token_count=8;tool_token_count=120";
+        reasoning_token_count=8;cache_write_token_count=5;tool_token_count=120";
     assert_eq!(log_event("codex", completed), None);
     let other = counts.replace("response.completed", "response.created");
     assert_eq!(log_event("codex", &format!("event.name=codex.sse_event;{other}")), None);
     let event = log_event("codex", &format!("{completed};{counts}")).unwrap();
-    assert_eq!(core(&event), "openai gpt-5-codex 100 20 60 - 8 -");
+    assert_eq!(core(&event), "openai gpt-5-codex 100 20 60 5 8 -");
     assert_eq!(event["event_id"].len(), 32);
     let texts = log(&format!("{completed};{counts}")).replace("\"intValue\"", "\"stringValue\"");
     let texts = texts.replace(
@@ -235,7 +235,7 @@ fn codex() {
     let event = event_of(Signal::Logs, "codex", &texts).unwrap();
     assert_eq!(
         (core(&event).as_str(), event["ts"].as_str()),
-        ("openai gpt-5-codex 100 20 60 - 8 -", "1795436673178833")
+        ("openai gpt-5-codex 100 20 60 5 8 -", "1795436673178833")
     );
     let lines = "gen_ai.operation.name=chat;gen_ai.usage.input_tokens=5";
     assert_eq!(event_of(Signal::Traces, "codex_core", &span("handle_responses", lines)), None);
