@@ -92,17 +92,12 @@ impl HttpError {
         let mut response = response(body(self.status.as_u16(), &message));
         let status = response.status();
         let headers = response.headers_mut();
-        match self.status {
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            // A door may say that it is worth another try.
-            _ if self.retry
-                || status == StatusCode::SERVICE_UNAVAILABLE && self.status != status =>
-            {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // A door may say that it is worth another try.
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

@@ -15,6 +15,7 @@ use crate::event::json_split::SourceCursor;
 
 /// The names of what holds the records of a signal: from the outermost list to the innermost.
 const TRACES: [&str; 3] = ["resourceSpans", "scopeSpans", "spans"];
+/// The same of logs.
 const LOGS: [&str; 3] = ["resourceLogs", "scopeLogs", "logRecords"];
 
 /// Visits all records of a request. What is in the place of a list or of a record and is neither

@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message as _;
 use serde_json::json;
+use tempfile::tempdir;
 use tokenlake::clock::{Clock as _, SystemClock};
 
 use super::Acme;
@@ -16,7 +17,7 @@ use crate::support::client::{self, Answer};
 use crate::support::otlp::{
     Any, ExportResponse, KeyValue, ResourceSpans, ScopeSpans, Span, TracesData,
 };
-use crate::support::process::{key_with, passed_over, tokenlake};
+use crate::support::process::{Server, key_with, passed_over, tokenlake};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -260,4 +261,30 @@ fn captures_of_real_clients_are_the_calls_that_were_made() {
     for said in ["Say hi", "Hello", "removed", "REDACTED"] {
         assert!(!rows.contains(said), "{said}");
     }
+}
+
+#[test]
+fn what_is_worth_another_try_says_so_and_is_taken_then() {
+    let folder = tempdir().unwrap();
+    let (archive, away) = (folder.path().join("archive"), folder.path().join("away"));
+    let key = key_with(&archive, "acme", &[]);
+    let server = Server::start(&archive);
+    let send = |content_type: &str, body: Vec<u8>| {
+        client::post(&server.url("/v1/traces"), &key, content_type, body)
+    };
+    let data = traces(vec![span("a", 10)]);
+    assert_eq!(send(PROTOBUF, traces(vec![span("b", 1)]).encode_to_vec()).status, 200);
+    fs::rename(&archive, &away).unwrap();
+    let refused = send(PROTOBUF, data.encode_to_vec());
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert_eq!(
+        (refused.header("content-type"), &refused.body[..2]),
+        (Some(PROTOBUF), &[8, 14][..])
+    );
+    let refused = send(JSON, data.json().to_string().into_bytes());
+    assert_eq!((refused.status, refused.json()["code"].as_u64()), (503, Some(14)));
+    fs::rename(&away, &archive).unwrap();
+    assert_eq!(send(PROTOBUF, data.encode_to_vec()).status, 200);
+    let text = client::get(&server.url("/metrics"), &key);
+    assert!(text.text().contains(r#"model="gpt-4o",org_id="acme"} 2"#), "{}", text.text());
 }
