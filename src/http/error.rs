@@ -120,7 +120,7 @@ pub(super) fn response(Answer { status, content_type, body, trailers }: Answer) 
         Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
     });
     let trailers: HeaderMap = trailers.collect();
-    let body = Full::new(Bytes::from(body)).with_trailers(async { Some(Ok(trailers)) });
+    let body = Full::new(Bytes::from(body)).with_trailers(async move { Some(Ok(trailers)) });
     (status, head, Body::new(body)).into_response()
 }
 
