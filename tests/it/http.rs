@@ -10,6 +10,7 @@ mod corrections;
 mod doors;
 mod forms;
 mod grpc;
+mod hostile;
 mod jwt;
 mod limits;
 mod litellm;

@@ -10,7 +10,6 @@ use super::json_value::{any_value, hex_id, is, name_text, text, time, unquoted, 
 use super::kept::Kept;
 use super::record::{Context, Found, Record, Source, Value, Visit};
 use super::signal::Signal;
-use crate::event::excerpt;
 use crate::event::json_split::SourceCursor;
 
 /// The names of what holds the records of a signal: from the outermost list to the innermost.
@@ -79,10 +78,8 @@ impl<'a, 'v> Walk<'a, 'v> {
     }
 
     /// Passes over a value that is not what it should be.
-    fn broken(&mut self, cursor: &mut SourceCursor<'a>, reason: &str) -> Option<()> {
-        let place = cursor.value()?;
-        let found = String::from_utf8_lossy(cursor.bytes(place));
-        let reason = format!("{} {reason}", excerpt(&found));
+    fn broken(&mut self, cursor: &mut SourceCursor<'a>, reason: &'static str) -> Option<()> {
+        cursor.value()?;
         self.visit.broken(self.index, reason);
         self.index += 1;
         Some(())
@@ -150,8 +147,7 @@ impl<'a, 'v> Walk<'a, 'v> {
         if read.is_none() {
             *cursor = start;
             cursor.value()?;
-            let reason = "cannot be read: its JSON is broken".to_owned();
-            self.visit.broken(self.index, reason);
+            self.visit.broken(self.index, "cannot be read: its JSON is broken");
         } else {
             self.visit.record(self.index, &self.context, &record);
         }

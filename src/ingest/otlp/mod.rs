@@ -33,12 +33,15 @@ use crate::event::{NamedValue, json_text};
 /// Bytes of resources' attributes that a request may have copied to its events, beyond its own size.
 const COPIED_BYTES: usize = 4 << 20;
 
+/// Records that cannot be read of which it is told why.
+const REASONS_MAX: usize = 1_000;
+
 /// The one who takes what is read.
 pub trait Sink {
     /// Takes the values of an event. `index` counts records, whatever they are.
     fn event(&mut self, index: usize, fields: &[NamedValue<'_>]);
 
-    /// Takes the reason why a record cannot be read.
+    /// Takes the reason why a record cannot be read; of more than a thousand it is empty.
     fn reject(&mut self, index: usize, reason: String);
 
     /// Learns that the last event has fewer attributes than were sent.
@@ -57,7 +60,7 @@ pub fn read(
     sink: &mut dyn Sink,
 ) -> Result<(), String> {
     let copied_bytes_left = body.len().saturating_add(COPIED_BYTES);
-    let mut calls = Calls { signal, sink, found: false, copied_bytes_left };
+    let mut calls = Calls { signal, sink, found: false, broken: 0, copied_bytes_left };
     match (encoding, signal) {
         (Encoding::Protobuf, Signal::Metrics) => proto::check(body).map_err(not_protobuf),
         (Encoding::Protobuf, _) => {
@@ -90,6 +93,7 @@ struct Calls<'s> {
     signal: Signal,
     sink: &'s mut dyn Sink,
     found: bool,
+    broken: usize,
     /// A resource is sent once for all its records, and stored with each.
     copied_bytes_left: usize,
 }
@@ -114,8 +118,11 @@ impl<'a> Visit<'a> for Calls<'_> {
         self.found = true;
     }
 
-    fn broken(&mut self, index: usize, reason: String) {
-        self.sink.reject(index, reason);
+    fn broken(&mut self, index: usize, reason: &'static str) {
+        self.broken += 1;
+        // Nobody wants to read a million of them.
+        let reason = if self.broken > REASONS_MAX { "" } else { reason };
+        self.sink.reject(index, reason.to_owned());
     }
 }
 

@@ -119,7 +119,7 @@ impl<'a> Walk<'a, '_> {
             };
             match read {
                 Ok(()) => visit.record(self.index, &self.context, record),
-                Err(error) => visit.broken(self.index, format!("cannot be read: {error}")),
+                Err(_) => visit.broken(self.index, "cannot be read: it is no message of protobuf"),
             }
             self.index += 1;
             Ok(())

@@ -204,5 +204,5 @@ pub(super) trait Visit<'a> {
     fn record(&mut self, index: usize, context: &Context<'a>, record: &Record<'a>);
 
     /// A record that cannot be read.
-    fn broken(&mut self, index: usize, reason: String);
+    fn broken(&mut self, index: usize, reason: &'static str);
 }

@@ -67,7 +67,7 @@ impl<'a> Visit<'a> for Records {
         });
     }
 
-    fn broken(&mut self, index: usize, reason: String) {
+    fn broken(&mut self, index: usize, reason: &'static str) {
         panic!("{index}: {reason}");
     }
 }
