@@ -27,7 +27,7 @@ use crate::admission::Admission;
 use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore};
 use crate::clock::{Clock, Micros};
 use crate::event::{Decoded, Dimension, OrgId};
-use crate::ingest::{ContentKind, IngestError, decode, decompress};
+use crate::ingest::{ContentKind, IngestError, Kept, decode_keeping, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
 use crate::rollup::{Rollup, SeriesCap};
@@ -210,7 +210,12 @@ impl App {
         kind: &ContentKind,
         body: &[u8],
     ) -> Result<Decoded, IngestError> {
-        let decoded = decode(kind, body, sender.into().builder(self.clock.now()))?;
+        let snapshot = self.archive.current();
+        let dimensions = snapshot.table().dimensions.iter();
+        let dimensions: Vec<_> = dimensions.map(|dimension| &*dimension.attribute).collect();
+        let builder = sender.into().builder(self.clock.now());
+        let kept = Kept { dimensions: &dimensions };
+        let decoded = decode_keeping(kind, body, &kept, builder)?;
         let telemetry = &self.telemetry.ingest;
         telemetry.rejected.add(decoded.rejected());
         for (mend, count) in decoded.mended.counts() {

@@ -1,5 +1,7 @@
 //! The format and compression of an input by its name, and its compression by its first bytes.
 
+use crate::ingest::HistoryFormat;
+
 /// The form of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputFormat {
@@ -13,6 +15,8 @@ pub enum InputFormat {
     Tsv,
     /// Apache Parquet.
     Parquet,
+    /// JSON in which another program keeps its calls.
+    History(HistoryFormat),
 }
 
 /// How an input is compressed.
@@ -32,6 +36,13 @@ const FORMATS: [(&str, InputFormat); 6] = [
     ("tsv", InputFormat::Tsv),
     ("parquet", InputFormat::Parquet),
 ];
+/// The names of histories. No ending shows them.
+const HISTORIES: [(&str, HistoryFormat); 4] = [
+    ("litellm", HistoryFormat::LiteLlm),
+    ("claude-code", HistoryFormat::ClaudeCode),
+    ("codex", HistoryFormat::Codex),
+    ("bedrock", HistoryFormat::Bedrock),
+];
 /// Delimiters that have names.
 const DELIMITERS: [(&str, u8); 3] = [("tab", b'\t'), ("\\t", b'\t'), ("pipe", b'|')];
 
@@ -41,16 +52,23 @@ impl InputFormat {
     /// # Errors
     /// The known names.
     pub fn parse(name: &str) -> Result<Self, String> {
-        let found = FORMATS.iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, format)| *format)
-            .ok_or("the formats are ndjson, json, csv, tsv and parquet".to_owned())
+        let history = HISTORIES.iter().find(|(known, _)| *known == name);
+        let history = history.map(|(_, format)| Self::History(*format));
+        history.or_else(|| Self::named(name)).ok_or_else(|| {
+            "the formats are ndjson, json, csv, tsv, parquet, litellm, claude-code, codex and \
+             bedrock"
+                .to_owned()
+        })
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        FORMATS.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
     }
 
     /// The format by the ending of a name, after the ending of a compression is removed.
     pub(super) fn of(name: &str) -> Option<Self> {
         let (_, ending) = name.rsplit_once('.')?;
-        Self::parse(&ending.to_ascii_lowercase()).ok()
+        Self::named(&ending.to_ascii_lowercase())
     }
 }
 
@@ -106,12 +124,21 @@ mod tests {
             ("a.csv", Compression::Plain, Some(InputFormat::Csv)),
             ("a.parquet", Compression::Plain, Some(InputFormat::Parquet)),
             ("csv", Compression::Plain, None),
+            ("a.codex", Compression::Plain, None),
             ("a.log.gz", Compression::Gzip, None),
         ];
         for (name, coding, format) in cases {
             let (found, rest) = Compression::split(name);
             assert_eq!((found, InputFormat::of(rest)), (coding, format), "{name}");
         }
+    }
+
+    #[test]
+    fn histories_are_named() {
+        for (name, format) in HISTORIES {
+            assert_eq!(InputFormat::parse(name), Ok(InputFormat::History(format)));
+        }
+        assert!(InputFormat::parse("claude").unwrap_err().contains("claude-code"));
     }
 
     #[test]

@@ -160,9 +160,14 @@ impl Inputs {
 
     fn add(&mut self, found: FoundFile, format: Option<InputFormat>) {
         let (_, plain) = Compression::split(&found.name);
-        let format = match found.of_table {
-            true => Some(InputFormat::Parquet),
-            false => format.or_else(|| InputFormat::of(plain)),
+        let format = match format {
+            _ if found.of_table => Some(InputFormat::Parquet),
+            // Programs keep other files beside their history.
+            Some(InputFormat::History(_)) if found.by_folder => {
+                let shown = InputFormat::of(plain);
+                format.filter(|_| matches!(shown, Some(InputFormat::Json | InputFormat::Ndjson)))
+            }
+            _ => format.or_else(|| InputFormat::of(plain)),
         };
         if found.irregular && (format.is_some() || !found.by_folder) {
             let reason = "is a pipe, a device or a socket, and only files are read; to read \

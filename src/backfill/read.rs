@@ -4,6 +4,7 @@
 //! affects that row alone; a flaw of the file as a whole ends the reading of that file.
 
 mod csv;
+mod history;
 mod json;
 mod ndjson;
 mod parquet;
@@ -93,6 +94,10 @@ impl Reading {
         match format {
             InputFormat::Ndjson => ndjson::read(&mut bytes, sink),
             InputFormat::Json => json::read(&mut bytes, sink),
+            InputFormat::History(format) => {
+                let lines = content::format(&head) != Some(InputFormat::Json);
+                history::read(format, lines, &mut bytes, sink)
+            }
             format => {
                 let tabs = (format == InputFormat::Tsv).then_some(b'\t');
                 let given = input.folders.iter().map(|(name, _)| name.as_str());

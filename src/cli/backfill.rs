@@ -39,7 +39,7 @@ const BAR: &str = "{bar:30} {bytes} of {total_bytes}, {msg}, {eta} left";
 pub struct BackfillArgs {
     /// Files, folders, patterns (quoted), file:///PATH, s3://BUCKET/KEY (also az:, gs:), a folder
     /// of a Delta table, or - for stdin: NDJSON, JSON, CSV, TSV or Parquet, also compressed with
-    /// gzip or zstd.
+    /// gzip or zstd; or, with --format, what another program keeps of its calls.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<String>,
 
@@ -48,8 +48,9 @@ pub struct BackfillArgs {
     #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org_rule)]
     pub org: OrgRule,
 
-    /// The format of all inputs: ndjson, json, csv, tsv or parquet. Default: by the ending of each;
-    /// for stdin, by its first line.
+    /// The format of all inputs: ndjson, json, csv, tsv or parquet; or what another program keeps of
+    /// its calls: litellm (its S3 logger), claude-code (transcripts), codex (rollouts), bedrock
+    /// (invocation logs). Default: by the ending of each; for stdin, by its first line.
     #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT", value_parser = InputFormat::parse)]
     pub format: Option<InputFormat>,
 

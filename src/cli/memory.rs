@@ -14,8 +14,8 @@ use crate::admission::CLAIMED_MAX;
 use crate::archive::{JUDGED_BYTES_MAX, WriterSettings};
 use crate::exposition::SERIES_BYTES_MAX;
 use crate::http::{
-    CONNECTION_BYTES, DECODERS_MAX, LAST_GOOD_BYTES_MAX, REQUEST_BYTES, REQUESTS_BYTES_MAX,
-    TLS_BYTES,
+    CLEAR_HTTP2_SHARE, CONNECTION_BYTES, DECODERS_MAX, LAST_GOOD_BYTES_MAX, REQUEST_BYTES,
+    REQUESTS_BYTES_MAX, TLS_BYTES,
 };
 use crate::maintain::compact;
 use crate::rollup::{
@@ -204,16 +204,14 @@ fn under_way(args: &ServeArgs) -> Vec<Bound> {
     let shown = series.max(bytes(SHOWN_SERIES_MAX));
     let of_telemetry = args.admin_listen.as_ref().map_or(0, |_| ADMIN_CONNECTIONS_MAX);
     let connections = bytes(args.max_connections.saturating_add(of_telemetry));
-    let of_one = if args.tls.tls_cert.is_some() {
-        CONNECTION_BYTES + TLS_BYTES + REQUEST_BYTES
-    } else {
-        CONNECTION_BYTES
-    };
+    let share = if args.tls.tls_cert.is_some() { 1 } else { bytes(CLEAR_HTTP2_SHARE) };
+    let http2 = connections.div_ceil(share).saturating_mul(TLS_BYTES + REQUEST_BYTES);
+    let connections = connections.saturating_mul(CONNECTION_BYTES).saturating_add(http2);
     let decoding = args.max_body.saturating_mul(GROWING * bytes(DECODERS_MAX));
     let queue = bytes(WriterSettings::default().queue_bytes_max);
     let summed = series.saturating_mul(SERIES * bytes(FULL_SUMS_MAX));
     vec![
-        bound("connections", "--max-connections", connections.saturating_mul(of_one)),
+        bound("connections", "--max-connections", connections),
         bound("bodies that are read, and wait for their commit", "", bytes(REQUESTS_BYTES_MAX)),
         bound("their decoded form, until its commit", "", bytes(REQUESTS_BYTES_MAX)),
         bound("bodies that are decoded, five at a time", "--max-body", decoding),

@@ -107,6 +107,12 @@ impl EventBatchBuilder {
         self.rejections.push(Rejection { index, event_id, error });
     }
 
+    /// Counts attributes that their decoder dropped from an event that it added.
+    pub fn attributes_dropped(&mut self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.taken.attributes_dropped = self.taken.attributes_dropped.saturating_add(count);
+    }
+
     /// Whether no valid event has been added.
     pub fn is_empty(&self) -> bool {
         self.taken.indices.is_empty()

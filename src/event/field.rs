@@ -76,7 +76,8 @@ impl FieldValue<'_> {
         }
     }
 
-    fn json(&self) -> String {
+    /// The value as JSON.
+    pub(crate) fn json(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
             Self::Text(text) | Self::Mended(text) => quoted(text),

@@ -13,20 +13,13 @@ pub(crate) fn each_element(
     source: &[u8],
     mut each: impl FnMut(usize, SourceRange),
 ) -> Option<usize> {
-    let mut scan = SourceCursor { source, at: 0 };
+    let mut scan = SourceCursor::of(source);
     let mut count = 0;
-    scan.pass(b'[')?;
-    if scan.peek()? != b']' {
-        loop {
-            each(count, scan.value()?);
-            count += 1;
-            match scan.peek()? {
-                b',' => scan.at += 1,
-                _ => break,
-            }
-        }
-    }
-    scan.pass(b']')?;
+    scan.array(|scan| {
+        each(count, scan.value()?);
+        count += 1;
+        Some(())
+    })?;
     scan.peek().is_none().then_some(count)
 }
 
@@ -37,36 +30,84 @@ pub(crate) fn members(
     source: &[u8],
     members_max: usize,
 ) -> Option<Vec<(SourceRange, SourceRange)>> {
-    let mut scan = SourceCursor { source, at: 0 };
+    let mut scan = SourceCursor::of(source);
     let mut members = Vec::new();
-    scan.pass(b'{')?;
-    if scan.peek()? != b'}' {
-        loop {
-            if scan.peek()? != b'"' || members.len() == members_max {
-                return None;
-            }
-            let name = scan.value()?;
-            scan.pass(b':')?;
-            members.push((name, scan.value()?));
-            match scan.peek()? {
-                b',' => scan.at += 1,
-                _ => break,
-            }
+    scan.object(|scan, name| {
+        if members.len() == members_max {
+            return None;
         }
-    }
-    scan.pass(b'}')?;
+        members.push((name, scan.value()?));
+        Some(())
+    })?;
     scan.peek().is_none().then_some(members)
 }
 
-/// A source, and the position up to which it has been read.
-struct SourceCursor<'a> {
+/// A source, and the position up to which it has been read. Its copies go their own ways, so that one
+/// may look ahead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SourceCursor<'a> {
     source: &'a [u8],
     at: usize,
 }
 
-impl SourceCursor<'_> {
+impl<'a> SourceCursor<'a> {
+    /// A cursor before the first byte.
+    pub(crate) fn of(source: &'a [u8]) -> Self {
+        Self { source, at: 0 }
+    }
+
+    /// The bytes at a place.
+    pub(crate) fn bytes(&self, place: SourceRange) -> &'a [u8] {
+        self.source.get(place).unwrap_or_default()
+    }
+
+    /// The bytes that were read since `start`.
+    pub(crate) fn since(&self, start: Self) -> &'a [u8] {
+        self.bytes(start.at..self.at)
+    }
+
+    /// Reads the object that begins here. `member` gets the place of each name, with its quotes, and
+    /// reads the value. `None` if it is no object or `member` says so.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, SourceRange) -> Option<()>,
+    ) -> Option<()> {
+        self.pass(b'{')?;
+        if self.peek()? != b'}' {
+            loop {
+                if self.peek()? != b'"' {
+                    return None;
+                }
+                let name = self.value()?;
+                self.pass(b':')?;
+                member(self, name)?;
+                match self.peek()? {
+                    b',' => self.at += 1,
+                    _ => break,
+                }
+            }
+        }
+        self.pass(b'}')
+    }
+
+    /// Reads the array that begins here, each element by `element`. `None` if it is no array or
+    /// `element` says so.
+    pub(crate) fn array(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.pass(b'[')?;
+        if self.peek()? != b']' {
+            loop {
+                element(self)?;
+                match self.peek()? {
+                    b',' => self.at += 1,
+                    _ => break,
+                }
+            }
+        }
+        self.pass(b']')
+    }
+
     /// The next byte that is not white space.
-    fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.source.get(self.at)? {
                 b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
@@ -81,7 +122,7 @@ impl SourceCursor<'_> {
 
     /// The place of the value that begins here: up to its closing bracket or quote, or to the end
     /// of a word or number.
-    fn value(&mut self) -> Option<SourceRange> {
+    pub(crate) fn value(&mut self) -> Option<SourceRange> {
         let first = self.peek()?;
         let start = self.at;
         match first {

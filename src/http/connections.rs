@@ -8,6 +8,7 @@
 mod limits;
 mod outgoing;
 mod pace;
+mod preface;
 mod waiting;
 
 use std::convert::Infallible;
@@ -69,6 +70,8 @@ pub const TLS_BYTES: u64 = 256 * 1024;
 /// The most memory that one more request on a connection takes. A head of short lines takes five
 /// times its size.
 pub const REQUEST_BYTES: u64 = 5 * HEAD_BYTES_MAX as u64;
+/// Of the connections in the clear one in so many may be of HTTP/2, which takes more memory.
+pub const CLEAR_HTTP2_SHARE: usize = 8;
 /// How many times in `write_wait` a connection is checked for answers that the client does not
 /// read.
 const LOOKS: u32 = 8;
@@ -111,6 +114,8 @@ struct Connections {
     tls: Option<Tls>,
     limits: ConnectionLimits,
     places: Arc<Semaphore>,
+    /// For those of HTTP/2 in the clear.
+    clear_http2: Arc<Semaphore>,
     /// For HTTP/2 requests that share their connection with a request under way.
     more: Arc<Semaphore>,
     waiting: Arc<Waiting>,
@@ -127,9 +132,11 @@ impl Connections {
         stop: CancellationToken,
     ) -> Self {
         let places = limits.connections_max.clamp(1, Semaphore::MAX_PERMITS);
-        let [places, more] = [(); 2].map(|()| Arc::new(Semaphore::new(places)));
+        let http2 = if tls.is_some() { places } else { places.div_ceil(CLEAR_HTTP2_SHARE) };
+        let [places, clear_http2, more] =
+            [places, http2, http2].map(|count| Arc::new(Semaphore::new(count)));
         let (routes, waiting) = (TowerToHyperService::new(routes), Arc::default());
-        Self { routes, tls, limits, places, more, waiting, telemetry, stop }
+        Self { routes, tls, limits, places, clear_http2, more, waiting, telemetry, stop }
     }
 
     /// The next connection; `None` after `stop`.
@@ -186,7 +193,14 @@ impl Connections {
     ) {
         self.telemetry.connections.open.add(1);
         match &self.tls {
-            None => self.http1(stream, &pulse).await,
+            None => match self.speaks_http2(&stream, &pulse).await {
+                None => {}
+                Some(true) => match self.clear_http2.clone().try_acquire_owned() {
+                    Ok(_place) => self.http2(stream, &pulse).await,
+                    Err(_) => self.telemetry.connections.refused.inc(),
+                },
+                Some(false) => self.http1(stream, &pulse).await,
+            },
             Some(tls) => match self.shake_hands(tls, stream, &pulse).await {
                 None => {}
                 Some(stream) if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) => {
@@ -221,6 +235,20 @@ impl Connections {
             Err(_) => self.telemetry.connections.timed_out.inc(),
         }
         None
+    }
+
+    /// Whether a connection in the clear is one of HTTP/2; `None` if it says nothing within the time
+    /// limit of a request's head, or its place is needed.
+    async fn speaks_http2(&self, stream: &TcpStream, pulse: &Pulse) -> Option<bool> {
+        let said = tokio::select! {
+            said = timeout(self.limits.head_wait, preface::is_http2(stream)) => said,
+            () = pulse.dismissed() => return None,
+            () = self.stop.cancelled() => return None,
+        };
+        if said.is_err() {
+            self.telemetry.connections.timed_out.inc();
+        }
+        said.ok()?.ok()
     }
 
     async fn http1<S>(&self, stream: S, pulse: &Arc<Pulse>)

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
 
 use crate::access::AccessError;
 use crate::app::AppError;
@@ -88,15 +91,14 @@ impl HttpError {
                 (start, _) => Cow::Owned(format!("{start}…")),
             };
         let mut response = response(body(self.status.as_u16(), &message));
+        let status = response.status();
         let headers = response.headers_mut();
-        match self.status {
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            _ if self.retry => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // A door may say that it is worth another try.
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }
@@ -109,9 +111,18 @@ impl IntoResponse for HttpError {
 }
 
 /// The response that an answer is sent as.
-pub(super) fn response(Answer { status, content_type, body }: Answer) -> Response {
+pub(super) fn response(Answer { status, content_type, body, trailers }: Answer) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(CONTENT_TYPE, content_type)], body).into_response()
+    let head = [(CONTENT_TYPE, content_type)];
+    if trailers.is_empty() {
+        return (status, head, body).into_response();
+    }
+    let trailers = trailers.into_iter().filter_map(|(name, value)| {
+        Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+    });
+    let trailers: HeaderMap = trailers.collect();
+    let body = Full::new(Bytes::from(body)).with_trailers(async move { Some(Ok(trailers)) });
+    (status, head, Body::new(body)).into_response()
 }
 
 impl From<AppError> for HttpError {

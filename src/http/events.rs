@@ -18,7 +18,7 @@ use super::shares::{DecoderTurn, Reserved, Turns};
 use crate::access::{Caller, Scope};
 use crate::app::AppError;
 use crate::event::{Decoded, OrgId};
-use crate::ingest::{Answer, ContentKind, Door, EVENTS_MAX, IngestError, Receipt};
+use crate::ingest::{Answer, ContentKind, Door, EVENTS_MAX, IngestError, Receipt, calls_max};
 
 /// Bodies up to this size are decoded on the network's threads, larger ones on others.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
@@ -50,7 +50,9 @@ impl Endpoint for Events {
         let memory = shared.bodies.reserve(org_id, announced(headers, bytes_max)?).await?;
         let too_large = || IngestError::TooLarge { max_bytes: bytes_max }.into();
         let body = read(app.telemetry(), body, bytes_max, too_large).await?;
-        let decoded = decode(shared, &caller, kind, headers, body, memory);
+        let (body, coding) = self.0.message(headers, body)?;
+        let coding = coding.or_else(|| joined(headers, CONTENT_ENCODING).map(Cow::into_owned));
+        let decoded = decode(shared, &caller, kind, coding, body, memory);
         let (decoded, memory) = store_wait.within(decoded).await?;
         let commit = async { Ok(app.commit_as(&caller, decoded).await?) };
         let receipt = store_wait.within(commit).await?;
@@ -105,23 +107,24 @@ async fn decode(
     shared: &Arc<Shared>,
     caller: &Arc<Caller>,
     kind: ContentKind,
-    headers: &HeaderMap,
+    coding: Option<String>,
     body: Bytes,
     read: Reserved,
 ) -> Result<(Decoded, BodyMemory), HttpError> {
     let org_id = &caller.org_id;
-    let is_packed = headers.contains_key(CONTENT_ENCODING);
-    let is_large = is_packed || body.len() > INLINE_BYTES_MAX;
+    let is_large = coding.is_some() || body.len() > INLINE_BYTES_MAX;
     let turn = if is_large { shared.decoders.turn(org_id).await } else { None };
-    let (body, turn, unpacked) = if is_packed {
-        let (body, turn) = unpack(shared, org_id, headers, body, turn).await?;
-        let bytes = body.len();
-        (body, turn, bytes)
-    } else {
-        (body, turn, 0)
+    let (body, turn, unpacked) = match coding {
+        Some(coding) => {
+            let (body, turn) = unpack(shared, org_id, coding, body, turn).await?;
+            let bytes = body.len();
+            (body, turn, bytes)
+        }
+        None => (body, turn, 0),
     };
     // Reserved all at once: two requests that each hold a part would wait for each other.
-    let grown = shared.decoding.reserve(org_id, unpacked + row_bytes(&body, org_id)).await?;
+    let rows = row_bytes(&kind, &body, org_id);
+    let grown = shared.decoding.reserve(org_id, unpacked + rows).await?;
     let memory = BodyMemory { grown, read };
     let (app, caller) = (shared.app.clone(), caller.clone());
     let work = move || {
@@ -140,16 +143,15 @@ async fn decode(
 async fn unpack(
     shared: &Arc<Shared>,
     org_id: &OrgId,
-    headers: &HeaderMap,
+    coding: String,
     body: Bytes,
     turn: Option<DecoderTurn>,
 ) -> Result<(Bytes, Option<DecoderTurn>), HttpError> {
     let app = shared.app.clone();
     let memory = shared.decoding.reserve(org_id, app.settings().body_bytes_max).await?;
-    let coding = joined(headers, CONTENT_ENCODING).map(Cow::into_owned);
     let work = move || {
         let _memory = memory;
-        Ok((app.decompress(coding.as_deref(), body)?, turn))
+        Ok((app.decompress(Some(&coding), body)?, turn))
     };
     off_the_network(work).await
 }
@@ -163,12 +165,18 @@ async fn off_the_network<T: Send + 'static>(
 }
 
 /// How much more memory than its text the rows of a body may take: none, unless its events are very
-/// short. Each `{` counts as a row, because an event is an object.
-fn row_bytes(body: &[u8], org_id: &OrgId) -> usize {
-    let rows = memchr::memchr_iter(b'{', body).count();
-    let rows = rows.min(EVENTS_MAX).min(body.len() / EVENT_BYTES_MIN);
+/// short. Each `{` counts as a row, because an event is an object. In OTLP the rows of one resource
+/// share its attributes, which takes as much again as the body.
+fn row_bytes(kind: &ContentKind, body: &[u8], org_id: &OrgId) -> usize {
+    let (rows, text) = match kind {
+        ContentKind::Otlp(_, encoding) => (calls_max(*encoding, body), 0),
+        _ => {
+            (memchr::memchr_iter(b'{', body).count().min(body.len() / EVENT_BYTES_MIN), body.len())
+        }
+    };
+    let rows = rows.min(EVENTS_MAX);
     let bytes = rows.saturating_mul(ROW_BYTES + org_id.as_str().len());
-    bytes.saturating_sub(body.len())
+    bytes.saturating_sub(text)
 }
 
 /// Memory reserved for a body's events until they are committed.
@@ -211,7 +219,7 @@ mod tests {
                 let decoded = decode(&kind, body.as_bytes(), builder).unwrap();
                 assert_eq!(decoded.batch.len(), 20_000);
                 let bytes = decoded.batch.record_batch().get_array_memory_size();
-                let counted = body.len() + row_bytes(body.as_bytes(), &org_id);
+                let counted = body.len() + row_bytes(&kind, body.as_bytes(), &org_id);
                 assert!(bytes <= SLACK * counted, "{bytes} and {counted} for {event}");
             }
         }
@@ -220,13 +228,14 @@ mod tests {
     #[test]
     fn bad_events_need_no_more_than_the_shortest_good_ones_of_the_same_bytes() {
         let (bad, org) = ("{},".repeat(1 << 20), OrgId::parse("acme").unwrap());
-        let bytes = row_bytes(bad.as_bytes(), &org);
+        let bytes = row_bytes(&ContentKind::Ndjson, bad.as_bytes(), &org);
         assert!(bytes < 10 * bad.len(), "{bytes}");
     }
 
     #[test]
     fn usual_events_need_no_more_than_their_text() {
         let event = r#"{"event_id":"b6f8b0b2-3f0e-4a5c-9a3c-2d2f1f7a9f10","ts":"2024-05-01T10:00:00Z","provider":"openai","model":"gpt-4o-mini","input_tokens":1024,"output_tokens":512,"cached_input_tokens":0,"cost_usd":"0.0123","source":"gateway-1"}"#;
-        assert_eq!(row_bytes(event.as_bytes(), &OrgId::parse("acme").unwrap()), 0);
+        let org = OrgId::parse("acme").unwrap();
+        assert_eq!(row_bytes(&ContentKind::Ndjson, event.as_bytes(), &org), 0);
     }
 }

@@ -32,7 +32,9 @@ use axum::routing::get;
 use crate::app::App;
 
 pub use self::admin::router as admin_router;
-pub use self::connections::{CONNECTION_BYTES, ConnectionLimits, REQUEST_BYTES, TLS_BYTES, serve};
+pub use self::connections::{
+    CLEAR_HTTP2_SHARE, CONNECTION_BYTES, ConnectionLimits, REQUEST_BYTES, TLS_BYTES, serve,
+};
 pub use self::last_good::BYTES_MAX as LAST_GOOD_BYTES_MAX;
 pub use self::listener::Listener;
 pub use self::shares::DECODERS_MAX;

@@ -1,6 +1,7 @@
 //! The kinds of bodies that are read.
 
 use super::BinaryCloudEvent;
+use super::otlp::{Encoding, Signal};
 
 /// What a body holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,4 +16,8 @@ pub enum ContentKind {
     CloudEventBatch,
     /// The data of one CloudEvent in binary mode, of which the headers say the rest.
     BinaryCloudEvent(Box<BinaryCloudEvent>),
+    /// Spans, log records or measurements of OTLP.
+    Otlp(Signal, Encoding),
+    /// What LiteLLM posts: one object, an array, or one object per line.
+    LiteLlm,
 }

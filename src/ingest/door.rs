@@ -6,6 +6,8 @@
 
 use std::fmt::Debug;
 
+use bytes::Bytes;
+
 use super::content::ContentKind;
 use super::error::IngestError;
 use super::receipt::Receipt;
@@ -27,6 +29,18 @@ pub trait Door: Debug + Sync {
     /// The body is of no kind that is read here; nothing of it has to be read.
     fn kind(&self, headers: &dyn Headers) -> Result<ContentKind, IngestError>;
 
+    /// The message in a body, and how it is compressed, where its protocol has frames.
+    ///
+    /// # Errors
+    /// The body is not what the protocol sends.
+    fn message(
+        &self,
+        _headers: &dyn Headers,
+        body: Bytes,
+    ) -> Result<(Bytes, Option<String>), IngestError> {
+        Ok((body, None))
+    }
+
     /// What the sender of a request is told of its events, once they are committed.
     ///
     /// # Errors
@@ -47,12 +61,19 @@ pub struct Answer {
     pub content_type: &'static str,
     /// The body.
     pub body: Vec<u8>,
+    /// What is sent after the body, as headers are before it.
+    pub trailers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
+    /// An answer without trailers.
+    pub fn of(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
+        Self { status, content_type, body, trailers: Vec::new() }
+    }
+
     /// `{"error":"…"}`, as all of tokenlake's own endpoints have it.
     pub fn error(status: u16, message: &str) -> Self {
         let body = serde_json::json!({ "error": message }).to_string().into_bytes();
-        Self { status, content_type: "application/json", body }
+        Self::of(status, "application/json", body)
     }
 }

@@ -17,6 +17,9 @@ pub enum IngestError {
     /// The body is JSON, but neither an event nor a list of events.
     #[error("the body holds no events: {0}")]
     NotEvents(&'static str),
+    /// The body is no request of OTLP; the text says why.
+    #[error("the body {0}")]
+    NotOtlp(String),
     /// The body is larger than allowed, as sent or decompressed.
     #[error("the body is larger than {max_bytes} bytes; send it in smaller requests")]
     TooLarge {
@@ -60,6 +63,7 @@ impl IngestError {
             Self::NotJson(_)
             | Self::NotText(_)
             | Self::NotEvents(_)
+            | Self::NotOtlp(_)
             | Self::TooLarge { .. }
             | Self::TooManyEvents
             | Self::UnsupportedType { .. }

@@ -39,7 +39,7 @@ impl Door for Events {
     fn answer(&self, _: &dyn Headers, receipt: &Receipt) -> Result<Answer, serde_json::Error> {
         let status = if receipt.is_all_rejected() { UNPROCESSABLE } else { OK };
         let body = serde_json::to_vec(receipt)?;
-        Ok(Answer { status, content_type: "application/json", body })
+        Ok(Answer::of(status, "application/json", body))
     }
 
     fn refusal(&self, _: &dyn Headers, status: u16, message: &str) -> Answer {

@@ -7,16 +7,26 @@
 //! a rejection in [`Decoded`]. No parser here recurses, so nesting costs no stack. Pure: no I/O.
 
 mod body;
+mod call;
 mod cloudevents;
 mod content;
 mod door;
 mod error;
 mod events;
+mod grpc;
+mod grpc_door;
+mod history;
 mod json;
+mod json_object;
 mod json_plain;
 mod limits;
+mod litellm;
+mod litellm_door;
 mod ndjson;
+mod otlp;
+mod otlp_door;
 mod receipt;
+mod tokens;
 
 pub use crate::event::Decoded;
 pub use body::decompress;
@@ -24,18 +34,32 @@ pub use cloudevents::BinaryCloudEvent;
 pub use content::ContentKind;
 pub use door::{Answer, Door, Headers};
 pub use error::IngestError;
+pub use history::{History, HistoryFormat, Rows};
 pub use json_plain::FieldNames;
 pub use limits::{EVENTS_MAX, REJECTIONS_MAX};
 pub use ndjson::NotUtf8;
+pub use otlp::{Encoding, Kept, Signal, calls_max};
 pub use receipt::Receipt;
 
 use std::borrow::Cow;
 
 use self::events::Events;
+use self::grpc_door::Grpc;
+use self::litellm_door::LiteLlm;
+use self::otlp_door::Otlp;
 use crate::event::{EventBatchBuilder, FieldValue, Slots};
 
 /// All doors.
-pub static DOORS: [&dyn Door; 1] = [&Events];
+pub static DOORS: [&dyn Door; 8] = [
+    &Events,
+    &Otlp(Signal::Traces),
+    &Otlp(Signal::Logs),
+    &Otlp(Signal::Metrics),
+    &Grpc(Signal::Traces),
+    &Grpc(Signal::Logs),
+    &Grpc(Signal::Metrics),
+    &LiteLlm,
+];
 
 /// Reads the events of one body, already decompressed, by the rules of `builder`.
 pub fn decode(
@@ -43,8 +67,22 @@ pub fn decode(
     body: &[u8],
     builder: EventBatchBuilder,
 ) -> Result<Decoded, IngestError> {
+    decode_keeping(kind, body, &Kept::default(), builder)
+}
+
+/// As [`decode`]; of formats that know far more attributes than are stored, those in `kept` are kept
+/// too.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_keeping(
+    kind: &ContentKind,
+    body: &[u8],
+    kept: &Kept<'_>,
+    builder: EventBatchBuilder,
+) -> Result<Decoded, IngestError> {
     let mut builder = builder.rejections_max(REJECTIONS_MAX);
-    let read = read(kind, body, &mut builder);
+    let read = read(kind, body, kept, &mut builder);
     match (read, body::foreign(body)) {
         (Err(IngestError::NotJson(_)), Some(what)) => Err(IngestError::NotText(what)),
         (Ok(()), Some(what)) if builder.is_empty() => Err(IngestError::NotText(what)),
@@ -58,6 +96,7 @@ pub fn decode(
 fn read(
     kind: &ContentKind,
     body: &[u8],
+    kept: &Kept<'_>,
     builder: &mut EventBatchBuilder,
 ) -> Result<(), IngestError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
@@ -67,6 +106,10 @@ fn read(
         ContentKind::CloudEvent => cloudevents::decode_structured(body, builder),
         ContentKind::CloudEventBatch => cloudevents::decode_batch(body, builder),
         ContentKind::BinaryCloudEvent(event) => cloudevents::decode_binary(event, body, builder),
+        ContentKind::Otlp(signal, encoding) => {
+            otlp_door::decode(*signal, *encoding, body, kept, builder)
+        }
+        ContentKind::LiteLlm => litellm_door::decode(body, builder),
     }
 }
 

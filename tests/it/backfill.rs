@@ -4,6 +4,7 @@ mod broken;
 mod fields;
 mod folders;
 mod formats;
+mod histories;
 mod kills;
 mod memory;
 mod resume;

@@ -19,6 +19,8 @@ pub mod listening;
 pub mod metric_families;
 #[path = "../../src/mutation_tests.rs"]
 pub mod mutation;
+#[path = "../../src/ingest/otlp/tests/messages.rs"]
+pub mod otlp;
 pub mod poll;
 pub mod process;
 pub mod prometheus;

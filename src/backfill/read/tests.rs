@@ -7,6 +7,7 @@ use super::*;
 use crate::backfill::decode::Decoder;
 use crate::backfill::shape::Shape;
 use crate::event::OrgRule;
+use crate::ingest::HistoryFormat;
 
 fn values(text: &str) -> Result<Vec<(u64, String)>, String> {
     let mut found = Vec::new();
@@ -98,9 +99,15 @@ proptest! {
             }),
         ],
     ) {
-        for format in
-            [InputFormat::Ndjson, InputFormat::Json, InputFormat::Csv, InputFormat::Tsv, InputFormat::Parquet]
-        {
+        for format in [
+            InputFormat::Ndjson,
+            InputFormat::Json,
+            InputFormat::Csv,
+            InputFormat::Tsv,
+            InputFormat::Parquet,
+            InputFormat::History(HistoryFormat::LiteLlm),
+            InputFormat::History(HistoryFormat::Codex),
+        ] {
             all(format, &bytes);
         }
     }

@@ -6,12 +6,17 @@ use arrow::array::AsArray as _;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use prost::Message as _;
 use tokenlake::access::PlainKey;
 use tokenlake::event::{Decoded, EventBatchBuilder, OrgId, OrgRule};
-use tokenlake::ingest::{BinaryCloudEvent, ContentKind, IngestError, decode, decompress};
+use tokenlake::ingest::{
+    BinaryCloudEvent, ContentKind, Encoding, History, HistoryFormat, IngestError, Rows, Signal,
+    decode, decompress,
+};
 
 use crate::support::event::{ACME, NOON};
 use crate::support::mutation::{each, each_of};
+use crate::support::otlp::{Any, KeyValue, ResourceSpans, ScopeSpans, Span, TracesData};
 
 const GOOD: [&str; 2] = [
     r#"{"event_id":"good-1","ts":"2026-03-10T10:00:00Z","provider":"p","model":"m"}"#,
@@ -95,6 +100,76 @@ fn cloudevents() {
         let builder = EventBatchBuilder::new(rule, NOON);
         if let Ok(decoded) = decode(&ContentKind::BinaryCloudEvent(event.into()), body, builder) {
             whole(&decoded);
+        }
+    });
+}
+
+/// A span that is a call, and a log record of each agent, in JSON.
+const OTLP: [&str; 2] = [
+    r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"s"}}]},"scopeSpans":[{"scope":{"name":"x"},"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"chat","endTimeUnixNano":"1773136800000000000","attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"chat"}},{"key":"gen_ai.usage.input_tokens","value":{"intValue":"5"}},{"key":"langfuse.observation.usage_details","value":{"stringValue":"{\"input\":5}"}}],"status":{"code":0}}]}]}]}"#,
+    r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1773136800000000000","attributes":[{"key":"event.name","value":{"stringValue":"api_request"}},{"key":"input_tokens","value":{"intValue":5}},{"key":"cost_usd","value":{"doubleValue":0.5}},{"key":"request_id","value":{"stringValue":"r"}}]},{"eventName":"gemini_cli.api_response","observedTimeUnixNano":1773136800000000000,"attributes":[{"key":"input_token_count","value":{"intValue":5}}]}]}]}]}"#,
+];
+
+#[test]
+fn otlp() {
+    let json = OTLP.map(|body| body.as_bytes().to_vec()).to_vec();
+    let span = Span {
+        end_time_unix_nano: 1_773_136_800_000_000_000,
+        attributes: vec![
+            KeyValue::new("gen_ai.operation.name", Any::Text("chat".into())),
+            KeyValue::new("gen_ai.usage.input_tokens", Any::Int(5)),
+            KeyValue::new("gen_ai.usage.cost", Any::Double(0.5)),
+        ],
+        ..Span::default()
+    };
+    let scope_spans = vec![ScopeSpans { scope: None, spans: vec![span] }];
+    let spans = TracesData { resource_spans: vec![ResourceSpans { resource: None, scope_spans }] };
+    for (encoding, inputs) in
+        [(Encoding::Json, json), (Encoding::Protobuf, vec![spans.encode_to_vec()])]
+    {
+        each_of("otlp", inputs, 2_000, |body| {
+            for signal in [Signal::Traces, Signal::Logs, Signal::Metrics] {
+                if let Ok(decoded) = read(&ContentKind::Otlp(signal, encoding), body) {
+                    whole(&decoded);
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn litellm() {
+    let call = r#"{"id":"a","endTime":1773136800.5,"custom_llm_provider":"p","model":"p/m","prompt_tokens":5,"response_cost":1e-5,"metadata":{"usage_object":{"prompt_tokens_details":{"cached_tokens":1}}},"request_tags":["t"]}"#;
+    let inputs = [call.to_owned(), format!("[{call},{call}]"), format!("{call}\n{call}")];
+    each_of("litellm", inputs.map(String::into_bytes).to_vec(), 1_000, |body| {
+        if let Ok(decoded) = read(&ContentKind::LiteLlm, body) {
+            whole(&decoded);
+        }
+    });
+}
+
+#[test]
+fn histories() {
+    let rows = [
+        r#"{"type":"assistant","requestId":"r","timestamp":"2026-03-10T10:00:00Z","message":{"model":"m","usage":{"input_tokens":1}}}"#,
+        r#"{"type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":9}}}}"#,
+        r#"{"type":"token_usage_record","payload":{"response_id":"r","usage":{"input_tokens":9}}}"#,
+        r#"{"requestId":"r","modelId":"arn:a/b","input":{"inputTokenCount":5},"output":{"outputBodyJson":[{"usage":{"cacheReadInputTokens":1}}]}}"#,
+    ];
+    let formats = [
+        HistoryFormat::LiteLlm,
+        HistoryFormat::ClaudeCode,
+        HistoryFormat::Codex,
+        HistoryFormat::Bedrock,
+    ];
+    each_of("history", vec![rows.join("\n").into_bytes()], 1_000, |text| {
+        for format in formats {
+            let (mut history, mut events) = (History::new(format), Rows::new());
+            for (line, row) in (1..).zip(String::from_utf8_lossy(text).lines()) {
+                history.row(line, row, &mut events);
+            }
+            history.end(&mut events);
+            assert!(events.len() <= text.len() + 1);
         }
     });
 }

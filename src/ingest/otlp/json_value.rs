@@ -1,0 +1,103 @@
+//! Single values of OTLP's JSON: names, texts, ids, times and attributes' values.
+
+use std::borrow::Cow;
+
+use super::record::{Value, id};
+use crate::event::FieldValue;
+use crate::event::json_split::{SourceCursor, SourceRange};
+use crate::event::json_text;
+
+/// The source of the value that begins here.
+pub(super) fn value<'a>(cursor: &mut SourceCursor<'a>) -> Option<&'a [u8]> {
+    let place = cursor.value()?;
+    Some(cursor.bytes(place))
+}
+
+/// Whether a name is `wanted`.
+pub(super) fn is(cursor: &SourceCursor<'_>, name: SourceRange, wanted: &str) -> bool {
+    name_text(cursor, name).as_ref() == wanted.as_bytes()
+}
+
+/// What the name at a place means.
+pub(super) fn name_text<'a>(cursor: &SourceCursor<'a>, name: SourceRange) -> Cow<'a, [u8]> {
+    unquoted(cursor.bytes(name))
+}
+
+/// What a name means. Most names have no escapes.
+pub(super) fn unquoted(source: &[u8]) -> Cow<'_, [u8]> {
+    if source.contains(&b'\\') {
+        return Cow::Owned(text(source).unwrap_or_default().into_owned().into_bytes());
+    }
+    let inner = source.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    Cow::Borrowed(inner.unwrap_or(source))
+}
+
+/// The text of a string or a number. What is not UTF-8, or half of a surrogate pair, is replaced.
+pub(super) fn text(source: &[u8]) -> Option<Cow<'_, str>> {
+    match str::from_utf8(source) {
+        Ok(source) => json_text::field_value(source).ok().and_then(scalar),
+        Err(_) => {
+            let source = String::from_utf8_lossy(source);
+            let value = json_text::field_value(&source).ok().and_then(scalar);
+            value.map(|text| Cow::Owned(text.into_owned()))
+        }
+    }
+}
+
+fn scalar(value: FieldValue<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        FieldValue::Text(text) | FieldValue::Mended(text) | FieldValue::Number(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// An id of hexadecimal digits in any case; none for what is none.
+pub(super) fn hex_id<const N: usize>(source: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(unquoted(source).as_ref(), &mut bytes).ok()?;
+    id(&bytes)
+}
+
+/// Nanoseconds; 0 for what is none.
+pub(super) fn time(source: &[u8]) -> u64 {
+    let text = text(source).unwrap_or_default();
+    text.parse().or_else(|_| whole(&text).parse()).unwrap_or(0)
+}
+
+/// The value in an `AnyValue`; none if it is a list, a map, bytes, null or broken.
+pub(super) fn any_value(source: &[u8]) -> Option<Value<'_>> {
+    let mut found = None;
+    SourceCursor::of(source).object(|cursor, name| {
+        let kind = name_text(cursor, name);
+        let source = value(cursor)?;
+        let text = || text(source);
+        found = match kind.as_ref() {
+            b"stringValue" => text().map(Value::Text),
+            b"intValue" => text().map(int),
+            b"doubleValue" => text().map(double),
+            b"boolValue" => match source {
+                b"true" | b"\"true\"" => Some(Value::Bool(true)),
+                b"false" | b"\"false\"" => Some(Value::Bool(false)),
+                _ => None,
+            },
+            _ => return Some(()),
+        };
+        Some(())
+    })?;
+    found
+}
+
+/// An integer; text where it is none.
+fn int(text: Cow<'_, str>) -> Value<'_> {
+    let int = text.parse().or_else(|_| whole(&text).parse());
+    int.map_or(Value::Text(text), Value::Int)
+}
+
+fn double(text: Cow<'_, str>) -> Value<'_> {
+    text.parse().map_or(Value::Text(text), Value::Double)
+}
+
+/// A number in full, so that `5.0` and `5e0` read as `5`.
+fn whole(text: &str) -> String {
+    text.parse::<f64>().map(|number| number.to_string()).unwrap_or_default()
+}

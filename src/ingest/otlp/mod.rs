@@ -1,0 +1,130 @@
+//! OTLP: spans and log records in which instrumentations and agents tell of their calls.
+//!
+//! `wire` and `proto` walk over protobuf, `json` over JSON; both make the same `record`s, of which
+//! only attributes with a name in `names` are read. `producer` says which records are calls; `call`,
+//! with `usage` and `identity`, makes events of them. Prompts and answers are never looked at.
+
+mod answer;
+mod call;
+mod details;
+mod identity;
+mod json;
+mod json_value;
+mod kept;
+mod names;
+mod producer;
+mod proto;
+mod record;
+mod signal;
+mod size;
+mod usage;
+mod wire;
+
+pub use answer::{accepted, code, failed, status};
+pub use kept::Kept;
+pub use signal::{Encoding, Signal};
+pub use size::calls_max;
+
+use record::{Context, Record, Visit};
+use wire::NotProtobuf;
+
+use crate::event::{NamedValue, json_text};
+
+/// Bytes of resources' attributes that a request may have copied to its events, beyond its own size.
+const COPIED_BYTES: usize = 4 << 20;
+
+/// Records that cannot be read of which it is told why.
+const REASONS_MAX: usize = 1_000;
+
+/// The one who takes what is read.
+pub trait Sink {
+    /// Takes the values of an event. `index` counts records, whatever they are.
+    fn event(&mut self, index: usize, fields: &[NamedValue<'_>]);
+
+    /// Takes the reason why a record cannot be read; of more than a thousand it is empty.
+    fn reject(&mut self, index: usize, reason: String);
+
+    /// Learns that the last event has fewer attributes than were sent.
+    fn dropped(&mut self, attributes: usize);
+}
+
+/// Reads the calls of a request. Records that are none are passed over.
+///
+/// # Errors
+/// Why it is no such request, as the end of a sentence. Some of it may have been taken by then.
+pub fn read(
+    signal: Signal,
+    encoding: Encoding,
+    body: &[u8],
+    kept: &Kept<'_>,
+    sink: &mut dyn Sink,
+) -> Result<(), String> {
+    let copied_bytes_left = body.len().saturating_add(COPIED_BYTES);
+    let mut calls = Calls { signal, sink, found: false, broken: 0, copied_bytes_left };
+    match (encoding, signal) {
+        (Encoding::Protobuf, Signal::Metrics) => proto::check(body).map_err(not_protobuf),
+        (Encoding::Protobuf, _) => {
+            proto::walk(signal, body, kept, &mut calls).map_err(not_protobuf)
+        }
+        (Encoding::Json, Signal::Metrics) => whole(body),
+        (Encoding::Json, _) => {
+            let walked = json::walk(signal, body, kept, &mut calls);
+            // Where there is no call, it may be anything.
+            if walked.is_none() || !calls.found {
+                whole(body)?;
+            }
+            walked.ok_or_else(|| "is no request of OTLP: it is not an object".to_owned())
+        }
+    }
+}
+
+fn not_protobuf(error: NotProtobuf) -> String {
+    format!("is not protobuf: {error}")
+}
+
+/// Checks that a body is JSON.
+fn whole(body: &[u8]) -> Result<(), String> {
+    let text = str::from_utf8(body).map_err(|error| format!("is not JSON: {error}"))?;
+    json_text::whole(text).map(drop).map_err(|error| format!("is not JSON: {error}"))
+}
+
+/// Makes events of records.
+struct Calls<'s> {
+    signal: Signal,
+    sink: &'s mut dyn Sink,
+    found: bool,
+    broken: usize,
+    /// A resource is sent once for all its records, and stored with each.
+    copied_bytes_left: usize,
+}
+
+impl<'a> Visit<'a> for Calls<'_> {
+    fn record(&mut self, index: usize, context: &Context<'a>, record: &Record<'a>) {
+        let Some(producer) = producer::producer(self.signal, context, record) else { return };
+        let mut call = call::call(self.signal, producer, context, record);
+        let shared = call::shared(context);
+        let left = self.copied_bytes_left.checked_sub(context.resource.kept_bytes());
+        match left {
+            Some(left) => {
+                self.copied_bytes_left = left;
+                call.attributes.extend(shared);
+                self.sink.event(index, &call.fields());
+            }
+            None => {
+                self.sink.event(index, &call.fields());
+                self.sink.dropped(shared.count());
+            }
+        }
+        self.found = true;
+    }
+
+    fn broken(&mut self, index: usize, reason: &'static str) {
+        self.broken += 1;
+        // Nobody wants to read a million of them.
+        let reason = if self.broken > REASONS_MAX { "" } else { reason };
+        self.sink.reject(index, reason.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests;

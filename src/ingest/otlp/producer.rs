@@ -1,0 +1,124 @@
+//! Which records are calls, and in whose words they tell of them.
+//!
+//! One call is told of by one record, or by several with the same id. Records that add calls up, and
+//! those that repeat another record of the same program with less or without its id, are none.
+
+use super::names::Field;
+use super::record::{Context, Record};
+use super::signal::Signal;
+
+/// Whose words a record uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Producer {
+    /// An instrumentation's, by the conventions.
+    Sdk,
+    /// `claude_code.api_request`
+    ClaudeCode,
+    /// `codex.sse_event` of a completed response.
+    Codex,
+    /// `gemini_cli.api_response`
+    GeminiCli,
+}
+
+/// Operations that are one call of a model. Agents, workflows, tools, retrieval and whatever else
+/// there is are none.
+const OPERATIONS: [&str; 4] = ["chat", "generate_content", "text_completion", "embeddings"];
+
+/// The event by which the conventions tell of a call in a log.
+const DETAILS: &str = "gen_ai.client.inference.operation.details";
+
+const CLAUDE_CODE: &str = "com.anthropic.claude_code";
+const GEMINI_CLI: &str = "gemini-cli";
+
+/// The producer of a record that is a call.
+pub(super) fn producer(
+    signal: Signal,
+    context: &Context<'_>,
+    record: &Record<'_>,
+) -> Option<Producer> {
+    match signal {
+        Signal::Traces => is_call(context, record).then_some(Producer::Sdk),
+        Signal::Logs => of_log(context, record),
+        Signal::Metrics => None,
+    }
+}
+
+/// Whether a span is a call. An error without tokens is none, as nothing is paid for it.
+fn is_call(context: &Context<'_>, record: &Record<'_>) -> bool {
+    let found = &record.found;
+    if repeats_a_log(context, record) {
+        return false;
+    }
+    let is_call = if found.has(Field::Operation) { is_operation(record) } else { is_model(record) };
+    let failed = record.is_error || found.has(Field::Error);
+    is_call && (!failed || has_tokens(record))
+}
+
+/// Spans of programs whose logs tell of the same calls.
+fn repeats_a_log(context: &Context<'_>, record: &Record<'_>) -> bool {
+    let scope = context.scope.as_ref();
+    scope.starts_with(CLAUDE_CODE)
+        || scope == GEMINI_CLI
+        || record.name == "handle_responses" && scope.starts_with("codex")
+}
+
+fn is_operation(record: &Record<'_>) -> bool {
+    let operation = record.found.text(Field::Operation);
+    operation.is_some_and(|operation| OPERATIONS.contains(&operation))
+}
+
+/// Whether a span without an operation is a call, by what else its instrumentation says.
+fn is_model(record: &Record<'_>) -> bool {
+    let found = &record.found;
+    let says = |field, words: &[&str]| {
+        let said = found.text(field);
+        said.is_some_and(|said| words.iter().any(|word| said.eq_ignore_ascii_case(word)))
+    };
+    let is_step = |name: &str| {
+        [".doGenerate", ".doStream", ".doEmbed"].iter().any(|step| name.ends_with(step))
+    };
+    says(Field::OpenInferenceKind, &["llm", "embedding"])
+        || says(Field::LangfuseType, &["generation", "embedding"])
+        || says(Field::RequestType, &["chat", "completion", "embedding"])
+        || says(Field::LangSmithKind, &["llm"])
+        || is_step(&record.name)
+        || found.text(Field::VercelOperation).is_some_and(is_step)
+        || found.has(Field::Provider) && found.has(Field::ResponseId) && has_usage(record)
+}
+
+/// Whether a record says how many tokens there were, be it none.
+fn has_usage(record: &Record<'_>) -> bool {
+    [Field::Input, Field::Output].into_iter().any(|field| record.found.has(field))
+}
+
+/// Whether there were tokens.
+fn has_tokens(record: &Record<'_>) -> bool {
+    let found = &record.found;
+    let counts = [Field::Input, Field::Output].into_iter().filter_map(|field| found.get(field));
+    counts.into_iter().any(|count| count.text() != "0") || found.has(Field::UsageDetails)
+}
+
+fn of_log(context: &Context<'_>, record: &Record<'_>) -> Option<Producer> {
+    let names = [record.found.text(Field::EventName), Some(record.name.as_ref())];
+    names.into_iter().flatten().find_map(|name| of_event(name, context, record))
+}
+
+/// The producer of the event with this name, if it is a call. One without tokens counts is none.
+fn of_event(name: &str, context: &Context<'_>, record: &Record<'_>) -> Option<Producer> {
+    let found = &record.found;
+    let counted = [Field::AgentInput, Field::AgentOutput].into_iter().any(|field| found.has(field));
+    match name {
+        DETAILS => {
+            let told_already = context.scope == GEMINI_CLI;
+            let is_call = !found.has(Field::Operation) || is_operation(record);
+            (is_call && !told_already && has_usage(record)).then_some(Producer::Sdk)
+        }
+        "api_request" | "claude_code.api_request" => counted.then_some(Producer::ClaudeCode),
+        "codex.sse_event" => {
+            let completed = found.text(Field::EventKind) == Some("response.completed");
+            (completed && found.has(Field::AgentInput)).then_some(Producer::Codex)
+        }
+        "gemini_cli.api_response" => counted.then_some(Producer::GeminiCli),
+        _ => None,
+    }
+}

@@ -1,0 +1,226 @@
+//! Spans and log records in protobuf.
+//!
+//! The numbers of fields are those of `opentelemetry/proto` 1.x. Its messages for requests and those
+//! for files are the same on the wire. What is not read may have any form.
+
+use std::borrow::Cow;
+
+use super::kept::Kept;
+use super::record::{Context, Found, Record, Source, Value, Visit, id};
+use super::signal::Signal;
+use super::wire::{Fields, NotProtobuf, WireValue};
+
+/// `TracesData.resource_spans`, `LogsData.resource_logs`, and the attributes of a resource.
+const FIRST: u32 = 1;
+/// `ResourceSpans.scope_spans`, `ScopeSpans.spans`, and the same of logs.
+const INNER: u32 = 2;
+
+/// Passes over measurements.
+///
+/// # Errors
+/// It is no message.
+pub(super) fn check(body: &[u8]) -> Result<(), NotProtobuf> {
+    Fields::of(body).try_for_each(|field| field.map(drop))
+}
+
+/// How many records of at least so many bytes there are.
+pub(super) fn count(body: &[u8], bytes_min: usize) -> usize {
+    let mut count = 0;
+    // What is broken ends the count, as it ends the walk.
+    let _ = each(body, FIRST, |resource| {
+        each(resource, INNER, |scope| {
+            each(scope, INNER, |record| {
+                count += usize::from(record.len() >= bytes_min);
+                Ok(())
+            })
+        })
+    });
+    count
+}
+
+/// Visits all records of a request.
+///
+/// # Errors
+/// What holds the records is broken. A record that is broken itself is visited as such.
+pub(super) fn walk<'a>(
+    signal: Signal,
+    body: &'a [u8],
+    kept: &Kept<'_>,
+    visit: &mut dyn Visit<'a>,
+) -> Result<(), NotProtobuf> {
+    let mut walk = Walk { signal, kept, context: Context::default(), index: 0 };
+    let mut record = Record::default();
+    each(body, FIRST, |resource| {
+        walk.context.resource = Found::default();
+        // A message may come in parts, and after what it is about.
+        each(resource, FIRST, |part| attributes(part, FIRST, &mut walk.context.resource, kept))?;
+        each(resource, INNER, |scope| walk.scope(scope, &mut record, visit))
+    })
+}
+
+/// All attributes of a record, with those values that are single ones.
+pub(super) fn each_attribute<'a>(
+    message: &'a [u8],
+    number: u32,
+    mut visit: impl FnMut(&'a [u8], Value<'a>),
+) {
+    // The record was read before, so that nothing in it is broken.
+    let _ = each(message, number, |attribute| {
+        let (name, value) = key_value(attribute)?;
+        if let Some(value) = value.and_then(any_value) {
+            visit(name, value);
+        }
+        Ok(())
+    });
+}
+
+/// Calls `visit` with each message or text that is the field `number`.
+fn each<'a>(
+    message: &'a [u8],
+    number: u32,
+    mut visit: impl FnMut(&'a [u8]) -> Result<(), NotProtobuf>,
+) -> Result<(), NotProtobuf> {
+    for field in Fields::of(message) {
+        if let (found, WireValue::Bytes(bytes)) = field?
+            && found == number
+        {
+            visit(bytes)?;
+        }
+    }
+    Ok(())
+}
+
+struct Walk<'a, 'k> {
+    signal: Signal,
+    kept: &'k Kept<'k>,
+    context: Context<'a>,
+    index: usize,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn scope(
+        &mut self,
+        scope: &'a [u8],
+        record: &mut Record<'a>,
+        visit: &mut dyn Visit<'a>,
+    ) -> Result<(), NotProtobuf> {
+        self.context.scope = Cow::default();
+        let name = &mut self.context.scope;
+        each(scope, FIRST, |part| {
+            each(part, FIRST, |text| {
+                *name = String::from_utf8_lossy(text);
+                Ok(())
+            })
+        })?;
+        each(scope, INNER, |message| {
+            let read = match self.signal {
+                Signal::Traces => span(message, record, self.kept),
+                Signal::Logs | Signal::Metrics => log(message, record, self.kept),
+            };
+            match read {
+                Ok(()) => visit.record(self.index, &self.context, record),
+                Err(_) => visit.broken(self.index, "cannot be read: it is no message of protobuf"),
+            }
+            self.index += 1;
+            Ok(())
+        })
+    }
+}
+
+fn span<'a>(
+    message: &'a [u8],
+    record: &mut Record<'a>,
+    kept: &Kept<'_>,
+) -> Result<(), NotProtobuf> {
+    record.clear(Source::Message(message, 9));
+    for field in Fields::of(message) {
+        match field? {
+            (1, WireValue::Bytes(bytes)) => record.trace_id = id(bytes),
+            (2, WireValue::Bytes(bytes)) => record.span_id = id(bytes),
+            (5, WireValue::Bytes(bytes)) => record.name = String::from_utf8_lossy(bytes),
+            (7, WireValue::Fixed64(time)) => record.other_time_ns = time,
+            (8, WireValue::Fixed64(time)) => record.time_ns = time,
+            (9, WireValue::Bytes(bytes)) => attribute(bytes, &mut record.found, kept)?,
+            (15, WireValue::Bytes(status)) => is_error(status, &mut record.is_error)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn log<'a>(message: &'a [u8], record: &mut Record<'a>, kept: &Kept<'_>) -> Result<(), NotProtobuf> {
+    record.clear(Source::Message(message, 6));
+    for field in Fields::of(message) {
+        match field? {
+            (1, WireValue::Fixed64(time)) => record.time_ns = time,
+            (6, WireValue::Bytes(bytes)) => attribute(bytes, &mut record.found, kept)?,
+            (9, WireValue::Bytes(bytes)) => record.trace_id = id(bytes),
+            (10, WireValue::Bytes(bytes)) => record.span_id = id(bytes),
+            (11, WireValue::Fixed64(time)) => record.other_time_ns = time,
+            (12, WireValue::Bytes(bytes)) => record.name = String::from_utf8_lossy(bytes),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reads `Status.code`, if this part of the message has it.
+fn is_error(status: &[u8], is_error: &mut bool) -> Result<(), NotProtobuf> {
+    const ERROR: u64 = 2;
+    for field in Fields::of(status) {
+        if let (3, WireValue::Varint(code)) = field? {
+            *is_error = code == ERROR;
+        }
+    }
+    Ok(())
+}
+
+fn attributes<'a>(
+    message: &'a [u8],
+    number: u32,
+    found: &mut Found<'a>,
+    kept: &Kept<'_>,
+) -> Result<(), NotProtobuf> {
+    each(message, number, |bytes| attribute(bytes, found, kept))
+}
+
+fn attribute<'a>(
+    bytes: &'a [u8],
+    found: &mut Found<'a>,
+    kept: &Kept<'_>,
+) -> Result<(), NotProtobuf> {
+    let (name, value) = key_value(bytes)?;
+    if let Some(value) = value {
+        found.add(Cow::Borrowed(name), kept, || any_value(value));
+    }
+    Ok(())
+}
+
+/// The parts of a `KeyValue`.
+fn key_value(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), NotProtobuf> {
+    let (mut name, mut value) = (&[][..], None);
+    for field in Fields::of(bytes) {
+        match field? {
+            (1, WireValue::Bytes(bytes)) => name = bytes,
+            (2, WireValue::Bytes(bytes)) => value = Some(bytes),
+            _ => {}
+        }
+    }
+    Ok((name, value))
+}
+
+/// The value in an `AnyValue`; none if it is a list, a map, bytes or broken.
+fn any_value(bytes: &[u8]) -> Option<Value<'_>> {
+    let mut value = None;
+    for field in Fields::of(bytes) {
+        value = match field.ok()? {
+            (1, WireValue::Bytes(text)) => Some(Value::Text(String::from_utf8_lossy(text))),
+            (2, WireValue::Varint(value)) => Some(Value::Bool(value != 0)),
+            (3, WireValue::Varint(int)) => Some(Value::Int(int.cast_signed())),
+            (4, WireValue::Fixed64(bits)) => Some(Value::Double(f64::from_bits(bits))),
+            (5..=8, _) => None,
+            _ => value,
+        };
+    }
+    value
+}

@@ -1,0 +1,208 @@
+//! A span or a log record with what is read of it, whichever encoding it came in.
+
+use std::borrow::Cow;
+
+use super::kept::Kept;
+use super::names::{self, Field};
+
+/// Attributes of a record or a resource that are kept: an event can hold no more.
+const KEPT_MAX: usize = 64;
+
+/// The value of an attribute, if it is a single one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value<'a> {
+    Text(Cow<'a, str>),
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+}
+
+impl Value<'_> {
+    /// Its text: of a number the shortest decimal that means it, in full.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Int(int) => Cow::Owned(int.to_string()),
+            Self::Double(double) => Cow::Owned(double.to_string()),
+            Self::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
+        }
+    }
+
+    /// Bytes of its text, about.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            _ => size_of::<Self>(),
+        }
+    }
+
+    fn is_blank(&self) -> bool {
+        matches!(self, Self::Text(text) if text.trim_ascii().is_empty())
+    }
+}
+
+/// The attributes of a resource or a record that mean something.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found<'a> {
+    /// A bit for each field that is there.
+    has: u64,
+    fields: Vec<(Field, u8, Value<'a>)>,
+    /// Those that are kept with a call, by name.
+    pub(super) kept: Vec<(Cow<'a, str>, Value<'a>)>,
+}
+
+impl<'a> Found<'a> {
+    pub(super) fn clear(&mut self) {
+        self.has = 0;
+        self.fields.clear();
+        self.kept.clear();
+    }
+
+    /// Takes an attribute if its name means something; `value` is asked for no other. An attribute
+    /// without a value counts as absent, as does a field without text.
+    pub(super) fn add(
+        &mut self,
+        name: Cow<'a, [u8]>,
+        kept: &Kept<'_>,
+        value: impl Fn() -> Option<Value<'a>>,
+    ) {
+        if let Some((field, rank)) = names::field(&name)
+            && let Some(value) = value().filter(|value| !value.is_blank())
+        {
+            self.put(field, rank, value);
+        }
+        if self.kept.len() < KEPT_MAX
+            && kept.has(&name)
+            && let Some(value) = value()
+        {
+            let name = match name {
+                Cow::Borrowed(name) => String::from_utf8_lossy(name),
+                Cow::Owned(name) => Cow::Owned(String::from_utf8_lossy(&name).into_owned()),
+            };
+            self.kept.push((name, value));
+        }
+    }
+
+    fn put(&mut self, field: Field, rank: u8, value: Value<'a>) {
+        let bit = 1 << field as u32;
+        if self.has & bit == 0 {
+            self.has |= bit;
+            self.fields.push((field, rank, value));
+            return;
+        }
+        let known = self.fields.iter_mut().find(|(known, ..)| *known == field);
+        if let Some(known) = known.filter(|(_, known, _)| rank < *known) {
+            *known = (field, rank, value);
+        }
+    }
+
+    /// The value of a field.
+    pub(super) fn get(&self, field: Field) -> Option<&Value<'a>> {
+        if self.has & (1 << field as u32) == 0 {
+            return None;
+        }
+        self.fields.iter().find(|(known, ..)| *known == field).map(|(.., value)| value)
+    }
+
+    /// The value of a field, and how much its name is believed.
+    pub(super) fn ranked(&self, field: Field) -> Option<(u8, &Value<'a>)> {
+        let found = self.fields.iter().find(|(known, ..)| *known == field);
+        found.map(|(_, rank, value)| (*rank, value))
+    }
+
+    /// The text of a field without white space around it.
+    pub(super) fn text(&self, field: Field) -> Option<&str> {
+        match self.get(field) {
+            Some(Value::Text(text)) => Some(text.trim()),
+            _ => None,
+        }
+    }
+
+    /// Bytes of what is kept with a call.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.kept.iter().map(|(name, value)| name.len() + value.bytes()).sum()
+    }
+
+    /// Whether a field is there.
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.has & (1 << field as u32) != 0
+    }
+}
+
+/// What the records of one scope have in common.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Context<'a> {
+    pub(super) resource: Found<'a>,
+    /// The name of the instrumentation.
+    pub(super) scope: Cow<'a, str>,
+}
+
+/// Where all attributes of a record are, for whom those that were found are not enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'a> {
+    /// The message of a record in protobuf, and the number of its attributes.
+    Message(&'a [u8], u32),
+    /// The array of attributes in JSON; empty if there is none.
+    Array(&'a [u8]),
+}
+
+/// A span or a log record.
+#[derive(Clone, Debug)]
+pub(super) struct Record<'a> {
+    /// Of a span its name, of a log record that of its event.
+    pub(super) name: Cow<'a, str>,
+    /// Invalid ids are none.
+    pub(super) trace_id: Option<[u8; 16]>,
+    pub(super) span_id: Option<[u8; 8]>,
+    /// Nanoseconds of Unix time: the end of a span, the time of a log record; 0 if not told.
+    pub(super) time_ns: u64,
+    /// What stands for it where it is not told: the start of a span, when a log record was seen.
+    pub(super) other_time_ns: u64,
+    /// Whether a span's status is an error.
+    pub(super) is_error: bool,
+    pub(super) found: Found<'a>,
+    pub(super) source: Source<'a>,
+}
+
+impl Default for Record<'_> {
+    fn default() -> Self {
+        Self {
+            name: Cow::default(),
+            trace_id: None,
+            span_id: None,
+            time_ns: 0,
+            other_time_ns: 0,
+            is_error: false,
+            found: Found::default(),
+            source: Source::Array(&[]),
+        }
+    }
+}
+
+impl<'a> Record<'a> {
+    /// The same memory for the next record.
+    pub(super) fn clear(&mut self, source: Source<'a>) {
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        *self = Self { found, source, ..Self::default() };
+    }
+
+    /// When it happened, in nanoseconds of Unix time.
+    pub(super) fn happened_ns(&self) -> Option<u64> {
+        [self.time_ns, self.other_time_ns].into_iter().find(|time| *time > 0)
+    }
+}
+
+/// An id of as many bytes; one of zeros is none.
+pub(super) fn id<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    <[u8; N]>::try_from(bytes).ok().filter(|id| id.iter().any(|byte| *byte != 0))
+}
+
+/// What a walk finds, record by record.
+pub(super) trait Visit<'a> {
+    /// A record, and what it has in common with its neighbours.
+    fn record(&mut self, index: usize, context: &Context<'a>, record: &Record<'a>);
+
+    /// A record that cannot be read.
+    fn broken(&mut self, index: usize, reason: &'static str);
+}

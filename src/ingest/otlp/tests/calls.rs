@@ -1,0 +1,289 @@
+//! Which records are calls, and what is read of them.
+
+use super::*;
+
+fn span_event(name: &str, lines: &str) -> Option<Event> {
+    event_of(Signal::Traces, "scope", &span(name, lines))
+}
+
+fn log_event(scope: &str, lines: &str) -> Option<Event> {
+    event_of(Signal::Logs, scope, &log(lines))
+}
+
+#[test]
+fn operations_decide_where_they_are_told() {
+    for operation in ["chat", "generate_content", "text_completion", "embeddings"] {
+        let event = span_event("x", &format!("gen_ai.operation.name={operation}")).unwrap();
+        assert_eq!(core(&event), "- - - - - - - -");
+    }
+    for operation in [
+        "create_agent",
+        "invoke_agent",
+        "invoke_workflow",
+        "execute_tool",
+        "plan",
+        "retrieval",
+        "rerank",
+        "fetch_response",
+        "llm_call",
+        "Chat",
+        "5",
+    ] {
+        let lines = format!(
+            "gen_ai.operation.name={operation};gen_ai.usage.input_tokens=5;gen_ai.response.id=r;\
+             gen_ai.system=openai;openinference.span.kind=LLM"
+        );
+        assert_eq!(span_event("ai.x.doGenerate", &lines), None, "{operation}");
+    }
+}
+
+#[test]
+fn without_an_operation_the_instrumentation_says_it() {
+    for lines in [
+        "openinference.span.kind=LLM",
+        "openinference.span.kind=EMBEDDING",
+        "langfuse.observation.type=generation",
+        "langfuse.observation.type=embedding",
+        "llm.request.type=chat",
+        "llm.request.type=completion",
+        "llm.request.type=embedding",
+        "langsmith.span.kind=llm",
+        "ai.operationId=ai.streamText.doStream",
+        "gen_ai.system=openai;gen_ai.response.id=r;gen_ai.usage.output_tokens=0",
+    ] {
+        assert!(span_event("x", lines).is_some(), "{lines}");
+    }
+    for name in ["ai.generateText.doGenerate", "ai.streamText.doStream", "ai.embed.doEmbed"] {
+        assert!(span_event(name, "a=b").is_some(), "{name}");
+    }
+    for lines in [
+        "a=b",
+        "openinference.span.kind=CHAIN",
+        "langfuse.observation.type=span",
+        "llm.request.type=rerank",
+        "langsmith.span.kind=chain",
+        "ai.operationId=ai.generateText",
+        "gen_ai.system=openai;gen_ai.response.id=r",
+        "gen_ai.system=openai;gen_ai.usage.input_tokens=5",
+        "gen_ai.aggregated_usage.input_tokens=5;gen_ai.system=openai;gen_ai.response.id=r",
+    ] {
+        assert_eq!(span_event("ai.generateText", lines), None, "{lines}");
+    }
+}
+
+#[test]
+fn an_error_counts_if_it_took_tokens() {
+    let chat = "gen_ai.operation.name=chat;error.type=Timeout";
+    assert_eq!(span_event("x", chat), None);
+    assert_eq!(span_event("x", &format!("{chat};gen_ai.usage.input_tokens=0")), None);
+    assert!(span_event("x", &format!("{chat};gen_ai.usage.input_tokens=5")).is_some());
+    for (status, counts) in
+        [("2", false), ("\"2\"", false), ("\"STATUS_CODE_ERROR\"", false), ("1", true)]
+    {
+        let span = span("x", "gen_ai.operation.name=chat");
+        let span = span.replace("\"status\":{}", &format!("\"status\":{{\"code\":{status}}}"));
+        assert_eq!(event_of(Signal::Traces, "s", &span).is_some(), counts, "{status}");
+    }
+}
+
+#[test]
+fn each_instrumentation_is_understood() {
+    for (name, lines, expected) in [
+        (
+            "openinference",
+            "openinference.span.kind=LLM;llm.provider=openai;llm.model_name=gpt-4o;
+             llm.token_count.prompt=13;llm.token_count.completion=9;llm.token_count.total=22;
+             llm.token_count.prompt_details.cache_read=4;
+             llm.token_count.completion_details.reasoning=2;llm.cost.total=0.00012",
+            "openai gpt-4o 13 9 4 - 2 0.00012",
+        ),
+        (
+            "embedding",
+            "openinference.span.kind=EMBEDDING;embedding.model_name=e;llm.token_count.prompt=5",
+            "- e 5 - - - - -",
+        ),
+        (
+            "openllmetry",
+            "llm.request.type=chat;gen_ai.system=Anthropic;gen_ai.request.model=a;
+             gen_ai.response.model=b;gen_ai.usage.prompt_tokens=4;
+             gen_ai.usage.completion_tokens=7;gen_ai.usage.cache_read_input_tokens=11;
+             gen_ai.usage.cache_creation_input_tokens=3;llm.usage.total_tokens=25",
+            "Anthropic b 18 7 11 3 - -",
+        ),
+        (
+            "ai.generateText.doGenerate",
+            "ai.model.provider=openai.chat;ai.model.id=gpt-4o;ai.usage.inputTokens=13;
+             ai.usage.outputTokens=9;ai.usage.cachedInputTokens=4;ai.usage.reasoningTokens=2;
+             gen_ai.system=openai.chat;gen_ai.request.model=gpt-4o;gen_ai.usage.input_tokens=13",
+            "openai gpt-4o 13 9 4 - 2 -",
+        ),
+        ("ai.embed.doEmbed", "ai.model.id=e;ai.usage.tokens=5", "- e 5 - - - - -"),
+        (
+            "langfuse",
+            "langfuse.observation.type=generation;langfuse.observation.model.name=m;
+             langfuse.observation.usage_details={\"input\":9,\"output\":9,\"input_cached_tokens\":4};
+             langfuse.observation.cost_details={\"total\":0.002}",
+            "- m 13 9 4 - - 0.002",
+        ),
+        (
+            "pydantic",
+            "gen_ai.operation.name=chat;gen_ai.provider.name=openai;operation.cost=0.25;
+             gen_ai.usage.input_tokens=13;gen_ai.usage.output_tokens=9;
+             gen_ai.usage.details.cache_read_tokens=4;gen_ai.usage.details.reasoning_tokens=2",
+            "openai - 13 9 4 - 2 0.25",
+        ),
+    ] {
+        let lines = lines.replace(";\n", "\n");
+        assert_eq!(core(&span_event(name, &lines).unwrap()), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_newest_name_with_a_value_is_believed() {
+    let chat = "gen_ai.operation.name=chat";
+    let event = span_event(
+        "x",
+        &format!(
+            "model=z;gen_ai.request.model=asked;gen_ai.response.model= ;{chat};\
+             gen_ai.usage.prompt_tokens=1;gen_ai.usage.input_tokens=2;gen_ai.system=old;\
+             gen_ai.provider.name=new"
+        ),
+    );
+    assert_eq!(core(&event.unwrap()), "new asked 2 - - - - -");
+}
+
+#[test]
+fn costs_are_dollars_and_not_0_for_tokens() {
+    let cost = |lines: &str| {
+        let lines = format!("gen_ai.operation.name=chat;{lines}");
+        span_event("x", &lines).unwrap().get("cost_usd").cloned()
+    };
+    let tokens = "gen_ai.usage.input_tokens=5";
+    for (lines, expected) in [
+        ("gen_ai.usage.cost.amount=0.5", Some("0.5")),
+        ("gen_ai.usage.cost.amount=0.5;gen_ai.usage.cost.currency=usd", Some("0.5")),
+        ("gen_ai.usage.cost.amount=0.5;gen_ai.usage.cost.currency=EUR", None),
+        ("gen_ai.usage.cost=3.666e-3", Some("0.003666")),
+        ("gen_ai.cost.total_cost=1", Some("1")),
+        ("gen_ai.usage.cost=0.0", Some("0")),
+        ("", None),
+    ] {
+        assert_eq!(cost(lines).as_deref(), expected, "{lines}");
+    }
+    assert_eq!(cost(&format!("gen_ai.usage.cost=0.0;{tokens}")), None);
+    assert_eq!(cost(&format!("gen_ai.usage.cost=1e-7;{tokens}")).as_deref(), Some("0.0000001"));
+}
+
+#[test]
+fn what_prices_need_and_what_is_kept_is_in_attributes() {
+    let lines = "gen_ai.operation.name=chat;openai.request.service_tier=auto;
+        openai.response.service_tier=flex;user.id=u;user.prompt=Say hi;session.id=s;team=t;
+        service.name=own;cost.center=7;gen_ai.input.messages=[];deployment.environment.name=prod;
+        gen_ai.usage.details.input_audio_tokens=4;gen_ai.agent.name=bot;other=x";
+    let event = span_event("x", lines).unwrap();
+    let attributes: Vec<_> = event
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{}={value}", name.strip_prefix("attributes.")?)))
+        .collect();
+    assert_eq!(
+        attributes.join(" "),
+        "cost.center=7 deployment.environment.name=prod gen_ai.agent.name=bot \
+         input_audio_tokens=4 service.name=own service_tier=flex session.id=s team=t user.id=u"
+    );
+    assert_eq!(event["source"], "scope");
+}
+
+#[test]
+fn logs_of_the_conventions_count_if_they_have_usage() {
+    let details = "event.name=gen_ai.client.inference.operation.details";
+    let usage = "gen_ai.usage.input_tokens=5;gen_ai.response.id=r";
+    assert_eq!(log_event("s", details), None);
+    let event = log_event("s", &format!("{details};{usage}")).unwrap();
+    assert_eq!((event["event_id"].as_str(), core(&event)), ("r", "- - 5 - - - - -".to_owned()));
+    assert_eq!(log_event("s", usage), None);
+    assert_eq!(log_event("s", &format!("{details};{usage};gen_ai.operation.name=plan")), None);
+    assert_eq!(log_event("gemini-cli", &format!("{details};{usage}")), None);
+    let named = log(usage).replace(
+        "\"body\"",
+        "\"eventName\":\"gen_ai.client.inference.operation.details\",\"body\"",
+    );
+    assert!(event_of(Signal::Logs, "s", &named).is_some());
+    let openlit = log_event("openlit.instrumentation.openai", &format!("{details};{usage}"));
+    assert_eq!(openlit.unwrap()["provider"], "openai");
+    // Without an answer's id it is that of the span that it was logged in.
+    let event = log_event("s", &format!("{details};gen_ai.usage.input_tokens=5")).unwrap();
+    assert_eq!(event["event_id"], "5b8efff798038103d269b633813fc60ceee19b7ec3c1b174");
+}
+
+#[test]
+fn codex() {
+    let completed = "event.name=codex.sse_event;event.kind=response.completed;conversation.id=c;\
+        event.timestamp=2026-11-28T21:41:56.669Z;model=gpt-5-codex";
+    let counts = "input_token_count=100;output_token_count=20;cached_token_count=60;\
+        reasoning_token_count=8;cache_write_token_count=5;tool_token_count=120";
+    assert_eq!(log_event("codex", completed), None);
+    let other = counts.replace("response.completed", "response.created");
+    assert_eq!(log_event("codex", &format!("event.name=codex.sse_event;{other}")), None);
+    let event = log_event("codex", &format!("{completed};{counts}")).unwrap();
+    assert_eq!(core(&event), "openai gpt-5-codex 100 20 60 5 8 -");
+    assert_eq!(event["event_id"].len(), 32);
+    let texts = log(&format!("{completed};{counts}")).replace("\"intValue\"", "\"stringValue\"");
+    let texts = texts.replace(
+        "\"timeUnixNano\":\"1795436673178833273\"",
+        "\"timeUnixNano\":\"0\",\"observedTimeUnixNano\":\"1795436673178833273\"",
+    );
+    let event = event_of(Signal::Logs, "codex", &texts).unwrap();
+    assert_eq!(
+        (core(&event).as_str(), event["ts"].as_str()),
+        ("openai gpt-5-codex 100 20 60 5 8 -", "1795436673178833")
+    );
+    let lines = "gen_ai.operation.name=chat;gen_ai.usage.input_tokens=5";
+    assert_eq!(event_of(Signal::Traces, "codex_core", &span("handle_responses", lines)), None);
+}
+
+#[test]
+fn claude_code_without_an_id_has_that_of_its_event() {
+    let lines = "event.name=api_request;session.id=s;event.sequence=5;event.timestamp=t;\
+        model=m;input_tokens=1;cache_read_tokens=2;cache_creation_tokens=3;cost_usd=0.0001";
+    let event = log_event("com.anthropic.claude_code.events", lines).unwrap();
+    assert_eq!(
+        (event["event_id"].as_str(), core(&event).as_str()),
+        ("s 5 t", "anthropic m 6 - 2 3 - 0.0001")
+    );
+    let span = span("claude_code.llm_request", "gen_ai.operation.name=chat");
+    assert_eq!(event_of(Signal::Traces, "com.anthropic.claude_code.tracing", &span), None);
+}
+
+#[test]
+fn ids_are_those_of_answers_spans_or_a_hash() {
+    let chat = "gen_ai.operation.name=chat";
+    let id = |span: &str| event_of(Signal::Traces, "s", span).unwrap()["event_id"].clone();
+    assert_eq!(id(&span("x", &format!("{chat};gen_ai.response.id= r "))), "r");
+    assert_eq!(id(&span("x", &format!("{chat};ai.response.id=r"))), "r");
+    assert_eq!(id(&span("x", &format!("{chat};request_id=r"))).len(), 48);
+    assert_eq!(id(&span("x", chat)), "5b8efff798038103d269b633813fc60ceee19b7ec3c1b174");
+    let long = "r".repeat(300);
+    assert_eq!(id(&span("x", &format!("{chat};gen_ai.response.id={long}"))).len(), 64);
+    let bare = |lines: &str| span("x", lines).replace("5B8EFFF798038103D269B633813FC60C", "");
+    let hash = id(&bare(&format!("{chat};a=1;b=x")));
+    assert_eq!((hash.len(), &hash), (32, &id(&bare(&format!("b=x;a=1.0;{chat}")))));
+    assert_ne!(hash, id(&bare(&format!("{chat};a=1;b=y"))));
+    assert_ne!(hash, id(&bare(&format!("{chat};a=1"))));
+    assert_ne!(hash, id(&bare(&format!("{chat};a=1;b=x")).replace("833273", "833274")));
+}
+
+#[test]
+fn a_time_is_the_end_of_a_span_and_never_taken_for_another_unit() {
+    let chat = span("x", "gen_ai.operation.name=chat");
+    let ts = |span: &str| event_of(Signal::Traces, "s", span).unwrap().get("ts").cloned();
+    let end = "\"endTimeUnixNano\":\"1795436673178833273\"";
+    assert_eq!(ts(&chat).as_deref(), Some("1795436673178833"));
+    assert_eq!(
+        ts(&chat.replace(end, "\"endTimeUnixNano\":\"0\"")).as_deref(),
+        Some("1795436673164042")
+    );
+    let early = chat.replace(end, "\"endTimeUnixNano\":\"1795436673178833\"");
+    assert_eq!(ts(&early).as_deref(), Some("1795436.673178833"));
+    let none = chat.replace(end, "\"a\":0").replace("startTimeUnixNano", "b");
+    assert_eq!(ts(&none), None);
+}

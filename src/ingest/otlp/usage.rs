@@ -1,0 +1,59 @@
+//! The token counts that a record tells, in its producer's words.
+
+use super::details;
+use super::names::Field;
+use super::producer::Producer;
+use super::record::{Found, Value};
+use crate::ingest::tokens::{Convention, Count, Usage};
+
+/// The token counts of a call.
+pub(super) fn usage<'r>(producer: Producer, found: &'r Found<'_>) -> Usage<'r> {
+    match producer {
+        Producer::Sdk => of_sdk(found),
+        Producer::ClaudeCode => {
+            let written_hour = count(found, Field::WrittenHour);
+            Usage { written_hour, ..of_agent(found) }.with_input_parts(Convention::Exclusive)
+        }
+        Producer::Codex => of_agent(found).with_input_parts(Convention::Inclusive),
+        Producer::GeminiCli => {
+            of_agent(found).with_input_parts(Convention::Inclusive).with_output_parts()
+        }
+    }
+}
+
+fn of_sdk<'r>(found: &'r Found<'_>) -> Usage<'r> {
+    let usage = Usage {
+        input: count(found, Field::Input),
+        output: count(found, Field::Output),
+        cached: count(found, Field::Cached),
+        written: count(found, Field::Written),
+        reasoning: count(found, Field::Reasoning),
+        written_hour: None,
+        input_audio: count(found, Field::InputAudio),
+        output_audio: count(found, Field::OutputAudio),
+    };
+    match found.get(Field::UsageDetails) {
+        Some(Value::Text(json)) if usage.input.is_none() && usage.output.is_none() => {
+            details::usage(json)
+        }
+        _ => usage.with_input_parts(Convention::Inclusive),
+    }
+}
+
+fn of_agent<'r>(found: &'r Found<'_>) -> Usage<'r> {
+    Usage {
+        input: count(found, Field::AgentInput),
+        output: count(found, Field::AgentOutput),
+        cached: count(found, Field::AgentCached),
+        written: count(found, Field::AgentWritten),
+        reasoning: count(found, Field::AgentReasoning),
+        ..Usage::default()
+    }
+}
+
+fn count<'r>(found: &'r Found<'_>, field: Field) -> Option<Count<'r>> {
+    found.get(field).map(|value| match value {
+        Value::Int(int) => Count::Known(*int),
+        other => Count::of_text(other.text()),
+    })
+}
