@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn are(found: Vec<(String, i64)>, expected: &[(&str, i64)]) {
+    fn are(found: &[(String, i64)], expected: &[(&str, i64)]) {
         let found: Vec<_> =
             found.iter().map(|(start, minutes)| (start.as_str(), *minutes)).collect();
         assert_eq!(found, expected);
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn days_have_23_24_and_25_hours() {
         are(
-            steps(UsageStep::Day, "America/New_York", "2026-03-08T03:00:00Z", 3),
+            &steps(UsageStep::Day, "America/New_York", "2026-03-08T03:00:00Z", 3),
             &[
                 ("2026-03-07T00:00:00-05:00", 24 * 60),
                 ("2026-03-08T00:00:00-05:00", 23 * 60),
@@ -160,11 +160,11 @@ mod tests {
             ],
         );
         are(
-            steps(UsageStep::Day, "America/New_York", "2026-11-01T12:00:00Z", 1),
+            &steps(UsageStep::Day, "America/New_York", "2026-11-01T12:00:00Z", 1),
             &[("2026-11-01T00:00:00-04:00", 25 * 60)],
         );
         are(
-            steps(UsageStep::Day, "Australia/Lord_Howe", "2026-04-05T00:00:00Z", 1),
+            &steps(UsageStep::Day, "Australia/Lord_Howe", "2026-04-05T00:00:00Z", 1),
             &[("2026-04-05T00:00:00+11:00", 24 * 60 + 30)],
         );
     }
@@ -172,16 +172,16 @@ mod tests {
     #[test]
     fn hours_are_those_of_the_clock_and_begin_anew_where_it_changes() {
         are(
-            steps(UsageStep::Hour, "Asia/Kolkata", "2026-01-01T00:00:00Z", 2),
+            &steps(UsageStep::Hour, "Asia/Kolkata", "2026-01-01T00:00:00Z", 2),
             &[("2026-01-01T05:00:00+05:30", 60), ("2026-01-01T06:00:00+05:30", 60)],
         );
         are(
-            steps(UsageStep::Hour, "America/New_York", "2026-11-01T05:00:00Z", 2),
+            &steps(UsageStep::Hour, "America/New_York", "2026-11-01T05:00:00Z", 2),
             &[("2026-11-01T01:00:00-04:00", 60), ("2026-11-01T01:00:00-05:00", 60)],
         );
         // From 02:00 back to 01:30, and from 02:00 on to 02:30.
         are(
-            steps(UsageStep::Hour, "Australia/Lord_Howe", "2026-04-04T14:00:00Z", 3),
+            &steps(UsageStep::Hour, "Australia/Lord_Howe", "2026-04-04T14:00:00Z", 3),
             &[
                 ("2026-04-05T01:00:00+11:00", 60),
                 ("2026-04-05T01:30:00+10:30", 30),
@@ -189,7 +189,7 @@ mod tests {
             ],
         );
         are(
-            steps(UsageStep::Hour, "Australia/Lord_Howe", "2026-10-03T14:30:00Z", 3),
+            &steps(UsageStep::Hour, "Australia/Lord_Howe", "2026-10-03T14:30:00Z", 3),
             &[
                 ("2026-10-04T01:00:00+10:30", 60),
                 ("2026-10-04T02:30:00+11:00", 30),
@@ -201,11 +201,11 @@ mod tests {
     #[test]
     fn weeks_begin_on_monday_and_months_on_their_first() {
         are(
-            steps(UsageStep::Week, "UTC", "2026-03-01T00:00:00Z", 2),
+            &steps(UsageStep::Week, "UTC", "2026-03-01T00:00:00Z", 2),
             &[("2026-02-23T00:00:00+00:00", 7 * 1440), ("2026-03-02T00:00:00+00:00", 7 * 1440)],
         );
         are(
-            steps(UsageStep::Month, "Europe/Berlin", "2026-03-31T22:30:00Z", 1),
+            &steps(UsageStep::Month, "Europe/Berlin", "2026-03-31T22:30:00Z", 1),
             &[("2026-04-01T00:00:00+02:00", 30 * 1440)],
         );
     }
