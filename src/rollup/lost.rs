@@ -31,8 +31,13 @@ impl Rollup {
         let core = self.fold_lost_of(&CellKind::Core, good, live).await?;
         let mut further = Vec::new();
         for kind in ledger_kinds(good) {
-            let cells = self.fold_lost_of(&kind, good, live).await?;
-            further.push((kind.totals_version(), cells));
+            match self.fold_lost_of(&kind, good, live).await {
+                // When the series of a ledger without starts began is not known any longer.
+                Err(error) if kind == CellKind::Days && error.kind() == Kind::Corrupt => {
+                    tracing::warn!(%error, "start times are lost");
+                }
+                cells => further.push((kind.totals_version(), cells?)),
+            }
         }
         Ok(LedgerCells { core, further })
     }

@@ -32,17 +32,16 @@ impl Engine {
         snapshot: &Snapshot,
     ) -> Result<Option<SumsBase>, SqlError> {
         let Some(ledger) = self.ledger(snapshot).await? else { return Ok(None) };
-        Ok(match kind {
-            CellKind::Core => Some(ledger.cells().clone().into()),
-            CellKind::Dimension(_) | CellKind::Corrections => {
-                ledger.further_cells(&kind.totals_version()).cloned().map(SumsBase::from)
-            }
-            CellKind::Days => Some(match ledger.further_cells(&kind.totals_version()) {
-                Some(cells) => cells.clone().into(),
-                // Nobody knows any longer when its series began.
-                None => SumsBase { cells: ledger.cells().clone(), start: Some(START_UNKNOWN) },
-            }),
-        })
+        if *kind == CellKind::Core {
+            return Ok(Some(ledger.cells().clone().into()));
+        }
+        let further = ledger.further_cells(&kind.totals_version()).await?.map(SumsBase::from);
+        if *kind == CellKind::Days && further.is_none() {
+            // Nobody knows any longer when its series began.
+            let cells = ledger.cells().clone();
+            return Ok(Some(SumsBase { cells, start: Some(START_UNKNOWN) }));
+        }
+        Ok(further)
     }
 
     /// The sums of expired events at a version, of the organisations in a range of names, or of parts of

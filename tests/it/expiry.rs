@@ -245,7 +245,7 @@ async fn a_race_lost_to_events_of_now_folds_nothing_anew() {
         app.sent(&[Event::new("new")]).await
     });
     assert_eq!((sent, expiry.unwrap().events), ((1, 0), 8));
-    assert_eq!(paths(&inner, "ledger").await.len(), 2);
+    assert_eq!(paths(&inner, "ledger").await.len(), 3, "sums, starts and mark");
     assert_eq!(shown(&app).await, cold(&inner).await);
 }
 
@@ -322,9 +322,9 @@ async fn a_crash_at_any_write_changes_nothing_that_is_shown() {
             }
             crashed += 1;
         }
-        // The cells, their mark, and the log entry; and the note of it, if it is written before the
-        // process ends.
-        assert!((3..=4).contains(&crashed), "{crashed}");
+        // The cells, the starts, their mark, and the log entry; and the note of it, if it is written
+        // before the process ends.
+        assert!((4..=5).contains(&crashed), "{crashed}");
     }
 }
 
@@ -335,19 +335,25 @@ async fn a_ledger_that_is_damaged_or_gone_is_an_error_and_never_a_smaller_number
     app.expire(30).await.unwrap();
     for object in paths(&store, "ledger").await {
         let whole = read(&store, &object).await;
+        // Nobody has asked for starts, which have a version in their name.
+        let is_read = object.matches('-').count() < 4;
         for at in [0, whole.len() / 2, whole.len() - 1] {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             write(&store, &object, damaged).await;
-            let error = Lake::open(&store).await.try_scrape(ORGS[1]).await.unwrap_err();
-            assert_eq!(error.kind(), Kind::Corrupt, "byte {at} of {object}: {error}");
-            assert!(error.to_string().contains(&object), "{error}");
+            if is_read {
+                let error = Lake::open(&store).await.try_scrape(ORGS[1]).await.unwrap_err();
+                assert_eq!(error.kind(), Kind::Corrupt, "byte {at} of {object}: {error}");
+                assert!(error.to_string().contains(&object), "{error}");
+            }
             let report = verify(&store).await;
             assert!(report.differences.iter().any(|line| line.contains(&object)), "{report:?}");
         }
         store.delete(&object.as_str().into()).await.unwrap();
-        let error = Lake::open(&store).await.try_scrape(ORGS[1]).await.unwrap_err();
-        assert!(error.to_string().contains(&object), "{error}");
+        if is_read {
+            let error = Lake::open(&store).await.try_scrape(ORGS[1]).await.unwrap_err();
+            assert!(error.to_string().contains(&object), "{error}");
+        }
         assert!(verify(&store).await.difference_count > 0);
         assert_eq!(shown(&app).await, before, "a process that runs needs it no more");
         write(&store, &object, whole).await;

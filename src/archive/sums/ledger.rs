@@ -14,6 +14,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::archive::error::ArchiveError;
@@ -99,8 +100,18 @@ pub struct Ledger {
     events: u64,
     cells: CellReader,
     reader: CheckedReader,
-    /// Those of dimensions, by the version of their sums.
-    further: Vec<(String, CellReader, CheckedReader)>,
+    /// Those of dimensions, of corrections, and of start times.
+    further: Vec<FurtherCells>,
+    store: Arc<dyn ObjectStore>,
+}
+
+/// Further cells of a ledger, which are opened once somebody asks for them.
+#[derive(Debug)]
+struct FurtherCells {
+    /// Of their sums.
+    version: String,
+    object: CheckedObject,
+    opened: OnceCell<CellReader>,
 }
 
 impl Ledger {
@@ -119,10 +130,17 @@ impl Ledger {
         &self.cells
     }
 
-    /// The sums of a dimension, by parts of organisations; `None` where it has none of this version.
-    pub fn further_cells(&self, version: &str) -> Option<&CellReader> {
-        let mut further = self.further.iter();
-        further.find(|(of, ..)| of == version).map(|(_, cells, _)| cells)
+    /// Further sums, as of a dimension by parts of organisations; `None` where it has none of this
+    /// version.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable, naming the object.
+    pub async fn further_cells(&self, version: &str) -> Result<Option<CellReader>, ArchiveError> {
+        let Some(further) = self.further.iter().find(|further| further.version == version) else {
+            return Ok(None);
+        };
+        let open = || CellReader::open(self.store.clone(), further.object.clone());
+        Ok(Some(further.opened.get_or_try_init(open).await?.clone()))
     }
 
     /// Reads all of it and compares it with its checksums.
@@ -130,14 +148,13 @@ impl Ledger {
     /// # Errors
     /// Corrupt or Unavailable, naming the object.
     pub async fn check(&self) -> Result<(), ArchiveError> {
-        let further = self.further.iter();
-        let further =
-            further.map(|(version, _, reader)| (paths::ledger_cells(self.name, version), reader));
-        for (path, reader) in
-            std::iter::once((paths::ledger(self.name), &self.reader)).chain(further)
-        {
-            let checked = reader.check_all().await;
-            checked.map_err(|error| ArchiveError::of_read(path.as_ref(), &error))?;
+        let checked = |path: &Path, checked: parquet::errors::Result<()>| {
+            checked.map_err(|error| ArchiveError::of_read(path.as_ref(), &error))
+        };
+        checked(&paths::ledger(self.name), self.reader.check_all().await)?;
+        for FurtherCells { object, .. } in &self.further {
+            let reader = CheckedReader::new(self.store.clone(), object.clone());
+            checked(object.path(), reader.check_all().await)?;
         }
         Ok(())
     }
@@ -184,10 +201,11 @@ impl Ledgers {
             let path = paths::ledger_cells(name, &version);
             let checksums = Checksums::from_text(&crc32)
                 .ok_or_else(|| ArchiveError::corrupt(path.as_ref(), "it has no checksums"))?;
-            let (cells, reader) = self.open_cells(path, size_bytes, checksums).await?;
-            further.push((version, cells, reader));
+            let object = CheckedObject::new(path, size_bytes, Some(checksums));
+            further.push(FurtherCells { version, object, opened: OnceCell::new() });
         }
-        Ok(Ledger { name, events: mark.events, cells, reader, further })
+        let store = self.store.clone();
+        Ok(Ledger { name, events: mark.events, cells, reader, further, store })
     }
 
     async fn open_cells(
