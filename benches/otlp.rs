@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use prost::Message as _;
 use serde_json::json;
 use tokenlake::event::{EventBatchBuilder, OrgId, OrgRule};
-use tokenlake::ingest::{ContentKind, Encoding, Signal, decode};
+use tokenlake::ingest::{ContentKind, Encoding, OtlpSignal, decode};
 
 use self::messages::{Any, KeyValue, ResourceSpans, Scope, ScopeSpans, Span, TracesData};
 
@@ -32,8 +32,8 @@ fn main() {
     let agent = traces(3_000, agent_attributes);
     let body = agent.encode_to_vec();
     let library = best(|| drop(black_box(TracesData::decode(body.as_slice()).unwrap())));
-    let protobuf = ContentKind::Otlp(Signal::Traces, Encoding::Protobuf);
-    let json = ContentKind::Otlp(Signal::Traces, Encoding::Json);
+    let protobuf = ContentKind::Otlp(OtlpSignal::Traces, Encoding::Protobuf);
+    let json = ContentKind::Otlp(OtlpSignal::Traces, Encoding::Json);
     let text = agent.json().to_string();
     println!("an agent's spans, MB/s");
     for (what, bytes, time) in [

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::tokens::{Count, Usage};
+use super::tokens::{TokenCount, Usage};
 use crate::event::{FieldValue, NamedValue};
 
 /// One call of a model; none of what is not told.
@@ -32,7 +32,7 @@ impl<'r> Call<'r> {
         let attributes = context(self.tier, self.speed, &self.usage);
         let attributes = with(attributes, self.attributes);
         let text = |text: Option<Cow<'r, str>>| text.map(FieldValue::Text);
-        let count = |count: Option<Count<'r>>| count.map(Count::into_value);
+        let count = |count: Option<TokenCount<'r>>| count.map(TokenCount::into_value);
         for (name, value) in [
             ("event_id", text(self.event_id)),
             ("ts", self.ts),
@@ -76,7 +76,7 @@ fn context<'r>(
         ("output_audio_tokens", &usage.output_audio),
     ];
     let counts = counts.into_iter().filter_map(|(name, count)| {
-        let count = count.clone().filter(|count| *count != Count::Known(0))?;
+        let count = count.clone().filter(|count| *count != TokenCount::Known(0))?;
         Some((name, count.into_value()))
     });
     texts.chain(counts).map(|(name, value)| (Cow::Borrowed(name), value)).collect()

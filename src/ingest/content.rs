@@ -1,7 +1,7 @@
 //! The kinds of bodies that are read.
 
 use super::BinaryCloudEvent;
-use super::otlp::{Encoding, Signal};
+use super::otlp::{Encoding, OtlpSignal};
 
 /// What a body holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum ContentKind {
     /// The data of one CloudEvent in binary mode, of which the headers say the rest.
     BinaryCloudEvent(Box<BinaryCloudEvent>),
     /// Spans, log records or measurements of OTLP.
-    Otlp(Signal, Encoding),
+    Otlp(OtlpSignal, Encoding),
     /// What LiteLLM posts: one object, an array, or one object per line.
     LiteLlm,
 }

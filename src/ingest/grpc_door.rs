@@ -6,7 +6,7 @@ use super::content::ContentKind;
 use super::door::{Answer, Door, Headers};
 use super::error::IngestError;
 use super::grpc;
-use super::otlp::{self, Encoding, Signal};
+use super::otlp::{self, Encoding, OtlpSignal};
 use super::otlp_door::reasons;
 use super::receipt::Receipt;
 use crate::event::excerpt;
@@ -19,14 +19,16 @@ const CONTENT_TYPE: &str = "application/grpc";
 
 /// The method `Export` of a signal's service.
 #[derive(Debug)]
-pub(super) struct Grpc(pub(super) Signal);
+pub(super) struct Grpc(pub(super) OtlpSignal);
 
 impl Door for Grpc {
     fn path(&self) -> &'static str {
         match self.0 {
-            Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-            Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-            Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            OtlpSignal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            OtlpSignal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            OtlpSignal::Metrics => {
+                "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+            }
         }
     }
 

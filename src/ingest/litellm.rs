@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::call::{Call, is_zero};
 use super::json_object::Object;
-use super::tokens::{Convention, Count, Usage};
+use super::tokens::{Convention, TokenCount, Usage};
 use crate::event::{FieldValue, NamedValue};
 
 /// The call in one object; none if it was no call of a provider.
@@ -60,7 +60,8 @@ fn without_provider<'a>(model: Cow<'a, str>, provider: Option<&str>) -> Cow<'a, 
 fn usage<'a>(object: &Object<'a>, sent: &Object<'a>) -> Usage<'a> {
     let (input, output) =
         (sent.object("prompt_tokens_details"), sent.object("completion_tokens_details"));
-    let count = |object: &Object<'a>, names: &[&str]| object.first_text(names).map(Count::of_text);
+    let count =
+        |object: &Object<'a>, names: &[&str]| object.first_text(names).map(TokenCount::of_text);
     let usage = Usage {
         input: count(object, &["prompt_tokens"]),
         output: count(object, &["completion_tokens"]),

@@ -38,7 +38,7 @@ pub use history::{History, HistoryFormat, Rows};
 pub use json_plain::FieldNames;
 pub use limits::{EVENTS_MAX, REJECTIONS_MAX};
 pub use ndjson::NotUtf8;
-pub use otlp::{Encoding, Kept, Signal, calls_max};
+pub use otlp::{Encoding, Kept, OtlpSignal, calls_max};
 pub use receipt::Receipt;
 
 use std::borrow::Cow;
@@ -52,12 +52,12 @@ use crate::event::{EventBatchBuilder, FieldValue, Slots};
 /// All doors.
 pub static DOORS: [&dyn Door; 8] = [
     &Events,
-    &Otlp(Signal::Traces),
-    &Otlp(Signal::Logs),
-    &Otlp(Signal::Metrics),
-    &Grpc(Signal::Traces),
-    &Grpc(Signal::Logs),
-    &Grpc(Signal::Metrics),
+    &Otlp(OtlpSignal::Traces),
+    &Otlp(OtlpSignal::Logs),
+    &Otlp(OtlpSignal::Metrics),
+    &Grpc(OtlpSignal::Traces),
+    &Grpc(OtlpSignal::Logs),
+    &Grpc(OtlpSignal::Metrics),
     &LiteLlm,
 ];
 

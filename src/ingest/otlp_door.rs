@@ -4,7 +4,7 @@ use super::content::ContentKind;
 use super::door::{Answer, Door, Headers};
 use super::error::IngestError;
 use super::limits::EVENTS_MAX;
-use super::otlp::{self, Encoding, Kept, Signal, Sink};
+use super::otlp::{self, CallSink, Encoding, Kept, OtlpSignal};
 use super::receipt::Receipt;
 use crate::event::{EventBatchBuilder, NamedValue, excerpt};
 use crate::media::ContentType;
@@ -18,14 +18,14 @@ const REASONS_MAX: usize = 5;
 
 /// The door of a signal.
 #[derive(Debug)]
-pub(super) struct Otlp(pub(super) Signal);
+pub(super) struct Otlp(pub(super) OtlpSignal);
 
 impl Door for Otlp {
     fn path(&self) -> &'static str {
         match self.0 {
-            Signal::Traces => "/v1/traces",
-            Signal::Logs => "/v1/logs",
-            Signal::Metrics => "/v1/metrics",
+            OtlpSignal::Traces => "/v1/traces",
+            OtlpSignal::Logs => "/v1/logs",
+            OtlpSignal::Metrics => "/v1/metrics",
         }
     }
 
@@ -83,24 +83,24 @@ pub(super) fn reasons(receipt: &Receipt) -> String {
 
 /// Reads the calls of a request.
 pub(super) fn decode(
-    signal: Signal,
+    signal: OtlpSignal,
     encoding: Encoding,
     body: &[u8],
     kept: &Kept<'_>,
     builder: &mut EventBatchBuilder,
 ) -> Result<(), IngestError> {
-    let mut events = Events { builder, count: 0 };
+    let mut events = BatchSink { builder, count: 0 };
     otlp::read(signal, encoding, body, kept, &mut events).map_err(IngestError::NotOtlp)?;
     if events.count > EVENTS_MAX { Err(IngestError::TooManyEvents) } else { Ok(()) }
 }
 
 /// Adds events to a batch, up to [`EVENTS_MAX`].
-struct Events<'b> {
+struct BatchSink<'b> {
     builder: &'b mut EventBatchBuilder,
     count: usize,
 }
 
-impl Sink for Events<'_> {
+impl CallSink for BatchSink<'_> {
     fn event(&mut self, index: usize, fields: &[NamedValue<'_>]) {
         self.count += 1;
         if self.count <= EVENTS_MAX {
@@ -140,10 +140,10 @@ mod tests {
             ("text/plain", None),
             ("", None),
         ] {
-            let kind = Otlp(Signal::Logs).kind(&Type(sent));
-            let expected = encoding.map(|encoding| ContentKind::Otlp(Signal::Logs, encoding));
+            let kind = Otlp(OtlpSignal::Logs).kind(&Type(sent));
+            let expected = encoding.map(|encoding| ContentKind::Otlp(OtlpSignal::Logs, encoding));
             assert_eq!(kind.ok(), expected, "{sent}");
-            let refusal = Otlp(Signal::Logs).refusal(&Type(sent), 415, "no");
+            let refusal = Otlp(OtlpSignal::Logs).refusal(&Type(sent), 415, "no");
             let content_type = encoding.unwrap_or(Encoding::Json).content_type();
             assert_eq!((refusal.status, refusal.content_type), (415, content_type), "{sent}");
         }
@@ -153,7 +153,7 @@ mod tests {
     fn a_request_of_which_nothing_is_good_is_taken_all_the_same() {
         let one = |index| Rejection { index, event_id: None, error: "bad".to_owned() };
         let receipt = Receipt::new(0, 0, (0..6).map(one).collect(), 1);
-        let answer = Otlp(Signal::Traces).answer(&Type("application/json"), &receipt).unwrap();
+        let answer = Otlp(OtlpSignal::Traces).answer(&Type("application/json"), &receipt).unwrap();
         let body = String::from_utf8(answer.body).unwrap();
         assert_eq!(answer.status, 200);
         assert!(body.contains(r#""rejectedSpans":"7""#), "{body}");

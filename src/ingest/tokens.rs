@@ -7,7 +7,7 @@ use crate::event::FieldValue;
 
 /// A number of tokens, or what was sent in its place; the columns' rules say what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::ingest) enum Count<'r> {
+pub(in crate::ingest) enum TokenCount<'r> {
     Known(i64),
     Odd(Cow<'r, str>),
 }
@@ -25,17 +25,17 @@ pub(in crate::ingest) enum Convention {
 /// The token counts of a call; none where they are not told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::ingest) struct Usage<'r> {
-    pub(in crate::ingest) input: Option<Count<'r>>,
-    pub(in crate::ingest) output: Option<Count<'r>>,
-    pub(in crate::ingest) cached: Option<Count<'r>>,
-    pub(in crate::ingest) written: Option<Count<'r>>,
-    pub(in crate::ingest) reasoning: Option<Count<'r>>,
-    pub(in crate::ingest) written_hour: Option<Count<'r>>,
-    pub(in crate::ingest) input_audio: Option<Count<'r>>,
-    pub(in crate::ingest) output_audio: Option<Count<'r>>,
+    pub(in crate::ingest) input: Option<TokenCount<'r>>,
+    pub(in crate::ingest) output: Option<TokenCount<'r>>,
+    pub(in crate::ingest) cached: Option<TokenCount<'r>>,
+    pub(in crate::ingest) written: Option<TokenCount<'r>>,
+    pub(in crate::ingest) reasoning: Option<TokenCount<'r>>,
+    pub(in crate::ingest) written_hour: Option<TokenCount<'r>>,
+    pub(in crate::ingest) input_audio: Option<TokenCount<'r>>,
+    pub(in crate::ingest) output_audio: Option<TokenCount<'r>>,
 }
 
-impl<'r> Count<'r> {
+impl<'r> TokenCount<'r> {
     /// Reads digits, with or without a fraction of zeros.
     pub(in crate::ingest) fn of_text(text: Cow<'r, str>) -> Self {
         let whole = text.trim();
@@ -63,35 +63,38 @@ impl Usage<'_> {
         if convention == Convention::Inclusive && parts <= input {
             return self;
         }
-        Self { input: Some(Count::Known(input.saturating_add(parts))), ..self }
+        Self { input: Some(TokenCount::Known(input.saturating_add(parts))), ..self }
     }
 
     /// The same with an output that holds the thoughts that it did not hold.
     pub(in crate::ingest) fn with_output_parts(self) -> Self {
         let output = added([&self.output, &self.reasoning]);
         match output {
-            Some(output) => Self { output: Some(Count::Known(output)), ..self },
+            Some(output) => Self { output: Some(TokenCount::Known(output)), ..self },
             None => self,
         }
     }
 
     /// Whether there were tokens at all.
     pub(in crate::ingest) fn is_some(&self) -> bool {
-        [&self.input, &self.output].into_iter().flatten().any(|count| *count != Count::Known(0))
+        [&self.input, &self.output]
+            .into_iter()
+            .flatten()
+            .any(|count| *count != TokenCount::Known(0))
     }
 }
 
 /// The number of tokens, none being 0; `None` if it is odd.
-fn known(count: &Option<Count<'_>>) -> Option<i64> {
+fn known(count: &Option<TokenCount<'_>>) -> Option<i64> {
     match count {
         None => Some(0),
-        Some(Count::Known(count)) => Some(*count),
-        Some(Count::Odd(_)) => None,
+        Some(TokenCount::Known(count)) => Some(*count),
+        Some(TokenCount::Odd(_)) => None,
     }
 }
 
 /// The sum of counts; `None` if one of them is odd or negative, which its column's rule refuses.
-fn added(counts: [&Option<Count<'_>>; 2]) -> Option<i64> {
+fn added(counts: [&Option<TokenCount<'_>>; 2]) -> Option<i64> {
     let counts = counts.into_iter().map(|count| known(count).filter(|count| *count >= 0));
     counts.into_iter().try_fold(0_i64, |sum, count| Some(sum.saturating_add(count?)))
 }
@@ -100,8 +103,8 @@ fn added(counts: [&Option<Count<'_>>; 2]) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn count(count: i64) -> Option<Count<'static>> {
-        Some(Count::Known(count))
+    fn count(count: i64) -> Option<TokenCount<'static>> {
+        Some(TokenCount::Known(count))
     }
 
     #[test]
@@ -123,7 +126,8 @@ mod tests {
         ] {
             assert_eq!(sent.clone().with_input_parts(convention).input, count(input), "{sent:?}");
         }
-        let odd = Usage { input: Some(Count::Odd("NaN".into())), cached: count(5), ..of(0, 0, 0) };
+        let odd =
+            Usage { input: Some(TokenCount::Odd("NaN".into())), cached: count(5), ..of(0, 0, 0) };
         assert_eq!(odd.clone().with_input_parts(Convention::Exclusive), odd);
         let none = Usage { input: None, ..of(0, 4, 0) };
         assert_eq!(none.with_input_parts(Convention::Inclusive).input, count(4));
@@ -132,10 +136,10 @@ mod tests {
     #[test]
     fn a_count_is_digits_and_may_have_a_fraction_of_zeros() {
         for (text, count) in [("12", 12), (" 12.00 ", 12), ("12.", 12), ("-3", -3)] {
-            assert_eq!(Count::of_text(text.into()), Count::Known(count));
+            assert_eq!(TokenCount::of_text(text.into()), TokenCount::Known(count));
         }
         for odd in ["", "1e3", "0.5", "NaN", "x", "1_000", "99999999999999999999"] {
-            assert_eq!(Count::of_text(odd.into()), Count::Odd(odd.into()));
+            assert_eq!(TokenCount::of_text(odd.into()), TokenCount::Odd(odd.into()));
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn read(
     bytes: &mut dyn BufRead,
     sink: ChunkSink<'_>,
 ) -> Result<(), ReadError> {
-    let mut events = Events { history: History::new(format), index: 0, sink };
+    let mut events = HistoryEvents { history: History::new(format), index: 0, sink };
     let mut take = |first, rows| events.take(first, rows);
     let read = if lines { ndjson::read(bytes, &mut take) } else { json::read(bytes, &mut take) };
     // What was read before a flaw is kept.
@@ -23,14 +23,14 @@ pub(super) fn read(
     read
 }
 
-struct Events<'a> {
+struct HistoryEvents<'a> {
     history: History,
-    /// Events passed on so far.
+    /// HistoryEvents passed on so far.
     index: u64,
     sink: ChunkSink<'a>,
 }
 
-impl Events<'_> {
+impl HistoryEvents<'_> {
     fn take(&mut self, first: u64, rows: RawRows) -> bool {
         let mut events = Rows::new();
         match rows {

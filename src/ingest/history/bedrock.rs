@@ -6,7 +6,7 @@ use crate::event::FieldValue;
 use crate::event::json_split::SourceCursor;
 use crate::ingest::call::Call;
 use crate::ingest::json_object::Object;
-use crate::ingest::tokens::{Convention, Count, Usage};
+use crate::ingest::tokens::{Convention, TokenCount, Usage};
 
 const CACHED: [&str; 3] =
     ["cacheReadInputTokenCount", "cacheReadInputTokens", "cache_read_input_tokens"];
@@ -48,11 +48,11 @@ fn usage<'a>(input: &Object<'a>, output: &Object<'a>) -> Usage<'a> {
     let told = usages(output);
     let count = |names: &[&str]| {
         let told = || told.iter().find_map(|usage| usage.first_text(names));
-        input.first_text(names).or_else(told).map(Count::of_text)
+        input.first_text(names).or_else(told).map(TokenCount::of_text)
     };
     let usage = Usage {
-        input: input.text("inputTokenCount").map(Count::of_text),
-        output: output.text("outputTokenCount").map(Count::of_text),
+        input: input.text("inputTokenCount").map(TokenCount::of_text),
+        output: output.text("outputTokenCount").map(TokenCount::of_text),
         cached: count(&CACHED),
         written: count(&WRITTEN),
         ..Usage::default()

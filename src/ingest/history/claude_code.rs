@@ -7,7 +7,7 @@ use super::rows::{Rows, event};
 use crate::event::FieldValue;
 use crate::ingest::call::Call;
 use crate::ingest::json_object::Object;
-use crate::ingest::tokens::{Convention, Count, Usage};
+use crate::ingest::tokens::{Convention, TokenCount, Usage};
 
 /// Replies of which another line may come. The oldest of more are taken as they are; their further
 /// lines have the same id, and are duplicates.
@@ -73,7 +73,7 @@ fn reply<'a>(row: &Object<'a>, message: &Object<'a>) -> Option<(String, Call<'a>
 }
 
 fn tokens<'a>(usage: &Object<'a>) -> Usage<'a> {
-    let count = |object: &Object<'a>, name| object.text(name).map(Count::of_text);
+    let count = |object: &Object<'a>, name| object.text(name).map(TokenCount::of_text);
     let written = usage.object("cache_creation");
     let tokens = Usage {
         input: count(usage, "input_tokens"),

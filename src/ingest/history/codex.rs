@@ -6,10 +6,10 @@ use super::rows::{Rows, event};
 use crate::event::FieldValue;
 use crate::ingest::call::Call;
 use crate::ingest::json_object::Object;
-use crate::ingest::tokens::{Count, Usage};
+use crate::ingest::tokens::{TokenCount, Usage};
 
 /// Input, what of it was cached and written, output and thoughts.
-type Tokens = [i64; 5];
+type RolloutTokens = [i64; 5];
 
 const NAMES: [&str; 5] = [
     "input_tokens",
@@ -26,11 +26,11 @@ pub(super) struct Rollout {
     provider: Option<String>,
     model: Option<String>,
     /// The sums of its calls.
-    sums: Tokens,
+    sums: RolloutTokens,
     /// A call by its sums that a record may tell, too.
-    by_sums: Option<(Tokens, u64, Vec<u8>)>,
+    by_sums: Option<(RolloutTokens, u64, Vec<u8>)>,
     /// A call by its record that sums may tell, too.
-    by_record: Option<Tokens>,
+    by_record: Option<RolloutTokens>,
 }
 
 impl Rollout {
@@ -71,7 +71,7 @@ impl Rollout {
             }
         }
         let [input, cached, written, output, reasoning] =
-            NAMES.map(|name| usage.text(name).map(Count::of_text));
+            NAMES.map(|name| usage.text(name).map(TokenCount::of_text));
         let usage = Usage { input, cached, written, output, reasoning, ..Usage::default() };
         let mut call = self.call(row, usage);
         call.event_id = payload.text("response_id");
@@ -99,7 +99,7 @@ impl Rollout {
             return;
         }
         let [input, cached, written, output, reasoning] =
-            grown.map(|count| Some(Count::Known(count)));
+            grown.map(|count| Some(TokenCount::Known(count)));
         let usage = Usage { input, cached, written, output, reasoning, ..Usage::default() };
         let [all_input, _, _, all_output, _] = sums;
         let mut call = self.call(row, usage);
@@ -127,9 +127,9 @@ impl Rollout {
 }
 
 /// Counts that are none are 0.
-fn of(usage: &Object<'_>) -> Tokens {
-    NAMES.map(|name| match usage.text(name).map(Count::of_text) {
-        Some(Count::Known(count)) => count.max(0),
+fn of(usage: &Object<'_>) -> RolloutTokens {
+    NAMES.map(|name| match usage.text(name).map(TokenCount::of_text) {
+        Some(TokenCount::Known(count)) => count.max(0),
         _ => 0,
     })
 }

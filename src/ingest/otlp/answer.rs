@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::signal::{Encoding, Signal};
+use super::signal::{Encoding, OtlpSignal};
 
 /// Codes of `google.rpc.Code`.
 const INVALID_ARGUMENT: u8 = 3;
@@ -31,14 +31,14 @@ impl Encoding {
 }
 
 /// The body of a response to a request of which `rejected` records were refused, with a reason.
-pub fn accepted(signal: Signal, encoding: Encoding, rejected: usize, reason: &str) -> Vec<u8> {
+pub fn accepted(signal: OtlpSignal, encoding: Encoding, rejected: usize, reason: &str) -> Vec<u8> {
     if rejected == 0 {
         return if encoding == Encoding::Json { b"{}".to_vec() } else { Vec::new() };
     }
     let counted = match signal {
-        Signal::Traces => "rejectedSpans",
-        Signal::Logs => "rejectedLogRecords",
-        Signal::Metrics => "rejectedDataPoints",
+        OtlpSignal::Traces => "rejectedSpans",
+        OtlpSignal::Logs => "rejectedLogRecords",
+        OtlpSignal::Metrics => "rejectedDataPoints",
     };
     match encoding {
         // In JSON, an integer of 64 bits is text.
@@ -124,24 +124,25 @@ mod tests {
 
     #[test]
     fn a_library_reads_the_answers() {
-        let body = accepted(Signal::Traces, Encoding::Protobuf, 300, "é");
+        let body = accepted(OtlpSignal::Traces, Encoding::Protobuf, 300, "é");
         let partial = ExportResponse::decode(body.as_slice()).unwrap().partial_success;
         let partial = partial.unwrap();
         assert_eq!((partial.rejected, partial.error_message.as_str()), (300, "é"));
         let reason = "x".repeat(1_000);
-        let body = accepted(Signal::Logs, Encoding::Protobuf, 1, &reason);
+        let body = accepted(OtlpSignal::Logs, Encoding::Protobuf, 1, &reason);
         let partial = ExportResponse::decode(body.as_slice()).unwrap().partial_success;
         let partial = partial.unwrap();
         assert_eq!((partial.rejected, partial.error_message), (1, reason));
-        let all =
-            ExportResponse::decode(accepted(Signal::Traces, Encoding::Protobuf, 0, "").as_slice());
+        let all = ExportResponse::decode(
+            accepted(OtlpSignal::Traces, Encoding::Protobuf, 0, "").as_slice(),
+        );
         assert_eq!(all.unwrap().partial_success, None);
-        let json = accepted(Signal::Logs, Encoding::Json, 2, "why");
+        let json = accepted(OtlpSignal::Logs, Encoding::Json, 2, "why");
         assert_eq!(
             String::from_utf8(json).unwrap(),
             r#"{"partialSuccess":{"errorMessage":"why","rejectedLogRecords":"2"}}"#
         );
-        assert_eq!(accepted(Signal::Traces, Encoding::Json, 0, ""), b"{}");
+        assert_eq!(accepted(OtlpSignal::Traces, Encoding::Json, 0, ""), b"{}");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::details;
 use super::identity::event_id;
 use super::names::Field;
 use super::producer::Producer;
-use super::record::{Context, Found, Record, Value};
-use super::signal::Signal;
+use super::record::{AttributeValue, Found, OtlpRecord, RecordContext};
+use super::signal::OtlpSignal;
 use super::usage::usage;
 use crate::event::{FieldValue, NamedValue};
 use crate::ingest::call::{Call, is_zero};
@@ -17,12 +17,12 @@ const PLAIN_NS_MIN: u64 = 1_420_000_000_000_000_000;
 
 /// The call that a record tells of, with what is kept of the record.
 pub(super) fn call<'r>(
-    signal: Signal,
+    signal: OtlpSignal,
     producer: Producer,
-    context: &'r Context<'_>,
-    record: &'r Record<'_>,
+    context: &'r RecordContext<'_>,
+    record: &'r OtlpRecord<'_>,
 ) -> Call<'r> {
-    let text = |field| record.found.get(field).map(Value::text);
+    let text = |field| record.found.get(field).map(AttributeValue::text);
     let usage = usage(producer, &record.found);
     let speed = text(Field::Speed).filter(|_| producer == Producer::ClaudeCode);
     Call {
@@ -52,12 +52,12 @@ fn timestamp<'r>(ns: u64) -> FieldValue<'r> {
 }
 
 fn provider<'r>(
-    signal: Signal,
+    signal: OtlpSignal,
     producer: Producer,
-    context: &'r Context<'_>,
-    record: &'r Record<'_>,
+    context: &'r RecordContext<'_>,
+    record: &'r OtlpRecord<'_>,
 ) -> Option<Cow<'r, str>> {
-    let text = |field| record.found.get(field).map(Value::text);
+    let text = |field| record.found.get(field).map(AttributeValue::text);
     let provider = text(Field::Provider);
     // Vercel's SDK has the interface after the provider, as in `openai.chat`, in both names.
     if let Some(vercel) = text(Field::VercelProvider)
@@ -67,7 +67,7 @@ fn provider<'r>(
         return Some(Cow::Owned(first.to_owned()));
     }
     let usual = match producer {
-        Producer::Sdk if signal == Signal::Logs => of_openlit(&context.scope),
+        Producer::Sdk if signal == OtlpSignal::Logs => of_openlit(&context.scope),
         Producer::Sdk => None,
         Producer::ClaudeCode => Some("anthropic"),
         Producer::Codex => Some("openai"),
@@ -83,7 +83,7 @@ fn of_openlit(scope: &str) -> Option<&str> {
 }
 
 /// What a record says that its call has cost, in US dollars.
-fn cost<'r>(record: &'r Record<'_>) -> Option<Cow<'r, str>> {
+fn cost<'r>(record: &'r OtlpRecord<'_>) -> Option<Cow<'r, str>> {
     let found = &record.found;
     match found.ranked(Field::Cost) {
         // Only the newest name comes with a currency.
@@ -101,7 +101,7 @@ fn cost<'r>(record: &'r Record<'_>) -> Option<Cow<'r, str>> {
 }
 
 /// What is kept of the resource, too.
-pub(super) fn shared<'r>(context: &'r Context<'_>) -> impl Iterator<Item = NamedValue<'r>> {
+pub(super) fn shared<'r>(context: &'r RecordContext<'_>) -> impl Iterator<Item = NamedValue<'r>> {
     kept(&context.resource)
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::event::FieldValue;
 use crate::event::json_text;
-use crate::ingest::tokens::{Convention, Count, Usage};
+use crate::ingest::tokens::{Convention, TokenCount, Usage};
 
 type Entries<'a> = Vec<(Cow<'a, str>, FieldValue<'a>)>;
 
@@ -52,8 +52,10 @@ fn of_remainders(entries: &Entries<'_>) -> Usage<'static> {
         let parts = entries.iter().filter(|(name, _)| is_part(name));
         let counts = parts.filter_map(|(_, value)| scalar(value)).map(owned);
         counts.reduce(|sum, count| match (sum, count) {
-            (Count::Known(sum), Count::Known(count)) => Count::Known(sum.saturating_add(count)),
-            (Count::Known(_), odd) | (odd, _) => odd,
+            (TokenCount::Known(sum), TokenCount::Known(count)) => {
+                TokenCount::Known(sum.saturating_add(count))
+            }
+            (TokenCount::Known(_), odd) | (odd, _) => odd,
         })
     };
     Usage {
@@ -85,20 +87,20 @@ fn has(entries: &Entries<'_>, name: &str) -> bool {
     entries.iter().any(|(known, value)| known == name && scalar(value).is_some())
 }
 
-fn count(entries: &Entries<'_>, name: &str) -> Option<Count<'static>> {
+fn count(entries: &Entries<'_>, name: &str) -> Option<TokenCount<'static>> {
     let (_, value) = entries.iter().find(|(known, _)| known == name)?;
     scalar(value).map(owned)
 }
 
 /// A count in an object of the entries.
-fn nested(entries: &Entries<'_>, object: &str, name: &str) -> Option<Count<'static>> {
+fn nested(entries: &Entries<'_>, object: &str, name: &str) -> Option<TokenCount<'static>> {
     let (_, value) = entries.iter().find(|(known, _)| known == object)?;
     let FieldValue::Json(json) = value else { return None };
     count(&json_text::entries(json).ok()?, name)
 }
 
-fn owned(text: Cow<'_, str>) -> Count<'static> {
-    Count::of_text(Cow::Owned(text.into_owned()))
+fn owned(text: Cow<'_, str>) -> TokenCount<'static> {
+    TokenCount::of_text(Cow::Owned(text.into_owned()))
 }
 
 /// The text of a number or a text.
@@ -114,8 +116,8 @@ mod tests {
     use super::*;
 
     fn known(usage: &Usage<'_>) -> [Option<i64>; 5] {
-        let known = |count: &Option<Count<'_>>| match count {
-            Some(Count::Known(count)) => Some(*count),
+        let known = |count: &Option<TokenCount<'_>>| match count {
+            Some(TokenCount::Known(count)) => Some(*count),
             _ => None,
         };
         [&usage.input, &usage.output, &usage.cached, &usage.written, &usage.reasoning].map(known)
@@ -127,7 +129,7 @@ mod tests {
             "input_cache_creation_5m":2,"input_cache_creation_1h":1,"output_reasoning_tokens":3}"#;
         let counts = [Some(17), Some(8), Some(4), Some(3), Some(3)];
         assert_eq!(known(&usage(remainders)), counts);
-        assert_eq!(usage(remainders).written_hour, Some(Count::Known(1)));
+        assert_eq!(usage(remainders).written_hour, Some(TokenCount::Known(1)));
         let totals = r#"{"prompt_tokens":13,"completion_tokens":9,"total_tokens":22,
             "prompt_tokens_details":{"cached_tokens":4,"audio_tokens":null},
             "completion_tokens_details":{"reasoning_tokens":2}}"#;
@@ -137,7 +139,7 @@ mod tests {
         for nothing in ["", "[]", "{}", "{\"total\":5}", "nope", "{\"input\":null}"] {
             assert_eq!(usage(nothing), Usage::default(), "{nothing}");
         }
-        assert_eq!(usage("{\"input\":\"x\"}").input, Some(Count::Odd("x".into())));
+        assert_eq!(usage("{\"input\":\"x\"}").input, Some(TokenCount::Odd("x".into())));
     }
 
     #[test]

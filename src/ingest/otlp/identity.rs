@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::names::Field;
 use super::producer::Producer;
-use super::record::{Context, Record, Source, Value};
+use super::record::{AttributeSource, AttributeValue, OtlpRecord, RecordContext};
 use super::{json, proto};
 use crate::event::TEXT_BYTES_MAX;
 
@@ -14,8 +14,8 @@ use crate::event::TEXT_BYTES_MAX;
 /// hash of the record.
 pub(super) fn event_id<'r>(
     producer: Producer,
-    context: &Context<'_>,
-    record: &'r Record<'_>,
+    context: &RecordContext<'_>,
+    record: &'r OtlpRecord<'_>,
 ) -> Cow<'r, str> {
     let id = match producer {
         Producer::Sdk => given(record, Field::ResponseId).or_else(|| span(record)),
@@ -27,7 +27,7 @@ pub(super) fn event_id<'r>(
     if id.len() <= TEXT_BYTES_MAX { id } else { Cow::Owned(hex::encode(Sha256::digest(&*id))) }
 }
 
-fn given<'r>(record: &'r Record<'_>, field: Field) -> Option<Cow<'r, str>> {
+fn given<'r>(record: &'r OtlpRecord<'_>, field: Field) -> Option<Cow<'r, str>> {
     record.found.get(field).map(|value| match value.text() {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
         text => text,
@@ -35,20 +35,20 @@ fn given<'r>(record: &'r Record<'_>, field: Field) -> Option<Cow<'r, str>> {
 }
 
 /// The ids of a span, one after the other.
-fn span(record: &Record<'_>) -> Option<Cow<'static, str>> {
+fn span(record: &OtlpRecord<'_>) -> Option<Cow<'static, str>> {
     let (trace, span) = record.trace_id.zip(record.span_id)?;
     Some(Cow::Owned(hex::encode(trace) + &hex::encode(span)))
 }
 
 /// What tells Claude Code's events apart.
-fn in_session(record: &Record<'_>) -> Option<Cow<'static, str>> {
-    let text = |field| record.found.get(field).map(Value::text);
+fn in_session(record: &OtlpRecord<'_>) -> Option<Cow<'static, str>> {
+    let text = |field| record.found.get(field).map(AttributeValue::text);
     let (session, sequence) = (text(Field::Session)?, text(Field::EventSequence)?);
     Some(Cow::Owned(format!("{session} {sequence} {}", text(Field::EventTime)?)))
 }
 
 /// A hash of what a record says, in any order of its attributes.
-fn hash(context: &Context<'_>, record: &Record<'_>) -> String {
+fn hash(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> String {
     let scope = ("scope", Cow::Borrowed(context.scope.as_ref()));
     let name = ("name", Cow::Borrowed(record.name.as_ref()));
     let time = ("time", Cow::Owned(record.time_ns.to_string()));
@@ -59,14 +59,16 @@ fn hash(context: &Context<'_>, record: &Record<'_>) -> String {
         sum = sum.wrapping_add(digest(b"record", part.as_bytes(), text.as_bytes()));
     }
     // A sum does not depend on the order.
-    let mut add = |name: &[u8], value: &Value<'_>| {
+    let mut add = |name: &[u8], value: &AttributeValue<'_>| {
         sum = sum.wrapping_add(digest(b"attribute", name, value.text().as_bytes()));
     };
     match record.source {
-        Source::Message(message, number) => {
+        AttributeSource::Message(message, number) => {
             proto::each_attribute(message, number, |name, value| add(name, &value));
         }
-        Source::Array(array) => json::each_attribute(array, |name, value| add(&name, &value)),
+        AttributeSource::Array(array) => {
+            json::each_attribute(array, |name, value| add(&name, &value))
+        }
     }
     hex::encode(sum.to_be_bytes())
 }

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 use super::json_value::{any_value, hex_id, is, name_text, text, time, unquoted, value};
 use super::kept::Kept;
-use super::record::{Context, Found, Record, Source, Value, Visit};
-use super::signal::Signal;
+use super::record::{AttributeSource, AttributeValue, Found, OtlpRecord, RecordContext, Visit};
+use super::signal::OtlpSignal;
 use crate::event::json_split::SourceCursor;
 
 /// The names of what holds the records of a signal: from the outermost list to the innermost.
@@ -20,19 +20,19 @@ const LOGS: [&str; 3] = ["resourceLogs", "scopeLogs", "logRecords"];
 /// Visits all records of a request. What is in the place of a list or of a record and is neither
 /// is visited as a broken record. `None` if brackets and quotes do not form an object.
 pub(super) fn walk<'a>(
-    signal: Signal,
+    signal: OtlpSignal,
     body: &'a [u8],
     kept: &Kept<'_>,
     visit: &mut dyn Visit<'a>,
 ) -> Option<()> {
-    let names = if signal == Signal::Traces { TRACES } else { LOGS };
-    let context = Context::default();
+    let names = if signal == OtlpSignal::Traces { TRACES } else { LOGS };
+    let context = RecordContext::default();
     let mut walk =
-        Walk { signal, names, kept, context, index: 0, record: Record::default(), visit };
+        JsonWalk { signal, names, kept, context, index: 0, record: OtlpRecord::default(), visit };
     let mut cursor = SourceCursor::of(body);
     cursor.object(|cursor, name| {
         if is(cursor, name, walk.names[0]) {
-            return walk.list(cursor, Walk::resource);
+            return walk.list(cursor, JsonWalk::resource);
         }
         cursor.value().map(drop)
     })?;
@@ -40,7 +40,10 @@ pub(super) fn walk<'a>(
 }
 
 /// All attributes of a record, with those values that are single ones.
-pub(super) fn each_attribute<'a>(array: &'a [u8], mut visit: impl FnMut(Cow<'a, [u8]>, Value<'a>)) {
+pub(super) fn each_attribute<'a>(
+    array: &'a [u8],
+    mut visit: impl FnMut(Cow<'a, [u8]>, AttributeValue<'a>),
+) {
     // The record was read before, so that nothing in it is broken.
     let _ = attributes(&mut SourceCursor::of(array), |name, value| {
         if let Some(value) = any_value(value) {
@@ -49,17 +52,17 @@ pub(super) fn each_attribute<'a>(array: &'a [u8], mut visit: impl FnMut(Cow<'a, 
     });
 }
 
-struct Walk<'a, 'v> {
-    signal: Signal,
+struct JsonWalk<'a, 'v> {
+    signal: OtlpSignal,
     names: [&'static str; 3],
     kept: &'v Kept<'v>,
-    context: Context<'a>,
+    context: RecordContext<'a>,
     index: usize,
-    record: Record<'a>,
+    record: OtlpRecord<'a>,
     visit: &'v mut dyn Visit<'a>,
 }
 
-impl<'a, 'v> Walk<'a, 'v> {
+impl<'a, 'v> JsonWalk<'a, 'v> {
     /// Reads a list, each element by `read`, which must be an object or null.
     fn list(
         &mut self,
@@ -138,11 +141,11 @@ impl<'a, 'v> Walk<'a, 'v> {
 
     fn record(&mut self, cursor: &mut SourceCursor<'a>) -> Option<()> {
         let mut record = std::mem::take(&mut self.record);
-        record.clear(Source::Array(&[]));
+        record.clear(AttributeSource::Array(&[]));
         let start = *cursor;
         let read = match self.signal {
-            Signal::Traces => span(cursor, &mut record, self.kept),
-            Signal::Logs | Signal::Metrics => log(cursor, &mut record, self.kept),
+            OtlpSignal::Traces => span(cursor, &mut record, self.kept),
+            OtlpSignal::Logs | OtlpSignal::Metrics => log(cursor, &mut record, self.kept),
         };
         if read.is_none() {
             *cursor = start;
@@ -157,7 +160,11 @@ impl<'a, 'v> Walk<'a, 'v> {
     }
 }
 
-fn span<'a>(cursor: &mut SourceCursor<'a>, record: &mut Record<'a>, kept: &Kept<'_>) -> Option<()> {
+fn span<'a>(
+    cursor: &mut SourceCursor<'a>,
+    record: &mut OtlpRecord<'a>,
+    kept: &Kept<'_>,
+) -> Option<()> {
     cursor.object(|cursor, name| {
         match name_text(cursor, name).as_ref() {
             b"attributes" => return record_attributes(cursor, record, kept),
@@ -175,7 +182,11 @@ fn span<'a>(cursor: &mut SourceCursor<'a>, record: &mut Record<'a>, kept: &Kept<
     })
 }
 
-fn log<'a>(cursor: &mut SourceCursor<'a>, record: &mut Record<'a>, kept: &Kept<'_>) -> Option<()> {
+fn log<'a>(
+    cursor: &mut SourceCursor<'a>,
+    record: &mut OtlpRecord<'a>,
+    kept: &Kept<'_>,
+) -> Option<()> {
     cursor.object(|cursor, name| {
         match name_text(cursor, name).as_ref() {
             b"attributes" => return record_attributes(cursor, record, kept),
@@ -192,7 +203,7 @@ fn log<'a>(cursor: &mut SourceCursor<'a>, record: &mut Record<'a>, kept: &Kept<'
     })
 }
 
-fn status(cursor: &mut SourceCursor<'_>, record: &mut Record<'_>) -> Option<()> {
+fn status(cursor: &mut SourceCursor<'_>, record: &mut OtlpRecord<'_>) -> Option<()> {
     cursor.object(|cursor, name| {
         let is_code = is(cursor, name, "code");
         let code = value(cursor)?;
@@ -205,12 +216,12 @@ fn status(cursor: &mut SourceCursor<'_>, record: &mut Record<'_>) -> Option<()> 
 
 fn record_attributes<'a>(
     cursor: &mut SourceCursor<'a>,
-    record: &mut Record<'a>,
+    record: &mut OtlpRecord<'a>,
     kept: &Kept<'_>,
 ) -> Option<()> {
     let start = *cursor;
     add_attributes(cursor, &mut record.found, kept)?;
-    record.source = Source::Array(cursor.since(start));
+    record.source = AttributeSource::Array(cursor.since(start));
     Some(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::record::{Value, id};
+use super::record::{AttributeValue, id};
 use crate::event::FieldValue;
 use crate::event::json_split::{SourceCursor, SourceRange};
 use crate::event::json_text;
@@ -65,19 +65,19 @@ pub(super) fn time(source: &[u8]) -> u64 {
 }
 
 /// The value in an `AnyValue`; none if it is a list, a map, bytes, null or broken.
-pub(super) fn any_value(source: &[u8]) -> Option<Value<'_>> {
+pub(super) fn any_value(source: &[u8]) -> Option<AttributeValue<'_>> {
     let mut found = None;
     SourceCursor::of(source).object(|cursor, name| {
         let kind = name_text(cursor, name);
         let source = value(cursor)?;
         let text = || text(source);
         found = match kind.as_ref() {
-            b"stringValue" => text().map(Value::Text),
+            b"stringValue" => text().map(AttributeValue::Text),
             b"intValue" => text().map(int),
             b"doubleValue" => text().map(double),
             b"boolValue" => match source {
-                b"true" | b"\"true\"" => Some(Value::Bool(true)),
-                b"false" | b"\"false\"" => Some(Value::Bool(false)),
+                b"true" | b"\"true\"" => Some(AttributeValue::Bool(true)),
+                b"false" | b"\"false\"" => Some(AttributeValue::Bool(false)),
                 _ => None,
             },
             _ => return Some(()),
@@ -88,13 +88,13 @@ pub(super) fn any_value(source: &[u8]) -> Option<Value<'_>> {
 }
 
 /// An integer; text where it is none.
-fn int(text: Cow<'_, str>) -> Value<'_> {
+fn int(text: Cow<'_, str>) -> AttributeValue<'_> {
     let int = text.parse().or_else(|_| whole(&text).parse());
-    int.map_or(Value::Text(text), Value::Int)
+    int.map_or(AttributeValue::Text(text), AttributeValue::Int)
 }
 
-fn double(text: Cow<'_, str>) -> Value<'_> {
-    text.parse().map_or(Value::Text(text), Value::Double)
+fn double(text: Cow<'_, str>) -> AttributeValue<'_> {
+    text.parse().map_or(AttributeValue::Text(text), AttributeValue::Double)
 }
 
 /// A number in full, so that `5.0` and `5e0` read as `5`.

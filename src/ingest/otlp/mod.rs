@@ -22,10 +22,10 @@ mod wire;
 
 pub use answer::{accepted, code, failed, status};
 pub use kept::Kept;
-pub use signal::{Encoding, Signal};
+pub use signal::{Encoding, OtlpSignal};
 pub use size::calls_max;
 
-use record::{Context, Record, Visit};
+use record::{OtlpRecord, RecordContext, Visit};
 use wire::NotProtobuf;
 
 use crate::event::{NamedValue, json_text};
@@ -37,7 +37,7 @@ const COPIED_BYTES: usize = 4 << 20;
 const REASONS_MAX: usize = 1_000;
 
 /// The one who takes what is read.
-pub trait Sink {
+pub trait CallSink {
     /// Takes the values of an event. `index` counts records, whatever they are.
     fn event(&mut self, index: usize, fields: &[NamedValue<'_>]);
 
@@ -53,20 +53,20 @@ pub trait Sink {
 /// # Errors
 /// Why it is no such request, as the end of a sentence. Some of it may have been taken by then.
 pub fn read(
-    signal: Signal,
+    signal: OtlpSignal,
     encoding: Encoding,
     body: &[u8],
     kept: &Kept<'_>,
-    sink: &mut dyn Sink,
+    sink: &mut dyn CallSink,
 ) -> Result<(), String> {
     let copied_bytes_left = body.len().saturating_add(COPIED_BYTES);
     let mut calls = Calls { signal, sink, found: false, broken: 0, copied_bytes_left };
     match (encoding, signal) {
-        (Encoding::Protobuf, Signal::Metrics) => proto::check(body).map_err(not_protobuf),
+        (Encoding::Protobuf, OtlpSignal::Metrics) => proto::check(body).map_err(not_protobuf),
         (Encoding::Protobuf, _) => {
             proto::walk(signal, body, kept, &mut calls).map_err(not_protobuf)
         }
-        (Encoding::Json, Signal::Metrics) => whole(body),
+        (Encoding::Json, OtlpSignal::Metrics) => whole(body),
         (Encoding::Json, _) => {
             let walked = json::walk(signal, body, kept, &mut calls);
             // Where there is no call, it may be anything.
@@ -90,8 +90,8 @@ fn whole(body: &[u8]) -> Result<(), String> {
 
 /// Makes events of records.
 struct Calls<'s> {
-    signal: Signal,
-    sink: &'s mut dyn Sink,
+    signal: OtlpSignal,
+    sink: &'s mut dyn CallSink,
     found: bool,
     broken: usize,
     /// A resource is sent once for all its records, and stored with each.
@@ -99,7 +99,7 @@ struct Calls<'s> {
 }
 
 impl<'a> Visit<'a> for Calls<'_> {
-    fn record(&mut self, index: usize, context: &Context<'a>, record: &Record<'a>) {
+    fn record(&mut self, index: usize, context: &RecordContext<'a>, record: &OtlpRecord<'a>) {
         let Some(producer) = producer::producer(self.signal, context, record) else { return };
         let mut call = call::call(self.signal, producer, context, record);
         let shared = call::shared(context);

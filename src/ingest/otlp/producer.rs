@@ -4,8 +4,8 @@
 //! those that repeat another record of the same program with less or without its id, are none.
 
 use super::names::Field;
-use super::record::{Context, Record};
-use super::signal::Signal;
+use super::record::{OtlpRecord, RecordContext};
+use super::signal::OtlpSignal;
 
 /// Whose words a record uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,19 +32,19 @@ const GEMINI_CLI: &str = "gemini-cli";
 
 /// The producer of a record that is a call.
 pub(super) fn producer(
-    signal: Signal,
-    context: &Context<'_>,
-    record: &Record<'_>,
+    signal: OtlpSignal,
+    context: &RecordContext<'_>,
+    record: &OtlpRecord<'_>,
 ) -> Option<Producer> {
     match signal {
-        Signal::Traces => is_call(context, record).then_some(Producer::Sdk),
-        Signal::Logs => of_log(context, record),
-        Signal::Metrics => None,
+        OtlpSignal::Traces => is_call(context, record).then_some(Producer::Sdk),
+        OtlpSignal::Logs => of_log(context, record),
+        OtlpSignal::Metrics => None,
     }
 }
 
 /// Whether a span is a call. An error without tokens is none, as nothing is paid for it.
-fn is_call(context: &Context<'_>, record: &Record<'_>) -> bool {
+fn is_call(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> bool {
     let found = &record.found;
     if repeats_a_log(context, record) {
         return false;
@@ -55,20 +55,20 @@ fn is_call(context: &Context<'_>, record: &Record<'_>) -> bool {
 }
 
 /// Spans of programs whose logs tell of the same calls.
-fn repeats_a_log(context: &Context<'_>, record: &Record<'_>) -> bool {
+fn repeats_a_log(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> bool {
     let scope = context.scope.as_ref();
     scope.starts_with(CLAUDE_CODE)
         || scope == GEMINI_CLI
         || record.name == "handle_responses" && scope.starts_with("codex")
 }
 
-fn is_operation(record: &Record<'_>) -> bool {
+fn is_operation(record: &OtlpRecord<'_>) -> bool {
     let operation = record.found.text(Field::Operation);
     operation.is_some_and(|operation| OPERATIONS.contains(&operation))
 }
 
 /// Whether a span without an operation is a call, by what else its instrumentation says.
-fn is_model(record: &Record<'_>) -> bool {
+fn is_model(record: &OtlpRecord<'_>) -> bool {
     let found = &record.found;
     let says = |field, words: &[&str]| {
         let said = found.text(field);
@@ -87,24 +87,24 @@ fn is_model(record: &Record<'_>) -> bool {
 }
 
 /// Whether a record says how many tokens there were, be it none.
-fn has_usage(record: &Record<'_>) -> bool {
+fn has_usage(record: &OtlpRecord<'_>) -> bool {
     [Field::Input, Field::Output].into_iter().any(|field| record.found.has(field))
 }
 
 /// Whether there were tokens.
-fn has_tokens(record: &Record<'_>) -> bool {
+fn has_tokens(record: &OtlpRecord<'_>) -> bool {
     let found = &record.found;
     let counts = [Field::Input, Field::Output].into_iter().filter_map(|field| found.get(field));
     counts.into_iter().any(|count| count.text() != "0") || found.has(Field::UsageDetails)
 }
 
-fn of_log(context: &Context<'_>, record: &Record<'_>) -> Option<Producer> {
+fn of_log(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> Option<Producer> {
     let names = [record.found.text(Field::EventName), Some(record.name.as_ref())];
     names.into_iter().flatten().find_map(|name| of_event(name, context, record))
 }
 
 /// The producer of the event with this name, if it is a call. One without tokens counts is none.
-fn of_event(name: &str, context: &Context<'_>, record: &Record<'_>) -> Option<Producer> {
+fn of_event(name: &str, context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> Option<Producer> {
     let found = &record.found;
     let counted = [Field::AgentInput, Field::AgentOutput].into_iter().any(|field| found.has(field));
     match name {

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use super::kept::Kept;
-use super::record::{Context, Found, Record, Source, Value, Visit, id};
-use super::signal::Signal;
-use super::wire::{Fields, NotProtobuf, WireValue};
+use super::record::{AttributeSource, AttributeValue, Found, OtlpRecord, RecordContext, Visit, id};
+use super::signal::OtlpSignal;
+use super::wire::{NotProtobuf, WireFields, WireValue};
 
 /// `TracesData.resource_spans`, `LogsData.resource_logs`, and the attributes of a resource.
 const FIRST: u32 = 1;
@@ -20,7 +20,7 @@ const INNER: u32 = 2;
 /// # Errors
 /// It is no message.
 pub(super) fn check(body: &[u8]) -> Result<(), NotProtobuf> {
-    Fields::of(body).try_for_each(|field| field.map(drop))
+    WireFields::of(body).try_for_each(|field| field.map(drop))
 }
 
 /// How many records of at least so many bytes there are.
@@ -43,13 +43,13 @@ pub(super) fn count(body: &[u8], bytes_min: usize) -> usize {
 /// # Errors
 /// What holds the records is broken. A record that is broken itself is visited as such.
 pub(super) fn walk<'a>(
-    signal: Signal,
+    signal: OtlpSignal,
     body: &'a [u8],
     kept: &Kept<'_>,
     visit: &mut dyn Visit<'a>,
 ) -> Result<(), NotProtobuf> {
-    let mut walk = Walk { signal, kept, context: Context::default(), index: 0 };
-    let mut record = Record::default();
+    let mut walk = MessageWalk { signal, kept, context: RecordContext::default(), index: 0 };
+    let mut record = OtlpRecord::default();
     each(body, FIRST, |resource| {
         walk.context.resource = Found::default();
         // A message may come in parts, and after what it is about.
@@ -62,7 +62,7 @@ pub(super) fn walk<'a>(
 pub(super) fn each_attribute<'a>(
     message: &'a [u8],
     number: u32,
-    mut visit: impl FnMut(&'a [u8], Value<'a>),
+    mut visit: impl FnMut(&'a [u8], AttributeValue<'a>),
 ) {
     // The record was read before, so that nothing in it is broken.
     let _ = each(message, number, |attribute| {
@@ -80,7 +80,7 @@ fn each<'a>(
     number: u32,
     mut visit: impl FnMut(&'a [u8]) -> Result<(), NotProtobuf>,
 ) -> Result<(), NotProtobuf> {
-    for field in Fields::of(message) {
+    for field in WireFields::of(message) {
         if let (found, WireValue::Bytes(bytes)) = field?
             && found == number
         {
@@ -90,18 +90,18 @@ fn each<'a>(
     Ok(())
 }
 
-struct Walk<'a, 'k> {
-    signal: Signal,
+struct MessageWalk<'a, 'k> {
+    signal: OtlpSignal,
     kept: &'k Kept<'k>,
-    context: Context<'a>,
+    context: RecordContext<'a>,
     index: usize,
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a> MessageWalk<'a, '_> {
     fn scope(
         &mut self,
         scope: &'a [u8],
-        record: &mut Record<'a>,
+        record: &mut OtlpRecord<'a>,
         visit: &mut dyn Visit<'a>,
     ) -> Result<(), NotProtobuf> {
         self.context.scope = Cow::default();
@@ -114,8 +114,8 @@ impl<'a> Walk<'a, '_> {
         })?;
         each(scope, INNER, |message| {
             let read = match self.signal {
-                Signal::Traces => span(message, record, self.kept),
-                Signal::Logs | Signal::Metrics => log(message, record, self.kept),
+                OtlpSignal::Traces => span(message, record, self.kept),
+                OtlpSignal::Logs | OtlpSignal::Metrics => log(message, record, self.kept),
             };
             match read {
                 Ok(()) => visit.record(self.index, &self.context, record),
@@ -129,11 +129,11 @@ impl<'a> Walk<'a, '_> {
 
 fn span<'a>(
     message: &'a [u8],
-    record: &mut Record<'a>,
+    record: &mut OtlpRecord<'a>,
     kept: &Kept<'_>,
 ) -> Result<(), NotProtobuf> {
-    record.clear(Source::Message(message, 9));
-    for field in Fields::of(message) {
+    record.clear(AttributeSource::Message(message, 9));
+    for field in WireFields::of(message) {
         match field? {
             (1, WireValue::Bytes(bytes)) => record.trace_id = id(bytes),
             (2, WireValue::Bytes(bytes)) => record.span_id = id(bytes),
@@ -148,9 +148,13 @@ fn span<'a>(
     Ok(())
 }
 
-fn log<'a>(message: &'a [u8], record: &mut Record<'a>, kept: &Kept<'_>) -> Result<(), NotProtobuf> {
-    record.clear(Source::Message(message, 6));
-    for field in Fields::of(message) {
+fn log<'a>(
+    message: &'a [u8],
+    record: &mut OtlpRecord<'a>,
+    kept: &Kept<'_>,
+) -> Result<(), NotProtobuf> {
+    record.clear(AttributeSource::Message(message, 6));
+    for field in WireFields::of(message) {
         match field? {
             (1, WireValue::Fixed64(time)) => record.time_ns = time,
             (6, WireValue::Bytes(bytes)) => attribute(bytes, &mut record.found, kept)?,
@@ -167,7 +171,7 @@ fn log<'a>(message: &'a [u8], record: &mut Record<'a>, kept: &Kept<'_>) -> Resul
 /// Reads `Status.code`, if this part of the message has it.
 fn is_error(status: &[u8], is_error: &mut bool) -> Result<(), NotProtobuf> {
     const ERROR: u64 = 2;
-    for field in Fields::of(status) {
+    for field in WireFields::of(status) {
         if let (3, WireValue::Varint(code)) = field? {
             *is_error = code == ERROR;
         }
@@ -199,7 +203,7 @@ fn attribute<'a>(
 /// The parts of a `KeyValue`.
 fn key_value(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), NotProtobuf> {
     let (mut name, mut value) = (&[][..], None);
-    for field in Fields::of(bytes) {
+    for field in WireFields::of(bytes) {
         match field? {
             (1, WireValue::Bytes(bytes)) => name = bytes,
             (2, WireValue::Bytes(bytes)) => value = Some(bytes),
@@ -210,14 +214,16 @@ fn key_value(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), NotProtobuf> {
 }
 
 /// The value in an `AnyValue`; none if it is a list, a map, bytes or broken.
-fn any_value(bytes: &[u8]) -> Option<Value<'_>> {
+fn any_value(bytes: &[u8]) -> Option<AttributeValue<'_>> {
     let mut value = None;
-    for field in Fields::of(bytes) {
+    for field in WireFields::of(bytes) {
         value = match field.ok()? {
-            (1, WireValue::Bytes(text)) => Some(Value::Text(String::from_utf8_lossy(text))),
-            (2, WireValue::Varint(value)) => Some(Value::Bool(value != 0)),
-            (3, WireValue::Varint(int)) => Some(Value::Int(int.cast_signed())),
-            (4, WireValue::Fixed64(bits)) => Some(Value::Double(f64::from_bits(bits))),
+            (1, WireValue::Bytes(text)) => {
+                Some(AttributeValue::Text(String::from_utf8_lossy(text)))
+            }
+            (2, WireValue::Varint(value)) => Some(AttributeValue::Bool(value != 0)),
+            (3, WireValue::Varint(int)) => Some(AttributeValue::Int(int.cast_signed())),
+            (4, WireValue::Fixed64(bits)) => Some(AttributeValue::Double(f64::from_bits(bits))),
             (5..=8, _) => None,
             _ => value,
         };

@@ -10,14 +10,14 @@ const KEPT_MAX: usize = 64;
 
 /// The value of an attribute, if it is a single one.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub(super) enum AttributeValue<'a> {
     Text(Cow<'a, str>),
     Int(i64),
     Double(f64),
     Bool(bool),
 }
 
-impl Value<'_> {
+impl AttributeValue<'_> {
     /// Its text: of a number the shortest decimal that means it, in full.
     pub(super) fn text(&self) -> Cow<'_, str> {
         match self {
@@ -46,9 +46,9 @@ impl Value<'_> {
 pub(super) struct Found<'a> {
     /// A bit for each field that is there.
     has: u64,
-    fields: Vec<(Field, u8, Value<'a>)>,
+    fields: Vec<(Field, u8, AttributeValue<'a>)>,
     /// Those that are kept with a call, by name.
-    pub(super) kept: Vec<(Cow<'a, str>, Value<'a>)>,
+    pub(super) kept: Vec<(Cow<'a, str>, AttributeValue<'a>)>,
 }
 
 impl<'a> Found<'a> {
@@ -64,7 +64,7 @@ impl<'a> Found<'a> {
         &mut self,
         name: Cow<'a, [u8]>,
         kept: &Kept<'_>,
-        value: impl Fn() -> Option<Value<'a>>,
+        value: impl Fn() -> Option<AttributeValue<'a>>,
     ) {
         if let Some((field, rank)) = names::field(&name)
             && let Some(value) = value().filter(|value| !value.is_blank())
@@ -83,7 +83,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn put(&mut self, field: Field, rank: u8, value: Value<'a>) {
+    fn put(&mut self, field: Field, rank: u8, value: AttributeValue<'a>) {
         let bit = 1 << field as u32;
         if self.has & bit == 0 {
             self.has |= bit;
@@ -97,7 +97,7 @@ impl<'a> Found<'a> {
     }
 
     /// The value of a field.
-    pub(super) fn get(&self, field: Field) -> Option<&Value<'a>> {
+    pub(super) fn get(&self, field: Field) -> Option<&AttributeValue<'a>> {
         if self.has & (1 << field as u32) == 0 {
             return None;
         }
@@ -105,7 +105,7 @@ impl<'a> Found<'a> {
     }
 
     /// The value of a field, and how much its name is believed.
-    pub(super) fn ranked(&self, field: Field) -> Option<(u8, &Value<'a>)> {
+    pub(super) fn ranked(&self, field: Field) -> Option<(u8, &AttributeValue<'a>)> {
         let found = self.fields.iter().find(|(known, ..)| *known == field);
         found.map(|(_, rank, value)| (*rank, value))
     }
@@ -113,7 +113,7 @@ impl<'a> Found<'a> {
     /// The text of a field without white space around it.
     pub(super) fn text(&self, field: Field) -> Option<&str> {
         match self.get(field) {
-            Some(Value::Text(text)) => Some(text.trim()),
+            Some(AttributeValue::Text(text)) => Some(text.trim()),
             _ => None,
         }
     }
@@ -131,7 +131,7 @@ impl<'a> Found<'a> {
 
 /// What the records of one scope have in common.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Context<'a> {
+pub(super) struct RecordContext<'a> {
     pub(super) resource: Found<'a>,
     /// The name of the instrumentation.
     pub(super) scope: Cow<'a, str>,
@@ -139,7 +139,7 @@ pub(super) struct Context<'a> {
 
 /// Where all attributes of a record are, for whom those that were found are not enough.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Source<'a> {
+pub(super) enum AttributeSource<'a> {
     /// The message of a record in protobuf, and the number of its attributes.
     Message(&'a [u8], u32),
     /// The array of attributes in JSON; empty if there is none.
@@ -148,7 +148,7 @@ pub(super) enum Source<'a> {
 
 /// A span or a log record.
 #[derive(Clone, Debug)]
-pub(super) struct Record<'a> {
+pub(super) struct OtlpRecord<'a> {
     /// Of a span its name, of a log record that of its event.
     pub(super) name: Cow<'a, str>,
     /// Invalid ids are none.
@@ -161,10 +161,10 @@ pub(super) struct Record<'a> {
     /// Whether a span's status is an error.
     pub(super) is_error: bool,
     pub(super) found: Found<'a>,
-    pub(super) source: Source<'a>,
+    pub(super) source: AttributeSource<'a>,
 }
 
-impl Default for Record<'_> {
+impl Default for OtlpRecord<'_> {
     fn default() -> Self {
         Self {
             name: Cow::default(),
@@ -174,14 +174,14 @@ impl Default for Record<'_> {
             other_time_ns: 0,
             is_error: false,
             found: Found::default(),
-            source: Source::Array(&[]),
+            source: AttributeSource::Array(&[]),
         }
     }
 }
 
-impl<'a> Record<'a> {
+impl<'a> OtlpRecord<'a> {
     /// The same memory for the next record.
-    pub(super) fn clear(&mut self, source: Source<'a>) {
+    pub(super) fn clear(&mut self, source: AttributeSource<'a>) {
         let mut found = std::mem::take(&mut self.found);
         found.clear();
         *self = Self { found, source, ..Self::default() };
@@ -201,7 +201,7 @@ pub(super) fn id<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
 /// What a walk finds, record by record.
 pub(super) trait Visit<'a> {
     /// A record, and what it has in common with its neighbours.
-    fn record(&mut self, index: usize, context: &Context<'a>, record: &Record<'a>);
+    fn record(&mut self, index: usize, context: &RecordContext<'a>, record: &OtlpRecord<'a>);
 
     /// A record that cannot be read.
     fn broken(&mut self, index: usize, reason: &'static str);

@@ -2,7 +2,7 @@
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum OtlpSignal {
     /// Spans.
     Traces,
     /// Log records.

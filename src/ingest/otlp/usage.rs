@@ -3,8 +3,8 @@
 use super::details;
 use super::names::Field;
 use super::producer::Producer;
-use super::record::{Found, Value};
-use crate::ingest::tokens::{Convention, Count, Usage};
+use super::record::{AttributeValue, Found};
+use crate::ingest::tokens::{Convention, TokenCount, Usage};
 
 /// The token counts of a call.
 pub(super) fn usage<'r>(producer: Producer, found: &'r Found<'_>) -> Usage<'r> {
@@ -33,7 +33,7 @@ fn of_sdk<'r>(found: &'r Found<'_>) -> Usage<'r> {
         output_audio: count(found, Field::OutputAudio),
     };
     match found.get(Field::UsageDetails) {
-        Some(Value::Text(json)) if usage.input.is_none() && usage.output.is_none() => {
+        Some(AttributeValue::Text(json)) if usage.input.is_none() && usage.output.is_none() => {
             details::usage(json)
         }
         _ => usage.with_input_parts(Convention::Inclusive),
@@ -51,9 +51,9 @@ fn of_agent<'r>(found: &'r Found<'_>) -> Usage<'r> {
     }
 }
 
-fn count<'r>(found: &'r Found<'_>, field: Field) -> Option<Count<'r>> {
+fn count<'r>(found: &'r Found<'_>, field: Field) -> Option<TokenCount<'r>> {
     found.get(field).map(|value| match value {
-        Value::Int(int) => Count::Known(*int),
-        other => Count::of_text(other.text()),
+        AttributeValue::Int(int) => TokenCount::Known(*int),
+        other => TokenCount::of_text(other.text()),
     })
 }

@@ -44,11 +44,11 @@ pub(super) enum NotProtobuf {
 
 /// The fields of the message in some bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Fields<'a> {
+pub(super) struct WireFields<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> WireFields<'a> {
     pub(super) fn of(message: &'a [u8]) -> Self {
         Self { rest: message }
     }
@@ -132,7 +132,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Iterator for Fields<'a> {
+impl<'a> Iterator for WireFields<'a> {
     type Item = Result<(u32, WireValue<'a>), NotProtobuf>;
 
     /// After an error there is nothing more.
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn all(bytes: &[u8]) -> Result<Vec<(u32, WireValue<'_>)>, NotProtobuf> {
-        Fields::of(bytes).collect()
+        WireFields::of(bytes).collect()
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
             (&[0x0a, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1], NotProtobuf::CutShort),
         ] {
             assert_eq!(all(bytes), Err(error), "{bytes:?}");
-            let mut fields = Fields::of(bytes);
+            let mut fields = WireFields::of(bytes);
             assert!(fields.next().is_some_and(|field| field.is_err()) && fields.next().is_none());
         }
     }
@@ -209,7 +209,7 @@ mod tests {
         #[test]
         fn any_bytes_come_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             // Each field takes at least two bytes.
-            prop_assert!(Fields::of(&bytes).count() <= bytes.len());
+            prop_assert!(WireFields::of(&bytes).count() <= bytes.len());
         }
     }
 }

@@ -10,7 +10,7 @@ use prost::Message as _;
 use tokenlake::access::PlainKey;
 use tokenlake::event::{Decoded, EventBatchBuilder, OrgId, OrgRule};
 use tokenlake::ingest::{
-    BinaryCloudEvent, ContentKind, Encoding, History, HistoryFormat, IngestError, Rows, Signal,
+    BinaryCloudEvent, ContentKind, Encoding, History, HistoryFormat, IngestError, OtlpSignal, Rows,
     decode, decompress,
 };
 
@@ -128,7 +128,7 @@ fn otlp() {
         [(Encoding::Json, json), (Encoding::Protobuf, vec![spans.encode_to_vec()])]
     {
         each_of("otlp", inputs, 2_000, |body| {
-            for signal in [Signal::Traces, Signal::Logs, Signal::Metrics] {
+            for signal in [OtlpSignal::Traces, OtlpSignal::Logs, OtlpSignal::Metrics] {
                 if let Ok(decoded) = read(&ContentKind::Otlp(signal, encoding), body) {
                     whole(&decoded);
                 }

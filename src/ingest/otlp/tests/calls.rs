@@ -3,11 +3,11 @@
 use super::*;
 
 fn span_event(name: &str, lines: &str) -> Option<Event> {
-    event_of(Signal::Traces, "scope", &span(name, lines))
+    event_of(OtlpSignal::Traces, "scope", &span(name, lines))
 }
 
 fn log_event(scope: &str, lines: &str) -> Option<Event> {
-    event_of(Signal::Logs, scope, &log(lines))
+    event_of(OtlpSignal::Logs, scope, &log(lines))
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_error_counts_if_it_took_tokens() {
     {
         let span = span("x", "gen_ai.operation.name=chat");
         let span = span.replace("\"status\":{}", &format!("\"status\":{{\"code\":{status}}}"));
-        assert_eq!(event_of(Signal::Traces, "s", &span).is_some(), counts, "{status}");
+        assert_eq!(event_of(OtlpSignal::Traces, "s", &span).is_some(), counts, "{status}");
     }
 }
 
@@ -207,7 +207,7 @@ fn logs_of_the_conventions_count_if_they_have_usage() {
         "\"body\"",
         "\"eventName\":\"gen_ai.client.inference.operation.details\",\"body\"",
     );
-    assert!(event_of(Signal::Logs, "s", &named).is_some());
+    assert!(event_of(OtlpSignal::Logs, "s", &named).is_some());
     let openlit = log_event("openlit.instrumentation.openai", &format!("{details};{usage}"));
     assert_eq!(openlit.unwrap()["provider"], "openai");
     // Without an answer's id it is that of the span that it was logged in.
@@ -232,13 +232,13 @@ fn codex() {
         "\"timeUnixNano\":\"1795436673178833273\"",
         "\"timeUnixNano\":\"0\",\"observedTimeUnixNano\":\"1795436673178833273\"",
     );
-    let event = event_of(Signal::Logs, "codex", &texts).unwrap();
+    let event = event_of(OtlpSignal::Logs, "codex", &texts).unwrap();
     assert_eq!(
         (core(&event).as_str(), event["ts"].as_str()),
         ("openai gpt-5-codex 100 20 60 5 8 -", "1795436673178833")
     );
     let lines = "gen_ai.operation.name=chat;gen_ai.usage.input_tokens=5";
-    assert_eq!(event_of(Signal::Traces, "codex_core", &span("handle_responses", lines)), None);
+    assert_eq!(event_of(OtlpSignal::Traces, "codex_core", &span("handle_responses", lines)), None);
 }
 
 #[test]
@@ -251,13 +251,13 @@ fn claude_code_without_an_id_has_that_of_its_event() {
         ("s 5 t", "anthropic m 6 - 2 3 - 0.0001")
     );
     let span = span("claude_code.llm_request", "gen_ai.operation.name=chat");
-    assert_eq!(event_of(Signal::Traces, "com.anthropic.claude_code.tracing", &span), None);
+    assert_eq!(event_of(OtlpSignal::Traces, "com.anthropic.claude_code.tracing", &span), None);
 }
 
 #[test]
 fn ids_are_those_of_answers_spans_or_a_hash() {
     let chat = "gen_ai.operation.name=chat";
-    let id = |span: &str| event_of(Signal::Traces, "s", span).unwrap()["event_id"].clone();
+    let id = |span: &str| event_of(OtlpSignal::Traces, "s", span).unwrap()["event_id"].clone();
     assert_eq!(id(&span("x", &format!("{chat};gen_ai.response.id= r "))), "r");
     assert_eq!(id(&span("x", &format!("{chat};ai.response.id=r"))), "r");
     assert_eq!(id(&span("x", &format!("{chat};request_id=r"))).len(), 48);
@@ -275,7 +275,7 @@ fn ids_are_those_of_answers_spans_or_a_hash() {
 #[test]
 fn a_time_is_the_end_of_a_span_and_never_taken_for_another_unit() {
     let chat = span("x", "gen_ai.operation.name=chat");
-    let ts = |span: &str| event_of(Signal::Traces, "s", span).unwrap().get("ts").cloned();
+    let ts = |span: &str| event_of(OtlpSignal::Traces, "s", span).unwrap().get("ts").cloned();
     let end = "\"endTimeUnixNano\":\"1795436673178833273\"";
     assert_eq!(ts(&chat).as_deref(), Some("1795436673178833"));
     assert_eq!(

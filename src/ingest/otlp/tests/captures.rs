@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 
 /// The calls of a captured request; none where the captures are not there.
-fn captured(name: &str, signal: Signal, encoding: Encoding) -> Option<Vec<Event>> {
+fn captured(name: &str, signal: OtlpSignal, encoding: Encoding) -> Option<Vec<Event>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/captures");
     let Ok(mut body) = fs::read(folder.join(name)) else {
         eprintln!("passed over: there is no capture {name}");
@@ -38,7 +38,7 @@ fn the_python_instrumentation_of_genai() {
         ("otlp_genai_default/001.body", Encoding::Protobuf, 20),
         ("otlp_genai_latest_json/001.body", Encoding::Json, 27),
     ] {
-        let Some(events) = captured(name, Signal::Traces, encoding) else { return };
+        let Some(events) = captured(name, OtlpSignal::Traces, encoding) else { return };
         let mut lines = lines(&events);
         let embedding = lines.remove(3);
         assert!(embedding.ends_with(" openai text-embedding-3-small 5 - - - - -"), "{embedding}");
@@ -65,7 +65,7 @@ fn the_python_instrumentation_of_genai() {
 #[test]
 fn the_python_instrumentation_of_openai() {
     let name = "otlp_openai_v2_latest/001.body";
-    let Some(events) = captured(name, Signal::Traces, Encoding::Protobuf) else { return };
+    let Some(events) = captured(name, OtlpSignal::Traces, Encoding::Protobuf) else { return };
     let (last, chats) = events.split_last().unwrap();
     assert_eq!(core(last), "openai text-embedding-3-small 5 - - - - -");
     let mini = "openai gpt-4o-mini-2024-08-06";
@@ -82,7 +82,7 @@ fn the_python_instrumentation_of_openai() {
 #[test]
 fn openllmetry() {
     let name = "otlp_openllmetry/001.body";
-    let Some(events) = captured(name, Signal::Traces, Encoding::Protobuf) else { return };
+    let Some(events) = captured(name, OtlpSignal::Traces, Encoding::Protobuf) else { return };
     let mut lines = lines(&events);
     assert!(lines.remove(3).ends_with(" openai text-embedding-3-small 5 - 0 - - -"));
     let (mini, sonnet) = ("openai gpt-4o-mini-2024-08-06", "anthropic claude-3-5-sonnet-20241022");
@@ -101,10 +101,10 @@ fn openllmetry() {
 fn claude_code() {
     let (traces, logs, metrics) =
         ("otlp_claude_code/002.body", "otlp_claude_code/003.body", "otlp_claude_code/004.body");
-    let Some(spans) = captured(traces, Signal::Traces, Encoding::Json) else { return };
+    let Some(spans) = captured(traces, OtlpSignal::Traces, Encoding::Json) else { return };
     assert_eq!(spans, [], "its log tells of the same call");
-    assert_eq!(captured(metrics, Signal::Metrics, Encoding::Json).unwrap(), []);
-    let events = captured(logs, Signal::Logs, Encoding::Json).unwrap();
+    assert_eq!(captured(metrics, OtlpSignal::Metrics, Encoding::Json).unwrap(), []);
+    let events = captured(logs, OtlpSignal::Logs, Encoding::Json).unwrap();
     let call = "req_fake0001 anthropic claude-sonnet-4-5 4312 57 4000 300 - 0.003666";
     assert_eq!(lines(&events), [call]);
     let names = ["attributes.team", "attributes.speed", "attributes.cache_write_1h_tokens", "ts"];
@@ -115,9 +115,9 @@ fn claude_code() {
 #[test]
 fn gemini_cli() {
     let (traces, logs) = ("otlp_gemini_cli/002.body", "otlp_gemini_cli/003.body");
-    let Some(spans) = captured(traces, Signal::Traces, Encoding::Json) else { return };
+    let Some(spans) = captured(traces, OtlpSignal::Traces, Encoding::Json) else { return };
     assert_eq!(spans, []);
-    let events = captured(logs, Signal::Logs, Encoding::Json).unwrap();
+    let events = captured(logs, OtlpSignal::Logs, Encoding::Json).unwrap();
     let cores: Vec<_> = events.iter().map(core).collect();
     assert_eq!(cores, ["gcp.gen_ai gemini-2.5-pro 900 50 600 - 30 -"]);
     assert_eq!(events[0]["event_id"].len(), 32);

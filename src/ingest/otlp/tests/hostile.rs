@@ -21,15 +21,15 @@ fn odd_values_cost_no_neighbour() {
     ];
     for odd in odd {
         let spans = format!("{},{odd},{}", good("a"), good("b"));
-        let body = request(Signal::Traces, "s", &spans);
-        let taken = taken(Signal::Traces, Encoding::Json, body.as_bytes()).expect(odd);
+        let body = request(OtlpSignal::Traces, "s", &spans);
+        let taken = taken(OtlpSignal::Traces, Encoding::Json, body.as_bytes()).expect(odd);
         let ids: Vec<_> = taken.events.iter().map(|event| event["event_id"].as_str()).collect();
         assert_eq!((ids, taken.rejected), (vec!["a", "b"], vec![]), "{odd}");
     }
     for broken in [r#"{"name" "x"}"#, r#"{"a":1,}"#, "5", "[]", "\"x\"", "{nope:1}"] {
         let spans = format!("{},{broken},{}", good("a"), good("b"));
-        let body = request(Signal::Traces, "s", &spans);
-        let taken = taken(Signal::Traces, Encoding::Json, body.as_bytes()).expect(broken);
+        let body = request(OtlpSignal::Traces, "s", &spans);
+        let taken = taken(OtlpSignal::Traces, Encoding::Json, body.as_bytes()).expect(broken);
         let ids: Vec<_> = taken.events.iter().map(|event| event["event_id"].as_str()).collect();
         let rejected: Vec<_> = taken.rejected.iter().map(|(index, _)| *index).collect();
         assert_eq!((ids, rejected), (vec!["a", "b"], vec![1]), "{broken}");
@@ -40,7 +40,7 @@ fn odd_values_cost_no_neighbour() {
         {"key":"gen_ai.usage.input_tokens","value":{"intValue":5.0}},
         {"key":"gen_ai.usage.output_tokens","value":{"doubleValue":7.0}},
         {"value":{"intValue":2},"key":"gen_ai.usage.cache_read.input_tokens"}]}"#;
-    let event = event_of(Signal::Traces, "s", odd).unwrap();
+    let event = event_of(OtlpSignal::Traces, "s", odd).unwrap();
     assert_eq!(core(&event), "- - 5 7 2 - - -");
     assert_eq!(event["ts"], "1795436673178833");
 }
@@ -61,7 +61,7 @@ fn a_body_that_is_no_request_is_told() {
         (Encoding::Protobuf, b"\x0a\x05"),
         (Encoding::Protobuf, b"\x0a\x02\x12\x05"),
     ] {
-        let error = taken(Signal::Traces, encoding, body).unwrap_err();
+        let error = taken(OtlpSignal::Traces, encoding, body).unwrap_err();
         assert!(error.starts_with("is no"), "{error}");
     }
     for (encoding, body) in [
@@ -72,12 +72,12 @@ fn a_body_that_is_no_request_is_told() {
         (Encoding::Protobuf, b""),
         (Encoding::Protobuf, b"\x12\x01x"),
     ] {
-        for signal in [Signal::Traces, Signal::Logs, Signal::Metrics] {
+        for signal in [OtlpSignal::Traces, OtlpSignal::Logs, OtlpSignal::Metrics] {
             assert_eq!(taken(signal, encoding, body), Ok(Taken::default()), "{body:?}");
         }
     }
-    assert!(taken(Signal::Metrics, Encoding::Json, b"{\"a\":}").is_err());
-    assert!(taken(Signal::Metrics, Encoding::Protobuf, b"\x0a\x05").is_err());
+    assert!(taken(OtlpSignal::Metrics, Encoding::Json, b"{\"a\":}").is_err());
+    assert!(taken(OtlpSignal::Metrics, Encoding::Protobuf, b"\x0a\x05").is_err());
 }
 
 /// A message around a message.
@@ -102,16 +102,16 @@ fn large_bodies_without_calls_take_no_time_to_speak_of() {
     let value = within(9, &[within(1, b"x"), within(2, &deep[..deep.len().min(1 << 22)])].concat());
     let deep = within(1, &within(2, &within(2, &value)));
     for body in [empty, deep] {
-        assert_eq!(taken(Signal::Traces, Encoding::Protobuf, &body), Ok(Taken::default()));
+        assert_eq!(taken(OtlpSignal::Traces, Encoding::Protobuf, &body), Ok(Taken::default()));
     }
     let nested = format!("{{\"x\":{}{}}}", "[".repeat(1 << 20), "]".repeat(1 << 20));
-    let body = request(Signal::Traces, "s", &nested);
-    assert_eq!(taken(Signal::Traces, Encoding::Json, body.as_bytes()), Ok(Taken::default()));
+    let body = request(OtlpSignal::Traces, "s", &nested);
+    assert_eq!(taken(OtlpSignal::Traces, Encoding::Json, body.as_bytes()), Ok(Taken::default()));
     let lists = format!(
         "{{\"resourceSpans\":[{{{}\"x\":1}}]}}",
         "\"scopeSpans\":[{\"spans\":[]}],".repeat(50_000)
     );
-    assert_eq!(taken(Signal::Traces, Encoding::Json, lists.as_bytes()), Ok(Taken::default()));
+    assert_eq!(taken(OtlpSignal::Traces, Encoding::Json, lists.as_bytes()), Ok(Taken::default()));
 }
 
 #[test]
@@ -124,9 +124,9 @@ fn a_resource_is_copied_to_its_calls_within_a_bound() {
             vec![span.as_str(); calls].join(",")
         )
     };
-    let few = taken(Signal::Traces, Encoding::Json, request(100).as_bytes()).unwrap();
+    let few = taken(OtlpSignal::Traces, Encoding::Json, request(100).as_bytes()).unwrap();
     assert_eq!((few.events.len(), few.dropped), (100, 0));
-    let many = taken(Signal::Traces, Encoding::Json, request(2_000).as_bytes()).unwrap();
+    let many = taken(OtlpSignal::Traces, Encoding::Json, request(2_000).as_bytes()).unwrap();
     let ids = many.events.iter().filter(|event| event.contains_key("attributes.user.id")).count();
     assert!(ids * 8_000 < (4 << 20) + request(2_000).len() && ids > 500, "{ids}");
     assert_eq!((many.events.len(), many.dropped), (2_000, (2_000 - ids) * 2));
@@ -137,7 +137,7 @@ fn a_resource_is_copied_to_its_calls_within_a_bound() {
 fn no_call_is_shorter_than_is_reckoned() {
     let bare = r#"{"spans":[{"endTimeUnixNano":1795436673178833273,"attributes":[{"key":"llm.request.type","value":{"stringValue":"chat"}}]}]}"#;
     let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{bare}]}}]}}"#);
-    assert_eq!(taken(Signal::Traces, Encoding::Json, body.as_bytes()).unwrap().events.len(), 1);
+    assert_eq!(taken(OtlpSignal::Traces, Encoding::Json, body.as_bytes()).unwrap().events.len(), 1);
     assert_eq!(calls_max(Encoding::Json, body.as_bytes()), 1);
     let span = Span {
         end_time_unix_nano: 1_795_436_673_178_833_273,
@@ -147,14 +147,14 @@ fn no_call_is_shorter_than_is_reckoned() {
     let scope_spans = vec![ScopeSpans { scope: None, spans: vec![span, Span::default()] }];
     let data = TracesData { resource_spans: vec![ResourceSpans { resource: None, scope_spans }] };
     let body = data.encode_to_vec();
-    assert_eq!(taken(Signal::Traces, Encoding::Protobuf, &body).unwrap().events.len(), 1);
+    assert_eq!(taken(OtlpSignal::Traces, Encoding::Protobuf, &body).unwrap().events.len(), 1);
     assert_eq!(calls_max(Encoding::Protobuf, &body), 1);
 }
 
 proptest! {
     #[test]
     fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        for signal in [Signal::Traces, Signal::Logs, Signal::Metrics] {
+        for signal in [OtlpSignal::Traces, OtlpSignal::Logs, OtlpSignal::Metrics] {
             let _ = taken(signal, Encoding::Protobuf, &bytes);
             let _ = taken(signal, Encoding::Json, &bytes);
         }
@@ -163,10 +163,10 @@ proptest! {
     #[test]
     fn any_piece_of_a_request_is_answered(cut in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), piece in "[\\[\\]{}\",:a0]{0,3}") {
         let record = span("chat", "gen_ai.operation.name=chat;gen_ai.usage.input_tokens=5;gen_ai.usage.cost=0.5");
-        let mut body = request(Signal::Traces, "s", &record);
+        let mut body = request(OtlpSignal::Traces, "s", &record);
         body.truncate(cut.index(body.len() + 1));
         let at = at.index(body.len() + 1);
         body.insert_str(at, &piece);
-        let _ = taken(Signal::Traces, Encoding::Json, body.as_bytes());
+        let _ = taken(OtlpSignal::Traces, Encoding::Json, body.as_bytes());
     }
 }

@@ -22,7 +22,7 @@ struct Taken {
     dropped: usize,
 }
 
-impl Sink for Taken {
+impl CallSink for Taken {
     fn event(&mut self, _: usize, fields: &[NamedValue<'_>]) {
         let mut event = Event::new();
         let mut add = |name: String, value: &FieldValue<'_>| {
@@ -54,15 +54,15 @@ impl Sink for Taken {
     }
 }
 
-fn taken(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<Taken, String> {
+fn taken(signal: OtlpSignal, encoding: Encoding, body: &[u8]) -> Result<Taken, String> {
     let (mut taken, kept) = (Taken::default(), Kept { dimensions: &["cost.center"] });
     read(signal, encoding, body, &kept, &mut taken).map(|()| taken)
 }
 
 /// A request with one record, in JSON.
-fn request(signal: Signal, scope: &str, record: &str) -> String {
+fn request(signal: OtlpSignal, scope: &str, record: &str) -> String {
     let (resources, scopes, records) = match signal {
-        Signal::Traces => ("resourceSpans", "scopeSpans", "spans"),
+        OtlpSignal::Traces => ("resourceSpans", "scopeSpans", "spans"),
         _ => ("resourceLogs", "scopeLogs", "logRecords"),
     };
     let resource = r#"{"attributes":[{"key":"service.name","value":{"stringValue":"svc"}}]}"#;
@@ -104,7 +104,7 @@ fn log(lines: &str) -> String {
 }
 
 /// The only event of a request with one record, if it is a call.
-fn event_of(signal: Signal, scope: &str, record: &str) -> Option<Event> {
+fn event_of(signal: OtlpSignal, scope: &str, record: &str) -> Option<Event> {
     let taken = taken(signal, Encoding::Json, request(signal, scope, record).as_bytes()).unwrap();
     assert!(taken.rejected.is_empty() && taken.events.len() < 2, "{taken:?}");
     taken.events.into_iter().next()

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 use prost::Message as _;
 
-use super::super::record::{Context, Found, Record, Source, Value, Visit};
+use super::super::record::{
+    AttributeSource, AttributeValue, Found, OtlpRecord, RecordContext, Visit,
+};
 use super::super::{json, names, proto};
 use super::messages::*;
 use super::*;
@@ -37,18 +39,18 @@ fn found_of(found: &Found<'_>) -> Vec<(String, String)> {
 }
 
 impl<'a> Visit<'a> for Records {
-    fn record(&mut self, index: usize, context: &Context<'a>, record: &Record<'a>) {
+    fn record(&mut self, index: usize, context: &RecordContext<'a>, record: &OtlpRecord<'a>) {
         assert_eq!(index, self.0.len());
         let mut all = Vec::new();
-        let mut add = |name: &[u8], value: Value<'_>| {
+        let mut add = |name: &[u8], value: AttributeValue<'_>| {
             let name = String::from_utf8(name.to_vec()).unwrap();
             all.push((name, value.text().into_owned()));
         };
         match record.source {
-            Source::Message(message, number) => {
+            AttributeSource::Message(message, number) => {
                 proto::each_attribute(message, number, &mut add);
             }
-            Source::Array(array) => {
+            AttributeSource::Array(array) => {
                 json::each_attribute(array, |name, value| add(&name, value));
             }
         }
@@ -74,12 +76,12 @@ impl<'a> Visit<'a> for Records {
 
 const KEPT: Kept<'static> = Kept { dimensions: &["x"] };
 
-fn single(value: Option<&AnyValue>) -> Option<Value<'static>> {
+fn single(value: Option<&AnyValue>) -> Option<AttributeValue<'static>> {
     Some(match value?.value.clone()? {
-        Any::Text(text) => Value::Text(Cow::Owned(text)),
-        Any::Bool(value) => Value::Bool(value),
-        Any::Int(int) => Value::Int(int),
-        Any::Double(double) => Value::Double(double),
+        Any::Text(text) => AttributeValue::Text(Cow::Owned(text)),
+        Any::Bool(value) => AttributeValue::Bool(value),
+        Any::Int(int) => AttributeValue::Int(int),
+        Any::Double(double) => AttributeValue::Double(double),
         _ => return None,
     })
 }
@@ -255,13 +257,13 @@ fn logs() -> impl Strategy<Value = LogsData> {
     prop::collection::vec(resource, 0..3).prop_map(|resource_logs| LogsData { resource_logs })
 }
 
-fn in_protobuf(signal: Signal, body: &[u8]) -> Vec<Plain> {
+fn in_protobuf(signal: OtlpSignal, body: &[u8]) -> Vec<Plain> {
     let mut records = Records::default();
     proto::walk(signal, body, &KEPT, &mut records).unwrap();
     records.0
 }
 
-fn in_json(signal: Signal, body: &str) -> Vec<Plain> {
+fn in_json(signal: OtlpSignal, body: &str) -> Vec<Plain> {
     let mut records = Records::default();
     json::walk(signal, body.as_bytes(), &KEPT, &mut records).expect(body);
     records.0
@@ -288,19 +290,19 @@ proptest! {
     #[test]
     fn spans_are_read_as_by_the_library(data in spans()) {
         let expected = of_spans(&data);
-        prop_assert_eq!(&in_protobuf(Signal::Traces, &data.encode_to_vec()), &expected);
+        prop_assert_eq!(&in_protobuf(OtlpSignal::Traces, &data.encode_to_vec()), &expected);
         let json = data.json();
-        prop_assert_eq!(&in_json(Signal::Traces, &json.to_string()), &expected);
-        prop_assert_eq!(&in_json(Signal::Traces, &turned(&json)), &expected);
+        prop_assert_eq!(&in_json(OtlpSignal::Traces, &json.to_string()), &expected);
+        prop_assert_eq!(&in_json(OtlpSignal::Traces, &turned(&json)), &expected);
     }
 
     #[test]
     fn log_records_are_read_as_by_the_library(data in logs()) {
         let expected = of_logs(&data);
-        prop_assert_eq!(&in_protobuf(Signal::Logs, &data.encode_to_vec()), &expected);
+        prop_assert_eq!(&in_protobuf(OtlpSignal::Logs, &data.encode_to_vec()), &expected);
         let json = data.json();
-        prop_assert_eq!(&in_json(Signal::Logs, &json.to_string()), &expected);
-        prop_assert_eq!(&in_json(Signal::Logs, &turned(&json)), &expected);
+        prop_assert_eq!(&in_json(OtlpSignal::Logs, &json.to_string()), &expected);
+        prop_assert_eq!(&in_json(OtlpSignal::Logs, &turned(&json)), &expected);
     }
 
     #[test]
@@ -312,7 +314,7 @@ proptest! {
             }
         }
         if let Ok(data) = TracesData::decode(body.as_slice()) {
-            prop_assert_eq!(in_protobuf(Signal::Traces, &body).len(), of_spans(&data).len());
+            prop_assert_eq!(in_protobuf(OtlpSignal::Traces, &body).len(), of_spans(&data).len());
         }
     }
 }
