@@ -17,7 +17,10 @@ pub struct Acme {
     pub key: String,
 }
 
-const EVENTS: [(&str, Option<&str>, Option<&str>, Option<&str>, Option<&str>); 6] = [
+type Text = Option<&'static str>;
+
+/// Time, provider, model, team and cost.
+const EVENTS: [(&str, Text, Text, Text, Text); 6] = [
     ("2025-11-01T03:59:59.999999Z", Some("OpenAI"), Some("gpt-4o"), Some("core"), Some("9")),
     ("2025-11-01T18:29:59Z", Some("OpenAI"), Some("gpt-4o"), Some("core"), Some("0.5")),
     ("2025-11-01T18:30:00Z", Some("openai"), Some("GPT-4o"), Some("ops"), Some("0.25")),

@@ -92,9 +92,9 @@ fn line(id: usize, draft: &Draft) -> String {
         None => {
             event["input_tokens"] = (id % 97 + 10).into();
             event["output_tokens"] = (id % 13 + 3).into();
-            event["cached_input_tokens"] = (id % 3 == 0).then_some(id % 7).into();
-            event["cache_write_tokens"] = (id % 5 == 0).then_some(2).into();
-            event["reasoning_tokens"] = (id % 2 == 0).then_some(3).into();
+            event["cached_input_tokens"] = id.is_multiple_of(3).then_some(id % 7).into();
+            event["cache_write_tokens"] = id.is_multiple_of(5).then_some(2).into();
+            event["reasoning_tokens"] = id.is_multiple_of(2).then_some(3).into();
         }
         Some(was_unpriced) => {
             event["event_type"] = "cost_correction".into();
