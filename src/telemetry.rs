@@ -319,7 +319,8 @@ mod tests {
             partial_cache_bytes gauge, partial_cache_hits counter, partial_cache_misses counter, \
             partial_cache_evictions counter, org_usage_entries gauge, totals_checkpoints counter, \
             totals_checkpoint_failures counter, scrapes_stale counter, \
-            dimension_files_made counter, dimension_files_left gauge, sql_queries counter, \
+            dimension_files_made counter, dimension_files_left gauge, \
+            start_time_files_made counter, start_time_files_left gauge, sql_queries counter, \
             sql_query_duration_seconds histogram, sql_queries_running gauge, \
             sql_queries_exceeded counter, sql_queries_cancelled counter, \
             sql_queries_turned_away counter, sql_workers counter, rewrites counter, \

@@ -198,6 +198,9 @@ impl CellReader {
         let metadata =
             ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()).await;
         let metadata = metadata.map_err(|error| damaged(&object, &error))?;
+        if metadata.schema().column_with_name(ORG).is_none() {
+            return Err(no_sums(&object));
+        }
         Ok((Self { store, object, metadata }, reader))
     }
 
@@ -224,12 +227,15 @@ impl CellReader {
         let (object, orgs) = (self.object.clone(), owned(orgs));
         let rows = rows.map(move |rows| {
             let rows = rows.map_err(|error| damaged(&object, &error))?;
-            let chosen = rows_of(&rows, &orgs)
-                .ok_or_else(|| ArchiveError::corrupt(object.path().as_ref(), "it holds no sums"))?;
+            let chosen = rows_of(&rows, &orgs).ok_or_else(|| no_sums(&object))?;
             Ok(rows.slice(chosen.start, chosen.end - chosen.start))
         });
         Ok(rows.boxed())
     }
+}
+
+fn no_sums(object: &CheckedObject) -> ArchiveError {
+    ArchiveError::corrupt(object.path().as_ref(), "it holds no sums")
 }
 
 /// How many runs of cells of the same organisation, provider and model there are; as many as there are

@@ -122,7 +122,7 @@ fn a_ledger_that_was_tampered_with_fails_verify() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
-    assert_eq!(objects.len(), 2);
+    assert_eq!(objects.len(), 3, "cells, their mark, and start times");
     for object in objects {
         let whole = std::fs::read(&object).unwrap();
         let mut damaged = whole.clone();
