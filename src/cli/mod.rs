@@ -9,6 +9,7 @@ mod doctor;
 mod expire;
 mod generate;
 mod healthcheck;
+mod huge_pages;
 mod jwt;
 mod key;
 mod listen;

@@ -18,8 +18,8 @@ use clap::Args as ClapArgs;
 
 use self::format::OutputFormat;
 use self::session::Session;
-use super::open;
 use super::parse::parse_org;
+use super::{huge_pages, open};
 use crate::archive::ArchiveLocation;
 use crate::event::OrgId;
 use crate::new_file::{file_id, stream_about};
@@ -61,6 +61,7 @@ pub struct SqlArgs {
 
 /// Runs the given queries, or the shell; exit status 1 if a query fails.
 pub(super) async fn run(location: &ArchiveLocation, args: SqlArgs) -> anyhow::Result<ExitCode> {
+    huge_pages::avoid();
     let asked = !args.command.is_empty() || args.file.is_some() || !std::io::stdin().is_terminal();
     if let Some(output) = &args.output {
         refuse_input(&args, output)?;

@@ -5,6 +5,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -15,10 +16,10 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::partial::{Partial, PartialCell};
 use super::scope::{Bounds, UsageScope};
-use crate::archive::{CellsError, CheckedObject, DataFile, FurtherKind, MadeCells, PartialMaker};
+use crate::archive::{CellsError, DataFile, FurtherKind, MadeCells, PartialMaker};
 use crate::byte_lru::ByteLru;
 use crate::error::Kind;
-use crate::sql::{CellKind, Engine, SqlError, partial_rows, sql_version};
+use crate::sql::{CarriedCells, CellKind, Engine, SqlError, partial_rows, sql_version};
 use crate::telemetry::Telemetry;
 
 /// Why an organisation's cells in a file are needed.
@@ -56,6 +57,8 @@ pub struct PartialCache {
     engine: Arc<Engine>,
     /// Taken by those who make cells of dimensions of the rows of a file.
     row_turns: Semaphore,
+    /// True once somebody has asked when series began: until then nothing is kept for that.
+    pub starts_asked: AtomicBool,
     telemetry: Telemetry,
 }
 
@@ -64,7 +67,8 @@ impl PartialCache {
     pub fn new(bytes_max: usize, engine: Arc<Engine>, telemetry: Telemetry) -> Self {
         let slots = Mutex::new(ByteLru::new(bytes_max));
         let row_turns = Semaphore::new(ROW_TURNS);
-        Self { slots, bytes_max, engine, row_turns, telemetry }
+        let starts_asked = AtomicBool::new(false);
+        Self { slots, bytes_max, engine, row_turns, starts_asked, telemetry }
     }
 
     /// The cells of a scope in a file, by the names that they bear.
@@ -81,7 +85,7 @@ impl PartialCache {
             return Ok(Vec::new());
         }
         let stored = self.stored(&scope.kind, file);
-        let large = stored.filter(|stored| stored.part_bytes() > ask.whole_bytes_max());
+        let large = stored.filter(|stored| stored.object.part_bytes() > ask.whole_bytes_max());
         if let Some(stored) = large.filter(|_| !self.holds(&scope.kind, file)) {
             self.telemetry.rollup.partial_cache_misses.inc();
             let rows = self.engine.stored_partial(stored, scope.bounds()).await?;
@@ -139,6 +143,12 @@ impl PartialCache {
     async fn read(&self, kind: &CellKind, file: &Arc<DataFile>) -> Result<Arc<Partial>, SqlError> {
         let stored = match self.stored(kind, file) {
             Some(stored) => {
+                let held = stored
+                    .start
+                    .and_then(|start| self.held(&CellKind::Core, file).zip(Some(start)));
+                if let Some((core, start)) = held {
+                    return Ok(Arc::new(core.started(start)));
+                }
                 self.engine.stored_partial(stored, (Bound::Unbounded, Bound::Unbounded)).await
             }
             None => return self.make_of_rows(kind, file).await,
@@ -163,8 +173,10 @@ impl PartialCache {
         // Boxed, so that the compiler need not look through the types of all futures around it.
         let cells: BoxFuture<'_, _> = Box::pin(self.engine.cells(kind, file));
         let cells = cells.await?;
-        if let Some(dimension) = kind.dimension() {
-            self.telemetry.dimensions.made(&dimension.name);
+        match kind {
+            CellKind::Dimension(made) => self.telemetry.dimensions.made(&made.dimension.name),
+            CellKind::Days => self.telemetry.dimensions.start_made(),
+            CellKind::Core | CellKind::Corrections => {}
         }
         Ok(Arc::new(Partial::new(cells)))
     }
@@ -183,14 +195,14 @@ impl PartialCache {
         }
         match self.stored(kind, file).filter(|_| !self.holds(kind, file)) {
             None => self.get(kind, file).await.map(Some),
-            Some(stored) if stored.part_bytes() > Ask::Cold.whole_bytes_max() => Ok(None),
+            Some(stored) if stored.object.part_bytes() > Ask::Cold.whole_bytes_max() => Ok(None),
             Some(_) => self.read(kind, file).await.map(Some),
         }
     }
 
     /// Where the file's own cells are, if a query of this version made them.
-    pub fn stored(&self, kind: &CellKind, file: &DataFile) -> Option<CheckedObject> {
-        file.stored_cells(&kind.version())
+    pub fn stored(&self, kind: &CellKind, file: &DataFile) -> Option<CarriedCells> {
+        CarriedCells::of(kind, file)
     }
 
     /// True if the cells of a file are there without reading its rows.
@@ -204,8 +216,13 @@ impl PartialCache {
     }
 
     fn holds(&self, kind: &CellKind, file: &DataFile) -> bool {
+        self.held(kind, file).is_some()
+    }
+
+    /// The cells of a file that are in memory.
+    fn held(&self, kind: &CellKind, file: &DataFile) -> Option<Arc<Partial>> {
         let key = key_of(kind, &file.path);
-        self.slots.lock().peek(&key).is_some_and(|slot| slot.initialized())
+        self.slots.lock().peek(&key)?.get().cloned()
     }
 
     /// Keeps cells that were made just now, if they do not push most others out.
@@ -281,9 +298,12 @@ impl PartialMaker for PartialCache {
         let kind = match kind {
             FurtherKind::Dimension(dimension) => CellKind::of(dimension),
             FurtherKind::Corrections => CellKind::Corrections,
+            FurtherKind::Days => CellKind::Days,
         };
         let cells = self.engine.cells_of_rows(&kind, &rows).await?;
-        self.keep(&kind, path, &cells).await?;
+        if kind != CellKind::Days || self.starts_asked.load(Ordering::Relaxed) {
+            self.keep(&kind, path, &cells).await?;
+        }
         Ok((kind.version(), cells))
     }
 }

@@ -87,6 +87,8 @@ pub async fn rows_of(
             return Ok(HashMap::from([(org_id.into(), rows)]));
         }
         CellKind::Dimension(cells) => &cells.dimension,
+        // They have no hours.
+        CellKind::Days => return Ok(HashMap::new()),
     };
     let asked = (org_id, &*dimension.attribute);
     let rows = engine.dimension_edge_rows(file, asked, from, to).await?;

@@ -8,12 +8,12 @@ use bytes::Bytes;
 
 use super::Rollup;
 use super::merge::{MergeInputs, NO_HOURS, merge};
-use super::sources::kinds;
-use crate::archive::{CellBatches, CellReader, CellWriter, DataFile, LedgerCells, Snapshot};
+use super::sources::ledger_kinds;
+use crate::archive::{CellBatches, CellWriter, DataFile, LedgerCells, Snapshot};
 use crate::clock::Micros;
 use crate::error::Kind;
 use crate::sql::{
-    CellKind, PartialRow, SeriesTotals, SqlError, cell_columns, cell_schema, partial_rows,
+    CellKind, PartialRow, SeriesTotals, SqlError, SumsBase, cell_columns, cell_schema, partial_rows,
 };
 
 impl Rollup {
@@ -30,7 +30,7 @@ impl Rollup {
     ) -> Result<LedgerCells, SqlError> {
         let core = self.fold_lost_of(&CellKind::Core, good, live).await?;
         let mut further = Vec::new();
-        for kind in kinds(good) {
+        for kind in ledger_kinds(good) {
             let cells = self.fold_lost_of(&kind, good, live).await?;
             further.push((kind.totals_version(), cells));
         }
@@ -65,13 +65,13 @@ impl Rollup {
         let Some(bases) = self.sources.bases(kind) else { return Ok(None) };
         let Some(base) = bases.look(good).await else { return Ok(None) };
         let Some(files) = base.arrivals(good) else { return Ok(None) };
-        self.cells(kind, Some(base.totals().cells().clone()), files).await.map(Some)
+        self.cells(kind, Some(base.totals().cells().clone().into()), files).await.map(Some)
     }
 
     async fn cells(
         &self,
         kind: &CellKind,
-        base: Option<CellReader>,
+        base: Option<SumsBase>,
         files: Vec<Arc<DataFile>>,
     ) -> Result<Bytes, SqlError> {
         let inputs = MergeInputs { kind: kind.clone(), base, files, hours_from: NO_HOURS };

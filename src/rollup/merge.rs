@@ -13,9 +13,11 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::cache::PartialCache;
 use super::org_usage::OrgUsage;
 use super::partial::Partial;
-use crate::archive::{CellReader, CellWriter, DataFile};
+use crate::archive::{CellWriter, DataFile};
 use crate::clock::Micros;
-use crate::sql::{CellKind, PartialRow, SqlError, cell_columns, cell_schema, partial_rows};
+use crate::sql::{
+    CellKind, PartialRow, SqlError, SumsBase, cell_columns, cell_schema, partial_rows, started,
+};
 
 /// Memory for organisations that are being added up.
 pub const BYTES_MAX: usize = 32 << 20;
@@ -35,7 +37,7 @@ pub struct MergeInputs {
     /// Which cells.
     pub kind: CellKind,
     /// Sums up to some version, from a totals snapshot or a ledger.
-    pub base: Option<CellReader>,
+    pub base: Option<SumsBase>,
     /// The files whose events are not in `base`.
     pub files: Vec<Arc<DataFile>>,
     /// Hours from this one on are kept apart.
@@ -60,9 +62,9 @@ async fn merge_within(
     while let Some(first) = from {
         let mut pass = Pass::new(first, inputs.hours_from, bytes_max);
         if let Some(base) = &inputs.base {
-            let mut cells = base.of_orgs((Bound::Included(&*pass.from), Bound::Unbounded))?;
+            let mut cells = base.cells.of_orgs((Bound::Included(&*pass.from), Bound::Unbounded))?;
             while let Some(cells) = cells.try_next().await? {
-                pass.add(&Partial::new(partial_rows(&[cells])?));
+                pass.add(&Partial::new(started(partial_rows(&[cells])?, base.start)));
             }
         }
         let small = inputs.files.iter().cloned().map(|file| async move {

@@ -81,7 +81,7 @@ impl World {
         let hours_from = OrgUsage::hours_around(NOW);
         let inputs = MergeInputs {
             kind: CellKind::Core,
-            base: base.map(|base| base.totals().cells().clone()),
+            base: base.map(|base| base.totals().cells().clone().into()),
             files: files.to_vec(),
             hours_from,
         };

@@ -45,7 +45,7 @@ pub use self::sources::FULL_SUMS_MAX;
 
 use self::merge::{MergeInputs, NO_HOURS, merge};
 use self::org_state::OrgState;
-use self::sources::{Sources, kinds};
+use self::sources::{Sources, ledger_kinds};
 use crate::archive::{ArchiveError, DataFile, LedgerCells, PartialMaker, Snapshot, TotalsStore};
 use crate::byte_lru::ByteLru;
 use crate::clock::{Clock, Micros};
@@ -143,7 +143,13 @@ impl Rollup {
             };
             tokio::time::sleep(pause).await;
             // A failed one is retried even if no new version comes.
-            let changed = if failed { Ok(()) } else { versions.changed().await };
+            let changed = match failed {
+                true => Ok(()),
+                false => tokio::select! {
+                    changed = versions.changed() => changed,
+                    () = self.sources.asked_more.notified() => Ok(()),
+                },
+            };
             if changed.is_err() {
                 return;
             }
@@ -173,7 +179,7 @@ impl Rollup {
     ) -> Result<bool, SqlError> {
         let mut made =
             self.sources.snapshot_totals(&CellKind::Core, snapshot, now, work_max).await?;
-        for kind in kinds(snapshot) {
+        for kind in self.sources.kept_kinds(snapshot) {
             made |= self.sources.snapshot_totals(&kind, snapshot, now, work_max).await?;
         }
         Ok(made)
@@ -191,7 +197,7 @@ impl Rollup {
         self.sources.engine.judge().check_all(snapshot, &files, None).await?;
         let core = self.fold_cells(CellKind::Core, snapshot, files.clone()).await?;
         let mut further = Vec::new();
-        for kind in kinds(snapshot) {
+        for kind in ledger_kinds(snapshot) {
             let version = kind.totals_version();
             further.push((version, self.fold_cells(kind, snapshot, files.clone()).await?));
         }

@@ -135,6 +135,11 @@ impl OrgState {
         self.owners.entry(name.clone()).or_insert_with(|| Owner::new(hours_from))
     }
 
+    /// Whose usage, and of which cells.
+    pub fn scope(&self) -> &UsageScope {
+        &self.scope
+    }
+
     /// The version that it is of.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
@@ -152,7 +157,8 @@ impl OrgState {
     ) -> Result<i128, SqlError> {
         self.advance(snapshot, now, sources).await?;
         self.read_edges(now, sources).await?;
-        self.known_rolling_cost(now).ok_or_else(edge_is_missing)
+        let missing = || ArchiveError::internal("summing a window", "an edge is missing");
+        Ok(self.known_rolling_cost(now).ok_or_else(missing)?)
     }
 
     /// Moves to `snapshot`, adding new events; events that only moved between files are passed
@@ -233,6 +239,9 @@ impl OrgState {
             owner.edges.retain(|hour, _| ends.contains(hour));
         }
         self.hours_from = self.hours_from.max(OrgUsage::hours_around(now));
+        if !self.scope.has_window() {
+            return Ok(());
+        }
         for (hour, until) in ends.into_iter().zip([now - DAY, now]) {
             if self.lack(hour, until).next().is_some() {
                 self.read_edge(hour, until, sources).await?;
@@ -250,7 +259,7 @@ impl OrgState {
     /// The cost of all events with `now − 24h < ts ≤ now`, in units of 10⁻¹² dollars, of a scope of one;
     /// `None` if a file must be read.
     pub fn known_rolling_cost(&self, now: Micros) -> Option<i128> {
-        match self.scope.one() {
+        match self.scope.one().filter(|_| self.scope.has_window()) {
             Some(one) => self.owners.get(one)?.known_rolling_cost(now),
             None => Some(0),
         }
@@ -382,15 +391,10 @@ impl OrgState {
     /// The memory held, about, if it has changed since the last call.
     pub fn grown(&mut self) -> Option<usize> {
         let bytes = |(name, owner): (&Arc<str>, &Owner)| {
-            let edges: usize = owner.edges.values().map(Edge::bytes).sum();
             // The name and the part that is shown of it stand beside the sums.
             let shown = if self.scope.one().is_some() { 0 } else { PART_BYTES + 2 * name.len() };
-            owner.usage.bytes() + edges + shown
+            owner.bytes() + shown
         };
         std::mem::take(&mut self.grown).then(|| self.owners.iter().map(bytes).sum())
     }
-}
-
-fn edge_is_missing() -> SqlError {
-    ArchiveError::internal("summing a window", "an edge is missing").into()
 }

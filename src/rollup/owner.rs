@@ -52,6 +52,11 @@ impl Owner {
         }
     }
 
+    /// Memory held, about.
+    pub fn bytes(&self) -> usize {
+        self.usage.bytes() + self.edges.values().map(Edge::bytes).sum::<usize>()
+    }
+
     /// What a scrape shows of it, as the part with this name in cells.
     pub fn part(&self, name: &str) -> PartView {
         let value = org_and_value(name).map_or(name, |(_, value)| value).into();

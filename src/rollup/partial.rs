@@ -5,8 +5,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::scope::Bounds;
-use crate::clock::Micros;
-use crate::sql::{PartialRow, SeriesTotals};
+use crate::clock::{DAY, Micros};
+use crate::sql::{FurtherSums, PartialRow, SeriesTotals};
 
 /// One (provider, model, hour) of one organisation in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +42,27 @@ impl Partial {
                 _ => partial.orgs.push((org_id, vec![cell])),
             }
         }
-        let cells: usize = partial.orgs.iter().map(|(_, cells)| cells.capacity()).sum();
-        let texts: usize = partial.orgs.iter().map(|(org, _)| org.len() + 64).sum();
-        let names: usize = names.known.iter().map(|name| name.len() + 32).sum();
-        partial.bytes = size_of::<Self>() + cells * size_of::<PartialCell>() + texts + names;
+        partial.reckon(&names.known);
         partial
+    }
+
+    /// The same without hours, where all events were ingested at `start`.
+    pub fn started(&self, start: Micros) -> Self {
+        let orgs = self.orgs.iter().map(|(org, cells)| (org.clone(), days(cells, start)));
+        let mut started = Self { orgs: orgs.collect(), bytes: 0 };
+        // The names are those of this one.
+        started.reckon(&HashSet::new());
+        started
+    }
+
+    fn reckon(&mut self, names: &HashSet<Arc<str>>) {
+        let cells: usize = self.orgs.iter().map(|(_, cells)| cells.capacity()).sum();
+        let texts: usize = self.orgs.iter().map(|(org, _)| org.len() + 64).sum();
+        let names: usize = names.iter().map(|name| name.len() + 32).sum();
+        let all = self.orgs.iter().flat_map(|(_, cells)| cells);
+        let further = all.filter(|cell| cell.totals.further.is_some()).count();
+        let further = further * size_of::<FurtherSums>();
+        self.bytes = size_of::<Self>() + cells * size_of::<PartialCell>() + further + texts + names;
     }
 
     /// The cells of one organisation.
@@ -115,6 +131,23 @@ impl LabelNames {
         }
         spelled
     }
+}
+
+/// Cells without hours, all of which began at `start`. Those of a series follow each other.
+fn days(cells: &[PartialCell], start: Micros) -> Vec<PartialCell> {
+    let date = |cell: &PartialCell| cell.hour.div_euclid(DAY) * DAY;
+    let runs = cells.chunk_by(|one, next| one.series == next.series && date(one) == date(next));
+    let day = |run: &[PartialCell]| {
+        let mut day = run.first()?.clone();
+        for cell in run.iter().skip(1) {
+            day.totals += &cell.totals;
+            day.last_ts = day.last_ts.max(cell.last_ts);
+        }
+        day.hour = date(&day);
+        day.totals.further.get_or_insert_default().first_ingested = Some(start);
+        Some(day)
+    };
+    runs.filter_map(day).collect()
 }
 
 fn cell(row: PartialRow, names: &mut LabelNames) -> PartialCell {

@@ -38,6 +38,13 @@ impl UsageScope {
         Self { kind, from, to: None, key, org_id: org_id.clone() }
     }
 
+    /// When the series of an organisation began.
+    pub fn starts(org_id: &OrgId) -> Self {
+        let (kind, from) = (CellKind::Days, org_id.as_str().into());
+        let key = format!("starts {org_id}").into();
+        Self { kind, from, to: None, key, org_id: org_id.clone() }
+    }
+
     /// The part of an organisation that has a value of a dimension.
     pub fn part(org_id: &OrgId, dimension: &Arc<Dimension>, value: &str) -> Self {
         let part: Arc<str> = part_of(org_id.as_str(), value).into();
@@ -71,6 +78,11 @@ impl UsageScope {
     /// The name of the one whose cells they are; `None` of several.
     pub fn one(&self) -> Option<&Arc<str>> {
         self.to.is_none().then_some(&self.from)
+    }
+
+    /// True if its cells tell hours, so that there is a cost of the last 24.
+    pub fn has_window(&self) -> bool {
+        self.kind != CellKind::Days
     }
 
     /// The names in cells that belong to it.

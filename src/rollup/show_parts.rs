@@ -40,8 +40,15 @@ pub enum Starts {
 
 impl Asked {
     /// All scopes, in an order in which those that wait for turns cannot wait for each other.
-    fn scopes(&self) -> impl Iterator<Item = &Arc<UsageScope>> {
-        std::iter::once(&self.whole).chain(&self.corrections).chain(&self.dimensions)
+    fn scopes(&self) -> impl Iterator<Item = Arc<UsageScope>> {
+        let known = std::iter::once(&self.whole).chain(&self.corrections).chain(&self.dimensions);
+        known.cloned().chain(self.starts_scope())
+    }
+
+    /// The scope of start times, which is the last. The cells of parts have theirs already.
+    fn starts_scope(&self) -> Option<Arc<UsageScope>> {
+        let asked = self.starts != Starts::Unasked && self.whole.kind == CellKind::Core;
+        asked.then(|| Arc::new(UsageScope::starts(&self.whole.org_id)))
     }
 }
 
@@ -57,14 +64,18 @@ impl Rollup {
         now: Micros,
         show: impl FnOnce(&UsageView<'_>) -> T + Send + 'static,
     ) -> Result<T, SqlError> {
+        if asked.starts_scope().is_some() {
+            self.sources.ask_starts();
+        }
+        let may_lack_starts = asked.starts == Starts::IfKnown;
         let mut turns = Vec::new();
         for scope in asked.scopes() {
-            turns.push((self.turn(scope.key()).await, scope.clone()));
+            turns.push((self.turn(scope.key()).await, scope));
         }
         let mut states = Vec::new();
         // Its type ends here: the compiler looks through those of all futures around it.
         let moved: BoxFuture<'_, _> =
-            Box::pin(self.move_together(&turns, &mut states, snapshot, now));
+            Box::pin(self.move_together(&turns, &mut states, (snapshot, now), may_lack_starts));
         if let Err(error) = moved.await {
             self.put_all_back(&turns, states);
             return Err(error);
@@ -80,30 +91,46 @@ impl Rollup {
         shown.ok_or_else(|| ArchiveError::internal("showing usage", "an edge is missing").into())
     }
 
-    /// Takes the states out and moves them to one version.
+    /// Takes the states out and moves them to one version. Start times, which are last, may be missed
+    /// out where they are not made yet.
     async fn move_together(
         &self,
         turns: &[(MergeTurn, Arc<UsageScope>)],
         states: &mut Vec<OrgState>,
-        snapshot: &Arc<Snapshot>,
-        now: Micros,
+        (snapshot, now): (&Arc<Snapshot>, Micros),
+        may_lack_starts: bool,
     ) -> Result<(), SqlError> {
+        let lacks = |scope: &UsageScope, error: &SqlError| {
+            may_lack_starts && !scope.has_window() && matches!(error, SqlError::NotYet { .. })
+        };
         for (turn, scope) in turns {
             let taken = turn.slot.state.lock().take();
-            states.push(match taken {
-                Some(state) => state,
-                None => {
-                    OrgState::build(scope.clone(), snapshot.clone(), now, &self.sources).await?
-                }
-            });
+            if let Some(state) = taken {
+                states.push(state);
+                continue;
+            }
+            match OrgState::build(scope.clone(), snapshot.clone(), now, &self.sources).await {
+                Err(error) if lacks(scope, &error) => break,
+                built => states.push(built?),
+            }
         }
         let mut target = snapshot.clone();
         loop {
+            let mut without = false;
             for state in states.iter_mut() {
-                state.advance(&target, now, &self.sources).await?;
+                match state.advance(&target, now, &self.sources).await {
+                    Err(error) if lacks(state.scope(), &error) => {
+                        without = true;
+                        break;
+                    }
+                    moved => moved?,
+                }
                 if state.snapshot().version() > target.version() {
                     target = state.snapshot().clone();
                 }
+            }
+            if without {
+                states.pop();
             }
             if states.iter().all(|state| state.snapshot().version() == target.version()) {
                 break;
@@ -130,7 +157,8 @@ impl Rollup {
         now: Micros,
         show: impl FnOnce(&UsageView<'_>) -> T,
     ) -> Option<T> {
-        let slots = asked.scopes().map(|scope| self.orgs.lock().get_mut(scope.key()).cloned());
+        let scopes = asked.scopes();
+        let slots = scopes.map(|scope| self.orgs.lock().get_mut(scope.key()).cloned());
         let slots: Vec<_> = slots.collect::<Option<_>>()?;
         let mut held: Vec<_> = slots.iter().map(|slot| slot.state.lock()).collect();
         let states = held.iter_mut().map(|state| state.as_mut());
@@ -182,20 +210,25 @@ fn shown<T>(
     show: impl FnOnce(&UsageView<'_>) -> T,
 ) -> Option<T> {
     let (whole, others) = states.split_first_mut()?;
+    let whole_has_starts = asked.whole.kind != CellKind::Core;
     let corrections = usize::from(asked.corrections.is_some());
-    let (corrections, parts) = others.split_at_mut_checked(corrections)?;
+    let (corrections, others) = others.split_at_mut_checked(corrections)?;
+    let (parts, starts) = others.split_at_mut_checked(asked.dimensions.len())?;
     let own = asked.shows_own.then(|| whole.parts(now));
     let parts = own.into_iter().chain(parts.iter_mut().map(|state| state.parts(now)));
     let dimensions = parts.collect::<Option<Vec<_>>>()?;
     let mut rolling_cost = whole.known_rolling_cost(now)?;
     let mut view = whole.view(rolling_cost, &dimensions);
-    // The cells of parts know when their series began.
-    let knows_starts = asked.whole.kind != CellKind::Core;
-    view.starts = (knows_starts && asked.starts != Starts::Unasked).then_some(view.series);
     if let Some(corrections) = corrections.first() {
         rolling_cost += corrections.known_rolling_cost(now)?;
         view.rolling_cost = rolling_cost;
         view.corrections = corrections.view(0, &[]).series;
     }
+    view.starts = match starts.first() {
+        Some(starts) => Some(starts.view(0, &[]).series),
+        // The cells of a part have its start.
+        None if asked.starts != Starts::Unasked && whole_has_starts => Some(view.series),
+        None => None,
+    };
     Some(show(&view))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 use super::cache::PartialCache;
 use super::merge::{MergeInputs, merge};
@@ -29,6 +29,11 @@ pub fn kinds(snapshot: &Snapshot) -> Vec<CellKind> {
     snapshot.table().dimensions.iter().map(CellKind::of).chain(corrections).collect()
 }
 
+/// Those of which a ledger has sums: start times as well, which nothing else knows once events expire.
+pub fn ledger_kinds(snapshot: &Snapshot) -> Vec<CellKind> {
+    kinds(snapshot).into_iter().chain([CellKind::Days]).collect()
+}
+
 /// Partials, totals snapshots, and rows.
 #[derive(Debug)]
 pub struct Sources {
@@ -44,6 +49,8 @@ pub struct Sources {
     pub full_sums: Semaphore,
     /// True while totals snapshots are made in the background, also those that scrapes wait for.
     pub are_kept: AtomicBool,
+    /// Told when somebody asks for what no totals snapshot has.
+    pub asked_more: Notify,
     /// Held while a totals snapshot is made: the next one starts from it.
     snapshot_turn: AsyncMutex<()>,
     telemetry: Telemetry,
@@ -65,6 +72,7 @@ impl Sources {
             bases: Mutex::default(),
             full_sums: Semaphore::new(FULL_SUMS_MAX),
             are_kept: AtomicBool::new(false),
+            asked_more: Notify::new(),
             snapshot_turn: AsyncMutex::new(()),
             telemetry,
         }
@@ -86,14 +94,26 @@ impl Sources {
         Some(bases)
     }
 
-    /// Makes sure that cells of dimensions are there, but for few rows that can be added up while
-    /// somebody waits.
+    /// Notes that somebody asks when series began: from now on totals snapshots tell it, too.
+    pub fn ask_starts(&self) {
+        if !self.partials.starts_asked.swap(true, Ordering::Relaxed) {
+            self.asked_more.notify_one();
+        }
+    }
+
+    /// The kinds of cells of which totals snapshots are made besides the core's.
+    pub fn kept_kinds(&self, snapshot: &Snapshot) -> Vec<CellKind> {
+        let asked = self.partials.starts_asked.load(Ordering::Relaxed);
+        if asked { ledger_kinds(snapshot) } else { kinds(snapshot) }
+    }
+
+    /// Makes sure that cells which older files lack are there, but for few rows that can be added up
+    /// while somebody waits.
     ///
     /// # Errors
     /// [`SqlError::NotYet`].
     pub fn check_made(&self, kind: &CellKind, files: &[Arc<DataFile>]) -> Result<(), SqlError> {
-        let Some(dimension) = kind.dimension() else { return Ok(()) };
-        if !self.are_kept.load(Ordering::Relaxed) {
+        if !kind.may_be_missing() || !self.are_kept.load(Ordering::Relaxed) {
             return Ok(());
         }
         let missing = files.iter().filter(|file| !self.partials.has(kind, file));
@@ -101,7 +121,7 @@ impl Sources {
         if rows.fold(0_u64, u64::saturating_add) <= ROWS_AT_ONCE_MAX {
             return Ok(());
         }
-        Err(SqlError::NotYet { name: dimension.name.clone(), files: missing.count() })
+        Err(SqlError::NotYet { what: kind.being_made(), files: missing.count() })
     }
 
     /// Makes a totals snapshot of `snapshot` if the files that are in none yet are more than
@@ -148,7 +168,7 @@ impl Sources {
         }
         match base.and_then(|base| base.arrivals(snapshot)) {
             Some(arrivals) => self.check_made(kind, &arrivals).is_err(),
-            None if kind.dimension().is_none() => false,
+            None if !kind.may_be_missing() => false,
             None => snapshot.files().any(|file| self.partials.stored(kind, file).is_none()),
         }
     }
@@ -165,7 +185,7 @@ impl Sources {
         if let Some((base, files)) = base.zip(arrivals) {
             let hours_from = base.hours_from(now);
             self.engine.judge().check_all(snapshot, &files, None).await?;
-            let cells = Some(base.totals().cells().clone());
+            let cells = Some(base.totals().cells().clone().into());
             let older = MergeInputs { kind: kind.clone(), base: cells, files, hours_from };
             match merge(&older, &self.partials).await {
                 Ok(cells) => return Ok((cells, hours_from)),
@@ -183,10 +203,12 @@ impl Sources {
         let files: Vec<_> = snapshot.files().cloned().collect();
         self.engine.judge().check_all(snapshot, &files, None).await?;
         let ledger = self.engine.ledger_cells(kind, snapshot).await?;
-        let left = |files: usize| {
-            if let Some(dimension) = kind.dimension() {
-                self.telemetry.dimensions.left(&dimension.name, files);
+        let left = |files: usize| match kind {
+            CellKind::Dimension(made) => {
+                self.telemetry.dimensions.left(&made.dimension.name, files)
             }
+            CellKind::Days => self.telemetry.dimensions.starts_left(files),
+            CellKind::Core | CellKind::Corrections => {}
         };
         left(files.iter().filter(|file| !self.partials.has(kind, file)).count());
         let all = MergeInputs { kind: kind.clone(), base: ledger, files, hours_from };

@@ -22,9 +22,7 @@ pub fn cell_schema(kind: &CellKind) -> SchemaRef {
     ];
     fields.extend(SeriesTotals::fields());
     fields.push(Field::new("last_ts", time(), false));
-    if kind.has_further_sums() {
-        fields.extend(FurtherSums::fields());
-    }
+    fields.extend(kind.further_columns().fields());
     Arc::new(Schema::new(fields))
 }
 
@@ -48,10 +46,8 @@ pub fn cell_columns(kind: &CellKind, rows: &[PartialRow]) -> Result<RecordBatch,
     ];
     columns.extend(SeriesTotals::columns(rows.iter().map(|row| &row.totals))?);
     columns.push(times(|row| row.last_ts));
-    if kind.has_further_sums() {
-        let none = FurtherSums::default();
-        let further = rows.iter().map(|row| row.totals.further.as_deref().unwrap_or(&none));
-        columns.extend(FurtherSums::columns(further)?);
-    }
+    let none = FurtherSums::default();
+    let further = rows.iter().map(|row| row.totals.further.as_deref().unwrap_or(&none));
+    columns.extend(kind.further_columns().columns(further)?);
     RecordBatch::try_new(cell_schema(kind), columns).map_err(|error| wrong(&error))
 }

@@ -1,10 +1,13 @@
-//! The kinds of cells that stand in for events: those of partials, those of each dimension, and those of
-//! corrections. Each is
-//! made by a query of its own, and used only where the version of that query matches.
+//! The kinds of cells that stand in for events: those of partials, those without hours, those of each
+//! dimension, and those of corrections. Each is made by a query of its own, and used only where the
+//! version of that query matches.
 
 use std::sync::Arc;
 
-use super::query::{correction_version, dimension_version, redeclared_version, sql_version};
+use super::further_columns::FurtherColumns;
+use super::query::{
+    correction_version, day_version, dimension_version, redeclared_version, sql_version,
+};
 use crate::event::Dimension;
 
 /// What cells tell apart besides organisation, provider, model and hour.
@@ -16,6 +19,8 @@ pub enum CellKind {
     Dimension(Arc<DimensionCells>),
     /// Nothing, of corrections: those of `correction_cells.sql`. A file of ours without them has none.
     Corrections,
+    /// Nothing, and no hours either, but when the first event was ingested: those of `day_cells.sql`.
+    Days,
 }
 
 /// The cells of one dimension.
@@ -45,6 +50,7 @@ impl CellKind {
             Self::Core => sql_version(),
             Self::Dimension(cells) => cells.version.clone(),
             Self::Corrections => correction_version(),
+            Self::Days => day_version(),
         }
     }
 
@@ -55,19 +61,39 @@ impl CellKind {
             Self::Core => sql_version(),
             Self::Dimension(cells) => cells.totals_version.clone(),
             Self::Corrections => correction_version(),
+            Self::Days => day_version(),
         }
     }
 
     /// The dimension; none of other kinds.
     pub fn dimension(&self) -> Option<&Arc<Dimension>> {
         match self {
-            Self::Core | Self::Corrections => None,
+            Self::Core | Self::Corrections | Self::Days => None,
             Self::Dimension(cells) => Some(&cells.dimension),
         }
     }
 
-    /// True if its cells have [`FurtherSums`](super::FurtherSums).
-    pub fn has_further_sums(&self) -> bool {
-        *self != Self::Core
+    /// Which of [`FurtherSums`](super::FurtherSums) its cells have.
+    pub(super) fn further_columns(&self) -> FurtherColumns {
+        match self {
+            Self::Core => FurtherColumns::None,
+            Self::Days => FurtherColumns::Start,
+            Self::Dimension(_) | Self::Corrections => FurtherColumns::All,
+        }
+    }
+
+    /// True if older files lack the cells, and so may have to be read row by row.
+    pub fn may_be_missing(&self) -> bool {
+        matches!(self, Self::Dimension(_) | Self::Days)
+    }
+
+    /// What is being made, for people who wait for it.
+    pub fn being_made(&self) -> String {
+        match self {
+            Self::Dimension(cells) => format!("the dimension {} is", cells.dimension.name),
+            Self::Days => "start times are".to_owned(),
+            Self::Core => "sums are".to_owned(),
+            Self::Corrections => "corrections are".to_owned(),
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::SqlError;
 use super::cell_kind::CellKind;
 use super::dimension_function::dimension_function;
 use super::live_table::{LiveTable, TableContent};
-use super::query::{CORRECTION_CELLS, DIMENSION_CELLS, PARTIAL, Query};
+use super::query::{CORRECTION_CELLS, DAY_CELLS, DIMENSION_CELLS, PARTIAL, Query};
 use super::readers::{Readers, STORE_URL};
 use super::rows_plan::{RowsPlan, rows_table};
 use super::session::session_over;
@@ -163,6 +163,7 @@ pub(super) fn query_of(kind: &CellKind) -> &'static Query {
         CellKind::Core => &PARTIAL,
         CellKind::Dimension(_) => &DIMENSION_CELLS,
         CellKind::Corrections => &CORRECTION_CELLS,
+        CellKind::Days => &DAY_CELLS,
     }
 }
 

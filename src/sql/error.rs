@@ -1,7 +1,6 @@
 //! What can go wrong with a query.
 
 use std::error::Error as _;
-use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 
@@ -22,14 +21,13 @@ pub enum SqlError {
     /// The user's query needs more memory than it may use.
     #[error("{0}")]
     Exceeded(String),
-    /// What older files have of a dimension is still being added up.
+    /// What older files have of a dimension, or of start times, is still being added up.
     #[error(
-        "the dimension {name} is being added up from older data files ({files} are left); \
-         ask again in a moment"
+        "{what} being added up from older data files ({files} are left); ask again in a moment"
     )]
     NotYet {
-        /// The dimension.
-        name: Arc<str>,
+        /// The subject of the sentence, with its verb.
+        what: String,
         /// Files that are left.
         files: usize,
     },

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 
+use super::carried::SumsBase;
 use super::cell_kind::CellKind;
 use super::partial_row::PartialRow;
 use super::partials::partial_rows;
+use super::sums::START_UNKNOWN;
 use super::{Engine, SqlError};
-use crate::archive::{CellReader, Ledger, Snapshot};
+use crate::archive::{Ledger, Snapshot};
 
 impl Engine {
     /// The ledger of a version; `None` if nothing has expired.
@@ -28,13 +30,18 @@ impl Engine {
         &self,
         kind: &CellKind,
         snapshot: &Snapshot,
-    ) -> Result<Option<CellReader>, SqlError> {
+    ) -> Result<Option<SumsBase>, SqlError> {
         let Some(ledger) = self.ledger(snapshot).await? else { return Ok(None) };
         Ok(match kind {
-            CellKind::Core => Some(ledger.cells().clone()),
+            CellKind::Core => Some(ledger.cells().clone().into()),
             CellKind::Dimension(_) | CellKind::Corrections => {
-                ledger.further_cells(&kind.totals_version()).cloned()
+                ledger.further_cells(&kind.totals_version()).cloned().map(SumsBase::from)
             }
+            CellKind::Days => Some(match ledger.further_cells(&kind.totals_version()) {
+                Some(cells) => cells.clone().into(),
+                // Nobody knows any longer when its series began.
+                None => SumsBase { cells: ledger.cells().clone(), start: Some(START_UNKNOWN) },
+            }),
         })
     }
 
@@ -49,9 +56,10 @@ impl Engine {
         snapshot: &Snapshot,
         orgs: (Bound<&str>, Bound<&str>),
     ) -> Result<Vec<PartialRow>, SqlError> {
-        let Some(cells) = self.ledger_cells(kind, snapshot).await? else { return Ok(Vec::new()) };
-        let cells: Vec<_> = cells.of_orgs(orgs)?.try_collect().await?;
-        partial_rows(&cells)
+        match self.ledger_cells(kind, snapshot).await? {
+            Some(base) => base.of_orgs(orgs).await,
+            None => Ok(Vec::new()),
+        }
     }
 }
 

@@ -127,7 +127,7 @@ impl LiveTable {
             TableContent::Cells(CellKind::Dimension(_)) => own.parts(),
             TableContent::Events => own.events(),
             // They have no attributes; those of a part of an organisation are made of rows.
-            TableContent::Cells(CellKind::Core | CellKind::Corrections) => {
+            TableContent::Cells(CellKind::Core | CellKind::Corrections | CellKind::Days) => {
                 col("org_id").eq(lit(&*own.org_id))
             }
         };
@@ -212,8 +212,10 @@ impl LiveTable {
         // The one Bloom filter is on event_id. Looking for others would make a scan read each small
         // file a second time.
         options.global.bloom_filter_on_read &= filters.iter().any(asks_for_id);
-        // Decoding only the rows that pass pays off if few pass.
-        options.global.pushdown_filters = self.org.is_some() || filters.iter().any(is_selective);
+        // Decoding only the rows that pass pays off if few pass. Without a filter of the query's own there
+        // may be one of the first rows in an order, which few pass.
+        options.global.pushdown_filters =
+            self.org.is_some() || filters.is_empty() || filters.iter().any(is_selective);
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(ReaderFactory(self.readers.clone())));

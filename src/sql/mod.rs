@@ -5,6 +5,7 @@
 
 mod allowed;
 mod asker;
+mod carried;
 mod cell_columns;
 mod cell_kind;
 mod columns;
@@ -17,6 +18,7 @@ mod filters;
 mod foreign_scan;
 mod form;
 mod from_partials;
+mod further_columns;
 mod leaf;
 mod ledger_sums;
 mod live_table;
@@ -42,6 +44,7 @@ mod walled_table;
 mod words;
 
 pub use self::asker::{Asker, BoundPart};
+pub use self::carried::{CarriedCells, SumsBase};
 pub use self::cell_columns::{cell_columns, cell_schema};
 pub use self::cell_kind::{CellKind, DimensionCells};
 pub use self::console::{Console, QueryAnswer};
@@ -50,7 +53,7 @@ pub use self::engine::Engine;
 pub use self::error::SqlError;
 pub use self::form::FormWriter;
 pub use self::ledger_sums::all_expired;
-pub use self::partial_row::{PartialRow, org_and_value, part_of, parts_bounds};
+pub use self::partial_row::{PartialRow, org_and_value, part_of, parts_bounds, started};
 pub use self::partials::partial_rows;
 pub use self::progress::{FilesRead, QueryProgress};
 pub use self::queries::{EdgeRow, FileBounds, FileCheck, OrgCost, SeriesTotal};

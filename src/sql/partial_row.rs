@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::sums::SeriesTotals;
-use crate::clock::Micros;
+use super::sums::{FurtherSums, SeriesTotals};
+use crate::clock::{DAY, Micros};
 
 /// A cell. Money is in units of 10⁻¹² dollars.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +20,31 @@ pub struct PartialRow {
     pub totals: SeriesTotals,
     /// The time of the latest event.
     pub last_ts: Micros,
+}
+
+/// Cells of the core as those of days, all of which began at `start`; others as they are. Those of a
+/// series follow each other.
+pub fn started(rows: Vec<PartialRow>, start: Option<Micros>) -> Vec<PartialRow> {
+    let Some(start) = start else { return rows };
+    let mut days: Vec<PartialRow> = Vec::new();
+    for mut row in rows {
+        row.hour = row.hour.div_euclid(DAY) * DAY;
+        let same = |last: &&mut PartialRow| {
+            last.hour == row.hour
+                && last.org_id == row.org_id
+                && last.provider == row.provider
+                && last.model == row.model
+        };
+        if let Some(last) = days.last_mut().filter(same) {
+            last.totals += &row.totals;
+            last.last_ts = last.last_ts.max(row.last_ts);
+            continue;
+        }
+        let further = FurtherSums { first_ingested: Some(start), ..FurtherSums::default() };
+        row.totals.further = Some(Box::new(further));
+        days.push(row);
+    }
+    days
 }
 
 /// What parts an organisation's name from the value of a dimension, in the name of the part of it that

@@ -1,14 +1,12 @@
 //! Cells: the rows of `partial.sql` or `dimension_cells.sql`, computed from events or read from a data
 //! file.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
 use arrow::error::ArrowError;
-use futures::{Stream, StreamExt as _};
 
 use super::cell_columns::cell_schema;
 use super::cell_kind::CellKind;
@@ -18,7 +16,7 @@ use super::partial_row::{PartialRow, part_of};
 use super::query::PARTIAL;
 use super::sums::{FurtherSums, SeriesTotals};
 use super::{Engine, SqlError};
-use crate::archive::{ArchiveError, CellReader, CheckedObject, DataFile};
+use crate::archive::DataFile;
 
 /// Decimals of up to this many digits are stored in 8 bytes.
 const SHORT_DIGITS: u8 = 18;
@@ -58,37 +56,6 @@ impl Engine {
         let cells = concat_batches(first.schema_ref(), &cells);
         let stored = cells.and_then(|cells| shorten(&named(kind, &cells)?));
         Ok(vec![stored.map_err(|error| wrong(kind, &error))?])
-    }
-
-    /// The cells that a file carries, of all organisations, of one, or of parts of one.
-    ///
-    /// # Errors
-    /// Corrupt or Unavailable, naming the file.
-    pub async fn stored_partial(
-        &self,
-        stored: CheckedObject,
-        orgs: (Bound<&str>, Bound<&str>),
-    ) -> Result<Vec<PartialRow>, SqlError> {
-        let path = stored.path().to_string();
-        let cells = CellReader::read_all(self.store(), stored, orgs).await?;
-        partial_rows(&cells).map_err(|error| match error {
-            // The file's writer did not write what its SQL version says.
-            SqlError::Query { reason, .. } => ArchiveError::corrupt(path, reason).into(),
-            other => other,
-        })
-    }
-
-    /// As [`Engine::stored_partial`] for a range of organisations, piece by piece.
-    ///
-    /// # Errors
-    /// Corrupt or Unavailable, naming the file, now or from the stream.
-    pub async fn stored_pieces(
-        &self,
-        stored: CheckedObject,
-        orgs: (Bound<&str>, Bound<&str>),
-    ) -> Result<impl Stream<Item = Result<Vec<PartialRow>, SqlError>>, SqlError> {
-        let cells = CellReader::open(self.store(), stored).await?;
-        Ok(cells.of_orgs(orgs)?.map(|cells| partial_rows(&[cells?])))
     }
 }
 
@@ -171,12 +138,10 @@ fn rows_of(columns: &ResultColumns<'_>) -> Result<Vec<PartialRow>, SqlError> {
         })
     };
     let mut rows: Vec<_> = std::iter::from_fn(row).collect();
-    if FurtherSums::fields().iter().all(|field| columns.has(field.name())) {
-        for (row, further) in rows.iter_mut().zip(FurtherSums::read(columns)?) {
-            // What is all zero is as what is not there.
-            let told = further != FurtherSums::default();
-            row.totals.further = told.then(|| Box::new(further));
-        }
+    for (row, further) in rows.iter_mut().zip(FurtherSums::in_cells(columns)?) {
+        // What is all zero is as what is not there.
+        let told = further != FurtherSums::default();
+        row.totals.further = told.then(|| Box::new(further));
     }
     Ok(rows)
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     Array as _, ArrayRef, AsArray as _, Date32Array, Decimal128Array, Int64Array, RecordBatch,
-    StringViewArray, TimestampMicrosecondArray, UInt64Array,
+    RecordBatchOptions, StringViewArray, TimestampMicrosecondArray, UInt64Array, new_null_array,
 };
 use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{
@@ -45,8 +45,7 @@ const COST_LIMIT: i128 = 10_i128.pow(money::DIGITS as u32);
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let date = Field::new(PARTITION, DataType::Date32, false);
     let kind = Field::new("event_type", DataType::Utf8View, false);
-    let stored = stored_schema();
-    let fields = stored.fields().iter().map(|field| field.as_ref().clone());
+    let fields = STORED.fields().iter().map(|field| field.as_ref().clone());
     Arc::new(Schema::new(fields.chain([date, kind]).collect::<Vec<_>>()))
 });
 
@@ -63,11 +62,6 @@ pub(super) fn schema() -> SchemaRef {
     SCHEMA.clone()
 }
 
-/// The columns that are kept in memory.
-fn stored_schema() -> SchemaRef {
-    STORED.clone()
-}
-
 /// What a presummed row represents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Resolution {
@@ -77,41 +71,115 @@ pub(super) enum Resolution {
     Hour,
 }
 
-/// Reads the presummed rows of a partial, sorted by organisation.
+/// Which presummed rows are read of a file, and which columns of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub org: Option<&'a str>,
+    pub resolution: Resolution,
+    pub columns: WantedColumns,
+}
+
+/// A set of the columns that are stored, a bit for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct WantedColumns(u16);
+
+impl WantedColumns {
+    /// Those of a projection of [`schema`]; never none, so that rows can be counted.
+    pub(super) fn of(projection: &[usize]) -> Self {
+        let stored = STORED.fields().len();
+        let bits = projection.iter().filter(|at| **at < stored).fold(0, |bits, at| bits | 1 << at);
+        if bits > 0 { Self(bits) } else { Self::named(&[REQUESTS]) }
+    }
+
+    fn named(names: &[&str]) -> Self {
+        let places = names.iter().filter_map(|name| STORED.index_of(name).ok());
+        Self(places.fold(0, |bits, at| bits | 1 << at))
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    fn schema(self) -> SchemaRef {
+        let all = STORED.fields().iter().enumerate();
+        let kept = all.filter(|(at, _)| self.0 & 1 << at > 0).map(|(_, field)| field.clone());
+        Arc::new(Schema::new(kept.collect::<Vec<_>>()))
+    }
+
+    /// The columns of cells that they are made of.
+    fn in_cells(self) -> Vec<&'static str> {
+        let all = STORED.fields().iter().enumerate().filter(|(at, _)| self.0 & 1 << at > 0);
+        all.flat_map(|(_, field)| match field.name().as_str() {
+            PRICED => vec![REQUESTS, "unpriced"],
+            "ts" => vec!["last_ts"],
+            name => vec![name],
+        })
+        .collect()
+    }
+}
+
+/// Reads presummed rows of the cells of a file, sorted by organisation: of those without hours that
+/// `days` has, if no hours are wanted, and otherwise of its partial.
 ///
 /// # Errors
 /// Corrupt or Unavailable, naming the file.
 pub(super) async fn read(
-    store: Arc<dyn object_store::ObjectStore>,
-    object: CheckedObject,
-    org: Option<&str>,
-    resolution: Resolution,
+    store: &Arc<dyn object_store::ObjectStore>,
+    partial: CheckedObject,
+    days: Option<CheckedObject>,
+    wanted: Wanted<'_>,
 ) -> Result<RecordBatch, ArchiveError> {
-    let path = object.path().to_string();
-    let orgs = match org {
-        Some(org) => (Bound::Included(org), Bound::Included(org)),
-        None => (Bound::Unbounded, Bound::Unbounded),
-    };
-    let cells = CellReader::read_all(store, object, orgs).await?;
-    let Some(first) = cells.first() else { return Ok(RecordBatch::new_empty(stored_schema())) };
+    let Wanted { resolution, columns, .. } = wanted;
+    let path = partial.path().to_string();
     let wrong = || ArchiveError::corrupt(&path, "its sums are not as the log describes them");
-    let cells = concat_batches(&first.schema(), &cells).map_err(|_| wrong())?;
-    let hours = presummed(&cells).ok_or_else(wrong)?;
-    Ok(match resolution {
-        Resolution::Hour => hours,
-        Resolution::Day => by_day(&hours).unwrap_or(hours),
-    })
+    if let Some(days) = days.filter(|_| resolution == Resolution::Day) {
+        // The sums of a day may be too long where those of an hour are not.
+        if let Some(rows) = rows_of(store, days, wanted).await? {
+            return Ok(rows);
+        }
+    }
+    if resolution == Resolution::Hour {
+        return rows_of(store, partial, wanted).await?.ok_or_else(wrong);
+    }
+    let names = WantedColumns::named(&["org_id", "provider", "model"]);
+    let all = Wanted { columns: columns.and(names), ..wanted };
+    let hours = rows_of(store, partial, all).await?.ok_or_else(wrong)?;
+    let rows = by_day(&hours).unwrap_or(hours);
+    let kept = columns.schema();
+    let places = kept.fields().iter().map(|field| rows.schema_ref().index_of(field.name()));
+    let places = places.collect::<Result<Vec<_>, _>>().map_err(|_| wrong())?;
+    rows.project(&places).map_err(|_| wrong())
 }
 
-/// A partial's rows with the names and types of `events`; `None` if they are not as described.
-fn presummed(cells: &RecordBatch) -> Option<RecordBatch> {
+/// The presummed rows of some cells; `None` if they are not as described.
+async fn rows_of(
+    store: &Arc<dyn object_store::ObjectStore>,
+    object: CheckedObject,
+    Wanted { org, columns, .. }: Wanted<'_>,
+) -> Result<Option<RecordBatch>, ArchiveError> {
+    let mut names = columns.in_cells();
+    let orgs = match org {
+        Some(org) => {
+            names.push("org_id");
+            (Bound::Included(org), Bound::Included(org))
+        }
+        None => (Bound::Unbounded, Bound::Unbounded),
+    };
+    let schema = columns.schema();
+    let cells = CellReader::read_columns(store.clone(), object, orgs, &names).await?;
+    let rows = cells.iter().map(|cells| presummed(cells, &schema));
+    let Some(rows) = rows.collect::<Option<Vec<_>>>() else { return Ok(None) };
+    Ok(concat_batches(&schema, &rows).ok())
+}
+
+/// Cells with the names and types of `events`; `None` if they are not as described.
+fn presummed(cells: &RecordBatch, schema: &SchemaRef) -> Option<RecordBatch> {
     let column = |name: &str| cells.column_by_name(name);
-    let requests = column(REQUESTS)?.as_primitive_opt::<Int64Type>()?;
-    let unpriced = column("unpriced")?.as_primitive_opt::<Int64Type>()?;
-    let stored = stored_schema();
-    let columns = stored.fields().iter().map(|field| -> Option<ArrayRef> {
+    let columns = schema.fields().iter().map(|field| -> Option<ArrayRef> {
         let from = match field.name().as_str() {
             PRICED => {
+                let requests = column(REQUESTS)?.as_primitive_opt::<Int64Type>()?;
+                let unpriced = column("unpriced")?.as_primitive_opt::<Int64Type>()?;
                 let priced = requests.values().iter().zip(unpriced.values());
                 let priced = priced.map(|(all, without)| all.saturating_sub(*without));
                 return Some(Arc::new(Int64Array::from_iter_values(priced)));
@@ -132,7 +200,8 @@ fn presummed(cells: &RecordBatch) -> Option<RecordBatch> {
         }
     });
     let columns = columns.collect::<Option<Vec<_>>>()?;
-    RecordBatch::try_new(stored.clone(), columns).ok()
+    let options = RecordBatchOptions::new().with_row_count(Some(cells.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options).ok()
 }
 
 /// Sums as 8-byte integers.
@@ -216,12 +285,11 @@ fn series(rows: &RecordBatch) -> Option<Vec<Range<usize>>> {
     Some(series)
 }
 
-/// The rows of one organisation.
-pub(super) fn of_org(rows: &RecordBatch, org: &str) -> RecordBatch {
-    let orgs = rows.column_by_name("org_id").and_then(|orgs| orgs.as_string_view_opt());
-    let Some(orgs) = orgs else { return rows.slice(0, 0) };
+/// The rows of one organisation; `None` without the column that tells.
+pub(super) fn of_org(rows: &RecordBatch, org: &str) -> Option<RecordBatch> {
+    let orgs = rows.column_by_name("org_id")?.as_string_view_opt()?;
     let (start, end) = (first_row(orgs, |name| name >= org), first_row(orgs, |name| name > org));
-    rows.slice(start, end - start)
+    Some(rows.slice(start, end - start))
 }
 
 /// The columns `projection` of [`schema`], for a file's rows.
@@ -236,15 +304,19 @@ pub(super) fn project(
 ) -> Result<RecordBatch, arrow::error::ArrowError> {
     let (all, count) = (self::schema(), rows.num_rows());
     let columns = projection.iter().map(|at| -> ArrayRef {
-        let name = all.field(*at).name();
+        let field = all.field(*at);
+        let name = field.name();
         match SHARED.iter().position(|shared| shared == name) {
             Some(0) => Arc::new(Date32Array::from_value(days(file), count)),
             Some(_) => {
                 Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(API_CALL, count)))
             }
-            None => rows.column(*at).clone(),
+            None => rows
+                .column_by_name(name)
+                .cloned()
+                .unwrap_or_else(|| new_null_array(field.data_type(), count)),
         }
     });
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(count));
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
     RecordBatch::try_new_with_options(schema.clone(), columns.collect(), &options)
 }

@@ -16,7 +16,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::file_bounds::{org_of, passing};
 use super::leaf::{self, leaf_methods};
-use super::presummed::{self, Resolution};
+use super::presummed::{self, Resolution, Wanted, WantedColumns};
 use super::readers::Readers;
 use crate::archive::DataFile;
 
@@ -151,7 +151,9 @@ impl ExecutionPlan for PartialsExec {
         let read = move |(file, resolution): (Arc<DataFile>, Resolution)| {
             let (scan, projection, schema) = (scan.clone(), projection.clone(), schema.clone());
             async move {
-                let rows = scan.readers.presummed(&file, scan.org.as_deref(), resolution).await;
+                let columns = WantedColumns::of(&projection);
+                let wanted = Wanted { org: scan.org.as_deref(), resolution, columns };
+                let rows = scan.readers.presummed(&file, wanted).await;
                 let rows = rows.map_err(|error| DataFusionError::External(Box::new(error)))?;
                 let rows = presummed::project(&rows, &file, &projection, &schema)?;
                 Ok::<_, DataFusionError>(slices(rows, size))

@@ -21,6 +21,8 @@ pub(super) static PARTIAL: Query = query!("partial");
 
 pub(super) static DIMENSION_CELLS: Query = query!("dimension_cells");
 
+pub(super) static DAY_CELLS: Query = query!("day_cells");
+
 pub(super) static DIMENSION_EDGE_ROWS: Query = query!("dimension_edge_rows");
 
 pub(super) static DIMENSION_ROLLING_COST: Query = query!("dimension_rolling_cost");
@@ -57,6 +59,9 @@ static DIMENSION_CODE: LazyLock<String> =
 static CORRECTION_VERSION: LazyLock<Arc<str>> =
     LazyLock::new(|| version_of(&code_of(&CORRECTION_CELLS, DIMENSION_MEANING)));
 
+static DAY_VERSION: LazyLock<Arc<str>> =
+    LazyLock::new(|| version_of(&code_of(&DAY_CELLS, MEANING)));
+
 /// A query without comments, in one line.
 fn code_of(query: &Query, meaning: &str) -> String {
     let code = query.text.lines().filter(|line| !line.trim_start().starts_with("--"));
@@ -80,6 +85,11 @@ const DIMENSION_MEANING: &str = "1";
 /// The version of `partial.sql`.
 pub fn sql_version() -> Arc<str> {
     SQL_VERSION.clone()
+}
+
+/// The version of `day_cells.sql`.
+pub(super) fn day_version() -> Arc<str> {
+    DAY_VERSION.clone()
 }
 
 /// The version of `correction_cells.sql`.

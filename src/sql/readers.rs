@@ -20,7 +20,8 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
-use super::presummed::{self, Resolution};
+use super::cell_kind::CellKind;
+use super::presummed::{self, Resolution, Wanted, WantedColumns};
 use super::sql_version;
 use crate::archive::{ArchiveError, CheckedObject, CheckedReader, DataFile};
 use crate::byte_lru::ByteLru;
@@ -31,8 +32,8 @@ pub(super) const STORE_URL: &str = "tokenlake://archive";
 /// An object, and the offset in it at which a Parquet file begins.
 type ParquetPlace = (object_store::path::Path, u64);
 
-/// A cache key: the file, the organisation if only its rows are cached, and the grain.
-type PresummedKey = (Arc<str>, Option<Arc<str>>, Resolution);
+/// A cache key: the file, the organisation if only its rows are cached, the grain, and the columns.
+type PresummedKey = (Arc<str>, Option<Arc<str>>, Resolution, WantedColumns);
 
 /// Creates readers. A scanned file carries its [`CheckedObject`] as an extension.
 #[derive(Debug)]
@@ -69,21 +70,27 @@ impl Readers {
     pub(super) async fn presummed(
         &self,
         file: &DataFile,
-        org: Option<&str>,
-        resolution: Resolution,
+        wanted: Wanted<'_>,
     ) -> Result<RecordBatch, ArchiveError> {
-        let all = (file.path.clone(), None, resolution);
-        if let Some(kept) = self.presummed.lock().get_mut(&all) {
-            return Ok(org.map_or_else(|| kept.clone(), |org| presummed::of_org(kept, org)));
+        let Wanted { org, resolution, columns } = wanted;
+        let all = (file.path.clone(), None, resolution, columns);
+        let kept = self.presummed.lock().get_mut(&all).cloned();
+        let kept = kept.and_then(|kept| match org {
+            Some(org) => presummed::of_org(&kept, org),
+            None => Some(kept),
+        });
+        if let Some(kept) = kept {
+            return Ok(kept);
         }
-        let own = (file.path.clone(), org.map(Arc::from), resolution);
+        let own = (file.path.clone(), org.map(Arc::from), resolution, columns);
         if let Some(kept) = self.presummed.lock().get_mut(&own) {
             return Ok(kept.clone());
         }
         let object = file.stored_partial(&sql_version()).ok_or_else(|| {
             ArchiveError::corrupt(file.path_in_archive(), "the log names no sums for it")
         })?;
-        let rows = presummed::read(self.store.clone(), object, org, resolution).await?;
+        let days = file.stored_cells(&CellKind::Days.version());
+        let rows = presummed::read(&self.store, object, days, wanted).await?;
         let bytes = rows.get_array_memory_size();
         self.presummed.lock().put(own, rows.clone(), bytes);
         Ok(rows)

@@ -92,7 +92,7 @@ impl Summed for Earliest {
 }
 
 /// The column of a file of cells.
-trait Stored: Summed {
+pub(super) trait Stored: Summed {
     fn field(name: &str) -> Field;
 
     fn read(columns: &ResultColumns<'_>, name: &str) -> Result<Vec<Self::Value>, SqlError>;
@@ -273,10 +273,14 @@ sums! {
     }
 }
 
+/// The start of series that began before anybody took down when: earlier than any event.
+pub(super) const START_UNKNOWN: Micros = 0;
+
 impl SeriesTotals {
     /// When the first of the events was ingested, if these sums know it.
     pub fn created(&self) -> Option<Micros> {
-        self.further.as_ref()?.first_ingested
+        let start = self.further.as_ref()?.first_ingested;
+        start.filter(|start| *start > START_UNKNOWN)
     }
 
     /// What was spent: the cost of calls and of corrections above 0, in units of 10⁻¹² dollars. It never

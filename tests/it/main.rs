@@ -29,6 +29,7 @@ mod contract;
 mod counting;
 mod crash;
 mod damage;
+mod days;
 mod dedupe_memory;
 mod deploy;
 mod dimensions;

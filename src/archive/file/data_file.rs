@@ -73,8 +73,10 @@ pub struct DataFile {
     /// Checksums of its blocks; `None` for a foreign file.
     pub(in crate::archive) checksums: Option<Checksums>,
     partial: Option<StoredPartial>,
-    /// Cells of dimensions; no room without any.
+    /// Cells beside the partial; no room without any.
     further: Option<Arc<[StoredCells]>>,
+    /// When all of its events were ingested, if that is one instant.
+    ingested: Option<Micros>,
 }
 
 impl DataFile {
@@ -109,12 +111,12 @@ impl DataFile {
         let size_bytes = u64::try_from(add.size).map_err(|_| corrupt("its size is negative"))?;
         let checksums = tag(TAG_CHECKSUMS).and_then(Checksums::from_text);
         let partial = tag(TAG_PARTIAL).and_then(|tag| StoredPartial::from_text(tag, size_bytes));
-        let further = match tag(TAG_CELLS) {
-            None => None,
+        let (further, ingested) = match tag(TAG_CELLS) {
+            None => Default::default(),
             Some(text) => {
                 let wrong =
                     || corrupt("what the log says of the sums in it is not what was written");
-                Some(further::from_text(text, &add.path, size_bytes).ok_or_else(wrong)?.into())
+                further::from_text(text, &add.path, size_bytes).ok_or_else(wrong)?
             }
         };
         Ok(Self {
@@ -127,7 +129,8 @@ impl DataFile {
             ids: tag(TAG_IDS).and_then(IdFilter::from_text),
             // A partial is trusted only if checksums would reveal a flipped bit.
             partial: partial.filter(|_| checksums.is_some()),
-            further: further.filter(|_| checksums.is_some()),
+            further: kept(further).filter(|_| checksums.is_some()),
+            ingested: ingested.filter(|_| checksums.is_some()),
             checksums,
         })
     }
@@ -185,6 +188,18 @@ impl DataFile {
         }
     }
 
+    /// When all events of the file were ingested, if its writer says that this was one instant.
+    pub fn ingested_at(&self) -> Option<Micros> {
+        self.ingested
+    }
+
+    /// What the log says of the cells beside the partial; `None` if nothing.
+    fn further_text(&self) -> Option<String> {
+        let further = self.further.as_deref().unwrap_or_default();
+        let says = !further.is_empty() || self.ingested.is_some();
+        says.then(|| further::to_text(further, self.ingested, &self.path))
+    }
+
     /// The columns that the file's partial preserves exactly, if SQL of this version made it.
     /// `None` without such a partial, or if it preserves none: its sums may be long then.
     pub fn lossless(&self, sql_version: &str) -> Option<LosslessColumns> {
@@ -204,8 +219,20 @@ impl DataFile {
     ) -> Self {
         let path = path.into();
         let (rows, orgs, times, ids) = (None, None, None, None);
-        let (partial, further) = (None, None);
-        Self { path, size_bytes, date, rows, orgs, times, ids, checksums, partial, further }
+        let (partial, further, ingested) = (None, None, None);
+        Self {
+            path,
+            size_bytes,
+            date,
+            rows,
+            orgs,
+            times,
+            ids,
+            checksums,
+            partial,
+            further,
+            ingested,
+        }
     }
 
     /// A file that is nothing but a partial by SQL of this version.
@@ -224,6 +251,11 @@ impl DataFile {
     pub fn path_in_archive(&self) -> String {
         paths::in_archive(&self.path)
     }
+}
+
+/// Cells as a file holds them in memory.
+fn kept(further: Vec<StoredCells>) -> Option<Arc<[StoredCells]>> {
+    (!further.is_empty()).then(|| further.into())
 }
 
 impl CheckedObject {

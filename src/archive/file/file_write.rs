@@ -18,6 +18,7 @@ use super::new_cells::{Making, NewBlocks, NewCells};
 use super::partial_maker::NewPartial;
 use super::stats::Stats;
 use crate::archive::error::ArchiveError;
+use crate::clock::Micros;
 use crate::processors;
 
 /// An encoded data file, and what the log says about it.
@@ -32,8 +33,10 @@ pub struct EncodedFile {
     pub ids: Vec<EventHash>,
     /// The partial inside it.
     pub partial: Option<StoredPartial>,
-    /// The cells of dimensions inside of it.
+    /// The further cells inside of it.
     pub further: Vec<StoredCells>,
+    /// When all of its events were ingested, if that is one instant.
+    pub ingested: Option<Micros>,
 }
 
 /// Typical bytes of a row in a file.
@@ -166,7 +169,7 @@ fn end(
     };
     let partial = match blocks.partial {
         None => None,
-        Some(NewPartial { bytes, sql_version, lossless }) => {
+        Some(NewPartial { bytes, sql_version, lossless, .. }) => {
             Some(StoredPartial { sql_version, range: write(&bytes)?, lossless })
         }
     };
@@ -174,7 +177,8 @@ fn end(
         Ok(StoredCells { name: name.into(), version, range: write(&bytes)? })
     });
     let further = further.collect::<Result<_, ParquetError>>()?;
-    Ok(EncodedFile { bytes: writer.into_inner()?.into(), stats, ids, partial, further })
+    let ingested = blocks.ingested;
+    Ok(EncodedFile { bytes: writer.into_inner()?.into(), stats, ids, partial, further, ingested })
 }
 
 /// A data file that is written piece by piece, so that its rows are never all in memory.

@@ -1,12 +1,14 @@
-//! What new files carry besides their rows: their partial, the cells of each declared dimension, and those
-//! of corrections.
+//! What new files carry besides their rows: their partial, the same without hours, the cells of each
+//! declared dimension, and those of corrections.
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
 
 use super::partial_maker::{CellsError, FurtherKind, NewPartial, PartialMaker, encode};
+use crate::clock::Micros;
 use crate::event::{Dimensions, has_corrections};
 
 /// Encoded cells.
@@ -27,7 +29,12 @@ pub struct NewBlocks {
     pub partial: Option<NewPartial>,
     /// Further cells, as far as they could be made.
     pub further: Vec<NewCells>,
+    /// When all of its events were ingested, if that is one instant.
+    pub ingested: Option<Micros>,
 }
+
+/// Cells without hours are left out where there are more than this many of a hundred cells with them.
+const DAYS_PERCENT_MAX: usize = 50;
 
 /// Makes what new files carry, as of one version of the table.
 #[derive(Debug, Clone)]
@@ -49,9 +56,29 @@ impl Making {
             cells_of(maker, kind, path, rows.clone())
         });
         let cells = futures::future::join_all(cells);
-        let partial = NewPartial::make(self.maker.clone(), path, rows.clone());
-        let (partial, further) = tokio::join!(partial, cells);
-        NewBlocks { partial, further: further.into_iter().flatten().collect() }
+        let core = self.core(path, rows.clone());
+        let ((partial, days), further) = tokio::join!(core, cells);
+        let further = days.into_iter().chain(further.into_iter().flatten()).collect();
+        // Without calls it has no start.
+        let ingested = partial.as_ref().and_then(|_| one_instant(&rows));
+        NewBlocks { partial, further, ingested }
+    }
+
+    /// The partial, and the same without hours. Those are left out where they would be nearly as many and
+    /// tell nothing that the partial and one instant do not.
+    async fn core(
+        &self,
+        path: &str,
+        rows: Vec<RecordBatch>,
+    ) -> (Option<NewPartial>, Option<NewCells>) {
+        let partial = NewPartial::make(self.maker.clone(), path, rows.clone()).await;
+        let Some(made) = &partial else { return (None, None) };
+        let many = made.series * 100 > made.cells * DAYS_PERCENT_MAX;
+        if many && one_instant(&rows).is_some() {
+            return (partial, None);
+        }
+        let days = cells_of(self.maker.clone(), FurtherKind::Days, path, rows).await;
+        (partial, days)
     }
 }
 
@@ -64,6 +91,7 @@ async fn cells_of(
     let name = match kind {
         FurtherKind::Dimension(_) => "dimension",
         FurtherKind::Corrections => "corrections",
+        FurtherKind::Days => "days",
     };
     let without = |error: CellsError| {
         tracing::warn!(%error, path, ?kind, "a data file goes without some of its sums");
@@ -74,4 +102,24 @@ async fn cells_of(
     let (version, cells) = made.map_err(&without).ok()?;
     let bytes = encode(&cells).map_err(|error| without(error.into())).ok()?;
     Some(NewCells { name, bytes, version })
+}
+
+/// When all of these rows were ingested; `None` if that is not known, or not one instant.
+fn one_instant(rows: &[RecordBatch]) -> Option<Micros> {
+    let mut one = None;
+    for rows in rows {
+        let times = rows.column_by_name("ingested_at")?;
+        let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
+        let all = times.values();
+        if times.null_count() > 0 || one.is_some_and(|one| all.first().is_some_and(|at| *at != one))
+        {
+            return None;
+        }
+        let Some(first) = all.first() else { continue };
+        if all.iter().any(|at| at != first) {
+            return None;
+        }
+        one = Some(*first);
+    }
+    one
 }

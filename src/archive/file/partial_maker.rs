@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::lossless::LosslessColumns;
 use crate::archive::error::ArchiveError;
-use crate::archive::parquet::cells::CellWriter;
+use crate::archive::parquet::cells::{CellWriter, series_in};
 use crate::event::Dimension;
 
 /// Which cells a file carries beside its partial.
@@ -18,6 +18,8 @@ pub enum FurtherKind {
     Dimension(Arc<Dimension>),
     /// Those of corrections, in files that have some.
     Corrections,
+    /// Those of the partial without hours, with the time at which the first event was ingested.
+    Days,
 }
 
 /// Why cells could not be made: a defect.
@@ -66,6 +68,10 @@ pub struct NewPartial {
     pub sql_version: Arc<str>,
     /// The columns whose values it preserves exactly.
     pub lossless: LosslessColumns,
+    /// How many cells it has.
+    pub cells: usize,
+    /// How many there are without hours.
+    pub series: usize,
 }
 
 impl NewPartial {
@@ -88,7 +94,9 @@ impl NewPartial {
         let bytes = bytes
             .inspect_err(|error| tracing::warn!(%error, path, "no partial of a data file was made"))
             .ok()?;
-        Some(Self { bytes, sql_version, lossless: LosslessColumns::of(&rows, &cells) })
+        let count = cells.iter().map(RecordBatch::num_rows).sum();
+        let (lossless, series) = (LosslessColumns::of(&rows, &cells), series_in(&cells));
+        Some(Self { bytes, sql_version, lossless, cells: count, series })
     }
 }
 

@@ -8,12 +8,14 @@
 use std::ops::{Bound, Range};
 use std::sync::Arc;
 
-use arrow::array::{AsArray as _, RecordBatch};
+use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
@@ -159,7 +161,22 @@ impl CellReader {
         orgs: (Bound<&str>, Bound<&str>),
     ) -> Result<Vec<RecordBatch>, ArchiveError> {
         let (cells, reader) = Self::open_with(store, object).await?;
-        cells.stream(reader, orgs)?.try_collect().await
+        cells.stream(reader, orgs, None)?.try_collect().await
+    }
+
+    /// As [`CellReader::read_all`], of some columns alone, in the order of the file. Of a range of names
+    /// the organisation is among them.
+    ///
+    /// # Errors
+    /// As [`CellReader::open`].
+    pub async fn read_columns(
+        store: Arc<dyn ObjectStore>,
+        object: CheckedObject,
+        orgs: (Bound<&str>, Bound<&str>),
+        columns: &[&str],
+    ) -> Result<Vec<RecordBatch>, ArchiveError> {
+        let (cells, reader) = Self::open_with(store, object).await?;
+        cells.stream(reader, orgs, Some(columns))?.try_collect().await
     }
 
     /// The rows of the organisations in a range of names, in order.
@@ -170,7 +187,7 @@ impl CellReader {
         &self,
         orgs: (Bound<&str>, Bound<&str>),
     ) -> Result<BoxStream<'static, Result<RecordBatch, ArchiveError>>, ArchiveError> {
-        self.stream(CheckedReader::new(self.store.clone(), self.object.clone()), orgs)
+        self.stream(CheckedReader::new(self.store.clone(), self.object.clone()), orgs, None)
     }
 
     async fn open_with(
@@ -188,11 +205,20 @@ impl CellReader {
         &self,
         reader: CheckedReader,
         orgs: (Bound<&str>, Bound<&str>),
+        columns: Option<&[&str]>,
     ) -> Result<BoxStream<'static, Result<RecordBatch, ArchiveError>>, ArchiveError> {
         let groups = self.metadata.metadata().row_groups().iter().enumerate();
         let groups = groups.filter(|(_, group)| may_hold(group, &orgs)).map(|(at, _)| at).collect();
         let builder =
             ParquetRecordBatchStreamBuilder::new_with_metadata(reader, self.metadata.clone());
+        let builder = match columns {
+            Some(columns) => {
+                let mask =
+                    ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+                builder.with_projection(mask)
+            }
+            None => builder,
+        };
         let rows = builder.with_row_groups(groups).with_batch_size(GROUP_ROWS).build();
         let rows = rows.map_err(|error| damaged(&self.object, &error))?;
         let (object, orgs) = (self.object.clone(), owned(orgs));
@@ -204,6 +230,29 @@ impl CellReader {
         });
         Ok(rows.boxed())
     }
+}
+
+/// How many runs of cells of the same organisation, provider and model there are; as many as there are
+/// cells, if they are something else.
+pub fn series_in(cells: &[RecordBatch]) -> usize {
+    cells.iter().map(|cells| runs_in(cells).unwrap_or(cells.num_rows())).sum()
+}
+
+fn runs_in(cells: &RecordBatch) -> Option<usize> {
+    let text = |name| {
+        let column = cast(cells.column_by_name(name)?, &DataType::Utf8).ok()?;
+        column.as_string_opt::<i32>().cloned()
+    };
+    let names: [StringArray; 3] = [text(ORG)?, text("provider")?, text("model")?];
+    let differs = |names: &StringArray, one: usize, other: usize| {
+        let valid = (names.is_valid(one), names.is_valid(other));
+        valid.0 != valid.1 || (valid.0 && names.value(one) != names.value(other))
+    };
+    let begins = |row: &usize| match row.checked_sub(1) {
+        Some(before) => names.iter().any(|names| differs(names, before, *row)),
+        None => true,
+    };
+    Some((0..cells.num_rows()).filter(begins).count())
 }
 
 type OwnedBounds = (Bound<String>, Bound<String>);
@@ -234,6 +283,9 @@ fn may_hold(group: &RowGroupMetaData, orgs: &(Bound<&str>, Bound<&str>)) -> bool
 
 /// The rows whose organisation is in range; `None` if they are not cells.
 fn rows_of(rows: &RecordBatch, (from, to): &OwnedBounds) -> Option<Range<usize>> {
+    if let (Bound::Unbounded, Bound::Unbounded) = (from, to) {
+        return Some(0..rows.num_rows());
+    }
     let names = rows.column_by_name(ORG)?.as_string_opt::<i32>()?;
     let start = first_row(names, |name| match from {
         Bound::Included(from) => name >= from.as_str(),

@@ -36,9 +36,8 @@ use crate::event::{Dimensions, attributes_of, has_corrections};
 /// Bytes that are passed to an upload at a time.
 const UPLOAD_BYTES: usize = 8 << 20;
 /// Columns without sums, which are left out of the rows that a partial is made from.
-const UNSUMMED: [&str; 5] = ["event_id", "source", INGESTED, ATTRIBUTES, "cost_source"];
+const UNSUMMED: [&str; 4] = ["event_id", "source", ATTRIBUTES, "cost_source"];
 /// Of these only what sums of dimensions are made of is kept.
-const INGESTED: &str = "ingested_at";
 const ATTRIBUTES: &str = "attributes";
 
 /// The result of a rewrite.
@@ -231,7 +230,7 @@ fn without_unsummed(
         if tells && name == ATTRIBUTES {
             return attributes_of(column, dimensions).unwrap_or_else(|| column.clone());
         }
-        let left_out = UNSUMMED.contains(&name) && !(tells && name == INGESTED);
+        let left_out = UNSUMMED.contains(&name);
         left_out.then(|| nothing(field)).flatten().unwrap_or_else(|| column.clone())
     });
     let columns = columns.collect();

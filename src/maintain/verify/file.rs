@@ -7,7 +7,7 @@ use super::parts::Parts;
 use crate::archive::{DataFile, EventHash, IdReader, Snapshot};
 use crate::clock::{DAY, Micros};
 use crate::rollup::Partial;
-use crate::sql::{CellKind, Engine, OrgCost, SeriesTotal, SqlError};
+use crate::sql::{CarriedCells, CellKind, Engine, OrgCost, SeriesTotal, SqlError};
 
 /// How files are checked.
 #[derive(Debug)]
@@ -93,11 +93,12 @@ impl FileChecker {
         let table = self.snapshot.table();
         let dimensions = table.dimensions.iter().map(CellKind::of);
         let corrections = table.may_hold_corrections().then_some(CellKind::Corrections);
-        for kind in std::iter::once(CellKind::Core).chain(dimensions).chain(corrections) {
-            let stored = file.stored_cells(&kind.version());
+        let core = [CellKind::Core, CellKind::Days];
+        for kind in core.into_iter().chain(dimensions).chain(corrections) {
+            let stored = CarriedCells::of(&kind, file);
             // A file of ours that names none has no corrections.
             let is_none = kind == CellKind::Corrections && stored.is_none() && file.is_ours();
-            if kind == CellKind::Core && stored.is_none() {
+            if matches!(kind, CellKind::Core | CellKind::Days) && stored.is_none() {
                 continue;
             }
             let made = self.engine.cells(&kind, file).await?;

@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use futures::TryStreamExt as _;
-
 use crate::archive::{DataFile, Snapshot};
 use crate::clock::{DAY, Micros};
 use crate::event::OrgId;
 use crate::event::money::format_decimal;
 use crate::rollup::{Asked, Rollup, Starts, UsageScope, UsageView};
-use crate::sql::{CellKind, Engine, PartialRow, SqlError, org_and_value, part_of, partial_rows};
+use crate::sql::{CellKind, Engine, PartialRow, SqlError, org_and_value, part_of};
 
 /// The sums of one part of an organisation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,8 +76,7 @@ impl Parts {
             let kind = CellKind::of(dimension);
             let Some(cells) = engine.ledger_cells(&kind, snapshot).await? else { continue };
             let all = (Bound::Unbounded, Bound::Unbounded);
-            let cells: Vec<_> = cells.of_orgs(all)?.try_collect().await?;
-            self.add(&dimension.name, &partial_rows(&cells)?);
+            self.add(&dimension.name, &cells.of_orgs(all).await?);
         }
         Ok(())
     }

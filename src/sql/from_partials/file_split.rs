@@ -8,10 +8,18 @@ use super::constant::Needs;
 use crate::archive::{DataFile, LosslessColumns};
 use crate::clock::{DAY, HOUR, Micros};
 use crate::event::API_CALL;
+use crate::sql::cell_kind::CellKind;
 use crate::sql::file_bounds::days;
 use crate::sql::presummed::Resolution;
 use crate::sql::presummed_table::PresummedFiles;
 use crate::sql::sql_version;
+
+/// Cells of up to so many bytes are read in any case.
+const SMALL_BYTES: u64 = 64 * 1024;
+/// About what a stored cell takes.
+const CELL_BYTES: u64 = 18;
+/// About as many rows take as long to read as a cell.
+const ROWS_OF_CELL: u64 = 2;
 
 /// Files by the way they are read.
 pub(in crate::sql) struct FileSplit {
@@ -27,7 +35,8 @@ impl FileSplit {
         for file in files {
             let lossless =
                 file.lossless(&version).filter(|lossless| tells(*lossless, needs, calls_alone));
-            match lossless.and_then(|_| resolution(file, needs)) {
+            let resolution = lossless.and_then(|_| resolution(file, needs));
+            match resolution.filter(|resolution| are_fewer(file, *resolution)) {
                 Some(resolution) => split.presummed.push((file.clone(), resolution)),
                 None => split.rows.push(file.clone()),
             }
@@ -50,6 +59,16 @@ fn tells(lossless: LosslessColumns, needs: &Needs, calls_alone: bool) -> bool {
     (lossless.calls || calls_alone)
         && (lossless.provider || !needs.provider)
         && (lossless.model || !needs.model)
+}
+
+/// True if the cells of a file are worth reading in place of its rows: where an organisation has few
+/// calls in an hour, there is nearly a cell for each.
+fn are_fewer(file: &DataFile, resolution: Resolution) -> bool {
+    let days =
+        (resolution == Resolution::Day).then(|| file.stored_cells(&CellKind::Days.version()));
+    let stored = days.flatten().or_else(|| file.stored_partial(&sql_version()));
+    let bytes = stored.map_or(0, |stored| stored.part_bytes());
+    bytes <= SMALL_BYTES || file.rows.is_none_or(|rows| bytes / CELL_BYTES <= rows / ROWS_OF_CELL)
 }
 
 /// The coarsest grain whose cells are not divided by a cut; `None` if a cut divides an hour.

@@ -23,8 +23,9 @@ pub fn add_action(path: &str, date: NaiveDate, file: &EncodedFile, now: Micros) 
     if let Some(partial) = &file.partial {
         tags.insert(TAG_PARTIAL.to_owned(), Some(partial.to_text()));
     }
-    if !file.further.is_empty() {
-        tags.insert(TAG_CELLS.to_owned(), Some(further::to_text(&file.further, path)));
+    if !file.further.is_empty() || file.ingested.is_some() {
+        let text = further::to_text(&file.further, file.ingested, path);
+        tags.insert(TAG_CELLS.to_owned(), Some(text));
     }
     let mut add = Add {
         path: path.to_owned(),

@@ -1,5 +1,6 @@
 //! The tag that names the blocks of cells which a file carries beside its partial, each with the version
-//! of what made it. Programs that do not know it pass it over.
+//! of what made it, and the instant at which all of its events were ingested, where that is one. Programs
+//! that do not know it pass it over.
 //!
 //! It has a checksum of its own, over the file's path as well: the seal of the action is of the tags
 //! that older programs know.
@@ -9,6 +10,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::archive::chain::parse_crc32;
+use crate::clock::Micros;
+
+/// The word before the instant. No block has that name.
+const INGESTED: &str = "ingested";
 
 /// Cells that a data file carries beside its partial, as `cells.rs` has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,24 +27,35 @@ pub struct StoredCells {
 }
 
 /// The tag of the file at `path`.
-pub(super) fn to_text(cells: &[StoredCells], path: &str) -> String {
+pub(super) fn to_text(cells: &[StoredCells], ingested: Option<Micros>, path: &str) -> String {
     let mut text = String::new();
     for StoredCells { name, version, range } in cells {
         // Writing to a string does not fail.
         let _ = write!(text, " {name} {version} {} {}", range.start, range.end);
     }
+    if let Some(ingested) = ingested {
+        let _ = write!(text, " {INGESTED} {ingested}");
+    }
     format!("{:08x}{text}", checksum(path, &text))
 }
 
 /// Reads a tag of a file of `size_bytes`; `None` if it is not what was written.
-pub(super) fn from_text(text: &str, path: &str, size_bytes: u64) -> Option<Vec<StoredCells>> {
+pub(super) fn from_text(
+    text: &str,
+    path: &str,
+    size_bytes: u64,
+) -> Option<(Vec<StoredCells>, Option<Micros>)> {
     let (crc32, rest) = text.split_at_checked(text.find(' ')?)?;
     if parse_crc32(crc32)? != checksum(path, rest) {
         return None;
     }
     let mut words = rest.split_ascii_whitespace();
-    let mut cells = Vec::new();
+    let (mut cells, mut ingested) = (Vec::new(), None);
     while let Some(name) = words.next() {
+        if name == INGESTED {
+            ingested = Some(words.next()?.parse().ok()?);
+            continue;
+        }
         let version = words.next()?.into();
         let range = words.next()?.parse().ok()?..words.next()?.parse().ok()?;
         if range.start >= range.end || range.end > size_bytes {
@@ -47,7 +63,7 @@ pub(super) fn from_text(text: &str, path: &str, size_bytes: u64) -> Option<Vec<S
         }
         cells.push(StoredCells { name: name.into(), version, range });
     }
-    Some(cells)
+    Some((cells, ingested))
 }
 
 fn checksum(path: &str, rest: &str) -> u32 {
@@ -65,9 +81,17 @@ mod tests {
             version: version.into(),
             range,
         };
-        let cells = [cells("ab", 5..9), cells("cd", 9..20)];
-        let text = to_text(&cells, "x.parquet");
-        assert_eq!(from_text(&text, "x.parquet", 20).as_deref(), Some(&cells[..]));
+        let cells = vec![cells("ab", 5..9), cells("cd", 9..20)];
+        let of = |cells: &[StoredCells], ingested| {
+            let text = to_text(cells, ingested, "x.parquet");
+            from_text(&text, "x.parquet", 20)
+        };
+        for ingested in [None, Some(1_770_000_000_000_000)] {
+            assert_eq!(of(&cells, ingested), Some((cells.clone(), ingested)));
+        }
+        assert_eq!(of(&[], Some(7)), Some((Vec::new(), Some(7))));
+        let written = (cells, Some(7));
+        let text = to_text(&written.0, written.1, "x.parquet");
         assert_eq!(from_text(&text, "x.parquet", 19), None);
         assert_eq!(from_text(&text, "y.parquet", 20), None);
         for bit in 0..text.len() * 8 {
@@ -75,7 +99,7 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             let Ok(other) = String::from_utf8(bytes) else { continue };
             let read = from_text(&other, "x.parquet", 20);
-            assert!(read.is_none_or(|read| read == cells), "{other}");
+            assert!(read.is_none_or(|read| read == written), "{other}");
         }
     }
 }

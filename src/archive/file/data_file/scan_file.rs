@@ -1,11 +1,9 @@
 //! The description of a data file that is sent to a SQL worker: its path, what prunes it, and its
 //! checksums. The bounds of its organisations are left out.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
-use super::{DataFile, StoredPartial, further};
+use super::{DataFile, StoredPartial, further, kept};
 use crate::archive::parquet::checksums::Checksums;
 use crate::archive::paths;
 use crate::clock::Micros;
@@ -35,7 +33,7 @@ impl ScanFile {
             times: file.times,
             checksums: file.checksums.as_ref().map(Checksums::to_text),
             partial: file.partial.as_ref().map(StoredPartial::to_text),
-            cells: file.further.as_deref().map(|cells| further::to_text(cells, &file.path)),
+            cells: file.further_text(),
         }
     }
 
@@ -45,10 +43,11 @@ impl ScanFile {
         let checksums = self.checksums.as_deref().map(|text| Checksums::from_text(text).ok_or(()));
         let partial = self.partial.as_deref();
         let partial = partial.map(|text| StoredPartial::from_text(text, self.size_bytes).ok_or(()));
-        let further = self.cells.as_deref().map(|text| {
-            let cells = further::from_text(text, &self.path, self.size_bytes);
-            cells.map(Arc::from).ok_or(())
-        });
+        let further = self
+            .cells
+            .as_deref()
+            .map(|text| further::from_text(text, &self.path, self.size_bytes).ok_or(()));
+        let (further, ingested) = further.transpose().ok()?.unwrap_or_default();
         Some(DataFile {
             path: self.path.as_str().into(),
             size_bytes: self.size_bytes,
@@ -59,7 +58,8 @@ impl ScanFile {
             ids: None,
             checksums: checksums.transpose().ok()?,
             partial: partial.transpose().ok()?,
-            further: further.transpose().ok()?,
+            further: kept(further),
+            ingested,
         })
     }
 }
@@ -71,16 +71,19 @@ mod tests {
 
     use deltalake_core::kernel::Add;
 
+    const PATH: &str = "event_date=2026-01-02/x.parquet";
+
     #[test]
     fn a_file_is_told_whole_but_for_organisations_and_ids() {
         let tags = [
             (super::super::tags::TAG_CHECKSUMS, Checksums::of(b"abc").to_text()),
             (super::super::tags::TAG_PARTIAL, "version 1 3".to_owned()),
+            (super::super::tags::TAG_CELLS, further::to_text(&[], Some(7), PATH)),
         ];
         let stats = r#"{"numRecords":2,"minValues":{"org_id":"a","ts":"2026-01-02T00:00:00Z"},
             "maxValues":{"org_id":"b","ts":"2026-01-02T01:00:00Z"}}"#;
         let file = DataFile::from_add(&Add {
-            path: "event_date=2026-01-02/x.parquet".into(),
+            path: PATH.into(),
             partition_values: HashMap::from([("event_date".into(), Some("2026-01-02".into()))]),
             size: 3,
             stats: Some(stats.to_owned()),
@@ -89,6 +92,7 @@ mod tests {
         })
         .unwrap();
         assert!(file.orgs.is_some() && file.times.is_some() && file.partial.is_some());
+        assert_eq!(file.ingested_at(), Some(7));
         let told = serde_json::to_string(&ScanFile::of(&file)).unwrap();
         let told: ScanFile = serde_json::from_str(&told).unwrap();
         assert_eq!(told.file(), Some(DataFile { orgs: None, ids: None, ..file }));
