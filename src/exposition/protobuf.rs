@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::families::Family;
 use super::gapped::{Blank, Gapped};
-use super::samples::{Sample, Shown, Value, each_sample};
+use super::samples::{Sample, ShownUsage, Value, each_sample};
 use super::wire::{
     DOUBLE_BYTES, field_bytes, number_bytes, push_double, push_double_key, push_field, push_length,
     push_number, push_text,
@@ -45,14 +45,14 @@ const ORG_ID: &str = "org_id";
 
 /// An answer while it is written.
 pub(super) struct Protobuf<'a> {
-    shown: &'a Shown<'a>,
+    shown: &'a ShownUsage<'a>,
     out: Gapped,
     /// The text of the last number.
     digits: Vec<u8>,
 }
 
 impl<'a> Protobuf<'a> {
-    pub(super) fn new(shown: &'a Shown<'a>) -> Self {
+    pub(super) fn new(shown: &'a ShownUsage<'a>) -> Self {
         Self { shown, out: Gapped::default(), digits: Vec::new() }
     }
 

@@ -27,7 +27,7 @@ pub(super) enum Value {
 }
 
 /// What samples are made of.
-pub(super) struct Shown<'a> {
+pub(super) struct ShownUsage<'a> {
     pub(super) view: &'a UsageView<'a>,
     /// With what corrections add to them.
     series: Cow<'a, SeriesMap>,
@@ -35,7 +35,7 @@ pub(super) struct Shown<'a> {
     starts: Vec<Option<Micros>>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownUsage<'a> {
     pub(super) fn of(view: &'a UsageView<'a>) -> Self {
         let series = view.corrected();
         let names = series.keys().filter(|_| view.starts.is_some());
@@ -45,7 +45,11 @@ impl<'a> Shown<'a> {
 }
 
 /// Shows each sample of `family` to `see`.
-pub(super) fn each_sample(shown: &Shown<'_>, family: &Family, mut see: impl FnMut(&Sample<'_>)) {
+pub(super) fn each_sample(
+    shown: &ShownUsage<'_>,
+    family: &Family,
+    mut see: impl FnMut(&Sample<'_>),
+) {
     use Number::{Integer, Money, Seconds};
     let view = shown.view;
     let mut gauge = |value| see(&Sample { labels: &[], value, created: None });
@@ -70,7 +74,7 @@ pub(super) fn each_sample(shown: &Shown<'_>, family: &Family, mut see: impl FnMu
 }
 
 fn of_series(
-    shown: &Shown<'_>,
+    shown: &ShownUsage<'_>,
     number: impl Fn(&SeriesTotals) -> Number,
     mut see: impl FnMut(&Sample<'_>),
 ) {

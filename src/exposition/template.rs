@@ -9,7 +9,7 @@ use super::format::MetricsFormat;
 use super::gapped::Blank;
 use super::pieces::{Growing, PIECE_BYTES, Pieces};
 use super::protobuf::Protobuf;
-use super::samples::Shown;
+use super::samples::ShownUsage;
 use super::text::Text;
 use super::wire::push_double;
 use crate::rollup::UsageView;
@@ -36,7 +36,7 @@ pub struct Template {
 impl Template {
     /// Renders everything but the rolling gauges, whose values are not read.
     pub fn new(view: &UsageView<'_>, collect: Collect, format: MetricsFormat) -> Self {
-        let shown = Shown::of(view);
+        let shown = ShownUsage::of(view);
         let families = FAMILIES.iter().filter(|family| family.is_asked_for(collect));
         let (first, rest) = if format == MetricsFormat::Protobuf {
             let mut messages = Protobuf::new(&shown);

@@ -8,11 +8,11 @@ use super::escape::{push_quoted, push_unquoted};
 use super::families::Family;
 use super::format::MetricsFormat;
 use super::gapped::{Blank, Gapped};
-use super::samples::{Sample, Shown, Value, each_sample};
+use super::samples::{Sample, ShownUsage, Value, each_sample};
 
 /// An answer while it is written.
 pub(super) struct Text<'a> {
-    shown: &'a Shown<'a>,
+    shown: &'a ShownUsage<'a>,
     is_open: bool,
     /// True if each counter is followed by when its series began.
     shows_created: bool,
@@ -22,7 +22,7 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(shown: &'a Shown<'a>, collect: Collect, format: MetricsFormat) -> Self {
+    pub(super) fn new(shown: &'a ShownUsage<'a>, collect: Collect, format: MetricsFormat) -> Self {
         let mut org_label = b"org_id=\"".to_vec();
         push_quoted(&mut org_label, shown.view.org_id);
         org_label.extend_from_slice(b"\"} ");
