@@ -99,7 +99,7 @@ fn a_start_that_is_not_known_is_left_out() {
 #[test]
 fn large_answers_are_whole() {
     let name = |at| ("provider".into(), format!("model-{at}").into());
-    let series = (0..1_500).map(|at| (name(at), totals(at.into(), i128::from(at) << 40, 1)));
+    let series = (0..1_500_u32).map(|at| (name(at), totals(at.into(), i128::from(at) << 40, 1)));
     let series = series.collect::<SeriesMap>();
     let view = view(&series, 7, &[]);
     let text = String::from_utf8(body(&view, MetricsFormat::Text004)).unwrap();
