@@ -219,9 +219,6 @@ fn shown<T>(
     let dimensions = parts.collect::<Option<Vec<_>>>()?;
     let mut rolling_cost = whole.known_rolling_cost(now)?;
     let mut view = whole.view(rolling_cost, &dimensions);
-    // The cells of parts know when their series began.
-    let knows_starts = asked.whole.kind != CellKind::Core;
-    view.starts = (knows_starts && asked.starts != Starts::Unasked).then_some(view.series);
     if let Some(corrections) = corrections.first() {
         rolling_cost += corrections.known_rolling_cost(now)?;
         view.rolling_cost = rolling_cost;

@@ -184,6 +184,30 @@ fn protobuf_is_sent_where_it_is_preferred_with_the_samples_of_the_text() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the program under test goes by the machine's clock")]
+fn created_is_when_the_first_event_of_each_series_came_whatever_its_ts() {
+    let acme = Acme::start();
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    let began = now();
+    // Their own times are long ago.
+    events::send(&acme.server, &acme.key, 0..20);
+    let sent = now();
+    let path = "/metrics?collect[]=core&collect[]=tokens&collect[]=pricing&collect[]=created";
+    let created = |answer: &Answer| {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let samples = samples_of_text(answer.text()).into_iter();
+        let counters = samples.filter(|sample| sample.name.ends_with("_total"));
+        counters.map(|sample| sample.created.unwrap()).collect::<Vec<_>>()
+    };
+    let first = created(&ask(&acme, "GET", path, &[("accept", PROMETHEUS)]));
+    assert!(first.len() >= 11, "{first:?}");
+    let in_between = |micros: &i64| (began..=sent).contains(&u128::try_from(*micros).unwrap());
+    assert!(first.iter().all(in_between), "{first:?} {began} {sent}");
+    events::send(&acme.server, &acme.key, 20..40);
+    assert_eq!(created(&ask(&acme, "GET", path, &[("accept", PROMETHEUS)])), first);
+}
+
+#[test]
 fn families_are_chosen_by_collect() {
     let acme = Acme::start();
     events::send(&acme.server, &acme.key, 0..2);

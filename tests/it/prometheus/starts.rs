@@ -97,10 +97,8 @@ fn the_first_scrape_of_a_new_series_is_an_increase_if_starts_are_taken() {
             assert!(found.len() > 20, "{found:?}");
             found
         };
-        // The cells of parts know when each series began.
-        let is_of_part = |series: &str| job == "bound" || series.contains("llm_dimension_");
         for (series, (increase, last)) in increases_of(&started) {
-            assert!(increase == Some(last) || !is_of_part(&series), "{series} {increase:?} {last}");
+            assert_eq!(increase, Some(last), "{series}");
         }
         for (series, (increase, _)) in increases_of(&plain) {
             assert_eq!(increase.unwrap_or_default(), 0.0, "{series}");
