@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 use super::org_state::OrgState;
 use super::scope::UsageScope;
-use super::usage::UsageView;
+use super::usage::{FEW_SERIES, UsageView};
 use super::{MergeTurn, Rollup};
 use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::Micros;
@@ -80,6 +80,13 @@ impl Rollup {
             self.put_all_back(&turns, states);
             return Err(error);
         }
+        let sizes =
+            states.iter().map(|state| state.view(0, &[]).series.len() + state.names().count());
+        let series: usize = sizes.sum();
+        let _turn = match series > FEW_SERIES {
+            true => self.large_turn(series).await,
+            false => None,
+        };
         let shown = tokio::task::spawn_blocking(move || {
             let mut all: Vec<_> = states.iter_mut().collect();
             let shown = shown(&mut all, &asked, now, show);

@@ -64,7 +64,7 @@ pub struct PartView {
 }
 
 /// Up to this many series are shown in less time than it takes to hand them to another thread.
-const FEW_SERIES: usize = 128;
+pub(super) const FEW_SERIES: usize = 128;
 
 impl UsageView<'_> {
     /// The totals with what corrections add to them.
