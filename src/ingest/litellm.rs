@@ -150,6 +150,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "it says that it was passed over")]
     fn captured_calls_are_read() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/captures");
         let Ok(openai) = fs::read_to_string(folder.join("litellm_generic_api/003.body")) else {

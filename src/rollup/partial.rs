@@ -150,7 +150,7 @@ impl LabelNames {
 /// Cells without hours, all of which began at `start`. Those of a series follow each other.
 fn days(cells: &[PartialCell], start: Micros) -> Vec<PartialCell> {
     let date = |cell: &PartialCell| cell.hour.div_euclid(DAY) * DAY;
-    let runs = cells.chunk_by(|one, next| one.series == next.series && date(one) == date(next));
+    let runs = cells.chunk_by(|one, next| one.is_alike(next) && date(one) == date(next));
     let day = |run: &[PartialCell]| {
         let mut day = run.first()?.clone();
         for cell in run.iter().skip(1) {

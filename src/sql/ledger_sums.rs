@@ -68,9 +68,9 @@ impl Engine {
 /// Corrupt or Unavailable, naming the object.
 pub async fn all_expired(ledger: &Ledger) -> Result<Vec<PartialRow>, SqlError> {
     let all = (Bound::Unbounded, Bound::Unbounded);
-    let corrections = ledger.further_cells(&CellKind::Corrections.totals_version());
+    let corrections = ledger.further_cells(&CellKind::Corrections.totals_version()).await?;
     let mut rows = Vec::new();
-    for reader in std::iter::once(ledger.cells()).chain(corrections) {
+    for reader in std::iter::once(ledger.cells()).chain(&corrections) {
         let cells: Vec<_> = reader.of_orgs(all)?.try_collect().await?;
         rows.extend(partial_rows(&cells)?);
     }

@@ -19,6 +19,7 @@ pub mod listening;
 pub mod metric_families;
 #[path = "../../src/mutation_tests.rs"]
 pub mod mutation;
+#[allow(dead_code, reason = "tests beside the decoder use the rest")]
 #[path = "../../src/ingest/otlp/tests/messages.rs"]
 pub mod otlp;
 pub mod poll;

@@ -186,8 +186,14 @@ impl Judge {
             if self.notes {
                 first_sight::note(&self.store, &self.records, file).await?;
             }
-            known.rows = Some(match check_rows(&self.store, &self.records, file).await {
+            let may_correct = snapshot.table().may_hold_corrections();
+            let checked = check_rows(&self.store, &self.records, file, may_correct).await;
+            known.rows = Some(match checked {
                 Ok(()) => Ok(()),
+                // The table may come to hold corrections.
+                Err(ArchiveError::Foreign { reason, .. }) if !may_correct => {
+                    return Ok(Some(reason));
+                }
                 Err(ArchiveError::Foreign { reason, .. }) => Err(reason),
                 Err(error) => return Err(error),
             });

@@ -40,6 +40,7 @@ fn core(format: HistoryFormat, rows: &[Value]) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "it says that it was passed over")]
 fn a_captured_transcript_is_one_call() {
     let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/captures");
     let Ok(text) = fs::read_to_string(captures.join("transcripts/claude-code.jsonl")) else {

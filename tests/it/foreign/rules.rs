@@ -13,6 +13,7 @@ use object_store::ObjectStore;
 use serde_json::json;
 use tokenlake::clock::{DAY, HOUR};
 use tokenlake::error::Kind;
+use tokenlake::event::Dimension;
 use tokenlake::maintain::compact::{CompactSettings, Compactor};
 
 use crate::compact::{NO_GRACE, compact, live_files};
@@ -275,7 +276,8 @@ async fn sql_is_refused_before_it_counts() {
     assert!(!compactor.has_failed());
 }
 
-/// A correction alone may be below zero, however its columns are asked for.
+/// A correction alone may be below zero, however its columns are asked for, in an archive that may hold
+/// corrections.
 #[tokio::test]
 async fn a_cost_below_zero_is_taken_of_a_correction() {
     let costs = |values: [i128; 2]| {
@@ -293,6 +295,8 @@ async fn a_cost_below_zero_is_taken_of_a_correction() {
     ] {
         let store = ours().await;
         let warm = Lake::open(&store).await;
+        let new = Dimension::new("team", None, "1").unwrap();
+        warm.app.archive().declare(|known| known.with(new.clone())).await.unwrap();
         let theirs = with_column(&good, "event_type", &types(kinds));
         append(&store, "theirs", &with_column(&theirs, "cost_usd", &costs(amounts))).await;
         let calls = kinds.iter().filter(|kind| **kind == "api_call").count() as u64;
@@ -307,4 +311,16 @@ async fn a_cost_below_zero_is_taken_of_a_correction() {
             assert!(text.contains("cost_usd is not from 0"), "{text}");
         }
     }
+}
+
+/// Nobody would count it.
+#[tokio::test]
+async fn a_correction_in_an_archive_from_before_corrections_is_refused() {
+    let store = ours().await;
+    let warm = Lake::open(&store).await;
+    let types = Arc::new(StringArray::from(vec!["cost_correction", "api_call"])) as ArrayRef;
+    let good = rows(ACME, &events(["x", "y"]));
+    append(&store, "theirs", &with_column(&good, "event_type", &types)).await;
+    let text = refusal(warm.try_scrape(ACME).await, "format 1");
+    assert!(text.contains("from before corrections"), "{text}");
 }

@@ -190,8 +190,11 @@ fn what_was_said_is_nowhere_and_what_a_dimension_reads_is_kept() {
     assert!(!rows.contains("secret") && !rows.contains("messages"), "{rows}");
 }
 
+/// A path, headers and a body.
+type Capture = (String, Vec<(String, String)>, Vec<u8>);
+
 /// The captures of one folder with their paths and headers, in order of name.
-fn captures(folder: &str) -> Vec<(String, Vec<(String, String)>, Vec<u8>)> {
+fn captures(folder: &str) -> Vec<Capture> {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/captures");
     let Ok(files) = fs::read_dir(shared.join(folder)) else { return Vec::new() };
     let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();

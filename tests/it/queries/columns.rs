@@ -188,6 +188,14 @@ async fn columns_have_the_names_and_types_that_the_files_promise() {
              priced_later count, first_ingested utc",
         ),
         (
+            "day_cells.sql",
+            "org_id text, provider text, model text, hour utc, requests count, \
+             input_tokens decimal(38,0), output_tokens decimal(38,0), \
+             cached_input_tokens decimal(38,0), cache_write_tokens decimal(38,0), \
+             reasoning_tokens decimal(38,0), cost_usd decimal(38,12), unpriced count, \
+             last_ts utc, first_ingested utc",
+        ),
+        (
             "correction_cells.sql",
             "org_id text, provider text, model text, hour utc, requests count, \
              input_tokens decimal(38,0), output_tokens decimal(38,0), \

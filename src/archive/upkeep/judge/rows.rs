@@ -20,7 +20,8 @@ const BATCH_ROWS: usize = 8 * 1024;
 const RECORDS: usize = 16;
 
 /// Reads all rows of a file that another program wrote. Checks them against the rules of the
-/// columns, the log's description of the file, and the existing organisations.
+/// columns, the log's description of the file, and the existing organisations. Corrections are
+/// counted by tables alone that say that they may hold some: `may_correct`.
 ///
 /// # Errors
 /// Foreign, with the first rule that is broken; Corrupt or Unavailable.
@@ -28,6 +29,7 @@ pub(super) async fn check_rows(
     store: &Arc<dyn ObjectStore>,
     records: &Records,
     file: &DataFile,
+    may_correct: bool,
 ) -> Result<(), ArchiveError> {
     let path = file.path_in_archive();
     let broken = |reason: &str| Err(refused(&path, reason));
@@ -35,6 +37,12 @@ pub(super) async fn check_rows(
     let (mut rows, mut count, mut orgs) = (rows.await?, 0_u64, BTreeMap::new());
     while let Some(rows) = rows.try_next().await? {
         count += rows.num_rows() as u64;
+        if !may_correct && event::has_corrections(&rows) {
+            return broken(
+                "it has a cost_correction, and the archive is from before corrections; send one \
+                 through tokenlake first",
+            );
+        }
         let times = times(&rows)?.values();
         if times.iter().any(|ts| date_of(*ts) != Some(file.date)) {
             return broken("it has a row of another date than its event_date");

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::*;
 
 /// The calls of a captured request; none where the captures are not there.
+#[expect(clippy::print_stderr, reason = "it says that it was passed over")]
 fn captured(name: &str, signal: OtlpSignal, encoding: Encoding) -> Option<Vec<Event>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/captures");
     let Ok(mut body) = fs::read(folder.join(name)) else {
