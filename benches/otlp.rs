@@ -12,6 +12,7 @@
     reason = "a bench prints and may stop at what is wrong"
 )]
 
+#[allow(dead_code, reason = "tests beside the decoder use the rest")]
 #[path = "../src/ingest/otlp/tests/messages.rs"]
 mod messages;
 
