@@ -255,9 +255,13 @@ async fn sums_are_read_only_where_they_are_fewer_than_rows() {
         let event = move |id: usize| {
             let at = NOON - day * DAY - (id as Micros % 12) * HOUR - id as Micros * 7_919;
             let event = Event::new(format!("{day}-{id}")).at(at);
-            let (tokens, cost) = (id as u64 * 7_919 % 9_973, id * 7_919 % 999_983);
-            let event = Event { input_tokens: tokens, output_tokens: tokens * 31 % 997, ..event };
-            event.cost(&format!("0.{cost:06}")).model(&format!("model-{}", id / 12 % models))
+            // Numbers that no encoding makes small.
+            let any = |times: u64, most: u64| (id as u64 + 1) * times % most;
+            let [input_tokens, output_tokens] =
+                [2_654_435_761, 40_503_001].map(|by| any(by, 999_999_937));
+            let event = Event { input_tokens, output_tokens, ..event };
+            let cost = format!("0.{:012}", any(636_413_622_384_679, 999_999_999_989));
+            event.cost(&cost).model(&format!("model-{}", id / 12 % models))
         };
         (0..12_000).map(event).collect::<Vec<_>>()
     };

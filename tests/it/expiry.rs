@@ -183,7 +183,7 @@ fn faulty(inner: &Arc<dyn ObjectStore>, path: String, fault: Fault) -> Arc<dyn O
     })
 }
 
-const SLOW: Fault = Fault::Delay(Duration::from_millis(150));
+const SLOW: Fault = Fault::Delay(Duration::from_millis(600));
 
 #[tokio::test]
 async fn late_events_that_come_first_are_folded_too() {
