@@ -1,5 +1,6 @@
 """Providers of models that answer each question with the same tokens, for programs that are to be
-metered: Anthropic's messages, OpenAI's chat and responses, Gemini's contents. Prints its port.
+metered: Anthropic's messages, OpenAI's chat and responses, Gemini's contents. Prints its port. GET /calls
+tells how many of Anthropic's messages were asked for.
 
 Usage: provider.py
 """
@@ -108,6 +109,7 @@ def gemini(number):
 class Provider(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     asked = 0
+    messages = 0
 
     def log_message(self, *_):
         pass
@@ -140,6 +142,8 @@ class Provider(http.server.BaseHTTPRequestHandler):
         self.send("text/event-stream", "".join(lines).encode(), **headers)
 
     def do_GET(self):
+        if self.path == "/calls":
+            return self.send("text/plain", str(Provider.messages).encode())
         self.send_json({"models": [], "data": []})
 
     def do_POST(self):
@@ -149,6 +153,7 @@ class Provider(http.server.BaseHTTPRequestHandler):
         if "count_tokens" in self.path or "countTokens" in self.path:
             self.send_json({"input_tokens": 1, "totalTokens": 1})
         elif "/messages" in self.path or "/responses" in self.path:
+            Provider.messages += "/messages" in self.path
             whole, events = (anthropic if "/messages" in self.path else responses)(number)
             headers = {"request_id": f"req_{number}"}
             self.send_events(events, **headers) if streamed else self.send_json(whole, **headers)
