@@ -145,7 +145,7 @@ async fn assert_nothing_is_left_over(store: &Arc<dyn ObjectStore>) {
     let mut live: Vec<_> = snapshot.files().map(|file| format!("events/{}", file.path)).collect();
     live.sort();
     assert_eq!(data_files(store).await, live);
-    assert_eq!(paths(store, "ledger").await.len(), 2, "a ledger and its mark");
+    assert_eq!(paths(store, "ledger").await.len(), 3, "a ledger, its start times and its mark");
 }
 
 #[test]
