@@ -23,6 +23,7 @@ use tokenlake::telemetry::Telemetry;
 use crate::compact::{compact, vacuum};
 use crate::support::event::{ACME, Event, NOON};
 use crate::support::lake::{CACHE_BYTES_MAX, Lake, verified};
+use crate::support::random::Random;
 use crate::support::rewrite::{dates, rewrite};
 use crate::support::store::memory;
 
@@ -256,11 +257,10 @@ async fn sums_are_read_only_where_they_are_fewer_than_rows() {
             let at = NOON - day * DAY - (id as Micros % 12) * HOUR - id as Micros * 7_919;
             let event = Event::new(format!("{day}-{id}")).at(at);
             // Numbers that no encoding makes small.
-            let any = |times: u64, most: u64| (id as u64 + 1) * times % most;
-            let [input_tokens, output_tokens] =
-                [2_654_435_761, 40_503_001].map(|by| any(by, 999_999_937));
+            let mut random = Random(id as u64);
+            let [input_tokens, output_tokens] = [(); 2].map(|()| random.below(1_000_000_000));
             let event = Event { input_tokens, output_tokens, ..event };
-            let cost = format!("0.{:012}", any(636_413_622_384_679, 999_999_999_989));
+            let cost = format!("0.{:012}", random.below(1_000_000_000_000));
             event.cost(&cost).model(&format!("model-{}", id / 12 % models))
         };
         (0..12_000).map(event).collect::<Vec<_>>()
