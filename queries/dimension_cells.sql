@@ -56,7 +56,7 @@ FROM (
             *,
             CASE WHEN event_type = 'api_call' THEN 1 ELSE 0 END AS called,
             dimension_value(attributes, $attribute) AS value,
-            dimension_value(attributes, 'was_unpriced') AS prices
+            CASE WHEN event_type = 'cost_correction' THEN dimension_value(attributes, 'was_unpriced') END AS prices
         FROM events
         WHERE event_type IN ('api_call', 'cost_correction')
     ) AS told
