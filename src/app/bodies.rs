@@ -249,6 +249,7 @@ mod tests {
             archive_version,
             last_event,
             corrections: &NO_SERIES,
+            lacks_corrections: false,
             dimensions,
             starts: None,
         }

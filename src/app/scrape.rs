@@ -13,40 +13,63 @@ use crate::exposition::Pieces;
 use crate::rollup::{Asked, MergeTurn, Starts, UsageScope, UsageView};
 use crate::sql::SqlError;
 
+/// A body that was rendered, if that did not fail.
+type Rendered = std::io::Result<Pieces>;
+
 impl App {
-    /// The body of a scrape of those who may see a whole organisation, without dimensions, corrections and
-    /// start times.
+    /// The body of a caller's scrape. It shows each event acknowledged before this call, but for the
+    /// staleness that is allowed.
     ///
     /// # Errors
-    /// Unavailable or Corrupt; never an incomplete sum.
+    /// Unavailable or Corrupt, never an incomplete sum; Forbidden, if the caller is bound to a dimension
+    /// that no longer exists.
     pub async fn scrape(
         &self,
-        org_id: &OrgId,
+        caller: &Caller,
         form: BodyForm,
         now: Micros,
     ) -> Result<Pieces, AppError> {
         let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         loop {
-            // A large body that is not cached is rendered on another thread.
-            let render = |view: &UsageView<'_>| match self.bodies.known(org_id, None, view, form) {
-                Some(body) => Some(Ok(body)),
-                None if view.is_large() => None,
-                None => Some(self.bodies.body(org_id, None, view, form)),
+            let tried = match is_plain(caller, form, &snapshot) {
+                true => self.plain_body(&caller.org_id, form, (&snapshot, now)).await,
+                false => Box::pin(self.body_of_parts(caller, form, (&snapshot, now))).await,
             };
-            let known = self.rollup.show_known(org_id, &snapshot, now, render);
-            if let Some(body) = known.flatten() {
-                return body.map_err(|error| failed(&error));
-            }
-            let turn = self.rollup.turn(org_id.as_str()).await;
-            let work = self.add_up(turn, org_id.clone(), form, snapshot.clone(), now);
-            match work.await.map_err(|error| AppError::Internal(error.to_string()))? {
-                Ok(body) => return body.map_err(|error| failed(&error)),
+            match tried {
+                Ok(Some(body)) => return Ok(body),
+                // A newer version was at hand, which may hold corrections.
+                Ok(None) => snapshot = Box::pin(self.archive.newest()).await?,
                 Err(error) => match Box::pin(self.archive.newer(&snapshot, &error)).await? {
                     Some(newest) => snapshot = newest,
-                    None => return Err(error.into()),
+                    None => return Err(error),
                 },
             }
         }
+    }
+
+    /// The body of a whole organisation, without dimensions, corrections and start times; `None` if the
+    /// version that is shown, which may be newer than `snapshot`, may hold corrections.
+    async fn plain_body(
+        &self,
+        org_id: &OrgId,
+        form: BodyForm,
+        (snapshot, now): (&Arc<Snapshot>, Micros),
+    ) -> Result<Option<Pieces>, AppError> {
+        // A large body that is not cached is rendered on another thread.
+        let render = |view: &UsageView<'_>| match self.bodies.known(org_id, None, view, form) {
+            _ if view.lacks_corrections => None,
+            Some(body) => Some(Ok(body)),
+            None if view.is_large() => None,
+            None => Some(self.bodies.body(org_id, None, view, form)),
+        };
+        let known = self.rollup.show_known(org_id, snapshot, now, render);
+        if let Some(body) = known.flatten() {
+            return body.map(Some).map_err(|error| failed(&error));
+        }
+        let turn = self.rollup.turn(org_id.as_str()).await;
+        let work = self.add_up(turn, org_id.clone(), form, snapshot.clone(), now);
+        let body = work.await.map_err(|error| AppError::Internal(error.to_string()))??;
+        body.transpose().map_err(|error| failed(&error))
     }
 
     /// Adds up the sums in a task, because the work may outlast the scrape's deadline, and later
@@ -58,66 +81,55 @@ impl App {
         form: BodyForm,
         snapshot: Arc<Snapshot>,
         now: Micros,
-    ) -> JoinHandle<Result<std::io::Result<Pieces>, SqlError>> {
+    ) -> JoinHandle<Result<Option<Rendered>, SqlError>> {
         let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
         tokio::spawn(async move {
             let asked = org_id.clone();
-            let render = move |view: &UsageView<'_>| bodies.body(&asked, None, view, form);
+            let render = move |view: &UsageView<'_>| {
+                (!view.lacks_corrections).then(|| bodies.body(&asked, None, view, form))
+            };
             rollup.show(turn, &org_id, &snapshot, now, render).await
         })
     }
 
-    /// The body of a caller's scrape.
-    ///
-    /// # Errors
-    /// As [`App::scrape`]; Forbidden, if the caller is bound to a dimension that no longer exists.
-    pub async fn scrape_as(
+    /// The body of all that a caller asks for, and of its corrections; `None` as of
+    /// [`App::plain_body`].
+    async fn body_of_parts(
         &self,
         caller: &Caller,
         form: BodyForm,
-        now: Micros,
-    ) -> Result<Pieces, AppError> {
-        let corrections = self.archive.current().table().may_hold_corrections();
-        let is_plain = !form.collect.has_dimensions() && form.starts() == Starts::Unasked;
-        if caller.bound.is_none() && is_plain && !corrections {
-            return self.scrape(&caller.org_id, form, now).await;
-        }
-        Box::pin(self.scrape_parts(caller, form, now)).await
-    }
-
-    async fn scrape_parts(
-        &self,
-        caller: &Caller,
-        form: BodyForm,
-        now: Micros,
-    ) -> Result<Pieces, AppError> {
-        let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        (snapshot, now): (&Arc<Snapshot>, Micros),
+    ) -> Result<Option<Pieces>, AppError> {
         let org_id = &caller.org_id;
         let value = caller.bound.as_ref().map(|bound| bound.to_string().into());
-        loop {
-            let asked = asked(caller, form, &snapshot)?;
-            let render =
-                |view: &UsageView<'_>| self.bodies.known(org_id, value.as_ref(), view, form);
-            let known = self.rollup.show_known_asked(&asked, &snapshot, now, render);
-            if let Some(body) = known.flatten() {
-                return Ok(body);
-            }
-            let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
-            let (of, whose, at) = (org_id.clone(), value.clone(), snapshot.clone());
-            let work = tokio::spawn(async move {
-                let render =
-                    move |view: &UsageView<'_>| bodies.body(&of, whose.as_ref(), view, form);
-                rollup.show_asked(asked, &at, now, render).await
-            });
-            match work.await.map_err(|error| AppError::Internal(error.to_string()))? {
-                Ok(body) => return body.map_err(|error| failed(&error)),
-                Err(error) => match Box::pin(self.archive.newer(&snapshot, &error)).await? {
-                    Some(newest) => snapshot = newest,
-                    None => return Err(error.into()),
-                },
-            }
+        let asked = asked(caller, form, snapshot)?;
+        let render = |view: &UsageView<'_>| match view.lacks_corrections {
+            true => None,
+            false => self.bodies.known(org_id, value.as_ref(), view, form),
+        };
+        let known = self.rollup.show_known_asked(&asked, snapshot, now, render);
+        if let Some(body) = known.flatten() {
+            return Ok(Some(body));
         }
+        let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
+        let (of, at) = (org_id.clone(), snapshot.clone());
+        let work = tokio::spawn(async move {
+            let render = move |view: &UsageView<'_>| {
+                (!view.lacks_corrections).then(|| bodies.body(&of, value.as_ref(), view, form))
+            };
+            rollup.show_asked(asked, &at, now, render).await
+        });
+        let body = work.await.map_err(|error| AppError::Internal(error.to_string()))??;
+        body.transpose().map_err(|error| failed(&error))
     }
+}
+
+/// True if a caller's scrape at `snapshot` shows a whole organisation and nothing further.
+fn is_plain(caller: &Caller, form: BodyForm, snapshot: &Snapshot) -> bool {
+    caller.bound.is_none()
+        && !form.collect.has_dimensions()
+        && form.starts() == Starts::Unasked
+        && !snapshot.table().may_hold_corrections()
 }
 
 /// What a caller is shown: all of its organisation, or the part of it that its key is bound to.

@@ -118,7 +118,7 @@ async fn shown(app: &App) -> anyhow::Result<()> {
     let key =
         NewKey { org_id: org_id.clone(), scopes, name: None, expires_at_us: None, bound: None };
     let key = app.keys().create(key).await?;
-    app.authenticate(key.reveal()).await?;
+    let caller = app.authenticate(key.reveal()).await?;
     let event = serde_json::json!({
         "event_id": NAME, "ts": app.now(), "provider": NAME, "model": NAME, "cost_usd": "1",
     });
@@ -128,7 +128,7 @@ async fn shown(app: &App) -> anyhow::Result<()> {
     anyhow::ensure!(receipt.accepted == 1, "an event was not accepted: {receipt:?}");
     let collect = Collect::parse(std::iter::empty())?;
     let form = BodyForm { collect, format: MetricsFormat::Text004, coding: Coding::Identity };
-    let body = app.scrape(&org_id, form, app.now()).await?;
+    let body = app.scrape(&caller, form, app.now()).await?;
     let labels = format!("provider=\"{NAME}\",model=\"{NAME}\",org_id=\"{NAME}\"");
     let sample = format!("llm_requests_total{{{labels}}} 1");
     let found = String::from_utf8_lossy(&Vec::from(body)).lines().any(|line| line == sample);

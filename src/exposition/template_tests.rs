@@ -49,6 +49,7 @@ fn render(
         archive_version: 17,
         last_event,
         corrections: &NO_SERIES,
+        lacks_corrections: false,
         dimensions: &[],
         starts: None,
     };
@@ -166,6 +167,7 @@ fn no_series_has_more_text_than_is_reckoned_with() {
             archive_version: 1,
             last_event: None,
             corrections: &NO_SERIES,
+            lacks_corrections: false,
             dimensions: &[],
             starts: Some(series),
         };
@@ -239,6 +241,7 @@ fn with_starts(see: impl Fn(&UsageView<'_>)) {
         archive_version: 1,
         last_event: None,
         corrections: &NO_SERIES,
+        lacks_corrections: false,
         dimensions: &[DimensionView { name, parts, rolling_costs }],
         starts: Some(&starts),
     });
@@ -329,6 +332,7 @@ fn dimensions_have_a_line_for_each_value_and_gauges_of_their_own() {
         archive_version: 1,
         last_event: None,
         corrections: &NO_SERIES,
+        lacks_corrections: false,
         dimensions: &dimensions,
         starts: None,
     };
@@ -384,6 +388,7 @@ proptest! {
         let view = |rolling_cost| UsageView {
             org_id: "acme", series: &series, rolling_cost, archive_version: 1, last_event: None,
             corrections: &NO_SERIES,
+            lacks_corrections: false,
         dimensions: &[],
         starts: None,
         };

@@ -110,7 +110,7 @@ async fn text(
     now: Micros,
 ) -> Result<(Pieces, HeldUntilSent), HttpError> {
     let org_id = &caller.org_id;
-    let body = shared.app.scrape_as(caller, form, now).await?;
+    let body = shared.app.scrape(caller, form, now).await?;
     if let Some(held) = shared.answers.try_hold_text(org_id, &body) {
         return Ok((body, held));
     }
@@ -118,7 +118,7 @@ async fn text(
     let bytes = body.bytes();
     drop(body);
     let reserved = shared.answers.reserve(org_id, bytes).await?;
-    let body = shared.app.scrape_as(caller, form, now).await?;
+    let body = shared.app.scrape(caller, form, now).await?;
     let held = shared.answers.hold_text(&body, reserved);
     Ok((body, held))
 }

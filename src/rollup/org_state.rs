@@ -18,7 +18,7 @@ use super::usage::{DimensionView, PartView, SeriesMap, UsageView};
 use crate::archive::{ArchiveError, Snapshot, date_of};
 use crate::clock::{DAY, HOUR, Micros};
 use crate::error::Kind;
-use crate::sql::SqlError;
+use crate::sql::{CellKind, SqlError};
 
 /// Memory of a part of an organisation beside its sums.
 const PART_BYTES: usize = 192;
@@ -367,6 +367,9 @@ impl OrgState {
             archive_version: self.snapshot.version(),
             last_event: usage.and_then(OrgUsage::last_event),
             corrections: &NO_SERIES,
+            // The cells of dimensions have theirs.
+            lacks_corrections: self.scope.kind == CellKind::Core
+                && self.snapshot.table().may_hold_corrections(),
             dimensions,
             starts: None,
         }

@@ -230,6 +230,7 @@ fn shown<T>(
         rolling_cost += corrections.known_rolling_cost(now)?;
         view.rolling_cost = rolling_cost;
         view.corrections = corrections.view(0, &[]).series;
+        view.lacks_corrections = false;
     }
     view.starts = match starts.first() {
         Some(starts) => Some(starts.view(0, &[]).series),

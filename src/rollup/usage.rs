@@ -25,6 +25,8 @@ pub struct UsageView<'a> {
     pub last_event: Option<i64>,
     /// What corrections add to them, by the same names.
     pub corrections: &'a SeriesMap,
+    /// True if the version may hold corrections, which were not asked for: then these sums are not whole.
+    pub lacks_corrections: bool,
     /// The dimensions that were asked for, by name.
     pub dimensions: &'a [DimensionView],
     /// Sums of the same series that know when each began; `None` while that is not known, or if nobody

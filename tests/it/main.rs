@@ -26,6 +26,7 @@ mod clock_steps;
 mod commit;
 mod compact;
 mod contract;
+mod corrections;
 mod counting;
 mod crash;
 mod damage;

@@ -41,6 +41,7 @@ fn view<'a>(
         archive_version: 17,
         last_event: Some(1_732_370_000_123_456),
         corrections: &NO_SERIES,
+        lacks_corrections: false,
         dimensions,
         starts: Some(series),
     }

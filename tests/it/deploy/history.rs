@@ -14,7 +14,7 @@ use tokenlake::ingest::ContentKind;
 use tokenlake::telemetry::Telemetry;
 
 use super::content;
-use crate::support::lake::settings;
+use crate::support::lake::{caller, settings};
 
 /// One minute.
 pub const MINUTE: Micros = 60 * SECOND;
@@ -51,12 +51,11 @@ impl History {
 
     /// Keeps what a scrape of all families shows.
     pub async fn scrape(&mut self, org: &str) {
-        let name = OrgId::parse(org).unwrap();
         let collect = ["core", "tokens", "pricing", "freshness"];
         let collect = Collect::parse(collect.into_iter()).unwrap();
         let form = BodyForm { collect, format: MetricsFormat::Text004, coding: Coding::Identity };
         let now = self.app.now();
-        let body = self.app.scrape(&name, form, now).await.unwrap();
+        let body = self.app.scrape(&caller(org), form, now).await.unwrap();
         let body = String::from_utf8(body.into()).unwrap();
         self.keep(&body, &format!("job=\"tokenlake-{org}\""), now);
     }

@@ -140,7 +140,7 @@ async fn a_part_is_shown_as_an_organisation_of_its_own() {
         let now = NOON + step * 37 * 60 * SECOND + step;
         app.clock.set(now);
         other.clock.set(now);
-        let body = app.app.scrape_as(&caller, form, app.app.now()).await.unwrap();
+        let body = app.app.scrape(&caller, form, app.app.now()).await.unwrap();
         let body = String::from_utf8(body.into()).unwrap();
         let groups = ["core", "tokens", "pricing"];
         let expected = other.scrape_as(ACME, &groups, MetricsFormat::Text004).await;

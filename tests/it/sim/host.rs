@@ -100,7 +100,7 @@ impl Process {
         let now = self.app.now();
         let (org_id, scopes) = (OrgId::parse(org).unwrap(), Scopes::or_usual(Vec::new()));
         let caller = Caller { org_id, scopes, bound: None };
-        let body = self.app.scrape_as(&caller, form, now).await?;
+        let body = self.app.scrape(&caller, form, now).await?;
         Ok((now, String::from_utf8(body.into()).unwrap()))
     }
 }

@@ -203,7 +203,7 @@ impl Lake {
     ) -> Result<Vec<u8>, AppError> {
         let collect = Collect::parse(collect.iter().copied()).unwrap();
         let form = BodyForm { collect, format, coding: Coding::Identity };
-        Ok(self.app.scrape_as(caller, form, self.app.now()).await?.into())
+        Ok(self.app.scrape(caller, form, self.app.now()).await?.into())
     }
 
     /// The requests of [`ACME`] over all series.
