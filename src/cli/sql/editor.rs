@@ -49,6 +49,10 @@ impl Editor {
             .build();
         let mut inner = rustyline::Editor::with_config(config)?;
         inner.set_helper(Some(Words { names }));
+        // Then the editor waits for keys and signals together. Otherwise it blocks in a read, which a
+        // SIGINT that another thread takes does not end. It is `Err` where no terminal is, which has
+        // no keys to wait for.
+        let _ = inner.create_external_printer();
         let history = history_file();
         if let Some(Err(error)) = history.as_ref().map(|file| inner.load_history(file)) {
             print_note(&format!("the history of earlier sessions cannot be read: {error}"));

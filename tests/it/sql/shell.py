@@ -39,20 +39,6 @@ def wait(terminal, text, within=30):
     screen = plain().split(text.encode(), 1)[1]
 
 
-def interrupt(pid, terminal, text):
-    """Sends SIGINT until `text` is on the screen: the editor misses a signal now and then."""
-    global screen
-    for _ in range(6):
-        os.kill(pid, 2)
-        end = time.time() + 5
-        while text.encode() not in plain() and time.time() < end:
-            if select.select([terminal], [], [], 0.1)[0]:
-                screen += os.read(terminal, 65536)
-        if text.encode() in plain():
-            break
-    wait(terminal, text, 0)
-
-
 def send(terminal, text):
     os.write(terminal, text.encode())
 
@@ -132,7 +118,8 @@ wait(terminal, "(1 row)")
 wait(terminal, "tokenlake> ")
 send(terminal, "half a li")
 wait(terminal, "half a li")
-interrupt(pid, terminal, "tokenlake> ")
+os.kill(pid, 2)
+wait(terminal, "tokenlake> ")
 os.kill(pid, 15)
 if ended(pid, terminal) != 143:
     sys.exit("SIGTERM does not end it")
