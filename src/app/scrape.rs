@@ -146,16 +146,9 @@ fn asked(caller: &Caller, form: BodyForm, snapshot: &Snapshot) -> Result<Asked, 
     let is_asked = |_: &&Arc<Dimension>| form.collect.has_dimensions();
     let mut dimensions: Vec<_> = dimensions.iter().filter(is_asked).collect();
     dimensions.sort_by(|a, b| a.name.cmp(&b.name));
-    let corrections = snapshot.table().may_hold_corrections();
-    let parts =
-        dimensions.into_iter().map(|dimension| Arc::new(UsageScope::parts(org_id, dimension)));
-    Ok(Asked {
-        whole: Arc::new(UsageScope::org(org_id)),
-        corrections: corrections.then(|| Arc::new(UsageScope::corrections(org_id))),
-        dimensions: parts.collect(),
-        shows_own: false,
-        starts,
-    })
+    let parts = dimensions.into_iter().map(|dimension| UsageScope::parts(org_id, dimension));
+    let dimensions = parts.map(Arc::new).collect();
+    Ok(Asked { dimensions, starts, ..Asked::of_org(org_id, snapshot) })
 }
 
 fn failed(error: &std::io::Error) -> AppError {

@@ -10,6 +10,7 @@ use super::usage::{FEW_SERIES, UsageView};
 use super::{MergeTurn, Rollup};
 use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::Micros;
+use crate::event::OrgId;
 use crate::sql::{CellKind, SqlError};
 
 /// What is shown together.
@@ -39,6 +40,18 @@ pub enum Starts {
 }
 
 impl Asked {
+    /// All of an organisation at `snapshot`, with its corrections if there may be any.
+    pub fn of_org(org_id: &OrgId, snapshot: &Snapshot) -> Self {
+        let corrections = snapshot.table().may_hold_corrections();
+        Self {
+            whole: Arc::new(UsageScope::org(org_id)),
+            corrections: corrections.then(|| Arc::new(UsageScope::corrections(org_id))),
+            dimensions: Vec::new(),
+            shows_own: false,
+            starts: Starts::Unasked,
+        }
+    }
+
     /// All scopes, in an order in which those that wait for turns cannot wait for each other.
     fn scopes(&self) -> impl Iterator<Item = Arc<UsageScope>> {
         let known = std::iter::once(&self.whole).chain(&self.corrections).chain(&self.dimensions);

@@ -8,7 +8,7 @@ use crate::archive::{DataFile, Snapshot};
 use crate::clock::{DAY, Micros};
 use crate::event::OrgId;
 use crate::event::money::format_decimal;
-use crate::rollup::{Asked, Rollup, Starts, UsageScope, UsageView};
+use crate::rollup::{Asked, Rollup, UsageScope, UsageView};
 use crate::sql::{CellKind, Engine, PartialRow, SqlError, org_and_value, part_of};
 
 /// The sums of one part of an organisation.
@@ -101,13 +101,8 @@ impl Parts {
             let Ok(org) = OrgId::parse(&org_id) else { continue };
             let scopes = snapshot.table().dimensions.iter();
             let scopes = scopes.map(|dimension| Arc::new(UsageScope::parts(&org, dimension)));
-            let asked = Asked {
-                whole: Arc::new(UsageScope::org(&org)),
-                corrections: None,
-                dimensions: scopes.collect(),
-                shows_own: false,
-                starts: Starts::Unasked,
-            };
+            let dimensions = scopes.collect();
+            let asked = Asked { dimensions, ..Asked::of_org(&org, snapshot) };
             let of = org_id.clone();
             let see = move |view: &UsageView<'_>| shown(view, &of);
             let mut shown = rollup.show_asked(asked, snapshot, now, see).await?;

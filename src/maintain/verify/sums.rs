@@ -10,7 +10,7 @@ use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::Micros;
 use crate::event::OrgId;
 use crate::event::money::format_decimal;
-use crate::rollup::{Asked, Rollup, Starts, UsageScope, UsageView};
+use crate::rollup::{Asked, Rollup, UsageView};
 use crate::sql::{PartialRow, SeriesTotal, SeriesTotals, SqlError};
 
 /// The sums of every organisation.
@@ -153,14 +153,6 @@ async fn shown(
 ) -> Result<OrgSums, SqlError> {
     // No key is of an organisation without a valid name: nothing shows it.
     let Ok(org) = OrgId::parse(org) else { return Ok(OrgSums::default()) };
-    let corrected = snapshot.table().may_hold_corrections();
-    let asked = Asked {
-        whole: Arc::new(UsageScope::org(&org)),
-        corrections: corrected.then(|| Arc::new(UsageScope::corrections(&org))),
-        dimensions: Vec::new(),
-        shows_own: false,
-        starts: Starts::Unasked,
-    };
     let see = |view: &UsageView<'_>| {
         let series = view.corrected();
         let series = series.iter().map(|((provider, model), totals)| {
@@ -168,5 +160,5 @@ async fn shown(
         });
         OrgSums { series: series.collect(), rolling: view.rolling_cost }
     };
-    rollup.show_asked(asked, snapshot, now, see).await
+    rollup.show_asked(Asked::of_org(&org, snapshot), snapshot, now, see).await
 }
