@@ -9,7 +9,8 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{FunctionRegistry as _, SessionStateBuilder, TaskContext};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionConfig, SessionContext, col};
 use object_store::ObjectStore;
 use parking_lot::Mutex;
@@ -18,6 +19,7 @@ use super::SqlError;
 use super::cell_kind::CellKind;
 use super::dimension_function::dimension_function;
 use super::live_table::{LiveTable, TableContent};
+use super::planned::{Params, PlannedQueries, over};
 use super::query::{CORRECTION_CELLS, DAY_CELLS, DIMENSION_CELLS, PARTIAL, Query};
 use super::readers::{Readers, STORE_URL};
 use super::rows_plan::{RowsPlan, rows_table};
@@ -34,6 +36,7 @@ pub struct Engine {
     readers: Arc<Readers>,
     pub(super) ledgers: Ledgers,
     judge: Judge,
+    planned: PlannedQueries,
     /// The plans of the queries that run over rows in memory.
     rows_plans: Mutex<Vec<(CellKind, Arc<RowsPlan>)>>,
 }
@@ -66,7 +69,8 @@ impl Engine {
         let ledgers = Ledgers::new(store.clone());
         let judge = Judge::new(store.clone());
         let readers = Arc::new(Readers::new(store, 0, 0));
-        Ok(Self { state, readers, ledgers, judge, rows_plans: Mutex::default() })
+        let planned = PlannedQueries::default();
+        Ok(Self { state, readers, ledgers, judge, planned, rows_plans: Mutex::default() })
     }
 
     /// The same engine, whose judge [notes](Judge::noting) what it reads.
@@ -90,12 +94,38 @@ impl Engine {
         &self,
         query: &'static Query,
         files: &[Arc<DataFile>],
-        params: Vec<(&'static str, ScalarValue)>,
+        params: Params,
     ) -> Result<Vec<RecordBatch>, SqlError> {
-        let events =
-            LiveTable::new(TableContent::Events, files.to_vec(), None, self.readers.clone());
-        let rows = self.query(query, Arc::new(events), params).await;
-        rows.map_err(|error| SqlError::of(query.name, files, &error))
+        let rows = async {
+            let plan = self.planned(query, params).await?;
+            let plan = over(plan, self.events(files))?;
+            let plan = self.state.query_planner().create_physical_plan(&plan, &self.state).await?;
+            collect(plan, Arc::new(TaskContext::from(&self.state))).await
+        };
+        rows.await.map_err(|error: DataFusionError| SqlError::of(query.name, files, &error))
+    }
+
+    /// The optimized plan of a query, over no files.
+    async fn planned(
+        &self,
+        query: &'static Query,
+        params: Params,
+    ) -> Result<LogicalPlan, DataFusionError> {
+        if let Some(plan) = self.planned.known(query, &params) {
+            return Ok(plan);
+        }
+        let frame = self.session(self.events(&[]))?.sql(query.text).await?;
+        let frame =
+            if params.is_empty() { frame } else { frame.with_param_values(params.clone())? };
+        let plan = frame.into_optimized_plan()?;
+        self.planned.keep(query, params, &plan);
+        Ok(plan)
+    }
+
+    /// The table `events` of these files.
+    fn events(&self, files: &[Arc<DataFile>]) -> Arc<dyn TableProvider> {
+        let readers = self.readers.clone();
+        Arc::new(LiveTable::new(TableContent::Events, files.to_vec(), None, readers))
     }
 
     /// Runs `query` with the rows of a file that pass `filter` as the table `events`.
@@ -104,14 +134,15 @@ impl Engine {
         query: &'static Query,
         file: &Arc<DataFile>,
         filter: Expr,
-        params: Vec<(&'static str, ScalarValue)>,
+        params: Params,
     ) -> Result<Vec<RecordBatch>, SqlError> {
         let files = std::slice::from_ref(file);
-        let events =
-            LiveTable::new(TableContent::Events, files.to_vec(), None, self.readers.clone());
         let rows = async {
-            let all = self.session(Arc::new(events))?.table("events").await?;
-            self.query(query, all.filter(filter)?.into_view(), params).await
+            let all = self.session(self.events(files))?.table("events").await?;
+            let context = self.session(all.filter(filter)?.into_view())?;
+            let frame = context.sql(query.text).await?;
+            let frame = if params.is_empty() { frame } else { frame.with_param_values(params)? };
+            frame.collect().await
         };
         rows.await.map_err(|error: DataFusionError| SqlError::of(query.name, files, &error))
     }
@@ -163,19 +194,7 @@ impl Engine {
         Ok(plan)
     }
 
-    async fn query(
-        &self,
-        query: &'static Query,
-        events: Arc<dyn TableProvider>,
-        params: Vec<(&'static str, ScalarValue)>,
-    ) -> Result<Vec<RecordBatch>, DataFusionError> {
-        let context = self.session(events)?;
-        let frame = context.sql(query.text).await?;
-        let frame = if params.is_empty() { frame } else { frame.with_param_values(params)? };
-        frame.collect().await
-    }
-
-    /// Each query has its own session, because concurrent queries see different files.
+    /// Each plan has its own session, because concurrent queries see different tables.
     fn session(&self, events: Arc<dyn TableProvider>) -> Result<SessionContext, DataFusionError> {
         session_over(&self.state, [("events", events)])
     }
@@ -192,7 +211,7 @@ pub(super) fn query_of(kind: &CellKind) -> &'static Query {
 }
 
 /// What that query is asked.
-pub(super) fn params_of(kind: &CellKind) -> Vec<(&'static str, ScalarValue)> {
+pub(super) fn params_of(kind: &CellKind) -> Params {
     let attribute = kind.dimension().map(|dimension| &*dimension.attribute);
     attribute.map(|attribute| ("attribute", ScalarValue::from(attribute))).into_iter().collect()
 }

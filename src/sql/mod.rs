@@ -25,6 +25,7 @@ mod live_table;
 mod partial_row;
 mod partials;
 mod parts;
+mod planned;
 mod postgres;
 mod presummed;
 mod presummed_table;
