@@ -117,6 +117,8 @@ impl App {
             let versions = self.archive.versions();
             let work = async move { rollup.keep_totals_snapshots(versions, clock, work_max).await };
             tasks.push(tokio::spawn(work));
+            let (rollup, versions) = (self.rollup.clone(), self.archive.versions());
+            tasks.push(tokio::spawn(async move { rollup.keep_foreign_noted(versions).await }));
         }
         if let Some((settings, interval)) = self.settings.compact {
             tasks.push(tokio::spawn(keep_compacted(self.compactor(settings), interval)));

@@ -227,7 +227,6 @@ mod tests {
     use crate::rollup::{SeriesMap, SeriesTotals};
     use crate::sql::FurtherSums;
 
-    static NO_SERIES: SeriesMap = SeriesMap::new();
     const COLLECT: [&str; 2] = ["core", "tokens"];
 
     fn series(count: usize) -> SeriesMap {
@@ -241,18 +240,7 @@ mod tests {
     }
 
     fn view(series: &SeriesMap, archive_version: u64, rolling_cost: i128) -> UsageView<'_> {
-        let (last_event, dimensions) = (None, &[][..]);
-        UsageView {
-            org_id: "acme",
-            series,
-            rolling_cost,
-            archive_version,
-            last_event,
-            corrections: &NO_SERIES,
-            lacks_corrections: false,
-            dimensions,
-            starts: None,
-        }
+        UsageView { rolling_cost, ..UsageView::of("acme", series, archive_version) }
     }
 
     fn form(coding: Coding) -> BodyForm {

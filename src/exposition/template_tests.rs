@@ -8,7 +8,6 @@ use crate::rollup::{DimensionView, PartView, SeriesMap, SeriesTotals};
 use crate::sql::FurtherSums;
 use proptest::prelude::*;
 
-static NO_SERIES: SeriesMap = SeriesMap::new();
 const ALL: [&str; 4] = ["core", "tokens", "pricing", "freshness"];
 
 fn sample() -> SeriesMap {
@@ -42,17 +41,8 @@ fn render(
     names: &[&str],
     format: MetricsFormat,
 ) -> String {
-    let view = UsageView {
-        org_id: "acme",
-        series,
-        rolling_cost: 12_345_000_000_000,
-        archive_version: 17,
-        last_event,
-        corrections: &NO_SERIES,
-        lacks_corrections: false,
-        dimensions: &[],
-        starts: None,
-    };
+    let rolling_cost = 12_345_000_000_000;
+    let view = UsageView { rolling_cost, last_event, ..UsageView::of("acme", series, 17) };
     shown(&view, names, format)
 }
 
@@ -160,17 +150,7 @@ fn no_series_has_more_text_than_is_reckoned_with() {
     };
     let org_id = "o".repeat(128);
     let text = |series: &SeriesMap| {
-        let view = UsageView {
-            org_id: &org_id,
-            series,
-            rolling_cost: 0,
-            archive_version: 1,
-            last_event: None,
-            corrections: &NO_SERIES,
-            lacks_corrections: false,
-            dimensions: &[],
-            starts: Some(series),
-        };
+        let view = UsageView { starts: Some(series), ..UsageView::of(&org_id, series, 1) };
         let collect = Collect::parse(ALL.into_iter().chain(["created"])).unwrap();
         Template::new(&view, collect, MetricsFormat::OpenMetrics100).bytes()
     };
@@ -235,15 +215,9 @@ fn with_starts(see: impl Fn(&UsageView<'_>)) {
     };
     let (name, parts, rolling_costs) = ("team".into(), [part].into(), vec![0]);
     see(&UsageView {
-        org_id: "acme",
-        series: &series,
-        rolling_cost: 0,
-        archive_version: 1,
-        last_event: None,
-        corrections: &NO_SERIES,
-        lacks_corrections: false,
         dimensions: &[DimensionView { name, parts, rolling_costs }],
         starts: Some(&starts),
+        ..UsageView::of("acme", &series, 1)
     });
 }
 
@@ -326,15 +300,9 @@ fn dimensions_have_a_line_for_each_value_and_gauges_of_their_own() {
     };
     let (series, dimensions) = (SeriesMap::new(), [team]);
     let view = UsageView {
-        org_id: "acme",
-        series: &series,
         rolling_cost: 5_000_000_000_000,
-        archive_version: 1,
-        last_event: None,
-        corrections: &NO_SERIES,
-        lacks_corrections: false,
         dimensions: &dimensions,
-        starts: None,
+        ..UsageView::of("acme", &series, 1)
     };
     let shown = |groups: &[&str]| {
         let text = shown(&view, groups, MetricsFormat::OpenMetrics100);
@@ -385,13 +353,7 @@ proptest! {
     #[test]
     fn a_template_depends_on_nothing_but_the_gauge(first: i128, second: i128) {
         let series = sample();
-        let view = |rolling_cost| UsageView {
-            org_id: "acme", series: &series, rolling_cost, archive_version: 1, last_event: None,
-            corrections: &NO_SERIES,
-            lacks_corrections: false,
-        dimensions: &[],
-        starts: None,
-        };
+        let view = |rolling_cost| UsageView { rolling_cost, ..UsageView::of("acme", &series, 1) };
         let collect = Collect::parse(std::iter::empty()).unwrap();
         let template = |cost| Template::new(&view(cost), collect, MetricsFormat::Text004);
         prop_assert_eq!(template(first), template(second));

@@ -10,6 +10,7 @@ mod cells_of_files;
 mod day_cells;
 mod days;
 mod edge;
+mod foreign_files;
 mod lost;
 mod merge;
 mod org_state;
@@ -224,16 +225,6 @@ impl Rollup {
         // Boxed, so that the compiler need not look through the types of all futures around it.
         let merged: BoxFuture<'_, _> = Box::pin(merge(&inputs, &self.sources.partials));
         merged.await
-    }
-
-    /// Makes sure that the foreign live files that may hold an organisation's rows may be counted.
-    ///
-    /// # Errors
-    /// Corrupt, with the rule that a file breaks, or Unavailable.
-    pub async fn check_foreign(&self, snapshot: &Snapshot, org_id: &OrgId) -> Result<(), SqlError> {
-        let org_id = org_id.as_str();
-        let files = snapshot.files().filter(|file| file.may_hold_org(org_id));
-        Ok(self.sources.engine.judge().check_all(snapshot, files, Some(org_id)).await?)
     }
 
     /// The maker of partials for new files, for the archive's writer.

@@ -360,18 +360,15 @@ impl OrgState {
     ) -> UsageView<'a> {
         let usage = self.scope.one().and_then(|one| self.owners.get(one));
         let usage = usage.map(|owner| &owner.usage);
+        let series = usage.map_or(&NO_SERIES, OrgUsage::series);
         UsageView {
-            org_id: &self.label,
-            series: usage.map_or(&NO_SERIES, OrgUsage::series),
             rolling_cost,
-            archive_version: self.snapshot.version(),
             last_event: usage.and_then(OrgUsage::last_event),
-            corrections: &NO_SERIES,
             // The cells of dimensions have theirs.
             lacks_corrections: self.scope.kind == CellKind::Core
                 && self.snapshot.table().may_hold_corrections(),
             dimensions,
-            starts: None,
+            ..UsageView::of(&self.label, series, self.snapshot.version())
         }
     }
 

@@ -68,7 +68,24 @@ pub struct PartView {
 /// Up to this many series are shown in less time than it takes to hand them to another thread.
 pub(super) const FEW_SERIES: usize = 128;
 
-impl UsageView<'_> {
+static NO_SERIES: SeriesMap = SeriesMap::new();
+
+impl<'a> UsageView<'a> {
+    /// These totals at a version, and nothing beside them.
+    pub fn of(org_id: &'a str, series: &'a SeriesMap, archive_version: u64) -> Self {
+        Self {
+            org_id,
+            series,
+            rolling_cost: 0,
+            archive_version,
+            last_event: None,
+            corrections: &NO_SERIES,
+            lacks_corrections: false,
+            dimensions: &[],
+            starts: None,
+        }
+    }
+
     /// The totals with what corrections add to them.
     pub fn corrected(&self) -> Cow<'_, SeriesMap> {
         if self.corrections.is_empty() {

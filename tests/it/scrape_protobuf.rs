@@ -34,17 +34,9 @@ fn view<'a>(
     rolling_cost: i128,
     dimensions: &'a [DimensionView],
 ) -> UsageView<'a> {
-    UsageView {
-        org_id: "acme",
-        series,
-        rolling_cost,
-        archive_version: 17,
-        last_event: Some(1_732_370_000_123_456),
-        corrections: &NO_SERIES,
-        lacks_corrections: false,
-        dimensions,
-        starts: Some(series),
-    }
+    let last_event = Some(1_732_370_000_123_456);
+    let starts = Some(series);
+    UsageView { rolling_cost, last_event, dimensions, starts, ..UsageView::of("acme", series, 17) }
 }
 
 fn part(value: &str, cost: i128) -> PartView {

@@ -2,8 +2,9 @@
 //!
 //! The log has checksums of our files only, and a flipped bit in another program's file can decode
 //! to other numbers without an error. So a server notes the CRC-32 of every block of such a file in
-//! a sealed record before it counts the file, and each reader verifies what it reads from then on.
-//! Damage from before that cannot be told from what the other program wrote.
+//! a sealed record: as soon as it learns of the file, and at the latest before it counts it. Each
+//! reader verifies what it reads from then on. Damage from before that cannot be told from what the
+//! other program wrote.
 
 use std::sync::Arc;
 
@@ -48,7 +49,8 @@ pub(in crate::archive) async fn known_object(
 }
 
 /// Reads a file of another program and notes its checksums, unless they are noted. A store that
-/// refuses the record leaves the file without one, because scrapes go on while a disk is full.
+/// refuses the record leaves the file without one, because scrapes go on while a disk is full; gives
+/// whether it has one.
 ///
 /// # Errors
 /// Unavailable or Corrupt, naming the file; of the record as [`known_object`].
@@ -56,9 +58,9 @@ pub(in crate::archive) async fn note(
     store: &Arc<dyn ObjectStore>,
     records: &Records,
     file: &DataFile,
-) -> Result<(), ArchiveError> {
+) -> Result<bool, ArchiveError> {
     if noted(records, file).await?.is_some() {
-        return Ok(());
+        return Ok(true);
     }
     let read = CheckedReader::new(store.clone(), CheckedObject::of(file)).checksums().await;
     let crc32 = read.map_err(|error| ArchiveError::of_read(&file.path_in_archive(), &error))?;
@@ -70,8 +72,9 @@ pub(in crate::archive) async fn note(
     if let Err(error) = records.put_new(&paths::first_sight(&file.path), &sight).await {
         let path = file.path_in_archive();
         tracing::warn!(%error, path, "the checksums of another program's file could not be noted");
+        return Ok(false);
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn noted(records: &Records, file: &DataFile) -> Result<Option<Checksums>, ArchiveError> {

@@ -9,7 +9,7 @@
 mod doubles;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -152,6 +152,37 @@ impl Judge {
             }
         }
         Ok(findings)
+    }
+
+    /// Notes the checksums of the foreign files of a version that are not among `noted`, which has
+    /// those of them that have a record afterwards. A file whose rows another program only moved is
+    /// read by nobody who counts, but by queries.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt, naming the first file that cannot be read; the others are noted.
+    pub async fn note_all(
+        &self,
+        snapshot: &Snapshot,
+        noted: &mut HashSet<Arc<str>>,
+    ) -> Result<(), ArchiveError> {
+        let mut outcome = Ok(());
+        let before = std::mem::take(noted);
+        for file in snapshot.files().filter(|file| !file.is_ours()) {
+            let is_noted = before.contains(&file.path) || {
+                let _turn = self.turn().await?;
+                match first_sight::note(&self.store, &self.records, file).await {
+                    Ok(is_noted) => is_noted,
+                    Err(error) => {
+                        outcome = outcome.and(Err(error));
+                        false
+                    }
+                }
+            };
+            if is_noted {
+                noted.insert(file.path.clone());
+            }
+        }
+        outcome
     }
 
     /// Why a foreign file must not be counted.

@@ -4,7 +4,7 @@
 //!
 //! `TOKENLAKE_TEST_DAMAGES=5000` tries this many; `TOKENLAKE_TEST_DAMAGES_SEED=7` tries others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -102,6 +102,9 @@ async fn make() -> Archive {
     app.snapshot_totals().await;
     table::log_checkpoint(&shared, app.app.archive().current().version()).await.unwrap();
     foreign::rewrite(&shared).await;
+    // As a server does in the background.
+    let rewritten = app.snapshot().await;
+    app.engine().noting().judge().note_all(&rewritten, &mut HashSet::new()).await.unwrap();
     let before = store.fork();
     app.sent(&events(100..120)).await;
     app.send("umbrella", &events(100..103)).await.unwrap();

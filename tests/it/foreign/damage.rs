@@ -1,9 +1,12 @@
 //! Tests of damage to files that another program wrote: once a server has counted such a file, its
 //! damage is an error that names it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use object_store::ObjectStore;
+use tokenlake::app::AppSettings;
 use tokenlake::clock::{Clock as _, HOUR, SystemClock};
 
 use super::three_files;
@@ -12,6 +15,7 @@ use crate::support::event::{ACME, events};
 use crate::support::foreign::{live, rewrite};
 use crate::support::lake::{Lake, settings, verified};
 use crate::support::store::{paths, read, write};
+use crate::support::totals::delete;
 
 /// Bits that are flipped in a file.
 const FLIPS: usize = 60;
@@ -43,6 +47,40 @@ async fn a_flipped_bit_in_a_file_that_was_counted_is_an_error_that_names_it() {
         write(&store, &place, whole).await;
     }
     assert_eq!(shown(&store).await, Ok(right));
+}
+
+#[tokio::test]
+async fn files_whose_rows_were_only_moved_are_noted_though_nobody_counts_them() {
+    let store = three_files().await;
+    let settings = AppSettings { totals_work_max: Some(u64::MAX), ..settings() };
+    let app = Lake::try_open(&store, settings).await.unwrap();
+    let right = app.scrape(ACME).await;
+    rewrite(&store).await;
+    assert_eq!(app.scrape(ACME).await, right);
+    let count = live(&store).await.1.len();
+    let began = Instant::now();
+    while records(&store).await.len() < count {
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", records(&store).await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_noted_keeps_no_other_from_it() {
+    let store = three_files().await;
+    rewrite(&store).await;
+    let app = Lake::open(&store).await;
+    let (snapshot, judge) = (app.snapshot().await, app.engine().noting());
+    let (first, files) = (live(&store).await.1.remove(0), live(&store).await.1);
+    let whole = read(&store, &first.place()).await;
+    delete(&store, &first.place()).await;
+    let mut noted = HashSet::new();
+    let error = judge.judge().note_all(&snapshot, &mut noted).await.unwrap_err().to_string();
+    assert!(error.contains(&first.place()), "{error}");
+    assert_eq!((noted.len(), records(&store).await.len()), (files.len() - 1, files.len() - 1));
+    write(&store, &first.place(), whole).await;
+    judge.judge().note_all(&snapshot, &mut noted).await.unwrap();
+    assert_eq!((noted.len(), records(&store).await.len()), (files.len(), files.len()));
 }
 
 #[tokio::test]
