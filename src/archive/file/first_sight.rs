@@ -1,4 +1,4 @@
-//! Checksums of data files that other programs wrote, noted when a server first counts them.
+//! Checksums of data files that other programs wrote, noted when a server first learns of them.
 //!
 //! The log has checksums of our files only, and a flipped bit in another program's file can decode
 //! to other numbers without an error. So a server notes the CRC-32 of every block of such a file in
@@ -20,7 +20,7 @@ use crate::archive::paths;
 use crate::archive::store::records::Records;
 use crate::archive::store::sealed::Record;
 
-/// What a file was when it was first counted.
+/// What a file was when a server first read it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FirstSight {
