@@ -1,7 +1,7 @@
 //! Partials by file: an LRU bounded in bytes. A file never changes, so nothing is invalidated.
 //!
 //! A partial comes from the cheapest source: from memory, from the file itself if its writer stored
-//! it there, otherwise from SQL over the file's rows.
+//! it there, otherwise from the file's rows.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -10,16 +10,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
-use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
+use super::of_rows::OfRows;
 use super::partial::{Partial, PartialCell};
 use super::scope::{Bounds, UsageScope};
 use crate::archive::{CellsError, DataFile, FurtherKind, MadeCells, PartialMaker};
 use crate::byte_lru::ByteLru;
 use crate::error::Kind;
-use crate::sql::{CarriedCells, CellKind, Engine, SqlError, partial_rows, sql_version};
+use crate::event::Dimension;
+use crate::sql::{
+    CarriedCells, CellKind, Engine, PartialRow, SqlError, part_cells, part_columns, partial_rows,
+    sql_version,
+};
 use crate::telemetry::Telemetry;
 
 /// Why an organisation's cells in a file are needed.
@@ -39,6 +43,14 @@ impl Ask {
             Self::Fresh => 1024 * 1024,
         }
     }
+
+    /// Of a file with more rows, only the cells of one organisation are made of them.
+    fn whole_rows_max(self) -> u64 {
+        match self {
+            Self::Cold => 8 * 1024,
+            Self::Fresh => 64 * 1024,
+        }
+    }
 }
 
 /// A partial that is in memory, or that one of the tasks that want it is making.
@@ -46,8 +58,6 @@ type PartialSlot = Arc<OnceCell<Arc<Partial>>>;
 
 /// A new partial that takes more than the memory divided by this is not kept.
 const KEPT_SHARE: usize = 4;
-/// Files whose rows are read side by side for the cells of dimensions.
-const ROW_TURNS: usize = 2;
 
 /// Makes partials and keeps them.
 #[derive(Debug)]
@@ -55,10 +65,11 @@ pub struct PartialCache {
     slots: Mutex<ByteLru<Arc<str>, PartialSlot>>,
     bytes_max: usize,
     engine: Arc<Engine>,
-    /// Taken by those who make cells of dimensions of the rows of a file.
-    row_turns: Semaphore,
+    of_rows: OfRows,
     /// True once somebody has asked when series began: until then nothing is kept for that.
     pub starts_asked: AtomicBool,
+    /// The same of the parts of dimensions.
+    pub parts_asked: AtomicBool,
     telemetry: Telemetry,
 }
 
@@ -66,9 +77,9 @@ impl PartialCache {
     /// An empty cache that may hold `bytes_max`; with 0 it makes each partial anew.
     pub fn new(bytes_max: usize, engine: Arc<Engine>, telemetry: Telemetry) -> Self {
         let slots = Mutex::new(ByteLru::new(bytes_max));
-        let row_turns = Semaphore::new(ROW_TURNS);
-        let starts_asked = AtomicBool::new(false);
-        Self { slots, bytes_max, engine, row_turns, starts_asked, telemetry }
+        let of_rows = OfRows::new(engine.clone(), telemetry.clone());
+        let [starts_asked, parts_asked] = [false; 2].map(AtomicBool::new);
+        Self { slots, bytes_max, engine, of_rows, starts_asked, parts_asked, telemetry }
     }
 
     /// The cells of a scope in a file, by the names that they bear.
@@ -84,6 +95,13 @@ impl PartialCache {
         if self.has_none(&scope.kind, file) {
             return Ok(Vec::new());
         }
+        if self.is_long(&scope.kind, file, ask) {
+            self.telemetry.rollup.partial_cache_misses.inc();
+            let mut cells = Vec::new();
+            let add = |partial: &Partial| cells.extend(partial.between(scope.bounds()).to_vec());
+            self.of_rows.pieces(&scope.kind, file, scope.bounds(), add).await?;
+            return Ok(cells);
+        }
         let stored = self.stored(&scope.kind, file);
         let large = stored.filter(|stored| stored.object.part_bytes() > ask.whole_bytes_max());
         if let Some(stored) = large.filter(|_| !self.holds(&scope.kind, file)) {
@@ -92,6 +110,14 @@ impl PartialCache {
             return Ok(Partial::new(rows).between(scope.bounds()).to_vec());
         }
         Ok(self.get(&scope.kind, file).await?.between(scope.bounds()).to_vec())
+    }
+
+    /// True if the cells of a file are to be made of its rows, and these are too many to do so for all
+    /// organisations at once.
+    pub fn is_long(&self, kind: &CellKind, file: &DataFile, ask: Ask) -> bool {
+        kind.dimension().is_some()
+            && file.rows.is_none_or(|rows| rows > ask.whole_rows_max())
+            && !self.has(kind, file)
     }
 
     /// Reads a large partial piece by piece, at least its organisations in a range of names.
@@ -105,6 +131,12 @@ impl PartialCache {
         orgs: Bounds<'_>,
         mut each: impl FnMut(&Partial),
     ) -> Result<(), SqlError> {
+        if self.is_long(kind, file, Ask::Cold) {
+            if orgs.0 == Bound::Included("") {
+                self.of_rows.count(kind);
+            }
+            return self.of_rows.pieces(kind, file, orgs, each).await;
+        }
         let Some(stored) = self.stored(kind, file) else {
             each(&*self.get(kind, file).await?);
             return Ok(());
@@ -151,34 +183,13 @@ impl PartialCache {
                 }
                 self.engine.stored_partial(stored, (Bound::Unbounded, Bound::Unbounded)).await
             }
-            None => return self.make_of_rows(kind, file).await,
+            None => return self.of_rows.all(kind, file).await,
         };
         match stored {
             // The rows may be sound even if the stored partial is not.
-            Err(error) if error.kind() == Kind::Corrupt => self.make_of_rows(kind, file).await,
+            Err(error) if error.kind() == Kind::Corrupt => self.of_rows.all(kind, file).await,
             rows => Ok(Arc::new(Partial::new(rows?))),
         }
-    }
-
-    async fn make_of_rows(
-        &self,
-        kind: &CellKind,
-        file: &Arc<DataFile>,
-    ) -> Result<Arc<Partial>, SqlError> {
-        // The rows of a file are many times what is made of them, and attributes are most of that.
-        let _turn = match kind {
-            CellKind::Core => None,
-            _ => self.row_turns.acquire().await.ok(),
-        };
-        // Boxed, so that the compiler need not look through the types of all futures around it.
-        let cells: BoxFuture<'_, _> = Box::pin(self.engine.cells(kind, file));
-        let cells = cells.await?;
-        match kind {
-            CellKind::Dimension(made) => self.telemetry.dimensions.made(&made.dimension.name),
-            CellKind::Days => self.telemetry.dimensions.start_made(),
-            CellKind::Core | CellKind::Corrections => {}
-        }
-        Ok(Arc::new(Partial::new(cells)))
     }
 
     /// The cells of a file; `None` if they are large. Cells that are read from the file are not kept.
@@ -194,6 +205,7 @@ impl PartialCache {
             return Ok(Some(Arc::default()));
         }
         match self.stored(kind, file).filter(|_| !self.holds(kind, file)) {
+            None if self.is_long(kind, file, Ask::Cold) => Ok(None),
             None => self.get(kind, file).await.map(Some),
             Some(stored) if stored.object.part_bytes() > Ask::Cold.whole_bytes_max() => Ok(None),
             Some(_) => self.read(kind, file).await.map(Some),
@@ -225,24 +237,54 @@ impl PartialCache {
         self.slots.lock().peek(&key)?.get().cloned()
     }
 
-    /// Keeps cells that were made just now, if they do not push most others out.
+    /// True unless so many cells would push most others out, which costs more than it saves.
+    fn may_keep(&self, cells: usize) -> bool {
+        cells * size_of::<PartialCell>() <= self.bytes_max / KEPT_SHARE
+    }
+
+    /// Keeps cells that were made just now, if there are not too many.
     async fn keep(
         &self,
         kind: &CellKind,
         path: &str,
         cells: &[RecordBatch],
     ) -> Result<(), SqlError> {
-        let count: usize = cells.iter().map(RecordBatch::num_rows).sum();
-        // One that would push most others out costs more than it saves.
-        if count * size_of::<PartialCell>() > self.bytes_max / KEPT_SHARE {
+        if !self.may_keep(cells.iter().map(RecordBatch::num_rows).sum()) {
             return Ok(());
         }
-        let partial = Arc::new(Partial::new(partial_rows(cells)?));
+        self.keep_rows(kind, path, partial_rows(cells)?).await;
+        Ok(())
+    }
+
+    async fn keep_rows(&self, kind: &CellKind, path: &str, rows: Vec<PartialRow>) {
+        if !self.may_keep(rows.len()) {
+            return;
+        }
         let key = key_of(kind, &Arc::from(path));
         let slot = self.slot(&key);
-        let held = slot.get_or_init(|| std::future::ready(partial)).await;
+        let held = slot.get_or_init(|| async { Arc::new(Partial::new(rows)) }).await;
         self.settle(&key, &slot, Some(held));
-        Ok(())
+    }
+
+    /// The cells of a dimension, if there are at most `cells_max`. Once somebody has asked for such cells
+    /// they are kept, however many there are.
+    async fn make_parts(
+        &self,
+        dimension: &Arc<Dimension>,
+        path: &str,
+        rows: &[RecordBatch],
+        cells_max: usize,
+    ) -> Result<Option<MadeCells>, SqlError> {
+        let is_asked = self.parts_asked.load(Ordering::Relaxed);
+        let made = part_cells(dimension, rows, if is_asked { usize::MAX } else { cells_max })?;
+        let Some(cells) = made else { return Ok(None) };
+        let kind = CellKind::of(dimension);
+        let columns =
+            (cells.len() <= cells_max).then(|| part_columns(&kind, &cells)).transpose()?;
+        if is_asked {
+            self.keep_rows(&kind, path, cells).await;
+        }
+        Ok(columns.map(|columns| (kind.version(), vec![columns])))
     }
 
     fn slot(&self, path: &Arc<str>) -> PartialSlot {
@@ -294,9 +336,12 @@ impl PartialMaker for PartialCache {
         path: &str,
         kind: &FurtherKind,
         rows: Vec<RecordBatch>,
-    ) -> Result<MadeCells, CellsError> {
+        cells_max: usize,
+    ) -> Result<Option<MadeCells>, CellsError> {
         let kind = match kind {
-            FurtherKind::Dimension(dimension) => CellKind::of(dimension),
+            FurtherKind::Dimension(dimension) => {
+                return Ok(self.make_parts(dimension, path, &rows, cells_max).await?);
+            }
             FurtherKind::Corrections => CellKind::Corrections,
             FurtherKind::Days => CellKind::Days,
         };
@@ -304,7 +349,7 @@ impl PartialMaker for PartialCache {
         if kind != CellKind::Days || self.starts_asked.load(Ordering::Relaxed) {
             self.keep(&kind, path, &cells).await?;
         }
-        Ok((kind.version(), cells))
+        Ok(Some((kind.version(), cells)))
     }
 }
 

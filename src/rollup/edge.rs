@@ -5,12 +5,18 @@
 //! are read once. They are kept as sorted times with prefix sums while the hour is at the window's
 //! edge.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _};
+
+use super::cache::Ask;
+use super::cells_of_files::{SIDE_BY_SIDE, each_of_files};
 use super::org_usage::HourCost;
+use super::partial::PartialCell;
 use super::scope::UsageScope;
-use crate::archive::DataFile;
+use super::sources::Sources;
+use crate::archive::{DataFile, Snapshot, date_of};
 use crate::clock::{HOUR, Micros};
 use crate::sql::{CellKind, EdgeRow, Engine, SqlError, part_of};
 
@@ -49,6 +55,14 @@ impl Edge {
         cut.map(|share| &share.file)
     }
 
+    /// Adds a file's share of the hour, by its rows.
+    fn add_rows(&mut self, file: &Arc<DataFile>, rows: Vec<EdgeRow>) {
+        let rows = prefix_sums(rows);
+        let (last_ts, cost) = rows.last().copied().unwrap_or_default();
+        let (file, whole) = (file.clone(), HourCost { cost, last_ts });
+        self.shares.push(Share { file, whole, rows: Some(rows) });
+    }
+
     /// Takes the rows of the hour in a file.
     pub fn give(&mut self, file: &Arc<DataFile>, rows: Vec<EdgeRow>) {
         if let Some(share) = self.shares.iter_mut().find(|share| share.file.path == file.path) {
@@ -64,6 +78,47 @@ impl Edge {
             .map(|share| size_of::<Share>() + rows(share) * size_of::<EdgeRow>())
             .sum()
     }
+}
+
+/// An hour of a version, by the names of a scope. Where the cells of a file would have to be made of many
+/// rows, those of the hour alone are read.
+///
+/// # Errors
+/// Corrupt or Unavailable, naming the file.
+pub async fn load(
+    sources: &Sources,
+    scope: &Arc<UsageScope>,
+    snapshot: &Snapshot,
+    hour: Micros,
+) -> Result<BTreeMap<Arc<str>, Edge>, SqlError> {
+    let org_id = scope.org_id.as_str();
+    let files = date_of(hour).into_iter().flat_map(|date| snapshot.files_of(date));
+    let files =
+        files.filter(|file| file.may_hold_time(hour, hour + HOUR - 1) && file.may_hold_org(org_id));
+    let is_long = |file: &Arc<DataFile>| sources.partials.is_long(&scope.kind, file, Ask::Cold);
+    let (long, short): (Vec<_>, Vec<_>) = files.cloned().partition(is_long);
+    let mut edges = BTreeMap::<Arc<str>, Edge>::new();
+    let from = (snapshot, Ask::Cold);
+    let add = |file, cells: Vec<(Arc<str>, Vec<PartialCell>)>| {
+        for (name, cells) in cells {
+            for cell in cells.iter().filter(|cell| cell.hour == hour) {
+                edges.entry(name.clone()).or_default().add(&file, HourCost::of(cell));
+            }
+        }
+    };
+    each_of_files(short, from, scope, sources, add).await?;
+    sources.engine.judge().check_all(snapshot, &long, Some(org_id)).await?;
+    let reads = long.into_iter().map(|file| async move {
+        let rows = rows_of(&sources.engine, scope, &file, hour).await?;
+        Ok::<_, SqlError>((file, rows))
+    });
+    let mut reads = futures::stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(SIDE_BY_SIDE);
+    while let Some((file, rows)) = reads.try_next().await? {
+        for (name, rows) in rows {
+            edges.entry(name).or_default().add_rows(&file, rows);
+        }
+    }
+    Ok(edges)
 }
 
 /// The rows of an hour in a file, by the names of a scope.

@@ -13,6 +13,7 @@ mod edge;
 mod foreign_files;
 mod lost;
 mod merge;
+mod of_rows;
 mod org_state;
 mod org_usage;
 mod owner;
@@ -52,7 +53,7 @@ pub use self::sources::FULL_SUMS_MAX;
 use self::days::Days;
 use self::merge::{MergeInputs, NO_HOURS, merge};
 use self::org_state::OrgState;
-use self::sources::{Sources, ledger_kinds};
+use self::sources::{Due, Sources, ledger_kinds};
 use crate::archive::{ArchiveError, DataFile, LedgerCells, PartialMaker, Snapshot, TotalsStore};
 use crate::byte_lru::ByteLru;
 use crate::clock::{Clock, Micros};
@@ -138,19 +139,20 @@ impl Rollup {
             let snapshot = versions.borrow_and_update().clone();
             let began = Instant::now();
             let mut failed = false;
-            let pause = match self.snapshot_all_totals(&snapshot, clock.now(), work_max).await {
-                Ok(false) => PAUSE,
-                // So totals snapshots take a small share of all time.
-                Ok(true) => (PAUSES_OF_WORK * began.elapsed()).clamp(PAUSE, PAUSE_MAX),
-                // Others have rewritten and removed files meanwhile.
-                Err(error) if versions.borrow().explains(&error, &snapshot) => PAUSE,
-                Err(error) => {
-                    tracing::warn!(%error, "totals snapshot failed; will retry");
-                    self.telemetry.rollup.totals_snapshot_failures.inc();
-                    failed = true;
-                    PAUSE_AFTER_ERROR
-                }
-            };
+            let pause =
+                match self.snapshot_all_totals(&snapshot, clock.now(), Due::over(work_max)).await {
+                    Ok(false) => PAUSE,
+                    // So totals snapshots take a small share of all time.
+                    Ok(true) => (PAUSES_OF_WORK * began.elapsed()).clamp(PAUSE, PAUSE_MAX),
+                    // Others have rewritten and removed files meanwhile.
+                    Err(error) if versions.borrow().explains(&error, &snapshot) => PAUSE,
+                    Err(error) => {
+                        tracing::warn!(%error, "totals snapshot failed; will retry");
+                        self.telemetry.rollup.totals_snapshot_failures.inc();
+                        failed = true;
+                        PAUSE_AFTER_ERROR
+                    }
+                };
             tokio::time::sleep(pause).await;
             // A failed one is retried even if no new version comes.
             let changed = match failed {
@@ -166,7 +168,8 @@ impl Rollup {
         }
     }
 
-    /// Makes a totals snapshot of the version of `snapshot`, if it has none.
+    /// Makes a totals snapshot of the version of `snapshot`, if it has none. Of dimensions it is left to
+    /// servers where many rows would have to be read.
     ///
     /// # Errors
     /// Corrupt or Unavailable.
@@ -176,7 +179,7 @@ impl Rollup {
         now: Micros,
     ) -> Result<(), SqlError> {
         // Boxed, so that the compiler need not look through the types of all futures around it.
-        let made: BoxFuture<'_, _> = Box::pin(self.snapshot_all_totals(snapshot, now, 0));
+        let made: BoxFuture<'_, _> = Box::pin(self.snapshot_all_totals(snapshot, now, Due::ENDING));
         made.await.map(drop)
     }
 
@@ -185,12 +188,11 @@ impl Rollup {
         &self,
         snapshot: &Arc<Snapshot>,
         now: Micros,
-        work_max: u64,
+        due: Due,
     ) -> Result<bool, SqlError> {
-        let mut made =
-            self.sources.snapshot_totals(&CellKind::Core, snapshot, now, work_max).await?;
+        let mut made = self.sources.snapshot_totals(&CellKind::Core, snapshot, now, due).await?;
         for kind in self.sources.kept_kinds(snapshot) {
-            made |= self.sources.snapshot_totals(&kind, snapshot, now, work_max).await?;
+            made |= self.sources.snapshot_totals(&kind, snapshot, now, due).await?;
         }
         Ok(made)
     }

@@ -8,15 +8,15 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::cache::Ask;
 use super::cells_of_files::{SIDE_BY_SIDE, for_each_file};
-use super::edge::{self, Edge};
-use super::org_usage::{HourCost, OrgUsage};
+use super::edge;
+use super::org_usage::OrgUsage;
 use super::owner::{Owner, floor};
 use super::partial::{Partial, PartialCell};
 use super::scope::UsageScope;
 use super::sources::Sources;
 use super::usage::{DimensionView, PartView, SeriesMap, UsageView};
-use crate::archive::{ArchiveError, Snapshot, date_of};
-use crate::clock::{DAY, HOUR, Micros};
+use crate::archive::{ArchiveError, Snapshot};
+use crate::clock::{DAY, Micros};
 use crate::error::Kind;
 use crate::sql::{CellKind, SqlError};
 
@@ -326,25 +326,7 @@ impl OrgState {
     }
 
     async fn load_edge(&mut self, hour: Micros, sources: &Sources) -> Result<(), SqlError> {
-        let files = date_of(hour).into_iter().flat_map(|date| self.snapshot.files_of(date));
-        let files: Vec<_> = files
-            .filter(|file| {
-                file.may_hold_time(hour, hour + HOUR - 1)
-                    && file.may_hold_org(self.scope.org_id.as_str())
-            })
-            .cloned()
-            .collect();
-        let mut edges: BTreeMap<_, Edge> = BTreeMap::new();
-        let from = (&*self.snapshot, Ask::Cold);
-        for_each_file(files, from, &self.scope, sources, |file, cells| {
-            for (name, cells) in cells {
-                for cell in cells.iter().filter(|cell| cell.hour == hour) {
-                    let edge = edges.entry(name.clone()).or_default();
-                    edge.add(&file, HourCost::of(cell));
-                }
-            }
-        })
-        .await?;
+        let mut edges = edge::load(sources, &self.scope, &self.snapshot, hour).await?;
         for (name, owner) in &mut self.owners {
             let edge = edges.remove(name).unwrap_or_default();
             owner.edges.insert(hour, edge);

@@ -1,6 +1,7 @@
 //! Showing an organisation, or a part of it, with the dimensions that were asked for, all at one version.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures::future::BoxFuture;
 
@@ -79,6 +80,9 @@ impl Rollup {
     ) -> Result<T, SqlError> {
         if asked.starts_scope().is_some() {
             self.sources.ask_starts();
+        }
+        if asked.scopes().any(|scope| scope.kind.dimension().is_some()) {
+            self.sources.partials.parts_asked.store(true, Ordering::Relaxed);
         }
         let may_lack_starts = asked.starts == Starts::IfKnown;
         let mut turns = Vec::new();

@@ -20,8 +20,29 @@ use crate::telemetry::Telemetry;
 /// Organisations that are added up from all live files at a time.
 pub const FULL_SUMS_MAX: usize = 4;
 
-/// Rows of which cells of dimensions may be made while somebody waits.
+/// Rows of which cells may be made while somebody waits, by SQL.
 const ROWS_AT_ONCE_MAX: u64 = 64 * 1024;
+/// The same of dimensions, whose rows are read for one organisation, and added up in less time.
+const PART_ROWS_AT_ONCE_MAX: u64 = 1024 * 1024;
+
+/// When a totals snapshot is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    /// If the files that are in none yet are more than this to add up, in files of a usual commit.
+    work_max: u64,
+    /// Unless more rows than this would have to be read.
+    rows_max: u64,
+}
+
+impl Due {
+    /// At the end of a job that nobody is to wait for.
+    pub const ENDING: Self = Self { work_max: 0, rows_max: ROWS_AT_ONCE_MAX };
+
+    /// In a server, from so much work on.
+    pub fn over(work_max: u64) -> Self {
+        Self { work_max, rows_max: u64::MAX }
+    }
+}
 
 /// The kinds of cells that a version has besides the core's.
 pub fn kinds(snapshot: &Snapshot) -> Vec<CellKind> {
@@ -117,16 +138,14 @@ impl Sources {
             return Ok(());
         }
         let missing = files.iter().filter(|file| !self.partials.has(kind, file));
-        let rows = missing.clone().map(|file| file.rows.unwrap_or(ROWS_AT_ONCE_MAX));
-        if rows.fold(0_u64, u64::saturating_add) <= ROWS_AT_ONCE_MAX {
+        if rows_in(missing.clone()) <= rows_at_once_max(kind) {
             return Ok(());
         }
         Err(SqlError::NotYet { what: kind.being_made(), files: missing.count() })
     }
 
-    /// Makes a totals snapshot of `snapshot`, or of a newer version that was seen since, if the
-    /// files that are in none yet are more than `work_max` to add up, in files of a usual commit.
-    /// True if one was due.
+    /// Makes a totals snapshot of `snapshot`, or of a newer version that was seen since, if it is due.
+    /// True if so.
     ///
     /// # Errors
     /// Corrupt or Unavailable.
@@ -135,16 +154,20 @@ impl Sources {
         kind: &CellKind,
         snapshot: &Arc<Snapshot>,
         now: Micros,
-        work_max: u64,
+        due: Due,
     ) -> Result<bool, SqlError> {
         let Some(bases) = self.bases(kind) else { return Ok(false) };
         let _turn = self.snapshot_turn.lock().await;
         let serves = |base: &Arc<Base>| base.serves(now);
         let known = bases.get(snapshot).await.filter(serves);
         let snapshot = &at_or_after(snapshot, known.as_ref());
-        let work_max =
-            if self.is_waited_for(kind, known.as_ref(), snapshot) { 0 } else { work_max };
-        if !is_due(known.as_ref(), snapshot, work_max) {
+        let unstored = self.unstored_rows(kind, known.as_ref(), snapshot);
+        let is_waited_for = match &known {
+            Some(_) => unstored > rows_at_once_max(kind),
+            None => unstored > 0,
+        };
+        let work_max = if is_waited_for { 0 } else { due.work_max };
+        if unstored > due.rows_max || !is_due(known.as_ref(), snapshot, work_max) {
             return Ok(false);
         }
         // Another replica may have made one just now.
@@ -159,20 +182,16 @@ impl Sources {
         Ok(true)
     }
 
-    /// True if scrapes are refused until there is a totals snapshot, or a restart would have to read rows.
-    fn is_waited_for(
-        &self,
-        kind: &CellKind,
-        base: Option<&Arc<Base>>,
-        snapshot: &Snapshot,
-    ) -> bool {
-        if *kind == CellKind::Core {
-            return false;
+    /// The rows of which cells must be made that no totals snapshot has: at once, or after a restart,
+    /// which has nothing in memory. While they are many, scrapes are refused.
+    fn unstored_rows(&self, kind: &CellKind, base: Option<&Arc<Base>>, snapshot: &Snapshot) -> u64 {
+        if !kind.may_be_missing() {
+            return 0;
         }
+        let is_unstored = |file: &&Arc<DataFile>| self.partials.stored(kind, file).is_none();
         match base.and_then(|base| base.arrivals(snapshot)) {
-            Some(arrivals) => self.check_made(kind, &arrivals).is_err(),
-            None if !kind.may_be_missing() => false,
-            None => snapshot.files().any(|file| self.partials.stored(kind, file).is_none()),
+            Some(arrivals) => rows_in(arrivals.iter().filter(is_unstored)),
+            None => rows_in(snapshot.files().filter(is_unstored)),
         }
     }
 
@@ -225,6 +244,20 @@ impl Sources {
 /// arrivals are those up to that version.
 fn at_or_after(snapshot: &Arc<Snapshot>, base: Option<&Arc<Base>>) -> Arc<Snapshot> {
     base.map_or_else(|| snapshot.clone(), |base| base.newer(snapshot))
+}
+
+/// Rows of which cells may be made while somebody waits.
+fn rows_at_once_max(kind: &CellKind) -> u64 {
+    match kind.dimension() {
+        Some(_) => PART_ROWS_AT_ONCE_MAX,
+        None => ROWS_AT_ONCE_MAX,
+    }
+}
+
+/// The rows of files; those that nobody counted are many.
+fn rows_in<'a>(files: impl Iterator<Item = &'a Arc<DataFile>>) -> u64 {
+    let rows = files.map(|file| file.rows.unwrap_or(PART_ROWS_AT_ONCE_MAX));
+    rows.fold(0, u64::saturating_add)
 }
 
 fn is_due(base: Option<&Arc<Base>>, snapshot: &Snapshot, work_max: u64) -> bool {

@@ -21,10 +21,8 @@ pub enum SqlError {
     /// The user's query needs more memory than it may use.
     #[error("{0}")]
     Exceeded(String),
-    /// What older files have of a dimension, or of start times, is still being added up.
-    #[error(
-        "{what} being added up from older data files ({files} are left); ask again in a moment"
-    )]
+    /// What files have of a dimension, or of start times, is still being added up.
+    #[error("{what} being added up from data files ({files} are left); ask again in a moment")]
     NotYet {
         /// The subject of the sentence, with its verb.
         what: String,

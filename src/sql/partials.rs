@@ -117,7 +117,7 @@ fn named(kind: &CellKind, cells: &RecordBatch) -> Result<RecordBatch, ArrowError
 }
 
 /// Stores sums that fit into 18 digits as decimals of 18 digits.
-fn shorten(cells: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+pub(super) fn shorten(cells: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let short = |column: &ArrayRef| {
         let DataType::Decimal128(_, scale) = column.data_type() else { return Ok(column.clone()) };
         let limit = 10_i128.pow(u32::from(SHORT_DIGITS));

@@ -5,6 +5,7 @@ mod bound;
 mod bound_attempts;
 mod cap;
 mod laws;
+mod many;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -162,6 +162,7 @@ fn end(
     ids: Vec<EventHash>,
     blocks: NewBlocks,
 ) -> Result<EncodedFile, ParquetError> {
+    let blocks = blocks.beside(writer.bytes_written());
     let mut write = |bytes: &Bytes| {
         let start = writer.bytes_written() as u64;
         writer.write_all(bytes)?;

@@ -17,3 +17,4 @@ pub(super) mod partial_maker;
 pub(super) mod row_counts;
 pub(super) mod row_merge;
 pub(super) mod stats;
+pub(super) mod stored_rows;

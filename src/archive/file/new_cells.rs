@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::partial_maker::{CellsError, FurtherKind, NewPartial, PartialMaker, encode};
 use crate::clock::Micros;
-use crate::event::{Dimensions, has_corrections};
+use crate::event::{DIMENSIONS_MAX, Dimensions, has_corrections};
 
 /// Encoded cells.
 #[derive(Debug)]
@@ -35,6 +35,25 @@ pub struct NewBlocks {
 
 /// Cells without hours are left out where there are more than this many of a hundred cells with them.
 const DAYS_PERCENT_MAX: usize = 50;
+
+/// Cells of a dimension are left out where they would take more than one of so many bytes of the rows:
+/// with the most dimensions that there may be, they take a tenth.
+const DIMENSION_SHARE: usize = 10 * DIMENSIONS_MAX;
+/// And they are not made where there would be more than one for so many rows, which takes more bytes than
+/// that.
+const ROWS_OF_CELL: usize = 16;
+/// What the log calls them.
+const DIMENSION: &str = "dimension";
+
+impl NewBlocks {
+    /// Those that a file carries whose rows take so many bytes: without the cells of dimensions that
+    /// have nearly as many as rows. They are made of the rows where somebody asks.
+    pub fn beside(mut self, row_bytes: usize) -> Self {
+        let is_small = |cells: &NewCells| cells.bytes.len() <= row_bytes / DIMENSION_SHARE;
+        self.further.retain(|cells| cells.name != DIMENSION || is_small(cells));
+        self
+    }
+}
 
 /// Makes what new files carry, as of one version of the table.
 #[derive(Debug, Clone)]
@@ -88,18 +107,21 @@ async fn cells_of(
     path: &str,
     rows: Vec<RecordBatch>,
 ) -> Option<NewCells> {
-    let name = match kind {
-        FurtherKind::Dimension(_) => "dimension",
-        FurtherKind::Corrections => "corrections",
-        FurtherKind::Days => "days",
+    let (name, cells_max) = match kind {
+        FurtherKind::Dimension(_) => {
+            (DIMENSION, rows.iter().map(RecordBatch::num_rows).sum::<usize>() / ROWS_OF_CELL)
+        }
+        FurtherKind::Corrections => ("corrections", usize::MAX),
+        FurtherKind::Days => ("days", usize::MAX),
     };
     let without = |error: CellsError| {
         tracing::warn!(%error, path, ?kind, "a data file goes without some of its sums");
     };
     let (of, wanted) = (path.to_owned(), kind.clone());
-    let made = tokio::spawn(async move { maker.make_cells(&of, &wanted, rows).await }).await;
+    let made =
+        tokio::spawn(async move { maker.make_cells(&of, &wanted, rows, cells_max).await }).await;
     let made = made.unwrap_or_else(|error| Err(error.into()));
-    let (version, cells) = made.map_err(&without).ok()?;
+    let (version, cells) = made.map_err(&without).ok()??;
     let bytes = encode(&cells).map_err(|error| without(error.into())).ok()?;
     Some(NewCells { name, bytes, version })
 }

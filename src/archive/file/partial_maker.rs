@@ -46,8 +46,8 @@ pub trait PartialMaker: std::fmt::Debug + Send + Sync {
         rows: Vec<RecordBatch>,
     ) -> Result<Vec<RecordBatch>, CellsError>;
 
-    /// As [`PartialMaker::make`], further cells, which are never none: where no row counts, one batch
-    /// without a row.
+    /// As [`PartialMaker::make`], further cells. Those of a dimension are `None` if there are more than
+    /// `cells_max`. They are never no batch: where no row counts, there is one without a row.
     ///
     /// # Errors
     /// As [`PartialMaker::make`].
@@ -56,7 +56,8 @@ pub trait PartialMaker: std::fmt::Debug + Send + Sync {
         path: &str,
         kind: &FurtherKind,
         rows: Vec<RecordBatch>,
-    ) -> Result<MadeCells, CellsError>;
+        cells_max: usize,
+    ) -> Result<Option<MadeCells>, CellsError>;
 }
 
 /// An encoded partial.

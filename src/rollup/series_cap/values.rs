@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{AsArray as _, MapArray, StringArray};
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::known::{CountedName, NameSet, OTHER, STALENESS_MAX};
@@ -245,7 +246,7 @@ fn asked_of<'a>(
     dimension: &'a Dimension,
     batches: &'a [EventBatch],
 ) -> Result<Vec<(&'a str, Vec<String>)>, ArchiveError> {
-    let mut orgs = ByOrg::<(HashSet<String>, Vec<String>)>::default();
+    let mut orgs = ByOrg::<(HashSet<String, RandomState>, Vec<String>)>::default();
     for batch in batches {
         for (_, org_id, value) in rows_of(dimension, batch)? {
             let (seen, asked) = orgs.of(org_id);

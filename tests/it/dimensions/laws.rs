@@ -18,13 +18,13 @@ use crate::support::store::memory;
 
 const GROUPS: [&str; 2] = ["core", "dimensions"];
 
-async fn declare(app: &Lake, name: &str) {
+pub async fn declare(app: &Lake, name: &str) {
     let new = Dimension::new(name, None, name).unwrap();
     let declared = app.app.archive().declare(|known| known.with(new.clone())).await.unwrap();
     assert!(matches!(declared, Declared::At(_)), "{declared:?}");
 }
 
-async fn shown(app: &Lake) -> Series {
+pub async fn shown(app: &Lake) -> Series {
     parse(&app.scrape_as(ACME, &GROUPS, MetricsFormat::Text004).await)
 }
 
@@ -40,7 +40,7 @@ fn sums(series: &Series) -> BTreeMap<String, i128> {
 }
 
 /// Every event has a team, so that parts and core are equal.
-fn assert_law(series: &Series) {
+pub fn assert_law(series: &Series) {
     let sums = sums(series);
     for family in
         ["llm_requests_total", "llm_tokens_total", "llm_cost_usd_total", "llm_cost_usd_rolling_24h"]

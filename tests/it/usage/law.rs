@@ -263,3 +263,30 @@ async fn a_part_has_the_usage_of_its_own_events() {
         }
     }
 }
+
+/// Files with many values carry no cells of them: usage is made of their rows.
+#[tokio::test]
+async fn usage_of_many_values_is_what_sql_over_the_rows_says() {
+    let lake = Lake::on(memory(), Arc::new(ManualClock::at(NOW)), CACHE_BYTES_MAX).await;
+    declare(&lake).await;
+    let teams: Vec<&'static str> = (0..400).map(|team| &*format!("t{team}").leak()).collect();
+    let draft = |nth: usize| Draft {
+        ts: NOW - 12 * HOUR - (nth as i64 * 7_919 * SECOND) % (11 * HOUR),
+        provider: Some("openai"),
+        model: [Some("a"), Some("B"), None][nth % 3],
+        team: (!nth.is_multiple_of(7)).then_some(teams[nth / 3 % teams.len()]),
+        cost: (!nth.is_multiple_of(4)).then_some("0.5"),
+        corrects: (nth % 44 == 11).then_some(true),
+    };
+    send(&lake, 0, &(0..9_000).map(draft).collect::<Vec<_>>()).await;
+    send(&lake, 20_000, &(9_000..9_100).map(draft).collect::<Vec<_>>()).await;
+    let rows = rows(&lake).await;
+    for lake in [&lake, &lake.replica(0).await] {
+        for (step, zone) in [("total", Tz::UTC), ("hour", Tz::Asia__Kolkata), ("day", ZONES[4])] {
+            let range = (NOW - 23 * HOUR + 5, NOW - 13 * HOUR - 77);
+            let question = Question { range, step, zone, groups: vec!["team", "model"] };
+            let found = usage(lake, &caller("acme"), &question).await;
+            assert_eq!(found, expected(&rows, &question), "{question:?}");
+        }
+    }
+}
