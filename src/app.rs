@@ -22,7 +22,7 @@ pub use self::usage::{UsageAnswer, UsageForm};
 pub use crate::ingest::Receipt;
 
 use self::bodies::Bodies;
-use crate::access::{AccessError, AccessKeys, BoundTo, Caller, Jwts};
+use crate::access::{AccessError, AccessKeys, BoundTo, Caller, Identity, Jwts};
 use crate::admission::Admission;
 use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore};
 use crate::clock::{Clock, Micros};
@@ -130,14 +130,22 @@ impl App {
         Compactor::new(archive, rollup, self.clock.clone(), self.telemetry.clone(), settings)
     }
 
-    /// Identifies the caller who sends `token`.
+    /// The caller who sends `token`, for its own organisation.
+    ///
+    /// # Errors
+    /// As [`App::identify`]; Forbidden for an operator.
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AppError> {
+        Ok(self.identify(token).await?.caller()?)
+    }
+
+    /// Identifies who sends `token`.
     ///
     /// # Errors
     /// Unauthenticated, or the reason why the key's record cannot be read.
-    pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AppError> {
+    pub async fn identify(&self, token: &str) -> Result<Identity, AppError> {
         match &self.jwts {
-            Some(jwts) if Jwts::is_jwt(token) => Ok(Arc::new(jwts.authenticate(token).await?)),
-            _ => Ok(self.keys.authenticate(token).await?),
+            Some(jwts) if Jwts::is_jwt(token) => Ok(jwts.identify(token).await?),
+            _ => Ok(self.keys.identify(token).await?),
         }
     }
 

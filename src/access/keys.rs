@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::known::{KnownKeys, watch};
 use super::stored::{self, READS};
-use super::{AccessError, BoundTo, Caller, KeyRecord, PlainKey, Scopes};
+use super::{AccessError, BoundTo, Caller, Identity, KeyRecord, PlainKey, Scopes, operator_scopes};
 use crate::archive::{Records, access_key};
 use crate::clock::{Clock, Micros};
 use crate::event::OrgId;
@@ -28,6 +28,15 @@ pub struct NewKey {
     pub expires_at_us: Option<Micros>,
     /// The part of the organisation that it is bound to; `None` for all of it.
     pub bound: Option<BoundTo>,
+}
+
+/// An operator's key to be created.
+#[derive(Debug, Clone)]
+pub struct NewOperatorKey {
+    /// A name for people.
+    pub name: Option<String>,
+    /// When it expires.
+    pub expires_at_us: Option<Micros>,
 }
 
 /// An entry of the key list, without secrets.
@@ -66,7 +75,6 @@ impl AccessKeys {
     pub async fn create(&self, new: NewKey) -> Result<PlainKey, AccessError> {
         let KnownKeys { records, clock, .. } = &*self.shared;
         records.claim_org(&new.org_id).await?;
-        let key = PlainKey::generate();
         let record = KeyRecord {
             org_id: new.org_id.as_str().to_owned(),
             scopes: new.scopes,
@@ -75,8 +83,32 @@ impl AccessKeys {
             expires_at_us: new.expires_at_us,
             revoked_at_us: None,
             bound: new.bound,
+            operator: false,
         };
-        records.put(&access_key(&key.hash().to_hex()), &record).await?;
+        self.put(&record).await
+    }
+
+    /// Creates an operator's key, which works at once on every replica.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn create_operator(&self, new: NewOperatorKey) -> Result<PlainKey, AccessError> {
+        let record = KeyRecord {
+            org_id: String::new(),
+            scopes: operator_scopes(),
+            name: new.name,
+            created_at_us: self.shared.clock.now(),
+            expires_at_us: new.expires_at_us,
+            revoked_at_us: None,
+            bound: None,
+            operator: true,
+        };
+        self.put(&record).await
+    }
+
+    async fn put(&self, record: &KeyRecord) -> Result<PlainKey, AccessError> {
+        let key = PlainKey::generate();
+        self.shared.records.put(&access_key(&key.hash().to_hex()), record).await?;
         Ok(key)
     }
 
@@ -114,15 +146,23 @@ impl AccessKeys {
         stored::revoke(records, id, clock.now()).await
     }
 
-    /// Identifies the caller who sends `token`.
+    /// The caller who sends `token`.
+    ///
+    /// # Errors
+    /// As [`AccessKeys::identify`]; [`AccessError::Operator`].
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AccessError> {
+        self.identify(token).await?.caller()
+    }
+
+    /// Identifies who sends `token`.
     ///
     /// # Errors
     /// [`AccessError::Unauthenticated`]; Unavailable or Corrupt if the record cannot be read.
-    pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AccessError> {
+    pub async fn identify(&self, token: &str) -> Result<Identity, AccessError> {
         let hash = PlainKey::parse(token).ok_or(AccessError::Unauthenticated)?.hash();
         let asked_at = self.shared.clock.elapsed();
-        if let Some(caller) = self.shared.trusted(hash, asked_at) {
-            return caller.ok_or(AccessError::Unauthenticated);
+        if let Some(identity) = self.shared.trusted(hash, asked_at) {
+            return identity.ok_or(AccessError::Unauthenticated);
         }
         // Boxed, so that not every request pays for the size of a rare case.
         Box::pin(self.shared.read(hash, asked_at)).await

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use super::stored::{self, READS};
 use super::watch::{Demand, EVERY, IN_USE, KeyCount, WatchScope};
-use super::{AccessError, Caller, HashedKey, KeyRecord};
+use super::{AccessError, HashedKey, Holder, Identity, KeyRecord};
 use crate::archive::{ACCESS_KEYS, Records, access_key_hash};
 use crate::clock::{Clock, Micros, SECOND};
 use crate::telemetry::KeyExpiries;
@@ -35,8 +35,8 @@ const EXPIRIES_MAX: usize = 1_000;
 #[derive(Debug, Clone)]
 struct KnownKey {
     record: KeyRecord,
-    /// The key's caller; `None` if the record's organisation is invalid.
-    caller: Option<Arc<Caller>>,
+    /// Who holds the key; `None` if the record is of nobody.
+    holder: Option<Holder>,
     /// Changes when the record does.
     mark: String,
     /// When the record was last read or seen unchanged, by the clock that includes sleep.
@@ -47,11 +47,12 @@ struct KnownKey {
 
 impl KnownKey {
     fn new(record: KeyRecord, mark: String, at: Duration) -> Self {
-        Self { caller: record.caller().map(Arc::new), record, mark, at, used_at: at }
+        Self { holder: record.holder(), record, mark, at, used_at: at }
     }
 
-    fn caller(&self, now: Micros) -> Option<Arc<Caller>> {
-        self.caller.clone().filter(|_| self.record.is_valid(now))
+    fn identity(&self, now: Micros) -> Option<Identity> {
+        let holder = self.holder.clone().filter(|_| self.record.is_valid(now))?;
+        Some(Identity { holder, expires_at_us: self.record.expires_at_us })
     }
 }
 
@@ -96,35 +97,31 @@ impl KnownKeys {
         Self { records, clock, known: Mutex::new(LruCache::new(KNOWN_KEYS_MAX)) }
     }
 
-    /// The caller of a key by its cached record, if that is fresh. The inner `None` is an invalid
+    /// Who holds a key by its cached record, if that is fresh. The inner `None` is an invalid
     /// key.
-    pub(super) fn trusted(
-        &self,
-        hash: HashedKey,
-        asked_at: Duration,
-    ) -> Option<Option<Arc<Caller>>> {
+    pub(super) fn trusted(&self, hash: HashedKey, asked_at: Duration) -> Option<Option<Identity>> {
         let mut known = self.known.lock();
         let known = known.get_mut(&hash)?;
         if asked_at.saturating_sub(known.at) >= TRUST {
             return None;
         }
         known.used_at = asked_at;
-        Some(known.caller(self.clock.now()))
+        Some(known.identity(self.clock.now()))
     }
 
-    /// The caller of a key, by its record in the archive.
+    /// Who holds a key, by its record in the archive.
     pub(super) async fn read(
         &self,
         hash: HashedKey,
         asked_at: Duration,
-    ) -> Result<Arc<Caller>, AccessError> {
+    ) -> Result<Identity, AccessError> {
         let before = self.known.lock().peek(&hash).map(|known| known.record.clone());
         let read = stored::read(&self.records, &hash.to_hex(), before.as_ref()).await?;
         let (record, mark) = read.ok_or(AccessError::Unauthenticated)?;
         let fresh = KnownKey::new(record, mark, asked_at);
-        let caller = fresh.caller(self.clock.now()).ok_or(AccessError::Unauthenticated);
+        let identity = fresh.identity(self.clock.now()).ok_or(AccessError::Unauthenticated);
         self.known.lock().put(hash, fresh);
-        caller
+        identity
     }
 
     /// Looks at the records that are due, and returns what is then known of the number of keys.

@@ -10,7 +10,9 @@ use super::open;
 use super::parse::parse_org;
 use super::print::{print_note, print_result};
 use super::units::parse_duration;
-use crate::access::{AccessKeys, BoundTo, ListedKey, NewKey, Scope, Scopes};
+use crate::access::{
+    AccessKeys, BoundTo, ListedKey, NewKey, NewOperatorKey, Scope, Scopes, operator_scopes,
+};
 use crate::archive::{ArchiveLocation, Records};
 use crate::clock::{Clock, Micros};
 use crate::event::{DimensionError, OrgId};
@@ -19,14 +21,26 @@ use crate::printable::printable;
 /// The state of a key whose record is damaged; such a key allows nothing.
 const DAMAGED: &str = "damaged";
 
+/// The answer to another scope for an operator's key.
+const OPERATOR_SCOPE: &str = "an operator's key has the scope metrics:read alone; leave the others out";
+
 /// Commands for access keys.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
     /// Create a key and print it, alone, on stdout. It is shown only this once.
     Create {
         /// The organisation that the key belongs to.
-        #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
-        org: OrgId,
+        #[arg(
+            long,
+            env = "TOKENLAKE_ORG",
+            value_parser = parse_org,
+            required_unless_present = "operator"
+        )]
+        org: Option<OrgId>,
+        /// Make an operator's key: it belongs to no organisation, and reads the metrics and usage of
+        /// the one that a request names with ?org=. Its only scope is metrics:read.
+        #[arg(long, env = "TOKENLAKE_OPERATOR", conflicts_with_all = ["org", "dimension"])]
+        operator: bool,
         /// Scopes of the key: metrics:read, events:write, sql:read (the default: these three), and
         /// corrections:write, which a key has only if it is named here.
         #[arg(long, env = "TOKENLAKE_SCOPE", value_delimiter = ',')]
@@ -74,16 +88,27 @@ pub(super) async fn run(
     // the table is damaged.
     let keys = |store| AccessKeys::new(Records::new(store), clock.clone());
     match command {
-        KeyCommand::Create { org, scope, expires, name, dimension } => {
+        KeyCommand::Create { org, scope, expires, name, dimension, operator: _ } => {
             let expires_at_us =
                 expires.map(|expires| expiry(clock.as_ref(), expires)).transpose()?;
             let bound = match dimension {
                 Some(dimension) => Some(declared(location, &dimension).await?),
                 None => None,
             };
-            let scopes = Scopes::or_usual(scope);
-            let new = NewKey { org_id: org, scopes, name, expires_at_us, bound };
-            let key = keys(open::store(location)?).create(new).await?;
+            let keys = keys(open::store(location)?);
+            let key = match org {
+                Some(org_id) => {
+                    let scopes = Scopes::or_usual(scope);
+                    keys.create(NewKey { org_id, scopes, name, expires_at_us, bound }).await?
+                }
+                None if scope.is_empty() || Scopes::of(scope) == operator_scopes() => {
+                    keys.create_operator(NewOperatorKey { name, expires_at_us }).await?
+                }
+                None => {
+                    print_note(OPERATOR_SCOPE);
+                    return Ok(ExitCode::from(2));
+                }
+            };
             print_result(key.reveal());
         }
         KeyCommand::List { format } => {
@@ -136,6 +161,7 @@ fn print_table(keys: &[ListedKey], now: Micros) {
         };
         let expires = record.expires_at_us.map_or_else(|| "never".to_owned(), time);
         let org = Some(&*record.org_id).filter(|org| !org.is_empty());
+        let org = org.or_else(|| record.operator.then_some("(operator)"));
         print_result(&format!(
             "{id:<16}  {:<24}  {:<8}  {:<20}  {expires:<20}  {:<34}  {}",
             printable(org.unwrap_or("-")),
@@ -162,6 +188,7 @@ fn json_of(ListedKey { id, record }: &ListedKey, now: Micros) -> serde_json::Val
         "org_id": org,
         "state": record.map_or(DAMAGED, |record| record.status(now)),
         "scopes": record.map(|record| &record.scopes),
+        "operator": record.map(|record| record.operator),
         "dimension": record.and_then(|record| record.bound.as_ref()).map(ToString::to_string),
         "name": record.and_then(|record| record.name.as_deref()),
         "created_at": record.map(|record| time(record.created_at_us)),

@@ -12,8 +12,10 @@ mod health;
 mod host;
 mod last_good;
 mod listener;
+mod me;
 mod metrics;
 mod observe;
+mod page;
 mod request;
 mod shared;
 mod shares;
@@ -86,12 +88,13 @@ pub fn router(app: Arc<App>) -> Router {
         last_good: LastGood::new(app.settings().stale_on_error_max),
         app,
     });
-    let mut router = Router::new();
+    let mut router = page::with_page(Router::new());
     let doors = DOORS.map(|door| (door.path(), route(Events(door))));
     let others = [
         ("/metrics", get(metrics::scrape)),
         (Sql.path(), route(Sql)),
         (usage::PATH, get(usage::answer)),
+        (me::PATH, get(me::answer)),
         ("/healthz", get(health::alive)),
         ("/readyz", get(health::ready)),
     ];
