@@ -7,6 +7,7 @@ mod error;
 mod scrape;
 mod sender;
 mod settings;
+mod tenants;
 mod usage;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use self::usage::{UsageAnswer, UsageForm};
 pub use crate::ingest::Receipt;
 
 use self::bodies::Bodies;
+use self::tenants::HadEvents;
 use crate::access::{AccessError, AccessKeys, BoundTo, Caller, Identity, Jwts};
 use crate::admission::Admission;
 use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore};
@@ -44,6 +46,7 @@ pub struct App {
     admission: Arc<Admission>,
     keys: AccessKeys,
     jwts: Option<Jwts>,
+    had_events: HadEvents,
     workers: Option<Workers>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
@@ -100,6 +103,7 @@ impl App {
             admission: Arc::new(admission),
             keys,
             jwts,
+            had_events: tenants::no_events(),
             workers,
             clock,
             telemetry,

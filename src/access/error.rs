@@ -20,7 +20,7 @@ pub enum AccessError {
     )]
     Operator,
     /// An organisation is named by one who may not.
-    #[error("only an operator's key may name an organisation with ?org=; leave it out")]
+    #[error("only an operator's key may ask for organisations, by ?org= or at /sd/prometheus")]
     NoOperator,
     /// An operator has not named one organisation.
     #[error("an operator's key needs one organisation, as ?org=NAME")]
@@ -47,6 +47,14 @@ pub enum AccessError {
         /// Why.
         error: ArchiveError,
     },
+    /// The record of when a key was last used is damaged; the key's next use writes it anew.
+    #[error("when the access key {id} was last used is not known: {error}")]
+    LastUse {
+        /// The key's id.
+        id: String,
+        /// Why.
+        error: ArchiveError,
+    },
     /// The records could not be read or written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -63,7 +71,9 @@ impl AccessError {
             Self::NoSuchKey(_) => Kind::NotFound,
             Self::NoJwtKeys => Kind::Unavailable,
             Self::Jwt(_) | Self::OrgNeeded => Kind::Invalid,
-            Self::Record { error, .. } | Self::Archive(error) => error.kind(),
+            Self::Record { error, .. } | Self::LastUse { error, .. } | Self::Archive(error) => {
+                error.kind()
+            }
         }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! A check is answered from memory while the record in memory is fresh ([`super::known`]).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::key_orgs::KeyOrgs;
 use super::known::{KnownKeys, watch};
+use super::last_use;
 use super::stored::{self, READS};
 use super::{AccessError, BoundTo, Caller, Identity, KeyRecord, PlainKey, Scopes, operator_scopes};
 use crate::archive::{Records, access_key};
@@ -46,19 +49,23 @@ pub struct ListedKey {
     pub id: String,
     /// Its record, or the reason why the record is not valid.
     pub record: Result<KeyRecord, AccessError>,
+    /// The hour in which it was last used, `None` for never, or the reason why that is not known.
+    pub last_used_us: Result<Option<Micros>, AccessError>,
 }
 
 /// The access keys of one archive.
 #[derive(Debug)]
 pub struct AccessKeys {
     shared: Arc<KnownKeys>,
+    orgs: KeyOrgs,
     _watch: Option<AbortOnDropHandle<()>>,
 }
 
 impl AccessKeys {
     /// The keys for a command, which ends soon.
     pub fn new(records: Records, clock: Arc<dyn Clock>) -> Self {
-        Self { shared: Arc::new(KnownKeys::new(records, clock)), _watch: None }
+        let shared = Arc::new(KnownKeys::new(records, clock));
+        Self { shared, orgs: KeyOrgs::new(), _watch: None }
     }
 
     /// The keys for a server. A task watches for changes and updates `expiries`.
@@ -119,22 +126,37 @@ impl AccessKeys {
     pub async fn list(&self) -> Result<Vec<ListedKey>, AccessError> {
         let records = &self.shared.records;
         let hashes = stored::hashes(records).await?;
+        let mut uses = last_use::all(records).await?;
         let reads = hashes.into_iter().map(|hash| async move {
             let record = match stored::read(records, &hash, None).await {
                 Ok(read) => read.map(|(record, _)| Ok(record)),
                 Err(error @ AccessError::Record { .. }) => Some(Err(error)),
                 Err(error) => return Err(error),
             };
-            Ok(record.map(|record| ListedKey { id: stored::id(&hash), record }))
+            Ok(record.map(|record| (hash, record)))
         });
         let reads = futures::stream::iter(reads).buffered(READS);
-        let mut keys: Vec<_> = reads.try_filter_map(async |key| Ok(key)).try_collect().await?;
+        let keys: Vec<_> = reads.try_filter_map(async |key| Ok(key)).try_collect().await?;
+        let keys = keys.into_iter().map(|(hash, record)| {
+            let last_used_us = uses.remove(&hash).transpose();
+            ListedKey { id: stored::id(&hash), record, last_used_us }
+        });
+        let mut keys: Vec<_> = keys.collect();
         let made = |key: &ListedKey| match &key.record {
             Ok(record) => (false, record.created_at_us),
             Err(_) => (true, 0),
         };
         keys.sort_by(|a, b| (made(a), &a.id).cmp(&(made(b), &b.id)));
         Ok(keys)
+    }
+
+    /// The organisations that have a valid key.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn orgs(&self) -> Result<BTreeSet<OrgId>, AccessError> {
+        let KnownKeys { records, clock, .. } = &*self.shared;
+        self.orgs.valid(records, clock.now()).await
     }
 
     /// Revokes a key. A key that is revoked already keeps its first revocation time.

@@ -22,7 +22,8 @@ use crate::printable::printable;
 const DAMAGED: &str = "damaged";
 
 /// The answer to another scope for an operator's key.
-const OPERATOR_SCOPE: &str = "an operator's key has the scope metrics:read alone; leave the others out";
+const OPERATOR_SCOPE: &str =
+    "an operator's key has the scope metrics:read alone; leave the others out";
 
 /// Commands for access keys.
 #[derive(Debug, Subcommand)]
@@ -117,8 +118,9 @@ pub(super) async fn run(
                 ListFormat::Table => print_table(&keys, clock.now()),
                 ListFormat::Json => print_json(&keys, clock.now())?,
             }
-            let damaged = keys.iter().filter_map(|key| key.record.as_ref().err());
-            damaged.for_each(|error| print_note(&error.to_string()));
+            let records = keys.iter().filter_map(|key| key.record.as_ref().err());
+            let uses = keys.iter().filter_map(|key| key.last_used_us.as_ref().err());
+            records.chain(uses).for_each(|error| print_note(&error.to_string()));
         }
         KeyCommand::Revoke { id } => {
             keys(open::existing_store(location)?).revoke(&id).await?;
@@ -151,10 +153,10 @@ pub(super) fn expiry(clock: &dyn Clock, after: Duration) -> anyhow::Result<Micro
 
 fn print_table(keys: &[ListedKey], now: Micros) {
     print_result(&format!(
-        "{:<16}  {:<24}  {:<8}  {:<20}  {:<20}  {:<34}  NAME",
-        "ID", "ORG", "STATE", "CREATED", "EXPIRES", "SCOPES"
+        "{:<16}  {:<24}  {:<8}  {:<20}  {:<20}  {:<34}  {:<24}  LAST USED",
+        "ID", "ORG", "STATE", "CREATED", "EXPIRES", "SCOPES", "NAME"
     ));
-    for ListedKey { id, record } in keys {
+    for ListedKey { id, record, last_used_us } in keys {
         let Ok(record) = record else {
             print_result(&format!("{id:<16}  {:<24}  {DAMAGED}", "-"));
             continue;
@@ -162,14 +164,16 @@ fn print_table(keys: &[ListedKey], now: Micros) {
         let expires = record.expires_at_us.map_or_else(|| "never".to_owned(), time);
         let org = Some(&*record.org_id).filter(|org| !org.is_empty());
         let org = org.or_else(|| record.operator.then_some("(operator)"));
-        print_result(&format!(
-            "{id:<16}  {:<24}  {:<8}  {:<20}  {expires:<20}  {:<34}  {}",
+        let line = format!(
+            "{id:<16}  {:<24}  {:<8}  {:<20}  {expires:<20}  {:<34}  {:<24}  {}",
             printable(org.unwrap_or("-")),
             record.status(now),
             time(record.created_at_us),
             record.scopes.to_string(),
             printable(record.name.as_deref().unwrap_or_default()),
-        ));
+            last_used_us.as_ref().ok().and_then(|at| at.map(time)).unwrap_or_default(),
+        );
+        print_result(line.trim_end());
     }
 }
 
@@ -180,7 +184,7 @@ fn print_json(keys: &[ListedKey], now: Micros) -> anyhow::Result<()> {
 }
 
 /// A damaged key has the same members as any other; only its id is known.
-fn json_of(ListedKey { id, record }: &ListedKey, now: Micros) -> serde_json::Value {
+fn json_of(ListedKey { id, record, last_used_us }: &ListedKey, now: Micros) -> serde_json::Value {
     let record = record.as_ref().ok();
     let org = record.map(|record| &record.org_id).filter(|org| !org.is_empty());
     json!({
@@ -194,6 +198,7 @@ fn json_of(ListedKey { id, record }: &ListedKey, now: Micros) -> serde_json::Val
         "created_at": record.map(|record| time(record.created_at_us)),
         "expires_at": record.and_then(|record| record.expires_at_us).map(time),
         "revoked_at": record.and_then(|record| record.revoked_at_us).map(time),
+        "last_used": last_used_us.as_ref().ok().and_then(|at| at.map(time)),
     })
 }
 

@@ -1,0 +1,72 @@
+//! Tenants: the organisations that an operator is told of.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use lru::LruCache;
+use parking_lot::Mutex;
+
+use super::{App, AppError};
+use crate::access::KNOWN_KEYS_MAX;
+use crate::archive::Snapshot;
+use crate::event::OrgId;
+
+/// Organisations that have had an event, by their names in lower case. No event is ever undone.
+pub(super) type HadEvents = Mutex<LruCache<String, OrgId>>;
+
+/// None is known yet.
+pub(super) fn no_events() -> HadEvents {
+    Mutex::new(LruCache::new(KNOWN_KEYS_MAX))
+}
+
+impl App {
+    /// The organisations that have a valid key or an event, in order.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn tenants(&self) -> Result<BTreeSet<OrgId>, AppError> {
+        let mut tenants = self.keys.orgs().await?;
+        let with_key: HashSet<_> = tenants.iter().map(OrgId::lowercase).collect();
+        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        let claimed = self.archive.records().orgs().await?;
+        for name in claimed.into_iter().filter(|name| !with_key.contains(name)) {
+            tenants.extend(self.with_event(name, &snapshot).await?);
+        }
+        Ok(tenants)
+    }
+
+    /// The organisation with a name in lower case, if it has had an event.
+    async fn with_event(
+        &self,
+        lowercase: String,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Option<OrgId>, AppError> {
+        let known = self.had_events.lock().get(&lowercase).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let name = self.archive.records().spelling(&lowercase).await?;
+        let Some(org_id) = name.and_then(|name| OrgId::parse(&name).ok()) else { return Ok(None) };
+        if !self.has_event(&org_id, snapshot).await? {
+            return Ok(None);
+        }
+        self.had_events.lock().put(lowercase, org_id.clone());
+        Ok(Some(org_id))
+    }
+
+    async fn has_event(&self, org_id: &OrgId, snapshot: &Arc<Snapshot>) -> Result<bool, AppError> {
+        let has_event = |snapshot: Arc<Snapshot>| async move {
+            let now = self.now();
+            let known =
+                self.rollup.show_known(org_id, &snapshot, now, |view| view.last_event.is_some());
+            if let Some(known) = known {
+                return Ok(known);
+            }
+            let turn = self.rollup.turn(org_id.as_str()).await;
+            let shown =
+                self.rollup.show(turn, org_id, &snapshot, now, |view| view.last_event.is_some());
+            Ok(shown.await?)
+        };
+        self.archive.at_newest(snapshot.clone(), has_event).await
+    }
+}
