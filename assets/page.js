@@ -36,12 +36,16 @@ class Session {
     this.#spend = new Spend(api, zone);
   }
 
+  get isOperator() {
+    return this.#me.operator === true;
+  }
+
   start() {
-    const { operator, expires } = this.#me;
+    const { expires } = this.#me;
     byId("signed-out").hidden = true;
     byId("signed-in").hidden = false;
     byId("key-about").replaceChildren(...this.#about());
-    byId("org-form").hidden = operator !== true;
+    byId("org-form").hidden = !this.isOperator;
     byId("org-form").onsubmit = (event) => {
       event.preventDefault();
       this.#show(byId("org").value.trim());
@@ -52,7 +56,7 @@ class Session {
         this.#expiry = setTimeout(() => signOut("The key has expired. Sign in with another one."), Math.max(left, 0));
       }
     }
-    if (operator === true) {
+    if (this.isOperator) {
       this.#ask();
     } else {
       this.#show(this.#me.org_id);
@@ -72,14 +76,13 @@ class Session {
     for (const part of ["usage", "sql", "start", "no-scope"]) {
       byId(part).hidden = true;
     }
-    byId("org").focus();
   }
 
   #show(org) {
-    const { scopes, operator } = this.#me;
-    this.#api.org = operator === true ? org : null;
+    const { scopes } = this.#me;
+    this.#api.org = this.isOperator ? org : null;
     byId("whose").replaceChildren("Usage of ", foreignName(org));
-    byId("start").hidden = operator === true;
+    byId("start").hidden = this.isOperator;
     byId("sql").hidden = !scopes.includes("sql:read");
     const mayRead = scopes.includes("metrics:read");
     byId("usage").hidden = !mayRead;
@@ -189,7 +192,7 @@ byId("sign-in").addEventListener("submit", async (event) => {
   try {
     await signIn(input.value.trim());
     input.value = "";
-    byId("whose").focus();
+    byId(session?.isOperator ? "org" : "whose").focus();
   } catch (error) {
     if (error.status !== 401) {
       showDoor(error.message);

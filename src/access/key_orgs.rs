@@ -1,17 +1,20 @@
 //! The organisations that have a valid key. Records that have not changed are not read again.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lru::LruCache;
 use parking_lot::Mutex;
 
-use super::known::KNOWN_KEYS_MAX;
 use super::stored::{self, READS};
 use super::{AccessError, KeyRecord};
 use crate::archive::{ACCESS_KEYS, Records, access_key_hash};
 use crate::clock::Micros;
 use crate::event::OrgId;
+
+/// Keys of which is known whose they are; others are read again.
+const LISTED_KEYS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// Whose a key is.
 #[derive(Debug, Clone)]
@@ -32,7 +35,7 @@ pub(super) struct KeyOrgs {
 impl KeyOrgs {
     /// Nothing is known yet.
     pub(super) fn new() -> Self {
-        Self { known: Mutex::new(LruCache::new(KNOWN_KEYS_MAX)) }
+        Self { known: Mutex::new(LruCache::new(LISTED_KEYS_MAX)) }
     }
 
     /// The organisations that have a key that is valid at `now`.
@@ -45,10 +48,11 @@ impl KeyOrgs {
         now: Micros,
     ) -> Result<BTreeSet<OrgId>, AccessError> {
         let listed = records.list(ACCESS_KEYS).await?;
-        let reads = listed.iter().filter_map(|found| {
-            let hash = access_key_hash(&found.path)?;
-            Some(self.key(records, hash, &found.mark))
-        });
+        let listed: Vec<_> = listed
+            .into_iter()
+            .filter_map(|found| Some((access_key_hash(&found.path)?.to_owned(), found.mark)))
+            .collect();
+        let reads = listed.into_iter().map(|(hash, mark)| self.key(records, hash, mark));
         let keys = futures::stream::iter(reads).buffer_unordered(READS);
         let valid = keys.try_filter_map(async |key| {
             let is_valid = key.expires_at_us.is_none_or(|at| now < at);
@@ -57,26 +61,30 @@ impl KeyOrgs {
         valid.try_collect().await
     }
 
-    async fn key(&self, records: &Records, hash: &str, mark: &str) -> Result<KeyOrg, AccessError> {
-        let known = self.known.lock().get(hash).filter(|known| known.mark == mark).cloned();
+    async fn key(
+        &self,
+        records: &Records,
+        hash: String,
+        mark: String,
+    ) -> Result<KeyOrg, AccessError> {
+        let known = self.known.lock().get(&hash).filter(|known| known.mark == mark).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
-        let read = match stored::read(records, hash, None).await {
+        let read = match stored::read(records, &hash, None).await {
             Ok(read) => read,
             // `key list` tells of it.
             Err(AccessError::Record { .. }) => None,
             Err(error) => return Err(error),
         };
-        let key = read.map_or_else(
-            || KeyOrg { mark: mark.to_owned(), org_id: None, expires_at_us: None },
-            |(record, mark)| KeyOrg {
-                mark,
-                org_id: org_of(&record),
-                expires_at_us: record.expires_at_us,
-            },
-        );
-        self.known.lock().put(hash.to_owned(), key.clone());
+        let key = match read {
+            None => KeyOrg { mark, org_id: None, expires_at_us: None },
+            Some((record, mark)) => {
+                let expires_at_us = record.expires_at_us;
+                KeyOrg { mark, org_id: org_of(&record), expires_at_us }
+            }
+        };
+        self.known.lock().put(hash, key.clone());
         Ok(key)
     }
 }

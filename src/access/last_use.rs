@@ -55,17 +55,18 @@ pub(super) async fn all(
     records: &Records,
 ) -> Result<HashMap<String, Result<Micros, AccessError>>, AccessError> {
     let listed = records.list(KEY_USES).await?;
-    let reads =
-        listed.iter().filter_map(|found| key_use_hash(&found.path)).map(|hash| async move {
-            match records.get::<LastUse>(&key_use(hash)).await {
-                Ok(None) => Ok(None),
-                Ok(Some(Stored { record, .. })) => Ok(Some((hash.to_owned(), Ok(record.hour_us)))),
-                Err(error) if error.kind() == Kind::Corrupt => {
-                    Ok(Some((hash.to_owned(), Err(AccessError::LastUse { id: id(hash), error }))))
-                }
-                Err(error) => Err(error.into()),
+    let hashes = listed.iter().filter_map(|found| key_use_hash(&found.path)).map(str::to_owned);
+    let hashes: Vec<_> = hashes.collect();
+    let reads = hashes.into_iter().map(|hash| async move {
+        match records.get::<LastUse>(&key_use(&hash)).await {
+            Ok(found) => Ok(found.map(|Stored { record, .. }| (hash, Ok(record.hour_us)))),
+            Err(error) if error.kind() == Kind::Corrupt => {
+                let error = AccessError::LastUse { id: id(&hash), error };
+                Ok(Some((hash, Err(error))))
             }
-        });
+            Err(error) => Err(error.into()),
+        }
+    });
     let reads = futures::stream::iter(reads).buffer_unordered(READS);
     reads.try_filter_map(async |found| Ok(found)).try_collect().await
 }

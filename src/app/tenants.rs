@@ -1,22 +1,25 @@
 //! Tenants: the organisations that an operator is told of.
 
 use std::collections::{BTreeSet, HashSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::{App, AppError};
-use crate::access::KNOWN_KEYS_MAX;
 use crate::archive::Snapshot;
 use crate::event::OrgId;
+
+/// Organisations that are remembered to have had an event.
+const KNOWN_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// Organisations that have had an event, by their names in lower case. No event is ever undone.
 pub(super) type HadEvents = Mutex<LruCache<String, OrgId>>;
 
 /// None is known yet.
 pub(super) fn no_events() -> HadEvents {
-    Mutex::new(LruCache::new(KNOWN_KEYS_MAX))
+    Mutex::new(LruCache::new(KNOWN_MAX))
 }
 
 impl App {
@@ -65,7 +68,8 @@ impl App {
             let turn = self.rollup.turn(org_id.as_str()).await;
             let shown =
                 self.rollup.show(turn, org_id, &snapshot, now, |view| view.last_event.is_some());
-            Ok(shown.await?)
+            // It is large.
+            Ok(Box::pin(shown).await?)
         };
         self.archive.at_newest(snapshot.clone(), has_event).await
     }

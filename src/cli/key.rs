@@ -96,13 +96,14 @@ pub(super) async fn run(
                 Some(dimension) => Some(declared(location, &dimension).await?),
                 None => None,
             };
+            let is_operators = scope.is_empty() || Scopes::of(scope.clone()) == operator_scopes();
             let keys = keys(open::store(location)?);
             let key = match org {
                 Some(org_id) => {
                     let scopes = Scopes::or_usual(scope);
                     keys.create(NewKey { org_id, scopes, name, expires_at_us, bound }).await?
                 }
-                None if scope.is_empty() || Scopes::of(scope) == operator_scopes() => {
+                None if is_operators => {
                     keys.create_operator(NewOperatorKey { name, expires_at_us }).await?
                 }
                 None => {

@@ -58,8 +58,9 @@ const MEMORY_KIB_MAX: usize = 256 * 1024;
 /// The same in bytes.
 pub const REQUESTS_BYTES_MAX: usize = MEMORY_KIB_MAX * 1024;
 
-/// The routes of a server that is reached by `scheme`. Each path also works with a trailing slash: clients that join a URL from
-/// two parts may send one, and not all repeat their credential or body after a redirect.
+/// The routes of a server that is reached by `scheme`. Each path also works with a trailing slash:
+/// clients that join a URL from two parts may send one, and not all repeat their credential or body
+/// after a redirect.
 pub fn router(app: Arc<App>, scheme: Scheme) -> Router {
     let telemetry = || app.telemetry().clone();
     let turns = || Turns::new(app.settings().requests_per_org_max, telemetry());

@@ -68,7 +68,8 @@ async fn answered(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Res
             "the request needs a Host header: it is the target",
         ));
     };
-    let body = body(host, shared.scheme, &shared.app.tenants().await?);
+    let tenants = Box::pin(shared.app.tenants()).await?;
+    let body = body(host, shared.scheme, &tenants);
     let mut response = body.map_err(|error| AppError::Internal(error.to_string()))?.into_response();
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
