@@ -85,6 +85,7 @@ export class History {
         return true;
       }
       byId("history-shown").hidden = true;
+      byId("history-empty").hidden = true;
       byId("history-failure").replaceChildren(failure(error, () => this.#again()));
       throw error;
     } finally {
@@ -99,7 +100,20 @@ export class History {
     this.refresh().catch(() => {});
   }
 
+  /** Readers of screens have the figures in any case; others see them on request. */
+  #toggleFigures(button) {
+    const isShown = byId("figures").classList.toggle("unseen") === false;
+    button.setAttribute("aria-expanded", String(isShown));
+    // What scrolls must be reached by keyboard, what is not seen must not.
+    if (isShown) {
+      byId("figures").tabIndex = 0;
+    } else {
+      byId("figures").removeAttribute("tabindex");
+    }
+  }
+
   #makeControls(own) {
+    byId("figures-toggle").onclick = (event) => this.#toggleFigures(event.currentTarget);
     const zones = [...new Set([own, "UTC", ...Intl.supportedValuesOf("timeZone")])];
     const dates = element("span", { class: "dates", hidden: true });
     const choose = (name) => (value) => {
@@ -203,6 +217,7 @@ export class History {
     const isEmpty = answer.rows.length === 0;
     this.#offerGroups(answer.groups);
     byId("history-empty").hidden = !isEmpty;
+    byId("history-empty").textContent = "No usage in this range.";
     byId("history-shown").hidden = isEmpty;
     if (!isEmpty) {
       const drawing = drawingOf(answer);

@@ -90,8 +90,6 @@ class Session {
     showStart(org);
     startSql(this.#api);
     if (mayRead) {
-      byId("usage").classList.remove("is-empty");
-      this.#isEmpty = false;
       this.#history ??= new History(this.#api, zone);
       document.addEventListener("visibilitychange", this.#look);
       this.#refresh();
@@ -126,7 +124,7 @@ class Session {
     if (usage.status === "fulfilled" && spent.status === "fulfilled") {
       const isUsed = usage.value || spent.value.month.requested > 0;
       // Only what is empty so far may turn out to have had no event at all.
-      await this.#showEmpty(!isUsed && (await this.#hadNoEvent().catch(() => false)));
+      this.#showEmpty(!isUsed && (await this.#hadNoEvent().catch(() => false)));
     }
     if (!this.#isStopped) {
       const wait = this.#isEmpty ? REFRESH_EMPTY : REFRESH;
