@@ -18,16 +18,19 @@ export class Spend {
 
   /** Asks and shows; what is shown stays until the answers are there. */
   async refresh() {
-    const host = byId("spend-figures");
+    const [host, failed] = [byId("spend-figures"), byId("spend-failure")];
     host.setAttribute("aria-busy", "true");
     try {
       const spent = await this.#ask();
       host.replaceChildren(...this.#figures(spent));
+      host.hidden = false;
+      failed.replaceChildren();
       byId("spend-note").textContent = unpricedNote(spent.month.unpriced);
       byId("spend-as-of").textContent = `as of ${clockText(this.#zone, spent.now)}, ${this.#zone}`;
       return spent;
     } catch (error) {
-      host.replaceChildren(failure(error, () => this.refresh().catch(() => {})));
+      host.hidden = true;
+      failed.replaceChildren(failure(error, () => this.refresh().catch(() => {})));
       throw error;
     } finally {
       host.removeAttribute("aria-busy");

@@ -116,7 +116,7 @@ export class UsageTable {
     const first = this.#shown;
     this.#shown += PAGE_ROWS;
     this.#draw();
-    // Whoever reads on by keyboard goes on where the new rows begin.
+    // The button that had the focus is gone.
     if (this.#parts.more.hidden) {
       this.#parts.blocks.scroll.focus();
     }

@@ -24,7 +24,7 @@ const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "
 /** What must not happen: errors in the console, violations of the policy, requests to others. */
 const wrong = [];
 /** Chromium writes a line for each answer of these statuses to a fetch. */
-const OWN_LINE = /^Failed to load resource: the server responded with a status of (400|401|403) /;
+let ownLine = /^Failed to load resource: the server responded with a status of (400|401|403) /;
 
 async function open({ width = 1280, dark = false } = {}) {
   const context = await browser.newContext({
@@ -36,7 +36,7 @@ async function open({ width = 1280, dark = false } = {}) {
   const page = await context.newPage();
   page.setDefaultTimeout(STEP_MAX);
   page.on("console", (line) => {
-    if (line.type() === "error" && !OWN_LINE.test(line.text())) {
+    if (line.type() === "error" && !ownLine.test(line.text())) {
       wrong.push(`console: ${line.text()}`);
     }
   });
@@ -265,6 +265,45 @@ const scenarios = {
     await page.locator("#chart canvas").waitFor();
     await page.locator("#spend-figures .value", { hasText: "$0.25" }).first().waitFor();
     assert.equal(await page.getByText("No events yet").isVisible(), false);
+  },
+
+  /** What cannot be read is said in its place, and asked for again. */
+  async away() {
+    ownLine = /^Failed to load resource: the server responded with a status of 503 /;
+    const page = await open();
+    const body = JSON.stringify({ error: "storage is unavailable; try again in a moment" });
+    await page.route("**/v1/usage*", (route) => route.fulfill({ status: 503, contentType: "application/json", body }));
+    await signIn(page, keys.acme);
+    await page.locator("#history-failure .failure").filter({ hasText: "storage is unavailable" }).waitFor();
+    await page.locator("#spend-failure .failure").filter({ hasText: "storage is unavailable" }).waitFor();
+    await shot(page, "away");
+    assert.equal(await page.locator("#spend-figures").isVisible(), false);
+    await page.unroute("**/v1/usage*");
+    await page.locator("#history-failure button").click();
+    await page.locator("#chart canvas").waitFor();
+    await page.locator("#spend-failure button").click();
+    await page.locator("#spend-figures").waitFor();
+    await settled(page);
+  },
+
+  /** An operator says which organisation it is about, and sees that one. */
+  async operator() {
+    const page = await open();
+    await signIn(page, keys.operator);
+    await page.getByText("Which organisation?").waitFor();
+    assert.equal(await page.locator("#usage").isVisible(), false);
+    for (const [org, key] of [["acme", keys.acme], ["odd", keys.odd]]) {
+      await page.getByLabel("Organisation").fill(org);
+      await page.getByRole("button", { name: "Show", exact: true }).click();
+      await page.getByText(`Usage of ${org}`).waitFor();
+      await page.locator("#chart canvas").waitFor();
+      await settled(page);
+      const { rows: found } = await usage(key, { from: "2015-01-01", step: "total", group_by: "model" });
+      const known = new Set(found.map((row) => row.model ?? "unknown"));
+      const names = await page.locator("#usage-table tbody th").allTextContents();
+      assert.ok(names.length > 5 && names.every((name) => known.has(name)), `${org}: ${names.join()}`);
+    }
+    assert.equal(await page.locator("#sql").isVisible(), false);
   },
 
   /** Of 10,000 series a few are drawn, and the others are summed exactly. */

@@ -154,6 +154,24 @@ fn an_organisation_without_events_is_shown_how_to_send_some() {
 }
 
 #[test]
+fn what_cannot_be_read_is_said_in_its_place_and_asked_for_again() {
+    let company = Company::start();
+    company.send("acme", calls());
+    company.play("away");
+}
+
+#[test]
+fn an_operator_sees_the_organisation_that_it_names() {
+    let mut company = Company::start();
+    company.send("acme", calls());
+    company.send("odd", odd_calls());
+    let done = tokenlake(company.archive.path(), &["key", "create", "--operator"]);
+    assert_eq!(done.status, 0, "{done:?}");
+    company.keys.insert("operator".to_owned(), json!(done.stdout.trim_end()));
+    company.play("operator");
+}
+
+#[test]
 fn of_ten_thousand_series_a_few_are_drawn_and_the_others_are_summed() {
     let company = Company::start();
     let now = SystemClock.now() / SECOND;
