@@ -4,6 +4,7 @@ mod bodies;
 mod coded;
 mod commit;
 mod error;
+mod had_events;
 mod scrape;
 mod sender;
 mod settings;
@@ -23,7 +24,7 @@ pub use self::usage::{UsageAnswer, UsageForm};
 pub use crate::ingest::Receipt;
 
 use self::bodies::Bodies;
-use self::tenants::HadEvents;
+use self::had_events::HadEvents;
 use crate::access::{AccessError, AccessKeys, BoundTo, Caller, Identity, Jwts};
 use crate::admission::Admission;
 use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore};
@@ -103,7 +104,7 @@ impl App {
             admission: Arc::new(admission),
             keys,
             jwts,
-            had_events: tenants::no_events(),
+            had_events: HadEvents::new(),
             workers,
             clock,
             telemetry,

@@ -1,26 +1,11 @@
 //! Tenants: the organisations that an operator is told of.
 
 use std::collections::{BTreeSet, HashSet};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-
-use lru::LruCache;
-use parking_lot::Mutex;
 
 use super::{App, AppError};
 use crate::archive::Snapshot;
 use crate::event::OrgId;
-
-/// Organisations that are remembered to have had an event.
-const KNOWN_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
-
-/// Organisations that have had an event, by their names in lower case. No event is ever undone.
-pub(super) type HadEvents = Mutex<LruCache<String, OrgId>>;
-
-/// None is known yet.
-pub(super) fn no_events() -> HadEvents {
-    Mutex::new(LruCache::new(KNOWN_MAX))
-}
 
 impl App {
     /// The organisations that have a valid key or an event, in order.
@@ -31,8 +16,9 @@ impl App {
         let mut tenants = self.keys.orgs().await?;
         let with_key: HashSet<_> = tenants.iter().map(OrgId::lowercase).collect();
         let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
-        let claimed = self.archive.records().orgs().await?;
-        for name in claimed.into_iter().filter(|name| !with_key.contains(name)) {
+        let mut others = self.archive.records().orgs().await?;
+        others.retain(|name| !with_key.contains(name));
+        for name in others {
             tenants.extend(self.with_event(name, &snapshot).await?);
         }
         Ok(tenants)
@@ -44,7 +30,7 @@ impl App {
         lowercase: String,
         snapshot: &Arc<Snapshot>,
     ) -> Result<Option<OrgId>, AppError> {
-        let known = self.had_events.lock().get(&lowercase).cloned();
+        let known = self.had_events.get(&lowercase);
         if known.is_some() {
             return Ok(known);
         }
@@ -53,7 +39,7 @@ impl App {
         if !self.has_event(&org_id, snapshot).await? {
             return Ok(None);
         }
-        self.had_events.lock().put(lowercase, org_id.clone());
+        self.had_events.put(lowercase, org_id.clone());
         Ok(Some(org_id))
     }
 

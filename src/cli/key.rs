@@ -96,20 +96,19 @@ pub(super) async fn run(
                 Some(dimension) => Some(declared(location, &dimension).await?),
                 None => None,
             };
+            // Nothing is made for a command that is wrong.
             let is_operators = scope.is_empty() || Scopes::of(scope.clone()) == operator_scopes();
+            if org.is_none() && !is_operators {
+                print_note(OPERATOR_SCOPE);
+                return Ok(ExitCode::from(2));
+            }
             let keys = keys(open::store(location)?);
             let key = match org {
                 Some(org_id) => {
                     let scopes = Scopes::or_usual(scope);
                     keys.create(NewKey { org_id, scopes, name, expires_at_us, bound }).await?
                 }
-                None if is_operators => {
-                    keys.create_operator(NewOperatorKey { name, expires_at_us }).await?
-                }
-                None => {
-                    print_note(OPERATOR_SCOPE);
-                    return Ok(ExitCode::from(2));
-                }
+                None => keys.create_operator(NewOperatorKey { name, expires_at_us }).await?,
             };
             print_result(key.reveal());
         }
