@@ -144,7 +144,7 @@ fn a_key_that_is_not_valid_is_refused_and_a_valid_one_is_forgotten() {
     company.add_key("expired", &["--expires", "1ms"]);
     company.add_key("writer", &["--scope", "events:write"]);
     company.add_key("bound", &["--scope", "metrics:read", "--dimension", "team=core"]);
-    company.add_key("short", &["--expires", "25s"]);
+    company.add_key("short", &["--expires", "40s"]);
     company.play("keys");
 }
 
