@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AccessError;
 use super::stored::{READS, id};
-use crate::archive::{KEY_USES, Record, Records, Stored, key_use, key_use_hash};
+use crate::archive::{Record, Records, Stored, USES, access_key_hash, key_use};
 use crate::clock::{HOUR, Micros};
 use crate::error::Kind;
 
@@ -54,8 +54,8 @@ pub(super) async fn note(
 pub(super) async fn all(
     records: &Records,
 ) -> Result<HashMap<String, Result<Micros, AccessError>>, AccessError> {
-    let listed = records.list(KEY_USES).await?;
-    let hashes = listed.iter().filter_map(|found| key_use_hash(&found.path)).map(str::to_owned);
+    let listed = records.list(USES).await?;
+    let hashes = listed.iter().filter_map(|found| access_key_hash(&found.path)).map(str::to_owned);
     let hashes: Vec<_> = hashes.collect();
     let reads = hashes.into_iter().map(|hash| async move {
         match records.get::<LastUse>(&key_use(&hash)).await {

@@ -28,7 +28,7 @@ const WAIT: Duration = Duration::from_millis(9_500);
 struct Me<'a> {
     org_id: Option<&'a str>,
     scopes: &'a Scopes,
-    dimension: Option<Part<'a>>,
+    dimension: Option<OwnPart<'a>>,
     expires: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     operator: bool,
@@ -36,12 +36,12 @@ struct Me<'a> {
 
 /// The part of an organisation that a key is bound to.
 #[derive(Debug, Serialize)]
-struct Part<'a> {
+struct OwnPart<'a> {
     name: &'a str,
     value: &'a str,
 }
 
-impl<'a> Part<'a> {
+impl<'a> OwnPart<'a> {
     fn of(BoundTo { dimension, value }: &'a BoundTo) -> Self {
         Self { name: dimension, value }
     }
@@ -79,7 +79,7 @@ fn body(identity: &Identity) -> serde_json::Result<Vec<u8>> {
         Holder::Caller(caller) => serde_json::to_vec(&Me {
             org_id: Some(caller.org_id.as_str()),
             scopes: &caller.scopes,
-            dimension: caller.bound.as_ref().map(Part::of),
+            dimension: caller.bound.as_ref().map(OwnPart::of),
             expires,
             operator: false,
         }),

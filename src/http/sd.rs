@@ -1,12 +1,13 @@
 //! `GET /sd/prometheus`: one target for each tenant, for Prometheus' `http_sd_configs` with an operator's
 //! key.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, VARY};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, VARY};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use super::error::{HttpError, plain};
 use super::listener::Scheme;
 use super::observe::observed;
-use super::request::{identity, within};
+use super::request::{credential, within};
 use super::shared::Shared;
 use crate::access::{AccessError, Holder};
 use crate::app::AppError;
@@ -55,7 +56,9 @@ pub(super) async fn answer(
 }
 
 async fn answered(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Response, HttpError> {
-    match identity(&shared.app, headers).await?.holder {
+    let credential = credential(headers).or_else(|| bare(headers));
+    let credential = credential.ok_or(AccessError::Unauthenticated)?;
+    match shared.app.identify(&credential).await?.holder {
         Holder::Operator => {}
         Holder::Caller(_) => return Err(AccessError::NoOperator.into()),
     }
@@ -76,6 +79,14 @@ async fn answered(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Res
     answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer.insert(VARY, HeaderValue::from_static("Authorization"));
     Ok(response)
+}
+
+/// A credential without a scheme: Prometheus up to 2.42 sends it so to `http_sd_configs`, if its
+/// configuration has no `type`.
+fn bare(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().filter(|_| values.next().is_none())?.to_str().ok()?;
+    (!value.contains(' ')).then_some(Cow::Borrowed(value))
 }
 
 fn body(host: &str, scheme: Scheme, tenants: &BTreeSet<OrgId>) -> serde_json::Result<Vec<u8>> {

@@ -146,6 +146,10 @@ fn tenants_are_those_with_a_valid_key_or_an_event() {
     for name in ["revoked", "with-event"] {
         assert_eq!(tokenlake(folder, &["key", "revoke", &shop.id_of(name)]).status, 0);
     }
+    // As Prometheus 2.42 sends it.
+    let bare = [("authorization", shop.operator.as_str())];
+    let asked = |path| client::send("GET", &shop.server.url(path), &bare, "").status;
+    assert_eq!([asked("/sd/prometheus"), asked("/metrics?org=Acme")], [200, 401]);
     for _ in 0..2 {
         assert_eq!(shop.tenants(), ["Acme", "b.with-key", "with-event"]);
     }
