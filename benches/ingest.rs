@@ -41,7 +41,8 @@ async fn main() {
             bound: None,
         };
         let key = app.keys().create(new).await.unwrap().reveal().to_owned();
-        let address = support::serve(tokenlake::http::router(app)).await;
+        let address =
+            support::serve(tokenlake::http::router(app, tokenlake::http::Scheme::Http)).await;
         let start = Instant::now();
         let tasks: Vec<_> = (0..clients)
             .map(|client| {

@@ -54,7 +54,8 @@ async fn main() {
             "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nAccept: text/plain\r\n\r\n",
             key.reveal()
         );
-        let ours = support::serve(tokenlake::http::router(app)).await;
+        let ours =
+            support::serve(tokenlake::http::router(app, tokenlake::http::Scheme::Http)).await;
         let mut stream = TcpStream::connect(ours).await.unwrap();
         let (status, body) =
             support::exchange(&mut stream, request.as_bytes(), &mut Vec::new()).await;

@@ -4,9 +4,11 @@ mod bodies;
 mod coded;
 mod commit;
 mod error;
+mod had_events;
 mod scrape;
 mod sender;
 mod settings;
+mod tenants;
 mod usage;
 
 use std::sync::Arc;
@@ -22,7 +24,8 @@ pub use self::usage::{UsageAnswer, UsageForm};
 pub use crate::ingest::Receipt;
 
 use self::bodies::Bodies;
-use crate::access::{AccessError, AccessKeys, BoundTo, Caller, Jwts};
+use self::had_events::HadEvents;
+use crate::access::{AccessError, AccessKeys, BoundTo, Caller, Identity, Jwts};
 use crate::admission::Admission;
 use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore};
 use crate::clock::{Clock, Micros};
@@ -44,6 +47,7 @@ pub struct App {
     admission: Arc<Admission>,
     keys: AccessKeys,
     jwts: Option<Jwts>,
+    had_events: HadEvents,
     workers: Option<Workers>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
@@ -100,6 +104,7 @@ impl App {
             admission: Arc::new(admission),
             keys,
             jwts,
+            had_events: HadEvents::new(),
             workers,
             clock,
             telemetry,
@@ -132,14 +137,22 @@ impl App {
         Compactor::new(archive, rollup, self.clock.clone(), self.telemetry.clone(), settings)
     }
 
-    /// Identifies the caller who sends `token`.
+    /// The caller who sends `token`, for its own organisation.
+    ///
+    /// # Errors
+    /// As [`App::identify`]; Forbidden for an operator.
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AppError> {
+        Ok(self.identify(token).await?.caller()?)
+    }
+
+    /// Identifies who sends `token`.
     ///
     /// # Errors
     /// Unauthenticated, or the reason why the key's record cannot be read.
-    pub async fn authenticate(&self, token: &str) -> Result<Arc<Caller>, AppError> {
+    pub async fn identify(&self, token: &str) -> Result<Identity, AppError> {
         match &self.jwts {
-            Some(jwts) if Jwts::is_jwt(token) => Ok(Arc::new(jwts.authenticate(token).await?)),
-            _ => Ok(self.keys.authenticate(token).await?),
+            Some(jwts) if Jwts::is_jwt(token) => Ok(jwts.identify(token).await?),
+            _ => Ok(self.keys.identify(token).await?),
         }
     }
 

@@ -13,6 +13,18 @@ pub enum AccessError {
     /// The credential lacks a scope.
     #[error("the access key or JWT lacks the scope {0}")]
     Forbidden(Scope),
+    /// An operator's key, where a request is about the caller's own organisation.
+    #[error(
+        "an operator's key reads /metrics and /v1/usage of the organisation that ?org= names, and \
+         nothing else"
+    )]
+    Operator,
+    /// An organisation is named by one who may not.
+    #[error("only an operator's key may ask for organisations, by ?org= or at /sd/prometheus")]
+    NoOperator,
+    /// An operator has not named one organisation.
+    #[error("an operator's key needs one organisation, as ?org=NAME")]
+    OrgNeeded,
     /// The part that the credential is bound to is told apart no longer.
     #[error("the access key is bound to {0}, and the dimension is no longer declared")]
     Unbound(BoundTo),
@@ -35,6 +47,14 @@ pub enum AccessError {
         /// Why.
         error: ArchiveError,
     },
+    /// The record of when a key was last used is damaged; the key's next use writes it anew.
+    #[error("when the access key {id} was last used is not known: {error}")]
+    LastUse {
+        /// The key's id.
+        id: String,
+        /// Why.
+        error: ArchiveError,
+    },
     /// The records could not be read or written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -45,11 +65,15 @@ impl AccessError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unauthenticated => Kind::Unauthenticated,
-            Self::Forbidden(_) | Self::Unbound(_) => Kind::Forbidden,
+            Self::Forbidden(_) | Self::Unbound(_) | Self::Operator | Self::NoOperator => {
+                Kind::Forbidden
+            }
             Self::NoSuchKey(_) => Kind::NotFound,
             Self::NoJwtKeys => Kind::Unavailable,
-            Self::Jwt(_) => Kind::Invalid,
-            Self::Record { error, .. } | Self::Archive(error) => error.kind(),
+            Self::Jwt(_) | Self::OrgNeeded => Kind::Invalid,
+            Self::Record { error, .. } | Self::LastUse { error, .. } | Self::Archive(error) => {
+                error.kind()
+            }
         }
     }
 }

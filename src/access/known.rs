@@ -13,9 +13,10 @@ use futures::StreamExt as _;
 use lru::LruCache;
 use parking_lot::Mutex;
 
+use super::last_use;
 use super::stored::{self, READS};
 use super::watch::{Demand, EVERY, IN_USE, KeyCount, WatchScope};
-use super::{AccessError, Caller, HashedKey, KeyRecord};
+use super::{AccessError, HashedKey, Holder, Identity, KeyRecord};
 use crate::archive::{ACCESS_KEYS, Records, access_key_hash};
 use crate::clock::{Clock, Micros, SECOND};
 use crate::telemetry::KeyExpiries;
@@ -29,29 +30,34 @@ pub const KNOWN_KEYS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 /// A key that is unused for longer is assumed to be replaced, and its expiry is not reported. Two
 /// days, so that a client that comes once a day counts.
 const LATELY: Duration = Duration::from_secs(2 * 86_400);
+/// Uses that are noted between two looks, so that a look is not late.
+const NOTED_AT_ONCE_MAX: usize = 256;
 /// The largest number of keys whose expiry is reported.
 const EXPIRIES_MAX: usize = 1_000;
 
 #[derive(Debug, Clone)]
 struct KnownKey {
     record: KeyRecord,
-    /// The key's caller; `None` if the record's organisation is invalid.
-    caller: Option<Arc<Caller>>,
+    /// Who holds the key; `None` if the record is of nobody.
+    holder: Option<Holder>,
     /// Changes when the record does.
     mark: String,
     /// When the record was last read or seen unchanged, by the clock that includes sleep.
     at: Duration,
     /// When a request last used the key, by the same clock.
     used_at: Duration,
+    /// The hour of use that the archive has been told of.
+    noted: Option<Micros>,
 }
 
 impl KnownKey {
     fn new(record: KeyRecord, mark: String, at: Duration) -> Self {
-        Self { caller: record.caller().map(Arc::new), record, mark, at, used_at: at }
+        Self { holder: record.holder(), record, mark, at, used_at: at, noted: None }
     }
 
-    fn caller(&self, now: Micros) -> Option<Arc<Caller>> {
-        self.caller.clone().filter(|_| self.record.is_valid(now))
+    fn identity(&self, now: Micros) -> Option<Identity> {
+        let holder = self.holder.clone().filter(|_| self.record.is_valid(now))?;
+        Some(Identity { holder, expires_at_us: self.record.expires_at_us })
     }
 }
 
@@ -86,6 +92,7 @@ pub(super) async fn watch(shared: Arc<KnownKeys>, expiries: KeyExpiries) {
             Err(error) => tracing::warn!(%error, "cannot watch the access keys"),
         }
         looked_at = at;
+        shared.note_uses(at).await;
         expiries.set(shared.expiries());
     }
 }
@@ -96,35 +103,33 @@ impl KnownKeys {
         Self { records, clock, known: Mutex::new(LruCache::new(KNOWN_KEYS_MAX)) }
     }
 
-    /// The caller of a key by its cached record, if that is fresh. The inner `None` is an invalid
+    /// Who holds a key by its cached record, if that is fresh. The inner `None` is an invalid
     /// key.
-    pub(super) fn trusted(
-        &self,
-        hash: HashedKey,
-        asked_at: Duration,
-    ) -> Option<Option<Arc<Caller>>> {
+    pub(super) fn trusted(&self, hash: HashedKey, asked_at: Duration) -> Option<Option<Identity>> {
         let mut known = self.known.lock();
         let known = known.get_mut(&hash)?;
         if asked_at.saturating_sub(known.at) >= TRUST {
             return None;
         }
         known.used_at = asked_at;
-        Some(known.caller(self.clock.now()))
+        Some(known.identity(self.clock.now()))
     }
 
-    /// The caller of a key, by its record in the archive.
+    /// Who holds a key, by its record in the archive.
     pub(super) async fn read(
         &self,
         hash: HashedKey,
         asked_at: Duration,
-    ) -> Result<Arc<Caller>, AccessError> {
-        let before = self.known.lock().peek(&hash).map(|known| known.record.clone());
+    ) -> Result<Identity, AccessError> {
+        let before = self.known.lock().peek(&hash).map(|known| (known.record.clone(), known.noted));
+        let (before, noted) = before.unzip();
         let read = stored::read(&self.records, &hash.to_hex(), before.as_ref()).await?;
         let (record, mark) = read.ok_or(AccessError::Unauthenticated)?;
-        let fresh = KnownKey::new(record, mark, asked_at);
-        let caller = fresh.caller(self.clock.now()).ok_or(AccessError::Unauthenticated);
+        let noted = noted.flatten();
+        let fresh = KnownKey { noted, ..KnownKey::new(record, mark, asked_at) };
+        let identity = fresh.identity(self.clock.now()).ok_or(AccessError::Unauthenticated);
         self.known.lock().put(hash, fresh);
-        caller
+        identity
     }
 
     /// Looks at the records that are due, and returns what is then known of the number of keys.
@@ -195,8 +200,8 @@ impl KnownKeys {
                 // order.
                 match known.peek_mut(&hash) {
                     Some(known) => {
-                        *known =
-                            KnownKey { used_at: known.used_at, ..KnownKey::new(record, mark, at) };
+                        let KnownKey { used_at, noted, .. } = *known;
+                        *known = KnownKey { used_at, noted, ..KnownKey::new(record, mark, at) };
                     }
                     None => drop(known.put(hash, KnownKey::new(record, mark, at))),
                 }
@@ -205,6 +210,32 @@ impl KnownKeys {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Tells the archive in which hour keys were last used, once for each hour. What fails is tried
+    /// again at the next look.
+    async fn note_uses(&self, at: Duration) {
+        let now = self.clock.now();
+        let unnoted = |(hash, known): (&HashedKey, &KnownKey)| {
+            let ago = Micros::try_from(at.saturating_sub(known.used_at).as_micros()).ok()?;
+            let hour = last_use::hour(now.saturating_sub(ago));
+            let is_new = known.noted != Some(hour) && known.record.is_valid(now);
+            is_new.then_some((*hash, hour))
+        };
+        let uses: Vec<_> =
+            self.known.lock().iter().filter_map(unnoted).take(NOTED_AT_ONCE_MAX).collect();
+        let notes = uses.into_iter().map(|(hash, hour)| async move {
+            match last_use::note(&self.records, &hash.to_hex(), hour, now).await {
+                Ok(()) => {
+                    if let Some(known) = self.known.lock().peek_mut(&hash) {
+                        known.noted = Some(hour);
+                    }
+                }
+                // A process that may only read the store answers all the same.
+                Err(error) => tracing::debug!(%error, "cannot note that an access key is in use"),
+            }
+        });
+        futures::stream::iter(notes).buffer_unordered(READS).collect::<()>().await;
     }
 
     /// The ids of the valid keys in use that expire, the soonest first, with the time in seconds

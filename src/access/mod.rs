@@ -6,10 +6,13 @@
 
 mod bound;
 mod error;
+mod identity;
 mod jwt;
 mod key;
+mod key_orgs;
 mod keys;
 mod known;
+mod last_use;
 mod record;
 mod scope;
 mod stored;
@@ -17,9 +20,10 @@ mod watch;
 
 pub use self::bound::{BoundTo, InvalidBound};
 pub use self::error::AccessError;
+pub use self::identity::{Holder, Identity, operator_scopes};
 pub use self::jwt::{JwksLocation, JwtError, JwtRules, JwtSettings, Jwts};
 pub use self::key::{HashedKey, PlainKey};
-pub use self::keys::{AccessKeys, ListedKey, NewKey};
+pub use self::keys::{AccessKeys, ListedKey, NewKey, NewOperatorKey};
 pub use self::known::KNOWN_KEYS_MAX;
 pub use self::record::KeyRecord;
 pub use self::scope::{Scope, Scopes, UnknownScope};

@@ -1,8 +1,10 @@
 //! The stored record of an access key.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{BoundTo, Caller, Scopes};
+use super::{BoundTo, Caller, Holder, Scopes};
 use crate::archive::Record;
 use crate::clock::Micros;
 use crate::event::OrgId;
@@ -11,8 +13,8 @@ use crate::event::OrgId;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRecord {
-    /// The organisation that the key speaks for. Empty if the record was damaged when the key was
-    /// revoked.
+    /// The organisation that the key speaks for. Empty for an operator's key, and if the record was
+    /// damaged when the key was revoked.
     pub org_id: String,
     /// What the key allows.
     pub scopes: Scopes,
@@ -27,6 +29,10 @@ pub struct KeyRecord {
     /// The part of the organisation that it is bound to. Programs that do not know it refuse the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<BoundTo>,
+    /// True for an operator's key, which speaks for no organisation. Programs that do not know it refuse
+    /// the key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub operator: bool,
 }
 
 /// The same record as programs from before seals wrote it.
@@ -45,10 +51,9 @@ struct Unsealed<'a> {
 
 impl Record for KeyRecord {
     fn unsealed(&self) -> Option<Vec<u8>> {
-        let Self { org_id, scopes, name, created_at_us, expires_at_us, revoked_at_us, bound } =
-            self;
-        // Such programs knew of no part.
-        if bound.is_some() {
+        let Self { org_id, scopes, name, created_at_us, expires_at_us, revoked_at_us, .. } = self;
+        // Such programs knew of no part, and of no operators.
+        if self.bound.is_some() || self.operator {
             return None;
         }
         let unsealed = Unsealed {
@@ -74,14 +79,18 @@ impl KeyRecord {
             expires_at_us: None,
             revoked_at_us: Some(at),
             bound: None,
+            operator: false,
         }
     }
 
-    /// The caller that the key speaks for, whether or not it is still valid. `None` if the record's
-    /// organisation name is invalid.
-    pub fn caller(&self) -> Option<Caller> {
+    /// Who holds the key, whether or not it is still valid. `None` if the record's organisation name is
+    /// invalid.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        if self.operator {
+            return Some(Holder::Operator);
+        }
         let (org_id, scopes) = (OrgId::parse(&self.org_id).ok()?, self.scopes.clone());
-        Some(Caller { org_id, scopes, bound: self.bound.clone() })
+        Some(Holder::Caller(Arc::new(Caller { org_id, scopes, bound: self.bound.clone() })))
     }
 
     /// False once the key is expired or revoked.

@@ -73,6 +73,11 @@ impl UsageAnswer {
         Ok(answer)
     }
 
+    /// What the caller's questions may group by.
+    pub fn group_names(&self) -> Vec<&str> {
+        self.rows.group_names()
+    }
+
     /// All of it, if the first part is the last.
     pub fn whole(&mut self) -> Option<Bytes> {
         if self.making.is_some() { None } else { self.first.take() }

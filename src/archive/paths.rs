@@ -23,6 +23,8 @@ pub const CHECKS: &str = "doctor";
 pub const ACCESS_KEYS: &str = "access/keys";
 /// The folder of the vouchers for access keys' records without a seal, relative to the archive.
 pub const VOUCHERS: &str = "access/vouched";
+/// The folder of the records of when keys were last used, relative to the archive.
+pub const USES: &str = "access/used";
 /// The folder of the organisations' names, relative to the archive.
 pub const ORGS: &str = "access/orgs";
 /// The folder of the records about other programs' data files, relative to the archive.
@@ -41,7 +43,9 @@ pub(super) fn head_note() -> Path {
 /// True for the path of a record, an object that may be overwritten.
 pub(super) fn is_record(path: &Path) -> bool {
     path.as_ref() == HEAD_NOTE
-        || [ACCESS_KEYS, VOUCHERS, ORGS].iter().any(|folder| path.as_ref().starts_with(folder))
+        || [ACCESS_KEYS, VOUCHERS, USES, ORGS]
+            .iter()
+            .any(|folder| path.as_ref().starts_with(folder))
 }
 
 /// The path of a new data file of `date`, relative to the table.
@@ -108,9 +112,15 @@ pub fn access_key(hash_hex: &str) -> Path {
     Path::from(format!("{ACCESS_KEYS}/{hash_hex}.json"))
 }
 
-/// The hash (lower-case hex) in the path of an access key's record.
+/// The hash (lower-case hex) in the path of an access key's record, or of the one of its use.
 pub fn access_key_hash(path: &Path) -> Option<&str> {
-    path.as_ref().strip_prefix(ACCESS_KEYS)?.strip_prefix('/')?.strip_suffix(".json")
+    let (folder, name) = path.as_ref().rsplit_once('/')?;
+    [ACCESS_KEYS, USES].contains(&folder).then(|| name.strip_suffix(".json")).flatten()
+}
+
+/// The record of when the access key with this hash was last used.
+pub fn key_use(hash_hex: &str) -> Path {
+    Path::from(format!("{USES}/{hash_hex}.json"))
 }
 
 /// The voucher for the record of the access key with this hash.
@@ -127,6 +137,11 @@ pub fn vouched_for() -> Path {
 pub fn org(lowercase: &str) -> Path {
     // A suffix keeps the legal names "." and ".." from being taken as folders.
     Path::from(ORGS).join(format!("{lowercase}.json"))
+}
+
+/// The lower-case name in the path of such a record.
+pub fn org_name(path: &Path) -> Option<&str> {
+    path.as_ref().strip_prefix(ORGS)?.strip_prefix('/')?.strip_suffix(".json")
 }
 
 /// The record about a data file of another program, by the file's path relative to the table.

@@ -10,7 +10,9 @@ use super::open;
 use super::parse::parse_org;
 use super::print::{print_note, print_result};
 use super::units::parse_duration;
-use crate::access::{AccessKeys, BoundTo, ListedKey, NewKey, Scope, Scopes};
+use crate::access::{
+    AccessKeys, BoundTo, ListedKey, NewKey, NewOperatorKey, Scope, Scopes, operator_scopes,
+};
 use crate::archive::{ArchiveLocation, Records};
 use crate::clock::{Clock, Micros};
 use crate::event::{DimensionError, OrgId};
@@ -19,14 +21,27 @@ use crate::printable::printable;
 /// The state of a key whose record is damaged; such a key allows nothing.
 const DAMAGED: &str = "damaged";
 
+/// The answer to another scope for an operator's key.
+const OPERATOR_SCOPE: &str =
+    "an operator's key has the scope metrics:read alone; leave the others out";
+
 /// Commands for access keys.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
     /// Create a key and print it, alone, on stdout. It is shown only this once.
     Create {
         /// The organisation that the key belongs to.
-        #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
-        org: OrgId,
+        #[arg(
+            long,
+            env = "TOKENLAKE_ORG",
+            value_parser = parse_org,
+            required_unless_present = "operator"
+        )]
+        org: Option<OrgId>,
+        /// Make an operator's key: it belongs to no organisation, and reads the metrics and usage of
+        /// the one that a request names with ?org=. Its only scope is metrics:read.
+        #[arg(long, env = "TOKENLAKE_OPERATOR", conflicts_with_all = ["org", "dimension"])]
+        operator: bool,
         /// Scopes of the key: metrics:read, events:write, sql:read (the default: these three), and
         /// corrections:write, which a key has only if it is named here.
         #[arg(long, env = "TOKENLAKE_SCOPE", value_delimiter = ',')]
@@ -74,16 +89,27 @@ pub(super) async fn run(
     // the table is damaged.
     let keys = |store| AccessKeys::new(Records::new(store), clock.clone());
     match command {
-        KeyCommand::Create { org, scope, expires, name, dimension } => {
+        KeyCommand::Create { org, scope, expires, name, dimension, operator: _ } => {
             let expires_at_us =
                 expires.map(|expires| expiry(clock.as_ref(), expires)).transpose()?;
             let bound = match dimension {
                 Some(dimension) => Some(declared(location, &dimension).await?),
                 None => None,
             };
-            let scopes = Scopes::or_usual(scope);
-            let new = NewKey { org_id: org, scopes, name, expires_at_us, bound };
-            let key = keys(open::store(location)?).create(new).await?;
+            // Nothing is made for a command that is wrong.
+            let is_operators = scope.is_empty() || Scopes::of(scope.clone()) == operator_scopes();
+            if org.is_none() && !is_operators {
+                print_note(OPERATOR_SCOPE);
+                return Ok(ExitCode::from(2));
+            }
+            let keys = keys(open::store(location)?);
+            let key = match org {
+                Some(org_id) => {
+                    let scopes = Scopes::or_usual(scope);
+                    keys.create(NewKey { org_id, scopes, name, expires_at_us, bound }).await?
+                }
+                None => keys.create_operator(NewOperatorKey { name, expires_at_us }).await?,
+            };
             print_result(key.reveal());
         }
         KeyCommand::List { format } => {
@@ -92,8 +118,9 @@ pub(super) async fn run(
                 ListFormat::Table => print_table(&keys, clock.now()),
                 ListFormat::Json => print_json(&keys, clock.now())?,
             }
-            let damaged = keys.iter().filter_map(|key| key.record.as_ref().err());
-            damaged.for_each(|error| print_note(&error.to_string()));
+            let records = keys.iter().filter_map(|key| key.record.as_ref().err());
+            let uses = keys.iter().filter_map(|key| key.last_used_us.as_ref().err());
+            records.chain(uses).for_each(|error| print_note(&error.to_string()));
         }
         KeyCommand::Revoke { id } => {
             keys(open::existing_store(location)?).revoke(&id).await?;
@@ -126,24 +153,27 @@ pub(super) fn expiry(clock: &dyn Clock, after: Duration) -> anyhow::Result<Micro
 
 fn print_table(keys: &[ListedKey], now: Micros) {
     print_result(&format!(
-        "{:<16}  {:<24}  {:<8}  {:<20}  {:<20}  {:<34}  NAME",
-        "ID", "ORG", "STATE", "CREATED", "EXPIRES", "SCOPES"
+        "{:<16}  {:<24}  {:<8}  {:<20}  {:<20}  {:<34}  {:<24}  LAST USED",
+        "ID", "ORG", "STATE", "CREATED", "EXPIRES", "SCOPES", "NAME"
     ));
-    for ListedKey { id, record } in keys {
+    for ListedKey { id, record, last_used_us } in keys {
         let Ok(record) = record else {
             print_result(&format!("{id:<16}  {:<24}  {DAMAGED}", "-"));
             continue;
         };
         let expires = record.expires_at_us.map_or_else(|| "never".to_owned(), time);
         let org = Some(&*record.org_id).filter(|org| !org.is_empty());
-        print_result(&format!(
-            "{id:<16}  {:<24}  {:<8}  {:<20}  {expires:<20}  {:<34}  {}",
+        let org = org.or_else(|| record.operator.then_some("(operator)"));
+        let line = format!(
+            "{id:<16}  {:<24}  {:<8}  {:<20}  {expires:<20}  {:<34}  {:<24}  {}",
             printable(org.unwrap_or("-")),
             record.status(now),
             time(record.created_at_us),
             record.scopes.to_string(),
             printable(record.name.as_deref().unwrap_or_default()),
-        ));
+            last_used_us.as_ref().ok().and_then(|at| at.map(time)).unwrap_or_default(),
+        );
+        print_result(line.trim_end());
     }
 }
 
@@ -154,7 +184,7 @@ fn print_json(keys: &[ListedKey], now: Micros) -> anyhow::Result<()> {
 }
 
 /// A damaged key has the same members as any other; only its id is known.
-fn json_of(ListedKey { id, record }: &ListedKey, now: Micros) -> serde_json::Value {
+fn json_of(ListedKey { id, record, last_used_us }: &ListedKey, now: Micros) -> serde_json::Value {
     let record = record.as_ref().ok();
     let org = record.map(|record| &record.org_id).filter(|org| !org.is_empty());
     json!({
@@ -162,11 +192,13 @@ fn json_of(ListedKey { id, record }: &ListedKey, now: Micros) -> serde_json::Val
         "org_id": org,
         "state": record.map_or(DAMAGED, |record| record.status(now)),
         "scopes": record.map(|record| &record.scopes),
+        "operator": record.map(|record| record.operator),
         "dimension": record.and_then(|record| record.bound.as_ref()).map(ToString::to_string),
         "name": record.and_then(|record| record.name.as_deref()),
         "created_at": record.map(|record| time(record.created_at_us)),
         "expires_at": record.and_then(|record| record.expires_at_us).map(time),
         "revoked_at": record.and_then(|record| record.revoked_at_us).map(time),
+        "last_used": last_used_us.as_ref().ok().and_then(|at| at.map(time)),
     })
 }
 

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use object_store::ObjectStore;
 
 use crate::archive::{
-    Archive, ArchiveLocation, Creation, FollowSettings, ORGS, Records, TotalsStore, WriterSettings,
+    Archive, ArchiveLocation, Creation, FollowSettings, Records, TotalsStore, WriterSettings,
 };
 use crate::clock::{Clock, ShiftedClock, SystemClock};
 use crate::new_file::lies_within;
@@ -82,7 +82,7 @@ pub(super) async fn existing_archive(
 ) -> anyhow::Result<Arc<dyn ObjectStore>> {
     let store = existing_store(location)?;
     // Keys may have been created before the table.
-    let claimed = Records::new(store.clone()).list(ORGS).await?;
+    let claimed = Records::new(store.clone()).orgs().await?;
     if claimed.is_empty() && !Archive::exists(store.clone(), clock()).await? {
         return Err(nothing_at(location));
     }

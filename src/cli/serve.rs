@@ -97,7 +97,7 @@ pub(super) async fn serve(
     tracing::info!(
         "memory is bounded by {mib} MiB, queries included; docs/memory.md lists the parts"
     );
-    let routes = http::router(app.clone());
+    let routes = http::router(app.clone(), listener.scheme());
     open_files::allow(args.max_connections);
     let limits = http::ConnectionLimits::of(args.max_connections);
     let (telemetry, ended) = (app.telemetry().clone(), stop.clone());

@@ -21,25 +21,16 @@ impl Coding {
     /// otherwise gzip, by its name, its old name `x-gzip`, or `*`. A weight of 0 forbids a coding.
     /// A client that sends no such header gets no compression.
     pub fn negotiate(accept_encoding: Option<&str>) -> Self {
-        let (mut gzip, mut zstd, mut any) = (None, None, None);
-        for coding in elements(accept_encoding.unwrap_or_default()) {
-            let named =
-                |names: &[&str]| names.iter().any(|name| coding.name.eq_ignore_ascii_case(name));
-            let weight = Some(coding.weight);
-            if named(&["gzip", "x-gzip"]) {
-                gzip = gzip.max(weight);
-            } else if named(&["zstd"]) {
-                zstd = zstd.max(weight);
-            } else if coding.name == "*" {
-                any = any.max(weight);
-            }
-        }
-        let gzip = gzip.or(any).unwrap_or(0);
-        match zstd.unwrap_or(0) {
-            0 if gzip == 0 => Self::Identity,
-            zstd if zstd >= gzip => Self::Zstd,
+        match weights(accept_encoding) {
+            (0, 0) => Self::Identity,
+            (gzip, zstd) if zstd >= gzip => Self::Zstd,
             _ => Self::Gzip,
         }
+    }
+
+    /// gzip if `accept_encoding` allows it, for what there is in gzip alone.
+    pub fn gzip_if_taken(accept_encoding: Option<&str>) -> Self {
+        if weights(accept_encoding).0 > 0 { Self::Gzip } else { Self::Identity }
     }
 
     /// The value of `Content-Encoding`, if there is one.
@@ -50,6 +41,24 @@ impl Coding {
             Self::Zstd => Some("zstd"),
         }
     }
+}
+
+/// The weights of gzip and zstd.
+fn weights(accept_encoding: Option<&str>) -> (u16, u16) {
+    let (mut gzip, mut zstd, mut any) = (None, None, None);
+    for coding in elements(accept_encoding.unwrap_or_default()) {
+        let named =
+            |names: &[&str]| names.iter().any(|name| coding.name.eq_ignore_ascii_case(name));
+        let weight = Some(coding.weight);
+        if named(&["gzip", "x-gzip"]) {
+            gzip = gzip.max(weight);
+        } else if named(&["zstd"]) {
+            zstd = zstd.max(weight);
+        } else if coding.name == "*" {
+            any = any.max(weight);
+        }
+    }
+    (gzip.or(any).unwrap_or(0), zstd.unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -99,6 +108,17 @@ mod tests {
             ],
         );
         assert_eq!(Coding::negotiate(None), Coding::Identity);
+    }
+
+    #[test]
+    fn gzip_is_taken_where_zstd_is_preferred() {
+        for header in ["gzip, deflate, br, zstd", "zstd, gzip;q=0.1", "*", "x-gzip"] {
+            assert_eq!(Coding::gzip_if_taken(Some(header)), Coding::Gzip, "{header}");
+        }
+        for header in ["", "zstd", "gzip;q=0, zstd", "identity"] {
+            assert_eq!(Coding::gzip_if_taken(Some(header)), Coding::Identity, "{header}");
+        }
+        assert_eq!(Coding::gzip_if_taken(None), Coding::Identity);
     }
 
     proptest! {

@@ -6,6 +6,25 @@ use tokio::net::TcpListener;
 
 use super::tls::Tls;
 
+/// With TLS, or without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Without.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// A bound address.
 #[derive(Debug)]
 pub struct Listener {
@@ -19,13 +38,17 @@ impl Listener {
         Self { tcp, tls }
     }
 
+    /// How clients begin its URL.
+    pub fn scheme(&self) -> Scheme {
+        if self.tls.is_some() { Scheme::Https } else { Scheme::Http }
+    }
+
     /// The URL for clients.
     ///
     /// # Errors
     /// The system's error.
     pub fn url(&self) -> io::Result<String> {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        Ok(format!("{scheme}://{}", self.tcp.local_addr()?))
+        Ok(format!("{}://{}", self.scheme().name(), self.tcp.local_addr()?))
     }
 }
 

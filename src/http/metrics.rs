@@ -13,7 +13,7 @@ use axum::response::Response;
 use super::answers::{HeldUntilSent, body_of};
 use super::error::{HttpError, plain};
 use super::observe::observed;
-use super::request::{caller, credential, joined, within};
+use super::request::{caller_naming, credential, joined, named_orgs, within};
 use super::shared::Shared;
 use crate::access::{Caller, Scope};
 use crate::app::BodyForm;
@@ -51,9 +51,16 @@ async fn answer(
     now: Micros,
 ) -> Result<Response, HttpError> {
     let (began, mut known) = (Instant::now(), None);
-    let whole = whole(shared, query, headers, now, &mut known);
+    let orgs = named_orgs(query);
+    let whole = whole(shared, query, headers, &orgs, now, &mut known);
     let whole = within(deadline(headers), whole).await;
-    let credential = credential(headers).unwrap_or_default();
+    let mut credential = credential(headers).unwrap_or_default();
+    // An operator's credential has a caller for each organisation. No credential has a line's end.
+    for org in &orgs {
+        let credential = credential.to_mut();
+        credential.push('\n');
+        credential.push_str(org);
+    }
     match whole {
         Ok((form, body, held)) => {
             if let Some(caller) = &known {
@@ -92,10 +99,12 @@ async fn whole(
     shared: &Shared,
     query: Option<&str>,
     headers: &HeaderMap,
+    orgs: &[String],
     now: Micros,
     known: &mut Option<Arc<Caller>>,
 ) -> Result<(BodyForm, Pieces, HeldUntilSent), HttpError> {
-    let caller = known.insert(caller(&shared.app, headers, Scope::MetricsRead).await?);
+    let caller = caller_naming(&shared.app, headers, Scope::MetricsRead, orgs).await?;
+    let caller = known.insert(caller);
     let form = form(query, headers)?;
     let turn = shared.scrapes.begin(&caller.org_id)?;
     let (body, held) = text(shared, caller, form, now).await?;

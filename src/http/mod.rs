@@ -12,9 +12,12 @@ mod health;
 mod host;
 mod last_good;
 mod listener;
+mod me;
 mod metrics;
 mod observe;
+mod page;
 mod request;
+mod sd;
 mod shared;
 mod shares;
 mod sql;
@@ -36,7 +39,7 @@ pub use self::connections::{
     CLEAR_HTTP2_SHARE, CONNECTION_BYTES, ConnectionLimits, REQUEST_BYTES, TLS_BYTES, serve,
 };
 pub use self::last_good::BYTES_MAX as LAST_GOOD_BYTES_MAX;
-pub use self::listener::Listener;
+pub use self::listener::{Listener, Scheme};
 pub use self::shares::DECODERS_MAX;
 pub use self::tls::{Tls, TlsError, TlsFiles};
 
@@ -55,9 +58,10 @@ const MEMORY_KIB_MAX: usize = 256 * 1024;
 /// The same in bytes.
 pub const REQUESTS_BYTES_MAX: usize = MEMORY_KIB_MAX * 1024;
 
-/// The server's routes. Each path also works with a trailing slash: clients that join a URL from
-/// two parts may send one, and not all repeat their credential or body after a redirect.
-pub fn router(app: Arc<App>) -> Router {
+/// The routes of a server that is reached by `scheme`. Each path also works with a trailing slash:
+/// clients that join a URL from two parts may send one, and not all repeat their credential or body
+/// after a redirect.
+pub fn router(app: Arc<App>, scheme: Scheme) -> Router {
     let telemetry = || app.telemetry().clone();
     let turns = || Turns::new(app.settings().requests_per_org_max, telemetry());
     let memory = || {
@@ -85,13 +89,16 @@ pub fn router(app: Arc<App>) -> Router {
         answers: Answers::new(app.settings().answer_bytes_max, app.telemetry()),
         last_good: LastGood::new(app.settings().stale_on_error_max),
         app,
+        scheme,
     });
-    let mut router = Router::new();
+    let mut router = page::with_page(Router::new());
     let doors = DOORS.map(|door| (door.path(), route(Events(door))));
     let others = [
         ("/metrics", get(metrics::scrape)),
         (Sql.path(), route(Sql)),
         (usage::PATH, get(usage::answer)),
+        (me::PATH, get(me::answer)),
+        (sd::PATH, get(sd::answer)),
         ("/healthz", get(health::alive)),
         ("/readyz", get(health::ready)),
     ];

@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
 use super::error::HttpError;
-use crate::access::{AccessError, Caller, Scope};
+use crate::access::{AccessError, Caller, Identity, Scope};
 use crate::app::{App, AppError};
 use crate::ingest::Headers;
 
@@ -20,16 +20,42 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The parameter by which an operator names an organisation.
+pub(super) const ORG: &str = "org";
+
+/// Who sends a request.
+pub(super) async fn identity(app: &App, headers: &HeaderMap) -> Result<Identity, HttpError> {
+    let credential = credential(headers).ok_or(AccessError::Unauthenticated)?;
+    Ok(app.identify(&credential).await?)
+}
+
 /// The caller of a request that needs `scope`.
 pub(super) async fn caller(
     app: &App,
     headers: &HeaderMap,
     scope: Scope,
 ) -> Result<Arc<Caller>, HttpError> {
-    let credential = credential(headers).ok_or(AccessError::Unauthenticated)?;
-    let caller = app.authenticate(&credential).await?;
+    let caller = identity(app, headers).await?.caller()?;
     caller.allow(scope)?;
     Ok(caller)
+}
+
+/// The same, where an operator names the organisation: `named` are those of the query.
+pub(super) async fn caller_naming(
+    app: &App,
+    headers: &HeaderMap,
+    scope: Scope,
+    named: &[String],
+) -> Result<Arc<Caller>, HttpError> {
+    let caller = identity(app, headers).await?.caller_naming(named)?;
+    caller.allow(scope)?;
+    Ok(caller)
+}
+
+/// The organisations that the query of a URL names.
+pub(super) fn named_orgs(query: Option<&str>) -> Vec<String> {
+    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.filter(|(name, _)| name == ORG).map(|(_, value)| value.into_owned()).collect()
 }
 
 /// The access key or JWT of a request: the token of `Authorization: Bearer <token>` (RFC 6750), or

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answers::Answers;
 use super::last_good::LastGood;
+use super::listener::Scheme;
 use super::shares::{Decoders, Memory, Turns};
 use crate::app::App;
 
@@ -11,6 +12,8 @@ use crate::app::App;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) app: Arc<App>,
+    /// How the server is reached.
+    pub(super) scheme: Scheme,
     pub(super) scrapes: Turns,
     pub(super) posts: Turns,
     pub(super) queries: Turns,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
 };
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
@@ -16,7 +16,7 @@ use futures::Stream;
 use super::answers::HeldUntilSent;
 use super::error::HttpError;
 use super::observe::observed;
-use super::request::{caller, joined, within};
+use super::request::{ORG, caller_naming, joined, named_orgs, within};
 use super::shared::Shared;
 use super::shares::{Reserved, Turn};
 use crate::access::Scope;
@@ -29,6 +29,8 @@ use crate::usage::{AskedUsage, UsageError, UsageQuestion};
 
 /// The path.
 pub(super) const PATH: &str = "/v1/usage";
+/// The header that lists what `group_by` may name, for clients that let people choose.
+const GROUPS: HeaderName = HeaderName::from_static("tokenlake-group-by");
 /// How long a part of an answer may take.
 const PART_WAIT: Duration = Duration::from_millis(9_500);
 /// Memory for what is made before its size is known.
@@ -53,7 +55,8 @@ async fn answered(
     headers: &HeaderMap,
 ) -> Result<Response, HttpError> {
     let begun = async {
-        let caller = caller(&shared.app, headers, Scope::MetricsRead).await?;
+        let orgs = named_orgs(Some(query));
+        let caller = caller_naming(&shared.app, headers, Scope::MetricsRead, &orgs).await?;
         let (question, format) = asked(query, shared.app.now())?;
         let coding = Coding::negotiate(joined(headers, ACCEPT_ENCODING).as_deref());
         let form = UsageForm { format, coding };
@@ -64,6 +67,7 @@ async fn answered(
         Ok((form, Sending { answer, shared, org_id, memory: vec![memory], turn }))
     };
     let (form, mut sending) = within(PART_WAIT, begun).await?;
+    let groups = HeaderValue::from_str(&sending.answer.group_names().join(", "));
     let mut response = match sending.answer.whole() {
         Some(whole) => {
             sending.hold(whole.len()).await?;
@@ -80,6 +84,10 @@ async fn answered(
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(form.format.content_type()));
     answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Names of groups are lower-case letters.
+    if let Ok(groups) = groups {
+        answer.insert(GROUPS, groups);
+    }
     answer.insert(VARY, HeaderValue::from_static("Accept-Encoding, Authorization"));
     if let Some(coding) = form.coding.name() {
         answer.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
@@ -130,7 +138,8 @@ impl Sending {
 /// What is asked by the query of a URL, and the format of its answer.
 fn asked(query: &str, now: Micros) -> Result<(UsageQuestion, RowFormat), UsageError> {
     let mut values: [Option<String>; NAMES.len()] = Default::default();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    for (name, value) in pairs.filter(|(name, _)| name != ORG) {
         // What is misspelled would go unnoticed.
         let known = NAMES.iter().zip(&mut values).find(|(known, _)| **known == name);
         let (known, known_value) = known.ok_or_else(|| UsageError::Parameter(excerpt(&name)))?;

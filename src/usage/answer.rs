@@ -16,6 +16,7 @@ use super::sources::{CellSource, WhoseUsage, sources};
 use super::table::{UsageRow, columns, schema};
 use crate::archive::Snapshot;
 use crate::clock::{HOUR, Micros};
+use crate::event::Dimension;
 use crate::rollup::{DayCells, HourSet, Rollup, UsageSums};
 use crate::sql::SqlError;
 
@@ -31,6 +32,8 @@ pub struct UsageRows {
     snapshot: Arc<Snapshot>,
     question: UsageQuestion,
     sources: Vec<CellSource>,
+    /// What the same caller may group by.
+    dimensions: Vec<Arc<Dimension>>,
     schema: SchemaRef,
     dates: VecDeque<NaiveDate>,
     day: Option<Day>,
@@ -80,9 +83,22 @@ impl UsageRows {
         let range = (question.range.start, question.range.end);
         let dates = sources.first().map(|first| rollup.dates_of(&first.scope, &snapshot, range));
         let (dates, schema) = (dates.unwrap_or_default().into(), schema(&groups));
+        let dimensions = whose.dimensions(&snapshot);
         let (groups, rows) = (GroupSums::new(groups), VecDeque::new());
         let (day, step) = (None, None);
-        Ok(Self { rollup, snapshot, question, sources, schema, dates, day, groups, step, rows })
+        Ok(Self {
+            rollup,
+            snapshot,
+            question,
+            sources,
+            dimensions,
+            schema,
+            dates,
+            day,
+            groups,
+            step,
+            rows,
+        })
     }
 
     /// The columns.
@@ -93,6 +109,12 @@ impl UsageRows {
     /// The question.
     pub fn question(&self) -> &UsageQuestion {
         &self.question
+    }
+
+    /// The groups that the same caller may ask for.
+    pub fn group_names(&self) -> Vec<&str> {
+        let names = self.dimensions.iter().map(|dimension| &*dimension.name);
+        ["provider", "model"].into_iter().chain(names).collect()
     }
 
     /// The version of the archive's table that the rows are a function of.

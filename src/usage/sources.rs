@@ -28,6 +28,16 @@ pub struct CellSource {
     pub is_of_rest: bool,
 }
 
+impl WhoseUsage {
+    /// The dimensions that it can be grouped by.
+    pub fn dimensions(&self, snapshot: &Snapshot) -> Vec<Arc<Dimension>> {
+        match &self.part {
+            Some((dimension, _)) => vec![dimension.clone()],
+            None => snapshot.table().dimensions.iter().cloned().collect(),
+        }
+    }
+}
+
 /// The groups of a question, and the cells that answer it.
 ///
 /// # Errors
@@ -39,14 +49,12 @@ pub fn sources(
 ) -> Result<(Vec<UsageGroup>, Vec<CellSource>), UsageError> {
     let source = |scope, is_of_rest| CellSource { scope: Arc::new(scope), is_of_rest };
     let org_id = &whose.org_id;
+    let groups = question.groups(&whose.dimensions(snapshot))?;
     if let Some((dimension, value)) = &whose.part {
-        let groups = question.groups(std::slice::from_ref(dimension))?;
         // The cells of dimensions have corrections.
         return Ok((groups, vec![source(UsageScope::part(org_id, dimension, value), false)]));
     }
     let table = snapshot.table();
-    let dimensions: Vec<_> = table.dimensions.iter().cloned().collect();
-    let groups = question.groups(&dimensions)?;
     let mut sources = vec![source(UsageScope::org(org_id), false)];
     if table.may_hold_corrections() {
         sources.push(source(UsageScope::corrections(org_id), false));

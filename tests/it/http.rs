@@ -14,6 +14,7 @@ mod hostile;
 mod jwt;
 mod limits;
 mod litellm;
+mod operators;
 mod otlp;
 mod rows;
 mod scrape;

@@ -46,6 +46,7 @@ mod laws;
 mod lost_archive;
 mod older_log;
 mod overload;
+mod page;
 mod producers;
 mod prometheus;
 mod queries;

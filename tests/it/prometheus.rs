@@ -118,7 +118,7 @@ fn prometheus_scrapes_with_each_kind_of_credentials_and_shows_the_same_values() 
 
 fn revoke(archive: &Path, name: &str) {
     let list = tokenlake(archive, &["key", "list"]).stdout;
-    let line = list.lines().find(|line| line.ends_with(name)).unwrap();
+    let line = list.lines().find(|line| line.split_whitespace().any(|word| word == name)).unwrap();
     let id = line.split_whitespace().next().unwrap();
     assert_eq!(tokenlake(archive, &["key", "revoke", id]).status, 0);
 }

@@ -1,5 +1,6 @@
 //! The claims of a JWT, once its signature is verified.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use serde_json::Number;
 
 use super::compact::object;
 use super::refusal::Refusal;
-use crate::access::{Caller, Scope, Scopes};
+use crate::access::{Caller, Holder, Identity, Scope, Scopes};
 use crate::clock::{Micros, SECOND};
 use crate::event::OrgId;
 
@@ -61,8 +62,8 @@ impl Audience {
     }
 }
 
-/// The caller that the claims describe, if they are valid at `now`.
-pub(super) fn caller(claims: &[u8], rules: &JwtRules, now: Micros) -> Result<Caller, Refusal> {
+/// Whom the claims describe, if they are valid at `now`.
+pub(super) fn identity(claims: &[u8], rules: &JwtRules, now: Micros) -> Result<Identity, Refusal> {
     let claims: Claims = object(claims).ok_or(Refusal::Claims)?;
     let expires = micros(&claims.exp).ok_or(Refusal::Claims)?;
     if now >= expires.saturating_add(LEEWAY) {
@@ -82,7 +83,8 @@ pub(super) fn caller(claims: &[u8], rules: &JwtRules, now: Micros) -> Result<Cal
         held.then_some(()).ok_or(Refusal::Audience)?;
     }
     let org_id = OrgId::parse(&claims.org_id).map_err(|_| Refusal::OrgId)?;
-    Ok(Caller { org_id, scopes: scopes(claims.scope.or(claims.scp)), bound: None })
+    let caller = Caller { org_id, scopes: scopes(claims.scope.or(claims.scp)), bound: None };
+    Ok(Identity { holder: Holder::Caller(Arc::new(caller)), expires_at_us: Some(expires) })
 }
 
 /// The scopes in the claim that exist here. Without the claim, the right to scrape.

@@ -2,7 +2,7 @@
 //! access keys.
 //!
 //! ```text
-//! text ─▶ Jwt ─▶ claims, if one of the keys signed it ─▶ Caller, by the rules and the clock
+//! text ─▶ Jwt ─▶ claims, if one of the keys signed it ─▶ Identity, by the rules and the clock
 //!                       ▲
 //!       files, an https URL ─▶ KeySource, read again and again
 //! ```
@@ -37,7 +37,7 @@ use self::fetch::Fetcher;
 use self::key::Algorithm;
 use self::refusal::Refusal;
 use self::source::{KeyOrigin, KeySource};
-use super::{AccessError, Caller};
+use super::{AccessError, Identity};
 use crate::clock::Clock;
 use crate::telemetry::Telemetry;
 
@@ -117,11 +117,11 @@ impl Jwts {
         text.starts_with(START)
     }
 
-    /// The caller that a JWT identifies.
+    /// Who a JWT identifies.
     ///
     /// # Errors
     /// [`AccessError::Unauthenticated`]; [`AccessError::NoJwtKeys`] while the keys are not known.
-    pub async fn authenticate(&self, text: &str) -> Result<Caller, AccessError> {
+    pub async fn identify(&self, text: &str) -> Result<Identity, AccessError> {
         let refused = |reason: Refusal| {
             tracing::debug!(%reason, "a JWT was refused");
             AccessError::Unauthenticated
@@ -135,7 +135,7 @@ impl Jwts {
             known => known,
         };
         let claims = claims.map_err(refused)?;
-        claims::caller(&claims, &self.rules, self.clock.now()).map_err(refused)
+        claims::identity(&claims, &self.rules, self.clock.now()).map_err(refused)
     }
 
     fn verified(&self, jwt: &Jwt<'_>) -> Result<Vec<u8>, Refusal> {

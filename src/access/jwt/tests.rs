@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::claims::{JwtRules, caller};
+use super::claims::{JwtRules, identity};
 use super::compact::Jwt;
 use super::key::VerifyingKey;
 use super::refusal::Refusal;
@@ -67,8 +67,9 @@ fn spoken(name: &str, value: Value, rules: &JwtRules) -> Result<(String, Scopes)
     } else {
         fields.insert(name.to_owned(), value)
     };
-    let caller = caller(claims.to_string().as_bytes(), rules, NOW * SECOND)?;
-    Ok((caller.org_id.as_str().to_owned(), caller.scopes))
+    let identity = identity(claims.to_string().as_bytes(), rules, NOW * SECOND)?;
+    let caller = identity.caller().unwrap();
+    Ok((caller.org_id.as_str().to_owned(), caller.scopes.clone()))
 }
 
 fn refused(name: &str, value: Value) -> Option<Refusal> {
@@ -80,7 +81,7 @@ fn jwts_of_the_rfcs_are_verified() {
     let keys = rfc_keys();
     for (header, signature) in RFC_SIGNED {
         let claims = verified(&format!("{header}.{RFC_CLAIMS}.{signature}"), &keys).unwrap();
-        assert_eq!(caller(&claims, &JwtRules::default(), 0), Err(Refusal::Claims), "no org_id");
+        assert_eq!(identity(&claims, &JwtRules::default(), 0), Err(Refusal::Claims), "no org_id");
         let other = URL_SAFE_NO_PAD.encode(r#"{"org_id":"acme"}"#);
         let changed = verified(&format!("{header}.{other}.{signature}"), &keys);
         assert_eq!(changed, Err(Refusal::UnknownKey));
@@ -198,7 +199,7 @@ fn an_organisation_and_an_end_are_needed() {
         r#"{"org_id":"acme","exp":1,"exp":1900000000}"#,
         r#"{"org_id":"acme","exp":1900000000} {}"#,
     ] {
-        let found = caller(text.as_bytes(), &JwtRules::default(), now);
+        let found = identity(text.as_bytes(), &JwtRules::default(), now);
         assert_eq!(found, Err(Refusal::Claims), "{text}");
     }
 }
@@ -278,7 +279,8 @@ fn scopes_are_those_that_are_named_and_known() {
 fn a_claim_that_is_null_is_absent_and_scope_comes_before_scp() {
     let of = |claims: &str| {
         let claims = format!(r#"{{"org_id":"acme","exp":1900000000,{claims}}}"#);
-        caller(claims.as_bytes(), &JwtRules::default(), NOW * SECOND).unwrap().scopes
+        let identity = identity(claims.as_bytes(), &JwtRules::default(), NOW * SECOND);
+        identity.unwrap().caller().unwrap().scopes.clone()
     };
     let only = |scope| Scopes::of(vec![scope]);
     assert_eq!(of(r#""scope":null,"nbf":null,"iss":null,"aud":null"#), only(Scope::MetricsRead));
@@ -384,7 +386,7 @@ proptest! {
     #[test]
     fn no_text_panics(text in "eyJ\\PC{0,80}|[eyJ0.-_]{0,80}|\\PC*", claims in "\\PC*|\\{[\"a-z_:0-9,e]*\\}") {
         prop_assert!(verified(&text, &secret()).is_err());
-        let _ = caller(claims.as_bytes(), &JwtRules::default(), 0);
+        let _ = identity(claims.as_bytes(), &JwtRules::default(), 0);
         let _ = jwks::parse(claims.as_bytes());
     }
 }

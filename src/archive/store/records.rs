@@ -123,14 +123,21 @@ impl Records {
         Err(ArchiveError::unavailable(format!("claiming the organisation {org_id}"), contended))
     }
 
+    /// The claimed names, in lower case.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn orgs(&self) -> Result<Vec<String>, ArchiveError> {
+        let listed = self.list(paths::ORGS).await?;
+        let names = listed.iter().filter_map(|found| paths::org_name(&found.path));
+        Ok(names.map(str::to_owned).collect())
+    }
+
     /// The claimed spelling of a name that is given in lower case; `None` if there is no claim.
     ///
     /// # Errors
     /// Unavailable; Corrupt.
-    pub(in crate::archive) async fn spelling(
-        &self,
-        lower: &str,
-    ) -> Result<Option<String>, ArchiveError> {
+    pub async fn spelling(&self, lower: &str) -> Result<Option<String>, ArchiveError> {
         Ok(self.claimed(lower).await?.map(|(name, _)| name))
     }
 

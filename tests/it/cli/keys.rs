@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::tempdir;
+use tokenlake::clock::{Clock as _, HOUR, SECOND, SystemClock};
 
 use crate::support::process::{Server, key, key_with, tokenlake};
 use crate::support::{archive, client, events, poll};
@@ -69,6 +70,47 @@ fn the_list_shows_ids_and_states_and_no_secret() {
         let random = key.strip_prefix("td_live_").unwrap();
         assert!(!table.contains(random) && !json.contains(random));
     }
+}
+
+#[test]
+fn the_list_shows_the_hour_of_the_last_use() {
+    let folder = tempdir().unwrap();
+    let [used, unused] =
+        ["used", "unused"].map(|name| key_with(folder.path(), "acme", &["--name", name]));
+    let server = Server::start(folder.path());
+    assert!(list(folder.path()).iter().all(|key| key["last_used"].is_null()), "never");
+    assert_eq!(status(&server, &used), 200);
+    let hour = poll(Duration::from_secs(15), "the use is shown", || {
+        list(folder.path())[0]["last_used"].as_str().map(str::to_owned)
+    });
+    let used_at = chrono::DateTime::parse_from_rfc3339(&hour).unwrap().timestamp();
+    let now = SystemClock.now() / SECOND;
+    assert!(hour.ends_with(":00:00Z") && (0..7_200).contains(&(now - used_at)), "{hour}");
+    assert_eq!(list(folder.path())[1]["last_used"], Value::Null);
+    let table = tokenlake(folder.path(), &["key", "list"]).stdout;
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].ends_with("LAST USED") && lines[1].ends_with(&hour), "{table}");
+    assert!(lines[2].ends_with("unused"), "{table}");
+    // Once an hour and key at the most: more uses write no more.
+    let records = || archive::files(&folder.path().join("access/used"), ".json");
+    assert_eq!(records().len(), 1);
+    let record = &records()[0];
+    let written = std::fs::metadata(record).unwrap().modified().unwrap();
+    for _ in 0..4 {
+        assert_eq!(status(&server, &used), 200);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let is_next_hour = SystemClock.now() / HOUR * HOUR > used_at * SECOND;
+    assert!(is_next_hour || std::fs::metadata(record).unwrap().modified().unwrap() == written);
+    // Damage is told of, and mended by the next use.
+    std::fs::write(record, "{}").unwrap();
+    let done = tokenlake(folder.path(), &["key", "list", "--format", "json"]);
+    assert!(done.status == 0 && done.stderr.contains("access/used"), "{done:?}");
+    let other = Server::start(folder.path());
+    assert_eq!((status(&other, &used), status(&other, &unused)), (200, 200));
+    poll(Duration::from_secs(15), "both are shown", || {
+        list(folder.path()).iter().all(|key| key["last_used"].is_string()).then_some(())
+    });
 }
 
 #[test]

@@ -79,5 +79,7 @@ fn what_the_image_is_made_from_can_be_built() {
     let metadata = ["metadata", "--offline", "--locked", "--no-deps", "--format-version=1"];
     content(Command::new(cargo).args(metadata).current_dir(folder.path()));
     // What the sources take in besides themselves.
-    assert!(folder.path().join("queries/partial.sql").is_file());
+    for file in ["queries/partial.sql", "assets/index.html", "assets/vendor/uplot-1.6.32.min.js"] {
+        assert!(folder.path().join(file).is_file(), "{file}");
+    }
 }

@@ -92,7 +92,7 @@ const HOW: [(&str, How); 25] = [
 ];
 /// What a reader puts in place of an example.
 const FILLED_IN: [(&str, &str); 1] =
-    [("1f2e3d4c5b6a7980", "\"$(tokenlake key list | awk '/ prometheus$/ {print $1}')\"")];
+    [("1f2e3d4c5b6a7980", "\"$(tokenlake key list | awk '/ prometheus( |$)/ {print $1}')\"")];
 
 /// A place like a checkout, and a shell in it whose servers listen on free ports.
 fn shell_in(folder: &Path) -> Shell {

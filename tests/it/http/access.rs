@@ -86,7 +86,8 @@ fn a_server_whose_archive_is_damaged_is_alive_but_not_ready() {
 #[test]
 fn other_paths_are_404_and_other_methods_405() {
     let acme = Acme::start();
-    for path in ["/", "/metrics//", "/v1/event", "/v1/events/1", "/admin", "//metrics", "/%2e%2e/x"]
+    for path in
+        ["//", "/metrics//", "/v1/event", "/v1/events/1", "/admin", "//metrics", "/%2e%2e/x"]
     {
         assert_eq!(acme.get(path).status, 404, "{path}");
     }

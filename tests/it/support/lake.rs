@@ -258,7 +258,7 @@ impl Lake {
 pub async fn serve(app: Arc<App>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(axum::serve(listener, http::router(app)).into_future());
+    tokio::spawn(axum::serve(listener, http::router(app, http::Scheme::Http)).into_future());
     url
 }
 
