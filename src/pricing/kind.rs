@@ -1,0 +1,184 @@
+//! The kinds of tokens that may have a rate of their own, and how many of each a call has.
+
+use super::NoPrice;
+
+/// How many kinds there are.
+const KINDS: usize = 12;
+
+/// A kind of tokens. A part comes before what it is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Audio that was read from the cache.
+    CachedAudio,
+    /// Images that were read from the cache.
+    CachedImage,
+    /// Written to the cache for an hour.
+    CacheWrite1h,
+    /// Read from the cache.
+    CachedInput,
+    /// Written to the cache, for any time.
+    CacheWrite,
+    /// Audio of the input.
+    InputAudio,
+    /// Images of the input.
+    InputImage,
+    /// Reasoning, which is output.
+    Reasoning,
+    /// Audio of the output.
+    OutputAudio,
+    /// Images of the output.
+    OutputImage,
+    /// All of the input.
+    Input,
+    /// All of the output.
+    Output,
+}
+
+impl Kind {
+    /// All of them, in the order in which people read them.
+    pub const ALL: [Self; KINDS] = [
+        Self::Input,
+        Self::CachedInput,
+        Self::CacheWrite,
+        Self::CacheWrite1h,
+        Self::InputAudio,
+        Self::CachedAudio,
+        Self::InputImage,
+        Self::CachedImage,
+        Self::Output,
+        Self::Reasoning,
+        Self::OutputAudio,
+        Self::OutputImage,
+    ];
+
+    /// Its name in a table. The field of an event that counts it has this name and `_tokens`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::CachedInput => "cached_input",
+            Self::CacheWrite => "cache_write",
+            Self::CacheWrite1h => "cache_write_1h",
+            Self::InputAudio => "input_audio",
+            Self::CachedAudio => "cached_audio",
+            Self::InputImage => "input_image",
+            Self::CachedImage => "cached_image",
+            Self::Output => "output",
+            Self::Reasoning => "reasoning",
+            Self::OutputAudio => "output_audio",
+            Self::OutputImage => "output_image",
+        }
+    }
+
+    /// The kind of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What it is part of, directly or not.
+    fn wholes(self) -> &'static [Self] {
+        match self {
+            Self::Input | Self::Output => &[],
+            Self::CachedInput | Self::CacheWrite | Self::InputAudio | Self::InputImage => {
+                &[Self::Input]
+            }
+            Self::CacheWrite1h => &[Self::CacheWrite, Self::Input],
+            Self::CachedAudio => &[Self::CachedInput, Self::InputAudio, Self::Input],
+            Self::CachedImage => &[Self::CachedInput, Self::InputImage, Self::Input],
+            Self::Reasoning | Self::OutputAudio | Self::OutputImage => &[Self::Output],
+        }
+    }
+
+    /// Whether its tokens are also of the kind `whole`.
+    pub(super) fn is_part_of(self, whole: Self) -> bool {
+        self.wholes().contains(&whole)
+    }
+}
+
+/// How many tokens of each kind a call has. A part is counted in what it is part of, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts([i64; KINDS]);
+
+impl Counts {
+    /// The tokens of a kind.
+    pub fn of(&self, kind: Kind) -> i64 {
+        self.0.get(kind as usize).copied().unwrap_or_default()
+    }
+
+    /// These with so many tokens of a kind.
+    #[must_use]
+    pub fn with(mut self, kind: Kind, tokens: i64) -> Self {
+        self.set(kind, tokens);
+        self
+    }
+
+    pub(super) fn set(&mut self, kind: Kind, tokens: i64) {
+        if let Some(count) = self.0.get_mut(kind as usize) {
+            *count = tokens;
+        }
+    }
+
+    /// Whether a call can have these counts.
+    ///
+    /// # Errors
+    /// The part that is more than its whole.
+    pub(super) fn check(&self) -> Result<(), NoPrice> {
+        for part in Kind::ALL {
+            let count = self.of(part);
+            let whole = part.wholes().iter().find(|whole| count > self.of(**whole));
+            if let Some(whole) = whole.copied() {
+                return Err(NoPrice::Impossible { part, count, whole, of: self.of(whole) });
+            }
+            if count < 0 {
+                return Err(NoPrice::Impossible { part, count, whole: part, of: 0 });
+            }
+        }
+        // What is read from the cache is not written to it.
+        let (input, read) = (self.of(Kind::Input), self.of(Kind::CachedInput));
+        let written = self.of(Kind::CacheWrite);
+        if read > input - written {
+            let (part, whole) = (Kind::CacheWrite, Kind::Input);
+            return Err(NoPrice::Impossible { part, count: written, whole, of: input - read });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_a_name_and_a_place_of_its_own() {
+        let mut counts = Counts::default();
+        for (tokens, kind) in (1..).zip(Kind::ALL) {
+            assert_eq!(Kind::named(kind.name()), Some(kind));
+            counts.set(kind, tokens);
+        }
+        let all: Vec<_> = Kind::ALL.into_iter().map(|kind| counts.of(kind)).collect();
+        assert_eq!(all, (1..=12).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_part_comes_before_its_whole_and_wholes_of_wholes_are_wholes() {
+        for part in Kind::ALL {
+            for whole in part.wholes() {
+                assert!(part < *whole);
+                assert!(whole.wholes().iter().all(|above| part.is_part_of(*above)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_is_no_more_than_its_whole() {
+        let call = Counts::default().with(Kind::Input, 10);
+        assert_eq!(call.with(Kind::CachedInput, 10).check(), Ok(()));
+        let text = call.with(Kind::CachedInput, 11).check().unwrap_err().to_string();
+        assert_eq!(text, "cached_input_tokens: 11 is more than the 10 that input_tokens allow");
+        let both = call.with(Kind::CachedInput, 6).with(Kind::CacheWrite, 5);
+        assert!(both.check().unwrap_err().is_impossible());
+        assert!(call.with(Kind::CacheWrite1h, 1).check().is_err());
+        assert!(Counts::default().with(Kind::Output, -1).check().is_err());
+        // Audio may have been read from the cache.
+        assert_eq!(call.with(Kind::CachedInput, 6).with(Kind::InputAudio, 6).check(), Ok(()));
+    }
+}
