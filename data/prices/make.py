@@ -11,6 +11,7 @@ to write that file anew. Facts alone are taken: names of models, prices, and whe
 import dataclasses
 import datetime
 import json
+import re
 import sys
 
 from genai_prices import types
@@ -31,6 +32,26 @@ def clause(match):
     if isinstance(value, list):
         value = [clause(one) for one in value]
     return {field.name.rstrip("_"): value}
+
+
+def undated(match):
+    """The names of a Bedrock model without its date, which Bedrock's own documents use, too."""
+    texts = [text for clauses in [clause(match)] for text in texts_of(clauses) if text.startswith(REGIONS)]
+    return {re.sub(DATE, "", text) for text in texts if re.search(DATE, text)}
+
+
+REGIONS = ("anthropic.", "us.", "eu.", "apac.", "au.", "jp.", "in.", "us-gov.", "global.")
+DATE = r"-20\d{6}$"
+
+
+def texts_of(condition):
+    """The texts in a condition on names."""
+    for value in condition.values():
+        if isinstance(value, str):
+            yield value
+        else:
+            for one in value:
+                yield from texts_of(one)
 
 
 def rate(value):
@@ -83,7 +104,13 @@ def model(one):
 
 def provider(one):
     """A provider with its models."""
-    models = [model(each) for each in one.models if (one.id, each.id) not in LEFT_OUT]
+    kept = [each for each in one.models if (one.id, each.id) not in LEFT_OUT]
+    models = [model(each) for each in kept]
+    if one.id == "aws":
+        others = [undated(each.match) for each in kept]
+        for at, (made, names) in enumerate(zip(models, others)):
+            taken = set().union(*others[:at], *others[at + 1 :], (text for each in kept for text in texts_of(clause(each.match))))
+            made["match"] = {"or": [made["match"], *({"equals": name} for name in sorted(names - taken))]}
     made = {"id": one.id, "models": models}
     others = [other for other in one.fallback_model_providers or [] if other in PROVIDERS]
     return made | ({"fallback_model_providers": others} if others else {})

@@ -3,7 +3,7 @@
 use super::NoPrice;
 
 /// How many kinds there are.
-const KINDS: usize = 12;
+const KINDS: usize = 14;
 
 /// A kind of tokens. A part comes before what it is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,12 +22,16 @@ pub enum Kind {
     InputAudio,
     /// Images of the input.
     InputImage,
+    /// Video of the input.
+    InputVideo,
     /// Reasoning, which is output.
     Reasoning,
     /// Audio of the output.
     OutputAudio,
     /// Images of the output.
     OutputImage,
+    /// Video of the output.
+    OutputVideo,
     /// All of the input.
     Input,
     /// All of the output.
@@ -45,10 +49,12 @@ impl Kind {
         Self::CachedAudio,
         Self::InputImage,
         Self::CachedImage,
+        Self::InputVideo,
         Self::Output,
         Self::Reasoning,
         Self::OutputAudio,
         Self::OutputImage,
+        Self::OutputVideo,
     ];
 
     /// Its name in a table. The field of an event that counts it has this name and `_tokens`.
@@ -62,10 +68,12 @@ impl Kind {
             Self::CachedAudio => "cached_audio",
             Self::InputImage => "input_image",
             Self::CachedImage => "cached_image",
+            Self::InputVideo => "input_video",
             Self::Output => "output",
             Self::Reasoning => "reasoning",
             Self::OutputAudio => "output_audio",
             Self::OutputImage => "output_image",
+            Self::OutputVideo => "output_video",
         }
     }
 
@@ -78,13 +86,17 @@ impl Kind {
     fn wholes(self) -> &'static [Self] {
         match self {
             Self::Input | Self::Output => &[],
-            Self::CachedInput | Self::CacheWrite | Self::InputAudio | Self::InputImage => {
-                &[Self::Input]
-            }
+            Self::CachedInput
+            | Self::CacheWrite
+            | Self::InputAudio
+            | Self::InputImage
+            | Self::InputVideo => &[Self::Input],
             Self::CacheWrite1h => &[Self::CacheWrite, Self::Input],
             Self::CachedAudio => &[Self::CachedInput, Self::InputAudio, Self::Input],
             Self::CachedImage => &[Self::CachedInput, Self::InputImage, Self::Input],
-            Self::Reasoning | Self::OutputAudio | Self::OutputImage => &[Self::Output],
+            Self::Reasoning | Self::OutputAudio | Self::OutputImage | Self::OutputVideo => {
+                &[Self::Output]
+            }
         }
     }
 
@@ -155,7 +167,7 @@ mod tests {
             counts.set(kind, tokens);
         }
         let all: Vec<_> = Kind::ALL.into_iter().map(|kind| counts.of(kind)).collect();
-        assert_eq!(all, (1..=12).collect::<Vec<_>>());
+        assert_eq!(all, (1..=14).collect::<Vec<_>>());
     }
 
     #[test]

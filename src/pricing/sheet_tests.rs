@@ -260,7 +260,7 @@ proptest! {
 
     #[test]
     fn any_counts_are_answered(
-        tokens in prop::array::uniform12(0_i64..=1_000_000_000_000), rates in rates(),
+        tokens in prop::array::uniform14(0_i64..=1_000_000_000_000), rates in rates(),
         order in prop::sample::subsequence(vec![0, 1, 2, 3, 4, 5, 6], 1..7),
     ) {
         let mut counts = Counts::default();

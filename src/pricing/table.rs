@@ -138,12 +138,22 @@ impl Table {
         own.map_or(&[], |(_, others)| others)
     }
 
-    /// This table under another name.
+    /// This table with another name, and when and from where its prices were taken.
     ///
     /// # Errors
     /// If that is no name.
-    pub fn renamed(self, name: &str) -> Result<Self, TableError> {
-        Ok(Self { name: table_name(name)?.into(), ..self })
+    pub fn described(
+        self,
+        name: &str,
+        taken: Option<Micros>,
+        sources: Vec<String>,
+    ) -> Result<Self, TableError> {
+        Ok(Self { name: table_name(name)?.into(), taken, sources, ..self })
+    }
+
+    /// From where its prices are.
+    pub fn sources(&self) -> &[String] {
+        &self.sources
     }
 
     /// The JSON that [`Table::parse`] reads, a line a rule.

@@ -340,6 +340,8 @@ fn kind(field: &str) -> Option<Kind> {
         "input_image_mtok" => Kind::InputImage,
         "cache_image_read_mtok" => Kind::CachedImage,
         "output_image_mtok" => Kind::OutputImage,
+        "input_video_mtok" => Kind::InputVideo,
+        "output_video_mtok" => Kind::OutputVideo,
         "output_reasoning_mtok" => Kind::Reasoning,
         _ => return None,
     })

@@ -238,6 +238,8 @@ fn priced(field: &str, mode: &str) -> Option<Priced> {
         "input_cost_per_image_token" => Kind::InputImage,
         "cache_read_input_image_token_cost" => Kind::CachedImage,
         "output_cost_per_image_token" => Kind::OutputImage,
+        "input_cost_per_video_token" => Kind::InputVideo,
+        "output_cost_per_video_token" => Kind::OutputVideo,
         "output_cost_per_reasoning_token" => Kind::Reasoning,
         _ => return unit(field, mode).map(Priced::Unit),
     };

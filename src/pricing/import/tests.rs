@@ -83,7 +83,7 @@ fn genai_prices_are_read_with_names_dates_hours_tiers_and_contexts() {
 fn what_genai_prices_says_and_a_rule_cannot_is_told() {
     let (prices, notes) = imported(
         r#"[{"id":"p","models":[
-          {"id":"a","match":{"or":[{"equals":"a"},{"regex":"a+"}]},"prices":{"input_mtok":1,"input_video_mtok":3,"audio_hours":1}},
+          {"id":"a","match":{"or":[{"equals":"a"},{"regex":"a+"}]},"prices":{"input_mtok":1,"output_citation_mtok":3,"audio_hours":1}},
           {"id":"b","match":{"or":[{"equals":"a"},{"equals":"b"}]},"prices":{}},
           {"id":"c","match":{"equals":"b"},"prices":{"input_mtok":1}},
           {"id":"d","match":{"equals":"d"},"prices":{"input_mtok":0.0000000000014},
@@ -95,9 +95,9 @@ fn what_genai_prices_says_and_a_rule_cannot_is_told() {
             "an earlier model has some of its names: p/b, p/c",
             "has no rates, which is read as free of charge: p/b",
             "input_mtok is rounded to 12 places: p/d",
-            "input_video_mtok is no price of a rule: p/a",
             "no name is left that a rule could have: p/c",
             "no rule says of names: {\"regex\":\"a+\"}: p/a",
+            "output_citation_mtok is no price of a rule: p/a",
             "the context route=eu is none that calls tell: p/d",
         ]
     );

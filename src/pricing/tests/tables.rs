@@ -92,7 +92,8 @@ fn a_table_of_another_form_or_version_is_refused() {
     }
     let table = Table::parse(named(r#""mine""#).as_bytes(), "t").unwrap();
     assert_eq!(table.name(), "mine");
-    assert_eq!(table.renamed("yours").unwrap().name(), "yours");
+    let yours = table.described("yours", Some(7), vec!["there".to_owned()]).unwrap();
+    assert_eq!((yours.name(), yours.taken(), yours.sources().len()), ("yours", Some(7), 1));
 }
 
 #[test]

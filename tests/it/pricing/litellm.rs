@@ -1,0 +1,1 @@
+//! LiteLLM's table prices calls as LiteLLM does.
