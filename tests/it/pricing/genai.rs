@@ -54,7 +54,7 @@ const ELSEWHERE: [(&str, &str); 0] = [];
 fn random_calls_cost_what_genai_prices_says() {
     let Some(python) = python_with("genai_prices") else { return };
     let args: Vec<_> = ["20261110", "6000"].into_iter().chain(PROVIDERS).collect();
-    let calls = output_of(&python, "tests/it/pricing/genai.py", &args);
+    let calls = output_of(&python, "tests/it/pricing/genai_calls.py", &args);
     let prices = Prices::new(vec![Arc::new(builtin().unwrap())]);
     let (mut wrong, mut equal) = (Vec::new(), 0);
     for line in String::from_utf8(calls).unwrap().lines() {
