@@ -39,6 +39,7 @@ pub mod event;
 pub mod archive;
 pub mod ingest;
 pub mod per_org;
+pub mod pricing;
 
 pub mod access;
 pub mod sql;

@@ -67,7 +67,7 @@ pub fn parse_signed(text: &str) -> Result<i128, InvalidMoney> {
 
 /// A number that is not negative, in units of a power of ten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Amount {
+pub struct ExactAmount {
     /// The units, rounded half to even.
     pub units: i128,
     /// Whether nothing was rounded away.
@@ -78,14 +78,14 @@ pub struct Amount {
 ///
 /// # Errors
 /// Not decimal, negative, or too large.
-pub fn parse_amount(text: &str, places: u8) -> Result<Amount, InvalidMoney> {
+pub fn parse_amount(text: &str, places: u8) -> Result<ExactAmount, InvalidMoney> {
     let decimal = Decimal::parse(text).ok_or(InvalidMoney::NotDecimal)?;
     if decimal.is_negative() {
         return Err(InvalidMoney::Negative);
     }
     let scaled = decimal.scaled(i64::from(places));
     let exact = scaled.rest == Rest::Zero;
-    half_even(scaled).map(|units| Amount { units, exact }).ok_or(InvalidMoney::TooLarge)
+    half_even(scaled).map(|units| ExactAmount { units, exact }).ok_or(InvalidMoney::TooLarge)
 }
 
 /// The nearest whole units; of two that are equally near, the even ones.

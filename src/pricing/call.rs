@@ -1,7 +1,7 @@
 //! A call to be priced, and the context that changes its rates.
 
 use super::kind::Counts;
-use super::unit::{Quantity, Unit};
+use super::unit::{BilledUnit, Quantity};
 use crate::clock::Micros;
 
 /// Values that mean the standard price.
@@ -21,14 +21,14 @@ pub struct Call<'c> {
     /// Its tokens.
     pub counts: Counts,
     /// What it has of units, each once. That it is one request needs no telling.
-    pub quantities: &'c [(Unit, Quantity)],
+    pub quantities: &'c [(BilledUnit, Quantity)],
     /// The context.
-    pub context: Context<'c>,
+    pub context: PriceContext<'c>,
 }
 
 /// What besides time and size chooses the rates, as the event has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Context<'c> {
+pub struct PriceContext<'c> {
     /// The service tier.
     pub service_tier: Option<&'c str>,
     /// The speed.
@@ -72,7 +72,7 @@ impl ContextKey {
     }
 }
 
-impl<'c> Context<'c> {
+impl<'c> PriceContext<'c> {
     /// The value of a key; none if it means the standard price.
     pub(super) fn special(&self, key: ContextKey) -> Option<&'c str> {
         let tier = special(self.service_tier);
@@ -101,10 +101,10 @@ mod tests {
     #[test]
     fn a_value_of_the_standard_price_is_none() {
         for value in ["", " ", "default", "Standard", "auto"] {
-            let context = Context { service_tier: Some(value), ..Context::default() };
+            let context = PriceContext { service_tier: Some(value), ..PriceContext::default() };
             assert_eq!(context.special(ContextKey::ServiceTier), None, "{value:?}");
         }
-        let context = Context { speed: Some("fast"), ..Context::default() };
+        let context = PriceContext { speed: Some("fast"), ..PriceContext::default() };
         assert_eq!(context.special(ContextKey::Speed), Some("fast"));
         for key in ContextKey::ALL {
             assert_eq!(ContextKey::named(key.name()), Some(key));
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_tier_named_batch_is_processing() {
-        let context = Context { service_tier: Some("batch"), ..Context::default() };
+        let context = PriceContext { service_tier: Some("batch"), ..PriceContext::default() };
         assert_eq!(context.special(ContextKey::ServiceTier), None);
         assert_eq!(context.special(ContextKey::Processing), Some("batch"));
     }

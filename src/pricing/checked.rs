@@ -1,15 +1,15 @@
 //! Turns the text of rules into rules, and back.
 
-use super::InvalidRate;
-use super::call::{Context, ContextKey};
-use super::kind::Kind;
+use super::call::{ContextKey, PriceContext};
+use super::kind::TokenKind;
+use super::no_price::InvalidRate;
 use super::ordered::{Number, Ordered};
 use super::pattern::Pattern;
 use super::period::{Dates, Hours, Times, Weekdays, instant, instant_text};
 use super::rule::{Names, Rule, Variant};
 use super::sheet::{Rate, Schedule, Sheet, UnitRate};
 use super::text::{HoursText, RuleText, TierText, UnitText, VariantText};
-use super::unit::Unit;
+use super::unit::BilledUnit;
 use crate::event::money::format_decimal;
 
 /// Bytes of a rule's name: with its table's it fits the column that names it.
@@ -69,7 +69,9 @@ fn names(text: &RuleText) -> Result<Names, String> {
     let lists = [&names.aliases, &names.prefixes, &names.suffixes];
     let none = names.model.is_none() && names.patterns.is_empty();
     if none && lists.iter().all(|list| list.is_empty()) {
-        return Err("names no model: neither model, aliases, prefixes, suffixes nor patterns".into());
+        return Err(
+            "names no model: neither model, aliases, prefixes, suffixes nor patterns".into()
+        );
     }
     Ok(names)
 }
@@ -125,7 +127,7 @@ fn variant(text: &VariantText, rule: &Sheet) -> Result<Variant, String> {
 
 /// Whether the value of a key chooses a variant.
 fn is_special(key: ContextKey, value: &str) -> bool {
-    let mut context = Context::default();
+    let mut context = PriceContext::default();
     *match key {
         ContextKey::ServiceTier => &mut context.service_tier,
         ContextKey::Speed => &mut context.speed,
@@ -160,7 +162,7 @@ fn sheet(
         }
     }
     let units = units.0.iter().map(|(unit, price)| {
-        let known = Unit::named(unit).ok_or_else(|| format!("units: {unit:?} is none"))?;
+        let known = BilledUnit::named(unit).ok_or_else(|| format!("units: {unit:?} is none"))?;
         let usd = rate(unit, &price.usd)?;
         let no_price = || format!("{unit}: per is 1, 60, 1000, 3600, 1000000 or 1000000000");
         Ok((known, UnitRate::new(usd, price.per).ok_or_else(no_price)?))
@@ -170,9 +172,10 @@ fn sheet(
 
 type Read<T> = Result<T, String>;
 
-fn by_kind(rates: &Ordered<Number>) -> impl Iterator<Item = (Read<Kind>, Read<Rate>)> {
+fn by_kind(rates: &Ordered<Number>) -> impl Iterator<Item = (Read<TokenKind>, Read<Rate>)> {
     rates.0.iter().map(|(kind, number)| {
-        let known = Kind::named(kind).ok_or_else(|| format!("rates: {kind:?} is no kind of tokens"));
+        let known =
+            TokenKind::named(kind).ok_or_else(|| format!("rates: {kind:?} is no kind of tokens"));
         (known, rate(kind, number))
     })
 }
@@ -237,7 +240,8 @@ type SheetText = (Ordered<Number>, Vec<TierText>, Ordered<UnitText>);
 
 fn sheet_text(sheet: &Sheet) -> SheetText {
     let number = |rate: Rate| Number(format_decimal(rate.units()).to_string());
-    let schedules = Kind::ALL.into_iter().filter_map(|kind| Some((kind, sheet.schedule(kind)?)));
+    let schedules =
+        TokenKind::ALL.into_iter().filter_map(|kind| Some((kind, sheet.schedule(kind)?)));
     let schedules: Vec<_> = schedules.collect();
     let rates = schedules.iter().map(|(kind, one)| (kind.name().to_owned(), number(one.base)));
     let firsts = schedules.iter().flat_map(|(_, one)| one.tiers.iter().map(|(first, _)| *first));

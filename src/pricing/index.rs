@@ -82,9 +82,9 @@ impl Index {
         let mut by_family: HashMap<Option<&str>, Vec<u32>, RandomState> = HashMap::default();
         let mut doors = Vec::with_capacity(rules.len());
         for (at, rule) in (0..).zip(rules) {
-            let provider = rule.provider().map(|name| {
-                Provider::of(name).unwrap_or(Provider { family: name, door: "" })
-            });
+            let provider = rule
+                .provider()
+                .map(|name| Provider::of(name).unwrap_or(Provider { family: name, door: "" }));
             doors.push(provider.map(|provider| provider.door));
             by_family.entry(provider.map(|provider| provider.family)).or_default().push(at);
         }
@@ -147,7 +147,13 @@ impl ByName {
     }
 
     /// Calls `found` with how each rule fits a name, the bytes of a prefix or suffix, and its place.
-    fn find(&self, rules: &[Rule], name: &str, tuned: bool, mut found: impl FnMut(How, usize, u32)) {
+    fn find(
+        &self,
+        rules: &[Rule],
+        name: &str,
+        tuned: bool,
+        mut found: impl FnMut(How, usize, u32),
+    ) {
         let named = |how: How, map: &HashMap<Box<str>, Vec<u32>, RandomState>| {
             map.get(name).into_iter().flatten().map(move |rule| (how, *rule)).collect::<Vec<_>>()
         };

@@ -1,13 +1,13 @@
 //! The kinds of tokens that may have a rate of their own, and how many of each a call has.
 
-use super::NoPrice;
+use thiserror::Error;
 
 /// How many kinds there are.
 const KINDS: usize = 14;
 
 /// A kind of tokens. A part comes before what it is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum TokenKind {
     /// Audio that was read from the cache.
     CachedAudio,
     /// Images that were read from the cache.
@@ -38,7 +38,7 @@ pub enum Kind {
     Output,
 }
 
-impl Kind {
+impl TokenKind {
     /// All of them, in the order in which people read them.
     pub const ALL: [Self; KINDS] = [
         Self::Input,
@@ -110,20 +110,34 @@ impl Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts([i64; KINDS]);
 
+/// Counts that contradict each other.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("{}_tokens: {count} is more than the {of} that {}_tokens allow", part.name(), whole.name())]
+pub struct Impossible {
+    /// The kind that has too many.
+    part: TokenKind,
+    /// How many.
+    count: i64,
+    /// The kind that it is part of.
+    whole: TokenKind,
+    /// How many that one leaves.
+    of: i64,
+}
+
 impl Counts {
     /// The tokens of a kind.
-    pub fn of(&self, kind: Kind) -> i64 {
+    pub fn of(&self, kind: TokenKind) -> i64 {
         self.0.get(kind as usize).copied().unwrap_or_default()
     }
 
     /// These with so many tokens of a kind.
     #[must_use]
-    pub fn with(mut self, kind: Kind, tokens: i64) -> Self {
+    pub fn with(mut self, kind: TokenKind, tokens: i64) -> Self {
         self.set(kind, tokens);
         self
     }
 
-    pub(super) fn set(&mut self, kind: Kind, tokens: i64) {
+    pub(super) fn set(&mut self, kind: TokenKind, tokens: i64) {
         if let Some(count) = self.0.get_mut(kind as usize) {
             *count = tokens;
         }
@@ -133,23 +147,23 @@ impl Counts {
     ///
     /// # Errors
     /// The part that is more than its whole.
-    pub(super) fn check(&self) -> Result<(), NoPrice> {
-        for part in Kind::ALL {
+    pub fn check(&self) -> Result<(), Impossible> {
+        for part in TokenKind::ALL {
             let count = self.of(part);
             let whole = part.wholes().iter().find(|whole| count > self.of(**whole));
             if let Some(whole) = whole.copied() {
-                return Err(NoPrice::Impossible { part, count, whole, of: self.of(whole) });
+                return Err(Impossible { part, count, whole, of: self.of(whole) });
             }
             if count < 0 {
-                return Err(NoPrice::Impossible { part, count, whole: part, of: 0 });
+                return Err(Impossible { part, count, whole: part, of: 0 });
             }
         }
         // What is read from the cache is not written to it.
-        let (input, read) = (self.of(Kind::Input), self.of(Kind::CachedInput));
-        let written = self.of(Kind::CacheWrite);
+        let (input, read) = (self.of(TokenKind::Input), self.of(TokenKind::CachedInput));
+        let written = self.of(TokenKind::CacheWrite);
         if read > input - written {
-            let (part, whole) = (Kind::CacheWrite, Kind::Input);
-            return Err(NoPrice::Impossible { part, count: written, whole, of: input - read });
+            let (part, whole) = (TokenKind::CacheWrite, TokenKind::Input);
+            return Err(Impossible { part, count: written, whole, of: input - read });
         }
         Ok(())
     }
@@ -162,17 +176,17 @@ mod tests {
     #[test]
     fn each_kind_has_a_name_and_a_place_of_its_own() {
         let mut counts = Counts::default();
-        for (tokens, kind) in (1..).zip(Kind::ALL) {
-            assert_eq!(Kind::named(kind.name()), Some(kind));
+        for (tokens, kind) in (1..).zip(TokenKind::ALL) {
+            assert_eq!(TokenKind::named(kind.name()), Some(kind));
             counts.set(kind, tokens);
         }
-        let all: Vec<_> = Kind::ALL.into_iter().map(|kind| counts.of(kind)).collect();
+        let all: Vec<_> = TokenKind::ALL.into_iter().map(|kind| counts.of(kind)).collect();
         assert_eq!(all, (1..=14).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_part_comes_before_its_whole_and_wholes_of_wholes_are_wholes() {
-        for part in Kind::ALL {
+        for part in TokenKind::ALL {
             for whole in part.wholes() {
                 assert!(part < *whole);
                 assert!(whole.wholes().iter().all(|above| part.is_part_of(*above)));
@@ -182,15 +196,18 @@ mod tests {
 
     #[test]
     fn a_part_is_no_more_than_its_whole() {
-        let call = Counts::default().with(Kind::Input, 10);
-        assert_eq!(call.with(Kind::CachedInput, 10).check(), Ok(()));
-        let text = call.with(Kind::CachedInput, 11).check().unwrap_err().to_string();
+        let call = Counts::default().with(TokenKind::Input, 10);
+        assert_eq!(call.with(TokenKind::CachedInput, 10).check(), Ok(()));
+        let text = call.with(TokenKind::CachedInput, 11).check().unwrap_err().to_string();
         assert_eq!(text, "cached_input_tokens: 11 is more than the 10 that input_tokens allow");
-        let both = call.with(Kind::CachedInput, 6).with(Kind::CacheWrite, 5);
-        assert!(both.check().unwrap_err().is_impossible());
-        assert!(call.with(Kind::CacheWrite1h, 1).check().is_err());
-        assert!(Counts::default().with(Kind::Output, -1).check().is_err());
+        let both = call.with(TokenKind::CachedInput, 6).with(TokenKind::CacheWrite, 5);
+        assert!(both.check().is_err());
+        assert!(call.with(TokenKind::CacheWrite1h, 1).check().is_err());
+        assert!(Counts::default().with(TokenKind::Output, -1).check().is_err());
         // Audio may have been read from the cache.
-        assert_eq!(call.with(Kind::CachedInput, 6).with(Kind::InputAudio, 6).check(), Ok(()));
+        assert_eq!(
+            call.with(TokenKind::CachedInput, 6).with(TokenKind::InputAudio, 6).check(),
+            Ok(())
+        );
     }
 }

@@ -30,15 +30,15 @@ mod text;
 mod unit;
 
 pub use builtin::builtin;
-pub use call::{Call, Context, ContextKey};
+pub use call::{Call, ContextKey, PriceContext};
 pub use import::{Form, Import, ImportError, Note, import};
-pub use kind::{Counts, Kind};
+pub use kind::{Counts, Impossible, TokenKind};
 pub use no_price::{InvalidRate, NoPrice};
 pub use prices::{Price, Pricer, Prices};
 pub use rule::Rule;
 pub use sheet::Rate;
 pub use table::{Table, TableError};
-pub use unit::{Quantity, Unit};
+pub use unit::{BilledUnit, Quantity};
 
 #[cfg(test)]
 mod tests;

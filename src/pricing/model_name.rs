@@ -137,7 +137,11 @@ mod tests {
             // Another's prefix is part of the name.
             ("openai/gpt-oss-120b", "groq", "openai/gpt-oss-120b"),
             ("bedrock/us-east-1/anthropic.claude", "bedrock", "us-east-1/anthropic.claude"),
-            ("ft:gpt-4o-mini-2024-07-18:acme::abc", "openai", "ft:gpt-4o-mini-2024-07-18:acme::abc"),
+            (
+                "ft:gpt-4o-mini-2024-07-18:acme::abc",
+                "openai",
+                "ft:gpt-4o-mini-2024-07-18:acme::abc",
+            ),
             ("x-20251311", "openai", "x-20251311"),
             ("/", "openai", "/"),
         ];

@@ -3,25 +3,16 @@
 use thiserror::Error;
 
 use super::call::ContextKey;
-use super::kind::Kind;
-use super::unit::Unit;
+use super::kind::{Impossible, TokenKind};
+use super::unit::BilledUnit;
 use crate::event::money::InvalidMoney;
 
 /// Why a call has no price.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum NoPrice {
     /// The counts contradict each other, whatever the rates: such an event is to be rejected.
-    #[error("{}_tokens: {count} is more than the {of} that {}_tokens allow", part.name(), whole.name())]
-    Impossible {
-        /// The kind that has too many.
-        part: Kind,
-        /// How many.
-        count: i64,
-        /// The kind that it is part of.
-        whole: Kind,
-        /// How many that one leaves.
-        of: i64,
-    },
+    #[error(transparent)]
+    Impossible(#[from] Impossible),
     /// The call names no model.
     #[error("the call names no model")]
     NoModel,
@@ -33,16 +24,16 @@ pub enum NoPrice {
     Context(ContextKey),
     /// The rule has no rate for tokens that the call has.
     #[error("the rule has no rate for {} tokens", .0.name())]
-    NoRate(Kind),
+    NoRate(TokenKind),
     /// The rule has no price for a unit that the call has.
     #[error("the rule has no price for {}", .0.name())]
-    NoUnitRate(Unit),
+    NoUnitRate(BilledUnit),
     /// The rule has no rates for tokens, and the call does not say how much it has of the unit.
     #[error("the rule asks for {}, which the call does not tell", .0.name())]
-    Unmeasured(Unit),
+    Unmeasured(BilledUnit),
     /// Parts of the kind share tokens, and the call does not tell how many.
     #[error("the parts of the {} tokens overlap, and the call does not tell by how many", .0.name())]
-    Overlap(Kind),
+    Overlap(TokenKind),
     /// The cost is more than the archive holds.
     #[error("the cost is not below 1000000 dollars")]
     TooLarge,
@@ -51,7 +42,7 @@ pub enum NoPrice {
 impl NoPrice {
     /// True if no rates could price the call, since its counts contradict each other.
     pub fn is_impossible(self) -> bool {
-        matches!(self, Self::Impossible { .. })
+        matches!(self, Self::Impossible(_))
     }
 }
 

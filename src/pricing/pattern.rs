@@ -85,11 +85,9 @@ mod tests {
         match pattern.split_first() {
             None => name.is_empty(),
             Some((b'*', rest)) => (0..=name.len()).any(|at| by_search(rest, &name[at..])),
-            Some((wanted, rest)) => {
-                name.split_first().is_some_and(|(byte, others)| {
-                    fits(*wanted, *byte) && by_search(rest, others)
-                })
-            }
+            Some((wanted, rest)) => name
+                .split_first()
+                .is_some_and(|(byte, others)| fits(*wanted, *byte) && by_search(rest, others)),
         }
     }
 

@@ -202,7 +202,9 @@ mod tests {
         let weekend = Weekdays::parse(["sun", "sat"]).unwrap();
         // A Friday.
         let friday = at("2026-01-02");
-        assert!(!weekend.hold(friday) && weekend.hold(friday + DAY) && weekend.hold(friday + 2 * DAY));
+        assert!(
+            !weekend.hold(friday) && weekend.hold(friday + DAY) && weekend.hold(friday + 2 * DAY)
+        );
         assert!(!weekend.hold(friday + 3 * DAY));
         assert_eq!(weekend.names().collect::<Vec<_>>(), ["sat", "sun"]);
         assert_eq!(Weekdays::parse(["day"]), None);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::NoPrice;
 use super::call::Call;
 use super::index::Hit;
 use super::model_name::ModelNames;
+use super::no_price::NoPrice;
 use super::provider::Provider;
 use super::rule::Rule;
 use super::table::Table;
@@ -45,7 +45,7 @@ impl Price<'_> {
 
 /// A rule of one of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Match {
+struct RuleMatch {
     /// Whether it is for any organisation.
     common: bool,
     table: usize,
@@ -83,7 +83,7 @@ impl Prices {
     }
 
     /// What the first of the rules that is in force says of a call.
-    fn first(&self, matches: &[Match], call: &Call<'_>) -> Result<Price<'_>, NoPrice> {
+    fn first(&self, matches: &[RuleMatch], call: &Call<'_>) -> Result<Price<'_>, NoPrice> {
         for found in matches {
             let Some((table, rule)) = self.rule(found) else { continue };
             if !rule.dates.hold(call.ts) {
@@ -99,12 +99,12 @@ impl Prices {
         Err(NoPrice::NoRule)
     }
 
-    fn rule(&self, found: &Match) -> Option<(&Table, &Rule)> {
+    fn rule(&self, found: &RuleMatch) -> Option<(&Table, &Rule)> {
         let table = self.tables.get(found.table)?;
         Some((table, table.rules().get(usize::try_from(found.hit.rule).ok()?)?))
     }
 
-    fn matches(&self, org: &str, provider: Option<&str>, model: &str) -> Vec<Match> {
+    fn matches(&self, org: &str, provider: Option<&str>, model: &str) -> Vec<RuleMatch> {
         let provider = provider.map(|provider| provider.trim().to_lowercase());
         let provider = provider.as_deref().and_then(Provider::of);
         let model = ModelNames::of(model, provider);
@@ -118,7 +118,7 @@ impl Prices {
                 hits.clear();
                 table.index().find(table.rules(), provider, &model, &mut hits);
                 matches.extend(hits.iter().filter_map(|hit| {
-                    let mut found = Match { common: true, table: at, resold, hit: *hit };
+                    let mut found = RuleMatch { common: true, table: at, resold, hit: *hit };
                     let (_, rule) = self.rule(&found)?;
                     found.common = rule.org().is_none();
                     rule.org().is_none_or(|only| only == org).then_some(found)
@@ -134,7 +134,7 @@ impl Prices {
 #[derive(Debug)]
 pub struct Pricer<'p> {
     prices: &'p Prices,
-    known: HashMap<Box<[u8]>, Box<[Match]>, RandomState>,
+    known: HashMap<Box<[u8]>, Box<[RuleMatch]>, RandomState>,
     /// The key of the last call, kept for its room.
     key: Vec<u8>,
 }

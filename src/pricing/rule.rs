@@ -1,7 +1,7 @@
 //! A rule of a table: for which calls it is, and which of its rates apply to one.
 
-use super::NoPrice;
-use super::call::{Context, ContextKey};
+use super::call::{ContextKey, PriceContext};
+use super::no_price::NoPrice;
 use super::pattern::Pattern;
 use super::period::{Dates, Times};
 use super::sheet::Sheet;
@@ -68,7 +68,7 @@ impl Rule {
     ///
     /// # Errors
     /// A value of the context that no variant is for: the standard price would be a guess.
-    pub(super) fn sheet(&self, ts: Micros, context: &Context<'_>) -> Result<&Sheet, NoPrice> {
+    pub(super) fn sheet(&self, ts: Micros, context: &PriceContext<'_>) -> Result<&Sheet, NoPrice> {
         let by_region = self.is_by_region();
         let applies =
             |variant: &&Variant| variant.times.hold(ts) && variant.is_for(context, by_region);
@@ -87,11 +87,15 @@ impl Rule {
     ///
     /// # Errors
     /// A context that is not the standard one.
-    pub(super) fn standard(&self, ts: Micros, context: &Context<'_>) -> Result<&Sheet, NoPrice> {
+    pub(super) fn standard(
+        &self,
+        ts: Micros,
+        context: &PriceContext<'_>,
+    ) -> Result<&Sheet, NoPrice> {
         let mut keys = ContextKey::ALL.into_iter().filter(|key| *key != ContextKey::Region);
         match keys.find(|key| context.special(*key).is_some()) {
             Some(key) => Err(NoPrice::Context(key)),
-            None => self.sheet(ts, &Context::default()),
+            None => self.sheet(ts, &PriceContext::default()),
         }
     }
 
@@ -103,14 +107,16 @@ impl Rule {
 
 impl Variant {
     /// Whether the context is exactly this one.
-    fn is_for(&self, context: &Context<'_>, by_region: bool) -> bool {
-        ContextKey::ALL.into_iter().filter(|key| *key != ContextKey::Region || by_region).all(|key| {
-            let wanted = self.when.iter().find(|(found, _)| *found == key);
-            match (wanted, context.special(key)) {
-                (None, None) => true,
-                (Some((_, wanted)), Some(value)) => value.eq_ignore_ascii_case(wanted),
-                _ => false,
-            }
-        })
+    fn is_for(&self, context: &PriceContext<'_>, by_region: bool) -> bool {
+        ContextKey::ALL.into_iter().filter(|key| *key != ContextKey::Region || by_region).all(
+            |key| {
+                let wanted = self.when.iter().find(|(found, _)| *found == key);
+                match (wanted, context.special(key)) {
+                    (None, None) => true,
+                    (Some((_, wanted)), Some(value)) => value.eq_ignore_ascii_case(wanted),
+                    _ => false,
+                }
+            },
+        )
     }
 }

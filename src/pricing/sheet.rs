@@ -1,8 +1,8 @@
 //! What a call costs by its counts: rates, tiers, leaves, and the one rounding at the end.
 
-use super::kind::{Counts, Kind};
-use super::unit::{QUANTITY, Quantity, Unit};
-use super::{InvalidRate, NoPrice};
+use super::kind::{Counts, TokenKind};
+use super::no_price::{InvalidRate, NoPrice};
+use super::unit::{BilledUnit, QUANTITY, Quantity};
 use crate::event::money::{COST_MAX, PLACES, parse_amount};
 
 /// Tokens that a rate is for.
@@ -80,14 +80,17 @@ impl UnitRate {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sheet {
     /// Kinds that have a rate, parts before their wholes.
-    tokens: Vec<(Kind, Schedule)>,
+    tokens: Vec<(TokenKind, Schedule)>,
     /// Units that have a price.
-    units: Vec<(Unit, UnitRate)>,
+    units: Vec<(BilledUnit, UnitRate)>,
 }
 
 impl Sheet {
     /// Each kind and unit is at most once in the lists.
-    pub(super) fn new(tokens: Vec<(Kind, Schedule)>, units: Vec<(Unit, UnitRate)>) -> Self {
+    pub(super) fn new(
+        tokens: Vec<(TokenKind, Schedule)>,
+        units: Vec<(BilledUnit, UnitRate)>,
+    ) -> Self {
         let mut sheet = Self { tokens, units };
         sheet.tokens.sort_by_key(|(kind, _)| *kind);
         sheet.units.sort_by_key(|(unit, _)| *unit);
@@ -100,12 +103,12 @@ impl Sheet {
     }
 
     /// The rates of a kind.
-    pub(super) fn schedule(&self, kind: Kind) -> Option<&Schedule> {
+    pub(super) fn schedule(&self, kind: TokenKind) -> Option<&Schedule> {
         self.tokens.iter().find(|(found, _)| *found == kind).map(|(_, schedule)| schedule)
     }
 
     /// The units that have a price.
-    pub(super) fn units(&self) -> &[(Unit, UnitRate)] {
+    pub(super) fn units(&self) -> &[(BilledUnit, UnitRate)] {
         &self.units
     }
 
@@ -113,7 +116,7 @@ impl Sheet {
     pub(super) fn overlaid(&self, other: &Self) -> Self {
         let kept = self.tokens.iter().filter(|(kind, _)| other.schedule(*kind).is_none());
         let tokens = kept.chain(&other.tokens).cloned().collect();
-        let has = |unit: Unit| other.units.iter().any(|(found, _)| *found == unit);
+        let has = |unit: BilledUnit| other.units.iter().any(|(found, _)| *found == unit);
         let kept = self.units.iter().filter(|(unit, _)| !has(*unit));
         Self::new(tokens, kept.chain(&other.units).copied().collect())
     }
@@ -125,7 +128,7 @@ impl Sheet {
     pub(super) fn cost(
         &self,
         counts: &Counts,
-        quantities: &[(Unit, Quantity)],
+        quantities: &[(BilledUnit, Quantity)],
     ) -> Result<i128, NoPrice> {
         self.is_measured(quantities)?;
         let tokens = self.tokens(counts)?;
@@ -141,9 +144,9 @@ impl Sheet {
     }
 
     /// Whether the call says what it is billed by, if that is not tokens.
-    fn is_measured(&self, quantities: &[(Unit, Quantity)]) -> Result<(), NoPrice> {
-        let is_told = |unit: Unit| {
-            unit == Unit::Requests || quantities.iter().any(|(found, _)| *found == unit)
+    fn is_measured(&self, quantities: &[(BilledUnit, Quantity)]) -> Result<(), NoPrice> {
+        let is_told = |unit: BilledUnit| {
+            unit == BilledUnit::Requests || quantities.iter().any(|(found, _)| *found == unit)
         };
         match self.units.first() {
             Some((unit, _)) if self.tokens.is_empty() => {
@@ -157,7 +160,7 @@ impl Sheet {
     /// The sum over leaves of tokens and their rates. A leaf is what is left of a kind without those of
     /// its parts that have rates of their own.
     fn tokens(&self, counts: &Counts) -> Result<i128, NoPrice> {
-        let input = counts.of(Kind::Input);
+        let input = counts.of(TokenKind::Input);
         let mut leaves = Counts::default();
         let mut sum = 0_i128;
         for (kind, schedule) in &self.tokens {
@@ -169,7 +172,7 @@ impl Sheet {
             let price = i128::from(leaf).checked_mul(schedule.at(input).0);
             sum = price.and_then(|price| sum.checked_add(price)).ok_or(NoPrice::TooLarge)?;
         }
-        for whole in [Kind::Input, Kind::Output] {
+        for whole in [TokenKind::Input, TokenKind::Output] {
             let priced = self.priced_parts(whole, &leaves);
             if self.schedule(whole).is_none() && counts.of(whole) != priced {
                 return Err(NoPrice::NoRate(whole));
@@ -179,18 +182,18 @@ impl Sheet {
     }
 
     /// Tokens of the parts of a kind that have rates, of which the leaves are known.
-    fn priced_parts(&self, whole: Kind, leaves: &Counts) -> i64 {
+    fn priced_parts(&self, whole: TokenKind, leaves: &Counts) -> i64 {
         let parts = self.tokens.iter().filter(|(kind, _)| kind.is_part_of(whole));
         parts.map(|(kind, _)| leaves.of(*kind)).sum()
     }
 
     /// The sum over units, in the same fraction of 10^-12 dollars for all.
-    fn sold(&self, quantities: &[(Unit, Quantity)]) -> Result<i128, NoPrice> {
-        let requests = (Unit::Requests, Quantity(QUANTITY));
+    fn sold(&self, quantities: &[(BilledUnit, Quantity)]) -> Result<i128, NoPrice> {
+        let requests = (BilledUnit::Requests, Quantity(QUANTITY));
         let mut sum = 0_i128;
         for (unit, quantity) in quantities.iter().chain([&requests]) {
             let Some((_, rate)) = self.units.iter().find(|(found, _)| found == unit) else {
-                if *unit == Unit::Requests || quantity.0 == 0 {
+                if *unit == BilledUnit::Requests || quantity.0 == 0 {
                     continue;
                 }
                 return Err(NoPrice::NoUnitRate(*unit));

@@ -7,12 +7,13 @@ fn usd(text: &str) -> Rate {
     Rate::parse(text).unwrap()
 }
 
-fn flat(kind: Kind, rate: &str) -> (Kind, Schedule) {
+fn flat(kind: TokenKind, rate: &str) -> (TokenKind, Schedule) {
     (kind, Schedule { base: usd(rate), tiers: Vec::new() })
 }
 
-fn cost(sheet: &Sheet, counts: &[(Kind, i64)]) -> Result<i128, NoPrice> {
-    let counts = counts.iter().fold(Counts::default(), |all, (kind, count)| all.with(*kind, *count));
+fn cost(sheet: &Sheet, counts: &[(TokenKind, i64)]) -> Result<i128, NoPrice> {
+    let counts =
+        counts.iter().fold(Counts::default(), |all, (kind, count)| all.with(*kind, *count));
     sheet.cost(&counts, &[])
 }
 
@@ -33,52 +34,58 @@ fn a_rate_is_an_exact_decimal() {
 
 #[test]
 fn a_kind_without_a_rate_has_that_of_what_it_is_part_of() {
-    let input = Sheet::new(vec![flat(Kind::Input, "2"), flat(Kind::Output, "8")], Vec::new());
+    let input =
+        Sheet::new(vec![flat(TokenKind::Input, "2"), flat(TokenKind::Output, "8")], Vec::new());
     let counts = [
-        (Kind::Input, 100),
-        (Kind::CachedInput, 30),
-        (Kind::CacheWrite, 20),
-        (Kind::CacheWrite1h, 10),
-        (Kind::Output, 50),
-        (Kind::Reasoning, 40),
-        (Kind::OutputAudio, 40),
+        (TokenKind::Input, 100),
+        (TokenKind::CachedInput, 30),
+        (TokenKind::CacheWrite, 20),
+        (TokenKind::CacheWrite1h, 10),
+        (TokenKind::Output, 50),
+        (TokenKind::Reasoning, 40),
+        (TokenKind::OutputAudio, 40),
     ];
     assert_eq!(cost(&input, &counts), Ok(600_000_000));
-    let written = Sheet::new(vec![flat(Kind::Input, "2"), flat(Kind::CacheWrite, "3")], Vec::new());
+    let written =
+        Sheet::new(vec![flat(TokenKind::Input, "2"), flat(TokenKind::CacheWrite, "3")], Vec::new());
     assert_eq!(cost(&written, counts.get(..4).unwrap()), Ok(220_000_000));
 }
 
 #[test]
 fn what_has_no_rate_at_all_has_no_price() {
-    let input = Sheet::new(vec![flat(Kind::Input, "2")], Vec::new());
-    assert_eq!(cost(&input, &[(Kind::Output, 1)]), Err(NoPrice::NoRate(Kind::Output)));
-    let audio = Sheet::new(vec![flat(Kind::InputAudio, "2")], Vec::new());
-    let both = [(Kind::Input, 2), (Kind::InputAudio, 2)];
+    let input = Sheet::new(vec![flat(TokenKind::Input, "2")], Vec::new());
+    assert_eq!(cost(&input, &[(TokenKind::Output, 1)]), Err(NoPrice::NoRate(TokenKind::Output)));
+    let audio = Sheet::new(vec![flat(TokenKind::InputAudio, "2")], Vec::new());
+    let both = [(TokenKind::Input, 2), (TokenKind::InputAudio, 2)];
     assert_eq!(cost(&audio, &both), Ok(4_000_000));
-    let text = [(Kind::Input, 3), (Kind::InputAudio, 2)];
-    assert_eq!(cost(&audio, &text), Err(NoPrice::NoRate(Kind::Input)));
+    let text = [(TokenKind::Input, 3), (TokenKind::InputAudio, 2)];
+    assert_eq!(cost(&audio, &text), Err(NoPrice::NoRate(TokenKind::Input)));
 }
 
 #[test]
 fn parts_that_share_tokens_are_told_apart_only_by_the_call() {
     let sheet = Sheet::new(
-        vec![flat(Kind::Input, "4"), flat(Kind::CachedInput, "0.4"), flat(Kind::InputAudio, "32")],
-        Vec::new(),
-    );
-    let apart = [(Kind::Input, 10), (Kind::CachedInput, 4), (Kind::InputAudio, 6)];
-    assert_eq!(cost(&sheet, &apart), Ok(193_600_000));
-    let shared = [(Kind::Input, 10), (Kind::CachedInput, 6), (Kind::InputAudio, 6)];
-    assert_eq!(cost(&sheet, &shared), Err(NoPrice::Overlap(Kind::Input)));
-    let told = Sheet::new(
         vec![
-            flat(Kind::Input, "4"),
-            flat(Kind::CachedInput, "0.4"),
-            flat(Kind::InputAudio, "32"),
-            flat(Kind::CachedAudio, "1"),
+            flat(TokenKind::Input, "4"),
+            flat(TokenKind::CachedInput, "0.4"),
+            flat(TokenKind::InputAudio, "32"),
         ],
         Vec::new(),
     );
-    let counts = [shared.as_slice(), &[(Kind::CachedAudio, 5)]].concat();
+    let apart = [(TokenKind::Input, 10), (TokenKind::CachedInput, 4), (TokenKind::InputAudio, 6)];
+    assert_eq!(cost(&sheet, &apart), Ok(193_600_000));
+    let shared = [(TokenKind::Input, 10), (TokenKind::CachedInput, 6), (TokenKind::InputAudio, 6)];
+    assert_eq!(cost(&sheet, &shared), Err(NoPrice::Overlap(TokenKind::Input)));
+    let told = Sheet::new(
+        vec![
+            flat(TokenKind::Input, "4"),
+            flat(TokenKind::CachedInput, "0.4"),
+            flat(TokenKind::InputAudio, "32"),
+            flat(TokenKind::CachedAudio, "1"),
+        ],
+        Vec::new(),
+    );
+    let counts = [shared.as_slice(), &[(TokenKind::CachedAudio, 5)]].concat();
     // 3 of text that is not cached, 1 of text that is, 1 of audio that is not, 5 of audio that is.
     assert_eq!(cost(&told, &counts), Ok(12_000_000 + 400_000 + 32_000_000 + 5_000_000));
 }
@@ -86,48 +93,58 @@ fn parts_that_share_tokens_are_told_apart_only_by_the_call() {
 #[test]
 fn the_tier_is_that_of_all_input_for_all_tokens() {
     let schedule = |base, tier| Schedule { base: usd(base), tiers: vec![(200_001, usd(tier))] };
-    let tokens = vec![(Kind::Input, schedule("1.25", "2.5")), (Kind::Output, schedule("10", "15"))];
+    let tokens = vec![
+        (TokenKind::Input, schedule("1.25", "2.5")),
+        (TokenKind::Output, schedule("10", "15")),
+    ];
     let sheet = Sheet::new(tokens, Vec::new());
-    let below = [(Kind::Input, 200_000), (Kind::Output, 1_000)];
+    let below = [(TokenKind::Input, 200_000), (TokenKind::Output, 1_000)];
     assert_eq!(cost(&sheet, &below), Ok(260_000_000_000));
     // Cached tokens count.
-    let above = [(Kind::Input, 200_001), (Kind::CachedInput, 200_000), (Kind::Output, 1_000)];
+    let above = [
+        (TokenKind::Input, 200_001),
+        (TokenKind::CachedInput, 200_000),
+        (TokenKind::Output, 1_000),
+    ];
     assert_eq!(cost(&sheet, &above), Ok(515_002_500_000));
 }
 
 #[test]
 fn units_are_priced_by_their_amount_and_rounded_with_the_tokens() {
-    let hour = (Unit::AudioSeconds, UnitRate::new(usd("1"), 3_600).unwrap());
-    let sheet = Sheet::new(vec![flat(Kind::Input, "0.000001")], vec![hour]);
-    let counts = Counts::default().with(Kind::Input, 222_222);
-    let second = [(Unit::AudioSeconds, Quantity::whole(1))];
+    let hour = (BilledUnit::AudioSeconds, UnitRate::new(usd("1"), 3_600).unwrap());
+    let sheet = Sheet::new(vec![flat(TokenKind::Input, "0.000001")], vec![hour]);
+    let counts = Counts::default().with(TokenKind::Input, 222_222);
+    let second = [(BilledUnit::AudioSeconds, Quantity::whole(1))];
     // 1/3600 dollars and 222222 · 10^-12: 277999999.9999… of the smallest unit.
     assert_eq!(sheet.cost(&counts, &second), Ok(278_000_000));
     assert_eq!(sheet.cost(&counts, &[]), Ok(222_222));
-    let search = [(Unit::WebSearches, Quantity::whole(1))];
-    assert_eq!(sheet.cost(&counts, &search), Err(NoPrice::NoUnitRate(Unit::WebSearches)));
-    let none = [(Unit::WebSearches, Quantity::whole(0))];
+    let search = [(BilledUnit::WebSearches, Quantity::whole(1))];
+    assert_eq!(sheet.cost(&counts, &search), Err(NoPrice::NoUnitRate(BilledUnit::WebSearches)));
+    let none = [(BilledUnit::WebSearches, Quantity::whole(0))];
     assert_eq!(sheet.cost(&counts, &none), Ok(222_222));
     let audio = Sheet::new(Vec::new(), vec![hour]);
     let nothing = Counts::default();
-    assert_eq!(audio.cost(&nothing, &[]), Err(NoPrice::Unmeasured(Unit::AudioSeconds)));
-    assert_eq!(audio.cost(&counts, &second), Err(NoPrice::NoRate(Kind::Input)));
-    let request = (Unit::Requests, UnitRate::new(usd("5"), 1_000).unwrap());
+    assert_eq!(audio.cost(&nothing, &[]), Err(NoPrice::Unmeasured(BilledUnit::AudioSeconds)));
+    assert_eq!(audio.cost(&counts, &second), Err(NoPrice::NoRate(TokenKind::Input)));
+    let request = (BilledUnit::Requests, UnitRate::new(usd("5"), 1_000).unwrap());
     assert_eq!(Sheet::new(Vec::new(), vec![request]).cost(&nothing, &[]), Ok(5_000_000_000));
     assert_eq!(UnitRate::new(usd("5"), 7), None);
 }
 
 #[test]
 fn a_cost_that_the_archive_cannot_hold_is_none() {
-    let sheet = Sheet::new(vec![flat(Kind::Input, "999999.999999999999")], Vec::new());
-    let cost = |tokens| cost(&sheet, &[(Kind::Input, tokens)]);
+    let sheet = Sheet::new(vec![flat(TokenKind::Input, "999999.999999999999")], Vec::new());
+    let cost = |tokens| cost(&sheet, &[(TokenKind::Input, tokens)]);
     assert_eq!(cost(1_000_000), Ok(COST_MAX - 1));
     assert_eq!(cost(1_000_001), Err(NoPrice::TooLarge));
     assert_eq!(cost(1_000_000_000_000), Err(NoPrice::TooLarge));
     let unit = UnitRate::new(usd("999999"), 1).unwrap();
-    let sheet = Sheet::new(vec![flat(Kind::Input, "1")], vec![(Unit::Pages, unit)]);
+    let sheet = Sheet::new(vec![flat(TokenKind::Input, "1")], vec![(BilledUnit::Pages, unit)]);
     let many = Quantity::parse("1e15").unwrap();
-    assert_eq!(sheet.cost(&Counts::default(), &[(Unit::Pages, many)]), Err(NoPrice::TooLarge));
+    assert_eq!(
+        sheet.cost(&Counts::default(), &[(BilledUnit::Pages, many)]),
+        Err(NoPrice::TooLarge)
+    );
 }
 
 #[test]
@@ -135,8 +152,9 @@ fn a_half_goes_to_the_even_neighbour() {
     for (sum, quotient) in [(5, 0), (15, 2), (25, 2), (24, 2), (26, 3), (0, 0), (35, 4)] {
         assert_eq!(rounded(sum, 10), quotient, "{sum}");
     }
-    let sheet = Sheet::new(vec![flat(Kind::Input, "0.0000005")], Vec::new());
-    let costs: Vec<_> = (0..6).map(|tokens| cost(&sheet, &[(Kind::Input, tokens)]).unwrap()).collect();
+    let sheet = Sheet::new(vec![flat(TokenKind::Input, "0.0000005")], Vec::new());
+    let costs: Vec<_> =
+        (0..6).map(|tokens| cost(&sheet, &[(TokenKind::Input, tokens)]).unwrap()).collect();
     assert_eq!(costs, [0, 0, 1, 2, 2, 2]);
 }
 
@@ -177,23 +195,23 @@ type Leaves = [i64; 7];
 fn counts(leaves: Leaves) -> Counts {
     let [plain, read, written, written_1h, audio, output, reasoning] = leaves;
     Counts::default()
-        .with(Kind::Input, plain + read + written + written_1h + audio)
-        .with(Kind::CachedInput, read)
-        .with(Kind::CacheWrite, written + written_1h)
-        .with(Kind::CacheWrite1h, written_1h)
-        .with(Kind::InputAudio, audio)
-        .with(Kind::Output, output + reasoning)
-        .with(Kind::Reasoning, reasoning)
+        .with(TokenKind::Input, plain + read + written + written_1h + audio)
+        .with(TokenKind::CachedInput, read)
+        .with(TokenKind::CacheWrite, written + written_1h)
+        .with(TokenKind::CacheWrite1h, written_1h)
+        .with(TokenKind::InputAudio, audio)
+        .with(TokenKind::Output, output + reasoning)
+        .with(TokenKind::Reasoning, reasoning)
 }
 
-const LEAVES: [Kind; 7] = [
-    Kind::Input,
-    Kind::CachedInput,
-    Kind::CacheWrite,
-    Kind::CacheWrite1h,
-    Kind::InputAudio,
-    Kind::Output,
-    Kind::Reasoning,
+const LEAVES: [TokenKind; 7] = [
+    TokenKind::Input,
+    TokenKind::CachedInput,
+    TokenKind::CacheWrite,
+    TokenKind::CacheWrite1h,
+    TokenKind::InputAudio,
+    TokenKind::Output,
+    TokenKind::Reasoning,
 ];
 
 fn rates() -> impl Strategy<Value = [i128; 7]> {
@@ -221,8 +239,8 @@ proptest! {
         prop_assert_eq!(sheet.cost(&counts(leaves), &[]), Ok(exact.nearest()));
 
         let unit = UnitRate::new(Rate::of(hour).unwrap(), 3_600).unwrap();
-        let sheet = Sheet::new(sheet.tokens, vec![(Unit::AudioSeconds, unit)]);
-        let told = [(Unit::AudioSeconds, Quantity(i128::from(seconds)))];
+        let sheet = Sheet::new(sheet.tokens, vec![(BilledUnit::AudioSeconds, unit)]);
+        let told = [(BilledUnit::AudioSeconds, Quantity(i128::from(seconds)))];
         let exact = exact.plus(Fraction::new(i128::from(seconds) * hour, 3_600_000_000));
         prop_assert_eq!(sheet.cost(&counts(leaves), &told), Ok(exact.nearest()));
     }
@@ -264,7 +282,7 @@ proptest! {
         order in prop::sample::subsequence(vec![0, 1, 2, 3, 4, 5, 6], 1..7),
     ) {
         let mut counts = Counts::default();
-        for (kind, tokens) in Kind::ALL.into_iter().zip(tokens) {
+        for (kind, tokens) in TokenKind::ALL.into_iter().zip(tokens) {
             counts.set(kind, tokens);
         }
         if counts.check().is_ok() {

@@ -7,12 +7,13 @@ mod tables;
 use std::sync::Arc;
 
 use super::period::instant;
-use super::{Call, Context, Counts, Kind, NoPrice, Price, Prices, Table};
+use super::{Call, Counts, NoPrice, Price, PriceContext, Prices, Table, TokenKind};
 use crate::event::money::format_decimal;
 
 /// A call of the organisation `acme`.
-fn call<'c>(provider: &'c str, model: &'c str, at: &str, counts: &[(Kind, i64)]) -> Call<'c> {
-    let counts = counts.iter().fold(Counts::default(), |all, (kind, count)| all.with(*kind, *count));
+fn call<'c>(provider: &'c str, model: &'c str, at: &str, counts: &[(TokenKind, i64)]) -> Call<'c> {
+    let counts =
+        counts.iter().fold(Counts::default(), |all, (kind, count)| all.with(*kind, *count));
     Call {
         org: "acme",
         provider: Some(provider).filter(|provider| !provider.is_empty()),
@@ -20,7 +21,7 @@ fn call<'c>(provider: &'c str, model: &'c str, at: &str, counts: &[(Kind, i64)])
         ts: instant(at).unwrap(),
         counts,
         quantities: &[],
-        context: Context::default(),
+        context: PriceContext::default(),
     }
 }
 

@@ -35,6 +35,13 @@ pub(super) struct TableText {
     pub(super) rules: Vec<RuleText>,
 }
 
+impl TableText {
+    /// A table of rules that were made of another form.
+    pub(super) fn made(rules: Vec<RuleText>, resold: Ordered<Vec<String>>) -> Self {
+        Self { format: FORMAT.to_owned(), version: VERSION, rules, resold, ..Self::default() }
+    }
+}
+
 /// A rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

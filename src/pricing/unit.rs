@@ -10,7 +10,7 @@ pub(super) const QUANTITY: i128 = 1_000_000;
 
 /// Something that is billed and is no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unit {
+pub enum BilledUnit {
     /// Calls; each event is one.
     Requests,
     /// Seconds of audio, heard or spoken.
@@ -35,7 +35,7 @@ pub enum Unit {
     CodeExecutions,
 }
 
-impl Unit {
+impl BilledUnit {
     /// All of them.
     pub const ALL: [Self; 11] = [
         Self::Requests,
@@ -97,8 +97,8 @@ mod tests {
 
     #[test]
     fn each_unit_has_a_name_of_its_own() {
-        for unit in Unit::ALL {
-            assert_eq!(Unit::named(unit.name()), Some(unit));
+        for unit in BilledUnit::ALL {
+            assert_eq!(BilledUnit::named(unit.name()), Some(unit));
         }
     }
 

@@ -45,6 +45,7 @@ mod laws;
 mod lost_archive;
 mod older_log;
 mod overload;
+mod pricing;
 mod producers;
 mod prometheus;
 mod queries;

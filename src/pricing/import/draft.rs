@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::pricing::kind::Kind;
+use crate::event::money::{InvalidMoney, PLACES, format_decimal, parse_amount};
+use crate::pricing::kind::TokenKind;
 use crate::pricing::ordered::{Number, Ordered};
 use crate::pricing::text::{TierText, UnitText};
-use crate::pricing::unit::Unit;
-use crate::event::money::{InvalidMoney, PLACES, format_decimal, parse_amount};
+use crate::pricing::unit::BilledUnit;
 
 /// Rates by kind, and prices of units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Draft {
-    tokens: BTreeMap<Kind, Steps>,
-    units: BTreeMap<Unit, UnitText>,
+    tokens: BTreeMap<TokenKind, Steps>,
+    units: BTreeMap<BilledUnit, UnitText>,
 }
 
 /// The rates of a kind: below all tiers, and for more input than a number.
@@ -25,7 +25,7 @@ pub(super) struct Steps {
 }
 
 /// The three fields of a rule's or variant's text.
-pub(super) struct Fields {
+pub(super) struct DraftFields {
     pub(super) rates: Ordered<Number>,
     pub(super) tiers: Vec<TierText>,
     pub(super) units: Ordered<UnitText>,
@@ -38,12 +38,12 @@ impl Draft {
     }
 
     /// The rates of a kind, to be filled.
-    pub(super) fn steps(&mut self, kind: Kind) -> &mut Steps {
+    pub(super) fn steps(&mut self, kind: TokenKind) -> &mut Steps {
         self.tokens.entry(kind).or_default()
     }
 
     /// Sets the price of a unit, if it has none yet.
-    pub(super) fn sell(&mut self, unit: Unit, usd: Number, per: u32) {
+    pub(super) fn sell(&mut self, unit: BilledUnit, usd: Number, per: u32) {
         self.units.entry(unit).or_insert(UnitText { usd, per });
     }
 
@@ -59,7 +59,7 @@ impl Draft {
 
     /// Gives kinds without a rate below their tiers that of `other`. Takes those away that have none
     /// there, either, and tells them.
-    pub(super) fn settle(&mut self, other: &Self) -> Vec<Kind> {
+    pub(super) fn settle(&mut self, other: &Self) -> Vec<TokenKind> {
         let mut lost = Vec::new();
         self.tokens.retain(|kind, steps| {
             let base = || other.tokens.get(kind).and_then(|steps| steps.base.clone());
@@ -71,11 +71,11 @@ impl Draft {
     }
 
     /// The fields of a text.
-    pub(super) fn fields(&self) -> Fields {
-        let tokens = || Kind::ALL.into_iter().filter_map(|kind| self.tokens.get_key_value(&kind));
-        let rates = tokens().filter_map(|(kind, steps)| {
-            Some((kind.name().to_owned(), steps.base.clone()?))
-        });
+    pub(super) fn fields(&self) -> DraftFields {
+        let tokens =
+            || TokenKind::ALL.into_iter().filter_map(|kind| self.tokens.get_key_value(&kind));
+        let rates = tokens()
+            .filter_map(|(kind, steps)| Some((kind.name().to_owned(), steps.base.clone()?)));
         let overs: BTreeSet<_> = tokens().flat_map(|(_, steps)| steps.over.keys()).collect();
         let tiers = overs.into_iter().map(|over| {
             let rates = tokens().filter_map(|(kind, steps)| {
@@ -84,7 +84,7 @@ impl Draft {
             TierText { over: Some(*over), from: None, rates: Ordered(rates.collect()) }
         });
         let units = self.units.iter().map(|(unit, price)| (unit.name().to_owned(), price.clone()));
-        Fields {
+        DraftFields {
             rates: Ordered(rates.collect()),
             tiers: tiers.collect(),
             units: Ordered(units.collect()),

@@ -1,84 +1,21 @@
 //! Reads genai-prices' JSON of version 2: providers with their models, of which each has a condition on
 //! names, prices under conditions of time, and variants by context.
 
-
-use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::draft::{Draft, dollars};
+use super::draft::{Draft, Steps, dollars};
+use super::error::ImportError;
+use super::genai_form::{
+    ConditionalIn, ConstraintIn, ModelIn, PriceFields, ProviderIn, Tiered, VariantIn, kind, unit,
+};
 use super::names::{Claimed, add_clause};
-use super::spans::{Condition, Span, Special, standard, variants};
-use super::{ImportError, Notes, table};
-use crate::pricing::call::{Context, ContextKey};
-use crate::pricing::kind::Kind;
+use super::notes::Notes;
+use super::spans::{Condition, Special, Standard, TimeSpan, standard, variants};
+use crate::pricing::call::{ContextKey, PriceContext};
+use crate::pricing::kind::TokenKind;
 use crate::pricing::ordered::{Number, Ordered, number};
 use crate::pricing::period::{instant, instant_text};
 use crate::pricing::text::{HoursText, RuleText, TableText, VariantText};
-use crate::pricing::unit::Unit;
-
-/// A provider; other fields say how its answers are read.
-#[derive(Deserialize)]
-struct ProviderIn {
-    id: String,
-    #[serde(default)]
-    fallback_model_providers: Option<Vec<String>>,
-    #[serde(default)]
-    models: Vec<ModelIn>,
-}
-
-#[derive(Deserialize)]
-struct ModelIn {
-    id: String,
-    #[serde(rename = "match")]
-    matched: Value,
-    prices: Box<RawValue>,
-    #[serde(default)]
-    price_variants: Option<Vec<VariantIn>>,
-}
-
-#[derive(Deserialize)]
-struct VariantIn {
-    when: Ordered<String>,
-    prices: Prices,
-    #[serde(default)]
-    constraint: Option<ConstraintIn>,
-}
-
-#[derive(Deserialize)]
-struct ConditionalIn {
-    prices: Prices,
-    #[serde(default)]
-    constraint: Option<ConstraintIn>,
-}
-
-/// One of the two: a start, or times of the day.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConstraintIn {
-    start_date: Option<String>,
-    start_time: Option<String>,
-    end_time: Option<String>,
-    #[serde(rename = "type")]
-    _kind: Option<String>,
-}
-
-type Prices = Ordered<Box<RawValue>>;
-
-/// A rate that changes with the total input.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tiered {
-    base: Number,
-    tiers: Vec<TierIn>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TierIn {
-    start: i64,
-    price: Number,
-}
 
 /// Reads the file.
 ///
@@ -92,23 +29,23 @@ pub(super) fn read(json: &[u8]) -> Result<(TableText, Notes), ImportError> {
         let mut claimed = Claimed::default();
         for model in &provider.models {
             let name = format!("{}/{}", provider.id, model.id);
-            let mut reader = Reader { model: &name, notes: &mut notes };
+            let mut reader = GenaiReader { model: &name, notes: &mut notes };
             let made = reader.model(&provider.id, model, &mut claimed)?;
             rules.extend(made);
         }
         let others = provider.fallback_model_providers.filter(|others| !others.is_empty());
         resold.0.extend(others.map(|others| (provider.id, others)));
     }
-    Ok((table(rules, resold), notes))
+    Ok((TableText::made(rules, resold), notes))
 }
 
 /// Reads one model.
-struct Reader<'r> {
+struct GenaiReader<'r> {
     model: &'r str,
     notes: &'r mut Notes,
 }
 
-impl Reader<'_> {
+impl GenaiReader<'_> {
     fn model(
         &mut self,
         provider: &str,
@@ -130,10 +67,10 @@ impl Reader<'_> {
         let prices = self.prices(&model.prices)?;
         let specials = self.specials(model.price_variants.as_deref().unwrap_or_default())?;
         let spans = standard(&prices).into_iter();
-        let rules = spans.filter_map(|(span, mut draft, hours)| {
+        let rules = spans.map(|Standard { span, mut draft, hours }| {
             if draft.is_empty() {
                 self.note("has no rates, which is read as free of charge");
-                for kind in [Kind::Input, Kind::Output] {
+                for kind in [TokenKind::Input, TokenKind::Output] {
                     draft.steps(kind).base = Some(Number("0".to_owned()));
                 }
             }
@@ -150,10 +87,10 @@ impl Reader<'_> {
     fn rule(
         &mut self,
         named: &RuleText,
-        span: Span,
+        span: TimeSpan,
         draft: &Draft,
         variants: Vec<VariantText>,
-    ) -> Option<RuleText> {
+    ) -> RuleText {
         let mut draft = draft.clone();
         for kind in draft.settle(&Draft::default()) {
             self.note(format!("{} has a rate in a tier and none below", kind.name()));
@@ -164,7 +101,7 @@ impl Reader<'_> {
             None => self.model.to_owned(),
         };
         let fields = draft.fields();
-        Some(RuleText {
+        RuleText {
             id,
             from,
             until,
@@ -173,7 +110,7 @@ impl Reader<'_> {
             units: fields.units,
             variants,
             ..named.clone()
-        })
+        }
     }
 
     fn variants(
@@ -181,7 +118,7 @@ impl Reader<'_> {
         draft: &Draft,
         hours: Vec<(HoursText, Draft)>,
         specials: &[Special],
-        span: Span,
+        span: TimeSpan,
     ) -> Vec<VariantText> {
         if hours.is_empty() {
             return variants(specials, draft, span);
@@ -207,7 +144,7 @@ impl Reader<'_> {
         let model = self.model;
         let wrong = |error: serde_json::Error| price_error(model, "prices", &error.to_string());
         if raw.get().starts_with('{') {
-            let prices: Prices = serde_json::from_str(raw.get()).map_err(wrong)?;
+            let prices: PriceFields = serde_json::from_str(raw.get()).map_err(wrong)?;
             return Ok(vec![(Condition::Always, self.draft(&prices)?)]);
         }
         let conditional: Vec<ConditionalIn> = serde_json::from_str(raw.get()).map_err(wrong)?;
@@ -261,7 +198,12 @@ impl Reader<'_> {
             (None, Some(from), Some(until)) => {
                 let utc = |text: &str| {
                     let text = text.strip_suffix('Z').or_else(|| text.strip_suffix("+00:00"));
-                    text.map(|text| text.strip_suffix(":00").filter(|text| text.len() == 5).unwrap_or(text).to_owned())
+                    text.map(|text| {
+                        text.strip_suffix(":00")
+                            .filter(|text| text.len() == 5)
+                            .unwrap_or(text)
+                            .to_owned()
+                    })
                 };
                 let hours = utc(from).zip(utc(until));
                 hours.map(|(from, until)| Condition::Hours(HoursText { from, until }))
@@ -272,7 +214,7 @@ impl Reader<'_> {
         read.ok_or_else(wrong)
     }
 
-    fn draft(&mut self, prices: &Prices) -> Result<Draft, ImportError> {
+    fn draft(&mut self, prices: &PriceFields) -> Result<Draft, ImportError> {
         let mut draft = Draft::default();
         for (field, raw) in prices.0.iter().filter(|(_, raw)| raw.get() != "null") {
             if let Some(kind) = kind(field) {
@@ -286,12 +228,7 @@ impl Reader<'_> {
         Ok(draft)
     }
 
-    fn steps(
-        &mut self,
-        field: &str,
-        raw: &RawValue,
-        steps: &mut super::draft::Steps,
-    ) -> Result<(), ImportError> {
+    fn steps(&mut self, field: &str, raw: &RawValue, steps: &mut Steps) -> Result<(), ImportError> {
         if let Some(text) = number(raw) {
             steps.base = Some(self.number(field, &text)?);
             return Ok(());
@@ -318,49 +255,12 @@ impl Reader<'_> {
 
 fn is_special(key: ContextKey, value: &str) -> bool {
     let value = Some(value);
-    let context = Context { service_tier: value, speed: value, processing: value, region: value };
+    let context =
+        PriceContext { service_tier: value, speed: value, processing: value, region: value };
     // A tier of this name is told as processing.
     key == ContextKey::ServiceTier && value == Some("batch") || context.special(key).is_some()
 }
 
 fn price_error(model: &str, field: &str, reason: &str) -> ImportError {
     ImportError::Price { model: model.into(), field: field.into(), reason: reason.into() }
-}
-
-fn kind(field: &str) -> Option<Kind> {
-    Some(match field {
-        "input_mtok" => Kind::Input,
-        "output_mtok" => Kind::Output,
-        "cache_read_mtok" => Kind::CachedInput,
-        "cache_write_mtok" => Kind::CacheWrite,
-        "cache_write_1h_mtok" => Kind::CacheWrite1h,
-        "input_audio_mtok" => Kind::InputAudio,
-        "cache_audio_read_mtok" => Kind::CachedAudio,
-        "output_audio_mtok" => Kind::OutputAudio,
-        "input_image_mtok" => Kind::InputImage,
-        "cache_image_read_mtok" => Kind::CachedImage,
-        "output_image_mtok" => Kind::OutputImage,
-        "input_video_mtok" => Kind::InputVideo,
-        "output_video_mtok" => Kind::OutputVideo,
-        "output_reasoning_mtok" => Kind::Reasoning,
-        _ => return None,
-    })
-}
-
-/// The unit that a field prices, and for how many.
-fn unit(field: &str) -> Option<(Unit, u32)> {
-    Some(match field {
-        "requests_kcount" => (Unit::Requests, 1_000),
-        // What is heard is a part of all audio, and has the same price wherever both have one.
-        "audio_hours" | "input_audio_hours" => (Unit::AudioSeconds, 3_600),
-        "input_mchars" => (Unit::Characters, 1_000_000),
-        "input_text_messages_kcount" => (Unit::Messages, 1_000),
-        "input_document_kpages" => (Unit::Pages, 1_000),
-        "web_searches_kcount" => (Unit::WebSearches, 1_000),
-        "social_searches_kcount" => (Unit::SocialSearches, 1_000),
-        "storage_searches_kcount" => (Unit::StorageSearches, 1_000),
-        "rerank_searches_kcount" => (Unit::RerankSearches, 1_000),
-        "code_executions_kcount" => (Unit::CodeExecutions, 1_000),
-        _ => return None,
-    })
 }

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::value::RawValue;
 
 use super::draft::{Draft, dollars};
-use super::{ImportError, Notes, table};
-use crate::pricing::kind::Kind;
+use super::error::ImportError;
+use super::notes::Notes;
+use crate::pricing::kind::TokenKind;
 use crate::pricing::ordered::{Number, Ordered, number};
 use crate::pricing::provider::Provider;
 use crate::pricing::text::{RuleText, TableText, VariantText};
-use crate::pricing::unit::Unit;
+use crate::pricing::unit::BilledUnit;
 
-type Fields = Ordered<Box<RawValue>>;
+type ModelFields = Ordered<Box<RawValue>>;
 
 /// Suffixes of fields, and the context that they are for.
 const CONTEXTS: [(&str, &str, &str); 3] = [
@@ -21,19 +22,29 @@ const CONTEXTS: [(&str, &str, &str); 3] = [
     ("_priority", "service_tier", "priority"),
 ];
 
-/// Fields that change what the fields beside them mean: without them, a price would be wrong.
+/// ModelFields that change what the fields beside them mean: without them, a price would be wrong.
 const DECISIVE: [&str; 2] = ["tiered_pricing", "off_peak_pricing"];
 
 /// What a field prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Priced {
-    Tokens(Kind),
-    Unit(Unit),
+    Tokens(TokenKind),
+    Unit(BilledUnit),
+}
+
+/// A field, taken apart.
+#[derive(Clone, Copy, Debug)]
+struct FieldParts {
+    priced: Priced,
+    /// Above which input.
+    over: Option<i64>,
+    /// In which context.
+    context: Option<(&'static str, &'static str)>,
 }
 
 /// Whether a value of the outer object is a model.
 pub(super) fn is_model(raw: &RawValue) -> bool {
-    let fields: Option<Fields> = serde_json::from_str(raw.get()).ok();
+    let fields: Option<ModelFields> = serde_json::from_str(raw.get()).ok();
     fields.is_some_and(|fields| {
         fields.get("litellm_provider").is_some() || fields.get("input_cost_per_token").is_some()
     })
@@ -43,18 +54,18 @@ pub(super) fn is_model(raw: &RawValue) -> bool {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn read(models: &Fields) -> Result<(TableText, Notes), ImportError> {
+pub(super) fn read(models: &ModelFields) -> Result<(TableText, Notes), ImportError> {
     let (mut notes, mut rules) = (Notes::default(), Vec::new());
     let mut seen = HashSet::new();
     for (name, raw) in models.0.iter().filter(|(name, _)| name != "sample_spec") {
         let wrong = |error: serde_json::Error| ImportError::Form(format!("{name}: {error}"));
-        let fields: Fields = serde_json::from_str(raw.get()).map_err(wrong)?;
+        let fields: ModelFields = serde_json::from_str(raw.get()).map_err(wrong)?;
         let provider = fields.get("litellm_provider").and_then(|raw| number(raw));
         let Some(provider) = provider.map(|provider| provider.to_lowercase()) else {
             notes.add("has no provider", name);
             continue;
         };
-        let mut reader = Reader { name, notes: &mut notes };
+        let mut reader = LitellmReader { name, notes: &mut notes };
         let Some(rule) = reader.rule(&provider, &fields)? else { continue };
         let known = Provider::of(&provider).map_or((&*provider, ""), |one| (one.family, one.door));
         let named = (known.0.to_owned(), known.1, rule.model.clone());
@@ -64,18 +75,22 @@ pub(super) fn read(models: &Fields) -> Result<(TableText, Notes), ImportError> {
             notes.add("another model of the provider has this name", name);
         }
     }
-    Ok((table(rules, Ordered::default()), notes))
+    Ok((TableText::made(rules, Ordered::default()), notes))
 }
 
 /// Reads one model.
-struct Reader<'r> {
+struct LitellmReader<'r> {
     name: &'r str,
     notes: &'r mut Notes,
 }
 
-impl Reader<'_> {
+impl LitellmReader<'_> {
     /// The rule of a model; `None` if none can tell its price.
-    fn rule(&mut self, provider: &str, fields: &Fields) -> Result<Option<RuleText>, ImportError> {
+    fn rule(
+        &mut self,
+        provider: &str,
+        fields: &ModelFields,
+    ) -> Result<Option<RuleText>, ImportError> {
         if let Some(field) = DECISIVE.iter().find(|field| fields.get(field).is_some()) {
             self.note(format!("{field} is no price of a rule, so that the model has none"));
             return Ok(None);
@@ -85,17 +100,17 @@ impl Reader<'_> {
         let mut variants: BTreeMap<(&str, &str), Draft> = BTreeMap::new();
         for (field, raw) in fields.0.iter().filter(|(field, _)| is_price(field)) {
             let found = parts(field, &mode);
-            let (Some((priced, over, context)), Some(text)) = (found, number(raw)) else {
+            let (Some(found), Some(text)) = (found, number(raw)) else {
                 if !is_nothing(raw.get()) {
                     self.note(format!("{field} is no price of a rule"));
                 }
                 continue;
             };
-            let draft = match context {
+            let draft = match found.context {
                 None => &mut standard,
                 Some(context) => variants.entry(context).or_default(),
             };
-            self.add(draft, (field, &text), priced, over)?;
+            self.add(draft, (field, &text), found)?;
         }
         for kind in standard.settle(&Draft::default()) {
             self.note(format!("{} has a rate in a tier and none below", kind.name()));
@@ -104,9 +119,9 @@ impl Reader<'_> {
             self.note("has no rates");
             return Ok(None);
         }
-        let variants = variants.into_iter().filter_map(|(context, draft)| {
-            self.variant(context, draft, &standard)
-        });
+        let variants = variants
+            .into_iter()
+            .filter_map(|(context, draft)| self.variant(context, draft, &standard));
         let variants = variants.collect();
         Ok(Some(self.named(provider, &standard, variants)))
     }
@@ -119,10 +134,9 @@ impl Reader<'_> {
         &mut self,
         draft: &mut Draft,
         (field, text): (&str, &str),
-        priced: Priced,
-        over: Option<i64>,
+        found: FieldParts,
     ) -> Result<(), ImportError> {
-        match (priced, over) {
+        match (found.priced, found.over) {
             (Priced::Tokens(kind), over) => {
                 let rate = self.number(field, text, 6)?;
                 let steps = draft.steps(kind);
@@ -134,8 +148,8 @@ impl Reader<'_> {
                 }
             }
             // So many places have prices of characters that a million of them are priced.
-            (Priced::Unit(Unit::Characters), None) => {
-                draft.sell(Unit::Characters, self.number(field, text, 6)?, 1_000_000);
+            (Priced::Unit(BilledUnit::Characters), None) => {
+                draft.sell(BilledUnit::Characters, self.number(field, text, 6)?, 1_000_000);
             }
             (Priced::Unit(unit), None) => draft.sell(unit, self.number(field, text, 0)?, 1),
             (Priced::Unit(_), Some(_)) => self.note(format!("{field} is no price of a rule")),
@@ -206,11 +220,8 @@ fn is_nothing(json: &str) -> bool {
     json == "null" || !json.bytes().any(|byte| (b'1'..=b'9').contains(&byte))
 }
 
-/// What a field prices, above which input, and in which context.
-fn parts<'f>(
-    field: &'f str,
-    mode: &str,
-) -> Option<(Priced, Option<i64>, Option<(&'static str, &'static str)>)> {
+/// The parts of a field's name.
+fn parts(field: &str, mode: &str) -> Option<FieldParts> {
     let mut context = None;
     let mut rest = field;
     for (suffix, key, value) in CONTEXTS {
@@ -218,43 +229,46 @@ fn parts<'f>(
             (rest, context) = (before, Some((key, value)));
         }
     }
-    let (rest, over) = match rest.strip_suffix("k_tokens").and_then(|rest| rest.rsplit_once("_above_")) {
+    let (rest, over) = match rest
+        .strip_suffix("k_tokens")
+        .and_then(|rest| rest.rsplit_once("_above_"))
+    {
         Some((rest, thousands)) => (rest, Some(thousands.parse::<i64>().ok()?.checked_mul(1_000)?)),
         None => (rest, None),
     };
-    Some((priced(rest, mode)?, over, context))
+    Some(FieldParts { priced: priced(rest, mode)?, over, context })
 }
 
 fn priced(field: &str, mode: &str) -> Option<Priced> {
     let kind = match field {
-        "input_cost_per_token" => Kind::Input,
-        "output_cost_per_token" => Kind::Output,
-        "cache_read_input_token_cost" | "input_cost_per_token_cache_hit" => Kind::CachedInput,
-        "cache_creation_input_token_cost" => Kind::CacheWrite,
-        "cache_creation_input_token_cost_above_1hr" => Kind::CacheWrite1h,
-        "input_cost_per_audio_token" => Kind::InputAudio,
-        "cache_read_input_audio_token_cost" => Kind::CachedAudio,
-        "output_cost_per_audio_token" => Kind::OutputAudio,
-        "input_cost_per_image_token" => Kind::InputImage,
-        "cache_read_input_image_token_cost" => Kind::CachedImage,
-        "output_cost_per_image_token" => Kind::OutputImage,
-        "input_cost_per_video_token" => Kind::InputVideo,
-        "output_cost_per_video_token" => Kind::OutputVideo,
-        "output_cost_per_reasoning_token" => Kind::Reasoning,
+        "input_cost_per_token" => TokenKind::Input,
+        "output_cost_per_token" => TokenKind::Output,
+        "cache_read_input_token_cost" | "input_cost_per_token_cache_hit" => TokenKind::CachedInput,
+        "cache_creation_input_token_cost" => TokenKind::CacheWrite,
+        "cache_creation_input_token_cost_above_1hr" => TokenKind::CacheWrite1h,
+        "input_cost_per_audio_token" => TokenKind::InputAudio,
+        "cache_read_input_audio_token_cost" => TokenKind::CachedAudio,
+        "output_cost_per_audio_token" => TokenKind::OutputAudio,
+        "input_cost_per_image_token" => TokenKind::InputImage,
+        "cache_read_input_image_token_cost" => TokenKind::CachedImage,
+        "output_cost_per_image_token" => TokenKind::OutputImage,
+        "input_cost_per_video_token" => TokenKind::InputVideo,
+        "output_cost_per_video_token" => TokenKind::OutputVideo,
+        "output_cost_per_reasoning_token" => TokenKind::Reasoning,
         _ => return unit(field, mode).map(Priced::Unit),
     };
     Some(Priced::Tokens(kind))
 }
 
 /// The unit that a field prices; what a second or an image is depends on what the model does.
-fn unit(field: &str, mode: &str) -> Option<Unit> {
+fn unit(field: &str, mode: &str) -> Option<BilledUnit> {
     match (field, mode) {
-        ("input_cost_per_character", _) => Some(Unit::Characters),
-        ("input_cost_per_request", _) => Some(Unit::Requests),
-        ("input_cost_per_query", "rerank") => Some(Unit::RerankSearches),
-        ("ocr_cost_per_page", _) => Some(Unit::Pages),
-        ("input_cost_per_second", "audio_transcription") => Some(Unit::AudioSeconds),
-        ("output_cost_per_image", "image_generation") => Some(Unit::Images),
+        ("input_cost_per_character", _) => Some(BilledUnit::Characters),
+        ("input_cost_per_request", _) => Some(BilledUnit::Requests),
+        ("input_cost_per_query", "rerank") => Some(BilledUnit::RerankSearches),
+        ("ocr_cost_per_page", _) => Some(BilledUnit::Pages),
+        ("input_cost_per_second", "audio_transcription") => Some(BilledUnit::AudioSeconds),
+        ("output_cost_per_image", "image_generation") => Some(BilledUnit::Images),
         _ => None,
     }
 }

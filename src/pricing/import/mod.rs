@@ -2,21 +2,24 @@
 //! is listed.
 
 mod draft;
+mod error;
 mod genai;
+mod genai_form;
 mod litellm;
 mod names;
+mod notes;
 mod regex;
 mod spans;
 
-use std::collections::BTreeMap;
-use std::fmt;
-
 use serde_json::value::RawValue;
-use thiserror::Error;
 
+use self::notes::Notes;
 use super::ordered::Ordered;
-use super::table::{Table, TableError};
-use super::text::{FORMAT, RuleText, TableText, VERSION};
+use super::table::Table;
+use super::text::TableText;
+
+pub use self::error::ImportError;
+pub use self::notes::Note;
 
 /// The form of an imported file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,42 +41,6 @@ pub struct Import {
     pub table: Table,
     /// What the table cannot say.
     pub notes: Vec<Note>,
-}
-
-/// Something that a table cannot say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// What it is.
-    pub reason: String,
-    /// The models that it is of.
-    pub models: Vec<String>,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.reason, self.models.join(", "))
-    }
-}
-
-/// Why a file is not imported.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum ImportError {
-    /// No JSON, or of no known form.
-    #[error("is no table of prices: {0}")]
-    Form(String),
-    /// A price that is none.
-    #[error("{model}: {field}: {reason}")]
-    Price {
-        /// The model.
-        model: String,
-        /// The field.
-        field: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The table is wrong.
-    #[error(transparent)]
-    Table(#[from] TableError),
 }
 
 /// Reads a table of any known form, which the content tells. `name` is the table's, if it has none.
@@ -102,27 +69,7 @@ pub fn import(json: &[u8], name: &str) -> Result<Import, ImportError> {
 
 fn made(form: Form, text: TableText, notes: Notes, name: &str) -> Result<Import, ImportError> {
     let table = Table::of(text, name)?;
-    let notes = notes.0.into_iter().map(|(reason, models)| Note { reason, models });
-    Ok(Import { form, table, notes: notes.collect() })
-}
-
-/// A table of rules that were made of another form.
-fn table(rules: Vec<RuleText>, resold: Ordered<Vec<String>>) -> TableText {
-    let (format, version) = (FORMAT.to_owned(), VERSION);
-    TableText { format, version, rules, resold, ..TableText::default() }
-}
-
-/// What could not be said, by reason.
-#[derive(Debug, Default)]
-struct Notes(BTreeMap<String, Vec<String>>);
-
-impl Notes {
-    fn add(&mut self, reason: impl Into<String>, model: &str) {
-        let models = self.0.entry(reason.into()).or_default();
-        if models.last().is_none_or(|last| last != model) {
-            models.push(model.to_owned());
-        }
-    }
+    Ok(Import { form, table, notes: notes.into_list() })
 }
 
 #[cfg(test)]

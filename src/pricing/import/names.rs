@@ -91,7 +91,9 @@ fn add_text(how: &str, text: &str, id: &str, rule: &mut RuleText) -> Option<()> 
             for pattern in regex::patterns(&text)? {
                 match pattern.strip_suffix('*') {
                     _ if !pattern.contains(['*', '#']) => rule.aliases.push(pattern),
-                    Some(prefix) if !prefix.contains(['*', '#']) => rule.prefixes.push(prefix.into()),
+                    Some(prefix) if !prefix.contains(['*', '#']) => {
+                        rule.prefixes.push(prefix.into())
+                    }
                     _ => rule.patterns.push(pattern),
                 }
             }

@@ -61,7 +61,8 @@ impl Parser<'_> {
         let mut all = vec![String::new()];
         while !self.rest.is_empty() && !self.rest.starts_with(['|', ')']) {
             let atom = self.repeated()?;
-            let joined = all.iter().flat_map(|start| atom.iter().map(move |end| start.clone() + end));
+            let joined =
+                all.iter().flat_map(|start| atom.iter().map(move |end| start.clone() + end));
             all = joined.take(PATTERNS_MAX + 1).collect();
             if all.len() > PATTERNS_MAX {
                 return None;
@@ -99,7 +100,8 @@ impl Parser<'_> {
         if self.take("[") {
             let (class, rest) = self.rest.split_once(']')?;
             self.rest = rest;
-            let ranged = class.get(1..).is_some_and(|inner| inner.trim_end_matches('-').contains('-'));
+            let ranged =
+                class.get(1..).is_some_and(|inner| inner.trim_end_matches('-').contains('-'));
             let plain = !ranged && !class.is_empty() && !class.contains(['^', '\\', '*', '#', END]);
             return plain.then(|| class.chars().map(String::from).collect());
         }
@@ -109,7 +111,8 @@ impl Parser<'_> {
         let escaped = self.take("\\");
         let char = self.rest.chars().next()?;
         self.rest = self.rest.get(char.len_utf8()..)?;
-        let meant = if escaped { char.is_ascii_punctuation() } else { !".^*+?{}[]()".contains(char) };
+        let meant =
+            if escaped { char.is_ascii_punctuation() } else { !".^*+?{}[]()".contains(char) };
         (meant && !['*', '#', END].contains(&char)).then(|| vec![char.to_string()])
     }
 
@@ -131,7 +134,10 @@ mod tests {
             (r"^gpt-5\.4-\d{4}-\d{2}-\d{2}$", &["gpt-5.4-####-##-##"]),
             (r"^gemini-3\.5-flash-\d", &["gemini-3.5-flash-#*"]),
             (r"^o[134]", &["o1*", "o3*", "o4*"]),
-            (r"^(typesafe/)?jev-1(-\d{2})?$", &["jev-1", "jev-1-##", "typesafe/jev-1", "typesafe/jev-1-##"]),
+            (
+                r"^(typesafe/)?jev-1(-\d{2})?$",
+                &["jev-1", "jev-1-##", "typesafe/jev-1", "typesafe/jev-1-##"],
+            ),
             ("sonar", &["*sonar*"]),
             (r"^a\[fast=true\]$", &["a[fast=true]"]),
             ("^(?:a|b)c.*d$", &["ac*d", "bc*d"]),
@@ -145,9 +151,10 @@ mod tests {
 
     #[test]
     fn what_has_no_patterns_is_none() {
-        for expression in
-            ["^(?!x)a", "a+", "a.b", "[a-z]", "[^a]", r"\w", "(a", "a)", "a{2,3}", "a$b", "a*", "#", "", "(?=a)"]
-        {
+        for expression in [
+            "^(?!x)a", "a+", "a.b", "[a-z]", "[^a]", r"\w", "(a", "a)", "a{2,3}", "a$b", "a*", "#",
+            "", "(?=a)",
+        ] {
             let found = patterns(expression);
             assert!(found.is_none() || expression.is_empty(), "{expression}: {found:?}");
         }

@@ -1,10 +1,10 @@
 //! Prices that genai-prices lists under conditions, as spans of time with variants.
 
 use super::draft::Draft;
+use crate::clock::Micros;
+use crate::pricing::ordered::Ordered;
 use crate::pricing::period::instant_text;
 use crate::pricing::text::{HoursText, VariantText};
-use crate::pricing::ordered::Ordered;
-use crate::clock::Micros;
 
 /// When a price is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +28,14 @@ pub(super) struct Special {
 
 /// A time from one instant up to another; none for the start and the end of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct TimeSpan {
     pub(super) from: Option<Micros>,
     pub(super) until: Option<Micros>,
 }
 
 impl Condition {
     /// Whether it holds from the start of a span on, which has no other start in it.
-    fn holds(&self, span: Span) -> bool {
+    fn holds(&self, span: TimeSpan) -> bool {
         match self {
             Self::Always => true,
             Self::From(from) => span.from.is_some_and(|start| *from <= start),
@@ -45,7 +45,7 @@ impl Condition {
 }
 
 /// The spans between the starts of conditions.
-fn spans<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Vec<Span> {
+fn spans<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Vec<TimeSpan> {
     let mut starts: Vec<Option<Micros>> = vec![None];
     starts.extend(conditions.filter_map(|condition| match condition {
         Condition::From(from) => Some(Some(*from)),
@@ -54,39 +54,49 @@ fn spans<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Vec<Span> {
     starts.sort_unstable();
     starts.dedup();
     let ends = starts.iter().skip(1).chain([&None]);
-    starts.iter().zip(ends).map(|(from, until)| Span { from: *from, until: *until }).collect()
+    starts.iter().zip(ends).map(|(from, until)| TimeSpan { from: *from, until: *until }).collect()
 }
 
-/// The standard rates of each span, and those of times of the day in it. Of prices that are in force
-/// together the last one counts; if none is, the first.
-pub(super) fn standard(
-    prices: &[(Condition, Draft)],
-) -> Vec<(Span, Draft, Vec<(HoursText, Draft)>)> {
+/// The standard rates of a span.
+#[derive(Clone, Debug)]
+pub(super) struct Standard {
+    pub(super) span: TimeSpan,
+    pub(super) draft: Draft,
+    /// Those of times of the day.
+    pub(super) hours: Vec<(HoursText, Draft)>,
+}
+
+/// The standard rates of each span. Of prices that are in force together the last one counts; if none is,
+/// the first.
+pub(super) fn standard(prices: &[(Condition, Draft)]) -> Vec<Standard> {
     let spans = spans(prices.iter().map(|(condition, _)| condition)).into_iter();
     let spans = spans.filter_map(|span| {
         let last = prices.iter().rposition(|(condition, _)| condition.holds(span));
-        let at = last.unwrap_or(0);
-        let (_, draft) = prices.get(at)?;
+        let (_, draft) = prices.get(last.unwrap_or(0))?;
         let later = prices.iter().skip(last.map_or(0, |last| last + 1)).rev();
         let hours = later.filter_map(|(condition, draft)| match condition {
             Condition::Hours(hours) => Some((hours.clone(), draft.clone())),
             _ => None,
         });
-        Some((span, draft.clone(), hours.collect()))
+        Some(Standard { span, draft: draft.clone(), hours: hours.collect() })
     });
     spans.collect()
 }
 
 /// The variants of contexts in a span: of prices that are in force together, the first one of each rate
 /// counts.
-pub(super) fn variants(specials: &[Special], standard: &Draft, within: Span) -> Vec<VariantText> {
+pub(super) fn variants(
+    specials: &[Special],
+    standard: &Draft,
+    within: TimeSpan,
+) -> Vec<VariantText> {
     let mut whens: Vec<_> = specials.iter().map(|special| &special.when).collect();
     whens.sort();
     whens.dedup();
     let spans = spans(specials.iter().map(|special| &special.condition));
     let mut made: Vec<VariantText> = Vec::new();
     for when in whens {
-        let mut before: Option<(Span, Draft)> = None;
+        let mut before: Option<(TimeSpan, Draft)> = None;
         for span in &spans {
             let draft = of_context(specials, when, *span).map(|mut draft| {
                 draft.settle(standard);
@@ -106,7 +116,7 @@ pub(super) fn variants(specials: &[Special], standard: &Draft, within: Span) -> 
 }
 
 /// The rates of a context; none if nothing in force is for exactly this one.
-fn of_context(specials: &[Special], when: &[(String, String)], span: Span) -> Option<Draft> {
+fn of_context(specials: &[Special], when: &[(String, String)], span: TimeSpan) -> Option<Draft> {
     let active = specials.iter().filter(|special| special.condition.holds(span));
     let part = |special: &&Special| special.when.iter().all(|entry| when.contains(entry));
     let parts: Vec<_> = active.filter(part).collect();
@@ -119,8 +129,8 @@ fn of_context(specials: &[Special], when: &[(String, String)], span: Span) -> Op
 /// A variant, unless it has ended when the rule begins, or begins when that one has ended.
 fn text(
     when: &[(String, String)],
-    (span, draft): (Span, Draft),
-    within: Span,
+    (span, draft): (TimeSpan, Draft),
+    within: TimeSpan,
 ) -> Option<VariantText> {
     let over = |until: Option<Micros>, from: Option<Micros>| {
         until.zip(from).is_some_and(|(until, from)| until <= from)
@@ -131,8 +141,14 @@ fn text(
     let fields = draft.fields();
     Some(VariantText {
         when: Ordered(when.to_vec()),
-        from: span.from.filter(|from| within.from.is_none_or(|start| start < *from)).map(instant_text),
-        until: span.until.filter(|until| within.until.is_none_or(|end| *until < end)).map(instant_text),
+        from: span
+            .from
+            .filter(|from| within.from.is_none_or(|start| start < *from))
+            .map(instant_text),
+        until: span
+            .until
+            .filter(|until| within.until.is_none_or(|end| *until < end))
+            .map(instant_text),
         rates: fields.rates,
         tiers: fields.tiers,
         units: fields.units,

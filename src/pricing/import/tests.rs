@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::event::money::format_decimal;
 use crate::pricing::period::instant;
-use crate::pricing::{Call, Context, Counts, Kind, Prices};
+use crate::pricing::{Call, Counts, PriceContext, Prices, TokenKind};
 
 fn imported(json: &str) -> (Prices, Vec<String>) {
     let import = import(json.as_bytes(), "imported").unwrap();
@@ -17,18 +17,30 @@ fn imported(json: &str) -> (Prices, Vec<String>) {
 }
 
 /// The cost of a million input and a million output tokens in dollars, or the reason.
-fn cost(prices: &Prices, provider: &str, model: &str, at: &str, context: Context<'_>) -> String {
+fn cost(
+    prices: &Prices,
+    provider: &str,
+    model: &str,
+    at: &str,
+    context: PriceContext<'_>,
+) -> String {
     let million = 1_000_000;
-    cost_of(prices, (provider, model, at), &[(Kind::Input, million), (Kind::Output, million)], context)
+    cost_of(
+        prices,
+        (provider, model, at),
+        &[(TokenKind::Input, million), (TokenKind::Output, million)],
+        context,
+    )
 }
 
 fn cost_of(
     prices: &Prices,
     (provider, model, at): (&str, &str, &str),
-    counts: &[(Kind, i64)],
-    context: Context<'_>,
+    counts: &[(TokenKind, i64)],
+    context: PriceContext<'_>,
 ) -> String {
-    let counts = counts.iter().fold(Counts::default(), |all, (kind, count)| all.with(*kind, *count));
+    let counts =
+        counts.iter().fold(Counts::default(), |all, (kind, count)| all.with(*kind, *count));
     let (provider, model) = (Some(provider), Some(model));
     let ts = instant(at).unwrap();
     let call = Call { org: "acme", provider, model, ts, counts, quantities: &[], context };
@@ -58,22 +70,23 @@ fn genai_prices_are_read_with_names_dates_hours_tiers_and_contexts() {
          {"id":"azure","fallback_model_providers":["deepseek"],"models":[]}]"#,
     );
     assert_eq!(notes, [""; 0]);
-    let at = |at| cost(&prices, "deepseek", "chat", at, Context::default());
+    let at = |at| cost(&prices, "deepseek", "chat", at, PriceContext::default());
     assert_eq!(at("2026-02-28T12:00:00Z"), "3");
     assert_eq!(at("2026-03-01T12:00:00Z"), "7");
     assert_eq!(at("2026-03-01T00:29:59Z"), "0.75");
     assert_eq!(at("2020-03-01T16:30:00Z"), "0.75");
-    let model = |model| cost(&prices, "deepseek", model, "2026-02-01T12:00:00Z", Context::default());
+    let model =
+        |model| cost(&prices, "deepseek", model, "2026-02-01T12:00:00Z", PriceContext::default());
     assert_eq!([model("chat-v3"), model("chat-0324")], ["3", "3"]);
     assert!(model("chat-03245").starts_with("no rule") && model("pro-tts").starts_with("no rule"));
-    let small = [(Kind::Input, 200_000), (Kind::Output, 1_000)];
+    let small = [(TokenKind::Input, 200_000), (TokenKind::Output, 1_000)];
     let pro = |context, at| cost_of(&prices, ("azure", "pro-1", at), &small, context);
-    assert_eq!(pro(Context::default(), NOW), "0.26");
+    assert_eq!(pro(PriceContext::default(), NOW), "0.26");
     let pro = |context, at| cost_of(&prices, ("deepseek", "pro-1", at), &small, context);
-    let flex = Context { service_tier: Some("flex"), ..Context::default() };
+    let flex = PriceContext { service_tier: Some("flex"), ..PriceContext::default() };
     assert_eq!(pro(flex, "2026-10-12"), "0.255");
     assert!(pro(flex, "2026-10-11").contains("service_tier"));
-    let batch = Context { processing: Some("batch"), ..Context::default() };
+    let batch = PriceContext { processing: Some("batch"), ..PriceContext::default() };
     assert_eq!(pro(batch, "2026-10-14"), "0.11");
     // Of two in force, the first has the input's rate, and the second alone has the output's.
     assert_eq!(pro(batch, "2026-11-01"), "0.106");
@@ -101,7 +114,7 @@ fn what_genai_prices_says_and_a_rule_cannot_is_told() {
             "the context route=eu is none that calls tell: p/d",
         ]
     );
-    assert_eq!(cost(&prices, "p", "b", NOW, Context::default()), "0");
+    assert_eq!(cost(&prices, "p", "b", NOW, PriceContext::default()), "0");
 }
 
 #[test]
@@ -118,18 +131,23 @@ fn litellm_s_floats_are_their_shortest_decimals() {
           "ft:gpt-x":{"litellm_provider":"openai","input_cost_per_token":3e-06,"output_cost_per_token":3e-06}}"#,
     );
     assert_eq!(notes, ["cache_read_input_token_cost is rounded to 12 places: gpt-x"]);
-    let plain = Context::default();
+    let plain = PriceContext::default();
     assert_eq!(cost(&prices, "openai", "gpt-x", NOW, plain), "12.5");
-    let tier = |tier| Context { service_tier: Some(tier), ..plain };
-    let batch = Context { processing: Some("batch"), ..plain };
-    let counts = [(Kind::Input, 1_000), (Kind::Output, 1_000)];
+    let tier = |tier| PriceContext { service_tier: Some(tier), ..plain };
+    let batch = PriceContext { processing: Some("batch"), ..plain };
+    let counts = [(TokenKind::Input, 1_000), (TokenKind::Output, 1_000)];
     let small = |context| cost_of(&prices, ("openai", "gpt-x", NOW), &counts, context);
     assert_eq!([small(plain), small(tier("flex"))], ["0.01125", "0.010625"]);
     assert_eq!([small(tier("priority")), small(batch)], ["0.012", "0.00625"]);
-    let large = [(Kind::Input, 272_001)];
+    let large = [(TokenKind::Input, 272_001)];
     let large = |context| cost_of(&prices, ("openai", "gpt-x", NOW), &large, context);
     assert_eq!([large(plain), large(tier("flex"))], ["0.6800025", "0.34000125"]);
-    let parts = [(Kind::Input, 30), (Kind::CachedInput, 10), (Kind::CacheWrite, 20), (Kind::CacheWrite1h, 10)];
+    let parts = [
+        (TokenKind::Input, 30),
+        (TokenKind::CachedInput, 10),
+        (TokenKind::CacheWrite, 20),
+        (TokenKind::CacheWrite1h, 10),
+    ];
     // 10 read, 10 written for an hour, 10 for five minutes at the price of input.
     assert_eq!(cost_of(&prices, ("openai", "gpt-x", NOW), &parts, plain), "0.0000535");
     assert_eq!(cost(&prices, "gcp.gemini", "gemini-x", NOW, plain), "2");

@@ -10,8 +10,8 @@ fn builtin_prices() -> Prices {
 const NOW: &str = "2026-11-20T12:00:00Z";
 
 /// Input and output.
-fn io(input: i64, output: i64) -> [(Kind, i64); 2] {
-    [(Kind::Input, input), (Kind::Output, output)]
+fn io(input: i64, output: i64) -> [(TokenKind, i64); 2] {
+    [(TokenKind::Input, input), (TokenKind::Output, output)]
 }
 
 #[test]
@@ -25,19 +25,28 @@ fn the_table_holds_the_usual_models_and_says_when_it_was_taken() {
     assert!("price:#".len() + table.name().len() + longest <= 256);
 }
 
+/// Provider, model, time, tokens, and dollars or the reason.
+type Case<'c> = (&'c str, &'c str, &'c str, &'c [(TokenKind, i64)], &'c str);
+
 #[test]
 fn calls_cost_what_their_providers_list() {
     let prices = builtin_prices();
     let cached = |input, cached, output| {
-        [(Kind::Input, input), (Kind::CachedInput, cached), (Kind::Output, output)]
+        [(TokenKind::Input, input), (TokenKind::CachedInput, cached), (TokenKind::Output, output)]
     };
     let bedrock = |region| format!("{region}.anthropic.claude-sonnet-4-5-20250929-v1:0");
     let (us, global) = (bedrock("us"), bedrock("global"));
     let grok = "grok-4.3";
-    let cases: [(&str, &str, &str, &[(Kind, i64)], &str); 18] = [
+    let cases: [Case<'_>; 18] = [
         ("openai", "gpt-4o-mini-2024-07-18", NOW, &cached(13, 4, 9), "0.00000705"),
         ("gcp.gemini", "gemini-2.5-pro", NOW, &io(200_000, 1_000), "0.26"),
-        ("vertex_ai", "publishers/google/models/gemini-2.5-pro", NOW, &io(200_001, 1_000), "0.5150025"),
+        (
+            "vertex_ai",
+            "publishers/google/models/gemini-2.5-pro",
+            NOW,
+            &io(200_001, 1_000),
+            "0.5150025",
+        ),
         ("openai", "o3", "2025-06-09T23:59:59Z", &io(1_000, 1_000), "0.05"),
         ("openai", "O3", "2025-06-10T00:00:00Z", &io(1_000, 1_000), "0.01"),
         ("openai", "gpt-5.5", NOW, &io(272_000, 1_000), "1.39"),
@@ -67,30 +76,30 @@ fn calls_cost_what_their_providers_list() {
 fn parts_of_input_and_output_have_their_own_rates() {
     let prices = builtin_prices();
     let sonnet = [
-        (Kind::Input, 4_312),
-        (Kind::CachedInput, 4_000),
-        (Kind::CacheWrite, 300),
-        (Kind::CacheWrite1h, 200),
-        (Kind::Output, 57),
+        (TokenKind::Input, 4_312),
+        (TokenKind::CachedInput, 4_000),
+        (TokenKind::CacheWrite, 300),
+        (TokenKind::CacheWrite1h, 200),
+        (TokenKind::Output, 57),
     ];
     let claude = call("anthropic", "claude-sonnet-4-5-20250929", NOW, &sonnet);
     assert_eq!(dollars(prices.price(&claude)), "0.003666");
     let gemini = [
-        (Kind::Input, 900),
-        (Kind::CachedInput, 600),
-        (Kind::Output, 50),
-        (Kind::Reasoning, 30),
+        (TokenKind::Input, 900),
+        (TokenKind::CachedInput, 600),
+        (TokenKind::Output, 50),
+        (TokenKind::Reasoning, 30),
     ];
     let gemini = call("gemini", "models/gemini-2.5-pro", NOW, &gemini);
     assert_eq!(dollars(prices.price(&gemini)), "0.00095");
     let audio = [
-        (Kind::Input, 1_000),
-        (Kind::InputAudio, 400),
-        (Kind::Output, 100),
-        (Kind::OutputAudio, 60),
+        (TokenKind::Input, 1_000),
+        (TokenKind::InputAudio, 400),
+        (TokenKind::Output, 100),
+        (TokenKind::OutputAudio, 60),
     ];
     assert_eq!(dollars(prices.price(&call("openai", "gpt-realtime", NOW, &audio))), "0.01968");
-    let impossible = [(Kind::Input, 10), (Kind::CachedInput, 11)];
+    let impossible = [(TokenKind::Input, 10), (TokenKind::CachedInput, 11)];
     let impossible = prices.price(&call("openai", "none", NOW, &impossible));
     assert!(impossible.unwrap_err().is_impossible());
 }
@@ -98,21 +107,22 @@ fn parts_of_input_and_output_have_their_own_rates() {
 #[test]
 fn a_tier_that_nobody_knows_has_no_price() {
     let prices = builtin_prices();
-    let counts = [(Kind::Input, 5_000), (Kind::CachedInput, 4_200), (Kind::Output, 80)];
+    let counts =
+        [(TokenKind::Input, 5_000), (TokenKind::CachedInput, 4_200), (TokenKind::Output, 80)];
     let gpt = call("openai", "gpt-5.5", NOW, &counts);
-    let tier = |tier| Context { service_tier: Some(tier), ..Context::default() };
-    let batch = Context { processing: Some("batch"), ..Context::default() };
+    let tier = |tier| PriceContext { service_tier: Some(tier), ..PriceContext::default() };
+    let batch = PriceContext { processing: Some("batch"), ..PriceContext::default() };
     let unknown = "the rule does not know this service_tier at this time";
     let cases = [
-        (Context::default(), "0.0085"),
+        (PriceContext::default(), "0.0085"),
         (tier("default"), "0.0085"),
         (tier("auto"), "0.0085"),
         (tier("priority"), "0.02125"),
         (tier("Flex"), "0.00425"),
         (batch, "0.00425"),
-        (Context { service_tier: Some("default"), ..batch }, "0.00425"),
+        (PriceContext { service_tier: Some("default"), ..batch }, "0.00425"),
         (tier("scale"), unknown),
-        (Context { processing: Some("batch"), ..tier("flex") }, unknown),
+        (PriceContext { processing: Some("batch"), ..tier("flex") }, unknown),
     ];
     for (context, cost) in cases {
         let price = prices.price(&Call { context, ..gpt });
@@ -123,16 +133,21 @@ fn a_tier_that_nobody_knows_has_no_price() {
     let price = prices.price(&Call { context: tier("flex"), ts, ..gpt });
     assert_eq!(dollars(price), unknown);
     let opus = [
-        (Kind::Input, 1_000),
-        (Kind::CachedInput, 200),
-        (Kind::CacheWrite, 100),
-        (Kind::Output, 10),
+        (TokenKind::Input, 1_000),
+        (TokenKind::CachedInput, 200),
+        (TokenKind::CacheWrite, 100),
+        (TokenKind::Output, 10),
     ];
     let opus = call("anthropic", "claude-opus-5", NOW, &opus);
     assert_eq!(dollars(prices.price(&Call { context: batch, ..opus })), "0.0022375");
     assert_eq!(dollars(prices.price(&Call { context: tier("batch"), ..opus })), "0.0022375");
-    let fast = Context { speed: Some("fast"), ..Context::default() };
-    let opus = call("anthropic", "claude-opus-5", NOW, &[(Kind::Input, 1_000), (Kind::Output, 10)]);
+    let fast = PriceContext { speed: Some("fast"), ..PriceContext::default() };
+    let opus = call(
+        "anthropic",
+        "claude-opus-5",
+        NOW,
+        &[(TokenKind::Input, 1_000), (TokenKind::Output, 10)],
+    );
     assert_eq!(dollars(prices.price(&Call { context: fast, ..opus })), "0.0105");
 }
 
@@ -143,7 +158,7 @@ fn who_sells_the_models_of_another_has_their_standard_price_alone() {
     let price = prices.price(&azure).unwrap();
     assert_eq!((price.cost, price.rule), (5_300_000_000, "openai/gpt-5.5"));
     assert_eq!(price.source().to_string(), format!("price:{}#openai/gpt-5.5", price.table));
-    let context = Context { service_tier: Some("flex"), ..Context::default() };
+    let context = PriceContext { service_tier: Some("flex"), ..PriceContext::default() };
     let flex = prices.price(&Call { context, ..azure });
     assert_eq!(flex, Err(NoPrice::Context(super::super::ContextKey::ServiceTier)));
     // What it sells itself has a rule of its own.

@@ -1,6 +1,6 @@
 //! Which rule decides.
 
-use super::super::{Pricer, Quantity, Unit};
+use super::super::{BilledUnit, Pricer, Quantity};
 use super::*;
 
 const NOW: &str = "2026-01-02";
@@ -12,7 +12,7 @@ fn rule(id: &str, rate: u32, rest: &str) -> String {
 
 /// The name of the rule that decides; `-` if none does.
 fn decides(prices: &Prices, provider: &str, model: &str) -> String {
-    let call = call(provider, model, NOW, &[(Kind::Input, 1)]);
+    let call = call(provider, model, NOW, &[(TokenKind::Input, 1)]);
     let price = prices.price(&call);
     assert_eq!(Pricer::new(prices).price(&call), price);
     price.map_or("-".to_owned(), |price| price.rule.to_owned())
@@ -61,7 +61,8 @@ fn a_tuned_model_is_never_its_base_model() {
     ];
     let rules: Vec<_> = rules.iter().map(String::as_str).collect();
     let base = prices(&[&rules]);
-    let tuned = ["ft:gpt-4o", "ft:gpt-4o:acme", "gpt-4o.ft-1", "davinci:ft-acme", "openai/ft:gpt-4o"];
+    let tuned =
+        ["ft:gpt-4o", "ft:gpt-4o:acme", "gpt-4o.ft-1", "davinci:ft-acme", "openai/ft:gpt-4o"];
     for model in tuned {
         assert_eq!(decides(&base, "openai", model), "-", "{model}");
     }
@@ -108,7 +109,7 @@ fn a_rule_that_is_not_in_force_is_passed_over_and_one_that_is_decides() {
     let always = rule("always", 1, r#""prefixes":["m"]"#);
     let prices = prices(&[&[&old, &new, &always]]);
     let at = |at: &str| {
-        let call = call("p", "m", at, &[(Kind::Input, 1)]);
+        let call = call("p", "m", at, &[(TokenKind::Input, 1)]);
         prices.price(&call).unwrap().rule.to_owned()
     };
     assert_eq!(at("2025-06-09T23:59:59.999999Z"), "old");
@@ -117,8 +118,8 @@ fn a_rule_that_is_not_in_force_is_passed_over_and_one_that_is_decides() {
     assert_eq!(at("2026-02-01T09:00:00Z"), "new");
     assert_eq!(prices.rules("acme", None, "m").len(), 3);
     // What it does not know is not asked of another.
-    let output = call("p", "m", NOW, &[(Kind::Output, 1)]);
-    assert_eq!(prices.price(&output), Err(NoPrice::NoRate(Kind::Output)));
+    let output = call("p", "m", NOW, &[(TokenKind::Output, 1)]);
+    assert_eq!(prices.price(&output), Err(NoPrice::NoRate(TokenKind::Output)));
 }
 
 #[test]
@@ -130,9 +131,9 @@ fn variants_are_chosen_by_region_time_and_day() {
         {"hours":{"from":"22:00","until":"06:00"},"from":"2026-01-01","rates":{"input":"8"}},
         {"when":{"service_tier":"on_demand"}}]}"#;
     let prices = prices(&[&[rule]]);
-    let both = [(Kind::Input, 1_000_000), (Kind::Output, 1_000_000)];
+    let both = [(TokenKind::Input, 1_000_000), (TokenKind::Output, 1_000_000)];
     let cost = |at, context| dollars(prices.price(&Call { context, ..call("p", "m", at, &both) }));
-    let plain = Context::default();
+    let plain = PriceContext::default();
     // A Friday.
     assert_eq!(cost("2026-01-02T12:00:00Z", plain), "30");
     assert_eq!(cost("2026-01-02T22:00:00Z", plain), "28");
@@ -141,17 +142,17 @@ fn variants_are_chosen_by_region_time_and_day() {
     assert_eq!(cost("2025-12-30T23:00:00Z", plain), "30");
     // The first that applies.
     assert_eq!(cost("2026-01-03T23:00:00Z", plain), "27");
-    let region = |region| Context { region: Some(region), ..plain };
+    let region = |region| PriceContext { region: Some(region), ..plain };
     assert_eq!(cost("2026-01-02T12:00:00Z", region("EU")), "31");
     let unknown = "the rule does not know this region at this time";
     assert_eq!(cost("2026-01-02T12:00:00Z", region("us")), unknown);
-    let batch = Context { processing: Some("batch"), ..region("us") };
+    let batch = PriceContext { processing: Some("batch"), ..region("us") };
     assert_eq!(cost("2026-01-02T12:00:00Z", batch), "25");
-    let on_demand = Context { service_tier: Some("ON_DEMAND"), ..plain };
+    let on_demand = PriceContext { service_tier: Some("ON_DEMAND"), ..plain };
     assert_eq!(cost("2026-01-02T12:00:00Z", on_demand), "30");
     // A rule that tells no regions apart is not asked for them.
     let plain_rule = super::prices(&[&[r#"{"id":"r","model":"m","rates":{"input":"10"}}"#]]);
-    let call = call("p", "m", NOW, &[(Kind::Input, 1)]);
+    let call = call("p", "m", NOW, &[(TokenKind::Input, 1)]);
     assert!(plain_rule.price(&Call { context: region("us"), ..call }).is_ok());
 }
 
@@ -159,12 +160,12 @@ fn variants_are_chosen_by_region_time_and_day() {
 fn units_need_a_price_of_the_rule() {
     let rule = r#"{"id":"r","model":"m","rates":{"input":"10"},"units":{"web_searches":{"usd":"10","per":1000}}}"#;
     let prices = prices(&[&[rule]]);
-    let quantities = [(Unit::WebSearches, Quantity::whole(2))];
-    let call = call("p", "m", NOW, &[(Kind::Input, 1_000)]);
+    let quantities = [(BilledUnit::WebSearches, Quantity::whole(2))];
+    let call = call("p", "m", NOW, &[(TokenKind::Input, 1_000)]);
     assert_eq!(dollars(prices.price(&Call { quantities: &quantities, ..call })), "0.03");
-    let quantities = [(Unit::CodeExecutions, Quantity::whole(2))];
+    let quantities = [(BilledUnit::CodeExecutions, Quantity::whole(2))];
     let price = prices.price(&Call { quantities: &quantities, ..call });
-    assert_eq!(price, Err(NoPrice::NoUnitRate(Unit::CodeExecutions)));
+    assert_eq!(price, Err(NoPrice::NoUnitRate(BilledUnit::CodeExecutions)));
 }
 
 #[test]
@@ -178,10 +179,13 @@ fn what_is_remembered_of_one_call_is_not_taken_for_another() {
     let prices = prices(&[&rules]);
     let mut pricer = Pricer::new(&prices);
     for _ in 0..2 {
-        for (org, provider, model, found) in
-            [("acme", "a", "b/c", "one"), ("acme", "a/b", "c", "two"), ("acme", "a", "x", "acme"), ("o", "a", "x", "-")]
-        {
-            let call = Call { org, ..call(provider, model, NOW, &[(Kind::Input, 1)]) };
+        for (org, provider, model, found) in [
+            ("acme", "a", "b/c", "one"),
+            ("acme", "a/b", "c", "two"),
+            ("acme", "a", "x", "acme"),
+            ("o", "a", "x", "-"),
+        ] {
+            let call = Call { org, ..call(provider, model, NOW, &[(TokenKind::Input, 1)]) };
             let rule = pricer.price(&call).map_or("-", |price| price.rule);
             assert_eq!(rule, found, "{org} {provider} {model}");
         }

@@ -13,6 +13,15 @@ fn error(rules: &str) -> String {
     parse(rules).unwrap_err().to_string()
 }
 
+/// Rules with a part of what is said of them.
+fn each_is_refused(cases: &[(&str, &str)]) {
+    for (rules, wanted) in cases {
+        let error = error(rules);
+        assert!(error.contains(wanted), "{rules}: {error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
 #[test]
 fn a_table_with_something_wrong_is_refused_with_its_rule_and_field() {
     let cases = [
@@ -22,10 +31,16 @@ fn a_table_with_something_wrong_is_refused_with_its_rule_and_field() {
         (r#"{"id":"","model":"m","rates":{"input":"1"}}"#, r#"rule "": id: is no name"#),
         (r#"{"id":"a","model":" m","rates":{"input":"1"}}"#, r#"rule "a": model: is no name"#),
         (r#"{"id":"a","model":"m","rates":{"input":"-1"}}"#, r#"rule "a": input: -1 is negative"#),
-        (r#"{"id":"a","model":"m","rates":{"input":-0.5}}"#, r#"rule "a": input: -0.5 is negative"#),
+        (
+            r#"{"id":"a","model":"m","rates":{"input":-0.5}}"#,
+            r#"rule "a": input: -0.5 is negative"#,
+        ),
         (r#"{"id":"a","model":"m","rates":{"input":"1e-13"}}"#, "has more than 12 decimal places"),
         (r#"{"id":"a","model":"m","rates":{"inputs":"1"}}"#, r#"rates: "inputs" is no kind"#),
-        (r#"{"id":"a","model":"m","rates":{"input":"1","input":"2"}}"#, r#""input" is there twice"#),
+        (
+            r#"{"id":"a","model":"m","rates":{"input":"1","input":"2"}}"#,
+            r#""input" is there twice"#,
+        ),
         (r#"{"id":"a","model":"m","rates":{"input":true}}"#, "true is no decimal number"),
         (r#"{"id":"a","model":"m","rate":{"input":"1"}}"#, "unknown field `rate`"),
         (
@@ -36,6 +51,13 @@ fn a_table_with_something_wrong_is_refused_with_its_rule_and_field() {
             r#"{"id":"a","model":"m","rates":{"input":"1"},"from":"2025-01-01","until":"2025-01-01"}"#,
             "until: is not after from",
         ),
+    ];
+    each_is_refused(&cases);
+}
+
+#[test]
+fn what_is_wrong_with_tiers_units_and_variants_is_told() {
+    let cases = [
         (
             r#"{"id":"a","model":"m","rates":{"input":"1"},"tiers":[{"over":1,"from":2,"rates":{}}]}"#,
             "either over or from",
@@ -69,11 +91,7 @@ fn a_table_with_something_wrong_is_refused_with_its_rule_and_field() {
             "weekdays: are mon",
         ),
     ];
-    for (rules, wanted) in cases {
-        let error = error(rules);
-        assert!(error.contains(wanted), "{rules}: {error}");
-        assert!(!error.contains('\n'), "{error}");
-    }
+    each_is_refused(&cases);
 }
 
 #[test]
@@ -134,8 +152,10 @@ fn any_rule() -> impl Strategy<Value = String> {
         "[1-9]\\.[0-9]{0,5}[1-9]"
     ];
     let hour = (0_u32..24, 0_u32..60).prop_map(|(hour, minute)| format!("{hour:02}:{minute:02}"));
-    let days = prop::sample::subsequence(vec!["mon", "tue", "wed", "thu", "fri", "sat", "sun"], 1..7);
-    let parts = (prop::array::uniform6(rate), hour, days, 1_i64..1_000_000, "[a-z]{1,5}", 0..90_u32);
+    let days =
+        prop::sample::subsequence(vec!["mon", "tue", "wed", "thu", "fri", "sat", "sun"], 1..7);
+    let parts =
+        (prop::array::uniform6(rate), hour, days, 1_i64..1_000_000, "[a-z]{1,5}", 0..90_u32);
     parts.prop_map(|([a, b, c, d, e, f], hour, days, over, name, seconds)| {
         let days = days.iter().map(|day| format!("{day:?}")).collect::<Vec<_>>().join(",");
         let next = over + 7;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokenlake::event::money::parse_decimal;
 use tokenlake::event::time::from_text;
 use tokenlake::pricing::{
-    Call, Context, Counts, Kind, NoPrice, Prices, Table, builtin, import,
+    Call, Counts, NoPrice, PriceContext, Prices, Table, TokenKind, builtin, import,
 };
 
 use super::{output_of, python_with};
@@ -18,7 +18,16 @@ const TAKEN: &str = "2026-11-10";
 
 /// Providers of the table.
 const PROVIDERS: [&str; 11] = [
-    "openai", "anthropic", "google", "mistral", "deepseek", "x-ai", "aws", "azure", "groq", "together",
+    "openai",
+    "anthropic",
+    "google",
+    "mistral",
+    "deepseek",
+    "x-ai",
+    "aws",
+    "azure",
+    "groq",
+    "together",
     "cohere",
 ];
 
@@ -68,7 +77,12 @@ fn random_calls_cost_what_genai_prices_says() {
             Some(found) => wrong.push(format!("{found}, but {line}")),
         }
     }
-    assert!(wrong.is_empty(), "{} wrong, {equal} equal:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} wrong, {equal} equal:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(40)].join("\n")
+    );
     assert!(equal > 3_000, "{equal}");
 }
 
@@ -76,7 +90,7 @@ fn random_calls_cost_what_genai_prices_says() {
 fn disagreement(prices: &Prices, case: &Value) -> Option<String> {
     let mut counts = Counts::default();
     for (kind, tokens) in case["tokens"].as_object().unwrap() {
-        counts = counts.with(Kind::named(kind).unwrap(), tokens.as_i64().unwrap());
+        counts = counts.with(TokenKind::named(kind).unwrap(), tokens.as_i64().unwrap());
     }
     let context = |key: &str| case["context"][key].as_str();
     let call = Call {
@@ -86,7 +100,7 @@ fn disagreement(prices: &Prices, case: &Value) -> Option<String> {
         ts: from_text(case["at"].as_str().unwrap()).unwrap(),
         counts,
         quantities: &[],
-        context: Context {
+        context: PriceContext {
             service_tier: context("service_tier"),
             speed: context("speed"),
             processing: context("processing"),

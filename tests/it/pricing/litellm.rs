@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokenlake::event::money::parse_decimal;
 use tokenlake::event::time::from_text;
-use tokenlake::pricing::{Call, Context, Counts, Form, Kind, Prices, import};
+use tokenlake::pricing::{Call, Counts, Form, PriceContext, Prices, TokenKind, import};
 
 use super::{output_of, python_with};
 
@@ -41,7 +41,7 @@ fn random_calls_cost_what_litellm_says() {
 fn disagreement(prices: &Prices, case: &Value) -> Option<String> {
     let mut counts = Counts::default();
     for (kind, tokens) in case["tokens"].as_object().unwrap() {
-        counts = counts.with(Kind::named(kind).unwrap(), tokens.as_i64().unwrap());
+        counts = counts.with(TokenKind::named(kind).unwrap(), tokens.as_i64().unwrap());
     }
     let call = Call {
         org: "acme",
@@ -50,7 +50,7 @@ fn disagreement(prices: &Prices, case: &Value) -> Option<String> {
         ts: from_text("2026-11-20T00:00:00Z").unwrap(),
         counts,
         quantities: &[],
-        context: Context { service_tier: case["tier"].as_str(), ..Context::default() },
+        context: PriceContext { service_tier: case["tier"].as_str(), ..PriceContext::default() },
     };
     let price = prices.price(&call);
     let wanted = parse_decimal(case["cost"].as_str().unwrap()).unwrap();
