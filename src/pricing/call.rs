@@ -73,6 +73,11 @@ impl ContextKey {
 }
 
 impl<'c> PriceContext<'c> {
+    /// True if it tells nothing but the region.
+    pub(super) fn is_empty(&self) -> bool {
+        self.service_tier.is_none() && self.speed.is_none() && self.processing.is_none()
+    }
+
     /// The value of a key; none if it means the standard price.
     pub(super) fn special(&self, key: ContextKey) -> Option<&'c str> {
         let tier = special(self.service_tier);

@@ -154,40 +154,34 @@ impl ByName {
         tuned: bool,
         mut found: impl FnMut(How, usize, u32),
     ) {
-        let named = |how: How, map: &HashMap<Box<str>, Vec<u32>, RandomState>| {
-            map.get(name).into_iter().flatten().map(move |rule| (how, *rule)).collect::<Vec<_>>()
-        };
-        for (how, rule) in
-            named(How::Exact, &self.exact).into_iter().chain(named(How::Alias, &self.aliases))
-        {
-            found(how, 0, rule);
+        for (how, names) in [(How::Exact, &self.exact), (How::Alias, &self.aliases)] {
+            names.get(name).into_iter().flatten().for_each(|place| found(how, 0, *place));
         }
         let rule = |place: u32| usize::try_from(place).ok().and_then(|at| rules.get(at));
-        let allowed = |place: u32| {
+        let mut allowed = |how: How, length: usize, place: u32| {
             let except = rule(place).map_or(&[][..], |rule| &rule.names.except);
-            !except.iter().any(|pattern| pattern.matches(name))
-        };
-        let mut affix = |length: usize, text: Option<&str>, places: &[u32]| {
-            // What tells nothing of the tuning is a name of the base model.
-            if tuned && !text.is_some_and(is_tuned) {
-                return;
-            }
-            for place in places.iter().filter(|place| allowed(**place)) {
-                found(How::Prefix, length, *place);
+            if !except.iter().any(|pattern| pattern.matches(name)) {
+                found(how, length, place);
             }
         };
+        // What tells nothing of the tuning is a name of the base model.
+        let fits = |text: &str| !tuned || is_tuned(text);
         self.prefixes.each(name.as_bytes(), |length, places| {
-            affix(length, name.get(..length), places);
+            if name.get(..length).is_some_and(fits) {
+                places.iter().for_each(|place| allowed(How::Prefix, length, *place));
+            }
         });
         let reversed: Vec<u8> = name.bytes().rev().collect();
         self.suffixes.each(&reversed, |length, places| {
-            affix(length, name.get(name.len() - length..), places);
+            if name.get(name.len() - length..).is_some_and(fits) {
+                places.iter().for_each(|place| allowed(How::Prefix, length, *place));
+            }
         });
-        for place in self.patterns.iter().filter(|place| allowed(**place)) {
+        for place in &self.patterns {
             let patterns = rule(*place).map_or(&[][..], |rule| &rule.names.patterns);
             let mut fitting = patterns.iter().filter(|pattern| pattern.matches(name));
-            if fitting.any(|pattern| !tuned || pattern.text() == "*" || is_tuned(pattern.text())) {
-                found(How::Pattern, 0, *place);
+            if fitting.any(|pattern| pattern.text() == "*" || fits(pattern.text())) {
+                allowed(How::Pattern, 0, *place);
             }
         }
     }

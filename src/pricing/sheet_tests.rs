@@ -190,9 +190,9 @@ impl Fraction {
 
 /// Tokens of each leaf: of the input the uncached, read, written for 5 minutes and for an hour, and
 /// audio; of the output the plain and the reasoning.
-type Leaves = [i64; 7];
+type SevenLeaves = [i64; 7];
 
-fn counts(leaves: Leaves) -> Counts {
+fn counts(leaves: SevenLeaves) -> Counts {
     let [plain, read, written, written_1h, audio, output, reasoning] = leaves;
     Counts::default()
         .with(TokenKind::Input, plain + read + written + written_1h + audio)
