@@ -196,8 +196,14 @@ fn first(tier: &TierText) -> Result<i64, String> {
     fits.then_some(first).ok_or_else(|| format!("tiers: {first} tokens are no start of a tier"))
 }
 
+/// A rule as it is in the JSON of its table, on one line.
+pub fn rule_json(rule: &Rule) -> String {
+    // Text of such structs cannot fail to be written.
+    serde_json::to_string(&rule_text(rule)).unwrap_or_default()
+}
+
 /// The text of a rule.
-pub(super) fn rule_text(rule: &Rule) -> RuleText {
+fn rule_text(rule: &Rule) -> RuleText {
     let texts = |list: &[Box<str>]| list.iter().map(|text| text.to_string()).collect();
     let patterns = |list: &[Pattern]| list.iter().map(|one| one.text().to_owned()).collect();
     let (rates, tiers, units) = sheet_text(&rule.sheet);

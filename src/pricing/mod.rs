@@ -31,6 +31,7 @@ mod unit;
 
 pub use builtin::builtin;
 pub use call::{Call, ContextKey, PriceContext};
+pub use checked::rule_json;
 pub use import::{Form, Import, ImportError, Note, import};
 pub use kind::{Counts, Impossible, TokenKind};
 pub use no_price::{InvalidRate, NoPrice};

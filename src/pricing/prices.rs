@@ -86,7 +86,7 @@ impl Prices {
     fn first(&self, matches: &[RuleMatch], call: &Call<'_>) -> Result<Price<'_>, NoPrice> {
         for found in matches {
             let Some((table, rule)) = self.rule(found) else { continue };
-            if !rule.dates.hold(call.ts) {
+            if !rule.holds(call.ts) {
                 continue;
             }
             let sheet = match found.resold {

@@ -64,6 +64,11 @@ impl Rule {
         self.org.as_deref()
     }
 
+    /// Whether it is in force at an instant.
+    pub fn holds(&self, ts: Micros) -> bool {
+        self.dates.hold(ts)
+    }
+
     /// The rates of a call.
     ///
     /// # Errors

@@ -173,8 +173,7 @@ impl Table {
         json.push('[');
         let mut before = "\n";
         for rule in &self.rules {
-            let rule = serde_json::to_string(&checked::rule_text(rule)).unwrap_or_default();
-            let _ = write!(json, "{before}    {rule}");
+            let _ = write!(json, "{before}    {}", checked::rule_json(rule));
             before = ",\n";
         }
         json.push_str("\n  ]\n}\n");

@@ -265,6 +265,7 @@ fn unit(field: &str, mode: &str) -> Option<BilledUnit> {
     match (field, mode) {
         ("input_cost_per_character", _) => Some(BilledUnit::Characters),
         ("input_cost_per_request", _) => Some(BilledUnit::Requests),
+        ("input_cost_per_text_message", _) => Some(BilledUnit::Messages),
         ("input_cost_per_query", "rerank") => Some(BilledUnit::RerankSearches),
         ("ocr_cost_per_page", _) => Some(BilledUnit::Pages),
         ("input_cost_per_second", "audio_transcription") => Some(BilledUnit::AudioSeconds),

@@ -5,8 +5,8 @@
 
 /// The most patterns of one expression.
 const PATTERNS_MAX: usize = 64;
-/// The most times that a part is repeated.
-const TIMES_MAX: usize = 32;
+/// Bytes of the longest expression that is read, and of the longest pattern.
+const BYTES_MAX: usize = 256;
 /// Stands for the end of the name while patterns are made.
 const END: char = '$';
 
@@ -25,6 +25,9 @@ pub(super) fn exceptions(expression: &str) -> Option<Vec<String>> {
 }
 
 fn whole(start: &str, expression: &str) -> Option<Vec<String>> {
+    if expression.len() > BYTES_MAX {
+        return None;
+    }
     let mut parser = Parser { rest: expression };
     let made = parser.alternatives()?;
     if !parser.rest.is_empty() {
@@ -64,7 +67,7 @@ impl Parser<'_> {
             let joined =
                 all.iter().flat_map(|start| atom.iter().map(move |end| start.clone() + end));
             all = joined.take(PATTERNS_MAX + 1).collect();
-            if all.len() > PATTERNS_MAX {
+            if all.len() > PATTERNS_MAX || all.iter().any(|text| text.len() > BYTES_MAX) {
                 return None;
             }
         }
@@ -78,10 +81,11 @@ impl Parser<'_> {
             atom.push(String::new());
         } else if self.take("{") {
             let (count, rest) = self.rest.split_once('}')?;
-            let count = count.parse::<usize>().ok().filter(|count| *count <= TIMES_MAX)?;
             self.rest = rest;
             let [only] = atom.as_slice() else { return None };
-            atom = vec![only.repeat(count)];
+            let count = count.parse::<usize>().ok()?;
+            let fits = count <= BYTES_MAX && only.len().saturating_mul(count) <= BYTES_MAX;
+            atom = fits.then(|| vec![only.repeat(count)])?;
         }
         (!self.rest.starts_with(['*', '+', '{', '?'])).then_some(atom)
     }
@@ -158,6 +162,14 @@ mod tests {
             let found = patterns(expression);
             assert!(found.is_none() || expression.is_empty(), "{expression}: {found:?}");
         }
-        assert_eq!(patterns(&"(a|b)".repeat(20)), None);
+        for hostile in [
+            "(a|b)".repeat(20),
+            "(".repeat(100_000),
+            "((((a{99}){99}){99}){99}){99}".to_owned(),
+            "a{99999999999999999999}".to_owned(),
+            "(a{200}){2}".to_owned(),
+        ] {
+            assert_eq!(patterns(&hostile), None);
+        }
     }
 }

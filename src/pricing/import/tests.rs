@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::event::money::format_decimal;
 use crate::pricing::period::instant;
-use crate::pricing::{Call, Counts, PriceContext, Prices, TokenKind};
+use crate::pricing::{BilledUnit, Call, Counts, PriceContext, Prices, Quantity, TokenKind};
 
 fn imported(json: &str) -> (Prices, Vec<String>) {
     let import = import(json.as_bytes(), "imported").unwrap();
@@ -200,4 +200,27 @@ fn a_file_without_a_rule_or_with_a_wrong_price_is_refused() {
     for other in [r#"{"a":1}"#, r#"{"models":[]}"#, "5", "", "not", "[1]", r#"{"a":{"b":1}}"#] {
         assert!(error(other).starts_with("is no table of prices: "), "{other}");
     }
+}
+
+#[test]
+fn litellm_s_units_are_priced_by_what_the_model_does() {
+    let (prices, notes) = imported(
+        r#"{"speech":{"litellm_provider":"p","mode":"audio_transcription","input_cost_per_second":0.0001},
+          "rerank":{"litellm_provider":"p","mode":"rerank","input_cost_per_query":0.002,"input_cost_per_token":0.0},
+          "tts":{"litellm_provider":"p","mode":"audio_speech","input_cost_per_character":1.5e-05},
+          "film":{"litellm_provider":"p","mode":"video_generation","input_cost_per_second":0.1,"output_cost_per_token":1e-06}}"#,
+    );
+    assert_eq!(notes, ["input_cost_per_second is no price of a rule: film"]);
+    let cost = |model, unit, quantity| {
+        let quantities = [(unit, Quantity::parse(quantity).unwrap())];
+        let (provider, model) = (Some("p"), Some(model));
+        let (counts, context) = (Counts::default(), PriceContext::default());
+        let ts = instant(NOW).unwrap();
+        let call =
+            Call { org: "acme", provider, model, ts, counts, quantities: &quantities, context };
+        format_decimal(prices.price(&call).unwrap().cost).to_string()
+    };
+    assert_eq!(cost("speech", BilledUnit::AudioSeconds, "12.5"), "0.00125");
+    assert_eq!(cost("rerank", BilledUnit::RerankSearches, "3"), "0.006");
+    assert_eq!(cost("tts", BilledUnit::Characters, "1000"), "0.015");
 }

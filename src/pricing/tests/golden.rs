@@ -73,6 +73,31 @@ fn calls_cost_what_their_providers_list() {
 }
 
 #[test]
+fn each_provider_s_prices_are_there() {
+    let prices = builtin_prices();
+    // 10,000 tokens in and 1,000 out, by the rates for a million that the provider lists.
+    let cases = [
+        ("openai", "gpt-4o", "0.035"),                       // 2.50, 10
+        ("anthropic", "claude-haiku-4-5-20251001", "0.015"), // 1, 5
+        ("gemini", "gemini-2.0-flash", "0.0014"),            // 0.10, 0.40
+        ("vertex_ai", "claude-haiku-4-5@20251001", "0.015"), // 1, 5
+        ("mistral_ai", "codestral-2508", "0.0039"),          // 0.30, 0.90
+        ("deepseek", "deepseek-chat", "0.0038"),             // 0.27, 1.10 by day
+        ("xai", "grok-3-mini", "0.0035"),                    // 0.30, 0.50
+        ("bedrock", "amazon.nova-pro-v1:0", "0.0112"),       // 0.80, 3.20
+        ("bedrock", "eu.anthropic.claude-haiku-4-5-20251001-v1:0", "0.0165"), // 1.10, 5.50
+        ("azure_ai", "azure_ai/phi-4", "0.00175"),           // 0.125, 0.50
+        ("groq", "groq/llama-3.3-70b-versatile", "0.00669"), // 0.59, 0.79
+        ("together_ai", "meta-llama/Llama-3.3-70B-Instruct-Turbo", "0.00968"), // 0.88, 0.88
+        ("cohere_chat", "command-r-plus", "0.035"),          // 2.50, 10
+    ];
+    for (provider, model, cost) in cases {
+        let call = call(provider, model, NOW, &io(10_000, 1_000));
+        assert_eq!(dollars(prices.price(&call)), cost, "{provider} {model}");
+    }
+}
+
+#[test]
 fn parts_of_input_and_output_have_their_own_rates() {
     let prices = builtin_prices();
     let sonnet = [

@@ -1,5 +1,7 @@
 //! Which rule decides.
 
+use proptest::prelude::*;
+
 use super::super::{BilledUnit, Pricer, Quantity};
 use super::*;
 
@@ -195,4 +197,35 @@ fn what_is_remembered_of_one_call_is_not_taken_for_another() {
         assert!(pricer.price(&call("a", name, NOW, &[])).is_err());
     }
     assert_eq!(pricer.price(&call("a", "b/c", NOW, &[])).unwrap().rule, "one");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_order_of_rules_that_do_not_fit_alike_does_not_matter(
+        names in prop::collection::btree_set("[ab]{1,4}", 1..6), model in "[ab]{1,5}",
+        seed in prop::collection::vec(any::<u16>(), 18),
+    ) {
+        let rules = names.iter().flat_map(|name| {
+            [("exact", "model"), ("alias", "aliases"), ("prefix", "prefixes")].map(|(how, field)| {
+                let list = if field == "model" { format!("{name:?}") } else { format!("[{name:?}]") };
+                rule(&format!("{how} {name}"), 1, &format!(r#""{field}":{list}"#))
+            })
+        });
+        let rules: Vec<_> = rules.collect();
+        let texts: Vec<_> = rules.iter().map(String::as_str).collect();
+        let mut shuffled: Vec<_> = texts.iter().zip(seed).collect();
+        shuffled.sort_by_key(|(_, place)| *place);
+        let shuffled: Vec<_> = shuffled.into_iter().map(|(rule, _)| *rule).collect();
+        let found = decides(&prices(&[&texts]), "p", &model);
+        prop_assert_eq!(&decides(&prices(&[&shuffled]), "p", &model), &found);
+        let longest = names.iter().filter(|name| model.starts_with(name.as_str())).max_by_key(|name| name.len());
+        let wanted = match longest {
+            _ if names.contains(&model) => format!("exact {model}"),
+            Some(prefix) => format!("prefix {prefix}"),
+            None => "-".to_owned(),
+        };
+        prop_assert_eq!(found, wanted);
+    }
 }

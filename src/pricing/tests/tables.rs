@@ -188,3 +188,22 @@ proptest! {
         prop_assert!(Table::parse(cut.as_bytes(), "t").is_err());
     }
 }
+
+#[test]
+fn the_documented_table_is_one() {
+    let page = include_str!("../../../docs/prices.md");
+    let block = page.lines().skip_while(|line| *line != "    {");
+    let block: Vec<_> = block.take_while(|line| line.starts_with("    ")).collect();
+    let table = Table::parse(block.join("\n").as_bytes(), "t").unwrap();
+    assert_eq!((table.name(), table.rules().len()), ("contract-2026", 2));
+    let prices = Prices::new(vec![Arc::new(table)]);
+    let counts = [(TokenKind::Input, 200_001), (TokenKind::Output, 1_000)];
+    let price = prices.price(&call("azure", "gpt-x-2026-01", "2026-01-02", &counts));
+    assert_eq!(dollars(price), "0.5150025");
+    for kind in TokenKind::ALL {
+        assert!(page.contains(&format!("`{}`", kind.name())), "{} is not told of", kind.name());
+    }
+    for unit in crate::pricing::BilledUnit::ALL {
+        assert!(page.contains(&format!("`{}`", unit.name())), "{} is not told of", unit.name());
+    }
+}

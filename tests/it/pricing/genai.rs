@@ -41,23 +41,20 @@ fn made(json: &[u8]) -> Table {
     import.table.described(&name, Some(taken), vec![PACKAGE.to_owned()]).unwrap()
 }
 
-/// `TOKENLAKE_TEST_PRICES_WRITE=1` writes the table anew.
+/// `TOKENLAKE_TEST_WRITE=1` writes the table anew.
 #[test]
 fn the_built_in_table_is_what_its_script_makes() {
     let Some(python) = python_with("genai_prices") else { return };
     let table = made(&output_of(&python, "data/prices/make.py", &[]));
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/prices/builtin.json");
-    if std::env::var_os("TOKENLAKE_TEST_PRICES_WRITE").is_some() {
+    if std::env::var_os("TOKENLAKE_TEST_WRITE").is_some() {
         std::fs::write(&path, table.to_json()).unwrap();
     }
     let known = std::fs::read_to_string(path).unwrap();
-    let (known, made) = (known.lines(), table.to_json());
-    let differing: Vec<_> = known.zip(made.lines()).filter(|(known, made)| known != made).collect();
-    assert!(differing.is_empty(), "{:?} of {}", differing.first(), differing.len());
+    let made = table.to_json();
+    let differing = known.lines().zip(made.lines()).find(|(known, made)| known != made);
+    assert!(known == made, "{differing:?}");
 }
-
-/// Models that genai-prices takes for another, since it tries them in the order of their names.
-const ELSEWHERE: [(&str, &str); 0] = [];
 
 #[test]
 fn random_calls_cost_what_genai_prices_says() {
@@ -68,8 +65,8 @@ fn random_calls_cost_what_genai_prices_says() {
     let (mut wrong, mut equal) = (Vec::new(), 0);
     for line in String::from_utf8(calls).unwrap().lines() {
         let case: Value = serde_json::from_str(line).unwrap();
-        let name = (case["provider"].as_str().unwrap(), case["model"].as_str().unwrap());
-        if ELSEWHERE.contains(&name) || name.1.starts_with("whisper-large-v3") {
+        // Each call is billed for ten seconds at least, which no table can say.
+        if case["model"].as_str().unwrap().starts_with("whisper-large-v3") {
             continue;
         }
         match disagreement(&prices, &case) {

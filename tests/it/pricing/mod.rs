@@ -3,27 +3,29 @@
 mod genai;
 mod litellm;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A Python that has a package; `None` where there is none, which is said.
+use super::support::process::passed_over;
+
+/// A Python that has a package: the one that `TOKENLAKE_TEST_PRICES_PYTHON` names, or the one that
+/// `tests/setup` has made.
 fn python_with(package: &str) -> Option<PathBuf> {
-    let given = std::env::var_os("TOKENLAKE_TEST_PRICES_PYTHON").map(PathBuf::from);
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let python = given.or_else(|| Some(cache?.join("tokenlake/prices/bin/python")))?;
-    let import = format!("import {package}");
+    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let made = || {
+        let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?;
+        Some(cache.join("tokenlake/prices/bin/python"))
+    };
+    let python = home("TOKENLAKE_TEST_PRICES_PYTHON").or_else(made)?;
+    let import = format!("import importlib.util as u; assert u.find_spec({package:?})");
     let has = Command::new(&python).args(["-c", &import]).output();
-    if has.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    eprintln!("passed over: {} has no {package}", python.display());
-    None
+    let has = has.is_ok_and(|output| output.status.success());
+    (has || passed_over(format!("{} has no {package}", python.display()))).then_some(python)
 }
 
 /// What a script of the repository writes.
-fn output_of(python: &PathBuf, script: &str, args: &[&str]) -> Vec<u8> {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(script);
+fn output_of(python: &Path, script: &str, args: &[&str]) -> Vec<u8> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
     let output = Command::new(python).arg(script).args(args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
