@@ -42,6 +42,7 @@ pub mod per_org;
 pub mod pricing;
 
 pub mod access;
+pub mod price_book;
 pub mod sql;
 
 pub mod rollup;

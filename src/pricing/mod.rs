@@ -10,6 +10,7 @@
 //! float holds a rate: rates are decimals of 12 places, sums are exact, and a cost is rounded once.
 
 mod affixes;
+mod batch;
 mod builtin;
 mod call;
 mod checked;
@@ -29,12 +30,14 @@ mod table;
 mod text;
 mod unit;
 
+pub use batch::{PricedBatch, lacks_cost, price_batch};
 pub use builtin::builtin;
 pub use call::{Call, ContextKey, PriceContext};
 pub use checked::rule_json;
 pub use import::{Form, Import, ImportError, Note, import};
 pub use kind::{Counts, Impossible, TokenKind};
 pub use no_price::{InvalidRate, NoPrice};
+pub use period::instant;
 pub use prices::{Price, Pricer, Prices};
 pub use rule::Rule;
 pub use sheet::Rate;

@@ -132,7 +132,7 @@ impl Times {
 }
 
 /// An instant by RFC 3339, or a date for its midnight in UTC.
-pub(super) fn instant(text: &str) -> Option<Micros> {
+pub fn instant(text: &str) -> Option<Micros> {
     // Numbers since 1970 are times of events, not dates of a table.
     let dated = text.as_bytes().get(4) == Some(&b'-');
     read(text, Naive::Utc).ok().filter(|_| dated)

@@ -1,7 +1,6 @@
 //! Tables in order, and the price that the first matching rule gives a call.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -34,13 +33,8 @@ pub struct Price<'p> {
     pub table: &'p str,
     /// The rule's name in it.
     pub rule: &'p str,
-}
-
-impl Price<'_> {
     /// The `cost_source` of an event that has this cost.
-    pub fn source(&self) -> impl fmt::Display {
-        format!("price:{}#{}", self.table, self.rule)
-    }
+    pub source: &'p str,
 }
 
 /// A rule of one of the tables.
@@ -94,7 +88,8 @@ impl Prices {
                 _ => rule.standard(call.ts, &call.context)?,
             };
             let cost = sheet.cost(&call.counts, call.quantities)?;
-            return Ok(Price { cost, table: table.name(), rule: rule.id() });
+            let source = table.source(found.hit.rule);
+            return Ok(Price { cost, table: table.name(), rule: rule.id(), source });
         }
         Err(NoPrice::NoRule)
     }
@@ -111,6 +106,9 @@ impl Prices {
         let provider = provider.or(model.provider);
         let mut matches = Vec::new();
         for (at, table) in self.tables.iter().enumerate() {
+            if table.org().is_some_and(|only| only != org) {
+                continue;
+            }
             let others = provider.map_or(&[][..], |provider| table.resold(provider.family));
             let others = others.iter().map(|family| Some(Provider { family, door: "" }));
             let mut hits = Vec::new();
@@ -120,7 +118,7 @@ impl Prices {
                 matches.extend(hits.iter().filter_map(|hit| {
                     let mut found = RuleMatch { common: true, table: at, resold, hit: *hit };
                     let (_, rule) = self.rule(&found)?;
-                    found.common = rule.org().is_none();
+                    found.common = rule.org().or(table.org()).is_none();
                     rule.org().is_none_or(|only| only == org).then_some(found)
                 }));
             }

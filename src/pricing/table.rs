@@ -22,11 +22,15 @@ const NAME_BYTES_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Table {
     name: Box<str>,
+    /// The organisation that all of its rules are for.
+    org: Option<Box<str>>,
     taken: Option<Micros>,
     sources: Vec<String>,
     /// Providers that sell the models of others, with those others.
     resold: Vec<(String, Vec<String>)>,
     rules: Vec<Rule>,
+    /// What costs by each rule tell as their source.
+    cost_sources: Vec<Box<str>>,
     index: Index,
 }
 
@@ -103,8 +107,11 @@ impl Table {
         }
         each_is_one(&rules)?;
         let name = text.table.as_deref().unwrap_or(name);
+        let name = table_name(name)?;
         Ok(Self {
-            name: table_name(name)?.into(),
+            name: name.into(),
+            org: None,
+            cost_sources: cost_sources(name, &rules),
             taken: taken.transpose()?,
             sources: text.sources,
             resold: text.resold.0,
@@ -116,6 +123,31 @@ impl Table {
     /// Its name, which the costs that it made tell.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The organisation that it is for; none for all.
+    pub fn org(&self) -> Option<&str> {
+        self.org.as_deref()
+    }
+
+    /// This table for one organisation.
+    ///
+    /// # Errors
+    /// A rule that is for another one.
+    pub fn of_org(mut self, org: &str) -> Result<Self, TableError> {
+        let others = |rule: &&Rule| rule.org().is_some_and(|other| other != org);
+        if let Some(rule) = self.rules.iter().find(others) {
+            let reason = format!("org: is not {org}, for which the table is");
+            return Err(TableError::Rule { rule: rule.id().to_owned(), reason });
+        }
+        self.org = Some(org.into());
+        Ok(self)
+    }
+
+    /// The `cost_source` of costs by the rule at this place.
+    pub(super) fn source(&self, rule: u32) -> &str {
+        let source = usize::try_from(rule).ok().and_then(|at| self.cost_sources.get(at));
+        source.map_or("", |source| source)
     }
 
     /// When its prices were taken.
@@ -148,7 +180,8 @@ impl Table {
         taken: Option<Micros>,
         sources: Vec<String>,
     ) -> Result<Self, TableError> {
-        Ok(Self { name: table_name(name)?.into(), taken, sources, ..self })
+        let cost_sources = cost_sources(table_name(name)?, &self.rules);
+        Ok(Self { name: name.into(), cost_sources, taken, sources, ..self })
     }
 
     /// From where its prices are.
@@ -179,6 +212,10 @@ impl Table {
         json.push_str("\n  ]\n}\n");
         json
     }
+}
+
+fn cost_sources(table: &str, rules: &[Rule]) -> Vec<Box<str>> {
+    rules.iter().map(|rule| format!("price:{table}#{}", rule.id()).into()).collect()
 }
 
 fn table_name(name: &str) -> Result<&str, TableError> {

@@ -68,6 +68,20 @@ impl BilledUnit {
         }
     }
 
+    /// The unit that an attribute of an event counts: by its name, or by that with `billed_` before it.
+    /// Usual words mean something else by themselves, and each event is one request.
+    pub(super) fn of_attribute(name: &str) -> Option<Self> {
+        match name.strip_prefix("billed_") {
+            Some(name) => Self::named(name).filter(|unit| *unit != Self::Requests),
+            None => Self::named(name).filter(|unit| !unit.is_usual_word()),
+        }
+    }
+
+    fn is_usual_word(self) -> bool {
+        use BilledUnit::{Characters, Images, Messages, Pages, Requests};
+        matches!(self, Characters | Images | Messages | Pages | Requests)
+    }
+
     /// The unit of a name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|unit| unit.name() == name)
@@ -99,6 +113,17 @@ mod tests {
     fn each_unit_has_a_name_of_its_own() {
         for unit in BilledUnit::ALL {
             assert_eq!(BilledUnit::named(unit.name()), Some(unit));
+        }
+    }
+
+    #[test]
+    fn usual_words_count_units_only_if_they_say_that_they_are_billed() {
+        let of = BilledUnit::of_attribute;
+        assert_eq!(of("web_searches"), Some(BilledUnit::WebSearches));
+        assert_eq!(of("billed_web_searches"), Some(BilledUnit::WebSearches));
+        assert_eq!((of("messages"), of("billed_messages")), (None, Some(BilledUnit::Messages)));
+        for name in ["requests", "billed_requests", "billed", "other"] {
+            assert_eq!(of(name), None, "{name}");
         }
     }
 

@@ -182,7 +182,7 @@ fn who_sells_the_models_of_another_has_their_standard_price_alone() {
     let azure = call("azure.ai.openai", "azure/gpt-5.5", NOW, &io(1_000, 10));
     let price = prices.price(&azure).unwrap();
     assert_eq!((price.cost, price.rule), (5_300_000_000, "openai/gpt-5.5"));
-    assert_eq!(price.source().to_string(), format!("price:{}#openai/gpt-5.5", price.table));
+    assert_eq!(price.source, format!("price:{}#openai/gpt-5.5", price.table));
     let context = PriceContext { service_tier: Some("flex"), ..PriceContext::default() };
     let flex = prices.price(&Call { context, ..azure });
     assert_eq!(flex, Err(NoPrice::Context(super::super::ContextKey::ServiceTier)));
