@@ -7,6 +7,7 @@ mod error;
 mod scrape;
 mod sender;
 mod settings;
+mod shown_tables;
 mod usage;
 
 use std::sync::Arc;

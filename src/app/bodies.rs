@@ -14,7 +14,7 @@ use zstd::stream::write::Encoder as ZstdEncoder;
 use crate::byte_lru::ByteLru;
 use crate::event::OrgId;
 use crate::exposition::{Coding, Collect, Growing, MetricsFormat, Pieces, Template, WeakPieces};
-use crate::rollup::{PartView, Starts, UsageView};
+use crate::rollup::{PartView, PriceTableView, Starts, UsageView};
 
 /// zstd's fastest level; gzip uses its fastest too.
 const ZSTD_LEVEL: i32 = 1;
@@ -52,6 +52,7 @@ type Whose = (OrgId, Option<Arc<str>>, BodyForm);
 #[derive(Debug, Clone)]
 struct Rendered {
     version: u64,
+    price_tables: Box<[PriceTableView]>,
     /// Whether it was known when series began, which is found out at any version.
     has_starts: bool,
     rolling_costs: RollingCosts,
@@ -102,6 +103,7 @@ impl Rendered {
     /// Whether it differs from one that shows this view by the gauges at most.
     fn is_of(&self, view: &UsageView<'_>) -> bool {
         self.version == view.archive_version
+            && *self.price_tables == *view.price_tables
             && self.has_starts == view.starts.is_some()
             && self.rolling_costs.are_of_dimensions(view)
     }
@@ -189,7 +191,8 @@ impl Bodies {
             (None, Body::Read(body.downgrade()), ENTRY_BYTES)
         };
         let has_starts = view.starts.is_some();
-        (Rendered { version, has_starts, rolling_costs, template, body }, bytes)
+        let price_tables = view.price_tables.into();
+        (Rendered { version, price_tables, has_starts, rolling_costs, template, body }, bytes)
     }
 }
 
@@ -251,6 +254,7 @@ mod tests {
             corrections: &NO_SERIES,
             dimensions,
             starts: None,
+            price_tables: &[],
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use super::shown_tables::ShownTables;
 use super::{App, AppError, BodyForm, bound_dimension};
 use crate::access::Caller;
 use crate::archive::Snapshot;
@@ -25,20 +26,25 @@ impl App {
         form: BodyForm,
         now: Micros,
     ) -> Result<Pieces, AppError> {
+        let tables = self.shown_tables(org_id, form).await?;
         let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         loop {
             // A large body that is not cached is rendered on another thread.
-            let render = |view: &UsageView<'_>| match self.bodies.known(org_id, None, view, form) {
-                Some(body) => Some(Ok(body)),
-                None if view.is_large() => None,
-                None => Some(self.bodies.body(org_id, None, view, form)),
+            let render = |view: &UsageView<'_>| {
+                let view = &tables.on(view);
+                match self.bodies.known(org_id, None, view, form) {
+                    Some(body) => Some(Ok(body)),
+                    None if view.is_large() => None,
+                    None => Some(self.bodies.body(org_id, None, view, form)),
+                }
             };
             let known = self.rollup.show_known(org_id, &snapshot, now, render);
             if let Some(body) = known.flatten() {
                 return body.map_err(|error| failed(&error));
             }
             let turn = self.rollup.turn(org_id.as_str()).await;
-            let work = self.add_up(turn, org_id.clone(), form, snapshot.clone(), now);
+            let work =
+                self.add_up(turn, org_id.clone(), form, tables.clone(), (snapshot.clone(), now));
             match work.await.map_err(|error| AppError::Internal(error.to_string()))? {
                 Ok(body) => return body.map_err(|error| failed(&error)),
                 Err(error) => match Box::pin(self.archive.newer(&snapshot, &error)).await? {
@@ -56,13 +62,14 @@ impl App {
         turn: MergeTurn,
         org_id: OrgId,
         form: BodyForm,
-        snapshot: Arc<Snapshot>,
-        now: Micros,
+        tables: ShownTables,
+        (snapshot, now): (Arc<Snapshot>, Micros),
     ) -> JoinHandle<Result<std::io::Result<Pieces>, SqlError>> {
         let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
         tokio::spawn(async move {
             let asked = org_id.clone();
-            let render = move |view: &UsageView<'_>| bodies.body(&asked, None, view, form);
+            let render =
+                move |view: &UsageView<'_>| bodies.body(&asked, None, &tables.on(view), form);
             rollup.show(turn, &org_id, &snapshot, now, render).await
         })
     }
@@ -91,22 +98,26 @@ impl App {
         form: BodyForm,
         now: Micros,
     ) -> Result<Pieces, AppError> {
-        let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         let org_id = &caller.org_id;
+        let tables = self.shown_tables(org_id, form).await?;
+        let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         let value = caller.bound.as_ref().map(|bound| bound.to_string().into());
         loop {
             let asked = asked(caller, form, &snapshot)?;
-            let render =
-                |view: &UsageView<'_>| self.bodies.known(org_id, value.as_ref(), view, form);
+            let render = |view: &UsageView<'_>| {
+                self.bodies.known(org_id, value.as_ref(), &tables.on(view), form)
+            };
             let known = self.rollup.show_known_asked(&asked, &snapshot, now, render);
             if let Some(body) = known.flatten() {
                 return Ok(body);
             }
             let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
             let (of, whose, at) = (org_id.clone(), value.clone(), snapshot.clone());
+            let tables = tables.clone();
             let work = tokio::spawn(async move {
-                let render =
-                    move |view: &UsageView<'_>| bodies.body(&of, whose.as_ref(), view, form);
+                let render = move |view: &UsageView<'_>| {
+                    bodies.body(&of, whose.as_ref(), &tables.on(view), form)
+                };
                 rollup.show_asked(asked, &at, now, render).await
             });
             match work.await.map_err(|error| AppError::Internal(error.to_string()))? {

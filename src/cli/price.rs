@@ -17,11 +17,8 @@ use super::open;
 use super::parse::parse_org;
 use super::price_choice::PriceChoice;
 use crate::archive::{ArchiveLocation, Records};
-use crate::clock::Micros;
 use crate::event::OrgId;
-use crate::event::time::{self, Naive};
 use crate::price_book::{InForce, PriceTables};
-use crate::pricing::instant;
 
 /// What is done with prices.
 #[derive(Debug, ClapArgs)]
@@ -108,12 +105,4 @@ async fn in_force(location: &ArchiveLocation, tables: PriceTables) -> anyhow::Re
         Some(book) => Ok(book.current().await?),
         None => Ok(Arc::default()),
     }
-}
-
-/// Reads a date, or an instant as events have it.
-fn parse_at(text: &str) -> Result<Micros, String> {
-    if let Some(at) = instant(text) {
-        return Ok(at);
-    }
-    time::read(text, Naive::Utc).map_err(|error| error.to_string())
 }

@@ -51,6 +51,7 @@ fn render(
         corrections: &NO_SERIES,
         dimensions: &[],
         starts: None,
+        price_tables: &[],
     };
     shown(&view, names, format)
 }
@@ -132,6 +133,9 @@ fn openmetrics_has_all_groups() {
     # HELP llm_cost_usd_credits Corrections downward of the cost in US dollars, as amounts above 0: what llm_cost_usd_total is too high by; late events are added when they arrive.
     # TYPE llm_cost_usd_credits counter
     llm_cost_usd_credits_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 0
+    # HELP llm_price_table_timestamp_seconds When the prices of each table that prices this organisation's calls were taken, in seconds since 1970; no sample without tables.
+    # TYPE llm_price_table_timestamp_seconds gauge
+    # UNIT llm_price_table_timestamp_seconds seconds
     # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included; it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was known before.
     # TYPE llm_archive_version gauge
     llm_archive_version{org_id="acme"} 17
@@ -168,6 +172,7 @@ fn no_series_has_more_text_than_is_reckoned_with() {
             corrections: &NO_SERIES,
             dimensions: &[],
             starts: Some(series),
+            price_tables: &[],
         };
         let collect = Collect::parse(ALL.into_iter().chain(["created"])).unwrap();
         Template::new(&view, collect, MetricsFormat::OpenMetrics100).bytes()
@@ -212,6 +217,9 @@ fn only_the_groups_asked_for_appear() {
     llm_cost_usd_credits_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 0
     llm_cost_usd_credits_total{provider="openai",model="gpt-4",org_id="acme"} 0
     llm_cost_usd_credits_total{provider="openai",model="gpt-4o",org_id="acme"} 0
+    # HELP llm_price_table_timestamp_seconds When the prices of each table that prices this organisation's calls were taken, in seconds since 1970; no sample without tables.
+    # TYPE llm_price_table_timestamp_seconds gauge
+    # UNIT llm_price_table_timestamp_seconds seconds
     # EOF
     "#);
 }
@@ -241,6 +249,7 @@ fn with_starts(see: impl Fn(&UsageView<'_>)) {
         corrections: &NO_SERIES,
         dimensions: &[DimensionView { name, parts, rolling_costs }],
         starts: Some(&starts),
+        price_tables: &[],
     });
 }
 
@@ -331,6 +340,7 @@ fn dimensions_have_a_line_for_each_value_and_gauges_of_their_own() {
         corrections: &NO_SERIES,
         dimensions: &dimensions,
         starts: None,
+        price_tables: &[],
     };
     let shown = |groups: &[&str]| {
         let text = shown(&view, groups, MetricsFormat::OpenMetrics100);
@@ -386,6 +396,7 @@ proptest! {
             corrections: &NO_SERIES,
         dimensions: &[],
         starts: None,
+        price_tables: &[],
         };
         let collect = Collect::parse(std::iter::empty()).unwrap();
         let template = |cost| Template::new(&view(cost), collect, MetricsFormat::Text004);

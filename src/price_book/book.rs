@@ -91,20 +91,28 @@ impl InForce {
         self.listed.get(at)
     }
 
-    /// The names of the tables that are for an organisation, and when their prices were taken.
+    /// The names of all tables, and when their prices were taken.
+    pub fn all_taken(&self) -> impl Iterator<Item = (&str, Micros)> {
+        self.each_taken().map(|(_, name, taken)| (name, taken))
+    }
+
+    /// The same of those that are for an organisation.
     pub fn taken<'a>(&'a self, org: &'a str) -> impl Iterator<Item = (&'a str, Micros)> {
-        let tables = self.prices.tables().iter().enumerate();
-        tables.filter(move |(_, table)| table.org().is_none_or(|only| only == org)).filter_map(
-            |(at, table)| {
-                let listed = self.listed(at).map(|listed| listed.taken_us);
-                Some((table.name(), listed.or(table.taken())?))
-            },
-        )
+        let own = move |only: Option<&str>| only.is_none_or(|only| only == org);
+        self.each_taken().filter(move |(only, ..)| own(*only)).map(|(_, name, taken)| (name, taken))
+    }
+
+    /// The organisation that each table is for, its name, and when its prices were taken.
+    fn each_taken(&self) -> impl Iterator<Item = (Option<&str>, &str, Micros)> {
+        self.prices.tables().iter().enumerate().filter_map(|(at, table)| {
+            let listed = self.listed(at).map(|listed| listed.taken_us);
+            Some((table.org(), table.name(), listed.or(table.taken())?))
+        })
     }
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownTables {
     tables: Arc<InForce>,
     /// When the look began that saw them to be the newest, by the clock that includes sleep.
     at: Duration,
@@ -116,7 +124,7 @@ pub struct PriceBook {
     records: Records,
     clock: Arc<dyn Clock>,
     builtin: Option<Arc<Table>>,
-    known: RwLock<Option<Known>>,
+    known: RwLock<Option<KnownTables>>,
     looking: tokio::sync::Mutex<()>,
     /// Whether a task looks.
     is_looking: AtomicBool,
@@ -189,7 +197,7 @@ impl PriceBook {
                 }
             },
         };
-        *self.known.write() = Some(Known { tables: tables.clone(), at });
+        *self.known.write() = Some(KnownTables { tables: tables.clone(), at });
         Ok(tables)
     }
 

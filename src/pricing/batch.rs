@@ -4,7 +4,7 @@ use arrow::array::{Array as _, AsArray as _, MapArray, PrimitiveArray, StringArr
 use arrow::datatypes::{ArrowPrimitiveType, Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 
-use super::call::{Call, PriceContext};
+use super::call::{ModelCall, PriceContext};
 use super::kind::{Counts, TokenKind};
 use super::prices::{Pricer, Prices};
 use super::unit::{BilledUnit, Quantity};
@@ -26,7 +26,7 @@ pub struct PricedBatch {
 /// # Errors
 /// Internal only.
 pub fn lacks_cost(batch: &EventBatch) -> Result<bool, EventError> {
-    let columns = Columns::of(batch)?;
+    let columns = CallColumns::of(batch)?;
     Ok((0..batch.len()).any(|row| columns.lacks_cost(row)))
 }
 
@@ -36,7 +36,7 @@ pub fn lacks_cost(batch: &EventBatch) -> Result<bool, EventError> {
 /// # Errors
 /// Internal only.
 pub fn price_batch(batch: &EventBatch, prices: &Prices) -> Result<PricedBatch, EventError> {
-    let columns = Columns::of(batch)?;
+    let columns = CallColumns::of(batch)?;
     let mut pricer = Pricer::new(prices);
     let mut costs = vec![None; batch.len()];
     let (mut kept, mut rejections) = (Vec::new(), Vec::new());
@@ -67,7 +67,7 @@ pub fn price_batch(batch: &EventBatch, prices: &Prices) -> Result<PricedBatch, E
 }
 
 /// The columns of a batch that a price depends on.
-struct Columns<'b> {
+struct CallColumns<'b> {
     event_ids: &'b StringArray,
     orgs: &'b StringArray,
     types: &'b StringArray,
@@ -99,7 +99,7 @@ struct Details<'b> {
     is_unclear: bool,
 }
 
-impl<'b> Columns<'b> {
+impl<'b> CallColumns<'b> {
     fn of(batch: &'b EventBatch) -> Result<Self, EventError> {
         let rows = batch.record_batch();
         let column = |name: &'static str| rows.column_by_name(name).ok_or_else(|| missing(name));
@@ -145,7 +145,7 @@ impl<'b> Columns<'b> {
             }
         }
         let text = |column: &'b StringArray| column.is_valid(row).then(|| column.value(row));
-        let call = Call {
+        let call = ModelCall {
             org: self.orgs.value(row),
             provider: text(self.providers),
             model: text(self.models),

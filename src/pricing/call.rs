@@ -9,7 +9,7 @@ const STANDARD: [&str; 3] = ["default", "standard", "auto"];
 
 /// A call, borrowed from its event.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'c> {
+pub struct ModelCall<'c> {
     /// The organisation.
     pub org: &'c str,
     /// The provider as the event names it.

@@ -3,7 +3,7 @@
 use super::call::{ContextKey, PriceContext};
 use super::kind::TokenKind;
 use super::no_price::InvalidRate;
-use super::ordered::{Number, Ordered};
+use super::ordered::{NumberText, Ordered};
 use super::pattern::Pattern;
 use super::period::{Dates, Hours, Times, Weekdays, instant, instant_text};
 use super::rule::{Names, Rule, Variant};
@@ -138,7 +138,7 @@ fn is_special(key: ContextKey, value: &str) -> bool {
 }
 
 fn sheet(
-    rates: &Ordered<Number>,
+    rates: &Ordered<NumberText>,
     tiers: &[TierText],
     units: &Ordered<UnitText>,
 ) -> Result<Sheet, String> {
@@ -172,7 +172,7 @@ fn sheet(
 
 type Read<T> = Result<T, String>;
 
-fn by_kind(rates: &Ordered<Number>) -> impl Iterator<Item = (Read<TokenKind>, Read<Rate>)> {
+fn by_kind(rates: &Ordered<NumberText>) -> impl Iterator<Item = (Read<TokenKind>, Read<Rate>)> {
     rates.0.iter().map(|(kind, number)| {
         let known =
             TokenKind::named(kind).ok_or_else(|| format!("rates: {kind:?} is no kind of tokens"));
@@ -180,7 +180,7 @@ fn by_kind(rates: &Ordered<Number>) -> impl Iterator<Item = (Read<TokenKind>, Re
     })
 }
 
-fn rate(field: &str, number: &Number) -> Result<Rate, String> {
+fn rate(field: &str, number: &NumberText) -> Result<Rate, String> {
     let wrong = |error: InvalidRate| format!("{field}: {} {error}", number.0);
     Rate::parse(&number.0).map_err(wrong)
 }
@@ -242,10 +242,10 @@ fn variant_text(variant: &Variant) -> VariantText {
     }
 }
 
-type SheetText = (Ordered<Number>, Vec<TierText>, Ordered<UnitText>);
+type SheetText = (Ordered<NumberText>, Vec<TierText>, Ordered<UnitText>);
 
 fn sheet_text(sheet: &Sheet) -> SheetText {
-    let number = |rate: Rate| Number(format_decimal(rate.units()).to_string());
+    let number = |rate: Rate| NumberText(format_decimal(rate.units()).to_string());
     let schedules =
         TokenKind::ALL.into_iter().filter_map(|kind| Some((kind, sheet.schedule(kind)?)));
     let schedules: Vec<_> = schedules.collect();

@@ -32,7 +32,7 @@ mod unit;
 
 pub use batch::{PricedBatch, lacks_cost, price_batch};
 pub use builtin::builtin;
-pub use call::{Call, ContextKey, PriceContext};
+pub use call::{ContextKey, ModelCall, PriceContext};
 pub use checked::rule_json;
 pub use import::{Form, Import, ImportError, Note, import};
 pub use kind::{Counts, Impossible, TokenKind};

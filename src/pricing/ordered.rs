@@ -41,13 +41,13 @@ impl<T: Serialize> Serialize for Ordered<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(Entries(PhantomData))
+        from.deserialize_map(OrderedEntries(PhantomData))
     }
 }
 
-struct Entries<T>(PhantomData<T>);
+struct OrderedEntries<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OrderedEntries<T> {
     type Value = Ordered<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,15 +69,15 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
 
 /// A decimal as text: a JSON number as it is written, or what is in a JSON string.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Number(pub(super) String);
+pub(super) struct NumberText(pub(super) String);
 
-impl Serialize for Number {
+impl Serialize for NumberText {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for Number {
+impl<'de> Deserialize<'de> for NumberText {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let raw = <Box<RawValue>>::deserialize(from)?;
         match number(&raw) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::call::Call;
+use super::call::ModelCall;
 use super::index::Hit;
 use super::model_name::ModelNames;
 use super::no_price::NoPrice;
@@ -70,14 +70,14 @@ impl Prices {
     ///
     /// # Errors
     /// Why it has no price.
-    pub fn price(&self, call: &Call<'_>) -> Result<Price<'_>, NoPrice> {
+    pub fn price(&self, call: &ModelCall<'_>) -> Result<Price<'_>, NoPrice> {
         call.counts.check()?;
         let model = call.model.ok_or(NoPrice::NoModel)?;
         self.first(&self.matches(call.org, call.provider, model), call)
     }
 
     /// What the first of the rules that is in force says of a call.
-    fn first(&self, matches: &[RuleMatch], call: &Call<'_>) -> Result<Price<'_>, NoPrice> {
+    fn first(&self, matches: &[RuleMatch], call: &ModelCall<'_>) -> Result<Price<'_>, NoPrice> {
         for found in matches {
             let Some((table, rule)) = self.rule(found) else { continue };
             if !rule.holds(call.ts) {
@@ -147,7 +147,7 @@ impl<'p> Pricer<'p> {
     ///
     /// # Errors
     /// Why it has no price.
-    pub fn price(&mut self, call: &Call<'_>) -> Result<Price<'p>, NoPrice> {
+    pub fn price(&mut self, call: &ModelCall<'_>) -> Result<Price<'p>, NoPrice> {
         call.counts.check()?;
         let model = call.model.ok_or(NoPrice::NoModel)?;
         self.key.clear();

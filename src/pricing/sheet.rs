@@ -170,7 +170,7 @@ impl Sheet {
     /// its parts that have rates of their own.
     fn tokens(&self, counts: &Counts) -> Result<i128, NoPrice> {
         let input = counts.of(TokenKind::Input);
-        let mut leaves = Leaves::default();
+        let mut leaves = TokenLeaves::default();
         let mut sum = 0_i128;
         for ((kind, schedule), parts) in self.tokens.iter().zip(&self.parts) {
             let leaf = counts.of(*kind) - leaves.of(*parts);
@@ -214,12 +214,12 @@ impl Sheet {
 
 /// The leaves of the kinds that have a rate, in their order.
 #[derive(Default)]
-struct Leaves {
+struct TokenLeaves {
     tokens: [i64; TokenKind::ALL.len()],
     length: usize,
 }
 
-impl Leaves {
+impl TokenLeaves {
     fn push(&mut self, leaf: i64) {
         if let Some(tokens) = self.tokens.get_mut(self.length) {
             *tokens = leaf;

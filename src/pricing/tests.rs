@@ -7,14 +7,19 @@ mod tables;
 use std::sync::Arc;
 
 use super::period::instant;
-use super::{Call, Counts, NoPrice, Price, PriceContext, Prices, Table, TokenKind};
+use super::{Counts, ModelCall, NoPrice, Price, PriceContext, Prices, Table, TokenKind};
 use crate::event::money::format_decimal;
 
 /// A call of the organisation `acme`.
-fn call<'c>(provider: &'c str, model: &'c str, at: &str, counts: &[(TokenKind, i64)]) -> Call<'c> {
+fn call<'c>(
+    provider: &'c str,
+    model: &'c str,
+    at: &str,
+    counts: &[(TokenKind, i64)],
+) -> ModelCall<'c> {
     let counts =
         counts.iter().fold(Counts::default(), |all, (kind, count)| all.with(*kind, *count));
-    Call {
+    ModelCall {
         org: "acme",
         provider: Some(provider).filter(|provider| !provider.is_empty()),
         model: Some(model),

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ordered::{Number, Ordered};
+use super::ordered::{NumberText, Ordered};
 
 /// The `format` of our tables.
 pub(super) const FORMAT: &str = "tokenlake.prices";
@@ -80,7 +80,7 @@ pub(super) struct RuleText {
     pub(super) until: Option<String>,
     /// Dollars for a million tokens, by kind.
     #[serde(default, skip_serializing_if = "Ordered::is_empty")]
-    pub(super) rates: Ordered<Number>,
+    pub(super) rates: Ordered<NumberText>,
     /// Rates of calls with much input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) tiers: Vec<TierText>,
@@ -103,7 +103,7 @@ pub(super) struct TierText {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<i64>,
     /// Dollars for a million tokens, by kind.
-    pub(super) rates: Ordered<Number>,
+    pub(super) rates: Ordered<NumberText>,
 }
 
 /// The price of a unit.
@@ -111,7 +111,7 @@ pub(super) struct TierText {
 #[serde(deny_unknown_fields)]
 pub(super) struct UnitText {
     /// Dollars.
-    pub(super) usd: Number,
+    pub(super) usd: NumberText,
     /// For so many.
     pub(super) per: u32,
 }
@@ -137,7 +137,7 @@ pub(super) struct VariantText {
     pub(super) weekdays: Vec<String>,
     /// Dollars for a million tokens, by kind.
     #[serde(default, skip_serializing_if = "Ordered::is_empty")]
-    pub(super) rates: Ordered<Number>,
+    pub(super) rates: Ordered<NumberText>,
     /// Rates of calls with much input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) tiers: Vec<TierText>,

@@ -369,6 +369,7 @@ impl OrgState {
             corrections: &NO_SERIES,
             dimensions,
             starts: None,
+            price_tables: &[],
         }
     }
 

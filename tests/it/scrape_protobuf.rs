@@ -43,6 +43,7 @@ fn view<'a>(
         corrections: &NO_SERIES,
         dimensions,
         starts: Some(series),
+        price_tables: &[],
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cli::print::print_result;
 use crate::event::money::format_decimal;
 use crate::event::token_count;
 use crate::price_book::InForce;
-use crate::pricing::{BilledUnit, Call, Counts, PriceContext, Quantity, TokenKind};
+use crate::pricing::{BilledUnit, Counts, ModelCall, PriceContext, Quantity, TokenKind};
 
 /// A call.
 #[derive(Debug, ClapArgs)]
@@ -131,7 +131,7 @@ impl TokenArgs {
 /// Prints what a call costs, or why it has no price; fails if its counts contradict each other.
 pub(super) fn run(in_force: &InForce, asked: &QuoteArgs) -> anyhow::Result<()> {
     let of = &asked.rule;
-    let call = Call {
+    let call = ModelCall {
         org: of.org(),
         provider: of.provider.as_deref(),
         model: Some(&of.model),

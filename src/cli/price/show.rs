@@ -4,10 +4,9 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::parse_at;
 use crate::cli::key::ListFormat;
 use crate::cli::open;
-use crate::cli::parse::parse_org;
+use crate::cli::parse::{parse_at, parse_org};
 use crate::cli::print::print_result;
 use crate::clock::Micros;
 use crate::event::OrgId;
@@ -100,7 +99,7 @@ pub(super) fn rule(in_force: &InForce, of: &RuleArgs, format: ListFormat) -> any
         }
         ListFormat::Json => {
             let rule = RawValue::from_string(rule_json(rule))?;
-            let shown = serde_json::to_string(&Shown { table: table.name(), rule: &rule })?;
+            let shown = serde_json::to_string(&ShownRule { table: table.name(), rule: &rule })?;
             print_result(&shown);
         }
     }
@@ -108,7 +107,7 @@ pub(super) fn rule(in_force: &InForce, of: &RuleArgs, format: ListFormat) -> any
 }
 
 #[derive(serde::Serialize)]
-struct Shown<'a> {
+struct ShownRule<'a> {
     table: &'a str,
     rule: &'a RawValue,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::money::{InvalidMoney, PLACES, format_decimal, parse_amount};
 use crate::pricing::kind::TokenKind;
-use crate::pricing::ordered::{Number, Ordered};
+use crate::pricing::ordered::{NumberText, Ordered};
 use crate::pricing::text::{TierText, UnitText};
 use crate::pricing::unit::BilledUnit;
 
@@ -19,14 +19,14 @@ pub(super) struct Draft {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Steps {
     /// Below all tiers.
-    pub(super) base: Option<Number>,
+    pub(super) base: Option<NumberText>,
     /// By the input that is just below the tier.
-    pub(super) over: BTreeMap<i64, Number>,
+    pub(super) over: BTreeMap<i64, NumberText>,
 }
 
 /// The three fields of a rule's or variant's text.
 pub(super) struct DraftFields {
-    pub(super) rates: Ordered<Number>,
+    pub(super) rates: Ordered<NumberText>,
     pub(super) tiers: Vec<TierText>,
     pub(super) units: Ordered<UnitText>,
 }
@@ -43,7 +43,7 @@ impl Draft {
     }
 
     /// Sets the price of a unit, if it has none yet.
-    pub(super) fn sell(&mut self, unit: BilledUnit, usd: Number, per: u32) {
+    pub(super) fn sell(&mut self, unit: BilledUnit, usd: NumberText, per: u32) {
         self.units.entry(unit).or_insert(UnitText { usd, per });
     }
 
@@ -93,7 +93,7 @@ impl Draft {
 }
 
 /// Dollars that are 10^`shift` times those of a text, and whether they are exact at 12 places.
-pub(super) fn dollars(text: &str, shift: u8) -> Result<(Number, bool), InvalidMoney> {
+pub(super) fn dollars(text: &str, shift: u8) -> Result<(NumberText, bool), InvalidMoney> {
     let amount = parse_amount(text, PLACES.unsigned_abs() + shift)?;
-    Ok((Number(format_decimal(amount.units).to_string()), amount.exact))
+    Ok((NumberText(format_decimal(amount.units).to_string()), amount.exact))
 }

@@ -10,10 +10,10 @@ use super::genai_form::{
 };
 use super::names::{Claimed, add_clause};
 use super::notes::Notes;
-use super::spans::{Condition, Special, Standard, TimeSpan, standard, variants};
+use super::spans::{Condition, PriceSpan, Special, Standard, standard, variants};
 use crate::pricing::call::{ContextKey, PriceContext};
 use crate::pricing::kind::TokenKind;
-use crate::pricing::ordered::{Number, Ordered, number};
+use crate::pricing::ordered::{NumberText, Ordered, number};
 use crate::pricing::period::{instant, instant_text};
 use crate::pricing::text::{HoursText, RuleText, TableText, VariantText};
 
@@ -71,7 +71,7 @@ impl GenaiReader<'_> {
             if draft.is_empty() {
                 self.note("has no rates, which is read as free of charge");
                 for kind in [TokenKind::Input, TokenKind::Output] {
-                    draft.steps(kind).base = Some(Number("0".to_owned()));
+                    draft.steps(kind).base = Some(NumberText("0".to_owned()));
                 }
             }
             let variants = self.variants(&draft, hours, &specials, span);
@@ -87,7 +87,7 @@ impl GenaiReader<'_> {
     fn rule(
         &mut self,
         named: &RuleText,
-        span: TimeSpan,
+        span: PriceSpan,
         draft: &Draft,
         variants: Vec<VariantText>,
     ) -> RuleText {
@@ -118,7 +118,7 @@ impl GenaiReader<'_> {
         draft: &Draft,
         hours: Vec<(HoursText, Draft)>,
         specials: &[Special],
-        span: TimeSpan,
+        span: PriceSpan,
     ) -> Vec<VariantText> {
         if hours.is_empty() {
             return variants(specials, draft, span);
@@ -243,7 +243,7 @@ impl GenaiReader<'_> {
         Ok(())
     }
 
-    fn number(&mut self, field: &str, text: &str) -> Result<Number, ImportError> {
+    fn number(&mut self, field: &str, text: &str) -> Result<NumberText, ImportError> {
         let wrong = |error| price_error(self.model, field, &format!("{text} {error}"));
         let (number, exact) = dollars(text, 0).map_err(wrong)?;
         if !exact {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::pricing::kind::TokenKind;
-use crate::pricing::ordered::{Number, Ordered};
+use crate::pricing::ordered::{NumberText, Ordered};
 use crate::pricing::unit::BilledUnit;
 
 /// A provider; other fields say how its answers are read.
@@ -62,7 +62,7 @@ pub(super) type PriceFields = Ordered<Box<RawValue>>;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tiered {
-    pub(super) base: Number,
+    pub(super) base: NumberText,
     pub(super) tiers: Vec<TierIn>,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Tiered {
 #[serde(deny_unknown_fields)]
 pub(super) struct TierIn {
     pub(super) start: i64,
-    pub(super) price: Number,
+    pub(super) price: NumberText,
 }
 
 /// The kind of tokens that a field prices.

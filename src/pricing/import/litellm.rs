@@ -8,7 +8,7 @@ use super::draft::{Draft, dollars};
 use super::error::ImportError;
 use super::notes::Notes;
 use crate::pricing::kind::TokenKind;
-use crate::pricing::ordered::{Number, Ordered, number};
+use crate::pricing::ordered::{NumberText, Ordered, number};
 use crate::pricing::provider::Provider;
 use crate::pricing::text::{RuleText, TableText, VariantText};
 use crate::pricing::unit::BilledUnit;
@@ -157,7 +157,7 @@ impl LitellmReader<'_> {
         Ok(())
     }
 
-    fn number(&mut self, field: &str, text: &str, shift: u8) -> Result<Number, ImportError> {
+    fn number(&mut self, field: &str, text: &str, shift: u8) -> Result<NumberText, ImportError> {
         let wrong = |error| {
             let (model, field) = (self.name.to_owned(), field.to_owned());
             ImportError::Price { model, field, reason: format!("{text} {error}") }

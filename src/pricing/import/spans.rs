@@ -28,14 +28,14 @@ pub(super) struct Special {
 
 /// A time from one instant up to another; none for the start and the end of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TimeSpan {
+pub(super) struct PriceSpan {
     pub(super) from: Option<Micros>,
     pub(super) until: Option<Micros>,
 }
 
 impl Condition {
     /// Whether it holds from the start of a span on, which has no other start in it.
-    fn holds(&self, span: TimeSpan) -> bool {
+    fn holds(&self, span: PriceSpan) -> bool {
         match self {
             Self::Always => true,
             Self::From(from) => span.from.is_some_and(|start| *from <= start),
@@ -45,7 +45,7 @@ impl Condition {
 }
 
 /// The spans between the starts of conditions.
-fn spans<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Vec<TimeSpan> {
+fn spans<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Vec<PriceSpan> {
     let mut starts: Vec<Option<Micros>> = vec![None];
     starts.extend(conditions.filter_map(|condition| match condition {
         Condition::From(from) => Some(Some(*from)),
@@ -54,13 +54,13 @@ fn spans<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Vec<TimeSpan> {
     starts.sort_unstable();
     starts.dedup();
     let ends = starts.iter().skip(1).chain([&None]);
-    starts.iter().zip(ends).map(|(from, until)| TimeSpan { from: *from, until: *until }).collect()
+    starts.iter().zip(ends).map(|(from, until)| PriceSpan { from: *from, until: *until }).collect()
 }
 
 /// The standard rates of a span.
 #[derive(Clone, Debug)]
 pub(super) struct Standard {
-    pub(super) span: TimeSpan,
+    pub(super) span: PriceSpan,
     pub(super) draft: Draft,
     /// Those of times of the day.
     pub(super) hours: Vec<(HoursText, Draft)>,
@@ -88,7 +88,7 @@ pub(super) fn standard(prices: &[(Condition, Draft)]) -> Vec<Standard> {
 pub(super) fn variants(
     specials: &[Special],
     standard: &Draft,
-    within: TimeSpan,
+    within: PriceSpan,
 ) -> Vec<VariantText> {
     let mut whens: Vec<_> = specials.iter().map(|special| &special.when).collect();
     whens.sort();
@@ -96,7 +96,7 @@ pub(super) fn variants(
     let spans = spans(specials.iter().map(|special| &special.condition));
     let mut made: Vec<VariantText> = Vec::new();
     for when in whens {
-        let mut before: Option<(TimeSpan, Draft)> = None;
+        let mut before: Option<(PriceSpan, Draft)> = None;
         for span in &spans {
             let draft = of_context(specials, when, *span).map(|mut draft| {
                 draft.settle(standard);
@@ -116,7 +116,7 @@ pub(super) fn variants(
 }
 
 /// The rates of a context; none if nothing in force is for exactly this one.
-fn of_context(specials: &[Special], when: &[(String, String)], span: TimeSpan) -> Option<Draft> {
+fn of_context(specials: &[Special], when: &[(String, String)], span: PriceSpan) -> Option<Draft> {
     let active = specials.iter().filter(|special| special.condition.holds(span));
     let part = |special: &&Special| special.when.iter().all(|entry| when.contains(entry));
     let parts: Vec<_> = active.filter(part).collect();
@@ -129,8 +129,8 @@ fn of_context(specials: &[Special], when: &[(String, String)], span: TimeSpan) -
 /// A variant, unless it has ended when the rule begins, or begins when that one has ended.
 fn text(
     when: &[(String, String)],
-    (span, draft): (TimeSpan, Draft),
-    within: TimeSpan,
+    (span, draft): (PriceSpan, Draft),
+    within: PriceSpan,
 ) -> Option<VariantText> {
     let over = |until: Option<Micros>, from: Option<Micros>| {
         until.zip(from).is_some_and(|(until, from)| until <= from)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::event::money::format_decimal;
 use crate::pricing::period::instant;
-use crate::pricing::{BilledUnit, Call, Counts, PriceContext, Prices, Quantity, TokenKind};
+use crate::pricing::{BilledUnit, Counts, ModelCall, PriceContext, Prices, Quantity, TokenKind};
 
 fn imported(json: &str) -> (Prices, Vec<String>) {
     let import = import(json.as_bytes(), "imported").unwrap();
@@ -43,7 +43,7 @@ fn cost_of(
         counts.iter().fold(Counts::default(), |all, (kind, count)| all.with(*kind, *count));
     let (provider, model) = (Some(provider), Some(model));
     let ts = instant(at).unwrap();
-    let call = Call { org: "acme", provider, model, ts, counts, quantities: &[], context };
+    let call = ModelCall { org: "acme", provider, model, ts, counts, quantities: &[], context };
     match prices.price(&call) {
         Ok(price) => format_decimal(price.cost).to_string(),
         Err(reason) => reason.to_string(),
@@ -216,8 +216,15 @@ fn litellm_s_units_are_priced_by_what_the_model_does() {
         let (provider, model) = (Some("p"), Some(model));
         let (counts, context) = (Counts::default(), PriceContext::default());
         let ts = instant(NOW).unwrap();
-        let call =
-            Call { org: "acme", provider, model, ts, counts, quantities: &quantities, context };
+        let call = ModelCall {
+            org: "acme",
+            provider,
+            model,
+            ts,
+            counts,
+            quantities: &quantities,
+            context,
+        };
         format_decimal(prices.price(&call).unwrap().cost).to_string()
     };
     assert_eq!(cost("speech", BilledUnit::AudioSeconds, "12.5"), "0.00125");

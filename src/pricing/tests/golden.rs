@@ -150,12 +150,12 @@ fn a_tier_that_nobody_knows_has_no_price() {
         (PriceContext { processing: Some("batch"), ..tier("flex") }, unknown),
     ];
     for (context, cost) in cases {
-        let price = prices.price(&Call { context, ..gpt });
+        let price = prices.price(&ModelCall { context, ..gpt });
         assert_eq!(dollars(price), cost, "{context:?}");
     }
     // Before the tiers were known.
     let ts = instant("2026-10-11").unwrap();
-    let price = prices.price(&Call { context: tier("flex"), ts, ..gpt });
+    let price = prices.price(&ModelCall { context: tier("flex"), ts, ..gpt });
     assert_eq!(dollars(price), unknown);
     let opus = [
         (TokenKind::Input, 1_000),
@@ -164,8 +164,8 @@ fn a_tier_that_nobody_knows_has_no_price() {
         (TokenKind::Output, 10),
     ];
     let opus = call("anthropic", "claude-opus-5", NOW, &opus);
-    assert_eq!(dollars(prices.price(&Call { context: batch, ..opus })), "0.0022375");
-    assert_eq!(dollars(prices.price(&Call { context: tier("batch"), ..opus })), "0.0022375");
+    assert_eq!(dollars(prices.price(&ModelCall { context: batch, ..opus })), "0.0022375");
+    assert_eq!(dollars(prices.price(&ModelCall { context: tier("batch"), ..opus })), "0.0022375");
     let fast = PriceContext { speed: Some("fast"), ..PriceContext::default() };
     let opus = call(
         "anthropic",
@@ -173,7 +173,7 @@ fn a_tier_that_nobody_knows_has_no_price() {
         NOW,
         &[(TokenKind::Input, 1_000), (TokenKind::Output, 10)],
     );
-    assert_eq!(dollars(prices.price(&Call { context: fast, ..opus })), "0.0105");
+    assert_eq!(dollars(prices.price(&ModelCall { context: fast, ..opus })), "0.0105");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn who_sells_the_models_of_another_has_their_standard_price_alone() {
     assert_eq!((price.cost, price.rule), (5_300_000_000, "openai/gpt-5.5"));
     assert_eq!(price.source, format!("price:{}#openai/gpt-5.5", price.table));
     let context = PriceContext { service_tier: Some("flex"), ..PriceContext::default() };
-    let flex = prices.price(&Call { context, ..azure });
+    let flex = prices.price(&ModelCall { context, ..azure });
     assert_eq!(flex, Err(NoPrice::Context(super::super::ContextKey::ServiceTier)));
     // What it sells itself has a rule of its own.
     let own = call("azure", "o1", NOW, &io(1_000, 10));

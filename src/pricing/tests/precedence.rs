@@ -134,7 +134,8 @@ fn variants_are_chosen_by_region_time_and_day() {
         {"when":{"service_tier":"on_demand"}}]}"#;
     let prices = prices(&[&[rule]]);
     let both = [(TokenKind::Input, 1_000_000), (TokenKind::Output, 1_000_000)];
-    let cost = |at, context| dollars(prices.price(&Call { context, ..call("p", "m", at, &both) }));
+    let cost =
+        |at, context| dollars(prices.price(&ModelCall { context, ..call("p", "m", at, &both) }));
     let plain = PriceContext::default();
     // A Friday.
     assert_eq!(cost("2026-01-02T12:00:00Z", plain), "30");
@@ -155,7 +156,7 @@ fn variants_are_chosen_by_region_time_and_day() {
     // A rule that tells no regions apart is not asked for them.
     let plain_rule = super::prices(&[&[r#"{"id":"r","model":"m","rates":{"input":"10"}}"#]]);
     let call = call("p", "m", NOW, &[(TokenKind::Input, 1)]);
-    assert!(plain_rule.price(&Call { context: region("us"), ..call }).is_ok());
+    assert!(plain_rule.price(&ModelCall { context: region("us"), ..call }).is_ok());
 }
 
 #[test]
@@ -164,9 +165,9 @@ fn units_need_a_price_of_the_rule() {
     let prices = prices(&[&[rule]]);
     let quantities = [(BilledUnit::WebSearches, Quantity::whole(2))];
     let call = call("p", "m", NOW, &[(TokenKind::Input, 1_000)]);
-    assert_eq!(dollars(prices.price(&Call { quantities: &quantities, ..call })), "0.03");
+    assert_eq!(dollars(prices.price(&ModelCall { quantities: &quantities, ..call })), "0.03");
     let quantities = [(BilledUnit::CodeExecutions, Quantity::whole(2))];
-    let price = prices.price(&Call { quantities: &quantities, ..call });
+    let price = prices.price(&ModelCall { quantities: &quantities, ..call });
     assert_eq!(price, Err(NoPrice::NoUnitRate(BilledUnit::CodeExecutions)));
 }
 
@@ -187,7 +188,7 @@ fn what_is_remembered_of_one_call_is_not_taken_for_another() {
             ("acme", "a", "x", "acme"),
             ("o", "a", "x", "-"),
         ] {
-            let call = Call { org, ..call(provider, model, NOW, &[(TokenKind::Input, 1)]) };
+            let call = ModelCall { org, ..call(provider, model, NOW, &[(TokenKind::Input, 1)]) };
             let rule = pricer.price(&call).map_or("-", |price| price.rule);
             assert_eq!(rule, found, "{org} {provider} {model}");
         }

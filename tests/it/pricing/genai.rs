@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokenlake::event::money::parse_decimal;
 use tokenlake::event::time::from_text;
 use tokenlake::pricing::{
-    Call, Counts, NoPrice, PriceContext, Prices, Table, TokenKind, builtin, import,
+    Counts, ModelCall, NoPrice, PriceContext, Prices, Table, TokenKind, builtin, import,
 };
 
 use super::{output_of, python_with};
@@ -90,7 +90,7 @@ fn disagreement(prices: &Prices, case: &Value) -> Option<String> {
         counts = counts.with(TokenKind::named(kind).unwrap(), tokens.as_i64().unwrap());
     }
     let context = |key: &str| case["context"][key].as_str();
-    let call = Call {
+    let call = ModelCall {
         org: "acme",
         provider: case["provider"].as_str(),
         model: case["model"].as_str(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokenlake::event::money::parse_decimal;
 use tokenlake::event::time::from_text;
-use tokenlake::pricing::{Call, Counts, Form, PriceContext, Prices, TokenKind, import};
+use tokenlake::pricing::{Counts, Form, ModelCall, PriceContext, Prices, TokenKind, import};
 
 use super::{output_of, python_with};
 
@@ -43,7 +43,7 @@ fn disagreement(prices: &Prices, case: &Value) -> Option<String> {
     for (kind, tokens) in case["tokens"].as_object().unwrap() {
         counts = counts.with(TokenKind::named(kind).unwrap(), tokens.as_i64().unwrap());
     }
-    let call = Call {
+    let call = ModelCall {
         org: "acme",
         provider: case["provider"].as_str(),
         model: case["model"].as_str(),

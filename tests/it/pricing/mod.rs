@@ -1,7 +1,15 @@
-//! Prices beside the calculations of others: genai-prices and LiteLLM, where they are installed.
+//! Prices: what calls get by each door, tables in an archive, the commands; and beside the calculations of
+//! others, genai-prices and LiteLLM, where they are installed.
 
+mod backfill;
+mod calls;
+mod damage;
+mod doors;
 mod genai;
 mod litellm;
+mod priced;
+mod quotes;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
