@@ -223,3 +223,28 @@ fn primitive<'b, T: ArrowPrimitiveType>(
 fn missing(name: &str) -> EventError {
     ArrowError::SchemaError(format!("no column {name}")).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::call::ContextKey;
+    use super::*;
+    use crate::event::is_price_context;
+
+    #[test]
+    fn what_is_read_has_room_before_other_attributes() {
+        for name in ContextKey::ALL.map(ContextKey::name) {
+            assert!(is_price_context(name), "{name}");
+        }
+        for kind in TokenKind::ALL {
+            let name = format!("{}_tokens", kind.name());
+            assert_eq!(is_price_context(&name), !COLUMNS.contains(&kind), "{name}");
+        }
+        for unit in BilledUnit::ALL.map(BilledUnit::name) {
+            for name in [unit.to_owned(), format!("billed_{unit}")] {
+                let is_read = BilledUnit::of_attribute(&name).is_some();
+                assert_eq!(is_price_context(&name), is_read, "{name}");
+            }
+        }
+        assert!(!is_price_context("team") && !is_price_context("billed_"));
+    }
+}
