@@ -63,8 +63,7 @@ pub use self::parquet::footer::{END_BYTES, FooterFlaw, check_footer, footer_rang
 pub use self::parquet::pages::GroupScan;
 pub use self::parquet::row_weights::{pieces, with_views};
 pub use self::paths::{
-    ACCESS_KEYS, ORGS, PARTITION, PRICE_VERSIONS, access_key, access_key_hash, key_voucher,
-    newest_prices, price_table, price_version, price_version_of, vouched_for,
+    ACCESS_KEYS, ORGS, PARTITION, access_key, access_key_hash, key_voucher, prices, vouched_for,
 };
 pub use self::store::cloud::Cloud;
 pub use self::store::location::ArchiveLocation;

@@ -1,5 +1,7 @@
 //! The paths of all objects in the archive: how they are made, and how they are parsed.
 
+pub mod prices;
+
 use chrono::NaiveDate;
 use object_store::path::Path;
 use sha2::{Digest as _, Sha256};
@@ -25,12 +27,6 @@ pub const ACCESS_KEYS: &str = "access/keys";
 pub const VOUCHERS: &str = "access/vouched";
 /// The folder of the organisations' names, relative to the archive.
 pub const ORGS: &str = "access/orgs";
-/// The folder of the versions of which tables of prices are in force, relative to the archive.
-pub const PRICE_VERSIONS: &str = "prices/versions";
-/// The folder of the tables of prices, relative to the archive.
-const PRICE_TABLES: &str = "prices/tables";
-/// The note of the newest version of the prices, relative to the archive.
-const NEWEST_PRICES: &str = "prices/newest.json";
 /// The folder of the records about other programs' data files, relative to the archive.
 pub const FIRST_SIGHTS: &str = "foreign";
 
@@ -46,7 +42,7 @@ pub(super) fn head_note() -> Path {
 
 /// True for the path of a record, an object that may be overwritten.
 pub(super) fn is_record(path: &Path) -> bool {
-    [HEAD_NOTE, NEWEST_PRICES].contains(&path.as_ref())
+    [HEAD_NOTE, prices::NEWEST].contains(&path.as_ref())
         || [ACCESS_KEYS, VOUCHERS, ORGS].iter().any(|folder| path.as_ref().starts_with(folder))
 }
 
@@ -133,28 +129,6 @@ pub fn vouched_for() -> Path {
 pub fn org(lowercase: &str) -> Path {
     // A suffix keeps the legal names "." and ".." from being taken as folders.
     Path::from(ORGS).join(format!("{lowercase}.json"))
-}
-
-/// The record of a version of the prices: which tables are in force.
-pub fn price_version(version: u64) -> Path {
-    Path::from(format!("{PRICE_VERSIONS}/{version:020}.json"))
-}
-
-/// The version in the path of such a record.
-pub fn price_version_of(path: &Path) -> Option<u64> {
-    let digits = path.as_ref().strip_prefix(PRICE_VERSIONS)?.strip_prefix('/')?;
-    let version = digits.strip_suffix(".json")?.parse().ok()?;
-    (price_version(version) == *path).then_some(version)
-}
-
-/// The note of the newest version of the prices.
-pub fn newest_prices() -> Path {
-    Path::from(NEWEST_PRICES)
-}
-
-/// The record of a table of prices.
-pub fn price_table(id: &str) -> Path {
-    Path::from(format!("{PRICE_TABLES}/{id}.json"))
 }
 
 /// The record about a data file of another program, by the file's path relative to the table.

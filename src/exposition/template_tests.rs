@@ -36,23 +36,29 @@ fn started(micros: i64) -> Option<Box<FurtherSums>> {
     Some(Box::new(further))
 }
 
+/// A view of series alone.
+fn view(series: &SeriesMap) -> UsageView<'_> {
+    UsageView {
+        org_id: "acme",
+        series,
+        rolling_cost: 0,
+        archive_version: 1,
+        last_event: None,
+        corrections: &NO_SERIES,
+        dimensions: &[],
+        starts: None,
+        price_tables: &[],
+    }
+}
+
 fn render(
     series: &SeriesMap,
     last_event: Option<i64>,
     names: &[&str],
     format: MetricsFormat,
 ) -> String {
-    let view = UsageView {
-        org_id: "acme",
-        series,
-        rolling_cost: 12_345_000_000_000,
-        archive_version: 17,
-        last_event,
-        corrections: &NO_SERIES,
-        dimensions: &[],
-        starts: None,
-        price_tables: &[],
-    };
+    let (rolling_cost, archive_version) = (12_345_000_000_000, 17);
+    let view = UsageView { rolling_cost, archive_version, last_event, ..view(series) };
     shown(&view, names, format)
 }
 
@@ -163,17 +169,7 @@ fn no_series_has_more_text_than_is_reckoned_with() {
     };
     let org_id = "o".repeat(128);
     let text = |series: &SeriesMap| {
-        let view = UsageView {
-            org_id: &org_id,
-            series,
-            rolling_cost: 0,
-            archive_version: 1,
-            last_event: None,
-            corrections: &NO_SERIES,
-            dimensions: &[],
-            starts: Some(series),
-            price_tables: &[],
-        };
+        let view = UsageView { org_id: &org_id, starts: Some(series), ..view(series) };
         let collect = Collect::parse(ALL.into_iter().chain(["created"])).unwrap();
         Template::new(&view, collect, MetricsFormat::OpenMetrics100).bytes()
     };
@@ -240,17 +236,8 @@ fn with_starts(see: impl Fn(&UsageView<'_>)) {
         created: Some(1_732_370_000_000_000),
     };
     let (name, parts, rolling_costs) = ("team".into(), [part].into(), vec![0]);
-    see(&UsageView {
-        org_id: "acme",
-        series: &series,
-        rolling_cost: 0,
-        archive_version: 1,
-        last_event: None,
-        corrections: &NO_SERIES,
-        dimensions: &[DimensionView { name, parts, rolling_costs }],
-        starts: Some(&starts),
-        price_tables: &[],
-    });
+    let dimensions = &[DimensionView { name, parts, rolling_costs }];
+    see(&UsageView { dimensions, starts: Some(&starts), ..view(&series) });
 }
 
 #[test]
@@ -331,17 +318,8 @@ fn dimensions_have_a_line_for_each_value_and_gauges_of_their_own() {
         rolling_costs: vec![1_000_000_000_000, 250_000_000_000],
     };
     let (series, dimensions) = (SeriesMap::new(), [team]);
-    let view = UsageView {
-        org_id: "acme",
-        series: &series,
-        rolling_cost: 5_000_000_000_000,
-        archive_version: 1,
-        last_event: None,
-        corrections: &NO_SERIES,
-        dimensions: &dimensions,
-        starts: None,
-        price_tables: &[],
-    };
+    let (rolling_cost, dimensions) = (5_000_000_000_000, &dimensions);
+    let view = UsageView { rolling_cost, dimensions, ..view(&series) };
     let shown = |groups: &[&str]| {
         let text = shown(&view, groups, MetricsFormat::OpenMetrics100);
         assert!(text.ends_with("# EOF\n"));
@@ -391,13 +369,7 @@ proptest! {
     #[test]
     fn a_template_depends_on_nothing_but_the_gauge(first: i128, second: i128) {
         let series = sample();
-        let view = |rolling_cost| UsageView {
-            org_id: "acme", series: &series, rolling_cost, archive_version: 1, last_event: None,
-            corrections: &NO_SERIES,
-        dimensions: &[],
-        starts: None,
-        price_tables: &[],
-        };
+        let view = |rolling_cost| UsageView { rolling_cost, ..view(&series) };
         let collect = Collect::parse(std::iter::empty()).unwrap();
         let template = |cost| Template::new(&view(cost), collect, MetricsFormat::Text004);
         prop_assert_eq!(template(first), template(second));

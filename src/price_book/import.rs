@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::PriceBookError;
 use super::catalogue::{Catalogue, ListedTable, NewestNote, StoredTable};
 use super::stored;
-use crate::archive::{Records, newest_prices, price_table, price_version};
+use crate::archive::{Records, prices};
 use crate::clock::Micros;
 use crate::event::OrgId;
 use crate::pricing::{self, Form, Note, Table};
@@ -62,9 +62,9 @@ pub async fn import(
         if bytes > TABLES_BYTES_MAX {
             return Err(PriceBookError::TooLarge { bytes, max: TABLES_BYTES_MAX });
         }
-        records.put_new(&price_table(&listed.object), &StoredTable { json }).await?;
-        if records.put_new(&price_version(version), &Catalogue { version, tables }).await? {
-            records.put(&newest_prices(), &NewestNote { version }).await?;
+        records.put_new(&prices::table(&listed.object), &StoredTable { json }).await?;
+        if records.put_new(&prices::version(version), &Catalogue { version, tables }).await? {
+            records.put(&prices::newest(), &NewestNote { version }).await?;
             return Ok(ImportedTable { listed, form, notes });
         }
     }

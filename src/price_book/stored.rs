@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use super::catalogue::{Catalogue, ListedTable, NewestNote, StoredTable};
-use crate::archive::{
-    ArchiveError, PRICE_VERSIONS, Records, newest_prices, price_table, price_version,
-    price_version_of,
-};
+use crate::archive::{ArchiveError, Records, prices};
 use crate::pricing::{Table, TableError};
 
 const GONE: &str =
@@ -17,14 +14,14 @@ const GONE: &str =
 /// # Errors
 /// Unavailable; Corrupt, if it is damaged or gone.
 pub(super) async fn newest(records: &Records) -> Result<Option<Catalogue>, ArchiveError> {
-    let listed = records.list(PRICE_VERSIONS).await?;
-    let newest = listed.iter().filter_map(|found| price_version_of(&found.path)).max();
-    let noted = records.get::<NewestNote>(&newest_prices()).await?;
+    let listed = records.list(prices::VERSIONS).await?;
+    let newest = listed.iter().filter_map(|found| prices::version_of(&found.path)).max();
+    let noted = records.get::<NewestNote>(&prices::newest()).await?;
     let noted = noted.map(|noted| noted.record.version);
     let Some(version) = newest.max(noted) else { return Ok(None) };
     match catalogue(records, version).await? {
         Some(catalogue) => Ok(Some(catalogue)),
-        None => Err(ArchiveError::corrupt(price_version(version).as_ref(), GONE)),
+        None => Err(ArchiveError::corrupt(prices::version(version).as_ref(), GONE)),
     }
 }
 
@@ -45,7 +42,7 @@ pub(super) async fn after(
 }
 
 async fn catalogue(records: &Records, version: u64) -> Result<Option<Catalogue>, ArchiveError> {
-    let path = price_version(version);
+    let path = prices::version(version);
     let Some(stored) = records.get::<Catalogue>(&path).await? else { return Ok(None) };
     if stored.record.version != version {
         return Err(ArchiveError::corrupt(path.as_ref(), "it is not of this version"));
@@ -58,7 +55,7 @@ async fn catalogue(records: &Records, version: u64) -> Result<Option<Catalogue>,
 /// # Errors
 /// Unavailable; Corrupt, if it is damaged or gone.
 pub(super) async fn text(records: &Records, listed: &ListedTable) -> Result<String, ArchiveError> {
-    let path = price_table(&listed.object);
+    let path = prices::table(&listed.object);
     match records.get::<StoredTable>(&path).await? {
         Some(stored) => Ok(stored.record.json),
         None => {
@@ -77,7 +74,8 @@ pub(super) async fn table(
     listed: &ListedTable,
 ) -> Result<Arc<Table>, ArchiveError> {
     let text = text(records, listed).await?;
-    let (path, name, org) = (price_table(&listed.object), listed.name.clone(), listed.org.clone());
+    let (path, name, org) =
+        (prices::table(&listed.object), listed.name.clone(), listed.org.clone());
     let parse = move || {
         let table = Table::parse(text.as_bytes(), &name)?;
         match org {

@@ -358,8 +358,7 @@ impl OrgState {
         rolling_cost: i128,
         dimensions: &'a [DimensionView],
     ) -> UsageView<'a> {
-        let usage = self.scope.one().and_then(|one| self.owners.get(one));
-        let usage = usage.map(|owner| &owner.usage);
+        let usage = self.scope.one().and_then(|one| Some(&self.owners.get(one)?.usage));
         UsageView {
             org_id: &self.label,
             series: usage.map_or(&NO_SERIES, OrgUsage::series),
