@@ -221,7 +221,8 @@ mod tests {
         assert_eq!((attributes.entries.len(), attributes.dropped), (64, 8));
         let kept: Vec<_> = attributes.entries.iter().map(|(key, _)| key.as_ref()).collect();
         assert_eq!(kept[61..], ["k61", "service_tier", "billed_pages"]);
-        let attributes = collect(&[text("a", &big)], &priced);
+        let explicit = [text("a", &big)];
+        let attributes = collect(&explicit, &priced);
         assert_eq!((attributes.entries.len(), attributes.dropped, attributes.bytes), (2, 1, 29));
 
         let explicit = [text("ab", &big), text("b", "later and smaller")];
