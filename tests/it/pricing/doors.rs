@@ -33,8 +33,7 @@ fn rejections(answer: &Answer) -> Vec<Value> {
 fn a_call_without_a_cost_gets_the_list_price_of_its_time_and_context() {
     let acme = Priced::start(&[]);
     let calls = known();
-    let events: Vec<_> =
-        (0..).zip(&calls).map(|(n, (call, _))| with_id(&format!("c{n}"), call.clone()));
+    let events = (0..).zip(&calls).map(|(n, (call, _))| with_id(&format!("c{n}"), call.clone()));
     let events = events.collect::<Vec<_>>();
     let answer = acme.post(&events);
     assert_eq!(answer.json()["accepted"], calls.len(), "{}", answer.text());
