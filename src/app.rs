@@ -8,6 +8,7 @@ mod had_events;
 mod scrape;
 mod sender;
 mod settings;
+mod shown_tables;
 mod tenants;
 mod usage;
 
@@ -96,7 +97,9 @@ impl App {
         let values_max = settings.dimension_values_max;
         let cap =
             |max| Arc::new(SeriesCap::new(rollup.clone(), max, values_max, telemetry.clone()));
-        let admission = Admission::new(archive.clone(), settings.series_max.map(cap));
+        let prices = settings.prices.book(archive.records().clone(), clock.clone());
+        let prices = prices.map_err(|error| AppError::Internal(error.to_string()))?;
+        let admission = Admission::new(archive.clone(), prices, settings.series_max.map(cap));
         let mut app = Self {
             archive,
             rollup,

@@ -39,8 +39,10 @@ pub mod event;
 pub mod archive;
 pub mod ingest;
 pub mod per_org;
+pub mod pricing;
 
 pub mod access;
+pub mod price_book;
 pub mod sql;
 
 pub mod rollup;

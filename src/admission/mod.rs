@@ -1,7 +1,8 @@
 //! The step between checked events and their commit.
 //!
-//! It claims the organisation's name in the archive, then applies the cap on series and on values of
-//! dimensions: events above the cap are stored under `other`. It writes no event. The caller commits
+//! It claims the organisation's name in the archive, then gives calls without a cost the price of the
+//! tables in force, then applies the cap on series and on values of dimensions: events above the cap
+//! are stored under `other`. It writes no event. The caller commits
 //! the batches of [`Admitted`], and then calls [`Admitted::committed`].
 
 mod claims;
@@ -14,16 +15,24 @@ use self::claims::NameClaims;
 use crate::archive::{Archive, ArchiveError, Committed, OfObject};
 use crate::clock::Micros;
 use crate::error::Kind;
-use crate::event::{EventBatch, OrgId};
+use crate::event::{EventBatch, EventError, OrgId, Rejection};
+use crate::price_book::{InForce, PriceBook};
+use crate::pricing::{PricedBatch, lacks_cost, price_batch};
 use crate::rollup::{CappedSeries, SeriesCap};
 use crate::sql::SqlError;
 
 /// Why events are not let in.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
     /// The name of an organisation clashes with another's, or could not be claimed.
     #[error(transparent)]
     Claim(#[from] ArchiveError),
+    /// The tables of prices cannot be read.
+    #[error("cannot tell prices: {0}")]
+    Prices(ArchiveError),
+    /// A defect in pricing.
+    #[error(transparent)]
+    Pricing(#[from] EventError),
     /// It cannot be told which series organisations have.
     #[error(transparent)]
     Series(#[from] SqlError),
@@ -33,7 +42,8 @@ impl AdmissionError {
     /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Claim(error) => error.kind(),
+            Self::Claim(error) | Self::Prices(error) => error.kind(),
+            Self::Pricing(error) => error.kind(),
             Self::Series(error) => error.kind(),
         }
     }
@@ -42,7 +52,8 @@ impl AdmissionError {
 impl OfObject for AdmissionError {
     fn object(&self) -> Option<&str> {
         match self {
-            Self::Claim(error) => error.object(),
+            Self::Claim(error) | Self::Prices(error) => error.object(),
+            Self::Pricing(_) => None,
             Self::Series(error) => error.object(),
         }
     }
@@ -53,6 +64,7 @@ impl OfObject for AdmissionError {
 pub struct Admission {
     archive: Arc<Archive>,
     claims: NameClaims,
+    prices: Option<Arc<PriceBook>>,
     series: Option<Arc<SeriesCap>>,
 }
 
@@ -62,13 +74,18 @@ pub struct Admission {
 #[must_use = "the room of new series is given back when this is dropped"]
 pub struct Admitted {
     batches: Vec<EventBatch>,
+    rejections: Vec<Rejection>,
     series: Option<CappedSeries>,
 }
 
 impl Admission {
-    /// Without `series`, organisations may have any number of series.
-    pub fn new(archive: Arc<Archive>, series: Option<Arc<SeriesCap>>) -> Self {
-        Self { archive, claims: NameClaims::default(), series }
+    /// Without `prices`, calls get none; without `series`, organisations may have any number of series.
+    pub fn new(
+        archive: Arc<Archive>,
+        prices: Option<Arc<PriceBook>>,
+        series: Option<Arc<SeriesCap>>,
+    ) -> Self {
+        Self { archive, claims: NameClaims::default(), prices, series }
     }
 
     /// The archive that events are let into.
@@ -98,11 +115,35 @@ impl Admission {
         now: Micros,
     ) -> Result<Admitted, AdmissionError> {
         self.claim(org_id).await?;
-        self.cap(vec![batch], bound, now).await
+        let PricedBatch { batch, rejections } = self.price(batch).await?;
+        let batches = if batch.is_empty() { Vec::new() } else { vec![batch] };
+        let admitted = self.cap(batches, bound, now).await?;
+        Ok(Admitted { rejections, ..admitted })
     }
 
-    /// Lets in events of organisations whose names were claimed before, as a job does that must know
-    /// earlier which rows it refuses.
+    /// The prices that are in force; none if calls get none.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt, if the tables cannot be read.
+    pub async fn prices(&self) -> Result<Option<Arc<InForce>>, AdmissionError> {
+        match &self.prices {
+            None => Ok(None),
+            Some(prices) => prices.current().await.map(Some).map_err(AdmissionError::Prices),
+        }
+    }
+
+    async fn price(&self, batch: EventBatch) -> Result<PricedBatch, AdmissionError> {
+        if self.prices.is_some()
+            && lacks_cost(&batch)?
+            && let Some(in_force) = self.prices().await?
+        {
+            return Ok(price_batch(&batch, in_force.prices())?);
+        }
+        Ok(PricedBatch { batch, rejections: Vec::new() })
+    }
+
+    /// Lets in events of organisations whose names were claimed, and whose calls were priced, before, as
+    /// a job does that must know earlier which rows it refuses.
     ///
     /// # Errors
     /// Unavailable or Corrupt, if it cannot be told which series there are.
@@ -120,10 +161,12 @@ impl Admission {
         bound: Option<(&str, &str)>,
         now: Micros,
     ) -> Result<Admitted, AdmissionError> {
-        let Some(cap) = &self.series else { return Ok(Admitted { batches, series: None }) };
+        let Some(cap) = &self.series else {
+            return Ok(Admitted { batches, rejections: Vec::new(), series: None });
+        };
         // Boxed: it is many times the size of the futures around it.
         let (batches, series) = Box::pin(cap.admit(batches, bound, &self.archive, now)).await?;
-        Ok(Admitted { batches, series: Some(series) })
+        Ok(Admitted { batches, rejections: Vec::new(), series: Some(series) })
     }
 }
 
@@ -131,6 +174,12 @@ impl Admitted {
     /// The events to commit; after the first call there are none.
     pub fn take_batches(&mut self) -> Vec<EventBatch> {
         std::mem::take(&mut self.batches)
+    }
+
+    /// The events that are not let in, since their counts contradict each other; after the first call
+    /// there are none.
+    pub fn take_rejections(&mut self) -> Vec<Rejection> {
+        std::mem::take(&mut self.rejections)
     }
 
     /// The events were committed: their series are in the table now.

@@ -35,7 +35,14 @@ impl App {
             return Ok(Receipt::new(0, 0, rejected, rejected_more));
         }
         let mut admitted = self.admission.admit(org_id, batch, bound, self.clock.now()).await?;
-        let outcome = self.archive.submit_part(admitted.take_batches(), None).await?;
+        let refused = admitted.take_rejections();
+        self.telemetry.ingest.rejected.add(refused.len());
+        rejected.extend(refused);
+        let batches = admitted.take_batches();
+        if batches.is_empty() {
+            return Ok(Receipt::new(0, 0, rejected, rejected_more));
+        }
+        let outcome = self.archive.submit_part(batches, None).await?;
         admitted.committed(&outcome);
         rejected.extend(outcome.rejected);
         Ok(Receipt::new(outcome.accepted, outcome.duplicates, rejected, rejected_more))

@@ -54,7 +54,8 @@ impl From<SqlError> for AppError {
 impl From<AdmissionError> for AppError {
     fn from(error: AdmissionError) -> Self {
         match error {
-            AdmissionError::Claim(error) => Self::Archive(error),
+            AdmissionError::Claim(error) | AdmissionError::Prices(error) => Self::Archive(error),
+            AdmissionError::Pricing(error) => Self::Internal(error.to_string()),
             AdmissionError::Series(error) => error.into(),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use super::shown_tables::ShownTables;
 use super::{App, AppError, BodyForm, bound_dimension};
 use crate::access::Caller;
 use crate::archive::Snapshot;
@@ -29,11 +30,13 @@ impl App {
         form: BodyForm,
         now: Micros,
     ) -> Result<Pieces, AppError> {
+        let tables = self.shown_tables(&caller.org_id, form).await?;
         let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         loop {
+            let at = (&snapshot, now);
             let tried = match is_plain(caller, form, &snapshot) {
-                true => self.plain_body(&caller.org_id, form, (&snapshot, now)).await,
-                false => Box::pin(self.body_of_parts(caller, form, (&snapshot, now))).await,
+                true => self.plain_body(&caller.org_id, form, &tables, at).await,
+                false => Box::pin(self.body_of_parts(caller, form, &tables, at)).await,
             };
             match tried {
                 Ok(Some(body)) => return Ok(body),
@@ -53,21 +56,25 @@ impl App {
         &self,
         org_id: &OrgId,
         form: BodyForm,
+        tables: &ShownTables,
         (snapshot, now): (&Arc<Snapshot>, Micros),
     ) -> Result<Option<Pieces>, AppError> {
         // A large body that is not cached is rendered on another thread.
-        let render = |view: &UsageView<'_>| match self.bodies.known(org_id, None, view, form) {
-            _ if view.lacks_corrections => None,
-            Some(body) => Some(Ok(body)),
-            None if view.is_large() => None,
-            None => Some(self.bodies.body(org_id, None, view, form)),
+        let render = |view: &UsageView<'_>| {
+            let view = &tables.on(view);
+            match self.bodies.known(org_id, None, view, form) {
+                _ if view.lacks_corrections => None,
+                Some(body) => Some(Ok(body)),
+                None if view.is_large() => None,
+                None => Some(self.bodies.body(org_id, None, view, form)),
+            }
         };
         let known = self.rollup.show_known(org_id, snapshot, now, render);
         if let Some(body) = known.flatten() {
             return body.map(Some).map_err(|error| failed(&error));
         }
         let turn = self.rollup.turn(org_id.as_str()).await;
-        let work = self.add_up(turn, org_id.clone(), form, snapshot.clone(), now);
+        let work = self.add_up(turn, org_id.clone(), form, tables.clone(), (snapshot.clone(), now));
         let body = work.await.map_err(|error| AppError::Internal(error.to_string()))??;
         body.transpose().map_err(|error| failed(&error))
     }
@@ -79,13 +86,14 @@ impl App {
         turn: MergeTurn,
         org_id: OrgId,
         form: BodyForm,
-        snapshot: Arc<Snapshot>,
-        now: Micros,
+        tables: ShownTables,
+        (snapshot, now): (Arc<Snapshot>, Micros),
     ) -> JoinHandle<Result<Option<Rendered>, SqlError>> {
         let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
         tokio::spawn(async move {
             let asked = org_id.clone();
             let render = move |view: &UsageView<'_>| {
+                let view = &tables.on(view);
                 (!view.lacks_corrections).then(|| bodies.body(&asked, None, view, form))
             };
             rollup.show(turn, &org_id, &snapshot, now, render).await
@@ -98,6 +106,7 @@ impl App {
         &self,
         caller: &Caller,
         form: BodyForm,
+        tables: &ShownTables,
         (snapshot, now): (&Arc<Snapshot>, Micros),
     ) -> Result<Option<Pieces>, AppError> {
         let org_id = &caller.org_id;
@@ -105,16 +114,17 @@ impl App {
         let asked = asked(caller, form, snapshot)?;
         let render = |view: &UsageView<'_>| match view.lacks_corrections {
             true => None,
-            false => self.bodies.known(org_id, value.as_ref(), view, form),
+            false => self.bodies.known(org_id, value.as_ref(), &tables.on(view), form),
         };
         let known = self.rollup.show_known_asked(&asked, snapshot, now, render);
         if let Some(body) = known.flatten() {
             return Ok(Some(body));
         }
         let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
-        let (of, at) = (org_id.clone(), snapshot.clone());
+        let (of, at, tables) = (org_id.clone(), snapshot.clone(), tables.clone());
         let work = tokio::spawn(async move {
             let render = move |view: &UsageView<'_>| {
+                let view = &tables.on(view);
                 (!view.lacks_corrections).then(|| bodies.body(&of, value.as_ref(), view, form))
             };
             rollup.show_asked(asked, &at, now, render).await

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::access::JwtSettings;
 use crate::archive::{FollowSettings, WriterSettings};
 use crate::maintain::compact;
+use crate::price_book::PriceTables;
 use crate::rollup::VALUES_MAX;
 use crate::worker::WorkerSettings;
 
@@ -31,6 +32,8 @@ pub struct AppSettings {
     pub series_max: Option<usize>,
     /// The most values of a dimension of an organisation, if there is a limit for series.
     pub dimension_values_max: usize,
+    /// Which tables calls without a cost are priced by.
+    pub prices: PriceTables,
     /// The largest request body, also after decompression.
     pub body_bytes_max: usize,
     /// Memory for all answers being sent, half of which one organisation may use.
@@ -57,6 +60,7 @@ impl Default for AppSettings {
             compact: None,
             series_max: None,
             dimension_values_max: VALUES_MAX,
+            prices: PriceTables::None,
             body_bytes_max: 32 << 20,
             answer_bytes_max: 192 << 20,
             requests_per_org_max: 256,

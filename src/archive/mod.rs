@@ -63,7 +63,8 @@ pub use self::parquet::footer::{END_BYTES, FooterFlaw, check_footer, footer_rang
 pub use self::parquet::pages::GroupScan;
 pub use self::parquet::row_weights::{pieces, with_views};
 pub use self::paths::{
-    ACCESS_KEYS, PARTITION, USES, access_key, access_key_hash, key_use, key_voucher, vouched_for,
+    ACCESS_KEYS, PARTITION, USES, access_key, access_key_hash, key_use, key_voucher, prices,
+    vouched_for,
 };
 pub use self::store::cloud::Cloud;
 pub use self::store::location::ArchiveLocation;

@@ -1,5 +1,7 @@
 //! The paths of all objects in the archive: how they are made, and how they are parsed.
 
+pub mod prices;
+
 use chrono::NaiveDate;
 use object_store::path::Path;
 use sha2::{Digest as _, Sha256};
@@ -42,7 +44,7 @@ pub(super) fn head_note() -> Path {
 
 /// True for the path of a record, an object that may be overwritten.
 pub(super) fn is_record(path: &Path) -> bool {
-    path.as_ref() == HEAD_NOTE
+    [HEAD_NOTE, prices::NEWEST].contains(&path.as_ref())
         || [ACCESS_KEYS, VOUCHERS, USES, ORGS]
             .iter()
             .any(|folder| path.as_ref().starts_with(folder))

@@ -17,6 +17,8 @@ use crate::clock::Micros;
 use crate::event::time::Naive;
 use crate::event::{EventBatch, EventBatchBuilder, FieldValue, Rejection, Slots};
 use crate::ingest::{self, NotUtf8};
+use crate::price_book::InForce;
+use crate::pricing::{PricedBatch, price_batch};
 
 /// Bytes of a typical line, estimated low.
 const LINE_BYTES: usize = 192;
@@ -29,6 +31,8 @@ pub(super) struct Decoder {
     /// The versions of the table as this process learns of them; none for a dry run. Rows before
     /// the floor are rejected.
     pub(super) versions: Option<watch::Receiver<Arc<Snapshot>>>,
+    /// The prices of calls that come without a cost; `None` if they get none.
+    pub(super) prices: Option<Arc<InForce>>,
     /// Organisations whose names clash with other names, and why.
     pub(super) refused: Mutex<HashMap<String, String>>,
 }
@@ -132,8 +136,9 @@ impl Decoder {
         }
         let decoded = builder.finish()?;
         let (batch, expired) = self.refuse_expired(decoded.batch)?;
+        let PricedBatch { batch, rejections: unpriceable } = self.priced(batch)?;
         let mut rejections = decoded.rejections;
-        rejections.extend(expired);
+        rejections.extend(expired.into_iter().chain(unpriceable));
         rejections.sort_by_key(|rejection| rejection.index);
         let rejects = rejections.into_iter().filter_map(|rejection| {
             let placed = rows.get(rejection.index)?;
@@ -152,6 +157,13 @@ impl Decoder {
         match versions.and_then(|versions| versions.borrow().floor()) {
             Some(floor) => Ok(refuse_before_floor(&batch, floor)?),
             None => Ok((batch, Vec::new())),
+        }
+    }
+
+    fn priced(&self, batch: EventBatch) -> Result<PricedBatch, BackfillError> {
+        match &self.prices {
+            Some(in_force) => Ok(price_batch(&batch, in_force.prices())?),
+            None => Ok(PricedBatch { batch, rejections: Vec::new() }),
         }
     }
 

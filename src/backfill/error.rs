@@ -83,7 +83,8 @@ pub enum BackfillError {
 impl From<AdmissionError> for BackfillError {
     fn from(error: AdmissionError) -> Self {
         match error {
-            AdmissionError::Claim(error) => Self::Archive(error),
+            AdmissionError::Claim(error) | AdmissionError::Prices(error) => Self::Archive(error),
+            AdmissionError::Pricing(error) => Self::Event(error),
             AdmissionError::Series(error) => Self::Series(error),
         }
     }

@@ -63,7 +63,9 @@ impl Job {
         settings: JobSettings,
         progress: Arc<Progress>,
     ) -> Result<Self, BackfillError> {
-        let JobSettings { org_rule, maps, defaults, held_bytes_max, now, delimiter, .. } = settings;
+        let JobSettings {
+            org_rule, maps, defaults, held_bytes_max, now, delimiter, prices, ..
+        } = settings;
         let shape = Shape::new(maps, defaults, org_rule);
         inputs.leave_out_streams()?;
         if let Some(rejects) = &settings.rejects {
@@ -84,7 +86,13 @@ impl Job {
         Ok(Self {
             inputs,
             delimiter,
-            decoder: Arc::new(Decoder { shape, now, versions, refused: Default::default() }),
+            decoder: Arc::new(Decoder {
+                shape,
+                now,
+                versions,
+                prices,
+                refused: Default::default(),
+            }),
             progress,
             claims: OrgClaims::new(admission.clone()),
             held: HeldRows::new(held_bytes_max),

@@ -1,12 +1,14 @@
 //! The settings of a job, and its result.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::{BackfillError, FieldPair};
 use crate::clock::Micros;
 use crate::event::OrgRule;
+use crate::price_book::InForce;
 
 /// Unreadable inputs that are reported one by one.
 const UNREAD_SHOWN_MAX: usize = 1_000;
@@ -36,6 +38,8 @@ pub struct JobSettings {
     pub spill_folder: PathBuf,
     /// The time by which events are judged.
     pub now: Micros,
+    /// The prices of calls that come without a cost; `None` if they get none.
+    pub prices: Option<Arc<InForce>>,
 }
 
 impl JobSettings {
@@ -51,6 +55,7 @@ impl JobSettings {
             held_bytes_max: memory / ROWS_SHARE,
             spill_folder: std::env::temp_dir(),
             now,
+            prices: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::generate::GenerateArgs;
 use super::healthcheck::HealthcheckArgs;
 use super::key::KeyCommand;
 use super::logging::LogFormat;
+use super::price::PriceCommand;
 use super::repair::RepairArgs;
 use super::serve_args::ServeArgs;
 use super::sql::SqlArgs;
@@ -75,6 +76,8 @@ pub enum Command {
     /// Declare, list and remove what usage is told apart by, besides providers and models.
     #[command(subcommand)]
     Dimension(DimensionCommand),
+    /// Import, show and export the prices of calls that come without a cost.
+    Price(PriceCommand),
     /// Bring events from files into the archive, each once.
     Backfill(BackfillArgs),
     /// Merge small data files into few, and delete those that the table no longer names.

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::parse::{parse_count, parse_org_rule};
+use super::price_choice::PriceArgs;
 use super::print::{print_note, print_result};
 use super::units::{ByteSize, parse_size};
 use super::{open, signals};
@@ -22,6 +23,7 @@ use crate::backfill::{
     Progress, ROWS_SHARE, parse_delimiter,
 };
 use crate::event::OrgRule;
+use crate::price_book::PriceTables;
 use crate::rollup::{SERIES_MAX, VALUES_MAX};
 use crate::telemetry::Telemetry;
 
@@ -83,6 +85,10 @@ pub struct BackfillArgs {
     #[arg(long, env = "TOKENLAKE_MAX_DIMENSION_VALUES", value_name = "N", default_value_t = VALUES_MAX, value_parser = parse_count)]
     pub max_dimension_values: usize,
 
+    /// Prices.
+    #[command(flatten)]
+    pub prices: PriceArgs,
+
     /// Memory for waiting rows and known ids; the process takes some more. Less memory makes more
     /// and smaller files.
     #[arg(long, env = "TOKENLAKE_MEMORY", value_name = "SIZE", default_value_t = ByteSize(MEMORY_BYTES), value_parser = parse_size)]
@@ -108,8 +114,12 @@ pub(super) async fn run(
         ));
     }
     let memory = usize::try_from(args.memory.0).unwrap_or(usize::MAX);
-    let most = (args.max_series, args.max_dimension_values);
-    let app = if args.dry_run { None } else { Some(app(location, memory, most).await?) };
+    let app = if args.dry_run { None } else { Some(app(location, memory, &args).await?) };
+    let prices = match &app {
+        Some(app) => app.admission().prices().await?,
+        // Which rows are rejected does not depend on what the archive has.
+        None => PriceTables::from(&args.prices).builtin()?,
+    };
     if let Some(rejects) = &args.rejects {
         open::refuse_in_archive(location, rejects, "--rejects")?;
     }
@@ -120,6 +130,7 @@ pub(super) async fn run(
         delimiter: args.delimiter,
         rejects: args.rejects,
         held_bytes_max: memory / ROWS_SHARE,
+        prices,
         ..JobSettings::new(args.org, open::clock().now())
     };
     let shown = show(progress.clone(), inputs.bytes());
@@ -182,7 +193,7 @@ fn finish(mut outcome: Outcome) -> anyhow::Result<ExitCode> {
 async fn app(
     location: &ArchiveLocation,
     memory: usize,
-    (series_max, dimension_values_max): (usize, usize),
+    args: &BackfillArgs,
 ) -> anyhow::Result<App> {
     let writer = WriterSettings {
         dedupe_bytes_max: (memory / 4).max(IDS_BYTES_MIN),
@@ -192,8 +203,9 @@ async fn app(
     };
     let settings = AppSettings {
         writer,
-        series_max: Some(series_max),
-        dimension_values_max,
+        series_max: Some(args.max_series),
+        dimension_values_max: args.max_dimension_values,
+        prices: (&args.prices).into(),
         totals_work_max: Some(open::TOTALS_WORK_MAX),
         ..AppSettings::default()
     };

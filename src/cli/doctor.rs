@@ -13,11 +13,14 @@ use super::print::print_result;
 use super::{open, signals};
 use crate::access::{NewKey, Scopes};
 use crate::app::{App, AppSettings, BodyForm};
-use crate::archive::{Archive, ArchiveLocation, FollowSettings, StoreCheck, WriterSettings};
+use crate::archive::{
+    Archive, ArchiveLocation, FollowSettings, Records, StoreCheck, WriterSettings,
+};
 use crate::event::OrgId;
 use crate::exposition::{Coding, Collect, MetricsFormat};
 use crate::ingest::ContentKind;
-use crate::maintain::{CheckReport, check_access, check_writing};
+use crate::maintain::{CheckReport, check_access, check_prices, check_writing};
+use crate::price_book::{InForce, PriceTables};
 use crate::telemetry::Telemetry;
 
 const DRY: &str = "it would write; run it without --dry-run";
@@ -72,6 +75,9 @@ async fn examine(
         return;
     }
     tell(CheckReport::of("table", table(store).await));
+    let prices = prices(store).await;
+    let taken = prices.as_ref().map(|in_force| in_force.all_taken());
+    tell(check_prices(taken, open::clock().now()));
     if dry_run {
         for name in ["clock", "conditional put", "objects", "write and scrape"] {
             tell(CheckReport::passed_over(name, DRY));
@@ -82,6 +88,14 @@ async fn examine(
     tell(CheckReport::of("write and scrape", write_and_scrape(store, check).await));
     if let Err(error) = clean(location, check).await {
         tell(CheckReport::of("cleaning up", Err::<String, _>(error)));
+    }
+}
+
+/// The tables of prices that are in force.
+async fn prices(store: &Arc<dyn ObjectStore>) -> anyhow::Result<Arc<InForce>> {
+    match PriceTables::Builtin.book(Records::new(store.clone()), open::clock())? {
+        Some(book) => Ok(book.current().await?),
+        None => Ok(Arc::default()),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::http::{
     REQUESTS_BYTES_MAX, TLS_BYTES,
 };
 use crate::maintain::compact;
+use crate::price_book::TABLES_BYTES_MAX;
 use crate::rollup::{
     FULL_SUMS_MAX, NAMES_BYTES_MAX, SHOWN_SERIES_MAX, TOTALS_BYTES_MAX, VALUES_BYTES_MAX,
 };
@@ -54,6 +55,9 @@ const WITH_OTHERS: u64 = 2;
 /// Copies of a body while it is decoded: its text, or the text that it was compressed from, and
 /// growing columns.
 const GROWING: u64 = 2;
+/// Memory of tables of prices for a byte of their JSON: rules and their index take up to four, and both the
+/// old ones and the new ones are held for a moment.
+const PRICED: u64 = 8;
 /// Copies of rows while they are committed: sorted, and encoded.
 const COMMITTED: u64 = 2;
 /// The fraction (1/n) of all memory that the allocator keeps after it was freed.
@@ -193,6 +197,7 @@ fn kept(args: &ServeArgs) -> Vec<Bound> {
             bytes(NAMES_BYTES_MAX + VALUES_BYTES_MAX),
         ),
         bound("65,536 access keys, and as many organisations", "", keys),
+        bound("tables of prices", "", bytes_of_tables()),
         bound("findings about files of other programs", "", bytes(JUDGED_BYTES_MAX)),
         bound("what the log says of data files, for 30,000 of them", "", FILES * FILE),
     ]
@@ -237,6 +242,11 @@ fn in_the_background(args: &ServeArgs) -> Vec<Bound> {
         bound("a checkpoint of the log", "", LOG_CHECKPOINT),
         bound("a totals snapshot", "", 2 * bytes(TOTALS_BYTES_MAX)),
     ]
+}
+
+/// Tables that are in force, and those that take their place.
+fn bytes_of_tables() -> u64 {
+    TABLES_BYTES_MAX.saturating_mul(PRICED)
 }
 
 fn merging(target_bytes: u64) -> u64 {

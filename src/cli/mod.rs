@@ -18,6 +18,8 @@ pub mod memory;
 mod open;
 mod open_files;
 mod parse;
+mod price;
+mod price_choice;
 mod print;
 #[cfg(test)]
 mod reference_tests;
@@ -101,6 +103,7 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Demo(command) => demo::run(archive, *command).await,
         Command::Key(command) => key::run(archive, command).await,
         Command::Dimension(command) => dimension::run(archive, command).await,
+        Command::Price(command) => Box::pin(price::run(archive, command)).await,
         Command::Backfill(command) => backfill::run(archive, command).await,
         Command::Compact(command) => compact::run(archive, command).await,
         Command::Expire(command) => expire::run(archive, command).await,

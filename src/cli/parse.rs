@@ -1,8 +1,11 @@
 //! Parsers of values that several commands take.
 
 use super::units::parse_duration;
+use crate::clock::Micros;
+use crate::event::time::{self, Naive};
 use crate::event::{OrgId, OrgRule};
 use crate::maintain::Retention;
+use crate::pricing::instant;
 
 /// The largest number of connections, requests or series.
 const COUNT_MAX: usize = 1_000_000;
@@ -26,4 +29,12 @@ pub(super) fn parse_org(text: &str) -> Result<OrgId, String> {
 /// How old events may become.
 pub(super) fn parse_retention(text: &str) -> Result<Retention, String> {
     Retention::new(parse_duration(text)?).map_err(|error| error.to_string())
+}
+
+/// Reads a date, or an instant as events have it.
+pub(super) fn parse_at(text: &str) -> Result<Micros, String> {
+    if let Some(at) = instant(text) {
+        return Ok(at);
+    }
+    time::read(text, Naive::Utc).map_err(|error| error.to_string())
 }

@@ -8,6 +8,7 @@ use super::jwt::JwtArgs;
 use super::listen::{LISTEN, ListenAddr};
 use super::open::Create;
 use super::parse::{parse_count, parse_retention};
+use super::price_choice::PriceArgs;
 use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration};
 use crate::maintain::Retention;
@@ -66,6 +67,10 @@ pub struct ServeArgs {
     /// is stored with the value "other", and its own value becomes another attribute.
     #[arg(long, env = "TOKENLAKE_MAX_DIMENSION_VALUES", value_name = "N", default_value_t = VALUES_MAX, value_parser = parse_count)]
     pub max_dimension_values: usize,
+
+    /// Prices.
+    #[command(flatten)]
+    pub prices: PriceArgs,
 
     /// How old the data of a scrape may be. 0s shows every event acknowledged before the scrape.
     #[arg(long, env = "TOKENLAKE_MAX_STALENESS", value_name = "TIME", default_value = "0s", value_parser = parse_duration)]

@@ -38,6 +38,7 @@ pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> AppSetti
         compact: compaction(args),
         series_max: Some(args.max_series),
         dimension_values_max: args.max_dimension_values,
+        prices: (&args.prices).into(),
         body_bytes_max: bytes(args.max_body),
         answer_bytes_max: bytes(args.answer_memory),
         requests_per_org_max: args.max_requests_per_org,

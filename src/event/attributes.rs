@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::mended::{Mend, Mended};
+use super::price_context::is_price_context;
+use super::row::TEXT_BYTES_MAX;
 use super::values::{NamedValue, Value};
 use super::{FieldValue, json_text};
 
@@ -146,13 +148,32 @@ impl<'f> Attributes<'f> {
     }
 
     fn add(&mut self, key: Cow<'f, str>, value: Cow<'f, str>) {
-        let bytes = self.bytes.saturating_add(key.len()).saturating_add(value.len());
-        if self.entries.len() < ATTRIBUTES_MAX && bytes <= ATTRIBUTE_BYTES_MAX {
+        if self.fits(&key, &value) || self.make_room(&key, &value) {
+            self.bytes += key.len() + value.len();
             self.entries.push((key, value));
-            self.bytes = bytes;
         } else {
             self.dropped += 1;
         }
+    }
+
+    fn fits(&self, key: &str, value: &str) -> bool {
+        let bytes = self.bytes.saturating_add(key.len()).saturating_add(value.len());
+        self.entries.len() < ATTRIBUTES_MAX && bytes <= ATTRIBUTE_BYTES_MAX
+    }
+
+    /// Drops the last entries that no price depends on, as far as one on which it does needs their room.
+    /// False if there is no room for it.
+    fn make_room(&mut self, key: &str, value: &str) -> bool {
+        let is_meant = is_price_context(key) && value.len() <= TEXT_BYTES_MAX;
+        while is_meant
+            && !self.fits(key, value)
+            && let Some(last) = self.entries.iter().rposition(|(key, _)| !is_price_context(key))
+        {
+            let (key, value) = self.entries.remove(last);
+            self.bytes -= key.len() + value.len();
+            self.dropped += 1;
+        }
+        is_meant && self.fits(key, value)
     }
 }
 
@@ -193,6 +214,16 @@ mod tests {
         let attributes = collect(&explicit, &[]);
         assert_eq!((attributes.entries.len(), attributes.dropped), (1, 2));
         assert_eq!(attributes.bytes, ATTRIBUTE_BYTES_MAX);
+
+        // What a price depends on takes the room of the last ones.
+        let priced = [text("service_tier", "flex"), text("billed_pages", "2")];
+        let attributes = collect(&many, &priced);
+        assert_eq!((attributes.entries.len(), attributes.dropped), (64, 8));
+        let kept: Vec<_> = attributes.entries.iter().map(|(key, _)| key.as_ref()).collect();
+        assert_eq!(kept[61..], ["k61", "service_tier", "billed_pages"]);
+        let explicit = [text("a", &big)];
+        let attributes = collect(&explicit, &priced);
+        assert_eq!((attributes.entries.len(), attributes.dropped, attributes.bytes), (2, 1, 29));
 
         let explicit = [text("ab", &big), text("b", "later and smaller")];
         let attributes = collect(&explicit, &[]);

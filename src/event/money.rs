@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use thiserror::Error;
 
-use super::decimal::{Decimal, Rest, plain_digits};
+use super::decimal::{Decimal, Rest, UnitsAndRest, plain_digits};
 use super::scaled::format_scaled;
 
 /// Decimal places of a cost.
@@ -57,18 +57,44 @@ pub fn parse_decimal(text: &str) -> Result<i128, InvalidMoney> {
 /// As [`parse_decimal`], of an amount that may be below zero: within ±[`COST_MAX`], both excluded.
 pub fn parse_signed(text: &str) -> Result<i128, InvalidMoney> {
     let decimal = Decimal::parse(text).ok_or(InvalidMoney::NotDecimal)?;
-    let scaled = decimal.scaled(i64::from(PLACES));
-    let units = scaled.units.map(|units| match scaled.rest {
-        Rest::Zero | Rest::BelowHalf => units,
-        Rest::Half => units + units % 2,
-        Rest::AboveHalf => units + 1,
-    });
-    match units {
+    match half_even(decimal.scaled(i64::from(PLACES))) {
         Some(units) if units < COST_MAX && decimal.is_negative() => Ok(-units),
         Some(units) if units < COST_MAX => Ok(units),
         _ if decimal.is_negative() => Err(InvalidMoney::TooNegative),
         _ => Err(InvalidMoney::TooLarge),
     }
+}
+
+/// A number that is not negative, in units of a power of ten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExactAmount {
+    /// The units, rounded half to even.
+    pub units: i128,
+    /// Whether nothing was rounded away.
+    pub exact: bool,
+}
+
+/// Reads a number that is not negative in units of 10^-`places`, of any size that the type holds.
+///
+/// # Errors
+/// Not decimal, negative, or too large.
+pub fn parse_amount(text: &str, places: u8) -> Result<ExactAmount, InvalidMoney> {
+    let decimal = Decimal::parse(text).ok_or(InvalidMoney::NotDecimal)?;
+    if decimal.is_negative() {
+        return Err(InvalidMoney::Negative);
+    }
+    let scaled = decimal.scaled(i64::from(places));
+    let exact = scaled.rest == Rest::Zero;
+    half_even(scaled).map(|units| ExactAmount { units, exact }).ok_or(InvalidMoney::TooLarge)
+}
+
+/// The nearest whole units; of two that are equally near, the even ones.
+fn half_even(scaled: UnitsAndRest) -> Option<i128> {
+    scaled.units.map(|units| match scaled.rest {
+        Rest::Zero | Rest::BelowHalf => units,
+        Rest::Half => units + units % 2,
+        Rest::AboveHalf => units + 1,
+    })
 }
 
 /// Reads the usual form: a few digits, a point, and at most [`PLACES`] digits after it.
@@ -220,6 +246,19 @@ mod tests {
             prop_assert_eq!(above, parse_decimal(&text));
             let mirrored = above.map(|units| -units);
             prop_assert_eq!(below, mirrored.map_err(|_| InvalidMoney::TooNegative));
+        }
+
+        #[test]
+        fn an_amount_is_the_cost_of_its_text_and_tells_what_was_cut(
+            whole in "[0-9]{1,5}", fraction in "[0-9]{1,16}",
+        ) {
+            let text = format!("{whole}.{fraction}");
+            let amount = parse_amount(&text, 12).unwrap();
+            prop_assert_eq!(Ok(amount.units), parse_decimal(&text));
+            let cut = fraction.get(12..).unwrap_or_default();
+            prop_assert_eq!(amount.exact, cut.bytes().all(|digit| digit == b'0'));
+            let negative = parse_amount(&format!("-{text}1"), 12);
+            prop_assert_eq!(negative, Err(InvalidMoney::Negative));
         }
 
         #[test]

@@ -88,12 +88,20 @@ pub(super) fn entries(
     attributes: &MapArray,
     row: usize,
 ) -> impl Iterator<Item = (&str, Cow<'_, str>)> + use<'_> {
+    attribute_texts(attributes, row).map(|(key, value)| (key, Cow::Borrowed(value)))
+}
+
+/// The keys and values of a row's attributes, in order.
+pub fn attribute_texts(
+    attributes: &MapArray,
+    row: usize,
+) -> impl Iterator<Item = (&str, &str)> + use<'_> {
     let (keys, values) = (attributes.keys().as_string::<i32>(), attributes.values());
     let values = values.as_string::<i32>();
     let offsets = attributes.value_offsets();
     let at = |row| offsets.get(row).and_then(|offset| usize::try_from(*offset).ok());
     let range = at(row).unwrap_or_default()..at(row + 1).unwrap_or_default();
-    range.map(|entry| (keys.value(entry), Cow::Borrowed(values.value(entry))))
+    range.map(|entry| (keys.value(entry), values.value(entry)))
 }
 
 fn column<'a>(rows: &'a RecordBatch, name: &'static str) -> Result<&'a ArrayRef, ArrowError> {

@@ -257,24 +257,24 @@ fn timestamp(value: Option<Value<'_>>, rules: &Rules) -> Result<Micros, String> 
         .map_err(|error| format!("ts: {} {error}", value.excerpt()))
 }
 
+/// The number of tokens that a decimal text tells: an integer from 0 to [`TOKENS_MAX`].
+pub fn token_count(text: &str) -> Option<i64> {
+    if let Some(count) = plain_digits(text).and_then(|count| i64::try_from(count).ok())
+        && count <= TOKENS_MAX
+    {
+        return Some(count);
+    }
+    let scaled = Decimal::parse(text).filter(|decimal| !decimal.is_negative())?.scaled(0);
+    let units = scaled.units.and_then(|units| i64::try_from(units).ok());
+    units.filter(|units| *units <= TOKENS_MAX && scaled.rest == Rest::Zero)
+}
+
 fn tokens(column: &str, value: Option<Value<'_>>) -> Result<Option<i64>, String> {
     let Some(value) = value else { return Ok(None) };
-    let decimal = match value {
-        Value::Text(text) | Value::Number(text) => {
-            if let Some(count) = plain_digits(text).and_then(|count| i64::try_from(count).ok())
-                && count <= TOKENS_MAX
-            {
-                return Ok(Some(count));
-            }
-            Decimal::parse(text)
-        }
+    let count = match value {
+        Value::Text(text) | Value::Number(text) => token_count(text),
         _ => None,
     };
-    let count = decimal.filter(|decimal| !decimal.is_negative()).and_then(|decimal| {
-        let scaled = decimal.scaled(0);
-        let units = scaled.units.and_then(|units| i64::try_from(units).ok());
-        units.filter(|units| *units <= TOKENS_MAX && scaled.rest == Rest::Zero)
-    });
     let wrong =
         || format!("{column}: {} is not an integer from 0 to {TOKENS_MAX}", value.excerpt());
     count.map(Some).ok_or_else(wrong)

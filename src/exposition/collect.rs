@@ -93,6 +93,11 @@ impl Collect {
         self.0 & OF_SERIES != 0
     }
 
+    /// True if prices are asked for.
+    pub fn has_pricing(self) -> bool {
+        self.includes(FamilyGroup::Pricing)
+    }
+
     /// True if dimensions are asked for.
     pub fn has_dimensions(self) -> bool {
         self.includes(FamilyGroup::Dimensions)

@@ -29,6 +29,8 @@ pub(super) enum SampleSource {
     ArchiveVersion,
     /// A gauge of the organisation, without a sample if it has no events.
     LastEvent,
+    /// A gauge with a sample for each table of prices.
+    PriceTables,
     /// A counter with a sample for each value of each dimension.
     PartCount(fn(&PartView) -> i128),
     /// The same in units of 10^-12 dollars.
@@ -68,7 +70,7 @@ impl Family {
 }
 
 /// All families, in the order in which they are shown.
-pub(super) static FAMILIES: [Family; 19] = [
+pub(super) static FAMILIES: [Family; 20] = [
     Family::new(
         "llm_requests",
         FamilyGroup::Core,
@@ -162,6 +164,14 @@ pub(super) static FAMILIES: [Family; 19] = [
         "Corrections downward of the cost in US dollars, as amounts above 0: what \
          llm_cost_usd_total is too high by; late events are added when they arrive.",
     ),
+    Family::new(
+        "llm_price_table_timestamp_seconds",
+        FamilyGroup::Pricing,
+        SampleSource::PriceTables,
+        "When the prices of each table that prices this organisation's calls were taken, in seconds \
+         since 1970; no sample without tables.",
+    )
+    .of("seconds"),
     Family::new(
         "llm_archive_version",
         FamilyGroup::Freshness,

@@ -52,22 +52,30 @@ pub(super) fn each_sample(
 ) {
     use Number::{Integer, Money, Seconds};
     let view = shown.view;
-    let mut gauge = |value| see(&Sample { labels: &[], value, created: None });
+    let gauge = |see: &mut dyn FnMut(&Sample<'_>), value| {
+        see(&Sample { labels: &[], value, created: None });
+    };
     match family.value {
         SampleSource::Count(of) => of_series(shown, |totals| Integer(of(totals)), see),
         SampleSource::Money(of) => of_series(shown, |totals| Money(of(totals)), see),
         SampleSource::PartCount(of) => of_parts(view, |part| Integer(of(part)), see),
         SampleSource::PartMoney(of) => of_parts(view, |part| Money(of(part)), see),
-        SampleSource::RollingCost => gauge(Value::Gap(Blank::Whole)),
+        SampleSource::RollingCost => gauge(&mut see, Value::Gap(Blank::Whole)),
         SampleSource::PartRollingCost => each_part(view, |labels, _| {
             see(&Sample { labels, value: Value::Gap(Blank::Part), created: None });
         }),
         SampleSource::ArchiveVersion => {
-            gauge(Value::Known(Integer(view.archive_version.into())));
+            gauge(&mut see, Value::Known(Integer(view.archive_version.into())));
+        }
+        SampleSource::PriceTables => {
+            for table in view.price_tables {
+                let labels = &[("table", &*table.name)];
+                see(&Sample { labels, value: Value::Known(Seconds(table.taken)), created: None });
+            }
         }
         SampleSource::LastEvent => {
             if let Some(micros) = view.last_event {
-                gauge(Value::Known(Seconds(micros)));
+                gauge(&mut see, Value::Known(Seconds(micros)));
             }
         }
     }

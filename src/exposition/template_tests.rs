@@ -123,6 +123,9 @@ fn openmetrics_has_all_groups() {
     # HELP llm_cost_usd_credits Corrections downward of the cost in US dollars, as amounts above 0: what llm_cost_usd_total is too high by; late events are added when they arrive.
     # TYPE llm_cost_usd_credits counter
     llm_cost_usd_credits_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 0
+    # HELP llm_price_table_timestamp_seconds When the prices of each table that prices this organisation's calls were taken, in seconds since 1970; no sample without tables.
+    # TYPE llm_price_table_timestamp_seconds gauge
+    # UNIT llm_price_table_timestamp_seconds seconds
     # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included; it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was known before.
     # TYPE llm_archive_version gauge
     llm_archive_version{org_id="acme"} 17
@@ -194,6 +197,9 @@ fn only_the_groups_asked_for_appear() {
     llm_cost_usd_credits_total{provider="azure",model="a\"b\\c\nd",org_id="acme"} 0
     llm_cost_usd_credits_total{provider="openai",model="gpt-4",org_id="acme"} 0
     llm_cost_usd_credits_total{provider="openai",model="gpt-4o",org_id="acme"} 0
+    # HELP llm_price_table_timestamp_seconds When the prices of each table that prices this organisation's calls were taken, in seconds since 1970; no sample without tables.
+    # TYPE llm_price_table_timestamp_seconds gauge
+    # UNIT llm_price_table_timestamp_seconds seconds
     # EOF
     "#);
 }

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use crate::archive::{ArchiveError, StoreCheck};
-use crate::clock::Micros;
+use crate::clock::{DAY, Micros};
+
+/// Days after which list prices may well have changed.
+const PRICE_DAYS_MAX: i64 = 90;
 
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +67,25 @@ pub async fn check_access(check: &StoreCheck) -> CheckReport {
         format!("{error}; check the address, the credentials and their rights (AWS_*, AZURE_* or GOOGLE_* variables)")
     });
     CheckReport::of("credentials", reached)
+}
+
+/// Checks that the tables of prices can be read, and how old they are.
+pub fn check_prices<'t>(
+    tables: Result<impl Iterator<Item = (&'t str, Micros)>, impl fmt::Display>,
+    now: Micros,
+) -> CheckReport {
+    let shown = tables.map(|tables| {
+        let tables = tables.map(|(name, taken)| {
+            let days = (now - taken).max(0) / DAY;
+            let advice = "; warning: that is more than 90 days, so import newer ones with: \
+                tokenlake price import FILE";
+            let advice = if days > PRICE_DAYS_MAX { advice } else { "" };
+            format!("{name} was taken {days} days ago{advice}")
+        });
+        let tables = tables.collect::<Vec<_>>();
+        if tables.is_empty() { "no table".to_owned() } else { tables.join("; ") }
+    });
+    CheckReport::of("prices", shown)
 }
 
 /// Makes the checks that write to the store.

@@ -6,7 +6,7 @@ mod expire;
 mod repair;
 mod verify;
 
-pub use self::doctor::{CheckReport, CheckResult, check_access, check_writing};
+pub use self::doctor::{CheckReport, CheckResult, check_access, check_prices, check_writing};
 pub use self::expire::{Expiry, Retention, RetentionError, expire};
 pub use self::repair::{Repair, RepairError, Repaired, Way};
 pub use self::verify::{Report, Sample, verify};

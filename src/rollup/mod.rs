@@ -44,7 +44,7 @@ pub use self::series_cap::{
     CappedSeries, NAMES_BYTES_MAX, SERIES_MAX, SeriesCap, VALUES_BYTES_MAX, VALUES_MAX,
 };
 pub use self::show_parts::{Asked, Starts};
-pub use self::usage::{DimensionView, PartView, SeriesMap, UsageView};
+pub use self::usage::{DimensionView, PartView, PriceTableView, SeriesMap, UsageView};
 pub use crate::sql::SeriesTotals;
 
 pub use self::merge::BYTES_MAX as TOTALS_BYTES_MAX;

@@ -32,6 +32,17 @@ pub struct UsageView<'a> {
     /// Sums of the same series that know when each began; `None` while that is not known, or if nobody
     /// asked.
     pub starts: Option<&'a SeriesMap>,
+    /// The tables that price its calls, by name; empty if nobody asked.
+    pub price_tables: &'a [PriceTableView],
+}
+
+/// What a scrape shows of a table of prices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceTableView {
+    /// Its name.
+    pub name: Box<str>,
+    /// When its prices were taken.
+    pub taken: Micros,
 }
 
 /// What a scrape shows of a dimension of an organisation.
@@ -83,6 +94,7 @@ impl<'a> UsageView<'a> {
             lacks_corrections: false,
             dimensions: &[],
             starts: None,
+            price_tables: &[],
         }
     }
 

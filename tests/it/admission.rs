@@ -91,6 +91,7 @@ async fn a_backfill_whose_commit_fails_says_what_the_archive_says() {
             held_bytes_max: 1 << 20,
             spill_folder: folder.path().to_owned(),
             now: NOON,
+            prices: None,
         };
         let inputs = Inputs::find(&[input.to_str().unwrap().to_owned()], None).await.unwrap();
         let admission = Some(app.app.admission().clone());

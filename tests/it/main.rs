@@ -47,6 +47,7 @@ mod lost_archive;
 mod older_log;
 mod overload;
 mod page;
+mod pricing;
 mod producers;
 mod prometheus;
 mod queries;

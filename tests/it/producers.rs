@@ -157,7 +157,7 @@ fn codex_is_counted_by_its_log_or_by_its_rollout() {
     let ask = ["exec", "--skip-git-repo-check", "a secret that was said"];
     let done = run(place.program(&codex).env("NO_KEY", "none").args(ask));
     assert_eq!(done.status, 0, "{done:?}");
-    place.assert_counted("openai", "gpt-5-codex", ["1", "120", "0"]);
+    place.assert_counted("openai", "gpt-5-codex", ["1", "120", "0.0002575"]);
     let rollouts = folder.join("sessions");
     let history = ["--org", "globex", "--format", "codex", rollouts.to_str().unwrap()];
     for counts in [r#""accepted":1,"#, r#""accepted":0,"#] {
@@ -185,7 +185,7 @@ fn gemini_cli_is_counted_by_its_log() {
         .env("OTEL_EXPORTER_OTLP_HEADERS", format!("Authorization=Bearer%20{}", place.key))
         .args(["--skip-trust", "-m", "gemini-2.5-pro", "-p", "a secret that was said"]));
     assert_eq!(done.status, 0, "{done:?}");
-    place.assert_counted("gcp.gen_ai", "gemini-2.5-pro", ["1", "950", "0"]);
+    place.assert_counted("gcp.gen_ai", "gemini-2.5-pro", ["1", "950", "0.00095"]);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn instrumentations_are_counted_by_http_and_by_grpc() {
                 .arg(script("sdk.py"))
                 .args([instrumentation, &place.providers.url]));
             assert_eq!(done.status, 0, "{instrumentation} {protocol}: {done:?}");
-            place.assert_counted("openai", "gpt-4o-2024-08-06", ["3", "66", "0"]);
+            place.assert_counted("openai", "gpt-4o-2024-08-06", ["3", "66", "0.0003525"]);
         }
     }
 }

@@ -112,6 +112,8 @@ async fn all_groups_are_shown_in_the_text_format() {
     llm_cost_usd_credits_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_cost_usd_credits_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_cost_usd_credits_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0
+    # HELP llm_price_table_timestamp_seconds When the prices of each table that prices this organisation's calls were taken, in seconds since 1970; no sample without tables.
+    # TYPE llm_price_table_timestamp_seconds gauge
     # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included; it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was known before.
     # TYPE llm_archive_version gauge
     llm_archive_version{org_id="acme.eu"} 2
@@ -190,6 +192,9 @@ async fn all_groups_are_shown_in_openmetrics() {
     llm_cost_usd_credits_total{provider="azure",model="o\"1\\",org_id="acme.eu"} 0
     llm_cost_usd_credits_total{provider="mistral",model="large",org_id="acme.eu"} 0
     llm_cost_usd_credits_total{provider="openai",model="gpt-4o",org_id="acme.eu"} 0
+    # HELP llm_price_table_timestamp_seconds When the prices of each table that prices this organisation's calls were taken, in seconds since 1970; no sample without tables.
+    # TYPE llm_price_table_timestamp_seconds gauge
+    # UNIT llm_price_table_timestamp_seconds seconds
     # HELP llm_archive_version Version of the archive's table that this scrape shows; all events up to it are included; it stands still while --max-staleness or --max-stale-on-error lets scrapes show what was known before.
     # TYPE llm_archive_version gauge
     llm_archive_version{org_id="acme.eu"} 2

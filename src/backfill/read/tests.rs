@@ -60,7 +60,7 @@ fn all(format: InputFormat, bytes: &[u8]) -> u64 {
     let input = Arc::new(Input::for_tests(file.path(), Some(format)));
     let shape = Shape::new(Vec::new(), Vec::new(), OrgRule::Own);
     let (now, refused) = (1_770_000_000_000_000, Default::default());
-    let decoder = Arc::new(Decoder { shape, now, versions: None, refused });
+    let decoder = Arc::new(Decoder { shape, now, versions: None, prices: None, refused });
     let reading =
         Reading { decoder: decoder.clone(), delimiter: None, progress: Default::default() };
     let mut rows = 0;

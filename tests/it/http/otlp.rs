@@ -248,13 +248,14 @@ fn captures_of_real_clients_are_the_calls_that_were_made() {
         assert_eq!(answer.status, 200, "{path}");
         assert!(matches!(answer.body.as_slice(), b"" | b"{}"), "{path}: {answer:?}");
     }
+    // What came without a cost has its list price; nobody lists the first model.
     for (provider, model, calls, tokens, cost) in [
         ("openai", "gpt-4o-mini-2024-08-06", "12", "176", "0"),
-        ("openai", "gpt-4o-2024-08-06", "3", "66", "0"),
-        ("openai", "text-embedding-3-small", "4", "20", "0"),
-        ("anthropic", "claude-3-5-sonnet-20241022", "3", "126", "0"),
+        ("openai", "gpt-4o-2024-08-06", "3", "66", "0.0003525"),
+        ("openai", "text-embedding-3-small", "4", "20", "0.0000004"),
+        ("anthropic", "claude-3-5-sonnet-20241022", "3", "126", "0.00054765"),
         ("anthropic", "claude-sonnet-4-5", "1", "4369", "0.003666"),
-        ("gcp.gen_ai", "gemini-2.5-pro", "1", "950", "0"),
+        ("gcp.gen_ai", "gemini-2.5-pro", "1", "950", "0.00095"),
     ] {
         assert_eq!(counted(&acme, provider, model), [calls, tokens, cost], "{model}");
     }

@@ -222,6 +222,7 @@ fn families_are_chosen_by_collect() {
         "llm_requests_unpriced_total",
         "llm_requests_priced_later_total",
         "llm_cost_usd_credits_total",
+        "llm_price_table_timestamp_seconds",
         "llm_archive_version",
         "llm_last_event_timestamp_seconds",
     ];

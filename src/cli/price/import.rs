@@ -1,0 +1,54 @@
+//! `tokenlake price import`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::archive::{ArchiveLocation, Records};
+use crate::cli::open;
+use crate::cli::print::{print_note, print_result};
+use crate::event::OrgId;
+use crate::price_book::{self, ImportedTable};
+
+/// The largest file read; the tables of others take a tenth.
+const FILE_BYTES_MAX: u64 = 32 << 20;
+
+/// Imports the table in a file.
+pub(super) async fn run(
+    location: &ArchiveLocation,
+    file: &Path,
+    org: Option<&OrgId>,
+) -> anyhow::Result<()> {
+    let shown =
+        if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() };
+    let text = read(file).with_context(|| format!("cannot read {shown}"))?;
+    let records = Records::new(open::store(location)?);
+    let imported = price_book::import(&records, &text, org, open::clock().now()).await;
+    let ImportedTable { listed, notes, .. } =
+        imported.map_err(|error| anyhow::anyhow!("cannot import {shown}: {error}"))?;
+    for note in notes {
+        print_note(&format!("not in the table: {note}"));
+    }
+    let whose = org.map_or_else(String::new, |org| format!(" for {org}"));
+    print_result(&format!(
+        "imported {}{whose} as version {}: {} rules; in force everywhere within 5 seconds",
+        listed.name, listed.version, listed.rules
+    ));
+    Ok(())
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let from: Box<dyn Read> = match file == Path::new("-") {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(File::open(file)?),
+    };
+    let mut text = Vec::new();
+    from.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
+    anyhow::ensure!(
+        u64::try_from(text.len()).is_ok_and(|bytes| bytes <= FILE_BYTES_MAX),
+        "it is larger than {FILE_BYTES_MAX} bytes"
+    );
+    Ok(text)
+}

@@ -1,0 +1,166 @@
+//! Tables that are imported: in force on each server within five seconds, and nothing priced moves.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::calls::AT;
+use super::priced::{Priced, post};
+use crate::support::poll::poll;
+use crate::support::process::Server;
+
+/// An import is in force everywhere within this time.
+const IN_FORCE: Duration = Duration::from_secs(5);
+
+fn table(name: &str, input: &str) -> String {
+    let rule = json!({
+        "id": "mini", "provider": "openai", "model": "gpt-4o-mini",
+        "rates": { "input": input, "output": "0" },
+    });
+    let table =
+        json!({ "format": "tokenlake.prices", "version": 1, "table": name, "rules": [rule] });
+    table.to_string()
+}
+
+fn mini(id: &str) -> Value {
+    json!({
+        "event_id": id, "ts": AT, "provider": "openai", "model": "gpt-4o-mini",
+        "input_tokens": 1_000_000, "output_tokens": 0,
+    })
+}
+
+/// Sends calls until one costs so much, and gives its id.
+fn until(acme: &Priced, server: &Server, cost: &str) -> String {
+    let mut number = 0;
+    poll(IN_FORCE, cost, || {
+        number += 1;
+        let id = format!("{}-{cost}-{number}", server.pid());
+        let answer = post(server, &acme.key, &[mini(&id)]);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        (acme.cost(&id).0.as_deref() == Some(cost)).then_some(id)
+    })
+}
+
+#[test]
+fn an_import_is_in_force_on_each_server_and_moves_nothing() {
+    let acme = Priced::start(&[]);
+    let other = acme.replica(&["--prices", "archive"]);
+    assert_eq!(acme.post(&[mini("before")]).status, 200);
+    assert_eq!(acme.cost("before").0.as_deref(), Some("0.15"));
+    assert_eq!(post(&other, &acme.key, &[mini("bare")]).status, 200);
+    assert_eq!(acme.cost("bare"), (None, None));
+
+    let done = acme.run(&["price", "import", &acme.file("t1.json", &table("ours", "3"))]);
+    assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{done:?}");
+    assert!(done.stdout.starts_with("imported ours as version 1: 1 rules"), "{done:?}");
+    let first = until(&acme, &acme.server, "3");
+    until(&acme, &other, "3");
+    assert_eq!(acme.cost(&first).1.as_deref(), Some("price:ours#mini"));
+
+    // The next one takes its place; that of an organisation is before both.
+    let done = acme.run(&["price", "import", &acme.file("t2.json", &table("ours-2", "4"))]);
+    assert!(done.stdout.contains("as version 2"), "{done:?}");
+    until(&acme, &acme.server, "4");
+    let own = acme.file("t3.json", &table("own", "5"));
+    let done = acme.run(&["price", "import", "--org", "acme", &own]);
+    assert!(done.stdout.starts_with("imported own for acme as version 3"), "{done:?}");
+    let last = until(&acme, &acme.server, "5");
+    until(&acme, &other, "5");
+    assert_eq!(acme.cost(&last).1.as_deref(), Some("price:own#mini"));
+    assert_eq!(acme.cost(&first).0.as_deref(), Some("3"));
+    assert_eq!(acme.cost("before").0.as_deref(), Some("0.15"));
+    assert_eq!(acme.cost("bare"), (None, None));
+
+    let quote = |org: &str| {
+        let model = ["--provider", "openai", "--model", "gpt-4o-mini", "--input-tokens", "1000000"];
+        let args = [&["price", "quote", "--org", org, "--format", "json"], &model[..]].concat();
+        serde_json::from_str::<Value>(&acme.run(&args).stdout).unwrap()["cost_usd"].clone()
+    };
+    assert_eq!((quote("acme"), quote("globex")), (json!("5"), json!("4")));
+    let listed = acme.run(&["price", "list", "--format", "json"]);
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    let names: Vec<_> = listed.as_array().unwrap().iter().map(|one| one["table"].clone()).collect();
+    assert_eq!(names, ["own", "ours-2", "builtin-2026-11-10"]);
+    assert_eq!((&listed[0]["org"], &listed[1]["version"]), (&json!("acme"), &json!(2)));
+}
+
+#[test]
+fn what_is_exported_is_imported_as_the_same_table() {
+    let acme = Priced::start(&[]);
+    let litellm = json!({
+        "sample_spec": { "max_tokens": "" },
+        "gpt-x": {
+            "litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1.25e-06,
+            "output_cost_per_token": 1e-05, "input_cost_per_token_above_200k_tokens": 2.5e-06,
+        },
+        "odd": { "litellm_provider": "openai", "mode": "chat", "tiered_pricing": [] },
+    });
+    let done = acme.run(&["price", "import", &acme.file("litellm.json", &litellm.to_string())]);
+    assert_eq!(done.status, 0, "{done:?}");
+    assert!(done.stdout.starts_with("imported litellm-1 as version 1: 1 rules"), "{done:?}");
+    assert!(done.stderr.contains("not in the table: ") && done.stderr.contains("odd"), "{done:?}");
+    let exported = acme.run(&["price", "export"]).stdout;
+    assert_eq!(serde_json::from_str::<Value>(&exported).unwrap()["table"], "litellm-1");
+    let again = acme.run(&["price", "import", &acme.file("again.json", &exported)]);
+    assert_eq!(again.status, 0, "{again:?}");
+    assert_eq!(acme.run(&["price", "export"]).stdout, exported);
+    let answer = acme.post(&[json!({
+        "event_id": "x", "ts": AT, "provider": "openai", "model": "gpt-x", "input_tokens": 200_001,
+        "output_tokens": 1,
+    })]);
+    assert_eq!(answer.status, 200);
+    assert_eq!(acme.cost("x").0.as_deref(), Some("0.5000125"));
+    assert_eq!(acme.cost("x").1.as_deref(), Some("price:litellm-1#openai/gpt-x"));
+}
+
+#[test]
+fn a_file_that_is_no_table_is_refused_and_changes_nothing() {
+    let acme = Priced::start(&[]);
+    let with = |rule: &Value| {
+        json!({ "format": "tokenlake.prices", "version": 1, "rules": [rule] }).to_string()
+    };
+    let rule = |more: &Value| {
+        let mut rule = json!({ "id": "a", "model": "m", "rates": { "input": "1" } });
+        for (name, value) in more.as_object().unwrap() {
+            rule[name] = value.clone();
+        }
+        rule
+    };
+    let priced = |cost: f64| json!({ "m": { "litellm_provider": "openai", "mode": "chat", "input_cost_per_token": cost } });
+    for (name, text) in [
+        ("empty", String::new()),
+        ("no JSON", "prices".to_owned()),
+        ("no rule", r#"{"format":"tokenlake.prices","version":1,"rules":[]}"#.to_owned()),
+        ("below 0", with(&rule(&json!({ "rates": { "input": "-1" } })))),
+        ("an unknown field", with(&rule(&json!({ "discount": "1" })))),
+        ("newer", r#"{"format":"tokenlake.prices","version":2,"rules":[]}"#.to_owned()),
+        ("LiteLLM's below 0", priced(-1e-6).to_string()),
+        ("another's", r#"{"a":1}"#.to_owned()),
+    ] {
+        let done = acme.run(&["price", "import", &acme.file("wrong.json", &text)]);
+        assert_eq!((done.status, done.stdout.as_str()), (1, ""), "{name}: {done:?}");
+        assert_eq!(done.stderr.trim_end().lines().count(), 1, "{name}: {done:?}");
+        assert!(done.stderr.contains("cannot import "), "{name}: {done:?}");
+    }
+    let other = with(&rule(&json!({ "org": "globex" })));
+    let done = acme.run(&["price", "import", "--org", "acme", &acme.file("o.json", &other)]);
+    assert_eq!(done.status, 1, "{done:?}");
+    assert_eq!(acme.run(&["price", "import", "/nowhere.json"]).status, 1);
+    assert!(!acme.archive.path().join("prices").exists());
+    assert_eq!(acme.run(&["price", "export", "--org", "acme"]).status, 1);
+}
+
+#[test]
+fn doctor_tells_how_old_prices_are() {
+    let acme = Priced::start(&[]);
+    let line = |acme: &Priced| {
+        let done = acme.run(&["doctor", "--dry-run"]);
+        let line = done.stdout.lines().find(|line| line.contains("prices: ")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{done:?}"))
+    };
+    assert_eq!(line(&acme), "ok prices: builtin-2026-11-10 was taken 15 days ago");
+    let old = table("old", "1").replace("\"version\"", "\"taken\":\"2026-08-01\",\"version\"");
+    assert_eq!(acme.run(&["price", "import", &acme.file("old.json", &old)]).status, 0);
+    let line = line(&acme);
+    assert!(line.starts_with("ok prices: old was taken 116 days ago; warning: "), "{line}");
+}
