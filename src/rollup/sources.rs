@@ -25,6 +25,9 @@ const ROWS_AT_ONCE_MAX: u64 = 64 * 1024;
 /// The same of dimensions, whose rows are read for one organisation, and added up in less time.
 const PART_ROWS_AT_ONCE_MAX: u64 = 1024 * 1024;
 
+/// Rows of which a job makes cells at its end; more are left to servers.
+const ROWS_AT_END_MAX: u64 = 8 * 1024;
+
 /// When a totals snapshot is made.
 #[derive(Debug, Clone, Copy)]
 pub struct Due {
@@ -36,7 +39,7 @@ pub struct Due {
 
 impl Due {
     /// At the end of a job that nobody is to wait for.
-    pub const ENDING: Self = Self { work_max: 0, rows_max: ROWS_AT_ONCE_MAX };
+    pub const ENDING: Self = Self { work_max: 0, rows_max: ROWS_AT_END_MAX };
 
     /// In a server, from so much work on.
     pub fn over(work_max: u64) -> Self {
