@@ -43,7 +43,7 @@ fn an_import_is_in_force_on_each_server_and_moves_nothing() {
     assert_eq!(priced_by(&acme, &other, "bare"), (None, None));
     let import = |name: &str, input: &str, more: &[&str]| {
         let file = acme.file(&format!("{name}.json"), &table(name, input));
-        let done = acme.run(&[&["price", "import"], more, &[&file]].concat());
+        let done = acme.run(&[&["price", "import"][..], more, &[file.as_str()]].concat());
         assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{done:?}");
         std::thread::sleep(IN_FORCE);
         done.stdout
@@ -52,7 +52,7 @@ fn an_import_is_in_force_on_each_server_and_moves_nothing() {
     let own = &["--org", "acme"][..];
     for (name, input, more, said) in [
         ("ours", "3", &[][..], "imported ours as version 1: 1 rules"),
-        ("ours-2", "4", &[], "imported ours-2 as version 2: 1 rules"),
+        ("ours-2", "4", &[][..], "imported ours-2 as version 2: 1 rules"),
         ("own", "5", own, "imported own for acme as version 3: 1 rules"),
     ] {
         let told = import(name, input, more);
