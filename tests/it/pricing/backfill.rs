@@ -43,9 +43,8 @@ fn rows_that_contradict_themselves_are_kept_with_their_line() {
     };
     let bad = row("bad", 5).to_string();
     let input = acme.file("in.ndjson", &format!("{}\n{bad}\n{}\n", row("a", 4), row("b", 0)));
-    let rejects = acme.archive.path().join("rejects.out");
     let folder = tempfile::tempdir().unwrap();
-    let rejects = folder.path().join(rejects.file_name().unwrap());
+    let rejects = folder.path().join("rejects.ndjson");
     let rejects = rejects.to_str().unwrap();
     for dry in [&["--dry-run"][..], &[]] {
         let args = [&["backfill", "--org", "acme", "--rejects", rejects], dry, &[&input]].concat();
@@ -75,16 +74,7 @@ fn a_table_of_the_archive_prices_history_and_none_leaves_it_bare() {
     assert_eq!(acme.run(&["price", "import", &table]).status, 0);
     for (choice, cost) in [("none", None), ("archive", Some("2")), ("builtin", Some("2"))] {
         let input = acme.file(&format!("{choice}.ndjson"), &row(choice));
-        let done = acme.run(&[
-            "backfill",
-            "--org",
-            "*",
-            "--default",
-            "org_id=acme",
-            "--prices",
-            choice,
-            &input,
-        ]);
+        let done = acme.run(&["backfill", "--org", "acme", "--prices", choice, &input]);
         assert_eq!(done.status, 0, "{done:?}");
         assert_eq!(acme.cost(choice).0.as_deref(), cost, "{choice}");
     }

@@ -64,7 +64,7 @@ fn a_cost_that_was_sent_wins_and_what_is_no_call_is_never_priced() {
         gpt("null", &json!({ "cost_usd": null, "event_type": "" })),
         gpt("nobody", &json!({ "model": null })),
         gpt("unclear", &json!({ "cache_write_1h_tokens": "some" })),
-        gpt("searched", &json!({ "web_searches": 2 })),
+        gpt("searched", &json!({ "social_searches": 2 })),
         gpt("usual words", &json!({ "messages": 3, "pages": "4", "speed": "standard" })),
     ]);
     assert_eq!(answer.json()["accepted"], 9, "{}", answer.text());

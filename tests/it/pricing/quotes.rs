@@ -62,8 +62,8 @@ fn a_quote_tells_people_cost_table_and_rule_or_the_reason() {
         (&none["cost_usd"], &none["table"], &none["rule"]),
         (&json!(null), &json!(null), &json!(null))
     );
-    let searched = price(&[&mini[..], &["--billed", "web_searches=2"]].concat());
-    assert!(searched.stdout.starts_with("reason    the rule has no price for web_searches"));
+    let searched = price(&[&mini[..], &["--billed", "social_searches=2"]].concat());
+    assert!(searched.stdout.starts_with("reason    the rule has no price for social_searches"));
     let impossible = price(&[&mini[..], &["--cached-input-tokens", "11"]].concat());
     assert_eq!((impossible.status, impossible.stdout.as_str()), (1, ""), "{impossible:?}");
     assert!(impossible.stderr.contains("cached_input_tokens: 11"), "{impossible:?}");

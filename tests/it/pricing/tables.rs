@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::calls::AT;
 use super::priced::{Priced, post};
-use crate::support::poll::poll;
 use crate::support::process::Server;
 
 /// An import is in force everywhere within this time.
@@ -29,45 +28,41 @@ fn mini(id: &str) -> Value {
     })
 }
 
-/// Sends calls until one costs so much, and gives its id.
-fn until(acme: &Priced, server: &Server, cost: &str) -> String {
-    let mut number = 0;
-    poll(IN_FORCE, cost, || {
-        number += 1;
-        let id = format!("{}-{cost}-{number}", server.pid());
-        let answer = post(server, &acme.key, &[mini(&id)]);
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        (acme.cost(&id).0.as_deref() == Some(cost)).then_some(id)
-    })
+/// What a call costs that a server gets now, and who says so.
+fn priced_by(acme: &Priced, server: &Server, id: &str) -> (Option<String>, Option<String>) {
+    let answer = post(server, &acme.key, &[mini(id)]);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    acme.cost(id)
 }
 
 #[test]
 fn an_import_is_in_force_on_each_server_and_moves_nothing() {
     let acme = Priced::start(&[]);
     let other = acme.replica(&["--prices", "archive"]);
-    assert_eq!(acme.post(&[mini("before")]).status, 200);
-    assert_eq!(acme.cost("before").0.as_deref(), Some("0.15"));
-    assert_eq!(post(&other, &acme.key, &[mini("bare")]).status, 200);
-    assert_eq!(acme.cost("bare"), (None, None));
-
-    let done = acme.run(&["price", "import", &acme.file("t1.json", &table("ours", "3"))]);
-    assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{done:?}");
-    assert!(done.stdout.starts_with("imported ours as version 1: 1 rules"), "{done:?}");
-    let first = until(&acme, &acme.server, "3");
-    until(&acme, &other, "3");
-    assert_eq!(acme.cost(&first).1.as_deref(), Some("price:ours#mini"));
-
-    // The next one takes its place; that of an organisation is before both.
-    let done = acme.run(&["price", "import", &acme.file("t2.json", &table("ours-2", "4"))]);
-    assert!(done.stdout.contains("as version 2"), "{done:?}");
-    until(&acme, &acme.server, "4");
-    let own = acme.file("t3.json", &table("own", "5"));
-    let done = acme.run(&["price", "import", "--org", "acme", &own]);
-    assert!(done.stdout.starts_with("imported own for acme as version 3"), "{done:?}");
-    let last = until(&acme, &acme.server, "5");
-    until(&acme, &other, "5");
-    assert_eq!(acme.cost(&last).1.as_deref(), Some("price:own#mini"));
-    assert_eq!(acme.cost(&first).0.as_deref(), Some("3"));
+    assert_eq!(priced_by(&acme, &acme.server, "before").0.as_deref(), Some("0.15"));
+    assert_eq!(priced_by(&acme, &other, "bare"), (None, None));
+    let import = |name: &str, input: &str, more: &[&str]| {
+        let file = acme.file(&format!("{name}.json"), &table(name, input));
+        let done = acme.run(&[&["price", "import"][..], more, &[file.as_str()]].concat());
+        assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{done:?}");
+        std::thread::sleep(IN_FORCE);
+        done.stdout
+    };
+    // Each takes the place of the one before; that of an organisation is before both.
+    let own = &["--org", "acme"][..];
+    for (name, input, more, said) in [
+        ("ours", "3", &[][..], "imported ours as version 1: 1 rules"),
+        ("ours-2", "4", &[][..], "imported ours-2 as version 2: 1 rules"),
+        ("own", "5", own, "imported own for acme as version 3: 1 rules"),
+    ] {
+        let told = import(name, input, more);
+        assert!(told.starts_with(said), "{told}");
+        let wanted = (Some(input.to_owned()), Some(format!("price:{name}#mini")));
+        for (number, server) in [&acme.server, &other].into_iter().enumerate() {
+            assert_eq!(priced_by(&acme, server, &format!("{name} {number}")), wanted, "{number}");
+        }
+    }
+    assert_eq!(acme.cost("ours 0").0.as_deref(), Some("3"));
     assert_eq!(acme.cost("before").0.as_deref(), Some("0.15"));
     assert_eq!(acme.cost("bare"), (None, None));
 
