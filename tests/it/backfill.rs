@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::support::archive::data_files;
+use crate::support::exact;
 use crate::support::process::{Done, Server, key, passed_over, tokenlake};
 use crate::support::scrape::scrape;
 
@@ -94,14 +95,19 @@ fn a_real_trace_comes_in_exactly_and_once() {
     assert_eq!(done(archive.path(), &args), counts(19_366, 19_366, 0, 0, 1));
     assert_eq!(done(archive.path(), &args), counts(19_366, 0, 19_366, 0, 1));
     let text = std::fs::read_to_string(&path).unwrap();
-    let cells = text.lines().skip(1).flat_map(|line| line.split(',').skip(1));
-    let tokens: u64 = cells.map(|cell| cell.parse::<u64>().unwrap()).sum();
+    let column = |at: usize| -> u64 {
+        let cells = text.lines().skip(1).map(|line| line.split(',').nth(at).unwrap());
+        cells.map(|cell| cell.parse::<u64>().unwrap()).sum()
+    };
+    let (input, output) = (column(1), column(2));
     let key = key(archive.path(), "acme");
     let series = scrape(&Server::start(archive.path()), &key);
     let labels = r#"{provider="azure",model="gpt-4",org_id="acme"}"#;
     assert_eq!(series[&format!("llm_requests_total{labels}")], "19366");
-    assert_eq!(series[&format!("llm_tokens_total{labels}")], tokens.to_string());
-    assert_eq!(series[&format!("llm_cost_usd_total{labels}")], "0");
+    assert_eq!(series[&format!("llm_tokens_total{labels}")], (input + output).to_string());
+    // The list price: 30 and 60 dollars a million.
+    let cost = exact::format(i128::from(30 * input + 60 * output) * 1_000_000);
+    assert_eq!(series[&format!("llm_cost_usd_total{labels}")], cost);
     verified(archive.path(), 19_366);
 }
 

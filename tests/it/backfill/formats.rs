@@ -145,7 +145,8 @@ fn parquet_is_read_with_its_types() {
     let series = scrape(&Server::start(archive.path()), &key);
     let labels = r#"{provider="openai",model="gpt-4o",org_id="acme"}"#;
     assert_eq!(series[&format!("llm_tokens_total{labels}")], "66");
-    assert_eq!(series[&format!("llm_cost_usd_total{labels}")], "2.500000000001");
+    // The one without a cost has the list price, 0.000205.
+    assert_eq!(series[&format!("llm_cost_usd_total{labels}")], "2.500205000001");
     // A column that is not there, in Parquet and CSV.
     let csv = file(folder.path(), "b.csv", csv(0..1));
     for input in [input, &csv] {

@@ -254,7 +254,8 @@ fn no_scrape_and_no_path_leaves_the_part() {
     let mut attempt = |path: &str, headers: &[(&str, &str)]| {
         let answers = sides.each_ref().map(|side| side.get(path, headers));
         let [ok, _] = answers.each_ref().map(|answer| answer.status);
-        assert!(matches!(ok, 200 | 400 | 404), "{path}: {ok}");
+        let refused = path.contains("org=").then_some(403);
+        assert!(matches!(ok, 200 | 400 | 404) || refused == Some(ok), "{path}: {ok}");
         let seen = answers.each_ref().map(|answer| (answer.status, shown(answer)));
         check(&format!("{path} {headers:?}"), seen, &mut wrong);
         attempts += 1;

@@ -109,7 +109,7 @@ fn encoded(expression: &str) -> String {
 
 /// The name of a series as tokenlake writes it.
 fn name(metric: &Value) -> String {
-    let labels: Vec<_> = ["provider", "model", "dimension", "value", "org_id"]
+    let labels: Vec<_> = ["table", "provider", "model", "dimension", "value", "org_id"]
         .iter()
         .filter_map(|label| Some((label, metric.get(label)?.as_str()?)))
         .map(|(label, value)| {
