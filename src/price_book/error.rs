@@ -13,10 +13,10 @@ pub enum PriceBookError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The file is no table.
-    #[error("it {0}")]
+    #[error(transparent)]
     Import(#[from] ImportError),
     /// The table is wrong.
-    #[error("it {0}")]
+    #[error(transparent)]
     Table(#[from] TableError),
     /// All tables of an archive together have a size that a server can hold.
     #[error(

@@ -38,10 +38,12 @@ pub struct Table {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum TableError {
     /// No JSON, or a field that is missing or unknown.
-    #[error("is no table of prices: {0}")]
+    #[error("it is no table of prices: {0}")]
     Json(String),
     /// A version that is not known.
-    #[error("is a table of version {0}, and this program knows version {VERSION}; use a newer one")]
+    #[error(
+        "it is a table of version {0}, and this program knows version {VERSION}; use a newer one"
+    )]
     Version(u32),
     /// A name that is none.
     #[error("table: {0:?} is no name: 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 _ . -")]
@@ -68,10 +70,10 @@ pub enum TableError {
         name: String,
     },
     /// No rule at all.
-    #[error("has no rule")]
+    #[error("it has no rule")]
     Empty,
     /// Too many.
-    #[error("has more than {RULES_MAX} rules")]
+    #[error("it has more than {RULES_MAX} rules")]
     TooMany,
 }
 

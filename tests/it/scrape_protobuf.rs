@@ -69,7 +69,7 @@ fn families_are_described_as_in_text() {
         assert!(unit.is_none_or(|unit| base.ends_with(&format!("_{unit}"))), "{name}");
     }
     assert_eq!(described.next(), None);
-    assert_eq!(messages.len(), 19);
+    assert_eq!(messages.len(), 20);
 }
 
 #[test]

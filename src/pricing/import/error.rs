@@ -8,7 +8,7 @@ use crate::pricing::table::TableError;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ImportError {
     /// No JSON, or of no known form.
-    #[error("is no table of prices: {0}")]
+    #[error("it is no table of prices: {0}")]
     Form(String),
     /// A price that is none.
     #[error("{model}: {field}: {reason}")]

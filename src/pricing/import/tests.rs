@@ -185,7 +185,7 @@ fn what_litellm_says_and_a_rule_cannot_is_told() {
 fn a_file_without_a_rule_or_with_a_wrong_price_is_refused() {
     let error = |json: &str| import(json.as_bytes(), "t").unwrap_err().to_string();
     for empty in ["[]", "{}", r#"[{"id":"p","models":[]}]"#, r#"{"a":{"litellm_provider":"p"}}"#] {
-        assert_eq!(error(empty), "has no rule", "{empty}");
+        assert_eq!(error(empty), "it has no rule", "{empty}");
     }
     let genai = |price: &str| {
         error(&format!(
@@ -198,7 +198,7 @@ fn a_file_without_a_rule_or_with_a_wrong_price_is_refused() {
     let litellm = r#"{"a":{"litellm_provider":"p","input_cost_per_token":-1e-06}}"#;
     assert_eq!(error(litellm), "a: input_cost_per_token: -1e-06 is negative");
     for other in [r#"{"a":1}"#, r#"{"models":[]}"#, "5", "", "not", "[1]", r#"{"a":{"b":1}}"#] {
-        assert!(error(other).starts_with("is no table of prices: "), "{other}");
+        assert!(error(other).starts_with("it is no table of prices: "), "{other}");
     }
 }
 

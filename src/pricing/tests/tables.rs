@@ -25,7 +25,7 @@ fn each_is_refused(cases: &[(&str, &str)]) {
 #[test]
 fn a_table_with_something_wrong_is_refused_with_its_rule_and_field() {
     let cases = [
-        ("", "has no rule"),
+        ("", "it has no rule"),
         (r#"{"id":"a","model":"m"}"#, r#"rule "a": rates: has neither rates nor units"#),
         (r#"{"id":"a","rates":{"input":"1"}}"#, r#"rule "a": names no model"#),
         (r#"{"id":"","model":"m","rates":{"input":"1"}}"#, r#"rule "": id: is no name"#),

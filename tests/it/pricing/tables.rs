@@ -105,7 +105,7 @@ fn what_is_exported_is_imported_as_the_same_table() {
     })]);
     assert_eq!(answer.status, 200);
     assert_eq!(acme.cost("x").0.as_deref(), Some("0.5000125"));
-    assert_eq!(acme.cost("x").1.as_deref(), Some("price:litellm-1#openai/gpt-x"));
+    assert_eq!(acme.cost("x").1.as_deref(), Some("price:litellm-1#gpt-x"));
 }
 
 #[test]
