@@ -14,9 +14,6 @@ use crate::exposition::Pieces;
 use crate::rollup::{Asked, MergeTurn, Starts, UsageScope, UsageView};
 use crate::sql::SqlError;
 
-/// A body that was rendered, if that did not fail.
-type Rendered = std::io::Result<Pieces>;
-
 impl App {
     /// The body of a caller's scrape. It shows each event acknowledged before this call, but for the
     /// staleness that is allowed.
@@ -88,7 +85,7 @@ impl App {
         form: BodyForm,
         tables: ShownTables,
         (snapshot, now): (Arc<Snapshot>, Micros),
-    ) -> JoinHandle<Result<Option<Rendered>, SqlError>> {
+    ) -> JoinHandle<Result<Option<std::io::Result<Pieces>>, SqlError>> {
         let (rollup, bodies) = (self.rollup.clone(), self.bodies.clone());
         tokio::spawn(async move {
             let asked = org_id.clone();

@@ -340,8 +340,7 @@ impl Archive {
         self.upkeep.vacuum(stale).await
     }
 
-    /// Claims an organisation's name, as [`Records::claim_org`] does. A process that has not followed
-    /// the log for a while looks first: without the entry that it knows nothing is written.
+    /// As [`Records::claim_org`]. A process that has not followed the log for a while looks first.
     ///
     /// # Errors
     /// As [`Records::claim_org`], and as [`Archive::newest`].

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 
 use super::mended::{Mend, Mended};
 use super::price_context::is_price_context;
-use super::row::TEXT_BYTES_MAX;
-use super::values::{NamedValue, Value};
+use super::values::{NamedValue, TEXT_BYTES_MAX, Value};
 use super::{FieldValue, json_text};
 
 /// Entries that one event's `attributes` can hold.

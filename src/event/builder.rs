@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use super::columns::Columns;
 use super::mended::Mended;
-use super::row::{Row, Rules, TEXT_BYTES_MAX};
+use super::row::{Row, Rules};
 use super::slots::Slots;
 use super::time::Naive;
+use super::values::TEXT_BYTES_MAX;
 use super::{Decoded, EventBatch, EventError, FieldValue, OrgRule, Rejection};
 use crate::clock::Micros;
 

@@ -51,12 +51,12 @@ pub use org::{InvalidOrgId, OrgId, OrgRule};
 pub use price_context::is_price_context;
 pub use priced::NewCost;
 pub use renamed::{Renaming, attribute_texts};
-pub use row::{API_CALL, TEXT_BYTES_MAX, TOKENS_MAX, token_count};
+pub use row::{API_CALL, TOKENS_MAX, token_count};
 pub use scaled::format_scaled;
 pub use schema::schema;
 pub use slots::{FieldName, PlainValue, Slots};
 pub use stored_rules::check_stored;
-pub use values::NamedValue;
+pub use values::{NamedValue, TEXT_BYTES_MAX};
 
 pub(crate) use field::excerpt;
 

@@ -8,7 +8,7 @@ use super::correction::{self, COST_CORRECTION};
 use super::decimal::{Decimal, Rest, plain_digits};
 use super::mended::{Mend, Mended};
 use super::time::{self, Naive};
-use super::values::{Named, NamedValue, Value, Values};
+use super::values::{Named, NamedValue, TEXT_BYTES_MAX, Value, Values};
 use super::{FieldValue, OrgRule, money, org};
 use crate::clock::Micros;
 
@@ -17,9 +17,6 @@ pub const API_CALL: &str = "api_call";
 
 /// The `cost_source` of a cost that came with its event.
 const REPORTED: &str = "reported";
-
-/// Bytes that a text column other than `org_id` can hold.
-pub const TEXT_BYTES_MAX: usize = 256;
 
 /// The most tokens of one kind that one event can report.
 pub const TOKENS_MAX: i64 = 1_000_000_000_000;

@@ -7,7 +7,8 @@ use arrow::datatypes::{ArrowPrimitiveType, Decimal128Type, Int64Type, TimestampM
 
 use super::correction::COST_CORRECTION;
 use super::money::COST_MAX;
-use super::row::{TEXT_BYTES_MAX, TOKENS_MAX};
+use super::row::TOKENS_MAX;
+use super::values::TEXT_BYTES_MAX;
 use super::{org, time};
 
 /// Token counts.

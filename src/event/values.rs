@@ -6,6 +6,9 @@ use super::FieldValue;
 use super::column::{COLUMNS, Column};
 use super::mended::{Mend, Mended};
 
+/// Bytes that a text column other than `org_id` can hold.
+pub const TEXT_BYTES_MAX: usize = 256;
+
 /// A value with its name, as a decoder finds it.
 pub type NamedValue<'f> = (Cow<'f, str>, FieldValue<'f>);
 

@@ -23,9 +23,9 @@ const NONE: u32 = 0;
 #[derive(Debug)]
 pub(super) struct RowsByPart {
     attribute: Arc<str>,
-    orgs: Names,
-    values: Names,
-    names: Names,
+    orgs: TextRanks,
+    values: TextRanks,
+    names: TextRanks,
     places: HashMap<CellKey, usize, RandomState>,
     cells: Vec<(CellKey, Cell)>,
 }
@@ -108,7 +108,7 @@ impl RowsByPart {
     pub(super) fn take(&mut self) -> Vec<PartialRow> {
         let Self { orgs, values, names, mut cells, .. } =
             std::mem::replace(self, Self::of(&self.attribute));
-        let [by_org, by_value, by_name] = [&orgs, &values, &names].map(Names::ranks);
+        let [by_org, by_value, by_name] = [&orgs, &values, &names].map(TextRanks::ranks);
         let rank = |ranks: &[usize], place| ranks.get(usize_of(place)).copied();
         cells.sort_unstable_by_key(|(key, _)| {
             let part = (rank(&by_org, key.org), rank(&by_value, key.value));
@@ -163,9 +163,9 @@ impl Cell {
     }
 }
 
-/// Names, each with its place; the first is that of none.
+/// Texts, each with its place; the first is that of none.
 #[derive(Debug)]
-struct Names {
+struct TextRanks {
     /// As rows have them.
     places: HashMap<Box<str>, u32, RandomState>,
     /// As cells have them.
@@ -173,14 +173,14 @@ struct Names {
     list: Vec<Option<Arc<str>>>,
 }
 
-impl Default for Names {
+impl Default for TextRanks {
     fn default() -> Self {
         let (places, spelled) = Default::default();
         Self { places, spelled, list: vec![None] }
     }
 }
 
-impl Names {
+impl TextRanks {
     /// The place of a name as cells spell it.
     fn place(&mut self, name: &str, spelled: impl Fn(&str) -> Option<Arc<str>>) -> u32 {
         if let Some(place) = self.places.get(name) {
