@@ -195,6 +195,7 @@ async fn app(
         series_max: Some(series_max),
         dimension_values_max,
         totals_work_max: Some(open::TOTALS_WORK_MAX),
+        is_job: true,
         ..AppSettings::default()
     };
     Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)
