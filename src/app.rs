@@ -123,7 +123,13 @@ impl App {
         if let Some(work_max) = self.settings.totals_work_max {
             let (rollup, clock) = (self.rollup.clone(), self.clock.clone());
             let versions = self.archive.versions();
-            let work = async move { rollup.keep_totals_snapshots(versions, clock, work_max).await };
+            let is_job = self.settings.is_job;
+            let work = async move {
+                match is_job {
+                    true => rollup.keep_totals_of_job(versions, clock, work_max).await,
+                    false => rollup.keep_totals_snapshots(versions, clock, work_max).await,
+                }
+            };
             tasks.push(tokio::spawn(work));
             let (rollup, versions) = (self.rollup.clone(), self.archive.versions());
             tasks.push(tokio::spawn(async move { rollup.keep_foreign_noted(versions).await }));

@@ -26,6 +26,8 @@ pub struct AppSettings {
     /// How much work, in files of a typical commit, may be left to add up before a totals snapshot
     /// is made; `None` for never.
     pub totals_work_max: Option<u64>,
+    /// True of a job, which leaves totals snapshots to servers where many rows would have to be read.
+    pub is_job: bool,
     /// The settings and the interval of background compaction; `None` for never.
     pub compact: Option<(compact::CompactSettings, Duration)>,
     /// The most series of an organisation, plus one for each provider; `None` for no limit.
@@ -57,6 +59,7 @@ impl Default for AppSettings {
             stale_on_error_max: Duration::ZERO,
             cache_bytes_max: 32 << 20,
             totals_work_max: None,
+            is_job: false,
             compact: None,
             series_max: None,
             dimension_values_max: VALUES_MAX,

@@ -207,6 +207,7 @@ async fn app(
         dimension_values_max: args.max_dimension_values,
         prices: (&args.prices).into(),
         totals_work_max: Some(open::TOTALS_WORK_MAX),
+        is_job: true,
         ..AppSettings::default()
     };
     Ok(App::open(open::store(location)?, open::clock(), Telemetry::new(), settings).await?)

@@ -35,6 +35,7 @@ pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> AppSetti
         stale_on_error_max: args.max_stale_on_error,
         cache_bytes_max: bytes(args.cache_memory),
         totals_work_max: Some(TOTALS_WORK_MAX),
+        is_job: false,
         compact: compaction(args),
         series_max: Some(args.max_series),
         dimension_values_max: args.max_dimension_values,

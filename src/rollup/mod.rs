@@ -128,31 +128,49 @@ impl Rollup {
     /// last one are more than `work_max` to add up, in files of a usual commit.
     pub async fn keep_totals_snapshots(
         &self,
-        mut versions: watch::Receiver<Arc<Snapshot>>,
+        versions: watch::Receiver<Arc<Snapshot>>,
         clock: Arc<dyn Clock>,
         work_max: u64,
     ) {
         self.sources.are_kept.store(true, Ordering::Relaxed);
+        self.keep_totals(versions, clock, Due::over(work_max)).await;
+    }
+
+    /// The same in a job, which leaves to servers what many rows would have to be read for.
+    pub async fn keep_totals_of_job(
+        &self,
+        versions: watch::Receiver<Arc<Snapshot>>,
+        clock: Arc<dyn Clock>,
+        work_max: u64,
+    ) {
+        self.keep_totals(versions, clock, Due::in_job(work_max)).await;
+    }
+
+    async fn keep_totals(
+        &self,
+        mut versions: watch::Receiver<Arc<Snapshot>>,
+        clock: Arc<dyn Clock>,
+        due: Due,
+    ) {
         // A server that has just started has scrapes to answer first.
         tokio::time::sleep(PAUSE).await;
         loop {
             let snapshot = versions.borrow_and_update().clone();
             let began = Instant::now();
             let mut failed = false;
-            let pause =
-                match self.snapshot_all_totals(&snapshot, clock.now(), Due::over(work_max)).await {
-                    Ok(false) => PAUSE,
-                    // So totals snapshots take a small share of all time.
-                    Ok(true) => (PAUSES_OF_WORK * began.elapsed()).clamp(PAUSE, PAUSE_MAX),
-                    // Others have rewritten and removed files meanwhile.
-                    Err(error) if versions.borrow().explains(&error, &snapshot) => PAUSE,
-                    Err(error) => {
-                        tracing::warn!(%error, "totals snapshot failed; will retry");
-                        self.telemetry.rollup.totals_snapshot_failures.inc();
-                        failed = true;
-                        PAUSE_AFTER_ERROR
-                    }
-                };
+            let pause = match self.snapshot_all_totals(&snapshot, clock.now(), due).await {
+                Ok(false) => PAUSE,
+                // So totals snapshots take a small share of all time.
+                Ok(true) => (PAUSES_OF_WORK * began.elapsed()).clamp(PAUSE, PAUSE_MAX),
+                // Others have rewritten and removed files meanwhile.
+                Err(error) if versions.borrow().explains(&error, &snapshot) => PAUSE,
+                Err(error) => {
+                    tracing::warn!(%error, "totals snapshot failed; will retry");
+                    self.telemetry.rollup.totals_snapshot_failures.inc();
+                    failed = true;
+                    PAUSE_AFTER_ERROR
+                }
+            };
             tokio::time::sleep(pause).await;
             // A failed one is retried even if no new version comes.
             let changed = match failed {
@@ -179,7 +197,8 @@ impl Rollup {
         now: Micros,
     ) -> Result<(), SqlError> {
         // Boxed, so that the compiler need not look through the types of all futures around it.
-        let made: BoxFuture<'_, _> = Box::pin(self.snapshot_all_totals(snapshot, now, Due::ENDING));
+        let made: BoxFuture<'_, _> =
+            Box::pin(self.snapshot_all_totals(snapshot, now, Due::in_job(0)));
         made.await.map(drop)
     }
 

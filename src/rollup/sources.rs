@@ -25,8 +25,8 @@ const ROWS_AT_ONCE_MAX: u64 = 64 * 1024;
 /// The same of dimensions, whose rows are read for one organisation, and added up in less time.
 const PART_ROWS_AT_ONCE_MAX: u64 = 1024 * 1024;
 
-/// Rows of which a job makes cells at its end; more are left to servers.
-const ROWS_AT_END_MAX: u64 = 8 * 1024;
+/// Rows of which a job makes cells for a totals snapshot; more are left to servers.
+const JOB_ROWS_MAX: u64 = 8 * 1024;
 
 /// When a totals snapshot is made.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +38,10 @@ pub struct Due {
 }
 
 impl Due {
-    /// At the end of a job that nobody is to wait for.
-    pub const ENDING: Self = Self { work_max: 0, rows_max: ROWS_AT_END_MAX };
+    /// In a job that nobody is to wait for, from so much work on.
+    pub fn in_job(work_max: u64) -> Self {
+        Self { work_max, rows_max: JOB_ROWS_MAX }
+    }
 
     /// In a server, from so much work on.
     pub fn over(work_max: u64) -> Self {
