@@ -202,7 +202,8 @@ fn json_of(ListedKey { id, record, last_used_us }: &ListedKey, now: Micros) -> s
     })
 }
 
-fn time(at: Micros) -> String {
+/// A time to the second in UTC, as lists show it; `-` if no calendar has it.
+pub(super) fn time(at: Micros) -> String {
     chrono::DateTime::from_timestamp_micros(at)
         .map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

@@ -14,7 +14,7 @@ use super::owner::{Owner, floor};
 use super::partial::{Partial, PartialCell};
 use super::scope::UsageScope;
 use super::sources::Sources;
-use super::usage::{DimensionView, PartView, SeriesMap, UsageView};
+use super::usage::{DimensionView, NO_SERIES, PartView, UsageView};
 use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::{DAY, Micros};
 use crate::error::Kind;
@@ -22,8 +22,6 @@ use crate::sql::{CellKind, SqlError};
 
 /// Memory of a part of an organisation beside its sums.
 const PART_BYTES: usize = 192;
-
-static NO_SERIES: SeriesMap = SeriesMap::new();
 
 /// The usage of a scope at a version, ready to move on.
 #[derive(Debug)]

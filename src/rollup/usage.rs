@@ -79,7 +79,7 @@ pub struct PartView {
 /// Up to this many series are shown in less time than it takes to hand them to another thread.
 pub(super) const FEW_SERIES: usize = 128;
 
-static NO_SERIES: SeriesMap = SeriesMap::new();
+pub(super) static NO_SERIES: SeriesMap = SeriesMap::new();
 
 impl<'a> UsageView<'a> {
     /// These totals at a version, and nothing beside them.

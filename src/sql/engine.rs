@@ -11,7 +11,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{FunctionRegistry as _, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::collect;
-use datafusion::prelude::{SessionConfig, SessionContext, col};
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col};
 use object_store::ObjectStore;
 use parking_lot::Mutex;
 
@@ -114,10 +114,8 @@ impl Engine {
         if let Some(plan) = self.planned.known(query, &params) {
             return Ok(plan);
         }
-        let frame = self.session(self.events(&[]))?.sql(query.text).await?;
-        let frame =
-            if params.is_empty() { frame } else { frame.with_param_values(params.clone())? };
-        let plan = frame.into_optimized_plan()?;
+        let context = self.session(self.events(&[]))?;
+        let plan = asked(&context, query, params.clone()).await?.into_optimized_plan()?;
         self.planned.keep(query, params, &plan);
         Ok(plan)
     }
@@ -140,9 +138,7 @@ impl Engine {
         let rows = async {
             let all = self.session(self.events(files))?.table("events").await?;
             let context = self.session(all.filter(filter)?.into_view())?;
-            let frame = context.sql(query.text).await?;
-            let frame = if params.is_empty() { frame } else { frame.with_param_values(params)? };
-            frame.collect().await
+            asked(&context, query, params).await?.collect().await
         };
         rows.await.map_err(|error: DataFusionError| SqlError::of(query.name, files, &error))
     }
@@ -181,9 +177,7 @@ impl Engine {
             return Ok(plan);
         }
         let table = rows_table(first.schema(), col(SORTED_BY).sort(true, false))?;
-        let frame = self.session(table)?.sql(query_of(kind).text).await?;
-        let params = params_of(kind);
-        let frame = if params.is_empty() { frame } else { frame.with_param_values(params)? };
+        let frame = asked(&self.session(table)?, query_of(kind), params_of(kind)).await?;
         let plan = Arc::new(RowsPlan(frame.create_physical_plan().await?));
         let mut plans = self.rows_plans.lock();
         // Declarations come and go; the first is that of the core.
@@ -198,6 +192,16 @@ impl Engine {
     fn session(&self, events: Arc<dyn TableProvider>) -> Result<SessionContext, DataFusionError> {
         session_over(&self.state, [("events", events)])
     }
+}
+
+/// A query with its parameters, over the tables of a session.
+async fn asked(
+    context: &SessionContext,
+    query: &Query,
+    params: Params,
+) -> Result<DataFrame, DataFusionError> {
+    let frame = context.sql(query.text).await?;
+    if params.is_empty() { Ok(frame) } else { frame.with_param_values(params) }
 }
 
 /// The query that makes the cells of a kind.

@@ -4,7 +4,7 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::cli::key::ListFormat;
+use crate::cli::key::{ListFormat, time};
 use crate::cli::open;
 use crate::cli::parse::{parse_at, parse_org};
 use crate::cli::print::print_result;
@@ -124,9 +124,4 @@ pub(super) fn export(in_force: &InForce, org: Option<&OrgId>) -> anyhow::Result<
     })?;
     print_result(table.to_json().trim_end());
     Ok(())
-}
-
-fn time(at: Micros) -> String {
-    chrono::DateTime::from_timestamp_micros(at)
-        .map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
