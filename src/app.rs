@@ -1,6 +1,9 @@
 //! What the program does for its callers, without HTTP: scrapes, batches, queries, readiness.
 
 mod bodies;
+mod budget_answer;
+mod budget_calls;
+mod budgets;
 mod coded;
 mod commit;
 mod error;
@@ -9,6 +12,7 @@ mod scrape;
 mod sender;
 mod settings;
 mod shown_tables;
+mod spending;
 mod tenants;
 mod usage;
 
@@ -25,6 +29,7 @@ pub use self::usage::{UsageAnswer, UsageForm};
 pub use crate::ingest::Receipt;
 
 use self::bodies::Bodies;
+use self::budgets::Budgets;
 use self::had_events::HadEvents;
 use crate::access::{AccessError, AccessKeys, BoundTo, Caller, Identity, Jwts};
 use crate::admission::Admission;
@@ -46,6 +51,7 @@ pub struct App {
     rollup: Arc<Rollup>,
     bodies: Arc<Bodies>,
     admission: Arc<Admission>,
+    budgets: Arc<Budgets>,
     keys: AccessKeys,
     jwts: Option<Jwts>,
     had_events: HadEvents,
@@ -100,11 +106,14 @@ impl App {
         let prices = settings.prices.book(archive.records().clone(), clock.clone());
         let prices = prices.map_err(|error| AppError::Internal(error.to_string()))?;
         let admission = Admission::new(archive.clone(), prices, settings.series_max.map(cap));
+        let sees = (settings.webhooks.clone(), settings.staleness_max);
+        let budgets = Budgets::new(&archive, &rollup, sees, clock.clone(), telemetry.clone());
         let mut app = Self {
             archive,
             rollup,
             bodies,
             admission: Arc::new(admission),
+            budgets: Arc::new(budgets),
             keys,
             jwts,
             had_events: HadEvents::new(),
@@ -138,6 +147,9 @@ impl App {
             tasks.push(tokio::spawn(keep_compacted(self.compactor(settings), interval)));
         }
         self.tasks = tasks.into_iter().map(AbortOnDropHandle::new).collect();
+        if !self.settings.webhooks.is_empty() {
+            self.tasks.extend(self.budgets.start(self.archive.versions()));
+        }
     }
 
     /// A compactor, which merges small data files and deletes those that no version names.

@@ -53,6 +53,8 @@ pub mod exposition;
 pub mod maintain;
 pub mod usage;
 
+pub mod budget;
+
 pub mod app;
 pub mod backfill;
 

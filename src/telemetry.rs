@@ -201,6 +201,17 @@ group! {
     }
 }
 
+group! {
+    /// Spend alerts.
+    BudgetTelemetry {
+        delivered: Count = "spend_alerts_delivered", "Messages about crossed thresholds that a webhook took";
+        tries_failed: Count = "spend_alert_tries_failed", "Tries of such messages that failed and are repeated";
+        given_up: Count = "spend_alerts_given_up", "Such messages that no try delivered for a day";
+        gone: Count = "spend_alerts_gone", "Such messages whose webhook said that it is gone";
+        failures: Count = "budget_failures", "Times that budgets could not be looked at";
+    }
+}
+
 /// Every meter, grouped by the part of tokenlake that updates it.
 #[derive(Debug)]
 pub struct Meters {
@@ -228,6 +239,8 @@ pub struct Meters {
     pub expiry: ExpiryTelemetry,
     /// Access control.
     pub access: AccessTelemetry,
+    /// Spend alerts.
+    pub budgets: BudgetTelemetry,
     /// Expiry times of access keys.
     pub key_expiries: KeyExpiries,
     registry: Registry,
@@ -258,6 +271,7 @@ impl Telemetry {
             maintain: MaintainTelemetry::register(&mut registry),
             expiry: ExpiryTelemetry::register(&mut registry),
             access: AccessTelemetry::register(&mut registry),
+            budgets: BudgetTelemetry::register(&mut registry),
             key_expiries,
             registry,
         }))
@@ -327,7 +341,9 @@ mod tests {
             rewritten_files counter, rewritten_bytes counter, rewrites_given_up counter, \
             rewrite_failures counter, vacuumed_files counter, expiries counter, \
             events_expired counter, expiry_failures counter, jwt_key_changes counter, \
-            jwt_key_failures counter, access_key_expiry_timestamp_seconds gauge";
+            jwt_key_failures counter, spend_alerts_delivered counter, \
+            spend_alert_tries_failed counter, spend_alerts_given_up counter, \
+            spend_alerts_gone counter, budget_failures counter, access_key_expiry_timestamp_seconds gauge";
         assert_eq!(families.join(", "), expected);
         assert!(text.ends_with("# EOF\n"));
     }

@@ -20,12 +20,20 @@ pub enum Scope {
     /// Send events that correct the cost of others, which also takes [`Scope::EventsWrite`].
     #[serde(rename = "corrections:write")]
     CorrectionsWrite,
+    /// Set and remove budgets.
+    #[serde(rename = "budgets:write")]
+    BudgetsWrite,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 4] =
-        [Self::MetricsRead, Self::EventsWrite, Self::SqlRead, Self::CorrectionsWrite];
+    pub const ALL: [Self; 5] = [
+        Self::MetricsRead,
+        Self::EventsWrite,
+        Self::SqlRead,
+        Self::CorrectionsWrite,
+        Self::BudgetsWrite,
+    ];
 
     /// The scopes of a new key unless others are given.
     pub const USUAL: [Self; 3] = [Self::MetricsRead, Self::EventsWrite, Self::SqlRead];
@@ -37,6 +45,7 @@ impl Scope {
             Self::EventsWrite => "events:write",
             Self::SqlRead => "sql:read",
             Self::CorrectionsWrite => "corrections:write",
+            Self::BudgetsWrite => "budgets:write",
         }
     }
 }
@@ -50,7 +59,8 @@ impl fmt::Display for Scope {
 /// A scope that does not exist.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "unknown scope {0:?}; the scopes are metrics:read, events:write, sql:read and corrections:write"
+    "unknown scope {0:?}; the scopes are metrics:read, events:write, sql:read, corrections:write and \
+     budgets:write"
 )]
 pub struct UnknownScope(String);
 

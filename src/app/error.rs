@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::access::AccessError;
 use crate::admission::AdmissionError;
 use crate::archive::{ArchiveError, OfObject};
+use crate::budget::BudgetError;
 use crate::error::Kind;
 use crate::sql::SqlError;
 use crate::usage::UsageError;
@@ -28,6 +29,9 @@ pub enum AppError {
     /// A question about usage cannot be answered.
     #[error(transparent)]
     Usage(#[from] UsageError),
+    /// A budget is refused, or cannot be looked at.
+    #[error(transparent)]
+    Budget(BudgetError),
     /// A user's query was not answered completely.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -47,6 +51,15 @@ impl From<SqlError> for AppError {
         match error {
             SqlError::File(error) => Self::Archive(error),
             error => Self::Sql(error),
+        }
+    }
+}
+
+impl From<BudgetError> for AppError {
+    fn from(error: BudgetError) -> Self {
+        match error {
+            BudgetError::Archive(error) => Self::Archive(error),
+            error => Self::Budget(error),
         }
     }
 }
@@ -80,6 +93,7 @@ impl AppError {
             Self::Archive(error) => error.kind(),
             Self::Sql(error) => error.kind(),
             Self::Usage(error) => error.kind(),
+            Self::Budget(error) => error.kind(),
             Self::Worker(error) => error.kind(),
             Self::Deadline(_) => Kind::Unavailable,
             Self::TooManyDates(_) => Kind::Invalid,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::access::JwtSettings;
 use crate::archive::{FollowSettings, WriterSettings};
+use crate::budget::AllowedTargets;
 use crate::maintain::compact;
 use crate::price_book::PriceTables;
 use crate::rollup::VALUES_MAX;
@@ -44,6 +45,8 @@ pub struct AppSettings {
     pub requests_per_org_max: usize,
     /// How queries are run; `None` if other processes cannot read the archive.
     pub worker: Option<WorkerSettings>,
+    /// Where spend alerts may be sent. If to nowhere, budgets are looked at only when somebody asks.
+    pub webhooks: AllowedTargets,
     /// Which JWTs are accepted in addition to access keys; none by default.
     pub jwt: JwtSettings,
 }
@@ -68,6 +71,7 @@ impl Default for AppSettings {
             answer_bytes_max: 192 << 20,
             requests_per_org_max: 256,
             worker: None,
+            webhooks: AllowedTargets::default(),
             jwt: JwtSettings::default(),
         }
     }

@@ -63,8 +63,8 @@ pub use self::parquet::footer::{END_BYTES, FooterFlaw, check_footer, footer_rang
 pub use self::parquet::pages::GroupScan;
 pub use self::parquet::row_weights::{pieces, with_views};
 pub use self::paths::{
-    ACCESS_KEYS, PARTITION, USES, access_key, access_key_hash, key_use, key_voucher, prices,
-    vouched_for,
+    ACCESS_KEYS, BUDGETS, CROSSINGS, OPEN_CROSSINGS, PARTITION, USES, access_key, access_key_hash,
+    budget_edition, budget_of, budgets_of, crossings_of, key_use, key_voucher, prices, vouched_for,
 };
 pub use self::store::cloud::Cloud;
 pub use self::store::location::ArchiveLocation;

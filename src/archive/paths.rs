@@ -29,6 +29,12 @@ pub const VOUCHERS: &str = "access/vouched";
 pub const USES: &str = "access/used";
 /// The folder of the organisations' names, relative to the archive.
 pub const ORGS: &str = "access/orgs";
+/// The folder of the budgets' definitions, relative to the archive.
+pub const BUDGETS: &str = "budgets/set";
+/// The folder of the thresholds that were crossed, relative to the archive.
+pub const CROSSINGS: &str = "budgets/crossed";
+/// The folder of the crossings whose message is not delivered yet, relative to the archive.
+pub const OPEN_CROSSINGS: &str = "budgets/open";
 /// The folder of the records about other programs' data files, relative to the archive.
 pub const FIRST_SIGHTS: &str = "foreign";
 
@@ -45,7 +51,7 @@ pub(super) fn head_note() -> Path {
 /// True for the path of a record, an object that may be overwritten.
 pub(super) fn is_record(path: &Path) -> bool {
     [HEAD_NOTE, prices::NEWEST].contains(&path.as_ref())
-        || [ACCESS_KEYS, VOUCHERS, USES, ORGS]
+        || [ACCESS_KEYS, VOUCHERS, USES, ORGS, BUDGETS, CROSSINGS, OPEN_CROSSINGS]
             .iter()
             .any(|folder| path.as_ref().starts_with(folder))
 }
@@ -144,6 +150,32 @@ pub fn org(lowercase: &str) -> Path {
 /// The lower-case name in the path of such a record.
 pub fn org_name(path: &Path) -> Option<&str> {
     path.as_ref().strip_prefix(ORGS)?.strip_prefix('/')?.strip_suffix(".json")
+}
+
+/// The folder of the editions of an organisation's budgets, by the lower-case form of its name.
+pub fn budgets_of(lowercase: &str) -> Path {
+    Path::from(BUDGETS).join(format!("org={lowercase}"))
+}
+
+/// An edition of a budget.
+pub fn budget_edition(lowercase: &str, name: &str, edition: u64) -> Path {
+    budgets_of(lowercase).join(format!("budget={name}")).join(format!("{edition:010}.json"))
+}
+
+/// The organisation, in lower case, the name and the edition in the path of an edition of a budget.
+pub fn budget_of(path: &Path) -> Option<(&str, &str, u64)> {
+    let path = path.as_ref().strip_prefix(BUDGETS)?.strip_prefix('/')?;
+    let mut parts = path.split('/');
+    let org = parts.next()?.strip_prefix("org=")?;
+    let name = parts.next()?.strip_prefix("budget=")?;
+    let edition = parts.next()?.strip_suffix(".json")?.parse().ok()?;
+    parts.next().is_none().then_some((org, name, edition))
+}
+
+/// The folder of what was crossed of a revision of a budget, within that of all or of the open ones.
+pub fn crossings_of(folder: &str, lowercase: &str, name: &str, revision: u64) -> Path {
+    let budget = Path::from(folder).join(format!("org={lowercase}")).join(format!("budget={name}"));
+    budget.join(format!("{revision:010}"))
 }
 
 /// The record about a data file of another program, by the file's path relative to the table.
@@ -297,6 +329,20 @@ mod tests {
             "events/2024-10-04-000000ab.json",
         ] {
             assert_eq!(ledger_of(&Path::from(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_budget_survives_the_path_of_its_edition() {
+        for (org, name) in [("acme", "all"), ("..", "2026:q1"), ("a.b_c-d", "x.json")] {
+            let path = budget_edition(org, name, 12);
+            assert_eq!(budget_of(&path), Some((org, name, 12)), "{path}");
+            assert!(path.as_ref().starts_with(budgets_of(org).as_ref()) && is_record(&path));
+        }
+        for other in
+            ["budgets/set/org=a/budget=b/x.json", "budgets/set/org=a/1.json", "budgets/set"]
+        {
+            assert_eq!(budget_of(&Path::from(other)), None, "{other}");
         }
     }
 

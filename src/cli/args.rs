@@ -4,6 +4,7 @@
 use clap::{Parser, Subcommand};
 
 use super::backfill::BackfillArgs;
+use super::budget::BudgetCommand;
 use super::compact::CompactArgs;
 use super::dimension::DimensionCommand;
 use super::doctor::DoctorArgs;
@@ -76,6 +77,9 @@ pub enum Command {
     /// Declare, list and remove what usage is told apart by, besides providers and models.
     #[command(subcommand)]
     Dimension(DimensionCommand),
+    /// Set, list, test and remove budgets, whose webhook is told when a share of them is spent.
+    #[command(subcommand)]
+    Budget(BudgetCommand),
     /// Import, show and export the prices of calls that come without a cost.
     Price(PriceCommand),
     /// Bring events from files into the archive, each once.

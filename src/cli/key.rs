@@ -43,7 +43,7 @@ pub enum KeyCommand {
         #[arg(long, env = "TOKENLAKE_OPERATOR", conflicts_with_all = ["org", "dimension"])]
         operator: bool,
         /// Scopes of the key: metrics:read, events:write, sql:read (the default: these three), and
-        /// corrections:write, which a key has only if it is named here.
+        /// corrections:write and budgets:write, which a key has only if they are named here.
         #[arg(long, env = "TOKENLAKE_SCOPE", value_delimiter = ',')]
         scope: Vec<Scope>,
         /// How long the key is valid, such as 90d. Default: until it is revoked.

@@ -2,6 +2,7 @@
 
 mod args;
 mod backfill;
+mod budget;
 mod compact;
 mod demo;
 mod dimension;
@@ -103,6 +104,7 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Demo(command) => demo::run(archive, *command).await,
         Command::Key(command) => key::run(archive, command).await,
         Command::Dimension(command) => dimension::run(archive, command).await,
+        Command::Budget(command) => budget::run(archive, command).await,
         Command::Price(command) => Box::pin(price::run(archive, command)).await,
         Command::Backfill(command) => backfill::run(archive, command).await,
         Command::Compact(command) => compact::run(archive, command).await,

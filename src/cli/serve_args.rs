@@ -11,6 +11,7 @@ use super::parse::{parse_count, parse_retention};
 use super::price_choice::PriceArgs;
 use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration};
+use crate::budget::AllowedTarget;
 use crate::maintain::Retention;
 use crate::rollup::{SERIES_MAX, VALUES_MAX};
 
@@ -115,6 +116,17 @@ pub struct ServeArgs {
     /// How many such queries run at a time; more wait a little and are then refused.
     #[arg(long, env = "TOKENLAKE_SQL_CONCURRENCY", value_name = "N", default_value = "4", value_parser = value_parser!(u16).range(1..=1_024))]
     pub sql_concurrency: u16,
+
+    /// A host that spend alerts may be sent to, with its port unless that is 443 of https or 80 of
+    /// http; may be given several times. A private or loopback address is reached only if it, or a
+    /// name of it, is given. Default: none.
+    #[arg(
+        long,
+        env = "TOKENLAKE_WEBHOOK_ALLOW",
+        value_name = "HOST[:PORT]",
+        value_delimiter = ','
+    )]
+    pub webhook_allow: Vec<AllowedTarget>,
 
     /// JWTs in addition to access keys.
     #[command(flatten)]

@@ -7,6 +7,7 @@ use super::open::{FOLLOW_INTERVAL, TOTALS_WORK_MAX};
 use super::serve_args::ServeArgs;
 use crate::app::AppSettings;
 use crate::archive::{ArchiveLocation, FollowSettings, WriterSettings};
+use crate::budget::AllowedTargets;
 use crate::maintain::compact;
 use crate::worker::WorkerSettings;
 
@@ -44,6 +45,7 @@ pub(super) fn of_serve(location: &ArchiveLocation, args: &ServeArgs) -> AppSetti
         answer_bytes_max: bytes(args.answer_memory),
         requests_per_org_max: args.max_requests_per_org,
         worker: workers(location, args),
+        webhooks: AllowedTargets::new(args.webhook_allow.clone()),
         jwt: args.jwt.settings(),
     }
 }

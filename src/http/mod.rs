@@ -4,6 +4,7 @@ mod accept;
 mod admin;
 mod answers;
 mod body;
+mod budgets;
 mod connections;
 mod endpoint;
 mod error;
@@ -102,7 +103,7 @@ pub fn router(app: Arc<App>, scheme: Scheme) -> Router {
         ("/healthz", get(health::alive)),
         ("/readyz", get(health::ready)),
     ];
-    for (path, answers) in doors.into_iter().chain(others) {
+    for (path, answers) in doors.into_iter().chain(others).chain(budgets::routes()) {
         router = router.route(path, answers.clone()).route(&format!("{path}/"), answers);
     }
     router

@@ -28,7 +28,7 @@ const WAIT: Duration = Duration::from_millis(9_500);
 
 /// What Prometheus is to scrape, and with which labels.
 #[derive(Debug, Serialize)]
-struct Target<'a> {
+struct ScrapeTarget<'a> {
     targets: [&'a str; 1],
     labels: Labels<'a>,
 }
@@ -94,7 +94,7 @@ fn body(host: &str, scheme: Scheme, tenants: &BTreeSet<OrgId>) -> serde_json::Re
         Scheme::Http => None,
         Scheme::Https => Some(scheme.name()),
     };
-    let targets = tenants.iter().map(|org_id| Target {
+    let targets = tenants.iter().map(|org_id| ScrapeTarget {
         targets: [host],
         labels: Labels { param_org: org_id.as_str(), org_id: org_id.lowercase(), scheme },
     });

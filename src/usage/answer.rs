@@ -136,6 +136,31 @@ impl UsageRows {
     /// # Errors
     /// Corrupt or Unavailable, naming the file: never a sum without it.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, SqlError> {
+        self.fill().await?;
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
+        let rows: Vec<_> = self.rows.drain(..self.rows.len().min(BATCH_ROWS)).collect();
+        columns(&self.schema, &rows).map(Some)
+    }
+
+    /// The cost of all rows that are left, in units of 10^-12 dollars.
+    ///
+    /// # Errors
+    /// As [`UsageRows::next`].
+    pub async fn cost(mut self) -> Result<i128, SqlError> {
+        let mut cost = 0_i128;
+        loop {
+            self.fill().await?;
+            if self.rows.is_empty() {
+                return Ok(cost);
+            }
+            cost += self.rows.drain(..).map(|row| row.sums.cost).sum::<i128>();
+        }
+    }
+
+    /// Adds up rows until some wait, or none is left.
+    async fn fill(&mut self) -> Result<(), SqlError> {
         while self.rows.len() < BATCH_ROWS {
             if self.take_piece() {
                 continue;
@@ -146,11 +171,7 @@ impl UsageRows {
             };
             self.day = Some(self.read(date).await?);
         }
-        if self.rows.is_empty() {
-            return Ok(None);
-        }
-        let rows: Vec<_> = self.rows.drain(..self.rows.len().min(BATCH_ROWS)).collect();
-        columns(&self.schema, &rows).map(Some)
+        Ok(())
     }
 
     /// Adds up the next piece of the date; false if there is none.

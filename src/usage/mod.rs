@@ -21,5 +21,5 @@ pub use self::error::UsageError;
 pub use self::instant::check_instant;
 pub use self::question::{AskedUsage, UsageQuestion};
 pub use self::sources::WhoseUsage;
-pub use self::step::UsageStep;
+pub use self::step::{StepSpan, UsageStep};
 pub use self::zone::Zone;

@@ -59,6 +59,12 @@ impl UsageQuestion {
         Ok(Self { range: StepSpan { start, end }, step, zone, groups })
     }
 
+    /// The question what was used in a range, in all.
+    pub fn total(range: StepSpan) -> Self {
+        let (step, zone) = (UsageStep::Total, Zone::default());
+        Self { range, step, zone, groups: Vec::new() }
+    }
+
     /// The groups, of which `dimensions` are there.
     ///
     /// # Errors

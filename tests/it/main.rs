@@ -20,6 +20,7 @@ mod admission;
 mod archives;
 mod attacks;
 mod backfill;
+mod budgets;
 mod checkpoints;
 mod cli;
 mod clock_steps;

@@ -1,4 +1,4 @@
-//! Small sealed records next to the table: access keys and organisations' names.
+//! Small sealed records next to the table: access keys, organisations' names, budgets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +78,17 @@ impl Records {
     /// Unavailable.
     pub async fn put_new<T: Record>(&self, path: &Path, record: &T) -> Result<bool, ArchiveError> {
         self.write_new(path, sealed::seal(path.as_ref(), record)?).await
+    }
+
+    /// Deletes a record; one that does not exist is no error.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn remove(&self, path: &Path) -> Result<(), ArchiveError> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(ArchiveError::unavailable(format!("deleting {path}"), error)),
+        }
     }
 
     /// All records in a folder, with their marks. Takes one request per thousand records.

@@ -1,0 +1,49 @@
+//! What callers ask about budgets.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{App, AppError};
+use crate::access::Caller;
+use crate::archive::Snapshot;
+use crate::budget::{AskedBudget, BudgetName};
+
+impl App {
+    /// The budgets that a caller may see and how full they are, as JSON. It sees each event
+    /// acknowledged before this call, but for the staleness that is allowed.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt, never a smaller sum.
+    pub async fn budgets(&self, caller: &Caller) -> Result<Bytes, AppError> {
+        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        let show = |snapshot: Arc<Snapshot>| self.budgets.shown(caller, snapshot);
+        self.archive.at_newest(snapshot, show).await
+    }
+
+    /// Sets a budget of a caller's organisation. Returns its secret if it is a new one.
+    ///
+    /// # Errors
+    /// Invalid, with the rule that is broken; Forbidden; Unavailable or Corrupt.
+    pub async fn set_budget(
+        &self,
+        caller: &Caller,
+        name: &str,
+        body: &[u8],
+    ) -> Result<Option<String>, AppError> {
+        let (name, asked) = (name.parse::<BudgetName>()?, AskedBudget::from_json(body)?);
+        let snapshot = self.archive.newest().await?;
+        self.archive.claim_org(&caller.org_id).await?;
+        let set = self.budgets.set(caller, &name, &asked, &snapshot).await?;
+        let new = set.filter(|(_, is_new)| *is_new).and_then(|(record, _)| record.budget);
+        Ok(new.map(|budget| budget.secret.reveal().to_owned()))
+    }
+
+    /// Removes a budget of a caller's organisation.
+    ///
+    /// # Errors
+    /// NotFound; Forbidden; Unavailable or Corrupt.
+    pub async fn remove_budget(&self, caller: &Caller, name: &str) -> Result<(), AppError> {
+        self.budgets.remove(caller, &name.parse::<BudgetName>()?).await
+    }
+}
