@@ -50,6 +50,11 @@ export class Api {
     return this.#ask(this.#usagePath({ ...question, format: "csv" }), { signal });
   }
 
+  /** The budgets of the key's organisation. */
+  async budgets() {
+    return (await this.#ask("/v1/budgets", {})).json();
+  }
+
   /** The rows of a query as CSV. */
   sql(query, signal) {
     const headers = { accept: "text/csv", "content-type": "application/json" };

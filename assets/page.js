@@ -1,6 +1,7 @@
 // The page: who is signed in, and which of its parts they see.
 
 import { Api } from "./api.js";
+import { Budgets } from "./budgets.js";
 import { dateIn, dateWords, ownZone } from "./calendar.js";
 import { byId, element, foreignName } from "./dom.js";
 import { History } from "./history.js";
@@ -28,12 +29,14 @@ class Session {
   #next = null;
   #spend;
   #history;
+  #budgets;
   #isEmpty = false;
   #isStopped = false;
 
   constructor(api, me) {
     [this.#api, this.#me] = [api, me];
     this.#spend = new Spend(api, zone);
+    this.#budgets = new Budgets(api, zone);
   }
 
   get isOperator() {
@@ -117,6 +120,8 @@ class Session {
   async #refresh() {
     clearTimeout(this.#next);
     const asked = [this.#history.refresh(), this.#spend.refresh()];
+    // Only who belongs to an organisation may ask for its budgets.
+    asked.push(this.isOperator ? null : this.#budgets.refresh());
     const [usage, spent] = await Promise.allSettled(asked);
     if (this.#isStopped) {
       return;

@@ -32,10 +32,11 @@ macro_rules! asset {
 }
 
 /// The path, media type and bytes of each file.
-const FILES: [(&str, &str, &[u8]); 19] = [
+const FILES: [(&str, &str, &[u8]); 20] = [
     ("/", HTML, asset!("index.html")),
     ("/assets/page.css", CSS, asset!("page.css")),
     ("/assets/api.js", SCRIPT, asset!("api.js")),
+    ("/assets/budgets.js", SCRIPT, asset!("budgets.js")),
     ("/assets/calendar.js", SCRIPT, asset!("calendar.js")),
     ("/assets/chart.js", SCRIPT, asset!("chart.js")),
     ("/assets/csv.js", SCRIPT, asset!("csv.js")),

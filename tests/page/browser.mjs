@@ -228,6 +228,57 @@ const scenarios = {
     await page.locator("#sql-answer .failure").waitFor();
   },
 
+  /** Budgets are shown as the server has them, and their absence is said. */
+  async budgets() {
+    const page = await open();
+    await signedIn(page, keys.many);
+    await page.getByText("No budget is set").waitFor();
+    assert.equal(await page.locator("#budgets-list").isVisible(), false);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    const headers = { authorization: `Bearer ${keys.acme}` };
+    const told = await (await fetch(`${url}/v1/budgets`, { headers })).json();
+    assert.deepEqual(told.map(({ name }) => name), ["core", "half", "spent-long-ago", "wide"]);
+    await signedIn(page, keys.acme);
+    await page.locator("#budgets-list li").first().waitFor();
+    const cards = await page.locator("#budgets-list li").evaluateAll((items) =>
+      items.map((item) => ({
+        name: item.querySelector("h3").textContent,
+        spent: item.querySelector(".budget-spent").textContent,
+        percent: item.querySelector(".budget-percent").textContent,
+        isOver: item.classList.contains("over"),
+        filled: item.querySelector(".filled").getBoundingClientRect().width / item.querySelector("svg").getBoundingClientRect().width,
+        marks: item.querySelectorAll("line").length,
+        note: item.lastElementChild.textContent,
+      })),
+    );
+    told.forEach((budget, at) => {
+      const { name, spent, percent, isOver, filled, marks, note } = cards[at];
+      assert.equal(name, budget.name);
+      const [paid, whole] = spent.split(" of ");
+      says(paid, units(budget.spent), name);
+      says(whole, units(budget.amount), name);
+      assert.equal(percent, `${budget.percent} %`);
+      const left = units(budget.amount) - units(budget.spent);
+      assert.equal(isOver, left <= 0n, name);
+      says(note.split(" ")[0], left < 0n ? -left : left, name);
+      assert.equal(note.includes(" over"), left < 0n, note);
+      const highest = Math.max(100, ...budget.thresholds.map((threshold) => threshold.percent));
+      const share = Math.min(Number(budget.percent) / highest, 1);
+      assert.ok(Math.abs(filled - share) < 0.01, `${name}: ${filled} is about ${share}`);
+      assert.equal(marks, budget.thresholds.filter((threshold) => threshold.percent < highest).length);
+    });
+    await page.locator("#budgets-list").scrollIntoViewIfNeeded();
+    await shot(page, "budgets");
+    const body = JSON.stringify({ error: "storage is unavailable; try again in a moment" });
+    await page.route("**/v1/budgets", (route) => route.fulfill({ status: 503, contentType: "application/json", body }));
+    await page.reload();
+    await page.locator("#budgets-failure .failure").filter({ hasText: "storage is unavailable" }).waitFor();
+    await page.unroute("**/v1/budgets");
+    await page.locator("#budgets-failure button").click();
+    await page.locator("#budgets-list li").first().waitFor();
+    assert.equal(await page.locator("#budgets-failure .failure").count(), 0);
+  },
+
   /** Who may not sign in is told so; who signs out leaves no key behind. */
   async keys() {
     const page = await open();
@@ -425,6 +476,7 @@ const scenarios = {
         await signedIn(page, keys.odd);
         await check("usage without figures");
         await page.locator("#figures-toggle").click();
+        await page.locator("#budgets-list li.over").waitFor();
         await page.getByRole("button", { name: "Run" }).click();
         await page.locator("#sql-answer table").waitFor();
         await check("usage");

@@ -24,6 +24,9 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page").join(name)
 }
 
+/// A host that does not exist.
+const NOWHERE: &str = "alerts.invalid";
+
 /// A server whose organisations are all that a person may come from.
 struct Company {
     archive: TempDir,
@@ -36,7 +39,9 @@ impl Company {
         let archive = tempdir().unwrap();
         let orgs = ["acme", "many", "odd", "empty", "none"];
         let keys = orgs.map(|org| (org.to_owned(), json!(key(archive.path(), org))));
-        let server = Server::start_with(archive.path(), &["serve", "--max-series", "20000"]);
+        // A receiver that is nowhere: what the page shows does not depend on it.
+        let args = ["serve", "--max-series", "20000", "--webhook-allow", NOWHERE];
+        let server = Server::start_with(archive.path(), &args);
         assert_eq!(tokenlake(archive.path(), &["dimension", "add", "team"]).status, 0);
         Self { archive, server, keys: keys.into_iter().collect() }
     }
@@ -52,6 +57,14 @@ impl Company {
         let key = self.keys[org].as_str().unwrap();
         let sent = client::post(&url, key, "application/json", json!(events).to_string());
         assert_eq!(sent.json()["accepted"], events.len(), "{}", sent.text());
+    }
+
+    fn set_budget(&self, org: &str, name: &str, more: &[&str]) {
+        let webhook = format!("https://{NOWHERE}/");
+        let target = ["--webhook", &webhook, "--webhook-allow", NOWHERE];
+        let set = ["budget", "set", name, "--org", org];
+        let done = tokenlake(self.archive.path(), &[&set, more, &target].concat());
+        assert_eq!(done.status, 0, "{done:?}");
     }
 
     /// Plays one scenario.
@@ -136,6 +149,34 @@ fn the_page_shows_what_usage_says_to_the_cent() {
 }
 
 #[test]
+fn budgets_are_shown_with_how_full_they_are() {
+    let company = Company::start();
+    company.send("acme", calls());
+    company.send("many", calls());
+    company.set_budget(
+        "acme",
+        "wide",
+        &["--amount", "1000000", "--period", "month", "--threshold", "80"],
+    );
+    company.set_budget(
+        "acme",
+        "half",
+        &["--amount", "37.5", "--period", "rolling-24h", "--threshold", "50,80"],
+    );
+    company.set_budget(
+        "acme",
+        "spent-long-ago",
+        &["--amount", "0.01", "--period", "month", "--threshold", "50,100,200"],
+    );
+    company.set_budget(
+        "acme",
+        "core",
+        &["--amount", "500", "--period", "week", "--threshold", "50", "--dimension", "team=core"],
+    );
+    company.play("budgets");
+}
+
+#[test]
 fn a_key_that_is_not_valid_is_refused_and_a_valid_one_is_forgotten() {
     let mut company = Company::start();
     company.send("acme", calls());
@@ -205,5 +246,15 @@ fn a_keyboard_is_enough_from_sign_in_to_csv() {
 fn nothing_is_out_of_reach_by_axe() {
     let company = Company::start();
     company.send("odd", odd_calls());
+    company.set_budget(
+        "odd",
+        "all",
+        &["--amount", "2000", "--period", "month", "--threshold", "50,80"],
+    );
+    company.set_budget(
+        "odd",
+        "day",
+        &["--amount", "1", "--period", "rolling-24h", "--threshold", "100"],
+    );
     company.play("axe");
 }
