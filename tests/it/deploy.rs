@@ -7,6 +7,7 @@ mod expiring;
 mod files;
 mod history;
 mod image;
+mod infinity;
 mod memory;
 mod picture;
 mod queries;

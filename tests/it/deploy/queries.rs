@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 use tokenlake::clock::{Micros, SECOND};
 
+use super::dashboard::{OF_PROMETHEUS, dashboard, panels};
 use super::history::{History, MINUTE};
-use super::{prometheus_folder, take_storage_away, text};
-use crate::support::process::{Server, installed, key_with};
+use super::{prometheus_folder, take_storage_away};
+use crate::support::process::{Server, installed, key_with, tokenlake};
 use crate::support::prometheus::Prometheus;
 use crate::support::{client, poll};
 
@@ -20,6 +21,8 @@ const DATA_MAX: Duration = Duration::from_secs(60);
 /// When the past is scraped, in minutes before now: densely where rules look back to, since time
 /// goes on during the test.
 const SCRAPES: [i64; 14] = [366, 363, 361, 358, 330, 270, 200, 130, 66, 63, 61, 58, 40, 15];
+/// A dimension that is declared.
+const DIMENSION: &str = "team";
 /// All that the tests send, one after the other.
 const ORGS: [&str; 3] = ["acme", "fading", "gone"];
 
@@ -33,7 +36,7 @@ fn event(id: &str, ts: Micros, model: &str, cost: Option<&str>) -> Value {
     json!({
         "event_id": id, "ts": ts, "provider": "openai", "model": model, "cost_usd": cost,
         "input_tokens": 1_000, "cached_input_tokens": 400, "cache_write_tokens": 100,
-        "output_tokens": 300, "reasoning_tokens": 50,
+        "output_tokens": 300, "reasoning_tokens": 50, "attributes": { DIMENSION: "core" },
     })
 }
 
@@ -141,28 +144,28 @@ impl Servers {
     }
 }
 
-/// The queries of a dashboard, by their panels; what Grafana would put in place of its variables is
-/// put there.
+/// The queries of the dashboards, by their panels; what Grafana would put in place of its variables
+/// is put there.
 fn dashboard_queries() -> Vec<(String, String)> {
-    let dashboard: Value =
-        serde_json::from_str(&text("deploy/grafana/dashboards/tokenlake.json")).unwrap();
     let filled = |query: &str| {
         let query = query.replace("$__rate_interval", "20s").replace("$__range", "1h");
-        let query = query.replace("$org", ".*");
+        let query = query.replace("$org", ".*").replace("$dimension", DIMENSION);
         assert!(!query.contains('$'), "{query}");
         query
     };
     let mut found = Vec::new();
-    for panel in dashboard["panels"].as_array().unwrap() {
-        for target in panel["targets"].as_array().into_iter().flatten() {
-            let title = panel["title"].as_str().unwrap().to_owned();
-            found.push((title, filled(target["expr"].as_str().unwrap())));
+    for name in OF_PROMETHEUS {
+        for panel in panels(name) {
+            for target in panel["targets"].as_array().into_iter().flatten() {
+                let title = format!("{name}: {}", panel["title"]);
+                found.push((title, filled(target["expr"].as_str().unwrap())));
+            }
+        }
+        for annotation in dashboard(name)["annotations"]["list"].as_array().unwrap() {
+            found.push(("annotation".to_owned(), filled(annotation["expr"].as_str().unwrap())));
         }
     }
-    for annotation in dashboard["annotations"]["list"].as_array().unwrap() {
-        found.push(("annotation".to_owned(), filled(annotation["expr"].as_str().unwrap())));
-    }
-    assert!(found.len() > 20);
+    assert!(found.len() > 30);
     found
 }
 
@@ -189,6 +192,8 @@ fn every_rule_and_every_query_of_the_dashboard_returns_data() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut history = runtime.block_on(History::at(well.path(), now - 25 * 60 * MINUTE));
     runtime.block_on(make_past(&mut history, now));
+    let declared = tokenlake(well.path(), &["dimension", "add", DIMENSION]);
+    assert_eq!(declared.status, 0, "{declared:?}");
     let servers = Servers::start(well.path(), away.path());
     assert_eq!(servers.send(&servers.away, "stuck", &event("only", now, "m", None)), 200);
     let version = poll(DATA_MAX, "the telemetry shows the commit", || {

@@ -59,7 +59,7 @@ fn a_scrape_that_fails_says_why_and_one_that_works_shows_all_families() {
     events::send(&server, &acme, 0..5);
     events::send(&stuck, &unlucky, 0..5);
     take_storage_away(away.path());
-    let all = "core, tokens, pricing, freshness";
+    let all = "core, tokens, pricing, freshness, dimensions";
     let status = |text: &str| format!("server returned HTTP status {text}");
     let [wrong, forbidden, unavailable, unknown] =
         ["401 Unauthorized", "403 Forbidden", "503 Service Unavailable", "400 Bad Request"]
