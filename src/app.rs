@@ -22,6 +22,7 @@ use bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::bodies::BodyForm;
+pub use self::budgets::BUDGET_ANSWERS_BYTES_MAX;
 pub use self::error::AppError;
 pub use self::sender::Sender;
 pub use self::settings::AppSettings;

@@ -39,8 +39,8 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 const TRIES_MAX: usize = 32;
 /// How old the budgets may be that an answer is made of.
 const EDITIONS_AGE: Duration = Duration::from_secs(2);
-/// Memory for answers.
-const ANSWERS_BYTES_MAX: usize = 8 << 20;
+/// Memory for answers about budgets, in bytes.
+pub const BUDGET_ANSWERS_BYTES_MAX: usize = 8 << 20;
 /// Memory of an answer besides its text.
 const ANSWER_BYTES: usize = 512;
 
@@ -90,7 +90,7 @@ impl Budgets {
         let spending = UsageSpending::new(archive.clone(), rollup.clone(), staleness_max);
         let spent = Arc::new(spending.clone());
         let evaluator = Evaluator::new(store.clone(), spent, courier.clone(), clock.clone());
-        let answers = Mutex::new(ByteLru::new(ANSWERS_BYTES_MAX));
+        let answers = Mutex::new(ByteLru::new(BUDGET_ANSWERS_BYTES_MAX));
         let (changes, wanted) = (watch::Sender::new(0), Notify::new());
         Self {
             store,

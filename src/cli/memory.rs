@@ -11,6 +11,7 @@ use super::serve_args::ServeArgs;
 use super::settings::ADMIN_CONNECTIONS_MAX;
 use crate::access::KNOWN_KEYS_MAX;
 use crate::admission::CLAIMED_MAX;
+use crate::app::BUDGET_ANSWERS_BYTES_MAX;
 use crate::archive::{JUDGED_BYTES_MAX, WriterSettings};
 use crate::exposition::SERIES_BYTES_MAX;
 use crate::http::{
@@ -44,6 +45,10 @@ const FILES: u64 = 30_000;
 /// Memory for a file's log entry. A file of up to 4,096 events takes more, because its entry has
 /// their ids.
 const FILE: u64 = 2 << 10;
+/// Budgets of all organisations.
+const BUDGETS: u64 = 10_000;
+/// Memory for a budget: its edition, its periods, and what was crossed in them.
+const BUDGET: u64 = 4 << 10;
 /// A known access key.
 const KEY: u64 = 512;
 /// A claimed name of an organisation.
@@ -198,6 +203,11 @@ fn kept(args: &ServeArgs) -> Vec<Bound> {
         ),
         bound("65,536 access keys, and as many organisations", "", keys),
         bound("tables of prices", "", bytes_of_tables()),
+        bound(
+            "10,000 budgets, and answers about them",
+            "",
+            BUDGETS * BUDGET + bytes(BUDGET_ANSWERS_BYTES_MAX),
+        ),
         bound("findings about files of other programs", "", bytes(JUDGED_BYTES_MAX)),
         bound("what the log says of data files, for 30,000 of them", "", FILES * FILE),
     ]
