@@ -9,3 +9,4 @@ mod damage;
 mod log;
 mod many;
 mod races;
+mod swapped;

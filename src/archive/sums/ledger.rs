@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::read_back::any_is_gone;
 use crate::archive::error::ArchiveError;
 use crate::archive::ledger_name::LedgerName;
 use crate::archive::log::snapshot::Snapshot;
@@ -24,6 +25,7 @@ use crate::archive::parquet::cells::CellReader;
 use crate::archive::parquet::checked_read::{CheckedObject, CheckedReader};
 use crate::archive::parquet::checksums::Checksums;
 use crate::archive::paths;
+use crate::error::Kind;
 
 /// The mark, which vouches for the cells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -273,7 +275,7 @@ impl Ledgers {
     /// content exists nowhere else from then on.
     ///
     /// # Errors
-    /// Unavailable, or Corrupt if what was stored is not what is read back.
+    /// Unavailable, also if it is already gone; Corrupt if what was stored is not what is read back.
     pub async fn put(
         &self,
         new: NewLedger<'_>,
@@ -300,13 +302,30 @@ impl Ledgers {
         let mark = serde_json::to_vec(&mark)
             .map_err(|error| ArchiveError::internal("writing a ledger", error))?;
         let name = LedgerName::new(new.floor, crc32fast::hash(&mark));
-        self.put_new(&paths::ledger(name), cells).await?;
-        for (version, cells) in further {
-            self.put_new(&paths::ledger_cells(name, &version), cells).await?;
+        let further = further
+            .into_iter()
+            .map(|(version, cells)| (paths::ledger_cells(name, &version), cells));
+        let mut objects = vec![(paths::ledger(name), cells)];
+        objects.extend(further);
+        objects.push((paths::ledger_mark(name), mark.into()));
+        let places: Vec<_> = objects.iter().map(|(path, _)| path.clone()).collect();
+        for (path, bytes) in objects {
+            self.put_new(&path, bytes).await?;
         }
-        self.put_new(&paths::ledger_mark(name), mark.into()).await?;
-        self.open(name, new.table_id).await?.check().await?;
-        Ok(name)
+        match self.read_back(name, new.table_id).await {
+            Err(error)
+                if error.kind() == Kind::Corrupt
+                    && any_is_gone(self.store.as_ref(), &places).await? =>
+            {
+                let gone = std::io::Error::other("it is no longer there; was the bucket replaced?");
+                Err(ArchiveError::unavailable(format!("writing {}", paths::ledger(name)), gone))
+            }
+            read => read.map(|()| name),
+        }
+    }
+
+    async fn read_back(&self, name: LedgerName, table_id: &str) -> Result<(), ArchiveError> {
+        self.open(name, table_id).await?.check().await
     }
 
     async fn read(&self, path: &Path) -> Result<Bytes, ArchiveError> {

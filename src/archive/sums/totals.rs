@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::ledger::Ledgers;
+use super::read_back::any_is_gone;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::log::Log;
@@ -143,7 +144,8 @@ impl TotalsStore {
     }
 
     /// Stores a totals snapshot of the version of `snapshot`. `None` if it is already gone: others
-    /// have made newer ones meanwhile, and removed the old ones.
+    /// have made newer ones meanwhile, and removed the old ones, or the bucket was a copy of the
+    /// archive for a moment.
     ///
     /// # Errors
     /// Unavailable, or Corrupt if what was stored is not what is read back.
@@ -171,14 +173,14 @@ impl TotalsStore {
         };
         let text = serde_json::to_vec(&mark.sealed()?);
         let text = text.map_err(|error| ArchiveError::internal("writing a mark", error))?;
+        let mark = paths::totals_mark(&self.folder(snapshot), version);
         self.put_object(&object, cells).await?;
-        self.put_object(&paths::totals_mark(&self.folder(snapshot), version), text.into()).await?;
+        self.put_object(&mark, text.into()).await?;
         self.clean(snapshot).await?;
         match self.open(snapshot, version).await {
             Err(error) if error.kind() == Kind::Corrupt => {
-                let marks = self.marks(snapshot).await?;
-                let newer = marks.into_iter().filter(|newer| *newer > version).count();
-                if newer >= KEPT { Ok(None) } else { Err(error) }
+                let is_gone = any_is_gone(self.store.as_ref(), &[object, mark]).await?;
+                if is_gone { Ok(None) } else { Err(error) }
             }
             opened => opened.map(Some),
         }
