@@ -228,6 +228,20 @@ async fn an_entry_that_was_put_elsewhere_is_put_again() {
 }
 
 #[tokio::test]
+async fn a_place_with_the_newest_entry_alone_is_not_the_archive() {
+    let it = Between::new().await;
+    Lake::open(&it.right).await.sent(&events(3..5)).await;
+    // A retried put of the entry went there, before the process has looked twice.
+    let newest = read(&it.right, &log_entry(2)).await;
+    write(&it.empty, &log_entry(2), newest).await;
+    it.store.switch_at([it.away(LOOKS, &log_entry(3))]);
+    is_away("a scrape", it.app.try_scrape(ACME).await);
+    does_nothing(&it.app, &it.empty).await;
+    it.store.switch(&it.right);
+    assert_eq!(it.app.requests().await, 5);
+}
+
+#[tokio::test]
 async fn a_key_that_was_revoked_is_not_taken_where_an_older_copy_has_it() {
     let it = Between::new().await;
     let key = NewKey {

@@ -137,19 +137,26 @@ impl Anchor {
                 return Ok(());
             }
         }
-        let (now_seen, bytes) = entry_seen(store, version, link).await?;
+        let known_before = async {
+            let (version, link) = before?;
+            Some(entry_seen(store, version, link).await)
+        };
+        // Side by side, because this is on the way of a request.
+        let (newest, known_before) = tokio::join!(entry_seen(store, version, link), known_before);
+        let (now_seen, bytes) = newest?;
         // A retried put of this entry may have arrived late, in a store that has taken the
-        // archive's place. So the entry that it names is checked too. One further back may also be
-        // in an older copy.
-        if seen.is_some() || !self.is_since(self.checked()) {
-            let named = entry::read(version, &bytes).ok().and_then(|entry| entry.before);
-            let named = version.checked_sub(1).zip(named);
-            if let Some((before, link)) = named.or(before) {
-                match entry_seen(store, before, link).await {
-                    Err(Error::NotFound { .. }) if was_cleaned(store, version).await? => {}
-                    seen => drop(seen?),
-                }
-            }
+        // archive's place, even within the time since the last check. So the entry that it names
+        // is checked too. One further back may also be in an older copy.
+        let named = entry::read(version, &bytes).ok().and_then(|entry| entry.before);
+        let named = version.checked_sub(1).zip(named);
+        let found = match named {
+            Some(named) if Some(named) != before => Some(entry_seen(store, named.0, named.1).await),
+            _ => known_before,
+        };
+        match found {
+            Some(Err(Error::NotFound { .. })) if was_cleaned(store, version).await? => {}
+            Some(found) => drop(found?),
+            None => {}
         }
         let mut now = self.head.lock();
         if let Some(now) = now.as_mut().filter(|now| now.version == version) {

@@ -54,8 +54,9 @@ async fn with_nothing_since_a_cold_scrape_reads_the_checkpoint_and_no_data_file(
     // Its footer, then its rows.
     let read = [(Verb::Get, object.as_str()); 2];
     let found = [(Verb::List, folder), (Verb::Get, &mark), (Verb::Get, &entry)];
-    // That nothing is new counts beside the entry that is known.
-    let looked = [(Verb::Get, next.as_str()), (Verb::Get, &entry)];
+    // That nothing is new counts beside the entry that is known, and the one that it names.
+    let before = log_entry(5);
+    let looked = [(Verb::Get, next.as_str()), (Verb::Get, &entry), (Verb::Get, &before)];
     let all: Vec<_> = looked.into_iter().chain(found).chain(read).collect();
     assert_eq!(paths(&counting.take()), all);
     let looked = [(Verb::Get, next.as_str()), (Verb::Head, &entry)];
