@@ -51,6 +51,7 @@ pub mod worker;
 pub mod admission;
 pub mod exposition;
 pub mod maintain;
+pub mod reprice;
 pub mod usage;
 
 pub mod budget;

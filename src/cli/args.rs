@@ -15,6 +15,7 @@ use super::key::KeyCommand;
 use super::logging::LogFormat;
 use super::price::PriceCommand;
 use super::repair::RepairArgs;
+use super::reprice::RepriceArgs;
 use super::serve_args::ServeArgs;
 use super::sql::SqlArgs;
 use super::sql_worker::SqlWorkerArgs;
@@ -84,6 +85,9 @@ pub enum Command {
     Price(PriceCommand),
     /// Bring events from files into the archive, each once.
     Backfill(BackfillArgs),
+    /// Give calls the prices that tables have now: those without a price, or all that tables have priced.
+    /// The difference is written as corrections, each once; no event changes.
+    Reprice(Box<RepriceArgs>),
     /// Merge small data files into few, and delete those that the table no longer names.
     Compact(CompactArgs),
     /// Expire events older than a retention: they leave the archive, and the counters keep their

@@ -38,7 +38,7 @@ const LOG_CHECKPOINT: u64 = 300 * MIB;
 const MERGING: u64 = 116 * MIB;
 /// A file whose rows are compared with its sums.
 const CHECKED_FILE: u64 = 256 * MIB;
-/// Memory of a `backfill` job besides its setting.
+/// Memory of a `backfill` or `reprice` job besides its setting.
 const JOB: u64 = 300 * MIB;
 /// Live and recent files of a table that is compacted.
 const FILES: u64 = 30_000;
@@ -109,6 +109,14 @@ impl Bounds {
                     args.memory.0,
                 ),
                 bound("the program, and the input being read", "", JOB),
+            ])),
+            Command::Reprice(args) => Some(Self(vec![
+                bound(
+                    "earlier corrections, corrections that wait, and known ids",
+                    "--memory",
+                    args.memory.0,
+                ),
+                bound("the program, and the rows being read", "", JOB),
             ])),
             Command::Compact(args) => Some(Self::of_compact(args)),
             Command::Expire(_) => Some(Self(vec![

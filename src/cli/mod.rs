@@ -25,6 +25,7 @@ mod print;
 #[cfg(test)]
 mod reference_tests;
 mod repair;
+mod reprice;
 mod serve;
 mod serve_args;
 mod settings;
@@ -107,6 +108,7 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Budget(command) => budget::run(archive, command).await,
         Command::Price(command) => Box::pin(price::run(archive, command)).await,
         Command::Backfill(command) => backfill::run(archive, command).await,
+        Command::Reprice(command) => Box::pin(reprice::run(archive, *command)).await,
         Command::Compact(command) => compact::run(archive, command).await,
         Command::Expire(command) => expire::run(archive, command).await,
         Command::Repair(command) => repair::run(archive, command).await,

@@ -15,7 +15,7 @@ const BYTES: i32 = 15;
 const _: () = assert!(COST_CORRECTION.len() == 15);
 
 /// The attribute that names what a correction corrects.
-const CORRECTS: &str = "corrects";
+pub const CORRECTS: &str = "corrects";
 
 /// What a correction asks of an event besides what every event is asked for.
 ///

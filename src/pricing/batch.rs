@@ -1,6 +1,8 @@
 //! Prices the calls of a batch that came without a cost, by its columns and the context in its attributes.
 
-use arrow::array::{Array as _, AsArray as _, MapArray, PrimitiveArray, StringArray, UInt32Array};
+use arrow::array::{
+    Array as _, AsArray as _, MapArray, PrimitiveArray, RecordBatch, StringArray, UInt32Array,
+};
 use arrow::datatypes::{ArrowPrimitiveType, Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 
@@ -26,7 +28,7 @@ pub struct PricedBatch {
 /// # Errors
 /// Internal only.
 pub fn lacks_cost(batch: &EventBatch) -> Result<bool, EventError> {
-    let columns = CallColumns::of(batch)?;
+    let columns = CallColumns::of(batch.record_batch())?;
     Ok((0..batch.len()).any(|row| columns.lacks_cost(row)))
 }
 
@@ -36,7 +38,7 @@ pub fn lacks_cost(batch: &EventBatch) -> Result<bool, EventError> {
 /// # Errors
 /// Internal only.
 pub fn price_batch(batch: &EventBatch, prices: &Prices) -> Result<PricedBatch, EventError> {
-    let columns = CallColumns::of(batch)?;
+    let columns = CallColumns::of(batch.record_batch())?;
     let mut pricer = Pricer::new(prices);
     let mut costs = vec![None; batch.len()];
     let (mut kept, mut rejections) = (Vec::new(), Vec::new());
@@ -44,7 +46,7 @@ pub fn price_batch(batch: &EventBatch, prices: &Prices) -> Result<PricedBatch, E
         if !columns.lacks_cost(row) {
             continue;
         }
-        match columns.cost(row, &mut pricer) {
+        match columns.cost(row, columns.names(row), &mut pricer) {
             Ok(found) => *cost = found,
             Err(error) => {
                 if rejections.is_empty() {
@@ -66,8 +68,9 @@ pub fn price_batch(batch: &EventBatch, prices: &Prices) -> Result<PricedBatch, E
     Ok(PricedBatch { batch, rejections })
 }
 
-/// The columns of a batch that a price depends on.
-struct CallColumns<'b> {
+/// The columns of events that a price depends on.
+#[derive(Debug)]
+pub struct CallColumns<'b> {
     event_ids: &'b StringArray,
     orgs: &'b StringArray,
     types: &'b StringArray,
@@ -78,6 +81,15 @@ struct CallColumns<'b> {
     /// Each kind of tokens that has a column.
     tokens: [(TokenKind, &'b PrimitiveArray<Int64Type>); 5],
     attributes: &'b MapArray,
+}
+
+/// Who served a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallNames<'n> {
+    /// The provider.
+    pub provider: Option<&'n str>,
+    /// The model.
+    pub model: Option<&'n str>,
 }
 
 /// The kinds that have a column, so that an attribute of that name is somebody else's.
@@ -100,19 +112,22 @@ struct Details<'b> {
 }
 
 impl<'b> CallColumns<'b> {
-    fn of(batch: &'b EventBatch) -> Result<Self, EventError> {
-        let rows = batch.record_batch();
+    /// Those of events as they are stored, which must have all of them.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn of(rows: &'b RecordBatch) -> Result<Self, EventError> {
         let column = |name: &'static str| rows.column_by_name(name).ok_or_else(|| missing(name));
         let text = |name| column(name)?.as_string_opt::<i32>().ok_or_else(|| missing(name));
-        let tokens = |name| primitive::<Int64Type>(batch, name);
+        let tokens = |name| primitive::<Int64Type>(rows, name);
         Ok(Self {
             event_ids: text("event_id")?,
             orgs: text("org_id")?,
             types: text("event_type")?,
-            times: primitive(batch, "ts")?,
+            times: primitive(rows, "ts")?,
             providers: text("provider")?,
             models: text("model")?,
-            costs: primitive(batch, "cost_usd")?,
+            costs: primitive(rows, "cost_usd")?,
             tokens: [
                 (TokenKind::Input, tokens("input_tokens")?),
                 (TokenKind::Output, tokens("output_tokens")?),
@@ -128,11 +143,22 @@ impl<'b> CallColumns<'b> {
         self.costs.is_null(row) && self.types.value(row) == API_CALL
     }
 
-    /// What a call costs; none if no price is known.
+    /// The names that a call is priced by: those that it has.
+    pub fn names(&self, row: usize) -> CallNames<'b> {
+        let text = |column: &'b StringArray| column.is_valid(row).then(|| column.value(row));
+        CallNames { provider: text(self.providers), model: text(self.models) }
+    }
+
+    /// What a call of these names costs; none if no price is known.
     ///
     /// # Errors
     /// Why its counts contradict each other.
-    fn cost<'p>(&self, row: usize, pricer: &mut Pricer<'p>) -> Result<Option<NewCost<'p>>, String> {
+    pub fn cost<'p>(
+        &self,
+        row: usize,
+        names: CallNames<'_>,
+        pricer: &mut Pricer<'p>,
+    ) -> Result<Option<NewCost<'p>>, String> {
         let mut details = Details::default();
         for (kind, tokens) in &self.tokens {
             if tokens.is_valid(row) {
@@ -144,11 +170,10 @@ impl<'b> CallColumns<'b> {
                 details.add(name, value)?;
             }
         }
-        let text = |column: &'b StringArray| column.is_valid(row).then(|| column.value(row));
         let call = ModelCall {
             org: self.orgs.value(row),
-            provider: text(self.providers),
-            model: text(self.models),
+            provider: names.provider,
+            model: names.model,
             ts: self.times.value(row),
             counts: details.counts,
             quantities: &details.quantities,
@@ -213,10 +238,10 @@ impl<'b> Details<'b> {
 }
 
 fn primitive<'b, T: ArrowPrimitiveType>(
-    batch: &'b EventBatch,
+    rows: &'b RecordBatch,
     name: &'static str,
 ) -> Result<&'b PrimitiveArray<T>, EventError> {
-    let column = batch.record_batch().column_by_name(name);
+    let column = rows.column_by_name(name);
     column.and_then(|column| column.as_primitive_opt()).ok_or_else(|| missing(name))
 }
 

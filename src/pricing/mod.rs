@@ -30,7 +30,7 @@ mod table;
 mod text;
 mod unit;
 
-pub use batch::{PricedBatch, lacks_cost, price_batch};
+pub use batch::{CallColumns, CallNames, PricedBatch, lacks_cost, price_batch};
 pub use builtin::builtin;
 pub use call::{ContextKey, ModelCall, PriceContext};
 pub use checked::rule_json;
@@ -41,7 +41,7 @@ pub use period::instant;
 pub use prices::{Price, Pricer, Prices};
 pub use rule::Rule;
 pub use sheet::Rate;
-pub use table::{Table, TableError};
+pub use table::{Table, TableError, is_of_table};
 pub use unit::{BilledUnit, Quantity};
 
 #[cfg(test)]

@@ -216,8 +216,16 @@ impl Table {
     }
 }
 
+/// What the `cost_source` of each cost that a table tells begins with.
+const OF_A_TABLE: &str = "price:";
+
+/// Whether a `cost_source` says that a table told the cost.
+pub fn is_of_table(source: &str) -> bool {
+    source.starts_with(OF_A_TABLE)
+}
+
 fn cost_sources(table: &str, rules: &[Rule]) -> Vec<Box<str>> {
-    rules.iter().map(|rule| format!("price:{table}#{}", rule.id()).into()).collect()
+    rules.iter().map(|rule| format!("{OF_A_TABLE}{table}#{}", rule.id()).into()).collect()
 }
 
 fn table_name(name: &str) -> Result<&str, TableError> {

@@ -41,7 +41,7 @@ pub use self::days::HourSet;
 pub use self::partial::{Partial, PartialCell};
 pub use self::scope::UsageScope;
 pub use self::series_cap::{
-    CappedSeries, NAMES_BYTES_MAX, SERIES_MAX, SeriesCap, VALUES_BYTES_MAX, VALUES_MAX,
+    CappedSeries, NAMES_BYTES_MAX, OTHER, SERIES_MAX, SeriesCap, VALUES_BYTES_MAX, VALUES_MAX,
 };
 pub use self::show_parts::{Asked, Starts};
 pub use self::usage::{DimensionView, PartView, PriceTableView, SeriesMap, UsageView};

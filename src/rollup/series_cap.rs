@@ -17,10 +17,11 @@ use arrow::array::{AsArray as _, StringArray};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
+pub use self::known::OTHER;
 pub use self::values::{VALUES_BYTES_MAX, VALUES_MAX};
 
 use self::known::{
-    EventNames, NewNames, OTHER, OrgSeries, Over, STALENESS_MAX, SeriesRequest, series_name,
+    EventNames, NewNames, OrgSeries, Over, STALENESS_MAX, SeriesRequest, series_name,
 };
 use self::values::{AdmittedValues, ValueCap};
 use super::partial::printable;

@@ -54,6 +54,7 @@ mod producers;
 mod prometheus;
 mod queries;
 mod repair;
+mod reprice;
 mod s3;
 mod scrape_protobuf;
 mod scrape_text;

@@ -16,6 +16,7 @@ mod keys;
 mod link;
 mod operator;
 mod place;
+mod reprice;
 mod showback;
 mod swap;
 mod trouble;

@@ -11,7 +11,7 @@ use crate::event::OrgId;
 use crate::rollup::SeriesMap;
 
 /// The model, and the provider, of events above the cap; it is always allowed.
-pub(super) const OTHER: &str = "other";
+pub const OTHER: &str = "other";
 /// How stale the known version may be if a name is new here. A server follows as fast.
 pub(super) const STALENESS_MAX: Duration = Duration::from_secs(1);
 /// Memory of one known name in addition to its text.

@@ -7,8 +7,9 @@ use tokenlake::cli::units::parse_bytes;
 use super::text;
 
 /// The commands of which the document tells, besides `serve`, as they may be given.
-const COMMANDS: [&[&str]; 4] = [
+const COMMANDS: [&[&str]; 5] = [
     &["backfill", "--org", "acme", "-"],
+    &["reprice"],
     &["compact"],
     &["expire", "--older-than", "400d"],
     &["verify"],

@@ -9,6 +9,7 @@ mod genai;
 mod litellm;
 mod priced;
 mod quotes;
+mod reprice;
 mod tables;
 
 use std::path::{Path, PathBuf};

@@ -39,9 +39,11 @@ pub enum Count {
     Repairs,
     /// Dimensions that came or went.
     Declarations,
+    /// Corrections by those who reprice.
+    Repriced,
 }
 
-const NAMES: [(Count, &str); 21] = [
+const NAMES: [(Count, &str); 22] = [
     (Count::Histories, "histories"),
     (Count::Requests, "requests to the store"),
     (Count::Refused, "refused"),
@@ -63,6 +65,7 @@ const NAMES: [(Count, &str); 21] = [
     (Count::LogCheckpoints, "checkpoints of the log by it"),
     (Count::Repairs, "repairs"),
     (Count::Declarations, "declarations of dimensions"),
+    (Count::Repriced, "corrections by reprices"),
 ];
 
 const FAULTS: std::ops::RangeInclusive<usize> = Count::Refused as usize..=Count::Troubles as usize;

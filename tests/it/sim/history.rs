@@ -24,6 +24,7 @@ use super::foreign;
 use super::host::{Host, Process, Silence, open};
 use super::link::Link;
 use super::operator;
+use super::reprice::{self, KnownCalls};
 use super::showback;
 use super::swap;
 use super::trouble::Trouble;
@@ -195,7 +196,8 @@ async fn history(world: Arc<World>) {
     if chosen.below(2) == 0 {
         lasting.spawn(swap::swapper(scene.clone(), 24, over.clone()));
     }
-    if chosen.below(2) == 0 {
+    let has_foreigner = chosen.below(2) == 0;
+    if has_foreigner {
         scene.book.reserve(&mut chosen);
         lasting.spawn(foreign::foreigner(scene.clone(), 26, over.clone()));
     }
@@ -207,6 +209,13 @@ async fn history(world: Arc<World>) {
     if Random(world.seed.rotate_left(29) ^ 0xC0DE).below(2) == 0 {
         scene.corrects.store(true, Ordering::SeqCst);
         scene.book.correct(&mut Random(world.seed.rotate_left(31)));
+    }
+    // Who takes away corrections, and not their calls, has them made again.
+    let reprices = !has_foreigner && Random(world.seed.rotate_left(41) ^ 0xB111).below(2) == 0;
+    let priced_later = Arc::<KnownCalls>::default();
+    for actor in [29, 31].into_iter().filter(|_| reprices) {
+        let known = priced_later.clone();
+        lasting.spawn(reprice::repricer(scene.clone(), actor, known, over.clone()));
     }
     let mut working = JoinSet::new();
     let batches = actors::batches(&scene.book, &mut random);
@@ -224,7 +233,7 @@ async fn history(world: Arc<World>) {
     join(&mut lasting, &mut guards).await;
     settled_down.store(true, Ordering::SeqCst);
     join(&mut guards, &mut JoinSet::new()).await;
-    settled(&scene, &mut random).await;
+    settled(&scene, &mut random, reprices.then_some(&*priced_later)).await;
 }
 
 /// Waits for all tasks of the first set; what fails in either fails the history.
@@ -248,7 +257,7 @@ fn fail(done: Result<(), tokio::task::JoinError>) {
 }
 
 /// What must hold once nothing fails any longer.
-async fn settled(scene: &Scene, random: &mut Random) {
+async fn settled(scene: &Scene, random: &mut Random, priced_later: Option<&KnownCalls>) {
     scene.world.wait(JUDGE, REST).await;
     for host in scene.hosts() {
         if host.running().is_none() {
@@ -270,6 +279,11 @@ async fn settled(scene: &Scene, random: &mut Random) {
             shown.insert(events);
         }
         assert_eq!(shown.len(), 1, "replicas disagree about {name}");
+    }
+    if let Some(known) = priced_later {
+        let running: Vec<_> =
+            scene.hosts().filter_map(Host::running).chain([judge.clone()]).collect();
+        known.settled(scene, &running).await;
     }
     // Whatever was left over is old by then, also where the clock of its maker was ahead.
     scene.world.skip(8 * HOUR);
