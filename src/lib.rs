@@ -43,12 +43,14 @@ pub mod pricing;
 
 pub mod access;
 pub mod price_book;
+pub mod reports;
 pub mod sql;
 
 pub mod rollup;
 pub mod worker;
 
 pub mod admission;
+pub mod books;
 pub mod exposition;
 pub mod maintain;
 pub mod reprice;

@@ -15,6 +15,8 @@ mod paths;
 
 mod store;
 
+mod reports;
+
 mod parquet;
 
 mod file;
@@ -50,29 +52,28 @@ pub use self::file::partial_maker::{CellsError, FurtherKind, MadeCells, PartialM
 pub use self::file::{ids::EventHash, stored_rows::stored_rows};
 pub use self::grace::{GRACE_MAX, GRACE_MIN, UNCOMMITTED_MAX};
 pub use self::ledger_name::LedgerName;
-pub use self::log::job_mark::JobMark;
-pub use self::log::newer::OfObject;
-pub use self::log::place::ArchivePlace;
 pub use self::log::snapshot::{Arrival, Snapshot};
+pub use self::log::{job_mark::JobMark, newer::OfObject, place::ArchivePlace};
 pub use self::outside::live_files::{LiveFile, live_files_in};
 pub use self::outside::objects::{FoundObject, Objects};
 pub use self::parquet::cells::{CellBatches, CellReader, CellWriter};
 pub use self::parquet::checked_read::{CheckedObject, CheckedReader};
-pub use self::parquet::columns::first_row;
 pub use self::parquet::footer::{END_BYTES, FooterFlaw, check_footer, footer_range};
-pub use self::parquet::pages::GroupScan;
 pub use self::parquet::row_weights::{pieces, with_views};
+pub use self::parquet::{columns::first_row, pages::GroupScan};
 pub use self::paths::{
     ACCESS_KEYS, BUDGETS, CROSSINGS, OPEN_CROSSINGS, PARTITION, USES, access_key, access_key_hash,
     budget_edition, budget_of, budgets_of, crossings_of, key_use, key_voucher, prices, vouched_for,
 };
-pub use self::store::cloud::Cloud;
-pub use self::store::location::ArchiveLocation;
-pub use self::store::location_error::LocationError;
-pub use self::store::probe::LogProbe;
+pub use self::reports::{
+    Dollars, ImportedRows, LINE_ITEM, NewReportPart, REPORT_MODEL, ReportFigures, ReportGroup,
+    ReportName, ReportPart, ReportRow, ReportSpan, Reports, ReportsError,
+};
 pub use self::store::records::{RecordMark, Records, Stored};
 pub use self::store::sealed::{Record, SealState};
 pub use self::store::store_check::StoreCheck;
+pub use self::store::{cloud::Cloud, location::ArchiveLocation};
+pub use self::store::{location_error::LocationError, probe::LogProbe};
 pub use self::sums::ledger::{Ledger, LedgerCells, Ledgers, NewLedger};
 pub use self::sums::totals::{Totals, TotalsStore};
 pub use self::upkeep::declaration::Declared;
@@ -82,8 +83,7 @@ pub use self::upkeep::rewrite::Rewritten;
 pub use self::upkeep::vacuum::StaleFiles;
 pub use self::versions::follow::FollowSettings;
 pub use self::versions::opening::Creation;
-pub use self::write::floor::refuse_before_floor;
-pub use self::write::writer::{Committed, WriterSettings};
+pub use self::write::{floor::refuse_before_floor, writer::Committed, writer::WriterSettings};
 
 use self::log::Log;
 use self::log::checkpoint::Checkpoints;

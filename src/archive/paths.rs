@@ -1,6 +1,7 @@
 //! The paths of all objects in the archive: how they are made, and how they are parsed.
 
 pub mod prices;
+pub(super) mod reports;
 
 use chrono::NaiveDate;
 use object_store::path::Path;
@@ -54,6 +55,7 @@ pub(super) fn is_record(path: &Path) -> bool {
         || [ACCESS_KEYS, VOUCHERS, USES, ORGS, BUDGETS, CROSSINGS, OPEN_CROSSINGS]
             .iter()
             .any(|folder| path.as_ref().starts_with(folder))
+        || reports::newest_of(path).is_some()
 }
 
 /// The path of a new data file of `date`, relative to the table.

@@ -9,12 +9,15 @@ use super::compact::CompactArgs;
 use super::dimension::DimensionCommand;
 use super::doctor::DoctorArgs;
 use super::expire::ExpireArgs;
+use super::export::ExportCommand;
 use super::generate::GenerateArgs;
 use super::healthcheck::HealthcheckArgs;
 use super::key::KeyCommand;
 use super::logging::LogFormat;
 use super::price::PriceCommand;
+use super::reconcile::ReconcileArgs;
 use super::repair::RepairArgs;
+use super::report::ReportCommand;
 use super::reprice::RepriceArgs;
 use super::serve_args::ServeArgs;
 use super::sql::SqlArgs;
@@ -83,6 +86,15 @@ pub enum Command {
     Budget(BudgetCommand),
     /// Import, show and export the prices of calls that come without a cost.
     Price(PriceCommand),
+    /// Import what providers report of usage and costs, to compare it with events.
+    #[command(subcommand)]
+    Report(ReportCommand),
+    /// Compare the events of a month with what providers report of it, by day, provider and model; exit
+    /// 1 if they differ by more than is tolerated.
+    Reconcile(ReconcileArgs),
+    /// Export the charges of a month in a form of finance.
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Bring events from files into the archive, each once.
     Backfill(BackfillArgs),
     /// Give calls the prices that tables have now: those without a price, or all that tables have priced.
@@ -102,8 +114,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Ask a running server whether it is alive, for containers without curl; exit 1 if not.
     Healthcheck(HealthcheckArgs),
-    /// Query the tables events, usage_hourly and usage_by_dimension in SQL. On a terminal without a
-    /// query, a shell.
+    /// Query the tables events, usage_hourly, usage_by_dimension and provider_reports in SQL. On a
+    /// terminal without a query, a shell.
     Sql(SqlArgs),
     /// Show what an organisation used, by time, provider, model and dimension.
     Usage(UsageArgs),

@@ -8,6 +8,7 @@ mod demo;
 mod dimension;
 mod doctor;
 mod expire;
+mod export;
 mod generate;
 mod healthcheck;
 mod huge_pages;
@@ -22,9 +23,11 @@ mod parse;
 mod price;
 mod price_choice;
 mod print;
+mod reconcile;
 #[cfg(test)]
 mod reference_tests;
 mod repair;
+mod report;
 mod reprice;
 mod serve;
 mod serve_args;
@@ -107,6 +110,9 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Dimension(command) => dimension::run(archive, command).await,
         Command::Budget(command) => budget::run(archive, command).await,
         Command::Price(command) => Box::pin(price::run(archive, command)).await,
+        Command::Report(command) => Box::pin(report::run(archive, command)).await,
+        Command::Reconcile(command) => Box::pin(reconcile::run(archive, command)).await,
+        Command::Export(command) => Box::pin(export::run(archive, command)).await,
         Command::Backfill(command) => backfill::run(archive, command).await,
         Command::Reprice(command) => Box::pin(reprice::run(archive, *command)).await,
         Command::Compact(command) => compact::run(archive, command).await,

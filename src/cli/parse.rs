@@ -1,6 +1,7 @@
 //! Parsers of values that several commands take.
 
 use super::units::parse_duration;
+use crate::books::Month;
 use crate::clock::Micros;
 use crate::event::time::{self, Naive};
 use crate::event::{OrgId, OrgRule};
@@ -29,6 +30,11 @@ pub(super) fn parse_org(text: &str) -> Result<OrgId, String> {
 /// How old events may become.
 pub(super) fn parse_retention(text: &str) -> Result<Retention, String> {
     Retention::new(parse_duration(text)?).map_err(|error| error.to_string())
+}
+
+/// Reads a month in UTC.
+pub(super) fn parse_month(text: &str) -> Result<Month, String> {
+    Month::parse(text).map_err(|error| format!("it {error}"))
 }
 
 /// Reads a date, or an instant as events have it.

@@ -83,7 +83,7 @@ impl TokenKind {
     }
 
     /// What it is part of, directly or not.
-    fn wholes(self) -> &'static [Self] {
+    pub(super) fn wholes(self) -> &'static [Self] {
         match self {
             Self::Input | Self::Output => &[],
             Self::CachedInput

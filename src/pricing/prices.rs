@@ -66,6 +66,14 @@ impl Prices {
         matches.iter().filter_map(|found| self.rule(found)).collect()
     }
 
+    /// The rule that a `cost_source` names, if its table is still there.
+    pub fn rule_of_source(&self, source: &str) -> Option<&Rule> {
+        self.tables.iter().find_map(|table| {
+            let mut rules = (0_u32..).zip(table.rules());
+            rules.find(|(at, _)| table.source(*at) == source).map(|(_, rule)| rule)
+        })
+    }
+
     /// What one call costs. For many, ask a [`Pricer`].
     ///
     /// # Errors

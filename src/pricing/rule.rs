@@ -1,10 +1,11 @@
 //! A rule of a table: for which calls it is, and which of its rates apply to one.
 
 use super::call::{ContextKey, PriceContext};
+use super::kind::TokenKind;
 use super::no_price::NoPrice;
 use super::pattern::Pattern;
 use super::period::{Dates, Times};
-use super::sheet::Sheet;
+use super::sheet::{Rate, Sheet};
 use crate::clock::Micros;
 
 /// A rule, checked. Its names are in lower case.
@@ -67,6 +68,12 @@ impl Rule {
     /// Whether it is in force at an instant.
     pub fn holds(&self, ts: Micros) -> bool {
         self.dates.hold(ts)
+    }
+
+    /// The standard rate of a kind below all tiers: its own, or that of the kind it is part of.
+    pub fn standard_rate(&self, kind: TokenKind) -> Option<Rate> {
+        let kinds = [kind].into_iter().chain(kind.wholes().iter().copied());
+        kinds.into_iter().find_map(|kind| self.sheet.schedule(kind)).map(|schedule| schedule.base)
     }
 
     /// The rates of a call.

@@ -1,4 +1,5 @@
-//! SQL for users: the tables `events`, `usage_hourly` and `usage_by_dimension`, read only.
+//! SQL for users: the tables `events`, `usage_hourly`, `usage_by_dimension` and `provider_reports`, read
+//! only.
 
 mod usage;
 
@@ -30,14 +31,15 @@ use super::postgres::{like_postgres, statement};
 use super::progress::QueryProgress;
 use super::query::USAGE_HOURLY;
 use super::readers::{Readers, STORE_URL};
+use super::reports_table::{PROVIDER_REPORTS, ReportsTable};
 use super::session::session_over;
 use super::views::{as_texts, with_distinct_names, without_views};
 use super::walled::{self, QueryBounds};
 use super::walled_table::WalledTable;
-use crate::archive::DataFile;
+use crate::archive::{DataFile, Reports};
 
 /// The tables that users can query.
-const TABLES: [&str; 3] = ["events", "usage_hourly", "usage_by_dimension"];
+const TABLES: [&str; 4] = ["events", "usage_hourly", "usage_by_dimension", PROVIDER_REPORTS];
 /// Memory for footers of data files, which later queries need again.
 const FOOTER_BYTES_MAX: usize = 64 << 20;
 /// Memory for presummed rows, which later queries need again.
@@ -155,7 +157,11 @@ impl Console {
     ) -> Result<QueryAnswer, SqlError> {
         let context =
             self.session(files, asker).await.map_err(|error| SqlError::of_asked(&error))?;
-        let frame = self.plan(&context, asker.org_id.is_some(), text).await?;
+        let frame = self.plan(&context, asker.org_id.is_some(), text).await;
+        let frame = frame.map_err(|error| match asker.bound {
+            Some(_) => error.without_reports(),
+            None => error,
+        })?;
         let asked = |error: DataFusionError| SqlError::of_asked(&error);
         let tasks = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await.map_err(asked)?;
@@ -219,13 +225,14 @@ impl Console {
         files: &[Arc<DataFile>],
         asker: &Asker,
     ) -> DataFusionResult<SessionContext> {
-        let [events_name, usage_name, parts_name] = TABLES;
+        let [events_name, usage_name, parts_name, _] = TABLES;
+        let reports = self.reports(asker);
         let Some(org_id) = asker.org_id.clone() else {
             let events = self.table(TableContent::Events, files.to_vec());
             let usage = self.usage_hourly(files).await?;
             let parts = self.usage_by_dimension(files, asker).await?;
             let tables = [(events_name, events), (usage_name, usage), (parts_name, parts)];
-            return session_over(&self.state, tables);
+            return session_over(&self.state, tables.into_iter().chain(reports));
         };
         let org = Some(org_id.clone());
         let events =
@@ -236,10 +243,17 @@ impl Console {
         let usage = self.context([("partials", cells)])?.sql(USAGE_HOURLY.text).await?.into_view();
         let parts = self.own_by_dimension(&events, asker).await?;
         let events: Arc<dyn TableProvider> = Arc::new(events);
-        session_over(
-            &self.walled,
-            [(events_name, events), (usage_name, usage), (parts_name, parts)],
-        )
+        let tables = [(events_name, events), (usage_name, usage), (parts_name, parts)];
+        session_over(&self.walled, tables.into_iter().chain(reports))
+    }
+
+    /// The table of reports; none for those who see a part of an organisation, which no report is of.
+    fn reports(&self, asker: &Asker) -> Option<(&'static str, Arc<dyn TableProvider>)> {
+        if asker.bound.is_some() {
+            return None;
+        }
+        let reports = Reports::new(self.readers.store().clone());
+        Some((PROVIDER_REPORTS, Arc::new(ReportsTable::new(reports, asker.org_id.as_deref()))))
     }
 
     fn table(&self, part: TableContent, files: Vec<Arc<DataFile>>) -> Arc<dyn TableProvider> {

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use datafusion::error::DataFusionError;
 
 use super::postgres::Refused;
-use super::words::in_plain_words;
+use super::words::{in_plain_words, without_reports};
 use crate::archive::{ArchiveError, DataFile, OfObject};
 use crate::error::Kind;
 
@@ -79,6 +79,14 @@ impl SqlError {
             | DataFusionError::NotImplemented(_)
             | DataFusionError::Internal(_) => Self::Query { query, reason: error.to_string() },
             _ => Self::File(ArchiveError::of_read(&path, error)),
+        }
+    }
+
+    /// The same for those for whom there is no table of reports.
+    pub(super) fn without_reports(self) -> Self {
+        match self {
+            Self::Asked(words) => Self::Asked(without_reports(&words)),
+            error => error,
         }
     }
 

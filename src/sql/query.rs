@@ -33,6 +33,8 @@ pub(super) static CORRECTION_EDGE_ROWS: Query = query!("correction_edge_rows");
 
 pub(super) static STORED_CORRECTIONS: Query = query!("stored_corrections");
 
+pub(super) static CHARGE_CELLS: Query = query!("charge_cells");
+
 pub(super) static EDGE_ROWS: Query = query!("edge_rows");
 
 pub(super) static TOTALS: Query = query!("totals");

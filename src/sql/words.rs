@@ -3,6 +3,11 @@
 
 use datafusion::error::DataFusionError;
 
+/// The tables, for who asks for another.
+const TABLES_TOLD: &str = "events, usage_hourly, usage_by_dimension and provider_reports";
+/// The same for those for whom there are no reports.
+const OWN_TABLES_TOLD: &str = "events, usage_hourly and usage_by_dimension";
+
 /// DataFusion's names for kinds of errors.
 const KINDS: [&str; 11] = [
     "Compute error: ",
@@ -108,7 +113,7 @@ pub(super) fn in_plain_words(error: &DataFusionError) -> String {
     let reason = parser.and_then(|rest| rest.strip_suffix("\")")).unwrap_or(reason);
     if reason.starts_with("table '") && reason.ends_with("not found") {
         let reason = reason.replace("datafusion.public.", "");
-        return format!("{reason}; the tables are events, usage_hourly and usage_by_dimension");
+        return format!("{reason}; the tables are {TABLES_TOLD}");
     }
     if let Some(known) = known(reason) {
         return known;
@@ -122,6 +127,11 @@ pub(super) fn in_plain_words(error: &DataFusionError) -> String {
     format!("the query cannot be answered: {reason}; change it")
 }
 
+/// The words without the table of reports among those that there are.
+pub(super) fn without_reports(words: &str) -> String {
+    words.replace(TABLES_TOLD, OWN_TABLES_TOLD)
+}
+
 /// Errors with their own text.
 fn known(reason: &str) -> Option<String> {
     if reason.contains("require unique expression names")
@@ -131,7 +141,9 @@ fn known(reason: &str) -> Option<String> {
         return Some("two columns have the same name; name one of them with AS".to_owned());
     }
     if reason.contains("information_schema") {
-        return Some("SHOW is not supported here; the tables are events, usage_hourly and usage_by_dimension, and DESCRIBE shows their columns".to_owned());
+        return Some(format!(
+            "SHOW is not supported here; the tables are {TABLES_TOLD}, and DESCRIBE shows their columns"
+        ));
     }
     // Our own text, with additions by DataFusion.
     if let Some((_, why)) = reason.split_once("user-defined coercion failed with: ") {

@@ -20,6 +20,7 @@ mod admission;
 mod archives;
 mod attacks;
 mod backfill;
+mod books;
 mod budget_receivers;
 mod budgets;
 mod checkpoints;

@@ -17,7 +17,7 @@ pub(super) const COMMANDS: [(&str, &str); 7] = [
 type ColumnHelp = (&'static str, &'static str, &'static str);
 
 /// The tables, what they hold, and their columns.
-pub(super) const TABLES: [(&str, &str, &[ColumnHelp]); 3] = [
+pub(super) const TABLES: [(&str, &str, &[ColumnHelp]); 4] = [
     ("events", "one row for each event", &EVENTS),
     (
         "usage_hourly",
@@ -25,6 +25,7 @@ pub(super) const TABLES: [(&str, &str, &[ColumnHelp]); 3] = [
         &USAGE_HOURLY,
     ),
     ("usage_by_dimension", "the same by declared dimensions and their values", &USAGE_BY_DIMENSION),
+    ("provider_reports", "what providers say: reports that were imported", &PROVIDER_REPORTS),
 ];
 
 const EVENTS: [ColumnHelp; 17] = [
@@ -79,6 +80,22 @@ const USAGE_BY_DIMENSION: [ColumnHelp; 14] = [
     ("unpriced", "bigint", "calls without a price"),
 ];
 
+const PROVIDER_REPORTS: [ColumnHelp; 13] = [
+    ("org_id", "text", "organisation"),
+    ("provider", "text", "openai or anthropic"),
+    ("report", "text", "usage or costs"),
+    ("start", "timestamp", "when the bucket begins, UTC"),
+    ("end", "timestamp", "when it has ended; write it as \"end\""),
+    ("model", "text", "null: the report is not by model"),
+    ("line_item", "text", "of the invoice; null: the report is not by line"),
+    ("requests", "bigint", "calls; null: not told, as all that follow"),
+    ("input_tokens", "bigint", "including those cached and written"),
+    ("output_tokens", "bigint", "tokens"),
+    ("cached_input_tokens", "bigint", "part of input_tokens"),
+    ("cache_write_tokens", "bigint", "part of input_tokens"),
+    ("cost_usd", "decimal(38,12)", "dollars; below 0: a credit"),
+];
+
 /// The text of `\?`.
 pub(super) fn help() -> String {
     let mut text = String::from(
@@ -114,7 +131,7 @@ mod tests {
 
     #[test]
     fn tables_are_described_as_they_are() {
-        let [(_, _, events), (_, _, usage), (_, _, parts)] = TABLES;
+        let [(_, _, events), (_, _, usage), (_, _, parts), _] = TABLES;
         let schema = crate::event::schema();
         let schema = schema.fields().iter().map(|field| field.name().as_str());
         let names: Vec<_> = events.iter().map(|(name, ..)| *name).collect();

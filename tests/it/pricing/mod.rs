@@ -2,12 +2,12 @@
 //! others, genai-prices and LiteLLM, where they are installed.
 
 mod backfill;
-mod calls;
+pub mod calls;
 mod damage;
 mod doors;
 mod genai;
 mod litellm;
-mod priced;
+pub mod priced;
 mod quotes;
 mod reprice;
 mod tables;

@@ -129,6 +129,11 @@ async fn answer(name: &str, rows: RecordBatch) -> RecordBatch {
             ("after_ts", time(NOW - DAY)),
             ("until_ts", time(NOW)),
         ]),
+        "charge_cells.sql" => frame.with_param_values(vec![
+            ("org_id", ScalarValue::from("acme")),
+            ("attribute", ScalarValue::from("team")),
+            ("closed_ts", time(NOW)),
+        ]),
         "dimension_cells.sql" => {
             frame.with_param_values(vec![("attribute", ScalarValue::from("team"))])
         }
@@ -175,6 +180,13 @@ async fn columns_have_the_names_and_types_that_the_files_promise() {
              last_ts utc",
         ),
         ("edge_rows.sql", "ts utc, cost_usd decimal(38,12)"),
+        (
+            "charge_cells.sql",
+            "org_id text, value text, provider text, model text, cost_source text, charge count, \
+             requests count, input_tokens decimal(38,0), output_tokens decimal(38,0), \
+             cached_input_tokens decimal(38,0), cache_write_tokens decimal(38,0), \
+             reasoning_tokens decimal(38,0), cost_usd decimal(38,12), unpriced count",
+        ),
         ("correction_edge_rows.sql", "ts utc, cost_usd decimal(38,12)"),
         ("dimension_edge_rows.sql", "value text, ts utc, cost_usd decimal(38,12)"),
         ("dimension_rolling_cost.sql", "org_id text, value text, cost_usd decimal(38,12)"),

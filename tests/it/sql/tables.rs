@@ -242,9 +242,12 @@ async fn nothing_but_questions_is_answered() {
     for (statement, word) in [
         (
             "SELECT * FROM '/etc/passwd'",
-            "the tables are events, usage_hourly and usage_by_dimension",
+            "the tables are events, usage_hourly, usage_by_dimension and provider_reports",
         ),
-        ("SELECT * FROM partials", "the tables are events, usage_hourly and usage_by_dimension"),
+        (
+            "SELECT * FROM partials",
+            "the tables are events, usage_hourly, usage_by_dimension and provider_reports",
+        ),
         ("SELECT 1; SELECT 2", "one by one"),
         ("SELEC", "change it"),
         ("SELECT 1 / 0", "ivide by zero"),

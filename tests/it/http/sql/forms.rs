@@ -139,7 +139,10 @@ fn what_the_asker_can_mend_is_400_with_a_reason() {
     for (query, reason) in [
         ("SELEC 1", "SELEC"),
         ("SELECT nothing FROM events", "nothing"),
-        ("SELECT * FROM tenants", "the tables are events, usage_hourly and usage_by_dimension"),
+        (
+            "SELECT * FROM tenants",
+            "the tables are events, usage_hourly, usage_by_dimension and provider_reports",
+        ),
         ("SELECT 1 / 0", "ivide by zero"),
         ("SELECT CAST(event_id AS int) FROM events", "a1"),
         ("SELECT 1; SELECT 2", "one by one"),

@@ -1,0 +1,104 @@
+//! The command `tokenlake report`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::builder::PossibleValue;
+use clap::{Subcommand, ValueEnum};
+
+use super::open;
+use super::parse::parse_org;
+use super::print::{print_note, print_result};
+use crate::archive::{ArchiveLocation, ImportedRows, Reports};
+use crate::event::OrgId;
+use crate::reports::{self, ReadReport, ReportFormat};
+
+/// The largest file read: ask for fewer buckets in one.
+const FILE_BYTES_MAX: u64 = 128 << 20;
+
+/// What is done with reports.
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Import pages of a provider's usage or cost API into the table provider_reports. A bucket and
+    /// group that is there already is replaced; nothing is added to events. All files or none.
+    Import {
+        /// Which API the pages are from.
+        #[arg(long, env = "TOKENLAKE_FORMAT", value_name = "FORMAT")]
+        format: ReportFormat,
+        /// The organisation whose usage is reported.
+        #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
+        org: OrgId,
+        /// The files, each with a page or several; - is stdin.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+impl ValueEnum for ReportFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::OpenaiUsage => "OpenAI, /v1/organization/usage/completions and its like",
+            Self::OpenaiCosts => "OpenAI, /v1/organization/costs",
+            Self::AnthropicUsage => "Anthropic, /v1/organizations/usage_report/messages",
+            Self::AnthropicCosts => "Anthropic, /v1/organizations/cost_report",
+        };
+        Some(PossibleValue::new(self.name()).help(help))
+    }
+}
+
+/// Imports reports.
+pub(super) async fn run(
+    location: &ArchiveLocation,
+    command: ReportCommand,
+) -> anyhow::Result<ExitCode> {
+    let ReportCommand::Import { format, org, files } = command;
+    let mut report = ReadReport::default();
+    for file in &files {
+        let shown = shown(file);
+        let bytes = read(file).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
+        reports::read(&mut report, format, &bytes)
+            .map_err(|error| anyhow::anyhow!("cannot import {shown}: {error}"))?;
+    }
+    let reports = Reports::new(open::store(location)?);
+    let now = open::clock().now();
+    let imported = reports.import(&org, &format.report(), &report.dates, now).await;
+    let imported = imported.map_err(|error| anyhow::anyhow!("cannot import: {error}"))?;
+    if report.left_out > 0 {
+        print_note(&format!("left out: {} results that are no calls of a model", report.left_out));
+    }
+    if report.has_more {
+        print_note("the last page says that there are more; import those, too");
+    }
+    let ImportedRows { new, replaced, unchanged } = imported;
+    print_result(&format!(
+        "imported {} of {org}: {} rows of {} days; {new} new, {replaced} replaced, {unchanged} unchanged",
+        format.name(),
+        new + replaced + unchanged,
+        report.dates_with_rows(),
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shown(file: &Path) -> String {
+    if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() }
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let from: Box<dyn Read> = match file == Path::new("-") {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(File::open(file)?),
+    };
+    let mut bytes = Vec::new();
+    from.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    anyhow::ensure!(
+        u64::try_from(bytes.len()).is_ok_and(|length| length <= FILE_BYTES_MAX),
+        "it is larger than {FILE_BYTES_MAX} bytes; ask for fewer buckets in a page"
+    );
+    Ok(bytes)
+}
