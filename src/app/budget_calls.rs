@@ -35,7 +35,7 @@ impl App {
         let snapshot = self.archive.newest().await?;
         self.archive.claim_org(&caller.org_id).await?;
         let set = self.budgets.set(caller, &name, &asked, &snapshot).await?;
-        let new = set.filter(|(_, is_new)| *is_new).and_then(|(record, _)| record.budget);
+        let new = set.filter(|set| set.is_new).and_then(|set| set.record.budget);
         Ok(new.map(|budget| budget.secret.reveal().to_owned()))
     }
 

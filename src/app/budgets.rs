@@ -7,21 +7,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::AppError;
 use super::budget_answer::{AnswerTime, answer};
 use super::spending::UsageSpending;
-use crate::access::{AccessError, BoundTo, Caller, Scope};
+use crate::access::{BoundTo, Caller};
 use crate::archive::{Archive, Snapshot};
 use crate::budget::{
-    AllowedTargets, AskedBudget, BUDGETS_MAX, BudgetError, BudgetName, BudgetRecord, BudgetStore,
-    Courier, Crossing, Definition, Delivery, Editions, Ending, Evaluator, HttpWebhooks,
+    AllowedTargets, AskedBudget, BudgetError, BudgetName, BudgetRecord, BudgetStore, Courier,
+    Crossing, Definition, Delivery, Editions, Ending, Evaluator, HttpWebhooks, SetBudget,
 };
 use crate::byte_lru::ByteLru;
 use crate::clock::Clock;
 use crate::event::OrgId;
+use crate::per_org::OrgShares;
 use crate::rollup::Rollup;
 use crate::telemetry::Telemetry;
 
@@ -35,8 +36,6 @@ const OPEN_EVERY: Duration = Duration::from_secs(15);
 const DUE_EVERY: Duration = Duration::from_millis(250);
 /// How often Alertmanager is told again.
 const TELL_EVERY: Duration = Duration::from_secs(60);
-/// Messages that are tried at a time.
-const TRIES_MAX: usize = 32;
 /// How old the budgets may be that an answer is made of.
 const EDITIONS_AGE: Duration = Duration::from_secs(2);
 /// Memory for answers about budgets, in bytes.
@@ -73,6 +72,8 @@ pub(super) struct Budgets {
     /// How often budgets were changed here.
     changes: watch::Sender<u64>,
     wanted: Notify,
+    /// Who sets budgets: one at a time of each organisation.
+    setters: OrgShares,
 }
 
 impl Budgets {
@@ -103,6 +104,7 @@ impl Budgets {
             answers,
             changes,
             wanted,
+            setters: OrgShares::new(1),
         }
     }
 
@@ -144,7 +146,7 @@ impl Budgets {
     }
 
     async fn keep_delivering(self: Arc<Self>) {
-        let (turns, mut looked_at) = (Arc::new(Semaphore::new(TRIES_MAX)), None);
+        let mut looked_at = None;
         loop {
             let now = self.clock.elapsed();
             if looked_at.is_none_or(|at| now.saturating_sub(at) >= OPEN_EVERY) {
@@ -154,12 +156,9 @@ impl Budgets {
                 }
             }
             for crossing in self.courier.due() {
-                let (budgets, turns) = (self.clone(), turns.clone());
+                let budgets = self.clone();
                 // A task, so that a receiver that is slow keeps nobody else waiting.
-                tokio::spawn(async move {
-                    let _turn = turns.acquire_owned().await;
-                    budgets.deliver(&crossing).await;
-                });
+                tokio::spawn(async move { budgets.deliver(&crossing).await });
             }
             tokio::time::sleep(DUE_EVERY).await;
         }
@@ -246,7 +245,7 @@ impl Budgets {
         answer(&rows, self.clock.now())
     }
 
-    /// Sets a budget of a caller. Returns the record if it changed, and whether it is a new one.
+    /// Sets a budget of a caller. Returns it if that changes it.
     ///
     /// # Errors
     /// Invalid, with the rule that is broken; Forbidden, if the caller is bound to another part;
@@ -257,40 +256,25 @@ impl Budgets {
         name: &BudgetName,
         asked: &AskedBudget,
         snapshot: &Snapshot,
-    ) -> Result<Option<(BudgetRecord, bool)>, AppError> {
+    ) -> Result<Option<SetBudget>, AppError> {
         let definition = Definition::read(asked)?;
         self.allowed.check(&definition.webhook).map_err(BudgetError::Target)?;
         check_declared(&definition, snapshot)?;
-        check_part(caller, Some(&definition))?;
-        let known = self.store.of_org(&caller.org_id).await?;
-        let of_name = known.values().find(|record| record.name == *name);
-        check_part(
-            caller,
-            of_name.and_then(|record| record.budget.as_ref()).map(|known| &known.definition),
-        )?;
-        if of_name.is_none() && known.len() >= BUDGETS_MAX {
-            return Err(BudgetError::TooMany(BUDGETS_MAX).into());
-        }
-        let now = self.clock.now();
-        let set = |known: &BudgetRecord| Ok(known.set(&definition, now));
-        let changed = self.store.change(caller.org_id.as_str(), name, set).await?;
+        // One after another, so that none is refused because of another that is.
+        let _turn = self.setters.of(&caller.org_id).acquire_owned().await;
+        let who = (&caller.org_id, caller.bound.as_ref());
+        let set = self.store.set(who, name, &definition, self.clock.now()).await?;
         self.changed();
-        let is_new = of_name.is_none();
-        Ok(changed.map(|record| (record, is_new)))
+        Ok(set)
     }
 
     /// Removes a budget of a caller.
     ///
     /// # Errors
-    /// [`BudgetError::Unknown`]; Forbidden, if the caller is bound to another part; Unavailable or Corrupt.
+    /// [`BudgetError::Unknown`], also of one of a part that the caller is not bound to; Unavailable
+    /// or Corrupt.
     pub(super) async fn remove(&self, caller: &Caller, name: &BudgetName) -> Result<(), AppError> {
-        let newest = self.store.newest(caller.org_id.as_str(), name).await?;
-        check_part(caller, newest.budget.as_ref().map(|budget| &budget.definition))?;
-        let removed = |known: &BudgetRecord| match known.removed() {
-            Some(removed) => Ok(Some(removed)),
-            None => Err(BudgetError::Unknown(name.to_string())),
-        };
-        self.store.change(caller.org_id.as_str(), name, removed).await?;
+        self.store.remove((&caller.org_id, caller.bound.as_ref()), name).await?;
         self.changed();
         Ok(())
     }
@@ -310,16 +294,6 @@ fn seen_by(caller: &Caller, editions: Editions) -> Editions {
     };
     let seen = editions.into_iter().filter(|(_, record)| is_seen(record));
     seen.collect::<BTreeMap<_, _>>()
-}
-
-/// Checks that a caller who is bound to a part changes budgets of that part alone.
-fn check_part(caller: &Caller, definition: Option<&Definition>) -> Result<(), AccessError> {
-    match (&caller.bound, definition) {
-        (Some(bound), Some(definition)) if definition.dimension.as_ref() != Some(bound) => {
-            Err(AccessError::Forbidden(Scope::BudgetsWrite))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Checks that the dimension of a budget is declared.

@@ -10,7 +10,7 @@ use super::AppError;
 use crate::archive::{Archive, Arrival, Snapshot};
 use crate::budget::{BudgetError, BudgetPeriod, Definition, Spending, SpendingView, utc};
 use crate::clock::{DAY, Micros};
-use crate::event::{API_CALL, COST_CORRECTION, Dimension, OrgId};
+use crate::event::{API_CALL, COST_CORRECTION, Dimension, OrgId, VALUE_BYTES_MAX};
 use crate::rollup::Rollup;
 use crate::usage::{StepSpan, UsageQuestion, UsageRows, WhoseUsage};
 
@@ -123,10 +123,6 @@ fn dimension(snapshot: &Snapshot, definition: &Definition) -> Option<Arc<Dimensi
 
 /// The query that shows what was spent.
 fn query(definition: &Definition, attribute: Option<&str>, span: StepSpan) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    let part = definition.dimension.as_ref().zip(attribute).map(|(part, attribute)| {
-        format!(" AND btrim(attributes[{}]) = {}", quoted(attribute), quoted(&part.value))
-    });
     // A rolling period has the last instant in it, and not the first.
     let (first, end): (Micros, _) = match definition.period {
         BudgetPeriod::Rolling24h => (span.start - 1, span.end - 1),
@@ -136,12 +132,30 @@ fn query(definition: &Definition, attribute: Option<&str>, span: StepSpan) -> St
         BudgetPeriod::Rolling24h => (">", "<="),
         _ => (">=", "<"),
     };
-    format!(
-        "SELECT sum(cost_usd) AS spent FROM events WHERE event_type IN ('{API_CALL}', '{COST_CORRECTION}') \
-         AND ts {from} '{}' AND ts {to} '{}'{}",
+    let events = format!(
+        "FROM events WHERE event_type IN ('{API_CALL}', '{COST_CORRECTION}') AND ts {from} '{}' AND ts {to} '{}'",
         utc(first),
-        utc(end),
-        part.unwrap_or_default()
+        utc(end)
+    );
+    match definition.dimension.as_ref().zip(attribute) {
+        None => format!("SELECT sum(cost_usd) AS spent {events}"),
+        Some((part, attribute)) => query_of_part(&events, attribute, &part.value),
+    }
+}
+
+/// The query for a part. Attributes are trimmed, shown without NUL and cut, as [`dimension_value`] does: a
+/// longer one is of the part if nothing but blanks follows the part's value up to where it is cut.
+///
+/// [`dimension_value`]: crate::event::dimension_value
+fn query_of_part(events: &str, attribute: &str, value: &str) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let (attribute, shown) = (quoted(attribute), quoted(value));
+    let (after, left) = (value.chars().count() + 1, VALUE_BYTES_MAX.saturating_sub(value.len()));
+    format!(
+        "SELECT sum(cost_usd) AS spent FROM (SELECT cost_usd, \
+         regexp_replace(regexp_replace(attributes[{attribute}], '^\\s+|\\s+$', '', 'g'), '\\x00', '\u{FFFD}', 'g') AS part \
+         {events}) AS parts WHERE part = {shown} OR (starts_with(part, {shown}) \
+         AND octet_length(array_element(regexp_match(substr(part, {after}), '^\\s*\\S'), 1)) > {left})"
     )
 }
 
@@ -173,10 +187,11 @@ mod tests {
         let month = "SELECT sum(cost_usd) AS spent FROM events WHERE event_type IN ('api_call', 'cost_correction') \
             AND ts >= '2026-11-01T00:00:00Z' AND ts < '2026-12-01T00:00:00Z'";
         assert_eq!(of("month", None, None), month);
-        assert_eq!(
-            of("month", Some("team=a'b"), Some("user.team")),
-            format!("{month} AND btrim(attributes['user.team']) = 'a''b'")
-        );
+        let part = of("month", Some("team=a'b"), Some("user.team"));
+        let events = month.split_once("FROM").unwrap().1;
+        assert!(part.contains("attributes['user.team']") && part.contains(events), "{part}");
+        assert!(part.contains("WHERE part = 'a''b' OR "), "{part}");
+        assert!(part.contains("substr(part, 4)") && part.ends_with("> 125)"), "{part}");
         let rolling = of("rolling-24h", None, None);
         assert!(
             rolling.contains("ts > '2026-11-14T00:00:00Z' AND ts <= '2026-11-15T00:00:00Z'"),

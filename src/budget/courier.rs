@@ -4,47 +4,33 @@
 //! for a minute longer than its pause is delivered by whoever watches. Time is elapsed time of the
 //! watching process alone, so that no clocks need to agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
 
 use super::attempt::{Attempts, EndMark, Ending, TryOutcome};
 use super::crossing::Crossing;
-use super::crossings::{Crossings, OpenCrossing};
+use super::crossings::{Crossings, OpenCrossing, note_path};
+use super::definition::Definition;
 use super::error::BudgetError;
 use super::message::{Message, ends_at};
 use super::store::BudgetStore;
 use super::stored::Budget;
+use super::turns::{Watched, take_turns};
 use super::webhooks::Webhooks;
-use crate::archive::{ArchiveError, RecordMark};
+use crate::archive::ArchiveError;
 use crate::clock::Clock;
 use crate::error::Kind;
 
 /// How long another process may be late before its message is taken over.
 const GRACE: Duration = Duration::from_secs(60);
-
-/// A message that is watched.
-#[derive(Debug, Clone)]
-struct Watched {
-    crossing: Arc<Crossing>,
-    /// Since when, in elapsed time.
-    since: Duration,
-    /// The tries that were known then.
-    attempts: Option<String>,
-    /// When it is tried from here, in elapsed time.
-    due: Duration,
-    /// Whether the last try that failed was made here, so that its mark is not another process's.
-    is_tried_here: bool,
-    is_running: bool,
-}
-
-impl Watched {
-    fn new(crossing: Arc<Crossing>, since: Duration, due: Duration) -> Self {
-        Self { crossing, since, attempts: None, due, is_tried_here: false, is_running: false }
-    }
-}
+/// Notes that are read at a time.
+const READS: usize = 16;
+/// Why the last try failed of a receiver that is gone.
+const GONE: &str = "HTTP status 410: it is gone";
 
 /// What became of a try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +50,7 @@ pub struct Courier {
     crossings: Crossings,
     webhooks: Arc<dyn Webhooks>,
     clock: Arc<dyn Clock>,
-    /// By their ids.
+    /// By the paths of their notes.
     watched: Mutex<BTreeMap<String, Watched>>,
 }
 
@@ -82,41 +68,61 @@ impl Courier {
     /// Takes on the message of a crossing that this process has put.
     pub fn take(&self, crossing: Arc<Crossing>) {
         let now = self.clock.elapsed();
-        let id = crossing.webhook_id();
-        self.watched.lock().insert(id, Watched::new(crossing, now, now));
+        let note = note_path(&crossing);
+        self.watched.lock().insert(note, Watched::new(crossing, now, now));
     }
 
-    /// Looks what is open.
+    /// Looks what is open. Takes one request per thousand notes, and some for each that is new.
     ///
     /// # Errors
     /// Unavailable.
     pub async fn look(&self) -> Result<(), ArchiveError> {
         let began = self.clock.elapsed();
-        let mut seen = Vec::new();
-        for open in self.crossings.open().await? {
-            match self.see(open).await {
-                Ok(id) => seen.extend(id),
-                Err(error) if error.kind() == Kind::Corrupt => {
-                    tracing::warn!(%error, "what is open of a spend alert cannot be read");
+        let open = self.crossings.open().await?;
+        let noted: HashSet<String> = open.iter().map(|open| open.note.path.to_string()).collect();
+        let sees = futures::stream::iter(open.into_iter().map(|open| self.see(open)));
+        sees.buffer_unordered(READS).try_collect::<Vec<_>>().await?;
+        let is_missed = |note: &String, watched: &Watched| {
+            !noted.contains(note) && !watched.is_running && watched.since < began
+        };
+        let missed: Vec<_> = {
+            let watched = self.watched.lock();
+            let missed = watched.iter().filter(|(note, watched)| is_missed(note, watched));
+            missed.map(|(note, watched)| (note.clone(), watched.crossing.clone())).collect()
+        };
+        for (note, crossing) in missed {
+            match self.crossings.ending(&crossing).await {
+                // Another process has ended it.
+                Ok(Some(_)) => {
+                    let mut watched = self.watched.lock();
+                    if watched.get(&note).is_some_and(|watched| !watched.is_running) {
+                        watched.remove(&note);
+                    }
                 }
+                Ok(None) => self.crossings.note(&crossing).await?,
+                Err(error) if error.kind() == Kind::Corrupt => {}
                 Err(error) => return Err(error),
             }
         }
-        // What is open no longer was ended by another process.
-        self.watched.lock().retain(|id, watched| {
-            watched.is_running || watched.since >= began || seen.contains(id)
-        });
         Ok(())
     }
 
-    /// Watches an open crossing. Returns its id unless its note is gone.
-    async fn see(&self, open: OpenCrossing) -> Result<Option<String>, ArchiveError> {
-        let Some(crossing) = self.crossings.noted(&open.note).await? else { return Ok(None) };
-        let (id, mark) = (crossing.webhook_id(), open.attempts.map(|RecordMark { mark, .. }| mark));
+    /// Watches an open crossing.
+    async fn see(&self, open: OpenCrossing) -> Result<(), ArchiveError> {
+        let (note, mark) = (open.note.path.to_string(), open.attempts.map(|record| record.mark));
         let is_known = |watched: &Watched| watched.is_running || watched.attempts == mark;
-        if self.watched.lock().get(&id).is_some_and(is_known) {
-            return Ok(Some(id));
+        if self.watched.lock().get(&note).is_some_and(is_known) {
+            return Ok(());
         }
+        let crossing = match self.crossings.noted(&open.note).await {
+            Ok(Some(crossing)) => crossing,
+            Ok(None) => return Ok(()),
+            Err(error) if error.kind() == Kind::Corrupt => {
+                tracing::warn!(%error, "what is open of a spend alert cannot be read");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         let attempts = match mark {
             None => Attempts::default(),
             Some(_) => self.crossings.attempts(&crossing).await?,
@@ -124,34 +130,43 @@ impl Courier {
         let now = self.clock.elapsed();
         let due = now.saturating_add(attempts.pause()).saturating_add(GRACE);
         let mut watched = self.watched.lock();
-        let known = watched.entry(id.clone());
+        let known = watched.entry(note);
         let known = known.or_insert_with(|| Watched::new(Arc::new(crossing), now, due));
         known.attempts = mark;
         // Who tried last knows when to try again.
         if !std::mem::take(&mut known.is_tried_here) && !known.is_running {
             known.due = due;
         }
-        Ok(Some(id))
+        Ok(())
     }
 
-    /// Tells a receiver about a crossing once more, unless that is over.
-    pub async fn tell_again(&self, budget: &Budget, crossing: &Crossing) {
-        if self.clock.now() < ends_at(crossing) {
-            let message = Message::of_crossing(crossing, &budget.definition);
-            self.webhooks.send(budget, &message).await;
+    /// Tells a receiver about a crossing once more, unless that is over; false if it did not take it.
+    ///
+    /// # Errors
+    /// Unavailable or Corrupt.
+    pub async fn tell_again(
+        &self,
+        budget: &Budget,
+        crossing: &Crossing,
+    ) -> Result<bool, ArchiveError> {
+        if self.clock.now() >= ends_at(crossing) {
+            return Ok(true);
+        }
+        let message = Message::of_crossing(crossing, &budget.definition);
+        match self.webhooks.send(budget, &message).await {
+            TryOutcome::Taken => Ok(true),
+            TryOutcome::Gone => {
+                self.disable(crossing, &budget.definition).await?;
+                Ok(false)
+            }
+            TryOutcome::Failed { .. } => Ok(false),
         }
     }
 
-    /// Messages that are to be tried now; each is given out once until it was tried.
+    /// Messages that are to be tried now, a few of each organisation; each is given out once until it
+    /// was tried.
     pub fn due(&self) -> Vec<Arc<Crossing>> {
-        let now = self.clock.elapsed();
-        let mut watched = self.watched.lock();
-        let due = watched.values_mut().filter(|watched| !watched.is_running && watched.due <= now);
-        due.map(|watched| {
-            watched.is_running = true;
-            watched.crossing.clone()
-        })
-        .collect()
+        take_turns(&mut self.watched.lock(), self.clock.elapsed())
     }
 
     /// How long until a message is to be tried; `None` if none is.
@@ -167,7 +182,7 @@ impl Courier {
     /// # Errors
     /// Unavailable or Corrupt; then it is tried again after a pause.
     pub async fn deliver(&self, crossing: &Crossing) -> Result<Delivery, ArchiveError> {
-        let id = crossing.webhook_id();
+        let id = note_path(crossing);
         let tried = self.try_once(crossing).await;
         let mut watched = self.watched.lock();
         match &tried {
@@ -203,6 +218,10 @@ impl Courier {
         let attempts = self.crossings.attempts(crossing).await?;
         let budget = match newest.budget {
             None => return ended(self.end(crossing, Ending::Removed, &attempts).await?),
+            // What it was about was removed, and another budget has its name.
+            Some(budget) if crossing.revision < budget.since => {
+                return ended(self.end(crossing, Ending::Removed, &attempts).await?);
+            }
             Some(budget) if budget.gone_at_us.is_some() => {
                 return ended(self.end(crossing, Ending::Gone, &attempts).await?);
             }
@@ -212,8 +231,11 @@ impl Courier {
         match self.webhooks.send(&budget, &message).await {
             TryOutcome::Taken => ended(self.end(crossing, Ending::Delivered, &attempts).await?),
             TryOutcome::Gone => {
-                self.disable(crossing).await?;
-                ended(self.end(crossing, Ending::Gone, &attempts).await?)
+                if !self.disable(crossing, &budget.definition).await? {
+                    return Ok((Delivery::Again, Attempts::FIRST_PAUSE));
+                }
+                let last = Attempts { reason: GONE.to_owned(), ..attempts };
+                ended(self.end(crossing, Ending::Gone, &last).await?)
             }
             TryOutcome::Failed { reason, retry_after } => {
                 let Some(next) = attempts.failed(reason.clone(), retry_after) else {
@@ -238,15 +260,18 @@ impl Courier {
         Ok(Delivery::Ended(ending))
     }
 
-    /// Sends nothing more for a budget whose receiver is gone, until it is set again.
-    async fn disable(&self, crossing: &Crossing) -> Result<(), ArchiveError> {
-        let now = self.clock.now();
-        let gone =
-            self.store.change(&crossing.org_id, &crossing.budget, |known| Ok(known.gone(now)));
-        match gone.await {
+    /// Sends nothing more for a budget whose receiver is gone, until it is set again; false if it has
+    /// another receiver by now.
+    async fn disable(&self, crossing: &Crossing, tried: &Definition) -> Result<bool, ArchiveError> {
+        let (now, org, name) = (self.clock.now(), &crossing.org_id, &crossing.budget);
+        match self.store.change(org, name, |known| Ok(known.gone(tried, now))).await {
+            Ok(Some(_)) => Ok(true),
             Err(BudgetError::Archive(error)) => Err(error),
-            // Others are changing it; the next message is refused again.
-            _ => Ok(()),
+            // Others have changed it.
+            _ => {
+                let newest = self.store.newest(org, name).await?.budget;
+                Ok(newest.is_none_or(|budget| budget.gone_at_us.is_some()))
+            }
         }
     }
 }

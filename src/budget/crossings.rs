@@ -15,6 +15,7 @@ use super::name::BudgetName;
 use crate::archive::{
     ArchiveError, CROSSINGS, OPEN_CROSSINGS, RecordMark, Records, Stored, crossings_of,
 };
+use crate::error::Kind;
 
 const RECORD: &str = "json";
 const DONE: &str = "done.json";
@@ -166,13 +167,22 @@ impl Crossings {
         self.records.remove(&path!(OPEN_CROSSINGS, crossing, RECORD)).await
     }
 
-    /// The tries of a message so far.
+    /// The tries of a message so far; none if nobody can read them.
     ///
     /// # Errors
-    /// Unavailable or Corrupt.
+    /// Unavailable.
     pub async fn attempts(&self, crossing: &Crossing) -> Result<Attempts, ArchiveError> {
-        let stored = self.records.get(&path!(OPEN_CROSSINGS, crossing, TRIES)).await?;
-        Ok(stored.map(|stored: Stored<Attempts>| stored.record).unwrap_or_default())
+        match self.records.get(&path!(OPEN_CROSSINGS, crossing, TRIES)).await {
+            Ok(stored) => {
+                Ok(stored.map(|stored: Stored<Attempts>| stored.record).unwrap_or_default())
+            }
+            // They say no more than when to try again; the next try that fails writes them anew.
+            Err(error) if error.kind() == Kind::Corrupt => {
+                tracing::warn!(%error, "the tries of a spend alert cannot be read; it is tried anew");
+                Ok(Attempts::default())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Says that one more try failed.
@@ -226,14 +236,26 @@ impl Crossings {
         Ok(open)
     }
 
-    /// The crossing that a note is about; `None` if the note is gone.
+    /// The crossing that a note is about; `None` if the note is gone. One that is damaged is about the
+    /// crossing that was put after it.
     ///
     /// # Errors
     /// Unavailable or Corrupt.
     pub async fn noted(&self, note: &RecordMark) -> Result<Option<Crossing>, ArchiveError> {
-        let stored = self.records.get(&note.path).await?;
-        Ok(stored.map(|stored: Stored<Crossing>| stored.record))
+        let stored: Option<Stored<Crossing>> = match self.records.get(&note.path).await {
+            Err(error) if error.kind() == Kind::Corrupt => {
+                let Some(put) = note.path_in(OPEN_CROSSINGS, CROSSINGS) else { return Err(error) };
+                Some(self.records.get(&put).await?.ok_or(error)?)
+            }
+            stored => stored?,
+        };
+        Ok(stored.map(|stored| stored.record))
     }
+}
+
+/// The path of a crossing's note.
+pub fn note_path(crossing: &Crossing) -> String {
+    path!(OPEN_CROSSINGS, crossing, RECORD).to_string()
 }
 
 /// The record that a threshold may be crossed again.

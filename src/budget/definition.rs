@@ -119,6 +119,11 @@ impl Definition {
         })
     }
 
+    /// Whether both tell the same receiver.
+    pub fn has_receiver_of(&self, other: &Self) -> bool {
+        self.webhook == other.webhook && self.routing_key == other.routing_key
+    }
+
     /// Whether both count the same against the same amount, so that what has fired stays fired.
     pub fn counts_as(&self, other: &Self) -> bool {
         let of = |one: &Self| (one.amount, one.period, one.timezone, one.dimension.clone());

@@ -1,7 +1,7 @@
 //! What can be wrong with a budget, and what the caller can do about it.
 
 use super::target::TargetError;
-use crate::access::InvalidBound;
+use crate::access::{BoundTo, InvalidBound};
 use crate::archive::ArchiveError;
 use crate::error::Kind;
 use crate::usage::UsageError;
@@ -62,6 +62,16 @@ pub enum BudgetError {
         "there are {0} budgets already; remove one with: tokenlake budget remove NAME --org ORG"
     )]
     TooMany(usize),
+    /// Who is bound to a part asks for a budget of another one.
+    #[error(
+        "the access key or JWT is bound to {0} and sets budgets of this part alone; send it as the dimension"
+    )]
+    OtherPart(BoundTo),
+    /// The name is that of a budget of another part than the one that somebody is bound to.
+    #[error(
+        "the name {0:?} is that of a budget of another part of the organisation; choose another name"
+    )]
+    Taken(String),
     /// There is no such budget.
     #[error("there is no budget {0:?}; see: tokenlake budget list")]
     Unknown(String),
@@ -84,6 +94,7 @@ impl BudgetError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unknown(_) => Kind::NotFound,
+            Self::OtherPart(_) | Self::Taken(_) => Kind::Forbidden,
             Self::Contended(_) => Kind::Conflict,
             Self::Archive(error) => error.kind(),
             Self::Sums(kind, _) => *kind,

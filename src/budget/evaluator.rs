@@ -1,6 +1,8 @@
 //! Looks at budgets: what was spent in their periods, and which thresholds that crosses. What is crossed
 //! is put once, and its message is handed to the courier.
 
+mod again;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -87,42 +89,6 @@ impl Evaluator {
         Ok(())
     }
 
-    /// Tells receivers that forget what they are not told again about the crossings of current periods.
-    /// What fails is told at the next time.
-    pub async fn tell_again(&self) {
-        let editions = self.editions.lock().clone();
-        for record in editions.values() {
-            let Some(budget) = record.budget.as_ref().filter(|budget| budget.is_told_again())
-            else {
-                continue;
-            };
-            let Some(status) = self.status(record).await else { continue };
-            for (threshold, fired_at) in status.fired_at {
-                let (Some(_), Some(key)) = (fired_at, self.key_of(record, budget, threshold).await)
-                else {
-                    continue;
-                };
-                let whose = (record.org_id.as_str(), &record.name, budget.revision);
-                if let Ok(Some(crossing)) = self.crossings.get_of(whose, &key).await {
-                    self.courier.tell_again(budget, &crossing).await;
-                }
-            }
-        }
-    }
-
-    async fn key_of(
-        &self,
-        record: &BudgetRecord,
-        budget: &Budget,
-        threshold: u32,
-    ) -> Option<CrossingKey> {
-        let org_id = OrgId::parse(&record.org_id).ok()?;
-        let slot = self.slot(Looked { org_id: &org_id, name: &record.name, budget });
-        let slot = slot.lock().await;
-        let watch = slot.as_ref()?;
-        watch.key(budget, watch.current.as_ref()?.span, threshold)
-    }
-
     /// Looks at some budgets, at one version.
     pub async fn look_at(&self, editions: &Editions, view: &Arc<dyn SpendingView>) {
         for record in editions.values() {
@@ -189,7 +155,19 @@ impl Evaluator {
 
     async fn begin(&self, looked: Looked<'_>) -> Result<BudgetWatch, BudgetError> {
         let Looked { org_id, name, budget } = looked;
+        let whose = (org_id.as_str(), name, budget.revision);
         let crossed = self.crossings.of(org_id.as_str(), name, budget.revision).await?;
+        for (key, _) in crossed.iter().filter(|(_, state)| !state.is_done) {
+            match self.crossings.get_of(whose, key).await {
+                // Without its note nobody would deliver its message.
+                Ok(Some(crossing)) => self.crossings.note(&crossing).await?,
+                Ok(None) => {}
+                Err(error) if error.kind() == Kind::Corrupt => {
+                    tracing::warn!(%error, "a spend alert that is open cannot be read");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(BudgetWatch::new(budget, crossed))
     }
 

@@ -7,10 +7,9 @@
 use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use chrono::DateTime;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, redirect};
 
@@ -112,8 +111,9 @@ fn retry_after(headers: &HeaderMap, now: Micros) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = DateTime::parse_from_rfc2822(text).ok()?.timestamp();
-    Some(Duration::from_secs(u64::try_from(at - now.div_euclid(SECOND)).unwrap_or_default()))
+    let at = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let now = Duration::from_secs(u64::try_from(now.div_euclid(SECOND)).ok()?);
+    Some(at.saturating_sub(now))
 }
 
 /// An error with its causes, without the URL, which is as good as a password.

@@ -153,6 +153,20 @@ async fn gone_and_wait_are_heard() {
                 retry_after: Some(Duration::from_secs(60)),
             },
         ),
+        (
+            "HTTP/1.1 503 Busy\r\nRetry-After: Sunday, 15-Nov-26 00:01:00 GMT\r\nConnection: close\r\n\r\n",
+            TryOutcome::Failed {
+                reason: "HTTP status 503".to_owned(),
+                retry_after: Some(Duration::from_secs(60)),
+            },
+        ),
+        (
+            "HTTP/1.1 503 Busy\r\nRetry-After: Sun Nov 15 00:01:00 2026\r\nConnection: close\r\n\r\n",
+            TryOutcome::Failed {
+                reason: "HTTP status 503".to_owned(),
+                retry_after: Some(Duration::from_secs(60)),
+            },
+        ),
     ] {
         let (port, ..) = receiver(answer).await;
         let place = format!("127.0.0.1:{port}");

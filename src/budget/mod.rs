@@ -13,6 +13,7 @@
 mod address;
 mod amount;
 mod attempt;
+mod changes;
 mod courier;
 mod crossing;
 mod crossings;
@@ -32,11 +33,13 @@ mod stored;
 mod target;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod watch;
 mod webhooks;
 
 pub use self::amount::BudgetAmount;
 pub use self::attempt::{EndMark, Ending, TryOutcome};
+pub use self::changes::SetBudget;
 pub use self::courier::{Courier, Delivery};
 pub use self::crossing::{Crossing, CrossingKey, Spent};
 pub use self::crossings::{CrossingState, Crossings};

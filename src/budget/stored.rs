@@ -21,7 +21,9 @@ pub struct Budget {
     pub definition: Definition,
     /// The edition since which it counts as it does. What fired before is of another revision.
     pub revision: u64,
-    /// When that was: it counts from the period that holds this instant.
+    /// The edition in which it was set first. What fired before is of a budget that was removed.
+    pub since: u64,
+    /// When its revision began: it counts from the period that holds this instant.
     pub set_at_us: Micros,
     /// The same of each of its thresholds, in their order.
     pub thresholds_set_at_us: Vec<Micros>,
@@ -79,6 +81,7 @@ impl BudgetRecord {
         let fresh = || Budget {
             definition: definition.clone(),
             revision: self.edition + 1,
+            since: self.edition + 1,
             set_at_us: now,
             thresholds_set_at_us: vec![now; definition.thresholds.len()],
             secret: WebhookSecret::generate(),
@@ -124,9 +127,12 @@ impl BudgetRecord {
         Some(self.next(Some(Budget { secret, former, ..known })))
     }
 
-    /// The edition that sends nothing until the budget is set again; `None` if this one does not.
-    pub fn gone(&self, now: Micros) -> Option<Self> {
-        let known = self.budget.clone().filter(|known| known.gone_at_us.is_none())?;
+    /// The edition that sends nothing until the budget is set again, because the receiver of `tried` is
+    /// gone; `None` if this one does not, or has another receiver.
+    pub fn gone(&self, tried: &Definition, now: Micros) -> Option<Self> {
+        let is_of_it =
+            |known: &Budget| known.gone_at_us.is_none() && known.definition.has_receiver_of(tried);
+        let known = self.budget.clone().filter(is_of_it)?;
         Some(self.next(Some(Budget { gone_at_us: Some(now), ..known })))
     }
 
@@ -160,6 +166,7 @@ impl Budget {
 mod tests {
     use super::*;
     use crate::budget::definition::{AskedBudget, DecimalText};
+    use crate::budget::target::Target;
 
     fn definition(amount: &str) -> Definition {
         Definition::read(&AskedBudget {
@@ -198,6 +205,7 @@ mod tests {
         assert_eq!((removed.removed(), removed.rotated(9)), (None, None));
         let again = removed.set(&definition("101"), 10).unwrap();
         assert_eq!((again.edition, budget(&again).revision), (5, 5));
+        assert_eq!((budget(&counts).since, budget(&again).since), (1, 5));
         assert_ne!(budget(&again).secret, budget(&first).secret);
     }
 
@@ -216,8 +224,11 @@ mod tests {
 
     #[test]
     fn what_is_gone_is_so_until_it_is_set_again() {
-        let gone = first().gone(5).unwrap();
-        assert_eq!(gone.gone(6), None);
+        let gone = first().gone(&definition("100"), 5).unwrap();
+        assert_eq!(gone.gone(&definition("100"), 6), None);
+        let mut moved = definition("100");
+        moved.webhook = Target::parse("https://hooks.example.com/y").unwrap();
+        assert_eq!(first().set(&moved, 6).unwrap().gone(&definition("100"), 7), None);
         let again = gone.set(&definition("100"), 7).unwrap().budget.unwrap();
         assert_eq!((again.gone_at_us, again.revision), (None, 1));
     }

@@ -140,6 +140,10 @@ impl Target {
         }
         let user = Some(url.username().to_owned()).filter(|user| !user.is_empty());
         url.set_username("").map_err(|()| wrong("it has no host"))?;
+        // What is not of ASCII is longer in a URL, and this is what is stored.
+        if url.as_str().len() > URL_BYTES_MAX {
+            return Err(wrong("it has over 2048 bytes as a URL has them"));
+        }
         let host = url.host().ok_or_else(|| wrong("it has no host"))?.to_owned();
         let port = url.port_or_known_default().filter(|port| *port > 0);
         let port = port.ok_or_else(|| wrong("its port is 0"))?;

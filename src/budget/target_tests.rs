@@ -151,3 +151,11 @@ fn only_pagerduty_may_have_a_user() {
         ("https://events.pagerduty.com/v2/enqueue", Some("KEY"))
     );
 }
+
+#[test]
+fn a_url_is_as_long_as_it_is_stored() {
+    let of = |more: usize| format!("http://hooks.example.com/{}", "é".repeat(more));
+    assert!(Target::parse(&of(900)).is_err());
+    let fits = Target::parse(&of(330)).unwrap();
+    assert_eq!(Target::parse(fits.url().as_str()), Ok(fits));
+}

@@ -14,9 +14,9 @@ use super::parse::parse_org;
 use super::print::{print_note, print_result};
 use crate::archive::{ArchiveLocation, Records};
 use crate::budget::{
-    AllowedTarget, AllowedTargets, AskedBudget, BUDGETS_MAX, Budget, BudgetError, BudgetName,
-    BudgetPeriod, BudgetRecord, BudgetStore, Crossing, DecimalText, Definition, HttpWebhooks,
-    Message, Spent, TryOutcome, WebhookKind, Webhooks as _,
+    AllowedTarget, AllowedTargets, AskedBudget, Budget, BudgetError, BudgetName, BudgetPeriod,
+    BudgetRecord, BudgetStore, Crossing, DecimalText, Definition, HttpWebhooks, Message, Spent,
+    TryOutcome, WebhookKind, WebhookSecret, Webhooks as _,
 };
 use crate::event::OrgId;
 
@@ -133,13 +133,11 @@ pub(super) async fn run(
             print_list(&store, org.as_ref(), format).await?;
         }
         BudgetCommand::Remove { name, org } => {
-            change(location, &org, &name, BudgetRecord::removed).await?;
+            store(location).await?.remove((&org, None), &name).await?;
             print_note(&format!("removed {name}; nothing more is sent for it"));
         }
         BudgetCommand::Rotate { name, org } => {
-            let now = open::clock().now();
-            let rotated = change(location, &org, &name, |known| known.rotated(now)).await?;
-            print_result(rotated.secret.reveal());
+            print_result(rotated(location, &org, &name).await?.reveal());
         }
         BudgetCommand::Test { name, org, allow } => test(location, &org, &name, allow).await?,
     }
@@ -170,15 +168,8 @@ async fn set(location: &ArchiveLocation, args: SetArgs) -> anyhow::Result<()> {
     let records = Records::new(store);
     records.claim_org(&org).await?;
     let store = BudgetStore::new(records);
-    let known = store.of_org(&org).await?;
-    let is_new = !known.values().any(|record| record.name == name);
-    if is_new && known.len() >= BUDGETS_MAX {
-        return Err(BudgetError::TooMany(BUDGETS_MAX).into());
-    }
-    let now = open::clock().now();
-    let set = |known: &BudgetRecord| Ok(known.set(&definition, now));
-    let changed = store.change(org.as_str(), &name, set).await?;
-    match changed.and_then(|record| record.budget).filter(|_| is_new) {
+    let set = store.set((&org, None), &name, &definition, open::clock().now()).await?;
+    match set.filter(|set| set.is_new).and_then(|set| set.record.budget) {
         Some(budget) => print_result(budget.secret.reveal()),
         None => print_note(&format!("{name} is set; its secret stays as it is")),
     }
@@ -200,20 +191,17 @@ impl SetArgs {
     }
 }
 
-/// Changes a budget that must exist.
-async fn change(
+/// A further secret of a budget.
+async fn rotated(
     location: &ArchiveLocation,
     org: &OrgId,
     name: &BudgetName,
-    change: impl Fn(&BudgetRecord) -> Option<BudgetRecord>,
-) -> anyhow::Result<Budget> {
-    let known = existing(location, org, name).await?;
-    let changed = |known: &BudgetRecord| match change(known) {
-        Some(changed) => Ok(Some(changed)),
-        None => Err(BudgetError::Unknown(name.to_string())),
-    };
-    let changed = store(location).await?.change(org.as_str(), name, changed).await?;
-    Ok(changed.and_then(|record| record.budget).unwrap_or(known))
+) -> anyhow::Result<WebhookSecret> {
+    let (now, unknown) = (open::clock().now(), || BudgetError::Unknown(name.to_string()));
+    let rotated = |known: &BudgetRecord| known.rotated(now).ok_or_else(unknown).map(Some);
+    let changed = store(location).await?.change(org.as_str(), name, rotated).await?;
+    let budget = changed.and_then(|record| record.budget).ok_or_else(unknown)?;
+    Ok(budget.secret)
 }
 
 async fn existing(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -43,14 +44,15 @@ async fn shown(State(shared): State<Arc<Shared>>, method: Method, headers: Heade
 
 async fn set(
     State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     method: Method,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let work = async {
-        let mut body = body;
-        let done = set_budget(&shared, &name, &headers, &mut body).await;
+        let (name, mut body) = (name_of(name), body);
+        // Boxed because it is large.
+        let done = Box::pin(set_budget(&shared, &name, &headers, &mut body)).await;
         if let Err(error) = &done {
             drain(body, error).await;
         }
@@ -84,17 +86,22 @@ async fn set_budget(
 
 async fn remove(
     State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
     let work = async {
         let caller = caller(&shared.app, &headers, Scope::BudgetsWrite).await?;
         let _turn = shared.usages.begin(&caller.org_id)?;
-        shared.app.remove_budget(&caller, &name).await?;
+        shared.app.remove_budget(&caller, &name_of(name)).await?;
         Ok::<_, HttpError>(StatusCode::NO_CONTENT.into_response())
     };
     observed(shared.app.telemetry(), ONE_PATH, &method, within(WAIT, work)).await
+}
+
+/// The name in a path. One that is no text is not a name either, and has its error.
+fn name_of(name: Result<Path<String>, PathRejection>) -> String {
+    name.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(name)| name)
 }
 
 fn json(status: StatusCode, body: impl Into<Body>) -> Response {

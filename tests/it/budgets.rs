@@ -118,6 +118,95 @@ fn a_part_of_the_organisation_has_a_budget_of_its_own() {
 }
 
 #[test]
+fn the_query_shows_what_was_spent_of_a_part_whatever_its_value() {
+    let acme = Acme::start();
+    let done = tokenlake(acme.archive.path(), &["dimension", "add", "team"]);
+    assert_eq!(done.status, 0, "{done:?}");
+    let blanks = " ".repeat(200);
+    let values = [
+        "core".to_owned(),
+        "  core\t".to_owned(),
+        "\u{a0}core\u{3000}\n".to_owned(),
+        format!("core{blanks}x"),
+        format!("core{}x", "\u{3000}".repeat(60)),
+        "corex".to_owned(),
+        "core x".to_owned(),
+        format!("core{}x", "\u{3000}".repeat(41)),
+        "co're".to_owned(),
+        "co\"re\\".to_owned(),
+        "Core".to_owned(),
+        "x".repeat(128),
+        "x".repeat(200),
+        format!("{}é", "x".repeat(127)),
+        "x".repeat(127),
+        format!("{}y", "x".repeat(127)),
+        "nul\0x".to_owned(),
+        "nul\u{fffd}x".to_owned(),
+        format!("{}\0x", "y".repeat(126)),
+        "\u{200b}".to_owned(),
+    ];
+    let url = acme.server.url("/v1/events");
+    for (at, value) in values.iter().enumerate() {
+        let event = json!({
+            "event_id": at.to_string(), "ts": SystemClock.now(), "provider": "openai",
+            "model": "gpt-4o", "cost_usd": (1_u64 << at).to_string(), "attributes": { "team": value },
+        });
+        let answer = client::post(&url, &acme.key, "application/json", event.to_string());
+        assert_eq!(answer.status, 200, "{value:?}: {}", answer.text());
+    }
+    // One of each part.
+    let parts = [0, 5, 6, 7, 8, 9, 10, 11, 14, 16, 18, 19];
+    for at in parts {
+        let value = &values[at];
+        let mut definition = acme.definition();
+        definition["dimension"] = format!("team={value}").into();
+        definition["thresholds"] = json!([1]);
+        definition["amount"] = "1".into();
+        poll(TOLD_WITHIN, "the dimension is in force", || {
+            let set = acme.call("PUT", &format!("/b{at}"), &definition.to_string());
+            (set.status == 200).then_some(())
+        });
+    }
+    for _ in parts {
+        let told = acme.webhook.bodies.recv_timeout(TOLD_WITHIN).unwrap();
+        let data = &told["data"];
+        let query = json!({ "query": data["sql"] }).to_string();
+        let sql = acme.server.url("/v1/sql");
+        let proof = client::post(&sql, &acme.key, "application/json", query);
+        assert_eq!(proof.status, 200, "{}: {}", data["sql"], proof.text());
+        let spent = &proof.json()[0]["spent"];
+        let spent = spent.as_str().map_or_else(|| spent.to_string(), str::to_owned);
+        let whole = spent.split('.').next().unwrap();
+        assert_eq!(whole, data["spent"].as_str().unwrap(), "{}", data["sql"]);
+    }
+}
+
+#[test]
+fn a_key_of_a_part_knows_nothing_of_the_budgets_of_others() {
+    let acme = Acme::start();
+    let done = tokenlake(acme.archive.path(), &["dimension", "add", "team"]);
+    assert_eq!(done.status, 0, "{done:?}");
+    let bound = ["--scope", "budgets:write", "--dimension", "team=b"];
+    let bound = format!("Bearer {}", key_with(acme.archive.path(), "acme", &bound));
+    assert_eq!(acme.call("PUT", "/all", &acme.definition().to_string()).status, 200);
+    let call = |method: &str, name: &str, body: &str| {
+        let url = acme.server.url(&format!("/v1/budgets/{name}"));
+        client::send(method, &url, &[("authorization", &bound)], body.as_bytes())
+    };
+    poll(TOLD_WITHIN, "the dimension is in force", || {
+        (call("DELETE", "none", "").status == 404).then_some(())
+    });
+    assert_eq!(call("DELETE", "all", "").status, 404);
+    let other = call("PUT", "b", &acme.definition().to_string());
+    assert!(other.status == 403 && other.text().contains("team=b"), "{}", other.text());
+    let mut own = acme.definition();
+    own["dimension"] = "team=b".into();
+    let taken = call("PUT", "all", &own.to_string());
+    assert!(taken.status == 403 && taken.text().contains("another name"), "{}", taken.text());
+    assert_eq!(acme.shown()[0]["name"], "all");
+}
+
+#[test]
 fn wrong_definitions_and_callers_are_refused() {
     let acme = Acme::start();
     let refused = |name: &str, body: &str, status: u16| {
@@ -128,6 +217,7 @@ fn wrong_definitions_and_callers_are_refused() {
     refused("/all", "{}", 400);
     refused("/all", "not json", 400);
     refused("/a%20b", &acme.definition().to_string(), 400);
+    refused("/%ff", &acme.definition().to_string(), 400);
     for (member, value) in [
         ("amount", json!("0")),
         ("amount", json!("-1")),
@@ -138,6 +228,7 @@ fn wrong_definitions_and_callers_are_refused() {
         ("webhook", json!("http://169.254.169.254/")),
         ("webhook", json!("http://localhost:1/")),
         ("webhook", json!("ftp://127.0.0.1/")),
+        ("webhook", json!(format!("{}/{}", acme.webhook.url, "é".repeat(900)))),
         ("more", json!(1)),
     ] {
         let mut definition = acme.definition();

@@ -29,6 +29,14 @@ pub struct RecordMark {
     pub mark: String,
 }
 
+impl RecordMark {
+    /// The path of the record of the same name in the folder `to`; `None` if this one is not in `from`.
+    pub fn path_in(&self, from: &str, to: &str) -> Option<Path> {
+        let rest = self.path.as_ref().strip_prefix(from)?;
+        Path::parse(format!("{to}{rest}")).ok()
+    }
+}
+
 /// A record as it was read.
 #[derive(Debug, Clone)]
 pub struct Stored<T> {
@@ -69,7 +77,7 @@ impl Records {
     /// # Errors
     /// Unavailable.
     pub async fn put<T: Record>(&self, path: &Path, record: &T) -> Result<(), ArchiveError> {
-        self.write(path, sealed::seal(path.as_ref(), record)?).await
+        self.write(path, sealed_of(path, record)?).await
     }
 
     /// Writes a record unless it exists; false if it does.
@@ -77,7 +85,7 @@ impl Records {
     /// # Errors
     /// Unavailable.
     pub async fn put_new<T: Record>(&self, path: &Path, record: &T) -> Result<bool, ArchiveError> {
-        self.write_new(path, sealed::seal(path.as_ref(), record)?).await
+        self.write_new(path, sealed_of(path, record)?).await
     }
 
     /// Deletes a record; one that does not exist is no error.
@@ -186,6 +194,18 @@ impl Records {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(ArchiveError::unavailable(format!("writing {path}"), error)),
+        }
+    }
+}
+
+/// The bytes of a record, which can be read again.
+fn sealed_of<T: Record>(path: &Path, record: &T) -> Result<Vec<u8>, ArchiveError> {
+    let bytes = sealed::seal(path.as_ref(), record)?;
+    match sealed::open::<T>(path.as_ref(), &bytes) {
+        Ok(_) => Ok(bytes),
+        Err(_) => {
+            let reason = format!("{path} would not be read again");
+            Err(ArchiveError::internal("writing a record", reason))
         }
     }
 }

@@ -6,6 +6,8 @@
 
 mod book;
 mod bucket;
+mod changes;
+mod delivery;
 mod world;
 
 use futures::FutureExt as _;
@@ -135,4 +137,56 @@ fn who_stops_between_any_two_steps_leaves_nothing_undone() {
         world.settle();
         world.check();
     }
+}
+
+#[test]
+fn what_was_open_of_a_removed_budget_is_not_sent_to_the_next_of_its_name() {
+    let mut world = World::new(13);
+    world.receiver.lock().is_down = true;
+    world.spend(0, 4_000);
+    let _ = world.look(0).now_or_never();
+    world.remove_all();
+    world.set_again();
+    world.receiver.lock().is_down = false;
+    world.settle();
+    world.check();
+}
+
+#[test]
+fn an_alert_whose_note_is_lost_is_delivered_after_a_start() {
+    let mut world = World::new(14);
+    world.receiver.lock().is_down = true;
+    world.spend(0, 90);
+    let _ = world.look(0).now_or_never();
+    assert!(world.spoil(".json", None) > 0);
+    world.restart_all();
+    world.receiver.lock().is_down = false;
+    world.settle();
+    world.check();
+}
+
+#[test]
+fn an_alert_whose_note_is_lost_meanwhile_is_delivered() {
+    let mut world = World::new(15);
+    world.receiver.lock().is_down = true;
+    world.spend(0, 90);
+    let _ = world.look(0).now_or_never();
+    world.next_day();
+    assert!(world.spoil(".json", None) > 0);
+    world.receiver.lock().is_down = false;
+    world.settle();
+    world.check();
+}
+
+#[test]
+fn an_alert_whose_tries_are_damaged_is_delivered() {
+    let mut world = World::new(16);
+    world.receiver.lock().is_down = true;
+    world.spend(0, 90);
+    let _ = world.look(0).now_or_never();
+    assert!(world.spoil(".tries.json", Some("{}")) > 0);
+    world.restart_all();
+    world.receiver.lock().is_down = false;
+    world.settle();
+    world.check();
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
 
 use super::book::{Book, SharedReceiver};
@@ -124,6 +125,23 @@ impl World {
         self.store().change(ORG, &name, set).now_or_never().unwrap().unwrap();
     }
 
+    /// Deletes what is open and is named so, or writes something else; how much that is.
+    pub fn spoil(&self, name: &str, text: Option<&'static str>) -> usize {
+        let records = Records::new(self.objects.clone());
+        let open = records.list("budgets/open").now_or_never().unwrap().unwrap();
+        let spoilt = open.iter().filter(|found| found.path.as_ref().ends_with(name));
+        for found in spoilt.clone() {
+            match text {
+                Some(text) => {
+                    let put = self.objects.put(&found.path, text.into());
+                    put.now_or_never().unwrap().unwrap();
+                }
+                None => records.remove(&found.path).now_or_never().unwrap().unwrap(),
+            }
+        }
+        spoilt.count()
+    }
+
     pub fn restart_all(&mut self) {
         self.replicas = (0..REPLICAS).map(|_| Some(self.start())).collect();
     }
@@ -177,8 +195,14 @@ impl World {
         // Errors of the store pass.
         let _ = replica.evaluator.look().await;
         let _ = replica.courier.look().await;
-        for crossing in replica.courier.due() {
-            let _ = replica.courier.deliver(&crossing).await;
+        loop {
+            let due = replica.courier.due();
+            if due.is_empty() {
+                return;
+            }
+            for crossing in due {
+                let _ = replica.courier.deliver(&crossing).await;
+            }
         }
     }
 

@@ -20,7 +20,9 @@ const LOOKED_AT_MAX: usize = 16;
 struct Deliveries {
     open: usize,
     given_up: usize,
-    /// Why the last one that was given up failed.
+    /// Those whose receiver was gone.
+    gone: usize,
+    /// Why the last one of both failed.
     reason: Option<String>,
 }
 
@@ -68,9 +70,16 @@ async fn deliveries(crossings: &Crossings, record: &BudgetRecord) -> anyhow::Res
             continue;
         }
         let done = crossings.ending_of(whose, key).await?;
-        if let Some(EndMark { ending: Ending::GivenUp, reason, .. }) = done {
-            found.given_up += 1;
-            found.reason = found.reason.or(reason);
+        match done {
+            Some(EndMark { ending: Ending::GivenUp, reason, .. }) => {
+                found.given_up += 1;
+                found.reason = found.reason.or(reason);
+            }
+            Some(EndMark { ending: Ending::Gone, reason, .. }) => {
+                found.gone += 1;
+                found.reason = found.reason.or(reason);
+            }
+            _ => {}
         }
     }
     Ok(found)
@@ -79,7 +88,7 @@ async fn deliveries(crossings: &Crossings, record: &BudgetRecord) -> anyhow::Res
 fn state(record: &BudgetRecord, deliveries: &Deliveries) -> &'static str {
     match &record.budget {
         Some(budget) if budget.gone_at_us.is_some() => "gone",
-        _ if deliveries.given_up > 0 => "given up",
+        _ if deliveries.given_up + deliveries.gone > 0 => "given up",
         _ if deliveries.open > 0 => "open",
         _ => "active",
     }
@@ -122,6 +131,7 @@ fn json_of(record: &BudgetRecord, deliveries: &Deliveries) -> Option<Value> {
         "set_at": utc(budget.set_at_us),
         "open": deliveries.open,
         "given_up": deliveries.given_up,
+        "gone": deliveries.gone,
         "reason": deliveries.reason,
     }))
 }
