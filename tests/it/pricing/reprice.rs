@@ -311,7 +311,8 @@ fn a_run_that_is_killed_or_stopped_and_run_again_is_exact_beside_a_server() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     match output.status.code().expect("it ended by itself") {
-        130 => assert!(said.contains("run the same command again"), "{said}"),
+        // Before and after its work a run ends at once, without words.
+        130 => assert!(said.is_empty() || said.contains("run the same command again"), "{said}"),
         code => assert_eq!(code, 0, "{said}"),
     }
     let (one, two) = (start(&acme, &[]), start(&acme, &[]));
