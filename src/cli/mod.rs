@@ -12,6 +12,7 @@ mod export;
 mod generate;
 mod healthcheck;
 mod huge_pages;
+mod input;
 mod jwt;
 mod key;
 mod listen;

@@ -1,16 +1,14 @@
 //! The command `tokenlake report`.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::PossibleValue;
 use clap::{Subcommand, ValueEnum};
 
-use super::open;
 use super::parse::parse_org;
 use super::print::{print_note, print_result};
+use super::{input, open};
 use crate::archive::{ArchiveLocation, ImportedRows, Reports};
 use crate::event::OrgId;
 use crate::reports::{self, ReadReport, ReportFormat};
@@ -60,8 +58,10 @@ pub(super) async fn run(
     let ReportCommand::Import { format, org, files } = command;
     let mut report = ReadReport::default();
     for file in &files {
-        let shown = shown(file);
-        let bytes = read(file).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
+        let shown = input::shown(file);
+        let advice = "; ask for fewer buckets in a page";
+        let bytes = input::read(file, FILE_BYTES_MAX, advice);
+        let bytes = bytes.map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
         reports::read(&mut report, format, &bytes)
             .map_err(|error| anyhow::anyhow!("cannot import {shown}: {error}"))?;
     }
@@ -83,22 +83,4 @@ pub(super) async fn run(
         report.dates_with_rows(),
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-fn shown(file: &Path) -> String {
-    if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() }
-}
-
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let from: Box<dyn Read> = match file == Path::new("-") {
-        true => Box::new(io::stdin().lock()),
-        false => Box::new(File::open(file)?),
-    };
-    let mut bytes = Vec::new();
-    from.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    anyhow::ensure!(
-        u64::try_from(bytes.len()).is_ok_and(|length| length <= FILE_BYTES_MAX),
-        "it is larger than {FILE_BYTES_MAX} bytes; ask for fewer buckets in a page"
-    );
-    Ok(bytes)
 }

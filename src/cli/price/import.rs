@@ -1,14 +1,12 @@
 //! `tokenlake price import`.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::Context as _;
 
 use crate::archive::{ArchiveLocation, Records};
-use crate::cli::open;
 use crate::cli::print::{print_note, print_result};
+use crate::cli::{input, open};
 use crate::event::OrgId;
 use crate::price_book::{self, ImportedTable};
 
@@ -21,9 +19,9 @@ pub(super) async fn run(
     file: &Path,
     org: Option<&OrgId>,
 ) -> anyhow::Result<()> {
-    let shown =
-        if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() };
-    let text = read(file).with_context(|| format!("cannot read {shown}"))?;
+    let shown = input::shown(file);
+    let text =
+        input::read(file, FILE_BYTES_MAX, "").with_context(|| format!("cannot read {shown}"))?;
     let records = Records::new(open::store(location)?);
     let imported = price_book::import(&records, &text, org, open::clock().now()).await;
     let ImportedTable { listed, notes, .. } =
@@ -37,18 +35,4 @@ pub(super) async fn run(
         listed.name, listed.version, listed.rules
     ));
     Ok(())
-}
-
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let from: Box<dyn Read> = match file == Path::new("-") {
-        true => Box::new(io::stdin().lock()),
-        false => Box::new(File::open(file)?),
-    };
-    let mut text = Vec::new();
-    from.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
-    anyhow::ensure!(
-        u64::try_from(text.len()).is_ok_and(|bytes| bytes <= FILE_BYTES_MAX),
-        "it is larger than {FILE_BYTES_MAX} bytes"
-    );
-    Ok(text)
 }
