@@ -14,7 +14,8 @@ use crate::support::alertmanager;
 use crate::support::client;
 use crate::support::poll;
 use crate::support::process::{Server, key, optional, passed_over, run, tokenlake};
-use crate::support::webhook::{Told, Webhook};
+use crate::support::tools::tool;
+use crate::support::webhook::{Told, Webhook, place};
 
 /// How long a message may take on a busy machine.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
@@ -24,15 +25,9 @@ const BUDGET: [&str; 8] =
 
 /// Where `tests/setup` has put libraries of receivers; none where it could not.
 fn receivers() -> Option<PathBuf> {
-    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?;
-    let folder = cache.join("tokenlake/receivers-1");
+    let folder = tool("receivers-1")?;
     let why = || passed_over("libraries of receivers are not installed (tests/setup)");
     (folder.join("node_modules/typescript").exists() || why()).then_some(folder)
-}
-
-fn place(url: &str) -> String {
-    url.split("://").nth(1).unwrap().split('/').next().unwrap().to_owned()
 }
 
 /// Runs `tokenlake budget` with a webhook that is allowed; what it prints.

@@ -9,7 +9,7 @@ use tokenlake::clock::{Clock as _, SystemClock};
 use crate::support::client::{self, Answer};
 use crate::support::poll;
 use crate::support::process::{Server, key_with, tokenlake};
-use crate::support::webhook::Webhook;
+use crate::support::webhook::{Webhook, place};
 
 /// How long a message may take on a busy machine.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
@@ -20,11 +20,6 @@ struct Acme {
     server: Server,
     webhook: Webhook,
     key: String,
-}
-
-/// The host and port of a URL.
-fn place(url: &str) -> String {
-    url.split("://").nth(1).unwrap().split('/').next().unwrap().to_owned()
 }
 
 impl Acme {

@@ -13,15 +13,14 @@ use tempfile::{TempDir, tempdir};
 use crate::support::client;
 use crate::support::poll;
 use crate::support::process::{Server, key, passed_over, run, tokenlake};
+use crate::support::tools;
 
 /// Exporters send what they have when their program ends.
 const SEND_MAX: Duration = Duration::from_secs(30);
 
 /// A file below the folder in which `tests/setup` puts programs; none where it could not.
 fn tool(path: &str) -> Option<PathBuf> {
-    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?;
-    let tool = cache.join("tokenlake").join(path);
+    let tool = tools::tool(path)?;
     let why = || passed_over(format_args!("{path} is not installed (see tests/setup)"));
     (tool.exists() || why()).then_some(tool)
 }

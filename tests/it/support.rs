@@ -34,6 +34,7 @@ pub mod s3;
 pub mod scrape;
 pub mod store;
 pub mod table;
+pub mod tools;
 pub mod totals;
 pub mod trace;
 pub mod webhook;

@@ -6,7 +6,7 @@ mod document;
 mod shell;
 
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use self::document::{Block, blocks};
 use self::shell::Shell;
 use super::{content, documents, path, text};
 use crate::support::process::{installed, optional, passed_over};
+use crate::support::tools::tool;
 use crate::support::{client, poll};
 
 const START_MAX: Duration = Duration::from_secs(60);
@@ -204,10 +205,7 @@ fn is_there(need: &Need, folder: &Path) -> bool {
 
 /// Where tests have made a Python with readers of Delta tables, it is the shell's.
 fn offer_python(bin: &Path) {
-    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")));
-    let python = cache.map(|cache| cache.join("tokenlake/readers/bin/python3"));
-    if let Some(python) = python.filter(|python| python.exists()) {
+    if let Some(python) = tool("readers/bin/python3").filter(|python| python.exists()) {
         // A link would not find its modules.
         let script = format!("#!/bin/sh\nexec '{}' \"$@\"\n", python.display());
         let own = bin.join("python3");

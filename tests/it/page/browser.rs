@@ -10,12 +10,11 @@ use tokenlake::clock::{Clock as _, SECOND, SystemClock};
 
 use crate::support::client;
 use crate::support::process::{Server, key, key_with, optional, passed_over, run, tokenlake};
+use crate::support::tools::tool;
 
 /// Where `tests/setup` has put packages of npm; none where it could not.
 pub(super) fn modules() -> Option<PathBuf> {
-    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?;
-    let modules = cache.join("tokenlake/browser-1/node_modules");
+    let modules = tool("browser-1/node_modules")?;
     let why = || passed_over("playwright-core, axe-core and uplot are not installed (tests/setup)");
     (modules.join("axe-core").exists() || why()).then_some(modules)
 }

@@ -16,16 +16,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::support::process::passed_over;
+use super::support::tools::tool;
 
 /// A Python that has a package: the one that `TOKENLAKE_TEST_PRICES_PYTHON` names, or the one that
 /// `tests/setup` has made.
 fn python_with(package: &str) -> Option<PathBuf> {
-    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let made = || {
-        let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?;
-        Some(cache.join("tokenlake/prices/bin/python"))
-    };
-    let python = home("TOKENLAKE_TEST_PRICES_PYTHON").or_else(made)?;
+    let named = std::env::var_os("TOKENLAKE_TEST_PRICES_PYTHON").map(PathBuf::from);
+    let python = named.or_else(|| tool("prices/bin/python"))?;
     let import = format!("import importlib.util as u; assert u.find_spec({package:?})");
     let has = Command::new(&python).args(["-c", &import]).output();
     let has = has.is_ok_and(|output| output.status.success());

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::process::{passed_over, program, run, tokenlake};
+use super::tools::tool;
 
 const ROWS: &str = "SELECT org_id, event_id, event_type, provider, model, source, input_tokens, \
      output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, ts, ingested_at, \
@@ -13,9 +14,7 @@ const SUMS: &str = "SELECT org_id, event_date, count(*) AS events, \
 
 /// A Python that has them, if `tests/setup` has made one.
 pub fn python() -> Option<PathBuf> {
-    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?;
-    let python = cache.join("tokenlake/readers/bin/python");
+    let python = tool("readers/bin/python")?;
     let needed = std::env::var("TOKENLAKE_TEST_REAL").is_ok_and(|value| value == "1");
     assert!(python.exists() || !needed, "{python:?} is not there");
     let why = "deltalake, DuckDB, Polars and PyArrow are not installed (see tests/setup)";

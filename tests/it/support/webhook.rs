@@ -23,6 +23,11 @@ impl Told {
     }
 }
 
+/// The host and port of a URL.
+pub fn place(url: &str) -> String {
+    url.split("://").nth(1).unwrap().split('/').next().unwrap().to_owned()
+}
+
 /// A receiver that ends with the test's process.
 #[derive(Debug)]
 pub struct Webhook {
