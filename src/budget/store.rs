@@ -115,7 +115,8 @@ impl BudgetStore {
     /// organisation's name has no budget of this one.
     ///
     /// # Errors
-    /// Unavailable.
+    /// Unavailable; NewerRecord, for what only a newer program knows is no damage, and must not be
+    /// replaced.
     pub(super) async fn newest_edition(
         &self,
         org: &str,
@@ -132,10 +133,10 @@ impl BudgetStore {
                 Newest { record: (*record).clone(), damage: None }
             }
             Ok(_) => Newest { record: none, damage: None },
-            Err(error) => {
-                let damage = self.is_claimed(org).await?.then_some(error);
-                Newest { record: none, damage }
-            }
+            Err(error) => match self.is_claimed(org).await?.then_some(error) {
+                Some(newer @ ArchiveError::NewerRecord { .. }) => return Err(newer),
+                damage => Newest { record: none, damage },
+            },
         })
     }
 
@@ -176,7 +177,7 @@ impl BudgetStore {
             Ok(Some(record)) => Ok(record),
             Err(error) if error.kind() == Kind::Corrupt => {
                 if self.logged.lock().insert(path.clone()) {
-                    tracing::warn!(%error, "a budget cannot be read; it fires nothing until it is set again");
+                    tracing::warn!(%error, "a budget cannot be read, and fires nothing here");
                 }
                 Err(error)
             }

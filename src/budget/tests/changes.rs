@@ -104,6 +104,40 @@ async fn a_budget_that_nobody_can_read_is_named_and_set_or_removed() {
     assert_eq!(store.of_org(&org("acme")).await.unwrap().len(), 1);
 }
 
+/// An edition of a program that knows one thing more.
+#[derive(Debug, Serialize, Deserialize)]
+struct NewerEdition {
+    #[serde(flatten)]
+    known: BudgetRecord,
+    only_on: String,
+}
+
+impl Record for NewerEdition {}
+
+#[tokio::test]
+async fn what_a_newer_program_set_is_neither_replaced_nor_removed() {
+    let (objects, store) = bucket().await;
+    assert_eq!(set(&store, "all", None).await, Ok(true));
+    let known = store.newest("acme", &name("all")).await.unwrap().next(None);
+    let path = budget_edition("acme", "all", 2);
+    let newer = NewerEdition { known, only_on: "Monday".to_owned() };
+    store.records().put(&path, &newer).await.unwrap();
+    let written = objects.get(&path).await.unwrap().bytes().await.unwrap();
+    let says_upgrade = |error: BudgetError| {
+        assert!(error.to_string().contains("upgrade this one"), "{error}");
+    };
+    let acme = org("acme");
+    let changed = store.set((&acme, None), &name("all"), &definition("7", None), 8).await;
+    says_upgrade(changed.unwrap_err());
+    says_upgrade(store.remove((&acme, None), &name("all")).await.unwrap_err());
+    says_upgrade(store.newest("acme", &name("all")).await.unwrap_err().into());
+    assert_eq!(store.count(&acme).await.unwrap(), 1);
+    assert!(store.all().await.unwrap().is_empty(), "it fires nothing here");
+    assert_eq!(objects.get(&path).await.unwrap().bytes().await.unwrap(), written);
+    let third = budget_edition("acme", "all", 3);
+    assert!(objects.head(&third).await.is_err(), "no edition was put after it");
+}
+
 #[tokio::test]
 async fn a_name_of_another_part_is_neither_set_nor_removed() {
     let (_, store) = bucket().await;
