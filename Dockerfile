@@ -2,12 +2,11 @@
 # Nothing but the program and what it loads: no shell, no package manager, not root.
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
-ENV CARGO_PROFILE_RELEASE_STRIP=debuginfo
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked \
-    && sh deploy/image/rootfs.sh target/release/tokenlake /rootfs
+    cargo build --profile dist --locked \
+    && sh deploy/image/rootfs.sh target/dist/tokenlake /rootfs
 
 FROM scratch
 COPY --from=build /rootfs /

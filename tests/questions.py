@@ -331,4 +331,5 @@ def main():
         print(json.dumps({"question": question, "postgres": answer, "duckdb": other}))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use super::backfill::BackfillArgs;
 use super::budget::BudgetCommand;
 use super::compact::CompactArgs;
+use super::completions::CompletionsArgs;
 use super::dimension::DimensionCommand;
 use super::doctor::DoctorArgs;
 use super::expire::ExpireArgs;
@@ -14,6 +15,7 @@ use super::generate::GenerateArgs;
 use super::healthcheck::HealthcheckArgs;
 use super::key::KeyCommand;
 use super::logging::LogFormat;
+use super::man::ManArgs;
 use super::price::PriceCommand;
 use super::reconcile::ReconcileArgs;
 use super::repair::RepairArgs;
@@ -119,6 +121,10 @@ pub enum Command {
     Sql(SqlArgs),
     /// Show what an organisation used, by time, provider, model and dimension.
     Usage(UsageArgs),
+    /// Print the script by which a shell completes commands and flags.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands.
+    Man(ManArgs),
     /// Fill an archive with synthetic events, for measurements.
     #[command(hide = true)]
     Generate(GenerateArgs),

@@ -4,6 +4,7 @@ mod args;
 mod backfill;
 mod budget;
 mod compact;
+mod completions;
 mod demo;
 mod dimension;
 mod doctor;
@@ -17,6 +18,7 @@ mod jwt;
 mod key;
 mod listen;
 mod logging;
+mod man;
 pub mod memory;
 mod open;
 mod open_files;
@@ -125,6 +127,8 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         // Boxed because it is large.
         Command::Sql(command) => Box::pin(sql::run(archive, command)).await,
         Command::Usage(command) => Box::pin(usage::run(archive, command)).await,
+        Command::Completions(command) => completions::run(&command),
+        Command::Man(command) => man::run(&command),
         Command::Generate(command) => generate::run(archive, command).await,
     }
 }

@@ -10,7 +10,7 @@ use super::{content, files, path, text};
 use crate::support::process::{installed, optional, program, run, tokenlake};
 
 /// The newest and the oldest Kubernetes that are supported there as this is written.
-const KUBERNETES: [&str; 2] = ["1.31.0", "1.37.0"];
+pub(super) const KUBERNETES: [&str; 2] = ["1.31.0", "1.37.0"];
 /// How much of the system the service could reach, of 10, by systemd's own measure.
 const EXPOSURE_MAX: f64 = 2.0;
 
@@ -139,9 +139,14 @@ fn the_service_is_valid_and_reaches_little() {
 
 /// All that is shipped for deployment, but for prose.
 fn shipped() -> Vec<String> {
-    let mut names: Vec<_> = ["Dockerfile", "compose.yaml", "deploy/systemd/tokenlake.service"]
-        .map(str::to_owned)
-        .into();
+    let mut names: Vec<_> = [
+        "Dockerfile",
+        "compose.yaml",
+        "deploy/systemd/tokenlake.service",
+        "deploy/package/tokenlake.env",
+    ]
+    .map(str::to_owned)
+    .into();
     for folder in ["deploy/kubernetes", "deploy/kubernetes/monitoring"] {
         for file in files(folder, ".yaml") {
             names.push(file.strip_prefix(path("")).unwrap().to_str().unwrap().to_owned());
@@ -152,15 +157,14 @@ fn shipped() -> Vec<String> {
 
 #[test]
 fn each_variable_is_one_that_the_server_takes() {
+    assert_known_settings(&shipped().iter().map(|name| text(name)).collect::<String>());
+}
+
+/// Each variable that a text names is a setting of the server.
+pub(super) fn assert_known_settings(text: &str) {
     let help = run(program().args(["serve", "--help"])).stdout;
-    let mut found = BTreeSet::new();
-    for name in shipped() {
-        for word in text(&name).split(|char: char| !char.is_ascii_alphanumeric() && char != '_') {
-            if word.starts_with("TOKENLAKE_") {
-                found.insert(word.to_owned());
-            }
-        }
-    }
+    let words = text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    let found: BTreeSet<_> = words.filter(|word| word.starts_with("TOKENLAKE_")).collect();
     assert!(found.contains("TOKENLAKE_ARCHIVE") && found.contains("TOKENLAKE_ADMIN_LISTEN"));
     for name in found {
         assert!(help.contains(&format!("[env: {name}=")), "{name} is no setting of serve");

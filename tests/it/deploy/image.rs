@@ -37,7 +37,7 @@ fn the_image_has_all_that_the_program_needs_and_little_else() {
         return;
     }
     let dockerfile = text("Dockerfile");
-    assert!(dockerfile.contains("sh deploy/image/rootfs.sh target/release/tokenlake /rootfs\n"));
+    assert!(dockerfile.contains("sh deploy/image/rootfs.sh target/dist/tokenlake /rootfs\n"));
     assert!(dockerfile.contains(&format!("\nUSER {USER}\n")));
     let folder = tempdir().unwrap();
     let root = folder.path().join("root");

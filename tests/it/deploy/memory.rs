@@ -34,7 +34,7 @@ fn the_document_shows_the_bounds_of_the_defaults() {
 }
 
 /// The settings of a file, as flags, by their variables.
-fn flags(text: &str) -> Vec<String> {
+pub(super) fn flags(text: &str) -> Vec<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let settings = lines.filter_map(|line| {
         let (_, setting) = line.split_once("TOKENLAKE_")?;
@@ -49,7 +49,7 @@ fn flags(text: &str) -> Vec<String> {
 }
 
 /// What a file says after these words, as bytes: `6Gi`, `6G` and `6g` are the same.
-fn bytes(text: &str, words: &str) -> u64 {
+pub(super) fn bytes(text: &str, words: &str) -> u64 {
     let (_, rest) = text.split_once(words).unwrap_or_else(|| panic!("no {words} in {text}"));
     let value = rest.split(['}', '\n']).next().unwrap();
     let number = value.trim_end_matches(|char: char| char.is_ascii_alphabetic());
@@ -62,7 +62,7 @@ fn bytes(text: &str, words: &str) -> u64 {
 }
 
 /// Holds a limit against the sum for a command with settings.
-fn holds(limit: u64, command: &[&str], settings: &[String]) {
+pub(super) fn holds(limit: u64, command: &[&str], settings: &[String]) {
     let settings = settings.iter().map(String::as_str);
     let line: Vec<_> = command.iter().copied().chain(settings).collect();
     let bounds = Bounds::of_line(&line).unwrap();

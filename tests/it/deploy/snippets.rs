@@ -2,7 +2,7 @@
 //! a checkout, block after block and page after page. The output is what the page shows below the
 //! block.
 
-mod document;
+pub(super) mod document;
 mod shell;
 
 use std::os::unix::fs::symlink;
@@ -52,7 +52,7 @@ enum Need {
 }
 
 /// Blocks by a piece of their text. One that is not named here is run, and must succeed.
-const HOW: [(&str, How); 25] = [
+const HOW: [(&str, How); 34] = [
     ("cargo run --release -- demo", How::NotRun("a build takes long; cli::demo tries the demo")),
     ("bash tests/run", How::NotRun("these are the tests")),
     ("source tests/environment", How::NotRun("these are tests")),
@@ -76,6 +76,13 @@ const HOW: [(&str, How); 25] = [
         How::NotRun("prometheus::secured scrapes with it"),
     ),
     ("import polars", How::Needs(Need::Python(&["polars", "deltalake"]))),
+    ("deltalake.QueryBuilder", How::Needs(Need::Python(&["deltalake", "pyarrow"]))),
+    ("import deltalake, duckdb", How::Needs(Need::Python(&["deltalake", "duckdb"]))),
+    ("pyarrow.compute", How::Needs(Need::Python(&["deltalake", "pyarrow"]))),
+    ("write_to_dataset", How::Needs(Need::Python(&["pyarrow"]))),
+    ("deltalake.write_deltalake", How::Needs(Need::Python(&["deltalake", "pyarrow"]))),
+    ("import chdb", How::NotRun("engines runs it, with a Python that has chDB")),
+    ("pyiceberg", How::NotRun("moving runs it, over a table that is there")),
     (
         "tokenlake serve --archive s3://my-bucket",
         How::NotRun("there is no bucket; s3 tries a server"),
@@ -89,6 +96,8 @@ const HOW: [(&str, How); 25] = [
     ("docker build", How::NotRun("there is no engine; image makes and runs the image's root")),
     ("kubectl apply", How::NotRun("there is no cluster; files validates the objects")),
     ("systemctl", How::NotRun("there is no init system; files verifies the unit")),
+    ("helm install", How::NotRun("there is no cluster; helm renders the chart")),
+    ("nfpm package", How::NotRun("a build takes long; package packs a debug build")),
     ("kubectl kustomize", How::Needs(Need::Program("kubectl"))),
 ];
 /// What a reader puts in place of an example.

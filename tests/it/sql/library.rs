@@ -10,7 +10,7 @@ fn folder() -> PathBuf {
 }
 
 /// What each answers, after its head.
-const EXPECTED: [(&str, &str, &[&str]); 7] = [
+const EXPECTED: [(&str, &str, &[&str]); 8] = [
     (
         "spend_by_day",
         "day,provider,model,requests,cost_usd",
@@ -47,6 +47,15 @@ const EXPECTED: [(&str, &str, &[&str]); 7] = [
             "2026-01-15T10:00:00Z,2,1,132,0.3",
             "2026-01-08T09:00:00Z,1,1,4,0.000000000001",
             "2026-01-15T20:00:00Z,1,1,1,",
+        ],
+    ),
+    (
+        "usage_from_rows",
+        "org_id,provider,model,hour,requests,input_tokens,output_tokens,cost_usd",
+        &[
+            "acme,openai,gpt-4o,2026-01-15T10:00:00Z,2,110,22,0.3",
+            "acme,openai,\"mini, \"\"x\"\"\",2026-01-15T20:00:00Z,1,1,0,",
+            "globex,openai,gpt-4o,2026-01-08T09:00:00Z,1,3,1,0.000000000001",
         ],
     ),
     (

@@ -4,7 +4,7 @@
 //! `TOKENLAKE_TEST_QUESTIONS=2000` asks this many; `TOKENLAKE_TEST_QUESTIONS_SEED=7` asks others.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use futures::TryStreamExt as _;
@@ -17,6 +17,7 @@ use crate::support::event::NOW;
 use crate::support::lake::Lake;
 use crate::support::process::{passed_over, run};
 use crate::support::readers::python;
+use crate::support::tools::postgres_programs;
 
 const COUNT: &str = "TOKENLAKE_TEST_QUESTIONS";
 const SEED: &str = "TOKENLAKE_TEST_QUESTIONS_SEED";
@@ -143,19 +144,10 @@ fn same_rows(ours: &[Vec<Option<String>>], theirs: &Value) -> bool {
         })
 }
 
-/// Where PostgreSQL's programs are.
-fn binaries() -> Option<PathBuf> {
-    let installed = std::fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(Result::ok);
-    let mut folders: Vec<_> = installed.map(|version| version.path().join("bin")).collect();
-    folders.retain(|folder| folder.join("initdb").exists());
-    folders.sort();
-    folders.pop()
-}
-
 /// Questions with the answers of others.
 fn questions(events: &[Value]) -> Option<Vec<Value>> {
     let python = python()?;
-    let found = binaries();
+    let found = postgres_programs();
     let needed = std::env::var("TOKENLAKE_TEST_REAL").is_ok_and(|value| value == "1");
     assert!(found.is_some() || !needed, "PostgreSQL is not there");
     let Some(binaries) = found else {

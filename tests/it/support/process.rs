@@ -240,6 +240,14 @@ pub fn optional(name: &str) -> bool {
     found(name) || passed_over(format_args!("{name} is not installed"))
 }
 
+/// Passes a test over for want of something that `tests/setup` installs, or fails where
+/// `TOKENLAKE_TEST_REAL=1` says that it must be there.
+pub fn needed(what: &str) {
+    let needed = std::env::var("TOKENLAKE_TEST_REAL").is_ok_and(|value| value == "1");
+    assert!(!needed, "{what} is not installed");
+    passed_over(format_args!("{what} is not installed"));
+}
+
 fn found(name: &str) -> bool {
     Command::new(name).arg("--version").output().is_ok()
 }

@@ -1,4 +1,4 @@
-//! What `tests/setup` has put into the cache of its user.
+//! What `tests/setup` has installed: in the cache of its user, or in the system.
 
 use std::path::{Path, PathBuf};
 
@@ -7,4 +7,13 @@ pub fn tool(path: impl AsRef<Path>) -> Option<PathBuf> {
     let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?;
     Some(cache.join("tokenlake").join(path))
+}
+
+/// Where PostgreSQL's programs are, of the newest version that is installed.
+pub fn postgres_programs() -> Option<PathBuf> {
+    let installed = std::fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(Result::ok);
+    let mut folders: Vec<_> = installed.map(|version| version.path().join("bin")).collect();
+    folders.retain(|folder| folder.join("initdb").exists());
+    folders.sort();
+    folders.pop()
 }

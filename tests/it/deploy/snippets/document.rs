@@ -2,17 +2,17 @@
 
 /// A block, and what the document shows right below it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Block {
+pub(in crate::deploy) struct Block {
     /// The line that it begins on, from 1.
-    pub(super) line: usize,
-    pub(super) language: String,
-    pub(super) text: String,
+    pub(in crate::deploy) line: usize,
+    pub(in crate::deploy) language: String,
+    pub(in crate::deploy) text: String,
     /// The lines of an indented block that follows.
-    pub(super) shown: Vec<String>,
+    pub(in crate::deploy) shown: Vec<String>,
 }
 
 /// All of them, in their order.
-pub(super) fn blocks(document: &str) -> Vec<Block> {
+pub(in crate::deploy) fn blocks(document: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut lines = document.lines().zip(1..).peekable();
     while let Some((line, number)) = lines.next() {
