@@ -96,6 +96,16 @@ mod tests {
     }
 
     #[test]
+    fn any_body_is_a_message_or_refused() {
+        let inputs = vec![framed(b"hi"), framed(b""), [&[1][..], &framed(b"hi")[1..]].concat()];
+        crate::mutation_tests::each_of("grpc", inputs, 1_000, |body| {
+            if let Ok((message, _)) = message(Bytes::copy_from_slice(body), None) {
+                assert_eq!(framed(&message)[1..], body[1..]);
+            }
+        });
+    }
+
+    #[test]
     fn a_message_is_the_value_of_a_header() {
         assert_eq!(
             failed(3, "a%\nü"),

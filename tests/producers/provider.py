@@ -1,13 +1,13 @@
 """Providers of models that answer each question with the same tokens, for programs that are to be
-metered: Anthropic's messages, OpenAI's chat and responses, Gemini's contents. Prints its port. GET /calls
-tells how many of Anthropic's messages were asked for.
+metered: Anthropic's messages, OpenAI's chat, responses and embeddings, Gemini's contents; whole or, if they
+are asked to, in pieces. Prints its port. GET /calls tells how many of Anthropic's messages were asked for.
 
 Usage: provider.py
 """
 
-import http.server
 import json
-import sys
+
+import listening
 
 TEXT = "hello"
 
@@ -20,7 +20,7 @@ def anthropic(number):
         "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
         "output_tokens": 57,
     }
-    message = {
+    begun = {
         "id": f"msg_{number}",
         "type": "message",
         "role": "assistant",
@@ -28,14 +28,16 @@ def anthropic(number):
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": usage,
+        # A stream's first count of what comes out is of what there is by then.
+        "usage": {**usage, "output_tokens": 1},
     }
     block = {"index": 0, "content_block": {"type": "text", "text": ""}}
     delta = {"index": 0, "delta": {"type": "text_delta", "text": TEXT}}
     end = {"delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 57}}
-    whole = {**message, "content": [{"type": "text", "text": TEXT}], "stop_reason": "end_turn"}
+    content = [{"type": "text", "text": TEXT}]
+    whole = {**begun, "content": content, "stop_reason": "end_turn", "usage": usage}
     events = [
-        ("message_start", {"message": message}),
+        ("message_start", {"message": begun}),
         ("content_block_start", block),
         ("content_block_delta", delta),
         ("content_block_stop", {"index": 0}),
@@ -60,14 +62,27 @@ def responses(number):
         "output_tokens_details": {"reasoning_tokens": 8},
         "total_tokens": 120,
     }
-    begun = {"id": f"resp_{number}", "object": "response", "status": "in_progress", "output": []}
-    whole = {**begun, "status": "completed", "model": "gpt-5-codex", "output": [item], "usage": usage}
+    begun = {
+        "id": f"resp_{number}",
+        "object": "response",
+        "created_at": 1,
+        "model": "gpt-5-codex",
+        "status": "in_progress",
+        "output": [],
+        "tools": [],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+    }
+    whole = {**begun, "status": "completed", "output": [item], "usage": usage}
+    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     events = [
         ("response.created", {"response": begun}),
+        ("response.output_item.added", {"output_index": 0, "item": {**item, "content": []}}),
+        ("response.output_text.delta", {**place, "delta": TEXT, "logprobs": []}),
         ("response.output_item.done", {"output_index": 0, "item": item}),
         ("response.completed", {"response": whole}),
     ]
-    return whole, events
+    return whole, [(name, {**data, "sequence_number": at}) for at, (name, data) in enumerate(events)]
 
 
 def chat(number):
@@ -79,13 +94,27 @@ def chat(number):
         "prompt_tokens_details": {"cached_tokens": 4},
         "completion_tokens_details": {"reasoning_tokens": 2},
     }
-    return {
+    whole = {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion",
         "created": 1,
         "model": "gpt-4o-2024-08-06",
         "choices": [choice],
         "usage": usage,
+    }
+    begun = {**whole, "object": "chat.completion.chunk", "choices": [], "usage": None}
+    piece = {"index": 0, "delta": {"role": "assistant", "content": TEXT}, "finish_reason": None}
+    end = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    pieces = [{**begun, "choices": [piece]}, {**begun, "choices": [end]}, {**begun, "usage": usage}]
+    return whole, pieces
+
+
+def embeddings():
+    return {
+        "object": "list",
+        "model": "text-embedding-3-small",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}],
+        "usage": {"prompt_tokens": 5, "total_tokens": 5},
     }
 
 
@@ -106,33 +135,9 @@ def gemini(number):
     }
 
 
-class Provider(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Provider(listening.Listener):
     asked = 0
     messages = 0
-
-    def log_message(self, *_):
-        pass
-
-    def body(self):
-        if self.headers.get("transfer-encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("content-length") or 0))
-        body = b""
-        while True:
-            piece = self.rfile.read(int(self.rfile.readline(), 16))
-            self.rfile.readline()
-            if not piece:
-                return body
-            body += piece
-
-    def send(self, content_type, body, **headers):
-        self.send_response(200)
-        self.send_header("content-type", content_type)
-        self.send_header("content-length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
 
     def send_json(self, value, **headers):
         self.send("application/json", json.dumps(value).encode(), **headers)
@@ -162,12 +167,14 @@ class Provider(http.server.BaseHTTPRequestHandler):
         elif "generateContent" in self.path:
             self.send_json(gemini(number))
         elif "/chat/completions" in self.path:
-            self.send_json(chat(number))
+            whole, pieces = chat(number)
+            lines = [*map(json.dumps, pieces), "[DONE]"]
+            stream = "".join(f"data: {line}\n\n" for line in lines).encode()
+            self.send("text/event-stream", stream) if streamed else self.send_json(whole)
+        elif "/embeddings" in self.path:
+            self.send_json(embeddings())
         else:
             self.send_json({})
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
-print(server.server_port)
-sys.stdout.flush()
-server.serve_forever()
+listening.serve(Provider)

@@ -2,8 +2,8 @@
 //! several names of a field is believed.
 //!
 //! Sources: the semantic conventions of OpenTelemetry for generative AI (1.27 to 1.40), OpenLLMetry,
-//! OpenInference, Vercel's AI SDK, Langfuse, LangSmith, OpenLIT, pydantic-ai, and what Claude Code,
-//! Codex and Gemini CLI send.
+//! OpenInference, Vercel's AI SDK, Langfuse, LangSmith, OpenLIT, pydantic-ai, Anthropic's SDK, and what
+//! Claude Code, Codex and Gemini CLI send.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -172,7 +172,14 @@ const NAMES: [(Field, &[&str]); 36] = [
             "ai.usage.inputTokenDetails.cacheWriteTokens",
         ],
     ),
-    (WrittenHour, &["cache_creation_1h_tokens"]),
+    (
+        WrittenHour,
+        &[
+            "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+            "gen_ai.usage.details.ephemeral_1h_input_tokens",
+            "cache_creation_1h_tokens",
+        ],
+    ),
     (
         Reasoning,
         &[
@@ -217,6 +224,7 @@ const NAMES: [(Field, &[&str]); 36] = [
         &[
             "openai.response.service_tier",
             "gen_ai.openai.response.service_tier",
+            "anthropic.response.service_tier",
             "openai.request.service_tier",
             "gen_ai.openai.request.service_tier",
         ],

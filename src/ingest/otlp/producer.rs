@@ -29,6 +29,8 @@ const DETAILS: &str = "gen_ai.client.inference.operation.details";
 
 const CLAUDE_CODE: &str = "com.anthropic.claude_code";
 const GEMINI_CLI: &str = "gemini-cli";
+/// Vercel's AI SDK, from its version 7.
+const VERCEL: &str = "gen_ai";
 
 /// The producer of a record that is a call.
 pub(super) fn producer(
@@ -46,7 +48,7 @@ pub(super) fn producer(
 /// Whether a span is a call. An error without tokens is none, as nothing is paid for it.
 fn is_call(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> bool {
     let found = &record.found;
-    if repeats_a_log(context, record) {
+    if repeats_a_log(context, record) || repeats_a_span(context, record) {
         return false;
     }
     let is_call = if found.has(Field::Operation) { is_operation(record) } else { is_model(record) };
@@ -60,6 +62,14 @@ fn repeats_a_log(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> bool {
     scope.starts_with(CLAUDE_CODE)
         || scope == GEMINI_CLI
         || record.name == "handle_responses" && scope.starts_with("codex")
+}
+
+/// Vercel's span of `embed` or `embedMany`, which is of the same operation as those of the requests
+/// inside of it. Only these have tokens.
+fn repeats_a_span(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> bool {
+    context.scope == VERCEL
+        && record.found.text(Field::Operation) == Some("embeddings")
+        && !has_usage(record)
 }
 
 fn is_operation(record: &OtlpRecord<'_>) -> bool {

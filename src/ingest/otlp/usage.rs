@@ -28,7 +28,7 @@ fn of_sdk<'r>(found: &'r Found<'_>) -> Usage<'r> {
         cached: count(found, Field::Cached),
         written: count(found, Field::Written),
         reasoning: count(found, Field::Reasoning),
-        written_hour: None,
+        written_hour: count(found, Field::WrittenHour),
         input_audio: count(found, Field::InputAudio),
         output_audio: count(found, Field::OutputAudio),
     };

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokenlake::clock::{Clock as _, SECOND, SystemClock};
 
 use super::{Acme, counts};
+use crate::support::archive::assert_unsaid;
 use crate::support::client::{self, Answer};
 use crate::support::process::passed_over;
 
@@ -95,4 +96,5 @@ fn captured_calls_count() {
     assert_eq!(of("tokens", "anthropic", sonnet), "42");
     // LiteLLM could not tell its cost: it has the list price.
     assert_eq!(of("cost_usd", "anthropic", sonnet), "0.00018255");
+    assert_unsaid(acme.archive.path(), &["Say hi", "Hello"]);
 }

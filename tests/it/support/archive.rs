@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::process::tokenlake;
+
 /// The files under `folder` with this ending, sorted.
 pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -28,4 +30,22 @@ pub fn data_files(archive: &Path) -> Vec<PathBuf> {
 /// The entries of the table's log.
 pub fn log_entries(archive: &Path) -> Vec<PathBuf> {
     files(&archive.join("events/_delta_log"), ".json")
+}
+
+/// Fails if one of these words is in a row, or in any file as it stands: a prompt that was kept.
+#[track_caller]
+pub fn assert_unsaid(archive: &Path, words: &[&str]) {
+    let query = ["sql", "--format", "ndjson", "-c", "select * from events"];
+    let rows = tokenlake(archive, &query).stdout;
+    assert_ne!(rows, "");
+    let found = files(archive, "").into_iter().map(|path| {
+        let content = std::fs::read(&path).unwrap();
+        (path.display().to_string(), content)
+    });
+    for (place, content) in found.chain([("rows".to_owned(), rows.into_bytes())]) {
+        for word in words {
+            let is_there = content.windows(word.len()).any(|piece| piece == word.as_bytes());
+            assert!(!is_there, "{word} is in {place}");
+        }
+    }
 }

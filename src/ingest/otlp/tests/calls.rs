@@ -72,6 +72,18 @@ fn without_an_operation_the_instrumentation_says_it() {
 }
 
 #[test]
+fn embeddings_of_vercel_are_told_of_by_two_spans() {
+    let of = |scope: &str, more: &str| {
+        let lines = format!("gen_ai.operation.name=embeddings;gen_ai.request.model=e;{more}");
+        event_of(OtlpSignal::Traces, scope, &span("embeddings e", &lines)).is_some()
+    };
+    assert!(!of("gen_ai", ""));
+    assert!(of("gen_ai", "gen_ai.usage.input_tokens=5"));
+    assert!(of("gen_ai", "gen_ai.usage.input_tokens=0"));
+    assert!(of("another", ""));
+}
+
+#[test]
 fn an_error_counts_if_it_took_tokens() {
     let chat = "gen_ai.operation.name=chat;error.type=Timeout";
     assert_eq!(span_event("x", chat), None);
@@ -191,6 +203,16 @@ fn what_prices_need_and_what_is_kept_is_in_attributes() {
          input_audio_tokens=4 service.name=own service_tier=flex session.id=s team=t user.id=u"
     );
     assert_eq!(event["source"], "scope");
+    for hour in [
+        "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+        "gen_ai.usage.details.ephemeral_1h_input_tokens",
+    ] {
+        let lines = "gen_ai.operation.name=chat;anthropic.response.service_tier=batch;
+            gen_ai.usage.input_tokens=400;gen_ai.usage.cache_write.input_tokens=300";
+        let event = span_event("x", &format!("{lines};{hour}=200")).unwrap();
+        let names = ["attributes.cache_write_1h_tokens", "attributes.service_tier"];
+        assert_eq!(some(&event, &names), ["200", "batch"]);
+    }
 }
 
 #[test]
