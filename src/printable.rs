@@ -1,10 +1,11 @@
-//! Escaping of untrusted text for a terminal or a log.
+//! What people read: untrusted text, escaped for a terminal or a log, and counts.
 //!
 //! Names of keys, organisations, models and files, and messages of stores and libraries, may hold
 //! characters that move a cursor, change a terminal, begin a new log line, or reverse the order of
 //! the text. They are shown as JSON escapes. Within JSON text the escape denotes the same value.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 /// The text on one line, without such characters.
 pub fn printable(text: &str) -> Cow<'_, str> {
@@ -30,6 +31,12 @@ pub fn is_harmful(char: char) -> bool {
                 | '\u{202a}'..='\u{202e}'
                 | '\u{2066}'..='\u{2069}'
         )
+}
+
+/// A number with its noun: `1 row`, `2 rows`.
+pub fn counted<N: Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+    let ending = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {noun}{ending}")
 }
 
 fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -66,5 +73,11 @@ mod tests {
         let json = serde_json::to_string("x\u{9b}\u{202e}y").unwrap();
         let again: String = serde_json::from_str(&printable_lines(&json)).unwrap();
         assert_eq!(again, "x\u{9b}\u{202e}y");
+    }
+
+    #[test]
+    fn one_is_one() {
+        let shown = [0_u64, 1, 2].map(|number| counted(number, "row"));
+        assert_eq!(shown, ["0 rows", "1 row", "2 rows"]);
     }
 }

@@ -67,7 +67,7 @@ pub use self::paths::{
 };
 pub use self::reports::{
     Dollars, ImportedRows, LINE_ITEM, NewReportPart, REPORT_MODEL, ReportFigures, ReportGroup,
-    ReportName, ReportPart, ReportRow, ReportSpan, Reports, ReportsError,
+    ReportKey, ReportName, ReportPart, ReportRow, ReportSpan, Reports, ReportsError,
 };
 pub use self::store::records::{RecordMark, Records, Stored};
 pub use self::store::sealed::{Record, SealState};

@@ -15,6 +15,7 @@ use crate::books::{BooksError, FocusFormat, FocusQuestion, Month, export_focus};
 use crate::event::OrgId;
 use crate::new_file::NewFile;
 use crate::price_book::PriceTables;
+use crate::printable::counted;
 use crate::sql::Engine;
 
 /// What is exported.
@@ -89,7 +90,8 @@ pub(super) async fn run(
     let written = archive.at_newest(archive.newest().await?, written).await;
     let (count, mut file) = written.map_err(|error| told(error, &output))?;
     file.keep().map_err(|error| told(error.into(), &output))?;
-    print_note(&format!("wrote {count} charges of {month} to {}", output.display()));
+    let count = counted(count, "charge");
+    print_note(&format!("wrote {count} of {month} to {}", output.display()));
     Ok(ExitCode::SUCCESS)
 }
 

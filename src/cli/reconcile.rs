@@ -16,6 +16,7 @@ use crate::books::{
     Comparison, Month, ReconcileQuestion, Reconciled, Tolerance, comparison_rows, reconcile,
 };
 use crate::event::OrgId;
+use crate::printable::counted;
 use crate::sql::{Console, RowFormat};
 
 /// What is compared.
@@ -50,7 +51,7 @@ pub(super) async fn run(
         let (console, reports, question) = (&console, &reports, &question);
         async move { reconcile(console, &snapshot, reports, question).await }
     };
-    let Reconciled { rows, providers } =
+    let Reconciled { rows, providers, of_no_provider } =
         archive.at_newest(archive.newest().await?, compared).await?;
     print(&rows, args.format)?;
     if providers.is_empty() {
@@ -59,11 +60,17 @@ pub(super) async fn run(
             args.month
         ));
     }
+    if of_no_provider > 0 {
+        let calls = counted(of_no_provider, "call");
+        print_note(&format!("left out, since no provider is told: {calls}"));
+    }
     let far = rows.iter().filter(|row| row.exceeds(args.tolerance)).count();
     if far == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    print_note(&format!("{far} of {} rows differ by more than is tolerated", rows.len()));
+    let differ = if far == 1 { "differs" } else { "differ" };
+    let all = counted(rows.len(), "row");
+    print_note(&format!("{far} of {all} {differ} by more than is tolerated"));
     Ok(ExitCode::FAILURE)
 }
 

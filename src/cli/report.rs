@@ -11,6 +11,7 @@ use super::print::{print_note, print_result};
 use super::{input, open};
 use crate::archive::{ArchiveLocation, ImportedRows, Reports};
 use crate::event::OrgId;
+use crate::printable::counted;
 use crate::reports::{self, ReadReport, ReportFormat};
 
 /// The largest file read: ask for fewer buckets in one.
@@ -65,22 +66,23 @@ pub(super) async fn run(
         reports::read(&mut report, format, &bytes)
             .map_err(|error| anyhow::anyhow!("cannot import {shown}: {error}"))?;
     }
-    let reports = Reports::new(open::store(location)?);
+    let reports = Reports::new(open::existing_archive(location).await?);
     let now = open::clock().now();
     let imported = reports.import(&org, &format.report(), &report.dates, now).await;
     let imported = imported.map_err(|error| anyhow::anyhow!("cannot import: {error}"))?;
     if report.left_out > 0 {
-        print_note(&format!("left out: {} results that are no calls of a model", report.left_out));
+        let results = counted(report.left_out, "result");
+        print_note(&format!("left out, as no call of a model: {results}"));
     }
     if report.has_more {
         print_note("the last page says that there are more; import those, too");
     }
     let ImportedRows { new, replaced, unchanged } = imported;
     print_result(&format!(
-        "imported {} of {org}: {} rows of {} days; {new} new, {replaced} replaced, {unchanged} unchanged",
+        "imported {} of {org}: {} of {}; {new} new, {replaced} replaced, {unchanged} unchanged",
         format.name(),
-        new + replaced + unchanged,
-        report.dates_with_rows(),
+        counted(new + replaced + unchanged, "row"),
+        counted(report.dates_with_rows(), "day"),
     ));
     Ok(ExitCode::SUCCESS)
 }

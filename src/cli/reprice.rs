@@ -18,13 +18,15 @@ use crate::clock::Micros;
 use crate::event::OrgId;
 use crate::event::money::format_decimal;
 use crate::price_book::{InForce, PriceTables};
-use crate::printable::printable;
+use crate::printable::{counted, printable};
 use crate::reprice::{RepriceOutcome, RepriceScope, Repricing, reprice};
 use crate::sql::Engine;
 use crate::telemetry::Telemetry;
 
 /// Memory by default.
 const MEMORY_BYTES: u64 = 512 << 20;
+/// The least memory: with less, nearly each call would be a part and a commit of its own.
+const MEMORY_BYTES_MIN: usize = 1 << 20;
 /// The least memory for known ids.
 const IDS_BYTES_MIN: usize = 32 << 20;
 
@@ -108,7 +110,7 @@ async fn app(location: &ArchiveLocation, args: &RepriceArgs) -> anyhow::Result<A
 }
 
 fn memory(args: &RepriceArgs) -> usize {
-    usize::try_from(args.memory.0).unwrap_or(usize::MAX)
+    usize::try_from(args.memory.0).unwrap_or(usize::MAX).max(MEMORY_BYTES_MIN)
 }
 
 async fn work(archive: &Archive, args: &RepriceArgs) -> anyhow::Result<RepriceOutcome> {
@@ -188,27 +190,34 @@ fn as_json(outcome: &RepriceOutcome) -> serde_json::Value {
 /// What people are told besides.
 fn notes(args: &RepriceArgs, outcome: &RepriceOutcome) -> Vec<String> {
     let mut notes = Vec::new();
+    let corrections = |count| counted(count, "correction");
     notes.push(match args.dry_run {
         true => {
-            format!("{} corrections would be written; nothing was", outcome.changes.total().events)
+            let written = corrections(outcome.changes.total().events);
+            format!("{written} would be written; nothing was")
         }
-        false => format!("{} corrections were written", outcome.written),
+        false => {
+            let were = if outcome.written == 1 { "was" } else { "were" };
+            format!("{} {were} written", corrections(outcome.written))
+        }
     });
-    let mut note = |count: u64, what: &str| {
+    if outcome.already > 0 {
+        let others = corrections(outcome.already);
+        notes
+            .push(format!("written by others at the same time: {others}; run it again to be sure"));
+    }
+    let mut left = |count: u64, what: &str| {
         if count > 0 {
-            notes.push(format!("{count} {what}"));
+            notes.push(format!("left as before: {}{what}", counted(count, "call")));
         }
     };
-    note(outcome.already, "more were written by others at the same time; run it again to be sure");
-    let left = outcome.left;
-    note(left.without_price, "calls are left as they are: these tables have no price for them");
-    note(left.too_large, "calls are left: their cost would change by a million dollars or more");
+    left(outcome.left.without_price, " for which these tables have no price");
+    left(outcome.left.too_large, " whose cost would change by a million dollars or more");
     let floor = outcome.floor.map(|floor| format!(" before {floor}")).unwrap_or_default();
-    let expired = format!("calls{floor} are left as they are: they have expired");
-    note(left.expired, &expired);
-    note(
-        outcome.attributes_dropped,
-        "attributes had no room in corrections, and are in the events",
-    );
+    left(outcome.left.expired, &format!("{floor}, as expired"));
+    if outcome.attributes_dropped > 0 {
+        let dropped = counted(outcome.attributes_dropped, "attribute");
+        notes.push(format!("without room in corrections: {dropped}, which the events have"));
+    }
     notes
 }

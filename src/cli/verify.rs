@@ -12,7 +12,7 @@ use super::print::{print_note, print_result};
 use super::units::parse_millionths;
 use crate::archive::ArchiveLocation;
 use crate::maintain::{self, Sample};
-use crate::printable::printable;
+use crate::printable::{counted, printable};
 use crate::rollup::Rollup;
 use crate::sql::Engine;
 use crate::telemetry::Telemetry;
@@ -61,27 +61,23 @@ pub(super) async fn run(location: &ArchiveLocation, args: VerifyArgs) -> anyhow:
         print_note(&format!(
             "{} before {floor} have expired and cannot be recomputed: their sums are those of the \
              ledger",
-            count(events, "event")
+            counted(events, "event")
         ));
     }
     report.differences.iter().for_each(|line| print_result(&printable(line)));
     let missing = if sample.is_some() { "this is a sample" } else { "damaged files" };
     let orgs = report.orgs.map_or_else(
         || format!("scrapes not compared, for {missing}"),
-        |orgs| format!("scrapes of {} compared", count(orgs as u64, "organisation")),
+        |orgs| format!("scrapes of {} compared", counted(orgs, "organisation")),
     );
     print_result(&format!(
         "verified {} in {} at version {}, {orgs}: {}",
-        count(report.events, "event"),
-        count(report.files as u64, "file"),
+        counted(report.events, "event"),
+        counted(report.files, "file"),
         report.version,
-        count(report.difference_count as u64, "difference"),
+        counted(report.difference_count, "difference"),
     ));
     Ok(if report.difference_count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn count(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn parse_sample(text: &str) -> Result<Sample, String> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::archive::{ArchiveError, StoreCheck};
 use crate::clock::{DAY, Micros};
+use crate::printable::counted;
 
 /// Days after which list prices may well have changed.
 const PRICE_DAYS_MAX: i64 = 90;
@@ -80,7 +81,7 @@ pub fn check_prices<'t>(
             let advice = "; warning: that is more than 90 days, so import newer ones with: \
                 tokenlake price import FILE";
             let advice = if days > PRICE_DAYS_MAX { advice } else { "" };
-            format!("{name} was taken {days} days ago{advice}")
+            format!("{name} was taken {} ago{advice}", counted(days, "day"))
         });
         let tables = tables.collect::<Vec<_>>();
         if tables.is_empty() { "no table".to_owned() } else { tables.join("; ") }

@@ -4,10 +4,12 @@
 //! is in force within five seconds on every replica. Who asks while it is older than [`FRESH`] has a task
 //! look, and does not wait. Prices that nobody asks for cost no request.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::RwLock;
 
 use super::catalogue::ListedTable;
@@ -20,6 +22,8 @@ use crate::pricing::{Prices, Table, TableError, builtin};
 const FRESH: Duration = Duration::from_millis(1_500);
 /// How long it is used while another look is under way.
 const TRUST: Duration = Duration::from_secs(4);
+/// Tables that are read at once: each organisation may have its own, and requests wait for all of them.
+const READ_AT_ONCE: usize = 32;
 
 /// Which tables prices come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,6 +104,12 @@ impl InForce {
     pub fn taken<'a>(&'a self, org: &'a str) -> impl Iterator<Item = (&'a str, Micros)> {
         let own = move |only: Option<&str>| only.is_none_or(|only| only == org);
         self.each_taken().filter(move |(only, ..)| own(*only)).map(|(_, name, taken)| (name, taken))
+    }
+
+    /// The imported tables, by the ids of their objects.
+    fn by_object(&self) -> HashMap<&str, Arc<Table>> {
+        let objects = self.listed.iter().map(|listed| &*listed.object);
+        objects.zip(self.prices.tables().iter().cloned()).collect()
     }
 
     /// The organisation that each table is for, its name, and when its prices were taken.
@@ -189,47 +199,68 @@ impl PriceBook {
             known => known.map(|(tables, _)| tables),
         };
         let tables = match before {
-            None => self.opened().await?,
+            None => self.opened(None).await?,
             Some(before) => match stored::after(&self.records, before.version).await? {
-                None => before,
                 Some(newer) => {
                     Arc::new(self.read(newer.version, newer.tables, Some(&before)).await?)
                 }
+                None => match self.is_there(&before).await? {
+                    true => before,
+                    // All was deleted, and perhaps imported anew: versions begin again.
+                    false => self.opened(Some(&before)).await?,
+                },
             },
         };
         *self.known.write() = Some(KnownTables { tables: tables.clone(), at });
         Ok(tables)
     }
 
-    async fn opened(&self) -> Result<Arc<InForce>, ArchiveError> {
+    /// Whether the catalogue that is known is still the one of its version.
+    async fn is_there(&self, known: &InForce) -> Result<bool, ArchiveError> {
+        if known.version == 0 {
+            return Ok(true);
+        }
+        let there = stored::catalogue(&self.records, known.version).await?;
+        Ok(there.is_some_and(|there| in_order(there.tables) == known.listed))
+    }
+
+    /// The newest tables, of which those of `before` are not read again.
+    async fn opened(&self, before: Option<&InForce>) -> Result<Arc<InForce>, ArchiveError> {
         let (version, tables) = match stored::newest(&self.records).await? {
             Some(catalogue) => (catalogue.version, catalogue.tables),
             None => (0, Vec::new()),
         };
-        Ok(Arc::new(self.read(version, tables, None).await?))
+        Ok(Arc::new(self.read(version, tables, before).await?))
     }
 
     /// The tables of a catalogue, of which those that are known already are not read again.
     async fn read(
         &self,
         version: u64,
-        mut listed: Vec<ListedTable>,
+        listed: Vec<ListedTable>,
         before: Option<&InForce>,
     ) -> Result<InForce, ArchiveError> {
-        // An organisation's own table decides before that for all.
-        listed.sort_by(|a, b| (a.org.is_none(), &a.org).cmp(&(b.org.is_none(), &b.org)));
-        let mut tables = Vec::with_capacity(listed.len() + 1);
-        for one in &listed {
-            let known = before.and_then(|before| {
-                let at = before.listed.iter().position(|known| known.object == one.object)?;
-                before.prices.tables().get(at).cloned()
-            });
-            tables.push(match known {
-                Some(known) => known,
-                None => stored::table(&self.records, one).await?,
-            });
-        }
+        let listed = in_order(listed);
+        let known = before.map(InForce::by_object).unwrap_or_default();
+        let tables = listed.iter().map(|one| {
+            let known = known.get(&*one.object).cloned();
+            async move {
+                match known {
+                    Some(known) => Ok(known),
+                    None => stored::table(&self.records, one).await,
+                }
+            }
+        });
+        let tables: Vec<_> = tables.collect();
+        let tables = stream::iter(tables).buffered(READ_AT_ONCE);
+        let mut tables: Vec<Arc<Table>> = tables.try_collect().await?;
         tables.extend(self.builtin.clone());
         Ok(InForce { version, listed, prices: Prices::new(tables) })
     }
+}
+
+/// An organisation's own table decides before that for all.
+fn in_order(mut listed: Vec<ListedTable>) -> Vec<ListedTable> {
+    listed.sort_by(|a, b| (a.org.is_none(), &a.org).cmp(&(b.org.is_none(), &b.org)));
+    listed
 }

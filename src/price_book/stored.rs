@@ -41,7 +41,14 @@ pub(super) async fn after(
     Ok(newest)
 }
 
-async fn catalogue(records: &Records, version: u64) -> Result<Option<Catalogue>, ArchiveError> {
+/// The catalogue of a version; none if there is none.
+///
+/// # Errors
+/// Unavailable; Corrupt, if it is damaged.
+pub(super) async fn catalogue(
+    records: &Records,
+    version: u64,
+) -> Result<Option<Catalogue>, ArchiveError> {
     let path = prices::version(version);
     let Some(stored) = records.get::<Catalogue>(&path).await? else { return Ok(None) };
     if stored.record.version != version {

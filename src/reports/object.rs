@@ -1,14 +1,21 @@
 //! An object of a page: its members as they are written, read by name and kind.
 
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
 use super::error::ReportFileError;
 use crate::archive::{Dollars, ReportGroup};
-use crate::event::money::parse_amount;
+use crate::event::money::{InvalidMoney, parse_amount};
 use crate::event::{FieldValue, excerpt, json_text};
 
 /// Bytes of a name or a value of a group.
 const TEXT_BYTES_MAX: usize = 1_024;
+/// Names of a group; the APIs have a dozen.
+const GROUP_NAMES_MAX: usize = 64;
 /// No sum of tokens or calls of a bucket is as large.
 const COUNT_MAX: i128 = 1_000_000_000_000_000;
 
@@ -41,10 +48,17 @@ impl<'p> ReportObject<'p> {
         self.0.iter().any(|member| member.name == name && member.value != "null")
     }
 
-    /// The values of a list; none if it is null or not there.
-    pub(super) fn list(&self, name: &str) -> Result<Option<Vec<&'p str>>, ReportFileError> {
-        let Some(json) = self.raw(name)? else { return Ok(None) };
-        list(json).map(Some).ok_or_else(|| ReportFileError::new(format!("{name} is no list")))
+    /// Reads the values of a list one by one, with their numbers from 1; false if it is null or not there.
+    pub(super) fn each(
+        &self,
+        name: &str,
+        read: impl FnMut(usize, &'p str) -> Result<(), ReportFileError>,
+    ) -> Result<bool, ReportFileError> {
+        let Some(json) = self.raw(name)? else { return Ok(false) };
+        match each(json, read)? {
+            true => Ok(true),
+            false => Err(ReportFileError::new(format!("{name} is no list"))),
+        }
     }
 
     /// A text.
@@ -80,7 +94,10 @@ impl<'p> ReportObject<'p> {
             Ok(FieldValue::Text(text) | FieldValue::Number(text)) => text,
             _ => return Err(wrong(&"is no decimal number")),
         };
-        Dollars::parse(&text, places).map(Some).map_err(|error| wrong(&error))
+        Dollars::parse(&text, places).map(Some).map_err(|error| match error {
+            InvalidMoney::TooLarge => wrong(&"is not below 10^12 dollars"),
+            error => wrong(&error),
+        })
     }
 
     /// What its group is told by: each text and each truth value, but for those that are `left_out` and names
@@ -107,13 +124,53 @@ impl<'p> ReportObject<'p> {
             if group.insert(name.to_owned(), text).is_some() {
                 return Err(ReportFileError::new(format!("{} is there twice", excerpt(name))));
             }
+            if group.len() > GROUP_NAMES_MAX {
+                let most = format!("it has more than {GROUP_NAMES_MAX} texts");
+                return Err(ReportFileError::new(most));
+            }
         }
         Ok(group)
     }
 }
 
-/// The values of a list; none if it is something else.
-pub(super) fn list(json: &str) -> Option<Vec<&str>> {
-    let values = serde_json::from_str::<Vec<&RawValue>>(json).ok()?;
-    Some(values.into_iter().map(RawValue::get).collect())
+/// Reads the values of a list one by one, with their numbers from 1, so that none is kept; false if it is
+/// something else.
+pub(super) fn each<'p>(
+    json: &'p str,
+    read: impl FnMut(usize, &'p str) -> Result<(), ReportFileError>,
+) -> Result<bool, ReportFileError> {
+    let mut values = ListValues { read, failed: None };
+    let mut source = Deserializer::from_str(json);
+    let is_list = source.deserialize_seq(&mut values).is_ok();
+    match values.failed {
+        Some(error) => Err(error),
+        None => Ok(is_list),
+    }
+}
+
+struct ListValues<F> {
+    read: F,
+    failed: Option<ReportFileError>,
+}
+
+impl<'p, F: FnMut(usize, &'p str) -> Result<(), ReportFileError>> Visitor<'p>
+    for &mut ListValues<F>
+{
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'p>>(self, mut list: A) -> Result<(), A::Error> {
+        let mut number = 0;
+        while let Some(value) = list.next_element::<&RawValue>()? {
+            number += 1;
+            if let Err(error) = (self.read)(number, value.get()) {
+                self.failed = Some(error);
+                return Err(A::Error::custom("it ends here"));
+            }
+        }
+        Ok(())
+    }
 }

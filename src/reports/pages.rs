@@ -12,13 +12,15 @@ use serde_json::value::RawValue;
 
 use super::error::ReportFileError;
 use super::format::ReportFormat;
-use super::object::{ReportObject, list};
+use super::object::{ReportObject, each};
 use super::result::ReportResult;
 use super::{anthropic, openai};
-use crate::archive::{NewReportPart, ReportRow};
+use crate::archive::{NewReportPart, ReportKey, ReportRow, ReportSpan};
 
 /// Rows of one import, which are in memory at once.
 const ROWS_MAX: usize = 1_000_000;
+/// Bytes of their texts.
+const TEXT_BYTES_MAX: usize = 256 << 20;
 
 /// What was read of the files of one import.
 #[derive(Debug, Default)]
@@ -30,6 +32,8 @@ pub struct ReadReport {
     /// Whether the last page says that there is another after it.
     pub has_more: bool,
     rows: usize,
+    /// Of all groups.
+    text_bytes: usize,
 }
 
 /// Reads the pages of a file into what was read before it.
@@ -47,10 +51,12 @@ pub fn read(
     let mut pages = 0;
     for value in Deserializer::from_str(text).into_iter::<&RawValue>() {
         let value = value.map_err(|error| ReportFileError::new(format!("{error}")))?.get();
-        let values = list(value).unwrap_or_else(|| vec![value]);
-        for page in values {
+        let mut read = |page| {
             pages += 1;
-            report.page(format, page).map_err(|error| error.within("page", pages))?;
+            report.page(format, page).map_err(|error| error.within("page", pages))
+        };
+        if !each(value, |_, page| read(page))? {
+            read(value)?;
         }
     }
     if pages == 0 {
@@ -62,16 +68,16 @@ pub fn read(
 impl ReadReport {
     fn page(&mut self, format: ReportFormat, json: &str) -> Result<(), ReportFileError> {
         let page = ReportObject::read(json, "a page")?;
-        let Some(buckets) = page.list("data")? else {
+        let bucket = |number, bucket| {
+            self.bucket(format, bucket).map_err(|error| error.within("bucket", number))
+        };
+        if !page.each("data", bucket)? {
             if page.has("results") {
                 return self.bucket(format, json);
             }
             let told = page.raw("error")?.map(crate::event::excerpt);
             let told = told.map_or_else(String::new, |told| format!(" (it says {told})"));
             return Err(ReportFileError::new(format!("it has no data, as a page has{told}")));
-        };
-        for (number, bucket) in (1..).zip(buckets) {
-            self.bucket(format, bucket).map_err(|error| error.within("bucket", number))?;
         }
         self.has_more = page.raw("has_more")? == Some("true");
         Ok(())
@@ -85,29 +91,13 @@ impl ReadReport {
                 anthropic::time(&bucket)?
             }
         };
-        let results = bucket.list("results")?;
-        let results = results.ok_or_else(|| ReportFileError::new("it has no results"))?;
         let mut rows = BTreeMap::new();
-        for (number, json) in (1..).zip(results) {
+        let result = |number, json| {
             let within = |error: ReportFileError| error.within("result", number);
-            let result = ReportObject::read(json, "a result").and_then(|json| made(format, &json));
-            let Some(result) = result.map_err(within)? else {
-                self.left_out += 1;
-                continue;
-            };
-            let ReportResult { group, figures } = result;
-            let row = ReportRow { start_us, end_us, group, figures };
-            match rows.entry(row.key()) {
-                Entry::Vacant(place) => drop(place.insert(row)),
-                Entry::Occupied(_) => {
-                    return Err(within(ReportFileError::new("its group is in the bucket already")));
-                }
-            }
-        }
-        self.rows += rows.len();
-        if self.rows > ROWS_MAX {
-            let most = format!("more than {ROWS_MAX} results; import fewer files at a time");
-            return Err(ReportFileError::new(most));
+            self.result(format, [start_us, end_us], json, &mut rows).map_err(within)
+        };
+        if !bucket.each("results", result)? {
+            return Err(ReportFileError::new("it has no results"));
         }
         let date = DateTime::from_timestamp_micros(start_us).map(|at| at.date_naive());
         let part = self.dates.entry(date.unwrap_or_default()).or_default();
@@ -115,6 +105,39 @@ impl ReadReport {
         match part.covered.last_mut() {
             Some([_, end]) if *end == start_us => *end = end_us,
             _ => part.covered.push([start_us, end_us]),
+        }
+        Ok(())
+    }
+
+    /// Reads a result of a bucket into its rows.
+    fn result(
+        &mut self,
+        format: ReportFormat,
+        [start_us, end_us]: ReportSpan,
+        json: &str,
+        rows: &mut BTreeMap<ReportKey, ReportRow>,
+    ) -> Result<(), ReportFileError> {
+        let result = ReportObject::read(json, "a result")?;
+        let Some(ReportResult { group, figures }) = made(format, &result)? else {
+            self.left_out += 1;
+            return Ok(());
+        };
+        let texts = group.iter().map(|(name, text)| name.len() + text.len());
+        self.text_bytes = self.text_bytes.saturating_add(texts.sum());
+        self.rows += 1;
+        if self.rows > ROWS_MAX || self.text_bytes > TEXT_BYTES_MAX {
+            let most = format!(
+                "more than {ROWS_MAX} results, or {TEXT_BYTES_MAX} bytes of texts in them; import \
+                 fewer files at a time"
+            );
+            return Err(ReportFileError::new(most));
+        }
+        let row = ReportRow { start_us, end_us, group, figures };
+        match rows.entry(row.key()) {
+            Entry::Vacant(place) => drop(place.insert(row)),
+            Entry::Occupied(_) => {
+                return Err(ReportFileError::new("its group is in the bucket already"));
+            }
         }
         Ok(())
     }

@@ -155,6 +155,11 @@ fn what_is_no_report_is_refused_with_its_place() {
         ),
         (
             AnthropicCosts,
+            anthropic(&json!([{ "amount": "1e14", "currency": "USD" }])).to_string(),
+            "amount: \"1e14\" is not below 10^12 dollars",
+        ),
+        (
+            AnthropicCosts,
             anthropic(&json!([{ "amount": "x", "currency": "USD" }])).to_string(),
             "amount: \"x\" is not a decimal number",
         ),
@@ -162,6 +167,30 @@ fn what_is_no_report_is_refused_with_its_place() {
         let error = rows_of(format, &text).unwrap_err();
         assert!(error.contains(said) && !error.contains('\n'), "{said}: {error}");
     }
+}
+
+/// A file of the largest size, of which a list of all values would take a multiple.
+#[test]
+fn a_list_of_what_is_no_page_ends_at_its_first_value() {
+    let many = format!("[{}0]", "0,".repeat(8 << 20));
+    let bucket = |results: &str| {
+        let end = DAY_START + 60;
+        format!(r#"{{"start_time":{DAY_START},"end_time":{end},"results":{results}}}"#)
+    };
+    for (text, said) in [
+        (many.clone(), "page 1: 0 is no object"),
+        (format!(r#"{{"data":{many}}}"#), "page 1, bucket 1: 0 is no object"),
+        (bucket(&many), "page 1, result 1: 0 is no object"),
+        (bucket("{}"), "page 1: results is no list"),
+        (r#"{"data":7}"#.to_owned(), "page 1: data is no list"),
+    ] {
+        let error = rows_of(ReportFormat::OpenaiUsage, &text).unwrap_err();
+        assert!(error.starts_with(said), "{said}: {error}");
+    }
+    let texts: Vec<_> = (0..65).map(|number| format!(r#""t{number}":"x""#)).collect();
+    let result = format!(r#"[{{"num_model_requests":1,{}}}]"#, texts.join(","));
+    let error = rows_of(ReportFormat::OpenaiUsage, &bucket(&result)).unwrap_err();
+    assert_eq!(error, "page 1, result 1: it has more than 64 texts");
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::archive::{Archive, DataFile, Snapshot};
 use crate::clock::Clock;
 use crate::event::{EventError, NewCorrections};
 use crate::pricing::{Pricer, Prices};
+use crate::printable::counted;
 use crate::sql::{CarriedCells, CellKind, Engine};
 
 /// Time between two lines of progress.
@@ -82,6 +83,7 @@ pub async fn reprice(
 struct DateAttempt {
     /// What is not committed yet.
     changes: CostChanges,
+    attributes_dropped: u64,
     left: LeftCalls,
 }
 
@@ -147,7 +149,7 @@ impl<S: Future<Output = ()>, N: FnMut(String)> RepriceRun<'_, S, N> {
             snapshot = archive.newer(&snapshot, &error).await?.ok_or(error)?;
         }
         // What waits when it is told to stop is in no commit, and so no change.
-        let DateAttempt { changes, left } = std::mem::take(&mut self.attempt);
+        let DateAttempt { changes, left, .. } = std::mem::take(&mut self.attempt);
         let changes = if self.pending.is_empty() { changes } else { CostChanges::default() };
         self.outcome.changes.merge(changes);
         self.outcome.left.merge(left);
@@ -231,7 +233,7 @@ impl<S: Future<Output = ()>, N: FnMut(String)> RepriceRun<'_, S, N> {
         let dimensions = &calls.snapshot.table().dimensions;
         let now = self.what.clock.now();
         let made = NewCorrections::of(rows, &found.corrections, dimensions, now)?;
-        self.outcome.attributes_dropped += made.attributes_dropped;
+        self.attempt.attributes_dropped += made.attributes_dropped;
         self.pending.push(made.batch);
         Ok(())
     }
@@ -243,6 +245,7 @@ impl<S: Future<Output = ()>, N: FnMut(String)> RepriceRun<'_, S, N> {
         }
         let committed = self.pending.commit(self.what.archive).await?;
         let changes = std::mem::take(&mut self.attempt.changes);
+        let dropped = std::mem::take(&mut self.attempt.attributes_dropped);
         let late = committed.rejected.len() as u64;
         if late > 0 {
             // The whole date has expired meanwhile.
@@ -250,6 +253,7 @@ impl<S: Future<Output = ()>, N: FnMut(String)> RepriceRun<'_, S, N> {
             return Ok(());
         }
         self.outcome.changes.merge(changes);
+        self.outcome.attributes_dropped += dropped;
         self.outcome.written += committed.accepted as u64;
         self.outcome.already += committed.duplicates as u64;
         Ok(())
@@ -266,6 +270,8 @@ impl<S: Future<Output = ()>, N: FnMut(String)> RepriceRun<'_, S, N> {
             true => self.attempt.changes.total().events + self.outcome.changes.total().events,
             false => self.outcome.written,
         };
-        note(format!("{done} of {dates} dates, {events} events read, {changed} corrections"));
+        let (dates, events) = (counted(*dates, "date"), counted(*events, "event"));
+        let changed = counted(changed, "correction");
+        note(format!("{done} of {dates}, {events} read, {changed}"));
     }
 }

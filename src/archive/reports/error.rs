@@ -24,6 +24,19 @@ pub enum ReportsError {
         /// The most that there may be.
         max: usize,
     },
+    /// The texts of the rows of a date are more than a reader can hold.
+    #[error(
+        "{date} would have {bytes} bytes of texts in this report, and at most {max} may be there; \
+         report by fewer groups, or by longer buckets"
+    )]
+    TooMuchText {
+        /// The date, in UTC.
+        date: String,
+        /// How many bytes there would be.
+        bytes: usize,
+        /// The most that there may be.
+        max: usize,
+    },
     /// An organisation has more dates than a catalogue can list.
     #[error("{parts} dates of reports would be there, and at most {max} may be")]
     TooManyParts {
@@ -42,7 +55,9 @@ impl ReportsError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Archive(error) => error.kind(),
-            Self::TooManyRows { .. } | Self::TooManyParts { .. } => Kind::Invalid,
+            Self::TooManyRows { .. } | Self::TooMuchText { .. } | Self::TooManyParts { .. } => {
+                Kind::Invalid
+            }
             Self::Contended(_) => Kind::Unavailable,
         }
     }

@@ -18,6 +18,8 @@ use crate::event::OrgId;
 
 /// Rows of a report on a date: a reader holds all of them.
 pub const PART_ROWS_MAX: usize = 50_000;
+/// Bytes of the texts of such rows.
+const PART_TEXT_BYTES_MAX: usize = 32 << 20;
 /// Parts of an organisation: ten years of four reports.
 const PARTS_MAX: usize = 16_000;
 /// How often an import is tried while others come first.
@@ -202,6 +204,12 @@ fn merged(
     if rows.len() > PART_ROWS_MAX {
         return Err(ReportsError::TooManyRows { date, rows: rows.len(), max: PART_ROWS_MAX });
     }
+    let texts =
+        rows.values().flat_map(|row| &row.group).map(|(name, text)| name.len() + text.len());
+    let bytes = texts.fold(0_usize, usize::saturating_add);
+    if bytes > PART_TEXT_BYTES_MAX {
+        return Err(ReportsError::TooMuchText { date, bytes, max: PART_TEXT_BYTES_MAX });
+    }
     let covered = old.iter().flat_map(|old| &old.covered).chain(&new.covered).copied().collect();
     let (covered, rows) = (joined(covered), rows.into_values().collect());
     Ok(ReportPart { of: of.clone(), date, covered, rows })
@@ -216,6 +224,7 @@ mod tests {
     use super::super::row::{ReportFigures, ReportRow};
     use super::*;
     use crate::clock::DAY;
+    use crate::error::Kind;
 
     fn name() -> ReportName {
         ReportName { provider: "openai".to_owned(), report: "usage".to_owned() }
@@ -255,6 +264,26 @@ mod tests {
         let left = reports.records.list("reports/parts").await.unwrap().len();
         let kept = reports.records.list(paths::CATALOGUES).await.unwrap().len();
         assert!(left < 6 && kept <= 16, "{left} {kept}");
+    }
+
+    #[tokio::test]
+    async fn what_no_reader_could_hold_is_refused_and_leaves_nothing() {
+        let reports = Reports::new(Arc::new(InMemory::new()));
+        let org = OrgId::parse("acme").unwrap();
+        let mut dates = of(1, 5);
+        let part = dates.values_mut().next().unwrap();
+        let row = part.rows.values().next().unwrap().clone();
+        for number in 0..=PART_TEXT_BYTES_MAX / 1_000 {
+            let text = format!("{number:01000}");
+            let row = ReportRow { group: [("key".to_owned(), text)].into(), ..row.clone() };
+            part.rows.insert(row.key(), row);
+        }
+        let error = reports.import(&org, &name(), &dates, 0).await.unwrap_err();
+        let told = error.to_string();
+        assert!(told.starts_with("1970-01-02 would have 336") && !told.contains('\n'), "{told}");
+        assert_eq!((error.kind(), reports.catalogue("acme").await.unwrap()), (Kind::Invalid, None));
+        let left = reports.records.list("reports").await.unwrap();
+        assert_eq!(left.len(), 0, "{left:?}");
     }
 
     #[tokio::test]

@@ -14,5 +14,7 @@ mod stored;
 pub use self::error::ReportsError;
 pub use self::import::ImportedRows;
 pub use self::record::{NewReportPart, ReportName, ReportPart, ReportSpan};
-pub use self::row::{Dollars, LINE_ITEM, REPORT_MODEL, ReportFigures, ReportGroup, ReportRow};
+pub use self::row::{
+    Dollars, LINE_ITEM, REPORT_MODEL, ReportFigures, ReportGroup, ReportKey, ReportRow,
+};
 pub use self::stored::Reports;

@@ -5,7 +5,7 @@
 //! none, by tokens. Corrections of the month are divided as the calls of their day and model are; later ones
 //! are charges of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::meter::{METERS, Meter, quantities};
@@ -13,6 +13,9 @@ use super::shares::shares;
 use crate::clock::Micros;
 use crate::pricing::{Prices, Rule};
 use crate::sql::{Charge, ChargeCell};
+
+/// Sources of costs whose rules are remembered.
+const SOURCES_MAX: usize = 65_536;
 
 /// What charges of a day are told apart by, besides their meter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +56,11 @@ struct KeyTotals {
 }
 
 /// The charges of a day, which begins at `start`, in order.
-pub(super) fn charges(cells: Vec<ChargeCell>, prices: &Prices, start: Micros) -> Vec<DayCharge> {
+pub(super) fn charges(
+    cells: &[ChargeCell],
+    rules: &mut PricedRules<'_>,
+    start: Micros,
+) -> Vec<DayCharge> {
     let mut keys = BTreeMap::<ChargeKey, KeyTotals>::new();
     for cell in cells {
         let key = ChargeKey {
@@ -62,15 +69,13 @@ pub(super) fn charges(cells: Vec<ChargeCell>, prices: &Prices, start: Micros) ->
             model: cell.model.clone(),
             value: cell.value.clone(),
         };
-        let rates = RateSource { prices, start, key: &key };
-        let rates = rates.of(cell.cost_source.as_deref());
-        keys.entry(key).or_default().add(&cell, &rates);
+        let rates = rules.rates(&key, start, cell.cost_source.as_ref());
+        keys.entry(key).or_default().add(cell, &rates);
     }
     let mut all = Vec::new();
     for (key, mut totals) in keys {
         if totals.corrections != 0 {
-            let rates = RateSource { prices, start, key: &key };
-            let rates = rates.of(totals.corrected_by.as_deref());
+            let rates = rules.rates(&key, start, totals.corrected_by.as_ref());
             totals.divide_corrections(&rates);
         }
         totals.charges(&key, &mut all);
@@ -81,25 +86,51 @@ pub(super) fn charges(cells: Vec<ChargeCell>, prices: &Prices, start: Micros) ->
 /// The rates of tokens, in the order of [`Meter::TOKENS`]; none where no rule tells one.
 type TokenRates = [Option<i128>; METERS - 1];
 
-/// Where the rates of a key's calls come from.
-struct RateSource<'a> {
-    prices: &'a Prices,
-    start: Micros,
-    key: &'a ChargeKey,
+/// The rules that priced calls, as they are asked for.
+pub(super) struct PricedRules<'p> {
+    prices: &'p Prices,
+    /// By what costs tell of them: a table may have many.
+    by_source: HashMap<Arc<str>, Option<&'p Rule>>,
 }
 
-impl RateSource<'_> {
-    /// The rates of the rule that priced calls, or of the first one in force for the model.
-    fn of(&self, cost_source: Option<&str>) -> TokenRates {
-        let rule = cost_source.and_then(|source| self.prices.rule_of_source(source));
-        let Some(rule) = rule.or_else(|| self.listed()) else { return TokenRates::default() };
+impl<'p> PricedRules<'p> {
+    /// Those of some tables.
+    pub(super) fn of(prices: &'p Prices) -> Self {
+        Self { prices, by_source: HashMap::new() }
+    }
+
+    /// The rates of the rule that priced calls of a key, or of the first one in force for the model on the
+    /// day that begins at `start`.
+    fn rates(
+        &mut self,
+        key: &ChargeKey,
+        start: Micros,
+        cost_source: Option<&Arc<str>>,
+    ) -> TokenRates {
+        let rule = cost_source.and_then(|source| self.of_source(source));
+        let Some(rule) = rule.or_else(|| self.listed(key, start)) else {
+            return TokenRates::default();
+        };
         Meter::TOKENS.map(|(_, kind)| rule.standard_rate(kind).map(|rate| rate.units()))
     }
 
-    fn listed(&self) -> Option<&Rule> {
-        let model = self.key.model.as_deref()?;
-        let rules = self.prices.rules(&self.key.org_id, self.key.provider.as_deref(), model);
-        rules.into_iter().map(|(_, rule)| rule).find(|rule| rule.holds(self.start))
+    fn of_source(&mut self, source: &Arc<str>) -> Option<&'p Rule> {
+        if let Some(known) = self.by_source.get(source) {
+            return *known;
+        }
+        let rule = self.prices.rule_of_source(source);
+        // There are no more names than rules, but for those of tables that are no longer there.
+        if self.by_source.len() >= SOURCES_MAX {
+            self.by_source.clear();
+        }
+        self.by_source.insert(source.clone(), rule);
+        rule
+    }
+
+    fn listed(&self, key: &ChargeKey, start: Micros) -> Option<&'p Rule> {
+        let model = key.model.as_deref()?;
+        let rules = self.prices.rules(&key.org_id, key.provider.as_deref(), model);
+        rules.into_iter().map(|(_, rule)| rule).find(|rule| rule.holds(start))
     }
 }
 

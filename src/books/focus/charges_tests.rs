@@ -36,7 +36,8 @@ fn prices() -> Prices {
 type ShownCharge = (Option<(&'static str, i128)>, i128, Option<i128>, i128);
 
 fn shown(cells: Vec<ChargeCell>) -> Vec<ShownCharge> {
-    let charges = charges(cells, &prices(), NOON);
+    let prices = prices();
+    let charges = charges(&cells, &mut PricedRules::of(&prices), NOON);
     let shown = charges.iter().map(|charge| {
         let consumed = charge.consumed.map(|(meter, quantity)| (meter.id(), quantity));
         (consumed, charge.cost, charge.unit_price, charge.unpriced)
@@ -140,7 +141,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn charges_add_up_to_costs_tokens_and_calls_without_a_price(cells in cells()) {
-        let charges = charges(cells.clone(), &prices(), NOON);
+        let prices = prices();
+        let charges = charges(&cells, &mut PricedRules::of(&prices), NOON);
         let of_model = |model: &Option<Arc<str>>| {
             let cells = cells.iter().filter(|cell| cell.model == *model);
             let charges = charges.iter().filter(|charge| charge.key.model == *model);

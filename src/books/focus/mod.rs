@@ -9,11 +9,12 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use self::charges::charges;
+use self::charges::{DayCharge, PricedRules, charges};
 use self::columns::{Period, columns, schema};
 use super::error::BooksError;
 use super::month::{Month, midnight};
@@ -22,6 +23,9 @@ use crate::clock::DAY;
 use crate::event::{Dimension, OrgId};
 use crate::pricing::Prices;
 use crate::sql::{ChargeQuestion, Engine, FormWriter, RowFormat};
+
+/// Charges that are made into columns at once.
+const ROWS: usize = 8_192;
 
 /// The form of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +70,7 @@ pub async fn export_focus<W: Write + Send>(
     let name = dimension.as_ref().map(|dimension| &*dimension.name);
     let schema = schema(name.is_some());
     let mut writer = ChargeWriter::new(question.format, schema.clone(), out)?;
-    let mut count = 0;
+    let (mut count, mut rules) = (0, PricedRules::of(prices));
     for day in question.month.days() {
         let files: Vec<Arc<DataFile>> = snapshot
             .files_of(day)
@@ -79,10 +83,16 @@ pub async fn export_focus<W: Write + Send>(
         engine.judge().check_all(snapshot, &files, org_id).await?;
         let cells = engine.charge_cells(&files, asked).await?;
         let start = midnight(day);
-        let charges = charges(cells, prices, start);
-        count += u64::try_from(charges.len()).unwrap_or(u64::MAX);
         let period = Period { month: question.month, day: [start, start + DAY] };
-        writer.write(&columns(&schema, &charges, period, name)?)?;
+        let mut waiting = Vec::new();
+        // Columns take much more room than cells, so that those of few organisations are made at once.
+        for cells in cells.chunk_by(|a, b| a.org_id == b.org_id) {
+            waiting.extend(charges(cells, &mut rules, start));
+            if waiting.len() >= ROWS {
+                count += writer.charges(&schema, &mut waiting, period, name)?;
+            }
+        }
+        count += writer.charges(&schema, &mut waiting, period, name)?;
     }
     Ok((count, writer.finish()?))
 }
@@ -105,11 +115,7 @@ enum ChargeWriter<W: Write + Send> {
 }
 
 impl<W: Write + Send> ChargeWriter<W> {
-    fn new(
-        format: FocusFormat,
-        schema: arrow::datatypes::SchemaRef,
-        mut out: W,
-    ) -> Result<Self, BooksError> {
+    fn new(format: FocusFormat, schema: SchemaRef, mut out: W) -> Result<Self, BooksError> {
         match format {
             FocusFormat::Csv => {
                 let mut form = FormWriter::new(RowFormat::Csv, schema);
@@ -123,6 +129,22 @@ impl<W: Write + Send> ChargeWriter<W> {
                 Ok(Self::Parquet(Box::new(writer)))
             }
         }
+    }
+
+    /// Writes the charges of a day that wait, some at a time; gives how many.
+    fn charges(
+        &mut self,
+        schema: &SchemaRef,
+        waiting: &mut Vec<DayCharge>,
+        period: Period,
+        dimension: Option<&str>,
+    ) -> Result<u64, BooksError> {
+        for charges in waiting.chunks(ROWS) {
+            self.write(&columns(schema, charges, period, dimension)?)?;
+        }
+        let count = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+        waiting.clear();
+        Ok(count)
     }
 
     fn write(&mut self, rows: &RecordBatch) -> Result<(), BooksError> {

@@ -27,7 +27,16 @@ const DIGITS: u8 = 38;
 /// What events say of a provider, by day, and by model as they name it; `None` of those that name none.
 pub(super) type ProviderEvents = BTreeMap<NaiveDate, BTreeMap<Option<Arc<str>>, EventSums>>;
 
-/// What the events of a month say, by provider under one name for all of its names.
+/// What the events of a month say.
+#[derive(Debug, Default)]
+pub(super) struct MonthEvents {
+    /// By provider, under one name for all of its names.
+    pub(super) providers: BTreeMap<String, ProviderEvents>,
+    /// Calls of which no provider is told, neither by itself nor by the name of the model.
+    pub(super) of_no_provider: i128,
+}
+
+/// What the events of a month say.
 ///
 /// # Errors
 /// Corrupt or Unavailable, naming the file.
@@ -36,11 +45,11 @@ pub(super) async fn of_events(
     snapshot: &Snapshot,
     org_id: Option<&str>,
     month: Month,
-) -> Result<BTreeMap<String, ProviderEvents>, BooksError> {
+) -> Result<MonthEvents, BooksError> {
     let files = snapshot.files_between(month.first(), month.last());
     let files = files.filter(|file| org_id.is_none_or(|org_id| file.may_hold_org(org_id)));
     let files: Vec<Arc<DataFile>> = files.cloned().collect();
-    let mut events = BTreeMap::new();
+    let mut events = MonthEvents::default();
     let mut batches = console.query(&files, org_id, ROWS).await?.batches;
     while let Some(batch) = batches.try_next().await? {
         add(&mut events, &batch)?;
@@ -49,10 +58,7 @@ pub(super) async fn of_events(
 }
 
 /// Adds rows up.
-fn add(
-    events: &mut BTreeMap<String, ProviderEvents>,
-    batch: &RecordBatch,
-) -> Result<(), ArrowError> {
+fn add(events: &mut MonthEvents, batch: &RecordBatch) -> Result<(), ArrowError> {
     let column = |at: usize, kind: DataType| cast(batch.column(at), &kind);
     let (providers, models) = (column(0, DataType::Utf8)?, column(1, DataType::Utf8)?);
     let (providers, models) = (providers.as_string::<i32>(), models.as_string::<i32>());
@@ -69,20 +75,24 @@ fn add(
         };
         let (provider, model) = (name(providers), name(models));
         let identity = ModelIdentity::of(provider.as_deref(), model.as_deref());
-        let Some(provider) = identity.provider else { continue };
         let Some(hour) = DateTime::from_timestamp_micros(hours.value(row)) else { continue };
         let mut sum = sums.iter().map(|sums| {
             let sums = sums.as_primitive::<Decimal128Type>();
             if sums.is_valid(row) { sums.value(row) } else { 0 }
         });
         let mut next = || sum.next().unwrap_or_default();
-        let days = events.entry(provider).or_default();
-        let models = days.entry(hour.date_naive()).or_default();
-        *models.entry(model).or_default() += &EventSums {
+        let sums = EventSums {
             sums: [next(), next(), next(), next()],
             unpriced: next(),
             hours: 1 << hour.hour(),
         };
+        let Some(provider) = identity.provider else {
+            events.of_no_provider += sums.requests();
+            continue;
+        };
+        let days = events.providers.entry(provider).or_default();
+        let models = days.entry(hour.date_naive()).or_default();
+        *models.entry(model).or_default() += &sums;
     }
     Ok(())
 }

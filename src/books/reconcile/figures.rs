@@ -27,6 +27,14 @@ pub(super) struct EventSums {
     pub(super) hours: DayHours,
 }
 
+impl EventSums {
+    /// Calls.
+    pub(super) fn requests(&self) -> i128 {
+        let [requests, ..] = self.sums;
+        requests
+    }
+}
+
 impl AddAssign<&Self> for EventSums {
     fn add_assign(&mut self, other: &Self) {
         for (sum, more) in self.sums.iter_mut().zip(other.sums) {

@@ -40,6 +40,8 @@ pub struct Reconciled {
     pub rows: Vec<Comparison>,
     /// The providers that have a report of the month.
     pub providers: Vec<String>,
+    /// Calls that are in no row, since no provider is told of them.
+    pub of_no_provider: i128,
 }
 
 /// Compares the events of a month with what was reported of it.
@@ -54,14 +56,15 @@ pub async fn reconcile(
 ) -> Result<Reconciled, BooksError> {
     let org_id = question.org.as_ref().map(OrgId::as_str);
     let reported = of_reports(reports, org_id, question.month).await?;
-    let mut rows = Vec::new();
+    let (mut rows, mut of_no_provider) = (Vec::new(), 0);
     if !reported.is_empty() {
         let events = of_events(console, snapshot, org_id, question.month).await?;
+        of_no_provider = events.of_no_provider;
         for (provider, reported) in &reported {
-            let events = events.get(provider);
+            let events = events.providers.get(provider);
             rows.extend(compare(provider, events.unwrap_or(&Default::default()), reported));
         }
     }
     rows.sort_by(|a, b| a.order().cmp(&b.order()));
-    Ok(Reconciled { rows, providers: reported.into_keys().collect() })
+    Ok(Reconciled { rows, providers: reported.into_keys().collect(), of_no_provider })
 }

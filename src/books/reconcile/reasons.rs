@@ -46,10 +46,12 @@ impl Why<'_> {
         }
         if row.differs() {
             reasons.extend(self.hours(&row, names.reported_hours));
-            let is_told_twice =
-                self.reported.usage.is_told_twice || self.reported.costs.is_told_twice;
-            if is_told_twice {
+            let both = [&self.reported.usage, &self.reported.costs];
+            if both.iter().any(|one| one.is_told_twice) {
                 reasons.push("reported in buckets of several lengths".to_owned());
+            }
+            if both.iter().any(|one| one.is_over_midnight) {
+                reasons.push("reported in buckets over midnight".to_owned());
             }
         }
         if let Some(name) = &names.in_events_alone {

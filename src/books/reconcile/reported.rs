@@ -40,6 +40,8 @@ pub(super) struct OneReport {
     pub(super) covered: DayHours,
     /// Whether buckets of another length tell of the same time, and are left out.
     pub(super) is_told_twice: bool,
+    /// Whether buckets end on the next day, so that they are not of this day alone.
+    pub(super) is_over_midnight: bool,
 }
 
 /// What the reports of a month say, by provider. Only providers with a report of the month are there.
@@ -83,6 +85,7 @@ impl OneReport {
         self.is_told_twice |= several;
         let rows = part.rows.iter().filter(|row| row.end_us - row.start_us == length);
         for row in rows {
+            self.is_over_midnight |= row.end_us > start + DAY;
             let is_short = length <= HOUR;
             let hour = (row.start_us - start) / HOUR;
             let hours =
@@ -163,6 +166,12 @@ mod tests {
         let one = read(hours.chain([row(DAY, DAY, "a", 24)]).collect());
         assert_eq!((one.models["a"].sums[0], one.is_told_twice), (Some(24), true));
         let one = read(vec![row(DAY, HOUR, "a", 1), row(DAY, DAY, "a", 24)]);
-        assert_eq!(one.models["a"].sums[0], Some(24));
+        assert_eq!((one.models["a"].sums[0], one.is_over_midnight), (Some(24), false));
+    }
+
+    #[test]
+    fn a_bucket_of_two_days_is_known_to_be_one() {
+        assert!(read(vec![row(DAY + HOUR, DAY, "a", 1)]).is_over_midnight);
+        assert!(!read(vec![row(DAY + 23 * HOUR, HOUR, "a", 1)]).is_over_midnight);
     }
 }

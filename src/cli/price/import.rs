@@ -9,6 +9,7 @@ use crate::cli::print::{print_note, print_result};
 use crate::cli::{input, open};
 use crate::event::OrgId;
 use crate::price_book::{self, ImportedTable};
+use crate::printable::counted;
 
 /// The largest file read; the tables of others take a tenth.
 const FILE_BYTES_MAX: u64 = 32 << 20;
@@ -22,7 +23,7 @@ pub(super) async fn run(
     let shown = input::shown(file);
     let text =
         input::read(file, FILE_BYTES_MAX, "").with_context(|| format!("cannot read {shown}"))?;
-    let records = Records::new(open::store(location)?);
+    let records = Records::new(open::existing_archive(location).await?);
     let imported = price_book::import(&records, &text, org, open::clock().now()).await;
     let ImportedTable { listed, notes, .. } =
         imported.map_err(|error| anyhow::anyhow!("cannot import {shown}: {error}"))?;
@@ -31,8 +32,10 @@ pub(super) async fn run(
     }
     let whose = org.map_or_else(String::new, |org| format!(" for {org}"));
     print_result(&format!(
-        "imported {}{whose} as version {}: {} rules; in force everywhere within 5 seconds",
-        listed.name, listed.version, listed.rules
+        "imported {}{whose} as version {}: {}; in force everywhere within 5 seconds",
+        listed.name,
+        listed.version,
+        counted(listed.rules, "rule")
     ));
     Ok(())
 }

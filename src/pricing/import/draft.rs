@@ -70,6 +70,16 @@ impl Draft {
         lost
     }
 
+    /// Gives kinds the tiers of `other` that they have none of their own for.
+    pub(super) fn take_tiers(&mut self, other: &Self) {
+        for (kind, steps) in &mut self.tokens {
+            let tiers = other.tokens.get(kind).into_iter().flat_map(|steps| &steps.over);
+            for (over, rate) in tiers {
+                steps.over.entry(*over).or_insert_with(|| rate.clone());
+            }
+        }
+    }
+
     /// The fields of a text.
     pub(super) fn fields(&self) -> DraftFields {
         let tokens =

@@ -18,12 +18,17 @@ type ModelFields = Ordered<Box<RawValue>>;
 /// Suffixes of fields, and the context that they are for.
 const CONTEXTS: [(&str, &str, &str); 3] = [
     ("_batches", "processing", "batch"),
-    ("_flex", "service_tier", "flex"),
-    ("_priority", "service_tier", "priority"),
+    ("_flex", SERVICE_TIER, "flex"),
+    ("_priority", SERVICE_TIER, "priority"),
 ];
+/// The context that tells how soon a call is answered.
+const SERVICE_TIER: &str = "service_tier";
 
 /// ModelFields that change what the fields beside them mean: without them, a price would be wrong.
 const DECISIVE: [&str; 2] = ["tiered_pricing", "off_peak_pricing"];
+
+/// Providers whose tiers begin with the number in a field's name, not above it: as LiteLLM has it.
+const TIERS_FROM: [&str; 1] = ["xai"];
 
 /// What a field prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +70,8 @@ pub(super) fn read(models: &ModelFields) -> Result<(TableText, Notes), ImportErr
             notes.add("has no provider", name);
             continue;
         };
-        let mut reader = LitellmReader { name, notes: &mut notes };
+        let tiers_from = TIERS_FROM.contains(&&*provider);
+        let mut reader = LitellmReader { name, tiers_from, notes: &mut notes };
         let Some(rule) = reader.rule(&provider, &fields)? else { continue };
         let known = Provider::of(&provider).map_or((&*provider, ""), |one| (one.family, one.door));
         let named = (known.0.to_owned(), known.1, rule.model.clone());
@@ -81,6 +87,8 @@ pub(super) fn read(models: &ModelFields) -> Result<(TableText, Notes), ImportErr
 /// Reads one model.
 struct LitellmReader<'r> {
     name: &'r str,
+    /// Whether its tiers begin with the number in a field's name.
+    tiers_from: bool,
     notes: &'r mut Notes,
 }
 
@@ -144,7 +152,9 @@ impl LitellmReader<'_> {
                     // The older name of a rate does not take the place of the newer one.
                     None if field.ends_with("_cache_hit") && steps.base.is_some() => {}
                     None => steps.base = Some(rate),
-                    Some(over) => drop(steps.over.insert(over, rate)),
+                    Some(over) => {
+                        steps.over.insert(over - i64::from(self.tiers_from), rate);
+                    }
                 }
             }
             // So many places have prices of characters that a million of them are priced.
@@ -177,6 +187,10 @@ impl LitellmReader<'_> {
     ) -> Option<VariantText> {
         for kind in draft.settle(standard) {
             self.note(format!("{} has a rate for {value} and none without", kind.name()));
+        }
+        if key == SERVICE_TIER {
+            // As LiteLLM has it: more input than a tier allows has that tier's standard rate.
+            draft.take_tiers(standard);
         }
         let fields = draft.fields();
         (!draft.is_empty()).then(|| VariantText {

@@ -142,6 +142,8 @@ fn litellm_s_floats_are_their_shortest_decimals() {
     let large = [(TokenKind::Input, 272_001)];
     let large = |context| cost_of(&prices, ("openai", "gpt-x", NOW), &large, context);
     assert_eq!([large(plain), large(tier("flex"))], ["0.6800025", "0.34000125"]);
+    // A service tier without a rate for so much input has the standard one; a batch has its own.
+    assert_eq!([large(tier("priority")), large(batch)], ["0.6800025", "0.6800025"]);
     let parts = [
         (TokenKind::Input, 30),
         (TokenKind::CachedInput, 10),
@@ -153,6 +155,26 @@ fn litellm_s_floats_are_their_shortest_decimals() {
     assert_eq!(cost(&prices, "gcp.gemini", "gemini-x", NOW, plain), "2");
     assert_eq!(cost(&prices, "vertex_ai", "gemini-x", NOW, plain), "4");
     assert_eq!(cost(&prices, "openai", "ft:gpt-x:acme::1", NOW, plain), "6");
+}
+
+#[test]
+fn a_tier_of_litellm_begins_where_its_provider_has_it() {
+    let (prices, _) = imported(
+        r#"{"xai/grok-x":{"litellm_provider":"xai","input_cost_per_token":1e-06,"output_cost_per_token":1e-06,
+            "input_cost_per_token_above_200k_tokens":2e-06},
+          "gpt-x":{"litellm_provider":"openai","input_cost_per_token":1e-06,"output_cost_per_token":1e-06,
+            "input_cost_per_token_above_200k_tokens":2e-06}}"#,
+    );
+    for (provider, model, input, expected) in [
+        ("xai", "grok-x", 199_999, "0.199999"),
+        ("xai", "grok-x", 200_000, "0.4"),
+        ("openai", "gpt-x", 200_000, "0.2"),
+        ("openai", "gpt-x", 200_001, "0.400002"),
+    ] {
+        let counts = [(TokenKind::Input, input)];
+        let found = cost_of(&prices, (provider, model, NOW), &counts, PriceContext::default());
+        assert_eq!(found, expected, "{model} {input}");
+    }
 }
 
 #[test]

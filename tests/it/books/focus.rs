@@ -196,6 +196,35 @@ fn corrections_of_closed_books_are_charges_of_their_own() {
     assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1);
 }
 
+/// More charges than are made into columns at once, of several organisations.
+#[test]
+fn all_charges_of_many_models_and_organisations_are_written() {
+    let acme = Priced::start(&[]);
+    let row = |org: &str, number: i64| {
+        let cost = exact::format(i128::from(number) * 7 + 1);
+        let mut row = call(&number.to_string(), &format!("m{number}"), number, 10, 5, Some(&cost));
+        row["org_id"] = json!(org);
+        row["cached_input_tokens"] = json!(4);
+        format!("{row}\n")
+    };
+    let mut rows: String = (0..2_900).map(|number| row("acme", number)).collect();
+    rows.extend((0..9).map(|number| row(&format!("org-{number}"), number)));
+    let file = acme.file("many.ndjson", &rows);
+    let done = acme.run(&["backfill", "--org", "*", &file]);
+    assert_eq!(done.status, 0, "{done:?}");
+    for format in ["csv", "parquet"] {
+        let (done, _) = export(&acme, "2026-11", format, &[]);
+        let told = format!("wrote {} charges of 2026-11", 3 * 2_909);
+        assert!(done.stderr.contains(&told), "{done:?}");
+    }
+    let path = acme.archive.path().join("charges.csv");
+    let all = charges(path.to_str().unwrap());
+    assert_eq!((all.len(), sums(&all, "BilledCost")), (3 * 2_909, used(&acme, "cost_usd")));
+    let mut orgs: Vec<_> = all.iter().map(|row| row["SubAccountId"].clone()).collect();
+    orgs.dedup();
+    assert_eq!(orgs.len(), 10, "{orgs:?}");
+}
+
 #[test]
 fn a_dimension_splits_charges_and_names_them_in_tags() {
     let acme = Priced::start(&[]);

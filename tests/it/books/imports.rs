@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{DAY, HOUR, Priced, anthropic, cost, import, openai, rows, used};
 use crate::pricing::priced::files;
-use crate::support::process::program;
+use crate::support::process::{program, tokenlake};
 
 const ROWS: &str =
     "SELECT * FROM provider_reports ORDER BY provider, report, start, model, line_item";
@@ -42,9 +42,8 @@ fn each_form_becomes_rows_and_an_import_twice_is_one() {
     ];
     for (format, page) in &pages {
         let done = import(&acme, format, page);
-        let told = format!(
-            "imported {format} of acme: 1 rows of 1 days; 1 new, 0 replaced, 0 unchanged\n"
-        );
+        let told =
+            format!("imported {format} of acme: 1 row of 1 day; 1 new, 0 replaced, 0 unchanged\n");
         assert_eq!((done.stdout, done.stderr.as_str()), (told, ""), "{format}");
     }
     let found = rows(&acme, ROWS);
@@ -126,7 +125,7 @@ fn pages_come_in_many_files_in_one_and_on_stdin() {
     let list = acme.file("list.json", &json!([page(3), page(4)]).to_string());
     let import = ["report", "import", "--format", "openai-usage", "--org", "acme"];
     let done = acme.run(&[&import[..], &[&one, &two, &list]].concat());
-    assert!(done.stdout.contains(" 5 rows of 1 days; 5 new"), "{done:?}");
+    assert!(done.stdout.contains(" 5 rows of 1 day; 5 new"), "{done:?}");
     let last = acme
         .file("last.json", &page(5).to_string().replace("\"has_more\":false", "\"has_more\":true"));
     let mut command = program();
@@ -174,6 +173,12 @@ fn a_file_that_is_no_report_is_refused_and_leaves_nothing() {
     // Another spelling of an organisation is refused, too.
     let done = acme.run(&["report", "import", "--format", "openai-usage", "--org", "ACME", &fine]);
     assert_eq!(done.status, 1, "{done:?}");
+    // An archive that is misspelt is not made.
+    let nowhere = acme.archive.path().join("nowhere");
+    let args = ["report", "import", "--format", "openai-usage", "--org", "acme", fine.as_str()];
+    let done = tokenlake(&nowhere, &args);
+    assert_eq!(done.status, 1, "{done:?}");
+    assert!(done.stderr.contains("there is no archive") && !nowhere.exists(), "{done:?}");
     let left = |folder: &str| {
         let folder = acme.archive.path().join("reports").join(folder);
         if folder.exists() { files(&folder).len() } else { 0 }

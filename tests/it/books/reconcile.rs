@@ -125,6 +125,34 @@ fn each_difference_is_told_with_its_reason() {
     );
 }
 
+/// Who sends no provider finds no call in a row, and is told so.
+#[test]
+fn calls_of_no_provider_are_counted_and_buckets_over_midnight_are_told() {
+    let acme = Priced::start(&["--prices", "none"]);
+    let mut calls = vec![
+        call("told", "gpt-4o", 60, 10, 1, Some("1")),
+        call("by its model", "openai/gpt-4o", 60, 10, 1, Some("1")),
+        call("one", "gpt-4o", 60, 10, 1, Some("1")),
+    ];
+    for call in calls.iter_mut().skip(1) {
+        call["provider"] = json!(null);
+    }
+    send(&acme, &calls);
+    assert!(!compared(&acme, &[]).0.stderr.contains("left out"));
+    let start = DAY + 12 * HOUR;
+    let page = openai(&[(start, start + 86_400, json!([used(&json!("gpt-4o"), 3, 30, 3)]))]);
+    import(&acme, "openai-usage", &page);
+    let (done, rows) = compared(&acme, &[]);
+    let notes: Vec<_> = done.stderr.lines().collect();
+    let wanted = [
+        "left out, since no provider is told: 1 call",
+        "1 of 1 row differs by more than is tolerated",
+    ];
+    assert_eq!((done.status, &notes[..]), (1, &wanted[..]), "{done:?}");
+    assert_eq!(rows[0]["difference_requests"], -1, "{rows:?}");
+    assert_eq!(rows[0]["reasons"], json!(["reported in buckets over midnight"]));
+}
+
 #[test]
 fn a_tolerance_decides_and_months_are_checked() {
     let acme = Priced::start(&["--prices", "none"]);

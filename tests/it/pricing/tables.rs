@@ -1,12 +1,20 @@
 //! Tables that are imported: in force on each server within five seconds, and nothing priced moves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokenlake::archive::Records;
+use tokenlake::clock::SystemClock;
+use tokenlake::event::OrgId;
+use tokenlake::price_book::{self, PriceTables};
 
 use super::calls::AT;
 use super::priced::{Priced, post};
-use crate::support::process::Server;
+use crate::stores::{Fault, FaultyStore, Op, Verb};
+use crate::support::event::NOON;
+use crate::support::process::{Server, tokenlake};
+use crate::support::store::memory;
 
 /// An import is in force everywhere within this time.
 const IN_FORCE: Duration = Duration::from_secs(5);
@@ -51,9 +59,9 @@ fn an_import_is_in_force_on_each_server_and_moves_nothing() {
     // Each takes the place of the one before; that of an organisation is before both.
     let own = &["--org", "acme"][..];
     for (name, input, more, said) in [
-        ("ours", "3", &[][..], "imported ours as version 1: 1 rules"),
-        ("ours-2", "4", &[][..], "imported ours-2 as version 2: 1 rules"),
-        ("own", "5", own, "imported own for acme as version 3: 1 rules"),
+        ("ours", "3", &[][..], "imported ours as version 1: 1 rule"),
+        ("ours-2", "4", &[][..], "imported ours-2 as version 2: 1 rule"),
+        ("own", "5", own, "imported own for acme as version 3: 1 rule"),
     ] {
         let told = import(name, input, more);
         assert!(told.starts_with(said), "{told}");
@@ -92,7 +100,7 @@ fn what_is_exported_is_imported_as_the_same_table() {
     });
     let done = acme.run(&["price", "import", &acme.file("litellm.json", &litellm.to_string())]);
     assert_eq!(done.status, 0, "{done:?}");
-    assert!(done.stdout.starts_with("imported litellm-1 as version 1: 1 rules"), "{done:?}");
+    assert!(done.stdout.starts_with("imported litellm-1 as version 1: 1 rule"), "{done:?}");
     assert!(done.stderr.contains("not in the table: ") && done.stderr.contains("odd"), "{done:?}");
     let exported = acme.run(&["price", "export"]).stdout;
     assert_eq!(serde_json::from_str::<Value>(&exported).unwrap()["table"], "litellm-1");
@@ -143,6 +151,71 @@ fn a_file_that_is_no_table_is_refused_and_changes_nothing() {
     assert_eq!(acme.run(&["price", "import", "/nowhere.json"]).status, 1);
     assert!(!acme.archive.path().join("prices").exists());
     assert_eq!(acme.run(&["price", "export", "--org", "acme"]).status, 1);
+}
+
+/// What an error advises who has no copy of a damaged catalogue.
+#[test]
+fn tables_that_are_deleted_and_imported_anew_are_in_force_on_a_server_that_knew_the_old_ones() {
+    let acme = Priced::start(&[]);
+    let import = |name: &str, input: &str| {
+        let file = acme.file(&format!("{name}.json"), &table(name, input));
+        assert_eq!(acme.run(&["price", "import", &file]).status, 0);
+    };
+    for (name, input) in [("old", "2"), ("older", "3")] {
+        import(name, input);
+    }
+    std::thread::sleep(IN_FORCE);
+    assert_eq!(priced_by(&acme, &acme.server, "before").0.as_deref(), Some("3"));
+    for (number, versions) in [1, 2].into_iter().enumerate() {
+        std::fs::remove_dir_all(acme.archive.path().join("prices")).unwrap();
+        // Versions begin again, below the one that the server knows, and then at the same.
+        (0..versions).for_each(|_| import("new", "5"));
+        std::thread::sleep(IN_FORCE);
+        let wanted = (Some("5".to_owned()), Some("price:new#mini".to_owned()));
+        assert_eq!(priced_by(&acme, &acme.server, &format!("after {number}")), wanted);
+        std::fs::remove_dir_all(acme.archive.path().join("prices")).unwrap();
+        (0..2).for_each(|_| import("old", "2"));
+        std::thread::sleep(IN_FORCE);
+        let before = priced_by(&acme, &acme.server, &format!("between {number}"));
+        assert_eq!(before.0.as_deref(), Some("2"));
+    }
+}
+
+/// A server that starts reads the tables of all organisations before it prices the first call.
+#[tokio::test(start_paused = true)]
+async fn tables_of_many_organisations_are_read_at_once() {
+    const TABLES: u32 = 200;
+    let inner = memory();
+    for number in 0..TABLES {
+        let org = OrgId::parse(&format!("org-{number}")).unwrap();
+        let json = table(&format!("t{number}"), "1");
+        let records = Records::new(inner.clone());
+        price_book::import(&records, json.as_bytes(), Some(&org), NOON).await.unwrap();
+    }
+    let is_table = |op: &Op| op.verb == Verb::Get && op.path.as_ref().starts_with("prices/tables");
+    let slow = FaultyStore::new(inner, move |op| {
+        is_table(op).then_some(Fault::Delay(Duration::from_secs(1)))
+    });
+    let book = PriceTables::Archive.book(Records::new(slow), Arc::new(SystemClock)).unwrap();
+    let start = tokio::time::Instant::now();
+    let in_force = book.unwrap().current().await.unwrap();
+    assert_eq!(in_force.prices().tables().len(), TABLES as usize);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_table_for_an_organisation_under_another_spelling_is_refused() {
+    let acme = Priced::start(&[]);
+    let file = acme.file("t.json", &table("t", "1"));
+    let done = acme.run(&["price", "import", "--org", "ACME", &file]);
+    assert_eq!((done.status, done.stdout.as_str()), (1, ""), "{done:?}");
+    assert!(done.stderr.contains("acme") && done.stderr.lines().count() == 1, "{done:?}");
+    assert!(!acme.archive.path().join("prices").exists());
+    // An archive that is misspelt is not made.
+    let nowhere = acme.archive.path().join("nowhere");
+    let done = tokenlake(&nowhere, &["price", "import", &file]);
+    assert_eq!(done.status, 1, "{done:?}");
+    assert!(done.stderr.contains("there is no archive") && !nowhere.exists(), "{done:?}");
 }
 
 #[test]
