@@ -34,7 +34,7 @@ pub fn is_harmful(char: char) -> bool {
 }
 
 /// A number with its noun: `1 row`, `2 rows`.
-pub fn counted<N: Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
     let ending = if number == N::from(1) { "" } else { "s" };
     format!("{number} {noun}{ending}")
 }

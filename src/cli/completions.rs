@@ -37,5 +37,8 @@ fn for_people(command: &Command) -> Command {
     if let Some(version) = command.get_version() {
         copy = copy.version(version.to_owned());
     }
-    copy.args(command.get_arguments().cloned()).subcommands(shown)
+    // Arguments name groups.
+    copy.args(command.get_arguments().cloned())
+        .groups(command.get_groups().cloned())
+        .subcommands(shown)
 }

@@ -35,9 +35,9 @@ fn prices() -> Prices {
 /// What was consumed, cost, price of a unit, calls without a price.
 type ShownCharge = (Option<(&'static str, i128)>, i128, Option<i128>, i128);
 
-fn shown(cells: Vec<ChargeCell>) -> Vec<ShownCharge> {
+fn shown(cells: &[ChargeCell]) -> Vec<ShownCharge> {
     let prices = prices();
-    let charges = charges(&cells, &mut PricedRules::of(&prices), NOON);
+    let charges = charges(cells, &mut PricedRules::of(&prices), NOON);
     let shown = charges.iter().map(|charge| {
         let consumed = charge.consumed.map(|(meter, quantity)| (meter.id(), quantity));
         (consumed, charge.cost, charge.unit_price, charge.unpriced)
@@ -50,7 +50,7 @@ fn a_cost_is_divided_by_the_rates_of_its_rule() {
     let table = prices().tables()[0].name().to_owned();
     let source = format!("price:{table}#openai/gpt-4o-mini");
     // 9 at 0.15, 4 at 0.075 and 9 at 0.6 dollars a million.
-    let found = shown(vec![cell(Charge::Calls, Some(&source), [13, 4, 0, 9, 0], 7_050_000)]);
+    let found = shown(&[cell(Charge::Calls, Some(&source), [13, 4, 0, 9, 0], 7_050_000)]);
     let unit = 1_000_000_000;
     assert_eq!(
         found,
@@ -65,21 +65,21 @@ fn a_cost_is_divided_by_the_rates_of_its_rule() {
 #[test]
 fn a_reported_cost_is_divided_by_list_prices_and_an_unknown_model_by_tokens() {
     let mut known = cell(Charge::Calls, Some("reported"), [10, 0, 0, 10, 0], 500);
-    let found = shown(vec![known.clone()]);
+    let found = shown(&[known.clone()]);
     assert_eq!((found[0].1, found[1].1), (100, 400));
     known.model = Some("ours".into());
-    let found = shown(vec![known]);
+    let found = shown(&[known]);
     assert_eq!((found[0].1, found[1].1), (250, 250));
     assert_eq!(found[0].2, Some(25_000_000));
 }
 
 #[test]
 fn what_has_no_price_is_counted_and_costs_nothing() {
-    let found = shown(vec![cell(Charge::Calls, None, [5, 0, 0, 5, 0], 0)]);
+    let found = shown(&[cell(Charge::Calls, None, [5, 0, 0, 5, 0], 0)]);
     assert_eq!(found, [(Some(("input", 5)), 0, None, 1), (Some(("output", 5)), 0, None, 0)]);
-    let found = shown(vec![cell(Charge::Calls, None, [0; 5], 0)]);
+    let found = shown(&[cell(Charge::Calls, None, [0; 5], 0)]);
     assert_eq!(found, [(Some(("requests", 1)), 0, None, 1)]);
-    let found = shown(vec![cell(Charge::Calls, Some("reported"), [0; 5], 7)]);
+    let found = shown(&[cell(Charge::Calls, Some("reported"), [0; 5], 7)]);
     assert_eq!(found, [(Some(("requests", 1)), 7, Some(7), 0)]);
 }
 
@@ -87,7 +87,7 @@ fn what_has_no_price_is_counted_and_costs_nothing() {
 fn corrections_are_divided_and_late_ones_stand_alone() {
     let mut later = cell(Charge::LateCorrection, Some("reported"), [0; 5], -3);
     later.unpriced = -1;
-    let found = shown(vec![
+    let found = shown(&[
         cell(Charge::Calls, None, [10, 0, 0, 10, 0], 0),
         cell(Charge::Correction, Some("reported"), [0; 5], 50),
         later,

@@ -150,7 +150,9 @@ fn calls_of_no_provider_are_counted_and_buckets_over_midnight_are_told() {
     ];
     assert_eq!((done.status, &notes[..]), (1, &wanted[..]), "{done:?}");
     assert_eq!(rows[0]["difference_requests"], -1, "{rows:?}");
-    assert_eq!(rows[0]["reasons"], json!(["reported in buckets over midnight"]));
+    let over_midnight = "reported in buckets over midnight";
+    let reasons = json!(["missing hours", "the report lacks 00:00-12:00", over_midnight]);
+    assert_eq!(rows[0]["reasons"], reasons);
 }
 
 #[test]
