@@ -3,10 +3,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args as ClapArgs, Command, CommandFactory as _};
+use clap::{Args as ClapArgs, Command};
 use clap_complete::Shell;
-
-use super::args::Args;
 
 /// The shell.
 #[derive(Debug, ClapArgs)]
@@ -16,15 +14,10 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// Prints the script.
-pub(super) fn run(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+/// Prints the script that completes `program`.
+pub(super) fn run(args: &CompletionsArgs, program: &Command) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        args.shell,
-        &mut for_people(&Args::command()),
-        "tokenlake",
-        &mut script,
-    );
+    clap_complete::generate(args.shell, &mut for_people(program), "tokenlake", &mut script);
     std::io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,10 +5,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args as ClapArgs, CommandFactory as _};
+use clap::{Args as ClapArgs, Command};
 use clap_mangen::Man;
-
-use super::args::Args;
 
 /// Where manual pages go.
 #[derive(Debug, ClapArgs)]
@@ -19,9 +17,9 @@ pub struct ManArgs {
     pub output: Option<PathBuf>,
 }
 
-/// Prints the program's page, or writes all pages.
-pub(super) fn run(args: &ManArgs) -> anyhow::Result<ExitCode> {
-    let program = Args::command().disable_help_subcommand(true);
+/// Prints the page of `program`, or writes all pages.
+pub(super) fn run(args: &ManArgs, program: Command) -> anyhow::Result<ExitCode> {
+    let program = program.disable_help_subcommand(true);
     let Some(folder) = &args.output else {
         let mut page = Vec::new();
         Man::new(program).render(&mut page)?;

@@ -46,8 +46,8 @@ mod verify;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Args, Command, EntryPoint};
 use self::print::{print_error, print_note};
@@ -127,8 +127,8 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         // Boxed because it is large.
         Command::Sql(command) => Box::pin(sql::run(archive, command)).await,
         Command::Usage(command) => Box::pin(usage::run(archive, command)).await,
-        Command::Completions(command) => completions::run(&command),
-        Command::Man(command) => man::run(&command),
+        Command::Completions(command) => completions::run(&command, &Args::command()),
+        Command::Man(command) => man::run(&command, Args::command()),
         Command::Generate(command) => generate::run(archive, command).await,
     }
 }
