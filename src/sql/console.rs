@@ -2,8 +2,11 @@
 //! only.
 
 mod usage;
+mod wire;
 
 use std::sync::Arc;
+
+pub use self::wire::WireAnswer;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -23,6 +26,7 @@ use object_store::ObjectStore;
 
 use super::SqlError;
 use super::asker::{Asker, Own};
+use super::catalog::TABLES;
 use super::dimension_function::dimension_function;
 use super::from_partials::AnswerFromPartials;
 use super::live_table::{LiveTable, TableContent};
@@ -38,8 +42,6 @@ use super::walled::{self, QueryBounds};
 use super::walled_table::WalledTable;
 use crate::archive::{DataFile, Reports};
 
-/// The tables that users can query.
-const TABLES: [&str; 4] = ["events", "usage_hourly", "usage_by_dimension", PROVIDER_REPORTS];
 /// Memory for footers of data files, which later queries need again.
 const FOOTER_BYTES_MAX: usize = 64 << 20;
 /// Memory for presummed rows, which later queries need again.
@@ -162,14 +164,7 @@ impl Console {
             Some(_) => error.without_reports(),
             None => error,
         })?;
-        let asked = |error: DataFusionError| SqlError::of_asked(&error);
-        let tasks = Arc::new(frame.task_ctx());
-        let plan = frame.create_physical_plan().await.map_err(asked)?;
-        let rows = execute_stream(plan.clone(), tasks).map_err(asked)?;
-        let schema = with_distinct_names(&without_views(&rows.schema()));
-        let shown = schema.clone();
-        let batches = rows.map(move |rows| Ok(as_texts(&rows?, &shown)?)).map_err(asked).boxed();
-        Ok(QueryAnswer { schema, batches, progress: QueryProgress::of(plan) })
+        rows_of(frame, |schema| with_distinct_names(&without_views(schema))).await
     }
 
     /// Names that a query may use: tables and their columns, and functions.
@@ -199,10 +194,21 @@ impl Console {
         walled: bool,
         text: &str,
     ) -> Result<DataFrame, SqlError> {
+        let depth_max = context.state().config_options().sql_parser.recursion_limit.get();
+        let statement = statement(text, depth_max).map_err(|error| SqlError::of_asked(&error))?;
+        self.planned(context, walled, statement, text).await
+    }
+
+    /// Plans a statement that only reads.
+    async fn planned(
+        &self,
+        context: &SessionContext,
+        walled: bool,
+        statement: Statement,
+        text: &str,
+    ) -> Result<DataFrame, SqlError> {
         let asked = |error: DataFusionError| SqlError::of_asked(&error);
         let state = context.state();
-        let depth_max = state.config_options().sql_parser.recursion_limit.get();
-        let statement = statement(text, depth_max).map_err(asked)?;
         if !only_reads(&statement) {
             let word = text.split_whitespace().next().unwrap_or_default().to_uppercase();
             return Err(SqlError::Asked(format!(
@@ -266,6 +272,21 @@ impl Console {
     ) -> DataFusionResult<SessionContext> {
         session_over(&self.plain, tables)
     }
+}
+
+/// The rows of a frame, in the schema that `shown` makes of theirs.
+async fn rows_of(
+    frame: DataFrame,
+    shown: impl FnOnce(&SchemaRef) -> SchemaRef,
+) -> Result<QueryAnswer, SqlError> {
+    let asked = |error: DataFusionError| SqlError::of_asked(&error);
+    let tasks = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await.map_err(asked)?;
+    let rows = execute_stream(plan.clone(), tasks).map_err(asked)?;
+    let schema = shown(&rows.schema());
+    let as_shown = schema.clone();
+    let batches = rows.map(move |rows| Ok(as_texts(&rows?, &as_shown)?)).map_err(asked).boxed();
+    Ok(QueryAnswer { schema, batches, progress: QueryProgress::of(plan) })
 }
 
 /// True for statements that only read; all others are refused before they are planned.
