@@ -63,6 +63,8 @@ pub mod backfill;
 
 pub mod http;
 
+pub mod node;
+
 pub mod cli;
 
 #[cfg(test)]

@@ -96,7 +96,10 @@ impl Tls {
     }
 
     /// Makes a connection's handshake.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    ///
+    /// # Errors
+    /// If the peer or the connection fails.
+    pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         // Without this, small writes would wait until the peer has confirmed the previous one.
         stream.set_nodelay(true)?;
         let config = self.config.read().clone();

@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use datafusion::error::DataFusionError;
 
+use super::nodes::FarError;
 use super::postgres::Refused;
 use super::words::{in_plain_words, without_reports};
 use crate::archive::{ArchiveError, DataFile, OfObject};
@@ -21,6 +22,9 @@ pub enum SqlError {
     /// The user's query needs more memory than it may use.
     #[error("{0}")]
     Exceeded(String),
+    /// A node did not answer as it should.
+    #[error("{0}")]
+    Node(String),
     /// What files have of a dimension, or of start times, is still being added up.
     #[error("{what} being added up from data files ({files} are left); ask again in a moment")]
     NotYet {
@@ -54,7 +58,7 @@ impl SqlError {
         match self {
             Self::File(error) => error.kind(),
             Self::Asked(_) | Self::Exceeded(_) => Kind::Invalid,
-            Self::NotYet { .. } => Kind::Unavailable,
+            Self::Node(_) | Self::NotYet { .. } => Kind::Unavailable,
             Self::Query { .. } => Kind::Internal,
         }
     }
@@ -93,6 +97,9 @@ impl SqlError {
     /// Classifies the error of a user's query: a file that could not be read, or a fault of the
     /// query.
     pub(super) fn of_asked(error: &DataFusionError) -> Self {
+        if let Some(error) = FarError::found_in(&error.to_string()) {
+            return error.into();
+        }
         if let Some(error) = of_archive(error) {
             return Self::File(error.clone());
         }
@@ -117,6 +124,25 @@ impl SqlError {
                     .to_owned(),
             ),
             root => Self::Asked(in_plain_words(root)),
+        }
+    }
+}
+
+impl From<FarError> for SqlError {
+    fn from(error: FarError) -> Self {
+        match error {
+            FarError::Corrupt { path, reason } => {
+                Self::File(ArchiveError::Corrupt { path, reason })
+            }
+            FarError::Foreign { path, reason } => {
+                Self::File(ArchiveError::Foreign { path, reason })
+            }
+            FarError::Unavailable { doing, reason } => {
+                let words = std::io::Error::other(reason);
+                Self::File(ArchiveError::unavailable(doing, words))
+            }
+            FarError::Refused(why) => Self::Asked(why),
+            FarError::Node(words) => Self::Node(words),
         }
     }
 }
