@@ -20,6 +20,7 @@
 mod clock;
 #[path = "fleet/s3.rs"]
 mod s3;
+mod support;
 #[path = "fleet/traffic.rs"]
 mod traffic;
 
@@ -31,14 +32,15 @@ use futures::TryStreamExt as _;
 use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
 use tokenlake::app::{App, AppSettings};
-use tokenlake::archive::{FollowSettings, WriterSettings};
+use tokenlake::archive::WriterSettings;
 use tokenlake::maintain::compact::CompactSettings;
-use tokenlake::rollup::SERIES_MAX;
 use tokenlake::telemetry::Telemetry;
 use tokio::time::Instant;
 
 use self::clock::SimulatedClock;
 use self::s3::{Counts, S3, Verb};
+use self::support::settings;
+use self::support::times::Times;
 use self::traffic::{Load, Outcome, Replica};
 
 const REPLICAS: [u64; 4] = [1, 5, 20, 50];
@@ -123,16 +125,10 @@ async fn run(replicas: u64, load: Load, pause: Duration) {
 async fn open(s3: S3, clock: Arc<SimulatedClock>, pause: Duration, compacts: bool) -> Replica {
     let settings = AppSettings {
         writer: WriterSettings { commit_interval: pause, ..WriterSettings::default() },
-        follow: FollowSettings {
-            interval: Some(Duration::from_secs(1)),
-            probe: None,
-            waits_for_repair: true,
-        },
-        staleness_max: Duration::from_secs(1),
-        totals_work_max: Some(128),
+        // All replicas share the memory of one machine here.
+        cache_bytes_max: AppSettings::default().cache_bytes_max,
         compact: compacts.then(|| (CompactSettings::default(), Duration::from_secs(60))),
-        series_max: Some(SERIES_MAX),
-        ..AppSettings::default()
+        ..settings(Duration::from_secs(1))
     };
     Arc::new(App::open(Arc::new(s3), clock, Telemetry::new(), settings).await.unwrap())
 }
@@ -146,8 +142,10 @@ async fn print_line(
     bucket: &InMemory,
 ) {
     let events: u64 = outcome.events.iter().map(|count| count.load(Ordering::SeqCst)).sum();
-    let (ack50, ack99) = quantiles(&mut outcome.acknowledged.lock().unwrap());
-    let (scrape50, scrape99) = quantiles(&mut outcome.scrapes.lock().unwrap());
+    let [acknowledged, scrapes] = [&outcome.acknowledged, &outcome.scrapes]
+        .map(|times| Times(std::mem::take(&mut *times.lock().unwrap())));
+    let [ack50, scrape50] = [&acknowledged, &scrapes].map(|times| times.quantile(50));
+    let [ack99, scrape99] = [&acknowledged, &scrapes].map(|times| times.quantile(99));
     let objects: Vec<_> = bucket.list(None).try_collect().await.unwrap();
     let count = |is: &dyn Fn(&str) -> bool| {
         objects.iter().filter(|object| is(object.location.as_ref())).count()
@@ -170,13 +168,6 @@ async fn print_line(
     if refused > 0 {
         println!("         {refused} requests were refused and sent again");
     }
-}
-
-/// The median and the 99th percentile.
-fn quantiles(times: &mut [Duration]) -> (Duration, Duration) {
-    times.sort_unstable();
-    let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or_default();
-    (at(50), at(99))
 }
 
 /// A new replica opens the archive, and has each event that was acknowledged.

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use support::program::{ORGS, Server, archive_of, data_files, duckdb, working_copy};
+use support::times::Times;
 use tokenlake::access::{AccessKeys, NewKey, Scopes};
 use tokenlake::archive::{ArchiveLocation, Records};
 use tokenlake::clock::{Clock as _, SystemClock};
@@ -211,23 +212,5 @@ impl Client {
         let head = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nAuthorization: Bearer";
         let length = body.len();
         self.send(&format!("{head} {key}\r\nContent-Length: {length}\r\n\r\n{body}")).await
-    }
-}
-
-/// Times of one repeated operation.
-struct Times(Vec<Duration>);
-
-impl Times {
-    fn quantile(&self, percent: usize) -> Duration {
-        let mut times = self.0.clone();
-        times.sort_unstable();
-        times[(times.len() * percent / 100).min(times.len() - 1)]
-    }
-}
-
-impl std::fmt::Display for Times {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (middle, late) = (self.quantile(50), self.quantile(99));
-        write!(f, "{middle:.1?} in the middle, 99th percentile {late:.1?} ({} times)", self.0.len())
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod ndjson;
 pub mod program;
+pub mod times;
 
 // How the tests run the program.
 #[path = "../../tests/it/support/poll.rs"]
@@ -29,13 +30,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 use self::poll::poll;
 
-/// Opens an archive in `folder` with the settings of `tokenlake serve`, except `staleness_max`.
-pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App> {
-    let location = ArchiveLocation::parse(folder.to_str().unwrap()).unwrap();
-    let settings = AppSettings {
+/// The settings of `tokenlake serve`, except `staleness_max`.
+pub fn settings(staleness_max: Duration) -> AppSettings {
+    AppSettings {
         follow: FollowSettings {
             interval: Some(Duration::from_secs(1)),
-            probe: location.log_probe(),
+            probe: None,
             waits_for_repair: true,
         },
         staleness_max,
@@ -44,7 +44,14 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
         series_max: Some(SERIES_MAX),
         requests_per_org_max: 1_024,
         ..AppSettings::default()
-    };
+    }
+}
+
+/// Opens an archive in `folder` with these settings.
+pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App> {
+    let location = ArchiveLocation::parse(folder.to_str().unwrap()).unwrap();
+    let mut settings = settings(staleness_max);
+    settings.follow.probe = location.log_probe();
     let app =
         App::open(location.open().unwrap(), Arc::new(SystemClock), Telemetry::new(), settings);
     Arc::new(app.await.unwrap())

@@ -122,8 +122,8 @@ impl ReadReport {
             self.left_out += 1;
             return Ok(());
         };
-        let texts = group.iter().map(|(name, text)| name.len() + text.len());
-        self.text_bytes = self.text_bytes.saturating_add(texts.sum());
+        let row = ReportRow { start_us, end_us, group, figures };
+        self.text_bytes = self.text_bytes.saturating_add(row.text_bytes());
         self.rows += 1;
         if self.rows > ROWS_MAX || self.text_bytes > TEXT_BYTES_MAX {
             let most = format!(
@@ -132,7 +132,6 @@ impl ReadReport {
             );
             return Err(ReportFileError::new(most));
         }
-        let row = ReportRow { start_us, end_us, group, figures };
         match rows.entry(row.key()) {
             Entry::Vacant(place) => drop(place.insert(row)),
             Entry::Occupied(_) => {

@@ -11,6 +11,7 @@ use super::record::{
     ListedPart, NewReportPart, NewestCatalogue, ReportCatalogue, ReportName, ReportPart,
     RetiredPart, joined,
 };
+use super::row::ReportRow;
 use super::stored::Reports;
 use crate::archive::paths::reports as paths;
 use crate::clock::{HOUR, Micros};
@@ -204,9 +205,7 @@ fn merged(
     if rows.len() > PART_ROWS_MAX {
         return Err(ReportsError::TooManyRows { date, rows: rows.len(), max: PART_ROWS_MAX });
     }
-    let texts =
-        rows.values().flat_map(|row| &row.group).map(|(name, text)| name.len() + text.len());
-    let bytes = texts.fold(0_usize, usize::saturating_add);
+    let bytes = rows.values().map(ReportRow::text_bytes).fold(0_usize, usize::saturating_add);
     if bytes > PART_TEXT_BYTES_MAX {
         return Err(ReportsError::TooMuchText { date, bytes, max: PART_TEXT_BYTES_MAX });
     }
@@ -221,7 +220,7 @@ mod tests {
 
     use object_store::memory::InMemory;
 
-    use super::super::row::{ReportFigures, ReportRow};
+    use super::super::row::ReportFigures;
     use super::*;
     use crate::clock::DAY;
     use crate::error::Kind;

@@ -64,6 +64,11 @@ impl ReportRow {
         (self.start_us, self.end_us, self.group.clone())
     }
 
+    /// Bytes of the texts of its group.
+    pub fn text_bytes(&self) -> usize {
+        self.group.iter().map(|(name, text)| name.len() + text.len()).sum()
+    }
+
     /// The model, if the report is by model.
     pub fn model(&self) -> Option<&str> {
         self.group.get(REPORT_MODEL).map(String::as_str)

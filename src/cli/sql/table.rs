@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use crate::printable::printable;
+use crate::printable::{counted, printable};
 use crate::sql::write_text;
 
 /// Rows that decide the widths of columns; a longer value further down sticks out.
@@ -55,14 +55,13 @@ impl TextTable {
         if self.widths.is_none() {
             self.measure(out)?;
         }
-        let noun = if self.rows == 1 { "row" } else { "rows" };
+        let rows = counted(self.rows, "row");
         match self.rows_max.map(|rows_max| self.rows.saturating_sub(rows_max)) {
             Some(more) if more > 0 => writeln!(
                 out,
-                "({} {noun}, {more} more not shown; use LIMIT, or --output FILE for all)",
-                self.rows
+                "({rows}, {more} more not shown; use LIMIT, or --output FILE for all)"
             ),
-            _ => writeln!(out, "({} {noun})", self.rows),
+            _ => writeln!(out, "({rows})"),
         }
     }
 

@@ -11,9 +11,9 @@ use tempfile::tempdir;
 
 use super::snippets::document::blocks;
 use super::{content, path, text};
-use crate::support::process::{needed, tokenlake};
+use crate::support::process::tokenlake;
 use crate::support::readers;
-use crate::support::tools::tool;
+use crate::support::tools::installed_tool;
 
 /// What tokenlake's own sums are.
 const USAGE: &str = "SELECT org_id, provider, model, hour, requests, input_tokens, output_tokens, cost_usd \
@@ -101,10 +101,7 @@ fn engines_answer_as_tokenlake_does() {
     assert_eq!(ours.status, 0, "{ours:?}");
     let ours: BTreeSet<_> = ours.stdout.lines().skip(1).map(|line| plain(line, ",")).collect();
     assert!(ours.len() == 5, "{ours:?}");
-    let chdb = tool("engines-1/bin/python").filter(|python| python.exists());
-    if chdb.is_none() {
-        needed("chDB");
-    }
+    let chdb = installed_tool("engines-1/bin/python");
     let mut seen = BTreeSet::new();
     for block in blocks(&text("docs/engines.md")) {
         let engine = ["chdb", "polars", "duckdb", "pyarrow.compute", "deltalake"];

@@ -11,19 +11,14 @@ use tempfile::tempdir;
 use super::files::{KUBERNETES, assert_known_settings};
 use super::memory::{bytes, flags, holds};
 use super::{content, path, text};
-use crate::support::process::{Done, installed, needed, run, tokenlake};
-use crate::support::tools::tool;
+use crate::support::process::{Done, installed, run, tokenlake};
+use crate::support::tools::installed_tool;
 
 const CHART: &str = "deploy/helm/tokenlake";
 
 /// What the chart becomes with values, in a folder; none without Helm's library.
 fn render(values: &Value, folder: &Path) -> Option<Done> {
-    let python = tool("packagers-1/bin/python3").filter(|python| python.exists());
-    let Some(python) = python else {
-        needed("Helm's library for Python");
-        return None;
-    };
-    let mut command = Command::new(python);
+    let mut command = Command::new(installed_tool("packagers-1/bin/python3")?);
     command.arg(path("tests/chart.py")).arg(path(CHART)).arg(values.to_string()).arg(folder);
     Some(run(&mut command))
 }

@@ -10,7 +10,7 @@ use super::snippets::document::{Block, blocks};
 use super::{content, path, text};
 use crate::support::process::{needed, tokenlake};
 use crate::support::readers;
-use crate::support::tools::{postgres_programs, tool};
+use crate::support::tools::{installed_tool, postgres_programs};
 
 const PAGE: &str = "docs/moving.md";
 const FIELDS: &str = "SELECT org_id, event_id, provider, model, input_tokens, output_tokens, \
@@ -98,8 +98,7 @@ print(table.location().removeprefix("file://"))
 
 #[test]
 fn an_iceberg_table_is_refused_and_comes_by_its_own_reader() {
-    let python = tool("engines-1/bin/python").filter(|python| python.exists());
-    let Some(python) = python else { return needed("PyIceberg") };
+    let Some(python) = installed_tool("engines-1/bin/python") else { return };
     let folder = tempdir().unwrap();
     let made = content(Command::new(&python).args(["-c", ICEBERG]).arg(folder.path()));
     let archive = folder.path().join("archive");

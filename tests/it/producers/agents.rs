@@ -1,12 +1,13 @@
 //! Coding agents, and what they keep.
 
 use super::page::PageSection;
-use super::place::{ProducerPlace, tool};
+use super::place::ProducerPlace;
 use crate::support::process::{run, tokenlake};
+use crate::support::tools::installed_tool;
 
 #[test]
 fn claude_code_is_counted_by_its_log_and_once_with_its_transcript() {
-    let Some(claude) = tool("agents/node_modules/.bin/claude") else { return };
+    let Some(claude) = installed_tool("agents/node_modules/.bin/claude") else { return };
     let place = ProducerPlace::start();
     let done = run(place
         .program("Claude Code", place.repeated(), &claude)
@@ -28,7 +29,7 @@ fn claude_code_is_counted_by_its_log_and_once_with_its_transcript() {
 
 #[test]
 fn codex_is_counted_by_its_log_or_by_its_rollout() {
-    let Some(codex) = tool("agents/node_modules/.bin/codex") else { return };
+    let Some(codex) = installed_tool("agents/node_modules/.bin/codex") else { return };
     let place = ProducerPlace::start();
     let shown = PageSection::of("Codex").text("[otel", place.repeated(), &place.key);
     let config = format!(
@@ -52,7 +53,7 @@ fn codex_is_counted_by_its_log_or_by_its_rollout() {
 
 #[test]
 fn gemini_cli_is_counted_by_its_log() {
-    let Some(gemini) = tool("agents/node_modules/.bin/gemini") else { return };
+    let Some(gemini) = installed_tool("agents/node_modules/.bin/gemini") else { return };
     let place = ProducerPlace::start();
     let settings = PageSection::of("Gemini CLI").text("telemetry", place.repeated(), &place.key);
     place.write(".gemini/settings.json", settings);

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::place::{PYTHON, ProducerPlace, tool};
+use super::place::{PYTHON, ProducerPlace};
 use super::python::{CHATS, EMBEDDING, RESPONSE, write_telemetry};
 use crate::support::poll;
 use crate::support::process::run;
+use crate::support::tools::installed_tool;
 
 const START_MAX: Duration = Duration::from_secs(30);
 
@@ -25,7 +26,7 @@ pub struct RunningCollector {
 impl RunningCollector {
     /// Starts one that sends on to a server; none where it is not installed.
     pub fn start(place: &ProducerPlace, server: &str) -> Option<Self> {
-        let python = tool(PYTHON)?;
+        let python = installed_tool(PYTHON)?;
         let [http, grpc] = [(); 2].map(|()| {
             let free = TcpListener::bind("127.0.0.1:0").unwrap();
             free.local_addr().unwrap().to_string()
@@ -44,7 +45,7 @@ impl RunningCollector {
     /// A program that sends to it, with the page's `telemetry.py` and these of its blocks.
     pub fn program(&self, place: &ProducerPlace, pieces: &[&str]) -> Command {
         write_telemetry(place, pieces, "http");
-        let mut program = place.plain_program(&tool(PYTHON).unwrap());
+        let mut program = place.plain_program(&installed_tool(PYTHON).unwrap());
         program.env("OTEL_EXPORTER_OTLP_ENDPOINT", &self.url);
         program
     }

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::Command;
 
 use super::page::PageSection;
-use super::place::{ProducerPlace, tool};
+use super::place::ProducerPlace;
 use crate::support::process::optional;
+use crate::support::tools::installed_tool;
 
 /// A place with a file that has the page's block with this piece, and a Node that loads it first.
 fn telemetry(piece: &str, file: &str, load: &str) -> Option<(ProducerPlace, Command)> {
-    let modules = tool("producers-js-1/node_modules")?;
+    let modules = installed_tool("producers-js-1/node_modules")?;
     if !optional("node") {
         return None;
     }

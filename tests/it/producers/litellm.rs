@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::page::PageSection;
-use super::place::{KilledChild, ProducerPlace, tool};
+use super::place::{KilledChild, ProducerPlace};
+use crate::support::tools::installed_tool;
 use crate::support::{client, poll};
 
 const SECTION: &str = "LiteLLM";
@@ -25,7 +26,7 @@ fn local(mut program: Command) -> Command {
 
 /// A program of LiteLLM with the environment that the page shows.
 fn program(place: &ProducerPlace, name: &str) -> Option<Command> {
-    let program = tool(&format!("litellm-1/bin/{name}"))?;
+    let program = installed_tool(&format!("litellm-1/bin/{name}"))?;
     Some(local(place.program(SECTION, place.repeated(), &program)))
 }
 
@@ -111,7 +112,7 @@ fn its_proxy_is_counted_by_its_callback() {
 #[test]
 fn its_proxy_tries_again_if_it_is_told_to() {
     let place = ProducerPlace::start();
-    let Some(program) = tool("litellm-1/bin/litellm") else { return };
+    let Some(program) = installed_tool("litellm-1/bin/litellm") else { return };
     let (_proxy, url) =
         start_with(&place, local(place.plain_program(&program)), "callback_settings");
     let archive = place.archive.path();

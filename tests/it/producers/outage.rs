@@ -8,11 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::collector::RunningCollector;
-use super::place::{PYTHON, ProducerPlace, tool};
+use super::place::{PYTHON, ProducerPlace};
 use super::python::write_telemetry;
 use crate::support::environment::number;
 use crate::support::poll;
 use crate::support::process::{Server, program, tokenlake};
+use crate::support::tools::installed_tool;
 
 /// How long the store is away; `TOKENLAKE_TEST_OUTAGE` sets another number of seconds.
 const AWAY_SECONDS: u64 = 10;
@@ -102,7 +103,7 @@ fn go_through(place: &mut ProducerPlace, teller: Command) -> [Ids; 2] {
 
 #[test]
 fn what_an_exporter_has_not_given_up_is_there_once() {
-    let Some(python) = tool(PYTHON) else { return };
+    let Some(python) = installed_tool(PYTHON) else { return };
     let mut place = ProducerPlace::start();
     write_telemetry(&place, &[], "http");
     let teller = place.program("OpenTelemetry", &place.server.url(""), &python);

@@ -11,8 +11,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::page::PageSection;
 use crate::support::archive::assert_unsaid;
-use crate::support::process::{Done, Server, key, passed_over, run, tokenlake};
-use crate::support::tools;
+use crate::support::process::{Done, Server, key, run, tokenlake};
 use crate::support::{client, poll};
 
 /// Exporters send what they have when their program ends.
@@ -23,17 +22,6 @@ pub const PYTHON: &str = "producers-2/bin/python";
 
 /// A provider, a model, and its calls, tokens and dollars.
 pub type CountedModel = (&'static str, &'static str, [&'static str; 3]);
-
-/// A file below the folder in which `tests/setup` puts programs; none where it could not.
-pub fn tool(path: &str) -> Option<PathBuf> {
-    let needed = std::env::var("TOKENLAKE_TEST_REAL").is_ok_and(|value| value == "1");
-    let tool = tools::tool(path).filter(|tool| tool.exists());
-    assert!(tool.is_some() || !needed, "{path} is not installed");
-    if tool.is_none() {
-        passed_over(format_args!("{path} is not installed (see tests/setup)"));
-    }
-    tool
-}
 
 pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/producers").join(name)

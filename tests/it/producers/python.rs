@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use super::page::PageSection;
-use super::place::{CountedModel, PYTHON, ProducerPlace, tool};
+use super::place::{CountedModel, PYTHON, ProducerPlace};
 use crate::support::process::run;
+use crate::support::tools::installed_tool;
 
 /// What an application makes of OpenAI's library: two chats, a response and an embedding.
 pub const CHATS: CountedModel = ("openai", "gpt-4o-2024-08-06", ["2", "44", "0.000235"]);
@@ -36,7 +37,7 @@ fn telemetry(python: &Path, pieces: &[&str], protocol: &str) -> (ProducerPlace, 
 
 #[test]
 fn instrumentations_of_openai_are_counted_by_http_and_by_grpc() {
-    let Some(python) = tool(PYTHON) else { return };
+    let Some(python) = installed_tool(PYTHON) else { return };
     for instrumentation in [
         "instrumentation.genai.openai",
         "opentelemetry.instrumentation.openai ",
@@ -53,7 +54,7 @@ fn instrumentations_of_openai_are_counted_by_http_and_by_grpc() {
 
 #[test]
 fn the_library_of_anthropic_is_counted_by_itself_and_once_with_instrumentations() {
-    let Some(python) = tool(PYTHON) else { return };
+    let Some(python) = installed_tool(PYTHON) else { return };
     for instrumentations in [
         &[][..],
         &["instrumentation.genai.anthropic"],
@@ -77,7 +78,7 @@ fn the_library_of_anthropic_is_counted_by_itself_and_once_with_instrumentations(
 
 #[test]
 fn agents_of_pydantic_ai_are_counted_by_their_calls() {
-    let Some(python) = tool(PYTHON) else { return };
+    let Some(python) = installed_tool(PYTHON) else { return };
     let (place, program) = telemetry(&python, &["pydantic_ai"], "http");
     place.run_script(program, "pydantic_calls.py");
     place.assert_counted(&[
@@ -89,7 +90,7 @@ fn agents_of_pydantic_ai_are_counted_by_their_calls() {
 
 #[test]
 fn cloudevents_of_their_sdk_are_counted() {
-    let Some(python) = tool(PYTHON) else { return };
+    let Some(python) = installed_tool(PYTHON) else { return };
     let place = ProducerPlace::start();
     let shown = PageSection::of("CloudEvents").text("to_structured_event", place.repeated(), "");
     let calls = "print([send(number) for number in (1, 2, 1)])";

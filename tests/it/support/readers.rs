@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::process::{passed_over, program, run, tokenlake};
-use super::tools::tool;
+use super::process::{program, run, tokenlake};
+use super::tools::installed_tool;
 
 const ROWS: &str = "SELECT org_id, event_id, event_type, provider, model, source, input_tokens, \
      output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, ts, ingested_at, \
@@ -14,11 +14,7 @@ const SUMS: &str = "SELECT org_id, event_date, count(*) AS events, \
 
 /// A Python that has them, if `tests/setup` has made one.
 pub fn python() -> Option<PathBuf> {
-    let python = tool("readers/bin/python")?;
-    let needed = std::env::var("TOKENLAKE_TEST_REAL").is_ok_and(|value| value == "1");
-    assert!(python.exists() || !needed, "{python:?} is not there");
-    let why = "deltalake, DuckDB, Polars and PyArrow are not installed (see tests/setup)";
-    (python.exists() || passed_over(why)).then_some(python)
+    installed_tool("readers/bin/python")
 }
 
 /// Each of them finds the same rows as `tokenlake sql`, and the same sums.
