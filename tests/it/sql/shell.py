@@ -118,6 +118,8 @@ wait(terminal, "(1 row)")
 wait(terminal, "tokenlake> ")
 send(terminal, "half a li")
 wait(terminal, "half a li")
+# The line editor acts on a signal while it reads: let it come back to its read.
+time.sleep(0.3)
 os.kill(pid, 2)
 wait(terminal, "tokenlake> ")
 os.kill(pid, 15)
