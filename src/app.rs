@@ -8,6 +8,7 @@ mod coded;
 mod commit;
 mod error;
 mod had_events;
+mod query;
 mod scrape;
 mod sender;
 mod settings;
@@ -36,14 +37,14 @@ use crate::access::{AccessError, AccessKeys, BoundTo, Caller, Identity, Jwts};
 use crate::admission::Admission;
 use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore};
 use crate::clock::{Clock, Micros};
-use crate::event::{Decoded, Dimension, OrgId};
+use crate::event::{Decoded, Dimension};
 use crate::ingest::{ContentKind, IngestError, Kept, decode_keeping, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
 use crate::rollup::{Rollup, SeriesCap};
-use crate::sql::{BoundPart, Engine, RowFormat, sql_version};
+use crate::sql::{Engine, sql_version};
 use crate::telemetry::Telemetry;
-use crate::worker::{Question, Reply, Workers};
+use crate::worker::Workers;
 
 /// The running program.
 #[derive(Debug)]
@@ -176,52 +177,6 @@ impl App {
             Some(jwts) if Jwts::is_jwt(token) => Ok(jwts.identify(token).await?),
             _ => Ok(self.keys.identify(token).await?),
         }
-    }
-
-    /// Answers an organisation's query. The query sees each event acknowledged before this call.
-    ///
-    /// # Errors
-    /// Invalid, Unavailable or Corrupt.
-    pub async fn sql(
-        &self,
-        caller: &Caller,
-        query: String,
-        format: RowFormat,
-    ) -> Result<Reply, AppError> {
-        let org_id = &caller.org_id;
-        let Some(workers) = &self.workers else {
-            return Err(AppError::Internal("no other process can read this archive".to_owned()));
-        };
-        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
-        let ask = |snapshot: Arc<Snapshot>| {
-            let query = query.clone();
-            async move {
-                self.check_foreign(org_id, snapshot.clone()).await?;
-                let turn = workers.turn(org_id).await?;
-                let bound = match &caller.bound {
-                    None => None,
-                    Some(bound) => Some(BoundPart {
-                        dimension: bound_dimension(bound, &snapshot)?,
-                        value: bound.value.clone(),
-                    }),
-                };
-                let question = Question::new(org_id, bound, query, format, &snapshot);
-                Ok::<_, AppError>(workers.ask(turn, &question).await?)
-            }
-        };
-        self.archive.at_newest(snapshot, ask).await
-    }
-
-    /// Has the foreign files that a query may read checked. A task does so, so that the next query
-    /// can use the result even if this one is cancelled.
-    async fn check_foreign(&self, org_id: &OrgId, snapshot: Arc<Snapshot>) -> Result<(), AppError> {
-        if snapshot.files().all(|file| file.is_ours()) {
-            return Ok(());
-        }
-        let (rollup, org_id) = (self.rollup.clone(), org_id.clone());
-        let check = async move { rollup.check_foreign(&snapshot, &org_id).await };
-        let checked = tokio::spawn(check).await;
-        Ok(checked.map_err(|error| AppError::Internal(error.to_string()))??)
     }
 
     /// The time that decides which events are valid and where windows end.

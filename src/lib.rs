@@ -35,6 +35,7 @@ pub mod small_file;
 pub mod telemetry;
 
 pub mod event;
+pub mod tls;
 
 pub mod archive;
 pub mod ingest;
@@ -62,6 +63,7 @@ pub mod app;
 pub mod backfill;
 
 pub mod http;
+pub mod pg;
 
 pub mod cli;
 

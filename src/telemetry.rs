@@ -105,6 +105,14 @@ group! {
 }
 
 group! {
+    /// Connections of PostgreSQL's protocol.
+    PgTelemetry {
+        open: Level = "pg_connections", "Connections of PostgreSQL's protocol whose client has shown a key";
+        refused: Count = "pg_logins_refused", "Logins of PostgreSQL's protocol that were refused";
+    }
+}
+
+group! {
     /// Requests and answers refused to leave room for others.
     OverloadTelemetry {
         turned_away: Count = "requests_turned_away", "Requests refused because their organisation had too many under way";
@@ -219,6 +227,8 @@ pub struct Meters {
     pub http: HttpTelemetry,
     /// Connections of clients.
     pub connections: ConnectionTelemetry,
+    /// Connections of PostgreSQL's protocol.
+    pub postgres: PgTelemetry,
     /// Requests and answers refused to leave room for others.
     pub overload: OverloadTelemetry,
     /// The table's log and its contents.
@@ -261,6 +271,7 @@ impl Telemetry {
         Self(Arc::new(Meters {
             http: HttpTelemetry::register(&mut registry),
             connections: ConnectionTelemetry::register(&mut registry),
+            postgres: PgTelemetry::register(&mut registry),
             overload: OverloadTelemetry::register(&mut registry),
             archive: ArchiveTelemetry::register(&mut registry),
             ingest: IngestTelemetry::register(&mut registry),
@@ -319,7 +330,8 @@ mod tests {
             text.lines().filter_map(|line| line.strip_prefix("# TYPE tokenlake_")).collect();
         let expected = "build info, http_requests counter, http_request_duration_seconds histogram, \
             connections gauge, connections_refused counter, connections_dismissed counter, \
-            connections_tls_failed counter, connections_timed_out counter, requests_turned_away counter, \
+            connections_tls_failed counter, connections_timed_out counter, \
+            pg_connections gauge, pg_logins_refused counter, requests_turned_away counter, \
             requests_without_memory counter, request_bodies_slow counter, \
             request_reserved_bytes gauge, answer_reserved_bytes gauge, \
             answers_without_memory counter, refresh_duration_seconds histogram, commits counter, \

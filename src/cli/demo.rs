@@ -35,7 +35,7 @@ const MODELS: [(&str, &str, u64, u64); 5] = [
 /// Fills an empty archive, prints a key and a curl line, and serves.
 pub(super) async fn run(location: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
     signals::end_well();
-    let listener = serve::listen(&args).await?;
+    let listeners = serve::listen(&args).await?;
     let app = serve::start(location, &args).await?;
     let clock = open::clock();
     if app.archive().current().file_count() == 0 {
@@ -55,9 +55,9 @@ pub(super) async fn run(location: &ArchiveLocation, args: ServeArgs) -> anyhow::
     print_result(&format!(
         "curl -H 'Authorization: Bearer {}' {}/metrics",
         key.reveal(),
-        listener.url()?
+        listeners.http.url()?
     ));
-    serve::serve(location, app, listener, &args).await
+    serve::serve(location, app, listeners, &args).await
 }
 
 async fn fill(app: &App, org_id: &OrgId, now: Micros) -> anyhow::Result<()> {

@@ -19,6 +19,7 @@ use crate::http::{
     REQUESTS_BYTES_MAX, TLS_BYTES,
 };
 use crate::maintain::compact;
+use crate::pg;
 use crate::price_book::TABLES_BYTES_MAX;
 use crate::rollup::{
     FULL_SUMS_MAX, NAMES_BYTES_MAX, SHOWN_SERIES_MAX, TOTALS_BYTES_MAX, VALUES_BYTES_MAX,
@@ -230,11 +231,16 @@ fn under_way(args: &ServeArgs) -> Vec<Bound> {
     let share = if args.tls.tls_cert.is_some() { 1 } else { bytes(CLEAR_HTTP2_SHARE) };
     let http2 = connections.div_ceil(share).saturating_mul(TLS_BYTES + REQUEST_BYTES);
     let connections = connections.saturating_mul(CONNECTION_BYTES).saturating_add(http2);
+    let pg = args.pg.pg_listen.as_ref().map_or(0, |_| {
+        let sessions = bytes(args.pg.pg_max_connections).saturating_mul(pg::CONNECTION_BYTES);
+        sessions.saturating_add(pg::LOGINS_BYTES)
+    });
     let decoding = args.max_body.saturating_mul(GROWING * bytes(DECODERS_MAX));
     let queue = bytes(WriterSettings::default().queue_bytes_max);
     let summed = series.saturating_mul(SERIES * bytes(FULL_SUMS_MAX));
     vec![
         bound("connections", "--max-connections", connections),
+        bound("connections of PostgreSQL's protocol", "--pg-max-connections", pg),
         bound("bodies that are read, and wait for their commit", "", bytes(REQUESTS_BYTES_MAX)),
         bound("their decoded form, until its commit", "", bytes(REQUESTS_BYTES_MAX)),
         bound("bodies that are decoded, five at a time", "--max-body", decoding),

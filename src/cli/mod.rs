@@ -23,6 +23,7 @@ pub mod memory;
 mod open;
 mod open_files;
 mod parse;
+mod pg_args;
 mod price;
 mod price_choice;
 mod print;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::listen::ListenAddr;
@@ -17,6 +18,7 @@ use super::{expire, open, open_files, settings, signals};
 use crate::app::App;
 use crate::archive::{ArchiveError, ArchiveLocation, StoreCheck};
 use crate::http::{self, Listener};
+use crate::pg::{self, PgSettings};
 use crate::telemetry::Telemetry;
 
 /// The time that requests may take after a stop; their own deadlines are shorter.
@@ -25,15 +27,23 @@ const STOP_WAIT: Duration = Duration::from_secs(20);
 /// Opens the archive and serves it until a signal comes.
 pub(super) async fn run(archive: &ArchiveLocation, args: ServeArgs) -> anyhow::Result<ExitCode> {
     signals::end_well();
-    let listener = listen(&args).await?;
+    let listeners = listen(&args).await?;
     let app = start(archive, &args).await?;
-    serve(archive, app, listener, &args).await
+    serve(archive, app, listeners, &args).await
 }
 
-/// Binds the address and reads the certificate, so that wrong ones fail before anything is opened.
-pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<Listener> {
+/// The addresses of the doors.
+pub(super) struct Listeners {
+    pub(super) http: Listener,
+    pg: Option<(TcpListener, PgSettings)>,
+}
+
+/// Binds the addresses and reads the certificate, so that wrong ones fail before anything is opened.
+pub(super) async fn listen(args: &ServeArgs) -> anyhow::Result<Listeners> {
     let tcp = bound(&args.listen, "--listen").await?;
-    Ok(Listener::new(tcp, args.tls.open()?))
+    let tls = args.tls.open()?;
+    let pg = args.pg.bind(tls.clone()).await?;
+    Ok(Listeners { http: Listener::new(tcp, tls), pg })
 }
 
 async fn bound(address: &ListenAddr, flag: &str) -> anyhow::Result<TcpListener> {
@@ -71,11 +81,21 @@ async fn refuse_unfit(check: &StoreCheck) -> anyhow::Result<()> {
     }
 }
 
+/// Answers PostgreSQL's protocol until `stop`.
+fn serve_pg(
+    (listener, settings): (TcpListener, PgSettings),
+    app: &Arc<App>,
+    stop: &CancellationToken,
+) -> anyhow::Result<JoinHandle<()>> {
+    print_note(&format!("PostgreSQL's protocol on {}", listener.local_addr()?));
+    Ok(tokio::spawn(pg::serve(listener, settings, app.clone(), stop.clone())))
+}
+
 /// Serves until SIGTERM or SIGINT, then finishes and commits what is under way.
 pub(super) async fn serve(
     archive: &ArchiveLocation,
     app: Arc<App>,
-    listener: Listener,
+    listeners: Listeners,
     args: &ServeArgs,
 ) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
@@ -90,6 +110,8 @@ pub(super) async fn serve(
             Some(tokio::spawn(http::serve(admin, routes, limits, Telemetry::new(), stop.clone())))
         }
     };
+    let Listeners { http: listener, pg } = listeners;
+    let pg = pg.map(|door| serve_pg(door, &app, &stop)).transpose()?;
     let retention = args.expire_older_than;
     let expiry = retention.map(|retention| expire::scheduled(app.clone(), archive, retention));
     let url = listener.url()?;
@@ -98,7 +120,7 @@ pub(super) async fn serve(
         "memory is bounded by {mib} MiB, queries included; docs/memory.md lists the parts"
     );
     let routes = http::router(app.clone(), listener.scheme());
-    open_files::allow(args.max_connections);
+    open_files::allow(args.max_connections.saturating_add(args.pg.pg_max_connections));
     let limits = http::ConnectionLimits::of(args.max_connections);
     let (telemetry, ended) = (app.telemetry().clone(), stop.clone());
     let server = tokio::spawn(http::serve(listener, routes, limits, telemetry, ended));
@@ -114,6 +136,11 @@ pub(super) async fn serve(
     // A client that never ends its request must not keep the rest from being committed.
     if tokio::time::timeout(STOP_WAIT, server).await.is_err() {
         tracing::warn!("some requests did not end in time");
+    }
+    if let Some(pg) = pg
+        && tokio::time::timeout(STOP_WAIT, pg).await.is_err()
+    {
+        tracing::warn!("some queries of PostgreSQL's protocol did not end in time");
     }
     drop((admin, expiry));
     if tokio::time::timeout(STOP_WAIT, app.close()).await.is_err() {

@@ -8,6 +8,7 @@ use super::jwt::JwtArgs;
 use super::listen::{LISTEN, ListenAddr};
 use super::open::Create;
 use super::parse::{parse_count, parse_retention};
+use super::pg_args::PgArgs;
 use super::price_choice::PriceArgs;
 use super::tls::TlsArgs;
 use super::units::{parse_bytes, parse_duration};
@@ -127,6 +128,10 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub webhook_allow: Vec<AllowedTarget>,
+
+    /// PostgreSQL's protocol.
+    #[command(flatten)]
+    pub pg: PgArgs,
 
     /// JWTs in addition to access keys.
     #[command(flatten)]

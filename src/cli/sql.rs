@@ -5,7 +5,6 @@ pub(super) mod format;
 mod help;
 mod session;
 mod shell;
-mod statements;
 mod table;
 
 use std::fs::{File, Metadata};

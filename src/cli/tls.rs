@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
-use crate::http::{Tls, TlsError, TlsFiles};
+use crate::tls::{Tls, TlsError, TlsFiles};
 
 /// TLS.
 #[derive(Debug, ClapArgs)]

@@ -43,9 +43,13 @@ use super::error::plain;
 use super::host;
 use super::listener::Listener;
 use super::observe::observed;
-use super::tls::{HTTP_2, Tls};
 use crate::telemetry::Telemetry;
+use crate::tls::Tls;
 
+/// HTTP/2, if a client offers it.
+const HTTP_2: &[u8] = b"h2";
+/// What clients may offer.
+const PROTOCOLS: [&[u8]; 2] = [HTTP_2, b"http/1.1"];
 /// How long a dismissed connection may take to free its place.
 const ROOM_WAIT: Duration = Duration::from_millis(250);
 /// Pause after `accept` fails, as for lack of file descriptors, which may be free again by then.
@@ -222,7 +226,7 @@ impl Connections {
         pulse: &Pulse,
     ) -> Option<TlsStream<TcpStream>> {
         let shaken = tokio::select! {
-            shaken = timeout(self.limits.head_wait, tls.accept(stream)) => shaken,
+            shaken = timeout(self.limits.head_wait, tls.accept(stream, &PROTOCOLS)) => shaken,
             () = pulse.dismissed() => return None,
             () = self.stop.cancelled() => return None,
         };

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::net::TcpListener;
 
-use super::tls::Tls;
+use crate::tls::Tls;
 
 /// With TLS, or without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

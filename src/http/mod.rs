@@ -22,7 +22,6 @@ mod sd;
 mod shared;
 mod shares;
 mod sql;
-mod tls;
 mod usage;
 
 use std::sync::Arc;
@@ -42,7 +41,6 @@ pub use self::connections::{
 pub use self::last_good::BYTES_MAX as LAST_GOOD_BYTES_MAX;
 pub use self::listener::{Listener, Scheme};
 pub use self::shares::DECODERS_MAX;
-pub use self::tls::{Tls, TlsError, TlsFiles};
 
 use self::answers::Answers;
 use self::endpoint::{Endpoint as _, route};

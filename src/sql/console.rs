@@ -2,8 +2,11 @@
 //! only.
 
 mod usage;
+mod wire;
 
 use std::sync::Arc;
+
+pub use self::wire::WireAnswer;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -16,16 +19,17 @@ use datafusion::execution::{FunctionRegistry as _, SessionStateBuilder};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 
 use super::SqlError;
 use super::asker::{Asker, Own};
+use super::catalog::TABLES;
 use super::dimension_function::dimension_function;
 use super::from_partials::AnswerFromPartials;
 use super::live_table::{LiveTable, TableContent};
+use super::only_reads::writing_word;
 use super::parts::SUMMED;
 use super::postgres::{like_postgres, statement};
 use super::progress::QueryProgress;
@@ -38,8 +42,6 @@ use super::walled::{self, QueryBounds};
 use super::walled_table::WalledTable;
 use crate::archive::{DataFile, Reports};
 
-/// The tables that users can query.
-const TABLES: [&str; 4] = ["events", "usage_hourly", "usage_by_dimension", PROVIDER_REPORTS];
 /// Memory for footers of data files, which later queries need again.
 const FOOTER_BYTES_MAX: usize = 64 << 20;
 /// Memory for presummed rows, which later queries need again.
@@ -162,14 +164,7 @@ impl Console {
             Some(_) => error.without_reports(),
             None => error,
         })?;
-        let asked = |error: DataFusionError| SqlError::of_asked(&error);
-        let tasks = Arc::new(frame.task_ctx());
-        let plan = frame.create_physical_plan().await.map_err(asked)?;
-        let rows = execute_stream(plan.clone(), tasks).map_err(asked)?;
-        let schema = with_distinct_names(&without_views(&rows.schema()));
-        let shown = schema.clone();
-        let batches = rows.map(move |rows| Ok(as_texts(&rows?, &shown)?)).map_err(asked).boxed();
-        Ok(QueryAnswer { schema, batches, progress: QueryProgress::of(plan) })
+        rows_of(frame, |schema| with_distinct_names(&without_views(schema))).await
     }
 
     /// Names that a query may use: tables and their columns, and functions.
@@ -199,12 +194,22 @@ impl Console {
         walled: bool,
         text: &str,
     ) -> Result<DataFrame, SqlError> {
+        let depth_max = context.state().config_options().sql_parser.recursion_limit.get();
+        let statement = statement(text, depth_max).map_err(|error| SqlError::of_asked(&error))?;
+        self.planned(context, walled, statement, text).await
+    }
+
+    /// Plans a statement that only reads.
+    async fn planned(
+        &self,
+        context: &SessionContext,
+        walled: bool,
+        statement: Statement,
+        text: &str,
+    ) -> Result<DataFrame, SqlError> {
         let asked = |error: DataFusionError| SqlError::of_asked(&error);
         let state = context.state();
-        let depth_max = state.config_options().sql_parser.recursion_limit.get();
-        let statement = statement(text, depth_max).map_err(asked)?;
-        if !only_reads(&statement) {
-            let word = text.split_whitespace().next().unwrap_or_default().to_uppercase();
+        if let Some(word) = writing_word(&statement, text) {
             return Err(SqlError::Asked(format!(
                 "{word} is refused, because SQL only reads here; use SELECT, and write with: tokenlake serve"
             )));
@@ -268,24 +273,17 @@ impl Console {
     }
 }
 
-/// True for statements that only read; all others are refused before they are planned.
-fn only_reads(statement: &Statement) -> bool {
-    match statement {
-        Statement::Explain(explain) => only_reads(&explain.statement),
-        Statement::Statement(statement) => sql_only_reads(statement),
-        _ => false,
-    }
-}
-
-fn sql_only_reads(statement: &SqlStatement) -> bool {
-    match statement {
-        SqlStatement::Explain { statement, .. } => sql_only_reads(statement),
-        SqlStatement::Query(_)
-        | SqlStatement::ExplainTable { .. }
-        | SqlStatement::ShowTables { .. }
-        | SqlStatement::ShowColumns { .. }
-        | SqlStatement::ShowFunctions { .. }
-        | SqlStatement::ShowVariable { .. } => true,
-        _ => false,
-    }
+/// The rows of a frame, in the schema that `shown` makes of theirs.
+async fn rows_of(
+    frame: DataFrame,
+    shown: impl FnOnce(&SchemaRef) -> SchemaRef,
+) -> Result<QueryAnswer, SqlError> {
+    let asked = |error: DataFusionError| SqlError::of_asked(&error);
+    let tasks = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await.map_err(asked)?;
+    let rows = execute_stream(plan.clone(), tasks).map_err(asked)?;
+    let schema = shown(&rows.schema());
+    let as_shown = schema.clone();
+    let batches = rows.map(move |rows| Ok(as_texts(&rows?, &as_shown)?)).map_err(asked).boxed();
+    Ok(QueryAnswer { schema, batches, progress: QueryProgress::of(plan) })
 }

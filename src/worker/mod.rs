@@ -23,8 +23,8 @@ mod settings;
 
 pub use self::error::WorkerError;
 pub use self::limits::{PROGRAM_BYTES, WorkerLimits};
-pub use self::pool::Workers;
+pub use self::pool::{TURN_WAIT, Workers};
 pub use self::process::answer_one;
-pub use self::question::Question;
+pub use self::question::{AnswerForm, Question};
 pub use self::reply::Reply;
 pub use self::settings::{Turn, WorkerSettings};

@@ -17,8 +17,8 @@ use crate::event::OrgId;
 use crate::per_org::OrgShares;
 use crate::telemetry::Telemetry;
 
-/// How long a query waits for other queries to finish.
-const TURN_WAIT: Duration = Duration::from_secs(2);
+/// How long a query waits for other queries to finish, if its client can ask again.
+pub const TURN_WAIT: Duration = Duration::from_secs(2);
 /// How long a spare worker waits for a question before it is stopped.
 const SPARE_WAIT: Duration = Duration::from_secs(600);
 /// Processors that a query can keep busy at once.
@@ -44,18 +44,18 @@ impl Workers {
         Self { settings, telemetry, turns, org_turns, spare: Arc::default() }
     }
 
-    /// Waits until a query of an organisation may run.
+    /// Waits until a query of an organisation may run, in the order in which its queries came.
     ///
     /// # Errors
     /// Busy.
-    pub async fn turn(&self, org_id: &OrgId) -> Result<Turn, WorkerError> {
+    pub async fn turn(&self, org_id: &OrgId, patience: Duration) -> Result<Turn, WorkerError> {
         let org_turns = self.org_turns.of(org_id);
         let turn = async {
             let of_org = org_turns.acquire_owned().await;
             let of_all = self.turns.clone().acquire_owned().await;
             of_org.and_then(|of_org| Ok(Turn { _of_org: of_org, _of_all: of_all? }))
         };
-        if let Ok(Ok(turn)) = tokio::time::timeout(TURN_WAIT, turn).await {
+        if let Ok(Ok(turn)) = tokio::time::timeout(patience, turn).await {
             return Ok(turn);
         }
         self.telemetry.sql.turned_away.inc();

@@ -6,15 +6,17 @@ use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use arrow::array::RecordBatch;
 use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use object_store::ObjectStore;
 use tokio::sync::oneshot;
 
 use super::frame::{self, FrameKind, RowsWriter};
 use super::limits::{self, WorkerLimits};
-use super::{Question, WorkerError};
+use super::{AnswerForm, Question, WorkerError};
 use crate::archive::ArchiveLocation;
-use crate::sql::{Console, FormWriter, QueryBounds};
+use crate::sql::{Console, FormWriter, QueryBounds, RowMessages, SqlError};
 
 /// Threads that compute, and concurrent partitions of a plan.
 const THREADS: usize = 2;
@@ -106,15 +108,62 @@ async fn answer(
     out: &mut RowsWriter<File>,
 ) -> Result<(), WorkerError> {
     let failed = |error| WorkerError::of(&error);
-    let torn = |error: io::Error| WorkerError::Broken(error.to_string());
     let files = question.files()?;
-    let asked = console.answer(&files, &question.asker, &question.query).await;
-    let answer = asked.map_err(failed)?;
-    let mut writer = FormWriter::new(question.format, answer.schema);
-    let mut batches = answer.batches;
+    let Question { asker, query, .. } = question;
+    match &question.form {
+        AnswerForm::Rows(format) => {
+            let answer = console.answer(&files, asker, query).await.map_err(failed)?;
+            let writer = FormWriter::new(*format, answer.schema);
+            write_answer(AnswerWriter::Rows(writer), answer.batches, out).await
+        }
+        AnswerForm::Wire(wire) => {
+            let answer = console.wire_answer(&files, asker, query, wire).await.map_err(failed)?;
+            let messages = RowMessages::new(answer.schema, answer.names, &wire.binary);
+            let messages = messages.map_err(WorkerError::Asked)?;
+            let writer = AnswerWriter::Wire(messages, answer.parameters);
+            write_answer(writer, answer.batches, out).await
+        }
+    }
+}
+
+/// Writes an answer's rows in its form.
+enum AnswerWriter {
+    Rows(FormWriter),
+    Wire(RowMessages, Vec<u32>),
+}
+
+impl AnswerWriter {
+    fn begin(&mut self, out: &mut RowsWriter<File>) -> io::Result<()> {
+        match self {
+            Self::Rows(writer) => writer.begin(out),
+            Self::Wire(messages, parameters) => messages.describe(out, std::mem::take(parameters)),
+        }
+    }
+
+    fn rows(&mut self, out: &mut RowsWriter<File>, batch: &RecordBatch) -> io::Result<()> {
+        match self {
+            Self::Rows(writer) => writer.rows(out, batch),
+            Self::Wire(messages, _) => messages.rows(out, batch),
+        }
+    }
+
+    fn end(self, out: &mut RowsWriter<File>) -> io::Result<()> {
+        match self {
+            Self::Rows(writer) => writer.end(out),
+            Self::Wire(..) => Ok(()),
+        }
+    }
+}
+
+async fn write_answer(
+    mut writer: AnswerWriter,
+    mut batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
+    out: &mut RowsWriter<File>,
+) -> Result<(), WorkerError> {
+    let torn = |error: io::Error| WorkerError::Broken(error.to_string());
     let mut begun = false;
     while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(failed)?;
+        let batch = batch.map_err(|error| WorkerError::of(&error))?;
         if batch.num_rows() == 0 {
             continue;
         }

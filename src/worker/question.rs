@@ -7,7 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::WorkerError;
 use crate::archive::{DataFile, ScanFile, Snapshot};
 use crate::event::OrgId;
-use crate::sql::{Asker, BoundPart, RowFormat};
+use crate::sql::{Asker, BoundPart, RowFormat, WireQuestion};
+
+/// The form of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AnswerForm {
+    /// Rows in a format.
+    Rows(RowFormat),
+    /// Messages of PostgreSQL's protocol: parameters, columns, rows.
+    Wire(WireQuestion),
+}
 
 /// A query of one organisation over the files of one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +25,8 @@ pub struct Question {
     pub asker: Asker,
     /// The SQL text.
     pub query: String,
-    /// The format of the rows.
-    pub format: RowFormat,
+    /// The form of its answer.
+    pub form: AnswerForm,
     files: Vec<ScanFile>,
 }
 
@@ -27,14 +36,14 @@ impl Question {
         org_id: &OrgId,
         bound: Option<BoundPart>,
         query: String,
-        format: RowFormat,
+        form: AnswerForm,
         snapshot: &Snapshot,
     ) -> Self {
         let files = snapshot.files().filter(|file| file.may_hold_org(org_id.as_str()));
         let files = files.map(|file| ScanFile::of(file)).collect();
         let dimensions = (*snapshot.table().dimensions).clone();
         let asker = Asker { org_id: Some(org_id.as_str().into()), bound, dimensions };
-        Self { asker, query, format, files }
+        Self { asker, query, form, files }
     }
 
     /// The files to read.

@@ -3,6 +3,7 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,6 +46,8 @@ type PartResult = Result<Part, WorkerError>;
 pub struct Reply {
     first: Option<Bytes>,
     rest: mpsc::Receiver<PartResult>,
+    /// Why it was broken off while the client did not read.
+    failure: Arc<OnceLock<WorkerError>>,
     ended: bool,
 }
 
@@ -58,7 +61,9 @@ impl Reply {
             if reply.ended {
                 return None;
             }
-            let part = reply.rest.recv().await.unwrap_or_else(|| Err(died()));
+            let part = reply.rest.recv().await;
+            let part =
+                part.unwrap_or_else(|| Err(reply.failure.get().cloned().unwrap_or_else(died)));
             reply.ended = !matches!(part, Ok(Part::Rows(_)));
             match part {
                 Ok(Part::Rows(rows)) => Some((Ok(rows), reply)),
@@ -83,14 +88,21 @@ pub(super) async fn begin(
     let question =
         serde_json::to_vec(question).map_err(|error| WorkerError::Broken(error.to_string()))?;
     let (sender, mut rest) = mpsc::channel(PARTS_AHEAD);
-    let pump = Pump { worker, settings: settings.clone(), telemetry, sender };
+    let failure = Arc::default();
+    let pump = Pump {
+        worker,
+        settings: settings.clone(),
+        telemetry,
+        sender,
+        failure: Arc::clone(&failure),
+    };
     tokio::spawn(async move {
         pump.run(&question).await;
         drop(turn);
     });
     match rest.recv().await.unwrap_or_else(|| Err(died()))? {
-        Part::Rows(rows) => Ok(Reply { first: Some(rows), rest, ended: false }),
-        Part::End => Ok(Reply { first: None, rest, ended: true }),
+        Part::Rows(rows) => Ok(Reply { first: Some(rows), rest, failure, ended: false }),
+        Part::End => Ok(Reply { first: None, rest, failure, ended: true }),
     }
 }
 
@@ -103,6 +115,7 @@ struct Pump {
     settings: WorkerSettings,
     telemetry: Telemetry,
     sender: mpsc::Sender<PartResult>,
+    failure: Arc<OnceLock<WorkerError>>,
 }
 
 /// How a query ended.
@@ -138,7 +151,8 @@ impl Pump {
                 if matches!(error, WorkerError::Exceeded(_)) {
                     meters.exceeded.inc();
                 }
-                // A client that reads nothing is disconnected when the sender is dropped.
+                // A client that reads nothing finds it behind what waits for it.
+                let _ = self.failure.set(error.clone());
                 let _ = self.sender.try_send(Err(error));
             }
         }

@@ -50,6 +50,7 @@ mod lost_archive;
 mod older_log;
 mod overload;
 mod page;
+mod pg;
 mod pricing;
 mod producers;
 mod prometheus;

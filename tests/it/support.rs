@@ -22,6 +22,7 @@ pub mod mutation;
 #[allow(dead_code, reason = "tests beside the decoder use the rest")]
 #[path = "../../src/ingest/otlp/tests/messages.rs"]
 pub mod otlp;
+pub mod pg;
 pub mod poll;
 pub mod process;
 pub mod prometheus;

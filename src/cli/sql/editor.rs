@@ -13,10 +13,11 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Config, Context, Helper};
 
 use super::help::COMMANDS;
-use super::statements::split;
 use crate::cli::print::print_note;
 
 const HISTORY_MAX: usize = 10_000;
+
+use crate::sql::split_statements;
 
 /// SQL keywords that are completed.
 const KEYWORDS: &str = "ALL AND AS ASC AT BETWEEN BY CASE CAST CROSS DATE DESC DESCRIBE DISTINCT ELSE END \
@@ -154,7 +155,7 @@ impl Helper for Words {}
 fn is_whole(text: &str) -> bool {
     let text = text.trim();
     let is_word = ["help", "quit", "exit"].contains(&text.to_lowercase().as_str());
-    text.starts_with('\\') || is_word || split(text).rest.is_empty()
+    text.starts_with('\\') || is_word || split_statements(text).rest.is_empty()
 }
 
 #[cfg(test)]

@@ -14,11 +14,10 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::format::{OutputFormat, ResultWriter};
-use super::statements::split;
 use crate::archive::{Archive, ArchiveLocation, DataFile, Snapshot};
 use crate::cli::open;
 use crate::new_file::NewFile;
-use crate::sql::{Asker, Console, FilesRead, QueryProgress, SqlError};
+use crate::sql::{Asker, Console, FilesRead, QueryProgress, SqlError, split_statements};
 
 /// The most rows of a table on a terminal.
 const TERMINAL_ROWS_MAX: u64 = 200;
@@ -132,7 +131,7 @@ impl Session {
 
     /// Runs the statements of a text, up to the first that fails; the last may lack its `;`.
     pub(super) async fn run_all(&mut self, text: &str) -> anyhow::Result<()> {
-        let split = split(text);
+        let split = split_statements(text);
         let rest = Some(split.rest).filter(|rest| !rest.is_empty());
         for statement in split.whole.into_iter().chain(rest) {
             self.run(statement).await?;

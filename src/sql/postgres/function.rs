@@ -15,13 +15,13 @@ use datafusion::logical_expr::{
 };
 
 /// The types to which a function's arguments are cast, and the type of its result.
-pub(super) struct PlannedTypes {
+pub(in crate::sql) struct PlannedTypes {
     pub takes: Vec<DataType>,
     pub gives: DataType,
 }
 
 /// The types of arguments, and the values of those that are literals.
-pub(super) struct Given<'a> {
+pub(in crate::sql) struct Given<'a> {
     pub types: &'a [DataType],
     values: &'a [Option<&'a ScalarValue>],
 }
@@ -30,6 +30,11 @@ impl<'a> Given<'a> {
     /// Types alone.
     pub(super) fn types(types: &'a [DataType]) -> Self {
         Self { types, values: &[] }
+    }
+
+    /// How many arguments there are.
+    pub(in crate::sql) fn count(&self) -> usize {
+        self.types.len()
     }
 
     /// The literal text at a position.
@@ -87,7 +92,7 @@ impl Hash for Function {
 }
 
 /// The function with this name.
-pub(super) fn function(name: &'static str, plan: PlanFn, run: RunFn) -> ScalarUDF {
+pub(in crate::sql) fn function(name: &'static str, plan: PlanFn, run: RunFn) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
     Function { name, sign: None, signature, plan, run, planned: None }.into()
 }

@@ -18,6 +18,7 @@ mod date_functions;
 mod decimal;
 mod dialect;
 mod equal_types;
+mod escapes;
 mod function;
 mod kinds;
 mod long;
@@ -48,8 +49,11 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(super) use self::aggregates::mean;
 pub(super) use self::arithmetic::{MINUS, PLUS};
-pub(super) use self::refusal::Refused;
-pub(super) use self::syntax::statement;
+pub(super) use self::function::{Given, PlannedTypes, function};
+pub(super) use self::refusal::{Refused, refused};
+#[cfg(test)]
+pub(super) use self::syntax::parsed;
+pub(super) use self::syntax::{statement, statement_with};
 
 use self::function::call;
 

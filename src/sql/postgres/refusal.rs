@@ -8,7 +8,7 @@ use datafusion::error::DataFusionError;
 pub(in crate::sql) struct Refused(pub String);
 
 /// An error that the user can fix.
-pub(super) fn refused(why: &str) -> DataFusionError {
+pub(in crate::sql) fn refused(why: &str) -> DataFusionError {
     DataFusionError::External(Box::new(Refused(why.to_owned())))
 }
 

@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::balance::balance;
 use super::chain;
 use super::dialect::Postgres;
+use super::escapes::reword_escape;
 use super::numbers::plain_number;
 use super::refusal::refused;
 use super::span::Span;
@@ -25,18 +26,56 @@ use super::span::Span;
 /// # Errors
 /// Text that cannot be parsed, and syntax that would mean something else.
 pub(in crate::sql) fn statement(text: &str, depth_max: usize) -> Result<Statement> {
+    statement_with(text, depth_max, |_| Ok(()))
+}
+
+/// The same, with a change of the parsed statement before anything else looks at it.
+///
+/// # Errors
+/// As [`statement`], and the error of the change.
+pub(in crate::sql) fn statement_with(
+    text: &str,
+    depth_max: usize,
+    change: impl FnOnce(&mut SqlStatement) -> Result<()>,
+) -> Result<Statement> {
+    let mut statement = one(text, depth_max)?;
+    if let Some(inner) = inner(&mut statement) {
+        change(inner)?;
+    }
+    reword(&mut statement)?;
+    Ok(statement)
+}
+
+/// The statement of SQL, also within `EXPLAIN`.
+fn inner(statement: &mut Statement) -> Option<&mut SqlStatement> {
+    match statement {
+        Statement::Statement(statement) => Some(statement),
+        Statement::Explain(explain) => inner(&mut explain.statement),
+        _ => None,
+    }
+}
+
+fn one(text: &str, depth_max: usize) -> Result<Statement> {
     chain::bounded(text)?;
     let parser = DFParserBuilder::new(text).with_dialect(&Postgres);
     let mut statements = parser.with_recursion_limit(depth_max).build()?.parse_statements()?;
     let statement = statements.pop_front();
-    let Some(mut statement) = statement else {
+    let Some(statement) = statement else {
         return Err(refused("there is no statement; write a SELECT"));
     };
     if !statements.is_empty() {
         return Err(refused("there are several statements; send them one by one"));
     }
-    reword(&mut statement)?;
     Ok(statement)
+}
+
+/// A statement as it is parsed.
+#[cfg(test)]
+pub(in crate::sql) fn parsed(text: &str, depth_max: usize) -> Result<SqlStatement> {
+    match one(text, depth_max)? {
+        Statement::Statement(statement) => Ok(*statement),
+        other => Err(refused(&format!("{other} is no statement of SQL"))),
+    }
 }
 
 fn reword(statement: &mut Statement) -> Result<()> {
@@ -48,14 +87,25 @@ fn reword(statement: &mut Statement) -> Result<()> {
 }
 
 fn reword_sql(statement: &mut SqlStatement) -> Result<()> {
-    if let SqlStatement::Query(query) = statement
-        && let SetExpr::Select(select) = query.body.as_mut()
-    {
-        distinguish(&mut select.projection);
+    if let SqlStatement::Query(query) = statement {
+        distinguish_columns(&mut query.body);
     }
     match statement.visit(&mut Reword) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// Distinguishes the columns of each side of a set operation: the first side names those of the result.
+fn distinguish_columns(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => distinguish(&mut select.projection),
+        SetExpr::Query(query) => distinguish_columns(&mut query.body),
+        SetExpr::SetOperation { left, right, .. } => {
+            distinguish_columns(left);
+            distinguish_columns(right);
+        }
+        _ => {}
     }
 }
 
@@ -101,6 +151,7 @@ impl VisitorMut for Reword {
             return ControlFlow::Break(error);
         }
         balance(expr);
+        reword_escape(expr);
         match reworded(expr) {
             Ok(Some(new)) => {
                 *expr = new;

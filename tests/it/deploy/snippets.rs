@@ -52,7 +52,7 @@ enum Need {
 }
 
 /// Blocks by a piece of their text. One that is not named here is run, and must succeed.
-const HOW: [(&str, How); 34] = [
+const HOW: [(&str, How); 36] = [
     ("cargo run --release -- demo", How::NotRun("a build takes long; cli::demo tries the demo")),
     ("bash tests/run", How::NotRun("these are the tests")),
     ("source tests/environment", How::NotRun("these are tests")),
@@ -69,6 +69,8 @@ const HOW: [(&str, How); 34] = [
         "prometheus --config.file=/tmp/tokenlake-prometheus/prometheus.yml",
         How::Serves("http://127.0.0.1:9091/-/ready"),
     ),
+    ("tokenlake serve --pg-listen", How::NotRun("pg serves with it")),
+    ("psql -h 127.0.0.1 -p 5433", How::NotRun("pg::psql asks so")),
     ("tokenlake serve --tls-cert", How::NotRun("prometheus::secured serves with it")),
     ("tokenlake serve --jwt-secret-file", How::NotRun("prometheus::secured serves with it")),
     (
@@ -179,7 +181,7 @@ fn check_map(place: &str, picture: &str) {
     for line in arrows.lines() {
         let (from, to) = line.trim().split_once(" --").unwrap();
         let (_, to) = to.rsplit_once("> ").unwrap();
-        for name in [from, to] {
+        for name in [from, to].iter().flat_map(|side| side.split(" & ")) {
             let name = name.split(|char| "([".contains(char)).next().unwrap();
             let module = path(&format!("src/{name}.rs")).is_file()
                 || path(&format!("src/{name}/mod.rs")).is_file();

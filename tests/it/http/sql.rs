@@ -1,7 +1,7 @@
 //! Tests of `POST /v1/sql`: formats, errors, and that nothing of another organisation is seen or
 //! broken.
 
-mod escapes;
+pub mod escapes;
 mod forms;
 mod hogs;
 mod life;

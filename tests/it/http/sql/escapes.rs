@@ -13,21 +13,21 @@ use crate::support::client::Answer;
 use crate::support::process::{Server, key};
 
 /// Events of the asker. Its ids are numbers, and none of its values breaks what is asked.
-const ACME: [&str; 4] = [
+pub const ACME: [&str; 4] = [
     r#"{"event_id":"101","org_id":"acme","ts":"2026-01-15T10:00:00Z","provider":"openai","model":"gpt-4o","input_tokens":10,"output_tokens":1,"cost_usd":"0.1","source":"s1","attributes":{"n":"1"}}"#,
     r#"{"event_id":"102","org_id":"acme","ts":"2026-01-15T10:20:00Z","provider":"openai","model":"gpt-4o","input_tokens":20,"output_tokens":2,"cost_usd":"0.2","source":"s2","attributes":{"n":"2"}}"#,
     r#"{"event_id":"103","org_id":"acme","ts":"2026-01-15T11:00:00Z","provider":"anthropic","model":"claude","input_tokens":30,"output_tokens":3,"cost_usd":"0.3","source":"s3","attributes":{"n":"3"}}"#,
     r#"{"event_id":"104","org_id":"acme","ts":"2026-01-16T11:00:00Z","provider":"anthropic","model":"claude","input_tokens":40,"output_tokens":4,"cost_usd":"0.4","source":"s4","attributes":{"n":"4"}}"#,
 ];
 /// Events of another organisation, of the same hours.
-const ZETA: [&str; 4] = [
+pub const ZETA: [&str; 4] = [
     r#"{"event_id":"zsecret-1","org_id":"zeta-corp","ts":"2026-01-15T10:10:00Z","provider":"zprov","model":"zmodel","input_tokens":777001,"output_tokens":777002,"cost_usd":"43.210987654321","source":"zsource","attributes":{"zkey":"zval"}}"#,
     r#"{"event_id":"zsecret-2","org_id":"zeta-corp","ts":"2026-01-15T10:30:00Z","provider":"zprov","model":"zmodel","input_tokens":777001,"output_tokens":777002,"cost_usd":"43.210987654321","source":"zsource","attributes":{"zkey":"zval"}}"#,
     r#"{"event_id":"zsecret-3","org_id":"zeta-corp","ts":"2026-01-15T11:10:00Z","provider":"zprov","model":"zmodel","input_tokens":777001,"output_tokens":777002,"cost_usd":"43.210987654321","source":"zsource","attributes":{"zkey":"zval"}}"#,
     r#"{"event_id":"zsecret-4","org_id":"zeta-corp","ts":"2026-01-16T11:10:00Z","provider":"zprov","model":"zmodel","input_tokens":777001,"output_tokens":777002,"cost_usd":"43.210987654321","source":"zsource","attributes":{"zkey":"zval"}}"#,
 ];
 /// What only the other organisation's rows, or the names of files, hold.
-const FOREIGN: [&str; 13] = [
+pub const FOREIGN: [&str; 13] = [
     "zeta-corp",
     "zsecret",
     "zprov",

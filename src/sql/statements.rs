@@ -2,7 +2,7 @@
 
 /// The whole statements of a text, and the text after the last `;`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Statements<'a> {
+pub struct Statements<'a> {
     /// The statements without their `;`, and without empty ones.
     pub whole: Vec<&'a str>,
     /// Empty if nothing is left.
@@ -10,7 +10,7 @@ pub(super) struct Statements<'a> {
 }
 
 /// Splits a text.
-pub(super) fn split(text: &str) -> Statements<'_> {
+pub fn split_statements(text: &str) -> Statements<'_> {
     let mut whole = Vec::new();
     let (mut start, mut has_code) = (0, false);
     let mut at = 0;
@@ -38,12 +38,43 @@ fn span(text: &str, first: char) -> usize {
     };
     match first {
         // A doubled quote ends one text and begins the next, which comes to the same.
+        'e' | 'E' if text.get(1..2) == Some("'") => escaped(text),
         '\'' => until("'", 1),
         '"' => until("\"", 1),
+        '$' => dollar_quote(text).map_or(1, |quote| until(quote, quote.len())),
+        // The rest of a word is passed over with it, so that its end begins nothing.
+        char if is_word(char) => text.find(|char| !is_word(char)).unwrap_or(text.len()),
         '-' if text.starts_with("--") => until("\n", 2),
         '/' if text.starts_with("/*") => until("*/", 2),
         char => char.len_utf8(),
     }
+}
+
+fn is_word(char: char) -> bool {
+    char.is_alphanumeric() || char == '_'
+}
+
+/// Bytes of a text such as `E'it\'s'`, in which a backslash takes the meaning of the next character.
+fn escaped(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(2) {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'\'' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// `$$` or `$tag$` at the begin of a text.
+fn dollar_quote(text: &str) -> Option<&str> {
+    let tag = text.get(1..)?;
+    let end = tag.find('$')?;
+    let is_tag = tag.get(..end)?.chars().all(is_word)
+        && !tag.starts_with(|char: char| char.is_ascii_digit());
+    if is_tag { text.get(..end + 2) } else { None }
 }
 
 fn is_comment(text: &str) -> bool {
@@ -57,7 +88,7 @@ mod tests {
     #[test]
     fn statements_end_at_semicolons_outside_of_quotes_and_comments() {
         let of = |text| {
-            let Statements { whole, rest } = split(text);
+            let Statements { whole, rest } = split_statements(text);
             (whole.join("|"), rest)
         };
         assert_eq!(of("select 1; select 2 ;\n"), ("select 1|select 2".into(), ""));
@@ -70,6 +101,14 @@ mod tests {
             ("-- a; b\nselect 1 /* ; */".into(), "")
         );
         assert_eq!(of(";; -- nothing\n;"), (String::new(), ""));
+        for whole in
+            ["select E'it\\'s; '", "select $$;'$$", "select $a$ $; $$ $a$, 1", "select type'x;'"]
+        {
+            let text = format!("{whole}; 2");
+            let Statements { whole: seen, rest } = split_statements(&text);
+            assert_eq!((seen, rest), (vec![whole], "2"));
+        }
+        assert_eq!(of("select $1; select 2"), ("select $1".into(), "select 2"));
         assert_eq!(of("select 'ü; offen"), (String::new(), "select 'ü; offen"));
     }
 }

@@ -22,9 +22,6 @@ use crate::small_file::{self, SmallFileError};
 
 /// How often the files are read again.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// HTTP/2, if a client offers it.
-pub(super) const HTTP_2: &[u8] = b"h2";
-const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// An ASN.1 sequence whose length takes two bytes; no text begins like this.
 const DER_START: &[u8] = &[0x30, 0x82];
@@ -77,10 +74,10 @@ pub struct TlsFiles {
 }
 
 /// The configuration of handshakes, which is reloaded when the files change.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tls {
     config: Arc<RwLock<Arc<ServerConfig>>>,
-    _task: AbortOnDropHandle<()>,
+    _task: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Tls {
@@ -92,15 +89,24 @@ impl Tls {
         let texts = Texts::read(&files)?;
         let config = Arc::new(RwLock::new(Arc::new(texts.config(&files)?)));
         let task = tokio::spawn(follow(files, texts, config.clone()));
-        Ok(Self { config, _task: AbortOnDropHandle::new(task) })
+        Ok(Self { config, _task: Arc::new(AbortOnDropHandle::new(task)) })
     }
 
-    /// Makes a connection's handshake.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    /// Makes a connection's handshake. A client that names protocols (ALPN) must name one of
+    /// `protocols`, so that what is meant for one door is not answered by another.
+    ///
+    /// # Errors
+    /// A handshake that fails, or the system's error.
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+        protocols: &[&[u8]],
+    ) -> io::Result<TlsStream<TcpStream>> {
         // Without this, small writes would wait until the peer has confirmed the previous one.
         stream.set_nodelay(true)?;
-        let config = self.config.read().clone();
-        TlsAcceptor::from(config).accept(stream).await
+        let mut config = self.config.read().as_ref().clone();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config)).accept(stream).await
     }
 }
 
@@ -168,9 +174,7 @@ impl Texts {
                 builder.with_client_cert_verifier(verifier(path, text, provider)?)
             }
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
-        config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
-        Ok(config)
+        builder.with_single_cert(chain, key).map_err(unusable)
     }
 }
 

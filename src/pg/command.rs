@@ -1,0 +1,340 @@
+//! Statements that the server answers itself: those about a session, of which nothing changes what a
+//! query sees. All others are for a worker.
+
+/// Statements that write, many of which a worker cannot even read.
+const WRITES: [&str; 24] = [
+    "ALTER",
+    "ANALYZE",
+    "CALL",
+    "CHECKPOINT",
+    "CLUSTER",
+    "COMMENT",
+    "COPY",
+    "CREATE",
+    "DELETE",
+    "DO",
+    "DROP",
+    "GRANT",
+    "IMPORT",
+    "INSERT",
+    "LOAD",
+    "LOCK",
+    "MERGE",
+    "REASSIGN",
+    "REFRESH",
+    "REINDEX",
+    "REVOKE",
+    "TRUNCATE",
+    "UPDATE",
+    "VACUUM",
+];
+
+/// A statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PgCommand {
+    /// A question for a worker.
+    Ask,
+    Empty,
+    Set {
+        name: String,
+        value: String,
+    },
+    Reset(Option<String>),
+    Show(String),
+    Begin,
+    Commit,
+    Rollback,
+    /// `SAVEPOINT`, `RELEASE`, and the way back to one.
+    Savepoint(&'static str),
+    Prepare {
+        name: String,
+        text: String,
+    },
+    Execute {
+        name: String,
+        values: Vec<Option<String>>,
+    },
+    Deallocate(Option<String>),
+    /// `DISCARD`, `CLOSE`, `UNLISTEN`: it is said that it is done.
+    Done(&'static str),
+    DiscardAll,
+    /// It writes, and is refused.
+    Write(&'static str),
+    /// Of these kinds, but not understood.
+    Wrong(String),
+}
+
+impl PgCommand {
+    /// What a statement asks.
+    pub(super) fn of(text: &str) -> Self {
+        let text = without_comments(text);
+        let mut rest = CommandWords(text);
+        let Some(first) = rest.word() else { return Self::Empty };
+        match first.to_ascii_uppercase().as_str() {
+            "SET" => set(rest),
+            "RESET" => match rest.word() {
+                Some(name) if !name.eq_ignore_ascii_case("all") => {
+                    Self::Reset(Some(named(name, &mut rest)))
+                }
+                _ => Self::Reset(None),
+            },
+            "SHOW" => show(rest),
+            "BEGIN" | "START" => Self::Begin,
+            "COMMIT" | "END" => Self::Commit,
+            "ROLLBACK" | "ABORT" => match to_savepoint(rest) {
+                true => Self::Savepoint("ROLLBACK"),
+                false => Self::Rollback,
+            },
+            "SAVEPOINT" => Self::Savepoint("SAVEPOINT"),
+            "RELEASE" => Self::Savepoint("RELEASE"),
+            "PREPARE" => prepare(rest),
+            "EXECUTE" => execute(rest),
+            "DEALLOCATE" => deallocate(rest),
+            "DISCARD" => match rest.word() {
+                Some(what) if what.eq_ignore_ascii_case("all") => Self::DiscardAll,
+                _ => Self::Done("DISCARD"),
+            },
+            "CLOSE" => Self::Done("CLOSE CURSOR"),
+            "UNLISTEN" => Self::Done("UNLISTEN"),
+            first => match WRITES.into_iter().find(|known| *known == first) {
+                Some(word) => Self::Write(word),
+                None => Self::Ask,
+            },
+        }
+    }
+}
+
+/// A statement without the comments before it.
+fn without_comments(text: &str) -> &str {
+    let text = text.trim_start();
+    let rest = if text.starts_with("--") {
+        text.split_once('\n').map_or("", |(_, rest)| rest)
+    } else if text.starts_with("/*") {
+        text.split_once("*/").map_or("", |(_, rest)| rest)
+    } else {
+        return text;
+    };
+    without_comments(rest)
+}
+
+/// The rest of a statement, read word by word.
+struct CommandWords<'a>(&'a str);
+
+impl<'a> CommandWords<'a> {
+    /// The next word, quoted name or sign.
+    fn word(&mut self) -> Option<&'a str> {
+        let text = self.0.trim_start();
+        let first = text.chars().next()?;
+        let is_name = |char: char| char.is_alphanumeric() || matches!(char, '_' | '.' | '$');
+        let end = match first {
+            '"' | '\'' => text.get(1..)?.find(first).map_or(text.len(), |end| end + 2),
+            first if is_name(first) => text.find(|char| !is_name(char)).unwrap_or(text.len()),
+            first => first.len_utf8(),
+        };
+        let (word, rest) = text.split_at_checked(end)?;
+        self.0 = rest;
+        Some(word)
+    }
+
+    /// Whether the next word is this one, which then is taken.
+    fn takes(&mut self, word: &str) -> bool {
+        let mut ahead = CommandWords(self.0);
+        let is_next = ahead.word().is_some_and(|next| next.eq_ignore_ascii_case(word));
+        if is_next {
+            self.0 = ahead.0;
+        }
+        is_next
+    }
+
+    fn rest(&self) -> &'a str {
+        self.0.trim()
+    }
+}
+
+/// A name without its quotes; `TIME ZONE` and what is like it are settings of two words.
+fn named(word: &str, rest: &mut CommandWords<'_>) -> String {
+    if word.eq_ignore_ascii_case("time") && rest.takes("zone") {
+        return "TimeZone".to_owned();
+    }
+    if word.eq_ignore_ascii_case("transaction") {
+        rest.takes("isolation");
+        rest.takes("level");
+        return "transaction_isolation".to_owned();
+    }
+    unquoted(word)
+}
+
+fn unquoted(text: &str) -> String {
+    let text = text.trim();
+    for quote in ['\'', '"'] {
+        if let Some(inner) = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote)) {
+            return inner.replace(&quote.to_string().repeat(2), &quote.to_string());
+        }
+    }
+    text.to_owned()
+}
+
+fn set(mut rest: CommandWords<'_>) -> PgCommand {
+    let is_of_session = rest.takes("session");
+    if is_of_session && (rest.takes("characteristics") || rest.takes("authorization")) {
+        return PgCommand::Done("SET");
+    }
+    rest.takes("local");
+    let Some(word) = rest.word() else {
+        return PgCommand::Wrong("SET needs a name and a value".to_owned());
+    };
+    match word.to_ascii_lowercase().as_str() {
+        "transaction" | "role" | "constraints" => return PgCommand::Done("SET"),
+        "names" => {
+            return PgCommand::Set { name: "client_encoding".into(), value: unquoted(rest.rest()) };
+        }
+        _ => {}
+    }
+    let name = named(word, &mut rest);
+    let is_zone = name == "TimeZone";
+    if !(rest.takes("to") || rest.takes("=") || is_zone) {
+        return PgCommand::Wrong(format!("SET {name} needs TO and a value"));
+    }
+    PgCommand::Set { name, value: unquoted(rest.rest()) }
+}
+
+fn show(mut rest: CommandWords<'_>) -> PgCommand {
+    match rest.word() {
+        Some(word) => PgCommand::Show(named(word, &mut rest)),
+        None => PgCommand::Wrong("SHOW needs the name of a setting, or ALL".to_owned()),
+    }
+}
+
+fn to_savepoint(mut rest: CommandWords<'_>) -> bool {
+    let _ = rest.takes("work") || rest.takes("transaction");
+    rest.takes("to")
+}
+
+fn prepare(mut rest: CommandWords<'_>) -> PgCommand {
+    let Some(name) = rest.word().map(unquoted) else {
+        return PgCommand::Wrong("PREPARE needs a name".to_owned());
+    };
+    if name.eq_ignore_ascii_case("transaction") {
+        return PgCommand::Ask;
+    }
+    // Types of parameters are told by the query as well.
+    if rest.takes("(") {
+        let Some((_, after)) = rest.0.split_once(')') else {
+            return PgCommand::Wrong("the list of types has no end".to_owned());
+        };
+        rest.0 = after;
+    }
+    if !rest.takes("as") {
+        return PgCommand::Wrong("PREPARE needs AS and a query".to_owned());
+    }
+    PgCommand::Prepare { name, text: rest.rest().to_owned() }
+}
+
+fn execute(mut rest: CommandWords<'_>) -> PgCommand {
+    let Some(name) = rest.word().map(unquoted) else {
+        return PgCommand::Wrong("EXECUTE needs the name of a prepared statement".to_owned());
+    };
+    let list = rest.rest();
+    if list.is_empty() {
+        return PgCommand::Execute { name, values: Vec::new() };
+    }
+    let inner = list.strip_prefix('(').and_then(|list| list.strip_suffix(')'));
+    let values: Option<Vec<_>> =
+        inner.and_then(|inner| parts(inner).into_iter().map(value).collect());
+    match values {
+        Some(values) => PgCommand::Execute { name, values },
+        None => PgCommand::Wrong(
+            "EXECUTE takes texts in quotes, numbers, true, false and NULL; write the values so"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The parts of a list, at commas outside of quotes.
+fn parts(list: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut is_quoted) = (Vec::new(), 0, false);
+    for (at, char) in list.char_indices() {
+        match char {
+            '\'' => is_quoted = !is_quoted,
+            ',' if !is_quoted => {
+                parts.extend(list.get(start..at));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.extend(list.get(start..));
+    parts
+}
+
+fn value(text: &str) -> Option<Option<String>> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("null") {
+        return Some(None);
+    }
+    let is_word = text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
+    let is_number = !text.is_empty()
+        && text
+            .chars()
+            .all(|char| char.is_ascii_digit() || matches!(char, '.' | '-' | '+' | 'e' | 'E'));
+    let is_text = text.len() > 1 && text.starts_with('\'') && text.ends_with('\'');
+    (is_word || is_number || is_text).then(|| Some(unquoted(text)))
+}
+
+fn deallocate(mut rest: CommandWords<'_>) -> PgCommand {
+    rest.takes("prepare");
+    match rest.word() {
+        Some(name) if !name.eq_ignore_ascii_case("all") => {
+            PgCommand::Deallocate(Some(unquoted(name)))
+        }
+        Some(_) => PgCommand::Deallocate(None),
+        None => PgCommand::Wrong("DEALLOCATE needs a name, or ALL".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_about_a_session_are_understood() {
+        let set =
+            |name: &str, value: &str| PgCommand::Set { name: name.into(), value: value.into() };
+        for (text, command) in [
+            ("", PgCommand::Empty),
+            ("-- nothing\n /* at all */ ", PgCommand::Empty),
+            ("/* x */ SELECT 1", PgCommand::Ask),
+            ("set application_name = 'it''s'", set("application_name", "it's")),
+            ("SET SESSION extra_float_digits TO 3", set("extra_float_digits", "3")),
+            ("SET TIME ZONE 'UTC'", set("TimeZone", "UTC")),
+            ("SET NAMES 'utf8'", set("client_encoding", "utf8")),
+            ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", PgCommand::Done("SET")),
+            ("SHOW TRANSACTION ISOLATION LEVEL", PgCommand::Show("transaction_isolation".into())),
+            ("show time zone", PgCommand::Show("TimeZone".into())),
+            ("RESET ALL", PgCommand::Reset(None)),
+            ("begin isolation level repeatable read", PgCommand::Begin),
+            ("ROLLBACK TO SAVEPOINT a", PgCommand::Savepoint("ROLLBACK")),
+            ("DEALLOCATE ALL", PgCommand::Deallocate(None)),
+            ("DISCARD ALL", PgCommand::DiscardAll),
+            ("CLOSE ALL", PgCommand::Done("CLOSE CURSOR")),
+            ("WITH a AS (SELECT 1) SELECT * FROM a", PgCommand::Ask),
+            ("delete FROM events", PgCommand::Write("DELETE")),
+            ("COPY events TO STDOUT", PgCommand::Write("COPY")),
+        ] {
+            assert_eq!(PgCommand::of(text), command, "{text}");
+        }
+        assert!(matches!(PgCommand::of("SET x"), PgCommand::Wrong(_)));
+    }
+
+    #[test]
+    fn prepared_statements_have_values() {
+        let text = "SELECT $1, $2".to_owned();
+        let prepared = PgCommand::Prepare { name: "a".into(), text };
+        assert_eq!(PgCommand::of("PREPARE a (int, text) AS SELECT $1, $2"), prepared);
+        let values = [Some("1"), Some("x,'y"), None, Some("true")];
+        let values = values.map(|value| value.map(str::to_owned)).to_vec();
+        let executed = PgCommand::Execute { name: "a".into(), values };
+        assert_eq!(PgCommand::of("EXECUTE a(1, 'x,''y', NULL, true)"), executed);
+        assert!(matches!(PgCommand::of("EXECUTE a(now())"), PgCommand::Wrong(_)));
+    }
+}

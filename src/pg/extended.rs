@@ -1,0 +1,223 @@
+//! The extended protocol: statements are prepared, bound to values, described and executed.
+
+use bytes::Bytes;
+use pgwire::messages::extendedquery::{
+    Bind, BindComplete, CloseComplete, Execute, Parse, ParseComplete, PortalSuspended,
+    TARGET_TYPE_BYTE_PORTAL, TARGET_TYPE_BYTE_STATEMENT,
+};
+
+use super::answer::{Described, Sent, put_complete};
+use super::binary::text_of;
+use super::command::PgCommand;
+use super::error::PgError;
+use super::messages::ClientMessage;
+use super::session::PgSession;
+use super::simple::described;
+use super::statements::{Portal, Prepared};
+use super::wire::Wire;
+use crate::sql::{Statements, WireParameter, WireQuestion, split_statements};
+
+/// The code of the binary format.
+const BINARY: i16 = 1;
+
+impl PgSession {
+    /// Answers one message of the extended protocol.
+    pub(super) async fn extended(
+        &mut self,
+        wire: &mut Wire,
+        asked: ClientMessage,
+    ) -> Result<(), PgError> {
+        match asked {
+            ClientMessage::Parse(parse) => self.parse(wire, parse),
+            ClientMessage::Bind(bind) => self.bind(wire, bind).await,
+            ClientMessage::Describe(describe) => {
+                let name = describe.name.unwrap_or_default();
+                match describe.target_type {
+                    TARGET_TYPE_BYTE_STATEMENT => {
+                        let described = self.describe_statement(wire, &name).await?;
+                        described.put(wire, true)
+                    }
+                    TARGET_TYPE_BYTE_PORTAL => self.describe_portal(wire, name).await,
+                    _ => Err(PgError::damaged(
+                        "what is described is neither a statement nor a portal",
+                    )),
+                }
+            }
+            ClientMessage::Execute(execute) => self.execute(wire, execute).await,
+            ClientMessage::Close(close) => {
+                let name = close.name.unwrap_or_default();
+                match close.target_type {
+                    TARGET_TYPE_BYTE_STATEMENT => {
+                        self.statements.deallocate(Some(&name));
+                    }
+                    _ => self.statements.close_portals(Some(&name)),
+                }
+                wire.put(&CloseComplete::new())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn parse(&mut self, wire: &mut Wire, parse: Parse) -> Result<(), PgError> {
+        let Statements { whole, rest } = split_statements(&parse.query);
+        let mut all = whole.into_iter().chain((!rest.is_empty()).then_some(rest));
+        let text = all.next().unwrap_or_default().to_owned();
+        if all.next().is_some() {
+            let several = "there are several statements; prepare them one by one";
+            return Err(PgError::new("42601", several));
+        }
+        self.check_transaction(&PgCommand::of(&text))?;
+        let prepared = Prepared { text, declared: parse.type_oids, described: None };
+        self.statements.prepare(parse.name.unwrap_or_default(), prepared)?;
+        wire.put(&ParseComplete::new())
+    }
+
+    /// What is told of a statement; a worker is asked once.
+    async fn describe_statement(
+        &mut self,
+        wire: &mut Wire,
+        name: &str,
+    ) -> Result<Described, PgError> {
+        let prepared = self.statements.prepared(name)?.clone();
+        if let Some(described) = prepared.described {
+            return Ok(described);
+        }
+        let command = PgCommand::of(&prepared.text);
+        if command != PgCommand::Ask {
+            return described(&command);
+        }
+        let declared = prepared.declared.iter();
+        let parameters = declared.map(|oid| WireParameter { oid: *oid, text: None }).collect();
+        let question = WireQuestion { parameters, describes: true, ..self.question() };
+        let mut rows = self.begin(wire, &prepared.text, question).await?;
+        let query = self.cancellable.begin();
+        let described = rows.described(wire, &query).await;
+        self.cancellable.end();
+        let described = described?;
+        if let Ok(prepared) = self.statements.prepared(name) {
+            prepared.described = Some(described.clone());
+        }
+        Ok(described)
+    }
+
+    async fn bind(&mut self, wire: &mut Wire, bind: Bind) -> Result<(), PgError> {
+        let statement = bind.statement_name.clone().unwrap_or_default();
+        let prepared = self.statements.prepared(&statement)?.clone();
+        self.check_transaction(&PgCommand::of(&prepared.text))?;
+        let mut numbers = prepared.declared.clone();
+        let is_binary = |place: usize| format_of(&bind.parameter_format_codes, place) == BINARY;
+        let count = bind.parameters.len();
+        let is_open = |place| numbers.get(place).is_none_or(|oid| *oid == 0);
+        if let Some(described) = &prepared.described {
+            numbers.clone_from(&described.parameters);
+        } else if (0..count).any(|place| is_binary(place) && is_open(place)) {
+            numbers = self.describe_statement(wire, &statement).await?.parameters;
+        }
+        let values = bind.parameters.into_iter().enumerate();
+        let parameters = values.map(|(place, value)| {
+            let oid = numbers.get(place).copied().unwrap_or(0);
+            let text = value.map(|value| value_text(oid, value, is_binary(place), place));
+            Ok(WireParameter { oid, text: text.transpose()? })
+        });
+        let parameters = parameters.collect::<Result<_, PgError>>()?;
+        let binary = bind.result_column_format_codes.iter().map(|code| *code == BINARY).collect();
+        let question = WireQuestion { parameters, binary, ..self.question() };
+        let portal = Portal { text: prepared.text, question, rows: None, is_done: false };
+        self.statements.bind(bind.portal_name.unwrap_or_default(), portal)?;
+        wire.put(&BindComplete::new())
+    }
+
+    /// A portal is described by its query, which begins to run.
+    async fn describe_portal(&mut self, wire: &mut Wire, name: String) -> Result<(), PgError> {
+        let mut portal = self.statements.take_portal(&name)?;
+        let command = PgCommand::of(&portal.text);
+        let told = if command == PgCommand::Ask {
+            self.started(wire, &mut portal).await
+        } else {
+            described(&command)
+        };
+        self.statements.put_portal(name, portal);
+        told?.put(wire, false)
+    }
+
+    async fn started(
+        &mut self,
+        wire: &mut Wire,
+        portal: &mut Portal,
+    ) -> Result<Described, PgError> {
+        if portal.rows.is_none() {
+            portal.rows = Some(self.begin(wire, &portal.text, portal.question.clone()).await?);
+        }
+        let query = self.cancellable.begin();
+        let told = match &mut portal.rows {
+            Some(rows) => rows.described(wire, &query).await,
+            None => Ok(Described::default()),
+        };
+        self.cancellable.end();
+        told
+    }
+
+    async fn execute(&mut self, wire: &mut Wire, execute: Execute) -> Result<(), PgError> {
+        let name = execute.name.unwrap_or_default();
+        let mut portal = self.statements.take_portal(&name)?;
+        let command = PgCommand::of(&portal.text);
+        if command != PgCommand::Ask {
+            self.check_transaction(&command)?;
+            // The portal goes first: the end of a transaction forgets those that are left.
+            self.statements.put_portal(name, portal);
+            return self.local(wire, &command, false);
+        }
+        let rows_max = u64::try_from(execute.max_rows).ok().filter(|most| *most > 0);
+        let done = self.run_portal(wire, &mut portal, rows_max).await;
+        if done.is_err() {
+            portal.rows = None;
+            portal.is_done = true;
+        }
+        self.statements.put_portal(name, portal);
+        done
+    }
+
+    async fn run_portal(
+        &mut self,
+        wire: &mut Wire,
+        portal: &mut Portal,
+        rows_max: Option<u64>,
+    ) -> Result<(), PgError> {
+        if portal.is_done {
+            return put_complete(wire, "SELECT 0");
+        }
+        self.started(wire, portal).await?;
+        let Some(rows) = &mut portal.rows else { return put_complete(wire, "SELECT 0") };
+        let query = self.cancellable.begin();
+        let sent = rows.send(wire, rows_max, &query).await;
+        self.cancellable.end();
+        match sent? {
+            Sent::Some => wire.put(&PortalSuspended::new()),
+            Sent::All(count) => {
+                portal.rows = None;
+                portal.is_done = true;
+                put_complete(wire, &format!("SELECT {count}"))
+            }
+        }
+    }
+}
+
+/// The format of a value: none for text, one for all, or one for each.
+fn format_of(formats: &[i16], place: usize) -> i16 {
+    match formats {
+        [] => 0,
+        [one] => *one,
+        each => each.get(place).copied().unwrap_or(0),
+    }
+}
+
+fn value_text(oid: u32, value: Bytes, is_binary: bool, place: usize) -> Result<String, PgError> {
+    let text = match is_binary {
+        true => text_of(oid, value),
+        false => String::from_utf8(value.into()).ok(),
+    };
+    text.ok_or_else(|| {
+        let words = format!("the value of ${} is no value of its type", place + 1);
+        PgError::new("22P03", &words)
+    })
+}

@@ -1,0 +1,9 @@
+-- What Grafana's PostgreSQL source asks when it is set up and in its query editor.
+SELECT current_setting('server_version_num')::int/100 as version;
+SELECT extversion FROM pg_extension WHERE extname = 'timescaledb';
+SELECT schema_name AS "name" FROM information_schema.schemata WHERE schema_name NOT IN ('information_schema', 'pg_catalog', 'pg_toast') ORDER BY schema_name;
+SELECT quote_ident(table_name) AS "table" FROM information_schema.tables WHERE quote_ident(table_schema) = 'public' ORDER BY 1;
+SELECT CASE WHEN quote_ident(table_schema) IN (SELECT CASE WHEN trim(s[i]) = '"$user"' THEN user ELSE trim(s[i]) END FROM generate_series(array_lower(string_to_array(current_setting('search_path'),','),1), array_upper(string_to_array(current_setting('search_path'),','),1)) as i, string_to_array(current_setting('search_path'),',') s) THEN quote_ident(table_name) ELSE quote_ident(table_schema) || '.' || quote_ident(table_name) END AS "table" FROM information_schema.tables WHERE quote_ident(table_schema) NOT IN ('information_schema', 'pg_catalog') ORDER BY 1;
+SELECT quote_ident(column_name) AS "column", data_type AS "type" FROM information_schema.columns WHERE CASE WHEN array_length(parse_ident('events'),1) = 2 THEN quote_ident(table_schema) = (parse_ident('events'))[1] AND quote_ident(table_name) = (parse_ident('events'))[2] ELSE quote_ident(table_name) = 'events' AND quote_ident(table_schema) IN (SELECT CASE WHEN trim(s[i]) = '"$user"' THEN user ELSE trim(s[i]) END FROM generate_series(1, 2) as i, string_to_array(current_setting('search_path'),',') s) END;
+SELECT floor(extract(epoch from ts)/3600)*3600 AS "time", sum(cost_usd) AS cost FROM events WHERE ts BETWEEN '2026-01-15T00:00:00Z' AND '2026-01-17T00:00:00Z' GROUP BY 1 ORDER BY 1;
+SELECT hour AS "time", model AS metric, sum(requests) AS value FROM usage_hourly WHERE hour >= '2026-01-15T00:00:00Z' AND hour <= '2026-01-17T00:00:00Z' GROUP BY hour, model ORDER BY 1, 2;
