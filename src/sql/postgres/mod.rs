@@ -53,7 +53,7 @@ pub(super) use self::function::{Given, PlannedTypes, function};
 pub(super) use self::refusal::{Refused, refused};
 #[cfg(test)]
 pub(super) use self::syntax::parsed;
-pub(super) use self::syntax::{statement, statement_with};
+pub(super) use self::syntax::{call as parsed_call, statement, statement_with};
 
 use self::function::call;
 

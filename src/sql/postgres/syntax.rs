@@ -295,7 +295,8 @@ fn written(span: Span) -> Interval {
     }
 }
 
-fn call(name: &str, args: Vec<Expr>) -> Expr {
+/// A plain call of a function, as it would be parsed.
+pub(in crate::sql) fn call(name: &str, args: Vec<Expr>) -> Expr {
     let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
     Expr::Function(Function {
         name: ObjectName::from(Ident::new(name)),

@@ -7,9 +7,9 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::super::catalog::{Relations, is_catalog_table};
+use super::super::super::postgres::parsed_call;
 use super::super::literal::{cast, null, number};
 use super::super::oids::WireType;
-use super::constants::call;
 
 /// The functions of a relation that is not known before a query runs.
 const RELATION_NAME: &str = "pg_relation_name";
@@ -48,16 +48,16 @@ pub(super) fn reworded(
     Ok(match name.as_str() {
         "regclass" => match text_of(expr) {
             Some(text) => Some(number(relation(text, relations)?)),
-            None => Some(call(RELATION_NAME, vec![expr.clone()])),
+            None => Some(parsed_call(RELATION_NAME, vec![expr.clone()])),
         },
         name if NUMBERS.contains(&name) && relation_number(expr).is_some() => relation_number(expr),
         "regtype" => match text_of(expr) {
             Some(text) => Some(type_number(text).map_or_else(null, number)),
-            None => Some(call("format_type", vec![expr.clone(), null()])),
+            None => Some(parsed_call("format_type", vec![expr.clone(), null()])),
         },
         "regnamespace" => match text_of(expr) {
             Some(text) => Some(relations.schema(text).map_or_else(null, number)),
-            None => Some(call("pg_schema_name", vec![expr.clone()])),
+            None => Some(parsed_call("pg_schema_name", vec![expr.clone()])),
         },
         name => plain(name).map(|plain| cast(expr.clone(), plain)),
     })

@@ -1,11 +1,11 @@
 //! Functions of PostgreSQL that have one value here, whatever they are asked about.
 
 use datafusion::sql::sqlparser::ast::{
-    Array, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, ObjectName, Value, ValueWithSpan,
+    Array, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value, ValueWithSpan,
 };
 
 use super::super::super::catalog::{OWNER, SCHEMA, VERSION, setting};
+use super::super::super::postgres::parsed_call;
 use super::super::literal::{boolean, null, number, quoted};
 use super::super::question::WireQuestion;
 
@@ -68,9 +68,9 @@ pub(super) fn of_call(function: &Function, question: &WireQuestion) -> Option<Ex
         | "pg_conf_load_time"
         | "clock_timestamp"
         | "statement_timestamp"
-        | "transaction_timestamp" => call("now", Vec::new()),
+        | "transaction_timestamp" => parsed_call("now", Vec::new()),
         "array_lower" => number(1),
-        "array_upper" => call("array_length", vec![first()?.clone()]),
+        "array_upper" => parsed_call("array_length", vec![first()?.clone()]),
         "parse_ident" => parts(text_of(first()?)?),
         "format" => formatted(function)?,
         name if name.starts_with("has_") && name.ends_with("_privilege") => {
@@ -117,7 +117,7 @@ fn formatted(function: &Function) -> Option<Expr> {
         }
     }
     args.push(quoted(rest));
-    Some(call("concat", args))
+    Some(parsed_call("concat", args))
 }
 
 /// The value of a word that PostgreSQL reserves.
@@ -143,22 +143,4 @@ fn text_of(expr: &Expr) -> Option<&str> {
         Expr::Cast { expr, .. } | Expr::Nested(expr) => text_of(expr),
         _ => None,
     }
-}
-
-pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
-    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: args.collect(),
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }

@@ -6,8 +6,8 @@ use datafusion::sql::sqlparser::ast::{
     OrderByExpr, OrderByKind, SelectItem, SetExpr, TableFactor, Value, ValueWithSpan,
 };
 
+use super::super::super::postgres::parsed_call;
 use super::super::literal::{boolean, list, number, quoted};
-use super::constants::call;
 
 /// Words of the query by which Grafana asks for the schemas of the search path.
 const SEARCH_PATH: &str = "current_setting('search_path')";
@@ -64,7 +64,7 @@ fn aggregated(function: &Function) -> Option<Expr> {
 }
 
 fn list_of(item: Expr, order: Vec<OrderByExpr>) -> Expr {
-    let mut list = call("array_agg", vec![item]);
+    let mut list = parsed_call("array_agg", vec![item]);
     if let Expr::Function(Function { args: FunctionArguments::List(args), .. }) = &mut list
         && !order.is_empty()
     {

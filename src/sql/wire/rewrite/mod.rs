@@ -19,6 +19,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use self::parts::{catalog_name, lower, part};
 use super::super::catalog::{Relations, is_catalog_table};
+use super::super::postgres::parsed_call;
 use super::question::WireQuestion;
 
 pub(in crate::sql) use self::empty::is_always_empty;
@@ -200,7 +201,7 @@ fn aggregate_lookup(expr: &mut Expr) {
         return;
     };
     if !matches!(item, Expr::Function(_)) {
-        *item = constants::call("max", vec![item.clone()]);
+        *item = parsed_call("max", vec![item.clone()]);
         query.order_by = None;
         query.limit_clause = None;
     }
