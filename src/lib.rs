@@ -65,6 +65,8 @@ pub mod backfill;
 pub mod http;
 pub mod pg;
 
+pub mod node;
+
 pub mod cli;
 
 #[cfg(test)]

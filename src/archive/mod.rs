@@ -52,6 +52,7 @@ pub use self::file::partial_maker::{CellsError, FurtherKind, MadeCells, PartialM
 pub use self::file::{ids::EventHash, stored_rows::stored_rows};
 pub use self::grace::{GRACE_MAX, GRACE_MIN, UNCOMMITTED_MAX};
 pub use self::ledger_name::LedgerName;
+pub use self::log::archive_mark::ArchiveMark;
 pub use self::log::snapshot::{Arrival, Snapshot};
 pub use self::log::{job_mark::JobMark, newer::OfObject, place::ArchivePlace};
 pub use self::outside::live_files::{LiveFile, live_files_in};
@@ -60,7 +61,7 @@ pub use self::parquet::cells::{CellBatches, CellReader, CellWriter};
 pub use self::parquet::checked_read::{CheckedObject, CheckedReader};
 pub use self::parquet::footer::{END_BYTES, FooterFlaw, check_footer, footer_range};
 pub use self::parquet::row_weights::{pieces, with_views};
-pub use self::parquet::{columns::first_row, pages::GroupScan};
+pub use self::parquet::{columns::first_row, object_note::ObjectNote, pages::GroupScan};
 pub use self::paths::{
     ACCESS_KEYS, BUDGETS, CROSSINGS, OPEN_CROSSINGS, PARTITION, USES, access_key, access_key_hash,
     budget_edition, budget_of, budgets_of, crossings_of, key_use, key_voucher, prices, vouched_for,
@@ -79,8 +80,7 @@ pub use self::sums::totals::{Totals, TotalsStore};
 pub use self::upkeep::declaration::Declared;
 pub use self::upkeep::judge::{FOUND_BYTES_MAX as JUDGED_BYTES_MAX, Finding, Judge};
 pub use self::upkeep::repair::{Broken, ForeignCommit, RepairPlan, Repairs};
-pub use self::upkeep::rewrite::Rewritten;
-pub use self::upkeep::vacuum::StaleFiles;
+pub use self::upkeep::{rewrite::Rewritten, vacuum::StaleFiles};
 pub use self::versions::follow::FollowSettings;
 pub use self::versions::opening::Creation;
 pub use self::write::{floor::refuse_before_floor, writer::Committed, writer::WriterSettings};

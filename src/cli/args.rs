@@ -23,6 +23,7 @@ use super::report::ReportCommand;
 use super::reprice::RepriceArgs;
 use super::serve_args::ServeArgs;
 use super::sql::SqlArgs;
+use super::sql_node::SqlNodeArgs;
 use super::sql_worker::SqlWorkerArgs;
 use super::usage::UsageArgs;
 use super::verify::VerifyArgs;
@@ -119,6 +120,8 @@ pub enum Command {
     /// Query the tables events, usage_hourly, usage_by_dimension and provider_reports in SQL. On a
     /// terminal without a query, a shell.
     Sql(SqlArgs),
+    /// Run shares of the queries of other processes, which name this one in `sql --nodes`.
+    SqlNode(SqlNodeArgs),
     /// Show what an organisation used, by time, provider, model and dimension.
     Usage(UsageArgs),
     /// Print the script by which a shell completes commands and flags.

@@ -9,6 +9,7 @@ use super::args::{Args, Command, EntryPoint};
 use super::compact::CompactArgs;
 use super::serve_args::ServeArgs;
 use super::settings::ADMIN_CONNECTIONS_MAX;
+use super::sql_node::SqlNodeArgs;
 use crate::access::KNOWN_KEYS_MAX;
 use crate::admission::CLAIMED_MAX;
 use crate::app::BUDGET_ANSWERS_BYTES_MAX;
@@ -19,11 +20,13 @@ use crate::http::{
     REQUESTS_BYTES_MAX, TLS_BYTES,
 };
 use crate::maintain::compact;
+use crate::node::{NODE_CONNECTION_BYTES, NODE_CONNECTIONS_MAX};
 use crate::pg;
 use crate::price_book::TABLES_BYTES_MAX;
 use crate::rollup::{
     FULL_SUMS_MAX, NAMES_BYTES_MAX, SHOWN_SERIES_MAX, TOTALS_BYTES_MAX, VALUES_BYTES_MAX,
 };
+use crate::sql::NODE_CACHE_SHARE;
 use crate::worker::PROGRAM_BYTES;
 
 const MIB: u64 = 1 << 20;
@@ -125,6 +128,7 @@ impl Bounds {
                 bound("sums of files, and totals being made", "", 2 * bytes(TOTALS_BYTES_MAX)),
                 bound("a checkpoint of the log", "", LOG_CHECKPOINT),
             ])),
+            Command::SqlNode(args) => Some(Self::of_node(args)),
             Command::Verify(_) | Command::Repair(_) => Some(Self(vec![
                 bound("the program", "", PROGRAM),
                 bound("sums of files, and totals", "", 4 * bytes(TOTALS_BYTES_MAX)),
@@ -133,6 +137,18 @@ impl Bounds {
             ])),
             _ => None,
         }
+    }
+
+    fn of_node(args: &SqlNodeArgs) -> Self {
+        let caches = 2 * args.memory.0 / bytes(NODE_CACHE_SHARE);
+        let connections = bytes(NODE_CONNECTIONS_MAX).saturating_mul(NODE_CONNECTION_BYTES);
+        Self(vec![
+            bound("the program: code, threads, runtime", "", PROGRAM),
+            bound("rows that queries hold", "--memory", args.memory.0),
+            bound("footers and presummed rows that later queries need", "--memory", caches),
+            bound("connections", "", connections),
+            bound("files being read", "", CHECKED_FILE),
+        ])
     }
 
     /// The bounds of a server.

@@ -10,6 +10,7 @@ mod dimension;
 mod doctor;
 mod expire;
 mod export;
+mod fail_stop;
 mod generate;
 mod healthcheck;
 mod huge_pages;
@@ -38,6 +39,7 @@ mod serve_args;
 mod settings;
 mod signals;
 mod sql;
+mod sql_node;
 mod sql_worker;
 mod tls;
 pub mod units;
@@ -127,6 +129,7 @@ async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<Exit
         Command::Doctor(command) => doctor::run(archive, command).await,
         // Boxed because it is large.
         Command::Sql(command) => Box::pin(sql::run(archive, command)).await,
+        Command::SqlNode(command) => Box::pin(sql_node::run(archive, command)).await,
         Command::Usage(command) => Box::pin(usage::run(archive, command)).await,
         Command::Completions(command) => completions::run(&command, &Args::command()),
         Command::Man(command) => man::run(&command, Args::command()),

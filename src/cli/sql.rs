@@ -18,11 +18,13 @@ use clap::Args as ClapArgs;
 use self::format::OutputFormat;
 use self::session::Session;
 use super::parse::parse_org;
-use super::{huge_pages, open};
+use super::print::print_error;
+use super::sql_node::{self, NodeTrustArgs};
+use super::{fail_stop, huge_pages, open};
 use crate::archive::ArchiveLocation;
 use crate::event::OrgId;
 use crate::new_file::{file_id, stream_about};
-use crate::sql::RowFormat;
+use crate::sql::{NodeUrl, Nodes, RowFormat};
 
 /// The largest text of statements; no real one is as large.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
@@ -56,6 +58,24 @@ pub struct SqlArgs {
     /// Show the rows of this organisation only.
     #[arg(long, env = "TOKENLAKE_ORG", value_parser = parse_org)]
     pub org: Option<OrgId>,
+
+    /// Spread queries that need rows over these nodes, which run `tokenlake sql-node` on the same archive.
+    #[arg(
+        long,
+        env = "TOKENLAKE_NODES",
+        value_name = "URL,…",
+        value_delimiter = ',',
+        value_parser = NodeUrl::parse,
+        requires = "node_token_file"
+    )]
+    pub nodes: Vec<NodeUrl>,
+
+    /// A file with the secret of the nodes: their --token-file.
+    #[arg(long, env = "TOKENLAKE_NODE_TOKEN_FILE", value_name = "FILE")]
+    pub node_token_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub trust: NodeTrustArgs,
 }
 
 /// Runs the given queries, or the shell; exit status 1 if a query fails.
@@ -66,11 +86,19 @@ pub(super) async fn run(location: &ArchiveLocation, args: SqlArgs) -> anyhow::Re
         refuse_input(&args, output)?;
     }
     let text = if asked { Some(text(&args)?) } else { None };
+    let nodes = match nodes(&args)? {
+        SomeNodes::Of(nodes) => nodes,
+        SomeNodes::WrongUsage => return Ok(ExitCode::from(2)),
+    };
     let archive = open::existing(location).await?;
     let format = args.format.or_else(|| by_ending(args.output.as_deref()?));
     let org = args.org.map(|org| org.as_str().to_owned());
     let mut session =
         Session::new(archive, location.clone(), org, format.unwrap_or(OutputFormat::Table))?;
+    if let Some(nodes) = nodes {
+        fail_stop::on_panic();
+        session.spread_over(nodes).await?;
+    }
     session.write_to(args.output.as_deref())?;
     match text {
         Some(text) => {
@@ -80,6 +108,29 @@ pub(super) async fn run(location: &ArchiveLocation, args: SqlArgs) -> anyhow::Re
         None => return Box::pin(shell::run(session)).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The nodes of a command line.
+enum SomeNodes {
+    Of(Option<Nodes>),
+    /// What is wrong has been said.
+    WrongUsage,
+}
+
+fn nodes(args: &SqlArgs) -> anyhow::Result<SomeNodes> {
+    let Some(file) = args.node_token_file.as_deref().filter(|_| !args.nodes.is_empty()) else {
+        return Ok(SomeNodes::Of(None));
+    };
+    let Some(secret) = sql_node::secret(file, "--node-token-file")? else {
+        return Ok(SomeNodes::WrongUsage);
+    };
+    let trust = args.trust.open()?;
+    let refused = args.nodes.iter().find_map(|node| trust.check(node).err());
+    if let Some(reason) = refused {
+        print_error(&anyhow::Error::msg(reason));
+        return Ok(SomeNodes::WrongUsage);
+    }
+    Ok(SomeNodes::Of(Some(Nodes::new(args.nodes.clone(), secret, trust))))
 }
 
 /// Checks that results do not overwrite the file of statements.

@@ -38,6 +38,11 @@ impl Listener {
         Self { tcp, tls }
     }
 
+    /// The address, and TLS.
+    pub fn into_parts(self) -> (TcpListener, Option<Tls>) {
+        (self.tcp, self.tls)
+    }
+
     /// How clients begin its URL.
     pub fn scheme(&self) -> Scheme {
         if self.tls.is_some() { Scheme::Https } else { Scheme::Http }

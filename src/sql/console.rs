@@ -12,11 +12,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
-use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
-use datafusion::execution::{FunctionRegistry as _, SessionStateBuilder};
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::stream::BoxStream;
@@ -26,17 +25,17 @@ use object_store::ObjectStore;
 use super::SqlError;
 use super::asker::{Asker, Own};
 use super::catalog::TABLES;
-use super::dimension_function::dimension_function;
-use super::from_partials::AnswerFromPartials;
 use super::live_table::{LiveTable, TableContent};
+use super::nodes::{KnownFunctions, NodeCodec, Spread};
 use super::only_reads::writing_word;
 use super::parts::SUMMED;
-use super::postgres::{like_postgres, statement};
+use super::postgres::statement;
 use super::progress::QueryProgress;
 use super::query::USAGE_HOURLY;
-use super::readers::{Readers, STORE_URL};
+use super::readers::Readers;
 use super::reports_table::{PROVIDER_REPORTS, ReportsTable};
 use super::session::session_over;
+use super::sessions::{Sessions, sessions};
 use super::views::{as_texts, with_distinct_names, without_views};
 use super::walled::{self, QueryBounds};
 use super::walled_table::WalledTable;
@@ -57,6 +56,8 @@ pub struct Console {
     /// For plans behind the wall of such a session.
     inside: Arc<SessionState>,
     readers: Arc<Readers>,
+    /// How plans travel to nodes.
+    codec: NodeCodec,
 }
 
 impl std::fmt::Debug for Console {
@@ -86,6 +87,17 @@ impl Console {
         Self::build(readers, SessionConfig::new(), Arc::default())
     }
 
+    /// A console whose queries may be spread over nodes: the engine divides what has partitions.
+    ///
+    /// # Errors
+    /// [`SqlError::Query`], only for a defect.
+    pub fn for_nodes(store: Arc<dyn ObjectStore>) -> Result<Self, SqlError> {
+        let readers = Readers::new(store, FOOTER_BYTES_MAX, PRESUMMED_BYTES_MAX);
+        let config = SessionConfig::new();
+        let partitions = config.target_partitions().max(2);
+        Self::build(readers, config.with_target_partitions(partitions), Arc::default())
+    }
+
     /// A console whose queries keep within `bounds`.
     ///
     /// # Errors
@@ -104,34 +116,27 @@ impl Console {
         config: SessionConfig,
         runtime: Arc<RuntimeEnv>,
     ) -> Result<Self, SqlError> {
-        let mut config = config.with_information_schema(true);
-        let options = config.options_mut();
-        // Money is never a float, so a literal next to it must not be one.
-        options.sql_parser.parse_float_as_decimal = true;
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(runtime)
-            .with_default_features()
-            .build();
-        let mut state = state;
-        // It is for our own queries: askers have none of its name.
-        let registered = state.register_udf(dimension_function());
-        registered.map_err(|error| SqlError::of("start", &[], &error))?;
-        let rules = AnswerFromPartials::among(state.optimizers());
-        let state =
-            SessionStateBuilder::new_from_existing(state).with_optimizer_rules(rules).build();
-        let url =
-            ObjectStoreUrl::parse(STORE_URL).map_err(|error| SqlError::of("start", &[], &error))?;
-        state.runtime_env().register_object_store(url.as_ref(), readers.store().clone());
-        let plain = state.clone();
-        let state = like_postgres(state);
+        let Sessions { plain, postgres: state } =
+            sessions(config, runtime, readers.store().clone())?;
+        let readers = Arc::new(readers);
+        let functions = KnownFunctions { plain: plain.clone(), postgres: state.clone() };
+        let codec = NodeCodec { functions: Arc::new(functions), readers: readers.clone() };
         Ok(Self {
             walled: walled::narrowed(&state),
             inside: Arc::new(walled::inside(&plain)),
             state,
             plain,
-            readers: Arc::new(readers),
+            readers,
+            codec,
         })
+    }
+
+    /// Asks each node whether it is there, and of this program and archive.
+    ///
+    /// # Errors
+    /// [`SqlError::Node`], naming the first that is not.
+    pub async fn hello(&self, spread: Spread<'_>) -> Result<(), SqlError> {
+        spread.hello(&self.codec).await.map_err(|error| SqlError::of_spread(&error))
     }
 
     /// Starts to answer one statement over `files`, or over one organisation's rows in them.
@@ -157,6 +162,20 @@ impl Console {
         asker: &Asker,
         text: &str,
     ) -> Result<QueryAnswer, SqlError> {
+        self.answer_spread(files, asker, None, text).await
+    }
+
+    /// As [`Console::answer`], spread over nodes if there are any.
+    ///
+    /// # Errors
+    /// As [`Console::answer`], and [`SqlError::Node`].
+    pub async fn answer_spread(
+        &self,
+        files: &[Arc<DataFile>],
+        asker: &Asker,
+        spread: Option<Spread<'_>>,
+        text: &str,
+    ) -> Result<QueryAnswer, SqlError> {
         let context =
             self.session(files, asker).await.map_err(|error| SqlError::of_asked(&error))?;
         let frame = self.plan(&context, asker.org_id.is_some(), text).await;
@@ -164,7 +183,18 @@ impl Console {
             Some(_) => error.without_reports(),
             None => error,
         })?;
-        rows_of(frame, |schema| with_distinct_names(&without_views(schema))).await
+        let tasks = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await;
+        let plan = plan.map_err(|error| SqlError::of_asked(&error))?;
+        let shown = |schema: &SchemaRef| with_distinct_names(&without_views(schema));
+        let spread = match spread {
+            Some(spread) => spread.plan(&plan, &context.state(), &self.codec).await,
+            None => Ok(None),
+        };
+        match spread.map_err(|error| SqlError::of_spread(&error))? {
+            Some((plan, tasks)) => rows_of(plan, tasks, shown, SqlError::of_spread),
+            None => rows_of(plan, tasks, shown, SqlError::of_asked),
+        }
     }
 
     /// Names that a query may use: tables and their columns, and functions.
@@ -273,17 +303,17 @@ impl Console {
     }
 }
 
-/// The rows of a frame, in the schema that `shown` makes of theirs.
-async fn rows_of(
-    frame: DataFrame,
+/// The rows of a plan, in the schema that `shown` makes of theirs. `of_error` classifies its errors.
+fn rows_of(
+    plan: Arc<dyn ExecutionPlan>,
+    tasks: Arc<TaskContext>,
     shown: impl FnOnce(&SchemaRef) -> SchemaRef,
+    of_error: fn(&DataFusionError) -> SqlError,
 ) -> Result<QueryAnswer, SqlError> {
-    let asked = |error: DataFusionError| SqlError::of_asked(&error);
-    let tasks = Arc::new(frame.task_ctx());
-    let plan = frame.create_physical_plan().await.map_err(asked)?;
-    let rows = execute_stream(plan.clone(), tasks).map_err(asked)?;
+    let wrong = move |error: DataFusionError| of_error(&error);
+    let rows = execute_stream(plan.clone(), tasks).map_err(wrong)?;
     let schema = shown(&rows.schema());
     let as_shown = schema.clone();
-    let batches = rows.map(move |rows| Ok(as_texts(&rows?, &as_shown)?)).map_err(asked).boxed();
+    let batches = rows.map(move |rows| Ok(as_texts(&rows?, &as_shown)?)).map_err(wrong).boxed();
     Ok(QueryAnswer { schema, batches, progress: QueryProgress::of(plan) })
 }

@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use datafusion::error::DataFusionError;
 
+use super::nodes::FarError;
 use super::postgres::Refused;
 use super::words::{in_plain_words, without_reports};
 use crate::archive::{ArchiveError, DataFile, OfObject};
@@ -21,6 +22,9 @@ pub enum SqlError {
     /// The user's query needs more memory than it may use.
     #[error("{0}")]
     Exceeded(String),
+    /// A node did not answer as it should.
+    #[error("{0}")]
+    Node(String),
     /// What files have of a dimension, or of start times, is still being added up.
     #[error("{what} being added up from data files ({files} are left); ask again in a moment")]
     NotYet {
@@ -54,7 +58,7 @@ impl SqlError {
         match self {
             Self::File(error) => error.kind(),
             Self::Asked(_) | Self::Exceeded(_) => Kind::Invalid,
-            Self::NotYet { .. } => Kind::Unavailable,
+            Self::Node(_) | Self::NotYet { .. } => Kind::Unavailable,
             Self::Query { .. } => Kind::Internal,
         }
     }
@@ -90,6 +94,13 @@ impl SqlError {
         }
     }
 
+    /// Classifies the error of an operator's query that may have run on nodes, whose errors come as
+    /// text. Whoever sends a text like it in a query that runs here must not be believed.
+    pub(super) fn of_spread(error: &DataFusionError) -> Self {
+        let far = FarError::found_in(&error.to_string());
+        far.map_or_else(|| Self::of_asked(error), Self::from)
+    }
+
     /// Classifies the error of a user's query: a file that could not be read, or a fault of the
     /// query.
     pub(super) fn of_asked(error: &DataFusionError) -> Self {
@@ -121,6 +132,25 @@ impl SqlError {
     }
 }
 
+impl From<FarError> for SqlError {
+    fn from(error: FarError) -> Self {
+        match error {
+            FarError::Corrupt { path, reason } => {
+                Self::File(ArchiveError::Corrupt { path, reason })
+            }
+            FarError::Foreign { path, reason } => {
+                Self::File(ArchiveError::Foreign { path, reason })
+            }
+            FarError::Unavailable { doing, reason } => {
+                let words = std::io::Error::other(reason);
+                Self::File(ArchiveError::unavailable(doing, words))
+            }
+            FarError::Refused(why) => Self::Asked(why),
+            FarError::Node(words) => Self::Node(words),
+        }
+    }
+}
+
 /// The archive's own error, if it is among the causes: it names the file.
 fn of_archive(error: &DataFusionError) -> Option<&ArchiveError> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -135,4 +165,17 @@ fn of_archive(error: &DataFusionError) -> Option<&ArchiveError> {
         cause = at.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_nodes_error_is_believed_only_of_nodes() {
+        let text = FarError::Node("the node is gone".to_owned()).to_text();
+        let error = DataFusionError::Execution(text);
+        assert!(matches!(SqlError::of_spread(&error), SqlError::Node(_)));
+        assert!(matches!(SqlError::of_asked(&error), SqlError::Asked(_)));
+    }
 }

@@ -26,12 +26,22 @@ use crate::event;
 /// Returns some columns of the rows of foreign files.
 #[derive(Debug)]
 pub(super) struct ForeignExec {
-    files: Vec<Arc<DataFile>>,
-    store: Arc<dyn ObjectStore>,
+    pub files: Vec<Arc<DataFile>>,
+    pub store: Arc<dyn ObjectStore>,
     properties: Arc<PlanProperties>,
 }
 
 impl ForeignExec {
+    /// A scan of `files` in this many partitions, of which some may be empty.
+    pub(super) fn in_partitions(
+        files: Vec<Arc<DataFile>>,
+        schema: SchemaRef,
+        partitions: usize,
+        store: Arc<dyn ObjectStore>,
+    ) -> Self {
+        Self { files, store, properties: leaf::properties(schema, partitions) }
+    }
+
     /// A scan of `files` in the columns of `schema`, some of the table's columns. It comes after
     /// `own`, the scan of our own files, if there is one.
     pub(super) fn beside(
@@ -42,8 +52,8 @@ impl ForeignExec {
         store: Arc<dyn ObjectStore>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let partitions = partitions.min(files.len()).max(1);
-        let properties = leaf::properties(schema, partitions);
-        let foreign: Arc<dyn ExecutionPlan> = Arc::new(Self { files, store, properties });
+        let foreign = Self::in_partitions(files, schema, partitions, store);
+        let foreign: Arc<dyn ExecutionPlan> = Arc::new(foreign);
         match own {
             Some(own) => UnionExec::try_new(vec![own, foreign]),
             None => Ok(foreign),

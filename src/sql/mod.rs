@@ -24,6 +24,7 @@ mod further_columns;
 mod leaf;
 mod ledger_sums;
 mod live_table;
+mod nodes;
 mod only_reads;
 mod part_cells;
 mod part_sums;
@@ -44,6 +45,7 @@ mod row_columns;
 mod row_format;
 mod rows_plan;
 mod session;
+mod sessions;
 mod state_of;
 mod statements;
 mod sums;
@@ -66,6 +68,9 @@ pub use self::engine::Engine;
 pub use self::error::SqlError;
 pub use self::form::FormWriter;
 pub use self::ledger_sums::all_expired;
+pub use self::nodes::{
+    NODE_CACHE_SHARE, NodeEngine, NodeSecret, NodeSecretError, NodeTrust, NodeUrl, Nodes, Spread,
+};
 pub use self::part_cells::{part_cells, part_columns};
 pub use self::partial_row::{PartialRow, org_and_value, part_of, parts_bounds, started};
 pub use self::partials::partial_rows;

@@ -14,6 +14,7 @@ use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{
     DataType, Decimal128Type, Field, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
 };
+use serde::{Deserialize, Serialize};
 
 use super::file_bounds::days;
 use super::views::with_views;
@@ -63,7 +64,7 @@ pub(super) fn schema() -> SchemaRef {
 }
 
 /// What a presummed row represents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Resolution {
     /// The calls of a series in the file, all of one date.
     Day,

@@ -100,28 +100,36 @@ impl TableProvider for PresummedTable {
 
 /// The files and rows to read.
 #[derive(Debug, Clone)]
-struct PresummedScan {
-    files: PresummedFiles,
-    org: Option<Arc<str>>,
-    readers: Arc<Readers>,
+pub(super) struct PresummedScan {
+    pub files: PresummedFiles,
+    pub org: Option<Arc<str>>,
+    pub readers: Arc<Readers>,
 }
 
 /// Returns the presummed rows.
 #[derive(Debug)]
-struct PartialsExec {
-    scan: PresummedScan,
-    projection: Vec<usize>,
+pub(super) struct PartialsExec {
+    pub scan: PresummedScan,
+    pub projection: Vec<usize>,
     properties: Arc<PlanProperties>,
 }
 
 impl PartialsExec {
+    /// The same columns of `scan` in this many partitions, of which some may be empty.
+    pub(super) fn in_partitions(
+        scan: PresummedScan,
+        projection: Vec<usize>,
+        partitions: usize,
+    ) -> Result<Self> {
+        let schema = Arc::new(presummed::schema().project(&projection)?);
+        Ok(Self { scan, projection, properties: leaf::properties(schema, partitions) })
+    }
+
     fn new(scan: PresummedScan, projection: Option<Vec<usize>>, partitions: usize) -> Result<Self> {
-        let schema = presummed::schema();
-        let projection = projection.unwrap_or_else(|| (0..schema.fields().len()).collect());
-        let schema = Arc::new(schema.project(&projection)?);
+        let columns = presummed::schema().fields().len();
+        let projection = projection.unwrap_or_else(|| (0..columns).collect());
         let partitions = partitions.min(scan.files.len()).max(1);
-        let properties = leaf::properties(schema, partitions);
-        Ok(Self { scan, projection, properties })
+        Self::in_partitions(scan, projection, partitions)
     }
 }
 

@@ -47,6 +47,7 @@ mod http;
 mod key_records;
 mod laws;
 mod lost_archive;
+mod nodes;
 mod older_log;
 mod overload;
 mod page;

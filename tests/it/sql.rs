@@ -1,6 +1,6 @@
 //! Tests of SQL: the tables, and `tokenlake sql`.
 
-mod from_partials;
+pub mod from_partials;
 mod library;
 mod meaning;
 mod output;

@@ -5,6 +5,7 @@
 
 pub(super) mod anchor;
 pub(super) mod anchored;
+pub(super) mod archive_mark;
 pub(super) mod checkpoint;
 mod confirm;
 pub(super) mod entry;

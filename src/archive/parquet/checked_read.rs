@@ -57,6 +57,16 @@ impl CheckedObject {
         self.part.end - self.part.start
     }
 
+    /// Bytes of the whole object.
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// The checksums of the whole object.
+    pub(super) fn checksums(&self) -> Option<&Checksums> {
+        self.checksums.as_ref()
+    }
+
     /// Where the part begins in the object.
     pub fn part_start(&self) -> u64 {
         self.part.start

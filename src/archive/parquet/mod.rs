@@ -8,6 +8,7 @@ pub(super) mod checked_read;
 pub(super) mod checksums;
 pub(super) mod columns;
 pub(super) mod footer;
+pub(super) mod object_note;
 pub(super) mod pages;
 pub(super) mod row_weights;
 pub(super) mod thrift;

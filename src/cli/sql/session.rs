@@ -14,10 +14,12 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::format::{OutputFormat, ResultWriter};
-use crate::archive::{Archive, ArchiveLocation, DataFile, Snapshot};
+use crate::archive::{Archive, ArchiveLocation, ArchiveMark, DataFile, Snapshot};
 use crate::cli::open;
 use crate::new_file::NewFile;
-use crate::sql::{Asker, Console, FilesRead, QueryProgress, SqlError, split_statements};
+use crate::sql::{
+    Asker, Console, FilesRead, Nodes, QueryProgress, Spread, SqlError, split_statements,
+};
 
 /// The most rows of a table on a terminal.
 const TERMINAL_ROWS_MAX: u64 = 200;
@@ -35,6 +37,8 @@ const BATCHES_AHEAD: usize = 2;
 pub(super) struct Session {
     archive: Archive,
     console: Console,
+    /// The nodes over which queries are spread, if there are any.
+    nodes: Option<Nodes>,
     org: Option<String>,
     /// The format of results.
     pub format: OutputFormat,
@@ -81,6 +85,7 @@ impl Session {
         let mut session = Self {
             archive,
             console,
+            nodes: None,
             org,
             format,
             location,
@@ -90,6 +95,16 @@ impl Session {
         };
         session.write_to(None)?;
         Ok(session)
+    }
+
+    /// Spreads queries over nodes from now on, all of which must be there.
+    pub(super) async fn spread_over(&mut self, nodes: Nodes) -> anyhow::Result<()> {
+        self.console = Console::for_nodes(self.archive.store())?;
+        let snapshot = self.archive.newest().await?;
+        let mark = ArchiveMark::of(&*self.archive.store(), &snapshot).await?;
+        self.console.hello(Spread { nodes: &nodes, mark }).await?;
+        self.nodes = Some(nodes);
+        Ok(())
     }
 
     /// Sends results to a file, or to stdout.
@@ -187,7 +202,14 @@ impl Session {
             bound: None,
             dimensions: (*snapshot.table().dimensions).clone(),
         };
-        let answer = self.console.answer(&files, &asker, statement).await?;
+        let spread = match &self.nodes {
+            Some(nodes) => {
+                let mark = ArchiveMark::of(&*self.archive.store(), snapshot).await?;
+                Some(Spread { nodes, mark })
+            }
+            None => None,
+        };
+        let answer = self.console.answer_spread(&files, &asker, spread, statement).await?;
         waiting.follow(answer.progress.clone());
         let rows_max = self.on_terminal.then_some(TERMINAL_ROWS_MAX);
         let mut writer = ResultWriter::new(self.format, answer.schema.clone(), rows_max);

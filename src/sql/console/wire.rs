@@ -111,7 +111,11 @@ impl Console {
             return Ok(without_rows(names));
         }
         let frame = self.planned(&asked.context, walled, parsed.statement, text).await?;
-        let QueryAnswer { schema, batches, .. } = super::rows_of(frame, shown_schema).await?;
+        let tasks = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await;
+        let plan = plan.map_err(|error| SqlError::of_asked(&error))?;
+        let rows = super::rows_of(plan, tasks, shown_schema, SqlError::of_asked)?;
+        let QueryAnswer { schema, batches, .. } = rows;
         let fields = schema.fields();
         let own = || fields.iter().map(|field| field.name().clone()).collect();
         let names = parsed.names.filter(|names| names.len() == fields.len());

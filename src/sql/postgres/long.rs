@@ -88,6 +88,19 @@ fn missing() -> datafusion::error::DataFusionError {
     refused("an argument is missing")
 }
 
+/// The names of the operators of a chain; `None` for other functions.
+pub(super) fn steps_of(function: &ScalarUDF) -> Option<Vec<&'static str>> {
+    let chain = function.inner().downcast_ref::<OperatorChain>()?;
+    Some(chain.steps.iter().map(|step| step.name).collect())
+}
+
+/// The chain of these operators, for a plan that is made already; `None` without any.
+pub(super) fn with_steps(steps: Vec<Function>) -> Option<ScalarUDF> {
+    let signature = Signature::user_defined(Volatility::Immutable);
+    let planned = Planned { gives: DataType::Null, operators: steps.len() };
+    (!steps.is_empty()).then(|| OperatorChain { steps, signature, planned }.into())
+}
+
 /// Operators, each applied to the result of those before it and the next argument.
 #[derive(Debug)]
 struct OperatorChain {

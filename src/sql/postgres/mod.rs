@@ -11,6 +11,7 @@ mod aggregates;
 mod arithmetic;
 mod balance;
 mod bits;
+mod by_name;
 mod calendar;
 mod chain;
 mod columns;
@@ -49,6 +50,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(super) use self::aggregates::mean;
 pub(super) use self::arithmetic::{MINUS, PLUS};
+pub(super) use self::by_name::{of_words, words_of};
 pub(super) use self::function::{Given, PlannedTypes, function};
 pub(super) use self::refusal::{Refused, refused};
 #[cfg(test)]

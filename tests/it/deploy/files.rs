@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::tempdir;
 
 use super::{content, files, path, text};
-use crate::support::process::{installed, optional, program, run, tokenlake};
+use crate::support::process::{Server, installed, optional, program, run, tokenlake};
 
 /// The newest and the oldest Kubernetes that are supported there as this is written.
 pub(super) const KUBERNETES: [&str; 2] = ["1.31.0", "1.37.0"];
@@ -21,7 +21,8 @@ fn the_image_and_the_compose_file_are_valid() {
     }
     content(Command::new("hadolint").arg(path("Dockerfile")));
     let schema = ["--builtin-schema", "vendor.compose-spec"];
-    content(Command::new("check-jsonschema").args(schema).arg(path("compose.yaml")));
+    let files = ["compose.yaml", "deploy/nodes/compose.yaml"].map(path);
+    content(Command::new("check-jsonschema").args(schema).args(files));
 }
 
 #[test]
@@ -69,6 +70,7 @@ fn the_kubernetes_objects_are_valid() {
         return;
     }
     let mut objects = files("deploy/kubernetes", ".yaml");
+    objects.extend(files("deploy/kubernetes/nodes", ".yaml"));
     objects.retain(|file| !file.ends_with("kustomization.yaml"));
     for version in KUBERNETES {
         let strict = ["--strict", "--quiet", "-k", version];
@@ -83,7 +85,11 @@ fn the_kubernetes_objects_are_valid() {
 
 #[test]
 fn each_kubernetes_file_is_part_of_a_kustomization() {
-    for (folder, apart) in [("deploy/kubernetes", 2), ("deploy/kubernetes/monitoring", 1)] {
+    for (folder, apart) in [
+        ("deploy/kubernetes", 2),
+        ("deploy/kubernetes/monitoring", 1),
+        ("deploy/kubernetes/nodes", 1),
+    ] {
         let kustomization = text(&format!("{folder}/kustomization.yaml"));
         let named: BTreeSet<_> = kustomization
             .lines()
@@ -105,6 +111,7 @@ fn kubectl_builds_the_kustomizations() {
     for (folder, kinds) in [
         ("deploy/kubernetes", vec!["Deployment", "CronJob", "PodDisruptionBudget"]),
         ("deploy/kubernetes/monitoring", vec!["ServiceMonitor", "PrometheusRule"]),
+        ("deploy/kubernetes/nodes", vec!["StatefulSet", "CronJob", "NetworkPolicy"]),
     ] {
         let done = content(Command::new("kubectl").arg("kustomize").arg(path(folder)));
         for kind in kinds {
@@ -155,20 +162,52 @@ fn shipped() -> Vec<String> {
     names
 }
 
-#[test]
-fn each_variable_is_one_that_the_server_takes() {
-    assert_known_settings(&shipped().iter().map(|name| text(name)).collect::<String>());
-}
-
-/// Each variable that a text names is a setting of the server.
-pub(super) fn assert_known_settings(text: &str) {
-    let help = run(program().args(["serve", "--help"])).stdout;
+/// Each variable that a text names is a setting of a command.
+pub(super) fn assert_known_settings(text: &str, command: &str) {
+    let help = run(program().args([command, "--help"])).stdout;
     let words = text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
     let found: BTreeSet<_> = words.filter(|word| word.starts_with("TOKENLAKE_")).collect();
-    assert!(found.contains("TOKENLAKE_ARCHIVE") && found.contains("TOKENLAKE_ADMIN_LISTEN"));
+    assert!(found.contains("TOKENLAKE_ARCHIVE") && found.contains("TOKENLAKE_LISTEN"), "{found:?}");
     for name in found {
-        assert!(help.contains(&format!("[env: {name}=")), "{name} is no setting of serve");
+        assert!(help.contains(&format!("[env: {name}=")), "{name} is no setting of {command}");
     }
+}
+
+#[test]
+fn each_variable_is_one_that_its_command_takes() {
+    let all = |names: &[String]| names.iter().map(|name| text(name)).collect::<String>();
+    assert_known_settings(&all(&shipped()), "serve");
+    let nodes = ["deploy/nodes/compose.yaml", "deploy/kubernetes/nodes/statefulset.yaml"];
+    assert_known_settings(&all(&nodes.map(str::to_owned)), "sql-node");
+}
+
+#[test]
+fn the_question_to_nodes_is_asked_as_it_is_written() {
+    let (archive, secret) = (tempdir().unwrap(), tempdir().unwrap());
+    let secret = secret.path().join("token");
+    std::fs::write(&secret, "0123456789abcdef").unwrap();
+    let sample = path("data/sample.ndjson");
+    let done = tokenlake(archive.path(), &["backfill", "--org", "*", sample.to_str().unwrap()]);
+    assert_eq!(done.status, 0, "{done:?}");
+    let args = ["sql-node", "--token-file", secret.to_str().unwrap()];
+    let node = Server::start_with(archive.path(), &args);
+    let job = text("deploy/kubernetes/nodes/ask.yaml");
+    let (_, args) = job.split_once("args:\n").unwrap();
+    let args = args.lines().map_while(|line| line.trim().strip_prefix("- "));
+    let args =
+        args.filter(|arg| !arg.starts_with("--node-ca=")).map(|arg| match arg.split_once('=') {
+            Some(("--nodes", nodes)) => {
+                assert_eq!(nodes.matches("https://tokenlake-node-").count(), 3, "{nodes}");
+                format!("--nodes={}", node.url(""))
+            }
+            Some(("--node-token-file", _)) => format!("--node-token-file={}", secret.display()),
+            _ => arg.to_owned(),
+        });
+    let args: Vec<_> = args.collect();
+    assert!(args.len() > 3, "{args:?}");
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let done = tokenlake(archive.path(), &args);
+    assert!(done.status == 0 && done.stdout.starts_with("source,calls\n"), "{done:?}");
 }
 
 #[test]

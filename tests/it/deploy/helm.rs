@@ -101,7 +101,7 @@ fn the_chart_passes_settings_that_the_server_takes_and_limits_that_hold_them() {
         assert_eq!(done.status, 0, "{done:?}");
         let [common, server, jobs] = ["configmap.yaml", "deployment.yaml", "jobs.yaml"]
             .map(|name| object(folder.path(), name));
-        assert_known_settings(&[common.as_str(), &server].concat());
+        assert_known_settings(&[common.as_str(), &server].concat(), "serve");
         let common = flags(&common);
         let settings = [common.clone(), flags(&server)].concat();
         assert!(settings.iter().any(|flag| flag == "--compact-interval=0s"), "{settings:?}");

@@ -7,12 +7,13 @@ use tokenlake::cli::units::parse_bytes;
 use super::text;
 
 /// The commands of which the document tells, besides `serve`, as they may be given.
-const COMMANDS: [&[&str]; 5] = [
+const COMMANDS: [&[&str]; 6] = [
     &["backfill", "--org", "acme", "-"],
     &["reprice"],
     &["compact"],
     &["expire", "--older-than", "400d"],
     &["verify"],
+    &["sql-node", "--token-file", "token"],
 ];
 
 #[test]
@@ -97,6 +98,21 @@ fn the_limits_of_kubernetes_have_room_for_what_is_run() {
         seen += 1;
     }
     assert_eq!(seen, 3);
+}
+
+#[test]
+fn the_limits_of_nodes_have_room_for_what_they_may_take() {
+    for (name, words) in [
+        ("deploy/nodes/compose.yaml", "mem_limit: "),
+        ("deploy/kubernetes/nodes/statefulset.yaml", "limits: {memory: "),
+    ] {
+        let text = text(name);
+        let mut settings = flags(&text);
+        assert!(settings.iter().any(|flag| flag.starts_with("--token-file=")), "{settings:?}");
+        // It has no value on a command line.
+        settings.retain(|flag| !flag.starts_with("--node-insecure"));
+        holds(bytes(&text, words), &["sql-node"], &settings);
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ enum Need {
 }
 
 /// Blocks by a piece of their text. One that is not named here is run, and must succeed.
-const HOW: [(&str, How); 36] = [
+const HOW: [(&str, How); 38] = [
     ("cargo run --release -- demo", How::NotRun("a build takes long; cli::demo tries the demo")),
     ("bash tests/run", How::NotRun("these are the tests")),
     ("source tests/environment", How::NotRun("these are tests")),
@@ -71,6 +71,8 @@ const HOW: [(&str, How); 36] = [
     ),
     ("tokenlake serve --pg-listen", How::NotRun("pg serves with it")),
     ("psql -h 127.0.0.1 -p 5433", How::NotRun("pg::psql asks so")),
+    ("tokenlake sql-node --listen", How::Serves("http://127.0.0.1:9799/healthz")),
+    ("tokenlake sql-node --archive s3", How::NotRun("there is no bucket; nodes::equal has one")),
     ("tokenlake serve --tls-cert", How::NotRun("prometheus::secured serves with it")),
     ("tokenlake serve --jwt-secret-file", How::NotRun("prometheus::secured serves with it")),
     (

@@ -19,7 +19,7 @@ const ORGS: [&str; 3] = ["acme", "beta", "Zeta"];
 const ROWS: &str = "(SELECT * FROM events WHERE event_id <> '') AS events";
 
 /// Questions that partials answer where a file's rows are plain.
-const ANSWERED: [&str; 27] = [
+pub const ANSWERED: [&str; 27] = [
     "SELECT model, sum(cost_usd), avg(cost_usd), count(cost_usd) FROM events GROUP BY model",
     "SELECT count(*), count(cost_usd), sum(cost_usd), max(ts) FROM events WHERE org_id <> 'x'",
     "SELECT org_id, provider, model, count(*) AS calls, sum(input_tokens + output_tokens), sum(cost_usd)
@@ -56,7 +56,7 @@ const ANSWERED: [&str; 27] = [
 ];
 
 /// Questions that only rows answer.
-const NOT_ANSWERED: [&str; 16] = [
+pub const NOT_ANSWERED: [&str; 16] = [
     "SELECT min(ts) FROM events",
     "SELECT sum(cached_input_tokens + input_tokens) FROM events",
     "SELECT sum(input_tokens * 2), max(cost_usd) FROM events",

@@ -10,6 +10,7 @@ use crate::clock::Micros;
 
 /// The description of a data file for another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScanFile {
     path: String,
     size_bytes: u64,

@@ -16,7 +16,7 @@ const BLOCK_MAX: Duration = Duration::from_secs(120);
 /// What the shell says after a block.
 const DONE: &str = "\u{1e}done";
 /// The ports that the documents name.
-const PORTS: [&str; 3] = ["9797", "9798", "9091"];
+const PORTS: [&str; 4] = ["9797", "9798", "9091", "9799"];
 
 /// A running bash that ends at the first command that fails. All that it started ends with it.
 pub(super) struct Shell {
@@ -24,14 +24,14 @@ pub(super) struct Shell {
     input: ChildStdin,
     output: Receiver<String>,
     folder: PathBuf,
-    ports: [String; 3],
+    ports: [String; 4],
 }
 
 impl Shell {
     /// Starts it in `checkout`; what commands leave elsewhere is kept below `folder`.
     pub(super) fn start(folder: &Path, checkout: &Path) -> Self {
         // All are held until each is known, so that they differ.
-        let free = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let free = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = free.map(|port| port.local_addr().unwrap().port().to_string());
         let path = std::env::var("PATH").unwrap();
         std::fs::create_dir_all(folder.join("tmp")).unwrap();
