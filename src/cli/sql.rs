@@ -130,7 +130,7 @@ fn nodes(args: &SqlArgs) -> anyhow::Result<SomeNodes> {
         print_error(&anyhow::Error::msg(reason));
         return Ok(SomeNodes::WrongUsage);
     }
-    Ok(SomeNodes::Of(Some(Nodes::new(args.nodes.clone(), secret, trust))))
+    Ok(SomeNodes::Of(Some(Nodes::new(args.nodes.clone(), secret, trust)?)))
 }
 
 /// Checks that results do not overwrite the file of statements.

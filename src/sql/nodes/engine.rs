@@ -11,11 +11,13 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 use datafusion_distributed::{
     BroadcastExec, DistributedExt as _, Worker, WorkerPlanRewriteEvent,
-    WorkerPlanRewriteEventResponse, WorkerQueryContext, WorkerSessionBuilder,
+    WorkerPlanRewriteEventResponse, WorkerPlanRewriteHandler, WorkerQueryContext,
+    WorkerSessionBuilder,
 };
 use hyper::body::Body as HttpBody;
 use object_store::ObjectStore;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Request, Response};
@@ -25,9 +27,11 @@ use tower::util::BoxCloneSyncService;
 
 use super::codec::NodeCodec;
 use super::dial::NodeTrust;
-use super::error_seal::ErrorSeal;
 use super::heads::{self, NodeSecret, other_archive};
 use super::lines::{NodeLines, QueryLines};
+use super::query_end::QueryEnd;
+use super::query_threads::QueryThreads;
+use super::share_top::ShareTop;
 use crate::archive::ArchiveMark;
 use crate::sql::SqlError;
 use crate::sql::readers::Readers;
@@ -36,6 +40,8 @@ use crate::sql::walled::{self, QueryBounds};
 
 /// The share of a node's memory that each of its caches may take: one in so many.
 pub const NODE_CACHE_SHARE: usize = 16;
+/// The largest message that a node takes, which is a share of a plan: it has the checksums of each file.
+pub(super) const PLAN_BYTES_MAX: usize = 128 << 20;
 
 /// Answers coordinators of one archive.
 pub struct NodeEngine {
@@ -44,6 +50,8 @@ pub struct NodeEngine {
     worker: BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>,
     /// The archive's mark by which a coordinator was recognised last.
     known: Mutex<Option<ArchiveMark>>,
+    /// What runs ends with them.
+    _threads: QueryThreads,
 }
 
 impl std::fmt::Debug for NodeEngine {
@@ -54,7 +62,7 @@ impl std::fmt::Debug for NodeEngine {
 
 impl NodeEngine {
     /// A node over the archive with its root at `store`, which asks other nodes that it trusts. All its
-    /// queries together keep within `bounds`.
+    /// queries together keep within `bounds`. Connections to those nodes are of the calling runtime.
     ///
     /// # Errors
     /// [`SqlError::Query`], only for a defect.
@@ -64,8 +72,9 @@ impl NodeEngine {
         trust: NodeTrust,
         bounds: QueryBounds,
     ) -> Result<Self, SqlError> {
-        let runtime =
-            walled::runtime(bounds).map_err(|error| SqlError::of("start", &[], &error))?;
+        let failed = |error: DataFusionError| SqlError::of("start", &[], &error);
+        let runtime = walled::runtime(bounds).map_err(failed)?;
+        let threads = QueryThreads::start().map_err(|error| failed(error.into()))?;
         let kept_bytes_max = bounds.memory_bytes / NODE_CACHE_SHARE;
         let readers = Arc::new(Readers::new(store.clone(), kept_bytes_max, kept_bytes_max));
         let config =
@@ -77,12 +86,14 @@ impl NodeEngine {
             codec: NodeCodec { functions: Arc::new(functions), readers },
             lines: Arc::new(NodeLines::new(secret.clone(), trust)),
             secret: secret.clone(),
+            threads: threads.handle().clone(),
         };
         let worker = Worker::from_session_builder(builder)
             .with_runtime_env(runtime)
             .with_version(heads::program_version());
-        let worker = BoxCloneSyncService::new(worker.into_worker_server());
-        Ok(Self { store, secret, worker, known: Mutex::default() })
+        let worker = worker.into_worker_server().max_decoding_message_size(PLAN_BYTES_MAX);
+        let worker = BoxCloneSyncService::new(worker);
+        Ok(Self { store, secret, worker, known: Mutex::default(), _threads: threads })
     }
 
     /// Answers one request. One that is not of a coordinator with the same secret, program and archive is
@@ -101,7 +112,7 @@ impl NodeEngine {
             return Status::unauthenticated(reason).into_http();
         }
         let answered = match self.worker.clone().ready().await {
-            Ok(worker) => worker.call(request.map(Body::new)).await,
+            Ok(worker) => QueryEnd::watch(request, |request| worker.call(request)).await,
             Err(never) => Err(never),
         };
         match answered {
@@ -132,6 +143,7 @@ struct NodeSessions {
     codec: NodeCodec,
     lines: Arc<NodeLines>,
     secret: NodeSecret,
+    threads: Handle,
 }
 
 impl NodeSessions {
@@ -153,23 +165,40 @@ impl WorkerSessionBuilder for NodeSessions {
         let config = config
             .with_distributed_channel_resolver(lines)
             .with_distributed_user_codec(self.codec.clone())
-            .with_distributed_worker_plan_rewrite_handler(with_seal);
+            .with_distributed_worker_plan_rewrite_handler(NodeShares {
+                end: QueryEnd::of_this_request(),
+                threads: self.threads.clone(),
+            });
         let state = SessionStateBuilder::new_from_existing(self.state.clone());
         Ok(state.with_config(config).build())
     }
 }
 
-/// The plan with its errors sealed. The engine looks for what divides or copies rows at the top.
-fn with_seal(event: WorkerPlanRewriteEvent<'_>) -> Result<WorkerPlanRewriteEventResponse> {
-    let top = event.plan;
-    let divides = top.is::<RepartitionExec>() || top.is::<BroadcastExec>();
-    let below = top.children().first().map(|plan| Arc::clone(plan)).filter(|_| divides);
-    let sealed: Arc<dyn ExecutionPlan> = match below {
-        Some(below) => top.replace_children(
-            vec![Arc::new(ErrorSeal(below))],
-            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
-        )?,
-        None => Arc::new(ErrorSeal(top)),
-    };
-    Ok(WorkerPlanRewriteEventResponse::new(sealed))
+/// How a node runs its shares of one query.
+struct NodeShares {
+    end: QueryEnd,
+    threads: Handle,
+}
+
+impl WorkerPlanRewriteHandler for NodeShares {
+    /// The engine looks for what divides or copies rows at the top, so that stays there.
+    fn rewrite_worker_plan(
+        &self,
+        event: WorkerPlanRewriteEvent<'_>,
+    ) -> Result<WorkerPlanRewriteEventResponse> {
+        let plan = self.end.ending(event.plan)?;
+        let divides = plan.is::<RepartitionExec>() || plan.is::<BroadcastExec>();
+        let below = plan.children().first().map(|below| Arc::clone(below)).filter(|_| divides);
+        let top = |share| -> Arc<dyn ExecutionPlan> {
+            Arc::new(ShareTop { share, threads: self.threads.clone() })
+        };
+        let plan = match below {
+            Some(below) => plan.replace_children(
+                vec![top(below)],
+                ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+            )?,
+            None => top(plan),
+        };
+        Ok(WorkerPlanRewriteEventResponse::new(plan))
+    }
 }

@@ -16,6 +16,7 @@ use datafusion_distributed::{
 };
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tonic::codegen::http::HeaderMap;
 use tonic::transport::Channel;
 use url::Url;
@@ -33,12 +34,14 @@ pub(super) struct NodeLines {
     secret: NodeSecret,
     trust: NodeTrust,
     channels: Mutex<HashMap<NodeUrl, Channel>>,
+    /// Where connections live.
+    runtime: Handle,
 }
 
 impl NodeLines {
-    /// No connections yet.
+    /// No connections yet. They are of the calling runtime, whichever one it is that needs them first.
     pub(super) fn new(secret: NodeSecret, trust: NodeTrust) -> Self {
-        Self { secret, trust, channels: Mutex::default() }
+        Self { secret, trust, channels: Mutex::default(), runtime: Handle::current() }
     }
 
     /// The connection to a node, for requests about an archive.
@@ -54,7 +57,10 @@ impl NodeLines {
         let channel = match known {
             Some(channel) => channel,
             None => {
-                let made = dial(&node, &self.trust).await.map_err(|reason| {
+                let (to, trust) = (node.clone(), self.trust.clone());
+                let made = self.runtime.spawn(async move { dial(&to, &trust).await });
+                let made = made.await.unwrap_or_else(|error| Err(error.to_string()));
+                let made = made.map_err(|reason| {
                     FarError::Node(format!(
                         "cannot reach the node {node}: {reason}; see whether it runs, and ask again, \
                          or ask without --nodes"

@@ -12,13 +12,15 @@
 mod codec;
 mod dial;
 mod engine;
-mod error_seal;
 mod far_error;
 mod functions;
 mod heads;
 mod leaf;
 mod leaf_note;
 mod lines;
+mod query_end;
+mod query_threads;
+mod share_top;
 mod shares;
 mod spread;
 mod whole_answer;

@@ -4,6 +4,7 @@
 //! into stages. What reads files, and what follows up to the last merge, runs on nodes. A plan with a part
 //! that nodes would not run as this process does runs here, whole.
 
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -28,9 +29,12 @@ use url::Url;
 
 use super::codec::{NodeCodec, scan_config};
 use super::dial::{NodeTrust, NodeUrl};
+use super::engine::PLAN_BYTES_MAX;
 use super::far_error::FarError;
 use super::heads::{HELLO, NodeSecret};
 use super::lines::{NodeLines, QueryLines};
+use super::query_threads::QueryThreads;
+use super::share_top::ShareTop;
 use super::shares;
 use crate::archive::ArchiveMark;
 use crate::sql::foreign_scan::ForeignExec;
@@ -44,12 +48,17 @@ const WITHIN_PROCESS: [&str; 3] = ["RecursiveQueryExec", "WorkTableExec", "Scala
 pub struct Nodes {
     nodes: Vec<NodeUrl>,
     lines: Arc<NodeLines>,
+    threads: QueryThreads,
 }
 
 impl Nodes {
-    /// These nodes, of which none is asked yet.
-    pub fn new(nodes: Vec<NodeUrl>, secret: NodeSecret, trust: NodeTrust) -> Self {
-        Self { nodes, lines: Arc::new(NodeLines::new(secret, trust)) }
+    /// These nodes, of which none is asked yet. Connections to them are of the calling runtime.
+    ///
+    /// # Errors
+    /// If the system has no threads for queries.
+    pub fn new(nodes: Vec<NodeUrl>, secret: NodeSecret, trust: NodeTrust) -> io::Result<Self> {
+        let lines = Arc::new(NodeLines::new(secret, trust));
+        Ok(Self { nodes, lines, threads: QueryThreads::start()? })
     }
 }
 
@@ -124,7 +133,8 @@ impl Spread<'_> {
         match arrives(&spread, codec, &context) {
             Ok(()) => {
                 tracing::debug!("a query is spread over nodes");
-                Ok(Some((spread, context)))
+                let threads = self.nodes.threads.handle().clone();
+                Ok(Some((Arc::new(ShareTop { share: spread, threads }), context)))
             }
             Err(reason) => {
                 tracing::debug!(%reason, "a query runs in one process");
@@ -208,7 +218,13 @@ fn arrives(plan: &Arc<dyn ExecutionPlan>, codec: &NodeCodec, context: &TaskConte
             })
         };
         let sent = stage.transform_up(first_share)?.data;
-        let arrived = codec.read(&codec.written(sent.clone())?, context)?;
+        let written = codec.written(sent.clone())?;
+        // Of the stage's other shares, some may be larger.
+        if written.len() > PLAN_BYTES_MAX / 2 {
+            let words = format!("its plan has {} bytes", written.len());
+            return Err(DataFusionError::NotImplemented(words));
+        }
+        let arrived = codec.read(&written, context)?;
         let shown = |plan: &Arc<dyn ExecutionPlan>| {
             displayable(plan.as_ref()).set_show_schema(true).indent(true).to_string()
         };

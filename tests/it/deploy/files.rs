@@ -187,7 +187,7 @@ fn the_question_to_nodes_is_asked_as_it_is_written() {
     let secret = secret.path().join("token");
     std::fs::write(&secret, "0123456789abcdef").unwrap();
     let sample = path("data/sample.ndjson");
-    let done = tokenlake(archive.path(), &["backfill", "--org", "*", sample.to_str().unwrap()]);
+    let done = tokenlake(archive.path(), &["backfill", "--org", "acme", sample.to_str().unwrap()]);
     assert_eq!(done.status, 0, "{done:?}");
     let args = ["sql-node", "--token-file", secret.to_str().unwrap()];
     let node = Server::start_with(archive.path(), &args);

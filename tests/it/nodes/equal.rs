@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::questions::{OF_ROWS, all};
+use super::questions::{APPROXIMATE, OF_ROWS, all};
 use super::{Cluster, SPREAD, ask_alone, error, fill, filled, rows};
 use crate::support::archive::data_files;
 use crate::support::s3;
@@ -37,6 +37,18 @@ fn three_nodes_on_a_bucket_answer_as_one_process_does() {
     fill(&archive, 9);
     let cluster = Cluster::start(&archive, 3);
     compare(&archive, &cluster, all());
+}
+
+#[test]
+fn an_approximation_is_near_the_exact_answer_on_nodes_too() {
+    let folder = filled();
+    let cluster = Cluster::start(folder.path(), 3);
+    let found = cluster.ask(folder.path(), APPROXIMATE);
+    assert!(found.stderr.contains(SPREAD), "{found:?}");
+    for done in [found, ask_alone(folder.path(), APPROXIMATE)] {
+        let median: f64 = done.stdout.lines().last().unwrap().parse().unwrap();
+        assert!((4.5..=5.5).contains(&median), "{done:?}");
+    }
 }
 
 #[test]
