@@ -97,7 +97,7 @@ impl SqlError {
     /// Classifies the error of an operator's query that may have run on nodes, whose errors come as
     /// text. Whoever sends a text like it in a query that runs here must not be believed.
     pub(super) fn of_spread(error: &DataFusionError) -> Self {
-        let far = FarError::found_in(&error.to_string());
+        let far = FarError::of_text(&error.to_string());
         far.map_or_else(|| Self::of_asked(error), Self::from)
     }
 

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{TempDir, tempdir};
 
-use crate::support::client;
 use crate::support::process::{Done, Server, key, program, run};
+use crate::support::{client, s3};
 
 const SECRET: &str = "a-secret-of-the-nodes-of-this-test";
 /// What a coordinator logs of a query that runs on nodes.
@@ -78,8 +78,8 @@ fn rows(done: &Done) -> Vec<&str> {
 
 /// The error of a query, without what is logged.
 fn error(done: &Done) -> &str {
-    let errors = done.stderr.lines().filter(|line| line.starts_with("error: "));
-    errors.last().unwrap_or_default()
+    let mut errors = done.stderr.lines().filter(|line| line.starts_with("error: "));
+    errors.next_back().unwrap_or_default()
 }
 
 /// Events of some days and organisations. Of every third commit a partial does not tell all.
@@ -127,4 +127,13 @@ fn filled() -> TempDir {
     let folder = tempdir().unwrap();
     fill(folder.path(), 15);
     folder
+}
+
+/// An archive in a bucket, or on a disk where there is no S3 server, and what it needs for as long as it
+/// is used.
+fn filled_bucket() -> (PathBuf, TempDir) {
+    let folder = tempdir().unwrap();
+    let archive = s3::archive().unwrap_or_else(|| folder.path().join("archive"));
+    fill(&archive, 9);
+    (archive, folder)
 }

@@ -86,9 +86,9 @@ impl NodeCodec {
     fn scan_of(
         &self,
         objects: &[ObjectNote],
-        plan: Arc<dyn ExecutionPlan>,
+        plan: &Arc<dyn ExecutionPlan>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let config = scan_config(&plan)
+        let config = scan_config(plan)
             .filter(|config| config.object_store_url.as_str().trim_end_matches('/') == STORE_URL);
         let config =
             config.ok_or_else(|| exec_datafusion_err!("a leaf is no scan of an archive"))?;
@@ -165,7 +165,7 @@ impl PhysicalExtensionCodec for NodeCodec {
             LeafContent::Scan { objects, plan } => {
                 let plan = PhysicalPlanNode::try_decode(&from_base64(&plan)?)?;
                 let context = PhysicalPlanDecodeContext::new(context, self);
-                self.scan_of(&objects, converter.proto_to_execution_plan(&plan, &context)?)
+                self.scan_of(&objects, &converter.proto_to_execution_plan(&plan, &context)?)
             }
             LeafContent::Partials { files, org_id, projection, partitions } => {
                 let files = files.iter().map(|(file, grain)| Ok((Arc::new(told(file)?), *grain)));

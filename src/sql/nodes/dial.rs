@@ -16,10 +16,12 @@ use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
 use url::{Host, Url};
 
-/// A node that does not answer for so long is given up. The engine below asks every third of it.
-pub(super) const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// How often a node is asked whether it is there, while it owes an answer.
+use super::heard::{Heard, SILENCE_MAX, silent};
+
+/// How often a node is asked whether it is there.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// How long one such question may take. It is no limit: the connection is given up before.
+const PING_WAIT: Duration = Duration::from_secs(60);
 /// HTTP/2, as it is offered in a handshake.
 const HTTP_2: &[u8] = b"h2";
 
@@ -142,7 +144,8 @@ pub(super) async fn dial(node: &NodeUrl, trust: &NodeTrust) -> Result<Channel, S
     let endpoint = endpoint
         .map_err(|error| error.to_string())?
         .http2_keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(SILENCE_MAX.saturating_sub(PING_INTERVAL))
+        .keep_alive_timeout(PING_WAIT)
+        .keep_alive_while_idle(true)
         .http2_adaptive_window(true);
     let (tls, is_https) = (trust.tls.clone(), node.0.scheme() == "https");
     let address = (host.trim_matches(['[', ']']).to_owned(), port);
@@ -151,16 +154,12 @@ pub(super) async fn dial(node: &NodeUrl, trust: &NodeTrust) -> Result<Channel, S
         let (tls, address) = (is_https.then(|| tls.clone()), address.clone());
         async move {
             let made = tokio::time::timeout(SILENCE_MAX, connected(address, tls)).await;
-            made.unwrap_or_else(|_| Err(io::Error::other(silent()))).map(TokioIo::new)
+            let made = made.unwrap_or_else(|_| Err(io::Error::other(silent())));
+            made.map(|stream| TokioIo::new(Heard::new(stream)))
         }
     });
     let connected = endpoint.connect_with_connector(connector).await;
     connected.map_err(|error| in_one_line(&error))
-}
-
-/// What is said of a node that is given up.
-pub(super) fn silent() -> String {
-    format!("it did not answer for {} seconds", SILENCE_MAX.as_secs())
 }
 
 async fn connected(

@@ -65,7 +65,7 @@ impl NodeEngine {
     /// queries together keep within `bounds`. Connections to those nodes are of the calling runtime.
     ///
     /// # Errors
-    /// [`SqlError::Query`], only for a defect.
+    /// [`SqlError::Query`], for a defect, or if the system has no more threads.
     pub fn new(
         store: Arc<dyn ObjectStore>,
         secret: NodeSecret,

@@ -14,6 +14,8 @@ use crate::sql::postgres::Refused;
 /// What comes before and after an error of ours in a text.
 const BEFORE: &str = "tokenlake-node-error<";
 const AFTER: char = '>';
+/// What the engine says of a plan that did not arrive before the request to run it, and 10 seconds.
+const LATE: &str = "timed-out while waiting for the plan";
 
 /// An error of another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +63,18 @@ impl FarError {
         })
     }
 
-    /// The error in a text, if there is one.
-    pub(in crate::sql) fn found_in(text: &str) -> Option<Self> {
+    /// The error in a text, if there is one: ours, or the engine's of a plan that was late.
+    pub(in crate::sql) fn of_text(text: &str) -> Option<Self> {
+        let late = || {
+            let words = "a node waited 10 seconds for its share of the query's plan, which did not arrive; \
+                         see whether the network is slow, and ask again, or ask without --nodes";
+            text.contains(LATE).then(|| Self::Node(words.to_owned()))
+        };
+        Self::found_in(text).or_else(late)
+    }
+
+    /// The error of ours in a text, if there is one.
+    pub(super) fn found_in(text: &str) -> Option<Self> {
         let (_, rest) = text.split_once(BEFORE)?;
         let (sealed, _) = rest.split_once(AFTER)?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()

@@ -34,7 +34,7 @@ pub(super) struct NodeLines {
     secret: NodeSecret,
     trust: NodeTrust,
     channels: Mutex<HashMap<NodeUrl, Channel>>,
-    /// Where connections live.
+    /// In which connections are made and served.
     runtime: Handle,
 }
 

@@ -15,6 +15,7 @@ mod engine;
 mod far_error;
 mod functions;
 mod heads;
+mod heard;
 mod leaf;
 mod leaf_note;
 mod lines;

@@ -30,7 +30,6 @@ use url::Url;
 use super::codec::{NodeCodec, scan_config};
 use super::dial::{NodeTrust, NodeUrl};
 use super::engine::PLAN_BYTES_MAX;
-use super::far_error::FarError;
 use super::heads::{HELLO, NodeSecret};
 use super::lines::{NodeLines, QueryLines};
 use super::query_threads::QueryThreads;
@@ -94,13 +93,7 @@ impl Spread<'_> {
         let asked = self.nodes.nodes.iter().map(|node| async move {
             let lines = self.lines(codec);
             let mut client = lines.get_worker_client_for_url(node.url()).await?;
-            let asked = client.get_worker_info(HELLO);
-            let waited = tokio::time::timeout(super::dial::SILENCE_MAX, asked).await;
-            let silent = || {
-                let words = format!("the node {node} is silent: {}", super::dial::silent());
-                DataFusionError::Execution(FarError::Node(words).to_text())
-            };
-            waited.unwrap_or_else(|_| Err(silent())).map(drop)
+            client.get_worker_info(HELLO).await.map(drop)
         });
         try_join_all(asked).await.map(drop)
     }

@@ -16,9 +16,10 @@ use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::codegen::{Bytes, Service};
 use tonic::transport::{Channel, Error};
 
-use super::dial::{NodeUrl, in_one_line, silent};
+use super::dial::{NodeUrl, in_one_line};
 use super::far_error::FarError;
 use super::heads::{self, NodeSecret};
+use super::heard::silent;
 use crate::archive::ArchiveMark;
 
 /// The header in which an answer's status is.
@@ -64,8 +65,7 @@ impl Service<Request<Body>> for NodeRequests {
 
 /// The error of a connection that broke.
 fn broken(node: &NodeUrl, reason: &str) -> Status {
-    const TIMED_OUT: [&str; 3] = ["keep-alive timed out", "timed out", "KeepAliveTimedOut"];
-    let words = if TIMED_OUT.iter().any(|words| reason.contains(words)) {
+    let words = if reason.contains(&silent()) {
         format!("the node {node} is silent: {}", silent())
     } else {
         format!("the connection to the node {node} broke ({reason})")

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use super::questions::{APPROXIMATE, OF_ROWS, all};
-use super::{Cluster, SPREAD, ask_alone, error, fill, filled, rows};
+use super::{Cluster, SPREAD, ask_alone, error, filled, filled_bucket, rows};
 use crate::support::archive::data_files;
-use crate::support::s3;
 
 /// How many answers of nodes differ in more than the order of rows.
 fn compare(archive: &Path, cluster: &Cluster, questions: impl Iterator<Item = &'static str>) {
@@ -33,8 +32,7 @@ fn three_nodes_answer_all_questions_as_one_process_does() {
 
 #[test]
 fn three_nodes_on_a_bucket_answer_as_one_process_does() {
-    let Some(archive) = s3::archive() else { return };
-    fill(&archive, 9);
+    let (archive, _folder) = filled_bucket();
     let cluster = Cluster::start(&archive, 3);
     compare(&archive, &cluster, all());
 }
@@ -46,7 +44,7 @@ fn an_approximation_is_near_the_exact_answer_on_nodes_too() {
     let found = cluster.ask(folder.path(), APPROXIMATE);
     assert!(found.stderr.contains(SPREAD), "{found:?}");
     for done in [found, ask_alone(folder.path(), APPROXIMATE)] {
-        let median: f64 = done.stdout.lines().last().unwrap().parse().unwrap();
+        let median: f64 = done.stdout.lines().next_back().unwrap().parse().unwrap();
         assert!((4.5..=5.5).contains(&median), "{done:?}");
     }
 }

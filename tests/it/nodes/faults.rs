@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::questions::OF_ROWS;
-use super::{Cluster, ask, ask_alone, error, filled, rows};
+use super::{Cluster, ask, ask_alone, error, filled, filled_bucket, rows};
 use crate::support::poll;
 use crate::support::process::{Done, Server, program};
 use crate::support::random::Random;
@@ -26,20 +26,42 @@ fn assert_whole(archive: &Path, question: &str, done: &Done) {
 
 #[test]
 fn a_node_that_is_killed_at_any_time_costs_no_row() {
-    let folder = filled();
+    let (archive, _folder) = filled_bucket();
     let mut random = Random(11);
     for question in OF_ROWS {
-        let mut cluster = Cluster::start(folder.path(), 3);
+        let mut cluster = Cluster::start(&archive, 3);
         let after = Duration::from_millis(random.below(900));
         let mut killed: Server = cluster.nodes.remove(0);
         let nodes = format!("{},{}", killed.url(""), cluster.urls());
         std::thread::scope(|scope| {
-            let asked = scope.spawn(|| ask(folder.path(), question, &nodes, &cluster.secret, &[]));
+            let asked = scope.spawn(|| ask(&archive, question, &nodes, &cluster.secret, &[]));
             std::thread::sleep(after);
             killed.kill();
-            assert_whole(folder.path(), question, &asked.join().unwrap());
+            assert_whole(&archive, question, &asked.join().unwrap());
         });
     }
+}
+
+#[test]
+fn a_node_that_stops_at_any_time_costs_no_row() {
+    let (archive, _folder) = filled_bucket();
+    let cluster = Cluster::start(&archive, 3);
+    let (urls, secret) = (cluster.urls(), cluster.secret.as_path());
+    std::thread::scope(|scope| {
+        let asked = OF_ROWS.map(|question| {
+            let (archive, urls) = (archive.as_path(), urls.as_str());
+            let asked = scope.spawn(move || (question, ask(archive, question, urls, secret, &[])));
+            // When the node stops, some have an answer, and the last has just begun.
+            std::thread::sleep(Duration::from_millis(100));
+            asked
+        });
+        cluster.nodes[1].halt(true);
+        for asked in asked {
+            let (question, done) = asked.join().unwrap();
+            assert_whole(&archive, question, &done);
+        }
+    });
+    cluster.nodes[1].halt(false);
 }
 
 #[test]
