@@ -30,6 +30,7 @@ use super::dimension_function::dimension_function;
 use super::from_partials::AnswerFromPartials;
 use super::live_table::{LiveTable, TableContent};
 use super::only_reads::writing_word;
+use super::padded::forgetting_padded;
 use super::parts::SUMMED;
 use super::postgres::{like_postgres, statement};
 use super::progress::QueryProgress;
@@ -113,7 +114,7 @@ impl Console {
             .with_runtime_env(runtime)
             .with_default_features()
             .build();
-        let mut state = state;
+        let mut state = forgetting_padded(state);
         // It is for our own queries: askers have none of its name.
         let registered = state.register_udf(dimension_function());
         registered.map_err(|error| SqlError::of("start", &[], &error))?;

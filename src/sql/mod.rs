@@ -25,6 +25,7 @@ mod leaf;
 mod ledger_sums;
 mod live_table;
 mod only_reads;
+mod padded;
 mod part_cells;
 mod part_sums;
 mod partial_row;
