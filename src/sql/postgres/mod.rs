@@ -12,7 +12,9 @@ mod arithmetic;
 mod balance;
 mod bits;
 mod calendar;
+mod calls;
 mod chain;
+mod clauses;
 mod columns;
 mod date_functions;
 mod decimal;
@@ -22,6 +24,7 @@ mod escapes;
 mod function;
 mod kinds;
 mod long;
+mod maps;
 mod math;
 mod meaning;
 mod numbers;
@@ -49,11 +52,12 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(super) use self::aggregates::mean;
 pub(super) use self::arithmetic::{MINUS, PLUS};
+pub(super) use self::calls::call as parsed_call;
 pub(super) use self::function::{Given, PlannedTypes, function};
 pub(super) use self::refusal::{Refused, refused};
 #[cfg(test)]
 pub(super) use self::syntax::parsed;
-pub(super) use self::syntax::{call as parsed_call, statement, statement_with};
+pub(super) use self::syntax::{statement, statement_with};
 
 use self::function::call;
 
