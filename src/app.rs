@@ -76,13 +76,14 @@ impl App {
         telemetry: Telemetry,
         settings: AppSettings,
     ) -> Result<Self, AppError> {
-        let place = ArchivePlace::new(store.clone(), clock.clone())?;
+        // All reads and writes are by the place's store, which notices that another archive is there.
+        let place = ArchivePlace::new(store, clock.clone())?;
         let engine = Arc::new(Engine::new(place.store())?.noting());
         // A quarter for bodies, because they are a few times the size of the sums that they show.
         let bodies_bytes_max = settings.cache_bytes_max / 4;
         let bodies = Arc::new(Bodies::new(bodies_bytes_max));
         let rollup_bytes_max = settings.cache_bytes_max - bodies_bytes_max;
-        let totals = TotalsStore::new(store, clock.clone(), sql_version())?;
+        let totals = TotalsStore::new(place.store(), clock.clone(), sql_version())?;
         let rollup = Rollup::new(engine, Some(totals), rollup_bytes_max, telemetry.clone());
         let rollup = Arc::new(rollup);
         let partials = Some(rollup.partial_maker());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{App, AppError, bound_dimension};
 use crate::access::Caller;
 use crate::archive::Snapshot;
+use crate::error::Kind;
 use crate::event::OrgId;
 use crate::sql::{BoundPart, RowFormat};
 use crate::worker::{AnswerForm, Question, Reply, TURN_WAIT};
@@ -56,7 +57,14 @@ impl App {
                 Ok::<_, AppError>(workers.ask(turn, &question).await?)
             }
         };
-        self.archive.at_newest(snapshot, ask).await
+        match self.archive.at_newest(snapshot, ask).await {
+            // A worker does not know the archive. What it did not find may have been absent beside
+            // another one; the right one is there now, and has no newer version.
+            Err(AppError::Worker(error)) if error.kind() == Kind::Corrupt => {
+                self.archive.at_newest(self.archive.newest().await?, ask).await
+            }
+            answered => answered,
+        }
     }
 
     /// Has the foreign files that a query may read checked. A task does so, so that the next query

@@ -58,6 +58,12 @@ pub(super) fn is_record(path: &Path) -> bool {
         || reports::newest_of(path).is_some()
 }
 
+/// True for the path of rows or cells: no other process puts a different object there, for their
+/// names are random, or those of checkpoints, which say the same whoever makes them.
+pub(super) fn is_of_one_writer(path: &Path) -> bool {
+    path.extension() == Some("parquet")
+}
+
 /// The path of a new data file of `date`, relative to the table.
 pub fn data_file(date: NaiveDate, id: Uuid) -> String {
     format!("{PARTITION}={date}/{id}.parquet")

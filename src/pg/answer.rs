@@ -69,8 +69,8 @@ pub(super) struct PgRows {
 pub(super) enum Sent {
     /// All rows are sent; so many this time.
     All(u64),
-    /// As many as were asked for.
-    Some,
+    /// As many as were asked for, and there may be more.
+    Some(u64),
 }
 
 impl PgRows {
@@ -184,7 +184,7 @@ impl PgRows {
                 flushed?;
             }
             if rows_max.is_some_and(|most| self.scan.rows >= most) && !self.scan.is_within_row() {
-                return Ok(Sent::Some);
+                return Ok(Sent::Some(self.scan.rows));
             }
             if !self.more(wire, cancelled).await? {
                 return Ok(Sent::All(self.scan.rows));

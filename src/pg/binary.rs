@@ -30,7 +30,7 @@ pub(super) fn text_of(number: u32, mut bytes: Bytes) -> Option<String> {
             .and_then(|text| Some(text.split_once(' ')?.1.to_owned())),
         oid::INTERVAL => interval(&mut bytes),
         oid::NUMERIC => return read_numeric(&bytes),
-        oid::UUID => return (bytes.len() == 16).then(|| hex::encode(&bytes)),
+        oid::UUID => uuid(bytes.try_get_u128().ok()?),
         oid::BYTEA => return Some(format!("\\x{}", hex::encode(&bytes))),
         oid::JSONB if bytes.first() != Some(&JSONB_VERSION) => None,
         oid::JSONB => return String::from_utf8(bytes.slice(1..).into()).ok(),
@@ -54,6 +54,12 @@ fn interval(bytes: &mut Bytes) -> Option<String> {
     let micros = bytes.try_get_i64().ok()?;
     let (days, months) = (bytes.try_get_i32().ok()?, bytes.try_get_i32().ok()?);
     Some(format!("{months} months {days} days {micros} microseconds"))
+}
+
+fn uuid(value: u128) -> Option<String> {
+    let digits = format!("{value:032x}");
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part));
+    Some(parts.into_iter().collect::<Option<Vec<_>>>()?.join("-"))
 }
 
 /// A list of one dimension, as the text of one.
@@ -99,6 +105,11 @@ mod tests {
         assert_eq!(of(oid::TIME, &second).as_deref(), Some("00:00:01.500000"));
         assert_eq!(of(oid::TEXT, "é".as_bytes()).as_deref(), Some("é"));
         assert_eq!(of(oid::TEXT, b"\xff"), None);
+        assert_eq!(
+            of(oid::UUID, &[0xab; 16]).as_deref(),
+            Some("abababab-abab-abab-abab-abababababab")
+        );
+        assert_eq!(of(oid::UUID, &[0xab; 17]), None);
         assert_eq!(of(oid::INT4, &[0; 5]), None);
         let words = [1_i32, 0, 25, 2, 1, 1].map(i32::to_be_bytes).concat();
         let list = [&words[..], b"\"", &(-1_i32).to_be_bytes()].concat();

@@ -1,6 +1,9 @@
 //! Statements that the server answers itself: those about a session, of which nothing changes what a
 //! query sees. All others are for a worker.
 
+use super::command_words::{CommandWords, unquoted, without_comments};
+use super::cursor_command::CursorCommand;
+
 /// Statements that write, many of which a worker cannot even read.
 const WRITES: [&str; 24] = [
     "ALTER",
@@ -55,8 +58,9 @@ pub(super) enum PgCommand {
         values: Vec<Option<String>>,
     },
     Deallocate(Option<String>),
-    /// `DISCARD`, `CLOSE`, `UNLISTEN`: it is said that it is done.
+    /// `DISCARD`, `UNLISTEN`: it is said that it is done.
     Done(&'static str),
+    Cursor(CursorCommand),
     DiscardAll,
     /// It writes, and is refused.
     Write(&'static str),
@@ -94,60 +98,13 @@ impl PgCommand {
                 Some(what) if what.eq_ignore_ascii_case("all") => Self::DiscardAll,
                 _ => Self::Done("DISCARD"),
             },
-            "CLOSE" => Self::Done("CLOSE CURSOR"),
+            "DECLARE" | "FETCH" | "MOVE" | "CLOSE" => cursor(first, rest),
             "UNLISTEN" => Self::Done("UNLISTEN"),
             first => match WRITES.into_iter().find(|known| *known == first) {
                 Some(word) => Self::Write(word),
                 None => Self::Ask,
             },
         }
-    }
-}
-
-/// A statement without the comments before it.
-fn without_comments(text: &str) -> &str {
-    let text = text.trim_start();
-    let rest = if text.starts_with("--") {
-        text.split_once('\n').map_or("", |(_, rest)| rest)
-    } else if text.starts_with("/*") {
-        text.split_once("*/").map_or("", |(_, rest)| rest)
-    } else {
-        return text;
-    };
-    without_comments(rest)
-}
-
-/// The rest of a statement, read word by word.
-struct CommandWords<'a>(&'a str);
-
-impl<'a> CommandWords<'a> {
-    /// The next word, quoted name or sign.
-    fn word(&mut self) -> Option<&'a str> {
-        let text = self.0.trim_start();
-        let first = text.chars().next()?;
-        let is_name = |char: char| char.is_alphanumeric() || matches!(char, '_' | '.' | '$');
-        let end = match first {
-            '"' | '\'' => text.get(1..)?.find(first).map_or(text.len(), |end| end + 2),
-            first if is_name(first) => text.find(|char| !is_name(char)).unwrap_or(text.len()),
-            first => first.len_utf8(),
-        };
-        let (word, rest) = text.split_at_checked(end)?;
-        self.0 = rest;
-        Some(word)
-    }
-
-    /// Whether the next word is this one, which then is taken.
-    fn takes(&mut self, word: &str) -> bool {
-        let mut ahead = CommandWords(self.0);
-        let is_next = ahead.word().is_some_and(|next| next.eq_ignore_ascii_case(word));
-        if is_next {
-            self.0 = ahead.0;
-        }
-        is_next
-    }
-
-    fn rest(&self) -> &'a str {
-        self.0.trim()
     }
 }
 
@@ -162,16 +119,6 @@ fn named(word: &str, rest: &mut CommandWords<'_>) -> String {
         return "transaction_isolation".to_owned();
     }
     unquoted(word)
-}
-
-fn unquoted(text: &str) -> String {
-    let text = text.trim();
-    for quote in ['\'', '"'] {
-        if let Some(inner) = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote)) {
-            return inner.replace(&quote.to_string().repeat(2), &quote.to_string());
-        }
-    }
-    text.to_owned()
 }
 
 fn set(mut rest: CommandWords<'_>) -> PgCommand {
@@ -250,6 +197,16 @@ fn execute(mut rest: CommandWords<'_>) -> PgCommand {
     }
 }
 
+fn cursor(first: &str, rest: CommandWords<'_>) -> PgCommand {
+    match CursorCommand::of(first, rest) {
+        Ok(CursorCommand::Declare { text, .. }) if PgCommand::of(&text) != PgCommand::Ask => {
+            PgCommand::Wrong("a cursor is for a SELECT".to_owned())
+        }
+        Ok(command) => PgCommand::Cursor(command),
+        Err(words) => PgCommand::Wrong(words.to_owned()),
+    }
+}
+
 /// The parts of a list, at commas outside of quotes.
 fn parts(list: &str) -> Vec<&str> {
     let (mut parts, mut start, mut is_quoted) = (Vec::new(), 0, false);
@@ -316,7 +273,6 @@ mod tests {
             ("ROLLBACK TO SAVEPOINT a", PgCommand::Savepoint("ROLLBACK")),
             ("DEALLOCATE ALL", PgCommand::Deallocate(None)),
             ("DISCARD ALL", PgCommand::DiscardAll),
-            ("CLOSE ALL", PgCommand::Done("CLOSE CURSOR")),
             ("WITH a AS (SELECT 1) SELECT * FROM a", PgCommand::Ask),
             ("delete FROM events", PgCommand::Write("DELETE")),
             ("COPY events TO STDOUT", PgCommand::Write("COPY")),
@@ -324,6 +280,8 @@ mod tests {
             assert_eq!(PgCommand::of(text), command, "{text}");
         }
         assert!(matches!(PgCommand::of("SET x"), PgCommand::Wrong(_)));
+        let wrong = "DECLARE c CURSOR FOR DELETE FROM events";
+        assert!(matches!(PgCommand::of(wrong), PgCommand::Wrong(_)));
     }
 
     #[test]

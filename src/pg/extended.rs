@@ -17,7 +17,8 @@ use super::statements::{Portal, Prepared};
 use super::wire::Wire;
 use crate::sql::{Statements, WireParameter, WireQuestion, split_statements};
 
-/// The code of the binary format.
+/// The codes of the formats.
+const TEXT: i16 = 0;
 const BINARY: i16 = 1;
 
 impl PgSession {
@@ -82,9 +83,12 @@ impl PgSession {
         if let Some(described) = prepared.described {
             return Ok(described);
         }
-        let command = PgCommand::of(&prepared.text);
-        if command != PgCommand::Ask {
-            return described(&command);
+        match PgCommand::of(&prepared.text) {
+            PgCommand::Ask => {}
+            PgCommand::Cursor(cursor) => {
+                return self.described_cursor(wire, &cursor, &self.question()).await;
+            }
+            command => return described(&command),
         }
         let declared = prepared.declared.iter();
         let parameters = declared.map(|oid| WireParameter { oid: *oid, text: None }).collect();
@@ -104,6 +108,7 @@ impl PgSession {
         let statement = bind.statement_name.clone().unwrap_or_default();
         let prepared = self.statements.prepared(&statement)?.clone();
         self.check_transaction(&PgCommand::of(&prepared.text))?;
+        formats(&bind.parameter_format_codes)?;
         let mut numbers = prepared.declared.clone();
         let is_binary = |place: usize| format_of(&bind.parameter_format_codes, place) == BINARY;
         let count = bind.parameters.len();
@@ -120,9 +125,9 @@ impl PgSession {
             Ok(WireParameter { oid, text: text.transpose()? })
         });
         let parameters = parameters.collect::<Result<_, PgError>>()?;
-        let binary = bind.result_column_format_codes.iter().map(|code| *code == BINARY).collect();
+        let binary = formats(&bind.result_column_format_codes)?;
         let question = WireQuestion { parameters, binary, ..self.question() };
-        let portal = Portal { text: prepared.text, question, rows: None, is_done: false };
+        let portal = Portal::new(prepared.text, question);
         self.statements.bind(bind.portal_name.unwrap_or_default(), portal)?;
         wire.put(&BindComplete::new())
     }
@@ -130,17 +135,22 @@ impl PgSession {
     /// A portal is described by its query, which begins to run.
     async fn describe_portal(&mut self, wire: &mut Wire, name: String) -> Result<(), PgError> {
         let mut portal = self.statements.take_portal(&name)?;
-        let command = PgCommand::of(&portal.text);
-        let told = if command == PgCommand::Ask {
-            self.started(wire, &mut portal).await
-        } else {
-            described(&command)
+        let told = match PgCommand::of(&portal.text) {
+            PgCommand::Ask => self.started(wire, &mut portal).await,
+            PgCommand::Cursor(cursor) => {
+                self.described_cursor(wire, &cursor, &portal.question).await
+            }
+            command => described(&command),
         };
         self.statements.put_portal(name, portal);
         told?.put(wire, false)
     }
 
-    async fn started(
+    /// What is told of a portal's rows, which begin to run if they do not yet.
+    ///
+    /// # Errors
+    /// The worker's, or the client is gone.
+    pub(super) async fn started(
         &mut self,
         wire: &mut Wire,
         portal: &mut Portal,
@@ -154,7 +164,8 @@ impl PgSession {
             None => Ok(Described::default()),
         };
         self.cancellable.end();
-        told
+        portal.told = told?;
+        Ok(portal.told.clone())
     }
 
     async fn execute(&mut self, wire: &mut Wire, execute: Execute) -> Result<(), PgError> {
@@ -163,15 +174,18 @@ impl PgSession {
         let command = PgCommand::of(&portal.text);
         if command != PgCommand::Ask {
             self.check_transaction(&command)?;
+            let question = portal.question.clone();
             // The portal goes first: the end of a transaction forgets those that are left.
             self.statements.put_portal(name, portal);
-            return self.local(wire, &command, false);
+            return match command {
+                PgCommand::Cursor(cursor) => self.cursor(wire, &cursor, question, false).await,
+                command => self.local(wire, &command, false),
+            };
         }
         let rows_max = u64::try_from(execute.max_rows).ok().filter(|most| *most > 0);
         let done = self.run_portal(wire, &mut portal, rows_max).await;
         if done.is_err() {
-            portal.rows = None;
-            portal.is_done = true;
+            portal.end();
         }
         self.statements.put_portal(name, portal);
         done
@@ -192,22 +206,36 @@ impl PgSession {
         let sent = rows.send(wire, rows_max, &query).await;
         self.cancellable.end();
         match sent? {
-            Sent::Some => wire.put(&PortalSuspended::new()),
+            Sent::Some(_) => wire.put(&PortalSuspended::new()),
             Sent::All(count) => {
-                portal.rows = None;
-                portal.is_done = true;
+                portal.end();
                 put_complete(wire, &format!("SELECT {count}"))
             }
         }
     }
 }
 
+/// Which of these formats are binary.
+///
+/// # Errors
+/// 22023: there is no other format than text and binary.
+fn formats(codes: &[i16]) -> Result<Vec<bool>, PgError> {
+    let format = |code: &i16| match *code {
+        TEXT => Ok(false),
+        BINARY => Ok(true),
+        code => {
+            Err(PgError::new("22023", &format!("there is no format {code}; 0 is text, 1 binary")))
+        }
+    };
+    codes.iter().map(format).collect()
+}
+
 /// The format of a value: none for text, one for all, or one for each.
 fn format_of(formats: &[i16], place: usize) -> i16 {
     match formats {
-        [] => 0,
+        [] => TEXT,
         [one] => *one,
-        each => each.get(place).copied().unwrap_or(0),
+        each => each.get(place).copied().unwrap_or(TEXT),
     }
 }
 
@@ -216,8 +244,13 @@ fn value_text(oid: u32, value: Bytes, is_binary: bool, place: usize) -> Result<S
         true => text_of(oid, value),
         false => String::from_utf8(value.into()).ok(),
     };
-    text.ok_or_else(|| {
+    let text = text.ok_or_else(|| {
         let words = format!("the value of ${} is no value of its type", place + 1);
         PgError::new("22P03", &words)
-    })
+    })?;
+    if text.contains('\0') {
+        let words = format!("the value of ${} has a zero byte, which no text has", place + 1);
+        return Err(PgError::new("22021", &words));
+    }
+    Ok(text)
 }

@@ -98,8 +98,7 @@ impl PgSession {
     /// Answers one message. An error that the connection survives is told here.
     async fn answer(&mut self, wire: &mut Wire, asked: ClientMessage) -> Result<(), PgError> {
         match asked {
-            ClientMessage::Query(text) => {
-                self.passes_over = false;
+            ClientMessage::Query(text) if !self.passes_over => {
                 let done = self.simple(wire, &text).await;
                 self.tell(wire, done)?;
                 self.ready(wire).await

@@ -4,11 +4,13 @@ use bytes::{BufMut as _, BytesMut};
 use pgwire::messages::Message as _;
 use pgwire::messages::data::DataRow;
 use pgwire::messages::response::EmptyQueryResponse;
+use pgwire::messages::startup::ParameterStatus;
 
 use super::answer::{Described, Sent, put_complete};
 use super::command::PgCommand;
 use super::error::PgError;
 use super::session::{PgSession, TransactionState, text_columns};
+use super::session_settings::REPORTED;
 use super::statements::Prepared;
 use super::wire::Wire;
 use crate::sql::{Statements, WireParameter, WireQuestion, split_statements};
@@ -41,6 +43,7 @@ impl PgSession {
                 let question = WireQuestion { parameters, ..self.question() };
                 self.asked(wire, &text, question).await
             }
+            PgCommand::Cursor(cursor) => self.cursor(wire, &cursor, self.question(), true).await,
             command => self.local(wire, &command, true),
         }
     }
@@ -92,19 +95,21 @@ impl PgSession {
         describes: bool,
     ) -> Result<(), PgError> {
         let tag = match command {
-            PgCommand::Empty | PgCommand::Ask => return wire.put(&EmptyQueryResponse::new()),
-            PgCommand::Show(name) => return self.show(wire, name, describes),
-            PgCommand::Set { name, value } => {
-                if let Some(words) = self.settings.set(name, value)? {
-                    self.notice(wire, &words)?;
-                }
-                "SET"
+            PgCommand::Empty | PgCommand::Ask | PgCommand::Cursor(_) => {
+                return wire.put(&EmptyQueryResponse::new());
             }
+            PgCommand::Show(name) => return self.show(wire, name, describes),
+            PgCommand::Set { name, value } => self.set(wire, name, value)?,
             PgCommand::Reset(name) => {
                 self.settings.reset(name.as_deref());
                 "RESET"
             }
-            PgCommand::Begin | PgCommand::Commit | PgCommand::Rollback => self.transaction(command),
+            PgCommand::Begin | PgCommand::Commit | PgCommand::Rollback => {
+                if *command == PgCommand::Begin && self.transaction == TransactionState::Open {
+                    self.notice(wire, "there is already a transaction")?;
+                }
+                self.transaction(command)
+            }
             PgCommand::Savepoint(tag) => {
                 if *tag == "ROLLBACK" && self.transaction == TransactionState::Failed {
                     self.transaction = TransactionState::Open;
@@ -126,7 +131,7 @@ impl PgSession {
             PgCommand::Done(tag) => *tag,
             PgCommand::DiscardAll => {
                 self.statements.deallocate(None);
-                self.statements.close_portals(None);
+                self.statements.close_all_portals();
                 self.settings.reset(None);
                 "DISCARD ALL"
             }
@@ -140,6 +145,20 @@ impl PgSession {
             PgCommand::Wrong(words) => return Err(PgError::new("42601", words)),
         };
         put_complete(wire, tag)
+    }
+
+    /// Sets a setting, and tells the client its value if it is one whose values clients follow.
+    fn set(&mut self, wire: &mut Wire, name: &str, value: &str) -> Result<&'static str, PgError> {
+        if let Some(words) = self.settings.set(name, value)? {
+            self.notice(wire, &words)?;
+        }
+        let reported = REPORTED.into_iter().find(|known| known.eq_ignore_ascii_case(name));
+        if let Some((name, value)) =
+            reported.and_then(|name| Some((name, self.settings.get(name)?)))
+        {
+            wire.put(&ParameterStatus::new(name.to_owned(), value))?;
+        }
+        Ok("SET")
     }
 
     fn deallocate(&mut self, name: Option<&str>) -> Result<&'static str, PgError> {

@@ -29,6 +29,31 @@ pub(super) struct Portal {
     pub rows: Option<PgRows>,
     /// All of its rows were sent.
     pub is_done: bool,
+    /// What was told of its rows when they began.
+    pub told: Described,
+    /// It outlives its transaction.
+    pub holds: bool,
+}
+
+impl Portal {
+    /// One that has not begun.
+    pub(super) fn new(text: String, question: WireQuestion) -> Self {
+        let told = Described::default();
+        Self { text, question, rows: None, is_done: false, told, holds: false }
+    }
+
+    /// Has its rows sent in the formats of a question, if they have not begun.
+    pub(super) fn take_formats(&mut self, question: &WireQuestion) {
+        if self.rows.is_none() && !self.is_done {
+            self.question.binary.clone_from(&question.binary);
+        }
+    }
+
+    /// Gives up what runs: there are no more rows.
+    pub(super) fn end(&mut self) {
+        self.rows = None;
+        self.is_done = true;
+    }
 }
 
 /// The statements and portals of a session. The empty name is that of the one without a name.
@@ -107,12 +132,17 @@ impl PgStatements {
         }
     }
 
-    /// Forgets a portal; without a name, all of them, as at the end of a transaction.
+    /// Forgets a portal; without a name, those that end with their transaction.
     pub(super) fn close_portals(&mut self, name: Option<&str>) {
         match name {
             Some(name) => drop(self.portals.remove(name)),
-            None => self.portals.clear(),
+            None => self.portals.retain(|_, portal| portal.holds),
         }
+    }
+
+    /// Forgets all portals.
+    pub(super) fn close_all_portals(&mut self) {
+        self.portals.clear();
     }
 
     fn fits(&self, more: usize) -> Result<(), PgError> {
@@ -139,7 +169,8 @@ impl Portal {
     fn bytes(&self) -> usize {
         let values = self.question.parameters.iter();
         let values = values.map(|value| 32 + value.text.as_ref().map_or(0, String::len));
-        EACH_BYTES + self.text.len() + values.sum::<usize>() + self.question.binary.len()
+        let told = self.told.bytes();
+        EACH_BYTES + self.text.len() + values.sum::<usize>() + self.question.binary.len() + told
     }
 }
 

@@ -19,6 +19,7 @@ use super::SqlError;
 use super::cell_kind::CellKind;
 use super::dimension_function::dimension_function;
 use super::live_table::{LiveTable, TableContent};
+use super::padded::forgetting_padded;
 use super::planned::{Params, PlannedQueries, over};
 use super::query::{CORRECTION_CELLS, DAY_CELLS, DIMENSION_CELLS, PARTIAL, Query};
 use super::readers::{Readers, STORE_URL};
@@ -58,7 +59,7 @@ impl Engine {
             .with_target_partitions(1)
             .with_information_schema(false);
         let state = SessionStateBuilder::new().with_config(config).with_default_features();
-        let mut state = state.build();
+        let mut state = forgetting_padded(state.build());
         let function = dimension_function();
         let registered = state.register_udf(function);
         registered.map_err(|error| SqlError::of("start", &[], &error))?;

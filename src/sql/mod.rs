@@ -26,6 +26,7 @@ mod ledger_sums;
 mod live_table;
 mod nodes;
 mod only_reads;
+mod padded;
 mod part_cells;
 mod part_sums;
 mod partial_row;

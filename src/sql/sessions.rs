@@ -12,6 +12,7 @@ use object_store::ObjectStore;
 use super::SqlError;
 use super::dimension_function::dimension_function;
 use super::from_partials::AnswerFromPartials;
+use super::padded::forgetting_padded;
 use super::postgres::like_postgres;
 use super::readers::STORE_URL;
 
@@ -37,11 +38,12 @@ pub(super) fn sessions(
     let options = config.options_mut();
     // Money is never a float, so a literal next to it must not be one.
     options.sql_parser.parse_float_as_decimal = true;
-    let mut state = SessionStateBuilder::new()
+    let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
         .build();
+    let mut state = forgetting_padded(state);
     // It is for our own queries: askers have none of its name.
     let registered = state.register_udf(dimension_function());
     registered.map_err(|error| SqlError::of("start", &[], &error))?;

@@ -5,9 +5,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use arrow::util::display::FormatOptions;
+
+/// What does not fit is an error, not a null.
+const CHECKED: CastOptions<'_> = CastOptions { safe: false, format_options: FormatOptions::new() };
 
 /// The schema with views instead of texts.
 pub(super) fn with_views(schema: &SchemaRef) -> SchemaRef {
@@ -52,13 +56,13 @@ fn exchanged(schema: &SchemaRef, from: &DataType, to: &DataType) -> SchemaRef {
 /// The rows with texts instead of views, in the schema that [`without_views`] returned.
 ///
 /// # Errors
-/// Only for a defect.
+/// A number that is too large for the type in which it is shown; else only for a defect.
 pub(super) fn as_texts(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = rows.columns().iter().zip(schema.fields()).map(|(column, field)| {
         if column.data_type() == field.data_type() {
             return Ok(column.clone());
         }
-        cast(column, field.data_type())
+        cast_with_options(column, field.data_type(), &CHECKED)
     });
     RecordBatch::try_new_with_options(
         schema.clone(),

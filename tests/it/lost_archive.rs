@@ -2,6 +2,7 @@
 //! nothing is acknowledged, made or deleted, no number falls, and all goes on when the archive is
 //! back.
 
+mod elsewhere;
 mod late;
 mod newest;
 mod program;

@@ -4,12 +4,14 @@
 mod catalog;
 mod clients;
 mod corpus;
+mod cursors;
 mod hostile;
 mod psql;
 mod queries;
 mod sessions;
 mod start;
 mod walls;
+mod wording;
 
 use tempfile::{TempDir, tempdir};
 

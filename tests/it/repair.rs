@@ -2,6 +2,7 @@
 //! server, with and without a checkpoint of the log.
 
 mod later;
+mod meanwhile;
 mod program;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@ pub mod from_partials;
 mod library;
 mod meaning;
 mod output;
+mod padded;
 mod postgres;
 mod shapes;
 mod shell;

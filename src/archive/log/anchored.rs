@@ -16,8 +16,8 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    RenameOptions, Result, UploadPart,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    UploadPart,
 };
 
 use super::anchor::Anchor;
@@ -28,6 +28,11 @@ pub(super) const TRIES: usize = 4;
 /// Objects of a listing that are held back until the archive has been checked. The rest of a longer
 /// listing arrives over a longer time, and is followed by a check of its own.
 const LISTED_AT_ONCE: usize = 1_000;
+
+/// What was put is not what is there: another archive may have got it, or it was written over since.
+#[derive(Debug, thiserror::Error)]
+#[error("what is at {0} is not what was put there; try again")]
+struct NotThere(Path);
 
 /// No answer came within the time in which the archive cannot have been replaced.
 #[derive(Debug, thiserror::Error)]
@@ -78,18 +83,37 @@ impl AnchoredStore {
         Err(Error::Generic { store: "archive", source: Slow.into() })
     }
 
-    /// The outcome of a put that began at `began`; it succeeds only in the right archive.
-    async fn put_to<T>(&self, location: &Path, began: Duration, put: Result<T>) -> Result<T> {
-        if matches!(put, Ok(_) | Err(Error::AlreadyExists { .. })) {
-            self.check().await?;
-            if !self.is_since(Some(began)) {
-                let (store, place) = (self.inner.clone(), location.clone());
-                let look = move || -> BoxFuture<'static, Result<ObjectMeta>> {
-                    let (store, place) = (store.clone(), place.clone());
-                    Box::pin(async move { store.head(&place).await })
-                };
-                self.sure(look, |_| true).await?;
-            }
+    /// The outcome of a put that began at `began`; it succeeds only in the right archive. `payload` is
+    /// what was put, if another process may put something else under that name.
+    async fn put_to<T>(
+        &self,
+        location: &Path,
+        began: Duration,
+        put: Result<T>,
+        payload: Option<PutPayload>,
+    ) -> Result<T> {
+        if !matches!(put, Ok(_) | Err(Error::AlreadyExists { .. })) {
+            return put;
+        }
+        self.check().await?;
+        if self.is_since(Some(began)) {
+            return put;
+        }
+        // Another archive may have got it. That the right one has an object of this name says
+        // nothing: it may be the entry of another process.
+        let payload = payload.filter(|_| put.is_ok());
+        let options = GetOptions { head: payload.is_none(), ..GetOptions::default() };
+        let look = || -> BoxFuture<'static, Result<Bytes>> {
+            let (store, place, options) = (self.inner.clone(), location.clone(), options.clone());
+            Box::pin(async move {
+                let found = store.get_opts(&place, options.clone()).await?;
+                if options.head { Ok(Bytes::new()) } else { found.bytes().await }
+            })
+        };
+        let found = self.sure(look, |_| true).await?;
+        if payload.is_some_and(|payload| !payload.iter().flatten().eq(&found)) {
+            let source = NotThere(location.clone()).into();
+            return Err(Error::Generic { store: "archive", source });
         }
         put
     }
@@ -156,8 +180,9 @@ impl ObjectStore for AnchoredStore {
     ) -> Result<PutResult> {
         let began = self.anchor.elapsed();
         self.check().await?;
+        let compared = (!paths::is_of_one_writer(location)).then(|| payload.clone());
         let put = self.inner.put_opts(location, payload, opts).await;
-        self.put_to(location, began, put).await
+        self.put_to(location, began, put, compared).await
     }
 
     async fn put_multipart_opts(
@@ -235,14 +260,14 @@ impl ObjectStore for AnchoredStore {
         let began = self.anchor.elapsed();
         self.check().await?;
         let copied = self.inner.copy_opts(from, to, options).await;
-        self.put_to(to, began, copied).await
+        self.put_to(to, began, copied, None).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
         let began = self.anchor.elapsed();
         self.check().await?;
         let renamed = self.inner.rename_opts(from, to, options).await;
-        self.put_to(to, began, renamed).await
+        self.put_to(to, began, renamed, None).await
     }
 }
 
@@ -264,7 +289,7 @@ impl MultipartUpload for AnchoredUpload {
         let began = self.to.anchor.elapsed();
         self.to.check().await?;
         let put = self.inner.complete().await;
-        self.to.put_to(&self.location, began, put).await
+        self.to.put_to(&self.location, began, put, None).await
     }
 
     async fn abort(&mut self) -> Result<()> {

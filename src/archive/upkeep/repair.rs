@@ -32,6 +32,8 @@ use crate::clock::Clock;
 
 /// Objects that are looked for side by side.
 const LOOKS: usize = 16;
+/// How many times a table is opened to find what needs repair, while others repair it.
+const FINDS: usize = 4;
 
 /// What one commit after the last good version did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +103,11 @@ impl Broken {
     /// Why the commit after the last good version is refused; `None` if none is.
     pub fn refused(&self) -> Option<&ArchiveError> {
         self.refused.as_ref()
+    }
+
+    /// True if a repair of what followed the last good version is among the entries after it.
+    fn has_repair(&self) -> bool {
+        self.entries.iter().any(|entry| entry.repairs_after == Some(self.good.version()))
     }
 
     /// The commits after the last good version.
@@ -179,8 +186,22 @@ impl Repairs {
     /// The table at its last good version, and as it is now.
     ///
     /// # Errors
-    /// As opening an archive, except that a refused commit is no error.
+    /// As opening an archive, except that a refused commit is no error unless there is a repair of it
+    /// that does not serve.
     pub async fn find(&self) -> Result<Broken, ArchiveError> {
+        let mut found = self.look().await?;
+        for _ in 1..FINDS {
+            if !found.has_repair() {
+                break;
+            }
+            // It came since the table was opened, and what comes after it is sound.
+            found = self.look().await?;
+        }
+        let is_repaired = found.has_repair();
+        found.refused.take_if(|_| is_repaired).map_or(Ok(found), Err)
+    }
+
+    async fn look(&self) -> Result<Broken, ArchiveError> {
         let noted = HeadNote::read(self.log.root()).await?;
         let listing = self.log.list().await?;
         if listing.is_empty() {
@@ -191,15 +212,25 @@ impl Repairs {
         let cut = opened.has(noted.as_ref()).err();
         let is_cut = cut.is_some();
         let OpenedTable { snapshot: good, refused } = opened;
-        let refused = refused.or(cut);
+        let entries = match &refused {
+            Some(_) => self.entries_after(&good).await?,
+            // Nothing was refused. What has come since is not to be undone: if it is not sound, the
+            // next look finds that.
+            None => Vec::new(),
+        };
+        let now = good.raw_after(&entries);
+        let head = entries.last().map_or_else(|| good.head(), |entry| entry.link);
+        Ok(Broken { good, refused: refused.or(cut), is_cut, entries, now, head })
+    }
+
+    /// All entries after a version, whatever they do.
+    async fn entries_after(&self, good: &Snapshot) -> Result<Vec<Entry>, ArchiveError> {
         let mut entries = Vec::new();
         let first = good.version() + 1;
         while let Some(entry) = self.log.read(first + entries.len() as u64).await? {
             entries.push(entry);
         }
-        let now = good.raw_after(&entries);
-        let head = entries.last().map_or_else(|| good.head(), |entry| entry.link);
-        Ok(Broken { good, refused, is_cut, entries, now, head })
+        Ok(entries)
     }
 
     /// A reader of the ids in files.

@@ -30,6 +30,7 @@ use super::leaf_note::{LeafContent, LeafNote, from_base64, to_base64};
 use crate::archive::{CheckedObject, DataFile, ObjectNote, ScanFile};
 use crate::sql::foreign_scan::ForeignExec;
 use crate::sql::live_table::{LiveTable, TableContent};
+use crate::sql::padded::Forget;
 use crate::sql::presummed_table::{PartialsExec, PresummedScan};
 use crate::sql::readers::{ReaderFactory, Readers, STORE_URL};
 
@@ -157,11 +158,15 @@ impl PhysicalExtensionCodec for NodeCodec {
     fn try_decode(
         &self,
         bytes: &[u8],
-        _: &[Arc<dyn ExecutionPlan>],
+        inputs: &[Arc<dyn ExecutionPlan>],
         context: &TaskContext,
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match LeafNote::read(bytes)? {
+            LeafContent::Forget => match inputs {
+                [input] => Ok(Forget::over(input)),
+                _ => Err(exec_datafusion_err!("what is forgotten is of one plan")),
+            },
             LeafContent::Scan { objects, plan } => {
                 let plan = PhysicalPlanNode::try_decode(&from_base64(&plan)?)?;
                 let context = PhysicalPlanDecodeContext::new(context, self);
@@ -186,6 +191,10 @@ impl PhysicalExtensionCodec for NodeCodec {
         bytes: &mut Vec<u8>,
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<()> {
+        if node.is::<Forget>() {
+            bytes.extend(LeafNote::write(LeafContent::Forget)?);
+            return Ok(());
+        }
         let leaf = node.downcast_ref::<NodeLeaf>();
         let leaf = leaf.ok_or_else(|| not_impl_datafusion_err!("{} stays here", node.name()))?;
         let scan = leaf.scan();

@@ -44,6 +44,8 @@ pub(super) enum LeafContent {
     },
     /// Rows of files of other programs.
     Foreign { files: Vec<ScanFile>, columns: Vec<String>, partitions: usize },
+    /// No leaf, but our one plan with an input: what is known of its columns is forgotten.
+    Forget,
 }
 
 impl LeafNote {

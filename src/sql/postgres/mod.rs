@@ -13,7 +13,9 @@ mod balance;
 mod bits;
 mod by_name;
 mod calendar;
+mod calls;
 mod chain;
+mod clauses;
 mod columns;
 mod date_functions;
 mod decimal;
@@ -23,6 +25,7 @@ mod escapes;
 mod function;
 mod kinds;
 mod long;
+mod maps;
 mod math;
 mod meaning;
 mod numbers;
@@ -51,11 +54,12 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 pub(super) use self::aggregates::mean;
 pub(super) use self::arithmetic::{MINUS, PLUS};
 pub(super) use self::by_name::{of_words, words_of};
+pub(super) use self::calls::call as parsed_call;
 pub(super) use self::function::{Given, PlannedTypes, function};
 pub(super) use self::refusal::{Refused, refused};
 #[cfg(test)]
 pub(super) use self::syntax::parsed;
-pub(super) use self::syntax::{call as parsed_call, statement, statement_with};
+pub(super) use self::syntax::{statement, statement_with};
 
 use self::function::call;
 

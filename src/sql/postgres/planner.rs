@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use super::equal_types::comparable;
 use super::kinds::{ValueKind, is_text, named};
 use super::long::{applied, type_of};
+use super::maps::{is_of_maps, of_map};
 use super::refusal::refused;
 use super::time_operators as time;
 use super::{arithmetic, bits, call, date_functions, texts};
@@ -43,6 +44,12 @@ pub(super) fn planned_operator(
             Some(planned) => PlannerResult::Planned(planned),
             None => PlannerResult::Original(expr),
         });
+    }
+    if is_of_maps(op)
+        && let Ok(of) = type_of(left, schema)
+        && let Some(planned) = of_map(op, (left, &of), right)?
+    {
+        return Ok(PlannerResult::Planned(planned));
     }
     let joins = *op == BinaryOperator::StringConcat;
     if !joins && !is_arithmetic(op) {

@@ -49,7 +49,9 @@ fn written(text: &str) -> Option<Written> {
     }
     let end = rest.find(|char: char| !char.is_ascii_digit() && char != ':' && char != '.');
     let (time, zone) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
-    let micros = read_time(time)?;
+    // A day may have an offset without a time.
+    let is_day = time.is_empty() && zone.starts_with(['+', '-']);
+    let micros = if is_day { 0 } else { read_time(time)? };
     let clock =
         calendar::clock(calendar::midnight(calendar::days(date)).checked_add(micros)?).ok()?;
     let zone = zone.trim();

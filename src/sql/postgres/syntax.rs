@@ -7,14 +7,15 @@ use std::ops::ControlFlow;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName,
-    SelectItem, SetExpr, Statement as SqlStatement, TypedString, UnaryOperator, Value,
+    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Ident, Interval, Query, Select,
+    SelectItem, SetExpr, Statement as SqlStatement, TableFactor, TypedString, UnaryOperator, Value,
     ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use super::balance::balance;
+use super::calls::call;
 use super::chain;
+use super::clauses::{check_table, reword_query, reword_select};
 use super::dialect::Postgres;
 use super::escapes::reword_escape;
 use super::numbers::plain_number;
@@ -115,11 +116,16 @@ fn distinguish(items: &mut [SelectItem]) {
     let all = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
     let name = |item: &SelectItem| match item {
         SelectItem::ExprWithAlias { alias, .. } => Some((alias.value.clone(), false)),
-        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some((name.value.clone(), all)),
-        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(names)) => {
-            names.last().map(|name| (name.value.clone(), all))
-        }
-        SelectItem::UnnamedExpr(expr) => Some((expr.to_string(), false)),
+        SelectItem::UnnamedExpr(expr) => match uncast(expr) {
+            Expr::Identifier(name) => Some((name.value.clone(), all)),
+            Expr::CompoundIdentifier(names) => names.last().map(|name| (name.value.clone(), all)),
+            Expr::Function(function) => {
+                let name = function.name.to_string();
+                let call = function.to_string();
+                Some((name.to_lowercase() + call.get(name.len()..).unwrap_or_default(), false))
+            }
+            expr => Some((expr.to_string(), false)),
+        },
         _ => None,
     };
     let mut taken: HashSet<String> = items.iter().filter_map(name).map(|(name, _)| name).collect();
@@ -141,10 +147,30 @@ fn distinguish(items: &mut [SelectItem]) {
     }
 }
 
+/// A plan names a cast after what it casts.
+fn uncast(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => uncast(expr),
+        expr => expr,
+    }
+}
+
 struct Reword;
 
 impl VisitorMut for Reword {
     type Break = DataFusionError;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DataFusionError> {
+        broken_off(reword_query(query))
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
+        broken_off(reword_select(select))
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<DataFusionError> {
+        broken_off(check_table(table))
+    }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
         if let Err(error) = chain::bounded_wraps(expr) {
@@ -152,14 +178,11 @@ impl VisitorMut for Reword {
         }
         balance(expr);
         reword_escape(expr);
-        match reworded(expr) {
-            Ok(Some(new)) => {
+        broken_off(reworded(expr).map(|new| {
+            if let Some(new) = new {
                 *expr = new;
-                ControlFlow::Continue(())
             }
-            Ok(None) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
-        }
+        }))
     }
 
     fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<DataFusionError> {
@@ -171,6 +194,13 @@ impl VisitorMut for Reword {
             }
         }
         ControlFlow::Continue(())
+    }
+}
+
+fn broken_off(done: Result<()>) -> ControlFlow<DataFusionError> {
+    match done {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
     }
 }
 
@@ -293,23 +323,4 @@ fn written(span: Span) -> Interval {
         last_field: None,
         fractional_seconds_precision: None,
     }
-}
-
-/// A plain call of a function, as it would be parsed.
-pub(in crate::sql) fn call(name: &str, args: Vec<Expr>) -> Expr {
-    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
-    Expr::Function(Function {
-        name: ObjectName::from(Ident::new(name)),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: args.collect(),
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }

@@ -21,6 +21,8 @@ fn shown(kind: &DataType) -> DataType {
         }
         DataType::Dictionary(_, values) => shown(values),
         DataType::Date64 => DataType::Date32,
+        // What numbers and counts rows and items. PostgreSQL has no numbers without a sign.
+        DataType::UInt64 => DataType::Int64,
         kind => kind.clone(),
     }
 }

@@ -3,7 +3,7 @@
 use crate::sql::from_partials::{ANSWERED, NOT_ANSWERED};
 
 /// Questions that need rows, and so go to nodes.
-pub const OF_ROWS: [&str; 12] = [
+pub const OF_ROWS: [&str; 14] = [
     "SELECT * FROM events",
     "SELECT event_id, input_tokens FROM events WHERE input_tokens > 40 ORDER BY event_id",
     "SELECT source, count(*), sum(cost_usd), avg(cost_usd), max(cost_usd) FROM events GROUP BY source",
@@ -19,6 +19,10 @@ pub const OF_ROWS: [&str; 12] = [
     "SELECT event_id, to_char(ts AT TIME ZONE 'Europe/Berlin', 'YYYY-MM-DD HH24:MI'),
             cost_usd * 3 / 7, round(cost_usd, 2), ts + INTERVAL '90 minutes' FROM events",
     "SELECT org_id, min(ts), max(ts) - min(ts) FROM events WHERE source <> 's1' GROUP BY org_id",
+    "SELECT source, output_tokens, count(*) FROM events WHERE source = 's2'
+     GROUP BY GROUPING SETS ((source, output_tokens), (source), ()) ORDER BY 1, 2",
+    "SELECT source, s, count(*) FROM events LEFT JOIN (SELECT event_id AS e, source AS s FROM events
+     WHERE source = 's2') x ON e = event_id GROUP BY source, s ORDER BY s, source",
 ];
 
 /// Questions of other forms, wherever they run.

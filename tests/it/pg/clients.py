@@ -30,6 +30,10 @@ def with_psycopg2():
         check(cursor.fetchone())
         cursor.execute("SELECT count(*) FROM events WHERE model = ANY(%s)", (["gpt-4o", "claude"],))
         assert cursor.fetchone() == (4,)
+        with connection.cursor("few") as few:
+            few.itersize = 3
+            few.execute("SELECT event_id FROM events WHERE input_tokens > %s ORDER BY ts", (5,))
+            assert [row[0] for row in few] == ["101", "102", "103", "104"]
         try:
             cursor.execute("SELECT nothing FROM events")
         except psycopg2.errors.UndefinedColumn:
@@ -52,6 +56,10 @@ def with_psycopg():
             cursor.execute("SELECT ARRAY[1, 2], ARRAY['a', NULL], interval '1 day 2 hours', true, 1.5::float8")
             row = cursor.fetchone()
             assert row == ([1, 2], ["a", None], datetime.timedelta(days=1, hours=2), True, 1.5), row
+            with connection.cursor("few", binary=binary) as few:
+                few.itersize = 3
+                few.execute("SELECT event_id, input_tokens FROM events WHERE input_tokens > %s ORDER BY ts", (5,))
+                assert [tuple(row) for row in few] == [("101", 10), ("102", 20), ("103", 30), ("104", 40)]
             with connection.pipeline():
                 results = [connection.execute("SELECT %s::text", (str(n),)) for n in range(5)]
             assert [result.fetchone()[0] for result in results] == ["0", "1", "2", "3", "4"]
@@ -63,6 +71,7 @@ async def with_asyncpg():
     count = "SELECT count(*) FROM events WHERE model = ANY($1) AND input_tokens > $2 AND cost_usd < $3"
     assert await connection.fetchval(count, ["gpt-4o", "claude"], 10, decimal.Decimal("0.35")) == 2
     assert await connection.fetchval("SELECT count(*) FROM events WHERE event_date = $1", FIRST.date()) == 3
+    assert await connection.fetchval("SELECT count(*) FROM events WHERE input_tokens = ANY($1::bigint[])", [10, 20]) == 2
     async with connection.transaction():
         seen = [row["event_id"] async for row in connection.cursor("SELECT event_id FROM events ORDER BY ts", prefetch=2)]
     assert seen == ["101", "102", "103", "104"], seen

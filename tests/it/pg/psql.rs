@@ -118,6 +118,9 @@ fn psql_shows_rows_and_errors() {
     assert!(String::from_utf8_lossy(&wrong.stderr).starts_with("ERROR:  42703:"), "{wrong:?}");
     let fetched = psql(&lake, &["-At", "-v", "FETCH_COUNT=0", "-c", "BEGIN; SELECT 1; COMMIT"]);
     assert_eq!(String::from_utf8_lossy(&fetched.stdout), "BEGIN\n1\nCOMMIT\n");
+    // It reads a cursor, a few rows at a time.
+    let few = ["-At", "-v", "FETCH_COUNT=3", "-c", "SELECT event_id FROM events ORDER BY ts"];
+    assert_eq!(String::from_utf8_lossy(&psql(&lake, &few).stdout), "101\n102\n103\n104\n");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn statements_about_a_session_are_answered() {
         ("RESET application_name", "RESET"),
         ("SAVEPOINT a", "SAVEPOINT"),
         ("PREPARE p AS SELECT count(*) FROM events WHERE model = $1", "PREPARE"),
-        ("CLOSE ALL", "CLOSE CURSOR"),
+        ("CLOSE ALL", "CLOSE CURSOR ALL"),
         ("UNLISTEN *", "UNLISTEN"),
         ("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "SET"),
     ] {

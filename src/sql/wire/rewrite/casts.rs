@@ -8,8 +8,8 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::super::super::catalog::{Relations, is_catalog_table};
 use super::super::super::postgres::parsed_call;
-use super::super::literal::{cast, null, number};
-use super::super::oids::WireType;
+use super::super::literal::{cast, list, null, number, quoted};
+use super::super::oids::{WireType, oid};
 
 /// The functions of a relation that is not known before a query runs.
 const RELATION_NAME: &str = "pg_relation_name";
@@ -38,11 +38,17 @@ pub(super) fn reworded(
     relations: &Relations,
 ) -> Result<Option<Expr>, String> {
     if let DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) = to {
+        if let Some(text) = text_of(expr) {
+            return listed(text, item).map(Some);
+        }
         let item = plain(&name_of(item));
         return Ok(item.map(|item| {
             let item = ArrayElemTypeDef::SquareBracket(Box::new(item), None);
             cast(expr.clone(), DataType::Array(item))
         }));
+    }
+    if let (DataType::Bytea, Some(text)) = (to, text_of(expr)) {
+        return Ok(text.strip_prefix("\\x").map(bytes));
     }
     let name = name_of(to);
     Ok(match name.as_str() {
@@ -61,6 +67,23 @@ pub(super) fn reworded(
         },
         name => plain(name).map(|plain| cast(expr.clone(), plain)),
     })
+}
+
+/// The list that a text such as `{a,b}` says.
+///
+/// # Errors
+/// A text that says none.
+fn listed(text: &str, item: &DataType) -> Result<Expr, String> {
+    let oid = type_number(&name_of(item)).unwrap_or(oid::UNKNOWN);
+    let list = list(text, oid)?;
+    // The items of an empty list have no type of their own.
+    let item = plain(&name_of(item)).unwrap_or_else(|| item.clone());
+    Ok(cast(list, DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(item), None))))
+}
+
+/// The bytes that hexadecimal digits say.
+fn bytes(digits: &str) -> Expr {
+    parsed_call("decode", vec![quoted(digits), quoted("hex")])
 }
 
 /// The number of a relation whose name an expression shows, as in `x::regclass::oid`.

@@ -137,7 +137,8 @@ fn argument(function: &Function, place: usize) -> Option<&Expr> {
     }
 }
 
-fn text_of(expr: &Expr) -> Option<&str> {
+/// The text of a literal, whatever it is cast to.
+pub(super) fn text_of(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => Some(text),
         Expr::Cast { expr, .. } | Expr::Nested(expr) => text_of(expr),

@@ -2,18 +2,22 @@
 //! and so on, and clients ask for them in queries that DataFusion does not plan.
 
 use datafusion::sql::sqlparser::ast::{
-    Array, ArrayElemTypeDef, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments,
-    GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, SetOperator, Statement,
-    TableFactor,
+    Array, ArrayElemTypeDef, BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr,
+    FunctionArguments, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, SetOperator,
+    Statement, TableFactor, Value,
 };
 
 use super::super::super::catalog::{is_empty_table, is_list_column};
-use super::super::literal::{boolean, cast, null};
+use super::super::literal::{boolean, cast, null, number};
+use super::constants::text_of;
 use super::parts::{catalog_name, lower};
 
 /// Functions that make one row of none.
 const AGGREGATES: [&str; 9] =
     ["count", "sum", "max", "min", "avg", "array_agg", "string_agg", "bool_or", "bool_and"];
+
+/// The kind of each type of the catalog.
+const PLAIN_TYPE: &str = "b";
 
 /// Whether a query has no rows, whatever it filters.
 pub(in crate::sql) fn is_always_empty(statement: &Statement) -> bool {
@@ -119,7 +123,18 @@ fn aggregates(item: &SelectItem) -> bool {
 /// The value of an expression that asks a query without rows.
 pub(super) fn answered(expr: &Expr) -> Option<Expr> {
     match expr {
-        Expr::Subquery(query) if has_no_rows(query) || is_null_aggregate(query) => Some(null()),
+        Expr::Subquery(query) if has_no_rows(query) => Some(null()),
+        Expr::Subquery(query) => aggregate_of_none(query),
+        Expr::Case { operand: None, conditions, else_result, .. } => match conditions.as_slice() {
+            [only] if is_no_kind_of_type(&only.condition) => {
+                let otherwise = else_result.as_deref();
+                Some(match otherwise.filter(|expr| !is_null(expr)) {
+                    Some(otherwise) => otherwise.clone(),
+                    None => null_like(&only.result),
+                })
+            }
+            _ => None,
+        },
         Expr::Exists { subquery, negated } if has_no_rows(subquery) => Some(boolean(*negated)),
         Expr::InSubquery { subquery, negated, .. } if has_no_rows(subquery) => {
             Some(boolean(*negated))
@@ -137,19 +152,49 @@ pub(super) fn answered(expr: &Expr) -> Option<Expr> {
     }
 }
 
-/// Whether a query is an aggregate over no rows that is null then, as all but `count` are.
-fn is_null_aggregate(query: &Query) -> bool {
-    let SetExpr::Select(select) = query.body.as_ref() else { return false };
-    let [SelectItem::UnnamedExpr(Expr::Function(function))] = select.projection.as_slice() else {
-        return false;
+/// The value of a query that is an aggregate over no rows.
+fn aggregate_of_none(query: &Query) -> Option<Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let [
+        SelectItem::UnnamedExpr(Expr::Function(function))
+        | SelectItem::ExprWithAlias { expr: Expr::Function(function), .. },
+    ] = select.projection.as_slice()
+    else {
+        return None;
     };
     let name = function.name.to_string().to_lowercase();
     let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
-    query.with.is_none()
-        && name != "count"
+    let is_of_none = query.with.is_none()
         && AGGREGATES.contains(&name)
         && matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty())
-        && from_has_no_rows(select)
+        && from_has_no_rows(select);
+    is_of_none.then(|| if name == "count" { number(0) } else { null() })
+}
+
+/// Whether a condition is that a type is a domain, a row and so on. All of them are plain types.
+fn is_no_kind_of_type(condition: &Expr) -> bool {
+    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = condition else { return false };
+    let column = match left.as_ref() {
+        Expr::CompoundIdentifier(names) => names.last(),
+        Expr::Identifier(name) => Some(name),
+        _ => None,
+    };
+    column.is_some_and(|name| lower(name) == "typtype")
+        && text_of(right).is_some_and(|kind| kind != PLAIN_TYPE)
+}
+
+fn is_null(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if value.value == Value::Null)
+}
+
+/// A null of the type that a query would return: a number or a list. A list is one of texts, because
+/// clients know its type without asking for it.
+fn null_like(expr: &Expr) -> Expr {
+    if !expr.to_string().to_lowercase().contains("array_agg(") {
+        return cast(null(), DataType::BigInt(None));
+    }
+    let item = ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None);
+    cast(null(), DataType::Array(item))
 }
 
 /// A list without items.
@@ -163,6 +208,32 @@ fn texts() -> Expr {
 mod tests {
     use super::super::super::super::postgres::parsed;
     use super::*;
+
+    #[test]
+    fn what_no_row_can_answer_is_answered() {
+        let of = |text: &str| {
+            let Statement::Query(query) = parsed(&format!("SELECT {text}"), 50).unwrap() else {
+                panic!("{text}")
+            };
+            let SetExpr::Select(select) = *query.body else { panic!("{text}") };
+            let SelectItem::UnnamedExpr(expr) = &select.projection[0] else { panic!("{text}") };
+            answered(expr).map(|expr| expr.to_string())
+        };
+        for (asked, expected) in [
+            ("(SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid)", Some("0")),
+            ("(SELECT max(a) AS a FROM pg_index)", Some("NULL")),
+            ("CASE WHEN t.typtype = 'd' THEN (SELECT oid FROM x) END", Some("NULL::BIGINT")),
+            (
+                "CASE WHEN t.typtype = 'c' THEN (SELECT array_agg(a) FROM x) ELSE NULL END",
+                Some("NULL::TEXT[]"),
+            ),
+            ("CASE WHEN t.typtype = 'c' THEN 1 ELSE 2 END", Some("2")),
+            ("CASE WHEN t.typtype = 'b' THEN 1 ELSE 2 END", None),
+            ("(SELECT count(*) FROM pg_class)", None),
+        ] {
+            assert_eq!(of(asked).as_deref(), expected, "{asked}");
+        }
+    }
 
     #[test]
     fn what_joins_an_empty_table_has_no_rows() {

@@ -2,8 +2,9 @@
 //! query.
 
 use datafusion::sql::sqlparser::ast::{
-    Array, BinaryOperator, Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr,
-    OrderByExpr, OrderByKind, SelectItem, SetExpr, TableFactor, Value, ValueWithSpan,
+    Array, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, GroupByExpr, Ident, OrderByExpr, OrderByKind, SelectItem, SetExpr,
+    TableAlias, TableAliasColumnDef, TableFactor, Value, ValueWithSpan,
 };
 
 use super::super::super::postgres::parsed_call;
@@ -11,6 +12,8 @@ use super::super::literal::{boolean, list, number, quoted};
 
 /// Words of the query by which Grafana asks for the schemas of the search path.
 const SEARCH_PATH: &str = "current_setting('search_path')";
+/// The function of numbers or times from one to another.
+const SERIES: &str = "generate_series";
 
 /// `a IN (…)` for `a = ANY(ARRAY[…])` and `a = ANY('{…}')`; `None` for what is no such comparison.
 pub(super) fn reworded(expr: &Expr) -> Option<Expr> {
@@ -80,13 +83,44 @@ pub(super) fn places_of_schemas(table: &TableFactor) -> Option<TableFactor> {
     let counts = name.ends_with("generate_series")
         && args.args.iter().any(|arg| arg.to_string().contains("current_schemas("));
     let places = Array { elem: vec![number(1), number(2)], named: true };
-    counts.then(|| TableFactor::UNNEST {
-        alias: alias.clone(),
-        array_exprs: vec![Expr::Array(places)],
+    counts.then(|| rows_of(Expr::Array(places), alias.clone()))
+}
+
+/// The rows of `generate_series` as those of its list, which is a function that every asker may call;
+/// `None` for other tables.
+pub(super) fn series(table: &TableFactor) -> Option<TableFactor> {
+    let TableFactor::Table { name, args: Some(args), alias, .. } = table else { return None };
+    let name = Ident::new(name.to_string().to_lowercase());
+    if name.value != SERIES {
+        return None;
+    }
+    let args = args.args.iter().map(|arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => Some(arg.clone()),
+        _ => None,
+    });
+    let list = parsed_call(SERIES, args.collect::<Option<_>>()?);
+    // A column without a name of its own has that of its table.
+    let mut alias = alias.clone().unwrap_or_else(|| named(name));
+    if alias.columns.is_empty() {
+        alias.columns = named(alias.name.clone()).columns;
+    }
+    Some(rows_of(list, Some(alias)))
+}
+
+/// A table and its one column, of the same name.
+fn named(name: Ident) -> TableAlias {
+    let column = TableAliasColumnDef { name: name.clone(), data_type: None };
+    TableAlias { explicit: true, name, columns: vec![column], at: None }
+}
+
+fn rows_of(list: Expr, alias: Option<TableAlias>) -> TableFactor {
+    TableFactor::UNNEST {
+        alias,
+        array_exprs: vec![list],
         with_offset: false,
         with_offset_alias: None,
         with_ordinality: false,
-    })
+    }
 }
 
 fn items(expr: &Expr) -> Option<Vec<Expr>> {

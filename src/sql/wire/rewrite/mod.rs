@@ -69,8 +69,8 @@ impl VisitorMut for CatalogRewrite<'_> {
         {
             *args = None;
         }
-        if let Some(places) = lists::places_of_schemas(table) {
-            *table = places;
+        if let Some(rows) = lists::places_of_schemas(table).or_else(|| lists::series(table)) {
+            *table = rows;
         }
         ControlFlow::Continue(())
     }
