@@ -103,11 +103,13 @@ impl AnchoredStore {
         // nothing: it may be the entry of another process.
         let payload = payload.filter(|_| put.is_ok());
         let options = GetOptions { head: payload.is_none(), ..GetOptions::default() };
+        let size = payload.as_ref().map(|payload| payload.content_length() as u64);
         let look = || -> BoxFuture<'static, Result<Bytes>> {
             let (store, place, options) = (self.inner.clone(), location.clone(), options.clone());
             Box::pin(async move {
                 let found = store.get_opts(&place, options.clone()).await?;
-                if options.head { Ok(Bytes::new()) } else { found.bytes().await }
+                // What has another size is not what was put, and may be too large to hold.
+                if size == Some(found.meta.size) { found.bytes().await } else { Ok(Bytes::new()) }
             })
         };
         let found = self.sure(look, |_| true).await?;
