@@ -133,7 +133,7 @@ fn an_answer_that_is_cut_anywhere_is_an_error_or_the_right_answer() {
 }
 
 #[test]
-fn a_slow_node_is_waited_for() {
+fn a_slow_node_is_waited_for_on_s3() {
     let (archive, _folder) = filled_bucket();
     let cluster = Cluster::start(&archive, 3);
     let slow = line(cluster.nodes[0].address(), Fault::IsSlow);

@@ -31,7 +31,7 @@ fn three_nodes_answer_all_questions_as_one_process_does() {
 }
 
 #[test]
-fn three_nodes_on_a_bucket_answer_as_one_process_does() {
+fn three_nodes_answer_as_one_process_does_on_s3() {
     let (archive, _folder) = filled_bucket();
     let cluster = Cluster::start(&archive, 3);
     compare(&archive, &cluster, all());

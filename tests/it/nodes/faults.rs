@@ -25,7 +25,7 @@ fn assert_whole(archive: &Path, question: &str, done: &Done) {
 }
 
 #[test]
-fn a_node_that_is_killed_at_any_time_costs_no_row() {
+fn a_node_that_is_killed_at_any_time_costs_no_row_on_s3() {
     let (archive, _folder) = filled_bucket();
     let mut random = Random(11);
     for question in OF_ROWS {
@@ -43,7 +43,7 @@ fn a_node_that_is_killed_at_any_time_costs_no_row() {
 }
 
 #[test]
-fn a_node_that_stops_at_any_time_costs_no_row() {
+fn a_node_that_stops_at_any_time_costs_no_row_on_s3() {
     let (archive, _folder) = filled_bucket();
     let cluster = Cluster::start(&archive, 3);
     let (urls, secret) = (cluster.urls(), cluster.secret.as_path());
