@@ -164,6 +164,11 @@ async fn print_line(
         counts.dollars() / took * MONTH,
         counts.bytes_read.load(Ordering::Relaxed) as f64 / took / 1e6,
     );
+    let of_each = counts.places();
+    let of_each = of_each.iter().map(|((verb, place), count)| (verb, place, *count as f64 / took));
+    let of_each = of_each.filter(|(_, _, a_second)| *a_second >= 0.5);
+    let of_each = of_each.map(|(verb, place, a_second)| format!("{verb:?} {place} {a_second:.1}"));
+    println!("         requests a second: {}", of_each.collect::<Vec<_>>().join(", "));
     let refused = outcome.refused.load(Ordering::Relaxed);
     if refused > 0 {
         println!("         {refused} requests were refused and sent again");

@@ -1,5 +1,6 @@
 //! A bucket with the latencies and prices of S3, seen by one replica. Time is the runtime's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,7 @@ use object_store::{
 };
 
 /// What a request is billed as.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
     Get,
     Put,
@@ -60,12 +61,19 @@ pub struct Counts {
     pub lost: AtomicU64,
     /// Bytes that were read.
     pub bytes_read: AtomicU64,
+    /// Requests by kind and by the folder of what they were about.
+    places: Mutex<BTreeMap<(Verb, String), u64>>,
 }
 
 impl Counts {
     /// Requests of a kind.
     pub fn of(&self, verb: Verb) -> u64 {
         self.by_verb[verb as usize].load(Ordering::Relaxed)
+    }
+
+    /// How many requests of a kind were about each folder.
+    pub fn places(&self) -> BTreeMap<(Verb, String), u64> {
+        self.places.lock().unwrap().clone()
     }
 
     /// Dollars that they cost.
@@ -92,8 +100,14 @@ impl S3 {
     }
 
     /// A request goes there: half of its time passes before its effect, and half after it.
-    async fn ask<T>(&self, verb: Verb, effect: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn ask<T>(
+        &self,
+        verb: Verb,
+        path: &Path,
+        effect: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         self.counts.by_verb[verb as usize].fetch_add(1, Ordering::Relaxed);
+        *self.counts.places.lock().unwrap().entry((verb, place(path))).or_default() += 1;
         // Simulated time does not pass on threads of the library's.
         if std::thread::current().id() != self.thread {
             return effect.await;
@@ -116,6 +130,14 @@ impl S3 {
     }
 }
 
+/// The folder of an object: the first two parts of its path, without the dates and organisations of
+/// which there are many.
+fn place(path: &Path) -> String {
+    let parts = path.parts().take(2).map(|part| part.as_ref().to_owned());
+    let parts = parts.filter(|part| !part.contains(['=', '.']) && !part.contains("org-"));
+    parts.collect::<Vec<_>>().join("/")
+}
+
 impl fmt::Display for S3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("simulated S3")
@@ -130,7 +152,7 @@ impl ObjectStore for S3 {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        let put = self.ask(Verb::Put, self.bucket.put_opts(path, payload, options)).await;
+        let put = self.ask(Verb::Put, path, self.bucket.put_opts(path, payload, options)).await;
         if path.as_ref().contains("/_delta_log/") && path.extension() == Some("json") {
             match &put {
                 Ok(_) => self.counts.commits.fetch_add(1, Ordering::Relaxed),
@@ -148,11 +170,11 @@ impl ObjectStore for S3 {
         path: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.ask(Verb::Put, self.bucket.put_multipart_opts(path, options)).await
+        self.ask(Verb::Put, path, self.bucket.put_multipart_opts(path, options)).await
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        let got = self.ask(Verb::Get, self.bucket.get_opts(path, options)).await?;
+        let got = self.ask(Verb::Get, path, self.bucket.get_opts(path, options)).await?;
         let bytes = got.range.end - got.range.start;
         self.counts.bytes_read.fetch_add(bytes, Ordering::Relaxed);
         Ok(got)
@@ -168,7 +190,7 @@ impl ObjectStore for S3 {
             async move {
                 let one = stream::iter([Ok(path.clone())]).boxed();
                 let mut deleted = s3.bucket.delete_stream(one);
-                s3.ask(Verb::Delete, async { deleted.next().await.unwrap() }).await
+                s3.ask(Verb::Delete, &path, async { deleted.next().await.unwrap() }).await
             }
         };
         locations.and_then(delete).boxed()
@@ -187,11 +209,16 @@ impl ObjectStore for S3 {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.ask(Verb::List, self.bucket.list_with_delimiter(prefix)).await
+        self.ask(
+            Verb::List,
+            &prefix.cloned().unwrap_or_default(),
+            self.bucket.list_with_delimiter(prefix),
+        )
+        .await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.ask(Verb::Put, self.bucket.copy_opts(from, to, options)).await
+        self.ask(Verb::Put, to, self.bucket.copy_opts(from, to, options)).await
     }
 }
 
@@ -210,8 +237,9 @@ impl S3 {
                 }
                 None => s3.bucket.list(prefix.as_ref()).try_collect().await?,
             };
+            let prefix = prefix.unwrap_or_default();
             for _ in 0..=all.len() / 1_000 {
-                s3.ask(Verb::List, async { Ok(()) }).await?;
+                s3.ask(Verb::List, &prefix, async { Ok(()) }).await?;
             }
             Ok::<_, Error>(stream::iter(all.into_iter().map(Ok)))
         };
