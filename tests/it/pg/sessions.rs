@@ -150,7 +150,7 @@ fn what_is_acknowledged_is_seen_by_the_next_query() {
 
 #[test]
 fn a_portal_that_nobody_reads_ends_with_its_time() {
-    let lake = Lake::start(&["--sql-timeout", "3s", "--sql-concurrency", "1"]);
+    let lake = Lake::start(&["--sql-timeout", "6s", "--sql-concurrency", "1"]);
     let mut client = lake.door.login(&lake.key);
     client.query("BEGIN");
     let rows = "SELECT n, repeat('x', 1000) FROM unnest(range(0, 1000000)) AS t(n)";
@@ -162,7 +162,7 @@ fn a_portal_that_nobody_reads_ends_with_its_time() {
     let other = lake.door.ask(&lake.key, "SELECT 1");
     assert_eq!(other.value(), "1");
     // What was made ahead still comes; then it is said why no more does.
-    let last = poll(Duration::from_secs(10), "it ends", || {
+    let last = poll(Duration::from_secs(20), "it ends", || {
         client.send(&[execute("c", 100), sync()].concat());
         let answer = client.answer();
         answer.error.is_some().then_some(answer)
