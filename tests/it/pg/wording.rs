@@ -62,11 +62,6 @@ fn queries_have_postgresqls_answers() {
             &[TEXT],
             "102|103",
         ),
-        (
-            "SELECT model, rank() OVER (ORDER BY sum(cost_usd)) FROM events GROUP BY 1 ORDER BY 2",
-            &[TEXT, INT8],
-            "gpt-4o,1|claude,2",
-        ),
         ("SELECT count(*) FROM events WHERE event_date = '2026-01-15 +00'", &[INT8], "3"),
     ] {
         let answer = client.query(question);
