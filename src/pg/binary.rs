@@ -2,6 +2,7 @@
 
 use bytes::{Buf as _, Bytes};
 use chrono::{DateTime, NaiveDate, TimeDelta};
+use uuid::Uuid;
 
 use crate::sql::{WireType, oid, read_numeric};
 
@@ -30,7 +31,7 @@ pub(super) fn text_of(number: u32, mut bytes: Bytes) -> Option<String> {
             .and_then(|text| Some(text.split_once(' ')?.1.to_owned())),
         oid::INTERVAL => interval(&mut bytes),
         oid::NUMERIC => return read_numeric(&bytes),
-        oid::UUID => uuid(bytes.try_get_u128().ok()?),
+        oid::UUID => bytes.try_get_u128().ok().map(|value| Uuid::from_u128(value).to_string()),
         oid::BYTEA => return Some(format!("\\x{}", hex::encode(&bytes))),
         oid::JSONB if bytes.first() != Some(&JSONB_VERSION) => None,
         oid::JSONB => return String::from_utf8(bytes.slice(1..).into()).ok(),
@@ -54,12 +55,6 @@ fn interval(bytes: &mut Bytes) -> Option<String> {
     let micros = bytes.try_get_i64().ok()?;
     let (days, months) = (bytes.try_get_i32().ok()?, bytes.try_get_i32().ok()?);
     Some(format!("{months} months {days} days {micros} microseconds"))
-}
-
-fn uuid(value: u128) -> Option<String> {
-    let digits = format!("{value:032x}");
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part));
-    Some(parts.into_iter().collect::<Option<Vec<_>>>()?.join("-"))
 }
 
 /// A list of one dimension, as the text of one.

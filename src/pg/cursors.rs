@@ -87,10 +87,7 @@ impl PgSession {
         describes: bool,
     ) -> Result<u64, PgError> {
         portal.take_formats(&question);
-        let told = match portal.is_done {
-            true => portal.told.clone(),
-            false => self.started(wire, portal).await?,
-        };
+        let told = self.started(wire, portal).await?;
         if describes {
             told.put(wire, false)?;
         }

@@ -155,6 +155,9 @@ impl PgSession {
         wire: &mut Wire,
         portal: &mut Portal,
     ) -> Result<Described, PgError> {
+        if portal.is_done {
+            return Ok(portal.told.clone());
+        }
         if portal.rows.is_none() {
             portal.rows = Some(self.begin(wire, &portal.text, portal.question.clone()).await?);
         }

@@ -187,9 +187,7 @@ impl Console {
             Some(_) => error.without_reports(),
             None => error,
         })?;
-        let tasks = Arc::new(frame.task_ctx());
-        let plan = frame.create_physical_plan().await;
-        let plan = plan.map_err(|error| SqlError::of_asked(&error))?;
+        let (plan, tasks) = plan_of(frame).await?;
         let shown = |schema: &SchemaRef| with_distinct_names(&without_views(schema));
         let spread = match spread {
             Some(spread) => spread.plan(&plan, &context.state(), &self.codec).await,
@@ -305,6 +303,13 @@ impl Console {
     ) -> DataFusionResult<SessionContext> {
         session_over(&self.plain, tables)
     }
+}
+
+/// How a frame is run here, and with what.
+async fn plan_of(frame: DataFrame) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), SqlError> {
+    let tasks = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await.map_err(|error| SqlError::of_asked(&error))?;
+    Ok((plan, tasks))
 }
 
 /// The rows of a plan, in the schema that `shown` makes of theirs. `of_error` classifies its errors.

@@ -20,6 +20,19 @@ use crate::http::sql::fill;
 use crate::support::pg::PgServer;
 use crate::support::process::key;
 
+/// PostgreSQL's numbers of types.
+const BOOL: u32 = 16;
+const BYTEA: u32 = 17;
+const INT8: u32 = 20;
+const INT4: u32 = 23;
+const TEXT: u32 = 25;
+const FLOAT8: u32 = 701;
+const DATE: u32 = 1082;
+const TIMESTAMPTZ: u32 = 1184;
+const NUMERIC: u32 = 1700;
+const UUID: u32 = 2950;
+const JSONB: u32 = 3802;
+
 /// A server over the events of an organisation, and a key of it.
 struct Lake {
     archive: TempDir,

@@ -111,9 +111,7 @@ impl Console {
             return Ok(without_rows(names));
         }
         let frame = self.planned(&asked.context, walled, parsed.statement, text).await?;
-        let tasks = Arc::new(frame.task_ctx());
-        let plan = frame.create_physical_plan().await;
-        let plan = plan.map_err(|error| SqlError::of_asked(&error))?;
+        let (plan, tasks) = super::plan_of(frame).await?;
         let rows = super::rows_of(plan, tasks, shown_schema, SqlError::of_asked)?;
         let QueryAnswer { schema, batches, .. } = rows;
         let fields = schema.fields();

@@ -58,7 +58,7 @@ pub(super) use self::calls::call as parsed_call;
 pub(super) use self::function::{Given, PlannedTypes, function};
 pub(super) use self::refusal::{Refused, refused};
 #[cfg(test)]
-pub(super) use self::syntax::parsed;
+pub(super) use self::syntax::{parsed, parsed_expr};
 pub(super) use self::syntax::{statement, statement_with};
 
 use self::function::call;

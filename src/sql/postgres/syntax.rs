@@ -79,6 +79,21 @@ pub(in crate::sql) fn parsed(text: &str, depth_max: usize) -> Result<SqlStatemen
     }
 }
 
+/// An expression as it is parsed.
+#[cfg(test)]
+pub(in crate::sql) fn parsed_expr(text: &str, depth_max: usize) -> Result<Expr> {
+    let SqlStatement::Query(query) = parsed(&format!("SELECT {text}"), depth_max)? else {
+        return Err(refused("this is no query"));
+    };
+    match *query.body {
+        SetExpr::Select(mut select) => match select.projection.pop() {
+            Some(SelectItem::UnnamedExpr(expr)) => Ok(expr),
+            _ => Err(refused("this is no expression")),
+        },
+        _ => Err(refused("this is no expression")),
+    }
+}
+
 fn reword(statement: &mut Statement) -> Result<()> {
     match statement {
         Statement::Statement(statement) => reword_sql(statement),

@@ -1,17 +1,7 @@
 //! Tests of queries: types, formats, parameters, and the states of errors.
 
-use super::Lake;
+use super::{BOOL, DATE, FLOAT8, INT4, INT8, JSONB, Lake, NUMERIC, TEXT, TIMESTAMPTZ};
 use crate::support::pg::{PgClient, bind, describe, execute, parse, sync};
-
-const BOOL: u32 = 16;
-const INT8: u32 = 20;
-const INT4: u32 = 23;
-const TEXT: u32 = 25;
-const FLOAT8: u32 = 701;
-const DATE: u32 = 1082;
-const TIMESTAMPTZ: u32 = 1184;
-const NUMERIC: u32 = 1700;
-const JSONB: u32 = 3802;
 
 #[test]
 fn columns_have_the_types_of_the_contract() {

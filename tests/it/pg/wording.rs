@@ -1,14 +1,7 @@
 //! Tests that queries in PostgreSQL's words have PostgreSQL's answers: types, names and values.
 
-use super::Lake;
+use super::{BYTEA, FLOAT8, INT8, Lake, NUMERIC, TEXT, UUID};
 use crate::support::pg::{bind, describe, execute, message, parse, sync};
-
-const BYTEA: u32 = 17;
-const INT8: u32 = 20;
-const TEXT: u32 = 25;
-const FLOAT8: u32 = 701;
-const NUMERIC: u32 = 1700;
-const UUID: u32 = 2950;
 
 #[test]
 fn queries_have_postgresqls_answers() {

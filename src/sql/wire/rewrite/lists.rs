@@ -144,21 +144,13 @@ fn items(expr: &Expr) -> Option<Vec<Expr>> {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::sql::sqlparser::ast::Statement;
-
-    use super::super::super::super::postgres::parsed;
+    use super::super::super::super::postgres::parsed_expr;
     use super::*;
 
     #[test]
     fn comparisons_with_lists_are_lists_of_values() {
-        let of = |text: &str| {
-            let Statement::Query(query) = parsed(&format!("SELECT {text}"), 50).unwrap() else {
-                panic!("{text}")
-            };
-            let SetExpr::Select(select) = *query.body else { panic!("{text}") };
-            let SelectItem::UnnamedExpr(expr) = &select.projection[0] else { panic!("{text}") };
-            reworded(expr).map(|expr| expr.to_string())
-        };
+        let of =
+            |text: &str| reworded(&parsed_expr(text, 50).unwrap()).map(|expr| expr.to_string());
         for (asked, expected) in [
             ("a = ANY(ARRAY['x', 'y'])", "a IN ('x', 'y')"),
             ("a = ANY('{x,y}')", "a IN ('x', 'y')"),
