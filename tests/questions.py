@@ -181,9 +181,20 @@ class Maker:
             lambda: f"{self.timestamp(depth, table)} {sign} {self.timestamptz(depth, table)}",
         )()
 
+    def number_format(self):
+        digits = lambda most: "".join(self.pick("9", "9", "0") for _ in range(self.random.randrange(most)))
+        whole = digits(8)
+        if len(whole) > 3 and self.random.random() < 0.5:
+            whole = whole[:-3] + self.pick(",", "G") + whole[-3:]
+        after = self.pick("", "." + digits(5), "D" + digits(4))
+        before, behind = self.pick(("", ""), ("", ""), ("S", ""), ("", "S"), ("", "MI"), ("PL", ""), ("SG", ""), ("", "PR"), ("MI", ""), ("", " %"))
+        return self.pick("", "FM") + before + whole + after + behind
+
     def text(self, depth, table):
         depth -= 1
         return self.pick(
+            lambda: f"'<' || to_char({self.pick(self.decimal, self.integer, self.float)(depth, table)}, '{self.number_format()}') || '>'",
+            lambda: f"quote_literal({self.text(depth, table)})" if depth > 0 else "quote_nullable(null)",
             lambda: f"to_char({self.pick(self.timestamp, self.timestamptz)(depth, table)}, '{self.one_of(FORMATS)}')",
             lambda: f"cast({self.pick(self.timestamp, self.timestamptz, self.interval, self.date, self.integer, self.boolean)(depth, table)} as text)",
             lambda: f"'x' || {self.pick(self.timestamp, self.interval, self.integer, self.date)(depth, table)}",

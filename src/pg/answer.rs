@@ -10,6 +10,7 @@ use pgwire::messages::response::CommandComplete;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{AfterError, PgError};
+use super::messages::MessageBody;
 use super::wire::Wire;
 use crate::worker::{Reply, WorkerError};
 
@@ -23,6 +24,14 @@ const HEAD_BYTES: usize = 5;
 /// Rows up to this long are passed on whole, so that an error can be told after them. Of a longer one the
 /// parts are, and the connection ends if the rest does not come.
 const WHOLE_ROW_BYTES_MAX: usize = 64 * 1024;
+/// The longest row that is copied.
+const COPIED_ROW_BYTES_MAX: usize = 128 * 1024;
+/// What follows the name of a column in the description of columns.
+const COLUMN_BYTES: usize = 18;
+
+fn broken() -> PgError {
+    PgError::defect("a worker's description of columns is damaged")
+}
 
 /// What a worker tells of a statement.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +45,19 @@ pub(super) struct Described {
 impl Described {
     pub(super) fn bytes(&self) -> usize {
         4 * self.parameters.len() + self.columns.len()
+    }
+
+    /// The names of the columns.
+    ///
+    /// # Errors
+    /// Only for a defect.
+    pub(super) fn names(&self) -> Result<Vec<String>, PgError> {
+        let mut columns = MessageBody(self.columns.slice(self.columns.len().min(HEAD_BYTES)..));
+        let name = |columns: &mut MessageBody| {
+            let name = columns.text()?;
+            columns.0.try_copy_to_slice(&mut [0; COLUMN_BYTES]).ok().map(|()| name)
+        };
+        columns.list(name).ok_or_else(broken)
     }
 
     /// Puts what a client is told of a statement; of a portal without parameters.
@@ -62,6 +84,14 @@ pub(super) struct PgRows {
     held: BytesMut,
     scan: RowScan,
     described: Option<Described>,
+}
+
+/// What comes next of an answer.
+enum Next {
+    /// A whole message.
+    Message(Bytes),
+    TooLong,
+    End,
 }
 
 /// How sending ended.
@@ -91,7 +121,6 @@ impl PgRows {
         if let Some(described) = &self.described {
             return Ok(described.clone());
         }
-        let broken = || PgError::defect("a worker's description of columns is damaged");
         let mut parameters = self.whole(PARAMETERS, wire, cancelled).await?;
         parameters.advance(HEAD_BYTES);
         let count = parameters.try_get_u16().map_err(|_| broken())?;
@@ -104,29 +133,67 @@ impl PgRows {
         Ok(self.described.insert(described).clone())
     }
 
-    /// A whole message of a kind.
+    /// A whole message of a kind, of those before the rows.
     async fn whole(
         &mut self,
         kind: u8,
         wire: &mut Wire,
         cancelled: &CancellationToken,
     ) -> Result<Bytes, PgError> {
+        let too_long = || {
+            let words =
+                "the result has too many columns, or their names are too long; ask for fewer";
+            PgError::new("54011", words)
+        };
+        match self.message(DESCRIPTION_BYTES_MAX, wire, cancelled).await? {
+            Next::Message(message) if message.first() == Some(&kind) => Ok(message),
+            Next::Message(_) | Next::TooLong => Err(too_long()),
+            Next::End => Err(PgError::defect("a worker has not told its columns")),
+        }
+    }
+
+    /// The body of the next row's message, whole; none at the end.
+    ///
+    /// # Errors
+    /// The worker's, or the row is too long, or the client is gone.
+    pub(super) async fn next_row(
+        &mut self,
+        wire: &mut Wire,
+        cancelled: &CancellationToken,
+    ) -> Result<Option<Bytes>, PgError> {
+        match self.message(COPIED_ROW_BYTES_MAX, wire, cancelled).await? {
+            Next::Message(mut row) => {
+                row.advance(HEAD_BYTES);
+                Ok(Some(row))
+            }
+            Next::TooLong => {
+                let words = "a row is longer than 128 KiB, which COPY does not send; SELECT it, \
+                             or copy fewer columns";
+                Err(PgError::new("54000", words))
+            }
+            Next::End => Ok(None),
+        }
+    }
+
+    async fn message(
+        &mut self,
+        bytes_max: usize,
+        wire: &mut Wire,
+        cancelled: &CancellationToken,
+    ) -> Result<Next, PgError> {
         loop {
-            if let [is, a, b, c, d, ..] = *self.held {
+            if let [_, a, b, c, d, ..] = *self.held {
                 let length =
                     usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
-                if is != kind || length > DESCRIPTION_BYTES_MAX {
-                    return Err(PgError::new(
-                        "54011",
-                        "the result has too many columns, or their names are too long; ask for fewer",
-                    ));
+                if length > bytes_max {
+                    return Ok(Next::TooLong);
                 }
                 if self.held.len() > length {
-                    return Ok(self.held.split_to(length + 1).freeze());
+                    return Ok(Next::Message(self.held.split_to(length + 1).freeze()));
                 }
             }
             if !self.more(wire, cancelled).await? {
-                return Err(PgError::defect("a worker has not told its columns"));
+                return Ok(Next::End);
             }
         }
     }
@@ -176,13 +243,7 @@ impl PgRows {
         loop {
             let passed = self.scan.pass(&self.held, rows_max.unwrap_or(u64::MAX));
             wire.put_bytes(&self.held.split_to(passed));
-            if wire.is_full() {
-                let flushed = tokio::select! {
-                    flushed = wire.flush() => flushed,
-                    () = cancelled.cancelled() => Err(PgError::cancelled()),
-                };
-                flushed?;
-            }
+            wire.make_room(cancelled).await?;
             if rows_max.is_some_and(|most| self.scan.rows >= most) && !self.scan.is_within_row() {
                 return Ok(Sent::Some(self.scan.rows));
             }

@@ -2,17 +2,17 @@
 //! query sees. All others are for a worker.
 
 use super::command_words::{CommandWords, unquoted, without_comments};
+use super::copy_command::CopyCommand;
 use super::cursor_command::CursorCommand;
 
 /// Statements that write, many of which a worker cannot even read.
-const WRITES: [&str; 24] = [
+const WRITES: [&str; 23] = [
     "ALTER",
     "ANALYZE",
     "CALL",
     "CHECKPOINT",
     "CLUSTER",
     "COMMENT",
-    "COPY",
     "CREATE",
     "DELETE",
     "DO",
@@ -61,6 +61,7 @@ pub(super) enum PgCommand {
     /// `DISCARD`, `UNLISTEN`: it is said that it is done.
     Done(&'static str),
     Cursor(CursorCommand),
+    Copy(CopyCommand),
     DiscardAll,
     /// It writes, and is refused.
     Write(&'static str),
@@ -99,6 +100,7 @@ impl PgCommand {
                 _ => Self::Done("DISCARD"),
             },
             "DECLARE" | "FETCH" | "MOVE" | "CLOSE" => cursor(first, rest),
+            "COPY" => copy(rest),
             "UNLISTEN" => Self::Done("UNLISTEN"),
             first => match WRITES.into_iter().find(|known| *known == first) {
                 Some(word) => Self::Write(word),
@@ -207,6 +209,17 @@ fn cursor(first: &str, rest: CommandWords<'_>) -> PgCommand {
     }
 }
 
+fn copy(rest: CommandWords<'_>) -> PgCommand {
+    match CopyCommand::of(rest) {
+        Ok(Some(copy)) if PgCommand::of(&copy.text) != PgCommand::Ask => {
+            PgCommand::Wrong("COPY is for a SELECT or a table".to_owned())
+        }
+        Ok(Some(copy)) => PgCommand::Copy(copy),
+        Ok(None) => PgCommand::Write("COPY"),
+        Err(words) => PgCommand::Wrong(words),
+    }
+}
+
 /// The parts of a list, at commas outside of quotes.
 fn parts(list: &str) -> Vec<&str> {
     let (mut parts, mut start, mut is_quoted) = (Vec::new(), 0, false);
@@ -275,12 +288,15 @@ mod tests {
             ("DISCARD ALL", PgCommand::DiscardAll),
             ("WITH a AS (SELECT 1) SELECT * FROM a", PgCommand::Ask),
             ("delete FROM events", PgCommand::Write("DELETE")),
-            ("COPY events TO STDOUT", PgCommand::Write("COPY")),
+            ("COPY events FROM STDIN", PgCommand::Write("COPY")),
         ] {
             assert_eq!(PgCommand::of(text), command, "{text}");
         }
         assert!(matches!(PgCommand::of("SET x"), PgCommand::Wrong(_)));
         let wrong = "DECLARE c CURSOR FOR DELETE FROM events";
+        assert!(matches!(PgCommand::of(wrong), PgCommand::Wrong(_)));
+        assert!(matches!(PgCommand::of("copy events to stdout"), PgCommand::Copy(_)));
+        let wrong = "COPY (DELETE FROM events) TO STDOUT";
         assert!(matches!(PgCommand::of(wrong), PgCommand::Wrong(_)));
     }
 

@@ -57,3 +57,8 @@ pub(super) fn unquoted(text: &str) -> String {
     }
     text.to_owned()
 }
+
+/// A name as it is looked up: without quotes it is in lower case.
+pub(super) fn folded_name(word: &str) -> String {
+    if word.starts_with('"') { unquoted(word) } else { word.to_lowercase() }
+}

@@ -1,6 +1,6 @@
 //! Statements about cursors.
 
-use super::command_words::{CommandWords, unquoted};
+use super::command_words::{CommandWords, folded_name};
 
 /// A statement about a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl CursorCommand {
 }
 
 fn declare(mut rest: CommandWords<'_>) -> Result<CursorCommand, &'static str> {
-    let name = rest.word().map(named_cursor).ok_or("DECLARE needs a name")?;
+    let name = rest.word().map(folded_name).ok_or("DECLARE needs a name")?;
     while ["binary", "insensitive", "asensitive", "no", "scroll"]
         .into_iter()
         .any(|word| rest.takes(word))
@@ -73,21 +73,16 @@ fn fetch(mut rest: CommandWords<'_>) -> Result<CursorCommand, &'static str> {
         Some(1)
     };
     let _ = rest.takes("from") || rest.takes("in");
-    let name = rest.word().map(named_cursor).ok_or("FETCH needs the name of a cursor")?;
+    let name = rest.word().map(folded_name).ok_or("FETCH needs the name of a cursor")?;
     Ok(CursorCommand::Fetch { name, rows_max })
 }
 
 fn close(mut rest: CommandWords<'_>) -> Result<CursorCommand, &'static str> {
     match rest.word() {
         Some(name) if name.eq_ignore_ascii_case("all") => Ok(CursorCommand::Close(None)),
-        Some(name) => Ok(CursorCommand::Close(Some(named_cursor(name)))),
+        Some(name) => Ok(CursorCommand::Close(Some(folded_name(name)))),
         None => Err("CLOSE needs the name of a cursor, or ALL"),
     }
-}
-
-/// A name without quotes is in lower case.
-fn named_cursor(word: &str) -> String {
-    if word.starts_with('"') { unquoted(word) } else { word.to_lowercase() }
 }
 
 #[cfg(test)]

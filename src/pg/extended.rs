@@ -182,6 +182,7 @@ impl PgSession {
             self.statements.put_portal(name, portal);
             return match command {
                 PgCommand::Cursor(cursor) => self.cursor(wire, &cursor, question, false).await,
+                PgCommand::Copy(copy) => self.copy(wire, &copy, question).await,
                 command => self.local(wire, &command, false),
             };
         }

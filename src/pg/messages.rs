@@ -21,7 +21,7 @@ pub(super) enum ClientMessage {
     Flush,
     Sync,
     Terminate,
-    /// What belongs to a COPY, which there is not.
+    /// What belongs to a COPY from the client, which there is not.
     Copy,
 }
 
@@ -79,7 +79,7 @@ impl MessageBody {
     }
 
     /// A count and so many items, which grow as they are found: the count may be wrong.
-    fn list<T>(&mut self, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+    pub(super) fn list<T>(&mut self, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = self.0.try_get_u16().ok()?;
         let mut items = Vec::new();
         for _ in 0..count {

@@ -44,6 +44,7 @@ impl PgSession {
                 self.asked(wire, &text, question).await
             }
             PgCommand::Cursor(cursor) => self.cursor(wire, &cursor, self.question(), true).await,
+            PgCommand::Copy(copy) => self.copy(wire, &copy, self.question()).await,
             command => self.local(wire, &command, true),
         }
     }
@@ -95,7 +96,7 @@ impl PgSession {
         describes: bool,
     ) -> Result<(), PgError> {
         let tag = match command {
-            PgCommand::Empty | PgCommand::Ask | PgCommand::Cursor(_) => {
+            PgCommand::Empty | PgCommand::Ask | PgCommand::Cursor(_) | PgCommand::Copy(_) => {
                 return wire.put(&EmptyQueryResponse::new());
             }
             PgCommand::Show(name) => return self.show(wire, name, describes),

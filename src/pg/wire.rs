@@ -123,6 +123,20 @@ impl Wire {
         self.out.len() >= OUT_BYTES_MAX
     }
 
+    /// Writes all that waits if it is much.
+    ///
+    /// # Errors
+    /// The client has cancelled its query, or is gone, or reads too slowly.
+    pub(super) async fn make_room(&mut self, cancelled: &CancellationToken) -> Result<(), PgError> {
+        if !self.is_full() {
+            return Ok(());
+        }
+        tokio::select! {
+            flushed = self.flush() => flushed,
+            () = cancelled.cancelled() => Err(PgError::cancelled()),
+        }
+    }
+
     /// Writes all that waits. Dropping the future loses nothing.
     ///
     /// # Errors

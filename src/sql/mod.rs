@@ -81,7 +81,7 @@ pub use self::query::sql_version;
 pub use self::result_value::write_text;
 pub use self::row_format::RowFormat;
 pub use self::state_of::state_of;
-pub use self::statements::{Statements, split_statements};
+pub use self::statements::{Statements, in_parentheses, split_statements};
 pub use self::sums::{FurtherSums, SeriesTotals};
 pub use self::walled::QueryBounds;
 pub use self::wire::{RowMessages, WireParameter, WireQuestion, WireType, oid, read_numeric};

@@ -1,4 +1,5 @@
-//! The splitter of SQL text into statements, which end at a `;` outside quotes and comments.
+//! Parts of SQL text, found outside of quotes and comments: statements, which end at a `;`, and what is in
+//! parentheses.
 
 /// The whole statements of a text, and the text after the last `;`.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +29,23 @@ pub fn split_statements(text: &str) -> Statements<'_> {
     }
     let rest = if has_code { text.get(start..).unwrap_or_default().trim() } else { "" };
     Statements { whole, rest }
+}
+
+/// What is in the parentheses that a text begins with, and what follows them. None if it begins otherwise,
+/// or they have no end.
+pub fn in_parentheses(text: &str) -> Option<(&str, &str)> {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(char) = text.get(at..)?.chars().next() {
+        match char {
+            '(' => depth += 1,
+            _ if depth == 0 => return None,
+            ')' if depth == 1 => return Some((text.get(1..at)?, text.get(at + 1..)?)),
+            ')' => depth -= 1,
+            _ => {}
+        }
+        at += span(text.get(at..)?, char);
+    }
+    None
 }
 
 /// Bytes of the unit that begins here: a character, a quoted text or a comment.
@@ -84,6 +102,15 @@ fn is_comment(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parentheses_are_found_with_what_is_in_them() {
+        let text = "(a ')' (b) \"(\" /* ) */) c";
+        assert_eq!(in_parentheses(text), Some(("a ')' (b) \"(\" /* ) */", " c")));
+        for none in ["", "a (b)", "(a", "(')'", " (a)"] {
+            assert_eq!(in_parentheses(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn statements_end_at_semicolons_outside_of_quotes_and_comments() {

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod clients;
+mod copy;
 mod corpus;
 mod cursors;
 mod hostile;

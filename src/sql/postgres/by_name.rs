@@ -8,8 +8,8 @@ use datafusion::logical_expr::ScalarUDF;
 use super::function::Function;
 use super::long::{steps_of, with_steps};
 use super::{
-    aggregates, arithmetic, bits, date_functions, math, texts, time_functions,
-    time_operators as time,
+    aggregates, arithmetic, bits, date_functions, math, quoting, texts, time_functions,
+    time_operators as time, to_char,
 };
 
 /// Every [`Function`]; its name tells it from the others.
@@ -67,6 +67,9 @@ fn texts_and_times() -> Vec<ScalarUDF> {
         time::span_negative(),
         time::span_size(),
         texts::version(),
+        quoting::quote_literal(),
+        quoting::quote_nullable(),
+        quoting::quote_ident(),
         texts::text(),
         texts::numeric(),
         texts::decimal_of(),
@@ -74,7 +77,7 @@ fn texts_and_times() -> Vec<ScalarUDF> {
         texts::date_of(),
         texts::local_of(),
         texts::instant_of(),
-        time_functions::to_char(),
+        to_char::to_char(),
         time_functions::to_timestamp(),
         time_functions::to_date(),
         date_functions::date_part(),

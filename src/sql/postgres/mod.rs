@@ -28,10 +28,13 @@ mod long;
 mod maps;
 mod math;
 mod meaning;
+mod number_patterns;
 mod numbers;
 mod patterns;
 mod percentile;
+mod percentile_disc;
 mod planner;
+mod quoting;
 mod read;
 mod refusal;
 mod running_sums;
@@ -42,6 +45,7 @@ mod syntax;
 mod texts;
 mod time_functions;
 mod time_operators;
+mod to_char;
 mod types;
 
 use std::collections::HashSet;
@@ -115,12 +119,15 @@ fn scalars(state: &SessionState) -> Vec<ScalarUDF> {
         math::sign(),
         texts::numeric(),
         texts::version(),
+        quoting::quote_literal(),
+        quoting::quote_nullable(),
+        quoting::quote_ident(),
         time_operators::timezone(),
         date_functions::date_part(),
         date_functions::date_trunc(),
         date_functions::date_bin(),
         date_functions::age(),
-        time_functions::to_char(),
+        to_char::to_char(),
         time_functions::to_timestamp(),
         time_functions::to_date(),
         time_functions::now(),
@@ -135,6 +142,7 @@ fn aggregates(state: &SessionState) -> Vec<AggregateUDF> {
         aggregates::sum(),
         aggregates::avg().with_aliases(["mean"]),
         percentile::percentile_cont(),
+        percentile_disc::percentile_disc(),
         percentile::median(),
     ];
     own.into_iter().chain(variance).collect()

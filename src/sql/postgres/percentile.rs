@@ -42,21 +42,26 @@ impl Percentile {
     }
 
     fn share(&self, args: &AccumulatorArgs<'_>) -> Result<f64> {
-        if self.is_median() {
-            return Ok(0.5);
-        }
-        let wrong =
-            || refused("percentile_cont takes a share from 0 to 1 as a constant, such as 0.95");
-        let share = args.exprs.get(1).ok_or_else(wrong)?;
-        let nothing = RecordBatch::new_empty(Arc::new(Schema::empty()));
-        let ColumnarValue::Scalar(share) = share.evaluate(&nothing).map_err(|_| wrong())? else {
-            return Err(wrong());
-        };
-        let ScalarValue::Float64(Some(share)) = share.cast_to(&DataType::Float64)? else {
-            return Err(wrong());
-        };
-        if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(wrong()) }
+        if self.is_median() { Ok(0.5) } else { constant_share(self.name, args) }
     }
+}
+
+/// The share that a percentile is of.
+///
+/// # Errors
+/// It is no constant from 0 to 1.
+pub(super) fn constant_share(name: &str, args: &AccumulatorArgs<'_>) -> Result<f64> {
+    let wrong =
+        || refused(&format!("{name} takes a share from 0 to 1 as a constant, such as 0.95"));
+    let share = args.exprs.get(1).ok_or_else(wrong)?;
+    let nothing = RecordBatch::new_empty(Arc::new(Schema::empty()));
+    let ColumnarValue::Scalar(share) = share.evaluate(&nothing).map_err(|_| wrong())? else {
+        return Err(wrong());
+    };
+    let ScalarValue::Float64(Some(share)) = share.cast_to(&DataType::Float64)? else {
+        return Err(wrong());
+    };
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(wrong()) }
 }
 
 impl AggregateUDFImpl for Percentile {

@@ -1,8 +1,8 @@
-//! `to_char`, `to_date`, `to_timestamp`, `now`: conversions between times and texts or numbers.
+//! `to_date`, `to_timestamp`, `now`: times out of texts and numbers.
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, Date32Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Array as _, Date32Array, TimestampMicrosecondArray};
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 
 use super::calendar;
-use super::columns::{NativeValue, cell, column, texts, two};
+use super::columns::{NativeValue, cell, column, texts};
 use super::decimal;
 use super::function::{Given, PlannedTypes, function};
 use super::refusal::refused;
@@ -22,34 +22,6 @@ use super::{patterns, read};
 
 fn is_text(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)
-}
-
-/// `to_char(time, format)`.
-pub(super) fn to_char() -> ScalarUDF {
-    let plan = |given: &Given<'_>| {
-        let at = match given.types {
-            [DataType::Timestamp(_, None), _] => timestamp(false),
-            [DataType::Timestamp(..) | DataType::Date32 | DataType::Null, _] => timestamp(true),
-            _ => {
-                return Err(refused(
-                    "to_char takes a date or a timestamp, and a format; numbers are rounded with round and cast to text",
-                ));
-            }
-        };
-        Ok(PlannedTypes { takes: vec![at, DataType::Utf8], gives: DataType::Utf8 })
-    };
-    function("to_char", plan, |args, _| {
-        let (times, formats) = two(args)?;
-        let formats = formats.as_string::<i32>();
-        let shown =
-            formats.iter().enumerate().map(|(row, format)| match (cell(times, row), format) {
-                (Some(NativeValue::Timestamp { micros, with_zone }), Some(format)) => {
-                    patterns::shown(calendar::clock(micros)?, with_zone, format).map(Some)
-                }
-                _ => Ok(None),
-            });
-        Ok(Arc::new(shown.collect::<Result<StringArray>>()?))
-    })
 }
 
 /// `to_timestamp(seconds)`, `to_timestamp(text, format)`; a text without a format is ISO 8601.

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import decimal
+import io
 import os
 import sys
 
@@ -34,6 +35,9 @@ def with_psycopg2():
             few.itersize = 3
             few.execute("SELECT event_id FROM events WHERE input_tokens > %s ORDER BY ts", (5,))
             assert [row[0] for row in few] == ["101", "102", "103", "104"]
+        copied = io.StringIO()
+        cursor.copy_expert("COPY (SELECT event_id, input_tokens FROM events ORDER BY ts) TO STDOUT WITH CSV HEADER", copied)
+        assert copied.getvalue().splitlines() == ["event_id,input_tokens", "101,10", "102,20", "103,30", "104,40"]
         try:
             cursor.execute("SELECT nothing FROM events")
         except psycopg2.errors.UndefinedColumn:
@@ -60,6 +64,11 @@ def with_psycopg():
                 few.itersize = 3
                 few.execute("SELECT event_id, input_tokens FROM events WHERE input_tokens > %s ORDER BY ts", (5,))
                 assert [tuple(row) for row in few] == [("101", 10), ("102", 20), ("103", 30), ("104", 40)]
+            how = "(FORMAT binary)" if binary else ""
+            with cursor.copy(f"COPY (SELECT event_id, cost_usd, ts, input_tokens FROM events ORDER BY ts) TO STDOUT {how}") as copy:
+                copy.set_types(["text", "numeric", "timestamptz", "int8"])
+                rows = list(copy.rows())
+            assert len(rows) == 4 and rows[0] == ("101", decimal.Decimal("0.1"), FIRST, 10), rows
             with connection.pipeline():
                 results = [connection.execute("SELECT %s::text", (str(n),)) for n in range(5)]
             assert [result.fetchone()[0] for result in results] == ["0", "1", "2", "3", "4"]
@@ -75,6 +84,10 @@ async def with_asyncpg():
     async with connection.transaction():
         seen = [row["event_id"] async for row in connection.cursor("SELECT event_id FROM events ORDER BY ts", prefetch=2)]
     assert seen == ["101", "102", "103", "104"], seen
+    copied = io.BytesIO()
+    told = await connection.copy_from_query("SELECT event_id FROM events WHERE input_tokens > $1 ORDER BY ts", 20, output=copied)
+    assert (told, copied.getvalue()) == ("COPY 2", b"103\n104\n"), copied.getvalue()
+    assert await connection.copy_from_table("events", columns=["model"], output=io.BytesIO(), format="csv") == "COPY 4"
     try:
         await connection.fetch("SELECT 1 / 0")
     except asyncpg.DivisionByZeroError:

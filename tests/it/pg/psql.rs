@@ -121,6 +121,9 @@ fn psql_shows_rows_and_errors() {
     // It reads a cursor, a few rows at a time.
     let few = ["-At", "-v", "FETCH_COUNT=3", "-c", "SELECT event_id FROM events ORDER BY ts"];
     assert_eq!(String::from_utf8_lossy(&psql(&lake, &few).stdout), "101\n102\n103\n104\n");
+    let copy =
+        "\\copy (SELECT event_id, model FROM events ORDER BY ts LIMIT 1) to stdout csv header";
+    assert_eq!(said(&lake, copy), "event_id,model\n101,gpt-4o\n");
 }
 
 #[test]

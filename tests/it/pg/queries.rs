@@ -213,7 +213,7 @@ fn errors_have_the_states_of_the_contract() {
         ("INSERT INTO events SELECT * FROM events", "25006"),
         ("DELETE FROM events", "25006"),
         ("CREATE TABLE t (a int)", "25006"),
-        ("COPY events TO STDOUT", "25006"),
+        ("COPY events FROM STDIN", "25006"),
         ("DROP TABLE events", "25006"),
         ("WITH a AS (SELECT 1) INSERT INTO events SELECT * FROM a", "25006"),
         ("SELECT model, count(*) FROM events", "42803"),

@@ -127,6 +127,14 @@ fn values_are_those_of_postgresql() {
         ),
         ("select percentile_cont(0.25) within group (order by cost_usd desc) from events", "5.0"),
         ("select median(x) from (values (1), (2)) t(x)", "1.5"),
+        (
+            "select percentile_disc(0.5) within group (order by x), percentile_disc(0.51) within group (order by x), percentile_disc(0) within group (order by x desc) from (values (1), (2), (null), (7), (9)) t(x)",
+            "2,7,9",
+        ),
+        (
+            "select percentile_disc(0.5) within group (order by model), percentile_disc(1) within group (order by ts) is null from events where false",
+            ",true",
+        ),
         // Parts of times.
         (
             "select extract(isodow from date '2026-11-01'), extract(dow from date '2026-11-01'), extract(week from date '2026-11-01')",
@@ -148,6 +156,14 @@ fn values_are_those_of_postgresql() {
             "2026-11-01,2026-11-01T10:00:00Z",
         ),
         ("select to_timestamp(0.5)", "1970-01-01T00:00:00.500Z"),
+        (
+            "select to_char(1234567.891, 'FM9,999,990.00') a, to_char(-5, '999') b, to_char(2.675::float8, 'FM9.99') c, to_char(12345, '999') d",
+            "\"1,234,567.89\",  -5,2.67, ###",
+        ),
+        (
+            "select quote_literal('it''s'), quote_nullable(null), quote_ident('Total'), quote_ident('total')",
+            "'it''s',NULL,\"\"\"Total\"\"\",total",
+        ),
         (
             "select ts::text, ts::timestamp::text as b from events where event_id = 't1'",
             "2025-10-31 17:00:00+00,2025-10-31 17:00:00",

@@ -66,6 +66,8 @@ pub struct PgAnswer {
     /// Names and types of columns.
     pub columns: Vec<(String, u32)>,
     pub rows: Vec<Vec<Option<Vec<u8>>>>,
+    /// What was copied, message by message.
+    pub copied: Vec<Vec<u8>>,
     pub tags: Vec<String>,
     /// The state and the words of the error.
     pub error: Option<(String, String)>,
@@ -204,6 +206,7 @@ impl PgClient {
                 b'T' => answer.columns = columns(&body),
                 b't' => answer.parameters = words(&body[2..]),
                 b'D' => answer.rows.push(values(&body)),
+                b'd' => answer.copied.push(body),
                 b'C' => answer.tags.push(text(&body).0),
                 b'E' => {
                     let fields = fields(&body);

@@ -59,7 +59,6 @@ pub(super) fn of_call(function: &Function, question: &WireQuestion) -> Option<Ex
         "current_setting" => text_of(first()?).and_then(setting).map_or_else(null, quoted),
         // A setting that is set here is one of a session, and changes nothing.
         "set_config" => argument(function, 1)?.clone(),
-        "quote_ident" => first()?.clone(),
         "pg_get_userbyid" => quoted(OWNER),
         "pg_encoding_to_char" | "pg_client_encoding" => quoted("UTF8"),
         "pg_char_to_encoding" => number(UTF8),
