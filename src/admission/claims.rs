@@ -1,18 +1,40 @@
 //! The names of organisations that this process knows to be claimed.
 
 use std::collections::HashSet;
+use std::hash::Hasher as _;
 
 use parking_lot::Mutex;
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::archive::{Archive, ArchiveError};
 use crate::event::OrgId;
 
-/// Names that are remembered.
-pub const CLAIMED_MAX: usize = 65_536;
+/// Names that are remembered: those of two generations.
+pub const CLAIMED_MAX: usize = 2 * GENERATION;
+/// Names of a generation.
+const GENERATION: usize = 100_000;
 
 /// The names of organisations that have been claimed.
+#[derive(Debug)]
+pub struct NameClaims {
+    /// What names are hashed with. Nobody who chooses names knows it.
+    keys: (u64, u64),
+    known: Mutex<Generations>,
+}
+
+/// Hashes of names. Names that are asked for stay: a full set becomes the older one, and a name that is
+/// found there moves on.
 #[derive(Debug, Default)]
-pub struct NameClaims(Mutex<HashSet<OrgId>>);
+struct Generations {
+    newer: HashSet<u128>,
+    older: HashSet<u128>,
+}
+
+impl Default for NameClaims {
+    fn default() -> Self {
+        Self { keys: (rand::random(), rand::random()), known: Mutex::default() }
+    }
+}
 
 impl NameClaims {
     /// Makes sure that an organisation's name is claimed in the archive.
@@ -20,20 +42,38 @@ impl NameClaims {
     /// # Errors
     /// As [`Archive::claim_org`].
     pub async fn claim(&self, archive: &Archive, org_id: &OrgId) -> Result<(), ArchiveError> {
-        if !self.0.lock().contains(org_id) {
+        let name = self.hash(org_id);
+        if !self.known.lock().has(name) {
             archive.claim_org(org_id).await?;
-            self.remember(org_id.clone());
+            self.known.lock().remember(name);
         }
         Ok(())
     }
 
-    fn remember(&self, org_id: OrgId) {
-        let mut claimed = self.0.lock();
-        // Claiming a name again costs a request and changes nothing.
-        if claimed.len() >= CLAIMED_MAX {
-            claimed.clear();
+    fn hash(&self, org_id: &OrgId) -> u128 {
+        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
+        hasher.write(org_id.as_str().as_bytes());
+        hasher.finish128().as_u128()
+    }
+}
+
+impl Generations {
+    fn has(&mut self, name: u128) -> bool {
+        if self.newer.contains(&name) {
+            return true;
         }
-        claimed.insert(org_id);
+        let is_older = self.older.contains(&name);
+        if is_older {
+            self.remember(name);
+        }
+        is_older
+    }
+
+    fn remember(&mut self, name: u128) {
+        if self.newer.len() >= GENERATION {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(name);
     }
 }
 
@@ -42,13 +82,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_names_are_remembered_and_no_more() {
-        let claims = NameClaims::default();
+    fn names_that_are_used_stay_and_no_more_than_so_many() {
+        let mut known = Generations::default();
+        let used = u128::MAX;
+        known.remember(used);
         let mut most = 0;
-        for number in 0..=CLAIMED_MAX {
-            claims.remember(OrgId::parse(&format!("org-{number}")).unwrap());
-            most = most.max(claims.0.lock().len());
+        for name in 0..5 * GENERATION as u128 {
+            known.remember(name);
+            if name % 1_000 == 0 {
+                assert!(known.has(used), "{name}");
+            }
+            most = most.max(known.newer.len() + known.older.len());
         }
-        assert_eq!((most, claims.0.lock().len()), (CLAIMED_MAX, 1));
+        assert!(most <= CLAIMED_MAX, "{most}");
+        assert!(!known.has(0), "a name that nobody asks for is forgotten");
+    }
+
+    #[test]
+    fn more_organisations_than_one_generation_are_known() {
+        let mut known = Generations::default();
+        for name in 0..GENERATION as u128 + 50_000 {
+            known.remember(name);
+        }
+        assert!((0..GENERATION as u128 + 50_000).all(|name| known.has(name)));
+    }
+
+    #[test]
+    fn names_have_hashes_of_their_own() {
+        let claims = NameClaims::default();
+        let names = (0..1_000).map(|number| OrgId::parse(&format!("org-{number}")).unwrap());
+        let hashes: HashSet<_> = names.map(|name| claims.hash(&name)).collect();
+        assert_eq!(hashes.len(), 1_000);
     }
 }

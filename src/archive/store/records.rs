@@ -120,9 +120,7 @@ impl Records {
         let path = paths::org(&lower);
         let claim = org_claim::seal(path.as_ref(), org_id.as_str());
         for _ in 0..CLAIM_TRIES {
-            if self.write_new(&path, claim.clone()).await? {
-                return Ok(());
-            }
+            // Most names are claimed already, and reading costs a fraction of a put.
             match self.claimed(&lower).await? {
                 Some((existing, is_sealed)) if existing == org_id.as_str() => {
                     if !is_sealed {
@@ -134,7 +132,9 @@ impl Records {
                 Some((existing, _)) => {
                     return Err(ArchiveError::OrgCase { asked: org_id.to_string(), existing });
                 }
-                // S3 answers "conflict" while another put is under way; no claim exists yet.
+                None if self.write_new(&path, claim.clone()).await? => return Ok(()),
+                // Another process has claimed it meanwhile. Or S3 answers "conflict" while another put is
+                // under way, and no claim exists yet.
                 None => tokio::time::sleep(CLAIM_PAUSE).await,
             }
         }
