@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench fleet -- 1 5 20 50` names numbers of replicas. `TOKENLAKE_BENCH_EVENTS` is the events
 //! a second of all replicas together, 31,700 by default (10¹² a year); `TOKENLAKE_BENCH_ORGS` the number of
-//! organisations, and `TOKENLAKE_BENCH_SECONDS` for how long they send. At the end a new replica must have
+//! organisations, and `TOKENLAKE_BENCH_SECONDS` for how long they send. `TOKENLAKE_BENCH_WRITERS` has only so
+//! many of the replicas take events; all of them are scraped. At the end a new replica must have
 //! each event that was acknowledged.
 
 #![allow(
@@ -59,10 +60,12 @@ fn main() {
         lasts: Duration::from_secs(number("TOKENLAKE_BENCH_SECONDS", 120)),
     };
     let pause = Duration::from_millis(number("TOKENLAKE_BENCH_COMMIT_MS", 1_000));
+    let writers_max = number("TOKENLAKE_BENCH_WRITERS", u64::MAX);
     println!("{load:?}, a commit each {pause:?} at most");
     println!(
-        "{:>8} {:>9} {:>8} {:>8} {:>9} {:>9} {:>7} {:>7} {:>7} {:>9} {:>8} {:>6} {:>8} {:>8} {:>8}",
+        "{:>8} {:>7} {:>9} {:>8} {:>8} {:>9} {:>9} {:>7} {:>7} {:>7} {:>9} {:>8} {:>6} {:>8} {:>8} {:>8}",
         "replicas",
+        "writers",
         "events/s",
         "ack p50",
         "ack p99",
@@ -84,7 +87,7 @@ fn main() {
             .start_paused(true)
             .build()
             .unwrap();
-        runtime.block_on(run(replicas, load, pause));
+        runtime.block_on(run(replicas, writers_max.min(replicas), load, pause));
     }
 }
 
@@ -92,8 +95,8 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Runs a fleet, and prints its line of the table.
-async fn run(replicas: u64, load: Load, pause: Duration) {
+/// Runs a fleet, of which some take events, and prints its line of the table.
+async fn run(replicas: u64, writers: u64, load: Load, pause: Duration) {
     let (bucket, counts) = (Arc::new(InMemory::new()), Arc::new(Counts::default()));
     let clock = Arc::new(SimulatedClock::start());
     let mut fleet = Vec::new();
@@ -105,8 +108,8 @@ async fn run(replicas: u64, load: Load, pause: Duration) {
     let began = Instant::now();
     let before = counts.commits.load(Ordering::Relaxed);
     let mut work = Vec::new();
-    for (nth, replica) in (0..).zip(&fleet) {
-        let sender = traffic::send(replica.clone(), nth, replicas, load, outcome.clone());
+    for (nth, replica) in (0..writers).zip(&fleet) {
+        let sender = traffic::send(replica.clone(), nth, writers, load, outcome.clone());
         work.push(tokio::spawn(sender));
     }
     for number in 0..load.scraped {
@@ -117,7 +120,8 @@ async fn run(replicas: u64, load: Load, pause: Duration) {
     }
     let took = began.elapsed().as_secs_f64();
     let commits = counts.commits.load(Ordering::Relaxed) - before;
-    print_line(replicas, took, commits, &counts, &outcome, &bucket).await;
+    print!("{replicas:>8} {writers:>7} ");
+    print_line(took, commits, &counts, &outcome, &bucket).await;
     drop(fleet);
     cold_start(&bucket, clock, load, &outcome).await;
 }
@@ -134,7 +138,6 @@ async fn open(s3: S3, clock: Arc<SimulatedClock>, pause: Duration, compacts: boo
 }
 
 async fn print_line(
-    replicas: u64,
     took: f64,
     commits: u64,
     counts: &Counts,
@@ -154,7 +157,7 @@ async fn print_line(
     let entries = count(&|path| path.contains("/_delta_log/") && path.ends_with(".json"));
     let a_second = |verb| counts.of(verb) as f64 / took;
     println!(
-        "{replicas:>8} {:>9.0} {ack50:>8.2?} {ack99:>8.2?} {:>9.1} {:>9.2} {:>7.0} {:>7.0} {:>7.0} {:>9.0} {:>7.1}M {files:>6} {entries:>8} {scrape50:>8.2?} {scrape99:>8.2?}",
+        "{:>9.0} {ack50:>8.2?} {ack99:>8.2?} {:>9.1} {:>9.2} {:>7.0} {:>7.0} {:>7.0} {:>9.0} {:>7.1}M {files:>6} {entries:>8} {scrape50:>8.2?} {scrape99:>8.2?}",
         events as f64 / took,
         commits as f64 / took,
         counts.lost.load(Ordering::Relaxed) as f64 / commits as f64,
