@@ -12,7 +12,7 @@ use crate::event::OrgId;
 /// Names that are remembered: those of two generations.
 pub const CLAIMED_MAX: usize = 2 * GENERATION;
 /// Names of a generation.
-const GENERATION: usize = 100_000;
+const GENERATION: usize = 200_000;
 
 /// The names of organisations that have been claimed.
 #[derive(Debug)]
@@ -99,12 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn more_organisations_than_one_generation_are_known() {
+    fn as_many_names_as_a_generation_has_are_known_however_often_they_are_asked_for() {
         let mut known = Generations::default();
-        for name in 0..GENERATION as u128 + 50_000 {
-            known.remember(name);
+        let names = || 0..GENERATION as u128;
+        names().for_each(|name| known.remember(name));
+        for _ in 0..3 {
+            assert!(names().all(|name| known.has(name)));
         }
-        assert!((0..GENERATION as u128 + 50_000).all(|name| known.has(name)));
     }
 
     #[test]

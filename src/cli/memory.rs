@@ -24,7 +24,8 @@ use crate::node::{NODE_CONNECTION_BYTES, NODE_CONNECTIONS_MAX};
 use crate::pg;
 use crate::price_book::TABLES_BYTES_MAX;
 use crate::rollup::{
-    FULL_SUMS_MAX, NAMES_BYTES_MAX, SHOWN_SERIES_MAX, TOTALS_BYTES_MAX, VALUES_BYTES_MAX,
+    DATE_SUMS_MAX, FULL_SUMS_MAX, NAMES_BYTES_MAX, SHOWN_SERIES_MAX, TOTALS_BYTES_MAX,
+    VALUES_BYTES_MAX,
 };
 use crate::sql::NODE_CACHE_SHARE;
 use crate::worker::PROGRAM_BYTES;
@@ -55,8 +56,8 @@ const BUDGETS: u64 = 10_000;
 const BUDGET: u64 = 4 << 10;
 /// A known access key.
 const KEY: u64 = 512;
-/// A claimed name of an organisation.
-const CLAIM: u64 = 256;
+/// The hash of an organisation's name that is claimed, and its place in a table that grows.
+const CLAIM: u64 = 32;
 /// One series of an organisation whose cells are being merged.
 const SERIES: u64 = 1 << 10;
 /// Series per allowed series: the series `other` of providers may be as many again.
@@ -226,7 +227,7 @@ fn kept(args: &ServeArgs) -> Vec<Bound> {
             "",
             bytes(NAMES_BYTES_MAX + VALUES_BYTES_MAX),
         ),
-        bound("65,536 access keys, and as many organisations", "", keys),
+        bound("65,536 access keys, and 400,000 names of organisations", "", keys),
         bound("tables of prices", "", bytes_of_tables()),
         bound(
             "10,000 budgets, and answers about them",
@@ -253,7 +254,7 @@ fn under_way(args: &ServeArgs) -> Vec<Bound> {
     });
     let decoding = args.max_body.saturating_mul(GROWING * bytes(DECODERS_MAX));
     let queue = bytes(WriterSettings::default().queue_bytes_max);
-    let summed = series.saturating_mul(SERIES * bytes(FULL_SUMS_MAX));
+    let summed = series.saturating_mul(SERIES * bytes(FULL_SUMS_MAX + DATE_SUMS_MAX));
     vec![
         bound("connections", "--max-connections", connections),
         bound("connections of PostgreSQL's protocol", "--pg-max-connections", pg),
@@ -261,7 +262,7 @@ fn under_way(args: &ServeArgs) -> Vec<Bound> {
         bound("their decoded form, until its commit", "", bytes(REQUESTS_BYTES_MAX)),
         bound("bodies that are decoded, five at a time", "--max-body", decoding),
         bound("rows that are committed", "", queue.saturating_mul(COMMITTED)),
-        bound("sums of four organisations being merged", "--max-series", summed),
+        bound("sums of four organisations and eight dates being merged", "--max-series", summed),
         bound(
             "scrapes that are rendered",
             "--max-series",

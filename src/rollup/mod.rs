@@ -48,7 +48,7 @@ pub use self::usage::{DimensionView, PartView, PriceTableView, SeriesMap, UsageV
 pub use crate::sql::SeriesTotals;
 
 pub use self::merge::BYTES_MAX as TOTALS_BYTES_MAX;
-pub use self::sources::FULL_SUMS_MAX;
+pub use self::sources::{DATE_SUMS_MAX, FULL_SUMS_MAX};
 
 use self::days::Days;
 use self::merge::{MergeInputs, NO_HOURS, merge};

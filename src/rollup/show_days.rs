@@ -87,8 +87,8 @@ impl Rollup {
     }
 
     async fn make(&self, asked: &AskedDay) -> Result<Arc<DayCells>, SqlError> {
-        // Few at a time, as organisations that are added up from all files.
-        let _turn = self.sources.full_sums.acquire().await;
+        // Few at a time, as organisations that are added up from all files, and apart from them.
+        let _turn = self.sources.date_sums.acquire().await;
         let AskedDay { scope, snapshot, .. } = asked;
         // Another caller may have waited for the same.
         let mut gap = self.days.gap(&asked.key(), scope, snapshot);

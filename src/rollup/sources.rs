@@ -19,6 +19,8 @@ use crate::telemetry::Telemetry;
 
 /// Organisations that are added up from all live files at a time.
 pub const FULL_SUMS_MAX: usize = 4;
+/// Dates that are added up for questions of usage at a time.
+pub const DATE_SUMS_MAX: usize = 8;
 
 /// Rows of which cells may be made while somebody waits, by SQL.
 const ROWS_AT_ONCE_MAX: u64 = 64 * 1024;
@@ -73,6 +75,8 @@ pub struct Sources {
     bases: Mutex<Vec<(Arc<str>, Arc<Bases>)>>,
     /// A permit is taken to add up all live files.
     pub full_sums: Semaphore,
+    /// For dates of [`DATE_SUMS_MAX`].
+    pub date_sums: Semaphore,
     /// True while totals snapshots are made in the background, also those that scrapes wait for.
     pub are_kept: AtomicBool,
     /// Told when somebody asks for what no totals snapshot has.
@@ -97,6 +101,7 @@ impl Sources {
             totals,
             bases: Mutex::default(),
             full_sums: Semaphore::new(FULL_SUMS_MAX),
+            date_sums: Semaphore::new(DATE_SUMS_MAX),
             are_kept: AtomicBool::new(false),
             asked_more: Notify::new(),
             snapshot_turn: AsyncMutex::new(()),

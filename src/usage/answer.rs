@@ -1,23 +1,27 @@
-//! Answers a question, date by date: what is in memory is one date's cells and the groups of one step,
-//! however long the range is. Dates without a file take no time.
+//! Answers a question, date by date: what is in memory is the cells of a few dates and the groups of one
+//! step, however long the range is. Dates without a file take no time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use chrono::{NaiveDate, NaiveTime};
+use chrono::NaiveDate;
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesOrdered;
 
+use super::dates::{AskedDates, DateCells, is_whole};
 use super::error::UsageError;
 use super::groups::GroupSums;
-use super::pieces::{DatePart, DatePiece, DatePieces};
+use super::pieces::{DatePart, DatePiece};
 use super::question::UsageQuestion;
 use super::sources::{CellSource, WhoseUsage, sources};
 use super::table::{UsageRow, columns, schema};
 use crate::archive::Snapshot;
-use crate::clock::{HOUR, Micros};
+use crate::clock::Micros;
 use crate::event::Dimension;
-use crate::rollup::{DayCells, HourSet, Rollup, UsageSums};
+use crate::rollup::{DATE_SUMS_MAX, DayCells, Rollup, UsageSums};
 use crate::sql::SqlError;
 
 /// Rows that are given together.
@@ -28,14 +32,13 @@ const ROW_BYTES: usize = size_of::<UsageRow>() + 64;
 /// The rows that answer a question, at one version of the table.
 #[derive(Debug)]
 pub struct UsageRows {
-    rollup: Arc<Rollup>,
-    snapshot: Arc<Snapshot>,
-    question: UsageQuestion,
-    sources: Vec<CellSource>,
+    asked: Arc<AskedDates>,
     /// What the same caller may group by.
     dimensions: Vec<Arc<Dimension>>,
     schema: SchemaRef,
     dates: VecDeque<NaiveDate>,
+    /// The dates that are read next, in order.
+    ahead: FuturesOrdered<BoxFuture<'static, Result<DateCells, SqlError>>>,
     day: Option<Day>,
     groups: GroupSums,
     /// Where the step begins whose groups are being added up.
@@ -84,20 +87,16 @@ impl UsageRows {
         let dates = sources.first().map(|first| rollup.dates_of(&first.scope, &snapshot, range));
         let (dates, schema) = (dates.unwrap_or_default().into(), schema(&groups));
         let dimensions = whose.dimensions(&snapshot);
-        let (groups, rows) = (GroupSums::new(groups), VecDeque::new());
-        let (day, step) = (None, None);
         Ok(Self {
-            rollup,
-            snapshot,
-            question,
-            sources,
+            asked: Arc::new(AskedDates::new(rollup, snapshot, question, sources)),
             dimensions,
             schema,
             dates,
-            day,
-            groups,
-            step,
-            rows,
+            ahead: FuturesOrdered::new(),
+            day: None,
+            groups: GroupSums::new(groups),
+            step: None,
+            rows: VecDeque::new(),
         })
     }
 
@@ -108,7 +107,7 @@ impl UsageRows {
 
     /// The question.
     pub fn question(&self) -> &UsageQuestion {
-        &self.question
+        self.asked.question()
     }
 
     /// The groups that the same caller may ask for.
@@ -119,7 +118,7 @@ impl UsageRows {
 
     /// The version of the archive's table that the rows are a function of.
     pub fn version(&self) -> u64 {
-        self.snapshot.version()
+        self.asked.version()
     }
 
     /// Memory held, about, besides what it shares with the cache.
@@ -128,7 +127,7 @@ impl UsageRows {
         let placed =
             cells.flat_map(|cells| std::iter::once(&cells.whole).chain(cells.heads.values()));
         let days: usize = placed.map(|placed| placed.cells.bytes()).sum();
-        days + self.groups.bytes() + self.rows.len() * ROW_BYTES
+        self.asked.bytes_ahead() + days + self.groups.bytes() + self.rows.len() * ROW_BYTES
     }
 
     /// The next rows, in order; `None` after the last ones.
@@ -165,13 +164,32 @@ impl UsageRows {
             if self.take_piece() {
                 continue;
             }
-            let Some(date) = self.dates.pop_front() else {
+            while self.ahead.len() < DATE_SUMS_MAX
+                && let Some(date) = self.dates.pop_front()
+            {
+                self.ahead.push_back(Box::pin(self.asked.clone().read(date)));
+            }
+            let Some(read) = self.ahead.next().await else {
                 self.end_step();
                 break;
             };
-            self.day = Some(self.read(date).await?);
+            self.day = Some(self.placed(read?));
         }
         Ok(())
+    }
+
+    /// A date that was read, whose names have their places in the groups.
+    fn placed(&mut self, read: DateCells) -> Day {
+        self.asked.taken(&read);
+        let DateCells { date, sources, pieces, .. } = read;
+        let cells = self.asked.sources().iter().zip(sources).map(|(source, read)| {
+            let whole = PlacedCells::new(read.whole, source, &mut self.groups);
+            let heads = read.heads.into_iter();
+            let heads = heads
+                .map(|(head, cells)| (head, PlacedCells::new(cells, source, &mut self.groups)));
+            SourceCells { whole, heads: heads.collect() }
+        });
+        Day { date, cells: cells.collect(), pieces: pieces.into() }
     }
 
     /// Adds up the next piece of the date; false if there is none.
@@ -199,62 +217,17 @@ impl UsageRows {
 
     fn end_step(&mut self) {
         let Some(step) = self.step.take() else { return };
-        let start: Arc<str> = self.question.zone.text(step).into();
+        let start: Arc<str> = self.question().zone.text(step).into();
         let rows = self.groups.take().into_iter();
         self.rows.extend(rows.map(|(key, sums)| UsageRow { start: start.clone(), key, sums }));
-    }
-
-    async fn read(&mut self, date: NaiveDate) -> Result<Day, SqlError> {
-        let mut cells = Vec::new();
-        for source in &self.sources {
-            let whole = self.rollup.day_cells(&source.scope, &self.snapshot, date).await?;
-            let whole = PlacedCells::new(whole, source, &mut self.groups);
-            cells.push(SourceCells { whole, heads: BTreeMap::new() });
-        }
-        let hours: HourSet = cells
-            .iter()
-            .flat_map(|cells| &cells.whole.cells.hours)
-            .fold(0, |hours, hour| hours | 1 << hour.hour);
-        let hours = (0..HourSet::BITS).filter(|hour| hours >> hour & 1 == 1);
-        let hours = hours.filter_map(|hour| usize::try_from(hour).ok());
-        let pieces = DatePieces::new(&self.question, midnight(date)).of_hours(hours);
-        for (source, cells) in self.sources.iter().zip(&mut cells) {
-            for (head, hours) in cells.cuts(&pieces, date) {
-                let scope = &source.scope;
-                let read = self.rollup.head_cells(scope, &self.snapshot, (date, head), hours);
-                let heads = PlacedCells::new(read.await?, source, &mut self.groups);
-                cells.heads.insert(head, heads);
-            }
-        }
-        Ok(Day { date, cells, pieces: pieces.into() })
     }
 }
 
 impl SourceCells {
-    /// Where pieces cut hours in the midst of their events, with these hours.
-    fn cuts(&self, pieces: &[DatePiece], date: NaiveDate) -> BTreeMap<Micros, HourSet> {
-        let mut cuts = BTreeMap::new();
-        for piece in pieces {
-            let DatePart::Hour { hour, from, to } = piece.part else { continue };
-            for cut in [from, to] {
-                if cut > 0 && !self.is_whole(hour, cut, date) {
-                    *cuts.entry(cut).or_default() |= 1 << hour;
-                }
-            }
-        }
-        cuts
-    }
-
-    /// True if no event of an hour is later than this in it.
-    fn is_whole(&self, hour: usize, head: Micros, date: NaiveDate) -> bool {
-        let start = midnight(date) + Micros::try_from(hour).unwrap_or_default() * HOUR;
-        let events = self.whole.cells.hour(hour);
-        events.is_none_or(|events| events.last_ts < start + head)
-    }
-
     /// The cells of which an hour has the events of its first `head`.
     fn head(&self, hour: usize, head: Micros, date: NaiveDate) -> &PlacedCells {
-        let read = self.heads.get(&head).filter(|_| !self.is_whole(hour, head, date));
+        let is_whole = is_whole(&self.whole.cells, hour, head, date);
+        let read = self.heads.get(&head).filter(|_| !is_whole);
         read.unwrap_or(&self.whole)
     }
 }
@@ -299,8 +272,4 @@ impl PlacedCells {
             }
         }
     }
-}
-
-fn midnight(date: NaiveDate) -> Micros {
-    date.and_time(NaiveTime::MIN).and_utc().timestamp_micros()
 }

@@ -6,6 +6,7 @@
 //! come from `rollup`.
 
 mod answer;
+mod dates;
 mod error;
 mod groups;
 mod instant;
