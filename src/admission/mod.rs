@@ -8,6 +8,7 @@
 mod claims;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use self::claims::CLAIMED_MAX;
 
@@ -17,9 +18,12 @@ use crate::clock::Micros;
 use crate::error::Kind;
 use crate::event::{EventBatch, EventError, OrgId, Rejection};
 use crate::price_book::{InForce, PriceBook};
-use crate::pricing::{PricedBatch, lacks_cost, price_batch};
+use crate::pricing::{BatchPricing, PricedBatch, lacks_cost};
 use crate::rollup::{CappedSeries, SeriesCap};
 use crate::sql::SqlError;
+
+/// For how long calls are priced before others get their turn.
+const TURN_MAX: Duration = Duration::from_millis(2);
 
 /// Why events are not let in.
 #[derive(Debug, thiserror::Error)]
@@ -101,8 +105,8 @@ impl Admission {
         self.claims.claim(&self.archive, org_id).await
     }
 
-    /// Lets in the events of one organisation. The value that a key is `bound` to, with the name of its
-    /// dimension, was chosen by an operator: it is kept, however many values there are.
+    /// Lets in the events of one organisation. The value that a key is `bound` to, with the attribute of
+    /// its dimension, was chosen by an operator: it is kept, however many values there are.
     ///
     /// # Errors
     /// Conflict, if the name of the organisation clashes with another's; Unavailable or Corrupt, if
@@ -137,7 +141,15 @@ impl Admission {
             && lacks_cost(&batch)?
             && let Some(in_force) = self.prices().await?
         {
-            return Ok(price_batch(&batch, in_force.prices())?);
+            let mut pricing = BatchPricing::new(&batch, in_force.prices())?;
+            loop {
+                let began = Instant::now();
+                if pricing.price_until(|| began.elapsed() >= TURN_MAX) {
+                    return Ok(pricing.finish()?);
+                }
+                // Other requests get on meanwhile, and this one may be given up.
+                tokio::task::yield_now().await;
+            }
         }
         Ok(PricedBatch { batch, rejections: Vec::new() })
     }

@@ -38,34 +38,84 @@ pub fn lacks_cost(batch: &EventBatch) -> Result<bool, EventError> {
 /// # Errors
 /// Internal only.
 pub fn price_batch(batch: &EventBatch, prices: &Prices) -> Result<PricedBatch, EventError> {
-    let columns = CallColumns::of(batch.record_batch())?;
-    let mut pricer = Pricer::new(prices);
-    let mut costs = vec![None; batch.len()];
-    let (mut kept, mut rejections) = (Vec::new(), Vec::new());
-    for ((row, cost), index) in costs.iter_mut().enumerate().zip(batch.indices()) {
-        if !columns.lacks_cost(row) {
-            continue;
-        }
-        match columns.cost(row, columns.names(row), &mut pricer) {
-            Ok(found) => *cost = found,
-            Err(error) => {
-                if rejections.is_empty() {
-                    kept = vec![true; batch.len()];
-                }
-                kept.get_mut(row).into_iter().for_each(|kept| *kept = false);
-                let event_id = Some(columns.event_ids.value(row).to_owned());
-                let index = usize::try_from(*index).unwrap_or(usize::MAX);
-                rejections.push(Rejection { index, event_id, error });
+    let mut pricing = BatchPricing::new(batch, prices)?;
+    pricing.price_until(|| false);
+    pricing.finish()
+}
+
+/// A batch that is being priced, as far as there is time: names are the senders' own, and each new one
+/// is looked for among all rules.
+pub struct BatchPricing<'b> {
+    batch: &'b EventBatch,
+    columns: CallColumns<'b>,
+    pricer: Pricer<'b>,
+    costs: Vec<Option<NewCost<'b>>>,
+    /// The row that comes next.
+    row: usize,
+    /// By row, once one is rejected.
+    kept: Vec<bool>,
+    rejections: Vec<Rejection>,
+}
+
+impl<'b> BatchPricing<'b> {
+    /// A batch of which no call is priced yet.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn new(batch: &'b EventBatch, prices: &'b Prices) -> Result<Self, EventError> {
+        Ok(Self {
+            batch,
+            columns: CallColumns::of(batch.record_batch())?,
+            pricer: Pricer::new(prices),
+            costs: vec![None; batch.len()],
+            row: 0,
+            kept: Vec::new(),
+            rejections: Vec::new(),
+        })
+    }
+
+    /// Prices calls until `is_over` says so, which is asked after each. True once all are.
+    pub fn price_until(&mut self, is_over: impl Fn() -> bool) -> bool {
+        while let Some(cost) = self.costs.get_mut(self.row) {
+            let row = self.row;
+            self.row += 1;
+            if !self.columns.lacks_cost(row) {
+                continue;
+            }
+            match self.columns.cost(row, self.columns.names(row), &mut self.pricer) {
+                Ok(found) => *cost = found,
+                Err(error) => self.reject(row, error),
+            }
+            if is_over() {
+                return false;
             }
         }
+        true
     }
-    let batch = batch.priced(&costs)?;
-    if rejections.is_empty() {
-        return Ok(PricedBatch { batch, rejections });
+
+    fn reject(&mut self, row: usize, error: String) {
+        if self.rejections.is_empty() {
+            self.kept = vec![true; self.batch.len()];
+        }
+        self.kept.get_mut(row).into_iter().for_each(|kept| *kept = false);
+        let event_id = Some(self.columns.event_ids.value(row).to_owned());
+        let index = self.batch.indices().get(row).and_then(|index| usize::try_from(*index).ok());
+        self.rejections.push(Rejection { index: index.unwrap_or(usize::MAX), event_id, error });
     }
-    let kept = (0_u32..).zip(kept).filter_map(|(row, kept)| kept.then_some(row));
-    let batch = batch.take(&kept.collect::<UInt32Array>())?;
-    Ok(PricedBatch { batch, rejections })
+
+    /// The priced batch.
+    ///
+    /// # Errors
+    /// Internal only.
+    pub fn finish(self) -> Result<PricedBatch, EventError> {
+        let (batch, rejections) = (self.batch.priced(&self.costs)?, self.rejections);
+        if rejections.is_empty() {
+            return Ok(PricedBatch { batch, rejections });
+        }
+        let kept = (0_u32..).zip(self.kept).filter_map(|(row, kept)| kept.then_some(row));
+        let batch = batch.take(&kept.collect::<UInt32Array>())?;
+        Ok(PricedBatch { batch, rejections })
+    }
 }
 
 /// The columns of events that a price depends on.

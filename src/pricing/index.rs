@@ -23,6 +23,8 @@ pub(super) enum How {
     Suffix,
     /// By a pattern.
     Pattern,
+    /// By how a name ends whose own end was taken off: what the whole name says comes before.
+    SuffixOfCut,
 }
 
 /// A rule that is for a name, and how well it fits. The smallest fits best.
@@ -111,7 +113,8 @@ impl Index {
         let by_name = provider.and_then(|provider| self.families.get(provider.family));
         for by_name in by_name.into_iter().chain([&self.any]) {
             for (name, text) in model.names.iter().enumerate() {
-                by_name.find(rules, text, model.is_tuned, |how, length, rule| {
+                let cut = name >= model.cut;
+                by_name.find(rules, text, (model.is_tuned, cut), |how, length, rule| {
                     let own = usize::try_from(rule).ok().and_then(|at| self.doors.get(at));
                     let provider = match own.copied().flatten() {
                         None => 2,
@@ -137,6 +140,7 @@ impl ByName {
                     How::Prefix => prefixes.push((name.as_bytes().to_vec(), *place)),
                     How::Suffix => suffixes.push((name.bytes().rev().collect(), *place)),
                     How::Pattern => by_name.patterns.push(*place),
+                    How::SuffixOfCut => {}
                 }
             }
         }
@@ -151,7 +155,7 @@ impl ByName {
         &self,
         rules: &[Rule],
         name: &str,
-        tuned: bool,
+        (tuned, cut): (bool, bool),
         mut found: impl FnMut(How, usize, u32),
     ) {
         for (how, names) in [(How::Exact, &self.exact), (How::Alias, &self.aliases)] {
@@ -174,7 +178,9 @@ impl ByName {
         let reversed: Vec<u8> = name.bytes().rev().collect();
         self.suffixes.each(&reversed, |length, places| {
             if name.get(name.len() - length..).is_some_and(fits) {
-                places.iter().for_each(|place| allowed(How::Prefix, length, *place));
+                places.iter().for_each(|place| {
+                    allowed(if cut { How::SuffixOfCut } else { How::Prefix }, length, *place)
+                });
             }
         });
         for place in &self.patterns {

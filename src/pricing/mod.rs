@@ -31,7 +31,7 @@ mod table;
 mod text;
 mod unit;
 
-pub use batch::{CallColumns, CallNames, PricedBatch, lacks_cost, price_batch};
+pub use batch::{BatchPricing, CallColumns, CallNames, PricedBatch, lacks_cost, price_batch};
 pub use builtin::builtin;
 pub use call::{ContextKey, ModelCall, PriceContext};
 pub use checked::rule_json;

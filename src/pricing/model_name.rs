@@ -5,11 +5,16 @@
 
 use super::provider::Provider;
 
+/// Parts before a name that are taken off. Any sender writes names, and each part makes one more to look up.
+const PARTS_MAX: usize = 6;
+
 /// The names of a model, as sent first, each shorter than or as long as the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ModelNames {
     /// In lower case.
     pub(super) names: Vec<String>,
+    /// The first of them that lacks its own end, so that no rule for ends of names is for it.
+    pub(super) cut: usize,
     /// The provider that the model's prefix tells, if the event tells none.
     pub(super) provider: Option<Provider<'static>>,
     /// Whether it is somebody's own: no name of its base model is for it.
@@ -22,15 +27,21 @@ impl ModelNames {
         let mut names = vec![model.trim().to_lowercase()];
         let mut told = None;
         keep(&mut names, |name| without_path(name).map(str::to_owned));
-        while keep(&mut names, |name| {
-            without_provider(name, provider, &mut told).map(str::to_owned)
-        }) {}
+        for _ in 0..PARTS_MAX {
+            if !keep(&mut names, |name| {
+                without_provider(name, provider, &mut told).map(str::to_owned)
+            }) {
+                break;
+            }
+        }
         keep(&mut names, |name| without_path(name).map(str::to_owned));
+        let whole = names.len();
         keep(&mut names, |name| name.split_once('@').map(|(name, _)| name.to_owned()));
         keep(&mut names, |name| without_version(name).map(str::to_owned));
+        let cut = if names.len() > whole { whole } else { usize::MAX };
         keep(&mut names, with_dashes);
         let is_tuned = names.iter().any(|name| is_tuned(name));
-        Self { names, provider: told, is_tuned }
+        Self { names, cut, provider: told, is_tuned }
     }
 }
 
@@ -59,7 +70,7 @@ fn without_provider<'n>(
     provider: Option<Provider<'_>>,
     told: &mut Option<Provider<'static>>,
 ) -> Option<&'n str> {
-    let (first, rest) = name.split_once('/')?;
+    let (first, rest) = name.split_once('/').filter(|(first, _)| !first.is_empty())?;
     let wanted = provider.or(*told);
     // The ways that LiteLLM calls Amazon Bedrock.
     if matches!(first, "converse" | "invoke") && wanted.is_some_and(|one| one.family == "aws") {
@@ -105,6 +116,14 @@ pub(super) fn is_tuned(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_of_many_parts_makes_few_names() {
+        for part in ["/", "aws/", "litellm/", "openrouter/", "bedrock/converse/"] {
+            let names = ModelNames::of(&format!("{}gpt-4o", part.repeat(80)), Provider::of("aws"));
+            assert!(names.names.len() <= PARTS_MAX + 6, "{part}: {}", names.names.len());
+        }
+    }
 
     fn last(model: &str, provider: &str) -> String {
         let names = ModelNames::of(model, Provider::of(provider));

@@ -28,14 +28,11 @@ impl SameModels {
             here.difference(there).cloned().collect::<Vec<_>>()
         };
         let of_events = only(&events, &reported);
-        let of_reports = only(&reported, &events);
+        // Senders name one model with its date and without; the report has one name for it.
         for name in &of_events {
-            let mut fitting = of_reports.iter().filter(|other| are_dated(name, other));
+            let mut fitting = reported.iter().filter(|other| are_dated(name, other));
             let (Some(other), None) = (fitting.next(), fitting.next()) else { continue };
-            let is_only = of_events.iter().filter(|name| are_dated(name, other)).count() == 1;
-            if is_only {
-                same.dated.insert(name.clone(), other.clone());
-            }
+            same.dated.insert(name.clone(), other.clone());
         }
         same
     }
@@ -97,6 +94,15 @@ mod tests {
         assert_eq!(of("gpt-x"), ("gpt-x".to_owned(), false));
         assert_eq!(of("gpt-y-2026-01-01"), ("gpt-y-2026-01-01".to_owned(), false));
         assert_eq!(of("gpt-y"), ("gpt-y-2026-02-02".to_owned(), true));
+    }
+
+    #[test]
+    fn a_name_with_and_without_its_date_is_one_model_if_events_have_both() {
+        let events = ["gpt-4o-mini", "gpt-4o-mini-2024-07-18"];
+        let dated = "gpt-4o-mini-2024-07-18";
+        let same = SameModels::of("openai", events.into_iter(), [dated].into_iter());
+        assert_eq!(same.of_event(events[0]), (dated.to_owned(), true));
+        assert_eq!(same.of_event(events[1]), (dated.to_owned(), false));
     }
 
     #[test]

@@ -81,10 +81,19 @@ impl OneReport {
     /// Adds the rows of a part, whose day begins at `start`.
     fn add(&mut self, part: &ReportPart, start: Micros) {
         self.covered |= covered(&part.covered, start);
-        let (length, several) = counted_length(&part.rows);
-        self.is_told_twice |= several;
-        let rows = part.rows.iter().filter(|row| row.end_us - row.start_us == length);
+        // Endpoints (completions, embeddings, …) tell of other calls, each in buckets of its own.
+        let mut of_object = BTreeMap::<Option<&str>, Vec<&ReportRow>>::new();
+        for row in &part.rows {
+            of_object.entry(row.group.get("object").map(String::as_str)).or_default().push(row);
+        }
+        let mut rows = Vec::new();
+        for of_one in of_object.into_values() {
+            let (length, several) = counted_length(&of_one);
+            self.is_told_twice |= several;
+            rows.extend(of_one.into_iter().filter(|row| row.end_us - row.start_us == length));
+        }
         for row in rows {
+            let length = row.end_us - row.start_us;
             self.is_over_midnight |= row.end_us > start + DAY;
             let is_short = length <= HOUR;
             let hour = (row.start_us - start) / HOUR;
@@ -115,7 +124,7 @@ fn covered(spans: &[[Micros; 2]], start: Micros) -> DayHours {
 
 /// The length of the buckets that count, and whether there are others: the same hours may have been
 /// reported by day and by hour. Of several lengths, that which tells of most of the day; of two, the longer.
-fn counted_length(rows: &[ReportRow]) -> (Micros, bool) {
+fn counted_length(rows: &[&ReportRow]) -> (Micros, bool) {
     let mut buckets = BTreeMap::<Micros, BTreeSet<Micros>>::new();
     for row in rows {
         buckets.entry(row.end_us - row.start_us).or_default().insert(row.start_us);
@@ -167,6 +176,18 @@ mod tests {
         assert_eq!((one.models["a"].sums[0], one.is_told_twice), (Some(24), true));
         let one = read(vec![row(DAY, HOUR, "a", 1), row(DAY, DAY, "a", 24)]);
         assert_eq!((one.models["a"].sums[0], one.is_over_midnight), (Some(24), false));
+    }
+
+    #[test]
+    fn endpoints_with_buckets_of_other_lengths_all_count() {
+        let of = |object: &str, row: ReportRow| {
+            let group = row.group.into_iter().chain([("object".to_owned(), object.to_owned())]);
+            ReportRow { group: group.collect(), ..row }
+        };
+        let hours = (0..24).map(|hour| of("completions", row(DAY + hour * HOUR, HOUR, "a", 1)));
+        let one = read(hours.chain([of("embeddings", row(DAY, DAY, "b", 7))]).collect());
+        let requests = ["a", "b"].map(|model| one.models[model].sums[0]);
+        assert_eq!((requests, one.is_told_twice), ([Some(24), Some(7)], false));
     }
 
     #[test]

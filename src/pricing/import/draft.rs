@@ -70,6 +70,20 @@ impl Draft {
         lost
     }
 
+    /// Gives each kind of `other` that has no rate here that of the kind it is part of, so that a price
+    /// which stands alone takes none of `other`'s. Tells the units that cannot be taken away.
+    pub(super) fn stand_alone(&mut self, other: &Self) -> Vec<BilledUnit> {
+        let missing = other.tokens.keys().filter(|kind| !self.tokens.contains_key(kind));
+        let made: Vec<_> = missing
+            .filter_map(|kind| {
+                let whole = kind.wholes().iter().find_map(|whole| self.tokens.get(whole))?;
+                Some((*kind, whole.clone()))
+            })
+            .collect();
+        self.tokens.extend(made);
+        other.units.keys().filter(|unit| !self.units.contains_key(unit)).copied().collect()
+    }
+
     /// Gives kinds the tiers of `other` that they have none of their own for.
     pub(super) fn take_tiers(&mut self, other: &Self) {
         for (kind, steps) in &mut self.tokens {

@@ -127,6 +127,11 @@ impl GenaiReader<'_> {
             self.note("variants by context are not combined with those by time of day");
         }
         let made = hours.into_iter().map(|(hours, mut own)| {
+            // A price of some hours takes the place of the whole price there, not of some of its rates.
+            for unit in own.stand_alone(draft) {
+                self.notes
+                    .add(format!("{} has a price at some hours alone", unit.name()), self.model);
+            }
             own.settle(draft);
             let fields = own.fields();
             VariantText {

@@ -49,6 +49,8 @@ pub struct Import {
 /// The first thing that is wrong with it. A file without a rule, or with a price below 0, is wrong.
 pub fn import(json: &[u8], name: &str) -> Result<Import, ImportError> {
     let wrong = |error: serde_json::Error| ImportError::Form(error.to_string());
+    // Editors of Windows put a byte order mark before the text.
+    let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
     let first = json.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'[') {
         let (text, notes) = genai::read(json)?;

@@ -93,6 +93,27 @@ fn genai_prices_are_read_with_names_dates_hours_tiers_and_contexts() {
 }
 
 #[test]
+fn a_byte_order_mark_is_passed_over() {
+    let json =
+        r#"[{"id":"a","models":[{"id":"m","match":{"equals":"m"},"prices":{"input_mtok":1}}]}]"#;
+    let import = import(format!("\u{feff}{json}").as_bytes(), "x").unwrap();
+    assert_eq!(import.table.rules().len(), 1);
+}
+
+#[test]
+fn a_price_of_some_hours_takes_the_place_of_the_whole_price() {
+    let (prices, notes) = imported(
+        r#"[{"id":"deepseek","models":[{"id":"chat","match":{"equals":"chat"},
+           "prices":[{"prices":{"input_mtok":1,"cache_read_mtok":0.1,"output_mtok":2}},
+             {"constraint":{"start_time":"16:30:00Z","end_time":"00:30:00Z"},"prices":{"input_mtok":0.5,"output_mtok":1}}]}]}]"#,
+    );
+    assert_eq!(notes, [""; 0]);
+    let cached = [(TokenKind::Input, 1_000_000), (TokenKind::CachedInput, 1_000_000)];
+    let at = |at| cost_of(&prices, ("deepseek", "chat", at), &cached, PriceContext::default());
+    assert_eq!([at("2026-11-20T12:00:00Z"), at("2026-11-20T17:00:00Z")], ["0.1", "0.5"]);
+}
+
+#[test]
 fn what_genai_prices_says_and_a_rule_cannot_is_told() {
     let (prices, notes) = imported(
         r#"[{"id":"p","models":[

@@ -37,7 +37,10 @@ fn calls_cost_what_their_providers_list() {
     let bedrock = |region| format!("{region}.anthropic.claude-sonnet-4-5-20250929-v1:0");
     let (us, global) = (bedrock("us"), bedrock("global"));
     let grok = "grok-4.3";
-    let cases: [Case<'_>; 18] = [
+    let cases: [Case<'_>; 20] = [
+        // What ends as another model's name once its own end is taken off is not that model.
+        ("aws.bedrock", "amazon.titan-embed-text-v2:0", NOW, &io(1_000_000, 0), "0.02"),
+        ("bedrock", "amazon.titan-embed-text-v1", NOW, &io(1_000_000, 0), "0.1"),
         ("openai", "gpt-4o-mini-2024-07-18", NOW, &cached(13, 4, 9), "0.00000705"),
         ("gcp.gemini", "gemini-2.5-pro", NOW, &io(200_000, 1_000), "0.26"),
         (
