@@ -1,6 +1,7 @@
 //! What the program does for its callers, without HTTP: scrapes, batches, queries, readiness.
 
 mod bodies;
+mod bound;
 mod budget_answer;
 mod budget_calls;
 mod budgets;
@@ -33,11 +34,11 @@ pub use crate::ingest::Receipt;
 use self::bodies::Bodies;
 use self::budgets::Budgets;
 use self::had_events::HadEvents;
-use crate::access::{AccessError, AccessKeys, BoundTo, Caller, Identity, Jwts};
+use crate::access::{AccessError, AccessKeys, Caller, Identity, Jwts};
 use crate::admission::Admission;
-use crate::archive::{Archive, ArchivePlace, Snapshot, TotalsStore};
+use crate::archive::{Archive, ArchivePlace, TotalsStore};
 use crate::clock::{Clock, Micros};
-use crate::event::{Decoded, Dimension};
+use crate::event::Decoded;
 use crate::ingest::{ContentKind, IngestError, Kept, decode_keeping, decompress};
 use crate::maintain::compact::{self, Compactor, keep_compacted};
 use crate::maintain::{Expiry, Retention, expire};
@@ -291,13 +292,4 @@ impl App {
         self.tasks.iter().for_each(|task| task.abort());
         self.archive.close().await;
     }
-}
-
-/// The dimension that a key is bound to.
-///
-/// # Errors
-/// Forbidden, if there is none at this version.
-fn bound_dimension(bound: &BoundTo, snapshot: &Snapshot) -> Result<Arc<Dimension>, AccessError> {
-    let dimension = snapshot.table().dimensions.named(&bound.dimension).cloned();
-    dimension.ok_or_else(|| AccessError::Unbound(bound.clone()))
 }

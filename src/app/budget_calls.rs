@@ -14,9 +14,10 @@ impl App {
     /// acknowledged before this call, but for the staleness that is allowed.
     ///
     /// # Errors
-    /// Unavailable or Corrupt, never a smaller sum.
+    /// Unavailable or Corrupt, never a smaller sum; Forbidden, if the caller is bound to a dimension that
+    /// no longer exists.
     pub async fn budgets(&self, caller: &Caller) -> Result<Bytes, AppError> {
-        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        let snapshot = self.snapshot_for(caller).await?;
         let show = |snapshot: Arc<Snapshot>| self.budgets.shown(caller, snapshot);
         self.archive.at_newest(snapshot, show).await
     }
@@ -32,7 +33,7 @@ impl App {
         body: &[u8],
     ) -> Result<Option<String>, AppError> {
         let (name, asked) = (name.parse::<BudgetName>()?, AskedBudget::from_json(body)?);
-        let snapshot = self.archive.newest().await?;
+        let snapshot = self.with_part(caller, self.archive.newest().await?).await?;
         self.archive.claim_org(&caller.org_id).await?;
         let set = self.budgets.set(caller, &name, &asked, &snapshot).await?;
         let new = set.filter(|set| set.is_new).and_then(|set| set.record.budget);
@@ -44,6 +45,7 @@ impl App {
     /// # Errors
     /// NotFound; Forbidden; Unavailable or Corrupt.
     pub async fn remove_budget(&self, caller: &Caller, name: &str) -> Result<(), AppError> {
+        self.snapshot_for(caller).await?;
         self.budgets.remove(caller, &name.parse::<BudgetName>()?).await
     }
 }

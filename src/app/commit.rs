@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use arrow::array::AsArray as _;
 use arrow::datatypes::TimestampMicrosecondType;
 
+use super::bound::bound_dimension;
 use super::error::DATES_MAX;
-use super::{App, AppError, Receipt, bound_dimension};
+use super::{App, AppError, Receipt};
 use crate::access::Caller;
 use crate::archive::date_of;
-use crate::event::{Decoded, EventBatch, OrgId};
+use crate::event::{Decoded, EventBatch, EventError, OrgId, has_corrections};
 
 impl App {
     /// Commits decoded events. On return they are durable, and every later scrape shows them.
@@ -58,18 +59,31 @@ impl App {
         caller: &Caller,
         mut decoded: Decoded,
     ) -> Result<Receipt, AppError> {
-        if let Some(bound) = &caller.bound {
-            let snapshot = self.archive.current();
-            let dimension = bound_dimension(bound, &snapshot)?;
-            let marks = |_| vec![(&*dimension.attribute, &*bound.value)];
-            let marked = decoded.batch.marked(marks);
-            let (batch, dropped) = marked.map_err(|error| AppError::Internal(error.to_string()))?;
-            let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
-            self.telemetry.ingest.attributes_dropped.add(dropped);
-            decoded.batch = batch;
+        if has_corrections(decoded.batch.record_batch()) {
+            self.take(decoded.batch.without_own_marks(), &mut decoded)?;
         }
-        let bound = caller.bound.as_ref().map(|bound| (&*bound.dimension, &*bound.value));
-        self.commit_bound(&caller.org_id, decoded, bound).await
+        let Some(bound) = &caller.bound else {
+            return self.commit_bound(&caller.org_id, decoded, None).await;
+        };
+        let snapshot = self.with_part(caller, self.archive.current()).await?;
+        let dimension = bound_dimension(bound, &snapshot)?;
+        let mark = (&*dimension.attribute, &*bound.value);
+        let marked = decoded.batch.marked(|_| vec![mark], &snapshot.table().dimensions);
+        self.take(marked, &mut decoded)?;
+        self.commit_bound(&caller.org_id, decoded, Some(mark)).await
+    }
+
+    /// Takes changed events in the place of those that were sent, and counts what was dropped.
+    fn take(
+        &self,
+        changed: Result<(EventBatch, u64), EventError>,
+        decoded: &mut Decoded,
+    ) -> Result<(), AppError> {
+        let (batch, dropped) = changed.map_err(|error| AppError::Internal(error.to_string()))?;
+        let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
+        self.telemetry.ingest.attributes_dropped.add(dropped);
+        decoded.batch = batch;
+        Ok(())
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{App, AppError, bound_dimension};
+use super::bound::bound_dimension;
+use super::{App, AppError};
 use crate::access::Caller;
 use crate::archive::Snapshot;
 use crate::error::Kind;
@@ -40,7 +41,7 @@ impl App {
         let Some(workers) = &self.workers else {
             return Err(AppError::Internal("no other process can read this archive".to_owned()));
         };
-        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        let snapshot = self.snapshot_for(caller).await?;
         let ask = |snapshot: Arc<Snapshot>| {
             let (query, form) = (query.clone(), form.clone());
             async move {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use super::bound::bound_dimension;
 use super::shown_tables::ShownTables;
-use super::{App, AppError, BodyForm, bound_dimension};
+use super::{App, AppError, BodyForm};
 use crate::access::Caller;
 use crate::archive::Snapshot;
 use crate::clock::Micros;
@@ -28,7 +29,7 @@ impl App {
         now: Micros,
     ) -> Result<Pieces, AppError> {
         let tables = self.shown_tables(&caller.org_id, form).await?;
-        let mut snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        let mut snapshot = self.snapshot_for(caller).await?;
         loop {
             let at = (&snapshot, now);
             let tried = match is_plain(caller, form, &snapshot) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::bound::bound_dimension;
 use super::coded::Coded;
-use super::{App, AppError, bound_dimension};
+use super::{App, AppError};
 use crate::access::Caller;
 use crate::archive::Snapshot;
 use crate::exposition::Coding;
@@ -49,7 +50,7 @@ impl App {
         question: &UsageQuestion,
         form: UsageForm,
     ) -> Result<UsageAnswer, AppError> {
-        let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
+        let snapshot = self.snapshot_for(caller).await?;
         let begin = |snapshot: Arc<Snapshot>| async move {
             let whose = whose(caller, &snapshot)?;
             let rows = UsageRows::new(self.rollup.clone(), snapshot, &whose, question.clone())?;

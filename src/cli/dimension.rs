@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::json;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::key::ListFormat;
@@ -95,11 +95,19 @@ fn print_list(dimensions: &Dimensions, format: ListFormat) -> anyhow::Result<()>
             }
         }
         ListFormat::Json => {
-            let all = dimensions.iter().map(
-                |dimension| json!({ "name": dimension.name, "attribute": dimension.attribute }),
-            );
+            let all = dimensions.iter().map(|dimension| ListedDimension {
+                name: &dimension.name,
+                attribute: &dimension.attribute,
+            });
             print_result(&serde_json::to_string(&all.collect::<Vec<_>>())?);
         }
     }
     Ok(())
+}
+
+/// A dimension of a list, with its fields in the order of the columns.
+#[derive(Serialize)]
+struct ListedDimension<'d> {
+    name: &'d str,
+    attribute: &'d str,
 }

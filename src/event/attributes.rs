@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::mended::{Mend, Mended};
-use super::price_context::is_price_context;
+use super::needed::is_needed;
 use super::values::{NamedValue, TEXT_BYTES_MAX, Value};
 use super::{FieldValue, json_text};
 
@@ -126,22 +126,28 @@ impl<'f> Attributes<'f> {
         Self { entries: entries.collect(), ..Self::default() }
     }
 
-    /// Puts other attributes before an event's own, which are kept as far as they fit.
+    /// Puts other attributes before an event's own, which are kept as far as they fit: first those of
+    /// which `is_kept` says that something depends on them.
     pub(super) fn with(
-        first: impl Iterator<Item = (&'f str, &'f str)>,
+        first: &[(&'f str, &'f str)],
         entries: impl Iterator<Item = (&'f str, Cow<'f, str>)>,
+        is_kept: impl Fn(&str) -> bool,
     ) -> Self {
+        let is_needed = |key: &str| is_needed(key) || is_kept(key);
         let mut attributes = Self::default();
         for (key, value) in first {
             attributes.add(Cow::Borrowed(key), Cow::Borrowed(value));
         }
-        let ours = attributes.entries.len();
-        for (key, value) in entries {
-            if attributes.entries.iter().take(ours).any(|(our, _)| our == key) {
-                attributes.dropped += 1;
-            } else {
-                attributes.add(Cow::Borrowed(key), value);
-            }
+        let is_ours = |key: &str| first.iter().any(|(our, _)| *our == key);
+        let (replaced, own): (Vec<_>, Vec<_>) = entries.partition(|(key, _)| is_ours(key));
+        attributes.dropped += u64::try_from(replaced.len()).unwrap_or(u64::MAX);
+        let bytes = own.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        let all_fit = attributes.entries.len() + own.len() <= ATTRIBUTES_MAX
+            && attributes.bytes + bytes <= ATTRIBUTE_BYTES_MAX;
+        let (needed, others): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|(key, _)| all_fit || is_needed(key));
+        for (key, value) in needed.into_iter().chain(others) {
+            attributes.add(Cow::Borrowed(key), value);
         }
         attributes
     }
@@ -160,13 +166,14 @@ impl<'f> Attributes<'f> {
         self.entries.len() < ATTRIBUTES_MAX && bytes <= ATTRIBUTE_BYTES_MAX
     }
 
-    /// Drops the last entries that no price depends on, as far as one on which it does needs their room.
+    /// Drops the last entries that no sum and no price depends on, as far as one on which it does needs
+    /// their room.
     /// False if there is no room for it.
     fn make_room(&mut self, key: &str, value: &str) -> bool {
-        let is_meant = is_price_context(key) && value.len() <= TEXT_BYTES_MAX;
+        let is_meant = is_needed(key) && value.len() <= TEXT_BYTES_MAX;
         while is_meant
             && !self.fits(key, value)
-            && let Some(last) = self.entries.iter().rposition(|(key, _)| !is_price_context(key))
+            && let Some(last) = self.entries.iter().rposition(|(key, _)| !is_needed(key))
         {
             let (key, value) = self.entries.remove(last);
             self.bytes -= key.len() + value.len();

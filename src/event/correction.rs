@@ -6,6 +6,7 @@
 use arrow::array::{AsArray as _, RecordBatch};
 
 use super::attributes::Attributes;
+use super::needed::CORRECTS;
 
 /// The type of an event that is a correction.
 pub const COST_CORRECTION: &str = "cost_correction";
@@ -13,9 +14,6 @@ pub const COST_CORRECTION: &str = "cost_correction";
 /// Its bytes, as the offsets of a column of texts have them.
 const BYTES: i32 = 15;
 const _: () = assert!(COST_CORRECTION.len() == 15);
-
-/// The attribute that names what a correction corrects.
-pub const CORRECTS: &str = "corrects";
 
 /// What a correction asks of an event besides what every event is asked for.
 ///

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::{ATTRIBUTE_BYTES_MAX, Attributes};
 use super::columns::AttributeColumn;
+use super::needed::WAS_UNPRICED;
 
 /// Dimensions of an archive.
 pub const DIMENSIONS_MAX: usize = 4;
@@ -17,9 +18,8 @@ pub const DIMENSIONS_MAX: usize = 4;
 pub const VALUE_BYTES_MAX: usize = 128;
 /// Bytes of a dimension's name.
 const NAME_BYTES_MAX: usize = 32;
-/// The attribute that says of a correction that the call which it corrects had no price before, by the
-/// text `true`.
-pub const WAS_UNPRICED: &str = "was_unpriced";
+/// Bytes of the attribute of a dimension that is declared now: each event that a bound key sends gets it.
+const DECLARED_BYTES_MAX: usize = 256;
 /// What a name may not be: usage is grouped by these already.
 const TAKEN: [&str; 2] = ["provider", "model"];
 
@@ -47,7 +47,7 @@ pub enum DimensionError {
     Name(String),
     /// The attribute is none.
     #[error(
-        "{0:?} is no attribute: a key of 1 to {ATTRIBUTE_BYTES_MAX} bytes with no blank around it"
+        "{0:?} is no attribute: a key of 1 to {DECLARED_BYTES_MAX} bytes with no blank around it"
     )]
     Attribute(String),
     /// There are as many as there may be.
@@ -102,6 +102,11 @@ impl Dimensions {
         self.0.is_empty()
     }
 
+    /// Whether one of them is of this attribute.
+    pub fn are_of(&self, attribute: &str) -> bool {
+        self.0.iter().any(|dimension| &*dimension.attribute == attribute)
+    }
+
     /// The one of a name.
     pub fn named(&self, name: &str) -> Option<&Arc<Dimension>> {
         self.0.iter().find(|dimension| &*dimension.name == name)
@@ -121,6 +126,10 @@ impl Dimensions {
         }
         if self.0.len() >= DIMENSIONS_MAX {
             return Err(DimensionError::TooMany);
+        }
+        // Those of before this rule stay sound.
+        if dimension.attribute.len() > DECLARED_BYTES_MAX {
+            return Err(DimensionError::Attribute(dimension.attribute.to_string()));
         }
         let all = self.0.iter().cloned().chain([Arc::new(dimension)]);
         Ok(Some(Self(all.collect())))
@@ -244,6 +253,9 @@ mod tests {
         let other = Dimension::new("a", Some("x"), "1").unwrap();
         assert!(matches!(all.with(other), Err(DimensionError::Other { .. })));
         assert!(all.are_sound() && all.without("e").is_err());
+        let long = Dimension::new("e", Some(&"x".repeat(257)), "1").unwrap();
+        let tried = all.without("d").unwrap().with(long);
+        assert!(matches!(tried, Err(DimensionError::Attribute(_))));
         let fewer = all.without("b").unwrap();
         assert_eq!(fewer.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["a", "c", "d"]);
     }

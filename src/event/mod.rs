@@ -21,6 +21,7 @@ pub(crate) mod json_text;
 mod marked;
 mod mended;
 pub mod money;
+mod needed;
 mod new_corrections;
 mod org;
 mod price_context;
@@ -40,14 +41,15 @@ pub use attributes::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX};
 pub use batch::{Decoded, EventBatch, EventError, Rejection};
 pub use builder::EventBatchBuilder;
 pub use column::sent_columns;
-pub use correction::{CORRECTS, COST_CORRECTION, has_corrections};
+pub use correction::{COST_CORRECTION, has_corrections};
 pub use dimension::{
-    DIMENSIONS_MAX, Dimension, DimensionError, Dimensions, VALUE_BYTES_MAX, WAS_UNPRICED,
-    attribute_of, attributes_of, dimension_value,
+    DIMENSIONS_MAX, Dimension, DimensionError, Dimensions, VALUE_BYTES_MAX, attribute_of,
+    attributes_of, dimension_value,
 };
 pub use exact::exact_column;
 pub use field::FieldValue;
 pub use mended::{Mend, Mended};
+pub use needed::{CORRECTS, WAS_UNPRICED};
 pub use new_corrections::{NewCorrection, NewCorrections};
 pub use org::{InvalidOrgId, OrgId, OrgRule};
 pub use price_context::is_price_context;

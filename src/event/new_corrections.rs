@@ -9,10 +9,11 @@ use arrow::error::ArrowError;
 
 use super::attributes::{ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, Attributes};
 use super::columns::Columns;
-use super::correction::{CORRECTS, COST_CORRECTION};
-use super::dimension::{Dimensions, WAS_UNPRICED, attribute_of, dimension_value};
+use super::correction::COST_CORRECTION;
+use super::dimension::{Dimensions, attribute_of, dimension_value};
 use super::mended::Mended;
 use super::money::COST_MAX;
+use super::needed::{CORRECTS, WAS_UNPRICED};
 use super::renamed::entries;
 use super::row::{Row, TokenCounts};
 use super::values::TEXT_BYTES_MAX;
@@ -146,9 +147,10 @@ impl<'r> StoredEvents<'r> {
         let id: &'c str = self.ids.value(row);
         let first = std::iter::once((CORRECTS, id)).chain(unpriced);
         let first = first.chain(cut.iter().map(|(key, value)| (*key, value.as_ref())));
+        let first: Vec<_> = first.collect();
         // Whether the event had no price before another correction is not for this one to say.
         let own = || own_entries(stored, row).filter(|(key, _)| *key != WAS_UNPRICED);
-        let mut attributes = Attributes::with(first, own());
+        let mut attributes = Attributes::with(&first, own(), |_| false);
         // A value that is cut is not dropped.
         let cut = own().filter(|(key, _)| cut.iter().any(|(cut, _)| cut == key)).map(|_| 1);
         attributes.dropped = attributes.dropped.saturating_sub(cut.sum());

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 
 use super::attributes::Attributes;
 use super::columns::AttributeColumn;
-use super::{EventBatch, EventError, schema};
+use super::{Dimensions, EventBatch, EventError, schema};
 
 /// The attributes that keep a replaced model or provider.
 const MODEL: &str = "model";
@@ -26,8 +26,8 @@ pub enum Renaming {
 
 impl EventBatch {
     /// The same events, with `name` as the model, or as provider and model, of those `chosen`. The
-    /// names that were sent become attributes in front of the others; attributes that no longer fit
-    /// are dropped. Returns the number dropped.
+    /// names that were sent become attributes in front of the others, unless `dimensions` are of these
+    /// attributes; attributes that no longer fit are dropped. Returns the number dropped.
     ///
     /// # Errors
     /// Internal only.
@@ -35,6 +35,7 @@ impl EventBatch {
         &self,
         chosen: &[Option<Renaming>],
         name: &str,
+        dimensions: &Dimensions,
     ) -> Result<(Self, u64), EventError> {
         let (rows, mut dropped) = (self.record_batch(), 0);
         let [providers, models] = [column(rows, PROVIDER)?, column(rows, MODEL)?];
@@ -48,10 +49,11 @@ impl EventBatch {
             let provider = provider.filter(|_| *chosen == Some(Renaming::ProviderAndModel));
             let model = model.filter(|_| chosen.is_some());
             let own = [(PROVIDER, provider), (MODEL, model)];
-            let own = own.into_iter().filter_map(|(key, own)| Some((key, own?)));
+            let own = own.into_iter().filter(|(key, _)| !dimensions.are_of(key));
+            let own: Vec<_> = own.filter_map(|(key, own)| Some((key, own?))).collect();
             let attributes = match chosen {
                 None => Attributes::stored(entries),
-                Some(_) => Attributes::with(own, entries),
+                Some(_) => Attributes::with(&own, entries, |key| dimensions.are_of(key)),
             };
             dropped += attributes.dropped;
             kept.append(&attributes);
@@ -154,7 +156,7 @@ mod tests {
         let rows =
             batch(&[("a", vec![("provider".into(), text("x"))]), ("b", vec![]), ("", vec![])]);
         let chosen = [Some(Renaming::ProviderAndModel), None, Some(Renaming::ProviderAndModel)];
-        let (rows, dropped) = rows.renamed(&chosen, "other").unwrap();
+        let (rows, dropped) = rows.renamed(&chosen, "other", &Dimensions::default()).unwrap();
         assert_eq!(
             shown_columns(&rows, &["provider", "model", "attributes"]),
             r#"[{"provider":"other","model":"other","attributes":{"provider":"openai","model":"a"}},"#
@@ -189,7 +191,8 @@ mod tests {
             ("", vec![]),
         ]);
         let all = Some(Renaming::Model);
-        let (rows, dropped) = rows.renamed(&[None, all, all, all, all], "other").unwrap();
+        let (rows, dropped) =
+            rows.renamed(&[None, all, all, all, all], "other", &Dimensions::default()).unwrap();
         assert_eq!(
             shown(&rows),
             r#"[{"model":"a","attributes":{"x":"1"}},"#.to_owned()
@@ -206,7 +209,8 @@ mod tests {
         let big = "x".repeat(ATTRIBUTE_BYTES_MAX - 1);
         let rows =
             batch(&[("a", many(64)), ("b", many(63)), ("c", vec![("k".into(), text(&big))])]);
-        let (rows, dropped) = rows.renamed(&[Some(Renaming::Model); 3], "other").unwrap();
+        let (rows, dropped) =
+            rows.renamed(&[Some(Renaming::Model); 3], "other", &Dimensions::default()).unwrap();
         let column = column(rows.record_batch(), "attributes").unwrap().as_map();
         let kept = |row| entries(column, row).map(|(key, _)| key.to_owned()).collect::<Vec<_>>();
         assert_eq!((kept(0).len(), kept(1).len(), kept(2)), (64, 64, vec!["model".to_owned()]));

@@ -71,8 +71,10 @@ async fn answer(
         Err(error) if error.is_unavailable() => {
             let stale = || {
                 let (form, now) = (form(query, headers).ok()?, Instant::now());
-                // If storage failed during the check of the credential, the last check counts.
-                let caller = known.or_else(|| shared.last_good.caller(&credential, now))?;
+                // A credential that was refused since its last answer is forgotten here. If storage failed
+                // while it was checked, the last check counts.
+                let last = shared.last_good.caller(&credential, now)?;
+                let caller = known.unwrap_or(last);
                 let (age, body) = shared.last_good.get(&caller, form, now)?;
                 let turn = shared.scrapes.begin(&caller.org_id).ok()?;
                 let held = shared.answers.try_hold_text(&caller.org_id, &body)?;

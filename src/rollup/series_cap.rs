@@ -30,7 +30,7 @@ use crate::archive::{Archive, ArchiveError, ByOrg, Committed, Snapshot};
 use crate::byte_lru::ByteLru;
 use crate::clock::Micros;
 use crate::error::Kind;
-use crate::event::{API_CALL, EventBatch, OrgId, Renaming};
+use crate::event::{API_CALL, Dimensions, EventBatch, OrgId, Renaming};
 use crate::sql::SqlError;
 use crate::telemetry::Telemetry;
 
@@ -86,7 +86,7 @@ impl SeriesCap {
     }
 
     /// Returns the events as the cap lets them be stored, and the room of their new series and values.
-    /// The value that a key is `bound` to, with the name of its dimension, is kept.
+    /// The value that a key is `bound` to, with the attribute of its dimension, is kept.
     ///
     /// # Errors
     /// Unavailable or Corrupt if the existing series cannot be read.
@@ -113,8 +113,9 @@ impl SeriesCap {
         if over.is_empty() {
             return Ok((batches, capped));
         }
+        let dimensions = archive.current().table().dimensions.clone();
         let batches = batches.iter().zip(&names);
-        let batches = batches.map(|(batch, names)| self.renamed(batch, names, &over));
+        let batches = batches.map(|(batch, names)| self.renamed(batch, names, &over, &dimensions));
         Ok((batches.collect::<Result<_, _>>()?, capped))
     }
 
@@ -123,6 +124,7 @@ impl SeriesCap {
         batch: &EventBatch,
         names: &NameColumns<'_>,
         over: &HashMap<EventNames<'_>, Over>,
+        dimensions: &Dimensions,
     ) -> Result<EventBatch, ArchiveError> {
         let chosen = names.rows().map(|row| {
             over.get(&row?).map(|over| match over {
@@ -131,7 +133,7 @@ impl SeriesCap {
             })
         });
         let chosen: Vec<_> = chosen.collect();
-        let renamed = batch.renamed(&chosen, OTHER);
+        let renamed = batch.renamed(&chosen, OTHER, dimensions);
         let (batch, dropped) =
             renamed.map_err(|error| ArchiveError::internal("renaming models", error))?;
         let telemetry = &self.telemetry.ingest;

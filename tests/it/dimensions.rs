@@ -6,6 +6,7 @@ mod bound_attempts;
 mod cap;
 mod laws;
 mod many;
+mod marks;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -18,7 +18,10 @@ use crate::archive::{Archive, ArchiveError, ByOrg, Snapshot};
 use crate::byte_lru::ByteLru;
 use crate::clock::Micros;
 use crate::error::Kind;
-use crate::event::{Dimension, EventBatch, OrgId, attribute_of, dimension_value};
+use crate::event::{
+    API_CALL, COST_CORRECTION, Dimension, Dimensions, EventBatch, OrgId, attribute_of,
+    dimension_value,
+};
 use crate::rollup::{Rollup, UsageScope};
 use crate::sql::{SqlError, org_and_value};
 use crate::telemetry::Telemetry;
@@ -84,7 +87,7 @@ impl ValueCap {
     }
 
     /// The batches as they may be stored, and what must be kept until they are committed. A value that a
-    /// key is `bound` to, by the dimension's name, stays.
+    /// key is `bound` to, by the dimension's attribute, which others may share, stays.
     ///
     /// # Errors
     /// Unavailable, if it cannot be told which values there are.
@@ -99,11 +102,13 @@ impl ValueCap {
         let dimensions = archive.current().table().dimensions.clone();
         for dimension in dimensions.iter() {
             let mut over = self.over(dimension, &batches, archive, now, &mut admitted).await?;
-            if let Some((_, kept)) = bound.filter(|(name, _)| *name == &*dimension.name) {
+            let kept = bound.filter(|(attribute, _)| *attribute == &*dimension.attribute);
+            if let Some((_, kept)) = kept {
                 over.retain(|(_, value)| value != kept);
             }
             if !over.is_empty() {
-                let marked = batches.iter().map(|batch| self.marked(batch, dimension, &over));
+                let all = (&**dimension, &*dimensions);
+                let marked = batches.iter().map(|batch| self.marked(batch, all, &over));
                 batches = marked.collect::<Result<Vec<_>, _>>()?;
             }
         }
@@ -203,7 +208,7 @@ impl ValueCap {
     fn marked(
         &self,
         batch: &EventBatch,
-        dimension: &Dimension,
+        (dimension, all): (&Dimension, &Dimensions),
         over: &HashSet<(String, String)>,
     ) -> Result<EventBatch, ArchiveError> {
         let own = format!("{}{OWN}", dimension.attribute);
@@ -214,11 +219,13 @@ impl ValueCap {
             }
         }
         let marks = |row| match found.get(&row) {
+            // What another dimension is of says what was sent.
+            Some(_) if all.are_of(&own) => vec![(&*dimension.attribute, OTHER)],
             Some(value) => vec![(&*dimension.attribute, OTHER), (own.as_str(), *value)],
             None => Vec::new(),
         };
         let (batch, dropped) = batch
-            .marked(marks)
+            .marked(marks, all)
             .map_err(|error| ArchiveError::internal("bounding values", error))?;
         let telemetry = &self.telemetry.ingest;
         telemetry.values_renamed.add(found.len());
@@ -270,7 +277,13 @@ fn rows_of<'a>(
     let orgs: &StringArray = orgs.ok_or_else(|| wrong("org_id"))?;
     let attributes = rows.column_by_name("attributes").and_then(|column| column.as_map_opt());
     let attributes: &MapArray = attributes.ok_or_else(|| wrong("attributes"))?;
+    let types = rows.column_by_name("event_type").and_then(|types| types.as_string_opt::<i32>());
+    let types: &StringArray = types.ok_or_else(|| wrong("event_type"))?;
     Ok(orgs.iter().enumerate().filter_map(move |(row, org_id)| {
+        // What is neither a call nor a correction is in no sum.
+        if !matches!(types.value(row), API_CALL | COST_CORRECTION) {
+            return None;
+        }
         let value = dimension_value(attribute_of(attributes, row, &dimension.attribute)?)?;
         Some((row, org_id?, value))
     }))
