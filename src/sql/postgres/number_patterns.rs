@@ -9,7 +9,7 @@ use super::refusal::{quoted, refused};
 
 /// A piece of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Piece {
+enum NumberPiece {
     /// A digit; `0` shows zeros before the number.
     Digit {
         shows_zero: bool,
@@ -37,7 +37,7 @@ enum OwnSign {
 /// A format.
 #[derive(Debug, Clone)]
 pub(super) struct NumberFormat {
-    pieces: Vec<Piece>,
+    pieces: Vec<NumberPiece>,
     /// Digits before and after the point.
     before: usize,
     after: usize,
@@ -102,9 +102,9 @@ impl NumberFormat {
                 self.has_minus |= two != "PL";
                 self.has_plus |= two != "MI";
                 self.pieces.push(match two.as_str() {
-                    "MI" => Piece::Minus,
-                    "PL" => Piece::Plus,
-                    _ => Piece::Sign,
+                    "MI" => NumberPiece::Minus,
+                    "PL" => NumberPiece::Plus,
+                    _ => NumberPiece::Sign,
                 });
             }
             _ => return self.take_one(rest),
@@ -118,9 +118,9 @@ impl NumberFormat {
             digit @ ('9' | '0') if !self.has_brackets => self.take_digit(digit == '0'),
             '.' | 'D' if !self.has_point => {
                 self.has_point = true;
-                self.pieces.push(Piece::Point);
+                self.pieces.push(NumberPiece::Point);
             }
-            ',' | 'G' => self.pieces.push(Piece::Comma),
+            ',' | 'G' => self.pieces.push(NumberPiece::Comma),
             'S' if self.own_sign == OwnSign::Nowhere
                 && !(self.has_minus || self.has_plus || self.has_brackets) =>
             {
@@ -130,13 +130,13 @@ impl NumberFormat {
             '"' => {
                 let inner = rest.get(1..).unwrap_or_default();
                 let (text, after) = inner.split_once('"').ok_or_else(|| wrong(rest))?;
-                self.pieces.extend(text.chars().map(Piece::Text));
+                self.pieces.extend(text.chars().map(NumberPiece::Text));
                 return Ok(after);
             }
             char if char.is_alphanumeric() || matches!(char, '.' | '\\') => {
                 return Err(wrong(rest));
             }
-            _ => self.pieces.push(Piece::Text(first)),
+            _ => self.pieces.push(NumberPiece::Text(first)),
         }
         Ok(rest.get(first.len_utf8()..).unwrap_or_default())
     }
@@ -153,7 +153,7 @@ impl NumberFormat {
             }
             self.zero_to = self.before + self.after;
         }
-        self.pieces.push(Piece::Digit { shows_zero });
+        self.pieces.push(NumberPiece::Digit { shows_zero });
     }
 
     /// Digits after the point.
@@ -234,22 +234,22 @@ impl<'a> ShownNumber<'a> {
         }
     }
 
-    fn put(&mut self, piece: Piece) {
+    fn put(&mut self, piece: NumberPiece) {
         let is_short = self.format.is_short;
         let sign = if self.is_negative { '-' } else { '+' };
         match piece {
-            Piece::Text(char) => self.text.push(char),
-            Piece::Sign => self.text.push(sign),
-            Piece::Minus if self.is_negative => self.text.push('-'),
-            Piece::Plus if !self.is_negative => self.text.push('+'),
-            Piece::Comma if self.has_begun => self.text.push(','),
-            Piece::Minus | Piece::Plus | Piece::Comma => {
+            NumberPiece::Text(char) => self.text.push(char),
+            NumberPiece::Sign => self.text.push(sign),
+            NumberPiece::Minus if self.is_negative => self.text.push('-'),
+            NumberPiece::Plus if !self.is_negative => self.text.push('+'),
+            NumberPiece::Comma if self.has_begun => self.text.push(','),
+            NumberPiece::Minus | NumberPiece::Plus | NumberPiece::Comma => {
                 if !is_short {
                     self.text.push(' ');
                 }
             }
-            Piece::Digit { shows_zero } => self.put_digit(shows_zero),
-            Piece::Point => self.put_digit(false),
+            NumberPiece::Digit { shows_zero } => self.put_digit(shows_zero),
+            NumberPiece::Point => self.put_digit(false),
         }
     }
 

@@ -85,7 +85,7 @@ async def with_asyncpg():
         seen = [row["event_id"] async for row in connection.cursor("SELECT event_id FROM events ORDER BY ts", prefetch=2)]
     assert seen == ["101", "102", "103", "104"], seen
     copied = io.BytesIO()
-    told = await connection.copy_from_query("SELECT event_id FROM events WHERE input_tokens > $1 ORDER BY ts", 20, output=copied)
+    told = await connection.copy_from_query("SELECT event_id FROM events WHERE input_tokens > 20 ORDER BY ts", output=copied)
     assert (told, copied.getvalue()) == ("COPY 2", b"103\n104\n"), copied.getvalue()
     assert await connection.copy_from_table("events", columns=["model"], output=io.BytesIO(), format="csv") == "COPY 4"
     try:
