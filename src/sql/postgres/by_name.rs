@@ -8,7 +8,7 @@ use datafusion::logical_expr::ScalarUDF;
 use super::function::Function;
 use super::long::{steps_of, with_steps};
 use super::{
-    aggregates, arithmetic, bits, date_functions, math, quoting, texts, time_functions,
+    aggregates, arithmetic, bits, date_functions, math, nothing, quoting, texts, time_functions,
     time_operators as time, to_char,
 };
 
@@ -66,6 +66,7 @@ fn texts_and_times() -> Vec<ScalarUDF> {
         time::span_divided(),
         time::span_negative(),
         time::span_size(),
+        nothing::or_null(),
         texts::version(),
         quoting::quote_literal(),
         quoting::quote_nullable(),

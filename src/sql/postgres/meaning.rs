@@ -15,8 +15,9 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::equal_types::{cast_of, comparable, comparable_to, is_comparison};
 use super::kinds::{ValueKind, is_text};
+use super::memberships::{Place, three_valued};
 use super::refusal::refused;
-use super::{arithmetic, call, texts, time_operators};
+use super::{arithmetic, call, nothing, texts, time_operators};
 
 /// Functions that compare their arguments.
 const COMPARING: [&str; 3] = ["greatest", "least", "nullif"];
@@ -60,12 +61,14 @@ fn of_plan(plan: LogicalPlan, literals: Literals) -> Result<Transformed<LogicalP
     refuse_grouped_intervals(&plan, &schema)?;
     let names = NamePreserver::new(&plan);
     let sorts = matches!(plan, LogicalPlan::Sort(_));
+    let place = Place::within(&plan);
     let changed = plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let changed = expr.transform_up(|expr| {
             let expr = if small { small_literal(expr) } else { expr };
             of_expr(expr, &schema)
         })?;
+        let changed = changed.transform_data(|expr| three_valued(expr, &schema, place))?;
         let changed =
             if sorts { changed.transform_data(|expr| sortable(expr, &schema))? } else { changed };
         Ok(changed.update_data(|expr| name.restore(expr)))
@@ -150,6 +153,7 @@ fn of_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::Case(case) => case_of(case, schema)?,
         Expr::Cast(of) => cast_of(of, schema)?,
         Expr::Negative(inner) => negative(inner, schema),
+        Expr::ScalarSubquery(_) => Some(call(nothing::or_null(), vec![expr.clone()])),
         Expr::ScalarFunction(function) => function_of(function, schema)?,
         Expr::AggregateFunction(of) => {
             let taking = TAKING.contains(&of.func.name());

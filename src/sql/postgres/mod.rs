@@ -28,6 +28,8 @@ mod long;
 mod maps;
 mod math;
 mod meaning;
+mod memberships;
+mod nothing;
 mod number_patterns;
 mod numbers;
 mod patterns;
