@@ -81,8 +81,9 @@ pub use self::sums::ledger::{Ledger, LedgerCells, Ledgers, NewLedger};
 pub use self::sums::totals::{Totals, TotalsStore};
 pub use self::upkeep::declaration::Declared;
 pub use self::upkeep::judge::{FOUND_BYTES_MAX as JUDGED_BYTES_MAX, Finding, Judge};
-pub use self::upkeep::repair::{Broken, ForeignCommit, RepairPlan, Repairs};
-pub use self::upkeep::{rewrite::Rewritten, vacuum::StaleFiles};
+pub use self::upkeep::repair::{Broken, ForeignCommit, Repairs};
+pub use self::upkeep::repair_plan::RepairPlan;
+pub use self::upkeep::{rewrite::Rewritten, thinned::ThinnedFile, vacuum::StaleFiles};
 pub use self::versions::follow::FollowSettings;
 pub use self::versions::opening::Creation;
 pub use self::write::{floor::refuse_before_floor, writer::Committed, writer::WriterSettings};
@@ -192,6 +193,11 @@ impl Archive {
     /// The versions as this process learns of them.
     pub fn versions(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.commits.follower.versions()
+    }
+
+    /// Whether commits after the known version are refused, as this process learns of it.
+    pub fn refusals(&self) -> watch::Receiver<bool> {
+        self.commits.follower.refusals()
     }
 
     /// The newest version. It contains everything that any process acknowledged before this call.

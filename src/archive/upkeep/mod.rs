@@ -4,9 +4,12 @@ mod actions;
 pub(super) mod declaration;
 pub(super) mod expiry;
 pub(super) mod judge;
+mod new_rows;
 pub(super) mod old_ledgers;
 pub(super) mod repair;
+pub(super) mod repair_plan;
 pub(super) mod rewrite;
+pub(super) mod thinned;
 pub(super) mod vacuum;
 
 use std::sync::Arc;
