@@ -144,6 +144,17 @@ impl App {
                 }
             };
             tasks.push(tokio::spawn(work));
+            if !is_job {
+                let (rollup, clock) = (self.rollup.clone(), self.clock.clone());
+                let (versions, refused) = (self.archive.versions(), self.archive.refusals());
+                let work = async move {
+                    let rewritten =
+                        rollup.keep_totals_of_rewritten(versions.clone(), clock.clone());
+                    let refused = rollup.keep_totals_of_refused(versions, refused, clock);
+                    tokio::join!(rewritten, refused);
+                };
+                tasks.push(tokio::spawn(work));
+            }
             let (rollup, versions) = (self.rollup.clone(), self.archive.versions());
             tasks.push(tokio::spawn(async move { rollup.keep_foreign_noted(versions).await }));
         }

@@ -31,6 +31,13 @@ def merge(table):
     merge.when_not_matched_insert_all().execute()
 
 
+def cleanup(table):
+    """Nothing of the log that a checkpoint covers is to stay."""
+    table.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 days"})
+    table.create_checkpoint()
+    table.cleanup_metadata()
+
+
 OPERATIONS = {
     "append": lambda table: write_deltalake(table, rows(table, "appended"), mode="append"),
     "append_new_column": lambda table: write_deltalake(
@@ -39,7 +46,7 @@ OPERATIONS = {
     "optimize": lambda table: table.optimize.compact(),
     "z_order": lambda table: table.optimize.z_order(["model"]),
     "checkpoint": lambda table: table.create_checkpoint(),
-    "cleanup": lambda table: table.cleanup_metadata(),
+    "cleanup": cleanup,
     "vacuum": lambda table: table.vacuum(0, dry_run=False, enforce_retention_duration=False),
     "delete": lambda table: table.delete("model = 'm1'"),
     "delete_all": lambda table: table.delete(),

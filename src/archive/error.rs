@@ -39,6 +39,17 @@ pub enum ArchiveError {
         /// What it does.
         reason: String,
     },
+    /// A checkpoint of the log that no longer tells what another program did to the table before it.
+    #[error(
+        "{path} cannot be vouched for: {reason}; restore what is gone of events/_delta_log from a \
+         backup, then: tokenlake repair"
+    )]
+    Unvouched {
+        /// The checkpoint, relative to the archive.
+        path: String,
+        /// What does not fit, and which log entry would tell why.
+        reason: String,
+    },
     /// A log entry that does not follow the one that was read before it.
     #[error(
         "{path} does not follow the log entry that was read before it: the archive is not the copy \
@@ -180,6 +191,7 @@ impl ArchiveError {
             | Self::Stopping => Kind::Unavailable,
             Self::Corrupt { .. }
             | Self::Refused { .. }
+            | Self::Unvouched { .. }
             | Self::Foreign { .. }
             | Self::NotMerged { .. }
             | Self::NewerRecord { .. } => Kind::Corrupt,

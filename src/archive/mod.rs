@@ -33,6 +33,8 @@ mod write;
 
 mod upkeep;
 
+mod maintained;
+
 #[cfg(test)]
 mod mutation_tests;
 
@@ -79,8 +81,9 @@ pub use self::sums::ledger::{Ledger, LedgerCells, Ledgers, NewLedger};
 pub use self::sums::totals::{Totals, TotalsStore};
 pub use self::upkeep::declaration::Declared;
 pub use self::upkeep::judge::{FOUND_BYTES_MAX as JUDGED_BYTES_MAX, Finding, Judge};
-pub use self::upkeep::repair::{Broken, ForeignCommit, RepairPlan, Repairs};
-pub use self::upkeep::{rewrite::Rewritten, vacuum::StaleFiles};
+pub use self::upkeep::repair::{Broken, ForeignCommit, Repairs};
+pub use self::upkeep::repair_plan::RepairPlan;
+pub use self::upkeep::{rewrite::Rewritten, thinned::ThinnedFile, vacuum::StaleFiles};
 pub use self::versions::follow::FollowSettings;
 pub use self::versions::opening::Creation;
 pub use self::write::{floor::refuse_before_floor, writer::Committed, writer::WriterSettings};
@@ -153,14 +156,20 @@ impl Archive {
         let notes = HeadNotes::new(store.clone());
         let commits =
             Arc::new(Commits { log, follower, clock, telemetry, checkpoints, notes, turn });
+        let judge = Arc::new(Judge::new(store.clone()));
         let upkeep = Upkeep {
             store: store.clone(),
             commits: commits.clone(),
             partials: partials.clone(),
-            judge: Judge::new(store.clone()),
+            judge: judge.clone(),
         };
-        let (writes, to) = (commits.clone(), store.clone());
-        let writer = Writer::start(Committer { store: to, commits: writes, partials, settings });
+        let writer = Writer::start(Committer {
+            store: store.clone(),
+            commits: commits.clone(),
+            partials,
+            check: judge,
+            settings,
+        });
         let (records, ledgers) = (Records::new(store.clone()), Ledgers::new(store.clone()));
         Ok(Self { store, commits, writer, upkeep, records, ledgers })
     }
@@ -184,6 +193,11 @@ impl Archive {
     /// The versions as this process learns of them.
     pub fn versions(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.commits.follower.versions()
+    }
+
+    /// Whether commits after the known version are refused, as this process learns of it.
+    pub fn refusals(&self) -> watch::Receiver<bool> {
+        self.commits.follower.refusals()
     }
 
     /// The newest version. It contains everything that any process acknowledged before this call.
@@ -281,33 +295,6 @@ impl Archive {
         self.commits.log.job_position(job, version).await
     }
 
-    /// Moves the events of live files of one date into one new file. If memory has no room for all,
-    /// only the first files are moved. No event changes. `None` if another process has removed one
-    /// of the files meanwhile.
-    ///
-    /// # Errors
-    /// Corrupt, naming the file, if one is damaged; `NotMerged`; Unavailable.
-    pub async fn rewrite(
-        &self,
-        files: &[Arc<DataFile>],
-    ) -> Result<Option<Rewritten>, ArchiveError> {
-        self.upkeep.rewrite(files).await
-    }
-
-    /// Takes all live files before the floor of `ledger` out of the table. The commit makes the
-    /// version after `snapshot` and names the ledger, which must contain the totals of these files.
-    /// `None` if another commit came first: the expiry must then be planned anew.
-    ///
-    /// # Errors
-    /// Unavailable, in which case the commit may exist or still appear; or Corrupt.
-    pub async fn expire(
-        &self,
-        snapshot: &Snapshot,
-        ledger: LedgerName,
-    ) -> Result<Option<Arc<Snapshot>>, ArchiveError> {
-        self.upkeep.expire(snapshot, ledger).await
-    }
-
     /// Makes the archive's dimensions what `change` makes of them; `None` of it leaves them as they are.
     ///
     /// # Errors
@@ -322,22 +309,6 @@ impl Archive {
     /// Time by the clock that counts sleep.
     pub fn elapsed(&self) -> Duration {
         self.commits.clock.elapsed()
-    }
-
-    /// Finds the data files and ledgers that no version has named for longer than `grace`.
-    ///
-    /// # Errors
-    /// Unavailable or Corrupt.
-    pub async fn stale_files(&self, grace: Duration) -> Result<StaleFiles, ArchiveError> {
-        self.upkeep.stale_files(grace).await
-    }
-
-    /// Deletes stale files, after an empty commit (the fence). Returns how many.
-    ///
-    /// # Errors
-    /// Unavailable or Corrupt; some may be deleted.
-    pub async fn vacuum(&self, stale: StaleFiles) -> Result<usize, ArchiveError> {
-        self.upkeep.vacuum(stale).await
     }
 
     /// As [`Records::claim_org`]. A process that has not followed the log for a while looks first.
@@ -364,11 +335,6 @@ impl Archive {
     /// The object store, rooted at the archive, for the scans of `sql`.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
         self.store.clone()
-    }
-
-    /// The judge of files that other programs wrote.
-    pub fn judge(&self) -> &Judge {
-        &self.upkeep.judge
     }
 
     /// The fingerprints of all events in a file. Every byte of the file is checked.

@@ -1,7 +1,7 @@
 //! The events of a chunk by date, and within a date by organisation, the order that data files
 //! have. Rows that are already adjacent are sorted and copied together later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use arrow::array::{AsArray as _, UInt32Array};
 use arrow::datatypes::TimestampMicrosecondType;
@@ -18,8 +18,8 @@ pub(super) struct ChunkEvents {
     /// Events by date. Within a date the events of an organisation are adjacent, in the order in
     /// which they came.
     pub(super) dates: Vec<(NaiveDate, EventBatch)>,
-    /// All organisations.
-    pub(super) orgs: BTreeSet<String>,
+    /// All organisations, in the order of their first rows.
+    pub(super) orgs: Vec<String>,
 }
 
 /// Splits the events of a chunk.
@@ -36,14 +36,21 @@ pub(super) fn split(batch: &EventBatch) -> Result<ChunkEvents, BackfillError> {
         date.1.of(org_id.ok_or_else(defect)?).push(row);
     }
     let mut split = ChunkEvents::default();
+    let mut first_rows: BTreeMap<&str, u32> = BTreeMap::new();
     for (ts, orgs) in dates.into_values() {
         let (day, orgs) = (date_of(ts).ok_or_else(defect)?, orgs.into_sorted());
-        split.orgs.extend(orgs.iter().map(|(org_id, _)| (*org_id).to_owned()));
+        for (org_id, rows) in &orgs {
+            let row = rows.first().copied().unwrap_or_default();
+            first_rows.entry(org_id).and_modify(|first| *first = row.min(*first)).or_insert(row);
+        }
         let sorted: Vec<u32> = orgs.into_iter().flat_map(|(_, rows)| rows).collect();
         let as_it_is = sorted.len() == batch.len() && sorted.is_sorted();
         let part = if as_it_is { batch.clone() } else { batch.take(&UInt32Array::from(sorted))? };
         split.dates.push((day, part));
     }
+    let mut orgs: Vec<_> = first_rows.into_iter().collect();
+    orgs.sort_by_key(|(_, row)| *row);
+    split.orgs = orgs.into_iter().map(|(org_id, _)| org_id.to_owned()).collect();
     Ok(split)
 }
 
@@ -84,7 +91,7 @@ mod tests {
             ("2026-01-22".to_owned(), &[1]),
         ];
         assert_eq!(places, expected);
-        assert_eq!(found.orgs, ["a", "b", "c"].map(str::to_owned).into());
+        assert_eq!(found.orgs, ["b", "a", "c"], "in the order of their first rows");
         assert!(split(&batch(&[])).unwrap().dates.is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Claims of the organisations' names that rows bring with them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
@@ -31,25 +31,34 @@ impl OrgClaims {
         Self { admission, claimed: HashSet::new() }
     }
 
-    /// Claims those names that the job has not claimed yet.
-    pub(super) async fn claim(
-        &mut self,
-        orgs: &BTreeSet<String>,
-    ) -> Result<Vec<NameClash>, BackfillError> {
+    /// Claims those names that the job has not claimed yet; `orgs` are in the order of their rows. Of
+    /// names that differ in case alone the first one is to stand, so these are claimed in turn.
+    pub(super) async fn claim(&mut self, orgs: &[String]) -> Result<Vec<NameClash>, BackfillError> {
         let Some(admission) = &self.admission else { return Ok(Vec::new()) };
         let new = orgs.iter().filter(|org| !self.claimed.contains(*org));
-        let new = new.filter_map(|org| OrgId::parse(org).ok()).collect::<Vec<_>>();
-        let claim = async |org: OrgId| (admission.claim(&org).await, org);
-        let mut claims = stream::iter(new.into_iter().map(claim)).buffered(CLAIMS);
+        let mut alike: BTreeMap<String, Vec<OrgId>> = BTreeMap::new();
+        for org in new.filter_map(|org| OrgId::parse(org).ok()) {
+            alike.entry(org.lowercase()).or_default().push(org);
+        }
+        let claim = async |orgs: Vec<OrgId>| {
+            let mut claims = Vec::with_capacity(orgs.len());
+            for org in orgs {
+                claims.push((admission.claim(&org).await, org));
+            }
+            claims
+        };
+        let mut claims = stream::iter(alike.into_values().map(claim)).buffered(CLAIMS);
         let mut clashes = Vec::new();
-        while let Some((claimed, org)) = claims.next().await {
-            let org = org.as_str().to_owned();
-            match claimed {
-                Ok(()) => drop(self.claimed.insert(org)),
-                Err(error @ ArchiveError::OrgCase { .. }) => {
-                    clashes.push(NameClash { org, reason: error.to_string() });
+        while let Some(claims) = claims.next().await {
+            for (claimed, org) in claims {
+                let org = org.as_str().to_owned();
+                match claimed {
+                    Ok(()) => drop(self.claimed.insert(org)),
+                    Err(error @ ArchiveError::OrgCase { .. }) => {
+                        clashes.push(NameClash { org, reason: error.to_string() });
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                Err(error) => return Err(error.into()),
             }
         }
         Ok(clashes)

@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::pair::{FieldPair, is_field};
 use super::place::{Has, value_at};
-use crate::event::{FieldValue, OrgRule, Slots, excerpt};
+use crate::event::time::{self, Naive};
+use crate::event::{FieldValue, OrgRule, Slots, excerpt, money, token_count};
 
 /// Bytes of the hash in a derived id: more than enough to keep any number of events distinct.
 const ID_BYTES: usize = 16;
@@ -157,11 +158,7 @@ fn with_folders<'r>(
     for (name, value) in folders {
         let own = find(&columns, name).filter(|own| **own != FieldValue::Null);
         if let Some(own) = own.filter(|_| is_field(name)) {
-            let same = match (own, value) {
-                (FieldValue::Text(own) | FieldValue::Number(own), Some(value)) => own == value,
-                _ => false,
-            };
-            if !same {
+            if !value.as_ref().is_some_and(|value| is_same(name, own, value)) {
                 let value = value.as_deref().unwrap_or("null");
                 return Err(format!(
                     "{name}: its folder says {}, but the row has another value",
@@ -176,6 +173,32 @@ fn with_folders<'r>(
         columns.push((Cow::Borrowed(name.as_str()), value));
     }
     Ok(columns)
+}
+
+/// True if a row's value for a field is that of its folder, however each of them is written.
+fn is_same(field: &str, own: &FieldValue<'_>, folder: &str) -> bool {
+    let (FieldValue::Text(text) | FieldValue::Number(text)) = own else { return false };
+    if text == folder {
+        return true;
+    }
+    match field {
+        "cost_usd" => {
+            let [own, folder] = [text, folder].map(|text| money::parse_signed(text).ok());
+            own.is_some() && own == folder
+        }
+        "ts" => {
+            let own = match own {
+                FieldValue::Number(number) => time::from_number(number),
+                _ => time::read(text, Naive::Utc),
+            };
+            own.is_ok_and(|own| time::read(folder, Naive::Utc).is_ok_and(|folder| own == folder))
+        }
+        _ if field.ends_with("_tokens") => {
+            let [own, folder] = [text, folder].map(token_count);
+            own.is_some() && own == folder
+        }
+        _ => false,
+    }
 }
 
 /// The id of a row that has none: SHA-256 of its input's name, its place there and its bytes, cut
@@ -316,6 +339,25 @@ mod tests {
         }
         let row = vec![text("org_id", "acme"), ("model".into(), FieldValue::Null)];
         assert!(shape.fields(row, &folders, ORIGIN, &[]).is_ok());
+        let number = |name: &'static str, value: &'static str| {
+            (Cow::from(name), FieldValue::Number(value.into()))
+        };
+        let numbers: Vec<(String, Option<String>)> =
+            [("cost_usd", "1.0"), ("input_tokens", "05"), ("ts", "2026-01-21T12:53:20Z")]
+                .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
+                .into();
+        let alike =
+            || vec![text("cost_usd", "1"), number("input_tokens", "5"), number("ts", "1769000000")];
+        assert!(shape.fields(alike(), &numbers, ORIGIN, &[]).is_ok());
+        for wrong in
+            [text("cost_usd", "1.01"), number("input_tokens", "50"), number("ts", "1769000001")]
+        {
+            let mut row = alike();
+            row.retain(|(name, _)| *name != wrong.0);
+            row.push(wrong);
+            let error = shape.fields(row, &numbers, ORIGIN, &[]).unwrap_err();
+            assert!(error.contains("folder"), "{error}");
+        }
         for wrong in [text("org_id", "beta"), text("model", "m")] {
             let error = shape.fields(vec![wrong], &folders, ORIGIN, &[]).unwrap_err();
             assert!(error.contains("folder"), "{error}");

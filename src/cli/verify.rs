@@ -11,7 +11,7 @@ use super::open;
 use super::print::{print_note, print_result};
 use super::units::parse_millionths;
 use crate::archive::ArchiveLocation;
-use crate::maintain::{self, Sample};
+use crate::maintain::{self, NO_FLOOR, Sample};
 use crate::printable::{counted, printable};
 use crate::rollup::Rollup;
 use crate::sql::Engine;
@@ -57,10 +57,13 @@ pub(super) async fn run(location: &ArchiveLocation, args: VerifyArgs) -> anyhow:
     let report = maintain::verify(&archive, &engine, &rollup, now, sample, progress).await;
     bar.iter().for_each(ProgressBar::finish_and_clear);
     let report = report?;
-    if let Some((events, floor)) = report.expired {
+    if let Some((events, floor)) = report.expired.filter(|(events, _)| *events > 0) {
+        let why = match floor == NO_FLOOR {
+            true => "that another program took out are accepted as gone".to_owned(),
+            false => format!("before {floor} have expired"),
+        };
         print_note(&format!(
-            "{} before {floor} have expired and cannot be recomputed: their sums are those of the \
-             ledger",
+            "{} {why} and cannot be recomputed: their sums are those of the ledger",
             counted(events, "event")
         ));
     }

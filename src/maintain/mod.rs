@@ -8,5 +8,5 @@ mod verify;
 
 pub use self::doctor::{CheckReport, CheckResult, check_access, check_prices, check_writing};
 pub use self::expire::{Expiry, Retention, RetentionError, expire};
-pub use self::repair::{Repair, RepairError, Repaired, Way};
+pub use self::repair::{NO_FLOOR, Repair, RepairError, Repaired, Way};
 pub use self::verify::{Report, Sample, verify};

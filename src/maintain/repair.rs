@@ -11,8 +11,8 @@ use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
 use crate::archive::{
-    ArchiveError, Broken, DataFile, EventHash, ForeignCommit, IdReader, Judge, LedgerName, Ledgers,
-    NewLedger, OfObject, RepairPlan, Repairs,
+    ArchiveError, Broken, DataFile, EventHash, ForeignCommit, IdReader, Judge, LedgerCells,
+    LedgerName, Ledgers, NewLedger, OfObject, RepairPlan, Repairs, ThinnedFile,
 };
 use crate::error::Kind;
 use crate::rollup::Rollup;
@@ -21,7 +21,7 @@ use crate::sql::{SqlError, sql_version};
 /// Tries of one repair while other programs commit.
 const TRIES: usize = 16;
 /// The floor of a ledger if nothing has expired: no event is before it.
-const NO_FLOOR: NaiveDate = match NaiveDate::from_ymd_opt(1970, 1, 1) {
+pub const NO_FLOOR: NaiveDate = match NaiveDate::from_ymd_opt(1970, 1, 1) {
     Some(date) => date,
     None => NaiveDate::MIN,
 };
@@ -46,6 +46,9 @@ pub struct Repaired {
     pub restored: usize,
     /// Data files that are taken out.
     pub removed: usize,
+    /// Of these, those that were put back without the events that are in the table elsewhere.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rewritten: usize,
     /// Files of other programs that break a rule and are taken out, one line each.
     #[serde(skip)]
     pub unfit: Vec<String>,
@@ -68,17 +71,6 @@ pub enum RepairError {
         count: usize,
         /// One of them, relative to the archive.
         first: String,
-    },
-    /// Some events of a file are in the table twice.
-    #[error(
-        "it cannot be accepted: {path} holds {repeated} events that are in the table already, among \
-         others; take it back with: tokenlake repair --undo"
-    )]
-    PartlyTwice {
-        /// The file, relative to the archive.
-        path: String,
-        /// Number of rows.
-        repeated: usize,
     },
     /// The sums of files that are gone are not known.
     #[error(
@@ -119,6 +111,7 @@ impl Repair {
     /// # Errors
     /// Why a repair is not possible; nothing has been changed then.
     pub async fn run(&self, way: Way, dry_run: bool) -> Result<Repaired, RepairError> {
+        self.rollup.keep_made();
         for _ in 0..TRIES {
             let broken = self.repairs.find().await?;
             if let Some(reason) = broken.refused().filter(|_| broken.is_cut() && way == Way::Undo) {
@@ -133,6 +126,7 @@ impl Repair {
                 refused: broken.refused().map(ToString::to_string),
                 restored: plan.restores.len(),
                 removed: plan.removes.len(),
+                rewritten: plan.thinned().len(),
                 unfit: unfit.values().cloned().collect(),
                 commits: broken.commits(),
             };
@@ -143,12 +137,16 @@ impl Repair {
             if let Some(first) = gone.first() {
                 return Err(RepairError::Gone { count: gone.len(), first: first.clone() });
             }
+            let lost = match way {
+                Way::Undo => None,
+                Way::Accept => self.lost(&broken, &plan, &unfit).await?,
+            };
             if dry_run {
                 return Ok(repaired);
             }
-            let ledger = match way {
-                Way::Undo => broken.good().ledger(),
-                Way::Accept => self.ledger(&broken, &plan, &unfit).await?,
+            let ledger = match lost {
+                None => broken.good().ledger(),
+                Some(lost) => Some(self.ledger(&broken, lost).await?),
             };
             if self.repairs.commit(&broken, &plan, ledger).await? {
                 return Ok(repaired);
@@ -175,41 +173,39 @@ impl Repair {
         broken: &Broken,
         way: Way,
     ) -> Result<(RepairPlan, BTreeMap<Arc<str>, String>), RepairError> {
-        let mut out = match way {
-            Way::Undo => BTreeSet::new(),
+        let Twice { mut out, thinned, mut unfit } = match way {
+            Way::Undo => Twice::default(),
             Way::Accept => self.twice(broken).await?,
         };
-        let mut unfit = BTreeMap::new();
         loop {
             let plan = match way {
                 Way::Undo => broken.undo(&out),
-                Way::Accept => broken.accept(&out),
+                Way::Accept => broken.accept(&out).with_thinned(&thinned),
             };
             let after = broken.good().of_files(plan.keeps.iter().cloned());
             let mut findings = self.judge.judge(&after).await?;
             // Of two files with the same events, the one that came later is taken out.
             findings.sort_by(|a, b| a.entry.cmp(&b.entry));
             let Some(last) = findings.pop() else { return Ok((plan, unfit)) };
-            let path = last.file.path.clone();
-            let line = format!("{}: {}", last.file.path_in_archive(), last.reason);
-            unfit.insert(path.clone(), line);
-            out.insert(path);
+            out.insert(last.file.path.clone());
+            unfit.insert(last.file.path.clone(), line(&last.file, &last.reason));
         }
     }
 
-    /// The ledger that keeps counters from falling if the files of a plan become the live ones.
-    async fn ledger(
+    /// What keeps counters from falling if the files of a plan become the live ones; `None` if the
+    /// ledger does.
+    async fn lost(
         &self,
         broken: &Broken,
         plan: &RepairPlan,
         unfit: &BTreeMap<Arc<str>, String>,
-    ) -> Result<Option<LedgerName>, RepairError> {
+    ) -> Result<Option<LostSums>, RepairError> {
         // Files that break a rule were never counted.
         let counted = broken.good().files().filter(|file| !unfit.contains_key(&file.path));
         let good = Arc::new(broken.good().of_files(counted.cloned()));
         let keeps: HashSet<_> = plan.keeps.iter().map(|file| &file.path).collect();
         if good.files().all(|file| keeps.contains(&file.path)) {
-            return Ok(good.ledger());
+            return Ok(None);
         }
         let cells = match self.rollup.fold_lost(&good, &plan.keeps).await {
             Err(SqlError::File(ArchiveError::Corrupt { path, .. })) => {
@@ -217,44 +213,55 @@ impl Repair {
             }
             cells => cells?,
         };
-        let before = good.ledger();
-        let expired = match self.ledgers.of(&good).await? {
-            Some(ledger) => ledger.events(),
-            None => 0,
-        };
         let rows = |files: &mut dyn Iterator<Item = &Arc<DataFile>>| -> u64 {
             files.map(|file| file.rows.unwrap_or_default()).fold(0, u64::saturating_add)
         };
-        let lost = rows(&mut good.files()).saturating_sub(rows(&mut plan.keeps.iter()));
+        let events = rows(&mut good.files()).saturating_sub(rows(&mut plan.keeps.iter()));
+        Ok(Some(LostSums { cells, events }))
+    }
+
+    /// The ledger that has what is lost, too.
+    async fn ledger(&self, broken: &Broken, lost: LostSums) -> Result<LedgerName, RepairError> {
+        let good = broken.good();
+        let expired = match self.ledgers.of(good).await? {
+            Some(ledger) => ledger.events(),
+            None => 0,
+        };
         let new = NewLedger {
             table_id: &good.table().id,
             floor: good.floor().unwrap_or(NO_FLOOR),
-            events: expired.saturating_add(lost),
+            events: expired.saturating_add(lost.events),
             sql_version: &sql_version(),
-            before,
+            before: good.ledger(),
         };
-        Ok(Some(self.ledgers.put(new, cells).await?))
+        Ok(self.ledgers.put(new, lost.cells).await?)
     }
 
-    /// Files that came after the last good version and whose events are all in the table already.
-    async fn twice(&self, broken: &Broken) -> Result<BTreeSet<Arc<str>>, RepairError> {
+    /// What came after the last good version and is in the table twice by that.
+    async fn twice(&self, broken: &Broken) -> Result<Twice, RepairError> {
         let reader = self.repairs.id_reader(broken);
         let mut came: BTreeMap<NaiveDate, Vec<Arc<DataFile>>> = BTreeMap::new();
         for file in broken.now().files().filter(|file| !broken.good().is_live(file)) {
             came.entry(file.date).or_default().push(file.clone());
         }
-        let mut twice = BTreeSet::new();
+        let mut twice = Twice::default();
         for (date, files) in came {
             let mut known = self.known_around(date, broken, &reader).await?;
             for file in files {
-                let ids = reader.all(&file).await?;
-                let repeated = ids.iter().filter(|id| !known.insert(**id)).count();
-                if repeated > 0 && repeated < ids.len() {
-                    let path = file.path_in_archive();
-                    return Err(RepairError::PartlyTwice { path, repeated });
+                // A file that breaks a rule is taken out: its events stand nowhere.
+                if let Err(error) = self.judge.check_rules(broken.now(), &file).await {
+                    twice.take_unfit(&file, error)?;
+                    continue;
                 }
-                if repeated > 0 {
-                    twice.insert(file.path.clone());
+                let ids = reader.all(&file).await?;
+                let new: HashSet<_> = ids.iter().filter(|id| known.insert(**id)).copied().collect();
+                if new.len() == ids.len() {
+                    continue;
+                }
+                twice.out.insert(file.path.clone());
+                if !new.is_empty() {
+                    let maker = self.rollup.partial_maker();
+                    twice.thinned.push(self.repairs.thinned(broken, &file, new, maker).await?);
                 }
             }
         }
@@ -276,10 +283,50 @@ impl Repair {
         let mut known = HashSet::new();
         let good = broken.good();
         for file in good.files().filter(near).filter(|file| broken.now().is_live(file)) {
+            // One that breaks a rule goes, too.
+            if let Err(ArchiveError::Foreign { .. }) = self.judge.check_rules(good, file).await {
+                continue;
+            }
             known.extend(reader.all(file).await?);
         }
         Ok(known)
     }
+}
+
+/// The sums of events that go, and their number.
+struct LostSums {
+    cells: LedgerCells,
+    events: u64,
+}
+
+/// What came in twice.
+#[derive(Debug, Default)]
+struct Twice {
+    /// Files that go.
+    out: BTreeSet<Arc<str>>,
+    /// What is put in the place of those of which only some events were in the table already.
+    thinned: Vec<Arc<ThinnedFile>>,
+    /// Those of them that break a rule, with the rule.
+    unfit: BTreeMap<Arc<str>, String>,
+}
+
+impl Twice {
+    /// Takes a file out that breaks a rule, if `error` says so.
+    fn take_unfit(&mut self, file: &DataFile, error: ArchiveError) -> Result<(), ArchiveError> {
+        let ArchiveError::Foreign { reason, .. } = error else { return Err(error) };
+        self.out.insert(file.path.clone());
+        self.unfit.insert(file.path.clone(), line(file, &reason));
+        Ok(())
+    }
+}
+
+/// A line about a file that breaks a rule.
+fn line(file: &DataFile, reason: &str) -> String {
+    format!("{}: {reason}", file.path_in_archive())
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl OfObject for RepairError {
@@ -296,9 +343,7 @@ impl RepairError {
     /// What the caller can do about the error.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Gone { .. } | Self::PartlyTwice { .. } | Self::Untold(_) | Self::Cut(_) => {
-                Kind::Conflict
-            }
+            Self::Gone { .. } | Self::Untold(_) | Self::Cut(_) => Kind::Conflict,
             Self::Contended => Kind::Unavailable,
             Self::Archive(error) => error.kind(),
             Self::Sql(error) => error.kind(),

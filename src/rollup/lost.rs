@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -17,6 +18,15 @@ use crate::sql::{
 };
 
 impl Rollup {
+    /// From now on keeps all cells that are made in memory, so that new files can be added up before
+    /// they are stored.
+    pub fn keep_made(&self) {
+        let partials = &self.sources.partials;
+        [&partials.parts_asked, &partials.starts_asked]
+            .iter()
+            .for_each(|asked| asked.store(true, Ordering::Relaxed));
+    }
+
     /// The cells of a ledger that lets no counter of `good` fall if `live` become the live files.
     /// They are the cells of its own ledger and, for each series, the sums that it had and no
     /// longer has.

@@ -18,6 +18,7 @@ mod org_state;
 mod org_usage;
 mod owner;
 mod partial;
+mod refused;
 mod scope;
 mod series_cap;
 mod show_days;

@@ -43,9 +43,13 @@ pub(super) fn write_json(out: &mut String, array: &dyn Array, row: usize) {
         DataType::Boolean => out.push_str(&plain(array, row)),
         kind if kind.is_integer() || is_whole(kind) => out.push_str(&plain(array, row)),
         DataType::Float32 => {
-            write_float(out, array.as_primitive::<Float32Type>().value(row).into())
+            let value = array.as_primitive::<Float32Type>().value(row);
+            write_float(out, &value, value.is_finite());
         }
-        DataType::Float64 => write_float(out, array.as_primitive::<Float64Type>().value(row)),
+        DataType::Float64 => {
+            let value = array.as_primitive::<Float64Type>().value(row);
+            write_float(out, &value, value.is_finite());
+        }
         DataType::Map(..) => write_map(out, &array.as_map().value(row)),
         DataType::Struct(_) => write_struct(out, array.as_struct(), row),
         DataType::List(_) => write_list(out, &array.as_list::<i32>().value(row)),
@@ -68,9 +72,10 @@ fn is_whole(kind: &DataType) -> bool {
     matches!(kind, DataType::Decimal128(_, 0) | DataType::Decimal256(_, 0))
 }
 
-fn write_float(out: &mut String, value: f64) {
+/// Writes a float with the digits of its own type.
+fn write_float(out: &mut String, value: &dyn std::fmt::Display, is_finite: bool) {
     // JSON has no infinity and no NaN.
-    if value.is_finite() {
+    if is_finite {
         let _ = write!(out, "{value}");
     } else {
         out.push_str("null");

@@ -151,6 +151,8 @@ fn known(reason: &str) -> Option<String> {
         return Some(by_our_types(why.trim_end_matches('.')));
     }
     if let Some((why, _)) = reason.split_once(" Valid fields are") {
+        // What follows names a setting that cannot be changed.
+        let why = why.split(" Column names are case sensitive").next().unwrap_or(why);
         let why = why.trim_end_matches('.');
         return Some(format!("{why}; DESCRIBE shows the columns of a table"));
     }

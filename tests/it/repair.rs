@@ -19,10 +19,10 @@ use tokenlake::telemetry::Telemetry;
 
 use crate::support::event::{ACME, Event, NOON, events, requests, value};
 use crate::support::foreign::{File, commit, copy, live};
-use crate::support::foreign_files::{append, rows, with_column};
+use crate::support::foreign_files::{TODAY, append, put, rows, with_column};
 use crate::support::lake::{Lake, ManualClock, settings, verified};
 use crate::support::store::{log_entry, memory, paths, read};
-use crate::support::table::log_checkpoint;
+use crate::support::table::{clean_log, log_checkpoint};
 
 /// What repairs the archive in a store.
 pub fn repair(store: &Arc<dyn ObjectStore>) -> Repair {
@@ -49,6 +49,27 @@ async fn three_files() -> Arc<dyn ObjectStore> {
     app.sent(&old.into_iter().chain(events(0..10)).collect::<Vec<_>>()).await;
     app.sent(&events(10..15)).await;
     store
+}
+
+/// Without the entry that says who took events away, nobody can take them back or accept that.
+#[tokio::test]
+async fn a_deletion_that_was_cleaned_out_of_the_log_is_refused_in_true_words() {
+    let store = three_files().await;
+    let warm = Lake::open(&store).await;
+    let files = live(&store).await.1;
+    let entry = commit(&store, &[files[1].remove(true)]).await;
+    let version = live_version(&entry) + 1;
+    append_raw(&store, version, &[]).await;
+    log_checkpoint(&store, version).await.unwrap();
+    clean_log(&store, version).await;
+    let cold = Lake::try_open(&store, settings()).await.unwrap_err();
+    let repairing = repair(&store).run(Way::Accept, true).await.unwrap_err();
+    let warm = warm.try_scrape(ACME).await.unwrap_err();
+    for error in [cold.to_string(), repairing.to_string(), warm.to_string()] {
+        assert!(error.contains("18 were vouched for at version 2"), "{error}");
+        assert!(error.contains(&entry) && error.contains("is gone"), "{error}");
+        assert!(error.ends_with("from a backup, then: tokenlake repair"), "{error}");
+    }
 }
 
 /// What another program may do, by name: all of it is refused.
@@ -197,9 +218,11 @@ async fn what_is_told_by_nothing_cannot_be_accepted() {
     commit(&store, &[files[1].remove(true)]).await;
     store.delete(&files[1].place().as_str().into()).await.unwrap();
     let before = paths(&store, "").await;
-    let error = repair(&store).run(Way::Accept, false).await.unwrap_err();
-    assert!(matches!(error, RepairError::Untold(_)), "{error}");
-    assert!(error.to_string().contains(&files[1].path), "{error}");
+    for dry_run in [true, false] {
+        let error = repair(&store).run(Way::Accept, dry_run).await.unwrap_err();
+        assert!(matches!(error, RepairError::Untold(_)), "{error}");
+        assert!(error.to_string().contains(&files[1].path), "{error}");
+    }
     assert_eq!(paths(&store, "").await, before, "nothing is changed");
 }
 
@@ -216,6 +239,34 @@ async fn events_that_came_twice_are_taken_out_where_the_rest_is_accepted() {
     assert_eq!(warm.scrape(ACME).await, before);
     assert_eq!(Lake::open(&store).await.scrape(ACME).await, before);
     assert_eq!(verified(&store).await, 18);
+}
+
+/// As by another optimizer that does not know that the first ten events are in another file by now.
+#[tokio::test]
+async fn of_a_file_that_came_twice_in_part_the_rest_stays() {
+    for more in [0..0, 8..12] {
+        let store = three_files().await;
+        let warm = Lake::open(&store).await;
+        let before = warm.scrape(ACME).await;
+        let file = live(&store).await.1.into_iter().find(|file| file.rows == 5).unwrap();
+        let merged = rows(ACME, &events((0..15).chain(more.clone())));
+        let merged = put(&store, TODAY, "merged", &merged).await;
+        commit(&store, &[merged.add(false), file.remove(false)]).await;
+        let there = paths(&store, "").await;
+        let dry = repair(&store).run(Way::Accept, true).await.unwrap();
+        assert_eq!(paths(&store, "").await, there, "{more:?}: nothing is changed");
+        let done = repaired(&store, Way::Accept).await;
+        for done in [dry, done] {
+            let counts = (done.restored, done.removed, done.rewritten);
+            assert_eq!(counts, (0, 1, 1), "{more:?}");
+        }
+        for app in [&warm, &Lake::open(&store).await] {
+            assert_eq!(app.scrape(ACME).await, before, "{more:?}");
+        }
+        assert_eq!(warm.sent(&events(9..17)).await, (2, 6), "{more:?}");
+        assert_eq!(Lake::open(&store).await.sent(&events(0..17)).await, (0, 17), "{more:?}");
+        assert_eq!(verified(&store).await, 20, "{more:?}");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 //! is in its place and unchanged.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -72,13 +73,16 @@ pub(in crate::archive) struct Anchor {
     head: Arc<Mutex<Option<Head>>>,
     /// When the last successful check began, by the clock that counts sleep.
     checked: Arc<Mutex<Option<Duration>>>,
+    /// True if the last check found no such entry.
+    missing: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
 }
 
 impl Anchor {
     /// The anchor of a process that knows no entry yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { head: Arc::default(), checked: Arc::default(), clock }
+        let (head, checked, missing) = Default::default();
+        Self { head, checked, missing, clock }
     }
 
     /// Moves to a newer version. A version whose entry is unknown leaves the anchor where it is.
@@ -107,6 +111,11 @@ impl Anchor {
         *self.checked.lock()
     }
 
+    /// True if the last check did not find the entry by which the archive is recognised.
+    pub fn is_missing(&self) -> bool {
+        self.missing.load(Ordering::SeqCst)
+    }
+
     /// Makes sure that `store` is the archive that was opened, if one was.
     ///
     /// # Errors
@@ -115,18 +124,17 @@ impl Anchor {
         let began = self.elapsed();
         let head = self.head.lock().clone();
         if let Some(head) = head {
-            self.check_head(store, head).await?;
+            let looked = self.look_at_head(store, head).await;
+            let is_missing = matches!(looked, Err(Error::NotFound { .. }));
+            self.missing.store(is_missing, Ordering::SeqCst);
+            looked.map_err(gone)?;
         }
         let mut checked = self.checked.lock();
         *checked = (*checked).max(Some(began));
         Ok(())
     }
 
-    async fn check_head(&self, store: &dyn ObjectStore, head: Head) -> Result<(), Error> {
-        self.look_at_head(store, head).await.map_err(gone)
-    }
-
-    /// The same check; NotFound means that the archive is gone.
+    /// The check itself; NotFound means that the archive is gone, or its log was cleaned.
     async fn look_at_head(&self, store: &dyn ObjectStore, head: Head) -> Result<(), Error> {
         let Head { version, link, before, seen } = head;
         if let Some(seen) = &seen {

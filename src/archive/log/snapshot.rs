@@ -163,11 +163,17 @@ impl Snapshot {
         self.arrivals_after
     }
 
+    /// True if every event of `version` is in this version too, or in its ledger: the commits between
+    /// were followed one by one. After a repair nobody can tell.
+    pub fn continues(&self, version: u64) -> bool {
+        version >= self.arrivals_after
+    }
+
     /// The files added after `version`, oldest first; `None` if arrivals are not remembered that
     /// far back.
     pub fn arrivals_since(&self, version: u64) -> Option<impl Iterator<Item = &Arrival>> {
         let from = (version.saturating_add(1), Arc::from(""));
-        (version >= self.arrivals_after).then(|| self.arrivals.range(from..).map(|(_, came)| came))
+        self.continues(version).then(|| self.arrivals.range(from..).map(|(_, came)| came))
     }
 
     /// The next version.

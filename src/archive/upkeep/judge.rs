@@ -120,6 +120,23 @@ impl Judge {
         }
     }
 
+    /// Makes sure that the rows of a file follow the rules, whether or not its events are in the table
+    /// twice.
+    ///
+    /// # Errors
+    /// As [`Judge::check`].
+    pub async fn check_rules(
+        &self,
+        snapshot: &Snapshot,
+        file: &Arc<DataFile>,
+    ) -> Result<(), ArchiveError> {
+        if file.is_ours() {
+            return Ok(());
+        }
+        let may_correct = snapshot.table().may_hold_corrections();
+        check_rows(&self.store, &self.records, file, may_correct).await
+    }
+
     /// As [`Judge::check`], for several files, of which only some may be foreign.
     ///
     /// # Errors

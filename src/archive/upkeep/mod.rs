@@ -4,21 +4,27 @@ mod actions;
 pub(super) mod declaration;
 pub(super) mod expiry;
 pub(super) mod judge;
+mod new_rows;
 pub(super) mod old_ledgers;
 pub(super) mod repair;
+pub(super) mod repair_plan;
 pub(super) mod rewrite;
+pub(super) mod thinned;
 pub(super) mod vacuum;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use object_store::ObjectStore;
 
 use self::judge::Judge;
 use crate::archive::error::ArchiveError;
+use crate::archive::file::data_file::DataFile;
 use crate::archive::file::partial_maker::PartialMaker;
 use crate::archive::log::entry::NewEntry;
 use crate::archive::log::snapshot::Snapshot;
 use crate::archive::versions::commits::{Commits, FOLLOW_BEFORE_PUT};
+use crate::archive::write::foreign_check::ForeignCheck;
 
 /// The state that maintenance shares.
 #[derive(Debug)]
@@ -26,7 +32,7 @@ pub(in crate::archive) struct Upkeep {
     pub store: Arc<dyn ObjectStore>,
     pub commits: Arc<Commits>,
     pub partials: Option<Arc<dyn PartialMaker>>,
-    pub judge: Judge,
+    pub judge: Arc<Judge>,
 }
 
 impl Upkeep {
@@ -55,5 +61,17 @@ impl Upkeep {
             }
             snapshot = follower.newest().await?;
         }
+    }
+}
+
+/// A repair takes all of a file out, whoever's events break a rule. So it is judged for all.
+#[async_trait]
+impl ForeignCheck for Judge {
+    async fn check_foreign(
+        &self,
+        snapshot: &Snapshot,
+        file: &Arc<DataFile>,
+    ) -> Result<(), ArchiveError> {
+        self.check(snapshot, file, None).await
     }
 }

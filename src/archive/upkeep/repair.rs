@@ -4,7 +4,7 @@
 //! the version where it stopped, and then moves past the repair in one step. What the commits
 //! between did is neither counted nor taken away.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -14,15 +14,20 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt as _};
 
 use super::actions::{name_ledger, remove};
+use super::repair_plan::RepairPlan;
+use super::thinned::ThinnedFile;
 use crate::archive::chain::EntryLink;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::file::file_read::IdReader;
+use crate::archive::file::ids::EventHash;
+use crate::archive::file::partial_maker::PartialMaker;
 use crate::archive::ledger_name::LedgerName;
 use crate::archive::log::checkpoint::{LogRetention, described};
 use crate::archive::log::entry::{self, Entry, Heading, NewEntry};
 use crate::archive::log::head_note::HeadNote;
 use crate::archive::log::snapshot::Snapshot;
+use crate::archive::log::table::FORMAT;
 use crate::archive::log::vouched::Vouched;
 use crate::archive::log::{Log, Put};
 use crate::archive::paths;
@@ -62,26 +67,6 @@ pub struct Broken {
     now: Snapshot,
     /// The link of the newest entry.
     head: Option<EntryLink>,
-}
-
-/// Files that a repair restores and removes.
-#[derive(Debug, Clone, Default)]
-pub struct RepairPlan {
-    /// Files that are live afterwards.
-    pub keeps: Vec<Arc<DataFile>>,
-    /// Of these, the ones that are not live now, by path.
-    pub restores: BTreeMap<Arc<str>, Arc<DataFile>>,
-    /// Live files that go, by path.
-    pub removes: BTreeSet<Arc<str>>,
-    /// True if the table's description goes back to that of the good version.
-    pub describes: bool,
-}
-
-impl RepairPlan {
-    /// True if there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.restores.is_empty() && self.removes.is_empty() && !self.describes
-    }
 }
 
 impl Broken {
@@ -157,7 +142,8 @@ impl Broken {
         let removes: BTreeSet<_> = unusable.chain::<BTreeSet<Arc<str>>>(removes).collect();
         let describes =
             self.entries.iter().any(|entry| entry.protocol.is_some() || entry.metadata.is_some());
-        RepairPlan { keeps: keeps.into_values().collect(), restores, removes, describes }
+        let (keeps, thinned) = (keeps.into_values().collect(), Vec::new());
+        RepairPlan { keeps, restores, removes, describes, thinned }
     }
 }
 
@@ -233,6 +219,22 @@ impl Repairs {
         Ok(entries)
     }
 
+    /// A file with those events of `file` that are in `keep`, each once, for a plan.
+    ///
+    /// # Errors
+    /// As [`ThinnedFile::of`].
+    pub async fn thinned(
+        &self,
+        broken: &Broken,
+        file: &Arc<DataFile>,
+        keep: HashSet<EventHash>,
+        partials: Arc<dyn PartialMaker>,
+    ) -> Result<Arc<ThinnedFile>, ArchiveError> {
+        let (store, now) = (self.log.root(), self.log.clock.now());
+        let table = broken.good.table();
+        ThinnedFile::of(&store, table, (file, keep), partials, now).await.map(Arc::new)
+    }
+
     /// A reader of the ids in files.
     pub fn id_reader(&self, broken: &Broken) -> IdReader {
         IdReader::new(self.log.root(), broken.good.table().hasher)
@@ -266,6 +268,9 @@ impl Repairs {
         plan: &RepairPlan,
         ledger: Option<LedgerName>,
     ) -> Result<bool, ArchiveError> {
+        for new in plan.thinned() {
+            new.put(&self.log.root()).await?;
+        }
         let entry = self.entry(broken, plan, ledger).await?;
         let version = broken.now.version() + 1;
         if let Put::Lost(_) = self.log.put(version, &entry).await? {
@@ -285,9 +290,15 @@ impl Repairs {
     ) -> Result<NewEntry, ArchiveError> {
         let now = self.log.clock.now();
         let mut actions = Vec::new();
-        if plan.describes {
-            actions.extend(broken.good.table().actions()?);
-        }
+        // New files may have columns that the table lacks.
+        let readied = match plan.thinned().is_empty() {
+            true => None,
+            false => broken.good.table().readied(FORMAT)?,
+        };
+        let [protocol, metadata] = broken.good.table().actions()?;
+        actions.extend(plan.describes.then_some(protocol));
+        actions.extend(readied.or_else(|| plan.describes.then_some(metadata)));
+        actions.extend(plan.thinned().iter().map(|new| Action::Add(new.add().clone())));
         actions.extend(self.adds(broken, plan).await?.into_iter().map(Action::Add));
         let gone = plan.removes.iter().map(|path| Action::Remove(remove(path, true, now)));
         actions.extend(gone);

@@ -7,38 +7,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
-use arrow::datatypes::{DataType, Field};
 use deltalake_core::kernel::{Action, Add};
-use object_store::path::Path;
-use uuid::Uuid;
 
 use super::Upkeep;
 use super::actions::remove;
+use super::new_rows::NewRows;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
-use crate::archive::file::data_file::added::add_action;
-use crate::archive::file::file_write::{OpenFile, blocking};
-use crate::archive::file::ids::{EventHash, IDS_MAX, IdHasher};
-use crate::archive::file::new_cells::{Making, NewBlocks};
+use crate::archive::file::file_write::blocking;
 use crate::archive::file::row_merge::RowMerge;
 use crate::archive::grace::UNCOMMITTED_MAX;
 use crate::archive::log::entry::NewEntry;
 use crate::archive::log::newer::OfObject as _;
 use crate::archive::log::snapshot::Snapshot;
 use crate::archive::log::table::FORMAT;
-use crate::archive::parquet::columns::text;
-use crate::archive::paths;
-use crate::archive::store::upload::Upload;
 use crate::error::Kind;
-use crate::event::{Dimensions, attributes_of, has_corrections};
-
-/// Bytes that are passed to an upload at a time.
-const UPLOAD_BYTES: usize = 8 << 20;
-/// Columns without sums, which are left out of the rows that a partial is made from.
-const UNSUMMED: [&str; 4] = ["event_id", "source", ATTRIBUTES, "cost_source"];
-/// Of these only what sums of dimensions are made of is kept.
-const ATTRIBUTES: &str = "attributes";
 
 /// The result of a rewrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,39 +91,23 @@ impl Upkeep {
         }
         // In the new file, rows of other programs would pass for ours.
         self.judge.check_all(&self.commits.follower.current(), inputs, None).await?;
-        let path = paths::data_file(date, Uuid::new_v4());
         let (mut rows, used) = RowMerge::open(&self.store, inputs).await?;
         let inputs = inputs.get(..used).unwrap_or(inputs);
-        let table = self.commits.follower.current().table().clone();
-        let mut file = NewRows::new(inputs, table.hasher, table.dimensions.clone())?;
+        let (count, bytes) = size_of(inputs)?;
+        let mut file = NewRows::new(count, bytes, self.commits.follower.current().table());
         while let Some(more) = rows.next().await? {
             file = blocking(move || file.add(&more)).await?;
         }
         drop(rows);
-        let NewRows { file: open, summed, count, rows, .. } = file;
-        let Some(open) = open.filter(|_| count == rows) else {
-            let reason = format!("with its neighbours it holds {rows} events, not {count}");
+        if file.rows() != count || count == 0 {
+            let held = file.rows();
+            let reason = format!("with its neighbours it holds {held} events, not {count}");
             let first = inputs.first().map_or_else(String::new, |file| file.path_in_archive());
             return Err(ArchiveError::corrupt(first, reason));
-        };
-        let blocks = match self.partials.clone() {
-            Some(maker) => Making { maker, dimensions: table.dimensions }.make(&path, summed).await,
-            None => NewBlocks::default(),
-        };
-        let now = self.commits.clock.now();
-        let place = Path::from(paths::in_archive(&path));
-        let (add, bytes) = blocking(move || {
-            let encoded = open.finish(blocks)?;
-            let add = Add { data_change: false, ..add_action(&path, date, &encoded, now) };
-            Ok((add, encoded.bytes))
-        })
-        .await?;
-        let mut upload = Upload::new(self.store.clone(), place);
-        // In parts, because the bytes that wait to be sent are a copy.
-        for part in bytes.chunks(UPLOAD_BYTES) {
-            upload.add(part).await?;
         }
-        upload.finish().await?;
+        let new = file.finish(date, self.partials.clone(), self.commits.clock.now()).await?;
+        new.put(&self.store).await?;
+        let add = Add { data_change: false, ..new.add };
         Ok((add, used))
     }
 }
@@ -149,91 +116,14 @@ fn are_live(files: &[Arc<DataFile>], snapshot: &Snapshot) -> bool {
     files.iter().all(|file| snapshot.is_live(file))
 }
 
-/// The new file, while rows are added to it.
-struct NewRows {
-    file: Option<OpenFile>,
-    /// The rows that its partial is made from.
-    summed: Vec<RecordBatch>,
-    /// How many rows there are according to the log.
-    count: usize,
-    /// Bytes of the inputs.
-    bytes: usize,
-    rows: usize,
-    hasher: IdHasher,
-    dimensions: Arc<Dimensions>,
-}
-
-impl NewRows {
-    fn new(
-        inputs: &[Arc<DataFile>],
-        hasher: IdHasher,
-        dimensions: Arc<Dimensions>,
-    ) -> Result<Self, ArchiveError> {
-        let mut count = 0_u64;
-        for file in inputs {
-            let unknown = || ArchiveError::internal("rewriting files", "their rows are not known");
-            count = count.saturating_add(file.rows.ok_or_else(unknown)?);
-        }
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let bytes = inputs.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size_bytes));
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let summed = Vec::new();
-        Ok(Self { file: None, summed, count, bytes, rows: 0, hasher, dimensions })
+/// How many rows files have according to the log, and their bytes.
+fn size_of(files: &[Arc<DataFile>]) -> Result<(usize, usize), ArchiveError> {
+    let mut count = 0_u64;
+    for file in files {
+        let unknown = || ArchiveError::internal("rewriting files", "their rows are not known");
+        count = count.saturating_add(file.rows.ok_or_else(unknown)?);
     }
-
-    fn add(mut self, rows: &RecordBatch) -> Result<Self, ArchiveError> {
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => OpenFile::start(rows, self.count, self.bytes)?,
-        };
-        // A file with more rows has no filter of ids.
-        let ids = if self.count <= IDS_MAX { hashes(rows, self.hasher)? } else { Vec::new() };
-        file.write(rows, ids)?;
-        let alike = self.summed.last().filter(|last| last.num_rows() == rows.num_rows());
-        let summed = without_unsummed(rows, alike, &self.dimensions)?;
-        self.summed.push(summed);
-        self.rows += rows.num_rows();
-        Ok(Self { file: Some(file), ..self })
-    }
-}
-
-fn hashes(rows: &RecordBatch, hasher: IdHasher) -> Result<Vec<EventHash>, ArchiveError> {
-    let (orgs, ids) = (text(rows, "org_id")?, text(rows, "event_id")?);
-    let pairs = orgs.iter().zip(ids);
-    let hash = |(org, id): (Option<&str>, Option<&str>)| {
-        hasher.hash(org.unwrap_or_default(), id.unwrap_or_default())
-    };
-    Ok(pairs.map(hash).collect())
-}
-
-/// The same rows with empty columns where there are no sums; those columns are most of the bytes.
-/// `alike` is an earlier result with as many rows, whose empty columns are reused.
-fn without_unsummed(
-    rows: &RecordBatch,
-    alike: Option<&RecordBatch>,
-    dimensions: &Dimensions,
-) -> Result<RecordBatch, ArchiveError> {
-    let (schema, count) = (rows.schema(), rows.num_rows());
-    let tells = !dimensions.is_empty() || has_corrections(rows);
-    let nothing = |field: &Field| -> Option<ArrayRef> {
-        match alike.and_then(|alike| alike.column_by_name(field.name())) {
-            Some(nothing) => Some(nothing.clone()),
-            None if field.is_nullable() => Some(new_null_array(field.data_type(), count)),
-            None if *field.data_type() == DataType::Utf8 => {
-                Some(Arc::new(StringArray::from_iter_values(std::iter::repeat_n("", count))))
-            }
-            None => None,
-        }
-    };
-    let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| {
-        let name = field.name().as_str();
-        if tells && name == ATTRIBUTES {
-            return attributes_of(column, dimensions).unwrap_or_else(|| column.clone());
-        }
-        let left_out = UNSUMMED.contains(&name);
-        left_out.then(|| nothing(field)).flatten().unwrap_or_else(|| column.clone())
-    });
-    let columns = columns.collect();
-    RecordBatch::try_new(schema.clone(), columns)
-        .map_err(|error| ArchiveError::internal("rewriting files", error))
+    let bytes = files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size_bytes));
+    let [count, bytes] = [count, bytes].map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+    Ok((count, bytes))
 }

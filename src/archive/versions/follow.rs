@@ -62,7 +62,7 @@ struct Shared {
     followed_at: Mutex<Duration>,
     noted: NotedHead,
     /// True while commits after the known version are refused.
-    refused: AtomicBool,
+    refused: watch::Sender<bool>,
     /// The look that has not started yet.
     next: Mutex<Arc<Look>>,
     asked: Notify,
@@ -105,7 +105,7 @@ impl Follower {
             telemetry,
             current: watch::Sender::new(Arc::new(snapshot)),
             followed_at: Mutex::new(before),
-            refused: AtomicBool::new(is_refused),
+            refused: watch::Sender::new(is_refused),
             next: Mutex::default(),
             asked: Notify::new(),
         });
@@ -128,6 +128,11 @@ impl Follower {
     /// The versions as this process learns of them.
     pub fn versions(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.shared.current.subscribe()
+    }
+
+    /// Whether commits after the known version are refused, as this process learns of it.
+    pub fn refusals(&self) -> watch::Receiver<bool> {
+        self.shared.refused.subscribe()
     }
 
     /// The newest version of the table: everything committed before this call is in it.
@@ -183,7 +188,7 @@ impl Follower {
     /// How long ago the known version was last found to be the newest; the maximum if it is not,
     /// because the commits after it are refused.
     pub fn age(&self) -> Duration {
-        match self.shared.refused.load(Ordering::SeqCst) {
+        match *self.shared.refused.borrow() {
             true => Duration::MAX,
             false => self.shared.pause(),
         }
@@ -230,38 +235,70 @@ impl Shared {
         *followed_at = began.max(*followed_at);
     }
 
+    /// Notes whether commits after the known version are refused.
+    fn are_refused(&self, now: bool) {
+        self.refused.send_if_modified(|refused| std::mem::replace(refused, now) != now);
+    }
+
     async fn look(&self) -> Result<(), ArchiveError> {
         let began = self.clock.elapsed();
         let timer = std::time::Instant::now();
-        if self.pause() > REOPEN_AFTER {
-            let known = self.current.borrow().clone();
-            let OpenedTable { snapshot, refused } = self.reopen(&known).await?;
-            self.replace_with(snapshot);
-            if let Some(error) = refused {
-                self.followed(began);
-                return Err(error);
+        let refused = match self.pause() > REOPEN_AFTER {
+            true => {
+                let known = self.current.borrow().clone();
+                self.replace_with_opened(self.reopen(&known).await?)
             }
-        } else {
-            loop {
-                let current = self.current.borrow().clone();
-                let right_at = self.log.anchor.checked();
-                let followed = tokio::time::timeout(STEP_MAX, self.log.follow(&current)).await;
-                let followed = followed.map_err(|elapsed| {
-                    ArchiveError::unavailable("looking for new log entries", elapsed)
-                })?;
-                let Some(next) = followed? else { break };
-                self.log.confirm(&next, right_at).await?;
-                self.replace_with(next.snapshot);
-                if next.at_head {
-                    break;
+            false => match self.follow().await {
+                Err(error) if self.log.anchor.is_missing() => {
+                    self.replace_with_opened(self.open_past_cleaning(error).await?)
                 }
-            }
-            let current = self.current.borrow().clone();
-            self.noted.check(&current).await?;
-        }
+                followed => followed.map(|()| None)?,
+            },
+        };
         self.followed(began);
+        refused.map_or(Ok(()), Err)?;
         self.telemetry.archive.refreshes.observe(timer.elapsed());
         Ok(())
+    }
+
+    /// Follows the log to its end.
+    async fn follow(&self) -> Result<(), ArchiveError> {
+        loop {
+            let current = self.current.borrow().clone();
+            let right_at = self.log.anchor.checked();
+            let followed = tokio::time::timeout(STEP_MAX, self.log.follow(&current)).await;
+            let followed = followed.map_err(|elapsed| {
+                ArchiveError::unavailable("looking for new log entries", elapsed)
+            })?;
+            let Some(next) = followed? else { break };
+            self.log.confirm(&next, right_at).await?;
+            self.replace_with(next.snapshot);
+            if next.at_head {
+                break;
+            }
+        }
+        let current = self.current.borrow().clone();
+        self.noted.check(&current).await
+    }
+
+    /// Opens the table anew if another program has cleaned its log past the known version, whose entry
+    /// is what the archive is recognised by.
+    ///
+    /// # Errors
+    /// `lost`, if that is not why the log cannot be followed; or as [`Log::reopen_cleaned`].
+    async fn open_past_cleaning(&self, lost: ArchiveError) -> Result<OpenedTable, ArchiveError> {
+        let known = self.current.borrow().clone();
+        let log = self.log.unanchored()?;
+        match log.is_cleaned_past(&known).await {
+            Ok(true) => log.reopen_cleaned(&known).await,
+            _ => Err(lost),
+        }
+    }
+
+    /// Moves on to a table that was opened anew; returns why commits after its version are refused.
+    fn replace_with_opened(&self, opened: OpenedTable) -> Option<ArchiveError> {
+        self.replace_with(opened.snapshot);
+        opened.refused
     }
 
     /// Opens the table anew. What looks like damage may be another archive in its place, or a
@@ -301,9 +338,11 @@ async fn make_looks(shared: Arc<Shared>, interval: Option<Duration>) {
         let look = std::mem::take(&mut *shared.next.lock());
         let result = shared.look().await;
         match &result {
-            Ok(()) => shared.refused.store(false, Ordering::SeqCst),
+            Ok(()) => shared.are_refused(false),
             Err(error) => {
-                shared.refused.fetch_or(error.is_refusal(), Ordering::SeqCst);
+                if error.is_refusal() {
+                    shared.are_refused(true);
+                }
                 tracing::warn!(%error, "cannot follow the table");
             }
         }

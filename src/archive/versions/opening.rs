@@ -250,42 +250,58 @@ impl Log {
         // Older programs vouch for nothing.
         let Some(Vouched { events, at }) = vouched else { return Ok(there) };
         let since = self.added_between(at, snapshot.version()).await?;
-        let expected = since.and_then(|since| events.checked_add(since));
+        let expected = since.as_ref().ok().and_then(|since| events.checked_add(*since));
         if there.is_some() && there == expected {
             return Ok(there);
         }
         if there.is_none() && self.is_accepted(snapshot.version()).await? {
             return Ok(None);
         }
-        let count = |events: Option<u64>| {
-            events.map_or_else(|| "an unknown number of".to_owned(), |events| events.to_string())
+        let there = match there {
+            Some(there) => there.to_string(),
+            None => "an unknown number of".to_owned(),
         };
-        Err(ArchiveError::corrupt(
-            object,
-            format!(
-                "it holds {} events, but {} were vouched for; if another program deleted or \
-                 rewrote events, see: tokenlake repair --dry-run",
-                count(there),
-                count(expected)
+        Err(match since {
+            Ok(since) => ArchiveError::corrupt(
+                object,
+                format!(
+                    "it holds {there} events, but {} were vouched for; if another program deleted \
+                     or rewrote events, see: tokenlake repair --dry-run",
+                    events.saturating_add(since)
+                ),
             ),
-        ))
+            Err(untold) => ArchiveError::Unvouched {
+                path: object.to_owned(),
+                reason: format!(
+                    "it holds {there} events, but {events} were vouched for at version {at}, and \
+                     {untold}"
+                ),
+            },
+        })
     }
 
-    /// The events that commits after version `at` added, up to version `to`. `None` if one of the
-    /// entries is gone, takes events away, or does not give every count.
-    async fn added_between(&self, at: u64, to: u64) -> Result<Option<u64>, ArchiveError> {
-        let mut added = (at <= to).then_some(0_u64);
-        for version in at.saturating_add(1)..=to {
-            let entry = self.read(version).await?;
-            let entry = entry.filter(|entry| !entry.deletes_events());
-            added = added
-                .zip(entry.and_then(|entry| entry.added()))
-                .and_then(|(a, b)| a.checked_add(b));
-            if added.is_none() {
-                break;
-            }
+    /// The events that commits after version `at` added, up to version `to`. Otherwise which entry does
+    /// not tell that, as the end of a sentence: it is gone, takes events away, or does not give every
+    /// count.
+    async fn added_between(&self, at: u64, to: u64) -> Result<Result<u64, String>, ArchiveError> {
+        let mut added = 0_u64;
+        if at > to {
+            return Ok(Err("that is a later one".to_owned()));
         }
-        Ok(added)
+        for version in at.saturating_add(1)..=to {
+            let path = paths::log_entry(version);
+            let Some(entry) = self.read(version).await? else {
+                return Ok(Err(format!("{path}, which tells what came after that, is gone")));
+            };
+            let more = entry.added().filter(|_| !entry.deletes_events());
+            let Some(sum) = more.and_then(|more| added.checked_add(more)) else {
+                return Ok(Err(format!(
+                    "{path} takes events away, or does not tell how many it adds"
+                )));
+            };
+            added = sum;
+        }
+        Ok(Ok(added))
     }
 
     async fn create(&self, creation: Creation) -> Result<(), ArchiveError> {

@@ -1,9 +1,14 @@
-//! Opening a table anew after a long pause, in which its log may have been cleaned past our
-//! version.
+//! Opening a table anew when its log has been cleaned past our version, or may have been in a long
+//! pause.
+
+use std::collections::HashSet;
+
+use arrow::array::RecordBatch;
 
 use super::opening::OpenedTable;
 use crate::archive::error::ArchiveError;
 use crate::archive::log::Log;
+use crate::archive::log::checkpoint::{LogRetention, described};
 use crate::archive::log::head_note::HeadNote;
 use crate::archive::log::snapshot::Snapshot;
 use crate::archive::paths;
@@ -35,6 +40,40 @@ impl Log {
         if self.has_both(known, snapshot).await? { Ok(opened) } else { Err(other()) }
     }
 
+    /// Opens anew the table that `known` is a version of, when its log was cleaned past that version.
+    /// Nothing of the log is left then that shows that both are the same table. But each file has a name
+    /// of its own, and a checkpoint remembers those that were removed: another copy lacks some.
+    ///
+    /// # Errors
+    /// As [`Log::reopen`].
+    pub(in crate::archive) async fn reopen_cleaned(
+        &self,
+        known: &Snapshot,
+    ) -> Result<OpenedTable, ArchiveError> {
+        let opened = self.reopen(known).await?;
+        match self.has_had_all(known, &opened.snapshot).await? {
+            true => Ok(opened),
+            false => Err(ArchiveError::OtherLog { path: paths::log_entry(known.version()) }),
+        }
+    }
+
+    /// True if every file of a version is part of a newer one, or was removed since.
+    async fn has_had_all(&self, known: &Snapshot, newer: &Snapshot) -> Result<bool, ArchiveError> {
+        let gone = known.files().filter(|file| !newer.is_live(file));
+        let gone: HashSet<&str> = gone.map(|file| &*file.path).collect();
+        if gone.is_empty() {
+            return Ok(true);
+        }
+        let each = |removed: &mut HashSet<String>, rows: &RecordBatch| {
+            let paths = described::removes(rows)?.into_iter().map(|(path, _)| path);
+            removed.extend(paths.filter(|path| gone.contains(path.as_str())));
+            Ok(())
+        };
+        let version = newer.version();
+        let removed = self.for_each_action(version, LogRetention::FOREVER, HashSet::new, each);
+        Ok(removed.await?.len() == gone.len())
+    }
+
     /// True if both versions are of the same archive: another one may have been in its place while
     /// part of the newer version was read.
     async fn has_both(&self, known: &Snapshot, newer: &Snapshot) -> Result<bool, ArchiveError> {
@@ -54,6 +93,19 @@ impl Log {
         }
         let slow = std::io::Error::other("it answers too slowly to verify that it is the same");
         Err(ArchiveError::unavailable("opening the archive anew", slow))
+    }
+
+    /// True if the log has been cleaned past a version: its entry is gone, and a checkpoint covers it. An
+    /// older copy has no such checkpoint, and a place where the archive is not has none at all.
+    ///
+    /// # Errors
+    /// Corrupt or Unavailable.
+    pub(in crate::archive) async fn is_cleaned_past(
+        &self,
+        known: &Snapshot,
+    ) -> Result<bool, ArchiveError> {
+        let is_there = self.read_bytes(known.version()).await?.is_some();
+        Ok(!is_there && self.has_cleaned_away(known).await?)
     }
 
     /// True if the entry of a version may have been cleaned away: a checkpoint covers it.

@@ -11,17 +11,17 @@ use arrow::array::StringArray;
 use chrono::{Days, NaiveDate};
 use futures::{StreamExt as _, TryStreamExt as _};
 
+use super::date_ids::{DateIds, FILE_BYTES, set_bytes};
+use super::foreign_check::ForeignCheck;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::file::date_rows::DateRows;
 use crate::archive::file::file_read::IdReader;
 use crate::archive::file::ids::EventHash;
 use crate::archive::file::ids::IdSet;
-use crate::archive::log::snapshot::{Arrival, Snapshot};
+use crate::archive::log::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 
-/// Memory of one name in the set of files that were read.
-const FILE_BYTES: usize = 160;
 /// Files that are read side by side.
 const READS: usize = 16;
 /// How many unread files a kept date may have, as long as their tags rule out the wanted ids. After
@@ -54,41 +54,34 @@ impl<'a> IdLookup<'a> {
     }
 }
 
-/// The ids of one date.
-#[derive(Debug, Default)]
-struct DateIds {
-    ids: IdSet,
-    /// Files whose ids are in `ids`.
-    read: HashSet<Arc<str>>,
-    /// Live files not in `read`, as of `version`.
-    unread: Vec<Arc<DataFile>>,
-    version: Option<u64>,
-    /// True once its files have been read into `ids`, which new commits then extend.
-    kept: bool,
-    used: u64,
-}
-
 /// The ids known to this process.
 #[derive(Debug)]
 pub struct KnownIds {
     dates: HashMap<NaiveDate, DateIds>,
     budget_bytes: usize,
     reader: IdReader,
+    check: Arc<dyn ForeignCheck>,
     telemetry: Telemetry,
     turn: u64,
 }
 
 impl KnownIds {
     /// An empty memory that may hold `budget_bytes`.
-    pub fn new(budget_bytes: usize, reader: IdReader, telemetry: Telemetry) -> Self {
-        Self { dates: HashMap::new(), budget_bytes, reader, telemetry, turn: 0 }
+    pub fn new(
+        budget_bytes: usize,
+        reader: IdReader,
+        check: Arc<dyn ForeignCheck>,
+        telemetry: Telemetry,
+    ) -> Self {
+        Self { dates: HashMap::new(), budget_bytes, reader, check, telemetry, turn: 0 }
     }
 
     /// The events of `asked` that `snapshot` has, on their own date or a neighbour of it, by the
     /// date in `asked`.
     ///
     /// # Errors
-    /// Corrupt or Unavailable, when a file must be read and cannot.
+    /// Corrupt or Unavailable, when a file must be read and cannot; Foreign, when an event is only in
+    /// a file that must not be counted: a repair takes that out, and the event would be lost.
     pub async fn find(
         &mut self,
         snapshot: &Snapshot,
@@ -138,6 +131,10 @@ impl KnownIds {
         let came = arrivals.filter(|came| came.data_change && near(&came.file));
         let came: Vec<_> = came.map(|came| came.file.clone()).collect();
         if came.iter().any(|file| !snapshot.is_live(file)) {
+            return Ok(None);
+        }
+        // Whether all of them may be counted is for the search of single events to say.
+        if self.countable(snapshot, &came).await?.len() < came.len() {
             return Ok(None);
         }
         self.telemetry.ingest.dedupe_file_reads.add(came.len());
@@ -203,7 +200,7 @@ impl KnownIds {
         let unread = known.unread.len();
         known.kept |= unread == 0;
         if unread > UNREAD_MAX || unread > 0 && !known.kept || known.unread.iter().any(suspected) {
-            self.read_if_it_fits(date).await?;
+            self.read_if_it_fits(date, snapshot).await?;
         }
         let Some(known) = self.dates.get(&date) else { return Ok(IdSet::default()) };
         let mut found = IdSet::default();
@@ -217,6 +214,18 @@ impl KnownIds {
             return Ok(found);
         }
         self.telemetry.ingest.dedupe_file_reads.add(suspects.len());
+        found.extend(self.held_by(snapshot, suspects, asked, &found).await?);
+        Ok(found)
+    }
+
+    /// Those of the asked events that are in one of these files, and not among the `found` ones.
+    async fn held_by(
+        &self,
+        snapshot: &Snapshot,
+        suspects: Vec<Arc<DataFile>>,
+        asked: &[&IdLookup<'_>],
+        found: &IdSet,
+    ) -> Result<Vec<EventHash>, ArchiveError> {
         // Ids are copied only here: that takes as long as the rest of a look, and is seldom needed.
         let wanted = asked.iter().flat_map(|asked| asked.events());
         let wanted: HashMap<EventHash, String> = wanted
@@ -224,13 +233,38 @@ impl KnownIds {
             .map(|(hash, event_id)| (hash, event_id.to_owned()))
             .collect();
         let (reader, wanted) = (self.reader.clone(), Arc::new(wanted));
-        let asked = futures::stream::iter(suspects).map(move |file| {
+        let asked = futures::stream::iter(suspects).map(|file| {
             let (reader, wanted) = (reader.clone(), wanted.clone());
-            async move { reader.among(&file, &wanted).await }
+            async move {
+                let held = reader.among(&file, &wanted).await?;
+                if !held.is_empty() && !file.is_ours() {
+                    self.check.check_foreign(snapshot, &file).await?;
+                }
+                Ok::<_, ArchiveError>(held)
+            }
         });
         let held: Vec<HashSet<EventHash>> = asked.buffer_unordered(READS).try_collect().await?;
-        found.extend(held.into_iter().flatten());
-        Ok(found)
+        Ok(held.into_iter().flatten().collect())
+    }
+
+    /// Those of these files whose events count. One that a repair would take out is left out.
+    async fn countable(
+        &self,
+        snapshot: &Snapshot,
+        files: &[Arc<DataFile>],
+    ) -> Result<Vec<Arc<DataFile>>, ArchiveError> {
+        let mut countable = Vec::with_capacity(files.len());
+        for file in files {
+            match file.is_ours() {
+                true => countable.push(file.clone()),
+                false => match self.check.check_foreign(snapshot, file).await {
+                    Ok(()) => countable.push(file.clone()),
+                    Err(ArchiveError::Foreign { .. }) => {}
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        Ok(countable)
     }
 
     /// The ids in files.
@@ -247,10 +281,15 @@ impl KnownIds {
     }
 
     /// Reads the unread files of `date` into memory if they fit. Drops the dates that were used
-    /// longest ago to make room.
-    async fn read_if_it_fits(&mut self, date: NaiveDate) -> Result<(), ArchiveError> {
+    /// longest ago to make room. Files that must not be counted stay unread.
+    async fn read_if_it_fits(
+        &mut self,
+        date: NaiveDate,
+        snapshot: &Snapshot,
+    ) -> Result<(), ArchiveError> {
         let Some(known) = self.dates.get(&date) else { return Ok(()) };
-        let files = known.unread.clone();
+        let files = self.countable(snapshot, &known.unread).await?;
+        let Some(known) = self.dates.get(&date) else { return Ok(()) };
         let rows = files.iter().map(|file| file.rows.unwrap_or(u64::MAX));
         let rows = usize::try_from(rows.fold(0, u64::saturating_add)).unwrap_or(usize::MAX);
         let more = set_bytes(known.ids.len().saturating_add(rows))
@@ -266,7 +305,7 @@ impl KnownIds {
             known.ids.extend(ids);
             known.read.insert(file.path.clone());
         }
-        known.unread.clear();
+        known.unread = known.not_read(known.unread.iter());
         known.kept = true;
         Ok(())
     }
@@ -300,64 +339,6 @@ impl KnownIds {
     fn bytes(&self) -> usize {
         self.dates.values().map(DateIds::bytes).sum()
     }
-}
-
-impl DateIds {
-    fn bytes(&self) -> usize {
-        set_bytes(self.ids.len()) + self.read.len() * FILE_BYTES
-    }
-
-    /// Whether all ids of the date are in memory, as of a version.
-    fn is_whole_at(&self, version: u64) -> bool {
-        self.kept && self.unread.is_empty() && self.version == Some(version)
-    }
-
-    /// Brings `unread` up to `snapshot`.
-    fn catch_up(&mut self, date: NaiveDate, snapshot: &Snapshot) {
-        if self.version == Some(snapshot.version()) {
-            return;
-        }
-        let arrivals = self.version.and_then(|version| snapshot.arrivals_since(version));
-        match arrivals {
-            Some(arrivals) => {
-                let came = arrivals.filter(|came| came.file.date == date);
-                let (new, moved): (Vec<_>, Vec<_>) = came.partition(|came| came.data_change);
-                self.unread.extend(self.not_read(new.into_iter().map(|came| &came.file)));
-                self.take_moved(date, snapshot, &moved);
-            }
-            None => self.unread = self.not_read(snapshot.files_of(date)),
-        }
-        self.unread.retain(|file| snapshot.is_live(file));
-        self.version = Some(snapshot.version());
-    }
-
-    /// Takes in files with rows that were moved. These rows are known if all files that they may
-    /// come from are either read or still live.
-    fn take_moved(&mut self, date: NaiveDate, snapshot: &Snapshot, moved: &[&Arrival]) {
-        let files = moved.iter().map(|came| &came.file);
-        if self.unread.iter().any(|file| !snapshot.is_live(file)) {
-            self.unread.extend(self.not_read(files));
-        } else if !moved.is_empty() {
-            self.read.extend(files.map(|file| file.path.clone()));
-            // The names of files that are gone would fill the memory.
-            let live: HashSet<_> = snapshot.files_of(date).map(|file| &file.path).collect();
-            self.read.retain(|path| live.contains(path));
-        }
-    }
-
-    fn not_read<'a>(&self, files: impl Iterator<Item = &'a Arc<DataFile>>) -> Vec<Arc<DataFile>> {
-        files.filter(|file| !self.read.contains(&file.path)).cloned().collect()
-    }
-}
-
-/// Memory of a hash set of `ids` fingerprints: a power of two of slots, at most 7/8 full, each of
-/// 16 bytes and a control byte.
-fn set_bytes(ids: usize) -> usize {
-    if ids == 0 {
-        return 0;
-    }
-    let slots = (ids.saturating_mul(8) / 7).checked_next_power_of_two();
-    slots.unwrap_or(usize::MAX).saturating_mul(17)
 }
 
 /// The dates on which an event of `date` is looked for: it and its neighbours.

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::NaiveDate;
 use deltalake_core::kernel::{Action, Transaction};
 use object_store::ObjectStore;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::floor::refuse_before_floor;
+use super::floor::{AboveFloor, gather};
+use super::foreign_check::ForeignCheck;
 use super::group::{FileSettings, Group};
 use super::known_ids::KnownIds;
 use crate::archive::error::ArchiveError;
@@ -90,14 +90,6 @@ struct CommitWork {
     marks: Vec<JobMark>,
 }
 
-/// The events that may be committed under a floor date.
-struct AboveFloor {
-    floor: Option<NaiveDate>,
-    group: Group,
-    /// The events that the floor rejects, by batch.
-    rejected: Vec<Vec<Rejection>>,
-}
-
 /// The caller waiting for this commit.
 struct Waiter {
     /// How many of the batches are the caller's.
@@ -123,6 +115,7 @@ pub(in crate::archive) struct Committer {
     pub commits: Arc<Commits>,
     /// Makes the partials that new files carry; `None` for files without.
     pub partials: Option<Arc<dyn PartialMaker>>,
+    pub check: Arc<dyn ForeignCheck>,
     pub settings: WriterSettings,
 }
 
@@ -197,8 +190,8 @@ impl Committer {
     async fn run(self, mut waiting: mpsc::Receiver<Submission>, stop: CancellationToken) {
         let hasher = self.commits.follower.current().table().hasher;
         let reader = IdReader::new(self.store.clone(), hasher);
-        let budget = self.settings.dedupe_bytes_max;
-        let mut known = KnownIds::new(budget, reader, self.commits.telemetry.clone());
+        let (budget, check) = (self.settings.dedupe_bytes_max, self.check.clone());
+        let mut known = KnownIds::new(budget, reader, check, self.commits.telemetry.clone());
         let mut last: Option<Instant> = None;
         loop {
             let first = tokio::select! {
@@ -264,10 +257,12 @@ impl Committer {
         let mut looked_at = None;
         loop {
             let group = &mut gathered.group;
+            let marked_at = looked_at.unwrap_or(snapshot.version());
             snapshot = self.mark_known(group, known, snapshot, looked_at).await?;
             looked_at = Some(snapshot.version());
-            if snapshot.floor() != gathered.floor {
-                // An expiry came first. What has expired must not be counted again.
+            if snapshot.floor() != gathered.floor || !snapshot.continues(marked_at) {
+                // An expiry came first: what has expired must not be counted again. Or a repair,
+                // which may have taken out events that are marked as known.
                 gathered = gather(batches.clone(), &snapshot).await?;
                 looked_at = None;
                 continue;
@@ -275,9 +270,14 @@ impl Committer {
             group.forget_old_files(self.commits.clock.elapsed());
             group.write_files(&self.file_settings(&snapshot)).await?;
             if group.files().is_empty() && !only_marks {
-                // Known events count as duplicates only if this is still the right archive.
-                self.commits.log.check_anchor().await?;
-                return Ok(gathered);
+                // Known events count as duplicates only if this is still the right archive, and
+                // nobody has taken them out.
+                let known_at =
+                    std::mem::replace(&mut snapshot, self.commits.follower.newest().await?);
+                if snapshot.continues(known_at.version()) {
+                    return Ok(gathered);
+                }
+                continue;
             }
             let entry = self.entry(&snapshot, group, &marks)?;
             let version = snapshot.version() + 1;
@@ -356,23 +356,6 @@ fn remember(group: &mut Group, known: &mut KnownIds, version: u64) {
         known.insert(version, date, path, group.take_ids(date));
     }
     known.inserted(version);
-}
-
-/// Gathers the events that the floor of `snapshot` admits.
-async fn gather(
-    batches: Arc<Vec<EventBatch>>,
-    snapshot: &Snapshot,
-) -> Result<AboveFloor, ArchiveError> {
-    let (floor, hasher) = (snapshot.floor(), snapshot.table().hasher);
-    let gathered = tokio::task::spawn_blocking(move || {
-        let Some(floor) = floor else { return Ok((Group::gather(&batches, hasher)?, Vec::new())) };
-        let split = batches.iter().map(|batch| refuse_before_floor(batch, floor));
-        let split: Vec<_> = split.collect::<Result<_, ArchiveError>>()?;
-        let (above, rejected): (Vec<_>, Vec<_>) = split.into_iter().unzip();
-        Ok((Group::gather(&above, hasher)?, rejected))
-    });
-    let gathered = gathered.await.map_err(|error| ArchiveError::internal("gathering", error))?;
-    gathered.map(|(group, rejected)| AboveFloor { floor, group, rejected })
 }
 
 fn take_group(first: Submission, waiting: &mut mpsc::Receiver<Submission>) -> Vec<Submission> {

@@ -1,8 +1,8 @@
-//! `+ - * / % ^` of numbers: integers do not wrap, decimals do not lose digits, floats stay finite.
+//! `+ - * / %` of numbers: integers do not wrap, decimals do not lose digits, floats stay finite.
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, Decimal128Array, Float64Array};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, Decimal128Array};
 use arrow::compute::kernels::arity::try_binary;
 use arrow::compute::kernels::numeric;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
@@ -51,16 +51,6 @@ pub(super) fn mod_function() -> ScalarUDF {
     function("mod", |given| types(given, Scale::rest), |args, of| run(args, of, Sign::Rest))
 }
 
-/// `a ^ b`: a float.
-pub(super) fn raised() -> ScalarUDF {
-    operator("raised", "^", floats, raise)
-}
-
-/// `power(a, b)`.
-pub(super) fn power() -> ScalarUDF {
-    function("power", floats, raise)
-}
-
 /// `-a` of an integer.
 pub(super) fn negative() -> ScalarUDF {
     let plan = |given: &Given<'_>| {
@@ -93,10 +83,6 @@ enum Sign {
     Times,
     Divided,
     Rest,
-}
-
-fn floats(_: &Given<'_>) -> Result<PlannedTypes> {
-    Ok(PlannedTypes { takes: vec![DataType::Float64; 2], gives: DataType::Float64 })
 }
 
 fn types(given: &Given<'_>, scale: fn(Scale, Scale) -> Scale) -> Result<PlannedTypes> {
@@ -187,7 +173,7 @@ fn decimals(left: &ArrayRef, right: &ArrayRef, of: Scale, sign: Sign) -> Result<
 }
 
 /// The floats, unless one is not finite although its operands are.
-fn finite(made: &ArrayRef, from: &[&ArrayRef], divides: bool) -> Result<ArrayRef> {
+pub(super) fn finite(made: &ArrayRef, from: &[&ArrayRef], divides: bool) -> Result<ArrayRef> {
     let floats = made.as_primitive::<Float64Type>();
     let value = |array: &ArrayRef, row| {
         array.is_valid(row).then(|| array.as_primitive::<Float64Type>().value(row))
@@ -206,13 +192,4 @@ fn finite(made: &ArrayRef, from: &[&ArrayRef], divides: bool) -> Result<ArrayRef
 /// The error for a float that is not finite.
 pub(super) fn out_of_range() -> DataFusionError {
     refused("a float is out of range, or the function is not defined there")
-}
-
-fn raise(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let (left, right) = two(args)?;
-    let power = |base: f64, exponent: f64| Ok::<_, ArrowError>(base.powf(exponent));
-    let (base, exponent) =
-        (left.as_primitive::<Float64Type>(), right.as_primitive::<Float64Type>());
-    let made: Float64Array = try_binary(base, exponent, power)?;
-    finite(&(Arc::new(made) as ArrayRef), &[left, right], false)
 }

@@ -8,8 +8,8 @@ use datafusion::logical_expr::ScalarUDF;
 use super::function::Function;
 use super::long::{steps_of, with_steps};
 use super::{
-    aggregates, arithmetic, bits, date_functions, math, quoting, texts, time_functions,
-    time_operators as time, to_char,
+    aggregates, arithmetic, bits, date_functions, logarithms, math, nothing, powers, quoting,
+    texts, time_functions, time_operators as time, to_char,
 };
 
 /// Every [`Function`]; its name tells it from the others.
@@ -28,8 +28,8 @@ fn numbers() -> Vec<ScalarUDF> {
         arithmetic::divided(),
         arithmetic::modulo(),
         arithmetic::mod_function(),
-        arithmetic::raised(),
-        arithmetic::power(),
+        powers::raised(),
+        powers::power(),
         arithmetic::negative(),
         bits::left(false),
         bits::left(true),
@@ -41,6 +41,7 @@ fn numbers() -> Vec<ScalarUDF> {
         math::floor(),
         math::abs(),
         math::sign(),
+        logarithms::log(),
     ];
     all.into_iter().chain(mean).collect()
 }
@@ -66,6 +67,7 @@ fn texts_and_times() -> Vec<ScalarUDF> {
         time::span_divided(),
         time::span_negative(),
         time::span_size(),
+        nothing::or_null(),
         texts::version(),
         quoting::quote_literal(),
         quoting::quote_nullable(),

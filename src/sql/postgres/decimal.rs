@@ -113,7 +113,8 @@ pub(super) fn power_of_ten(places: u8) -> Result<i128> {
     10_i128.checked_pow(places.into()).ok_or_else(too_long)
 }
 
-fn long_power_of_ten(places: u8) -> Result<i256> {
+/// The same for values of more than 38 digits.
+pub(super) fn long_power_of_ten(places: u8) -> Result<i256> {
     i256::from_i128(10).checked_pow(places.into()).ok_or_else(too_long)
 }
 
@@ -131,7 +132,7 @@ pub(super) fn in_places(value: i128, from: u8, to: u8) -> Result<i128> {
 }
 
 /// A quotient, rounded half away from zero.
-fn rounded(dividend: i256, divisor: i256) -> Result<i128> {
+pub(super) fn rounded(dividend: i256, divisor: i256) -> Result<i128> {
     if let (Some(dividend), Some(divisor)) = (dividend.to_i128(), divisor.to_i128())
         && let (Some(whole), Some(rest)) =
             (dividend.checked_div(divisor), dividend.checked_rem(divisor))
@@ -151,7 +152,7 @@ fn rounded(dividend: i256, divisor: i256) -> Result<i128> {
 }
 
 /// Refuses a value that has lost significant digits.
-fn exact_enough(value: i128, is_exact: bool) -> Result<i128> {
+pub(super) fn exact_enough(value: i128, is_exact: bool) -> Result<i128> {
     if is_exact || value.unsigned_abs() >= ROUNDED_UNITS_MIN.unsigned_abs() {
         Ok(value)
     } else {

@@ -15,8 +15,11 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::equal_types::{cast_of, comparable, comparable_to, is_comparison};
 use super::kinds::{ValueKind, is_text};
+use super::lists::of_list;
+use super::memberships::{Place, three_valued};
 use super::refusal::refused;
-use super::{arithmetic, call, texts, time_operators};
+use super::sameness::{among, distinct};
+use super::{arithmetic, call, nothing, texts, time_operators};
 
 /// Functions that compare their arguments.
 const COMPARING: [&str; 3] = ["greatest", "least", "nullif"];
@@ -60,12 +63,14 @@ fn of_plan(plan: LogicalPlan, literals: Literals) -> Result<Transformed<LogicalP
     refuse_grouped_intervals(&plan, &schema)?;
     let names = NamePreserver::new(&plan);
     let sorts = matches!(plan, LogicalPlan::Sort(_));
+    let place = Place::within(&plan);
     let changed = plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let changed = expr.transform_up(|expr| {
             let expr = if small { small_literal(expr) } else { expr };
             of_expr(expr, &schema)
         })?;
+        let changed = changed.transform_data(|expr| three_valued(expr, &schema, place))?;
         let changed =
             if sorts { changed.transform_data(|expr| sortable(expr, &schema))? } else { changed };
         Ok(changed.update_data(|expr| name.restore(expr)))
@@ -150,13 +155,14 @@ fn of_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::Case(case) => case_of(case, schema)?,
         Expr::Cast(of) => cast_of(of, schema)?,
         Expr::Negative(inner) => negative(inner, schema),
+        Expr::ScalarSubquery(_) => Some(call(nothing::or_null(), vec![expr.clone()])),
         Expr::ScalarFunction(function) => function_of(function, schema)?,
         Expr::AggregateFunction(of) => {
             let taking = TAKING.contains(&of.func.name());
             if !taking && of.params.args.iter().any(|arg| is_interval(arg, schema)) {
                 return Err(of_intervals());
             }
-            None
+            of.params.distinct.then(|| distinct(of, schema))
         }
         Expr::WindowFunction(of) => {
             return refuse_ranked_intervals(of, schema).map(|()| Transformed::no(expr));
@@ -212,7 +218,7 @@ fn in_list(of: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
     let items = list.iter().map(|item| comparable_to(expr, &kind, item, schema));
     let items = items.collect::<Result<Vec<_>>>()?;
     if items.iter().all(Option::is_none) {
-        return Ok(None);
+        return Ok(kind.is_floating().then(|| among(of.clone(), schema)));
     }
     let items = items.into_iter().zip(list);
     let items =
@@ -220,7 +226,7 @@ fn in_list(of: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
     let items: Vec<_> = items.collect();
     if items.iter().all(|(left, _)| left == expr.as_ref()) {
         let list = items.into_iter().map(|(_, item)| item).collect();
-        return Ok(Some(Expr::InList(InList::new(expr.clone(), list, *negated))));
+        return Ok(Some(among(InList::new(expr.clone(), list, *negated), schema)));
     }
     let found = any(items.into_iter().map(|(left, right)| left.eq(right)).collect());
     Ok(Some(if *negated { Expr::Not(Box::new(found)) } else { found }))
@@ -267,7 +273,7 @@ fn function_of(function: &ScalarFunction, schema: &DFSchema) -> Result<Option<Ex
         return Err(of_intervals());
     }
     if !SHOWING.contains(&name) {
-        return Ok(None);
+        return of_list(function, schema);
     }
     let shown = |arg: &Expr| {
         let kind = arg.get_type(schema).map(|kind| ValueKind::of(arg, &kind));

@@ -24,20 +24,26 @@ mod equal_types;
 mod escapes;
 mod function;
 mod kinds;
+mod lists;
+mod logarithms;
 mod long;
 mod maps;
 mod math;
 mod meaning;
+mod memberships;
+mod nothing;
 mod number_patterns;
 mod numbers;
 mod patterns;
 mod percentile;
 mod percentile_disc;
 mod planner;
+mod powers;
 mod quoting;
 mod read;
 mod refusal;
 mod running_sums;
+mod sameness;
 mod series;
 mod span;
 mod span_text;
@@ -110,13 +116,14 @@ fn scalars(state: &SessionState) -> Vec<ScalarUDF> {
     });
     let own = [
         arithmetic::mod_function(),
-        arithmetic::power().with_aliases(["pow"]),
+        powers::power().with_aliases(["pow"]),
         math::round(),
         math::trunc(),
         math::ceil().with_aliases(["ceiling"]),
         math::floor(),
         math::abs(),
         math::sign(),
+        logarithms::log(),
         texts::numeric(),
         texts::version(),
         quoting::quote_literal(),

@@ -13,7 +13,7 @@ use super::long::{applied, type_of};
 use super::maps::{is_of_maps, of_map};
 use super::refusal::refused;
 use super::time_operators as time;
-use super::{arithmetic, bits, call, date_functions, texts};
+use super::{arithmetic, bits, call, date_functions, powers, texts};
 
 /// Plans operators and `extract`.
 #[derive(Debug)]
@@ -107,6 +107,10 @@ fn arithmetic(op: &BinaryOperator, left: Side, right: Side) -> Result<Expr> {
         _ => None,
     };
     let Some(function) = function else { return Err(unknown(op, &left, &right)) };
+    // The type of a power depends on its exponent, which a chain does not tell.
+    if *op == Op::PGExp && left.kind == ValueKind::Decimal && powers::is_whole(&right.expr) {
+        return Ok(call(function, vec![powers::base(left.expr), right.expr]));
+    }
     applied(&function, (left.expr, left.of), (right.expr, right.of))
 }
 
@@ -153,7 +157,7 @@ fn number(
         BinaryOperator::Modulo if left != ValueKind::Float && right != ValueKind::Float => {
             arithmetic::modulo()
         }
-        BinaryOperator::PGExp => arithmetic::raised(),
+        BinaryOperator::PGExp => powers::raised(),
         BinaryOperator::PGBitwiseShiftLeft if ints => bits::left(literal),
         BinaryOperator::PGBitwiseShiftRight if ints => bits::right(literal),
         _ => return None,

@@ -1,5 +1,7 @@
 //! Tests of single rows: organisations, ids, and the file of rejected rows.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -64,6 +66,31 @@ fn rows_belong_to_the_org_given_or_to_their_own() {
     assert_eq!(clash.status, 1, "{clash:?}");
     assert!(clash.stderr.contains("differ only in case"), "{clash:?}");
     verified(archive.path(), 4);
+}
+
+/// Of names that differ in case alone, that of the first row stands, in every run.
+#[test]
+fn the_first_of_two_spellings_stands() {
+    let folder = tempdir().unwrap();
+    let orders: [&[&str]; 3] =
+        [&["beta", "Beta"], &["Beta", "beta"], &["zeta", "BETA", "ZETA", "beta", "Beta"]];
+    for (number, orgs) in orders.iter().enumerate() {
+        let archive = tempdir().unwrap();
+        // The first row has the latest date.
+        let rows = orgs.iter().zip(0_i64..).map(|(org, row)| {
+            let ts = 1_735_689_600 - row * 86_400;
+            format!("{{\"event_id\":\"{row}\",\"org_id\":\"{org}\",\"ts\":{ts}}}\n")
+        });
+        let input = file(folder.path(), &format!("{number}.ndjson"), rows.collect::<String>());
+        let first: BTreeSet<_> = orgs.iter().map(|org| org.to_lowercase()).collect();
+        let (count, standing) = (orgs.len() as u64, first.len() as u64);
+        let expected = counts(count, standing, 0, count - standing, 1);
+        assert_eq!(done(archive.path(), &["--org", "*", &input]), expected, "{orgs:?}");
+        let query = ["sql", "--format", "tsv", "-c", "select org_id from events order by ts desc"];
+        let found = tokenlake(archive.path(), &query);
+        let found: Vec<_> = found.stdout.lines().skip(1).map(str::to_owned).collect();
+        assert_eq!(found, orgs[..first.len()], "{orgs:?}");
+    }
 }
 
 #[test]

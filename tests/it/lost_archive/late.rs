@@ -7,11 +7,13 @@ use object_store::ObjectStore;
 use tokenlake::clock::DAY;
 
 use super::{Between, LOOKS, does_nothing, is_away, switched};
+use crate::compact::compact;
 use crate::stores::{Switch, SwitchedStore, SwitchingStore, copy_of};
 use crate::support::event::{ACME, NOON, events};
-use crate::support::foreign::commit;
+use crate::support::foreign::{commit, live};
 use crate::support::lake::{Lake, verified};
 use crate::support::store::{log_entry, memory, read, write};
+use crate::support::table::{clean_log, log_checkpoint};
 
 #[tokio::test]
 async fn an_entry_that_comes_late_to_another_place_does_not_make_it_the_archive() {
@@ -129,4 +131,48 @@ async fn an_entry_of_another_copy_before_one_that_names_none_is_not_followed() {
     assert_eq!(app.requests().await, 3);
     assert_eq!(app.sent(&events(2..5)).await, (2, 1));
     assert_eq!(verified(&right).await, 5);
+}
+
+/// What another program does after its checkpoint of the log, at once.
+async fn checkpoint_and_clean(store: &Arc<dyn ObjectStore>) {
+    let version = live(store).await.0;
+    log_checkpoint(store, version).await.unwrap();
+    clean_log(store, version).await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_cleaned_past_a_server_is_the_same_log() {
+    for compacts in [false, true] {
+        let (app, _, right) = switched().await;
+        let other = Lake::open(&right).await;
+        other.sent(&events(5..7)).await;
+        if compacts {
+            compact(&other).await;
+        }
+        checkpoint_and_clean(&right).await;
+        assert_eq!(app.requests().await, 7, "{compacts}");
+        app.app.ready().await.unwrap();
+        assert_eq!(app.sent(&events(5..8)).await, (1, 2), "{compacts}");
+        assert_eq!(Lake::open(&right).await.requests().await, 8, "{compacts}");
+        assert_eq!(verified(&right).await, 8, "{compacts}");
+    }
+}
+
+#[tokio::test]
+async fn an_older_copy_that_was_cleaned_past_a_server_is_not_the_archive() {
+    let (app, store, right) = switched().await;
+    let backup = copy_of(&right).await;
+    app.sent(&events(5..7)).await;
+    let other = Lake::open(&backup).await;
+    for id in 20..24 {
+        other.sent(&events([id])).await;
+    }
+    checkpoint_and_clean(&backup).await;
+    store.switch(&backup);
+    is_away("a scrape", app.try_scrape(ACME).await);
+    is_away("events", app.send(ACME, &events(["new"])).await);
+    is_away("readiness", app.app.ready().await);
+    store.switch(&right);
+    assert_eq!(app.requests().await, 7);
+    assert_eq!(verified(&right).await, 7);
 }

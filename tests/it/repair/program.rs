@@ -4,17 +4,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::ObjectStore;
 use tempfile::TempDir;
-use tokenlake::archive::ArchiveLocation;
+use tokenlake::app::AppSettings;
+use tokenlake::archive::{ArchiveLocation, FollowSettings};
 use tokenlake::clock::{DAY, HOUR};
-use tokenlake::maintain::{RepairError, Way};
+use tokenlake::maintain::{RepairError, Repaired, Way};
 
 use super::repair;
 use crate::support::event::{ACME, Event, NOON, events, requests};
-use crate::support::lake::{Lake, verified};
-use crate::support::process::run;
+use crate::support::foreign::{commit, live};
+use crate::support::lake::{Lake, settings, verified};
+use crate::support::process::{run, tokenlake};
 use crate::support::readers::python;
 
 /// What is followed as it is.
@@ -64,13 +67,30 @@ fn none_fell(what: &str, now: &str, before: &str) {
     }
 }
 
+/// A process that follows by itself and notes sums where commits are refused.
+async fn server(store: &Arc<dyn ObjectStore>) -> Lake {
+    let interval = Some(Duration::from_millis(50));
+    let follow = FollowSettings { interval, waits_for_repair: true, ..FollowSettings::default() };
+    let settings = AppSettings { follow, totals_work_max: Some(128), ..settings() };
+    Lake::try_open(store, settings).await.unwrap()
+}
+
+/// Repairs as soon as a server has noted what the repair needs.
+async fn repaired_soon(store: &Arc<dyn ObjectStore>, way: Way) -> Result<Repaired, RepairError> {
+    for _ in 0..200 {
+        match repair(store).run(way, false).await {
+            Err(RepairError::Untold(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
+            done => return done,
+        }
+    }
+    repair(store).run(way, false).await
+}
+
 async fn try_one(python: &Path, operation: &str, with_checkpoint: bool, way: Way) {
     let what = format!("{operation}, with a checkpoint: {with_checkpoint}, {way:?}");
     let (folder, store) = archive().await;
-    let warm = Lake::open(&store).await;
+    let warm = server(&store).await;
     let before = warm.scrape(ACME).await;
-    // What makes a totals snapshot, as a server does.
-    warm.snapshot_totals().await;
     operate(python, &folder, operation);
     if with_checkpoint {
         operate(python, &folder, "checkpoint");
@@ -85,7 +105,7 @@ async fn try_one(python: &Path, operation: &str, with_checkpoint: bool, way: Way
             assert!(error.to_string().contains("tokenlake repair"), "{what}: {error}");
         }
         warm.send(ACME, &events(["new"])).await.expect_err(&what);
-        match repair(&store).run(way, false).await {
+        match repaired_soon(&store, way).await {
             Err(RepairError::Gone { .. }) if operation == GONE && way == Way::Undo => return,
             done => drop(done.unwrap_or_else(|error| panic!("{what}: {error}"))),
         }
@@ -117,4 +137,18 @@ async fn what_deltalake_does_is_followed_or_repaired() {
             }
         }
     }
+}
+
+/// Nothing has expired, and so there is no date before which it has.
+#[tokio::test]
+async fn verify_says_what_an_accepted_deletion_left() {
+    let (folder, store) = archive().await;
+    let file = live(&store).await.1.into_iter().find(|file| file.rows == 3).unwrap();
+    commit(&store, &[file.remove(true)]).await;
+    let accepted = tokenlake(folder.path(), &["repair", "--accept"]);
+    assert_eq!(accepted.status, 0, "{accepted:?}");
+    let done = tokenlake(folder.path(), &["verify"]);
+    assert_eq!(done.status, 0, "{done:?}");
+    assert!(done.stderr.contains("3 events that another program took out"), "{done:?}");
+    assert!(!done.stderr.contains("1970"), "{done:?}");
 }

@@ -199,6 +199,69 @@ fn values_are_those_of_postgresql() {
             "3,2,true,a1",
         ),
         ("select 'a' || 1 + 2, -2 ^ 2 = 4", "a3,true"),
+        // A subquery without rows is null, whatever its column.
+        (
+            "select (select org_id from events where event_id = 'zz') is null, coalesce((select input_tokens from events where event_id = 'zz'), 5), (select 1 where false) is null",
+            "true,5,true",
+        ),
+        (
+            "select sum(coalesce((select input_tokens from events where event_id = 'zz'), input_tokens)) from events where input_tokens < 10",
+            "12",
+        ),
+        ("select count(*) from events having (select ts from events where false) is null", "4"),
+        (
+            "select count(*) from events where ((select input_tokens from events where false) = 5) is unknown",
+            "4",
+        ),
+        // What is among nulls is unknown, wherever that is asked.
+        ("select count(*) from events where 'z' not in (select source from events)", "0"),
+        (
+            "select count(*) from events where model not in (select source from events) or input_tokens = 5",
+            "1",
+        ),
+        ("select count(*) from events where (model in (select source from events)) is null", "4"),
+        (
+            "select count(*) from events where coalesce(model in (select source from events), true)",
+            "4",
+        ),
+        (
+            "select count(*) from events e where 'z' not in (select source from events f where f.input_tokens = e.input_tokens + 2)",
+            "3",
+        ),
+        (
+            "select 5 in (select input_tokens from events), 6 in (select input_tokens from events), (null in (select source from events)) is null, null in (select 1 where false)",
+            "true,false,true,false",
+        ),
+        (
+            "select event_id, input_tokens in (select input_tokens + 2 from events) from events order by 1",
+            "t1,false|t2,true|t3,false|t4,false",
+        ),
+        (
+            "select 7 > all (select input_tokens from events where input_tokens < 7), (7 > any (select cached_input_tokens from events)) is null",
+            "true,true",
+        ),
+        (
+            "select count(*) from events where input_tokens >= all (select input_tokens from events)",
+            "1",
+        ),
+        ("select count(*) from events where interval '1 day' in (select interval '24 hours')", "4"),
+        // Equal values are one.
+        (
+            "select count(distinct x), count(distinct y) from (values (interval '1 day', '0'::float8), (interval '24 hours', '-0'::float8)) t(x, y)",
+            "1,1",
+        ),
+        ("select '-0'::float8 in ('0'::float8, 1)", "true"),
+        // Powers and logarithms.
+        (
+            "select 1.1 ^ 2, sum(cost_usd ^ 2), power(0.1, 3), 1.1 ^ 2 = 1.21, -0.5 ^ 3 from events",
+            "1.21,85,0.001,true,-0.125",
+        ),
+        ("select log(1000), log(2.0, 64.0), log(0.001)", "3.0,6.0,-3.0"),
+        // All items of a list.
+        (
+            "select array_remove(array[1, 2, 1], 1), array_remove(array[1, null], null), array_replace(array[1, 1], 1, 9)",
+            "[2],[1],\"[9,9]\"",
+        ),
         // Nulls come last, and first where the order is turned.
         ("select x from (values (1), (null), (2)) t(x) order by x desc", "\"\"|2|1"),
     ] {
@@ -229,6 +292,11 @@ fn what_has_no_value_is_an_error_with_words() {
         ("select 1::float8 / 0", "nullif"),
         ("select ln(0), sqrt(-1)", "out of range"),
         ("select exp(1000)", "out of range"),
+        ("select log(0)", "out of range"),
+        (
+            "select event_id from events e where model not in (select source from events f where f.input_tokens = e.input_tokens limit 1)",
+            "use EXISTS",
+        ),
         ("select 1.5e300", "float8"),
         ("select 10000000000000000000000000000000000000.0 * 100", "38 digits"),
         ("select 0.1234567890123456789 * 0.0000000000000000001 * 0.0000000000001", "digits"),

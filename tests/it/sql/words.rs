@@ -7,7 +7,7 @@ use crate::support::event::{Event, NOW};
 use crate::support::lake::Lake;
 
 /// Queries that have no answer.
-const BAD: [&str; 104] = [
+const BAD: [&str; 105] = [
     "",
     ";",
     "SELEC 1",
@@ -18,6 +18,7 @@ const BAD: [&str; 104] = [
     "SELECT * FROM a.b.c.d.e",
     "SELECT nothing FROM events",
     "SELECT events.nothing FROM events",
+    "SELECT \"Event_ID\" FROM events",
     "SELECT e.event_id FROM events",
     "SELECT (1",
     "SELECT 1)",

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use deltalake_core::logstore::{StorageConfig, default_logstore};
 use deltalake_core::{DeltaTable, DeltaTableError, checkpoints as delta_checkpoints};
-use object_store::ObjectStore;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use object_store::prefix::PrefixStore;
 
 use super::event::events;
 use super::lake::Lake;
-use super::store::paths;
+use super::store::{log_entry, paths};
 
 /// Where Delta readers look for the newest checkpoint first.
 pub const HINT: &str = "events/_delta_log/_last_checkpoint";
@@ -60,4 +60,11 @@ pub async fn log_checkpoint(
     let mut table = DeltaTable::new(log);
     table.load_version(version).await?;
     delta_checkpoints::create_checkpoint(&table, None).await
+}
+
+/// Removes the entries of the log before a version, as other programs do once a checkpoint has them.
+pub async fn clean_log(store: &Arc<dyn ObjectStore>, version: u64) {
+    for version in 0..version {
+        let _ = store.delete(&log_entry(version).as_str().into()).await;
+    }
 }
