@@ -33,13 +33,13 @@ const ATTRIBUTES: &str = "attributes";
 
 /// An encoded file that is not stored yet.
 #[derive(Debug)]
-pub(super) struct NewFile {
+pub(super) struct NewDataFile {
     /// What the log is to say of it.
     pub add: Add,
     bytes: Bytes,
 }
 
-impl NewFile {
+impl NewDataFile {
     /// Stores it.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl NewRows {
         date: NaiveDate,
         partials: Option<Arc<dyn PartialMaker>>,
         now: Micros,
-    ) -> Result<NewFile, ArchiveError> {
+    ) -> Result<NewDataFile, ArchiveError> {
         let Self { file, summed, dimensions, .. } = self;
         let open = file
             .ok_or_else(|| ArchiveError::internal("writing a file", "it has no rows".to_owned()))?;
@@ -120,7 +120,7 @@ impl NewRows {
         };
         blocking(move || {
             let encoded = open.finish(blocks)?;
-            Ok(NewFile { add: add_action(&path, date, &encoded, now), bytes: encoded.bytes })
+            Ok(NewDataFile { add: add_action(&path, date, &encoded, now), bytes: encoded.bytes })
         })
         .await
     }

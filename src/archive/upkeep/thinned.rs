@@ -9,7 +9,7 @@ use arrow::compute::filter_record_batch;
 use deltalake_core::kernel::Add;
 use object_store::ObjectStore;
 
-use super::new_rows::{NewFile, NewRows, hashes};
+use super::new_rows::{NewDataFile, NewRows, hashes};
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::file::file_write::blocking;
@@ -24,7 +24,7 @@ use crate::clock::Micros;
 pub struct ThinnedFile {
     /// As a file of the table.
     pub file: Arc<DataFile>,
-    new: NewFile,
+    new: NewDataFile,
 }
 
 impl ThinnedFile {
