@@ -40,14 +40,11 @@ pub enum ArchiveError {
         reason: String,
     },
     /// A checkpoint of the log that no longer tells what another program did to the table before it.
-    #[error(
-        "{path} cannot be vouched for: {reason}; restore what is gone of events/_delta_log from a \
-         backup, then: tokenlake repair"
-    )]
+    #[error("{path} cannot be vouched for: {reason}")]
     Unvouched {
         /// The checkpoint, relative to the archive.
         path: String,
-        /// What does not fit, and which log entry would tell why.
+        /// What does not fit, which log entry tells why, and what to do.
         reason: String,
     },
     /// A log entry that does not follow the one that was read before it.

@@ -58,14 +58,17 @@ pub(super) async fn run(location: &ArchiveLocation, args: VerifyArgs) -> anyhow:
     bar.iter().for_each(ProgressBar::finish_and_clear);
     let report = report?;
     if let Some((events, floor)) = report.expired.filter(|(events, _)| *events > 0) {
-        let why = match floor == NO_FLOOR {
-            true => "that another program took out are accepted as gone".to_owned(),
-            false => format!("before {floor} have expired"),
-        };
-        print_note(&format!(
-            "{} {why} and cannot be recomputed: their sums are those of the ledger",
-            counted(events, "event")
-        ));
+        let events = counted(events, "event");
+        print_note(&match floor == NO_FLOOR {
+            true => format!(
+                "the ledger has the sums of {events} that another program took out, which cannot be \
+                 recomputed"
+            ),
+            false => format!(
+                "{events} before {floor} have expired and cannot be recomputed: their sums are \
+                 those of the ledger"
+            ),
+        });
     }
     report.differences.iter().for_each(|line| print_result(&printable(line)));
     let missing = if sample.is_some() { "this is a sample" } else { "damaged files" };

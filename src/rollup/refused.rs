@@ -3,15 +3,20 @@
 //! nobody could accept a refused commit and keep counters from falling.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::sources::{Due, ledger_kinds};
-use super::{PAUSE, PAUSE_AFTER_ERROR, Rollup};
+use super::{PAUSE_AFTER_ERROR, Rollup};
 use crate::archive::Snapshot;
 use crate::clock::Clock;
 use crate::error::Kind;
 use crate::sql::CellKind;
+
+/// Minimum pause between two totals snapshots of a table that another program rewrites: what comes in
+/// between is in memory.
+const PAUSE_OF_REWRITES: Duration = Duration::from_secs(10);
 
 impl Rollup {
     /// Makes totals snapshots of the known version as soon as commits after it are refused, from what
@@ -50,7 +55,7 @@ impl Rollup {
             seen = snapshot.version();
             if is_rewritten {
                 self.snapshot_what_is_known(&snapshot, clock.as_ref()).await;
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(PAUSE_OF_REWRITES).await;
             }
         }
     }

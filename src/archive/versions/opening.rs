@@ -291,12 +291,16 @@ impl Log {
         for version in at.saturating_add(1)..=to {
             let path = paths::log_entry(version);
             let Some(entry) = self.read(version).await? else {
-                return Ok(Err(format!("{path}, which tells what came after that, is gone")));
+                return Ok(Err(format!(
+                    "{path}, which tells what came after that, is gone; restore what is gone of \
+                     events/_delta_log from a backup, then: tokenlake repair"
+                )));
             };
             let more = entry.added().filter(|_| !entry.deletes_events());
             let Some(sum) = more.and_then(|more| added.checked_add(more)) else {
                 return Ok(Err(format!(
-                    "{path} takes events away, or does not tell how many it adds"
+                    "{path} takes events away, or does not tell how many it adds; see: tokenlake \
+                     repair --dry-run"
                 )));
             };
             added = sum;
