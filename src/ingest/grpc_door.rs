@@ -18,6 +18,9 @@ const OK: u16 = 200;
 /// The status of HTTP for what is compressed in a way that nobody undoes.
 const UNSUPPORTED: u16 = 415;
 
+/// What gRPC says of that.
+const UNIMPLEMENTED: u8 = 12;
+
 /// How messages may be compressed.
 const ENCODINGS: &str = "identity,gzip,zstd";
 
@@ -65,10 +68,12 @@ impl Door for Grpc {
     }
 
     fn refusal(&self, _: &dyn Headers, status: u16, message: &str) -> Answer {
-        let mut trailers = grpc::failed(otlp::code(otlp::status(status)), message);
-        if status == UNSUPPORTED {
-            trailers.push(("grpc-accept-encoding", ENCODINGS.to_owned()));
-        }
+        let trailers = if status == UNSUPPORTED {
+            let encodings = ("grpc-accept-encoding", ENCODINGS.to_owned());
+            [grpc::failed(UNIMPLEMENTED, message), vec![encodings]].concat()
+        } else {
+            grpc::failed(otlp::code(otlp::status(status)), message)
+        };
         Answer { status: OK, content_type: CONTENT_TYPE, body: Vec::new(), trailers }
     }
 }

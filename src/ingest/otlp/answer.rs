@@ -11,7 +11,6 @@ const INVALID_ARGUMENT: u8 = 3;
 const NOT_FOUND: u8 = 5;
 const PERMISSION_DENIED: u8 = 7;
 const RESOURCE_EXHAUSTED: u8 = 8;
-const UNIMPLEMENTED: u8 = 12;
 const INTERNAL: u8 = 13;
 const UNAVAILABLE: u8 = 14;
 const UNAUTHENTICATED: u8 = 16;
@@ -88,7 +87,6 @@ pub fn code(status: u16) -> u8 {
         403 => PERMISSION_DENIED,
         404 => NOT_FOUND,
         413 | 429 => RESOURCE_EXHAUSTED,
-        415 => UNIMPLEMENTED,
         INTERNAL_SERVER_ERROR => INTERNAL,
         REQUEST_TIMEOUT | 502..=504 => UNAVAILABLE,
         _ => INVALID_ARGUMENT,
@@ -151,7 +149,6 @@ mod tests {
     fn failures_are_statuses_and_worth_another_try_where_they_are() {
         let json = failed(Encoding::Json, 400, "no");
         assert_eq!(String::from_utf8(json).unwrap(), r#"{"code":3,"message":"no"}"#);
-        assert_eq!(code(415), 12);
         assert_eq!(failed(Encoding::Protobuf, 413, "no"), [0x08, 8, 0x12, 2, b'n', b'o']);
         for (sent, kept) in [(400, 400), (401, 401), (408, 503), (413, 413), (500, 503), (503, 503)]
         {

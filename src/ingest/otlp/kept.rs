@@ -48,10 +48,14 @@ impl Kept<'_> {
         self.dimensions.iter().any(|dimension| dimension.as_bytes() == name)
     }
 
-    /// Whether an attribute with this name is kept although no dimension reads it.
-    pub(super) fn has(&self, name: &[u8]) -> bool {
+    /// Whether an attribute with this name is kept wherever it is.
+    pub(super) fn is_named(name: &[u8]) -> bool {
         KEPT.contains(&name)
-            || name.starts_with(b"deployment.environment")
+    }
+
+    /// Whether an attribute with this name is kept, as one of any number of its kind.
+    pub(super) fn has(name: &[u8]) -> bool {
+        name.starts_with(b"deployment.environment")
             || name.strip_prefix(USER).is_some_and(|rest| !rest.is_empty() && !is_content(rest))
     }
 
@@ -74,20 +78,25 @@ mod tests {
     #[test]
     fn what_is_kept_is_on_a_list_and_tells_of_no_content() {
         let kept = Kept { dimensions: &["cost.center"] };
+        let how = |name: &str| {
+            let name = name.as_bytes();
+            [kept.is_read(name), Kept::is_named(name), Kept::has(name)]
+        };
+        assert_eq!(how("cost.center"), [true, false, false]);
+        for name in ["service.name", "session.id", "team"] {
+            assert_eq!(how(name), [false, true, false], "{name}");
+        }
         for name in [
-            "service.name",
             "user.id",
             "user.account_uuid",
             "user.email",
             "user.full_name",
             "user.roles",
-            "team",
             "deployment.environment",
             "deployment.environment.name",
         ] {
-            assert!(kept.has(name.as_bytes()) && !kept.is_read(name.as_bytes()), "{name}");
+            assert_eq!(how(name), [false, false, true], "{name}");
         }
-        assert!(kept.is_read(b"cost.center") && !kept.has(b"cost.center"));
         for name in [
             "",
             "user",
@@ -110,10 +119,9 @@ mod tests {
             "cost.center.name",
             "process.command_args",
         ] {
-            assert!(!kept.has(name.as_bytes()) && !kept.is_read(name.as_bytes()), "{name}");
+            assert_eq!(how(name), [false; 3], "{name}");
         }
-        assert!(
-            Kept::fits(b"user.id", 256) && !Kept::fits(b"user.id", 257) && Kept::fits(b"team", 257)
-        );
+        assert!(Kept::fits(b"user.id", 256) && !Kept::fits(b"user.id", 257));
+        assert!(Kept::fits(b"deployment.environment", 257));
     }
 }

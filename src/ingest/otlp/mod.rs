@@ -172,11 +172,13 @@ impl<'a> Visit<'a> for Calls<'_> {
         } else {
             dropped = dropped.saturating_add(resource.read.len());
         }
-        call.attributes.extend(call::kept(&found.kept));
-        if take(&mut self.copied_bytes_left, &resource.kept) {
-            call.attributes.extend(call::kept(&resource.kept));
-        } else {
-            dropped = dropped.saturating_add(resource.kept.len());
+        for (own, shared) in [(&found.named, &resource.named), (&found.kept, &resource.kept)] {
+            call.attributes.extend(call::kept(own));
+            if take(&mut self.copied_bytes_left, shared) {
+                call.attributes.extend(call::kept(shared));
+            } else {
+                dropped = dropped.saturating_add(shared.len());
+            }
         }
         self.sink.event(index, &call.fields());
         if dropped > 0 {

@@ -131,6 +131,6 @@ fn of_event(name: &str, context: &RecordContext<'_>, record: &OtlpRecord<'_>) ->
 /// Whether a record is Claude Code's, whose name of its event may be that of others.
 fn is_claude_code(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> bool {
     context.scope.starts_with(CLAUDE_CODE)
-        || context.resource.kept_text("service.name") == Some("claude-code")
+        || context.resource.named_text("service.name") == Some("claude-code")
         || record.found.has(Field::Session)
 }

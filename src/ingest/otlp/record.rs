@@ -72,9 +72,11 @@ pub(super) struct Found<'a> {
     /// A bit for each field that is there.
     has: u64,
     fields: Vec<(Field, u8, AttributeValue<'a>)>,
-    /// Those that dimensions read, by name.
+    /// Those that dimensions read.
     pub(super) read: Vec<NamedAttribute<'a>>,
-    /// The others that are kept with a call, by name.
+    /// Those that are kept by their whole name.
+    pub(super) named: Vec<NamedAttribute<'a>>,
+    /// The others that are kept with a call, as they are sent.
     pub(super) kept: Vec<NamedAttribute<'a>>,
     /// How many more should have been kept.
     pub(super) dropped: usize,
@@ -88,6 +90,7 @@ impl<'a> Found<'a> {
         self.has = 0;
         self.fields.clear();
         self.read.clear();
+        self.named.clear();
         self.kept.clear();
         self.dropped = 0;
     }
@@ -105,22 +108,31 @@ impl<'a> Found<'a> {
         {
             self.put(field, rank, value);
         }
-        if kept.is_read(&name) {
-            let is_new = self.read.iter().all(|(known, _)| known.as_bytes() != name.as_ref());
-            if let Some(value) = value().filter(|_| is_new) {
-                self.read.push((shown(name), value));
-            }
-        } else if kept.has(&name)
-            && let Some(value) = value()
-        {
-            let fits = !matches!(value, AttributeValue::Nested(None))
-                && Kept::fits(&name, value.bytes())
-                && self.kept.len() < KEPT_MAX;
-            if fits {
-                self.kept.push((shown(name), value));
-            } else {
-                self.dropped = self.dropped.saturating_add(1);
-            }
+        let once = match &name {
+            name if kept.is_read(name) => &mut self.read,
+            name if Kept::is_named(name) => &mut self.named,
+            _ => return self.keep(name, value),
+        };
+        if once.iter().any(|(known, _)| known.as_bytes() == name.as_ref()) {
+            return;
+        }
+        match value() {
+            Some(AttributeValue::Nested(None)) => self.dropped = self.dropped.saturating_add(1),
+            Some(value) => once.push((shown(name), value)),
+            None => {}
+        }
+    }
+
+    fn keep(&mut self, name: Cow<'a, [u8]>, value: impl Fn() -> Option<AttributeValue<'a>>) {
+        let value = if Kept::has(&name) { value() } else { None };
+        let Some(value) = value else { return };
+        let fits = !matches!(value, AttributeValue::Nested(None))
+            && Kept::fits(&name, value.bytes())
+            && self.kept.len() < KEPT_MAX;
+        if fits {
+            self.kept.push((shown(name), value));
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
         }
     }
 
@@ -160,9 +172,9 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// The text of an attribute that is kept.
-    pub(super) fn kept_text(&self, name: &str) -> Option<&str> {
-        let mut all = self.read.iter().chain(&self.kept);
+    /// The text of an attribute that is kept by its whole name.
+    pub(super) fn named_text(&self, name: &str) -> Option<&str> {
+        let mut all = self.read.iter().chain(&self.named);
         all.find_map(|(known, value)| match value {
             AttributeValue::Text(text) if known == name => Some(text.trim()),
             _ => None,

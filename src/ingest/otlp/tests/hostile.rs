@@ -145,12 +145,19 @@ fn a_resource_is_copied_to_its_calls_within_a_bound() {
 #[test]
 fn what_dimensions_read_comes_before_all_else_that_is_kept() {
     let many: Vec<_> = (0..70).map(|number| format!("user.f{number}=v")).collect();
-    let lines =
-        format!("gen_ai.operation.name=chat;{};cost.center={}", many.join(";"), "c".repeat(9_000));
+    let lines = format!(
+        "gen_ai.operation.name=chat;{};team=t;cost.center={}",
+        many.join(";"),
+        "c".repeat(9_000)
+    );
     let body = request(OtlpSignal::Traces, "s", &span("x", &lines));
     let taken = taken(OtlpSignal::Traces, Encoding::Json, body.as_bytes()).unwrap();
     let event = &taken.events[0];
     assert_eq!(event["attributes.cost.center"], "c".repeat(128));
+    assert_eq!(
+        (event["attributes.team"].as_str(), event["attributes.service.name"].as_str()),
+        ("t", "svc")
+    );
     let users = event.keys().filter(|name| name.starts_with("attributes.user.")).count();
     assert_eq!((users, taken.dropped), (64, 6));
 }

@@ -34,7 +34,7 @@ fn found_of(found: &Found<'_>) -> Vec<(String, String)> {
     let fields = names::ALL.iter().filter_map(|field| {
         found.get(*field).map(|value| (format!("{field:?}"), value.text().into_owned()))
     });
-    let kept = found.read.iter().chain(&found.kept);
+    let kept = found.read.iter().chain(&found.named).chain(&found.kept);
     let kept = kept.map(|(name, value)| (name.to_string(), value.text().into_owned()));
     fields.chain(kept).collect()
 }
