@@ -71,7 +71,7 @@ impl Records {
     }
 
     /// The records to pass over when the request is read again; none if it need not be.
-    pub(super) fn to_pass(mut self) -> Option<Vec<usize>> {
+    pub(super) fn passed(mut self) -> Option<Vec<usize>> {
         self.worse.sort_unstable();
         self.is_late.then_some(self.worse)
     }
@@ -104,7 +104,7 @@ mod tests {
     fn passed(calls: &[Call<'_>]) -> Option<Vec<usize>> {
         let mut records = Records::default();
         calls.iter().enumerate().for_each(|(index, call)| records.add(index, call));
-        records.to_pass()
+        records.passed()
     }
 
     #[test]
@@ -140,6 +140,6 @@ mod tests {
         for number in [first_known, 0] {
             records.add(5 * CALLS, &call(&number.to_string(), "s", Some(1)));
         }
-        assert_eq!(records.to_pass(), Some(vec![first_known]));
+        assert_eq!(records.passed(), Some(vec![first_known]));
     }
 }

@@ -241,7 +241,7 @@ fn attributes<'a>(
     mut visit: impl FnMut(Cow<'a, [u8]>, &'a [u8]),
 ) -> Option<()> {
     let mut attribute = |cursor: &mut SourceCursor<'a>| {
-        let (key, of_key) = key_value(cursor)?;
+        let [key, of_key] = key_value(cursor)?;
         if let (Some(key @ [b'"', ..]), Some(value)) = (key, of_key) {
             visit(unquoted(key), value);
         }

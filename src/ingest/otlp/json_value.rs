@@ -134,7 +134,7 @@ fn write(nested: &mut NestedText, source: &[u8]) -> Option<()> {
         }),
         Some(("kvlistValue", map)) => nested.within(["{", "}"], |nested| {
             each(map, |attribute| {
-                let (name, of_name) = key_value(&mut SourceCursor::of(attribute))?;
+                let [name, of_name] = key_value(&mut SourceCursor::of(attribute))?;
                 let name = text(name.unwrap_or(b"\"\"")).unwrap_or_default();
                 nested.next_named(&name)?;
                 write(nested, of_name.unwrap_or_default())
@@ -146,9 +146,7 @@ fn write(nested: &mut NestedText, source: &[u8]) -> Option<()> {
 }
 
 /// The sources of the name and the value in a `KeyValue`.
-pub(super) fn key_value<'a>(
-    cursor: &mut SourceCursor<'a>,
-) -> Option<(Option<&'a [u8]>, Option<&'a [u8]>)> {
+pub(super) fn key_value<'a>(cursor: &mut SourceCursor<'a>) -> Option<[Option<&'a [u8]>; 2]> {
     let (mut key, mut of_key) = (None, None);
     cursor.object(|cursor, name| {
         let (is_key, is_value) = (is(cursor, name.clone(), "key"), is(cursor, name, "value"));
@@ -160,7 +158,7 @@ pub(super) fn key_value<'a>(
         }
         Some(())
     })?;
-    Some((key, of_key))
+    Some([key, of_key])
 }
 
 /// Calls `visit` with the source of each of the `values` of a list or a map; none if it is broken.

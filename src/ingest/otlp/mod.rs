@@ -31,10 +31,10 @@ pub use signal::{Encoding, OtlpSignal};
 pub use size::calls_max;
 
 use best::Records;
-use record::{NamedAttribute, OtlpRecord, RecordContext, Visit, bytes_of};
+use record::{OtlpRecord, RecordContext, Visit, bytes_of};
 use wire::NotProtobuf;
 
-use crate::event::{NamedValue, json_text};
+use crate::event::{NamedValue, VALUE_BYTES_MAX, json_text};
 
 /// Bytes of resources' attributes that a request may have copied to its events, beyond its own size.
 const COPIED_BYTES: usize = 4 << 20;
@@ -70,7 +70,7 @@ pub fn read(
 ) -> Result<(), String> {
     let mut calls = Calls::new(signal, body, Vec::new(), sink);
     walk(signal, encoding, body, kept, &mut calls)?;
-    if let Some(passed) = std::mem::take(&mut calls.records).to_pass() {
+    if let Some(passed) = std::mem::take(&mut calls.records).passed() {
         calls.sink.again();
         let mut calls = Calls::new(signal, body, passed, calls.sink);
         walk(signal, encoding, body, kept, &mut calls)?;
@@ -78,10 +78,10 @@ pub fn read(
     Ok(())
 }
 
-fn walk<'a>(
+fn walk(
     signal: OtlpSignal,
     encoding: Encoding,
-    body: &'a [u8],
+    body: &[u8],
     kept: &Kept<'_>,
     calls: &mut Calls<'_>,
 ) -> Result<(), String> {
@@ -149,8 +149,8 @@ impl<'s> Calls<'s> {
 }
 
 /// Takes room for attributes of a resource, if there is some left.
-fn take(left: &mut usize, attributes: &[NamedAttribute<'_>]) -> bool {
-    let after = left.checked_sub(bytes_of(attributes));
+fn take(left: &mut usize, bytes: usize) -> bool {
+    let after = left.checked_sub(bytes);
     *left = after.unwrap_or(*left);
     after.is_some()
 }
@@ -167,14 +167,14 @@ impl<'a> Visit<'a> for Calls<'_> {
         let (found, resource) = (&record.found, &context.resource);
         let mut dropped = found.dropped.saturating_add(resource.dropped);
         call.attributes.extend(call::read(&found.read));
-        if take(&mut self.read_bytes_left, &resource.read) {
+        if take(&mut self.read_bytes_left, bytes_of(&resource.read, VALUE_BYTES_MAX)) {
             call.attributes.extend(call::read(&resource.read));
         } else {
             dropped = dropped.saturating_add(resource.read.len());
         }
         for (own, shared) in [(&found.named, &resource.named), (&found.kept, &resource.kept)] {
             call.attributes.extend(call::kept(own));
-            if take(&mut self.copied_bytes_left, shared) {
+            if take(&mut self.copied_bytes_left, bytes_of(shared, usize::MAX)) {
                 call.attributes.extend(call::kept(shared));
             } else {
                 dropped = dropped.saturating_add(shared.len());

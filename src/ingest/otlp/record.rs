@@ -187,9 +187,11 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Bytes of attributes.
-pub(super) fn bytes_of(attributes: &[NamedAttribute<'_>]) -> usize {
-    attributes.iter().map(|(name, value)| name.len() + value.bytes()).sum()
+/// Bytes of attributes, of whose values at most so many are taken.
+pub(super) fn bytes_of(attributes: &[NamedAttribute<'_>], value_bytes_max: usize) -> usize {
+    let bytes =
+        |(name, value): &NamedAttribute<'_>| name.len() + value.bytes().min(value_bytes_max);
+    attributes.iter().map(bytes).sum()
 }
 
 /// A name as text.
