@@ -3,7 +3,7 @@
 /// What DataFusion's own words begin with.
 const BEGIN: &str = "the query cannot be answered: ";
 /// States by how the words begin, which no text of a query is part of; the first that fits counts.
-const BEGINNINGS: [(&str, &str); 24] = [
+const BEGINNINGS: [(&str, &str); 27] = [
     ("Expected:", "42601"),
     ("Unterminated", "42601"),
     ("Unexpected", "42601"),
@@ -16,6 +16,9 @@ const BEGINNINGS: [(&str, &str); 24] = [
     ("Column '", "42703"),
     ("table '", "42P01"),
     ("relation \"", "42P01"),
+    ("schema \"", "3F000"),
+    ("type \"", "42704"),
+    ("unrecognized configuration parameter", "42704"),
     ("Invalid function", "42883"),
     ("No function matches", "42883"),
     ("there is no parameter", "42P02"),
@@ -31,9 +34,10 @@ const BEGINNINGS: [(&str, &str); 24] = [
     ("the number of rows", "22023"),
 ];
 /// States by what the words say; the first that fits counts.
-const PARTS: [(&str, &str); 25] = [
+const PARTS: [(&str, &str); 26] = [
     ("because SQL only reads", "25006"),
     ("formats are given for", "08P01"),
+    ("values are bound to", "08P01"),
     ("nests too deeply", "54001"),
     ("recursion", "54001"),
     ("too many operators", "54001"),

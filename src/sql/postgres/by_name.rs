@@ -8,7 +8,7 @@ use datafusion::logical_expr::ScalarUDF;
 use super::function::Function;
 use super::long::{steps_of, with_steps};
 use super::{
-    aggregates, arithmetic, bits, date_functions, math, quoting, texts, time_functions,
+    aggregates, arithmetic, bits, date_functions, maps, math, quoting, texts, time_functions,
     time_operators as time, to_char,
 };
 
@@ -70,6 +70,7 @@ fn texts_and_times() -> Vec<ScalarUDF> {
         quoting::quote_literal(),
         quoting::quote_nullable(),
         quoting::quote_ident(),
+        maps::map_text(),
         texts::text(),
         texts::numeric(),
         texts::decimal_of(),

@@ -8,7 +8,9 @@ mod literal;
 mod names;
 mod numeric;
 mod oids;
+mod parameter_types;
 mod parameters;
+mod places;
 mod question;
 mod rewrite;
 mod rows;
@@ -22,6 +24,7 @@ pub use self::rows::RowMessages;
 
 pub(super) use self::names::column_names;
 pub(super) use self::oids::type_of_column;
-pub(super) use self::parameters::{ParameterTypes, set_parameters};
+pub(super) use self::parameter_types::ParameterTypes;
+pub(super) use self::parameters::set_parameters;
 pub(super) use self::rewrite::{is_always_empty, rewrite};
 pub(super) use self::shown::shown_schema;
