@@ -18,10 +18,10 @@ use super::{Console, QueryAnswer, TABLES};
 use crate::archive::DataFile;
 use crate::sql::asker::Asker;
 use crate::sql::catalog::{Names, Relations, catalog_functions, register};
-use crate::sql::postgres::{refused, statement_with};
+use crate::sql::postgres::{column_names, refused, statement_with};
 use crate::sql::wire::{
-    ParameterTypes, WireParameter, WireQuestion, column_names, is_always_empty, rewrite,
-    set_parameters, shown_schema,
+    ParameterTypes, WireParameter, WireQuestion, is_always_empty, rewrite, set_parameters,
+    shown_schema,
 };
 use crate::sql::{SqlError, views};
 

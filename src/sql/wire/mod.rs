@@ -5,7 +5,6 @@
 
 mod binary;
 mod literal;
-mod names;
 mod numeric;
 mod oids;
 mod parameter_types;
@@ -22,7 +21,6 @@ pub use self::oids::{WireType, oid};
 pub use self::question::{WireParameter, WireQuestion};
 pub use self::rows::RowMessages;
 
-pub(super) use self::names::column_names;
 pub(super) use self::oids::type_of_column;
 pub(super) use self::parameter_types::ParameterTypes;
 pub(super) use self::parameters::set_parameters;

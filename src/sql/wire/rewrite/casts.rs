@@ -154,15 +154,16 @@ fn name_of(to: &DataType) -> String {
     name.strip_prefix("information_schema.").unwrap_or(name).to_owned()
 }
 
-/// The type of DataFusion for a name that it does not know.
+/// The type of DataFusion for a name that it does not know. One with a length or a precision stays what it
+/// is, and is planned or refused as such.
 fn plain(name: &str) -> Option<DataType> {
-    Some(match name.split('(').next().unwrap_or(name) {
+    Some(match name {
         "oid" | "xid" | "cid" | "int8" | "cardinal_number" => DataType::BigInt(None),
         "int4" => DataType::Integer(None),
         "int2" => DataType::SmallInt(None),
         "bool" => DataType::Boolean,
         "float8" => DataType::DoublePrecision,
-        "numeric" if name == "numeric" => DataType::Numeric(ExactNumberInfo::None),
+        "numeric" => DataType::Numeric(ExactNumberInfo::None),
         "timestamptz" => DataType::Timestamp(None, TimezoneInfo::Tz),
         "name" | "char" | "bpchar" | "cstring" | "regproc" | "regprocedure" | "regoper"
         | "regrole" | "regcollation" | "regconfig" | "sql_identifier" | "character_data"
