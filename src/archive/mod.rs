@@ -49,7 +49,7 @@ pub use self::file::file_read::IdReader;
 pub use self::file::foreign::{ForeignRows, foreign_rows};
 pub use self::file::lossless::LosslessColumns;
 pub use self::file::partial_maker::{CellsError, FurtherKind, MadeCells, PartialMaker};
-pub use self::file::{ids::EventHash, stored_rows::stored_rows};
+pub use self::file::{ids::EventHash, orgs_among::orgs_among, stored_rows::stored_rows};
 pub use self::grace::{GRACE_MAX, GRACE_MIN, UNCOMMITTED_MAX};
 pub use self::ledger_name::LedgerName;
 pub use self::log::archive_mark::ArchiveMark;
@@ -105,6 +105,7 @@ pub struct Archive {
     upkeep: Upkeep,
     records: Records,
     ledgers: Ledgers,
+    judge: Judge,
 }
 
 impl Archive {
@@ -157,12 +158,13 @@ impl Archive {
             store: store.clone(),
             commits: commits.clone(),
             partials: partials.clone(),
-            judge: Judge::new(store.clone()),
+            judge: Judge::new(store.clone()).noting(),
         };
+        let judge = Judge::new(store.clone());
         let (writes, to) = (commits.clone(), store.clone());
         let writer = Writer::start(Committer { store: to, commits: writes, partials, settings });
         let (records, ledgers) = (Records::new(store.clone()), Ledgers::new(store.clone()));
-        Ok(Self { store, commits, writer, upkeep, records, ledgers })
+        Ok(Self { store, commits, writer, upkeep, records, ledgers, judge })
     }
 
     /// True if the archive at the root of `store` has a table.
@@ -366,9 +368,9 @@ impl Archive {
         self.store.clone()
     }
 
-    /// The judge of files that other programs wrote.
+    /// A judge of files that other programs wrote, who writes nothing.
     pub fn judge(&self) -> &Judge {
-        &self.upkeep.judge
+        &self.judge
     }
 
     /// The fingerprints of all events in a file. Every byte of the file is checked.
