@@ -34,9 +34,9 @@ enum UsageTold {
 
 /// The calls that records tell of.
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    newer: Known,
-    older: Known,
+pub(super) struct CallRecords {
+    newer: BestRecords,
+    older: BestRecords,
     /// The records that tell less than another one of the same call.
     worse: Vec<usize>,
     /// Whether one of them came before the other one.
@@ -44,9 +44,9 @@ pub(super) struct Records {
 }
 
 /// By a hash of the id of a call: the record that tells most of it.
-type Known = HashMap<u64, (usize, Telling), FixedState>;
+type BestRecords = HashMap<u64, (usize, Telling), FixedState>;
 
-impl Records {
+impl CallRecords {
     /// Takes the call that a record tells of.
     pub(super) fn add(&mut self, index: usize, call: &Call<'_>) {
         let id = FixedState::default().hash_one(call.event_id.as_deref());
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn passed(calls: &[Call<'_>]) -> Option<Vec<usize>> {
-        let mut records = Records::default();
+        let mut records = CallRecords::default();
         calls.iter().enumerate().for_each(|(index, call)| records.add(index, call));
         records.passed()
     }
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut records = Records::default();
+        let mut records = CallRecords::default();
         for number in 0..5 * CALLS {
             records.add(number, &call(&number.to_string(), "s", None));
             assert!(records.newer.len() <= CALLS && records.older.len() <= CALLS);

@@ -30,7 +30,7 @@ pub use kept::Kept;
 pub use signal::{Encoding, OtlpSignal};
 pub use size::calls_max;
 
-use best::Records;
+use best::CallRecords;
 use record::{OtlpRecord, RecordContext, Visit, bytes_of};
 use wire::NotProtobuf;
 
@@ -116,7 +116,7 @@ struct Calls<'s> {
     sink: &'s mut dyn CallSink,
     found: bool,
     broken: usize,
-    records: Records,
+    records: CallRecords,
     /// Records of calls of which others tell more, in order.
     passed: Vec<usize>,
     /// A resource is sent once for all its records, and stored with each.
@@ -134,7 +134,7 @@ impl<'s> Calls<'s> {
     ) -> Self {
         let bytes = body.len().saturating_add(COPIED_BYTES);
         let (copied_bytes_left, read_bytes_left) = (bytes, bytes);
-        let records = Records::default();
+        let records = CallRecords::default();
         Self {
             signal,
             sink,
