@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::doubles::{Doubled, Doubles};
-use self::orgs::Claims;
+use self::orgs::NameClaims;
 use self::rows::check_rows;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
@@ -216,7 +216,7 @@ impl Judge {
         if self.notes {
             first_sight::note(&self.store, &self.records, file).await?;
         }
-        let claims = if self.notes { Claims::Make } else { Claims::Read };
+        let claims = if self.notes { NameClaims::Make } else { NameClaims::Read };
         let may_correct = snapshot.table().may_hold_corrections();
         match check_rows(&self.store, &self.records, file, (may_correct, claims)).await {
             Ok(is_settled) => {

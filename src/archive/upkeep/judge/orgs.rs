@@ -24,8 +24,8 @@ const RECORDS: usize = 16;
 
 /// What a judge does about the names of organisations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Claims {
-    /// Claims them.
+pub(super) enum NameClaims {
+    /// NameClaims them.
     Make,
     /// Compares them with the claims that there are: a process that may only read.
     Read,
@@ -85,7 +85,7 @@ impl FileOrgs {
         self.0.keys().all(|name| names.contains(name))
     }
 
-    /// Claims them, or compares them with the claims that there are. False if some are to be claimed and
+    /// NameClaims them, or compares them with the claims that there are. False if some are to be claimed and
     /// the store does not take a claim: scrapes go on while a disk is full.
     ///
     /// # Errors
@@ -94,12 +94,12 @@ impl FileOrgs {
         self,
         records: &Records,
         path: &str,
-        claims: Claims,
+        claims: NameClaims,
     ) -> Result<bool, ArchiveError> {
         let settled = self.0.into_iter().map(|(lower, org)| async move {
             match claims {
-                Claims::Make => claim(records, path, &lower, &org).await,
-                Claims::Read => compare(records, path, &lower, &org).await.map(|()| true),
+                NameClaims::Make => claim(records, path, &lower, &org).await,
+                NameClaims::Read => compare(records, path, &lower, &org).await.map(|()| true),
             }
         });
         let (mut settled, mut all) =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::TryStreamExt as _;
 use object_store::ObjectStore;
 
-use super::orgs::{BATCH_ROWS, Claims, FileOrgs};
+use super::orgs::{BATCH_ROWS, NameClaims, FileOrgs};
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::file::data_file::date_of;
@@ -25,7 +25,7 @@ pub(super) async fn check_rows(
     store: &Arc<dyn ObjectStore>,
     records: &Records,
     file: &DataFile,
-    (may_correct, claims): (bool, Claims),
+    (may_correct, claims): (bool, NameClaims),
 ) -> Result<bool, ArchiveError> {
     let path = file.path_in_archive();
     let broken = |reason: &str| Err(refused(&path, reason));
