@@ -25,7 +25,7 @@ const RECORDS: usize = 16;
 /// What a judge does about the names of organisations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NameClaims {
-    /// NameClaims them.
+    /// Claims them.
     Make,
     /// Compares them with the claims that there are: a process that may only read.
     Read,
@@ -85,7 +85,7 @@ impl FileOrgs {
         self.0.keys().all(|name| names.contains(name))
     }
 
-    /// NameClaims them, or compares them with the claims that there are. False if some are to be claimed and
+    /// Claims them, or compares them with the claims that there are. False if some are to be claimed and
     /// the store does not take a claim: scrapes go on while a disk is full.
     ///
     /// # Errors

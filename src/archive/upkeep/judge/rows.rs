@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::TryStreamExt as _;
 use object_store::ObjectStore;
 
-use super::orgs::{BATCH_ROWS, NameClaims, FileOrgs};
+use super::orgs::{BATCH_ROWS, FileOrgs, NameClaims};
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
 use crate::archive::file::data_file::date_of;
