@@ -189,7 +189,7 @@ mod tests {
         let of = |kind, body: &'static [u8]| {
             ClientMessage::of(PgFrame { kind, body: Bytes::from_static(body) })
         };
-        let goes_on = |error: PgError| (error.state, error.end) == ("08P01", AfterError::GoesOn);
+        let goes_on = |error: &PgError| (error.state, error.end) == ("08P01", AfterError::GoesOn);
         assert!(matches!(of(b'B', b"p"), Ok(ClientMessage::Damaged(error)) if goes_on(error)));
         assert!(
             matches!(of(b'Q', b"\xff\0"), Ok(ClientMessage::Query(Err(error))) if goes_on(error))
