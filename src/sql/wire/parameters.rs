@@ -4,11 +4,12 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, LimitClause, Offset, Query, Statement, Value, ValueWithSpan, VisitMut, VisitorMut,
+    Expr, LimitClause, Offset, Query, Select, Statement, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use super::literal::{list, number as number_literal, of_parameter};
-use super::oids::WireType;
+use super::oids::{WireType, oid};
+use super::places::{told, told_of_select};
 use super::question::WireParameter;
 
 /// PostgreSQL's bound on parameters.
@@ -84,6 +85,17 @@ impl SetParameters<'_> {
         }
         Ok(())
     }
+
+    /// Gives a value whose type the client leaves open the type that its place tells. A text is one as it is.
+    fn set_typed(&mut self, expr: &mut Expr, told: u32) {
+        let Some(place) = place(expr) else { return };
+        let open = self.parameters.get(place).filter(|value| value.oid == 0 && told != oid::TEXT);
+        let Some(text) = open.map(|open| open.text.clone()) else { return };
+        self.count = self.count.max(place + 1);
+        if let Ok(typed) = of_parameter(&WireParameter { oid: told, text }) {
+            *expr = typed;
+        }
+    }
 }
 
 impl VisitorMut for SetParameters<'_> {
@@ -93,7 +105,13 @@ impl VisitorMut for SetParameters<'_> {
         done(rows_of(query).into_iter().try_for_each(|rows| self.set_rows(rows)))
     }
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<String> {
+        told_of_select(select, &mut |expr, oid| self.set_typed(expr, oid));
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<String> {
+        told(expr, &mut |expr, oid| self.set_typed(expr, oid));
         done(self.set(expr))
     }
 }
@@ -117,7 +135,6 @@ pub(super) fn rows_of(query: &mut Query) -> Vec<&mut Expr> {
 #[cfg(test)]
 mod tests {
     use super::super::super::postgres::parsed;
-    use super::super::oids::oid;
     use super::*;
 
     fn of(text: &str) -> Statement {
