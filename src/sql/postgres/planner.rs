@@ -43,7 +43,8 @@ impl ExprPlanner for Operators {
             && matches!(type_of(&access.expr, schema), Ok(DataType::List(_)))
         {
             // Nothing is at 0, and so at no place before it: DataFusion would count from the end.
-            *key = Box::new(call(greatest().as_ref().clone(), vec![*key.clone(), lit(0_i64)]));
+            let places = vec![key.as_ref().clone(), lit(0_i64)];
+            **key = call(greatest().as_ref().clone(), places);
         }
         Ok(PlannerResult::Original(access))
     }

@@ -17,12 +17,17 @@ pub(super) fn synonym(function: &Function) -> Option<Expr> {
         "localtimestamp" if matches!(function.args, FunctionArguments::None) => {
             Some(cast(call("now", Vec::new()), DataType::Timestamp(None, TimezoneInfo::None)))
         }
-        "every" => {
-            let name = ObjectName::from(vec![Ident::new("bool_and")]);
-            Some(Expr::Function(Function { name, ..function.clone() }))
-        }
+        "every" => Some(renamed(function, "bool_and")),
+        // DataFusion's functions of these names change the first one alone.
+        "array_remove" => Some(renamed(function, "array_remove_all")),
+        "array_replace" => Some(renamed(function, "array_replace_all")),
         _ => None,
     }
+}
+
+fn renamed(function: &Function, name: &str) -> Expr {
+    let name = ObjectName::from(vec![Ident::new(name)]);
+    Expr::Function(Function { name, ..function.clone() })
 }
 
 fn cast(expr: Expr, to: DataType) -> Expr {
@@ -45,6 +50,7 @@ mod tests {
         for (asked, expected) in [
             ("date(a)", "CAST(a AS DATE)"),
             ("localtimestamp", "CAST(now() AS TIMESTAMP)"),
+            ("array_remove(a, 1)", "array_remove_all(a, 1)"),
             ("every(a > 1) FILTER (WHERE b)", "bool_and(a > 1) FILTER (WHERE b)"),
         ] {
             assert_eq!(of(asked), format!("SELECT {expected}"));
