@@ -51,8 +51,8 @@ export class Api {
   }
 
   /** The budgets of the key's organisation. */
-  async budgets() {
-    return (await this.#ask("/v1/budgets", {})).json();
+  async budgets(signal) {
+    return (await this.#ask("/v1/budgets", { signal })).json();
   }
 
   /** The rows of a query as CSV. */

@@ -3,6 +3,7 @@
 import { dateIn, dateWords } from "./calendar.js";
 import { exact, money, parseAmount } from "./decimal.js";
 import { byId, element, failure, foreignName } from "./dom.js";
+import { Newest } from "./newest.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const PERIODS = { "rolling-24h": "last 24 hours", day: "day", week: "week", month: "month" };
@@ -14,6 +15,7 @@ const WHOLE = 100;
 export class Budgets {
   #api;
   #zone;
+  #newest = new Newest();
 
   constructor(api, zone) {
     this.#api = api;
@@ -22,17 +24,23 @@ export class Budgets {
 
   /** Asks and shows; what is shown stays until the answer is there. */
   async refresh() {
-    const [list, failed] = [byId("budgets-list"), byId("budgets-failure")];
-    try {
-      const budgets = await this.#api.budgets();
-      list.replaceChildren(...budgets.map((budget) => this.#item(budget)));
-      list.hidden = budgets.length === 0;
-      byId("budgets-none").hidden = budgets.length > 0;
-      failed.replaceChildren();
-    } catch (error) {
-      [list.hidden, byId("budgets-none").hidden] = [true, true];
-      failed.replaceChildren(failure(error, () => this.refresh()));
-    }
+    const part = byId("budgets");
+    await this.#newest.run(part, {
+      ask: (signal) => this.#api.budgets(signal),
+      show: (budgets) => this.#show(budgets),
+      fail: (error) => {
+        [byId("budgets-list").hidden, byId("budgets-none").hidden, part.hidden] = [true, true, false];
+        byId("budgets-failure").replaceChildren(failure(error, () => this.refresh().catch(() => {})));
+      },
+    });
+  }
+
+  #show(budgets) {
+    const list = byId("budgets-list");
+    list.replaceChildren(...budgets.map((budget) => this.#item(budget)));
+    list.hidden = budgets.length === 0;
+    byId("budgets-none").hidden = budgets.length > 0;
+    byId("budgets-failure").replaceChildren();
     byId("budgets").hidden = false;
   }
 

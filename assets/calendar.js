@@ -5,8 +5,21 @@ const DAY = 24 * HOUR;
 
 /** The zone of this browser, as the server knows it. */
 export function ownZone() {
-  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
-  return timeZone && timeZone !== "Etc/Unknown" ? timeZone : "UTC";
+  return knownZone(new Intl.DateTimeFormat().resolvedOptions().timeZone);
+}
+
+/** A browser's name of a zone as one that the server knows. Some call a zone by its offset, for which there
+ *  is a name where it is in whole hours, and some have names for a zone that was never set. */
+export function knownZone(name) {
+  const [, sign, hours] = /^([+-])(\d\d):00$/.exec(name) ?? [];
+  if (sign !== undefined) {
+    const [hour, most] = [Number(hours), sign === "+" ? 14 : 12];
+    // These names count from the place to UTC.
+    const turned = sign === "+" ? "-" : "+";
+    return hour === 0 || hour > most ? "UTC" : `Etc/GMT${turned}${hour}`;
+  }
+  const isName = Intl.supportedValuesOf("timeZone").includes(name) || /^\w+\/[\w/+-]+$/.test(name ?? "");
+  return isName && name !== "Etc/Unknown" ? name : "UTC";
 }
 
 /** The date of an instant. */

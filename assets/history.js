@@ -5,6 +5,7 @@ import { StackedChart } from "./chart.js";
 import { readCsv } from "./csv.js";
 import { count, countOf, exact, money, parseAmount, percent, unitsOf } from "./decimal.js";
 import { byId, element, failure, field, foreignName, select, setChoices } from "./dom.js";
+import { Newest } from "./newest.js";
 import { RANGES, asked, daysOf, rangeOf, stepsFor } from "./ranges.js";
 import { UsageTable } from "./table.js";
 
@@ -60,7 +61,7 @@ export class History {
   #table = new UsageTable(byId("usage-table"), "Usage by group, all of the range");
   #inputs = {};
   #chosen;
-  #asking = null;
+  #newest = new Newest();
 
   constructor(api, zone) {
     this.#api = api;
@@ -68,31 +69,25 @@ export class History {
     this.#makeControls(zone);
   }
 
-  /** Asks and shows, and gives whether there was any usage. An older question is given up. */
+  /** Asks and shows, and gives whether there was any usage; null if it was asked again meanwhile. */
   async refresh() {
-    this.#asking?.abort();
-    const asking = new AbortController();
-    this.#asking = asking;
-    const host = byId("history");
-    host.setAttribute("aria-busy", "true");
     byId("history-failure").replaceChildren();
-    try {
-      const answer = await this.#ask(asking.signal);
-      this.#show(answer);
-      return answer.rows.length > 0;
-    } catch (error) {
-      if (error.name === "AbortError") {
-        return true;
-      }
-      byId("history-shown").hidden = true;
-      byId("history-empty").hidden = true;
-      byId("history-failure").replaceChildren(failure(error, () => this.#again()));
-      throw error;
-    } finally {
-      if (this.#asking === asking) {
-        host.removeAttribute("aria-busy");
-      }
-    }
+    const answer = await this.#newest.run(byId("history"), {
+      ask: (signal) => this.#ask(signal),
+      show: (found) => this.#show(found),
+      fail: (error) => {
+        [byId("history-shown").hidden, byId("history-empty").hidden] = [true, true];
+        byId("history-failure").replaceChildren(failure(error, () => this.#again()));
+      },
+    });
+    return answer === null ? null : answer.rows.length > 0;
+  }
+
+  /** Shows no figure until there is another answer. */
+  clear() {
+    [byId("history-shown").hidden, byId("history-empty").hidden] = [true, false];
+    byId("history-empty").textContent = "Loading…";
+    byId("history-failure").replaceChildren();
   }
 
   #again() {

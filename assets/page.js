@@ -5,6 +5,7 @@ import { Budgets } from "./budgets.js";
 import { dateIn, dateWords, ownZone } from "./calendar.js";
 import { byId, element, foreignName } from "./dom.js";
 import { History } from "./history.js";
+import { Newest } from "./newest.js";
 import { Spend } from "./spend.js";
 import { startSql } from "./sql.js";
 import { showStart } from "./start.js";
@@ -30,8 +31,10 @@ class Session {
   #spend;
   #history;
   #budgets;
+  #newest = new Newest();
+  /** The organisation that is looked at. */
+  #shown = null;
   #isEmpty = false;
-  #isStopped = false;
 
   constructor(api, me) {
     [this.#api, this.#me] = [api, me];
@@ -53,6 +56,7 @@ class Session {
       event.preventDefault();
       this.#show(byId("org").value.trim());
     };
+    startSql(this.#api);
     if (expires !== null) {
       const left = Date.parse(expires) - this.#api.now();
       if (left < WAIT_MAX) {
@@ -67,7 +71,7 @@ class Session {
   }
 
   stop() {
-    this.#isStopped = true;
+    this.#newest.begin();
     clearTimeout(this.#expiry);
     clearTimeout(this.#next);
     document.removeEventListener("visibilitychange", this.#look);
@@ -91,9 +95,15 @@ class Session {
     byId("usage").hidden = !mayRead;
     byId("no-scope").hidden = mayRead;
     showStart(org);
-    startSql(this.#api);
     if (mayRead) {
       this.#history ??= new History(this.#api, zone);
+      if (this.#shown !== null && this.#shown !== org) {
+        // What is there is another organisation's.
+        this.#spend.clear();
+        this.#history.clear();
+        this.#showEmpty(false);
+      }
+      this.#shown = org;
       document.addEventListener("visibilitychange", this.#look);
       this.#refresh();
     }
@@ -119,26 +129,28 @@ class Session {
 
   async #refresh() {
     clearTimeout(this.#next);
+    const signal = this.#newest.begin();
     const asked = [this.#history.refresh(), this.#spend.refresh()];
     // Only who belongs to an organisation may ask for its budgets.
     asked.push(this.isOperator ? null : this.#budgets.refresh());
     const [usage, spent] = await Promise.allSettled(asked);
-    if (this.#isStopped) {
+    // A part that was asked again meanwhile has no answer here.
+    const isKnown = [usage, spent].every(({ status, value }) => status === "fulfilled" && value !== null);
+    const isUsed = isKnown && (usage.value || spent.value.month.requested > 0);
+    // Only what is empty so far may turn out to have had no event at all.
+    const isEmpty = isKnown && !isUsed && !signal.aborted && (await this.#hadNoEvent(signal).catch(() => false));
+    if (signal.aborted) {
       return;
     }
-    if (usage.status === "fulfilled" && spent.status === "fulfilled") {
-      const isUsed = usage.value || spent.value.month.requested > 0;
-      // Only what is empty so far may turn out to have had no event at all.
-      this.#showEmpty(!isUsed && (await this.#hadNoEvent().catch(() => false)));
+    if (isKnown) {
+      this.#showEmpty(isEmpty);
     }
-    if (!this.#isStopped) {
-      const wait = this.#isEmpty ? REFRESH_EMPTY : REFRESH;
-      this.#next = setTimeout(() => (document.hidden ? undefined : this.#refresh()), wait);
-    }
+    const wait = this.#isEmpty ? REFRESH_EMPTY : REFRESH;
+    this.#next = setTimeout(() => (document.hidden ? undefined : this.#refresh()), wait);
   }
 
-  async #hadNoEvent() {
-    const { rows } = await this.#api.usage({ from: "2015-01-01", step: "total" });
+  async #hadNoEvent(signal) {
+    const { rows } = await this.#api.usage({ from: "2015-01-01", step: "total" }, signal);
     return rows.length === 0;
   }
 

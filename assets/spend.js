@@ -3,6 +3,7 @@
 import { addDays, addMonths, clockText, dateIn, dateWords } from "./calendar.js";
 import { count, exact, money, parseAmount, percent, scaled } from "./decimal.js";
 import { byId, element, failure } from "./dom.js";
+import { Newest } from "./newest.js";
 
 const DAY = 86_400_000;
 
@@ -10,40 +11,54 @@ const DAY = 86_400_000;
 export class Spend {
   #api;
   #zone;
+  #newest = new Newest();
 
   constructor(api, zone) {
     this.#api = api;
     this.#zone = zone;
   }
 
-  /** Asks and shows; what is shown stays until the answers are there. */
-  async refresh() {
-    const [host, failed] = [byId("spend-figures"), byId("spend-failure")];
-    host.setAttribute("aria-busy", "true");
-    try {
-      const spent = await this.#ask();
-      host.replaceChildren(...this.#figures(spent));
-      host.hidden = false;
-      failed.replaceChildren();
-      byId("spend-note").textContent = unpricedNote(spent.month.unpriced);
-      byId("spend-as-of").textContent = `as of ${clockText(this.#zone, spent.now)}, ${this.#zone}`;
-      return spent;
-    } catch (error) {
-      host.hidden = true;
-      failed.replaceChildren(failure(error, () => this.refresh().catch(() => {})));
-      throw error;
-    } finally {
-      host.removeAttribute("aria-busy");
-    }
+  /** Asks and shows, and gives what was spent; what is shown stays until the answers are there. Null if it
+   *  was asked again meanwhile. */
+  refresh() {
+    return this.#newest.run(byId("spend-figures"), {
+      ask: (signal) => this.#ask(signal),
+      show: (spent) => this.#show(spent),
+      fail: (error) => {
+        byId("spend-figures").hidden = true;
+        byId("spend-failure").replaceChildren(failure(error, () => this.refresh().catch(() => {})));
+      },
+    });
   }
 
-  async #ask() {
+  /** Shows no figure until there is another answer. */
+  clear() {
+    const blank = (selector, text) => byId("spend-figures").querySelectorAll(selector).forEach((field) => {
+      field.textContent = text;
+      field.removeAttribute("title");
+    });
+    blank(".value", "–");
+    blank(".note", "…");
+    byId("spend-failure").replaceChildren();
+    [byId("spend-note").textContent, byId("spend-as-of").textContent] = ["", ""];
+  }
+
+  #show(spent) {
+    const host = byId("spend-figures");
+    host.replaceChildren(...this.#figures(spent));
+    host.hidden = false;
+    byId("spend-failure").replaceChildren();
+    byId("spend-note").textContent = unpricedNote(spent.month.unpriced);
+    byId("spend-as-of").textContent = `as of ${clockText(this.#zone, spent.now)}, ${this.#zone}`;
+  }
+
+  async #ask(signal) {
     const now = this.#api.now();
     const date = dateIn(this.#zone, now);
     const first = `${date.slice(0, 7)}-01`;
     const ask = async (from, to) => {
       const question = { from, step: "total", timezone: this.#zone };
-      return whole(await this.#api.usage(to === null ? question : { ...question, to }));
+      return whole(await this.#api.usage(to === null ? question : { ...question, to }, signal));
     };
     const [day, today, month] = await Promise.all([
       ask(new Date(now - DAY).toISOString(), null),

@@ -2,25 +2,27 @@
 
 import { readCsv } from "./csv.js";
 import { byId, element } from "./dom.js";
+import { Newest } from "./newest.js";
 
 /** Rows that are shown; the rest of an answer is not read. */
 const ROWS_MAX = 1000;
 
-/** Makes the box ask `api`. */
+/** Makes the box ask `api`. Who asks again gives up what was asked before. */
 export function startSql(api) {
-  const [form, box, run] = [byId("sql-form"), byId("sql-query"), byId("sql-run")];
-  const ask = async () => {
-    run.disabled = true;
-    byId("sql-answer").setAttribute("aria-busy", "true");
-    try {
-      showRows(await rowsOf(api, box.value));
-    } catch (error) {
-      byId("sql-status").textContent = "";
-      byId("sql-answer").replaceChildren(element("p", { class: "failure", role: "alert" }, error.message));
-    } finally {
-      run.disabled = false;
-      byId("sql-answer").removeAttribute("aria-busy");
-    }
+  const [form, box] = [byId("sql-form"), byId("sql-query")];
+  const newest = new Newest();
+  const ask = () => {
+    byId("sql-status").textContent = "Running…";
+    const asked = newest.run(byId("sql-answer"), {
+      ask: (signal) => rowsOf(api, box.value, signal),
+      show: showRows,
+      fail: ({ message }) => {
+        byId("sql-status").textContent = "";
+        byId("sql-answer").replaceChildren(element("p", { class: "failure", role: "alert" }, message));
+      },
+    });
+    // What went wrong is shown in its place.
+    asked.catch(() => {});
   };
   form.onsubmit = (event) => {
     event.preventDefault();
@@ -34,16 +36,18 @@ export function startSql(api) {
   };
 }
 
-async function rowsOf(api, query) {
-  const asking = new AbortController();
+async function rowsOf(api, query, signal) {
+  const reading = new AbortController();
+  signal.addEventListener("abort", () => reading.abort());
   const rows = [];
-  const body = await api.sql(query, asking.signal);
-  let head = [];
+  let [head, isCut] = [[], false];
+  const body = await api.sql(query, reading.signal);
   try {
     head = await readCsv(body, (row, names) => {
       head = names;
       if (rows.length === ROWS_MAX) {
-        asking.abort();
+        isCut = true;
+        reading.abort();
       } else {
         rows.push(row);
       }
@@ -53,7 +57,7 @@ async function rowsOf(api, query) {
       throw new Error("The answer broke off before its end. Ask for fewer rows, or again.");
     }
   }
-  return { head, rows, isCut: asking.signal.aborted };
+  return { head, rows, isCut };
 }
 
 function showRows({ head, rows, isCut }) {

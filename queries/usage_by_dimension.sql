@@ -12,7 +12,8 @@
 --             input_tokens    decimal(38,0), LLM tokens
 --             output_tokens   decimal(38,0), LLM tokens
 --             cost_usd        decimal(38,12), dollars, with corrections; null while none is priced
---             cached_input_tokens .. reasoning_tokens  decimal(38,0), LLM tokens
+--             cached_input_tokens .. reasoning_tokens  decimal(38,0), LLM tokens; null where no call has
+--                             any, as in usage_hourly
 --             unpriced        count of calls without a price
 SELECT
     org_id,
@@ -28,9 +29,9 @@ SELECT
         WHEN count(cost_usd) + count(corrected_cost_usd) + count(credits_usd) > 0
         THEN coalesce(sum(cost_usd), 0) + coalesce(sum(corrected_cost_usd), 0) - coalesce(sum(credits_usd), 0)
     END AS cost_usd,
-    coalesce(sum(cached_input_tokens), 0) AS cached_input_tokens,
-    coalesce(sum(cache_write_tokens), 0) AS cache_write_tokens,
-    coalesce(sum(reasoning_tokens), 0) AS reasoning_tokens,
+    sum(cached_input_tokens) AS cached_input_tokens,
+    sum(cache_write_tokens) AS cache_write_tokens,
+    sum(reasoning_tokens) AS reasoning_tokens,
     sum(unpriced) - sum(priced_later) AS unpriced
 FROM cells
 GROUP BY org_id, value, provider, model, hour

@@ -8,6 +8,7 @@ mod budgets;
 mod coded;
 mod commit;
 mod error;
+mod event_search;
 mod had_events;
 mod query;
 mod scrape;
@@ -33,7 +34,7 @@ pub use crate::ingest::Receipt;
 
 use self::bodies::Bodies;
 use self::budgets::Budgets;
-use self::had_events::HadEvents;
+use self::event_search::EventSearch;
 use crate::access::{AccessError, AccessKeys, Caller, Identity, Jwts};
 use crate::admission::Admission;
 use crate::archive::{Archive, ArchivePlace, TotalsStore};
@@ -57,7 +58,7 @@ pub struct App {
     budgets: Arc<Budgets>,
     keys: AccessKeys,
     jwts: Option<Jwts>,
-    had_events: HadEvents,
+    event_search: Arc<EventSearch>,
     workers: Option<Workers>,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
@@ -112,6 +113,7 @@ impl App {
         let admission = Admission::new(archive.clone(), prices, settings.series_max.map(cap));
         let sees = (settings.webhooks.clone(), settings.staleness_max);
         let budgets = Budgets::new(&archive, &rollup, sees, clock.clone(), telemetry.clone());
+        let event_search = Arc::new(EventSearch::new(archive.clone()));
         let mut app = Self {
             archive,
             rollup,
@@ -120,7 +122,7 @@ impl App {
             budgets: Arc::new(budgets),
             keys,
             jwts,
-            had_events: HadEvents::new(),
+            event_search,
             workers,
             clock,
             telemetry,

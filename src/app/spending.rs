@@ -88,6 +88,10 @@ impl SpendingView for UsageSpendingView {
         Some(spans.collect())
     }
 
+    fn declaration(&self, definition: &Definition) -> Option<Arc<str>> {
+        dimension(&self.snapshot, definition).map(|dimension| dimension.id.clone())
+    }
+
     async fn spent(
         &self,
         org_id: &OrgId,

@@ -18,33 +18,33 @@ impl App {
         let snapshot = self.archive.fresh(self.settings.staleness_max).await?;
         let mut others = self.archive.records().orgs().await?;
         others.retain(|name| !with_key.contains(name));
+        let mut without_call = Vec::new();
         for name in others {
-            tenants.extend(self.with_event(name, &snapshot).await?);
+            if let Some(known) = self.event_search.had_events.get(&name) {
+                tenants.insert(known);
+                continue;
+            }
+            let Some(org_id) = self.claimed(&name).await? else { continue };
+            if self.has_call(&org_id, &snapshot).await? {
+                self.event_search.had_events.put(&org_id);
+                tenants.insert(org_id);
+            } else {
+                without_call.push(org_id);
+            }
         }
+        tenants.extend(self.event_search.with_rows(without_call, snapshot).await?);
         Ok(tenants)
     }
 
-    /// The organisation with a name in lower case, if it has had an event.
-    async fn with_event(
-        &self,
-        lowercase: String,
-        snapshot: &Arc<Snapshot>,
-    ) -> Result<Option<OrgId>, AppError> {
-        let known = self.had_events.get(&lowercase);
-        if known.is_some() {
-            return Ok(known);
-        }
-        let name = self.archive.records().spelling(&lowercase).await?;
-        let Some(org_id) = name.and_then(|name| OrgId::parse(&name).ok()) else { return Ok(None) };
-        if !self.has_event(&org_id, snapshot).await? {
-            return Ok(None);
-        }
-        self.had_events.put(lowercase, org_id.clone());
-        Ok(Some(org_id))
+    /// The organisation with a name in lower case.
+    async fn claimed(&self, lowercase: &str) -> Result<Option<OrgId>, AppError> {
+        let name = self.archive.records().spelling(lowercase).await?;
+        Ok(name.and_then(|name| OrgId::parse(&name).ok()))
     }
 
-    async fn has_event(&self, org_id: &OrgId, snapshot: &Arc<Snapshot>) -> Result<bool, AppError> {
-        let has_event = |snapshot: Arc<Snapshot>| async move {
+    /// Whether it has had a call, also one that has expired.
+    async fn has_call(&self, org_id: &OrgId, snapshot: &Arc<Snapshot>) -> Result<bool, AppError> {
+        let has_call = |snapshot: Arc<Snapshot>| async move {
             let now = self.now();
             let known =
                 self.rollup.show_known(org_id, &snapshot, now, |view| view.last_event.is_some());
@@ -57,6 +57,6 @@ impl App {
             // It is large.
             Ok(Box::pin(shown).await?)
         };
-        self.archive.at_newest(snapshot.clone(), has_event).await
+        self.archive.at_newest(snapshot.clone(), has_call).await
     }
 }

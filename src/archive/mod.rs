@@ -45,7 +45,7 @@ pub use self::file::file_read::IdReader;
 pub use self::file::foreign::{ForeignRows, foreign_rows};
 pub use self::file::lossless::LosslessColumns;
 pub use self::file::partial_maker::{CellsError, FurtherKind, MadeCells, PartialMaker};
-pub use self::file::{ids::EventHash, stored_rows::stored_rows};
+pub use self::file::{ids::EventHash, orgs_among::orgs_among, stored_rows::stored_rows};
 pub use self::grace::{GRACE_MAX, GRACE_MIN, UNCOMMITTED_MAX};
 pub use self::ledger_name::LedgerName;
 pub use self::log::archive_mark::ArchiveMark;

@@ -42,6 +42,7 @@ pub struct Archive {
     upkeep: Upkeep,
     records: Records,
     ledgers: Ledgers,
+    judge: Judge,
 }
 
 impl Archive {
@@ -90,7 +91,7 @@ impl Archive {
         let notes = HeadNotes::new(store.clone());
         let commits =
             Arc::new(Commits { log, follower, clock, telemetry, checkpoints, notes, turn });
-        let judge = Arc::new(Judge::new(store.clone()));
+        let judge = Arc::new(Judge::new(store.clone()).noting());
         let upkeep = Upkeep {
             store: store.clone(),
             commits: commits.clone(),
@@ -105,7 +106,8 @@ impl Archive {
             settings,
         });
         let (records, ledgers) = (Records::new(store.clone()), Ledgers::new(store.clone()));
-        Ok(Self { store, commits, writer, upkeep, records, ledgers })
+        let judge = Judge::new(store.clone());
+        Ok(Self { store, commits, writer, upkeep, records, ledgers, judge })
     }
 
     /// True if the archive at the root of `store` has a table.
@@ -272,9 +274,9 @@ impl Archive {
         self.upkeep.vacuum(stale).await
     }
 
-    /// The judge of files that other programs wrote.
+    /// A judge of files that other programs wrote, who writes nothing.
     pub fn judge(&self) -> &Judge {
-        &self.upkeep.judge
+        &self.judge
     }
 
     /// Makes the archive's dimensions what `change` makes of them; `None` of it leaves them as they are.

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-use self::found::{FoundFile, Input, InputPlace, STDIN, Search, whole};
+use self::found::{FoundBy, FoundFile, Input, InputPlace, STDIN, Search, whole};
 use super::BackfillError;
 use super::format::{Compression, InputFormat};
 use super::rejects::is_of_rejects;
@@ -26,10 +26,11 @@ pub struct Inputs {
     /// The inputs in the order given; those of a folder or pattern are sorted by name.
     pub files: Vec<Input>,
     /// Files in folders whose format is unknown.
-    pub passed_over: Vec<String>,
+    passed_over: Vec<String>,
     /// Why some inputs cannot be used; the others are read all the same.
     pub failed: Vec<BackfillError>,
     seen: HashSet<String>,
+    format: Option<InputFormat>,
 }
 
 /// Finds the inputs that one of the given names leads to.
@@ -71,12 +72,12 @@ impl Inputs {
         given: &[String],
         format: Option<InputFormat>,
     ) -> Result<Self, BackfillError> {
-        let mut inputs = Self::default();
+        let mut inputs = Self { format, ..Self::default() };
         for text in given {
             match search(text, format).await {
                 Ok(search) => {
                     inputs.failed.extend(search.failed);
-                    search.found.into_iter().for_each(|found| inputs.add(found, format));
+                    search.found.into_iter().for_each(|found| inputs.add(found));
                 }
                 Err(error) => inputs.failed.push(error),
             }
@@ -94,10 +95,25 @@ impl Inputs {
         }
         let reasons: Vec<_> = self.failed.iter().map(ToString::to_string).collect();
         let reason = match reasons.as_slice() {
+            [] if matches!(self.format, Some(InputFormat::History(_))) => {
+                "no file in that folder ends in .json, .jsonl or .ndjson, also with .gz or .zst, as \
+                    histories do; name the files, or give a pattern such as '*'"
+                    .to_owned()
+            }
             [] => "no file there has an ending that shows its format; give --format".to_owned(),
             reasons => format!("nothing can be read: {}", reasons.join("; ")),
         };
         Err(BackfillError::unusable(given.join(" "), reason))
+    }
+
+    /// What to know of files that are passed over.
+    pub fn note(&self) -> Option<String> {
+        let (first, count) = (self.passed_over.first()?, self.passed_over.len());
+        let (why, what) = match self.format {
+            Some(_) => ("are not those of histories", "name them, or give a pattern"),
+            None => ("show no format", "give --format for them"),
+        };
+        Some(format!("{count} files passed over, whose endings {why}, like {first}; {what}"))
     }
 
     /// The bytes of all inputs.
@@ -151,37 +167,39 @@ impl Inputs {
         let is_it = |input: &Input| input.file_id == Some(file);
         let Some(input) = self.files.iter().find(|input| is_it(input)) else { return Ok(()) };
         let name = input.name.clone();
-        if !may_be_left || self.files.iter().any(|input| is_it(input) && !input.by_folder) {
+        if !may_be_left || self.files.iter().any(|input| is_it(input) && input.by == FoundBy::Name)
+        {
             return Err(refusal(&name));
         }
         self.files.retain(|input| !is_it(input));
         self.check(&[name])
     }
 
-    fn add(&mut self, found: FoundFile, format: Option<InputFormat>) {
+    fn add(&mut self, found: FoundFile) {
+        let format = self.format;
         let (_, plain) = Compression::split(&found.name);
         let format = match format {
             _ if found.of_table => Some(InputFormat::Parquet),
             // Programs keep other files beside their history.
-            Some(InputFormat::History(_)) if found.by_folder => {
+            Some(InputFormat::History(_)) if found.by == FoundBy::Folder => {
                 let shown = InputFormat::of(plain);
                 format.filter(|_| matches!(shown, Some(InputFormat::Json | InputFormat::Ndjson)))
             }
             _ => format.or_else(|| InputFormat::of(plain)),
         };
-        if found.irregular && (format.is_some() || !found.by_folder) {
+        if found.irregular && (format.is_some() || found.by == FoundBy::Name) {
             let reason = "is a pipe, a device or a socket, and only files are read; to read \
                 it, name - and send it to stdin";
             self.failed.push(BackfillError::unusable(found.name, reason));
             return;
         }
         if format.is_none() && !matches!(found.place, InputPlace::Stdin) {
-            if found.by_folder {
-                self.passed_over.push(found.name);
-            } else {
+            if found.by == FoundBy::Name {
                 let reason =
                     "its ending shows no format; give --format ndjson, json, csv, tsv or parquet";
                 self.failed.push(BackfillError::unusable(found.name, reason));
+            } else {
+                self.passed_over.push(found.name);
             }
             return;
         }

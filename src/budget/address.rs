@@ -13,6 +13,18 @@ pub enum Reach {
     Never,
 }
 
+/// Metadata services of clouds that are not of the link: of Alibaba, Azure and Oracle.
+const METADATA_V4: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(168, 63, 129, 16),
+    Ipv4Addr::new(192, 0, 0, 192),
+];
+/// Those of Amazon and Google.
+const METADATA_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
+
 /// How near an address is.
 pub fn reach(address: IpAddr) -> Reach {
     match address {
@@ -30,8 +42,8 @@ fn reach_v4(address: Ipv4Addr) -> Reach {
         || address.is_multicast()
         || first == 0
         || first >= 240
-        // A metadata service, and what is for documents alone.
-        || address == Ipv4Addr::new(100, 100, 100, 200)
+        || METADATA_V4.contains(&address)
+        // What is for documents alone.
         || address.is_documentation();
     let private = address.is_loopback()
         || address.is_private()
@@ -57,8 +69,7 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
         || first == 0x100
         || (first, second) == (0x2001, 0xdb8)
         || first == 0x3fff
-        // A metadata service.
-        || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+        || METADATA_V6.contains(&address);
     // The public internet is 2000::/3, of which 2001::/23 is protocols' own.
     let public = first & 0xe000 == 0x2000 && !(first == 0x2001 && second < 0x200);
     match (never, public) {
@@ -177,6 +188,8 @@ mod tests {
                 "203.0.113.7",
                 "198.51.100.1",
                 "100.100.100.200",
+                "168.63.129.16",
+                "192.0.0.192",
                 "::",
                 "fe80::1",
                 "febf::1",
@@ -184,6 +197,9 @@ mod tests {
                 "ff02::1",
                 "2001:db8::1",
                 "fd00:ec2::254",
+                "fd20:ce::254",
+                "::ffff:168.63.129.16",
+                "64:ff9b::192.0.0.192",
                 "::ffff:169.254.169.254",
                 "64:ff9b::169.254.169.254",
                 "2002:a9fe:a9fe::",

@@ -69,6 +69,10 @@ impl AskedBudget {
     /// # Errors
     /// [`BudgetError::Json`].
     pub fn from_json(body: &[u8]) -> Result<Self, BudgetError> {
+        // A list of the fields' values would do for the reader.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(BudgetError::Json("it is no JSON object".to_owned()));
+        }
         serde_json::from_slice(body).map_err(|error| BudgetError::Json(excerpt(&error.to_string())))
     }
 }
@@ -282,6 +286,15 @@ mod tests {
             let error = read(&body).unwrap_err();
             assert!(error.contains(reason) && error.lines().count() == 1, "{from} {to}: {error}");
         }
+    }
+
+    #[test]
+    fn only_an_object_is_a_definition() {
+        let list = r#"["100","month","UTC",null,[80],"https://hooks.example.com/x",null,null]"#;
+        for body in [list, "", "[]", "null", "\"x\"", "1"] {
+            assert!(read(body).unwrap_err().contains("no JSON object"), "{body}");
+        }
+        assert!(read(&format!(" \n{BODY}")).is_ok());
     }
 
     #[test]

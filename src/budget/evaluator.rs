@@ -180,7 +180,9 @@ impl Evaluator {
     ) -> Result<(), BudgetError> {
         let Looked { org_id, budget, .. } = looked;
         let now = self.clock.now();
-        let changed = watch.version.and_then(|since| view.changed_since(org_id, since));
+        let declaration = view.declaration(&budget.definition);
+        let since = watch.since(declaration.as_ref());
+        let changed = since.and_then(|since| view.changed_since(org_id, since));
         let spans = watch.due(budget, changed.as_deref(), now, is_asked);
         let (version, sums) = view.spent(org_id, &budget.definition, &spans).await?;
         for (span, units) in spans.iter().zip(sums) {
@@ -194,7 +196,7 @@ impl Evaluator {
                 self.look_at_threshold(looked, watch, &spent, *threshold, view).await?;
             }
         }
-        watch.looked(budget, view.version());
+        watch.looked(budget, view.version(), declaration);
         self.learn_times(looked, watch).await
     }
 

@@ -30,6 +30,10 @@ pub trait SpendingView: Debug + Send + Sync {
     /// not known.
     fn changed_since(&self, org_id: &OrgId, version: u64) -> Option<Vec<StepSpan>>;
 
+    /// Which declaration of its dimension says what counts for a budget; `None` without one. Another one may
+    /// count other events, also if none came.
+    fn declaration(&self, definition: &Definition) -> Option<Arc<str>>;
+
     /// What was spent in each of some periods, in their order, in units of 10^-12 dollars, and the version
     /// at which that was so: this one, or a later one if files of this one are there no longer.
     ///

@@ -1,6 +1,7 @@
 //! What a process knows of one revision of a budget: which periods were looked at, and what was crossed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::crossing::{CrossingKey, Spent};
 use super::crossings::CrossingState;
@@ -28,7 +29,9 @@ pub struct BudgetWatch {
     /// The thresholds that were looked at.
     thresholds: Vec<u32>,
     /// The version at which they were.
-    pub version: Option<u64>,
+    version: Option<u64>,
+    /// The declaration of its dimension at that version.
+    declaration: Option<Arc<str>>,
     /// What was spent in the period of the last look.
     pub current: Option<Spent>,
 }
@@ -47,6 +50,7 @@ impl BudgetWatch {
             looked_at: 0,
             thresholds: Vec::new(),
             version: None,
+            declaration: None,
             current: None,
         }
     }
@@ -90,11 +94,18 @@ impl BudgetWatch {
         }
     }
 
-    /// The periods that were due have been looked at, at a version.
-    pub fn looked(&mut self, budget: &Budget, version: u64) {
+    /// The version of the last look, if what came since is all that can have changed: the same declaration
+    /// of its dimension says what counts.
+    pub fn since(&self, declaration: Option<&Arc<str>>) -> Option<u64> {
+        self.version.filter(|_| self.declaration.as_ref() == declaration)
+    }
+
+    /// The periods that were due have been looked at, at a version and by a declaration of its dimension.
+    pub fn looked(&mut self, budget: &Budget, version: u64, declaration: Option<Arc<str>>) {
         self.thresholds.clone_from(&budget.definition.thresholds);
         self.looked_at = self.spans.len();
         self.version = Some(version);
+        self.declaration = declaration;
         if let Some(current) = &mut self.current {
             current.version = version;
         }

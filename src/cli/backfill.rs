@@ -107,11 +107,8 @@ pub(super) async fn run(
         }
     }
     let inputs = Inputs::find(&args.inputs, args.format).await?;
-    if let Some(first) = inputs.passed_over.first() {
-        let count = inputs.passed_over.len();
-        print_note(&format!(
-            "{count} files passed over, whose endings show no format, like {first}; give --format for them"
-        ));
+    if let Some(note) = inputs.note() {
+        print_note(&note);
     }
     let memory = usize::try_from(args.memory.0).unwrap_or(usize::MAX);
     let app = if args.dry_run { None } else { Some(app(location, memory, &args).await?) };

@@ -48,13 +48,7 @@ impl EventBatchBuilder {
     pub fn with_capacity(org_rule: OrgRule, now: Micros, events: usize) -> Self {
         Self {
             rules: Rules { org: org_rule, now, naive: Naive::Refused, corrections: false },
-            taken: Taken {
-                columns: Columns::with_capacity(events),
-                indices: Vec::with_capacity(events),
-                attributes_dropped: 0,
-                mended: Mended::default(),
-                text_bytes: 0,
-            },
+            taken: Taken::with_capacity(events),
             rejections: Vec::new(),
             rejections_max: usize::MAX,
             rejected_more: 0,
@@ -114,6 +108,13 @@ impl EventBatchBuilder {
         self.taken.attributes_dropped = self.taken.attributes_dropped.saturating_add(count);
     }
 
+    /// Forgets all events and rejections: a decoder begins anew.
+    pub fn clear(&mut self) {
+        self.taken = Taken::with_capacity(0);
+        self.rejections.clear();
+        self.rejected_more = 0;
+    }
+
     /// Whether no valid event has been added.
     pub fn is_empty(&self) -> bool {
         self.taken.indices.is_empty()
@@ -143,6 +144,16 @@ impl EventBatchBuilder {
 }
 
 impl Taken {
+    fn with_capacity(events: usize) -> Self {
+        Self {
+            columns: Columns::with_capacity(events),
+            indices: Vec::with_capacity(events),
+            attributes_dropped: 0,
+            mended: Mended::default(),
+            text_bytes: 0,
+        }
+    }
+
     fn append(&mut self, index: usize, row: &Row<'_>) -> Result<(), String> {
         let text_bytes = self.text_bytes.saturating_add(row.text_bytes());
         let position = u32::try_from(index).ok().filter(|_| text_bytes <= BATCH_TEXT_BYTES_MAX);

@@ -1,6 +1,7 @@
 //! The page for people: static files inside the program, which anybody may have. What they show, they
 //! ask for with the key of the one who looks.
 
+use std::convert::Infallible;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures::stream;
 use sha2::{Digest as _, Sha256};
 
 use super::observe::observed;
@@ -32,7 +34,7 @@ macro_rules! asset {
 }
 
 /// The path, media type and bytes of each file.
-const FILES: [(&str, &str, &[u8]); 20] = [
+const FILES: [(&str, &str, &[u8]); 21] = [
     ("/", HTML, asset!("index.html")),
     ("/assets/page.css", CSS, asset!("page.css")),
     ("/assets/api.js", SCRIPT, asset!("api.js")),
@@ -43,6 +45,7 @@ const FILES: [(&str, &str, &[u8]); 20] = [
     ("/assets/decimal.js", SCRIPT, asset!("decimal.js")),
     ("/assets/dom.js", SCRIPT, asset!("dom.js")),
     ("/assets/history.js", SCRIPT, asset!("history.js")),
+    ("/assets/newest.js", SCRIPT, asset!("newest.js")),
     ("/assets/page.js", SCRIPT, asset!("page.js")),
     ("/assets/ranges.js", SCRIPT, asset!("ranges.js")),
     ("/assets/spend.js", SCRIPT, asset!("spend.js")),
@@ -119,6 +122,8 @@ impl StaticFile {
         let coding = Coding::gzip_if_taken(joined(headers, ACCEPT_ENCODING).as_deref());
         if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
+            // Of no size that is known: a length of 0 would be said of the file (RFC 9110, 8.6).
+            *response.body_mut() = Body::from_stream(stream::empty::<Result<Bytes, Infallible>>());
         } else if coding == Coding::Gzip {
             *response.body_mut() = Body::from(self.gzip.clone());
         } else {

@@ -26,6 +26,13 @@ pub(in crate::ingest) struct Call<'r> {
 }
 
 impl<'r> Call<'r> {
+    /// How many values are told.
+    pub(in crate::ingest) fn values(&self) -> usize {
+        let texts =
+            [&self.event_id, &self.provider, &self.model, &self.cost, &self.tier, &self.speed];
+        texts.into_iter().flatten().count() + self.usage.counts()
+    }
+
     /// The values of its event.
     pub(in crate::ingest) fn fields(self) -> Vec<NamedValue<'r>> {
         let mut fields = Vec::with_capacity(12);

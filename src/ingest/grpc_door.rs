@@ -15,6 +15,15 @@ use crate::media::ContentType;
 /// The status of HTTP of every call.
 const OK: u16 = 200;
 
+/// The status of HTTP for what is compressed in a way that nobody undoes.
+const UNSUPPORTED: u16 = 415;
+
+/// What gRPC says of that.
+const UNIMPLEMENTED: u8 = 12;
+
+/// How messages may be compressed.
+const ENCODINGS: &str = "identity,gzip,zstd";
+
 const CONTENT_TYPE: &str = "application/grpc";
 
 /// The method `Export` of a signal's service.
@@ -59,7 +68,35 @@ impl Door for Grpc {
     }
 
     fn refusal(&self, _: &dyn Headers, status: u16, message: &str) -> Answer {
-        let trailers = grpc::failed(otlp::code(otlp::status(status)), message);
+        let trailers = if status == UNSUPPORTED {
+            let encodings = ("grpc-accept-encoding", ENCODINGS.to_owned());
+            [grpc::failed(UNIMPLEMENTED, message), vec![encodings]].concat()
+        } else {
+            grpc::failed(otlp::code(otlp::status(status)), message)
+        };
         Answer { status: OK, content_type: CONTENT_TYPE, body: Vec::new(), trailers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct NoHeaders;
+
+    impl Headers for NoHeaders {
+        fn get(&self, _: &str) -> Option<&[u8]> {
+            None
+        }
+    }
+
+    #[test]
+    fn an_unknown_compression_is_not_implemented_and_the_known_ones_are_told() {
+        let answer = Grpc(OtlpSignal::Traces).refusal(&NoHeaders, 415, "no deflate");
+        let [status, message, encodings] = answer.trailers.try_into().unwrap();
+        assert_eq!(status, ("grpc-status", "12".to_owned()));
+        assert_eq!(message, ("grpc-message", "no deflate".to_owned()));
+        assert_eq!(encodings, ("grpc-accept-encoding", "identity,gzip,zstd".to_owned()));
+        assert_eq!(Grpc(OtlpSignal::Traces).refusal(&NoHeaders, 400, "no").trailers.len(), 2);
     }
 }

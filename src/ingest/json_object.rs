@@ -31,9 +31,11 @@ impl<'a> Object<'a> {
         self.get(name).and_then(|value| Self::of(value).ok()).unwrap_or_default()
     }
 
-    /// The text of a string or a number, unless it is blank.
+    /// The text of a string or a number, unless it is blank. Python has `NaN` in place of a number that
+    /// it does not know.
     pub(in crate::ingest) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         match json_text::field_value(self.get(name)?).ok()? {
+            FieldValue::Number(text) if text == "NaN" => None,
             FieldValue::Text(text) | FieldValue::Mended(text) | FieldValue::Number(text) => {
                 Some(text).filter(|text| !text.trim().is_empty())
             }

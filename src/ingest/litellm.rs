@@ -196,6 +196,7 @@ mod tests {
             assert_eq!(cost(&with("0.5", r#"{"a":1}"#)).as_deref(), Some("0.5"));
         }
         assert_eq!(cost(r#","response_cost":null"#), None);
+        assert_eq!(cost(r#","response_cost":NaN"#), None);
     }
 
     #[test]

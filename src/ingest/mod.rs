@@ -4,7 +4,8 @@
 //! it makes out of its input: [`decompress`] undoes the transfer's `Content-Encoding`, [`decode`] reads
 //! one of the formats that [`ContentKind`] names. Its sender is answered by the door again.
 //! An [`IngestError`] means that the body as a whole cannot be taken; a bad event in a good body is
-//! a rejection in [`Decoded`]. No parser here recurses, so nesting costs no stack. Pure: no I/O.
+//! a rejection in [`Decoded`]. No parser here recurses, so nesting costs no stack; only what is kept of a
+//! list or a map is written level by level, to a bound (`otlp/nested.rs`). Pure: no I/O.
 
 mod body;
 mod call;

@@ -115,6 +115,11 @@ impl CallSink for BatchSink<'_> {
     fn dropped(&mut self, attributes: usize) {
         self.builder.attributes_dropped(attributes);
     }
+
+    fn again(&mut self) {
+        self.builder.clear();
+        self.count = 0;
+    }
 }
 
 #[cfg(test)]

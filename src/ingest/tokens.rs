@@ -55,6 +55,22 @@ impl<'r> TokenCount<'r> {
     }
 }
 
+impl<'r> Usage<'r> {
+    /// The same with what another one tells besides.
+    pub(in crate::ingest) fn or(self, other: Self) -> Self {
+        Self {
+            input: self.input.or(other.input),
+            output: self.output.or(other.output),
+            cached: self.cached.or(other.cached),
+            written: self.written.or(other.written),
+            reasoning: self.reasoning.or(other.reasoning),
+            written_hour: self.written_hour.or(other.written_hour),
+            input_audio: self.input_audio.or(other.input_audio),
+            output_audio: self.output_audio.or(other.output_audio),
+        }
+    }
+}
+
 impl Usage<'_> {
     /// The same with an input that holds what was cached and written.
     pub(in crate::ingest) fn with_input_parts(self, convention: Convention) -> Self {
@@ -73,6 +89,30 @@ impl Usage<'_> {
             Some(output) => Self { output: Some(TokenCount::Known(output)), ..self },
             None => self,
         }
+    }
+
+    /// Whether a count is none.
+    pub(in crate::ingest) fn is_odd(&self) -> bool {
+        self.all().into_iter().flatten().any(|count| matches!(count, TokenCount::Odd(_)))
+    }
+
+    /// How many counts are told.
+    pub(in crate::ingest) fn counts(&self) -> usize {
+        self.all().into_iter().flatten().count()
+    }
+
+    fn all(&self) -> [Option<&TokenCount<'_>>; 8] {
+        [
+            &self.input,
+            &self.output,
+            &self.cached,
+            &self.written,
+            &self.reasoning,
+            &self.written_hour,
+            &self.input_audio,
+            &self.output_audio,
+        ]
+        .map(Option::as_ref)
     }
 
     /// Whether there were tokens at all.

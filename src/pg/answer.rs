@@ -223,7 +223,7 @@ impl PgRows {
         rows_max: Option<u64>,
         cancelled: &CancellationToken,
     ) -> Result<Sent, PgError> {
-        let sent = self.send_rows(wire, rows_max, cancelled).await;
+        let sent = self.read_rows(wire, rows_max, cancelled, true).await;
         sent.map_err(|error| match self.scan.is_within_row() {
             // What follows half of a row would be read as the rest of it.
             true => PgError { end: AfterError::Gone, ..error },
@@ -231,19 +231,36 @@ impl PgRows {
         })
     }
 
-    async fn send_rows(
+    /// Reads rows that nobody is sent: all, or so many.
+    ///
+    /// # Errors
+    /// The worker's, or the client is gone.
+    pub(super) async fn pass_over(
         &mut self,
         wire: &mut Wire,
         rows_max: Option<u64>,
         cancelled: &CancellationToken,
+    ) -> Result<Sent, PgError> {
+        self.read_rows(wire, rows_max, cancelled, false).await
+    }
+
+    async fn read_rows(
+        &mut self,
+        wire: &mut Wire,
+        rows_max: Option<u64>,
+        cancelled: &CancellationToken,
+        sends: bool,
     ) -> Result<Sent, PgError> {
         // Columns that nobody asked for are not sent.
         self.described(wire, cancelled).await?;
         self.scan.rows = 0;
         loop {
             let passed = self.scan.pass(&self.held, rows_max.unwrap_or(u64::MAX));
-            wire.put_bytes(&self.held.split_to(passed));
-            wire.make_room(cancelled).await?;
+            let passed = self.held.split_to(passed);
+            if sends {
+                wire.put_bytes(&passed);
+                wire.make_room(cancelled).await?;
+            }
             if rows_max.is_some_and(|most| self.scan.rows >= most) && !self.scan.is_within_row() {
                 return Ok(Sent::Some(self.scan.rows));
             }

@@ -4,6 +4,7 @@
 use super::command_words::{CommandWords, unquoted, without_comments};
 use super::copy_command::CopyCommand;
 use super::cursor_command::CursorCommand;
+use super::savepoints::SavepointCommand;
 
 /// Statements that write, many of which a worker cannot even read.
 const WRITES: [&str; 23] = [
@@ -47,8 +48,7 @@ pub(super) enum PgCommand {
     Begin,
     Commit,
     Rollback,
-    /// `SAVEPOINT`, `RELEASE`, and the way back to one.
-    Savepoint(&'static str),
+    Savepoint(SavepointCommand),
     Prepare {
         name: String,
         text: String,
@@ -86,12 +86,12 @@ impl PgCommand {
             "SHOW" => show(rest),
             "BEGIN" | "START" => Self::Begin,
             "COMMIT" | "END" => Self::Commit,
-            "ROLLBACK" | "ABORT" => match to_savepoint(rest) {
-                true => Self::Savepoint("ROLLBACK"),
+            "ROLLBACK" | "ABORT" => match to_savepoint(&mut rest) {
+                true => savepoint(SavepointCommand::back(rest)),
                 false => Self::Rollback,
             },
-            "SAVEPOINT" => Self::Savepoint("SAVEPOINT"),
-            "RELEASE" => Self::Savepoint("RELEASE"),
+            "SAVEPOINT" => savepoint(SavepointCommand::set(rest)),
+            "RELEASE" => savepoint(SavepointCommand::release(rest)),
             "PREPARE" => prepare(rest),
             "EXECUTE" => execute(rest),
             "DEALLOCATE" => deallocate(rest),
@@ -154,9 +154,13 @@ fn show(mut rest: CommandWords<'_>) -> PgCommand {
     }
 }
 
-fn to_savepoint(mut rest: CommandWords<'_>) -> bool {
+fn to_savepoint(rest: &mut CommandWords<'_>) -> bool {
     let _ = rest.takes("work") || rest.takes("transaction");
     rest.takes("to")
+}
+
+fn savepoint(command: Result<SavepointCommand, &'static str>) -> PgCommand {
+    command.map_or_else(|words| PgCommand::Wrong(words.to_owned()), PgCommand::Savepoint)
 }
 
 fn prepare(mut rest: CommandWords<'_>) -> PgCommand {
@@ -243,10 +247,10 @@ fn value(text: &str) -> Option<Option<String>> {
         return Some(None);
     }
     let is_word = text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
-    let is_number = !text.is_empty()
-        && text
-            .chars()
-            .all(|char| char.is_ascii_digit() || matches!(char, '.' | '-' | '+' | 'e' | 'E'));
+    // What a number is made of, which infinity is not; a sum is no number.
+    let is_plain =
+        |char: char| char.is_ascii_digit() || matches!(char, '.' | '-' | '+' | 'e' | 'E');
+    let is_number = text.chars().all(is_plain) && text.parse::<f64>().is_ok();
     let is_text = text.len() > 1 && text.starts_with('\'') && text.ends_with('\'');
     (is_word || is_number || is_text).then(|| Some(unquoted(text)))
 }
@@ -283,7 +287,8 @@ mod tests {
             ("show time zone", PgCommand::Show("TimeZone".into())),
             ("RESET ALL", PgCommand::Reset(None)),
             ("begin isolation level repeatable read", PgCommand::Begin),
-            ("ROLLBACK TO SAVEPOINT a", PgCommand::Savepoint("ROLLBACK")),
+            ("ROLLBACK TO SAVEPOINT A", PgCommand::Savepoint(SavepointCommand::Back("a".into()))),
+            ("RELEASE \"A\"", PgCommand::Savepoint(SavepointCommand::Release("A".into()))),
             ("DEALLOCATE ALL", PgCommand::Deallocate(None)),
             ("DISCARD ALL", PgCommand::DiscardAll),
             ("WITH a AS (SELECT 1) SELECT * FROM a", PgCommand::Ask),
@@ -309,6 +314,8 @@ mod tests {
         let values = values.map(|value| value.map(str::to_owned)).to_vec();
         let executed = PgCommand::Execute { name: "a".into(), values };
         assert_eq!(PgCommand::of("EXECUTE a(1, 'x,''y', NULL, true)"), executed);
-        assert!(matches!(PgCommand::of("EXECUTE a(now())"), PgCommand::Wrong(_)));
+        for wrong in ["EXECUTE a(now())", "EXECUTE a(1+2)", "EXECUTE a(1, -)", "EXECUTE a(1.2.3)"] {
+            assert!(matches!(PgCommand::of(wrong), PgCommand::Wrong(_)), "{wrong}");
+        }
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum CursorCommand {
         /// Rows that are sent at most; all that are left if there is none.
         rows_max: Option<u64>,
     },
+    /// As many rows are passed over.
+    Move { name: String, rows_max: Option<u64> },
     /// Without a name, all of them.
     Close(Option<String>),
 }
@@ -28,9 +30,15 @@ impl CursorCommand {
     pub(super) fn of(first: &str, rest: CommandWords<'_>) -> Result<Self, &'static str> {
         match first.to_ascii_uppercase().as_str() {
             "DECLARE" => declare(rest),
-            "FETCH" => fetch(rest),
-            "CLOSE" => close(rest),
-            _ => Err("cursors are only read forward; FETCH their rows"),
+            "FETCH" => {
+                let (name, rows_max) = rows(rest)?;
+                Ok(Self::Fetch { name, rows_max })
+            }
+            "MOVE" => {
+                let (name, rows_max) = rows(rest)?;
+                Ok(Self::Move { name, rows_max })
+            }
+            _ => close(rest),
         }
     }
 }
@@ -54,7 +62,8 @@ fn declare(mut rest: CommandWords<'_>) -> Result<CursorCommand, &'static str> {
     Ok(CursorCommand::Declare { name, text: rest.rest().to_owned(), holds })
 }
 
-fn fetch(mut rest: CommandWords<'_>) -> Result<CursorCommand, &'static str> {
+/// The name of a cursor and how many rows it goes forward, after `FETCH` or `MOVE`.
+fn rows(mut rest: CommandWords<'_>) -> Result<(String, Option<u64>), &'static str> {
     let forward = rest.takes("forward");
     let words_left = CommandWords(rest.0).word().unwrap_or_default();
     let rows_max = if rest.takes("all") {
@@ -68,13 +77,13 @@ fn fetch(mut rest: CommandWords<'_>) -> Result<CursorCommand, &'static str> {
         .into_iter()
         .any(|word| words_left.eq_ignore_ascii_case(word))
     {
-        return Err("cursors are only read forward; use FETCH FORWARD");
+        return Err("cursors are only read forward; use FETCH FORWARD or MOVE FORWARD");
     } else {
         Some(1)
     };
     let _ = rest.takes("from") || rest.takes("in");
-    let name = rest.word().map(folded_name).ok_or("FETCH needs the name of a cursor")?;
-    Ok(CursorCommand::Fetch { name, rows_max })
+    let name = rest.word().map(folded_name).ok_or("FETCH and MOVE need the name of a cursor")?;
+    Ok((name, rows_max))
 }
 
 fn close(mut rest: CommandWords<'_>) -> Result<CursorCommand, &'static str> {
@@ -91,7 +100,7 @@ mod tests {
 
     #[test]
     fn statements_about_cursors_are_understood() {
-        use CursorCommand::{Close, Declare, Fetch};
+        use CursorCommand::{Close, Declare, Fetch, Move};
         let of = |text| {
             let mut rest = CommandWords(text);
             CursorCommand::of(rest.word().unwrap(), rest)
@@ -107,12 +116,14 @@ mod tests {
             ("FETCH FORWARD 100 FROM \"c\"", fetched(Some(100))),
             ("FETCH 7 IN c", fetched(Some(7))),
             ("FETCH FORWARD ALL FROM c", fetched(None)),
+            ("MOVE FORWARD 2 \"c\"", Move { name: "c".into(), rows_max: Some(2) }),
+            ("MOVE ALL IN c", Move { name: "c".into(), rows_max: None }),
             ("CLOSE C", Close(Some("c".into()))),
             ("CLOSE ALL", Close(None)),
         ] {
             assert_eq!(of(text).unwrap(), command, "{text}");
         }
-        for wrong in ["DECLARE c", "FETCH PRIOR FROM c", "FETCH -1 FROM c", "MOVE 1 IN c", "CLOSE"]
+        for wrong in ["DECLARE c", "FETCH PRIOR FROM c", "FETCH -1 FROM c", "MOVE -1 IN c", "CLOSE"]
         {
             assert!(of(wrong).is_err(), "{wrong}");
         }

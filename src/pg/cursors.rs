@@ -26,13 +26,14 @@ impl PgSession {
                 put_complete(wire, "DECLARE CURSOR")
             }
             CursorCommand::Fetch { name, rows_max } => {
-                let mut portal = self.statements.take_portal(name)?;
-                let done = self.fetch(wire, &mut portal, question, *rows_max, describes).await;
-                if done.is_err() {
-                    portal.end();
-                }
-                self.statements.put_portal(name.clone(), portal);
-                put_complete(wire, &format!("FETCH {}", done?))
+                let reading = Reading { rows_max: *rows_max, sends: true, describes };
+                let count = self.read(wire, name, &question, reading).await?;
+                put_complete(wire, &format!("FETCH {count}"))
+            }
+            CursorCommand::Move { name, rows_max } => {
+                let reading = Reading { rows_max: *rows_max, sends: false, describes: false };
+                let count = self.read(wire, name, &question, reading).await?;
+                put_complete(wire, &format!("MOVE {count}"))
             }
             CursorCommand::Close(Some(name)) => {
                 self.statements.take_portal(name)?;
@@ -78,30 +79,61 @@ impl PgSession {
         self.statements.bind(name.to_owned(), portal)
     }
 
-    async fn fetch(
+    /// Reads a cursor on, and returns how many rows that were.
+    async fn read(
+        &mut self,
+        wire: &mut Wire,
+        name: &str,
+        question: &WireQuestion,
+        reading: Reading,
+    ) -> Result<u64, PgError> {
+        let mut portal = self.statements.take_portal(name)?;
+        if reading.sends {
+            portal.take_formats(question);
+        }
+        let read = self.read_portal(wire, &mut portal, reading).await;
+        if read.is_err() {
+            portal.end();
+        }
+        self.statements.put_portal(name.to_owned(), portal);
+        read
+    }
+
+    async fn read_portal(
         &mut self,
         wire: &mut Wire,
         portal: &mut Portal,
-        question: WireQuestion,
-        rows_max: Option<u64>,
-        describes: bool,
+        reading: Reading,
     ) -> Result<u64, PgError> {
-        portal.take_formats(&question);
+        let Reading { rows_max, sends, describes } = reading;
         let told = self.started(wire, portal).await?;
         if describes {
             told.put(wire, false)?;
         }
         let query = self.cancellable.begin();
-        let sent = match &mut portal.rows {
-            Some(rows) if rows_max != Some(0) => rows.send(wire, rows_max, &query).await,
-            _ => Ok(Sent::Some(0)),
+        let read = match &mut portal.rows {
+            _ if rows_max == Some(0) => Ok(Sent::Some(0)),
+            Some(rows) if sends => rows.send(wire, rows_max, &query).await,
+            Some(rows) => rows.pass_over(wire, rows_max, &query).await,
+            None => Ok(Sent::Some(0)),
         };
         self.cancellable.end();
-        let sent = sent?;
-        if matches!(sent, Sent::All(_)) {
+        let read = read?;
+        if matches!(read, Sent::All(_)) {
             portal.end();
         }
-        let (Sent::All(rows) | Sent::Some(rows)) = sent;
+        let (Sent::All(rows) | Sent::Some(rows)) = read;
         Ok(rows)
     }
+}
+
+/// How a cursor is read.
+#[derive(Clone, Copy)]
+struct Reading {
+    /// So many rows at most; all that are left if there is none.
+    rows_max: Option<u64>,
+    /// They are sent, rather than passed over.
+    sends: bool,
+    /// Their columns are described before.
+    describes: bool,
 }

@@ -9,7 +9,7 @@ use pgwire::messages::extendedquery::{
 use super::answer::{Described, Sent, put_complete};
 use super::binary::text_of;
 use super::command::PgCommand;
-use super::error::PgError;
+use super::error::{AfterError, PgError};
 use super::messages::ClientMessage;
 use super::session::PgSession;
 use super::simple::described;
@@ -17,6 +17,8 @@ use super::statements::{Portal, Prepared};
 use super::wire::Wire;
 use crate::sql::{Statements, WireParameter, WireQuestion, split_statements};
 
+/// What is wrong with the words and names of a statement, whatever its values are.
+const OF_NAMES: [&str; 5] = ["42601", "42702", "42703", "42803", "42P01"];
 /// The codes of the formats.
 const TEXT: i16 = 0;
 const BINARY: i16 = 1;
@@ -28,6 +30,7 @@ impl PgSession {
         wire: &mut Wire,
         asked: ClientMessage,
     ) -> Result<(), PgError> {
+        self.unread = None;
         match asked {
             ClientMessage::Parse(parse) => self.parse(wire, parse),
             ClientMessage::Bind(bind) => self.bind(wire, bind).await,
@@ -55,6 +58,7 @@ impl PgSession {
                 }
                 wire.put(&CloseComplete::new())
             }
+            ClientMessage::Damaged(error) => Err(error),
             _ => Ok(()),
         }
     }
@@ -69,12 +73,64 @@ impl PgSession {
         }
         self.check_transaction(&PgCommand::of(&text))?;
         let prepared = Prepared { text, declared: parse.type_oids, described: None };
-        self.statements.prepare(parse.name.unwrap_or_default(), prepared)?;
+        let name = parse.name.unwrap_or_default();
+        self.statements.prepare(name.clone(), prepared)?;
+        self.unread = Some(name);
         wire.put(&ParseComplete::new())
     }
 
-    /// What is told of a statement; a worker is asked once.
+    /// Reads a statement of which nothing but `Parse` was asked before `Sync`. PostgreSQL reads it at
+    /// `Parse`, and clients that wait here for an error of the statement take any later one for that of
+    /// another.
+    ///
+    /// # Errors
+    /// The worker's; then there is no such statement. Or the client is gone.
+    pub(super) async fn read_parsed(&mut self, wire: &mut Wire) -> Result<(), PgError> {
+        let Some(name) = self.unread.take().filter(|_| !self.passes_over) else { return Ok(()) };
+        let Ok(prepared) = self.statements.prepared(&name) else { return Ok(()) };
+        let has_values = prepared.text.contains('$');
+        if PgCommand::of(&prepared.text) != PgCommand::Ask {
+            return Ok(());
+        }
+        match self.describe_statement(wire, &name).await {
+            Ok(_) => Ok(()),
+            // Values that come later may be what is missing.
+            Err(error)
+                if has_values
+                    && error.end == AfterError::GoesOn
+                    && !OF_NAMES.contains(&error.state) =>
+            {
+                Ok(())
+            }
+            Err(error) => {
+                self.statements.deallocate(Some(&name));
+                Err(error)
+            }
+        }
+    }
+
+    /// What is told of a statement.
     async fn describe_statement(
+        &mut self,
+        wire: &mut Wire,
+        name: &str,
+    ) -> Result<Described, PgError> {
+        match PgCommand::of(&self.statements.prepared(name)?.text) {
+            PgCommand::Ask => self.described_by_worker(wire, name).await,
+            PgCommand::Cursor(cursor) => {
+                self.described_cursor(wire, &cursor, &self.question()).await
+            }
+            PgCommand::Execute { name, .. } => {
+                // The values are written there.
+                let told = self.described_by_worker(wire, &name).await?;
+                Ok(Described { parameters: Vec::new(), ..told })
+            }
+            command => described(&command),
+        }
+    }
+
+    /// What is told of a question; a worker is asked once.
+    async fn described_by_worker(
         &mut self,
         wire: &mut Wire,
         name: &str,
@@ -82,13 +138,6 @@ impl PgSession {
         let prepared = self.statements.prepared(name)?.clone();
         if let Some(described) = prepared.described {
             return Ok(described);
-        }
-        match PgCommand::of(&prepared.text) {
-            PgCommand::Ask => {}
-            PgCommand::Cursor(cursor) => {
-                return self.described_cursor(wire, &cursor, &self.question()).await;
-            }
-            command => return described(&command),
         }
         let declared = prepared.declared.iter();
         let parameters = declared.map(|oid| WireParameter { oid: *oid, text: None }).collect();
@@ -126,8 +175,12 @@ impl PgSession {
         });
         let parameters = parameters.collect::<Result<_, PgError>>()?;
         let binary = formats(&bind.result_column_format_codes)?;
+        let (text, parameters) = match PgCommand::of(&prepared.text) {
+            PgCommand::Execute { name, values } => self.statements.executed(&name, values)?,
+            _ => (prepared.text, parameters),
+        };
         let question = WireQuestion { parameters, binary, ..self.question() };
-        let portal = Portal::new(prepared.text, question);
+        let portal = Portal::new(text, question);
         self.statements.bind(bind.portal_name.unwrap_or_default(), portal)?;
         wire.put(&BindComplete::new())
     }

@@ -10,7 +10,7 @@ use pgwire::messages::startup::{
 use super::credential::caller;
 use super::error::PgError;
 use super::messages::MessageBody;
-use super::opening::StartMessage;
+use super::opening::{StartMessage, VERSION_3};
 use super::session::PgSession;
 use super::session_settings::{REPORTED, SessionSettings};
 use super::shared::Shared;
@@ -75,7 +75,9 @@ fn negotiate(wire: &mut Wire, start: &StartMessage) -> Result<(), PgError> {
     if start.minor == 0 && options.is_empty() {
         return Ok(());
     }
-    wire.put(&NegotiateProtocolVersion::new(0, options))
+    // The newest version is told whole, as PostgreSQL does, although the protocol's page speaks of its
+    // minor part.
+    wire.put(&NegotiateProtocolVersion::new(VERSION_3, options))
 }
 
 fn greet(wire: &mut Wire, session: &PgSession) -> Result<(), PgError> {

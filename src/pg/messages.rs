@@ -6,13 +6,14 @@
 use bytes::{Buf as _, Bytes};
 use pgwire::messages::extendedquery::{Bind, Close, Describe, Execute, Parse};
 
-use super::error::PgError;
+use super::error::{AfterError, PgError};
 use super::wire::PgFrame;
 
 /// What a client asks.
 #[derive(Debug)]
 pub(super) enum ClientMessage {
-    Query(String),
+    /// With its text, or what is wrong with the message.
+    Query(Result<String, PgError>),
     Parse(Parse),
     Bind(Bind),
     Describe(Describe),
@@ -23,14 +24,33 @@ pub(super) enum ClientMessage {
     Terminate,
     /// What belongs to a COPY from the client, which there is not.
     Copy,
+    /// One of the extended protocol that is damaged.
+    Damaged(PgError),
 }
+
+/// Kinds of the extended protocol. What is wrong inside of them is told: where the next message begins is
+/// clear.
+const EXTENDED: &[u8] = b"PBDEC";
+const QUERY: u8 = b'Q';
 
 impl ClientMessage {
     /// What a message asks.
     ///
     /// # Errors
-    /// A message that is damaged, or of no known kind.
+    /// A message of no known kind.
     pub(super) fn of(frame: PgFrame) -> Result<Self, PgError> {
+        let kind = frame.kind;
+        Self::whole(frame).or_else(|error| {
+            let told = PgError { end: AfterError::GoesOn, ..error.clone() };
+            match kind {
+                QUERY => Ok(Self::Query(Err(told))),
+                kind if EXTENDED.contains(&kind) => Ok(Self::Damaged(told)),
+                _ => Err(error),
+            }
+        })
+    }
+
+    fn whole(frame: PgFrame) -> Result<Self, PgError> {
         let kind = frame.kind;
         let mut body = MessageBody(frame.body);
         let asked = body.asked(kind).ok_or_else(|| {
@@ -50,7 +70,7 @@ pub(super) struct MessageBody(pub Bytes);
 impl MessageBody {
     fn asked(&mut self, kind: u8) -> Option<ClientMessage> {
         Some(match kind {
-            b'Q' => ClientMessage::Query(self.text()?),
+            QUERY => ClientMessage::Query(Ok(self.text()?)),
             b'P' => ClientMessage::Parse(self.parse()?),
             b'B' => ClientMessage::Bind(self.bind()?),
             b'D' => ClientMessage::Describe(Describe::new(self.byte()?, Some(self.text()?))),
@@ -127,7 +147,7 @@ mod tests {
     use super::*;
 
     fn of(kind: u8, body: &[u8]) -> Result<ClientMessage, PgError> {
-        ClientMessage::of(PgFrame { kind, body: Bytes::copy_from_slice(body) })
+        ClientMessage::whole(PgFrame { kind, body: Bytes::copy_from_slice(body) })
     }
 
     const PARSE: &[u8] = b"s\0SELECT $1\0\0\x01\0\0\0\x14";
@@ -147,7 +167,7 @@ mod tests {
             (vec![1], vec![0])
         );
         assert!(
-            matches!(of(b'Q', b"SELECT 1\0"), Ok(ClientMessage::Query(text)) if text == "SELECT 1")
+            matches!(of(b'Q', b"SELECT 1\0"), Ok(ClientMessage::Query(Ok(text))) if text == "SELECT 1")
         );
     }
 
@@ -162,6 +182,19 @@ mod tests {
             }
             assert!(of(kind, &[body, b"x"].concat()).is_err());
         }
+    }
+
+    #[test]
+    fn damage_is_told_and_what_is_unknown_ends_the_connection() {
+        let of = |kind, body: &'static [u8]| {
+            ClientMessage::of(PgFrame { kind, body: Bytes::from_static(body) })
+        };
+        let goes_on = |error: &PgError| (error.state, error.end) == ("08P01", AfterError::GoesOn);
+        assert!(matches!(of(b'B', b"p"), Ok(ClientMessage::Damaged(error)) if goes_on(error)));
+        assert!(
+            matches!(of(b'Q', b"\xff\0"), Ok(ClientMessage::Query(Err(error))) if goes_on(error))
+        );
+        assert_eq!(of(b'?', b"").unwrap_err().end, AfterError::Fatal);
     }
 
     proptest! {

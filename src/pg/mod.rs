@@ -21,6 +21,7 @@ mod login;
 mod messages;
 mod opening;
 mod places;
+mod savepoints;
 mod serve;
 mod session;
 mod session_settings;

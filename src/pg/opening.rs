@@ -17,14 +17,15 @@ const SSL: i32 = 80_877_103;
 const GSS: i32 = 80_877_104;
 const CANCEL: i32 = 80_877_102;
 /// The version 3.0. Minor versions are asked for as 3.1, 3.2 and so on.
-const VERSION_3: i32 = 3 << 16;
+pub(super) const VERSION_3: i32 = 3 << 16;
 /// What a client may name in a handshake.
 const PROTOCOLS: [&[u8]; 1] = [b"postgresql"];
 
 /// A connection that is open.
 pub(super) struct Opened {
     pub wire: Wire,
-    pub start: StartMessage,
+    /// How the session begins, or what the client is told of a begin that there is not.
+    pub start: Result<StartMessage, PgError>,
     pub is_tls: bool,
 }
 
@@ -91,20 +92,41 @@ fn opened(
         }
         return Ok(None);
     }
-    let start = start_message(body).ok_or_else(PgError::gone)?;
+    let start = start_message(body);
     Ok(Some(Opened { wire: Wire::new(stream), start, is_tls }))
 }
 
-/// The version and the names and values after it; none for what is no such message.
-fn start_message(mut body: MessageBody) -> Option<StartMessage> {
-    let minor = body.word()?.checked_sub(VERSION_3).filter(|minor| (0..=0xFFFF).contains(minor))?;
-    let mut parameters = Vec::new();
-    loop {
-        let name = body.text()?;
-        if name.is_empty() {
-            return Some(StartMessage { minor, parameters });
+/// The version and the names and values after it.
+///
+/// # Errors
+/// What is no such message, or asks for another version of the protocol.
+fn start_message(mut body: MessageBody) -> Result<StartMessage, PgError> {
+    let damaged = || PgError::damaged("the first message is damaged");
+    let version = body.word().ok_or_else(damaged)?;
+    let minor = version.checked_sub(VERSION_3).filter(|minor| (0..=0xFFFF).contains(minor));
+    let Some(minor) = minor else {
+        let words = format!(
+            "unsupported frontend protocol {}.{}; connect with version 3.0",
+            version.cast_unsigned() >> 16,
+            version & 0xFFFF
+        );
+        return Err(PgError::fatal("0A000", &words));
+    };
+    let parameters = body.parameters().ok_or_else(damaged)?;
+    Ok(StartMessage { minor, parameters })
+}
+
+impl MessageBody {
+    /// Names and values up to a name that is empty.
+    fn parameters(&mut self) -> Option<Vec<(String, String)>> {
+        let mut parameters = Vec::new();
+        loop {
+            let name = self.text()?;
+            if name.is_empty() {
+                return Some(parameters);
+            }
+            parameters.push((name, self.text()?));
         }
-        parameters.push((name, body.text()?));
     }
 }
 
@@ -124,9 +146,11 @@ mod tests {
             (2, Some("a"), Some("b"))
         );
         for length in 0..whole.len() {
-            assert_eq!(of(&whole[..length]), None, "{length}");
+            assert_eq!(of(&whole[..length]).unwrap_err().state, "08P01", "{length}");
         }
-        assert_eq!(of(b"\0\x02\0\0user\0a\0\0"), None, "version 2");
+        for other in [b"\0\x02\0\0user\0a\0\0", b"\0\x04\0\0user\0a\0\0"] {
+            assert_eq!(of(other).unwrap_err().state, "0A000", "{other:?}");
+        }
     }
 
     proptest! {

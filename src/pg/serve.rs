@@ -88,9 +88,9 @@ async fn enter(
 ) -> Option<(PgSession, Wire)> {
     let opened = open(stream, shared).await.ok()?;
     let Opened { mut wire, start, is_tls } = opened?;
-    let entered = match refusal(shared, peer, is_tls) {
-        None => login(&mut wire, start, shared).await,
-        Some(error) => Err(error),
+    let entered = match (refusal(shared, peer, is_tls), start) {
+        (None, Ok(start)) => login(&mut wire, start, shared).await,
+        (Some(error), _) | (None, Err(error)) => Err(error),
     };
     match entered {
         Ok(session) => Some((session, wire)),

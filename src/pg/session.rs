@@ -12,6 +12,7 @@ use super::credential::caller;
 use super::error::{AfterError, PgError};
 use super::messages::ClientMessage;
 use super::places::SessionPlace;
+use super::savepoints::Savepoints;
 use super::session_settings::SessionSettings;
 use super::shared::Shared;
 use super::statements::PgStatements;
@@ -39,6 +40,9 @@ pub(super) struct PgSession {
     pub(super) cancellable: Cancellable,
     pub(super) statements: PgStatements,
     pub(super) transaction: TransactionState,
+    pub(super) savepoints: Savepoints,
+    /// The statement that was prepared last, while nothing else was asked of it.
+    pub(super) unread: Option<String>,
     /// After an error, messages are passed over up to the next `Sync`.
     pub(super) passes_over: bool,
 }
@@ -63,6 +67,8 @@ impl PgSession {
             cancellable,
             statements: PgStatements::default(),
             transaction: TransactionState::None,
+            savepoints: Savepoints::default(),
+            unread: None,
             passes_over: false,
         }
     }
@@ -99,11 +105,16 @@ impl PgSession {
     async fn answer(&mut self, wire: &mut Wire, asked: ClientMessage) -> Result<(), PgError> {
         match asked {
             ClientMessage::Query(text) if !self.passes_over => {
-                let done = self.simple(wire, &text).await;
+                let done = match text {
+                    Ok(text) => self.simple(wire, &text).await,
+                    Err(error) => Err(error),
+                };
                 self.tell(wire, done)?;
                 self.ready(wire).await
             }
             ClientMessage::Sync => {
+                let read = self.read_parsed(wire).await;
+                self.tell(wire, read)?;
                 self.passes_over = false;
                 if self.transaction == TransactionState::None {
                     self.statements.close_portals(None);

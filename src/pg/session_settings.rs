@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::error::PgError;
 use crate::sql::{SETTINGS, setting};
 
-/// Those whose values clients are told at the start.
-pub(super) const REPORTED: [&str; 11] = [
+/// Those whose values clients are told at the start. libpq writes texts for SQL by
+/// `standard_conforming_strings`: without it, it doubles each backslash.
+pub(super) const REPORTED: [&str; 12] = [
     "server_version",
     "server_encoding",
     "client_encoding",
@@ -18,6 +19,7 @@ pub(super) const REPORTED: [&str; 11] = [
     "IntervalStyle",
     "TimeZone",
     "integer_datetimes",
+    "standard_conforming_strings",
 ];
 /// Those that stay as they are: answers are written by them.
 const FIXED: [&str; 11] = [
@@ -102,6 +104,31 @@ fn is_alike(stays: &str, value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_are_told_what_postgresql_15_tells_them() {
+        // Beside `session_authorization`, which is the user's name.
+        let mut told = REPORTED;
+        told.sort_unstable_by_key(|name| name.to_lowercase());
+        assert_eq!(
+            told,
+            [
+                "application_name",
+                "client_encoding",
+                "DateStyle",
+                "default_transaction_read_only",
+                "in_hot_standby",
+                "integer_datetimes",
+                "IntervalStyle",
+                "is_superuser",
+                "server_encoding",
+                "server_version",
+                "standard_conforming_strings",
+                "TimeZone",
+            ]
+        );
+        assert!(told.into_iter().all(|name| setting(name).is_some()));
+    }
 
     #[test]
     fn what_answers_are_written_by_stays() {

@@ -9,11 +9,12 @@ use pgwire::messages::startup::ParameterStatus;
 use super::answer::{Described, Sent, put_complete};
 use super::command::PgCommand;
 use super::error::PgError;
+use super::savepoints::SavepointCommand;
 use super::session::{PgSession, TransactionState, text_columns};
 use super::session_settings::REPORTED;
 use super::statements::Prepared;
 use super::wire::Wire;
-use crate::sql::{Statements, WireParameter, WireQuestion, split_statements};
+use crate::sql::{Statements, WireQuestion, split_statements};
 
 impl PgSession {
     /// Answers the statements of a text, up to the first that fails.
@@ -37,9 +38,7 @@ impl PgSession {
         match command {
             PgCommand::Ask => self.asked(wire, text, self.question()).await,
             PgCommand::Execute { name, values } => {
-                let text = self.statements.prepared(&name)?.text.clone();
-                let value = |text| WireParameter { oid: 0, text };
-                let parameters = values.into_iter().map(value).collect();
+                let (text, parameters) = self.statements.executed(&name, values)?;
                 let question = WireQuestion { parameters, ..self.question() };
                 self.asked(wire, &text, question).await
             }
@@ -75,7 +74,7 @@ impl PgSession {
             command,
             PgCommand::Commit
                 | PgCommand::Rollback
-                | PgCommand::Savepoint("ROLLBACK")
+                | PgCommand::Savepoint(SavepointCommand::Back(_))
                 | PgCommand::Empty
         );
         if self.transaction == TransactionState::Failed && !ends {
@@ -96,9 +95,11 @@ impl PgSession {
         describes: bool,
     ) -> Result<(), PgError> {
         let tag = match command {
-            PgCommand::Empty | PgCommand::Ask | PgCommand::Cursor(_) | PgCommand::Copy(_) => {
-                return wire.put(&EmptyQueryResponse::new());
-            }
+            PgCommand::Empty
+            | PgCommand::Ask
+            | PgCommand::Execute { .. }
+            | PgCommand::Cursor(_)
+            | PgCommand::Copy(_) => return wire.put(&EmptyQueryResponse::new()),
             PgCommand::Show(name) => return self.show(wire, name, describes),
             PgCommand::Set { name, value } => self.set(wire, name, value)?,
             PgCommand::Reset(name) => {
@@ -111,22 +112,12 @@ impl PgSession {
                 }
                 self.transaction(command)
             }
-            PgCommand::Savepoint(tag) => {
-                if *tag == "ROLLBACK" && self.transaction == TransactionState::Failed {
-                    self.transaction = TransactionState::Open;
-                }
-                *tag
-            }
+            PgCommand::Savepoint(command) => self.savepoint(command)?,
             PgCommand::Prepare { name, text } => {
                 let prepared =
                     Prepared { text: text.clone(), declared: Vec::new(), described: None };
                 self.statements.prepare(name.clone(), prepared)?;
                 "PREPARE"
-            }
-            PgCommand::Execute { .. } => {
-                let words =
-                    "EXECUTE is answered in the simple protocol alone; bind a statement instead";
-                return Err(PgError::new("0A000", words));
             }
             PgCommand::Deallocate(name) => self.deallocate(name.as_deref())?,
             PgCommand::Done(tag) => *tag,
@@ -170,6 +161,18 @@ impl PgSession {
         Ok(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" })
     }
 
+    fn savepoint(&mut self, command: &SavepointCommand) -> Result<&'static str, PgError> {
+        if self.transaction == TransactionState::None {
+            let words = "a savepoint is set in a transaction; BEGIN one";
+            return Err(PgError::new("25P01", words));
+        }
+        let tag = self.savepoints.answer(command)?;
+        if matches!(command, SavepointCommand::Back(_)) {
+            self.transaction = TransactionState::Open;
+        }
+        Ok(tag)
+    }
+
     fn transaction(&mut self, command: &PgCommand) -> &'static str {
         let failed = self.transaction == TransactionState::Failed;
         match command {
@@ -179,6 +182,7 @@ impl PgSession {
             }
             _ => {
                 self.transaction = TransactionState::None;
+                self.savepoints.clear();
                 self.statements.close_portals(None);
                 if *command == PgCommand::Commit && !failed { "COMMIT" } else { "ROLLBACK" }
             }

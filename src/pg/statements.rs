@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::answer::{Described, PgRows};
 use super::error::PgError;
-use crate::sql::WireQuestion;
+use crate::sql::{WireParameter, WireQuestion};
 
 /// What all statements and bound values of a session may take.
 const BYTES_MAX: usize = 1 << 20;
@@ -104,6 +104,20 @@ impl PgStatements {
         self.prepared.get_mut(name).ok_or_else(|| {
             PgError::new("26000", &format!("there is no prepared statement {name:?}; prepare it"))
         })
+    }
+
+    /// The text of a statement that `EXECUTE` names, and the values that are written there.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn executed(
+        &mut self,
+        name: &str,
+        values: Vec<Option<String>>,
+    ) -> Result<(String, Vec<WireParameter>), PgError> {
+        let text = self.prepared(name)?.text.clone();
+        let values = values.into_iter().map(|text| WireParameter { oid: 0, text });
+        Ok((text, values.collect()))
     }
 
     /// The portal of a name, which has to be put back.

@@ -1,6 +1,7 @@
 //! SQL for users: the tables `events`, `usage_hourly`, `usage_by_dimension` and `provider_reports`, read
 //! only.
 
+mod explained;
 mod usage;
 mod wire;
 

@@ -3,7 +3,7 @@
 /// What DataFusion's own words begin with.
 const BEGIN: &str = "the query cannot be answered: ";
 /// States by how the words begin, which no text of a query is part of; the first that fits counts.
-const BEGINNINGS: [(&str, &str); 24] = [
+const BEGINNINGS: [(&str, &str); 44] = [
     ("Expected:", "42601"),
     ("Unterminated", "42601"),
     ("Unexpected", "42601"),
@@ -16,9 +16,13 @@ const BEGINNINGS: [(&str, &str); 24] = [
     ("Column '", "42703"),
     ("table '", "42P01"),
     ("relation \"", "42P01"),
+    ("schema \"", "3F000"),
+    ("type \"", "42704"),
+    ("unrecognized configuration parameter", "42704"),
     ("Invalid function", "42883"),
     ("No function matches", "42883"),
     ("there is no parameter", "42P02"),
+    ("there is no window ", "42704"),
     // Of functions and operators.
     ("there is no ", "42883"),
     ("two columns have the same name", "42701"),
@@ -29,11 +33,28 @@ const BEGINNINGS: [(&str, &str); 24] = [
     ("Cannot cast", "22P02"),
     ("malformed array literal", "22P02"),
     ("the number of rows", "22023"),
+    ("Expected close delimiter", "42601"),
+    ("Expected LIMIT to be", "22P02"),
+    ("Expected OFFSET to be", "22P02"),
+    ("there is a text where a name should be", "42601"),
+    ("the rows that are compared have unequal", "42601"),
+    ("window ", "42P20"),
+    ("Can't cast value", "22003"),
+    ("factorial of a negative", "22003"),
+    ("cannot take square root", "2201F"),
+    ("negative count", "22011"),
+    ("LIMIT must be", "2201W"),
+    ("OFFSET must be", "2201X"),
+    ("field position must", "22023"),
+    ("NTILE requires", "22014"),
+    ("Failed to decode value", "22023"),
+    ("invalid Unicode scalar value", "22023"),
 ];
 /// States by what the words say; the first that fits counts.
-const PARTS: [(&str, &str); 25] = [
+const PARTS: [(&str, &str); 28] = [
     ("because SQL only reads", "25006"),
     ("formats are given for", "08P01"),
+    ("values are bound to", "08P01"),
     ("nests too deeply", "54001"),
     ("recursion", "54001"),
     ("too many operators", "54001"),
@@ -42,6 +63,7 @@ const PARTS: [(&str, &str); 25] = [
     ("division by zero", "22012"),
     ("out of range", "22003"),
     ("verflow", "22003"),
+    ("does not fit the format", "22007"),
     ("does not fit", "22003"),
     ("too large", "22003"),
     ("more digits than", "22003"),
@@ -49,6 +71,7 @@ const PARTS: [(&str, &str); 25] = [
     ("is not a date", "22007"),
     ("is not a time", "22007"),
     ("is not understood", "22007"),
+    ("date_trunc does not support", "22023"),
     ("the time zone", "22023"),
     ("annot parse", "22P02"),
     ("is no number", "22P02"),
@@ -82,6 +105,14 @@ mod tests {
             ("there is no parameter $2; bind a value to it", "42P02"),
             ("there is no boolean + integer; cast one of them", "42883"),
             ("divide by zero; use nullif(divisor, 0)", "22012"),
+            (
+                "the query cannot be answered: Can't cast value 3 to type integer; change it",
+                "22003",
+            ),
+            ("the query cannot be answered: LIMIT must be >= 0, '-1' was provided", "2201W"),
+            ("the query cannot be answered: Expected close delimiter '\"' before EOF.", "42601"),
+            ("there is no window w; define it in WINDOW", "42704"),
+            ("'x' does not fit the format 'YYYY'", "22007"),
             ("DELETE is refused, because SQL only reads here; use SELECT", "25006"),
             ("the query cannot be answered: Window frames are not supported; change it", "0A000"),
         ] {

@@ -9,3 +9,7 @@ with table_privileges as (select NULL as role, t.schemaname as schema, t.objectn
 SELECT "public"."events"."model" AS "model", DATE_TRUNC('day', "public"."events"."ts") AS "ts", COUNT(*) AS "count", SUM("public"."events"."cost_usd") AS "sum" FROM "public"."events" GROUP BY "public"."events"."model", DATE_TRUNC('day', "public"."events"."ts") ORDER BY "public"."events"."model" ASC, DATE_TRUNC('day', "public"."events"."ts") ASC;
 SELECT "source"."model" AS "model" FROM (SELECT "public"."events"."model" AS "model" FROM "public"."events" LIMIT 2000) AS "source" LIMIT 10;
 SELECT SUBSTRING("public"."events"."model", 1, 1234) AS "substring1" FROM "public"."events" LIMIT 10000;
+
+-- Fields of JSON, and what a sync samples of them.
+SELECT ("attributes"#>> array['team']::text[])::text AS team, count(*) FROM events GROUP BY 1 ORDER BY 1;
+SELECT substring(CAST("attributes" AS text), 1, 1234), length(CAST("attributes" AS text)) FROM events LIMIT 10;

@@ -5,6 +5,7 @@ mod damage;
 mod deep;
 mod deltalake;
 pub mod int96;
+mod orgs;
 mod rules;
 mod settings;
 mod shapes;

@@ -370,6 +370,80 @@ const scenarios = {
     assert.equal(await page.locator("#sql").isVisible(), false);
   },
 
+  /** An answer that comes after a newer one is not shown, whoever asked for it. */
+  async late() {
+    const page = await open();
+    const spent = () => page.locator("#spend-figures .value").allTextContents();
+    /** Holds answers back until they are let go, the requests of which are `late`. */
+    const hold = async (late) => {
+      let letGo;
+      const gone = new Promise((resolve) => (letGo = resolve));
+      const held = [];
+      const route = async (route) => {
+        if (!late(route.request())) {
+          return route.continue();
+        }
+        const answered = (async () => {
+          const response = await route.fetch();
+          await gone;
+          // Who gave the question up takes no answer.
+          await route.fulfill({ response }).catch(() => {});
+        })();
+        held.push(answered);
+        return answered;
+      };
+      await page.route("**/v1/**", route);
+      return async () => {
+        letGo();
+        await Promise.all(held);
+        await page.unroute("**/v1/**", route);
+        // What an answer would do, it has done after a turn.
+        await page.waitForTimeout(300);
+        return held.length;
+      };
+    };
+    const show = async (org) => {
+      await page.getByLabel("Organisation").fill(org);
+      await page.getByRole("button", { name: "Show", exact: true }).click();
+      await page.getByText(`Usage of ${org}`).waitFor();
+    };
+    await signIn(page, keys.operator);
+    const ofOrg = (org) => (request) => request.url().includes(`org=${org}`);
+    const many = await hold(ofOrg("many"));
+    await show("acme");
+    await drawn(page);
+    const ofAcme = await spent();
+    await show("many");
+    assert.deepEqual(await spent(), Array(4).fill("–"));
+    assert.equal(await page.locator("#history-shown").isVisible(), false);
+    await show("acme");
+    await drawn(page);
+    const legend = await page.locator("#legend").textContent();
+    assert.ok((await many()) > 0);
+    assert.deepEqual([await spent(), await page.locator("#legend").textContent()], [ofAcme, legend]);
+    // That an organisation had no event is found last, and not said under the name of another one.
+    const empty = await hold((request) => ofOrg("empty")(request) && request.url().includes("from=2015"));
+    const asked = page.waitForRequest(/from=2015/);
+    await show("empty");
+    await asked;
+    await show("acme");
+    await drawn(page);
+    assert.ok((await empty()) > 0);
+    assert.equal(await page.getByText("No events yet").isVisible(), false);
+    assert.deepEqual(await spent(), ofAcme);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await signedIn(page, keys.acme);
+    const first = await hold((request) => (request.postData() ?? "").includes("first"));
+    for (const word of ["first", "second"]) {
+      await page.locator("#sql-query").fill(`SELECT '${word}' AS word`);
+      await page.locator("#sql-query").press("Control+Enter");
+    }
+    await page.locator("#sql-answer td", { hasText: "second" }).waitFor();
+    assert.equal(await first(), 1);
+    assert.deepEqual(await page.locator("#sql-answer td").allTextContents(), ["second"]);
+    assert.equal(await page.locator("#sql-status").textContent(), "1 row");
+  },
+
   /** Of 10,000 series a few are drawn, and the others are summed exactly. */
   async many() {
     const page = await open();

@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { addMonths, dateIn, daysBetween, stepKey, stepKeys, stepNames } from "../../assets/calendar.js";
+import { addMonths, dateIn, daysBetween, knownZone, stepKey, stepKeys, stepNames } from "../../assets/calendar.js";
 import { CsvReader, csvText } from "../../assets/csv.js";
 import { count, countOf, exact, money, parseAmount, percent, scaled, unitsOf } from "../../assets/decimal.js";
+import { Newest } from "../../assets/newest.js";
 import { asked, daysOf, rangeOf, stepsFor } from "../../assets/ranges.js";
 
 test("money has two decimals, more below a cent, and is rounded half-even", () => {
@@ -94,4 +95,49 @@ test("ranges are whole days of the zone, but for the last 24 hours", () => {
   const names = (days) => stepsFor(days).choices.map(([step]) => step);
   assert.deepEqual([stepsFor(1).usual, stepsFor(30).usual, stepsFor(365).usual], ["hour", "day", "month"]);
   assert.deepEqual([names(31), names(32)], [["hour", "day", "week", "month"], ["day", "week", "month"]]);
+});
+
+test("a browser's name of its zone is one that the server knows", () => {
+  for (const [name, known] of [
+    ["Europe/Berlin", "Europe/Berlin"],
+    ["America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"],
+    ["US/Pacific", "US/Pacific"],
+    ["Etc/GMT+12", "Etc/GMT+12"],
+    ["UTC", "UTC"],
+    ["+00:00", "UTC"],
+    ["-00:00", "UTC"],
+    ["+03:00", "Etc/GMT-3"],
+    ["-10:00", "Etc/GMT+10"],
+    ["+14:00", "Etc/GMT-14"],
+    ["-13:00", "UTC"],
+    ["+05:30", "UTC"],
+    ["Factory", "UTC"],
+    ["Etc/Unknown", "UTC"],
+    ["", "UTC"],
+    [undefined, "UTC"],
+  ]) {
+    assert.equal(knownZone(name), known, name);
+  }
+});
+
+test("of questions that take the place of each other, only the newest is shown", async () => {
+  const host = { busy: false, setAttribute: () => (host.busy = true), removeAttribute: () => (host.busy = false) };
+  const [newest, shown, waiting] = [new Newest(), [], []];
+  const run = () => {
+    const answer = new Promise((resolve, reject) => waiting.push({ resolve, reject }));
+    const show = (text) => shown.push(text);
+    return newest.run(host, { ask: () => answer, show, fail: ({ message }) => show(message) });
+  };
+  const [first, second, third] = [run(), run(), run()];
+  waiting[2].resolve("third");
+  assert.equal(await third, "third");
+  assert.equal(host.busy, false);
+  waiting[0].resolve("first");
+  waiting[1].reject(new Error("second"));
+  assert.deepEqual([await first, await second], [null, null]);
+  assert.deepEqual([shown, host.busy], [["third"], false]);
+  const failed = run();
+  waiting[3].reject(new Error("fourth"));
+  await assert.rejects(failed, { message: "fourth" });
+  assert.deepEqual([shown, host.busy], [["third", "fourth"], false]);
 });

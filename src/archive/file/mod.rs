@@ -13,6 +13,7 @@ pub(super) mod ids;
 pub(super) mod lossless;
 pub(super) mod merge_input;
 pub(super) mod new_cells;
+pub(super) mod orgs_among;
 pub(super) mod partial_maker;
 pub(super) mod row_counts;
 pub(super) mod row_merge;

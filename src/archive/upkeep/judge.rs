@@ -7,9 +7,11 @@
 //! before the first of its numbers is shown.
 
 mod doubles;
+mod first_look;
+mod orgs;
 mod rows;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -19,6 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::doubles::{Doubled, Doubles};
+use self::orgs::OrgNaming;
 use self::rows::check_rows;
 use crate::archive::error::ArchiveError;
 use crate::archive::file::data_file::DataFile;
@@ -94,7 +97,8 @@ impl Judge {
         Self { store, records, notes: false, slots, turns: Semaphore::new(SIDE_BY_SIDE) }
     }
 
-    /// The same judge, who notes the checksums of the files that it reads, as `first_sight.rs` says.
+    /// The same judge, who notes the checksums of the files that it reads, as `first_sight.rs` says, and
+    /// claims their organisations.
     pub fn noting(self) -> Self {
         Self { notes: true, ..self }
     }
@@ -134,7 +138,8 @@ impl Judge {
             return Ok(());
         }
         let may_correct = snapshot.table().may_hold_corrections();
-        check_rows(&self.store, &self.records, file, may_correct).await
+        let rules = (may_correct, OrgNaming::Read);
+        check_rows(&self.store, &self.records, file, rules).await.map(drop)
     }
 
     /// As [`Judge::check`], for several files, of which only some may be foreign.
@@ -171,37 +176,6 @@ impl Judge {
         Ok(findings)
     }
 
-    /// Notes the checksums of the foreign files of a version that are not among `noted`, which has
-    /// those of them that have a record afterwards. A file whose rows another program only moved is
-    /// read by nobody who counts, but by queries.
-    ///
-    /// # Errors
-    /// Unavailable or Corrupt, naming the first file that cannot be read; the others are noted.
-    pub async fn note_all(
-        &self,
-        snapshot: &Snapshot,
-        noted: &mut HashSet<Arc<str>>,
-    ) -> Result<(), ArchiveError> {
-        let mut outcome = Ok(());
-        let before = std::mem::take(noted);
-        for file in snapshot.files().filter(|file| !file.is_ours()) {
-            let is_noted = before.contains(&file.path) || {
-                let _turn = self.turn().await?;
-                match first_sight::note(&self.store, &self.records, file).await {
-                    Ok(is_noted) => is_noted,
-                    Err(error) => {
-                        outcome = outcome.and(Err(error));
-                        false
-                    }
-                }
-            };
-            if is_noted {
-                noted.insert(file.path.clone());
-            }
-        }
-        outcome
-    }
-
     /// Why a foreign file must not be counted.
     async fn find(
         &self,
@@ -229,25 +203,8 @@ impl Judge {
         file: &Arc<DataFile>,
         org: Option<&str>,
     ) -> Result<Option<String>, ArchiveError> {
-        if known.rows.is_none() {
-            let _turn = self.turn().await?;
-            if self.notes {
-                first_sight::note(&self.store, &self.records, file).await?;
-            }
-            let may_correct = snapshot.table().may_hold_corrections();
-            let checked = check_rows(&self.store, &self.records, file, may_correct).await;
-            known.rows = Some(match checked {
-                Ok(()) => Ok(()),
-                // The table may come to hold corrections.
-                Err(ArchiveError::Foreign { reason, .. }) if !may_correct => {
-                    return Ok(Some(reason));
-                }
-                Err(ArchiveError::Foreign { reason, .. }) => Err(reason),
-                Err(error) => return Err(error),
-            });
-        }
-        if let Some(Err(reason)) = &known.rows {
-            return Ok(Some(reason.clone()));
+        if let Some(reason) = self.reason_of_rows(known, snapshot, file).await? {
+            return Ok(Some(reason));
         }
         if !snapshot.is_live(file) {
             // Its rows are in another file now, which was made from sound files.
@@ -261,6 +218,36 @@ impl Judge {
         let doubled = known.ours.iter().chain(live).flatten();
         let doubled = doubled.filter(|doubled| org.is_none_or(|org| doubled.concerns(org)));
         Ok(told(file, doubled))
+    }
+
+    /// The rule of the columns that a foreign file breaks.
+    async fn reason_of_rows(
+        &self,
+        known: &mut JudgedFile,
+        snapshot: &Snapshot,
+        file: &Arc<DataFile>,
+    ) -> Result<Option<String>, ArchiveError> {
+        if let Some(rows) = &known.rows {
+            return Ok(rows.clone().err());
+        }
+        let _turn = self.turn().await?;
+        if self.notes {
+            first_sight::note(&self.store, &self.records, file).await?;
+        }
+        let claims = if self.notes { OrgNaming::Make } else { OrgNaming::Read };
+        let may_correct = snapshot.table().may_hold_corrections();
+        match check_rows(&self.store, &self.records, file, (may_correct, claims)).await {
+            Ok(is_settled) => {
+                known.rows = is_settled.then_some(Ok(()));
+                Ok(None)
+            }
+            Err(ArchiveError::Foreign { reason, .. }) => {
+                // The table may come to hold corrections.
+                known.rows = may_correct.then(|| Err(reason.clone()));
+                Ok(Some(reason))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Looks for the events of a file in the files near it that it was not compared with yet.

@@ -32,6 +32,7 @@ pub(in crate::archive) struct Upkeep {
     pub store: Arc<dyn ObjectStore>,
     pub commits: Arc<Commits>,
     pub partials: Option<Arc<dyn PartialMaker>>,
+    /// Who judges what is made ours, and claims its organisations.
     pub judge: Arc<Judge>,
 }
 

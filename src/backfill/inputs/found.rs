@@ -35,8 +35,20 @@ pub struct Input {
     /// Whether it is a file of a table, which names the columns: a column that the file lacks is
     /// null in all its rows.
     pub(in crate::backfill) of_table: bool,
-    pub(super) by_folder: bool,
+    pub(super) by: FoundBy,
     pub(super) file_id: Option<FileId>,
+}
+
+/// How a file was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum FoundBy {
+    /// It was named.
+    #[default]
+    Name,
+    /// A pattern matches it.
+    Pattern,
+    /// In a folder, among files of any kind.
+    Folder,
 }
 
 impl Input {
@@ -60,9 +72,7 @@ impl Input {
     pub(super) fn new(found: FoundFile, format: Option<InputFormat>) -> Self {
         let coding = Compression::split(&found.name).0;
         let identity = Compression::split(&found.below).1.to_owned();
-        let FoundFile {
-            name, place, bytes, changed, folders, of_table, by_folder, file_id, ..
-        } = found;
+        let FoundFile { name, place, bytes, changed, folders, of_table, by, file_id, .. } = found;
         Self {
             name,
             identity,
@@ -73,7 +83,7 @@ impl Input {
             changed,
             folders,
             of_table,
-            by_folder,
+            by,
             file_id,
         }
     }
@@ -100,8 +110,7 @@ pub(super) struct FoundFile {
     pub(super) bytes: u64,
     pub(super) changed: String,
     pub(super) folders: Folders,
-    /// Found in a folder or by a pattern, among possibly other files.
-    pub(super) by_folder: bool,
+    pub(super) by: FoundBy,
     pub(super) of_table: bool,
     /// A pipe, a device or a socket.
     pub(super) irregular: bool,
@@ -117,7 +126,7 @@ impl FoundFile {
             bytes: 0,
             changed: String::new(),
             folders: Folders::default(),
-            by_folder: false,
+            by: FoundBy::Name,
             of_table: false,
             irregular: false,
             file_id: None,

@@ -5,7 +5,9 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::found::{FoundFile, InputPlace, Search, WILD, fixed, hidden, hidden_match, is_parquet};
+use super::found::{
+    FoundBy, FoundFile, InputPlace, Search, WILD, fixed, hidden, hidden_match, is_parquet,
+};
 use super::hive::{fields_of, fields_of_folder};
 use super::tables::{self, TableKind};
 use crate::archive::{LiveFile, live_files_in};
@@ -28,7 +30,7 @@ pub(super) async fn find(text: &str, format: Option<InputFormat>) -> Result<Sear
                 Ok(one) => {
                     let below = one.strip_prefix(base).unwrap_or(&one);
                     if !hidden_match(text, &below.to_string_lossy()) {
-                        walk.take(&one, true);
+                        walk.take(&one, FoundBy::Pattern);
                     }
                 }
                 Err(error) => {
@@ -37,7 +39,7 @@ pub(super) async fn find(text: &str, format: Option<InputFormat>) -> Result<Sear
             }
         }
     } else {
-        walk.take(path, false);
+        walk.take(path, FoundBy::Name);
     }
     walk.read_tables().await;
     Ok(walk.search)
@@ -70,7 +72,7 @@ struct Walk {
 
 impl Walk {
     /// Adds a given path, or a match of a pattern.
-    fn take(&mut self, path: &Path, by_pattern: bool) {
+    fn take(&mut self, path: &Path, by: FoundBy) {
         let Some(about) = self.about(path) else { return };
         let whole = absolute(path);
         let name = path.to_string_lossy();
@@ -82,14 +84,14 @@ impl Walk {
         match table {
             Some((root, TableKind::Delta)) => {
                 let part = self.delta.entry(root).or_default();
-                if !by_pattern && about.is_file() {
+                if by == FoundBy::Name && about.is_file() {
                     part.named.push(whole.clone());
                 }
                 part.within.push(whole);
             }
             Some((root, table)) => self.refuse(root, table),
             None if about.is_dir() => self.folder(path, &about),
-            None => self.file(path, &about, by_pattern),
+            None => self.file(path, &about, by),
         }
     }
 
@@ -148,7 +150,7 @@ impl Walk {
         for entry in entries {
             let Some(about) = self.about(&entry) else { continue };
             if !about.is_dir() {
-                self.file(&entry, &about, true);
+                self.file(&entry, &about, FoundBy::Folder);
                 continue;
             }
             match TableKind::at(&entry) {
@@ -163,14 +165,14 @@ impl Walk {
         self.above.pop();
     }
 
-    fn file(&mut self, path: &Path, about: &Metadata, by_folder: bool) {
+    fn file(&mut self, path: &Path, about: &Metadata, by: FoundBy) {
         let place = InputPlace::File(path.to_owned());
         self.search.found.push(FoundFile {
             below: self.below(path),
             bytes: about.len(),
             changed: changed(about),
             folders: fields_of(&absolute(path).to_string_lossy()),
-            by_folder,
+            by,
             irregular: !about.is_file(),
             file_id: Some(file_id(about)),
             ..FoundFile::new(path.display().to_string(), place)
@@ -222,7 +224,7 @@ impl Walk {
                 bytes: file.bytes,
                 changed: about.as_ref().map(changed).unwrap_or_default(),
                 folders: folders.into(),
-                by_folder: true,
+                by: FoundBy::Folder,
                 of_table: true,
                 irregular: about.as_ref().is_some_and(|about| !about.is_file()),
                 file_id: about.as_ref().map(file_id),

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::found::{FoundFile, InputPlace, Search, WILD, fixed, hidden, hidden_match, is_parquet};
+use super::found::{
+    FoundBy, FoundFile, InputPlace, Search, WILD, fixed, hidden, hidden_match, is_parquet,
+};
 use super::hive::{Folders, fields_of, fields_of_folder};
 use super::tables::{DELTA_LOG, HUDI, ICEBERG, TableKind, empty, not_live};
 use crate::archive::{FoundObject, LiveFile, Objects};
@@ -145,12 +147,17 @@ impl Bucket<'_> {
     fn found(&self, object: FoundObject, folders: Folders, of_table: bool) -> FoundFile {
         let below = self.below(&object.key);
         let file = object.key.rsplit('/').next().unwrap_or_default();
+        let by = match &self.pattern {
+            Some(_) => FoundBy::Pattern,
+            None if below.is_empty() => FoundBy::Name,
+            None => FoundBy::Folder,
+        };
         FoundFile {
             below: if below.is_empty() { file } else { below }.to_owned(),
             bytes: object.bytes,
             changed: object.mark().to_owned(),
             folders,
-            by_folder: self.pattern.is_some() || !below.is_empty(),
+            by,
             of_table,
             ..FoundFile::new(
                 format!("{}{}", self.root, object.key),

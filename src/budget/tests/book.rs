@@ -22,12 +22,19 @@ use crate::usage::StepSpan;
 pub struct Entries {
     by_time: BTreeMap<(Micros, u64), i128>,
     times: Vec<Micros>,
+    declarations: usize,
 }
 
 impl Entries {
     pub fn add(&mut self, ts: Micros, units: i128) {
         self.times.push(ts);
         self.by_time.insert((ts, self.version()), units);
+    }
+
+    /// What counts is declared anew: twice as much was spent, although nothing came.
+    pub fn redeclare(&mut self) {
+        self.declarations += 1;
+        self.by_time.values_mut().for_each(|units| *units *= 2);
     }
 
     pub fn version(&self) -> u64 {
@@ -81,6 +88,10 @@ impl SpendingView for BookView {
         let times = &self.entries.lock().times;
         let since = times.iter().skip(version as usize);
         Some(since.map(|ts| StepSpan { start: *ts, end: ts + 1 }).collect())
+    }
+
+    fn declaration(&self, _: &Definition) -> Option<Arc<str>> {
+        Some(self.entries.lock().declarations.to_string().into())
     }
 
     async fn spent(

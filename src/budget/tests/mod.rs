@@ -113,6 +113,17 @@ fn a_threshold_that_is_added_fires_in_the_current_period_alone() {
 }
 
 #[test]
+fn a_threshold_that_a_new_declaration_crosses_fires_although_nothing_comes() {
+    let mut world = World::new(14);
+    world.spend(0, 45);
+    world.settle();
+    assert!(world.receiver.lock().taken.is_empty());
+    world.redeclare();
+    world.settle();
+    assert_eq!(world.receiver.lock().taken.len(), 2, "90 of the daily 100: at 50 and 80 %");
+}
+
+#[test]
 fn a_correction_takes_nothing_back_and_fires_nothing_again() {
     let mut world = World::new(10);
     world.spend(0, 4_000);

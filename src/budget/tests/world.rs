@@ -173,6 +173,11 @@ impl World {
         self.book.0.lock().add(ts, dollars * UNITS_PER_DOLLAR);
     }
 
+    /// As [`super::book::Entries::redeclare`].
+    pub fn redeclare(&self) {
+        self.book.0.lock().redeclare();
+    }
+
     pub fn today(&self) -> String {
         let now = chrono::DateTime::from_timestamp_micros(self.now()).unwrap();
         now.format("%Y-%m-%d").to_string()

@@ -13,13 +13,16 @@ const CACHED: [&str; 3] =
 const WRITTEN: [&str; 3] =
     ["cacheWriteInputTokenCount", "cacheWriteInputTokens", "cache_creation_input_tokens"];
 
+/// Those that are kept for an hour.
+const WRITTEN_HOUR: &str = "ephemeral_1h_input_tokens";
+
 /// Parts of a streamed answer that are looked at: the first ones tell of caches.
 const PARTS_MAX: usize = 64;
 
 /// The call in a row; none if it failed.
 pub(super) fn call<'a>(row: &Object<'a>) -> Option<Call<'a>> {
     let (input, output) = (row.object("input"), row.object("output"));
-    if row.get("errorCode").is_some() {
+    if row.text("errorCode").is_some() {
         return None;
     }
     let model = row.text("modelId")?;
@@ -50,11 +53,13 @@ fn usage<'a>(input: &Object<'a>, output: &Object<'a>) -> Usage<'a> {
         let told = || told.iter().find_map(|usage| usage.first_text(names));
         input.first_text(names).or_else(told).map(TokenCount::of_text)
     };
+    let hour = |usage: &Object<'a>| usage.object("cache_creation").text(WRITTEN_HOUR);
     let usage = Usage {
         input: input.text("inputTokenCount").map(TokenCount::of_text),
         output: output.text("outputTokenCount").map(TokenCount::of_text),
         cached: count(&CACHED),
         written: count(&WRITTEN),
+        written_hour: told.iter().find_map(hour).map(TokenCount::of_text),
         ..Usage::default()
     };
     usage.with_input_parts(Convention::Exclusive)

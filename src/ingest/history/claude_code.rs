@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::rows::{Rows, event};
 use crate::event::FieldValue;
-use crate::ingest::call::Call;
+use crate::ingest::call::{Call, is_zero};
 use crate::ingest::json_object::Object;
 use crate::ingest::tokens::{Convention, TokenCount, Usage};
 
@@ -56,16 +56,19 @@ fn reply<'a>(row: &Object<'a>, message: &Object<'a>) -> Option<(String, Call<'a>
     let model = message.text("model").filter(|model| model != SYNTHETIC)?;
     let id = row.text("requestId").or_else(|| message.text("id"))?;
     let usage = message.object("usage");
+    let tokens = tokens(&usage);
+    // A reported 0 means that the program has no price.
+    let cost = row.text("costUSD").filter(|cost| !(is_zero(cost) && tokens.is_some()));
     let session = row.text("sessionId").map(FieldValue::Text);
     let call = Call {
         event_id: Some(id.clone()),
         ts: row.text("timestamp").map(FieldValue::Text),
         provider: Some(Cow::Borrowed("anthropic")),
         model: Some(model),
-        cost: row.text("costUSD"),
+        cost,
         tier: usage.text("service_tier"),
         speed: usage.text("speed"),
-        usage: tokens(&usage),
+        usage: tokens,
         source: Some(Cow::Borrowed("claude-code")),
         attributes: session.map(|id| (Cow::Borrowed("session.id"), id)).into_iter().collect(),
     };

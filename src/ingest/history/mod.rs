@@ -6,6 +6,7 @@
 mod bedrock;
 mod claude_code;
 mod codex;
+mod fork;
 mod rows;
 
 use self::claude_code::Replies;

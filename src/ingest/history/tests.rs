@@ -84,6 +84,12 @@ fn the_last_line_of_a_reply_counts() {
             "5: m3 anthropic a 1 8 - - -",
         ]
     );
+    for (cost, kept) in [(json!(0), Value::Null), (json!(0.5), json!("0.5"))] {
+        let mut row = reply(Some("r1"), "m1", "a", 1);
+        row["costUSD"] = cost;
+        let (_, event) = read(HistoryFormat::ClaudeCode, &row.to_string()).remove(0);
+        assert_eq!(event["cost_usd"], kept);
+    }
     let broken = read(HistoryFormat::ClaudeCode, "{\"type\":\n[1]");
     assert_eq!(broken.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2]);
 }
@@ -167,6 +173,92 @@ fn a_record_and_the_sums_beside_it_are_one_call() {
     }
 }
 
+/// A count with the tokens of its last call.
+fn grown(at: u32, total: u64, last: u64) -> Value {
+    let mut row = count(at, &usage(total, 0, total / 10, 0));
+    row["payload"]["info"]["last_token_usage"] = usage(last, 0, last / 10, 0);
+    row
+}
+
+/// The lines and the input of each call of a rollout.
+fn inputs(rows: &[Value]) -> Vec<String> {
+    let rows: Vec<_> = start(None).into_iter().chain(rows.iter().cloned()).collect();
+    let text = rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    let events = read(HistoryFormat::Codex, &text).into_iter();
+    let name = |id: &Value| id.as_str().unwrap().split(' ').next().unwrap().to_owned();
+    events.map(|(_, it)| format!("{} {}", name(&it["event_id"]), it["input_tokens"])).collect()
+}
+
+#[test]
+fn records_and_sums_are_one_call_in_any_groups() {
+    let [r1, r2] = [record("r1", &usage(100, 0, 10, 0)), record("r2", &usage(200, 0, 20, 0))];
+    let [one, both] = [grown(1, 100, 100), grown(2, 300, 200)];
+    for rows in [
+        vec![&r1, &r2, &one, &both],
+        vec![&r1, &r2, &both],
+        vec![&r1, &both, &r2],
+        vec![&one, &both, &r1, &r2],
+        vec![&r1, &one, &one, &r2, &both, &both],
+        vec![&both, &r1, &r2],
+    ] {
+        let rows: Vec<_> = rows.into_iter().cloned().collect();
+        assert_eq!(inputs(&rows), ["r1 100", "r2 200"], "{rows:?}");
+    }
+    // The sums of the thread hold what was in an earlier file.
+    let mut of_thread = r1.clone();
+    of_thread["payload"]["thread_token_usage"] = usage(5_100, 0, 510, 0);
+    let resumed = [grown(1, 5_100, 100), grown(2, 5_300, 200)];
+    for rows in [[&of_thread, &resumed[0]], [&resumed[0], &of_thread], [&r1, &resumed[0]]] {
+        let rows = [rows[0].clone(), rows[1].clone(), resumed[1].clone()];
+        assert_eq!(inputs(&rows), ["r1 100", "s 200"], "{rows:?}");
+    }
+}
+
+#[test]
+fn what_is_no_sum_of_calls_counts_nothing() {
+    let mut limits = count(2, &Value::Null);
+    limits["payload"]["info"] = Value::Null;
+    let rows = [limits.clone(), grown(1, 100, 100), limits, grown(3, 300, 200)];
+    assert_eq!(inputs(&rows), ["s 100", "s 200"]);
+    // An earlier row again, and a new beginning.
+    let rows = [grown(1, 100, 100), grown(2, 300, 200), grown(3, 100, 50), grown(4, 40, 40)];
+    assert_eq!(inputs(&rows), ["s 100", "s 200", "s 40"]);
+    // The calls before the first one are in an earlier file.
+    assert_eq!(inputs(&[grown(1, 5_000, 100), grown(2, 5_200, 200)]), ["s 100", "s 200"]);
+}
+
+#[test]
+fn a_fork_counts_its_own_calls_alone() {
+    let meta = |time: &str, id: &str, more: Value| {
+        let mut payload = json!({"id": id, "model_provider": "azure"});
+        payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"timestamp": time, "type": "session_meta", "payload": payload})
+    };
+    let at = |time: &str, mut row: Value| {
+        row["timestamp"] = time.into();
+        row
+    };
+    let (began, own) = ("2026-01-01T11:00:00.100Z", "2026-01-01T11:00:00.900Z");
+    let spawned = json!({"source": {"subagent": {"thread_spawn": {"parent_thread_id": "p"}}}});
+    let forked = json!({"forked_from_id": "p"});
+    for (more, copied, has_parent) in [
+        (&forked, ["2026-01-01T11:00:00.110Z", "2026-01-01T11:00:00.250Z"], true),
+        (&forked, ["2026-01-01T10:00:01Z", "2026-01-01T10:00:02Z"], true),
+        (&spawned, ["2026-01-01T10:00:01Z", "2026-01-01T10:00:02Z"], false),
+    ] {
+        let mut rows = vec![meta(began, "c", more.clone())];
+        rows.extend(has_parent.then(|| meta(copied[0], "p", json!({"model_provider": "old"}))));
+        rows.extend([
+            at(copied[0], record("r1", &usage(100, 0, 10, 0))),
+            at(copied[0], grown(1, 100, 100)),
+            at(copied[1], grown(2, 300, 200)),
+            at(own, grown(3, 700, 400)),
+        ]);
+        let call = format!("{}: c {own} 700 70 azure - 400 40 0 0 0", rows.len());
+        assert_eq!(core(HistoryFormat::Codex, &rows), [call], "{copied:?}");
+    }
+}
+
 #[test]
 fn bedrock_counts_what_came_from_no_cache() {
     let row = |id: &str, input: Value, output: Value| {
@@ -184,6 +276,7 @@ fn bedrock_counts_what_came_from_no_cache() {
     failed["errorCode"] = "ThrottlingException".into();
     let mut plain = row("d", json!({"inputTokenCount": 5}), json!({"outputTokenCount": 1}));
     plain["modelId"] = "amazon.titan-v1".into();
+    plain["errorCode"] = "".into();
     let rows = [
         row("a", json!({"inputTokenCount": 21}), converse),
         row("b", json!({"inputTokenCount": 21}), streamed),
@@ -191,6 +284,11 @@ fn bedrock_counts_what_came_from_no_cache() {
         plain,
         failed,
     ];
+    let hour = json!({"outputTokenCount": 7, "outputBodyJson": {"usage": {
+        "cache_creation_input_tokens": 9, "cache_creation": {"ephemeral_1h_input_tokens": 9}}}});
+    let hour = row("h", json!({"inputTokenCount": 21}), hour).to_string();
+    let (_, event) = read(HistoryFormat::Bedrock, &hour).remove(0);
+    assert_eq!(event["attributes"]["cache_write_1h_tokens"], 9);
     let core = core(HistoryFormat::Bedrock, &rows);
     let claude = "aws.bedrock eu.anthropic.claude-v1:0 35 7 11 3 -";
     assert_eq!(

@@ -5,17 +5,17 @@ use std::borrow::Cow;
 use super::details;
 use super::identity::event_id;
 use super::names::Field;
-use super::producer::Producer;
-use super::record::{AttributeValue, Found, OtlpRecord, RecordContext};
+use super::record::{AttributeValue, NamedAttribute, OtlpRecord, RecordContext};
 use super::signal::OtlpSignal;
 use super::usage::usage;
-use crate::event::{FieldValue, NamedValue};
+use super::words::Producer;
+use crate::event::{FieldValue, NamedValue, VALUE_BYTES_MAX, dimension_value};
 use crate::ingest::call::{Call, is_zero};
 
 /// The earliest time whose microseconds are not taken for seconds or milliseconds: 2015 in nanoseconds.
 const PLAIN_NS_MIN: u64 = 1_420_000_000_000_000_000;
 
-/// The call that a record tells of, with what is kept of the record.
+/// The call that a record tells of, without what is kept of its attributes.
 pub(super) fn call<'r>(
     signal: OtlpSignal,
     producer: Producer,
@@ -37,7 +37,7 @@ pub(super) fn call<'r>(
         // It has two words for the usual speed.
         speed: speed.map(|speed| if speed == "normal" { Cow::Borrowed("standard") } else { speed }),
         source: Some(Cow::Borrowed(context.scope.as_ref())).filter(|scope| !scope.is_empty()),
-        attributes: kept(&record.found).collect(),
+        attributes: Vec::new(),
     }
 }
 
@@ -82,30 +82,38 @@ fn of_openlit(scope: &str) -> Option<&str> {
     (scope.starts_with("openlit") && last != scope).then_some(last)
 }
 
-/// What a record says that its call has cost, in US dollars.
+/// What a record says that its call has cost, in US dollars. A 0 stands for want of another one.
 fn cost<'r>(record: &'r OtlpRecord<'_>) -> Option<Cow<'r, str>> {
     let found = &record.found;
-    match found.ranked(Field::Cost) {
-        // Only the newest name comes with a currency.
-        Some((0, amount)) => {
-            let currency = found.text(Field::Currency);
-            let is_usd = currency.is_none_or(|currency| currency.eq_ignore_ascii_case("usd"));
-            is_usd.then(|| amount.text())
-        }
-        Some((_, cost)) => Some(cost.text()),
-        None => {
-            let details = found.get(Field::CostDetails)?.text();
-            details::total_cost(&details).map(Cow::Owned)
-        }
-    }
+    let number = |field| found.get(field).map(AttributeValue::number_text);
+    let currency = found.text(Field::Currency);
+    let is_usd = currency.is_none_or(|currency| currency.eq_ignore_ascii_case("usd"));
+    let details = found.text(Field::CostDetails).and_then(details::total_cost).map(Cow::Owned);
+    let costs = [number(Field::Amount).filter(|_| is_usd), number(Field::Cost), details];
+    let mut told: Vec<_> = costs.into_iter().flatten().collect();
+    let first = told.iter().position(|cost| !is_zero(cost)).unwrap_or_default();
+    (!told.is_empty()).then(|| told.swap_remove(first))
 }
 
-/// What is kept of the resource, too.
-pub(super) fn shared<'r>(context: &'r RecordContext<'_>) -> impl Iterator<Item = NamedValue<'r>> {
-    kept(&context.resource)
+/// What is kept of some attributes.
+pub(super) fn kept<'r>(
+    attributes: &'r [NamedAttribute<'_>],
+) -> impl Iterator<Item = NamedValue<'r>> {
+    let text = |(name, value): &'r NamedAttribute<'_>| {
+        (Cow::Borrowed(name.as_ref()), FieldValue::Text(value.text()))
+    };
+    attributes.iter().map(text)
 }
 
-fn kept<'r>(found: &'r Found<'_>) -> impl Iterator<Item = NamedValue<'r>> {
-    let kept = found.kept.iter();
-    kept.map(|(name, value)| (Cow::Borrowed(name.as_ref()), FieldValue::Text(value.text())))
+/// What dimensions read of some attributes. What is longer than they read could take the room of others.
+pub(super) fn read<'r>(
+    attributes: &'r [NamedAttribute<'_>],
+) -> impl Iterator<Item = NamedValue<'r>> {
+    kept(attributes).map(|(name, value)| match value {
+        FieldValue::Text(text) if text.len() > VALUE_BYTES_MAX => {
+            let value = dimension_value(&text).unwrap_or_default().into_owned();
+            (name, FieldValue::Text(Cow::Owned(value)))
+        }
+        value => (name, value),
+    })
 }

@@ -1,62 +1,103 @@
-//! Token counts and costs that come as JSON in one attribute, as Langfuse has them.
+//! Token counts and costs that come as JSON in one attribute, as Langfuse and LangSmith have them.
 //!
 //! Langfuse has two vocabularies. In the one, `input` and `output` are what is left after all other
 //! counts whose names begin with these words. The other is OpenAI's, where totals hold their parts.
 
 use std::borrow::Cow;
 
-use crate::event::FieldValue;
-use crate::event::json_text;
+use crate::event::{FieldValue, json_text, money};
 use crate::ingest::tokens::{Convention, TokenCount, Usage};
 
 type Entries<'a> = Vec<(Cow<'a, str>, FieldValue<'a>)>;
 
+/// The names of what holds the parts of the tokens in, and out.
+const INPUT_PARTS: [&str; 3] =
+    ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
+const OUTPUT_PARTS: [&str; 3] =
+    ["completion_tokens_details", "output_tokens_details", "output_token_details"];
+
 /// The counts in `{"input":…,"output":…}` or `{"prompt_tokens":…,"completion_tokens":…}`.
 pub(super) fn usage(json: &str) -> Usage<'static> {
     let entries = json_text::entries(json.trim()).unwrap_or_default();
-    let count = |name: &str| count(&entries, name);
     if has(&entries, "input") || has(&entries, "output") {
         return of_remainders(&entries);
     }
-    let first = |names: [&str; 2]| names.into_iter().find_map(count);
-    let inside = |details: [&str; 2], name: &str| {
-        let found = details.into_iter().find_map(|details| nested(&entries, details, name));
-        found.or_else(|| count(name))
+    let first = |names: [&str; 2]| names.into_iter().find_map(|name| count(&entries, name));
+    let inside = |names: [&str; 3]| {
+        let found = names.into_iter().find_map(|name| nested(&entries, name));
+        found.unwrap_or_default()
     };
-    let input = ["prompt_tokens_details", "input_tokens_details"];
-    let output = ["completion_tokens_details", "output_tokens_details"];
+    let [input, output] = [INPUT_PARTS, OUTPUT_PARTS].map(inside);
     let usage = Usage {
         input: first(["prompt_tokens", "input_tokens"]),
         output: first(["completion_tokens", "output_tokens"]),
-        cached: inside(input, "cached_tokens").or_else(|| count("cache_read_input_tokens")),
-        written: inside(input, "cache_write_tokens")
-            .or_else(|| count("cache_creation_input_tokens")),
-        reasoning: inside(output, "reasoning_tokens"),
-        written_hour: None,
-        input_audio: nested(&entries, input[0], "audio_tokens"),
-        output_audio: nested(&entries, output[0], "audio_tokens"),
+        ..Usage::default()
     };
-    usage.with_input_parts(Convention::Inclusive)
+    // Some have the parts of totals beside them.
+    let parts = parts(&input, &output).or(parts_beside(&entries));
+    usage.or(parts).with_input_parts(Convention::Inclusive)
 }
 
-/// The total in `{"total":…}`, as text.
+/// The counts in the objects that tell of the parts of the tokens in, and out.
+pub(super) fn usage_of_parts(input: &str, output: &str) -> Usage<'static> {
+    let [input, output] = [as_json(input), as_json(output)];
+    let [input, output] = [&input, &output].map(|json| json_text::entries(json));
+    parts(&input.unwrap_or_default(), &output.unwrap_or_default())
+}
+
+/// An object as Python shows it, as JSON. Names of counts have no quotes in them.
+fn as_json(text: &str) -> String {
+    text.trim().replace('\'', "\"").replace("None", "null")
+}
+
+/// LangChain has words of its own for parts, and one count for each time that tokens are kept.
+fn parts(input: &Entries<'_>, output: &Entries<'_>) -> Usage<'static> {
+    let first = |entries, names: &[&str]| names.iter().find_map(|name: &&str| count(entries, name));
+    let written = first(input, &["cache_write_tokens", "cache_creation_tokens", "cache_creation"]);
+    let is_zero = written.as_ref().is_none_or(|count| *count == TokenCount::Known(0));
+    let by_time = || {
+        let times = ["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"];
+        added(times.into_iter().filter_map(|name| count(input, name)))
+    };
+    Usage {
+        cached: first(input, &["cached_tokens", "cache_read"]),
+        written: by_time().filter(|_| is_zero).or(written),
+        written_hour: first(input, &["ephemeral_1h_input_tokens"]),
+        reasoning: first(output, &["reasoning_tokens", "reasoning"]),
+        input_audio: first(input, &["audio_tokens", "audio"]),
+        output_audio: first(output, &["audio_tokens", "audio"]),
+        ..Usage::default()
+    }
+}
+
+fn parts_beside(entries: &Entries<'_>) -> Usage<'static> {
+    let first = |names: [&str; 2]| names.into_iter().find_map(|name| count(entries, name));
+    Usage {
+        cached: first(["cached_tokens", "cache_read_input_tokens"]),
+        written: first(["cache_write_tokens", "cache_creation_input_tokens"]),
+        reasoning: count(entries, "reasoning_tokens"),
+        ..Usage::default()
+    }
+}
+
+/// What `{"total":…}` says, or what all else adds up to, as text.
 pub(super) fn total_cost(json: &str) -> Option<String> {
     let entries = json_text::entries(json.trim()).ok()?;
-    let (_, total) = entries.into_iter().find(|(name, _)| name == "total")?;
-    scalar(&total).map(Cow::into_owned)
+    let total = entries.iter().find(|(name, _)| name == "total");
+    if let Some(total) = total.and_then(|(_, total)| scalar(total)) {
+        return Some(total.into_owned());
+    }
+    let costs = entries.iter().filter_map(|(_, cost)| scalar(cost));
+    let costs = costs.map(|cost| money::parse_decimal(&cost).ok());
+    let sum = costs.reduce(|sum, cost| sum?.checked_add(cost?))??;
+    Some(money::format_decimal(sum).to_string())
 }
 
 /// Counts of which no one holds another.
 fn of_remainders(entries: &Entries<'_>) -> Usage<'static> {
     let sum = |is_part: fn(&str) -> bool| {
         let parts = entries.iter().filter(|(name, _)| is_part(name));
-        let counts = parts.filter_map(|(_, value)| scalar(value)).map(owned);
-        counts.reduce(|sum, count| match (sum, count) {
-            (TokenCount::Known(sum), TokenCount::Known(count)) => {
-                TokenCount::Known(sum.saturating_add(count))
-            }
-            (TokenCount::Known(_), odd) | (odd, _) => odd,
-        })
+        added(parts.filter_map(|(_, value)| scalar(value)).map(owned))
     };
     Usage {
         input: sum(is_input),
@@ -92,20 +133,34 @@ fn count(entries: &Entries<'_>, name: &str) -> Option<TokenCount<'static>> {
     scalar(value).map(owned)
 }
 
-/// A count in an object of the entries.
-fn nested(entries: &Entries<'_>, object: &str, name: &str) -> Option<TokenCount<'static>> {
+/// The sum of counts; the odd one if there is one.
+fn added(counts: impl Iterator<Item = TokenCount<'static>>) -> Option<TokenCount<'static>> {
+    counts.reduce(|sum, count| match (sum, count) {
+        (TokenCount::Known(sum), TokenCount::Known(count)) => {
+            TokenCount::Known(sum.saturating_add(count))
+        }
+        (TokenCount::Known(_), odd) | (odd, _) => odd,
+    })
+}
+
+/// An object of the entries.
+fn nested<'e>(entries: &'e Entries<'_>, object: &str) -> Option<Entries<'e>> {
     let (_, value) = entries.iter().find(|(known, _)| known == object)?;
-    let FieldValue::Json(json) = value else { return None };
-    count(&json_text::entries(json).ok()?, name)
+    match value {
+        // In it, `NaN` was replaced.
+        FieldValue::Json(json) | FieldValue::Mended(json) => json_text::entries(json).ok(),
+        _ => None,
+    }
 }
 
 fn owned(text: Cow<'_, str>) -> TokenCount<'static> {
     TokenCount::of_text(Cow::Owned(text.into_owned()))
 }
 
-/// The text of a number or a text.
+/// The text of a number or a text. Python has `NaN` in place of a number that it does not know.
 fn scalar<'a>(value: &'a FieldValue<'_>) -> Option<Cow<'a, str>> {
     match value {
+        FieldValue::Number(text) if text == "NaN" => None,
         FieldValue::Text(text) | FieldValue::Number(text) => Some(Cow::Borrowed(text)),
         _ => None,
     }
@@ -143,9 +198,27 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_read_as_json_and_as_python_shows_them() {
+        let metadata = r#"{"input_tokens":13,"output_tokens":9,"input_token_details":{"cache_read":4,
+            "cache_creation":0,"ephemeral_5m_input_tokens":1,"ephemeral_1h_input_tokens":2},
+            "output_token_details":{"reasoning":2,"audio":NaN}}"#;
+        let counts = [Some(13), Some(9), Some(4), Some(3), Some(2)];
+        assert_eq!(known(&usage(metadata)), counts);
+        assert_eq!(usage(metadata).written_hour, Some(TokenCount::Known(2)));
+        let shown = usage_of_parts("{'cache_read': 4, 'audio': None}", "{'reasoning': 2}");
+        assert_eq!(known(&shown), [None, None, Some(4), None, Some(2)]);
+        assert_eq!(usage_of_parts("nope", ""), Usage::default());
+    }
+
+    #[test]
     fn a_total_cost_is_a_decimal_text() {
         assert_eq!(total_cost(r#"{"input":1e-3,"total":0.0012}"#).as_deref(), Some("0.0012"));
         assert_eq!(total_cost(r#"{"total":null}"#), None);
+        assert_eq!(
+            total_cost(r#"{"input":0.1,"output":"0.2","total":NaN}"#).as_deref(),
+            Some("0.3")
+        );
+        assert_eq!(total_cost(r#"{"input":0.1,"output":"x"}"#), None);
         assert_eq!(total_cost("no"), None);
     }
 }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use sha2::{Digest as _, Sha256};
 
 use super::names::Field;
-use super::producer::Producer;
 use super::record::{AttributeSource, AttributeValue, OtlpRecord, RecordContext};
+use super::words::Producer;
 use super::{json, proto};
 use crate::event::TEXT_BYTES_MAX;
 

@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::json_value::{any_value, hex_id, is, name_text, text, time, unquoted, value};
+use super::json_value::{
+    any_value, hex_id, is, key_value, name_text, single_value, text, time, unquoted, value,
+};
 use super::kept::Kept;
 use super::record::{AttributeSource, AttributeValue, Found, OtlpRecord, RecordContext, Visit};
 use super::signal::OtlpSignal;
@@ -46,7 +48,7 @@ pub(super) fn each_attribute<'a>(
 ) {
     // The record was read before, so that nothing in it is broken.
     let _ = attributes(&mut SourceCursor::of(array), |name, value| {
-        if let Some(value) = any_value(value) {
+        if let Some(value) = single_value(value) {
             visit(name, value);
         }
     });
@@ -239,17 +241,7 @@ fn attributes<'a>(
     mut visit: impl FnMut(Cow<'a, [u8]>, &'a [u8]),
 ) -> Option<()> {
     let mut attribute = |cursor: &mut SourceCursor<'a>| {
-        let (mut key, mut of_key) = (None, None);
-        cursor.object(|cursor, name| {
-            let (is_key, is_value) = (is(cursor, name.clone(), "key"), is(cursor, name, "value"));
-            let place = value(cursor)?;
-            if is_key {
-                key = Some(place);
-            } else if is_value {
-                of_key = Some(place);
-            }
-            Some(())
-        })?;
+        let [key, of_key] = key_value(cursor)?;
         if let (Some(key @ [b'"', ..]), Some(value)) = (key, of_key) {
             visit(unquoted(key), value);
         }

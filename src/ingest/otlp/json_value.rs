@@ -2,10 +2,22 @@
 
 use std::borrow::Cow;
 
+use super::nested::NestedText;
 use super::record::{AttributeValue, id};
 use crate::event::FieldValue;
 use crate::event::json_split::{SourceCursor, SourceRange};
 use crate::event::json_text;
+
+/// What a value may be.
+const KINDS: [&str; 7] = [
+    "stringValue",
+    "intValue",
+    "doubleValue",
+    "boolValue",
+    "arrayValue",
+    "kvlistValue",
+    "bytesValue",
+];
 
 /// The source of the value that begins here.
 pub(super) fn value<'a>(cursor: &mut SourceCursor<'a>) -> Option<&'a [u8]> {
@@ -64,27 +76,99 @@ pub(super) fn time(source: &[u8]) -> u64 {
     text.parse().or_else(|_| whole(&text).parse()).unwrap_or(0)
 }
 
-/// The value in an `AnyValue`; none if it is a list, a map, bytes, null or broken.
+/// The value in an `AnyValue`; none if it is null or broken.
 pub(super) fn any_value(source: &[u8]) -> Option<AttributeValue<'_>> {
-    let mut found = None;
+    let (kind, inner) = kind(source)?;
+    single(kind, inner).or_else(|| match kind {
+        "bytesValue" => Some(AttributeValue::Nested(text(inner).map(Cow::into_owned))),
+        "arrayValue" | "kvlistValue" => {
+            Some(AttributeValue::Nested(NestedText::of(|nested| write(nested, source))))
+        }
+        _ => None,
+    })
+}
+
+/// As [`any_value`], but none if it is a list, a map or bytes.
+pub(super) fn single_value(source: &[u8]) -> Option<AttributeValue<'_>> {
+    let (kind, inner) = kind(source)?;
+    single(kind, inner)
+}
+
+/// What a value is, and the source of that: the last of its members.
+fn kind(source: &[u8]) -> Option<(&'static str, &[u8])> {
+    let mut last = None;
     SourceCursor::of(source).object(|cursor, name| {
-        let kind = name_text(cursor, name);
-        let source = value(cursor)?;
-        let text = || text(source);
-        found = match kind.as_ref() {
-            b"stringValue" => text().map(AttributeValue::Text),
-            b"intValue" => text().map(int),
-            b"doubleValue" => text().map(double),
-            b"boolValue" => match source {
-                b"true" | b"\"true\"" => Some(AttributeValue::Bool(true)),
-                b"false" | b"\"false\"" => Some(AttributeValue::Bool(false)),
-                _ => None,
-            },
-            _ => return Some(()),
-        };
+        let name = name_text(cursor, name);
+        let inner = value(cursor)?;
+        let known = KINDS.into_iter().find(|kind| kind.as_bytes() == name.as_ref());
+        let known = known.filter(|_| inner != b"null");
+        last = known.map(|kind| (kind, inner)).or(last);
         Some(())
     })?;
-    found
+    last
+}
+
+fn single<'a>(kind: &str, source: &'a [u8]) -> Option<AttributeValue<'a>> {
+    let text = || text(source);
+    match kind {
+        "stringValue" => text().map(AttributeValue::Text),
+        "intValue" => text().map(int),
+        "doubleValue" => text().map(double),
+        "boolValue" => match source {
+            b"true" | b"\"true\"" => Some(AttributeValue::Bool(true)),
+            b"false" | b"\"false\"" => Some(AttributeValue::Bool(false)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Writes the value in an `AnyValue`.
+fn write(nested: &mut NestedText, source: &[u8]) -> Option<()> {
+    match kind(source) {
+        Some(("arrayValue", list)) => nested.within(["[", "]"], |nested| {
+            each(list, |element| {
+                nested.next()?;
+                write(nested, element)
+            })
+        }),
+        Some(("kvlistValue", map)) => nested.within(["{", "}"], |nested| {
+            each(map, |attribute| {
+                let [name, of_name] = key_value(&mut SourceCursor::of(attribute))?;
+                let name = text(name.unwrap_or(b"\"\"")).unwrap_or_default();
+                nested.next_named(&name)?;
+                write(nested, of_name.unwrap_or_default())
+            })
+        }),
+        Some(("bytesValue", bytes)) => nested.quoted(&text(bytes)?),
+        kind => nested.single(kind.and_then(|(kind, inner)| single(kind, inner)).as_ref()),
+    }
+}
+
+/// The sources of the name and the value in a `KeyValue`.
+pub(super) fn key_value<'a>(cursor: &mut SourceCursor<'a>) -> Option<[Option<&'a [u8]>; 2]> {
+    let (mut key, mut of_key) = (None, None);
+    cursor.object(|cursor, name| {
+        let (is_key, is_value) = (is(cursor, name.clone(), "key"), is(cursor, name, "value"));
+        let place = value(cursor)?;
+        if is_key {
+            key = Some(place);
+        } else if is_value {
+            of_key = Some(place);
+        }
+        Some(())
+    })?;
+    Some([key, of_key])
+}
+
+/// Calls `visit` with the source of each of the `values` of a list or a map; none if it is broken.
+fn each<'a>(source: &'a [u8], mut visit: impl FnMut(&'a [u8]) -> Option<()>) -> Option<()> {
+    SourceCursor::of(source).object(|cursor, name| {
+        if is(cursor, name, "values") && cursor.peek()? == b'[' {
+            return cursor.array(|cursor| visit(value(cursor)?));
+        }
+        cursor.value().map(drop)
+    })
 }
 
 /// An integer; text where it is none.

@@ -33,6 +33,8 @@ pub(super) enum Field {
     EventKind,
     /// `error.type`
     Error,
+    /// `langfuse.observation.level`
+    LangfuseLevel,
     /// Who ran the model.
     Provider,
     /// The same as Vercel has it, with the kind of interface after it.
@@ -67,6 +69,12 @@ pub(super) enum Field {
     OutputAudio,
     /// Token counts as JSON.
     UsageDetails,
+    /// Token counts as JSON that are believed where no attribute of their own tells them.
+    UsageMetadata,
+    /// What there was in the tokens in, as JSON or in Python's words.
+    InputDetails,
+    /// What there was in the tokens out.
+    OutputDetails,
     /// Token counts of the agents' own logs.
     AgentInput,
     /// See `AgentInput`.
@@ -77,21 +85,47 @@ pub(super) enum Field {
     AgentWritten,
     /// See `AgentInput`.
     AgentReasoning,
-    /// What the call cost.
+    /// What the call cost, in some currency.
+    Amount,
+    /// The currency of `Amount`.
+    Currency,
+    /// What the call cost, in US dollars.
     Cost,
     /// Costs as JSON.
     CostDetails,
-    /// The currency of `gen_ai.usage.cost.amount`.
-    Currency,
     /// The tier that served a call.
     Tier,
     /// Claude Code's `speed`.
     Speed,
 }
 
+impl Field {
+    /// Whether its value is a number.
+    pub(super) fn is_number(self) -> bool {
+        matches!(
+            self,
+            Input
+                | Output
+                | Cached
+                | Written
+                | WrittenHour
+                | Reasoning
+                | InputAudio
+                | OutputAudio
+                | AgentInput
+                | AgentOutput
+                | AgentCached
+                | AgentWritten
+                | AgentReasoning
+                | Amount
+                | Cost
+        )
+    }
+}
+
 /// Each name with its field. Of several names of one field the first one that has a value is
 /// believed: the newest stands first, and what was answered before what was asked for.
-const NAMES: [(Field, &[&str]); 36] = [
+const NAMES: [(Field, &[&str]); 41] = [
     (Operation, &["gen_ai.operation.name"]),
     (OpenInferenceKind, &["openinference.span.kind"]),
     (LangfuseType, &["langfuse.observation.type"]),
@@ -101,6 +135,7 @@ const NAMES: [(Field, &[&str]); 36] = [
     (EventName, &["event.name"]),
     (EventKind, &["event.kind"]),
     (Error, &["error.type"]),
+    (LangfuseLevel, &["langfuse.observation.level"]),
     (Provider, &["gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system"]),
     (VercelProvider, &["ai.model.provider"]),
     (
@@ -153,7 +188,11 @@ const NAMES: [(Field, &[&str]); 36] = [
             "gen_ai.usage.cache_read_input_tokens",
             "gen_ai.usage.details.cache_read_tokens",
             "gen_ai.usage.details.cache_read_input_tokens",
+            "gen_ai.usage.details.cached_tokens",
+            "gen_ai.usage.details.cached_content_tokens",
+            "gen_ai.usage.prompt_tokens_details.cached_tokens",
             "llm.token_count.prompt_details.cache_read",
+            "llm.token_count.prompt_details.cache_input",
             "llm.usage.cache_read_input_tokens",
             "ai.usage.cachedInputTokens",
             "ai.usage.inputTokenDetails.cacheReadTokens",
@@ -165,6 +204,8 @@ const NAMES: [(Field, &[&str]); 36] = [
             "gen_ai.usage.cache_write.input_tokens",
             "gen_ai.usage.cache_creation.input_tokens",
             "gen_ai.usage.cache_creation_input_tokens",
+            "gen_ai.usage.cache_write_input_tokens",
+            "gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
             "gen_ai.usage.details.cache_write_tokens",
             "gen_ai.usage.details.cache_creation_input_tokens",
             "llm.token_count.prompt_details.cache_write",
@@ -186,6 +227,7 @@ const NAMES: [(Field, &[&str]); 36] = [
             "gen_ai.usage.reasoning.output_tokens",
             "gen_ai.usage.reasoning_tokens",
             "gen_ai.usage.details.reasoning_tokens",
+            "gen_ai.usage.completion_tokens_details.reasoning_tokens",
             "llm.usage.reasoning_tokens",
             "llm.token_count.completion_details.reasoning",
             "ai.usage.reasoningTokens",
@@ -194,22 +236,34 @@ const NAMES: [(Field, &[&str]); 36] = [
     ),
     (
         InputAudio,
-        &["gen_ai.usage.details.input_audio_tokens", "llm.token_count.prompt_details.audio"],
+        &[
+            "gen_ai.usage.audio.input_tokens",
+            "gen_ai.usage.details.input_audio_tokens",
+            "llm.token_count.prompt_details.audio",
+        ],
     ),
     (
         OutputAudio,
-        &["gen_ai.usage.details.output_audio_tokens", "llm.token_count.completion_details.audio"],
+        &[
+            "gen_ai.usage.audio.output_tokens",
+            "gen_ai.usage.details.output_audio_tokens",
+            "llm.token_count.completion_details.audio",
+        ],
     ),
     (UsageDetails, &["langfuse.observation.usage_details"]),
+    (UsageMetadata, &["langsmith.metadata.usage_metadata"]),
+    (InputDetails, &["gen_ai.usage.input_token_details"]),
+    (OutputDetails, &["gen_ai.usage.output_token_details"]),
     (AgentInput, &["input_tokens", "input_token_count"]),
     (AgentOutput, &["output_tokens", "output_token_count"]),
     (AgentCached, &["cache_read_tokens", "cached_token_count", "cached_content_token_count"]),
     (AgentWritten, &["cache_creation_tokens", "cache_write_token_count"]),
     (AgentReasoning, &["reasoning_token_count", "thoughts_token_count"]),
+    (Amount, &["gen_ai.usage.cost.amount"]),
+    (Currency, &["gen_ai.usage.cost.currency"]),
     (
         Cost,
         &[
-            "gen_ai.usage.cost.amount",
             "gen_ai.usage.cost",
             "operation.cost",
             "llm.cost.total",
@@ -218,7 +272,6 @@ const NAMES: [(Field, &[&str]); 36] = [
         ],
     ),
     (CostDetails, &["langfuse.observation.cost_details"]),
-    (Currency, &["gen_ai.usage.cost.currency"]),
     (
         Tier,
         &[

@@ -6,23 +6,13 @@
 use super::names::Field;
 use super::record::{OtlpRecord, RecordContext};
 use super::signal::OtlpSignal;
-
-/// Whose words a record uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Producer {
-    /// An instrumentation's, by the conventions.
-    Sdk,
-    /// `claude_code.api_request`
-    ClaudeCode,
-    /// `codex.sse_event` of a completed response.
-    Codex,
-    /// `gemini_cli.api_response`
-    GeminiCli,
-}
+use super::usage::usage;
+use super::words::Producer;
 
 /// Operations that are one call of a model. Agents, workflows, tools, retrieval and whatever else
-/// there is are none.
-const OPERATIONS: [&str; 4] = ["chat", "generate_content", "text_completion", "embeddings"];
+/// there is are none. LiteLLM has the singular.
+const OPERATIONS: [&str; 5] =
+    ["chat", "generate_content", "text_completion", "embeddings", "embedding"];
 
 /// The event by which the conventions tell of a call in a log.
 const DETAILS: &str = "gen_ai.client.inference.operation.details";
@@ -52,8 +42,13 @@ fn is_call(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> bool {
         return false;
     }
     let is_call = if found.has(Field::Operation) { is_operation(record) } else { is_model(record) };
-    let failed = record.is_error || found.has(Field::Error);
-    is_call && (!failed || has_tokens(record))
+    is_call && (!failed(record) || has_tokens(record))
+}
+
+/// Whether a call failed. Langfuse says so in an attribute alone.
+fn failed(record: &OtlpRecord<'_>) -> bool {
+    let level = record.found.text(Field::LangfuseLevel).unwrap_or_default();
+    record.is_error || record.found.has(Field::Error) || level.eq_ignore_ascii_case("error")
 }
 
 /// Spans of programs whose logs tell of the same calls.
@@ -101,11 +96,9 @@ fn has_usage(record: &OtlpRecord<'_>) -> bool {
     [Field::Input, Field::Output].into_iter().any(|field| record.found.has(field))
 }
 
-/// Whether there were tokens.
+/// Whether there were tokens, by any of the names that tell of them.
 fn has_tokens(record: &OtlpRecord<'_>) -> bool {
-    let found = &record.found;
-    let counts = [Field::Input, Field::Output].into_iter().filter_map(|field| found.get(field));
-    counts.into_iter().any(|count| count.text() != "0") || found.has(Field::UsageDetails)
+    usage(Producer::Sdk, &record.found).is_some()
 }
 
 fn of_log(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> Option<Producer> {
@@ -121,8 +114,10 @@ fn of_event(name: &str, context: &RecordContext<'_>, record: &OtlpRecord<'_>) ->
         DETAILS => {
             let told_already = context.scope == GEMINI_CLI;
             let is_call = !found.has(Field::Operation) || is_operation(record);
-            (is_call && !told_already && has_usage(record)).then_some(Producer::Sdk)
+            let counted = has_usage(record) && (!failed(record) || has_tokens(record));
+            (is_call && !told_already && counted).then_some(Producer::Sdk)
         }
+        "api_request" if !is_claude_code(context, record) => None,
         "api_request" | "claude_code.api_request" => counted.then_some(Producer::ClaudeCode),
         "codex.sse_event" => {
             let completed = found.text(Field::EventKind) == Some("response.completed");
@@ -131,4 +126,11 @@ fn of_event(name: &str, context: &RecordContext<'_>, record: &OtlpRecord<'_>) ->
         "gemini_cli.api_response" => counted.then_some(Producer::GeminiCli),
         _ => None,
     }
+}
+
+/// Whether a record is Claude Code's, whose name of its event may be that of others.
+fn is_claude_code(context: &RecordContext<'_>, record: &OtlpRecord<'_>) -> bool {
+    context.scope.starts_with(CLAUDE_CODE)
+        || context.resource.named_text("service.name") == Some("claude-code")
+        || record.found.has(Field::Session)
 }

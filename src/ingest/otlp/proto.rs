@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::kept::Kept;
+use super::proto_value::{any_value, key_value, single_value};
 use super::record::{AttributeSource, AttributeValue, Found, OtlpRecord, RecordContext, Visit, id};
 use super::signal::OtlpSignal;
 use super::wire::{NotProtobuf, WireFields, WireValue};
@@ -67,7 +68,7 @@ pub(super) fn each_attribute<'a>(
     // The record was read before, so that nothing in it is broken.
     let _ = each(message, number, |attribute| {
         let (name, value) = key_value(attribute)?;
-        if let Some(value) = value.and_then(any_value) {
+        if let Some(value) = value.and_then(single_value) {
             visit(name, value);
         }
         Ok(())
@@ -198,35 +199,4 @@ fn attribute<'a>(
         found.add(Cow::Borrowed(name), kept, || any_value(value));
     }
     Ok(())
-}
-
-/// The parts of a `KeyValue`.
-fn key_value(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), NotProtobuf> {
-    let (mut name, mut value) = (&[][..], None);
-    for field in WireFields::of(bytes) {
-        match field? {
-            (1, WireValue::Bytes(bytes)) => name = bytes,
-            (2, WireValue::Bytes(bytes)) => value = Some(bytes),
-            _ => {}
-        }
-    }
-    Ok((name, value))
-}
-
-/// The value in an `AnyValue`; none if it is a list, a map, bytes or broken.
-fn any_value(bytes: &[u8]) -> Option<AttributeValue<'_>> {
-    let mut value = None;
-    for field in WireFields::of(bytes) {
-        value = match field.ok()? {
-            (1, WireValue::Bytes(text)) => {
-                Some(AttributeValue::Text(String::from_utf8_lossy(text)))
-            }
-            (2, WireValue::Varint(value)) => Some(AttributeValue::Bool(value != 0)),
-            (3, WireValue::Varint(int)) => Some(AttributeValue::Int(int.cast_signed())),
-            (4, WireValue::Fixed64(bits)) => Some(AttributeValue::Double(f64::from_bits(bits))),
-            (5..=8, _) => None,
-            _ => value,
-        };
-    }
-    value
 }

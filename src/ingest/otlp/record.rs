@@ -4,17 +4,26 @@ use std::borrow::Cow;
 
 use super::kept::Kept;
 use super::names::{self, Field};
+use crate::ingest::call::is_zero;
 
 /// Attributes of a record or a resource that are kept: an event can hold no more.
 const KEPT_MAX: usize = 64;
 
-/// The value of an attribute, if it is a single one.
+/// How much less a name is believed whose value is nothing that its field can have.
+const UNBELIEVED: u8 = 128;
+
+/// What is told of a list or a map that cannot be shown.
+const NOT_SHOWN: &str = "a list, a map or bytes";
+
+/// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum AttributeValue<'a> {
     Text(Cow<'a, str>),
     Int(i64),
     Double(f64),
     Bool(bool),
+    /// The compact JSON of a list or a map, or bytes in base64; none if it is too much to keep.
+    Nested(Option<String>),
 }
 
 impl AttributeValue<'_> {
@@ -25,19 +34,35 @@ impl AttributeValue<'_> {
             Self::Int(int) => Cow::Owned(int.to_string()),
             Self::Double(double) => Cow::Owned(double.to_string()),
             Self::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
+            Self::Nested(text) => Cow::Borrowed(text.as_deref().unwrap_or(NOT_SHOWN)),
         }
+    }
+
+    /// Its text where a number belongs. Bytes may look like one.
+    pub(super) fn number_text(&self) -> Cow<'_, str> {
+        if self.is_nested() { Cow::Borrowed(NOT_SHOWN) } else { self.text() }
     }
 
     /// Bytes of its text, about.
     fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
+            Self::Nested(Some(text)) => text.len(),
             _ => size_of::<Self>(),
         }
     }
 
     fn is_blank(&self) -> bool {
-        matches!(self, Self::Text(text) if text.trim_ascii().is_empty())
+        match self {
+            Self::Text(text) => text.trim_ascii().is_empty(),
+            // Clients have it in place of a number that they do not know.
+            Self::Double(double) => double.is_nan(),
+            _ => false,
+        }
+    }
+
+    fn is_nested(&self) -> bool {
+        matches!(self, Self::Nested(_))
     }
 }
 
@@ -47,15 +72,27 @@ pub(super) struct Found<'a> {
     /// A bit for each field that is there.
     has: u64,
     fields: Vec<(Field, u8, AttributeValue<'a>)>,
-    /// Those that are kept with a call, by name.
-    pub(super) kept: Vec<(Cow<'a, str>, AttributeValue<'a>)>,
+    /// Those that dimensions read.
+    pub(super) read: Vec<NamedAttribute<'a>>,
+    /// Those that are kept by their whole name.
+    pub(super) named: Vec<NamedAttribute<'a>>,
+    /// The others that are kept with a call, as they are sent.
+    pub(super) kept: Vec<NamedAttribute<'a>>,
+    /// How many more should have been kept.
+    pub(super) dropped: usize,
 }
+
+/// An attribute with its name.
+pub(super) type NamedAttribute<'a> = (Cow<'a, str>, AttributeValue<'a>);
 
 impl<'a> Found<'a> {
     pub(super) fn clear(&mut self) {
         self.has = 0;
         self.fields.clear();
+        self.read.clear();
+        self.named.clear();
         self.kept.clear();
+        self.dropped = 0;
     }
 
     /// Takes an attribute if its name means something; `value` is asked for no other. An attribute
@@ -71,19 +108,42 @@ impl<'a> Found<'a> {
         {
             self.put(field, rank, value);
         }
-        if self.kept.len() < KEPT_MAX
-            && kept.has(&name)
-            && let Some(value) = value()
-        {
-            let name = match name {
-                Cow::Borrowed(name) => String::from_utf8_lossy(name),
-                Cow::Owned(name) => Cow::Owned(String::from_utf8_lossy(&name).into_owned()),
-            };
-            self.kept.push((name, value));
+        let once = match &name {
+            name if kept.is_read(name) => &mut self.read,
+            name if Kept::is_named(name) => &mut self.named,
+            _ => return self.keep(name, value),
+        };
+        if once.iter().any(|(known, _)| known.as_bytes() == name.as_ref()) {
+            return;
+        }
+        match value() {
+            Some(AttributeValue::Nested(None)) => self.dropped = self.dropped.saturating_add(1),
+            Some(value) => once.push((shown(name), value)),
+            None => {}
+        }
+    }
+
+    fn keep(&mut self, name: Cow<'a, [u8]>, value: impl Fn() -> Option<AttributeValue<'a>>) {
+        let value = if Kept::has(&name) { value() } else { None };
+        let Some(value) = value else { return };
+        let fits = !matches!(value, AttributeValue::Nested(None))
+            && Kept::fits(&name, value.bytes())
+            && self.kept.len() < KEPT_MAX;
+        if fits {
+            self.kept.push((shown(name), value));
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
         }
     }
 
     fn put(&mut self, field: Field, rank: u8, value: AttributeValue<'a>) {
+        let is_odd = value.is_nested();
+        // A text that is none counts as absent; a number that is none is told.
+        if is_odd && !field.is_number() {
+            return;
+        }
+        let is_none = is_odd || field == Field::Cost && is_zero(&value.text());
+        let rank = if is_none { rank.saturating_add(UNBELIEVED) } else { rank };
         let bit = 1 << field as u32;
         if self.has & bit == 0 {
             self.has |= bit;
@@ -104,12 +164,6 @@ impl<'a> Found<'a> {
         self.fields.iter().find(|(known, ..)| *known == field).map(|(.., value)| value)
     }
 
-    /// The value of a field, and how much its name is believed.
-    pub(super) fn ranked(&self, field: Field) -> Option<(u8, &AttributeValue<'a>)> {
-        let found = self.fields.iter().find(|(known, ..)| *known == field);
-        found.map(|(_, rank, value)| (*rank, value))
-    }
-
     /// The text of a field without white space around it.
     pub(super) fn text(&self, field: Field) -> Option<&str> {
         match self.get(field) {
@@ -118,14 +172,33 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Bytes of what is kept with a call.
-    pub(super) fn kept_bytes(&self) -> usize {
-        self.kept.iter().map(|(name, value)| name.len() + value.bytes()).sum()
+    /// The text of an attribute that is kept by its whole name.
+    pub(super) fn named_text(&self, name: &str) -> Option<&str> {
+        let mut all = self.read.iter().chain(&self.named);
+        all.find_map(|(known, value)| match value {
+            AttributeValue::Text(text) if known == name => Some(text.trim()),
+            _ => None,
+        })
     }
 
     /// Whether a field is there.
     pub(super) fn has(&self, field: Field) -> bool {
         self.has & (1 << field as u32) != 0
+    }
+}
+
+/// Bytes of attributes, of whose values at most so many are taken.
+pub(super) fn bytes_of(attributes: &[NamedAttribute<'_>], value_bytes_max: usize) -> usize {
+    let bytes =
+        |(name, value): &NamedAttribute<'_>| name.len() + value.bytes().min(value_bytes_max);
+    attributes.iter().map(bytes).sum()
+}
+
+/// A name as text.
+fn shown(name: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match name {
+        Cow::Borrowed(name) => String::from_utf8_lossy(name),
+        Cow::Owned(name) => Cow::Owned(String::from_utf8_lossy(&name).into_owned()),
     }
 }
 

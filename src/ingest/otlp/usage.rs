@@ -2,8 +2,8 @@
 
 use super::details;
 use super::names::Field;
-use super::producer::Producer;
 use super::record::{AttributeValue, Found};
+use super::words::Producer;
 use crate::ingest::tokens::{Convention, TokenCount, Usage};
 
 /// The token counts of a call.
@@ -32,12 +32,22 @@ fn of_sdk<'r>(found: &'r Found<'_>) -> Usage<'r> {
         input_audio: count(found, Field::InputAudio),
         output_audio: count(found, Field::OutputAudio),
     };
-    match found.get(Field::UsageDetails) {
-        Some(AttributeValue::Text(json)) if usage.input.is_none() && usage.output.is_none() => {
-            details::usage(json)
-        }
-        _ => usage.with_input_parts(Convention::Inclusive),
+    match found.text(Field::UsageDetails) {
+        Some(json) if usage.input.is_none() && usage.output.is_none() => details::usage(json),
+        _ => usage.or(of_details(found)).with_input_parts(Convention::Inclusive),
     }
+}
+
+/// What LangSmith tells in objects.
+fn of_details(found: &Found<'_>) -> Usage<'static> {
+    let fields = [Field::UsageMetadata, Field::InputDetails, Field::OutputDetails];
+    if !fields.into_iter().any(|field| found.has(field)) {
+        return Usage::default();
+    }
+    let text = |field| found.text(field).unwrap_or_default();
+    let metadata = found.text(Field::UsageMetadata).map(details::usage);
+    let parts = details::usage_of_parts(text(Field::InputDetails), text(Field::OutputDetails));
+    parts.or(metadata.unwrap_or_default())
 }
 
 fn of_agent<'r>(found: &'r Found<'_>) -> Usage<'r> {
@@ -54,6 +64,6 @@ fn of_agent<'r>(found: &'r Found<'_>) -> Usage<'r> {
 fn count<'r>(found: &'r Found<'_>, field: Field) -> Option<TokenCount<'r>> {
     found.get(field).map(|value| match value {
         AttributeValue::Int(int) => TokenCount::Known(*int),
-        other => TokenCount::of_text(other.text()),
+        other => TokenCount::of_text(other.number_text()),
     })
 }

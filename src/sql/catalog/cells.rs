@@ -83,7 +83,9 @@ fn column(kind: ColumnKind, cells: &[Option<&CatalogValue>]) -> ArrayRef {
         ColumnKind::Bool => Arc::new(BooleanArray::from_iter(
             cells.map(|cell| Some(matches!(cell, Some(CatalogValue::Bool(true))))),
         )),
-        ColumnKind::Text => Arc::new(StringArray::from_iter(cells.map(text))),
+        ColumnKind::Text | ColumnKind::Procedure => {
+            Arc::new(StringArray::from_iter(cells.map(text)))
+        }
         ColumnKind::Char => {
             Arc::new(StringArray::from_iter(cells.map(|cell| Some(text(cell).unwrap_or("")))))
         }

@@ -2,7 +2,8 @@
 //!
 //! A line is a table, with `*` if it has rows here. The kind of a column follows its name: a number (`i`,
 //! `o` if it may be null, `f` with a fraction), a truth (`b`), a text (`t`, `c` if it is empty rather
-//! than null), or a list of texts (`T`) or numbers (`I`).
+//! than null, `p` if it is the name of a function, which is its number in PostgreSQL), or a list of texts
+//! (`T`) or numbers (`I`).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -23,13 +24,14 @@ pub(super) enum ColumnKind {
     Bool,
     Text,
     Char,
+    Procedure,
     Texts,
     Ints,
 }
 
 /// The schema `pg_catalog`.
 pub(super) const PG_CATALOG: &str = "
-pg_am* oid:i amname:t amhandler:t amtype:c
+pg_am* oid:i amname:t amhandler:p amtype:c
 pg_attrdef oid:i adrelid:i adnum:i adbin:t
 pg_attribute* attrelid:i attname:t atttypid:i attstattarget:i attlen:i attnum:i attndims:i attcacheoff:i atttypmod:i attbyval:b attalign:c attstorage:c attcompression:c attnotnull:b atthasdef:b atthasmissing:b attidentity:c attgenerated:c attisdropped:b attislocal:b attinhcount:i attcollation:i attacl:T attoptions:T attfdwoptions:T attmissingval:T
 pg_auth_members roleid:i member:i grantor:i admin_option:b
@@ -71,7 +73,7 @@ pg_publication oid:i pubname:t pubowner:i puballtables:b pubinsert:b pubupdate:b
 pg_publication_namespace oid:i pnpubid:i pnnspid:i
 pg_publication_rel oid:i prpubid:i prrelid:i prqual:t prattrs:I
 pg_publication_tables pubname:t schemaname:t tablename:t
-pg_range rngtypid:i rngsubtype:i rngmultitypid:i rngcollation:i rngsubopc:i rngcanonical:t rngsubdiff:t
+pg_range rngtypid:i rngsubtype:i rngmultitypid:i rngcollation:i rngsubopc:i rngcanonical:p rngsubdiff:p
 pg_replication_slots slot_name:t plugin:t slot_type:t datoid:i database:t active:b
 pg_rewrite oid:i rulename:t ev_class:i ev_type:c ev_enabled:c is_instead:b ev_qual:t ev_action:t
 pg_roles* oid:i rolname:t rolsuper:b rolinherit:b rolcreaterole:b rolcreatedb:b rolcanlogin:b rolreplication:b rolconnlimit:i rolpassword:t rolvaliduntil:t rolbypassrls:b rolconfig:T
@@ -83,6 +85,7 @@ pg_settings* name:t setting:t unit:t category:t short_desc:t extra_desc:t contex
 pg_shadow* usename:t usesysid:i usecreatedb:b usesuper:b userepl:b usebypassrls:b passwd:t valuntil:t useconfig:T
 pg_shdepend dbid:i classid:i objid:i objsubid:i refclassid:i refobjid:i deptype:c
 pg_shdescription objoid:i classoid:i description:t
+pg_show_all_settings* name:t setting:t unit:t category:t short_desc:t extra_desc:t context:t vartype:t source:t min_val:t max_val:t enumvals:T boot_val:t reset_val:t sourcefile:t sourceline:o pending_restart:b
 pg_stat_activity datid:i datname:t pid:i usesysid:i usename:t application_name:t client_addr:t client_hostname:t client_port:o backend_start:t xact_start:t query_start:t state_change:t wait_event_type:t wait_event:t state:t backend_xid:i backend_xmin:i query:t backend_type:t
 pg_stat_all_tables relid:i schemaname:t relname:t seq_scan:i n_live_tup:i n_dead_tup:i
 pg_stat_database datid:i datname:t numbackends:i xact_commit:i xact_rollback:i blks_read:i blks_hit:i tup_returned:i tup_fetched:i tup_inserted:i tup_updated:i tup_deleted:i
@@ -105,7 +108,7 @@ pg_ts_config oid:i cfgname:t cfgnamespace:i cfgowner:i cfgparser:i
 pg_ts_dict oid:i dictname:t dictnamespace:i dictowner:i dicttemplate:i dictinitoption:t
 pg_ts_parser oid:i prsname:t prsnamespace:i
 pg_ts_template oid:i tmplname:t tmplnamespace:i
-pg_type* oid:i typname:t typnamespace:i typowner:i typlen:i typbyval:b typtype:c typcategory:c typispreferred:b typisdefined:b typdelim:c typrelid:i typsubscript:t typelem:i typarray:i typinput:t typoutput:t typreceive:t typsend:t typmodin:t typmodout:t typanalyze:t typalign:c typstorage:c typnotnull:b typbasetype:i typtypmod:i typndims:i typcollation:i typdefaultbin:t typdefault:t typacl:T
+pg_type* oid:i typname:t typnamespace:i typowner:i typlen:i typbyval:b typtype:c typcategory:c typispreferred:b typisdefined:b typdelim:c typrelid:i typsubscript:p typelem:i typarray:i typinput:p typoutput:p typreceive:p typsend:p typmodin:p typmodout:p typanalyze:p typalign:c typstorage:c typnotnull:b typbasetype:i typtypmod:i typndims:i typcollation:i typdefaultbin:t typdefault:t typacl:T
 pg_user* usename:t usesysid:i usecreatedb:b usesuper:b userepl:b usebypassrls:b passwd:t valuntil:t useconfig:T
 pg_user_mapping oid:i umuser:i umserver:i umoptions:T
 pg_user_mappings umid:i srvid:i srvname:t umuser:i usename:t umoptions:T
@@ -144,16 +147,27 @@ static KNOWN: LazyLock<HashMap<&'static str, bool>> = LazyLock::new(|| {
 });
 
 /// Columns with lists, all of which are null in each row.
-static LISTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+static LISTS: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| columns_of(&[ColumnKind::Texts, ColumnKind::Ints]));
+
+/// Columns with the names of functions.
+static PROCEDURES: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| columns_of(&[ColumnKind::Procedure]));
+
+fn columns_of(kinds: &[ColumnKind]) -> HashSet<&'static str> {
     let all = of(PG_CATALOG).into_iter().chain(of(INFORMATION_SCHEMA));
     let columns = all.flat_map(|table| table.columns);
-    let lists = columns.filter(|(_, kind)| matches!(kind, ColumnKind::Texts | ColumnKind::Ints));
-    lists.map(|(name, _)| name).collect()
-});
+    columns.filter(|(_, kind)| kinds.contains(kind)).map(|(name, _)| name).collect()
+}
 
 /// Whether a column of the catalogs has lists, which are null in each row.
 pub(in crate::sql) fn is_list_column(name: &str) -> bool {
     LISTS.contains(name)
+}
+
+/// Whether a column of the catalogs has names of functions, where PostgreSQL has their numbers.
+pub(in crate::sql) fn is_procedure_column(name: &str) -> bool {
+    PROCEDURES.contains(name)
 }
 
 /// Whether a table is one of the catalogs.
@@ -182,6 +196,7 @@ fn table(line: &'static str) -> Option<CatalogTable> {
             "b" => ColumnKind::Bool,
             "t" => ColumnKind::Text,
             "c" => ColumnKind::Char,
+            "p" => ColumnKind::Procedure,
             "T" => ColumnKind::Texts,
             "I" => ColumnKind::Ints,
             _ => return None,
@@ -214,5 +229,6 @@ mod tests {
         assert!(is_empty_table("pg_index") && !is_empty_table("pg_class"));
         assert!(!is_empty_table("events") && !is_catalog_table("events"));
         assert!(is_list_column("reloptions") && !is_list_column("relname"));
+        assert!(is_procedure_column("typreceive") && !is_procedure_column("typname"));
     }
 }

@@ -1,5 +1,5 @@
-//! Functions of the catalogs that look something up: the name of a type, of a table and of a schema, and
-//! the number of a table.
+//! Functions of the catalogs that look something up: the name of a type, of a table and of a schema, the
+//! number of a table, and the value of a setting.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::definitions::is_catalog_table;
 use super::relations::{FIRST_NUMBER, SCHEMAS, TABLES};
+use super::settings::setting;
 use crate::sql::postgres::{Given, PlannedTypes, function, refused};
 use crate::sql::wire::{WireType, oid};
 
@@ -20,11 +21,32 @@ pub(in crate::sql) fn catalog_functions() -> Vec<ScalarUDF> {
         function("pg_schema_name", of_numbers, schema_names),
         function("pg_relation_name", of_relations, relation_names),
         function("pg_relation_number", of_relation, relation_numbers),
+        function("pg_setting", of_name, settings),
     ]
 }
 
 fn of_numbers(given: &Given<'_>) -> Result<PlannedTypes> {
     Ok(PlannedTypes { takes: vec![DataType::Int64; given.count()], gives: DataType::Utf8 })
+}
+
+fn of_name(_: &Given<'_>) -> Result<PlannedTypes> {
+    Ok(PlannedTypes { takes: vec![DataType::Utf8, DataType::Boolean], gives: DataType::Utf8 })
+}
+
+/// The values of settings by their names; null for one that there is not, if that is wanted.
+fn settings(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let [names, or_null] = columns else { return Err(refused("it takes a name and a truth")) };
+    let (names, or_null) = (names.as_string_opt::<i32>(), or_null.as_boolean_opt());
+    let names = names.into_iter().flatten().zip(or_null.into_iter().flatten());
+    let values = names.map(|(name, or_null)| match name.map(|name| (name, setting(name))) {
+        None => Ok(None),
+        Some((_, Some(value))) => Ok(Some(value)),
+        Some((_, None)) if or_null == Some(true) => Ok(None),
+        Some((name, None)) => {
+            Err(refused(&format!("unrecognized configuration parameter {name:?}; see SHOW ALL")))
+        }
+    });
+    Ok(Arc::new(values.collect::<Result<StringArray>>()?))
 }
 
 fn format_types(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {

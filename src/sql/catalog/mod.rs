@@ -17,9 +17,12 @@ use datafusion::catalog::{MemTable, MemorySchemaProvider, SchemaProvider as _};
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
 
-pub(super) use self::definitions::{is_catalog_table, is_empty_table, is_list_column};
+pub(super) use self::definitions::{
+    is_catalog_table, is_empty_table, is_list_column, is_procedure_column,
+};
 pub(super) use self::functions::catalog_functions;
 pub(super) use self::relations::{OWNER, Relations, SCHEMA, TABLES};
+pub(super) use self::rows::Names;
 pub(super) use self::settings::VERSION;
 pub use self::settings::{SETTINGS, setting};
 
@@ -31,15 +34,15 @@ use self::rows::rows_of;
 pub(super) fn register(
     context: &SessionContext,
     relations: &Relations,
-    database: &str,
+    names: Names<'_>,
 ) -> Result<()> {
-    let names = context.copied_config().options().catalog.default_catalog.clone();
-    let Some(catalog) = context.catalog(&names) else { return Ok(()) };
+    let default = context.copied_config().options().catalog.default_catalog.clone();
+    let Some(catalog) = context.catalog(&default) else { return Ok(()) };
     for (schema, tables) in [("pg_catalog", PG_CATALOG), ("information_schema", INFORMATION_SCHEMA)]
     {
         let provider = MemorySchemaProvider::new();
         for table in definitions::of(tables) {
-            let rows = rows_of(schema, table.name, relations, database);
+            let rows = rows_of(schema, table.name, relations, names);
             let rows = batch(&table, &rows)?;
             let table_rows = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
             provider.register_table(table.name.to_owned(), Arc::new(table_rows))?;

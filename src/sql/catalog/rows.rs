@@ -7,8 +7,9 @@ use super::relations::{OWNER, Relation, RelationColumn, Relations, SCHEMA, SCHEM
 use super::settings::SETTINGS;
 use crate::sql::wire::{WireType, oid};
 
-/// The number of the owner, and of the access method of tables.
+/// The numbers of the owner and of the asker, and of the access method of tables.
 const OWNER_NUMBER: i32 = 10;
+const USER_NUMBER: i32 = 16_382;
 const HEAP: i32 = 2;
 const DATABASE_NUMBER: i32 = 16_383;
 const SCHEMA_NUMBER: i32 = 2_200;
@@ -22,14 +23,29 @@ macro_rules! row {
     };
 }
 
+/// The names of a session, which are only shown.
+#[derive(Clone, Copy)]
+pub(in crate::sql) struct Names<'a> {
+    pub user: &'a str,
+    pub database: &'a str,
+}
+
+impl<'a> Names<'a> {
+    /// The owner of the tables and the user, whom clients look up as `current_user`, by number.
+    fn roles(self) -> impl Iterator<Item = (i32, &'a str)> {
+        let user = (self.user != OWNER).then_some((USER_NUMBER, self.user));
+        std::iter::once((OWNER_NUMBER, OWNER)).chain(user)
+    }
+}
+
 /// The rows of a table.
 pub(super) fn rows_of(
     schema: &str,
     table: &str,
     relations: &Relations,
-    database: &str,
+    names: Names<'_>,
 ) -> Vec<CatalogRow> {
-    let all = &relations.0;
+    let (all, database) = (&relations.0, names.database);
     match (schema, table) {
         ("pg_catalog", "pg_class") => all.iter().map(class).collect(),
         ("pg_catalog", "pg_attribute") => each_column(relations, attribute),
@@ -42,7 +58,7 @@ pub(super) fn rows_of(
             .iter()
             .map(|of| row! { schemaname: SCHEMA, tablename: &*of.name, tableowner: OWNER })
             .collect(),
-        ("pg_catalog", "pg_settings") => SETTINGS
+        ("pg_catalog", "pg_settings" | "pg_show_all_settings") => SETTINGS
             .iter()
             .map(|(name, value)| {
                 row! {
@@ -51,7 +67,7 @@ pub(super) fn rows_of(
                 }
             })
             .collect(),
-        ("pg_catalog", name) => of_server(name, database),
+        ("pg_catalog", name) => of_server(name, names),
         (_, "tables") => all.iter().map(|of| table_row(of, database)).collect(),
         (_, "columns") => {
             each_column(relations, |table, column, place| column_row(table, column, place, database))
@@ -65,17 +81,26 @@ pub(super) fn rows_of(
 }
 
 /// Tables that tell of the server.
-fn of_server(table: &str, database: &str) -> Vec<CatalogRow> {
+fn of_server(table: &str, names: Names<'_>) -> Vec<CatalogRow> {
     match table {
         "pg_database" => vec![row! {
-            oid: DATABASE_NUMBER, datname: database, datdba: OWNER_NUMBER, encoding: UTF8,
+            oid: DATABASE_NUMBER, datname: names.database, datdba: OWNER_NUMBER, encoding: UTF8,
             datlocprovider: "c", datallowconn: true, datconnlimit: -1, dattablespace: TABLESPACE,
             datcollate: "C", datctype: "C",
         }],
-        "pg_roles" | "pg_authid" => vec![row! {
-            oid: OWNER_NUMBER, rolname: OWNER, rolinherit: true, rolcanlogin: true, rolconnlimit: -1,
-        }],
-        "pg_user" | "pg_shadow" => vec![row! { usename: OWNER, usesysid: OWNER_NUMBER }],
+        "pg_roles" | "pg_authid" => names
+            .roles()
+            .map(|(number, name)| {
+                row! {
+                    oid: number, rolname: name, rolinherit: true, rolcanlogin: true,
+                    rolconnlimit: -1,
+                }
+            })
+            .collect(),
+        "pg_user" | "pg_shadow" => names
+            .roles()
+            .map(|(number, name)| row! { usename: name, usesysid: number })
+            .collect(),
         // The words that the parser knows.
         "pg_get_keywords" => ALL_KEYWORDS
             .iter()

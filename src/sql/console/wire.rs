@@ -13,14 +13,15 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, stream};
 
+use super::explained::{explained, explains};
 use super::{Console, QueryAnswer, TABLES};
 use crate::archive::DataFile;
 use crate::sql::asker::Asker;
-use crate::sql::catalog::{Relations, catalog_functions, register};
-use crate::sql::postgres::{refused, statement_with};
+use crate::sql::catalog::{Names, Relations, catalog_functions, register};
+use crate::sql::postgres::{column_names, refused, statement_with};
 use crate::sql::wire::{
-    ParameterTypes, WireParameter, WireQuestion, column_names, is_always_empty, rewrite,
-    set_parameters, shown_schema,
+    ParameterTypes, WireParameter, WireQuestion, is_always_empty, rewrite, set_parameters,
+    shown_schema,
 };
 use crate::sql::{SqlError, views};
 
@@ -110,9 +111,11 @@ impl Console {
         if let (true, Some(names)) = (parsed.is_empty, &parsed.names) {
             return Ok(without_rows(names));
         }
+        let explains = explains(&parsed.statement);
         let frame = self.planned(&asked.context, walled, parsed.statement, text).await?;
         let (plan, tasks) = super::plan_of(frame).await?;
         let rows = super::rows_of(plan, tasks, shown_schema, SqlError::of_asked)?;
+        let rows = if explains { explained(rows) } else { rows };
         let QueryAnswer { schema, batches, .. } = rows;
         let fields = schema.fields();
         let own = || fields.iter().map(|field| field.name().clone()).collect();
@@ -144,7 +147,8 @@ impl Console {
                 }
             }
             relations = Relations::of(tables);
-            register(&context, &relations, &question.database).map_err(wrong)?;
+            let names = Names { user: &question.user, database: &question.database };
+            register(&context, &relations, names).map_err(wrong)?;
         }
         Ok(WireContext { context, relations, depth_max })
     }

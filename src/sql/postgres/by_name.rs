@@ -8,8 +8,8 @@ use datafusion::logical_expr::ScalarUDF;
 use super::function::Function;
 use super::long::{steps_of, with_steps};
 use super::{
-    aggregates, arithmetic, bits, date_functions, logarithms, math, nothing, powers, quoting,
-    texts, time_functions, time_operators as time, to_char,
+    aggregates, arithmetic, bits, date_functions, list_text, logarithms, maps, math, nothing,
+    powers, quoting, texts, time_functions, time_operators as time, to_char,
 };
 
 /// Every [`Function`]; its name tells it from the others.
@@ -72,7 +72,9 @@ fn texts_and_times() -> Vec<ScalarUDF> {
         quoting::quote_literal(),
         quoting::quote_nullable(),
         quoting::quote_ident(),
+        maps::map_text(),
         texts::text(),
+        list_text::list_text(),
         texts::numeric(),
         texts::decimal_of(),
         texts::interval_of(),

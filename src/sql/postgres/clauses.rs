@@ -4,12 +4,13 @@ use std::ops::ControlFlow;
 
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Fetch, Function, GroupByExpr, LimitClause, Query, Select, SelectItem,
-    SetExpr, TableFactor, Value, VisitMut as _, VisitorMut,
+    BinaryOperator, Expr, Fetch, Function, GroupByExpr, Ident, LimitClause, ObjectNamePart, Query,
+    Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor, Value,
+    VisitMut as _, VisitorMut,
 };
 
 use super::calls::call;
-use super::refusal::refused;
+use super::refusal::{quoted, refused};
 
 /// The function that returns several rows from a select list.
 const SERIES: &str = "generate_series";
@@ -19,6 +20,10 @@ const SERIES: &str = "generate_series";
 /// # Errors
 /// The forms that a limit cannot say.
 pub(super) fn reword_query(query: &mut Query) -> Result<()> {
+    check_set(&query.body)?;
+    for table in query.with.iter().flat_map(|with| &with.cte_tables) {
+        check_alias(&table.alias)?;
+    }
     let Some(Fetch { with_ties, percent, quantity }) = query.fetch.take() else { return Ok(()) };
     if with_ties || percent {
         return Err(refused("FETCH has neither WITH TIES nor PERCENT here; use LIMIT"));
@@ -36,6 +41,20 @@ pub(super) fn reword_query(query: &mut Query) -> Result<()> {
     Ok(())
 }
 
+/// Refuses the set operations that the planner would do without counting equal rows.
+fn check_set(body: &SetExpr) -> Result<()> {
+    let SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return Ok(()) };
+    let counts = matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName);
+    if counts && *op != SetOperator::Union {
+        return Err(refused(
+            "EXCEPT ALL and INTERSECT ALL are not supported; number equal rows on both sides by \
+             row_number(), and leave ALL out",
+        ));
+    }
+    check_set(left)?;
+    check_set(right)
+}
+
 /// Refuses what the planner would pass over, and rewrites the items of a select list.
 ///
 /// # Errors
@@ -44,7 +63,16 @@ pub(super) fn reword_select(select: &mut Select) -> Result<()> {
     if select.prewhere.is_some() || !select.connect_by.is_empty() {
         return Err(refused("PREWHERE and CONNECT BY are not supported; use WHERE"));
     }
+    if select.into.is_some() {
+        return Err(refused("SELECT INTO is refused, because SQL only reads here; leave INTO out"));
+    }
+    if let GroupByExpr::Expressions(by, _) = &mut select.group_by {
+        flatten_rows(by);
+    }
     for item in &mut select.projection {
+        if let SelectItem::ExprWithAlias { alias, .. } = item {
+            check_name(alias)?;
+        }
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
             as_rows(expr);
             // It has no error to break off with.
@@ -59,6 +87,7 @@ pub(super) fn reword_select(select: &mut Select) -> Result<()> {
 /// # Errors
 /// What would be passed over.
 pub(super) fn check_table(table: &TableFactor) -> Result<()> {
+    check_names(table)?;
     let (sample, passed_over) = match table {
         TableFactor::Table {
             with_hints,
@@ -91,6 +120,49 @@ pub(super) fn check_table(table: &TableFactor) -> Result<()> {
             "a table has neither WITH ORDINALITY nor hints, versions and partitions here; \
              number rows with row_number()",
         ));
+    }
+    Ok(())
+}
+
+/// `GROUP BY (a, b)` groups by `a` and `b`.
+fn flatten_rows(by: &mut Vec<Expr>) {
+    let is_row = |by: &Expr| matches!(by, Expr::Tuple(parts) if !parts.is_empty());
+    if by.iter().any(is_row) {
+        let parts = |by| match by {
+            Expr::Tuple(parts) if !parts.is_empty() => parts,
+            by => vec![by],
+        };
+        *by = std::mem::take(by).into_iter().flat_map(parts).collect();
+    }
+}
+
+/// Refuses texts as the names of a table.
+fn check_names(table: &TableFactor) -> Result<()> {
+    let alias = match table {
+        TableFactor::Table { name, alias, .. } => {
+            name.0.iter().filter_map(ObjectNamePart::as_ident).try_for_each(check_name)?;
+            alias
+        }
+        TableFactor::Derived { alias, .. }
+        | TableFactor::UNNEST { alias, .. }
+        | TableFactor::NestedJoin { alias, .. } => alias,
+        _ => return Ok(()),
+    };
+    alias.iter().try_for_each(check_alias)
+}
+
+fn check_alias(alias: &TableAlias) -> Result<()> {
+    check_name(&alias.name)?;
+    alias.columns.iter().try_for_each(|column| check_name(&column.name))
+}
+
+/// Refuses a text as a name: the parser would take the second of `'a' 'b'` for the name of the first.
+fn check_name(name: &Ident) -> Result<()> {
+    if name.quote_style == Some('\'') {
+        return Err(refused(&format!(
+            "there is a text where a name should be, {}; names have double quotes",
+            quoted(&name.value)
+        )));
     }
     Ok(())
 }
@@ -187,6 +259,8 @@ mod tests {
         for (asked, expected) in [
             ("SELECT a FROM t FETCH FIRST 5 ROWS ONLY", "SELECT a FROM t LIMIT 5"),
             ("SELECT a FROM t OFFSET 2 FETCH NEXT ROW ONLY", "SELECT a FROM t LIMIT 1 OFFSET 2"),
+            ("SELECT a FROM t GROUP BY (a, b), c", "SELECT a FROM t GROUP BY a, b, c"),
+            ("SELECT 'a'\n  'b', 'c' AS d", "SELECT 'ab', 'c' AS d"),
             ("SELECT generate_series(1, 2)", "SELECT unnest(generate_series(1, 2))"),
             (
                 "SELECT array_length(generate_series(1, 2), 1)",
@@ -209,6 +283,15 @@ mod tests {
             ("SELECT a FROM t TABLESAMPLE bernoulli (1)", "TABLESAMPLE is not supported"),
             ("SELECT a FROM t ORDER BY a FETCH FIRST 1 ROWS WITH TIES", "neither WITH TIES"),
             ("SELECT a FROM t LIMIT 1 FETCH FIRST 1 ROWS ONLY", "LIMIT and FETCH"),
+            ("SELECT a INTO b FROM t", "only reads"),
+            ("SELECT 'a' 'b'", "names have double quotes"),
+            ("SELECT a 'b' FROM t", "names have double quotes"),
+            ("SELECT a FROM t AS 'b'", "names have double quotes"),
+            ("SELECT a FROM 't'", "names have double quotes"),
+            ("SELECT a FROM (SELECT 1) x('a')", "names have double quotes"),
+            ("WITH 'x' AS (SELECT 1) SELECT 2", "names have double quotes"),
+            ("SELECT 1 UNION ALL (SELECT 2 EXCEPT ALL SELECT 3)", "row_number"),
+            ("SELECT 1 INTERSECT ALL SELECT 2 UNION SELECT 3", "row_number"),
             ("SELECT a FROM unnest(ARRAY[1]) WITH ORDINALITY", "WITH ORDINALITY"),
         ] {
             assert!(of(asked).contains(words), "{asked}: {}", of(asked));

@@ -83,6 +83,11 @@ impl Dialect for Postgres {
         supports_comma_separated_trim,
     );
 
+    /// PostgreSQL joins texts that a line's end is between, which its dialect in the parser does not.
+    fn supports_string_literal_concatenation_with_newline(&self) -> bool {
+        true
+    }
+
     beyond_postgres!(
         supports_select_wildcard_except,
         supports_select_wildcard_exclude,

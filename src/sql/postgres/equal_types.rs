@@ -8,7 +8,7 @@ use super::decimal::{DIGITS_MAX, Scale};
 use super::kinds::{ValueKind, named};
 use super::refusal::refused;
 use super::types::timestamp;
-use super::{call, math, texts, time_operators};
+use super::{call, list_text, maps, math, texts, time_operators};
 
 /// Digits of the wide decimals for comparisons that need more than 38.
 const WIDE_DIGITS: u8 = 76;
@@ -161,6 +161,12 @@ fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> 
             ValueKind::Timestamp | ValueKind::Interval | ValueKind::Float | ValueKind::Time,
             ValueKind::Text,
         ) => cast(call(texts::text(), vec![expr()]), to.clone()),
+        (ValueKind::Other, ValueKind::Text) if matches!(from, DataType::List(_)) => {
+            cast(call(list_text::list_text(), vec![expr()]), to.clone())
+        }
+        (ValueKind::Other, ValueKind::Text) if matches!(from, DataType::Map(..)) => {
+            cast(call(maps::map_text(), vec![expr()]), to.clone())
+        }
         (one, ValueKind::Date | ValueKind::Timestamp | ValueKind::Time | ValueKind::Interval)
             if one.is_number() || one == ValueKind::Bool =>
         {

@@ -4,6 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::functions::core::nullif;
 use datafusion::logical_expr::expr::{InList, ScalarFunction, WindowFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -19,7 +20,7 @@ use super::lists::of_list;
 use super::memberships::{Place, three_valued};
 use super::refusal::refused;
 use super::sameness::{among, distinct};
-use super::{arithmetic, call, nothing, texts, time_operators};
+use super::{arithmetic, call, list_text, nothing, texts, time_operators};
 
 /// Functions that compare their arguments.
 const COMPARING: [&str; 3] = ["greatest", "least", "nullif"];
@@ -272,6 +273,11 @@ fn function_of(function: &ScalarFunction, schema: &DFSchema) -> Result<Option<Ex
     if COMPARING.contains(&name) && function.args.iter().any(|arg| is_interval(arg, schema)) {
         return Err(of_intervals());
     }
+    if name == "array_length" {
+        // An empty list has no dimensions.
+        let args = vec![Expr::ScalarFunction(function.clone()), lit(0_u64)];
+        return Ok(Some(call(nullif().as_ref().clone(), args)));
+    }
     if !SHOWING.contains(&name) {
         return of_list(function, schema);
     }
@@ -281,10 +287,21 @@ fn function_of(function: &ScalarFunction, schema: &DFSchema) -> Result<Option<Ex
             Ok(ValueKind::Float | ValueKind::Timestamp | ValueKind::Interval | ValueKind::Time) => {
                 call(texts::text(), vec![arg.clone()])
             }
+            Ok(ValueKind::Bool) => letter(arg),
+            Ok(ValueKind::Other) if matches!(arg.get_type(schema), Ok(DataType::List(_))) => {
+                call(list_text::list_text(), vec![arg.clone()])
+            }
             _ => arg.clone(),
         }
     };
     let args: Vec<_> = function.args.iter().map(shown).collect();
     let func = function.func.clone();
     Ok((args != function.args).then(|| Expr::ScalarFunction(ScalarFunction { func, args })))
+}
+
+/// `t` or `f`, which is how PostgreSQL shows what is true or false outside of a cast.
+fn letter(arg: &Expr) -> Expr {
+    let letters = [(arg.clone(), lit("t")), (Expr::Not(Box::new(arg.clone())), lit("f"))];
+    let letters = letters.map(|(when, then)| (Box::new(when), Box::new(then)));
+    Expr::Case(Case::new(None, letters.to_vec(), None))
 }

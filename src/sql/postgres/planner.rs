@@ -1,10 +1,15 @@
 //! Chooses the function of an operator by the types of its operands.
 
 use arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, ExprSchema};
+use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable as _, Operator, ScalarUDF, cast};
+use datafusion::functions::core::greatest;
+use datafusion::logical_expr::planner::{
+    ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr,
+};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, ExprSchemable as _, GetFieldAccess, Operator, ScalarUDF, cast, lit,
+};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::equal_types::comparable;
@@ -26,6 +31,22 @@ impl ExprPlanner for Operators {
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
         planned_operator(expr, schema)
+    }
+
+    fn plan_field_access(
+        &self,
+        mut access: RawFieldAccessExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        if let GetFieldAccess::ListIndex { key } = &mut access.field_access
+            && !matches!(key.as_ref(), Expr::Literal(ScalarValue::Int64(Some(1..)), _))
+            && matches!(type_of(&access.expr, schema), Ok(DataType::List(_)))
+        {
+            // Nothing is at 0, and so at no place before it: DataFusion would count from the end.
+            let places = vec![key.as_ref().clone(), lit(0_i64)];
+            **key = call(greatest().as_ref().clone(), places);
+        }
+        Ok(PlannerResult::Original(access))
     }
 
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
@@ -76,7 +97,13 @@ pub(super) fn planned_operator(
     if joins {
         return Ok(PlannerResult::Planned(joined(left, right)));
     }
-    arithmetic(&op, left.like(kinds.1)?, right.like(kinds.0)?).map(PlannerResult::Planned)
+    // What is added to a timestamp is an interval.
+    let added = |kind| match (&op, kind) {
+        (BinaryOperator::Plus, ValueKind::Timestamp) => ValueKind::Interval,
+        _ => kind,
+    };
+    let (left, right) = (left.like(added(kinds.1))?, right.like(added(kinds.0))?);
+    arithmetic(&op, left, right).map(PlannerResult::Planned)
 }
 
 fn is_arithmetic(op: &BinaryOperator) -> bool {

@@ -1,16 +1,17 @@
 //! Rewrites parts of a query before it is planned, if DataFusion would give them another meaning
 //! than PostgreSQL.
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Ident, Interval, Query, Select,
-    SelectItem, SetExpr, Statement as SqlStatement, TableFactor, TypedString, UnaryOperator, Value,
-    ValueWithSpan, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, CharacterLength, DataType, Expr, Interval, Query, Select,
+    Statement as SqlStatement, TableFactor, TypedString, UnaryOperator, Value, ValueWithSpan,
+    VisitMut, VisitorMut,
 };
+#[cfg(test)]
+use datafusion::sql::sqlparser::ast::{SelectItem, SetExpr};
 
 use super::balance::balance;
 use super::calls::call;
@@ -18,9 +19,15 @@ use super::chain;
 use super::clauses::{check_table, reword_query, reword_select};
 use super::dialect::Postgres;
 use super::escapes::reword_escape;
+use super::labels::{distinguish_columns, label_inner_columns};
 use super::numbers::plain_number;
 use super::refusal::refused;
+use super::regexes::reword_regex;
+use super::row_values::reword_rows;
 use super::span::Span;
+use super::synonyms::synonym;
+use super::types::is_numeric;
+use super::windows;
 
 /// Parses one statement as PostgreSQL does.
 ///
@@ -41,6 +48,7 @@ pub(in crate::sql) fn statement_with(
 ) -> Result<Statement> {
     let mut statement = one(text, depth_max)?;
     if let Some(inner) = inner(&mut statement) {
+        label_inner_columns(inner);
         change(inner)?;
     }
     reword(&mut statement)?;
@@ -112,75 +120,17 @@ fn reword_sql(statement: &mut SqlStatement) -> Result<()> {
     }
 }
 
-/// Distinguishes the columns of each side of a set operation: the first side names those of the result.
-fn distinguish_columns(body: &mut SetExpr) {
-    match body {
-        SetExpr::Select(select) => distinguish(&mut select.projection),
-        SetExpr::Query(query) => distinguish_columns(&mut query.body),
-        SetExpr::SetOperation { left, right, .. } => {
-            distinguish_columns(left);
-            distinguish_columns(right);
-        }
-        _ => {}
-    }
-}
-
-/// Renames a second column with the same name, because a DataFusion plan allows each name only
-/// once.
-fn distinguish(items: &mut [SelectItem]) {
-    let all = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
-    let name = |item: &SelectItem| match item {
-        SelectItem::ExprWithAlias { alias, .. } => Some((alias.value.clone(), false)),
-        SelectItem::UnnamedExpr(expr) => match uncast(expr) {
-            Expr::Identifier(name) => Some((name.value.clone(), all)),
-            Expr::CompoundIdentifier(names) => names.last().map(|name| (name.value.clone(), all)),
-            Expr::Function(function) => {
-                let name = function.name.to_string();
-                let call = function.to_string();
-                Some((name.to_lowercase() + call.get(name.len()..).unwrap_or_default(), false))
-            }
-            expr => Some((expr.to_string(), false)),
-        },
-        _ => None,
-    };
-    let mut taken: HashSet<String> = items.iter().filter_map(name).map(|(name, _)| name).collect();
-    let mut seen = HashSet::new();
-    for item in items {
-        let Some((named, known)) = name(item) else { continue };
-        if seen.insert(named.clone()) && !known {
-            continue;
-        }
-        let mut names = (2_u64..).map(|number| format!("{named}_{number}"));
-        let Some(free) = names.find(|name| !taken.contains(name)) else { continue };
-        taken.insert(free.clone());
-        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = &*item
-        else {
-            continue;
-        };
-        *item =
-            SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', free) };
-    }
-}
-
-/// A plan names a cast after what it casts.
-fn uncast(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Cast { expr, .. } | Expr::Nested(expr) => uncast(expr),
-        expr => expr,
-    }
-}
-
 struct Reword;
 
 impl VisitorMut for Reword {
     type Break = DataFusionError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DataFusionError> {
-        broken_off(reword_query(query))
+        broken_off(reword_query(query).and_then(|()| windows::write_out_in_order(query)))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
-        broken_off(reword_select(select))
+        broken_off(reword_select(select).and_then(|()| windows::write_out(select)))
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<DataFusionError> {
@@ -193,10 +143,14 @@ impl VisitorMut for Reword {
         }
         balance(expr);
         reword_escape(expr);
-        broken_off(reworded(expr).map(|new| {
+        if let Err(error) = reword_regex(expr) {
+            return ControlFlow::Break(error);
+        }
+        broken_off(reworded(expr).and_then(|new| {
             if let Some(new) = new {
                 *expr = new;
             }
+            reword_rows(expr)
         }))
     }
 
@@ -247,6 +201,7 @@ fn reworded(expr: &Expr) -> Result<Option<Expr>> {
         Expr::TypedString(TypedString { data_type, value, .. }) if is_numeric(data_type) => {
             Some(call("numeric", vec![Expr::Value(value.clone())]))
         }
+        Expr::Function(function) => synonym(function),
         Expr::SimilarTo { .. } => {
             return Err(refused(
                 "SIMILAR TO is not supported; use LIKE, or ~ with a regular expression",
@@ -283,18 +238,27 @@ fn cast(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
     {
         return Ok(Some(Expr::Interval(written(Span::parse(text, None)?))));
     }
-    Ok(None)
+    cut(expr, to)
 }
 
-/// `numeric` without a precision.
-fn is_numeric(kind: &DataType) -> bool {
-    use DataType::{Dec, Decimal, Numeric};
-    matches!(
-        kind,
-        Numeric(ExactNumberInfo::None)
-            | Decimal(ExactNumberInfo::None)
-            | Dec(ExactNumberInfo::None)
-    )
+/// A text of at most some characters, which a cast to it cuts.
+fn cut(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
+    use DataType::{CharVarying, CharacterVarying, Varchar};
+    let (Varchar(Some(length)) | CharVarying(Some(length)) | CharacterVarying(Some(length))) = to
+    else {
+        return Ok(None);
+    };
+    let CharacterLength::IntegerLength { length: length @ 1.., unit: None } = length else {
+        return Err(refused("the length of varchar is a number of at least 1; write text for any"));
+    };
+    let text = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(expr.clone()),
+        data_type: DataType::Text,
+        array: false,
+        format: None,
+    };
+    Ok(Some(call("left", vec![text, Expr::Value(Value::Number(length.to_string(), false).into())])))
 }
 
 fn text_of(expr: &Expr) -> Option<&str> {

@@ -43,28 +43,28 @@ pub(super) fn text() -> ScalarUDF {
         };
         Ok(PlannedTypes { takes: vec![of], gives: DataType::Utf8 })
     };
-    function("text", plan, |args, _| {
-        let values = column(args, 0)?;
-        let plain = texts(values).ok();
-        let shown = (0..values.len()).map(|row| {
-            if values.is_null(row) {
-                return Ok(None);
-            }
-            if let DataType::Float32 = values.data_type() {
-                let value = values.as_primitive::<Float32Type>().value(row);
-                return Ok(Some(float(&format!("{value:e}"), 6)));
-            }
-            Ok(match cell(values, row) {
-                Some(NativeValue::Timestamp { micros, with_zone }) => {
-                    Some(shown(micros, with_zone)?)
-                }
-                Some(NativeValue::Interval(span)) => Some(span.to_string()),
-                Some(NativeValue::Float(value)) => Some(float(&format!("{value:e}"), FLOAT_DIGITS)),
-                _ => plain.as_ref().map(|plain| plain.value(row).to_owned()),
-            })
-        });
-        Ok(Arc::new(shown.collect::<Result<StringArray>>()?))
-    })
+    function("text", plan, |args, _| Ok(Arc::new(shown_values(column(args, 0)?)?)))
+}
+
+/// Values as PostgreSQL shows them.
+pub(super) fn shown_values(values: &ArrayRef) -> Result<StringArray> {
+    let plain = texts(values).ok();
+    let shown = (0..values.len()).map(|row| {
+        if values.is_null(row) {
+            return Ok(None);
+        }
+        if let DataType::Float32 = values.data_type() {
+            let value = values.as_primitive::<Float32Type>().value(row);
+            return Ok(Some(float(&format!("{value:e}"), 6)));
+        }
+        Ok(match cell(values, row) {
+            Some(NativeValue::Timestamp { micros, with_zone }) => Some(shown(micros, with_zone)?),
+            Some(NativeValue::Interval(span)) => Some(span.to_string()),
+            Some(NativeValue::Float(value)) => Some(float(&format!("{value:e}"), FLOAT_DIGITS)),
+            _ => plain.as_ref().map(|plain| plain.value(row).to_owned()),
+        })
+    });
+    shown.collect()
 }
 
 /// A timestamp as PostgreSQL shows it.

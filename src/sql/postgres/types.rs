@@ -17,6 +17,17 @@ pub(super) fn timestamp(with_zone: bool) -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, with_zone.then(|| UTC.into()))
 }
 
+/// `numeric` without a precision.
+pub(super) fn is_numeric(kind: &SqlType) -> bool {
+    use SqlType::{Dec, Decimal, Numeric};
+    matches!(
+        kind,
+        Numeric(ExactNumberInfo::None)
+            | Decimal(ExactNumberInfo::None)
+            | Dec(ExactNumberInfo::None)
+    )
+}
+
 /// Plans types for which DataFusion has other names or other limits.
 #[derive(Debug)]
 pub(super) struct PostgresTypes;
@@ -40,13 +51,16 @@ impl TypePlanner for PostgresTypes {
             }
             SqlType::Float(ExactNumberInfo::None) => DataType::Float64,
             SqlType::Float(ExactNumberInfo::Precision(bits)) if *bits >= 25 => DataType::Float64,
+            // A cast of a text or a number to it is reworded in `syntax.rs`.
             SqlType::Varchar(Some(_))
             | SqlType::CharVarying(Some(_))
             | SqlType::CharacterVarying(Some(_)) => {
                 return Err(refused("texts have no length here; cut them with left(text, length)"));
             }
             SqlType::Char(_) | SqlType::Character(_) => {
-                return Err(refused("char is not supported here; use text"));
+                return Err(refused(
+                    "char is not supported here, since it fills texts with spaces; use varchar or text",
+                ));
             }
             _ => return Ok(None),
         };

@@ -5,10 +5,11 @@
 
 mod binary;
 mod literal;
-mod names;
 mod numeric;
 mod oids;
+mod parameter_types;
 mod parameters;
+mod places;
 mod question;
 mod rewrite;
 mod rows;
@@ -20,8 +21,8 @@ pub use self::oids::{WireType, oid};
 pub use self::question::{WireParameter, WireQuestion};
 pub use self::rows::RowMessages;
 
-pub(super) use self::names::column_names;
 pub(super) use self::oids::type_of_column;
-pub(super) use self::parameters::{ParameterTypes, set_parameters};
+pub(super) use self::parameter_types::ParameterTypes;
+pub(super) use self::parameters::set_parameters;
 pub(super) use self::rewrite::{is_always_empty, rewrite};
 pub(super) use self::shown::shown_schema;

@@ -96,6 +96,30 @@ impl WireType {
         // Lists of texts have one number, and `unknown` has none of its own.
         Self::ALL.into_iter().find(|known| known.list == list && known.oid != oid::UNKNOWN)
     }
+
+    /// The number of a type, or of the type of its lists (`int8[]`, `_int8`), by a name that it has in SQL or
+    /// in `pg_type`.
+    pub fn named(name: &str) -> Option<u32> {
+        let name = name.replace('"', "").to_ascii_lowercase();
+        let name = name.trim();
+        let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
+        let item = name.strip_suffix("[]").or_else(|| name.strip_prefix('_'));
+        let (name, is_list) = item.map_or((name, false), |item| (item.trim_end(), true));
+        // A length or the digits say nothing of the type.
+        let bare = name.strip_suffix(')').and_then(|name| name.split_once('('));
+        let name = match bare.map_or(name, |(name, _)| name.trim_end()) {
+            "int" => "integer",
+            "char" => "character",
+            "timestamp" => "timestamp without time zone",
+            "time" => "time without time zone",
+            "double" | "float" => "double precision",
+            "decimal" => "numeric",
+            name => name,
+        };
+        let mut all = Self::ALL.into_iter();
+        let known = all.find(|known| known.name == name || known.sql_name == name)?;
+        Some(if is_list { known.list } else { known.oid })
+    }
 }
 
 /// The number and the modifier of a column's type.
@@ -134,8 +158,6 @@ pub(super) fn number(kind: &DataType) -> u32 {
 fn list_of(item: &DataType) -> u32 {
     match item {
         DataType::List(inner) | DataType::LargeList(inner) => list_of(inner.data_type()),
-        // What holds names is shown as JSON.
-        DataType::Map(..) | DataType::Struct(_) => oid::JSONB,
         item => WireType::of(number(item)).map_or(oid::TEXT, |known| known.list),
     }
 }
@@ -154,6 +176,28 @@ mod tests {
         }
         assert_eq!(WireType::of_items(1009).map(|known| known.name), Some("text"));
         assert_eq!(WireType::of(1), None);
+        for (name, number) in [
+            ("int4", oid::INT4),
+            ("pg_catalog.int8[]", 1016),
+            ("_text", 1009),
+            ("Timestamp With Time Zone", oid::TIMESTAMPTZ),
+            ("timestamp", oid::TIMESTAMP),
+            ("numeric(18,12)", oid::NUMERIC),
+            ("\"varchar\"", oid::VARCHAR),
+        ] {
+            assert_eq!(WireType::named(name), Some(number), "{name}");
+        }
+        assert_eq!(WireType::named("hstore"), None);
+    }
+
+    #[test]
+    fn a_list_is_one_of_its_innermost_items() {
+        let list = |item| DataType::List(Field::new("item", item, true).into());
+        let row = DataType::Struct(vec![Field::new("a", DataType::Int64, true)].into());
+        assert_eq!(number(&list(DataType::Int64)), 1016);
+        assert_eq!(number(&list(list(DataType::Utf8))), 1009);
+        assert_eq!(number(&list(row.clone())), 3807, "rows and maps are JSON");
+        assert_eq!(number(&row), oid::JSONB);
     }
 
     #[test]

@@ -1,18 +1,15 @@
 //! Parameters of a query: `$1` and so on are replaced by values before the query is planned, so that a
-//! value is never read as SQL and means what a literal in its place means. What a client asks about
-//! types that it leaves open is answered from the plan.
+//! value is never read as SQL and means what a literal in its place means.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, LimitClause, Offset, Query, Statement, Value, ValueWithSpan, VisitMut,
-    VisitorMut,
+    Expr, LimitClause, Offset, Query, Select, Statement, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use super::literal::{list, number as number_literal, of_parameter};
-use super::oids::{WireType, number, oid};
+use super::oids::{WireType, oid};
+use super::places::{told, told_of_select};
 use super::question::WireParameter;
 
 /// PostgreSQL's bound on parameters.
@@ -21,19 +18,27 @@ const PARAMETERS_MAX: usize = 65_535;
 /// Replaces parameters by their values.
 ///
 /// # Errors
-/// A parameter that has no value, or a list that cannot be read.
+/// A parameter that has no value, a value that has no parameter, or a list that cannot be read.
 pub(in crate::sql) fn set_parameters(
     statement: &mut Statement,
     parameters: &[WireParameter],
 ) -> Result<(), String> {
-    match statement.visit(&mut SetParameters { parameters }) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(wrong) => Err(wrong),
+    let mut set = SetParameters { parameters, count: 0 };
+    if let ControlFlow::Break(wrong) = statement.visit(&mut set) {
+        return Err(wrong);
     }
+    // A client may declare the type of one that the query does not name.
+    let declared = parameters.iter().rposition(|parameter| parameter.oid != 0);
+    let count = set.count.max(declared.map_or(0, |place| place + 1));
+    if parameters.len() > count {
+        let given = parameters.len();
+        return Err(format!("{given} values are bound to {count} parameters; bind one to each"));
+    }
+    Ok(())
 }
 
 /// The place of `$1`: 0.
-fn place(expr: &Expr) -> Option<usize> {
+pub(super) fn place(expr: &Expr) -> Option<usize> {
     match expr {
         Expr::Value(ValueWithSpan { value: Value::Placeholder(name), .. }) => {
             let place: usize = name.strip_prefix('$')?.parse().ok()?;
@@ -46,16 +51,19 @@ fn place(expr: &Expr) -> Option<usize> {
 
 struct SetParameters<'a> {
     parameters: &'a [WireParameter],
+    /// The number of the last parameter that the query names.
+    count: usize,
 }
 
 impl SetParameters<'_> {
-    fn value(&self, place: usize) -> Result<&WireParameter, String> {
+    fn value(&mut self, place: usize) -> Result<&WireParameter, String> {
+        self.count = self.count.max(place + 1);
         let missing = || format!("there is no parameter ${}; bind a value to it", place + 1);
         self.parameters.get(place).ok_or_else(missing)
     }
 
     /// The number of rows that a parameter gives.
-    fn set_rows(&self, expr: &mut Expr) -> Result<(), String> {
+    fn set_rows(&mut self, expr: &mut Expr) -> Result<(), String> {
         let Some(place) = place(expr) else { return Ok(()) };
         let text = self.value(place)?.text.as_deref().unwrap_or("0");
         let wrong = |_| format!("the number of rows {text:?} is no integer; bind one");
@@ -63,7 +71,7 @@ impl SetParameters<'_> {
         Ok(())
     }
 
-    fn set(&self, expr: &mut Expr) -> Result<(), String> {
+    fn set(&mut self, expr: &mut Expr) -> Result<(), String> {
         if let Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } = expr
             && let Some(place) = place(right)
         {
@@ -77,6 +85,17 @@ impl SetParameters<'_> {
         }
         Ok(())
     }
+
+    /// Gives a value whose type the client leaves open the type that its place tells. A text is one as it is.
+    fn set_typed(&mut self, expr: &mut Expr, told: u32) {
+        let Some(place) = place(expr) else { return };
+        let open = self.parameters.get(place).filter(|value| value.oid == 0 && told != oid::TEXT);
+        let Some(text) = open.map(|open| open.text.clone()) else { return };
+        self.count = self.count.max(place + 1);
+        if let Ok(typed) = of_parameter(&WireParameter { oid: told, text }) {
+            *expr = typed;
+        }
+    }
 }
 
 impl VisitorMut for SetParameters<'_> {
@@ -86,7 +105,13 @@ impl VisitorMut for SetParameters<'_> {
         done(rows_of(query).into_iter().try_for_each(|rows| self.set_rows(rows)))
     }
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<String> {
+        told_of_select(select, &mut |expr, oid| self.set_typed(expr, oid));
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<String> {
+        told(expr, &mut |expr, oid| self.set_typed(expr, oid));
         done(self.set(expr))
     }
 }
@@ -96,7 +121,7 @@ fn done<E>(result: Result<(), E>) -> ControlFlow<E> {
 }
 
 /// The expressions of `LIMIT` and `OFFSET`.
-fn rows_of(query: &mut Query) -> Vec<&mut Expr> {
+pub(super) fn rows_of(query: &mut Query) -> Vec<&mut Expr> {
     match &mut query.limit_clause {
         Some(LimitClause::LimitOffset { limit, offset, .. }) => {
             let offset = offset.as_mut().map(|Offset { value, .. }| value);
@@ -105,123 +130,6 @@ fn rows_of(query: &mut Query) -> Vec<&mut Expr> {
         Some(LimitClause::OffsetCommaLimit { offset, limit }) => vec![offset, limit],
         None => Vec::new(),
     }
-}
-
-/// The types of a query's parameters.
-#[derive(Debug, Default)]
-pub(in crate::sql) struct ParameterTypes {
-    /// By place; 0 if nothing is known.
-    known: BTreeMap<usize, u32>,
-    /// Those that are compared with each item of a list.
-    lists: Vec<usize>,
-}
-
-impl ParameterTypes {
-    /// The parameters of a statement, in which those that are lists are replaced by their items, so
-    /// that a plan tells the type of these. What a client has declared stands.
-    pub(in crate::sql) fn of(statement: &mut Statement, declared: &[WireParameter]) -> Self {
-        let mut types = Self::default();
-        let declared = declared.iter().enumerate().filter(|(_, parameter)| parameter.oid != 0);
-        types.known.extend(declared.map(|(place, parameter)| (place, parameter.oid)));
-        // The visitor never ends early.
-        let _ = statement.visit(&mut types);
-        types
-    }
-
-    /// Adds what a plan tells of the others.
-    pub(in crate::sql) fn add(&mut self, plan: &LogicalPlan) {
-        for (name, kind) in plan.get_parameter_types().unwrap_or_default() {
-            let place = name.strip_prefix('$').and_then(|place| place.parse::<usize>().ok());
-            let place = place.and_then(|place| place.checked_sub(1));
-            if let (Some(place), Some(kind)) = (place, kind) {
-                let known = self.known.entry(place).or_insert(0);
-                if *known == 0 {
-                    *known = number(&kind);
-                }
-            }
-        }
-    }
-
-    /// The numbers of the types. A type that nothing tells is text, as in PostgreSQL.
-    pub(in crate::sql) fn numbers(&self) -> Vec<u32> {
-        let count = self.known.last_key_value().map_or(0, |(place, _)| place + 1);
-        let mut numbers = vec![oid::TEXT; count];
-        for (place, number) in &self.known {
-            let list = self.lists.contains(place);
-            let item = if *number == 0 { oid::TEXT } else { *number };
-            let known = WireType::of(item).filter(|_| list).map_or(item, |item| item.list);
-            if let Some(number) = numbers.get_mut(*place) {
-                *number = known;
-            }
-        }
-        numbers
-    }
-
-    fn seen(&mut self, place: usize, oid: u32) {
-        let known = self.known.entry(place).or_insert(0);
-        if *known == 0 {
-            *known = oid;
-        }
-    }
-}
-
-impl VisitorMut for ParameterTypes {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        for rows in rows_of(query) {
-            if let Some(place) = place(rows) {
-                self.seen(place, oid::INT8);
-                *rows = number_literal(1);
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        match expr {
-            Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => {
-                if let Some(at) = place(right) {
-                    let is_declared = self.known.get(&at).is_some_and(|oid| *oid != 0);
-                    if !is_declared {
-                        self.lists.push(at);
-                    }
-                    let (left, op, right) = (left.clone(), BinaryOperator::Eq, right.clone());
-                    *expr = Expr::BinaryOp { left, op, right };
-                }
-            }
-            Expr::Cast { expr: inner, data_type, .. } => {
-                if let Some(at) = place(inner) {
-                    self.seen(at, named(&data_type.to_string()));
-                }
-            }
-            expr => {
-                if let Some(at) = place(expr) {
-                    self.seen(at, 0);
-                }
-            }
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// The number of a type by a name that it has in SQL; 0 for others.
-fn named(name: &str) -> u32 {
-    let name = name.to_ascii_lowercase();
-    let (name, list) = match name.strip_suffix("[]") {
-        Some(item) => (item, true),
-        None => (name.as_str(), false),
-    };
-    let name = match name {
-        "int" => "integer",
-        "timestamp" => "timestamp without time zone",
-        "double" | "float" => "double precision",
-        "decimal" => "numeric",
-        name => name,
-    };
-    let known =
-        WireType::ALL.into_iter().find(|known| known.name == name || known.sql_name == name);
-    known.map_or(0, |known| if list { known.list } else { known.oid })
 }
 
 #[cfg(test)]
@@ -249,18 +157,9 @@ mod tests {
         let missing = set_parameters(&mut of("SELECT $2"), &values[..1]).unwrap_err();
         assert!(missing.starts_with("there is no parameter $2"), "{missing}");
         assert!(set_parameters(&mut of("SELECT 1 LIMIT $1"), &[value(0, "x")]).is_err());
-    }
-
-    #[test]
-    fn types_are_told_by_casts_limits_and_declarations() {
-        let mut statement =
-            of("SELECT $1::int, $2::timestamptz, $3 = ANY($4), a = ANY($5) LIMIT $6");
-        let declared = [0, 0, oid::INT8].map(|oid| WireParameter { oid, text: None });
-        let types = ParameterTypes::of(&mut statement, &declared);
-        let text = 1009;
-        assert_eq!(
-            types.numbers(),
-            [oid::INT4, oid::TIMESTAMPTZ, oid::INT8, text, text, oid::INT8]
-        );
+        let more = set_parameters(&mut of("SELECT $1"), &[value(0, "x"), value(0, "y")]);
+        assert_eq!(more.unwrap_err(), "2 values are bound to 1 parameters; bind one to each");
+        let declared = [value(0, "x"), value(oid::TEXT, "y")];
+        assert!(set_parameters(&mut of("SELECT $1"), &declared).is_ok());
     }
 }

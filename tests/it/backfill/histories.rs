@@ -49,6 +49,16 @@ fn histories_of_each_program_are_calls() {
     file(&beside, "e.jsonl", reply("r3", 5));
     let args = ["--org", "acme", "--format", "claude-code", beside.to_str().unwrap()];
     assert_eq!(done(archive.path(), &args), counts(1, 1, 0, 0, 1));
+    // A pattern names its files, whatever their endings.
+    let bodies = folder.path().join("bodies");
+    file(&bodies, "1.body", serde_json::to_vec(&litellm).unwrap());
+    let args = ["--org", "acme", "--format", "litellm"];
+    let pattern = bodies.join("*.body");
+    let args_of = |input| [&args[..], &[input]].concat();
+    let counted = done(archive.path(), &args_of(pattern.to_str().unwrap()));
+    assert_eq!(counted, counts(1, 0, 1, 0, 1));
+    let whole = run(archive.path(), &args_of(bodies.to_str().unwrap()));
+    assert!(whole.status == 1 && whole.stderr.contains(".jsonl"), "{whole:?}");
     let key = key(archive.path(), "acme");
     let series = scrape(&Server::start(archive.path()), &key);
     for (provider, model, tokens) in [

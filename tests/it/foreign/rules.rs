@@ -24,7 +24,7 @@ use crate::support::lake::{Lake, verified, verify};
 use crate::support::store::memory;
 
 /// Nine events of ours, and one of another organisation.
-async fn ours() -> Arc<dyn ObjectStore> {
+pub(super) async fn ours() -> Arc<dyn ObjectStore> {
     let store = memory();
     let app = Lake::open(&store).await;
     app.sent(&events(0..5)).await;
@@ -34,7 +34,10 @@ async fn ours() -> Arc<dyn ObjectStore> {
 }
 
 /// The message of `result`, which must be a refusal that names the file and the way out.
-fn refusal<T: std::fmt::Debug>(result: Result<T, tokenlake::app::AppError>, name: &str) -> String {
+pub(super) fn refusal<T: std::fmt::Debug>(
+    result: Result<T, tokenlake::app::AppError>,
+    name: &str,
+) -> String {
     let error = result.expect_err(name);
     assert_eq!(error.kind(), Kind::Corrupt, "{name}: {error}");
     let text = error.to_string();

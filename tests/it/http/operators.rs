@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
+use tokenlake::clock::{Clock as _, SystemClock};
 
 use crate::support::client::{self, Answer};
 use crate::support::process::{Server, installed, key, key_with, tokenlake};
@@ -155,6 +156,41 @@ fn tenants_are_those_with_a_valid_key_or_an_event() {
     }
     let answer = shop.get("/sd/prometheus/", &shop.operator).json();
     assert_eq!(answer[0]["labels"], json!({ "__param_org": "Acme", "org_id": "acme" }));
+}
+
+/// Calls are counted; what else was sent stands in rows alone.
+#[test]
+fn an_event_that_is_no_call_makes_a_tenant_too() {
+    let shop = Shop::start();
+    let folder = shop.archive.path();
+    let scopes = ["--scope", "events:write,corrections:write"];
+    let names = ["with-correction", "with-job", "without"];
+    let [correcting, ..] =
+        names.map(|name| key_with(folder, name, &[&scopes[..], &["--name", name]].concat()));
+    let send = |key: &str, id: &str, kind: &str| {
+        let event = json!({
+            "event_id": id, "ts": SystemClock.now(), "event_type": kind, "cost_usd": "3",
+            "attributes": { "corrects": "1" },
+        });
+        let url = shop.server.url("/v1/events");
+        let sent = client::post(&url, key, "application/json", event.to_string());
+        assert_eq!(sent.json()["accepted"], 1, "{}", sent.text());
+    };
+    send(&correcting, "1", "cost_correction");
+    for name in names {
+        assert_eq!(tokenlake(folder, &["key", "revoke", &shop.id_of(name)]).status, 0);
+    }
+    let tenants = |expected: &[&str]| {
+        poll(Duration::from_secs(30), "the tenants are known", || {
+            (shop.tenants() == expected).then_some(())
+        });
+    };
+    tenants(&["Acme", "with-correction"]);
+    // What was searched in vain is searched again where something came.
+    let job = key_with(folder, "with-job", &[&scopes[..], &["--name", "again"]].concat());
+    send(&job, "2", "job");
+    assert_eq!(tokenlake(folder, &["key", "revoke", &shop.id_of("again")]).status, 0);
+    tenants(&["Acme", "with-correction", "with-job"]);
 }
 
 #[test]

@@ -50,6 +50,12 @@ impl Company {
         self.keys.insert(name.to_owned(), json!(key));
     }
 
+    fn add_operator(&mut self) {
+        let done = tokenlake(self.archive.path(), &["key", "create", "--operator"]);
+        assert_eq!(done.status, 0, "{done:?}");
+        self.keys.insert("operator".to_owned(), json!(done.stdout.trim_end()));
+    }
+
     fn send(&self, org: &str, events: impl Iterator<Item = Value>) {
         let events: Vec<_> = events.collect();
         let url = self.server.url("/v1/events");
@@ -205,10 +211,17 @@ fn an_operator_sees_the_organisation_that_it_names() {
     let mut company = Company::start();
     company.send("acme", calls());
     company.send("odd", odd_calls());
-    let done = tokenlake(company.archive.path(), &["key", "create", "--operator"]);
-    assert_eq!(done.status, 0, "{done:?}");
-    company.keys.insert("operator".to_owned(), json!(done.stdout.trim_end()));
+    company.add_operator();
     company.play("operator");
+}
+
+#[test]
+fn an_answer_that_comes_after_a_newer_one_is_not_shown() {
+    let mut company = Company::start();
+    company.send("acme", calls());
+    company.send("many", odd_calls());
+    company.add_operator();
+    company.play("late");
 }
 
 #[test]

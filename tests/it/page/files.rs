@@ -130,6 +130,17 @@ fn a_file_that_a_client_has_is_not_sent_again() {
             assert_eq!((answer.status, answer.body.len()), (304, 0), "{known}");
             assert_eq!(answer.header("etag"), Some(&*tag));
             assert_eq!(answer.header("content-security-policy"), Some(POLICY));
+            // The only length to be told is that of the file (RFC 9110, 8.6).
+            let headers = [("if-none-match", known)];
+            let head = client::send("HEAD", &site.server.url(path), &headers, "");
+            for answer in [answer, head] {
+                assert_eq!(
+                    (answer.status, answer.header("content-length")),
+                    (304, None),
+                    "{known}"
+                );
+                assert_eq!(answer.header("transfer-encoding"), None);
+            }
         }
         for other in ["\"other\"", "", "W/\"\"", &tag[..tag.len() - 2]] {
             assert_eq!(site.get(path, &[("if-none-match", other)]).status, 200, "{other}");

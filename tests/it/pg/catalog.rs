@@ -20,6 +20,13 @@ fn catalogs_agree_with_the_tables() {
         let names: Vec<_> = told.into_iter().map(|(name, _)| name).collect();
         assert_eq!(listed.texts().concat(), names);
     }
+    // The sums of both tables of usage are null where no event has a value.
+    let differ = client.query(
+        "SELECT a.attname FROM pg_attribute a JOIN pg_attribute b ON a.attname = b.attname \
+         WHERE a.attrelid = 'usage_hourly'::regclass AND b.attrelid = 'usage_by_dimension'::regclass \
+         AND a.attnotnull <> b.attnotnull",
+    );
+    assert_eq!(differ.texts(), Vec::<Vec<String>>::new());
     let unknown = client.query(
         "SELECT count(*) FROM pg_attribute a LEFT JOIN pg_type t ON t.oid = a.atttypid WHERE t.oid IS NULL",
     );
@@ -37,6 +44,42 @@ fn settings_are_those_that_show_tells() {
         assert_eq!(shown, row[1], "{}", row[0]);
         let told = client.query(&format!("SELECT current_setting('{}')", row[0])).value();
         assert_eq!(told, row[1], "{}", row[0]);
+    }
+}
+
+#[test]
+fn names_are_looked_up() {
+    let lake = Lake::start(&[]);
+    let mut client = lake.door.login(&lake.key);
+    for (asked, expected) in [
+        ("to_regclass('public.events') = 'events'::regclass", "t"),
+        ("to_regclass('nothing') IS NULL", "t"),
+        ("to_regtype('int4')", "23"),
+        ("to_regtype('hstore') IS NULL", "t"),
+        ("'int8[]'::regtype::oid", "1016"),
+        ("to_regnamespace('public')", "2200"),
+        ("current_setting('timezone')", "UTC"),
+        ("current_setting('nothing', true) IS NULL", "t"),
+        ("(SELECT current_setting(name) FROM pg_settings WHERE name = 'TimeZone')", "UTC"),
+        ("count(current_setting(name)) > 20 FROM pg_settings", "t"),
+        ("(SELECT count(*) FROM pg_type WHERE typreceive = 'array_recv'::regproc) > 9", "t"),
+        ("(SELECT count(*) FROM pg_type t JOIN pg_type p ON p.oid = t.typinput)", "0"),
+        (
+            "set_config('bytea_output', 'hex', false) FROM pg_show_all_settings() WHERE name = 'jit'",
+            "hex",
+        ),
+        ("usesuper FROM pg_user WHERE usename = current_user", "f"),
+        ("count(*) FROM pg_roles WHERE rolname IN (current_user, 'tokenlake')", "2"),
+    ] {
+        assert_eq!(client.query(&format!("SELECT {asked}")).value(), expected, "{asked}");
+    }
+    for (asked, state) in [
+        ("current_setting('nothing')", "42704"),
+        ("'nothing'::regtype", "42704"),
+        ("'nothing'::regnamespace", "3F000"),
+        ("to_regclass(relname) FROM pg_class", "0A000"),
+    ] {
+        assert_eq!(client.query(&format!("SELECT {asked}")).state(), state, "{asked}");
     }
 }
 

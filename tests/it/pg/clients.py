@@ -31,6 +31,9 @@ def with_psycopg2():
         check(cursor.fetchone())
         cursor.execute("SELECT count(*) FROM events WHERE model = ANY(%s)", (["gpt-4o", "claude"],))
         assert cursor.fetchone() == (4,)
+        # It writes values into the query, by what it was told of backslashes.
+        cursor.execute(r"SELECT %s, %s = 'a\b', %s = ANY(%s)", ("a\\b'\"", "a\\b", "\\", ["\\"]))
+        assert cursor.fetchone() == ("a\\b'\"", True, True)
         with connection.cursor("few") as few:
             few.itersize = 3
             few.execute("SELECT event_id FROM events WHERE input_tokens > %s ORDER BY ts", (5,))

@@ -24,6 +24,12 @@ fn a_cursor_is_read_forward_until_its_transaction_ends() {
     assert_eq!(client.query("CLOSE c").tags, ["CLOSE CURSOR"]);
     assert_eq!(client.query("FETCH c").state(), "34000");
     client.query("ROLLBACK");
+    client.query(&format!("BEGIN; DECLARE c {CURSOR}"));
+    let moved = client.query("MOVE FORWARD 2 FROM c");
+    assert_eq!((moved.kinds.as_str(), moved.tags), ("CZ", vec!["MOVE 2".to_owned()]));
+    assert_eq!(client.query("FETCH c").texts(), [["103", "30"]]);
+    assert_eq!(client.query("MOVE ALL IN c").tags, ["MOVE 1"]);
+    client.query("ROLLBACK");
     client.query(&format!("BEGIN; DECLARE c {CURSOR}; COMMIT"));
     assert_eq!(client.query("FETCH c").state(), "34000", "it ended with its transaction");
     client.query(&format!("DECLARE h {}", CURSOR.replace("FOR", "WITH HOLD FOR")));

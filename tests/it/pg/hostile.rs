@@ -9,7 +9,7 @@ use crate::support::random::Random;
 use crate::support::resident::resident_kib;
 
 #[test]
-fn damaged_messages_end_their_connection_and_nothing_else() {
+fn damaged_messages_hurt_their_session_alone() {
     let lake = Lake::start(&[]);
     let whole = [
         parse("s", "SELECT $1::int", &[23]),
@@ -41,7 +41,13 @@ fn damaged_messages_end_their_connection_and_nothing_else() {
         let _ = client.stream().read_to_end(&mut said);
         assert!(said.len() < 300, "{said:?}");
     }
-    assert_eq!(lake.door.ask(&lake.key, "SELECT 1").value(), "1");
+    let mut client = lake.door.login(&lake.key);
+    client.send(&[message(b'B', b"damaged"), execute("", 0), sync()].concat());
+    let answer = client.answer();
+    assert_eq!((answer.kinds.as_str(), answer.state()), ("EZ", "08P01"), "its session goes on");
+    client.send(&message(b'Q', b"SELECT '\xff'\0"));
+    assert_eq!(client.answer().kinds, "EZ");
+    assert_eq!(client.query("SELECT 1").value(), "1");
     assert!(!lake.door.server.stderr().contains("panicked"), "{}", lake.door.server.stderr());
 }
 

@@ -23,6 +23,17 @@ fn columns_have_the_types_of_the_contract() {
     let names: Vec<_> = more.columns.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names[0..2], ["?column?", "?column?"]);
     assert_eq!(names[7], "count");
+    let plan = client.query("EXPLAIN SELECT count(*) FROM events");
+    assert_eq!(plan.columns, [("QUERY PLAN".to_owned(), TEXT)]);
+    assert!(plan.rows.len() > 2 && plan.texts().iter().all(|line| !line[0].contains('\n')));
+    let lists = "SELECT array_agg(attributes ORDER BY ts) FROM events WHERE input_tokens < 25";
+    let shown = client.query(lists);
+    assert_eq!(shown.columns, [("array_agg".to_owned(), 3807)]);
+    assert_eq!(shown.value(), r#"{"{\"n\":\"1\"}","{\"n\":\"2\"}"}"#);
+    let binary = extended(&mut client, lists, &[], &[], 0, 1).rows[0][0].clone().unwrap();
+    // One dimension without nulls, of jsonb; each item begins with the version of its format.
+    let head = [1_i32, 0, 3802, 2, 1, 10].map(i32::to_be_bytes).concat();
+    assert_eq!((&binary[..24], &binary[24..34]), (&head[..], &b"\x01{\"n\":\"1\"}"[..]));
 }
 
 /// Runs a query of the extended protocol, described as a portal.
@@ -72,6 +83,10 @@ fn values_take_the_place_of_parameters() {
         ("model <> ALL($1)", &[], b"{gpt-4o}", "2"),
         ("attributes['n'] = $1", &[], b"1", "1"),
         ("$1 = 'a' OR model IS NULL", &[], b"b", "0"),
+        ("attributes->>$1 = '2'", &[], b"n", "1"),
+        ("attributes @> $1::jsonb", &[], br#"{"n": 2}"#, "1"),
+        ("NOT $1", &[], b"false", "4"),
+        ("left(model, $1) = 'gpt'", &[], b"3", "2"),
     ] {
         assert_eq!(
             count(&mut client, &format!("{all}{filter}"), types, &[Some(value)]),
@@ -153,6 +168,36 @@ fn a_statement_tells_its_parameters_and_columns() {
 }
 
 #[test]
+fn parameters_have_the_types_of_their_places() {
+    let lake = Lake::start(&[]);
+    let mut client = lake.door.login(&lake.key);
+    let interval = 1186;
+    for (query, types) in [
+        ("SELECT attributes->>$1 FROM events", &[TEXT][..]),
+        ("SELECT 1 FROM events WHERE attributes @> $1::jsonb", &[JSONB]),
+        ("SELECT 1 FROM events WHERE ts + $1 > now()", &[interval]),
+        ("SELECT left(model, $1), substr(model, $2, $3) FROM events", &[INT4, INT4, INT4]),
+        (
+            "SELECT round(cost_usd, $1), lag(cost_usd, $2) OVER (ORDER BY ts) FROM events",
+            &[INT4, INT4],
+        ),
+        ("SELECT coalesce(cost_usd, $1), greatest(input_tokens, $2) FROM events", &[NUMERIC, INT8]),
+        ("SELECT CASE WHEN $1 THEN cost_usd ELSE $2 END FROM events", &[BOOL, NUMERIC]),
+        (
+            "SELECT 1 FROM events WHERE $1 AND NOT $2 AND ts > to_timestamp($3)",
+            &[BOOL, BOOL, FLOAT8],
+        ),
+    ] {
+        client.send(&[parse("", query, &[]), describe('S', ""), sync()].concat());
+        let told = client.answer();
+        assert_eq!((told.error, &told.parameters[..]), (None, types), "{query}");
+    }
+    let query = "SELECT model FROM events WHERE input_tokens > $1";
+    let more = extended(&mut client, query, &[], &[Some(b"1"), Some(b"2")], 0, 0);
+    assert_eq!(more.state(), "08P01", "as many values as parameters");
+}
+
+#[test]
 fn rows_come_in_portions() {
     let lake = Lake::start(&[]);
     let mut client = lake.door.login(&lake.key);
@@ -188,6 +233,25 @@ fn after_an_error_messages_are_passed_over_up_to_the_next_sync() {
     let set = extended(&mut client, "SET x.y = '1'", &[], &[], 0, 0);
     assert_eq!(set.kinds, "12nCZ");
     assert_eq!(extended(&mut client, "", &[], &[], 0, 0).kinds, "12nIZ");
+}
+
+#[test]
+fn what_is_wrong_with_a_statement_is_told_before_the_end_of_its_parse() {
+    let lake = Lake::start(&[]);
+    let mut client = lake.door.login(&lake.key);
+    client.query("BEGIN");
+    client.send(&[parse("", "SELECT nothing FROM events WHERE model = $1", &[]), sync()].concat());
+    let answer = client.answer();
+    assert_eq!((answer.kinds.as_str(), answer.state(), answer.status), ("1EZ", "42703", b'E'));
+    // As pg8000 does: its next statement follows.
+    client.send(&[parse("", "ROLLBACK", &[]), sync()].concat());
+    assert_eq!(client.answer().kinds, "1Z");
+    client.send(&[bind("", "", &[], 0, 0), execute("", 0), sync()].concat());
+    let ended = client.answer();
+    assert_eq!((ended.tags, ended.status), (vec!["ROLLBACK".to_owned()], b'I'));
+    client.send(&[parse("s", "SELECT 1", &[]), sync(), describe('S', "s"), sync()].concat());
+    assert_eq!(client.answer().kinds, "1Z");
+    assert_eq!(client.answer().kinds, "tTZ");
 }
 
 #[test]

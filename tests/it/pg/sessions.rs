@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Lake;
 use crate::support::client;
-use crate::support::pg::{PgClient, bind, execute, parse, sync};
+use crate::support::pg::{PgClient, bind, describe, execute, parse, sync};
 use crate::support::poll;
 use crate::support::process::{key, tokenlake};
 
@@ -19,7 +19,6 @@ fn statements_about_a_session_are_answered() {
     for (text, tag) in [
         ("SET application_name = 'it'", "SET"),
         ("RESET application_name", "RESET"),
-        ("SAVEPOINT a", "SAVEPOINT"),
         ("PREPARE p AS SELECT count(*) FROM events WHERE model = $1", "PREPARE"),
         ("CLOSE ALL", "CLOSE CURSOR ALL"),
         ("UNLISTEN *", "UNLISTEN"),
@@ -29,6 +28,11 @@ fn statements_about_a_session_are_answered() {
         assert_eq!((answer.error, answer.tags), (None, vec![tag.to_owned()]), "{text}");
     }
     assert_eq!(client.query("EXECUTE p('gpt-4o')").value(), "2");
+    assert_eq!(client.query("EXECUTE p('gpt' || '-4o')").state(), "42601");
+    let bound = [parse("", "EXECUTE p('gpt-4o')", &[]), bind("", "", &[], 0, 0)].concat();
+    client.send(&[bound, describe('P', ""), execute("", 0), sync()].concat());
+    let answer = client.answer();
+    assert_eq!((answer.kinds.as_str(), answer.value().as_str()), ("12TDCZ", "2"));
     assert_eq!(client.query("DEALLOCATE p").tags, ["DEALLOCATE"]);
     assert_eq!(client.query("EXECUTE p('gpt-4o')").state(), "26000");
     assert_eq!(client.query("DISCARD ALL").tags, ["DISCARD ALL"]);
@@ -57,6 +61,24 @@ fn a_transaction_fails_with_its_first_error() {
     assert_eq!((ended.tags, ended.status), (vec!["ROLLBACK".to_owned()], b'I'));
     assert_eq!(client.query("SELECT 1").value(), "1");
     assert_eq!(client.query("SELECT 1; SELECT nothing; SELECT 2").rows.len(), 1);
+}
+
+#[test]
+fn a_client_goes_back_to_savepoints_that_there_are() {
+    let lake = Lake::start(&[]);
+    let mut client = lake.door.login(&lake.key);
+    assert_eq!(client.query("SAVEPOINT a").state(), "25P01");
+    client.query("BEGIN");
+    assert_eq!(client.query("SAVEPOINT a; SAVEPOINT b").tags, ["SAVEPOINT", "SAVEPOINT"]);
+    assert_eq!(client.query("SELECT nothing").status, b'E');
+    assert_eq!(client.query("RELEASE a").state(), "25P02");
+    assert_eq!(client.query("ROLLBACK TO c").state(), "3B001");
+    let back = client.query("ROLLBACK TO SAVEPOINT a");
+    assert_eq!((back.tags, back.status), (vec!["ROLLBACK".to_owned()], b'T'));
+    assert_eq!(client.query("SELECT 1").value(), "1");
+    assert_eq!(client.query("RELEASE b").state(), "3B001", "it came after a");
+    client.query("ROLLBACK");
+    assert_eq!(client.query("BEGIN; RELEASE a").state(), "3B001", "it ended with its transaction");
 }
 
 #[test]

@@ -57,13 +57,18 @@ fn other_versions_are_told_what_there_is() {
     let mut client = PgClient::connect(&lake.door.address);
     client.send(&newer);
     client.send(&message(b'p', format!("{}\0", lake.key).as_bytes()));
+    let (kind, told) = client.message().unwrap();
+    assert_eq!((kind, &told[..4]), (b'v', &196_608_i32.to_be_bytes()[..]), "libpq wants it whole");
     let answer = client.answer();
-    assert!(answer.kinds.starts_with("vR") && answer.error.is_none(), "{answer:?}");
-    let mut older = start(&[("user", "a")]);
-    older[4..8].copy_from_slice(&131_072_i32.to_be_bytes());
-    let mut client = PgClient::connect(&lake.door.address);
-    client.send(&older);
-    assert_eq!(client.message(), None);
+    assert!(answer.kinds.starts_with('R') && answer.error.is_none(), "{answer:?}");
+    for other in [131_072_i32, 262_144] {
+        let mut first = start(&[("user", "a")]);
+        first[4..8].copy_from_slice(&other.to_be_bytes());
+        let mut client = PgClient::connect(&lake.door.address);
+        client.send(&first);
+        let answer = client.answer();
+        assert_eq!((answer.state(), answer.status), ("0A000", 0), "{answer:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Tests that queries in PostgreSQL's words have PostgreSQL's answers: types, names and values.
 
-use super::{BYTEA, FLOAT8, INT8, Lake, NUMERIC, TEXT, UUID};
+use super::{BYTEA, FLOAT8, INT4, INT8, Lake, NUMERIC, TEXT, UUID};
 use crate::support::pg::{bind, describe, execute, message, parse, sync};
 
 #[test]
@@ -41,6 +41,14 @@ fn queries_have_postgresqls_answers() {
             &[TEXT, 16],
             "1,t",
         ),
+        (
+            "SELECT (attributes #>> array['n']::text[])::text, attributes #>> '{n}', attributes::text
+             FROM events ORDER BY ts LIMIT 1",
+            &[TEXT, TEXT, TEXT],
+            "1,1,{\"n\":\"1\"}",
+        ),
+        ("SELECT max(length(CAST(attributes AS text))) FROM events", &[INT4], "9"),
+        ("SELECT count(*) FROM events WHERE 'claude' = ANY(ARRAY(SELECT model FROM events))", &[INT8], "4"),
         ("SELECT count(*) FROM events WHERE attributes @> '{\"n\": \"2\"}'", &[INT8], "1"),
         ("SELECT count(*) FROM events WHERE attributes @> '{\"n\": 2, \"m\": 1}'", &[INT8], "0"),
         // Existence is a value.
@@ -77,6 +85,9 @@ fn what_would_be_passed_over_is_refused() {
         "SELECT * FROM unnest(ARRAY[1]) WITH ORDINALITY",
         "SELECT event_id FROM events ORDER BY ts FETCH FIRST 1 ROWS WITH TIES",
         "SELECT attributes->'n' FROM events",
+        "SELECT attributes #> '{n}' FROM events",
+        "SELECT attributes #>> '{n,m}' FROM events",
+        "SELECT attributes #>> '{}' FROM events",
         "SELECT '{a'::text[]",
     ] {
         let answer = client.query(question);

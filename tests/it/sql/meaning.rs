@@ -100,6 +100,40 @@ fn values_are_those_of_postgresql() {
             "select sum(input_tokens) over (order by ts) from events order by ts",
             "5|12|12|1000000000012",
         ),
+        // A window that refines another one has what the other says.
+        (
+            "select sum(cost_usd) over (w), sum(cost_usd) over (w rows 1 preceding) from events window w as (order by ts) order by ts",
+            "1,1|3,3|7,6|15,12",
+        ),
+        (
+            "select sum(cost_usd) over v from events window w as (partition by model), v as (w order by ts) order by rank() over (w order by ts desc)",
+            "15|7|3|1",
+        ),
+        // Null is not equal to null in row values.
+        (
+            "select count(*), count(*) filter (where (a, b) = (a, b)), count(*) filter (where (a, b) <> (1, 2)), count(*) filter (where (a, b) not in ((1, 2), (3, null))), count(*) filter (where (a, b) < (2, 1)), count(*) filter (where (a, b) is null) from (values (1, 2), (1, null), (2, null), (3, 4), (null, null)) t(a, b)",
+            "5,2,2,1,2,1",
+        ),
+        (
+            "select count(*) from (values (1, null), (2, 3)) s(a, b) join (values (1, null), (2, 3)) t(a, b) on (s.a, s.b) = (t.a, t.b)",
+            "1",
+        ),
+        // Texts.
+        ("select 'abc'::varchar(2), cast(12345 as character varying(3)), 'a'\n'b'", "ab,123,ab"),
+        (
+            "select regexp_replace('a1', '1', '$1'), regexp_replace('ab', '(a)(b)', '\\2\\1\\\\$$&\\&'), E'a\\nb' ~ 'a.b', E'a\\nb' ~ ('a.' || 'b')",
+            "a$1,ba\\$$&ab,true,true",
+        ),
+        (
+            "select array[1, null]::text, concat(true, array['a b', 'c']), array_length(array_remove(array[1], 1), 1) is null, (array['a', 'b'])[-1] is null, (array['a', 'b'])[2]",
+            "\"{1,NULL}\",\"t{\"\"a b\"\",c}\",true,true,b",
+        ),
+        // Columns of inner queries have PostgreSQL's names.
+        ("select count + 1, \"?column?\" from (select count(*), 1 + 1 from events) x", "5,2"),
+        (
+            "with a as (select model, count(*) from events group by 1) select model, count from a",
+            "m,4",
+        ),
         // An integer that stands in the query has 32 bits, and so their sums are no decimals.
         ("select sum(case when input_tokens > 0 then 1 else 0 end) / count(*) from events", "0"),
         ("select sum(x) / count(*) from (values (1), (2)) t(x)", "1"),
@@ -310,7 +344,18 @@ fn what_has_no_value_is_an_error_with_words() {
         ("select provider > 1 from events", "do not compare"),
         ("select ts > 5 from events", "do not compare"),
         ("select 5::timestamp", "no cast"),
-        ("select 'abc'::varchar(2)", "left"),
+        ("select 'abc'::char(3)", "fills"),
+        ("select 'a' 'b'", "double quotes"),
+        ("select model from events except all select 'm'", "row_number"),
+        (
+            "select 1 from events where (model, provider) in (select model, provider from events)",
+            "one by one",
+        ),
+        (
+            "select sum(cost_usd) over (w order by model) from events window w as (order by ts)",
+            "ORDER BY",
+        ),
+        ("select regexp_replace(model, 'a', provider) from events", "replace()"),
         ("select 'abc' similar to 'b'", "LIKE"),
         ("select 1::timestamp(0)", "date_trunc"),
     ] {
@@ -338,6 +383,11 @@ fn each_column_has_a_name_of_its_own() {
     );
     let all = of("select *, event_id from events where event_id = 't1'", "ndjson");
     let row: Value = serde_json::from_str(&all).unwrap();
+    assert_eq!((row["event_id"].as_str(), row["event_id_2"].as_str()), (Some("t1"), Some("t1")));
+    let cast = "select avg(cost_usd), avg(cost_usd::float8) from events";
+    assert_eq!(of(cast, "csv").lines().next().unwrap(), "avg(events.cost_usd),avg(cost_usd)_2");
+    let beside = of("select event_id, e.* from events e where event_id = 't1'", "ndjson");
+    let row: Value = serde_json::from_str(&beside).unwrap();
     assert_eq!((row["event_id"].as_str(), row["event_id_2"].as_str()), (Some("t1"), Some("t1")));
     let twice = "select l.event_id, r.event_id from events l join events r using (model) where l.event_id = 't1' and r.event_id = 't2'";
     assert_eq!(of(twice, "ndjson"), "{\"event_id\":\"t1\",\"event_id_2\":\"t2\"}\n");

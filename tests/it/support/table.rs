@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use deltalake_core::logstore::{StorageConfig, default_logstore};
 use deltalake_core::{DeltaTable, DeltaTableError, checkpoints as delta_checkpoints};
-use object_store::{ObjectStore, ObjectStoreExt as _};
 use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 
 use super::event::events;
 use super::lake::Lake;

@@ -116,7 +116,7 @@ fn large_bodies_without_calls_take_no_time_to_speak_of() {
 
 #[test]
 fn a_resource_is_copied_to_its_calls_within_a_bound() {
-    let attribute = attributes(&format!("user.id={};team=core", "u".repeat(8_000)));
+    let attribute = attributes(&format!("session.id={};cost.center=core", "u".repeat(8_000)));
     let span = span("x", "gen_ai.operation.name=chat;team=own");
     let request = |calls: usize| {
         format!(
@@ -127,10 +127,38 @@ fn a_resource_is_copied_to_its_calls_within_a_bound() {
     let few = taken(OtlpSignal::Traces, Encoding::Json, request(100).as_bytes()).unwrap();
     assert_eq!((few.events.len(), few.dropped), (100, 0));
     let many = taken(OtlpSignal::Traces, Encoding::Json, request(2_000).as_bytes()).unwrap();
-    let ids = many.events.iter().filter(|event| event.contains_key("attributes.user.id")).count();
+    let copied = |event: &&Event| event.contains_key("attributes.session.id");
+    let ids = many.events.iter().filter(copied).count();
     assert!(ids * 8_000 < (4 << 20) + request(2_000).len() && ids > 500, "{ids}");
-    assert_eq!((many.events.len(), many.dropped), (2_000, (2_000 - ids) * 2));
+    assert_eq!((many.events.len(), many.dropped), (2_000, 2_000 - ids));
     assert!(many.events.iter().all(|event| event["attributes.team"] == "own"));
+    // What a dimension reads has room of its own.
+    assert!(many.events.iter().all(|event| event["attributes.cost.center"] == "core"));
+    let long = attributes(&format!("cost.center={}", "u".repeat(8_000)));
+    let body = request(2_000).replace(&attribute, &long);
+    let many = taken(OtlpSignal::Traces, Encoding::Json, body.as_bytes()).unwrap();
+    let read = |event: &Event| event["attributes.cost.center"] == "u".repeat(128);
+    assert!(many.events.iter().all(read) && many.dropped == 0);
+}
+
+#[test]
+fn what_dimensions_read_comes_before_all_else_that_is_kept() {
+    let many: Vec<_> = (0..70).map(|number| format!("user.f{number}=v")).collect();
+    let lines = format!(
+        "gen_ai.operation.name=chat;{};team=t;cost.center={}",
+        many.join(";"),
+        "c".repeat(9_000)
+    );
+    let body = request(OtlpSignal::Traces, "s", &span("x", &lines));
+    let taken = taken(OtlpSignal::Traces, Encoding::Json, body.as_bytes()).unwrap();
+    let event = &taken.events[0];
+    assert_eq!(event["attributes.cost.center"], "c".repeat(128));
+    assert_eq!(
+        (event["attributes.team"].as_str(), event["attributes.service.name"].as_str()),
+        ("t", "svc")
+    );
+    let users = event.keys().filter(|name| name.starts_with("attributes.user.")).count();
+    assert_eq!((users, taken.dropped), (64, 6));
 }
 
 #[test]

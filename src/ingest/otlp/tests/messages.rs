@@ -1,6 +1,8 @@
 //! The messages of OTLP for a library of protobuf, and their JSON: what tests encode, and hold the
 //! walks to. Names and numbers are those of `opentelemetry/proto` 1.x.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use prost::{Message, Oneof};
 use serde_json::{Value as Json, json};
 
@@ -136,6 +138,29 @@ impl KeyValue {
 }
 
 impl AnyValue {
+    /// What it means, as compact JSON.
+    pub fn plain(&self) -> String {
+        let quoted = |text: &str| Json::from(text).to_string();
+        match &self.value {
+            None => "null".to_owned(),
+            Some(Any::Text(text)) => quoted(text),
+            Some(Any::Bool(value)) => value.to_string(),
+            Some(Any::Int(int)) => int.to_string(),
+            Some(Any::Double(double)) => double.to_string(),
+            Some(Any::Bytes(bytes)) => quoted(&STANDARD.encode(bytes)),
+            Some(Any::Array(array)) => {
+                let values: Vec<_> = array.values.iter().map(Self::plain).collect();
+                format!("[{}]", values.join(","))
+            }
+            Some(Any::Map(map)) => {
+                let value =
+                    |value: &Option<Self>| value.as_ref().map_or("null".into(), Self::plain);
+                let member = |it: &KeyValue| format!("{}:{}", quoted(&it.key), value(&it.value));
+                format!("{{{}}}", map.values.iter().map(member).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+
     fn json(&self) -> Json {
         match &self.value {
             None => json!({}),
@@ -149,7 +174,7 @@ impl AnyValue {
                 json!({ "arrayValue": { "values": values } })
             }
             Some(Any::Map(map)) => json!({ "kvlistValue": { "values": all(&map.values) } }),
-            Some(Any::Bytes(bytes)) => json!({ "bytesValue": hex::encode(bytes) }),
+            Some(Any::Bytes(bytes)) => json!({ "bytesValue": STANDARD.encode(bytes) }),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod calls;
 mod captures;
 mod hostile;
+mod logs;
 pub(in crate::ingest) mod messages;
 mod oracle;
 
@@ -51,6 +52,10 @@ impl CallSink for Taken {
 
     fn dropped(&mut self, attributes: usize) {
         self.dropped += attributes;
+    }
+
+    fn again(&mut self) {
+        *self = Self::default();
     }
 }
 

@@ -34,7 +34,8 @@ fn found_of(found: &Found<'_>) -> Vec<(String, String)> {
     let fields = names::ALL.iter().filter_map(|field| {
         found.get(*field).map(|value| (format!("{field:?}"), value.text().into_owned()))
     });
-    let kept = found.kept.iter().map(|(name, value)| (name.to_string(), value.text().into_owned()));
+    let kept = found.read.iter().chain(&found.named).chain(&found.kept);
+    let kept = kept.map(|(name, value)| (name.to_string(), value.text().into_owned()));
     fields.chain(kept).collect()
 }
 
@@ -76,6 +77,16 @@ impl<'a> Visit<'a> for Records {
 
 const KEPT: Kept<'static> = Kept { dimensions: &["x"] };
 
+fn of_any_kind(value: Option<&AnyValue>) -> Option<AttributeValue<'static>> {
+    single(value).or_else(|| {
+        let value = value.filter(|value| value.value.is_some())?;
+        let bytes = matches!(value.value, Some(Any::Bytes(_)));
+        let text = value.plain();
+        let text = if bytes { text.trim_matches('"').to_owned() } else { text };
+        Some(AttributeValue::Nested(Some(text)))
+    })
+}
+
 fn single(value: Option<&AnyValue>) -> Option<AttributeValue<'static>> {
     Some(match value?.value.clone()? {
         Any::Text(text) => AttributeValue::Text(Cow::Owned(text)),
@@ -90,7 +101,7 @@ fn found_by_library(attributes: &[KeyValue]) -> Vec<(String, String)> {
     let mut found = Found::default();
     for attribute in attributes {
         let name = Cow::Owned(attribute.key.clone().into_bytes());
-        found.add(name, &KEPT, || single(attribute.value.as_ref()));
+        found.add(name, &KEPT, || of_any_kind(attribute.value.as_ref()));
     }
     found_of(&found)
 }

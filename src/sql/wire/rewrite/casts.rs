@@ -6,10 +6,11 @@ use datafusion::sql::sqlparser::ast::{
     TimezoneInfo, Value, ValueWithSpan,
 };
 
-use super::super::super::catalog::{Relations, is_catalog_table};
+use super::super::super::catalog::{Relations, is_catalog_table, is_procedure_column};
 use super::super::super::postgres::parsed_call;
 use super::super::literal::{cast, list, null, number, quoted};
 use super::super::oids::{WireType, oid};
+use super::parts::lower;
 
 /// The functions of a relation that is not known before a query runs.
 const RELATION_NAME: &str = "pg_relation_name";
@@ -31,7 +32,7 @@ const CATALOGS: [(&str, i64); 8] = [
 /// What a cast to a type of the catalog comes to; `None` for another cast.
 ///
 /// # Errors
-/// A relation that is not there, in words.
+/// A relation, a type or a schema that is not there, in words.
 pub(super) fn reworded(
     expr: &Expr,
     to: &DataType,
@@ -58,11 +59,11 @@ pub(super) fn reworded(
         },
         name if NUMBERS.contains(&name) && relation_number(expr).is_some() => relation_number(expr),
         "regtype" => match text_of(expr) {
-            Some(text) => Some(type_number(text).map_or_else(null, number)),
+            Some(text) => Some(number(type_number(text)?)),
             None => Some(parsed_call("format_type", vec![expr.clone(), null()])),
         },
         "regnamespace" => match text_of(expr) {
-            Some(text) => Some(relations.schema(text).map_or_else(null, number)),
+            Some(text) => Some(number(schema(text, relations)?)),
             None => Some(parsed_call("pg_schema_name", vec![expr.clone()])),
         },
         name => plain(name).map(|plain| cast(expr.clone(), plain)),
@@ -74,7 +75,7 @@ pub(super) fn reworded(
 /// # Errors
 /// A text that says none.
 fn listed(text: &str, item: &DataType) -> Result<Expr, String> {
-    let oid = type_number(&name_of(item)).unwrap_or(oid::UNKNOWN);
+    let oid = WireType::named(&name_of(item)).unwrap_or(oid::UNKNOWN);
     let list = list(text, oid)?;
     // The items of an empty list have no type of their own.
     let item = plain(&name_of(item)).unwrap_or_else(|| item.clone());
@@ -95,7 +96,8 @@ fn relation_number(expr: &Expr) -> Option<Expr> {
     })
 }
 
-/// A comparison with `x::regclass`, which is one of numbers.
+/// A comparison with `x::regclass`, which is one of numbers, or with a column of functions, which is one of
+/// their names.
 ///
 /// # Errors
 /// A relation that is not there, in words.
@@ -106,6 +108,10 @@ pub(super) fn compared(
     relations: &Relations,
 ) -> Result<Option<Expr>, String> {
     let is_comparison = matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq);
+    if is_comparison && [left, right].into_iter().any(is_procedure) {
+        let (left, right) = (Box::new(procedure(left)), Box::new(procedure(right)));
+        return Ok(Some(Expr::BinaryOp { left, op: op.clone(), right }));
+    }
     let numbers = [relation_number(left), relation_number(right)];
     if !is_comparison || numbers.iter().all(Option::is_none) {
         return Ok(None);
@@ -120,6 +126,27 @@ pub(super) fn compared(
     Ok(Some(Expr::BinaryOp { left, op: op.clone(), right }))
 }
 
+/// Whether an expression names a column of functions.
+fn is_procedure(expr: &Expr) -> bool {
+    let name = match expr {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(names) => names.last(),
+        Expr::Nested(inner) => return is_procedure(inner),
+        _ => None,
+    };
+    name.is_some_and(|name| is_procedure_column(&lower(name)))
+}
+
+/// The name of a function, without its schema. A number is that of none here, and becomes the text that no
+/// function is named by.
+fn procedure(expr: &Expr) -> Expr {
+    match text_of(expr) {
+        Some(name) => quoted(name.strip_prefix("pg_catalog.").unwrap_or(name)),
+        None if is_procedure(expr) => expr.clone(),
+        None => cast(expr.clone(), DataType::Text),
+    }
+}
+
 /// The type in lower case, without quotes and schemas.
 fn name_of(to: &DataType) -> String {
     let name = to.to_string().replace('"', "").to_lowercase();
@@ -127,15 +154,16 @@ fn name_of(to: &DataType) -> String {
     name.strip_prefix("information_schema.").unwrap_or(name).to_owned()
 }
 
-/// The type of DataFusion for a name that it does not know.
+/// The type of DataFusion for a name that it does not know. One with a length or a precision stays what it
+/// is, and is planned or refused as such.
 fn plain(name: &str) -> Option<DataType> {
-    Some(match name.split('(').next().unwrap_or(name) {
+    Some(match name {
         "oid" | "xid" | "cid" | "int8" | "cardinal_number" => DataType::BigInt(None),
         "int4" => DataType::Integer(None),
         "int2" => DataType::SmallInt(None),
         "bool" => DataType::Boolean,
         "float8" => DataType::DoublePrecision,
-        "numeric" if name == "numeric" => DataType::Numeric(ExactNumberInfo::None),
+        "numeric" => DataType::Numeric(ExactNumberInfo::None),
         "timestamptz" => DataType::Timestamp(None, TimezoneInfo::Tz),
         "name" | "char" | "bpchar" | "cstring" | "regproc" | "regprocedure" | "regoper"
         | "regrole" | "regcollation" | "regconfig" | "sql_identifier" | "character_data"
@@ -171,10 +199,23 @@ fn relation(text: &str, relations: &Relations) -> Result<i64, String> {
     relations.number(&plain).ok_or_else(|| format!("relation {plain:?} does not exist; see \\d"))
 }
 
-fn type_number(text: &str) -> Option<u32> {
-    let text = text.replace('"', "");
-    let name = text.strip_prefix("pg_catalog.").unwrap_or(&text);
-    let known =
-        WireType::ALL.into_iter().find(|known| known.name == name || known.sql_name == name);
-    known.map(|known| known.oid)
+/// The number of a type, by its name or by the number itself.
+fn type_number(text: &str) -> Result<u32, String> {
+    let known = text.parse().ok().or_else(|| WireType::named(text));
+    known.ok_or_else(|| format!("type {text:?} does not exist; see the table pg_type"))
+}
+
+fn schema(text: &str, relations: &Relations) -> Result<i64, String> {
+    let known = text.parse().ok().or_else(|| relations.schema(&text.replace('"', "")));
+    known.ok_or_else(|| format!("schema {text:?} does not exist; see \\dn"))
+}
+
+/// The number that a function like `to_regclass` finds by a name; null for what there is not.
+pub(super) fn found(function: &str, name: &str, relations: &Relations) -> Expr {
+    let number_of = match function {
+        "to_regclass" => relation(name, relations).ok(),
+        "to_regtype" => type_number(name).ok().map(i64::from),
+        _ => schema(name, relations).ok(),
+    };
+    number_of.map_or_else(null, number)
 }

@@ -4,10 +4,11 @@ use datafusion::sql::sqlparser::ast::{
     Array, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value, ValueWithSpan,
 };
 
-use super::super::super::catalog::{OWNER, SCHEMA, VERSION, setting};
+use super::super::super::catalog::{OWNER, Relations, SCHEMA, VERSION, setting};
 use super::super::super::postgres::parsed_call;
 use super::super::literal::{boolean, null, number, quoted};
 use super::super::question::WireQuestion;
+use super::casts::found;
 
 /// True.
 const YES: &str = "
@@ -31,8 +32,7 @@ const NOTHING: &str = "
     pg_get_functiondef pg_get_indexdef pg_get_partition_constraintdef pg_get_partkeydef
     pg_get_ruledef pg_get_serial_sequence pg_get_statisticsobjdef pg_get_statisticsobjdef_columns
     pg_get_triggerdef pg_get_viewdef pg_last_wal_receive_lsn pg_last_wal_replay_lsn
-    pg_last_xact_replay_timestamp pg_tablespace_location shobj_description
-    to_regclass to_regnamespace to_regproc to_regtype
+    pg_last_xact_replay_timestamp pg_tablespace_location shobj_description to_regproc
 ";
 /// 0: nothing is stored here.
 const ZERO: &str = "
@@ -42,6 +42,45 @@ const ZERO: &str = "
 ";
 /// PostgreSQL's number of UTF-8.
 const UTF8: i32 = 6;
+
+/// The function of a setting whose name is not known before a query runs.
+const SETTING: &str = "pg_setting";
+
+/// What a call of a function that looks a name up comes to; `None` for other functions.
+///
+/// # Errors
+/// A name that is not written in the query, or a setting that there is not, in words.
+pub(super) fn looked_up(
+    function: &Function,
+    relations: &Relations,
+) -> Result<Option<Expr>, String> {
+    let name = function.name.to_string().to_lowercase();
+    let Some(asked) = argument(function, 0) else { return Ok(None) };
+    Ok(Some(match name.as_str() {
+        "to_regclass" | "to_regtype" | "to_regnamespace" => match text_of(asked) {
+            Some(text) => found(&name, text, relations),
+            None if is_null(asked) => null(),
+            None => return Err(format!("{name} takes a name that is written in the query")),
+        },
+        "current_setting" => {
+            let or_null = argument(function, 1).cloned().unwrap_or_else(|| boolean(false));
+            match text_of(asked).and_then(setting) {
+                Some(known) => quoted(known),
+                None => parsed_call(SETTING, vec![asked.clone(), or_null]),
+            }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// Whether an expression is null, whatever it is cast to.
+fn is_null(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(ValueWithSpan { value: Value::Null, .. }) => true,
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => is_null(expr),
+        _ => false,
+    }
+}
 
 /// The value of a call; `None` if it is for a function to tell.
 pub(super) fn of_call(function: &Function, question: &WireQuestion) -> Option<Expr> {
@@ -56,7 +95,6 @@ pub(super) fn of_call(function: &Function, question: &WireQuestion) -> Option<Ex
         "current_schemas" => {
             Expr::Array(Array { elem: vec![quoted("pg_catalog"), quoted(SCHEMA)], named: true })
         }
-        "current_setting" => text_of(first()?).and_then(setting).map_or_else(null, quoted),
         // A setting that is set here is one of a session, and changes nothing.
         "set_config" => argument(function, 1)?.clone(),
         "pg_get_userbyid" => quoted(OWNER),

@@ -9,18 +9,22 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::super::super::postgres::parsed_call;
 use super::super::literal::{boolean, list, number, quoted};
+use super::constants::text_of;
 
 /// Words of the query by which Grafana asks for the schemas of the search path.
 const SEARCH_PATH: &str = "current_setting('search_path')";
+/// The table of who has which role, which is empty.
+const MEMBERS: &str = "pg_auth_members";
 /// The function of numbers or times from one to another.
 const SERIES: &str = "generate_series";
 
 /// `a IN (…)` for `a = ANY(ARRAY[…])` and `a = ANY('{…}')`; `None` for what is no such comparison.
 pub(super) fn reworded(expr: &Expr) -> Option<Expr> {
     let (left, items, negated) = match expr {
-        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
-            (left, items(right)?, false)
-        }
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => match items(right) {
+            Some(items) => (left, items, false),
+            None => return among(left, right),
+        },
         Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => {
             (left, items(right)?, true)
         }
@@ -36,6 +40,19 @@ pub(super) fn reworded(expr: &Expr) -> Option<Expr> {
         return Some(boolean(negated));
     }
     Some(Expr::InList { expr: left.clone(), list: items, negated })
+}
+
+/// `a IN (SELECT …)` for `a = ANY(ARRAY(SELECT …))`.
+fn among(left: &Expr, right: &Expr) -> Option<Expr> {
+    let Expr::Function(Function { args: FunctionArguments::Subquery(query), .. }) = right else {
+        return None;
+    };
+    // pgAdmin asks so whether the user has one of PostgreSQL's own roles. Nobody has.
+    let is_own_role = text_of(left).is_some_and(|name| name.starts_with("pg_"));
+    if is_own_role && query.to_string().contains(MEMBERS) {
+        return Some(boolean(false));
+    }
+    Some(Expr::InSubquery { expr: left.clone().into(), subquery: query.clone(), negated: false })
 }
 
 /// `(SELECT array_agg(a ORDER BY b) FROM t)` for `ARRAY(SELECT a FROM t ORDER BY b)`. What has groups or
@@ -153,6 +170,8 @@ mod tests {
             |text: &str| reworded(&parsed_expr(text, 50).unwrap()).map(|expr| expr.to_string());
         for (asked, expected) in [
             ("a = ANY(ARRAY['x', 'y'])", "a IN ('x', 'y')"),
+            ("a = ANY(ARRAY(SELECT b FROM t))", "a IN (SELECT b FROM t)"),
+            ("'pg_monitor' = ANY(ARRAY(SELECT 1 FROM pg_auth_members))", "false"),
             ("a = ANY('{x,y}')", "a IN ('x', 'y')"),
             ("a = ANY('{x,y}'::text[])", "a IN ('x', 'y')"),
             ("a <> ALL(ARRAY[1, 2])", "a NOT IN (1, 2)"),

@@ -108,7 +108,10 @@ impl CatalogRewrite<'_> {
         Ok(match expr {
             Expr::Function(function) => {
                 unqualify(&mut function.name);
-                constants::of_call(function, self.question)
+                match constants::looked_up(function, self.relations)? {
+                    None => constants::of_call(function, self.question),
+                    known => known,
+                }
             }
             Expr::Identifier(name) if name.quote_style.is_none() => {
                 constants::of_word(&name.value, self.question)
