@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
+use super::correlated::{refuse_casts, refuse_wrong_joins};
 use super::equal_types::{cast_of, comparable, comparable_to, is_comparison};
 use super::kinds::{ValueKind, is_text};
 use super::lists::of_list;
@@ -62,6 +63,9 @@ fn of_plan(plan: LogicalPlan, literals: Literals) -> Result<Transformed<LogicalP
     let small = literals == Literals::Small && !matches!(plan, LogicalPlan::Limit(_));
     let schema = merge_schema(&plan.inputs());
     refuse_grouped_intervals(&plan, &schema)?;
+    if let LogicalPlan::Subquery(lateral) = &plan {
+        refuse_casts(lateral)?;
+    }
     let names = NamePreserver::new(&plan);
     let sorts = matches!(plan, LogicalPlan::Sort(_));
     let place = Place::within(&plan);
@@ -149,6 +153,7 @@ fn sortable(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 fn of_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    refuse_wrong_joins(&expr)?;
     let changed = match &expr {
         Expr::BinaryExpr(binary) if is_comparison(binary.op) => comparison(binary, schema)?,
         Expr::Between(between) => between_of(between, schema)?,

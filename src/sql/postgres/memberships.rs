@@ -186,7 +186,8 @@ impl<'a> Membership<'a> {
         Ok(if self.negated { Expr::Not(Box::new(found)) } else { found })
     }
 
-    /// A value moves into the subquery, and what the subquery asks of a row moves out of it.
+    /// A value moves into the subquery. DataFusion moves what a subquery asks of a row out of it, but
+    /// not past the name that the rows have here.
     fn refuse_what_moves_wrongly(&self) -> Result<()> {
         let is_deep = self.left.exists(|part| {
             Ok(match part {
@@ -195,12 +196,7 @@ impl<'a> Membership<'a> {
                 part => Membership::of(part).is_some() || matches!(part, Expr::Exists(_)),
             })
         })?;
-        let mut is_cut = false;
-        self.of.subquery.apply(|plan| {
-            is_cut |= matches!(plan, LogicalPlan::Limit(_)) && !plan.all_out_ref_exprs().is_empty();
-            Ok(TreeNodeRecursion::Continue)
-        })?;
-        if is_deep || is_cut {
+        if is_deep || self.is_correlated() {
             return Err(refused(
                 "this comparison with the rows of a subquery is not supported here; use EXISTS, or a join",
             ));

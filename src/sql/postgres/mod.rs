@@ -17,6 +17,7 @@ mod calls;
 mod chain;
 mod clauses;
 mod columns;
+mod correlated;
 mod date_functions;
 mod decimal;
 mod dialect;
