@@ -190,9 +190,9 @@ mod tests {
             ClientMessage::of(PgFrame { kind, body: Bytes::from_static(body) })
         };
         let goes_on = |error: &PgError| (error.state, error.end) == ("08P01", AfterError::GoesOn);
-        assert!(matches!(of(b'B', b"p"), Ok(ClientMessage::Damaged(error)) if goes_on(error)));
+        assert!(matches!(of(b'B', b"p"), Ok(ClientMessage::Damaged(error)) if goes_on(&error)));
         assert!(
-            matches!(of(b'Q', b"\xff\0"), Ok(ClientMessage::Query(Err(error))) if goes_on(error))
+            matches!(of(b'Q', b"\xff\0"), Ok(ClientMessage::Query(Err(error))) if goes_on(&error))
         );
         assert_eq!(of(b'?', b"").unwrap_err().end, AfterError::Fatal);
     }
