@@ -25,7 +25,8 @@ const SCALARS: &str = "
     levenshtein ln log log10 log2 lower lpad ltrim make_array make_date make_time map
     map_entries map_extract map_keys map_values md5 mod named_struct nanvl now nullif numeric
     nvl nvl2 octet_length overlay pi power quote_ident quote_literal
-    quote_nullable radians random range regexp_count regexp_instr regexp_like regexp_match regexp_replace repeat replace reverse right round rpad rtrim sha224
+    quote_nullable radians random range regexp_count regexp_instr regexp_like regexp_match
+    regexp_replace repeat replace reverse right round rpad rtrim sha224
     sha256 sha384 sha512 sign signum sin sinh split_part sqrt starts_with string_to_array strpos
     struct substr substr_index tan tanh timezone to_char to_date to_hex to_local_time to_time
     to_timestamp to_timestamp_micros to_timestamp_millis to_timestamp_nanos to_timestamp_seconds

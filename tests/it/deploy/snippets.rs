@@ -52,11 +52,12 @@ enum Need {
 }
 
 /// Blocks by a piece of their text. One that is not named here is run, and must succeed.
-const HOW: [(&str, How); 38] = [
+const HOW: [(&str, How); 39] = [
     ("cargo run --release -- demo", How::NotRun("a build takes long; cli::demo tries the demo")),
     ("bash tests/run", How::NotRun("these are the tests")),
     ("source tests/environment", How::NotRun("these are tests")),
     ("bash .ci/run", How::NotRun("these are the tests")),
+    ("cargo bench --bench fleet", How::NotRun("a bench takes long")),
     ("TOKENLAKE_FUZZ_SECONDS=", How::NotRun("these are tests")),
     ("TOKENLAKE_TEST_WRITE=1", How::NotRun("cli::reference_tests compares what it writes")),
     ("cargo nextest run sim::", How::NotRun("these are tests")),
