@@ -251,7 +251,9 @@ fn value(text: &str) -> Option<Option<String>> {
     let is_plain =
         |char: char| char.is_ascii_digit() || matches!(char, '.' | '-' | '+' | 'e' | 'E');
     let is_number = text.chars().all(is_plain) && text.parse::<f64>().is_ok();
-    let is_text = text.len() > 1 && text.starts_with('\'') && text.ends_with('\'');
+    // Within one text each quote is doubled.
+    let inner = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+    let is_text = inner.is_some_and(|inner| !inner.replace("''", "").contains('\''));
     (is_word || is_number || is_text).then(|| Some(unquoted(text)))
 }
 

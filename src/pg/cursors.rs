@@ -26,12 +26,12 @@ impl PgSession {
                 put_complete(wire, "DECLARE CURSOR")
             }
             CursorCommand::Fetch { name, rows_max } => {
-                let reading = Reading { rows_max: *rows_max, sends: true, describes };
+                let reading = CursorReading { rows_max: *rows_max, sends: true, describes };
                 let count = self.read(wire, name, &question, reading).await?;
                 put_complete(wire, &format!("FETCH {count}"))
             }
             CursorCommand::Move { name, rows_max } => {
-                let reading = Reading { rows_max: *rows_max, sends: false, describes: false };
+                let reading = CursorReading { rows_max: *rows_max, sends: false, describes: false };
                 let count = self.read(wire, name, &question, reading).await?;
                 put_complete(wire, &format!("MOVE {count}"))
             }
@@ -85,7 +85,7 @@ impl PgSession {
         wire: &mut Wire,
         name: &str,
         question: &WireQuestion,
-        reading: Reading,
+        reading: CursorReading,
     ) -> Result<u64, PgError> {
         let mut portal = self.statements.take_portal(name)?;
         if reading.sends {
@@ -103,9 +103,9 @@ impl PgSession {
         &mut self,
         wire: &mut Wire,
         portal: &mut Portal,
-        reading: Reading,
+        reading: CursorReading,
     ) -> Result<u64, PgError> {
-        let Reading { rows_max, sends, describes } = reading;
+        let CursorReading { rows_max, sends, describes } = reading;
         let told = self.started(wire, portal).await?;
         if describes {
             told.put(wire, false)?;
@@ -129,7 +129,7 @@ impl PgSession {
 
 /// How a cursor is read.
 #[derive(Clone, Copy)]
-struct Reading {
+struct CursorReading {
     /// So many rows at most; all that are left if there is none.
     rows_max: Option<u64>,
     /// They are sent, rather than passed over.

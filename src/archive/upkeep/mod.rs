@@ -75,4 +75,12 @@ impl ForeignCheck for Judge {
     ) -> Result<(), ArchiveError> {
         self.check(snapshot, file, None).await
     }
+
+    async fn check_foreign_rows(
+        &self,
+        snapshot: &Snapshot,
+        file: &Arc<DataFile>,
+    ) -> Result<(), ArchiveError> {
+        self.check_rules(snapshot, file).await
+    }
 }

@@ -23,4 +23,15 @@ pub(in crate::archive) trait ForeignCheck: fmt::Debug + Send + Sync {
         snapshot: &Snapshot,
         file: &Arc<DataFile>,
     ) -> Result<(), ArchiveError>;
+
+    /// Makes sure that the rows of a file follow the rules, whether or not its events are in the table
+    /// twice: of what came twice a repair leaves one.
+    ///
+    /// # Errors
+    /// As [`ForeignCheck::check_foreign`].
+    async fn check_foreign_rows(
+        &self,
+        snapshot: &Snapshot,
+        file: &Arc<DataFile>,
+    ) -> Result<(), ArchiveError>;
 }

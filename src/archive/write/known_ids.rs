@@ -235,16 +235,20 @@ impl KnownIds {
         let (reader, wanted) = (self.reader.clone(), Arc::new(wanted));
         let asked = futures::stream::iter(suspects).map(|file| {
             let (reader, wanted) = (reader.clone(), wanted.clone());
-            async move {
-                let held = reader.among(&file, &wanted).await?;
-                if !held.is_empty() && !file.is_ours() {
-                    self.check.check_foreign(snapshot, &file).await?;
-                }
-                Ok::<_, ArchiveError>(held)
-            }
+            async move { reader.among(&file, &wanted).await.map(|held| (file, held)) }
         });
-        let held: Vec<HashSet<EventHash>> = asked.buffer_unordered(READS).try_collect().await?;
-        Ok(held.into_iter().flatten().collect())
+        let held: Vec<_> = asked.buffer_unordered(READS).try_collect().await?;
+        let mut files: HashMap<EventHash, usize> = HashMap::new();
+        for hash in held.iter().flat_map(|(_, held)| held) {
+            *files.entry(*hash).or_default() += 1;
+        }
+        for (file, held) in held.iter().filter(|(file, held)| !held.is_empty() && !file.is_ours()) {
+            match held.iter().any(|hash| files.get(hash) == Some(&1)) {
+                true => self.check.check_foreign(snapshot, file).await?,
+                false => self.check.check_foreign_rows(snapshot, file).await?,
+            }
+        }
+        Ok(files.into_keys().collect())
     }
 
     /// Those of these files whose events count. One that a repair would take out is left out.

@@ -22,7 +22,7 @@ pub(super) use self::definitions::{
 };
 pub(super) use self::functions::catalog_functions;
 pub(super) use self::relations::{OWNER, Relations, SCHEMA, TABLES};
-pub(super) use self::rows::Names;
+pub(super) use self::rows::SessionNames;
 pub(super) use self::settings::VERSION;
 pub use self::settings::{SETTINGS, setting};
 
@@ -34,7 +34,7 @@ use self::rows::rows_of;
 pub(super) fn register(
     context: &SessionContext,
     relations: &Relations,
-    names: Names<'_>,
+    names: SessionNames<'_>,
 ) -> Result<()> {
     let default = context.copied_config().options().catalog.default_catalog.clone();
     let Some(catalog) = context.catalog(&default) else { return Ok(()) };

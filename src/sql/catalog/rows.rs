@@ -25,12 +25,12 @@ macro_rules! row {
 
 /// The names of a session, which are only shown.
 #[derive(Clone, Copy)]
-pub(in crate::sql) struct Names<'a> {
+pub(in crate::sql) struct SessionNames<'a> {
     pub user: &'a str,
     pub database: &'a str,
 }
 
-impl<'a> Names<'a> {
+impl<'a> SessionNames<'a> {
     /// The owner of the tables and the user, whom clients look up as `current_user`, by number.
     fn roles(self) -> impl Iterator<Item = (i32, &'a str)> {
         let user = (self.user != OWNER).then_some((USER_NUMBER, self.user));
@@ -43,7 +43,7 @@ pub(super) fn rows_of(
     schema: &str,
     table: &str,
     relations: &Relations,
-    names: Names<'_>,
+    names: SessionNames<'_>,
 ) -> Vec<CatalogRow> {
     let (all, database) = (&relations.0, names.database);
     match (schema, table) {
@@ -81,7 +81,7 @@ pub(super) fn rows_of(
 }
 
 /// Tables that tell of the server.
-fn of_server(table: &str, names: Names<'_>) -> Vec<CatalogRow> {
+fn of_server(table: &str, names: SessionNames<'_>) -> Vec<CatalogRow> {
     match table {
         "pg_database" => vec![row! {
             oid: DATABASE_NUMBER, datname: names.database, datdba: OWNER_NUMBER, encoding: UTF8,

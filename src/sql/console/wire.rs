@@ -17,7 +17,7 @@ use super::explained::{explained, explains};
 use super::{Console, QueryAnswer, TABLES};
 use crate::archive::DataFile;
 use crate::sql::asker::Asker;
-use crate::sql::catalog::{Names, Relations, catalog_functions, register};
+use crate::sql::catalog::{Relations, SessionNames, catalog_functions, register};
 use crate::sql::postgres::{column_names, refused, statement_with};
 use crate::sql::wire::{
     ParameterTypes, WireParameter, WireQuestion, is_always_empty, rewrite, set_parameters,
@@ -147,7 +147,7 @@ impl Console {
                 }
             }
             relations = Relations::of(tables);
-            let names = Names { user: &question.user, database: &question.database };
+            let names = SessionNames { user: &question.user, database: &question.database };
             register(&context, &relations, names).map_err(wrong)?;
         }
         Ok(WireContext { context, relations, depth_max })
@@ -185,6 +185,8 @@ impl WireContext {
         };
         let statement = statement_with(text, self.depth_max, change);
         let statement = statement.map_err(|error| SqlError::of_asked(&error))?;
+        // A plan has none of the columns that are explained.
+        let names = names.filter(|_| !explains(&statement));
         Ok(Parsed { statement, names, is_empty })
     }
 }

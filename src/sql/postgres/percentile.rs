@@ -64,6 +64,13 @@ pub(super) fn constant_share(name: &str, args: &AccumulatorArgs<'_>) -> Result<f
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(wrong()) }
 }
 
+/// The state of a group: its values as one list.
+pub(super) fn one_list(values: ArrayRef) -> Vec<ScalarValue> {
+    let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+    let list = ListArray::new(field, OffsetBuffer::from_lengths([values.len()]), values, None);
+    vec![ScalarValue::List(Arc::new(list))]
+}
+
 impl AggregateUDFImpl for Percentile {
     fn name(&self) -> &str {
         self.name
@@ -148,10 +155,7 @@ impl Accumulator for PercentileValues {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let values: ArrayRef = Arc::new(Float64Array::from(std::mem::take(&mut self.values)));
-        let field = Arc::new(Field::new_list_field(DataType::Float64, true));
-        let list = ListArray::new(field, OffsetBuffer::from_lengths([values.len()]), values, None);
-        Ok(vec![ScalarValue::List(Arc::new(list))])
+        Ok(one_list(Arc::new(Float64Array::from(std::mem::take(&mut self.values)))))
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {

@@ -1,9 +1,6 @@
 //! `percentile_disc`: the first value of a group that this share of its values does not exceed.
 
-use std::sync::Arc;
-
-use arrow::array::{Array as _, ArrayRef, AsArray as _, ListArray, new_empty_array};
-use arrow::buffer::OffsetBuffer;
+use arrow::array::{Array as _, ArrayRef, AsArray as _, new_empty_array};
 use arrow::compute::{SortOptions, concat, filter, is_not_null, sort_to_indices};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
@@ -14,7 +11,7 @@ use datafusion::logical_expr::{
 };
 
 use super::columns::column;
-use super::percentile::constant_share;
+use super::percentile::{constant_share, one_list};
 use super::refusal::refused;
 
 const NAME: &str = "percentile_disc";
@@ -124,10 +121,7 @@ impl Accumulator for DiscValues {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let values = self.all()?;
-        let field = Arc::new(Field::new_list_field(self.of.clone(), true));
-        let list = ListArray::new(field, OffsetBuffer::from_lengths([values.len()]), values, None);
-        Ok(vec![ScalarValue::List(Arc::new(list))])
+        self.all().map(one_list)
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {

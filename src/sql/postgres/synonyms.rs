@@ -19,8 +19,6 @@ pub(super) fn synonym(function: &Function) -> Option<Expr> {
         }
         "every" => Some(renamed(function, "bool_and")),
         // DataFusion's functions of these names change the first one alone.
-        "array_remove" => Some(renamed(function, "array_remove_all")),
-        "array_replace" => Some(renamed(function, "array_replace_all")),
         _ => None,
     }
 }
@@ -50,7 +48,6 @@ mod tests {
         for (asked, expected) in [
             ("date(a)", "CAST(a AS DATE)"),
             ("localtimestamp", "CAST(now() AS TIMESTAMP)"),
-            ("array_remove(a, 1)", "array_remove_all(a, 1)"),
             ("every(a > 1) FILTER (WHERE b)", "bool_and(a > 1) FILTER (WHERE b)"),
         ] {
             assert_eq!(of(asked), format!("SELECT {expected}"));

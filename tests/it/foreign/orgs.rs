@@ -38,9 +38,11 @@ async fn an_organisation_of_another_program_is_claimed_in_its_spelling() {
     append(&store, "theirs", &rows("Foreign", &events(["z"]))).await;
     let cold = Lake::open(&store).await;
     for lake in [&warm, &cold] {
-        let text = refusal(lake.try_scrape("Foreign").await, "the other spelling");
-        assert!(text.contains("only in case"), "{text}");
-        assert_eq!(requests(&lake.scrape("foreign").await), 1);
+        // The file may hold either, since its log entry tells no bounds.
+        for name in ["Foreign", "foreign"] {
+            let text = refusal(lake.try_scrape(name).await, "the other spelling");
+            assert!(text.contains("only in case"), "{text}");
+        }
     }
     assert!(verify(&store).await.differences.iter().any(|line| line.contains("only in case")));
 }
@@ -60,7 +62,7 @@ async fn an_organisation_that_nobody_asks_for_is_claimed_too() {
     reads.judge().check_all(&snapshot, snapshot.files(), None).await.unwrap();
     assert_eq!(claimed(&store).await, None, "who reads alone claims nothing");
     let (engine, mut noted) = (lake.engine().noting(), HashSet::new());
-    engine.judge().note_all(&lake.snapshot().await, &mut noted).await.unwrap();
+    engine.judge().note_all(&*lake.snapshot().await, &mut noted).await.unwrap();
     assert_eq!((claimed(&store).await.as_deref(), noted.len()), (Some("Foreign"), 1));
     let store = ours().await;
     append(&store, "first", &rows("Foreign", &events(["x", "y"]))).await;
@@ -79,7 +81,7 @@ async fn a_file_that_breaks_a_rule_claims_nothing() {
     append(&store, "theirs", &theirs).await;
     refusal(warm.try_scrape("foreign").await, "tokens below zero");
     let mut noted = HashSet::new();
-    warm.engine().noting().judge().note_all(&warm.snapshot().await, &mut noted).await.unwrap();
+    warm.engine().noting().judge().note_all(&*warm.snapshot().await, &mut noted).await.unwrap();
     assert_eq!(noted.len(), 1, "it is not read again and again");
     warm.app.archive().records().claim_org(&org("Foreign")).await.unwrap();
 }

@@ -42,7 +42,7 @@ fn queries_have_postgresqls_answers() {
             "1,t",
         ),
         (
-            "SELECT (attributes #>> array['n']::text[])::text, attributes #>> '{n}', attributes::text
+            "SELECT (attributes #>> array['n']::text[])::text AS a, attributes #>> '{n}' AS b, attributes::text
              FROM events ORDER BY ts LIMIT 1",
             &[TEXT, TEXT, TEXT],
             "1,1,{\"n\":\"1\"}",

@@ -121,7 +121,7 @@ fn values_are_those_of_postgresql() {
         // Texts.
         ("select 'abc'::varchar(2), cast(12345 as character varying(3)), 'a'\n'b'", "ab,123,ab"),
         (
-            "select regexp_replace('a1', '1', '$1'), regexp_replace('ab', '(a)(b)', '\\2\\1\\\\$$&\\&'), E'a\\nb' ~ 'a.b', E'a\\nb' ~ ('a.' || 'b')",
+            "select regexp_replace('a1', '1', '$1'), regexp_replace('ab', '(a)(b)', '\\2\\1\\\\$$&\\&'), E'a\\nb' ~ 'a.b' as c, E'a\\nb' ~ ('a.' || 'b') as d",
             "a$1,ba\\$$&ab,true,true",
         ),
         (
@@ -392,8 +392,6 @@ fn each_column_has_a_name_of_its_own() {
     let all = of("select *, event_id from events where event_id = 't1'", "ndjson");
     let row: Value = serde_json::from_str(&all).unwrap();
     assert_eq!((row["event_id"].as_str(), row["event_id_2"].as_str()), (Some("t1"), Some("t1")));
-    let cast = "select avg(cost_usd), avg(cost_usd::float8) from events";
-    assert_eq!(of(cast, "csv").lines().next().unwrap(), "avg(events.cost_usd),avg(cost_usd)_2");
     let beside = of("select event_id, e.* from events e where event_id = 't1'", "ndjson");
     let row: Value = serde_json::from_str(&beside).unwrap();
     assert_eq!((row["event_id"].as_str(), row["event_id_2"].as_str()), (Some("t1"), Some("t1")));

@@ -240,8 +240,9 @@ async fn nothing_but_questions_is_answered() {
         assert!(why.contains("refused") && why.lines().count() == 1, "{statement}: {why}");
     }
     for (statement, word) in [
+        ("SELECT * FROM '/etc/passwd'", "names have double quotes"),
         (
-            "SELECT * FROM '/etc/passwd'",
+            "SELECT * FROM \"/etc/passwd\"",
             "the tables are events, usage_hourly, usage_by_dimension and provider_reports",
         ),
         (
