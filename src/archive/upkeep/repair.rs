@@ -222,7 +222,7 @@ impl Repairs {
     /// A file with those events of `file` that are in `keep`, each once, for a plan.
     ///
     /// # Errors
-    /// As [`ThinnedFile::of`].
+    /// Corrupt or Unavailable, naming the file.
     pub async fn thinned(
         &self,
         broken: &Broken,

@@ -4,7 +4,9 @@
 //! `column NOT IN (…)` as a condition of its own. Anywhere else they take null for false, and a constant
 //! has none of them. So there, `x IN (…)` becomes
 //!
-//!     EXISTS (… = x) OR NULL AND (EXISTS (… IS NULL) OR x IS NULL AND EXISTS (…))
+//! ```text
+//! EXISTS (… = x) OR NULL AND (EXISTS (… IS NULL) OR x IS NULL AND EXISTS (…))
+//! ```
 //!
 //! It is unknown only if nothing is equal, and something is null. In values, and where the whole query
 //! has one answer, a row is there if a count of rows is not 0: a filter alone may say `EXISTS`.
