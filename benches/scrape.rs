@@ -1,6 +1,6 @@
-//! A warm scrape of 50 series, compared in one run with a static handler of the same bytes and
-//! headers, on keep-alive connections: the ratio of requests per second, and of the 99th
-//! percentiles.
+//! Warm answers, each compared in one run with a static handler of the same bytes, on keep-alive
+//! connections: the ratio of requests per second, and of the 99th percentiles. Scrapes of 50 series,
+//! and of three dimensions with 100 values each; and the budgets that a gateway asks for.
 //!
 //! `cargo bench --bench scrape`. Clients and servers share the machine's cores.
 
@@ -17,11 +17,13 @@
 mod support;
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use support::program::tokenlake;
 use tokenlake::access::{NewKey, Scopes};
 use tokenlake::event::OrgId;
 use tokenlake::ingest::ContentKind;
@@ -30,17 +32,30 @@ use tokio::net::TcpStream;
 const SERIES: usize = 50;
 const TIME: Duration = Duration::from_secs(4);
 
+/// What is asked, by its name in the table, path, and how old an answer may be.
+const CASES: [(&str, &str, Duration); 4] = [
+    ("50 series, 1s", "/metrics", Duration::from_secs(1)),
+    ("50 series, 0s", "/metrics", Duration::ZERO),
+    ("dimensions, 1s", "/metrics?collect%5B%5D=dimensions", Duration::from_secs(1)),
+    ("budgets, 1s", "/v1/budgets", Duration::from_secs(1)),
+];
+/// Dimensions that are declared, with [`VALUES`] values each.
+const DIMENSIONS: [&str; 3] = ["team", "app", "env"];
+const VALUES: usize = 100;
+const BUDGETS: usize = 5;
+
 #[tokio::main]
 async fn main() {
     println!(
-        "{:<14} {:>11} {:>12} {:>12} {:>7} {:>9}",
-        "max-staleness", "connections", "tokenlake/s", "static/s", "ratio", "p99 ratio"
+        "{:<15} {:>7} {:>11} {:>12} {:>12} {:>7} {:>9}",
+        "asked", "bytes", "connections", "tokenlake/s", "static/s", "ratio", "p99 ratio"
     );
-    for (name, staleness) in [("1s", Duration::from_secs(1)), ("0s", Duration::ZERO)] {
+    for (name, path, staleness) in CASES {
         let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path(), path);
         let app = support::open(folder.path(), staleness).await;
         let org_id = OrgId::parse("acme").unwrap();
-        let events = app.decode(&org_id, &ContentKind::Ndjson, events().as_ref()).unwrap();
+        let events = app.decode(&org_id, &ContentKind::Ndjson, events(path).as_ref()).unwrap();
         assert_eq!(app.commit(&org_id, events).await.unwrap().rejected, []);
         let new = NewKey {
             org_id,
@@ -51,7 +66,7 @@ async fn main() {
         };
         let key = app.keys().create(new).await.unwrap();
         let request = format!(
-            "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nAccept: text/plain\r\n\r\n",
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nAccept: text/plain\r\n\r\n",
             key.reveal()
         );
         let ours =
@@ -60,12 +75,13 @@ async fn main() {
         let (status, body) =
             support::exchange(&mut stream, request.as_bytes(), &mut Vec::new()).await;
         assert_eq!(status, 200);
-        let plain = support::serve(static_routes(body)).await;
+        let bytes = body.len();
+        let plain = support::serve(static_routes(path.split('?').next().unwrap(), body)).await;
         for connections in [16, 256] {
             let theirs = load(plain, &request, connections, TIME).await;
             let ours = load(ours, &request, connections, TIME).await;
             println!(
-                "{name:<14} {connections:>11} {:>12.0} {:>12.0} {:>7.2} {:>9.2}",
+                "{name:<15} {bytes:>7} {connections:>11} {:>12.0} {:>12.0} {:>7.2} {:>9.2}",
                 ours.rate,
                 theirs.rate,
                 ours.rate / theirs.rate,
@@ -75,11 +91,33 @@ async fn main() {
     }
 }
 
-fn static_routes(body: Vec<u8>) -> Router {
+/// Declares what the case asks for.
+fn prepare(archive: &Path, path: &str) {
+    if path.contains("dimensions") {
+        DIMENSIONS.iter().for_each(|name| run(archive, &["dimension", "add", name]));
+    }
+    if path.contains("budgets") {
+        for number in 0..BUDGETS {
+            let name = format!("budget-{number}");
+            let of =
+                ["--org", "acme", "--amount", "1000", "--period", "month", "--threshold", "80"];
+            let set = ["budget", "set", &name, "--webhook", "https://hooks.example.com/spend"];
+            run(archive, &[&set[..], &of[..]].concat());
+        }
+    }
+}
+
+/// Runs a command of the program that must succeed.
+fn run(archive: &Path, args: &[&str]) {
+    let output = tokenlake(archive).args(args).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn static_routes(path: &str, body: Vec<u8>) -> Router {
     let body = bytes::Bytes::from(body);
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
     Router::new().route(
-        "/metrics",
+        path,
         get(move || async move {
             (
                 [
@@ -92,14 +130,20 @@ fn static_routes(body: Vec<u8>) -> Router {
     )
 }
 
-/// Ten events for each series.
-fn events() -> String {
+/// Ten events for each series, with values of dimensions if they are asked for.
+fn events(path: &str) -> String {
     let mut lines = String::new();
     for number in 0..SERIES * 10 {
+        let attributes = if path.contains("dimensions") {
+            let values = DIMENSIONS.map(|name| format!(r#""{name}":"value-{}""#, number % VALUES));
+            format!(r#","attributes":{{{}}}"#, values.join(","))
+        } else {
+            String::new()
+        };
         let ts = chrono::DateTime::from_timestamp(1_763_000_000 + number as i64, 0).unwrap();
         writeln!(
             lines,
-            r#"{{"event_id":"{number}","ts":"{}","provider":"p{}","model":"model-{}","input_tokens":1200,"output_tokens":300,"cost_usd":0.00{number:03}}}"#,
+            r#"{{"event_id":"{number}","ts":"{}","provider":"p{}","model":"model-{}","input_tokens":1200,"output_tokens":300,"cost_usd":0.00{number:03}{attributes}}}"#,
             ts.to_rfc3339(),
             number % 5,
             number % SERIES,

@@ -88,8 +88,13 @@ pub struct Server {
 impl Server {
     /// Starts `tokenlake serve` and waits until it listens.
     pub fn start(archive: &Path) -> Self {
+        Self::start_with(archive, &["serve"])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(archive: &Path, args: &[&str]) -> Self {
         let started = Instant::now();
-        let process = process::Server::start(archive);
+        let process = process::Server::start_with(archive, args);
         let listening = Instant::now();
         let address = process.address().parse().unwrap();
         Self { process, address, started, listening }
