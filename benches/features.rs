@@ -58,11 +58,11 @@ impl Feature {
         }
     }
 
-    /// The options of a program that does without it.
-    fn off(self) -> &'static [&'static str] {
+    /// The options of a program with it, or without.
+    fn options(self, with: bool) -> &'static [&'static str] {
         match self {
-            Self::Dimensions => &[],
-            Self::Prices => &["--prices", "none"],
+            Self::Prices if !with => &["--prices", "none"],
+            _ => &[],
         }
     }
 }
@@ -102,7 +102,7 @@ async fn ingest(feature: Feature) -> [f64; 2] {
             feature.prepare(&archive);
         }
         let key = run(&archive, &["key", "create", "--org", "acme"]);
-        let args = [&["serve"], if with { &[] } else { feature.off() }].concat();
+        let args = [&["serve"][..], feature.options(with)].concat();
         let server = Server::start_with(&archive, &args);
         rates[usize::from(!with)].push(load(&server, key.trim_end()).await);
     }
@@ -152,11 +152,8 @@ fn backfill(feature: Feature) -> ([f64; 2], [f64; 2]) {
         if with {
             feature.prepare(&archive);
         }
-        let args = [
-            &["backfill", "--org", "acme"],
-            if with { &[] } else { feature.off() },
-            &[source.to_str().unwrap()],
-        ];
+        let args: [&[&str]; 3] =
+            [&["backfill", "--org", "acme"], feature.options(with), &[source.to_str().unwrap()]];
         let start = Instant::now();
         run(&archive, &args.concat());
         let side = usize::from(!with);
