@@ -41,6 +41,8 @@ mod numbers;
 mod patterns;
 mod percentile;
 mod percentile_disc;
+mod percentile_groups;
+mod percentile_place;
 mod planner;
 mod powers;
 mod quoting;

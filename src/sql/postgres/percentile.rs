@@ -9,10 +9,13 @@ use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, GroupsAccumulator, Signature,
+    Volatility,
 };
 
 use super::columns::column;
+use super::percentile_groups::PercentileGroups;
+use super::percentile_place::PercentilePlace;
 use super::refusal::refused;
 
 /// `percentile_cont`, or `median`, whose share is one half.
@@ -41,8 +44,15 @@ impl Percentile {
         self.name == "median"
     }
 
-    fn share(&self, args: &AccumulatorArgs<'_>) -> Result<f64> {
-        if self.is_median() { Ok(0.5) } else { constant_share(self.name, args) }
+    /// # Errors
+    /// The share is no constant from 0 to 1, or only distinct values are asked for.
+    fn place(&self, args: &AccumulatorArgs<'_>) -> Result<PercentilePlace> {
+        if args.is_distinct {
+            return Err(refused("percentiles do not take DISTINCT; select distinct values first"));
+        }
+        let share = if self.is_median() { 0.5 } else { constant_share(self.name, args)? };
+        let falling = args.order_bys.first().is_some_and(|sort| sort.options.descending);
+        Ok(PercentilePlace { share, falling })
     }
 }
 
@@ -109,18 +119,24 @@ impl AggregateUDFImpl for Percentile {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        if args.is_distinct {
-            return Err(refused("percentiles do not take DISTINCT; select distinct values first"));
-        }
-        let falling = args.order_bys.first().is_some_and(|sort| sort.options.descending);
-        Ok(Box::new(PercentileValues { share: self.share(&args)?, falling, values: Vec::new() }))
+        Ok(Box::new(PercentileValues { place: self.place(&args)?, values: Vec::new() }))
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
+        !args.is_distinct
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(PercentileGroups::new(self.place(&args)?)))
     }
 }
 
 #[derive(Debug)]
 struct PercentileValues {
-    share: f64,
-    falling: bool,
+    place: PercentilePlace,
     values: Vec<f64>,
 }
 
@@ -130,28 +146,8 @@ impl Accumulator for PercentileValues {
         Ok(())
     }
 
-    #[expect(
-        clippy::float_arithmetic,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "PostgreSQL's are floats; the place is within the values"
-    )]
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let Some(last) = self.values.len().checked_sub(1) else {
-            return Ok(ScalarValue::Float64(None));
-        };
-        let falling = self.falling;
-        let order = |left: &f64, right: &f64| {
-            if falling { right.total_cmp(left) } else { left.total_cmp(right) }
-        };
-        let place = self.share * last as f64;
-        let (first, second) = (place.floor() as usize, (place.ceil() as usize).min(last));
-        let (_, low, above) = self.values.select_nth_unstable_by(first, order);
-        let low = *low;
-        let high = if second == first { Some(low) } else { above.iter().copied().min_by(order) };
-        let high = high.unwrap_or(low);
-        Ok(ScalarValue::Float64(Some(low + (place - first as f64) * (high - low))))
+        Ok(ScalarValue::Float64(self.place.of(&mut self.values)))
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
