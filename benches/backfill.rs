@@ -1,5 +1,5 @@
 //! Backfill of NDJSON into an empty archive, in turn with DuckDB writing sorted Parquet files by
-//! date from the same input: events per second and memory.
+//! date from the same input, without a limit of memory and with 1 GB: events per second and memory.
 //!
 //! `cargo bench --bench backfill -- 5000000 20000000`; the default is one million events. The
 //! argument `shuffled` mixes events of all dates, `again` reads the same file a second time. DuckDB
@@ -25,12 +25,16 @@ use support::ndjson::{self, Order};
 use support::program::{data_files, duckdb, folder, tokenlake};
 
 const EVENTS_DEFAULT: u64 = 1_000_000;
+/// Memory that DuckDB is given: as much as it takes, and about what our job is bounded by.
+const LIMITS: [&str; 2] = ["", "1GB"];
 
 /// Prints seconds, and peak memory in MiB.
 const COPY: &str = "
 import duckdb, resource, sys, time
-source, out = sys.argv[1:]
+source, out, limit = sys.argv[1:]
 duckdb.execute(\"SET threads = 2; SET enable_progress_bar = false; SET TimeZone = 'UTC'\")
+if limit:
+    duckdb.execute(f\"SET memory_limit = '{limit}'; SET temp_directory = '{out}.tmp'\")
 start = time.perf_counter()
 duckdb.execute(f\"\"\"COPY (
     SELECT *, CAST(ts AS DATE) AS event_date
@@ -58,16 +62,20 @@ fn main() {
         if has("again") {
             backfill("again", &archive, &source, events);
         }
-        let out = folder.path().join("duckdb");
-        let out = out.to_str().unwrap();
-        let Some(printed) = duckdb(COPY, &[source.to_str().unwrap(), out]) else {
-            println!("{:<16} not found", "DuckDB");
-            continue;
-        };
-        let words: Vec<f64> = printed.split_whitespace().map(|it| it.parse().unwrap()).collect();
-        let rate = events as f64 / words.first().unwrap();
-        show("DuckDB", rate, words.last().unwrap());
-        println!("{:<16} {:.2} times DuckDB's rate", "ratio", ours / rate);
+        for limit in LIMITS {
+            let out = tempfile::tempdir_in(folder.path()).unwrap();
+            let out = out.path().join("duckdb");
+            let (source, out) = (source.to_str().unwrap(), out.to_str().unwrap());
+            let Some(printed) = duckdb(COPY, &[source, out, limit]) else {
+                println!("{:<16} not found", "DuckDB");
+                break;
+            };
+            let words: Vec<f64> =
+                printed.split_whitespace().map(|it| it.parse().unwrap()).collect();
+            let rate = events as f64 / words.first().unwrap();
+            show(&format!("DuckDB {limit}"), rate, words.last().unwrap());
+            println!("{:<16} {:.2} times DuckDB's rate", "ratio", ours / rate);
+        }
     }
 }
 
