@@ -53,7 +53,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Args, Command, EntryPoint};
-use self::print::{print_error, print_note};
+use self::print::{check_written, print_error, print_note};
 use crate::archive::ArchiveLocation;
 use crate::processors;
 
@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
             logging::start(args.log_format).and_then(|()| start(&args.archive, command))
         }
     };
-    match done {
+    match done.and_then(|code| check_written().map(|()| code)) {
         Ok(code) => code,
         Err(error) => {
             print_error(&error);
