@@ -41,6 +41,7 @@ mod signals;
 mod sql;
 mod sql_node;
 mod sql_worker;
+mod switches;
 mod tls;
 pub mod units;
 mod usage;
@@ -50,10 +51,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::args::{Args, Command, EntryPoint};
 use self::print::{check_written, print_error, print_note};
+use self::switches::with_switches;
 use crate::archive::ArchiveLocation;
 use crate::processors;
 
@@ -65,7 +67,7 @@ const BLOCKING_THREADS: usize = 4;
 /// Parses the command line, runs the command and returns the exit status: 0 done, 1 failed, 2 wrong
 /// usage, 130 or 143 ended by SIGINT or SIGTERM.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match parse() {
         Ok(args) => args,
         Err(error) => return wrong_usage(&error),
     };
@@ -82,6 +84,12 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn parse() -> Result<Args, clap::Error> {
+    let mut program = with_switches(Args::command());
+    let matches = program.try_get_matches_from_mut(std::env::args_os())?;
+    Args::from_arg_matches(&matches).map_err(|error| error.format(&mut program))
 }
 
 fn start(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode> {
