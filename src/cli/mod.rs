@@ -38,6 +38,7 @@ mod serve;
 mod serve_args;
 mod settings;
 mod signals;
+mod spelling;
 mod sql;
 mod sql_node;
 mod sql_worker;
@@ -117,6 +118,7 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode> {
+    spelling::check(archive, &command).await?;
     match command {
         Command::Serve(command) => serve::run(archive, *command).await,
         Command::Demo(command) => demo::run(archive, *command).await,

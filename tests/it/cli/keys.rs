@@ -177,6 +177,21 @@ fn a_scope_that_is_missing_is_forbidden() {
 fn a_name_that_differs_only_in_case_is_refused() {
     let folder = tempdir().unwrap();
     key(folder.path(), "Acme");
+    let month = ["--month", "2026-11"];
+    for args in [
+        &["usage"][..],
+        &["sql", "-c", "SELECT 1"],
+        &["reprice", "--dry-run"],
+        &["budget", "list"],
+        &["budget", "remove", "all"],
+        &["price", "quote", "--provider", "openai", "--model", "gpt-4o"],
+        &[&["reconcile"][..], &month].concat(),
+        &[&["export", "focus", "--format", "csv", "--output", "/dev/null"][..], &month].concat(),
+    ] {
+        let done = tokenlake(folder.path(), &[args, &["--org", "ACME"]].concat());
+        assert_eq!((done.status, done.stdout.as_str()), (1, ""), "{args:?} {done:?}");
+        assert!(done.stderr.contains("use \"Acme\""), "{args:?} {done:?}");
+    }
     let done = tokenlake(folder.path(), &["key", "create", "--org", "ACME"]);
     assert_eq!((done.status, done.stdout.as_str()), (1, ""));
     assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
