@@ -115,6 +115,7 @@ fn wrong_usage_says_so_in_one_line_with_status_2() {
         vec!["key", "create", "--org", "a b"],
         vec!["key", "create", "--org", ""],
         vec!["key", "create", "--org", "acme", "--scope", "all"],
+        vec!["key", "create", "--operator", "--scope", "events:write"],
         vec!["key", "create", "--org", "acme", "--expires", "soon"],
         vec!["key", "list", "--format", "xml"],
         vec!["key", "revoke"],

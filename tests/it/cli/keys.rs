@@ -73,6 +73,17 @@ fn the_list_shows_ids_and_states_and_no_secret() {
 }
 
 #[test]
+fn the_list_shows_which_part_a_key_is_bound_to() {
+    let folder = tempdir().unwrap();
+    key(folder.path(), "acme");
+    assert_eq!(tokenlake(folder.path(), &["dimension", "add", "team"]).status, 0);
+    key_with(folder.path(), "acme", &["--dimension", "team=core"]);
+    let table = tokenlake(folder.path(), &["key", "list"]).stdout;
+    let bound = table.lines().filter(|line| line.contains("team=core")).count();
+    assert_eq!((bound, table.lines().count()), (1, 3), "{table}");
+}
+
+#[test]
 fn the_list_shows_the_hour_of_the_last_use() {
     let folder = tempdir().unwrap();
     let [used, unused] =
