@@ -72,7 +72,7 @@ fn what_is_wrong_with_a_file_is_told_with_its_name() {
 #[test]
 fn a_command_whose_notes_cannot_be_written_is_done_all_the_same() {
     let archive = tempdir().unwrap();
-    key(archive.path(), "acme");
+    drop(Server::start(archive.path()));
     for args in [&["repair"][..], &["dimension", "add", "team"], &["reprice"], &["verify"]] {
         let mut command = command(archive.path(), args);
         let status = command.stdout(Stdio::null()).stderr(full()).status().unwrap();
