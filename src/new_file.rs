@@ -48,6 +48,12 @@ pub fn lies_within(path: &Path, folder: &Path) -> bool {
     above.any(|about| file_id(&about) == folder)
 }
 
+/// Whether two paths lead to one file that exists.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| path.metadata().ok().map(|about| file_id(&about));
+    id(one).is_some_and(|one| Some(one) == id(other))
+}
+
 /// Removes unfinished files, for a process that must end at once.
 pub fn remove_unfinished() {
     for path in UNFINISHED.lock().drain(..) {

@@ -60,8 +60,9 @@ pub use self::parquet::footer::{END_BYTES, FooterFlaw, check_footer, footer_rang
 pub use self::parquet::row_weights::{pieces, with_views};
 pub use self::parquet::{columns::first_row, object_note::ObjectNote, pages::GroupScan};
 pub use self::paths::{
-    ACCESS_KEYS, BUDGETS, CROSSINGS, OPEN_CROSSINGS, PARTITION, USES, access_key, access_key_hash,
-    budget_edition, budget_of, budgets_of, crossings_of, key_use, key_voucher, prices, vouched_for,
+    ACCESS_KEYS, BUDGETS, CROSSINGS, HEAD_NOTE, OPEN_CROSSINGS, PARTITION, USES, access_key,
+    access_key_hash, budget_edition, budget_of, budgets_of, crossings_of, key_use, key_voucher,
+    prices, vouched_for,
 };
 pub use self::reports::{
     Dollars, ImportedRows, LINE_ITEM, NewReportPart, REPORT_MODEL, ReportFigures, ReportGroup,

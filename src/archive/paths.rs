@@ -42,7 +42,7 @@ pub const FIRST_SIGHTS: &str = "foreign";
 /// The note of the newest commit, relative to the archive. Its name sorts first, so programs that
 /// copy in order of names copy it before the log. Such a copy never has a note that is ahead of its
 /// log.
-const HEAD_NOTE: &str = "_head.json";
+pub const HEAD_NOTE: &str = "_head.json";
 
 /// The note of the newest commit.
 pub(super) fn head_note() -> Path {

@@ -66,9 +66,12 @@ pub enum BackfillError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// The organisation of all rows is spelt as no organisation may be.
+    #[error(transparent)]
+    Org(ArchiveError),
     /// The archive failed.
     #[error("{0}; what was committed stays: run the same command again")]
-    Archive(#[from] ArchiveError),
+    Archive(ArchiveError),
     /// The series that organisations have cannot be read.
     #[error("{0}; what was committed stays: run the same command again")]
     Series(SqlError),
@@ -80,10 +83,19 @@ pub enum BackfillError {
     Internal(&'static str),
 }
 
+impl From<ArchiveError> for BackfillError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::OrgCase { .. } => Self::Org(error),
+            error => Self::Archive(error),
+        }
+    }
+}
+
 impl From<AdmissionError> for BackfillError {
     fn from(error: AdmissionError) -> Self {
         match error {
-            AdmissionError::Claim(error) | AdmissionError::Prices(error) => Self::Archive(error),
+            AdmissionError::Claim(error) | AdmissionError::Prices(error) => error.into(),
             AdmissionError::Pricing(error) => Self::Event(error),
             AdmissionError::Series(error) => Self::Series(error),
         }
@@ -100,7 +112,7 @@ impl BackfillError {
             | Self::NoColumn { .. }
             | Self::AllRejected { .. } => Kind::Invalid,
             Self::Rejects { .. } | Self::Spill { .. } => Kind::Unavailable,
-            Self::Archive(error) => error.kind(),
+            Self::Org(error) | Self::Archive(error) => error.kind(),
             Self::Series(error) => error.kind(),
             Self::Event(error) => error.kind(),
             Self::Internal(_) => Kind::Internal,

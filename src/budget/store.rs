@@ -67,8 +67,22 @@ impl BudgetStore {
     /// # Errors
     /// Unavailable.
     pub async fn all(&self) -> Result<Editions, ArchiveError> {
-        let found = self.listed(BUDGETS).await?;
-        Ok(in_force(found.into_iter().filter_map(|found| found.read.ok())))
+        Ok(self.all_and_damaged().await?.0)
+    }
+
+    /// Every budget of every organisation, and why others cannot be read.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn all_and_damaged(&self) -> Result<(Editions, Vec<ArchiveError>), ArchiveError> {
+        let (mut known, mut damaged) = (Vec::new(), Vec::new());
+        for found in self.listed(BUDGETS).await? {
+            match found.read {
+                Ok(record) => known.push(record),
+                Err(error) => damaged.push(error),
+            }
+        }
+        Ok((in_force(known.into_iter()), damaged))
     }
 
     /// The budgets of an organisation.

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, Command};
 use clap_complete::Shell;
 
+use super::print::written;
+
 /// The shell.
 #[derive(Debug, ClapArgs)]
 pub struct CompletionsArgs {
@@ -18,7 +20,7 @@ pub struct CompletionsArgs {
 pub(super) fn run(args: &CompletionsArgs, program: &Command) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut for_people(program), "tokenlake", &mut script);
-    std::io::stdout().write_all(&script)?;
+    written(std::io::stdout().write_all(&script))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -97,10 +97,10 @@ pub(super) async fn run(
 
 /// The error, with the file if that is what cannot be written.
 fn told(error: BooksError, output: &Path) -> anyhow::Error {
-    match error {
-        BooksError::Write(error) => {
-            anyhow::anyhow!("cannot write {}: {error}; choose another --output", output.display())
-        }
-        error => error.into(),
-    }
+    let reason = match error {
+        BooksError::Write(error) => error.to_string(),
+        BooksError::Parquet(error) => error.to_string(),
+        error => return error.into(),
+    };
+    anyhow::anyhow!("cannot write {}: {reason}; choose another --output", output.display())
 }

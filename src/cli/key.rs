@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::open;
 use super::parse::parse_org;
-use super::print::{print_note, print_result};
+use super::print::{print_error, print_note, print_result};
 use super::units::parse_duration;
 use crate::access::{
     AccessKeys, BoundTo, ListedKey, NewKey, NewOperatorKey, Scope, Scopes, operator_scopes,
@@ -99,7 +99,7 @@ pub(super) async fn run(
             // Nothing is made for a command that is wrong.
             let is_operators = scope.is_empty() || Scopes::of(scope.clone()) == operator_scopes();
             if org.is_none() && !is_operators {
-                print_note(OPERATOR_SCOPE);
+                print_error(&anyhow::Error::msg(OPERATOR_SCOPE));
                 return Ok(ExitCode::from(2));
             }
             let keys = keys(open::store(location)?);
@@ -153,8 +153,8 @@ pub(super) fn expiry(clock: &dyn Clock, after: Duration) -> anyhow::Result<Micro
 
 fn print_table(keys: &[ListedKey], now: Micros) {
     print_result(&format!(
-        "{:<16}  {:<24}  {:<8}  {:<20}  {:<20}  {:<34}  {:<24}  LAST USED",
-        "ID", "ORG", "STATE", "CREATED", "EXPIRES", "SCOPES", "NAME"
+        "{:<16}  {:<24}  {:<8}  {:<20}  {:<20}  {:<34}  {:<16}  {:<24}  LAST USED",
+        "ID", "ORG", "STATE", "CREATED", "EXPIRES", "SCOPES", "DIMENSION", "NAME"
     ));
     for ListedKey { id, record, last_used_us } in keys {
         let Ok(record) = record else {
@@ -164,12 +164,14 @@ fn print_table(keys: &[ListedKey], now: Micros) {
         let expires = record.expires_at_us.map_or_else(|| "never".to_owned(), time);
         let org = Some(&*record.org_id).filter(|org| !org.is_empty());
         let org = org.or_else(|| record.operator.then_some("(operator)"));
+        let bound = record.bound.as_ref().map(ToString::to_string).unwrap_or_default();
         let line = format!(
-            "{id:<16}  {:<24}  {:<8}  {:<20}  {expires:<20}  {:<34}  {:<24}  {}",
+            "{id:<16}  {:<24}  {:<8}  {:<20}  {expires:<20}  {:<34}  {:<16}  {:<24}  {}",
             printable(org.unwrap_or("-")),
             record.status(now),
             time(record.created_at_us),
             record.scopes.to_string(),
+            printable(&bound),
             printable(record.name.as_deref().unwrap_or_default()),
             last_used_us.as_ref().ok().and_then(|at| at.map(time)).unwrap_or_default(),
         );

@@ -57,7 +57,9 @@ impl<W: Write> Write for LogLines<W> {
             true => line.split('\u{1b}').map(printable).collect::<Vec<_>>().join("\u{1b}").into(),
             false => printable(line),
         };
-        self.to.write_all(format!("{line}\n").as_bytes())?;
+        // The library tells of an error by a macro that panics, which would end the request that logs
+        // if the reader of the log has left or its disk is full.
+        let _ = self.to.write_all(format!("{line}\n").as_bytes());
         Ok(event.len())
     }
 

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, Command};
 use clap_mangen::Man;
 
+use super::print::written;
+
 /// Where manual pages go.
 #[derive(Debug, ClapArgs)]
 pub struct ManArgs {
@@ -23,7 +25,7 @@ pub(super) fn run(args: &ManArgs, program: Command) -> anyhow::Result<ExitCode> 
     let Some(folder) = &args.output else {
         let mut page = Vec::new();
         Man::new(program).render(&mut page)?;
-        std::io::stdout().write_all(&page)?;
+        written(std::io::stdout().write_all(&page))?;
         return Ok(ExitCode::SUCCESS);
     };
     create_dir_all(folder).and_then(|()| clap_mangen::generate_to(program, folder)).map_err(

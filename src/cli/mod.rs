@@ -38,9 +38,11 @@ mod serve;
 mod serve_args;
 mod settings;
 mod signals;
+mod spelling;
 mod sql;
 mod sql_node;
 mod sql_worker;
+mod switches;
 mod tls;
 pub mod units;
 mod usage;
@@ -50,10 +52,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::args::{Args, Command, EntryPoint};
-use self::print::{print_error, print_note};
+use self::print::{check_written, print_error, print_note};
+use self::switches::with_switches;
 use crate::archive::ArchiveLocation;
 use crate::processors;
 
@@ -65,7 +68,7 @@ const BLOCKING_THREADS: usize = 4;
 /// Parses the command line, runs the command and returns the exit status: 0 done, 1 failed, 2 wrong
 /// usage, 130 or 143 ended by SIGINT or SIGTERM.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match parse() {
         Ok(args) => args,
         Err(error) => return wrong_usage(&error),
     };
@@ -75,13 +78,19 @@ pub fn main() -> ExitCode {
             logging::start(args.log_format).and_then(|()| start(&args.archive, command))
         }
     };
-    match done {
+    match done.and_then(|code| check_written().map(|()| code)) {
         Ok(code) => code,
         Err(error) => {
             print_error(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn parse() -> Result<Args, clap::Error> {
+    let mut program = with_switches(Args::command());
+    let matches = program.try_get_matches_from_mut(std::env::args_os())?;
+    Args::from_arg_matches(&matches).map_err(|error| error.format(&mut program))
 }
 
 fn start(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode> {
@@ -109,6 +118,7 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 async fn run(archive: &ArchiveLocation, command: Command) -> anyhow::Result<ExitCode> {
+    spelling::check(archive, &command).await?;
     match command {
         Command::Serve(command) => serve::run(archive, *command).await,
         Command::Demo(command) => demo::run(archive, *command).await,

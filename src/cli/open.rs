@@ -8,10 +8,11 @@ use clap::ValueEnum;
 use object_store::ObjectStore;
 
 use crate::archive::{
-    Archive, ArchiveLocation, Creation, FollowSettings, Records, TotalsStore, WriterSettings,
+    Archive, ArchiveLocation, Creation, FollowSettings, HEAD_NOTE, Records, TotalsStore,
+    WriterSettings,
 };
 use crate::clock::{Clock, ShiftedClock, SystemClock};
-use crate::new_file::lies_within;
+use crate::new_file::{is_same, lies_within};
 use crate::sql::sql_version;
 use crate::telemetry::Telemetry;
 
@@ -105,7 +106,7 @@ pub(super) fn totals(archive: &Archive) -> anyhow::Result<TotalsStore> {
 }
 
 /// Checks that a file which a command is to write does not lie among the archive's objects. All of
-/// them are in subfolders of the archive.
+/// them are in subfolders of the archive, but for the note of the newest commit.
 ///
 /// # Errors
 /// If it does.
@@ -115,10 +116,14 @@ pub(super) fn refuse_in_archive(
     flag: &str,
 ) -> anyhow::Result<()> {
     match location {
-        ArchiveLocation::Local(folder) if lies_within(file, folder) => Err(anyhow::anyhow!(
-            "cannot write {}: it lies among the objects of the archive at {location}; choose another {flag}",
-            file.display()
-        )),
+        ArchiveLocation::Local(folder)
+            if lies_within(file, folder) || is_same(file, &folder.join(HEAD_NOTE)) =>
+        {
+            Err(anyhow::anyhow!(
+                "cannot write {}: it lies among the objects of the archive at {location}; choose another {flag}",
+                file.display()
+            ))
+        }
         _ => Ok(()),
     }
 }

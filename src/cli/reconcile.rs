@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use super::key::ListFormat;
 use super::open;
 use super::parse::{parse_month, parse_org};
-use super::print::print_note;
+use super::print::{print_note, written};
 use super::sql::format::{OutputFormat, ResultWriter};
 use crate::archive::{ArchiveLocation, Reports, Snapshot};
 use crate::books::{
@@ -88,9 +88,5 @@ fn print(rows: &[Comparison], format: ListFormat) -> anyhow::Result<()> {
         writer.end(&mut out)?;
         out.flush()
     })();
-    match printed {
-        // The reader has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => Ok(printed?),
-    }
+    written(printed)
 }

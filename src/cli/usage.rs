@@ -1,10 +1,9 @@
 //! The command `tokenlake usage`.
 
-use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -13,6 +12,7 @@ use clap::Args as ClapArgs;
 
 use super::open;
 use super::parse::parse_org;
+use super::print::written;
 use super::sql::format::{OutputFormat, ResultWriter};
 use crate::archive::{ArchiveError, ArchiveLocation, OfObject, Snapshot};
 use crate::event::{OrgId, money};
@@ -100,10 +100,10 @@ pub(super) async fn run(location: &ArchiveLocation, args: UsageArgs) -> anyhow::
         }
     };
     let (rows, first) = archive.at_newest(archive.newest().await?, begin).await?;
-    match print(rows, first, args.format).await {
-        // The reader has seen enough.
-        Err(error) if is_closed(&error) => {}
-        printed => printed.context("cannot print the rows")?,
+    match print(rows, first, args.format).await.map_err(anyhow::Error::downcast::<io::Error>) {
+        Ok(()) => {}
+        Err(Ok(error)) => written(Err(error))?,
+        Err(Err(error)) => return Err(error),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -164,9 +164,4 @@ impl UsageArgs {
 
 fn parse_instant(text: &str) -> Result<String, UsageError> {
     check_instant("--from or --to", text).map(|()| text.to_owned())
-}
-
-fn is_closed(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::cache::PartialCache;
-use super::org_usage::OrgUsage;
+use super::org_usage::{EARLIER, OrgUsage};
 use super::partial::Partial;
 use crate::archive::{CellWriter, DataFile};
 use crate::clock::Micros;
@@ -26,8 +26,6 @@ const AHEAD: usize = 16;
 /// Rows that are encoded together.
 const BATCH_ROWS: usize = 8 * 1024;
 
-/// An hour before any event.
-const EARLIER: Micros = 0;
 /// In place of the first hour to keep apart, if none is.
 pub const NO_HOURS: Micros = Micros::MAX;
 

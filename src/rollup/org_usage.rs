@@ -35,6 +35,10 @@ impl HourCost {
     }
 }
 
+/// The hour of sums of all hours that are not kept apart. It is before any event, and in no window,
+/// also if the clock has not been set yet and shows 1970.
+pub const EARLIER: Micros = 0;
+
 /// Sums over any set of partials. Adding is associative and commutative, and the default is its
 /// identity, so files may come in any order and be split or merged at will.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,7 +76,7 @@ impl OrgUsage {
             }
         }
         for cell in cells {
-            if cell.hour >= self.hours_from {
+            if cell.hour >= self.hours_from && cell.hour != EARLIER {
                 let cost = HourCost::of(cell);
                 self.hours.entry(cell.hour).and_modify(|hour| hour.merge(cost)).or_insert(cost);
             }
@@ -202,6 +206,16 @@ mod tests {
             let mut again = OrgUsage::from_hour(from);
             again.add(partial.of_org("acme"));
             prop_assert_eq!(again, usage);
+        }
+
+        #[test]
+        fn sums_without_hours_are_in_no_window(cells in prop::collection::vec(cell(), 1..40)) {
+            let partial = Partial::new(sum(&[cells]).rows(&"acme".into(), EARLIER).collect());
+            for now in [0, HOUR, DAY, DAY + HOUR] {
+                let mut usage = OrgUsage::from_hour(OrgUsage::hours_around(now));
+                usage.add(partial.of_org("acme"));
+                prop_assert_eq!(usage.hours_cost(-DAY, 2 * DAY), 0);
+            }
         }
 
         #[test]

@@ -7,6 +7,7 @@ mod generate;
 mod healthcheck;
 mod keys;
 mod outputs;
+mod readers;
 mod signals;
 mod stop;
 mod upkeep;

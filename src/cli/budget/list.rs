@@ -27,14 +27,17 @@ struct Deliveries {
 }
 
 /// Prints the budgets of an organisation, or of all.
+///
+/// # Errors
+/// One cannot be read; of all organisations, the others are printed before.
 pub(super) async fn print_list(
     store: &BudgetStore,
     org: Option<&OrgId>,
     format: ListFormat,
 ) -> anyhow::Result<()> {
-    let editions = match org {
-        Some(org) => store.of_org(org).await?,
-        None => store.all().await?,
+    let (editions, damaged) = match org {
+        Some(org) => (store.of_org(org).await?, Vec::new()),
+        None => store.all_and_damaged().await?,
     };
     let crossings = Crossings::new(store.records().clone());
     let mut rows = Vec::new();
@@ -55,7 +58,7 @@ pub(super) async fn print_list(
             print_result(&serde_json::to_string(&rows)?);
         }
     }
-    Ok(())
+    damaged.into_iter().next().map_or(Ok(()), |error| Err(error.into()))
 }
 
 async fn deliveries(crossings: &Crossings, record: &BudgetRecord) -> anyhow::Result<Deliveries> {

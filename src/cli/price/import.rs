@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use crate::archive::{ArchiveLocation, Records};
 use crate::cli::print::{print_note, print_result};
 use crate::cli::{input, open};
@@ -21,8 +19,8 @@ pub(super) async fn run(
     org: Option<&OrgId>,
 ) -> anyhow::Result<()> {
     let shown = input::shown(file);
-    let text =
-        input::read(file, FILE_BYTES_MAX, "").with_context(|| format!("cannot read {shown}"))?;
+    let text = input::read(file, FILE_BYTES_MAX, "")
+        .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
     let records = Records::new(open::existing_archive(location).await?);
     let imported = price_book::import(&records, &text, org, open::clock().now()).await;
     let ImportedTable { listed, notes, .. } =

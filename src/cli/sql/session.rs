@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::format::{OutputFormat, ResultWriter};
 use crate::archive::{Archive, ArchiveLocation, ArchiveMark, DataFile, Snapshot};
 use crate::cli::open;
+use crate::cli::print::unwritten;
 use crate::new_file::NewFile;
 use crate::sql::{
     Asker, Console, FilesRead, Nodes, QueryProgress, Spread, SqlError, split_statements,
@@ -54,6 +55,17 @@ enum Out {
     Stdout(BufWriter<Stdout>),
     File(PathBuf, Box<NewFile>),
     Nowhere,
+}
+
+impl Out {
+    /// The error, with the destination if that is what cannot be written.
+    fn told(&self, error: anyhow::Error) -> anyhow::Error {
+        match (error.downcast_ref(), self) {
+            (Some(error), Self::File(file, _)) => cannot_write(file, error),
+            (Some(error), _) => unwritten(error),
+            (None, _) => error,
+        }
+    }
 }
 
 impl Write for Out {
@@ -166,7 +178,7 @@ impl Session {
                 self.out = Out::Nowhere;
                 Ok(())
             }
-            done => done,
+            done => done.map_err(|error| self.out.told(error)),
         }
     }
 

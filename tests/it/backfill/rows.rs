@@ -65,6 +65,7 @@ fn rows_belong_to_the_org_given_or_to_their_own() {
     let clash = run(archive.path(), &["--org", "Acme", &input]);
     assert_eq!(clash.status, 1, "{clash:?}");
     assert!(clash.stderr.contains("differ only in case"), "{clash:?}");
+    assert!(!clash.stderr.contains("run the same command again"), "{clash:?}");
     verified(archive.path(), 4);
 }
 

@@ -179,3 +179,21 @@ fn a_table_that_is_not_tokenlakes_or_of_a_newer_one_is_refused() {
         assert_eq!(log_entries(folder.path()).len(), before);
     }
 }
+
+#[test]
+fn a_list_lacks_no_damaged_budget_in_silence() {
+    let folder = tempdir().unwrap();
+    for org in ["acme", "beta"] {
+        let args = ["budget", "set", "all", "--org", org, "--amount", "1", "--period", "month"];
+        let more = ["--threshold", "50", "--webhook", "http://127.0.0.1:9/", "--webhook-allow"];
+        let done = tokenlake(folder.path(), &[&args[..], &more, &["127.0.0.1:9"]].concat());
+        assert_eq!(done.status, 0, "{done:?}");
+    }
+    let edition = "budgets/set/org=beta/budget=all/0000000001.json";
+    std::fs::write(folder.path().join(edition), "{}").unwrap();
+    for format in ["table", "json"] {
+        let done = tokenlake(folder.path(), &["budget", "list", "--format", format]);
+        assert!(done.status == 1 && done.stdout.contains("acme"), "{done:?}");
+        assert!(done.stderr.contains(&format!("error: {edition}")), "{done:?}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use tempfile::tempdir;
 
-use crate::support::process::{Server, key, program, run, tokenlake};
+use crate::support::process::{Server, key, program, run, tokenlake, tokenlake_in};
 use crate::support::{client, events};
 
 #[test]
@@ -63,6 +63,32 @@ fn a_server_takes_its_settings_from_the_environment() {
 }
 
 #[test]
+fn a_variable_switches_a_flag_on_and_off() {
+    let folder = tempdir().unwrap();
+    key(folder.path(), "acme");
+    drop(Server::start(folder.path()));
+    let with = |name: &'static str, value: &str, args: &[&str]| {
+        tokenlake_in(&vec![(name, value.to_owned())], folder.path(), args)
+    };
+    for value in ["false", "0", "no", "off", ""] {
+        // An operator's key reads every organisation: none is made unless it is asked for.
+        let done = with("TOKENLAKE_OPERATOR", value, &["key", "create"]);
+        assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{value}: {done:?}");
+        let done = with("TOKENLAKE_OPERATOR", value, &["key", "create", "--org", "acme"]);
+        assert_eq!(done.status, 0, "{value}: {done:?}");
+        let done = with("TOKENLAKE_ACCEPT", value, &["repair", "--undo"]);
+        assert_eq!(done.status, 0, "{value}: {done:?}");
+    }
+    for value in ["true", "1", "yes", "ON"] {
+        let done = with("TOKENLAKE_ACCEPT", value, &["repair", "--undo"]);
+        assert_eq!(done.status, 2, "{value}: {done:?}");
+        let done = with("TOKENLAKE_OPERATOR", value, &["key", "create"]);
+        assert_eq!(done.status, 0, "{value}: {done:?}");
+    }
+    assert_eq!(with("TOKENLAKE_DRY_RUN", "maybe", &["compact"]).status, 2);
+}
+
+#[test]
 fn what_fails_says_so_in_one_line_with_status_1() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
@@ -89,6 +115,7 @@ fn wrong_usage_says_so_in_one_line_with_status_2() {
         vec!["key", "create", "--org", "a b"],
         vec!["key", "create", "--org", ""],
         vec!["key", "create", "--org", "acme", "--scope", "all"],
+        vec!["key", "create", "--operator", "--scope", "events:write"],
         vec!["key", "create", "--org", "acme", "--expires", "soon"],
         vec!["key", "list", "--format", "xml"],
         vec!["key", "revoke"],

@@ -73,6 +73,17 @@ fn the_list_shows_ids_and_states_and_no_secret() {
 }
 
 #[test]
+fn the_list_shows_which_part_a_key_is_bound_to() {
+    let folder = tempdir().unwrap();
+    key(folder.path(), "acme");
+    assert_eq!(tokenlake(folder.path(), &["dimension", "add", "team"]).status, 0);
+    key_with(folder.path(), "acme", &["--dimension", "team=core"]);
+    let table = tokenlake(folder.path(), &["key", "list"]).stdout;
+    let bound = table.lines().filter(|line| line.contains("team=core")).count();
+    assert_eq!((bound, table.lines().count()), (1, 3), "{table}");
+}
+
+#[test]
 fn the_list_shows_the_hour_of_the_last_use() {
     let folder = tempdir().unwrap();
     let [used, unused] =
@@ -177,6 +188,21 @@ fn a_scope_that_is_missing_is_forbidden() {
 fn a_name_that_differs_only_in_case_is_refused() {
     let folder = tempdir().unwrap();
     key(folder.path(), "Acme");
+    let month = ["--month", "2026-11"];
+    for args in [
+        &["usage"][..],
+        &["sql", "-c", "SELECT 1"],
+        &["reprice", "--dry-run"],
+        &["budget", "list"],
+        &["budget", "remove", "all"],
+        &["price", "quote", "--provider", "openai", "--model", "gpt-4o"],
+        &[&["reconcile"][..], &month].concat(),
+        &[&["export", "focus", "--format", "csv", "--output", "/dev/null"][..], &month].concat(),
+    ] {
+        let done = tokenlake(folder.path(), &[args, &["--org", "ACME"]].concat());
+        assert_eq!((done.status, done.stdout.as_str()), (1, ""), "{args:?} {done:?}");
+        assert!(done.stderr.contains("use \"Acme\""), "{args:?} {done:?}");
+    }
     let done = tokenlake(folder.path(), &["key", "create", "--org", "ACME"]);
     assert_eq!((done.status, done.stdout.as_str()), (1, ""));
     assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);

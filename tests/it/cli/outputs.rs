@@ -57,7 +57,8 @@ fn nothing_is_written_among_the_objects_of_the_archive() {
     std::fs::write(&input, "{}\n").unwrap();
     let record = std::fs::read_dir(&inside).unwrap().next().unwrap().unwrap().path();
     let before = std::fs::read(&record).unwrap();
-    for output in [&record, &inside.join("new"), &archive.path().join("events/new")] {
+    let note = archive.path().join("_head.json");
+    for output in [&record, &inside.join("new"), &archive.path().join("events/new"), &note] {
         let output = output.to_str().unwrap();
         let done = tokenlake(archive.path(), &["sql", "-c", "SELECT 1", "--output", output]);
         refused(&done, "among the objects of the archive");
