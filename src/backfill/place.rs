@@ -98,7 +98,9 @@ pub(super) fn in_schema(columns: &ArrowFields, place: &str) -> Has {
     }
     let inside = ways(place).map(|(name, rest)| match column(name).map(|it| it.data_type()) {
         Some(DataType::Struct(fields)) => in_schema(fields, rest),
-        Some(DataType::Map(..) | DataType::Utf8 | DataType::Binary) => Has::Maybe,
+        Some(DataType::Map(..)) => Has::Maybe,
+        // Text and bytes may be the JSON of an object, in whichever form they are read.
+        Some(kind) if kind.is_string() || kind.is_binary() => Has::Maybe,
         _ => Has::No,
     });
     inside.max().unwrap_or(Has::No)
@@ -164,6 +166,8 @@ mod tests {
             field("usage", DataType::Struct(usage)),
             field("a.b", DataType::Int64),
             field("json", DataType::Utf8),
+            field("view", DataType::Utf8View),
+            field("bytes", DataType::BinaryView),
             field("n", DataType::Int64),
         ]);
         for (place, expected) in [
@@ -171,6 +175,8 @@ mod tests {
             ("usage.q", Has::No),
             ("a.b", Has::Yes),
             ("json.x", Has::Maybe),
+            ("view.x", Has::Maybe),
+            ("bytes.x", Has::Maybe),
             ("n.x", Has::No),
         ] {
             assert_eq!(in_schema(&columns, place), expected, "{place}");

@@ -56,8 +56,17 @@ fn calls() -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
+/// As [`calls`], with the usage as JSON text, which some programs have for lack of structs.
+fn calls_in_text(usage: &[&str; 2]) -> RecordBatch {
+    let texts: ArrayRef = Arc::new(StringArray::from(usage.to_vec()));
+    let named = calls();
+    let columns =
+        [("id", named.column(0).clone()), ("created", named.column(1).clone()), ("usage", texts)];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
 /// The same in each format.
-fn inputs(folder: &Path) -> [String; 5] {
+fn inputs(folder: &Path) -> [String; 6] {
     let usage = [r#"{"prompt_tokens":120,"details":{"cached":64}}"#, r#"{"prompt_tokens":7}"#];
     let row = |id: &str, usage: &str| format!(r#"{{"id":"{id}","created":{AT},"usage":{usage}}}"#);
     let [a, b] = [row("a", usage[0]), row("b", usage[1])];
@@ -67,12 +76,14 @@ fn inputs(folder: &Path) -> [String; 5] {
     let flat =
         format!("id,created,usage.prompt_tokens,usage.details.cached\na,{AT},120,64\nb,{AT},7,\n");
     parquet(&folder.join("e.parquet"), &calls());
+    parquet(&folder.join("f.parquet"), &calls_in_text(&usage));
     [
         file(folder, "a.ndjson", format!("{a}\n{b}")),
         file(folder, "b.json", format!("[{a},{b}]")),
         file(folder, "c.csv", csv),
         file(folder, "d.csv", flat),
         folder.join("e.parquet").display().to_string(),
+        folder.join("f.parquet").display().to_string(),
     ]
 }
 
