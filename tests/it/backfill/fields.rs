@@ -102,6 +102,27 @@ fn fields_are_taken_out_of_objects_in_each_format() {
     }
 }
 
+/// Python writes `NaN` for a number that it does not know, and half a character of a text that was cut.
+#[test]
+fn what_is_no_number_or_id_within_an_object_is_rejected_as_it_is_outside() {
+    let folder = tempdir().unwrap();
+    let row = |id: &str, usage: &str| {
+        format!(r#"{{"call":{{"id":"{id}"}},"ts":{AT},"usage":{{"prompt_tokens":{usage}}}}}"#)
+    };
+    let rows = [
+        row("a", "5"),
+        row("b", "NaN"),
+        row("c\\ud83d", "6"),
+        row("c\\ud83e", "7"),
+        row("d", r#"8,"latency":NaN"#),
+    ];
+    let input = file(folder.path(), "a.ndjson", rows.join("\n"));
+    let archive = tempdir().unwrap();
+    let maps = ["--map", "event_id=call.id", "--map", "input_tokens=usage.prompt_tokens"];
+    let args = [["--org", "acme"].as_slice(), &maps, &[&input]].concat();
+    assert_eq!(done(archive.path(), &args), counts(5, 2, 0, 3, 1));
+}
+
 #[test]
 fn a_mapped_column_that_no_input_has_commits_nothing() {
     let folder = tempdir().unwrap();
