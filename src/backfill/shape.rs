@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use super::pair::{FieldPair, is_field};
-use super::place::{Has, value_at};
+use super::place::{Has, owned, value_at};
+use crate::event::json_text;
 use crate::event::time::{self, Naive};
 use crate::event::{FieldValue, OrgRule, Slots, excerpt, money, token_count};
 
@@ -92,6 +93,7 @@ impl Shape {
         let is_taken = |name: &str| self.maps.iter().any(|it| it.other == name || it.field == name);
         let others = columns.into_iter().filter(|(_, value)| *value != FieldValue::Null);
         fields.extend(others.filter(|(name, _)| self.maps.is_empty() || !is_taken(name)));
+        self.leave_out_taken(&mut fields);
         for FieldPair { field, other } in &self.defaults {
             if find(&fields, field).is_none() {
                 let value = FieldValue::Text(Cow::Borrowed(other.as_str()));
@@ -105,6 +107,28 @@ impl Shape {
             fields.push((Cow::Borrowed("event_id"), id));
         }
         Ok(fields)
+    }
+
+    /// Leaves out the entries of `attributes` that are taken from other columns, as columns of their
+    /// own names are: an event's own attributes come first, and would stand.
+    fn leave_out_taken(&self, fields: &mut RowFields<'_>) {
+        let taken = || self.maps.iter().filter(|pair| !is_field(&pair.field));
+        if taken().next().is_none() {
+            return;
+        }
+        for (_, value) in fields.iter_mut().filter(|(name, _)| name == "attributes") {
+            let read = match &*value {
+                FieldValue::Text(text) | FieldValue::Json(text) => json_text::entries(text.trim()),
+                _ => Ok(Vec::new()),
+            };
+            let read = read.ok().filter(|entries| !entries.is_empty());
+            if let Some(read) = read.map(|entries| owned(FieldValue::Map(entries))) {
+                *value = read;
+            }
+            if let FieldValue::Map(entries) = value {
+                entries.retain(|(name, _)| !taken().any(|pair| pair.field == *name));
+            }
+        }
     }
 
     /// As [`Shape::fields`], for a row that was read in its plain form; false if the row needs more

@@ -39,6 +39,27 @@ fn columns_are_renamed_and_defaults_fill_what_is_absent() {
 }
 
 #[test]
+fn an_attribute_from_another_column_stands_above_the_row_s_own() {
+    let shape = shape(&["attributes.team=dept"], &[]);
+    let own = || vec![text("team", "own"), text("k", "v")];
+    for attributes in [
+        FieldValue::Map(own()),
+        FieldValue::Text(r#"{"team":"own","k":"v"}"#.into()),
+        FieldValue::Json(r#"{"team":"own","k":"v"}"#.into()),
+    ] {
+        let columns = vec![("attributes".into(), attributes), text("dept", "ops")];
+        let fields = shape.fields(columns, &[], ORIGIN, &[]).unwrap();
+        assert_eq!(find(&fields, "team"), Some(&text("team", "ops").1));
+        let kept = FieldValue::Map(vec![text("k", "v")]);
+        assert_eq!(find(&fields, "attributes"), Some(&kept));
+    }
+    for other in ["[1]", "text", "{"] {
+        let fields = shape.fields(vec![text("attributes", other)], &[], ORIGIN, &[]).unwrap();
+        assert_eq!(find(&fields, "attributes"), Some(&text("attributes", other).1));
+    }
+}
+
+#[test]
 fn derived_ids_depend_on_name_place_and_row() {
     let id =
         |identity, index, row: &[&[u8]]| derived_id(RowOrigin { identity, index, json: None }, row);
