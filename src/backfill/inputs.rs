@@ -3,6 +3,7 @@
 pub(super) mod found;
 mod hive;
 mod local;
+mod patterns;
 mod remote;
 mod tables;
 
