@@ -102,7 +102,8 @@ pub(super) fn format(head: &[u8]) -> Option<InputFormat> {
         b'{' => {
             // An object that does not end on its first line, or a list of events, is JSON.
             let open = line.len() < text.len() && !line.ends_with(b"}");
-            let list = line.starts_with(b"{\"events\"");
+            let first = line.get(1..).unwrap_or_default().trim_ascii_start();
+            let list = first.starts_with(b"\"events\"");
             Some(if open || list { InputFormat::Json } else { InputFormat::Ndjson })
         }
         _ if line.contains(&b'\t') && !line.contains(&b',') => Some(InputFormat::Tsv),
@@ -170,11 +171,12 @@ mod tests {
 
     #[test]
     fn the_first_line_tells_the_format() {
-        let cases: [(&[u8], Option<InputFormat>); 11] = [
+        let cases: [(&[u8], Option<InputFormat>); 12] = [
             (b"PAR1", Some(InputFormat::Parquet)),
             (b" [\n{", Some(InputFormat::Json)),
             (b"{\n\"a\":1}", Some(InputFormat::Json)),
             (b"{\"events\":[{}]}\n", Some(InputFormat::Json)),
+            (b"{ \"events\" : [{}] }\n", Some(InputFormat::Json)),
             (b"\xef\xbb\xbf{\"a\":1}\n{", Some(InputFormat::Ndjson)),
             (b"{\"a\":1}", Some(InputFormat::Ndjson)),
             (b"a\tb\n", Some(InputFormat::Tsv)),

@@ -121,7 +121,8 @@ impl Decoder {
                 .corrections(true);
         let (mut names, mut slots) = (ingest::FieldNames::default(), Slots::default());
         for (at, placed) in rows.iter().enumerate() {
-            let origin = RowOrigin { identity: &chunk.input.identity, index: placed.index };
+            let json = placed.row.json();
+            let origin = RowOrigin { identity: &chunk.input.identity, index: placed.index, json };
             if chunk.input.folders.is_empty()
                 && self.is_plain(placed, origin, &refused, &mut names, &mut slots)
                 && builder.push_slots(at, &slots)
@@ -205,6 +206,13 @@ impl<'a> From<Result<&'a str, NotUtf8<'a>>> for InputRow<'a> {
 }
 
 impl<'a> InputRow<'a> {
+    fn json(self) -> Option<&'a str> {
+        match self {
+            Self::Json(json) => Some(json),
+            _ => None,
+        }
+    }
+
     fn fields(
         self,
         shape: &'a Shape,

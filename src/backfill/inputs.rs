@@ -3,6 +3,7 @@
 pub(super) mod found;
 mod hive;
 mod local;
+mod patterns;
 mod remote;
 mod tables;
 
@@ -46,7 +47,12 @@ async fn search(text: &str, format: Option<InputFormat>) -> Result<Search, Backf
         local::find(text, format).await?
     };
     if search.found.is_empty() && search.failed.is_empty() {
-        return Err(BackfillError::unusable(text, "there is no such file; check the name"));
+        let reason = if Path::new(text).is_dir() {
+            "holds no file that is read: names that begin with . or _ are passed over; name those"
+        } else {
+            "there is no such file; check the name"
+        };
+        return Err(BackfillError::unusable(text, reason));
     }
     Ok(search)
 }

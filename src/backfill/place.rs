@@ -5,15 +5,21 @@ use std::borrow::Cow;
 
 use arrow::datatypes::{DataType, Fields as ArrowFields};
 
+use crate::event::json_text;
 use crate::event::{FieldValue, NamedValue, excerpt};
 use crate::ingest;
 
 /// The value in this place, which may be null; `None` if there is no such place.
 ///
+/// `source` is the JSON that the entries were read from, if there is any. An object among them may have
+/// been mended for the attributes: with null in place of `NaN`, and a whole character in place of half a
+/// one. A number or an id must not be read from that.
+///
 /// # Errors
 /// If there are two values in this place, or an object on the way cannot be read.
 pub(super) fn value_at<'a>(
     entries: &[NamedValue<'a>],
+    source: Option<&str>,
     place: &str,
 ) -> Result<Option<FieldValue<'a>>, String> {
     let mut named = entries.iter().filter(|(name, _)| name == place);
@@ -26,7 +32,8 @@ pub(super) fn value_at<'a>(
     for (name, rest) in ways(place) {
         let object = entries.iter().find(|(known, _)| known == name);
         let Some((_, object)) = object else { continue };
-        if let Some(found) = inside(name, object, rest)? {
+        let source = || source.and_then(|source| source_of(source, name));
+        if let Some(found) = inside(name, object, source, rest)? {
             return Ok(Some(found));
         }
     }
@@ -41,22 +48,35 @@ fn ways(place: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-fn inside(
+/// The source of a member of the object in `json`.
+fn source_of<'j>(json: &'j str, name: &str) -> Option<&'j str> {
+    let members = json_text::members(json).ok()?;
+    members.into_iter().find(|member| member.name == name).map(|member| member.value)
+}
+
+fn inside<'s>(
     name: &str,
     object: &FieldValue<'_>,
+    source: impl Fn() -> Option<&'s str>,
     place: &str,
 ) -> Result<Option<FieldValue<'static>>, String> {
+    let within = |text: &str| -> Result<_, String> {
+        let members = ingest::fields(text).map_err(|error| format!("{name}: {error}"))?;
+        Ok(value_at(&members, Some(text), place)?.map(owned))
+    };
     match object {
-        FieldValue::Map(entries) => Ok(value_at(entries, place)?.map(owned)),
-        FieldValue::Json(text) | FieldValue::Mended(text) if text.starts_with('{') => {
-            let members = ingest::fields(text).map_err(|error| format!("{name}: {error}"))?;
-            Ok(value_at(&members, place)?.map(owned))
+        FieldValue::Map(entries) => {
+            let mended = entries.iter().any(|(_, value)| matches!(value, FieldValue::Mended(_)));
+            let source = if mended { source() } else { None };
+            Ok(value_at(entries, source, place)?.map(owned))
         }
+        FieldValue::Json(text) if text.starts_with('{') => within(text),
+        FieldValue::Mended(text) if text.starts_with('{') => within(source().unwrap_or(text)),
         // Cells of CSV and columns of text may hold objects. Anything that is not an object is just
         // text.
         FieldValue::Text(text) if text.trim_start().starts_with('{') => {
             match ingest::fields(text) {
-                Ok(members) => Ok(value_at(&members, place)?.map(owned)),
+                Ok(members) => Ok(value_at(&members, Some(text), place)?.map(owned)),
                 Err(_) => Ok(None),
             }
         }
@@ -98,7 +118,9 @@ pub(super) fn in_schema(columns: &ArrowFields, place: &str) -> Has {
     }
     let inside = ways(place).map(|(name, rest)| match column(name).map(|it| it.data_type()) {
         Some(DataType::Struct(fields)) => in_schema(fields, rest),
-        Some(DataType::Map(..) | DataType::Utf8 | DataType::Binary) => Has::Maybe,
+        Some(DataType::Map(..)) => Has::Maybe,
+        // Text and bytes may be the JSON of an object, in whichever form they are read.
+        Some(kind) if kind.is_string() || kind.is_binary() => Has::Maybe,
         _ => Has::No,
     });
     inside.max().unwrap_or(Has::No)
@@ -119,7 +141,7 @@ mod tests {
     use super::*;
 
     fn at(json: &str, place: &str) -> Option<FieldValue<'static>> {
-        value_at(&ingest::fields(json).unwrap(), place).unwrap().map(owned)
+        value_at(&ingest::fields(json).unwrap(), Some(json), place).unwrap().map(owned)
     }
 
     fn number(text: &'static str) -> Option<FieldValue<'static>> {
@@ -150,10 +172,31 @@ mod tests {
         }
     }
 
+    /// An attribute has null for `NaN` and U+FFFD for half a character; a number and an id are neither.
+    #[test]
+    fn what_attributes_mend_is_found_as_it_was_sent() {
+        let row = r#"{"u":{"n":NaN,"null":null,"d":{"n":-Infinity,"id":"a\ud83d"}},"id":{"i":"\udc00"},
+            "attributes":{"m":{"n":Infinity,"k":1}},"s":"{\"d\":{\"n\":NaN}}"}"#;
+        let mended = |text: &'static str| Some(FieldValue::Mended(text.into()));
+        for (place, value) in [
+            ("u.n", number("NaN")),
+            ("u.null", Some(FieldValue::Null)),
+            ("u.d.n", number("-Infinity")),
+            ("u.d.id", mended("a\u{fffd}")),
+            ("u.d.x", None),
+            ("id.i", mended("\u{fffd}")),
+            ("attributes.m.n", number("Infinity")),
+            ("attributes.m.k", number("1")),
+            ("s.d.n", number("NaN")),
+        ] {
+            assert_eq!(at(row, place), value, "{place}");
+        }
+    }
+
     #[test]
     fn two_values_in_a_place_are_an_error() {
         let row = ingest::fields(r#"{"u":{"p":1,"p":2}}"#).unwrap();
-        assert!(value_at(&row, "u.p").unwrap_err().contains("given more than once"));
+        assert!(value_at(&row, None, "u.p").unwrap_err().contains("given more than once"));
     }
 
     #[test]
@@ -164,6 +207,8 @@ mod tests {
             field("usage", DataType::Struct(usage)),
             field("a.b", DataType::Int64),
             field("json", DataType::Utf8),
+            field("view", DataType::Utf8View),
+            field("bytes", DataType::BinaryView),
             field("n", DataType::Int64),
         ]);
         for (place, expected) in [
@@ -171,6 +216,8 @@ mod tests {
             ("usage.q", Has::No),
             ("a.b", Has::Yes),
             ("json.x", Has::Maybe),
+            ("view.x", Has::Maybe),
+            ("bytes.x", Has::Maybe),
             ("n.x", Has::No),
         ] {
             assert_eq!(in_schema(&columns, place), expected, "{place}");

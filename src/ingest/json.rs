@@ -34,7 +34,7 @@ pub(super) fn decode(body: &[u8], builder: &mut EventBatchBuilder) -> Result<(),
             return Err(IngestError::NotEvents("it is neither an object nor an array"));
         }
     }
-    match list(body) {
+    match list(body)? {
         Some(events) if events.starts_with(b"[") => list_of(events, body, builder),
         Some(_) => Err(IngestError::NotEvents("\"events\" is not an array")),
         None => {
@@ -185,15 +185,34 @@ pub(super) fn not_json(error: &serde_json::Error) -> IngestError {
 }
 
 /// The value of `events` in an object that is not an event itself.
-fn list(object: &[u8]) -> Option<&[u8]> {
-    let members = json_split::members(object, json_text::MEMBERS_MAX)?;
-    let value = |name: &str| {
-        let named = |place: &json_split::SourceRange| {
-            let source = object.get(place.clone()).and_then(|name| str::from_utf8(name).ok());
-            source.and_then(|source| json_text::text(source).ok()).is_some_and(|text| text == name)
-        };
-        let (_, place) = members.iter().find(|(place, _)| named(place))?;
-        object.get(place.clone()).filter(|value| *value != b"null")
+///
+/// # Errors
+/// If there are two of them: the events of one would be lost.
+fn list(object: &[u8]) -> Result<Option<&[u8]>, IngestError> {
+    let Some(members) = json_split::members(object, json_text::MEMBERS_MAX) else {
+        return Ok(None);
     };
-    if value("event_id").is_some() { None } else { value("events") }
+    if values(object, &members, "event_id").next().is_some() {
+        return Ok(None);
+    }
+    let mut lists = values(object, &members, "events");
+    match (lists.next(), lists.next()) {
+        (_, Some(_)) => Err(IngestError::NotEvents("\"events\" is given more than once")),
+        (list, None) => Ok(list),
+    }
+}
+
+/// The sources of the members of this name that are not null.
+fn values<'o>(
+    object: &'o [u8],
+    members: &[(json_split::SourceRange, json_split::SourceRange)],
+    name: &str,
+) -> impl Iterator<Item = &'o [u8]> {
+    let named = move |place: &json_split::SourceRange| {
+        let source = object.get(place.clone()).and_then(|name| str::from_utf8(name).ok());
+        source.and_then(|source| json_text::text(source).ok()).is_some_and(|text| text == name)
+    };
+    let found = members.iter().filter(move |(place, _)| named(place));
+    let found = found.filter_map(move |(_, place)| object.get(place.clone()));
+    found.filter(|value| *value != b"null")
 }

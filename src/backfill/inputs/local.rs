@@ -9,6 +9,7 @@ use super::found::{
     FoundBy, FoundFile, InputPlace, Search, WILD, fixed, hidden, hidden_match, is_parquet,
 };
 use super::hive::{fields_of, fields_of_folder};
+use super::patterns;
 use super::tables::{self, TableKind};
 use crate::archive::{LiveFile, live_files_in};
 use crate::backfill::{BackfillError, InputFormat};
@@ -22,20 +23,17 @@ pub(super) async fn find(text: &str, format: Option<InputFormat>) -> Result<Sear
     let mut walk = Walk { base: base.to_owned(), format, ..Walk::default() };
     if pattern {
         let unusable = |reason: String| BackfillError::unusable(text, reason);
-        let matches = glob::glob(text).map_err(|error| {
+        let matches = patterns::find(text).map_err(|error| {
             unusable(format!("is not a pattern: {error}; write a literal *, ? or [ in brackets"))
         })?;
-        for one in matches {
-            match one {
-                Ok(one) => {
-                    let below = one.strip_prefix(base).unwrap_or(&one);
-                    if !hidden_match(text, &below.to_string_lossy()) {
-                        walk.take(&one, FoundBy::Pattern);
-                    }
-                }
-                Err(error) => {
-                    walk.search.failed.push(unusable(format!("cannot be searched: {error}")));
-                }
+        for (folder, error) in matches.failed {
+            let folder = folder.display();
+            walk.search.failed.push(unusable(format!("{folder} cannot be searched: {error}")));
+        }
+        for one in matches.paths {
+            let below = one.strip_prefix(base).unwrap_or(&one);
+            if !hidden_match(text, &below.to_string_lossy()) {
+                walk.take(&one, FoundBy::Pattern);
             }
         }
     } else {

@@ -147,10 +147,11 @@ impl Bucket<'_> {
     fn found(&self, object: FoundObject, folders: Folders, of_table: bool) -> FoundFile {
         let below = self.below(&object.key);
         let file = object.key.rsplit('/').next().unwrap_or_default();
+        let name = format!("{}{}", self.root, object.key);
         let by = match &self.pattern {
-            Some(_) => FoundBy::Pattern,
+            Some(pattern) if is_match(pattern, &name) => FoundBy::Pattern,
             None if below.is_empty() => FoundBy::Name,
-            None => FoundBy::Folder,
+            Some(_) | None => FoundBy::Folder,
         };
         FoundFile {
             below: if below.is_empty() { file } else { below }.to_owned(),
@@ -159,10 +160,7 @@ impl Bucket<'_> {
             folders,
             by,
             of_table,
-            ..FoundFile::new(
-                format!("{}{}", self.root, object.key),
-                InputPlace::Object(self.objects.clone(), object),
-            )
+            ..FoundFile::new(name, InputPlace::Object(self.objects.clone(), object))
         }
     }
 
@@ -179,11 +177,16 @@ impl Bucket<'_> {
         self.pattern.is_none() && object.key == self.key
     }
 
-    /// Whether an object is among those given, even if it is hidden.
+    /// Whether an object is among those given, even if it is hidden. A pattern may match a folder that
+    /// it is in.
     fn is_given(&self, key: &str) -> bool {
-        let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
         match &self.pattern {
-            Some(pattern) => pattern.matches_with(&format!("{}{key}", self.root), options),
+            Some(pattern) => {
+                let whole = format!("{}{key}", self.root);
+                let ends = whole.match_indices('/').flat_map(|(slash, _)| [slash, slash + 1]);
+                let mut paths = ends.chain([whole.len()]).filter_map(|end| whole.get(..end));
+                paths.any(|path| is_match(pattern, path))
+            }
             None => key.strip_prefix(&self.key).is_some_and(|rest| {
                 rest.is_empty() || rest.starts_with('/') || self.key.is_empty()
             }),
@@ -199,6 +202,12 @@ impl Bucket<'_> {
         };
         self.is_given(key) && !hidden
     }
+}
+
+/// Whether a pattern matches an address; of its parts each matches one name.
+fn is_match(pattern: &glob::Pattern, path: &str) -> bool {
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    pattern.matches_with(path, options)
 }
 
 /// The outermost table that a key lies in.

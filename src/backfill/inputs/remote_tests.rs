@@ -75,6 +75,21 @@ async fn tables_are_read_by_their_logs_or_refused_and_folders_are_fields() {
     }
 }
 
+/// As on a disk: what a pattern matches may be a folder.
+#[tokio::test]
+async fn a_pattern_matches_folders_too() {
+    let acme = vec!["org_id=acme/a.ndjson acme".to_owned()];
+    for given in ["lake/org*", "lake/o*/", "lake/org_id=[a]cme", "lake/**/a.nd*"] {
+        assert_eq!(found(given).await, (acme.clone(), vec![]), "{given}");
+    }
+    for given in ["lake/org_id=acme/*.ndjson/", "lake/org", "lake/[o]rg"] {
+        assert_eq!(found(given).await, (vec![], vec![]), "{given}");
+    }
+    let (names, failed) = found("l*").await;
+    assert_eq!((names.len(), failed.len()), (2, 2), "{names:?} {failed:?}");
+    assert_eq!((names, failed), found("lake").await);
+}
+
 #[tokio::test]
 async fn what_is_hidden_is_found_only_if_it_is_named() {
     for (given, count) in

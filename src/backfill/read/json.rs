@@ -6,6 +6,7 @@ use std::io::BufRead;
 use super::rows::{CHUNK_BYTES, ChunkSink, ROW_BYTES_MAX, ROW_OVERHEAD_BYTES, RawRows, ReadError};
 
 const EVENTS: &[u8] = b"\"events\"";
+const EVENT_ID: &[u8] = b"\"event_id\"";
 /// The name as it is kept in an object that is read.
 const ID: &[u8] = b"\"event_id\" :";
 
@@ -204,6 +205,10 @@ impl JsonValues<'_> {
                     object.push(mark);
                 }
                 b']' => return Err(self.source.broken("a ] without its [")),
+                _ if listed && mark != b'n' && is_contrary(&object) => {
+                    let reason = "the object has a list of events, and another one or an event_id of its own; if each line is an event, give --format ndjson";
+                    return Err(self.source.broken(reason));
+                }
                 b'[' if !listed && is_list(&object) => {
                     listed = true;
                     object.clear();
@@ -245,4 +250,11 @@ fn is_list(object: &[u8]) -> bool {
         let a_name = before.ends_with(b"{") || before.ends_with(b",");
         a_name && !object.windows(ID.len()).any(|part| part == ID)
     })
+}
+
+/// Whether the value of a second `events`, or of an `event_id`, begins after these bytes of an object
+/// that has a list of events. Their meaning would be another than over HTTP: the first list is in.
+fn is_contrary(name: &[u8]) -> bool {
+    let name = name.strip_suffix(b":").map(<[u8]>::trim_ascii);
+    name.is_some_and(|name| name == EVENTS || name == EVENT_ID)
 }

@@ -51,6 +51,14 @@ fn json_that_is_cut_or_garbled_is_an_error() {
         assert!(values(text).is_err(), "{text}: {:?}", values(text));
     }
     assert!(values("[\n\n{\"a\":").unwrap_err().starts_with("line 3"));
+    // Over HTTP, an object with an id is an event, and two lists are none.
+    for second in ["\"events\":[1]", "\"event_id\":\"1\"", "\"a\": 1 , \"event_id\" : 1"] {
+        let error = values(&format!("{{\"events\":[1], {second}}}")).unwrap_err();
+        assert!(error.contains("and another one or an event_id"), "{second}: {error}");
+    }
+    for second in ["\"a\":\"events\"", "\"event_id\":null", "\"a\":{\"event_id\":1}"] {
+        assert!(values(&format!("{{\"events\":[1], {second}}}")).is_ok(), "{second}");
+    }
 }
 
 /// Reads and decodes all bytes; returns the number of rows.

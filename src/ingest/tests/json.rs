@@ -62,10 +62,13 @@ fn a_body_that_is_not_json_or_no_list() {
         let error = decode_bytes(&ContentKind::Json, invalid).unwrap_err();
         assert!(matches!(error, IngestError::NotJson(_)), "{error}");
     }
-    for body in ["1", "\"x\"", "null", "true", "{\"events\":{}}", "{\"events\":\"x\"}"] {
+    let twice = "{\"events\":[],\"\\u0065vents\":[]}";
+    for body in ["1", "\"x\"", "null", "true", "{\"events\":{}}", "{\"events\":\"x\"}", twice] {
         let error = decode_bytes(&ContentKind::Json, body.as_bytes()).unwrap_err();
         assert!(matches!(error, IngestError::NotEvents(_)), "{body}: {error}");
     }
+    let list = format!("{{\"events\":null,\"events\":[{}],\"event_id\":null}}", event("1", ""));
+    assert_eq!(taken(&decode_json(&list)).len(), 1, "{list}");
     for body in ["{\"ts\":NaN}", "[{\"ts\":NaN}]", "{\"events\":[{\"ts\":NaN}]}"] {
         assert_eq!(only_error(&decode_json(body)), "event_id: missing", "{body}");
     }

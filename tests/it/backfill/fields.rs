@@ -56,8 +56,17 @@ fn calls() -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
+/// As [`calls`], with the usage as JSON text, which some programs have for lack of structs.
+fn calls_in_text(usage: &[&str; 2]) -> RecordBatch {
+    let texts: ArrayRef = Arc::new(StringArray::from(usage.to_vec()));
+    let named = calls();
+    let columns =
+        [("id", named.column(0).clone()), ("created", named.column(1).clone()), ("usage", texts)];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
 /// The same in each format.
-fn inputs(folder: &Path) -> [String; 5] {
+fn inputs(folder: &Path) -> [String; 6] {
     let usage = [r#"{"prompt_tokens":120,"details":{"cached":64}}"#, r#"{"prompt_tokens":7}"#];
     let row = |id: &str, usage: &str| format!(r#"{{"id":"{id}","created":{AT},"usage":{usage}}}"#);
     let [a, b] = [row("a", usage[0]), row("b", usage[1])];
@@ -67,12 +76,14 @@ fn inputs(folder: &Path) -> [String; 5] {
     let flat =
         format!("id,created,usage.prompt_tokens,usage.details.cached\na,{AT},120,64\nb,{AT},7,\n");
     parquet(&folder.join("e.parquet"), &calls());
+    parquet(&folder.join("f.parquet"), &calls_in_text(&usage));
     [
         file(folder, "a.ndjson", format!("{a}\n{b}")),
         file(folder, "b.json", format!("[{a},{b}]")),
         file(folder, "c.csv", csv),
         file(folder, "d.csv", flat),
         folder.join("e.parquet").display().to_string(),
+        folder.join("f.parquet").display().to_string(),
     ]
 }
 
@@ -89,6 +100,27 @@ fn fields_are_taken_out_of_objects_in_each_format() {
         let labels = r#"{provider="p",model="m",org_id="acme"}"#;
         assert_eq!(series[&format!("llm_tokens_total{labels}")], "127", "{input}");
     }
+}
+
+/// Python writes `NaN` for a number that it does not know, and half a character of a text that was cut.
+#[test]
+fn what_is_no_number_or_id_within_an_object_is_rejected_as_it_is_outside() {
+    let folder = tempdir().unwrap();
+    let row = |id: &str, usage: &str| {
+        format!(r#"{{"call":{{"id":"{id}"}},"ts":{AT},"usage":{{"prompt_tokens":{usage}}}}}"#)
+    };
+    let rows = [
+        row("a", "5"),
+        row("b", "NaN"),
+        row("c\\ud83d", "6"),
+        row("c\\ud83e", "7"),
+        row("d", r#"8,"latency":NaN"#),
+    ];
+    let input = file(folder.path(), "a.ndjson", rows.join("\n"));
+    let archive = tempdir().unwrap();
+    let maps = ["--map", "event_id=call.id", "--map", "input_tokens=usage.prompt_tokens"];
+    let args = [["--org", "acme"].as_slice(), &maps, &[&input]].concat();
+    assert_eq!(done(archive.path(), &args), counts(5, 2, 0, 3, 1));
 }
 
 #[test]

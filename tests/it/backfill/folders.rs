@@ -216,4 +216,8 @@ fn what_is_hidden_is_read_only_if_it_is_named() {
         let done = done(archive.path(), &["--org", "acme", &at(given)]);
         assert_eq!(done["files"], files, "{given}: {done}");
     }
+    std::fs::create_dir(folder.path().join("h/empty")).unwrap();
+    let ran = run(archive.path(), &["--org", "acme", &at("h/empty")]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stderr.contains("holds no file that is read"), "{ran:?}");
 }

@@ -65,6 +65,7 @@ fn what_is_neither_event_nor_list_is_400() {
         "\u{feff}[]x",
         "{\"events\":3}",
         "{\"events\":\"x\"}",
+        "{\"events\":[{\"event_id\":\"1\",\"ts\":1768471200}],\"events\":[]}",
     ];
     for body in bodies {
         let answer = acme.post_json(body);
