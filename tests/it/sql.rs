@@ -8,6 +8,7 @@ mod padded;
 mod postgres;
 mod shapes;
 mod shell;
+mod sort_keys;
 mod tables;
 mod words;
 
