@@ -1,5 +1,6 @@
 //! Tests of SQL: the tables, and `tokenlake sql`.
 
+mod counted_rows;
 pub mod from_partials;
 mod library;
 mod meaning;
