@@ -167,7 +167,7 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     let is_probe = [Method::GET, Method::HEAD].contains(request.method());
     if !is_probe {
-        return Ok(engine.answer(request, || stranger.is_known()).await);
+        return Ok(engine.answer(request, || stranger.becomes_known()).await);
     }
     let is_known = request.uri().path() == "/healthz";
     let (status, text) = match is_known {

@@ -52,7 +52,7 @@ pub(super) struct Stranger {
 
 impl Stranger {
     /// The secret was shown: it may stay.
-    pub(super) fn is_known(&self) {
+    pub(super) fn becomes_known(&self) {
         self.known.cancel();
         self.all.0.lock().waiting.remove(&self.number);
     }
@@ -85,7 +85,7 @@ mod tests {
     async fn who_does_not_show_the_secret_leaves_and_the_first_one_first() {
         let all = Arc::new(Strangers::default());
         let (first, second, third) = (all.come(), all.come(), all.come());
-        first.is_known();
+        first.becomes_known();
         assert!(all.dismiss());
         second.leaves().await;
         assert!(timeout(SECRET_WAIT / 2, third.leaves()).await.is_err());
