@@ -3,6 +3,8 @@
 //! Coordinators and other nodes speak gRPC, which is HTTP/2. Probes may speak HTTP/1.1. A peer that
 //! answers no ping for half a minute is gone, and the work for it ends.
 
+mod strangers;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +16,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 
+use self::strangers::{SECRET_WAIT, Stranger, Strangers};
 use crate::http::Listener;
 use crate::sql::NodeEngine;
 use crate::tls::Tls;
@@ -29,8 +33,8 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 pub const NODE_CONNECTIONS_MAX: usize = 256;
 /// Requests that one connection has under way at a time: some for each share of a plan.
 const STREAMS_MAX: u32 = 2_048;
-/// How long a connection may take until its first request is there.
-const BEGIN_MAX: Duration = Duration::from_secs(10);
+/// How long a connection that has to leave may take to free its place.
+const ROOM_WAIT: Duration = Duration::from_millis(250);
 /// How often a peer is asked whether it is there, and how long it may take to say so.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_WAIT: Duration = Duration::from_secs(20);
@@ -50,22 +54,40 @@ pub async fn serve(listener: Listener, engine: Arc<NodeEngine>, stop: Cancellati
     let (tcp, tls) = listener.into_parts();
     let (tls, tasks) = (Arc::new(tls), TaskTracker::new());
     let places = Arc::new(Semaphore::new(NODE_CONNECTIONS_MAX));
+    let strangers = Arc::new(Strangers::default());
     while let Some(stream) = accepted(&tcp, &stop).await {
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Some(place) = place(&places, &strangers).await else {
             tracing::warn!("there are {NODE_CONNECTIONS_MAX} connections; another one is closed");
             continue;
         };
         let (engine, tls, stop) = (engine.clone(), tls.clone(), stop.clone());
+        let stranger = Arc::new(strangers.come());
         drop(tasks.spawn(async move {
-            run(stream, &tls, engine, stop).await;
+            tokio::select! {
+                () = run(stream, &tls, engine, stranger.clone(), stop) => {}
+                () = stranger.leaves() => {
+                    tracing::debug!("a connection is closed over which no secret was shown");
+                }
+            }
             drop(place);
         }));
     }
     drop(tcp);
     tasks.close();
-    if tokio::time::timeout(STOP_WAIT, tasks.wait()).await.is_err() {
+    if timeout(STOP_WAIT, tasks.wait()).await.is_err() {
         tracing::warn!("some queries did not end in time; their coordinators get an error");
     }
+}
+
+/// A place for one more connection, if need be that of a stranger.
+async fn place(places: &Arc<Semaphore>, strangers: &Strangers) -> Option<OwnedSemaphorePermit> {
+    if let Ok(place) = places.clone().try_acquire_owned() {
+        return Some(place);
+    }
+    if !strangers.dismiss() {
+        return None;
+    }
+    timeout(ROOM_WAIT, places.clone().acquire_owned()).await.ok()?.ok()
 }
 
 /// The next connection; `None` after `stop`.
@@ -90,18 +112,18 @@ async fn run(
     stream: TcpStream,
     tls: &Option<Tls>,
     engine: Arc<NodeEngine>,
+    stranger: Arc<Stranger>,
     stop: CancellationToken,
 ) {
     match tls {
         None => {
             // Rows must not wait for the peer's confirmation of the previous ones.
             let _ = stream.set_nodelay(true);
-            speak(stream, engine, stop).await;
+            speak(stream, engine, stranger, stop).await;
         }
-        Some(tls) => match tokio::time::timeout(BEGIN_MAX, tls.accept(stream, &PROTOCOLS)).await {
-            Ok(Ok(stream)) => speak(stream, engine, stop).await,
-            Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
-            Err(_) => tracing::debug!("a handshake took too long"),
+        Some(tls) => match tls.accept(stream, &PROTOCOLS).await {
+            Ok(stream) => speak(stream, engine, stranger, stop).await,
+            Err(error) => tracing::debug!(%error, "a handshake failed"),
         },
     }
 }
@@ -109,10 +131,11 @@ async fn run(
 async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     engine: Arc<NodeEngine>,
+    stranger: Arc<Stranger>,
     stop: CancellationToken,
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(BEGIN_MAX);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(SECRET_WAIT);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -122,7 +145,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .max_header_list_size(HEAD_BYTES_MAX)
         .initial_stream_window_size(WINDOW_BYTES)
         .adaptive_window(false);
-    let service = service_fn(move |request| answer(engine.clone(), request));
+    let service = service_fn(move |request| answer(engine.clone(), stranger.clone(), request));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -139,11 +162,12 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 
 async fn answer(
     engine: Arc<NodeEngine>,
+    stranger: Arc<Stranger>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let is_probe = [Method::GET, Method::HEAD].contains(request.method());
     if !is_probe {
-        return Ok(engine.answer(request).await);
+        return Ok(engine.answer(request, || stranger.becomes_known()).await);
     }
     let is_known = request.uri().path() == "/healthz";
     let (status, text) = match is_known {

@@ -98,6 +98,13 @@ pub(super) async fn run(location: &ArchiveLocation, args: SqlNodeArgs) -> anyhow
     let Some(secret) = secret(&args.token_file, "--token-file")? else {
         return Ok(ExitCode::from(2));
     };
+    if args.tls.tls_client_ca.is_some() {
+        print_error(&anyhow::anyhow!(
+            "--tls-client-ca would keep all coordinators and nodes out, which show no certificate; leave \
+             it out, since --token-file says who may ask"
+        ));
+        return Ok(ExitCode::from(2));
+    }
     let listener = listen(&args).await?;
     let trust = args.trust.open()?;
     let store = open::existing_archive(location).await?;

@@ -27,7 +27,7 @@ use super::SqlError;
 use super::asker::{Asker, Own};
 use super::catalog::TABLES;
 use super::live_table::{LiveTable, TableContent};
-use super::nodes::{KnownFunctions, NodeCodec, Spread};
+use super::nodes::{EndsQuery, KnownFunctions, NodeCodec, Spread};
 use super::only_reads::writing_word;
 use super::parts::SUMMED;
 use super::postgres::statement;
@@ -75,6 +75,17 @@ pub struct QueryAnswer {
     pub batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
     /// How far the query is.
     pub progress: QueryProgress,
+}
+
+impl QueryAnswer {
+    /// The same answer, which has `ends` until it is dropped.
+    fn until_dropped(self, ends: EndsQuery) -> Self {
+        let batches = self.batches.inspect(move |_| {
+            // It is dropped with the rows.
+            let _ = &ends;
+        });
+        Self { batches: batches.boxed(), ..self }
+    }
 }
 
 impl Console {
@@ -196,7 +207,12 @@ impl Console {
         };
         match spread.map_err(|error| SqlError::of_spread(&error))? {
             Some((plan, tasks)) => rows_of(plan, tasks, shown, SqlError::of_spread),
-            None => rows_of(plan, tasks, shown, SqlError::of_asked),
+            None => {
+                let ending = EndsQuery::of(plan).map_err(|error| SqlError::of_asked(&error));
+                let (plan, ends) = ending?;
+                let answer = rows_of(plan, tasks, shown, SqlError::of_asked)?;
+                Ok(answer.until_dropped(ends))
+            }
         }
     }
 

@@ -6,6 +6,7 @@ mod equal;
 mod faults;
 mod questions;
 mod refusals;
+mod strangers;
 mod tls;
 
 use std::fmt::Write as _;

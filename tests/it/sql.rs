@@ -1,5 +1,6 @@
 //! Tests of SQL: the tables, and `tokenlake sql`.
 
+mod counted_rows;
 pub mod from_partials;
 mod library;
 mod meaning;
@@ -8,6 +9,7 @@ mod padded;
 mod postgres;
 mod shapes;
 mod shell;
+mod sort_keys;
 mod tables;
 mod words;
 

@@ -97,14 +97,21 @@ impl NodeEngine {
     }
 
     /// Answers one request. One that is not of a coordinator with the same secret, program and archive is
-    /// refused before anything of it is read.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    /// refused before anything of it is read. `knows` is called if the secret is the same.
+    pub async fn answer<B>(
+        &self,
+        request: Request<B>,
+        knows: impl FnOnce() + Send,
+    ) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<StdError>,
     {
         let checked = match heads::told(request.headers(), &self.secret) {
-            Ok(mark) => self.check(mark).await,
+            Ok(mark) => {
+                knows();
+                self.check(mark).await
+            }
             Err(reason) => Err(reason),
         };
         if let Err(reason) = checked {

@@ -34,3 +34,4 @@ pub use self::spread::{Nodes, Spread};
 pub(super) use self::codec::NodeCodec;
 pub(super) use self::far_error::FarError;
 pub(super) use self::functions::KnownFunctions;
+pub(super) use self::query_end::EndsQuery;

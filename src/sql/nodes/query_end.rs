@@ -3,7 +3,8 @@
 //! The coordinator keeps the request by which it sent a share of a plan open as long as its query runs. Once
 //! that is closed, because the query ended or the coordinator is gone, the engine drops what runs. But a
 //! task notices that only when it lets others have their turn, and a join may compare rows for an hour
-//! before it does. So each join here gives way after some batches, and its filter fails after the end.
+//! before it does. So each join here gives way after some batches, and its filter fails after the end. The
+//! same holds in one process for a query that was cancelled in the shell, which goes on.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -39,7 +40,21 @@ tokio::task_local! {
 pub(super) struct QueryEnd(Arc<AtomicBool>);
 
 /// Ends a query when it is dropped.
-struct EndsQuery(QueryEnd);
+#[derive(Debug)]
+pub(in crate::sql) struct EndsQuery(QueryEnd);
+
+impl EndsQuery {
+    /// The same plan, in which joins end once this is dropped.
+    ///
+    /// # Errors
+    /// Only for a defect.
+    pub(in crate::sql) fn of(
+        plan: Arc<dyn ExecutionPlan>,
+    ) -> Result<(Arc<dyn ExecutionPlan>, Self)> {
+        let end = QueryEnd::default();
+        Ok((end.ending(plan)?, Self(end)))
+    }
+}
 
 impl Drop for EndsQuery {
     fn drop(&mut self) {

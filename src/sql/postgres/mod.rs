@@ -53,6 +53,7 @@ mod row_values;
 mod running_sums;
 mod sameness;
 mod series;
+mod sort_keys;
 mod span;
 mod span_text;
 mod synonyms;
@@ -99,6 +100,7 @@ pub(super) fn like_postgres(state: SessionState) -> SessionState {
     let mut rules = state.analyzer().rules.clone();
     let coercion = rules.iter().position(|rule| rule.name() == "type_coercion");
     rules.insert(coercion.unwrap_or(rules.len()), Arc::new(meaning::Meaning));
+    let optimizers = sort_keys::SortKeys::after(state.optimizers());
     let series = series::around(state.table_functions());
     SessionStateBuilder::new_from_existing(state)
         .with_table_functions(series)
@@ -107,6 +109,7 @@ pub(super) fn like_postgres(state: SessionState) -> SessionState {
         .with_expr_planners(planners)
         .with_type_planner(Arc::new(types::PostgresTypes))
         .with_analyzer_rules(rules)
+        .with_optimizer_rules(optimizers)
         .build()
 }
 

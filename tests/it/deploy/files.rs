@@ -2,6 +2,7 @@
 //! validated against their schemas, and all settings in them are passed to the real program.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use tempfile::tempdir;
@@ -181,16 +182,34 @@ fn each_variable_is_one_that_its_command_takes() {
     assert_known_settings(&all(&nodes.map(str::to_owned)), "sql-node");
 }
 
+/// A node over the events of the sample.
+fn node_over_sample(archive: &Path, secret: &Path) -> Server {
+    std::fs::write(secret, "0123456789abcdef").unwrap();
+    let sample = path("data/sample.ndjson");
+    let done = tokenlake(archive, &["backfill", "--org", "acme", sample.to_str().unwrap()]);
+    assert_eq!(done.status, 0, "{done:?}");
+    Server::start_with(archive, &["sql-node", "--token-file", secret.to_str().unwrap()])
+}
+
+#[test]
+fn a_node_of_the_compose_file_is_found_healthy() {
+    let (archive, secret) = (tempdir().unwrap(), tempdir().unwrap());
+    let node = node_over_sample(archive.path(), &secret.path().join("token"));
+    let compose = text("deploy/nodes/compose.yaml");
+    let (_, test) = compose.split_once("test: [\"CMD\", \"/usr/bin/tokenlake\", ").unwrap();
+    let (args, _) = test.split_once(']').unwrap();
+    let args = args.replace("127.0.0.1:9799", node.address());
+    let args = args.split(", ").map(|arg| arg.trim_matches('"'));
+    // The image has the settings of a server.
+    let done = run(program().env("TOKENLAKE_ADMIN_LISTEN", "127.0.0.1:1").args(args));
+    assert_eq!(done.status, 0, "{done:?}");
+}
+
 #[test]
 fn the_question_to_nodes_is_asked_as_it_is_written() {
     let (archive, secret) = (tempdir().unwrap(), tempdir().unwrap());
     let secret = secret.path().join("token");
-    std::fs::write(&secret, "0123456789abcdef").unwrap();
-    let sample = path("data/sample.ndjson");
-    let done = tokenlake(archive.path(), &["backfill", "--org", "acme", sample.to_str().unwrap()]);
-    assert_eq!(done.status, 0, "{done:?}");
-    let args = ["sql-node", "--token-file", secret.to_str().unwrap()];
-    let node = Server::start_with(archive.path(), &args);
+    let node = node_over_sample(archive.path(), &secret);
     let job = text("deploy/kubernetes/nodes/ask.yaml");
     let (_, args) = job.split_once("args:\n").unwrap();
     let args = args.lines().map_while(|line| line.trim().strip_prefix("- "));

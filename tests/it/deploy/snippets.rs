@@ -105,9 +105,12 @@ const HOW: [(&str, How); 39] = [
     ("nfpm package", How::NotRun("a build takes long; package packs a debug build")),
     ("kubectl kustomize", How::Needs(Need::Program("kubectl"))),
 ];
-/// What a reader puts in place of an example.
-const FILLED_IN: [(&str, &str); 1] =
-    [("1f2e3d4c5b6a7980", "\"$(tokenlake key list | awk '/ prometheus( |$)/ {print $1}')\"")];
+/// What a reader puts in place of an example. The examples of later pages have dates, which must not come
+/// to be before the floor of what expires, whenever the tests run.
+const FILLED_IN: [(&str, &str); 2] = [
+    ("1f2e3d4c5b6a7980", "\"$(tokenlake key list | awk '/ prometheus( |$)/ {print $1}')\""),
+    ("expire --older-than 400d", "expire --older-than 4000d"),
+];
 
 /// A place like a checkout, and a shell in it whose servers listen on free ports.
 fn shell_in(folder: &Path) -> Shell {

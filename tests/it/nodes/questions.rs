@@ -26,7 +26,7 @@ pub const OF_ROWS: [&str; 14] = [
 ];
 
 /// Questions of other forms, wherever they run.
-pub const OF_OTHER_FORMS: [&str; 22] = [
+pub const OF_OTHER_FORMS: [&str; 23] = [
     "SELECT count(*) FROM events",
     "SELECT 1 + 1",
     "SELECT * FROM usage_hourly",
@@ -49,6 +49,7 @@ pub const OF_OTHER_FORMS: [&str; 22] = [
     "SELECT nothing FROM events",
     "SELECT CAST(source AS bigint) FROM events",
     "SELECT array_agg(model ORDER BY event_id) FROM events WHERE source = 's0' AND output_tokens = 3",
+    "SELECT DISTINCT ON (source) source AS s, source, event_id FROM events ORDER BY 1, source, source DESC, event_id",
 ];
 
 /// The question whose answer is an approximation, which depends on how rows are gathered.

@@ -99,6 +99,9 @@ fn a_token_that_could_be_guessed_is_wrong_usage() {
     wrong_usage(folder.path(), &["sql-node"], "--token-file");
     wrong_usage(folder.path(), &asked[..5], "--node-token-file");
     std::fs::write(&file, super::SECRET).unwrap();
+    let asks_for_certificates = ["sql-node", "--token-file", name, "--tls-client-ca", name];
+    let over_tls = ["--tls-cert", name, "--tls-key", name];
+    wrong_usage(folder.path(), &[&asks_for_certificates[..], &over_tls].concat(), "leave it out");
     let nodes = |nodes| ["sql", "-c", "SELECT 1", "--node-token-file", name, "--nodes", nodes];
     wrong_usage(folder.path(), &nodes("node-1"), "https://HOST:PORT");
     wrong_usage(folder.path(), &nodes("http://192.0.2.1:9798"), "--node-insecure");

@@ -43,6 +43,22 @@ def send(terminal, text):
     os.write(terminal, text.encode())
 
 
+def ticks(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        return sum(int(field) for field in stat.read().rsplit(") ", 1)[1].split()[11:13])
+
+
+def rests(pid, within=60):
+    """Waits until the process computes nothing any more."""
+    end = time.time() + within
+    while time.time() < end:
+        before = ticks(pid)
+        time.sleep(1)
+        if ticks(pid) < before + 5:
+            return
+    sys.exit("it goes on with what was cancelled")
+
+
 def ended(pid, terminal):
     end = time.time() + 30
     while time.time() < end:
@@ -93,6 +109,17 @@ wait(terminal, "running for ")
 send(terminal, "\x03")
 wait(terminal, "cancelled")
 wait(terminal, "tokenlake> ")
+# A join that finds nothing has no moment of its own at which it would end.
+send(
+    terminal,
+    "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b "
+    "WHERE a.value % 1000 + b.value % 997 < 0;\r",
+)
+wait(terminal, "running for ")
+send(terminal, "\x03")
+wait(terminal, "cancelled")
+wait(terminal, "tokenlake> ")
+rests(pid)
 send(terminal, "half a line\x03")
 wait(terminal, "tokenlake> ")
 send(terminal, "SELECT 40 + 2 AS answer;\r")
