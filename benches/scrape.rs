@@ -101,8 +101,10 @@ fn prepare(archive: &Path, path: &str) {
             let name = format!("budget-{number}");
             let of =
                 ["--org", "acme", "--amount", "1000", "--period", "month", "--threshold", "80"];
-            let set = ["budget", "set", &name, "--webhook", "https://hooks.example.com/spend"];
-            run(archive, &[&set[..], &of[..]].concat());
+            let hook =
+                ["--webhook-allow", "hooks.example.com", "--webhook", "https://hooks.example.com/"];
+            let set = ["budget", "set", &name];
+            run(archive, &[&set[..], &hook[..], &of[..]].concat());
         }
     }
 }
