@@ -54,6 +54,7 @@ impl<'a> WireFields<'a> {
     }
 
     /// The next field that is no group; none at the end.
+    #[inline]
     fn field(&mut self) -> Result<Option<(u32, WireValue<'a>)>, NotProtobuf> {
         while !self.rest.is_empty() {
             let (number, kind) = self.tag()?;
@@ -80,7 +81,19 @@ impl<'a> WireFields<'a> {
         if number == 0 || kind > 5 { Err(NotProtobuf::Tag) } else { Ok((number, kind)) }
     }
 
+    /// Nearly all tags and lengths have one byte.
+    #[inline]
     fn varint(&mut self) -> Result<u64, NotProtobuf> {
+        match self.rest.split_first() {
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, NotProtobuf> {
         let mut value = 0_u64;
         for (at, byte) in self.rest.iter().enumerate().take(10) {
             // Of the tenth byte only one bit is left.
@@ -136,6 +149,7 @@ impl<'a> Iterator for WireFields<'a> {
     type Item = Result<(u32, WireValue<'a>), NotProtobuf>;
 
     /// After an error there is nothing more.
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let field = self.field().transpose();
         if let Some(Err(_)) = field {
