@@ -34,6 +34,7 @@ mod maps;
 mod math;
 mod meaning;
 mod memberships;
+mod merged;
 mod names;
 mod nothing;
 mod number_patterns;
@@ -62,6 +63,7 @@ mod time_functions;
 mod time_operators;
 mod to_char;
 mod types;
+mod using;
 mod windows;
 
 use std::collections::HashSet;

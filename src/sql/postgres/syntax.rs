@@ -27,6 +27,7 @@ use super::row_values::reword_rows;
 use super::span::Span;
 use super::synonyms::synonym;
 use super::types::is_numeric;
+use super::using::reword_using;
 use super::windows;
 
 /// Parses one statement as PostgreSQL does.
@@ -126,7 +127,8 @@ impl VisitorMut for Reword {
     type Break = DataFusionError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DataFusionError> {
-        broken_off(reword_query(query).and_then(|()| windows::write_out_in_order(query)))
+        let reworded = reword_query(query).and_then(|()| reword_using(query));
+        broken_off(reworded.and_then(|()| windows::write_out_in_order(query)))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
