@@ -8,6 +8,7 @@
 //! `queries/*.sql`.
 
 mod aggregates;
+mod alternatives;
 mod arithmetic;
 mod balance;
 mod bits;
@@ -49,6 +50,7 @@ mod powers;
 mod quoting;
 mod read;
 mod refusal;
+mod regex_text;
 mod regexes;
 mod row_values;
 mod running_sums;

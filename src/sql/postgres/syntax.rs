@@ -22,7 +22,7 @@ use super::escapes::reword_escape;
 use super::labels::{distinguish_columns, label_inner_columns};
 use super::numbers::plain_number;
 use super::refusal::refused;
-use super::regexes::reword_regex;
+use super::regexes::{part_that_matches, reword_regex};
 use super::row_values::reword_rows;
 use super::span::Span;
 use super::synonyms::synonym;
@@ -203,6 +203,13 @@ fn reworded(expr: &Expr) -> Result<Option<Expr>> {
         Expr::TypedString(TypedString { data_type, value, .. }) if is_numeric(data_type) => {
             Some(call("numeric", vec![Expr::Value(value.clone())]))
         }
+        Expr::Substring {
+            expr,
+            substring_from: Some(from),
+            substring_for: None,
+            shorthand: false,
+            ..
+        } => part_that_matches(expr, from),
         Expr::Function(function) => synonym(function),
         Expr::SimilarTo { .. } => {
             return Err(refused(
