@@ -9,6 +9,7 @@
 
 mod aggregates;
 mod alternatives;
+mod any_of;
 mod arithmetic;
 mod balance;
 mod bits;
@@ -27,6 +28,7 @@ mod escapes;
 mod function;
 mod kinds;
 mod labels;
+mod list_read;
 mod list_text;
 mod lists;
 mod logarithms;
@@ -80,6 +82,7 @@ pub(super) use self::arithmetic::{MINUS, PLUS};
 pub(super) use self::by_name::{of_words, words_of};
 pub(super) use self::calls::call as parsed_call;
 pub(super) use self::function::{Given, PlannedTypes, function};
+pub(super) use self::list_read::list_items;
 pub(super) use self::names::column_names;
 pub(super) use self::refusal::{Refused, refused};
 #[cfg(test)]

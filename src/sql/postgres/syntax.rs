@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 #[cfg(test)]
 use datafusion::sql::sqlparser::ast::{SelectItem, SetExpr};
 
+use super::any_of::{all_of, any_of, cast_to_list};
 use super::balance::balance;
 use super::calls::call;
 use super::chain;
@@ -203,6 +204,8 @@ fn reworded(expr: &Expr) -> Result<Option<Expr>> {
         Expr::TypedString(TypedString { data_type, value, .. }) if is_numeric(data_type) => {
             Some(call("numeric", vec![Expr::Value(value.clone())]))
         }
+        Expr::AnyOp { left, compare_op, right, .. } => any_of(left, compare_op, right)?,
+        Expr::AllOp { left, compare_op, right } => all_of(left, compare_op, right)?,
         Expr::Substring {
             expr,
             substring_from: Some(from),
@@ -246,6 +249,9 @@ fn cast(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
     if let (DataType::Interval { fields: None, precision: None }, Some(text)) = (to, text_of(expr))
     {
         return Ok(Some(Expr::Interval(written(Span::parse(text, None)?))));
+    }
+    if let Some(list) = cast_to_list(expr, to)? {
+        return Ok(Some(list));
     }
     cut(expr, to)
 }
