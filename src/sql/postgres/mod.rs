@@ -56,6 +56,7 @@ mod regex_text;
 mod regexes;
 mod row_values;
 mod running_sums;
+mod same_names;
 mod sameness;
 mod series;
 mod span;

@@ -25,6 +25,7 @@ use super::numbers::plain_number;
 use super::refusal::refused;
 use super::regexes::{part_that_matches, reword_regex};
 use super::row_values::reword_rows;
+use super::same_names::distinguish_casts;
 use super::span::Span;
 use super::synonyms::synonym;
 use super::types::is_numeric;
@@ -128,6 +129,7 @@ impl VisitorMut for Reword {
     type Break = DataFusionError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DataFusionError> {
+        distinguish_casts(query);
         let reworded = reword_query(query).and_then(|()| reword_using(query));
         broken_off(reworded.and_then(|()| windows::write_out_in_order(query)))
     }
