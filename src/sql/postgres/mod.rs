@@ -59,6 +59,7 @@ mod running_sums;
 mod same_names;
 mod sameness;
 mod series;
+mod shorthands;
 mod span;
 mod span_text;
 mod synonyms;

@@ -26,6 +26,7 @@ use super::refusal::refused;
 use super::regexes::{part_that_matches, reword_regex};
 use super::row_values::reword_rows;
 use super::same_names::distinguish_casts;
+use super::shorthands::written_out;
 use super::span::Span;
 use super::synonyms::synonym;
 use super::types::is_numeric;
@@ -215,7 +216,10 @@ fn reworded(expr: &Expr) -> Result<Option<Expr>> {
             shorthand: false,
             ..
         } => part_that_matches(expr, from),
-        Expr::Function(function) => synonym(function),
+        Expr::Function(function) => match written_out(function)? {
+            None => synonym(function),
+            written => written,
+        },
         Expr::SimilarTo { .. } => {
             return Err(refused(
                 "SIMILAR TO is not supported; use LIKE, or ~ with a regular expression",
