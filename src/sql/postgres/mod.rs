@@ -26,6 +26,7 @@ mod dialect;
 mod equal_types;
 mod escapes;
 mod function;
+mod instants;
 mod kinds;
 mod labels;
 mod list_read;
