@@ -147,6 +147,7 @@ fn scalars(state: &SessionState) -> Vec<ScalarUDF> {
         logarithms::log(),
         texts::numeric(),
         texts::version(),
+        bits::to_hex(),
         quoting::quote_literal(),
         quoting::quote_nullable(),
         quoting::quote_ident(),
