@@ -355,6 +355,7 @@ fn what_has_no_value_is_an_error_with_words() {
         ("select abs(-9223372036854775807 - 1)", "out of range"),
         ("select sum(input_tokens * 10000000) from events", "out of range"),
         ("select 2147483647 + 1", "out of range"),
+        ("select date '2026-01-01' + 100000000", "out of range"),
         ("select 1 / 0", "nullif"),
         ("select 1 % 0", "nullif"),
         ("select 1.0 / 0", "nullif"),
