@@ -161,6 +161,11 @@ impl VisitorMut for Reword {
     }
 
     fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<DataFusionError> {
+        if let Value::HexStringLiteral(digits) = &value.value {
+            return ControlFlow::Break(refused(&format!(
+                "x'{digits}' is a string of bits, which is not supported; write bytes as decode('{digits}', 'hex')"
+            )));
+        }
         if let Value::Number(number, _) = &mut value.value {
             match plain_number(number) {
                 Ok(Some(plain)) => *number = plain,
@@ -255,6 +260,12 @@ fn cast(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
     if let (DataType::Interval { fields: None, precision: None }, Some(text)) = (to, text_of(expr))
     {
         return Ok(Some(Expr::Interval(written(Span::parse(text, None)?))));
+    }
+    if let (DataType::Bytea, Some(digits)) =
+        (to, text_of(expr).and_then(|it| it.strip_prefix("\\x")))
+    {
+        let text = |text: &str| Expr::Value(Value::SingleQuotedString(text.to_owned()).into());
+        return Ok(Some(call("decode", vec![text(digits), text("hex")])));
     }
     if let Some(list) = cast_to_list(expr, to)? {
         return Ok(Some(list));

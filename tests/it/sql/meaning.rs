@@ -148,8 +148,8 @@ fn values_are_those_of_postgresql() {
             "\"{1,3}\",\"a,b,c\"",
         ),
         (
-            "select to_hex(-1), format('%s: %s', 'a', true), ts + make_interval(days => 1, hours => 1), '10:20:30.5'::time, 'Infinity'::float8 from events where event_id = 't1'",
-            "ffffffff,a: t,2025-11-01T18:00:00Z,10:20:30.5,Infinity",
+            "select encode('\\x6162'::bytea, 'hex'), to_hex(-1), format('%s: %s', 'a', true), ts + make_interval(days => 1, hours => 1), '10:20:30.5'::time, 'Infinity'::float8 from events where event_id = 't1'",
+            "6162,ffffffff,a: t,2025-11-01T18:00:00Z,10:20:30.5,Infinity",
         ),
         // A column of both sides of a join.
         (
@@ -393,6 +393,7 @@ fn what_has_no_value_is_an_error_with_words() {
         ("select ts > 5 from events", "do not compare"),
         ("select 5::timestamp", "no cast"),
         ("select 'abc'::char(3)", "fills"),
+        ("select x'1F'", "decode"),
         ("select 'a' 'b'", "double quotes"),
         ("select model from events except all select 'm'", "row_number"),
         (
