@@ -140,6 +140,16 @@ fn known(reason: &str) -> Option<String> {
     {
         return Some("two columns have the same name; name one of them with AS".to_owned());
     }
+    let of_subquery = [
+        "Physical plan does not support logical expression",
+        "__rows_of_in",
+        "Correlated scalar subquery must be",
+    ];
+    if of_subquery.iter().any(|words| reason.contains(words)) {
+        let words = "a subquery is not supported at this place, or with this comparison of its rows with \
+                     those around it; write it as a join";
+        return Some(words.to_owned());
+    }
     if reason.contains("information_schema") {
         return Some(format!(
             "SHOW is not supported here; the tables are {TABLES_TOLD}, and DESCRIBE shows their columns"

@@ -379,6 +379,10 @@ fn what_has_no_value_is_an_error_with_words() {
             "select event_id from events e where exists (select count(*) from events f where f.model = e.source)",
             "x = (SELECT",
         ),
+        (
+            "select (select count(*) from events b where b.model = e.model and b.ts < e.ts) from events e",
+            "write it as a join",
+        ),
         ("select 1.5e300", "float8"),
         ("select 10000000000000000000000000000000000000.0 * 100", "38 digits"),
         ("select 0.1234567890123456789 * 0.0000000000000000001 * 0.0000000000001", "digits"),
