@@ -135,6 +135,8 @@ pub(super) fn without_reports(words: &str) -> String {
 /// Errors with their own text.
 fn known(reason: &str) -> Option<String> {
     if reason.contains("require unique expression names")
+        || reason.contains("field name") && reason.contains("which would be ambiguous")
+        || reason.contains("Schema contains duplicate")
         || reason.contains("Ambiguous reference to unqualified field")
             && reason.contains("duplicate")
     {

@@ -383,6 +383,7 @@ fn what_has_no_value_is_an_error_with_words() {
             "select (select count(*) from events b where b.model = e.model and b.ts < e.ts) from events e",
             "write it as a join",
         ),
+        ("select *, date_trunc('day', ts) as ts from events", "name one of them with AS"),
         ("select 1.5e300", "float8"),
         ("select 10000000000000000000000000000000000000.0 * 100", "38 digits"),
         ("select 0.1234567890123456789 * 0.0000000000000000001 * 0.0000000000001", "digits"),
