@@ -73,6 +73,7 @@ fn of_select(select: &mut Select) -> Result<Option<MergedColumns>> {
     for item in &mut select.projection {
         merged.replace_in_item(item);
     }
+    merged.replace_in(&mut select.distinct);
     merged.replace_in(&mut select.selection);
     merged.replace_in(&mut select.group_by);
     merged.replace_in(&mut select.having);
@@ -291,6 +292,10 @@ mod tests {
                 "x FROM a JOIN b ON a.y = b.y JOIN c USING(x)",
             ),
             ("* FROM a NATURAL JOIN b", "* FROM a NATURAL JOIN b"),
+            (
+                "DISTINCT ON (x) y FROM a JOIN b USING (x) WHERE x = 1 ORDER BY x, y",
+                "DISTINCT ON (a.x) y FROM a JOIN b ON a.x = b.x WHERE a.x = 1 ORDER BY a.x, y",
+            ),
         ] {
             assert_eq!(of(&format!("SELECT {asked}")), format!("SELECT {expected}"));
         }
