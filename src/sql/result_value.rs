@@ -42,13 +42,18 @@ pub(super) fn write_json(out: &mut String, array: &dyn Array, row: usize) {
         DataType::Null => out.push_str("null"),
         DataType::Boolean => out.push_str(&plain(array, row)),
         kind if kind.is_integer() || is_whole(kind) => out.push_str(&plain(array, row)),
+        // JSON has no infinity and no NaN, so that these are texts, as PostgreSQL writes them.
+        DataType::Float32 if !array.as_primitive::<Float32Type>().value(row).is_finite() => {
+            write_json_text(out, &plain(array, row));
+        }
+        DataType::Float64 if !array.as_primitive::<Float64Type>().value(row).is_finite() => {
+            write_json_text(out, &plain(array, row));
+        }
         DataType::Float32 => {
-            let value = array.as_primitive::<Float32Type>().value(row);
-            write_float(out, &value, value.is_finite());
+            let _ = write!(out, "{}", array.as_primitive::<Float32Type>().value(row));
         }
         DataType::Float64 => {
-            let value = array.as_primitive::<Float64Type>().value(row);
-            write_float(out, &value, value.is_finite());
+            let _ = write!(out, "{}", array.as_primitive::<Float64Type>().value(row));
         }
         DataType::Map(..) => write_map(out, &array.as_map().value(row)),
         DataType::Struct(_) => write_struct(out, array.as_struct(), row),
@@ -70,16 +75,6 @@ pub(super) fn write_json_text(out: &mut String, text: &str) {
 /// A decimal without places, as a sum of integers is.
 fn is_whole(kind: &DataType) -> bool {
     matches!(kind, DataType::Decimal128(_, 0) | DataType::Decimal256(_, 0))
-}
-
-/// Writes a float with the digits of its own type.
-fn write_float(out: &mut String, value: &dyn std::fmt::Display, is_finite: bool) {
-    // JSON has no infinity and no NaN.
-    if is_finite {
-        let _ = write!(out, "{value}");
-    } else {
-        out.push_str("null");
-    }
 }
 
 fn write_list(out: &mut String, items: &dyn Array) {
@@ -137,6 +132,13 @@ fn plain(array: &dyn Array, row: usize) -> String {
             let at = shown.parse::<NaiveDateTime>();
             at.map_or(shown, |at| at.format("%Y-%m-%dT%H:%M:%S%.f").to_string())
         }
+        kind if kind.is_floating() => match shown.as_str() {
+            "inf" => "Infinity".to_owned(),
+            "-inf" => "-Infinity".to_owned(),
+            _ => shown,
+        },
+        // A fraction has the digits that it needs, as PostgreSQL's has.
+        DataType::Time32(_) | DataType::Time64(_) => without_zeros(&shown).to_owned(),
         _ => shown,
     }
 }

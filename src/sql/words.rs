@@ -135,10 +135,22 @@ pub(super) fn without_reports(words: &str) -> String {
 /// Errors with their own text.
 fn known(reason: &str) -> Option<String> {
     if reason.contains("require unique expression names")
+        || reason.contains("field name") && reason.contains("which would be ambiguous")
+        || reason.contains("Schema contains duplicate")
         || reason.contains("Ambiguous reference to unqualified field")
             && reason.contains("duplicate")
     {
         return Some("two columns have the same name; name one of them with AS".to_owned());
+    }
+    let of_subquery = [
+        "Physical plan does not support logical expression",
+        "__rows_of_in",
+        "Correlated scalar subquery must be",
+    ];
+    if of_subquery.iter().any(|words| reason.contains(words)) {
+        let words = "a subquery is not supported at this place, or with this comparison of its rows with \
+                     those around it; write it as a join";
+        return Some(words.to_owned());
     }
     if reason.contains("information_schema") {
         return Some(format!(

@@ -59,6 +59,7 @@ pg_index indexrelid:i indrelid:i indnatts:i indnkeyatts:i indisunique:b indnulls
 pg_indexes schemaname:t tablename:t indexname:t tablespace:t indexdef:t
 pg_inherits inhrelid:i inhparent:i inhseqno:i inhdetachpending:b
 pg_language oid:i lanname:t lanowner:i lanispl:b lanpltrusted:b lanplcallfoid:i laninline:i lanvalidator:i lanacl:T
+pg_largeobject_metadata oid:i lomowner:i lomacl:T
 pg_locks locktype:t database:i relation:i pid:i mode:t granted:b transactionid:i
 pg_matviews schemaname:t matviewname:t matviewowner:t tablespace:t hasindexes:b ispopulated:b definition:t
 pg_namespace* oid:i nspname:t nspowner:i nspacl:T

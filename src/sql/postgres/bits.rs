@@ -1,11 +1,14 @@
-//! `<<` and `>>`.
+//! `<<`, `>>` and `to_hex`.
 
-use arrow::datatypes::{DataType, Int64Type};
+use std::sync::Arc;
+
+use arrow::array::{AsArray as _, StringArray};
+use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
 
-use super::columns::map_two;
-use super::function::{Given, PlannedTypes, operator};
+use super::columns::{column, map_two};
+use super::function::{Given, PlannedTypes, function, operator};
 use super::refusal::refused;
 
 /// Places that an int64 may be shifted by, and a literal (an int4 in PostgreSQL).
@@ -47,6 +50,32 @@ pub(super) fn right(of_literal: bool) -> ScalarUDF {
             Ok(value >> count(places, PLACES_MAX)?)
         })
     })
+}
+
+/// `to_hex(a)`: a number below 0 has the digits of its 32 or 64 bits.
+pub(super) fn to_hex() -> ScalarUDF {
+    let plan = |given: &Given<'_>| {
+        let of = match given.types {
+            [DataType::Int8 | DataType::Int16 | DataType::Int32] => DataType::Int32,
+            [kind] if kind.is_integer() || kind.is_null() => DataType::Int64,
+            _ => return Err(refused("to_hex takes one integer; round or cast the value")),
+        };
+        Ok(PlannedTypes { takes: vec![of], gives: DataType::Utf8 })
+    };
+    function("to_hex", plan, |args, _| {
+        let values = column(args, 0)?;
+        let digits: StringArray = match values.as_primitive_opt::<Int32Type>() {
+            Some(values) => of_bits(values.iter(), |value| format!("{:x}", value.cast_unsigned())),
+            None => of_bits(values.as_primitive::<Int64Type>().iter(), |value| {
+                format!("{:x}", value.cast_unsigned())
+            }),
+        };
+        Ok(Arc::new(digits))
+    })
+}
+
+fn of_bits<T>(values: impl Iterator<Item = Option<T>>, digits: fn(T) -> String) -> StringArray {
+    values.map(|value| value.map(digits)).collect()
 }
 
 fn out_of_range() -> datafusion::error::DataFusionError {

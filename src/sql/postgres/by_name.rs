@@ -69,6 +69,7 @@ fn texts_and_times() -> Vec<ScalarUDF> {
         time::span_size(),
         nothing::or_null(),
         texts::version(),
+        bits::to_hex(),
         quoting::quote_literal(),
         quoting::quote_nullable(),
         quoting::quote_ident(),

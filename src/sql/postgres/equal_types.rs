@@ -161,6 +161,16 @@ fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> 
             ValueKind::Timestamp | ValueKind::Interval | ValueKind::Float | ValueKind::Time,
             ValueKind::Text,
         ) => cast(call(texts::text(), vec![expr()]), to.clone()),
+        // DataFusion would make a list of one item.
+        (source, _)
+            if matches!(to, DataType::List(_))
+                && source != ValueKind::Null
+                && !from.is_nested() =>
+        {
+            return Err(refused(
+                "only a text in the query is read as a list, as in '{a,b}'::text[]; use string_to_array",
+            ));
+        }
         (ValueKind::Other, ValueKind::Text) if matches!(from, DataType::List(_)) => {
             cast(call(list_text::list_text(), vec![expr()]), to.clone())
         }

@@ -141,14 +141,19 @@ fn plan_name(item: &SelectItem, all: bool) -> Option<(String, bool)> {
         SelectItem::UnnamedExpr(expr) => expr,
         _ => return None,
     };
-    let mut expr = expr.clone();
-    // It has no error to break off with.
-    let _ = expr.visit(&mut Uncast);
-    Some(match &expr {
+    Some(match &without_casts(expr) {
         Expr::Identifier(name) => (name.value.clone(), all),
         Expr::CompoundIdentifier(names) => (names.last()?.value.clone(), all),
         expr => (expr.to_string(), false),
     })
+}
+
+/// The expression as a plan's names show it.
+pub(super) fn without_casts(expr: &Expr) -> Expr {
+    let mut expr = expr.clone();
+    // It has no error to break off with.
+    let _ = expr.visit(&mut Uncast);
+    expr
 }
 
 /// Takes away what a plan's names leave out: casts, parentheses, and the case of names.
@@ -212,7 +217,7 @@ mod tests {
     fn a_second_column_of_a_name_has_a_number() {
         let of = |text: &str| statement(text, 50).unwrap().to_string();
         for (items, expected) in [
-            ("avg(a), avg(a::float8)", r#"avg(a), avg(a::FLOAT8) AS "avg(a)_2""#),
+            ("avg(a), avg(a::float8)", r#"avg(a), avg(coalesce(a::FLOAT8)) AS "avg(a)_2""#),
             (
                 "a / count(*), a::int / Count(*)",
                 r#"a / count(*), a::INT / Count(*) AS "a / count(*)_2""#,

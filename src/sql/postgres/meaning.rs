@@ -16,6 +16,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::correlated::{refuse_casts, refuse_wrong_joins};
 use super::equal_types::{cast_of, comparable, comparable_to, is_comparison};
+use super::instants::{case_chosen, chosen};
 use super::kinds::{ValueKind, is_text};
 use super::lists::of_list;
 use super::memberships::{Place, three_valued};
@@ -248,9 +249,12 @@ fn any(mut exprs: Vec<Expr>) -> Expr {
 }
 
 fn case_of(case: &Case, schema: &DFSchema) -> Result<Option<Expr>> {
-    let Some(base) = &case.expr else { return Ok(None) };
-    let Ok(kind) = base.get_type(schema) else { return Ok(None) };
     let mut changed = case.clone();
+    case_chosen(&mut changed, schema);
+    let Some(base) = &case.expr else {
+        return Ok((changed != *case).then_some(Expr::Case(changed)));
+    };
+    let Ok(kind) = base.get_type(schema) else { return Ok(None) };
     for (when, _) in &mut changed.when_then_expr {
         if let Some((left, right)) = comparable_to(base, &kind, when, schema)? {
             if left != **base {
@@ -277,6 +281,9 @@ fn function_of(function: &ScalarFunction, schema: &DFSchema) -> Result<Option<Ex
     let name = function.func.name();
     if COMPARING.contains(&name) && function.args.iter().any(|arg| is_interval(arg, schema)) {
         return Err(of_intervals());
+    }
+    if let Some(chosen) = chosen(function, schema) {
+        return Ok(Some(Expr::ScalarFunction(chosen)));
     }
     if name == "array_length" {
         // An empty list has no dimensions.

@@ -8,6 +8,8 @@
 //! `queries/*.sql`.
 
 mod aggregates;
+mod alternatives;
+mod any_of;
 mod arithmetic;
 mod balance;
 mod bits;
@@ -24,8 +26,10 @@ mod dialect;
 mod equal_types;
 mod escapes;
 mod function;
+mod instants;
 mod kinds;
 mod labels;
+mod list_read;
 mod list_text;
 mod lists;
 mod logarithms;
@@ -34,6 +38,7 @@ mod maps;
 mod math;
 mod meaning;
 mod memberships;
+mod merged;
 mod names;
 mod nothing;
 mod number_patterns;
@@ -48,11 +53,14 @@ mod powers;
 mod quoting;
 mod read;
 mod refusal;
+mod regex_text;
 mod regexes;
 mod row_values;
 mod running_sums;
+mod same_names;
 mod sameness;
 mod series;
+mod shorthands;
 mod sort_keys;
 mod span;
 mod span_text;
@@ -63,6 +71,7 @@ mod time_functions;
 mod time_operators;
 mod to_char;
 mod types;
+mod using;
 mod windows;
 
 use std::collections::HashSet;
@@ -77,6 +86,7 @@ pub(super) use self::arithmetic::{MINUS, PLUS};
 pub(super) use self::by_name::{of_words, words_of};
 pub(super) use self::calls::call as parsed_call;
 pub(super) use self::function::{Given, PlannedTypes, function};
+pub(super) use self::list_read::list_items;
 pub(super) use self::names::column_names;
 pub(super) use self::refusal::{Refused, refused};
 #[cfg(test)]
@@ -140,6 +150,7 @@ fn scalars(state: &SessionState) -> Vec<ScalarUDF> {
         logarithms::log(),
         texts::numeric(),
         texts::version(),
+        bits::to_hex(),
         quoting::quote_literal(),
         quoting::quote_nullable(),
         quoting::quote_ident(),

@@ -3,21 +3,23 @@
 
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Value, ValueWithSpan,
+    AccessExpr, BinaryOperator, CastKind, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Subscript, Value, ValueWithSpan,
 };
 
+use super::calls::call;
 use super::refusal::refused;
+use super::regex_text::{PatternUse, rust_pattern};
 
 /// What makes a point stand for the end of a line as well.
 const ANY: &str = "(?s)";
-/// Functions with a pattern as the second argument, and the place of their flags.
-const FUNCTIONS: [(&str, usize); 5] = [
-    ("regexp_replace", 3),
-    ("regexp_like", 2),
-    ("regexp_match", 2),
-    ("regexp_count", 3),
-    ("regexp_instr", 5),
+/// Functions with a pattern as the second argument, the place of their flags, and what they ask for.
+const FUNCTIONS: [(&str, usize, PatternUse); 5] = [
+    ("regexp_replace", 3, PatternUse::Extent),
+    ("regexp_like", 2, PatternUse::Found),
+    ("regexp_match", 2, PatternUse::Groups),
+    ("regexp_count", 3, PatternUse::Extent),
+    ("regexp_instr", 5, PatternUse::Extent),
 ];
 /// Flags by which a point is no end of a line in PostgreSQL either.
 const BY_LINES: [char; 4] = ['n', 'm', 'p', 'w'];
@@ -27,7 +29,7 @@ const NO_GROUP: &str = "${tokenlake_none}";
 /// Rewords the pattern and the replacement of an operator or a function.
 ///
 /// # Errors
-/// A replacement that is not known before the query runs.
+/// A replacement that is not known before the query runs, and a pattern that would match something else.
 pub(super) fn reword_regex(expr: &mut Expr) -> Result<()> {
     use BinaryOperator as Op;
     match expr {
@@ -35,7 +37,7 @@ pub(super) fn reword_regex(expr: &mut Expr) -> Result<()> {
             op: Op::PGRegexMatch | Op::PGRegexIMatch | Op::PGRegexNotMatch | Op::PGRegexNotIMatch,
             right,
             ..
-        } => reword_pattern(right),
+        } => reword_pattern(right, PatternUse::Found, false)?,
         Expr::Function(function) => reword_function(function)?,
         _ => {}
     }
@@ -44,7 +46,7 @@ pub(super) fn reword_regex(expr: &mut Expr) -> Result<()> {
 
 fn reword_function(function: &mut Function) -> Result<()> {
     let name = function.name.to_string().to_lowercase();
-    let Some((_, flags)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
+    let Some((_, flags, asked)) = FUNCTIONS.iter().find(|(known, ..)| *known == name) else {
         return Ok(());
     };
     let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
@@ -55,10 +57,8 @@ fn reword_function(function: &mut Function) -> Result<()> {
         // What is not known is left as it is.
         Some(None) => true,
     };
-    if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern))) = list.args.get_mut(1)
-        && !by_lines
-    {
-        reword_pattern(pattern);
+    if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern))) = list.args.get_mut(1) {
+        reword_pattern(pattern, *asked, by_lines)?;
     }
     if name == "regexp_replace"
         && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(replacement))) = list.args.get_mut(2)
@@ -75,11 +75,16 @@ fn argument(arg: &FunctionArg) -> Option<&Expr> {
     }
 }
 
-fn reword_pattern(pattern: &mut Expr) {
+fn reword_pattern(pattern: &mut Expr, asked: PatternUse, by_lines: bool) -> Result<()> {
     match text_of(pattern) {
-        Some(text) if text.contains('.') => *pattern = literal(format!("{ANY}{text}")),
-        Some(_) => {}
-        None if is_null(pattern) => {}
+        Some(text) => {
+            let any = if text.contains('.') && !by_lines { ANY } else { "" };
+            let made = format!("{any}{}", rust_pattern(text, asked)?);
+            if made != text {
+                *pattern = literal(made);
+            }
+        }
+        None if by_lines || is_null(pattern) => {}
         None => {
             let left = Box::new(literal(ANY.to_owned()));
             let right = Box::new(Expr::Nested(Box::new(pattern.clone())));
@@ -87,6 +92,7 @@ fn reword_pattern(pattern: &mut Expr) {
             *pattern = Expr::Nested(Box::new(Expr::BinaryOp { left, op, right }));
         }
     }
+    Ok(())
 }
 
 fn reword_replacement(replacement: &mut Expr) -> Result<()> {
@@ -131,6 +137,17 @@ fn replaced(text: &str) -> String {
         }
     }
     made
+}
+
+/// `(regexp_match(a, 'b'))[1]` for `substring(a FROM 'b')`; `None` where a number says from where.
+pub(super) fn part_that_matches(of: &Expr, from: &Expr) -> Option<Expr> {
+    text_of(from)?;
+    let groups = call("regexp_match", vec![of.clone(), from.clone()]);
+    let index = Expr::Value(Value::Number("1".to_owned(), false).into());
+    Some(Expr::CompoundFieldAccess {
+        root: Box::new(Expr::Nested(Box::new(groups))),
+        access_chain: vec![AccessExpr::Subscript(Subscript::Index { index })],
+    })
 }
 
 fn literal(text: String) -> Expr {
@@ -181,6 +198,9 @@ mod tests {
             ("regexp_like(a, 'b.', 'i')", "regexp_like(a, '(?s)b.', 'i')"),
             ("regexp_like(a, 'b.', 'n')", "regexp_like(a, 'b.', 'n')"),
             ("regexp_replace(a, '.', '$1')", "regexp_replace(a, '(?s).', '$$1')"),
+            ("regexp_replace(a, '.\\d', 'b', 'n')", "regexp_replace(a, '.[0-9]', 'b', 'n')"),
+            ("substring(a FROM 'b.')", "(regexp_match(a, '(?s)b.'))[1]"),
+            ("substring(a FROM 2)", "SUBSTRING(a FROM 2)"),
         ] {
             assert_eq!(of(asked), format!("SELECT {expected}"));
         }

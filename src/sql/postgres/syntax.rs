@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 #[cfg(test)]
 use datafusion::sql::sqlparser::ast::{SelectItem, SetExpr};
 
+use super::any_of::{all_of, any_of, cast_to_list};
 use super::balance::balance;
 use super::calls::call;
 use super::chain;
@@ -22,11 +23,14 @@ use super::escapes::reword_escape;
 use super::labels::{distinguish_columns, label_inner_columns};
 use super::numbers::plain_number;
 use super::refusal::refused;
-use super::regexes::reword_regex;
+use super::regexes::{part_that_matches, reword_regex};
 use super::row_values::reword_rows;
+use super::same_names::distinguish_casts;
+use super::shorthands::written_out;
 use super::span::Span;
 use super::synonyms::synonym;
 use super::types::is_numeric;
+use super::using::reword_using;
 use super::windows;
 
 /// Parses one statement as PostgreSQL does.
@@ -126,7 +130,9 @@ impl VisitorMut for Reword {
     type Break = DataFusionError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DataFusionError> {
-        broken_off(reword_query(query).and_then(|()| windows::write_out_in_order(query)))
+        distinguish_casts(query);
+        let reworded = reword_query(query).and_then(|()| reword_using(query));
+        broken_off(reworded.and_then(|()| windows::write_out_in_order(query)))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
@@ -155,6 +161,11 @@ impl VisitorMut for Reword {
     }
 
     fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<DataFusionError> {
+        if let Value::HexStringLiteral(digits) = &value.value {
+            return ControlFlow::Break(refused(&format!(
+                "x'{digits}' is a string of bits, which is not supported; write bytes as decode('{digits}', 'hex')"
+            )));
+        }
         if let Value::Number(number, _) = &mut value.value {
             match plain_number(number) {
                 Ok(Some(plain)) => *number = plain,
@@ -201,7 +212,19 @@ fn reworded(expr: &Expr) -> Result<Option<Expr>> {
         Expr::TypedString(TypedString { data_type, value, .. }) if is_numeric(data_type) => {
             Some(call("numeric", vec![Expr::Value(value.clone())]))
         }
-        Expr::Function(function) => synonym(function),
+        Expr::AnyOp { left, compare_op, right, .. } => any_of(left, compare_op, right)?,
+        Expr::AllOp { left, compare_op, right } => all_of(left, compare_op, right)?,
+        Expr::Substring {
+            expr,
+            substring_from: Some(from),
+            substring_for: None,
+            shorthand: false,
+            ..
+        } => part_that_matches(expr, from),
+        Expr::Function(function) => match written_out(function)? {
+            None => synonym(function),
+            written => written,
+        },
         Expr::SimilarTo { .. } => {
             return Err(refused(
                 "SIMILAR TO is not supported; use LIKE, or ~ with a regular expression",
@@ -237,6 +260,15 @@ fn cast(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
     if let (DataType::Interval { fields: None, precision: None }, Some(text)) = (to, text_of(expr))
     {
         return Ok(Some(Expr::Interval(written(Span::parse(text, None)?))));
+    }
+    if let (DataType::Bytea, Some(digits)) =
+        (to, text_of(expr).and_then(|it| it.strip_prefix("\\x")))
+    {
+        let text = |text: &str| Expr::Value(Value::SingleQuotedString(text.to_owned()).into());
+        return Ok(Some(call("decode", vec![text(digits), text("hex")])));
+    }
+    if let Some(list) = cast_to_list(expr, to)? {
+        return Ok(Some(list));
     }
     cut(expr, to)
 }

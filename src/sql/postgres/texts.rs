@@ -61,10 +61,21 @@ pub(super) fn shown_values(values: &ArrayRef) -> Result<StringArray> {
             Some(NativeValue::Timestamp { micros, with_zone }) => Some(shown(micros, with_zone)?),
             Some(NativeValue::Interval(span)) => Some(span.to_string()),
             Some(NativeValue::Float(value)) => Some(float(&format!("{value:e}"), FLOAT_DIGITS)),
-            _ => plain.as_ref().map(|plain| plain.value(row).to_owned()),
+            _ => {
+                plain.as_ref().map(|plain| of_time(values.data_type(), plain.value(row)).to_owned())
+            }
         })
     });
     shown.collect()
+}
+
+/// A time of day without zeros at the end of its fraction; other texts stay.
+fn of_time<'a>(kind: &DataType, text: &'a str) -> &'a str {
+    let is_time = matches!(kind, DataType::Time32(_) | DataType::Time64(_));
+    if is_time && text.contains('.') {
+        return text.trim_end_matches('0').trim_end_matches('.');
+    }
+    text
 }
 
 /// A timestamp as PostgreSQL shows it.

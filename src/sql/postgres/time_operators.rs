@@ -122,7 +122,9 @@ pub(super) fn days_earlier() -> ScalarUDF {
 
 fn shift(date: i32, days: i64) -> Result<i32> {
     let moved = i64::from(date).checked_add(days).ok_or_else(out_of_range)?;
-    i32::try_from(moved).map_err(|_| out_of_range())
+    let moved = i32::try_from(moved).map_err(|_| out_of_range())?;
+    // What no calendar here shows has no text either.
+    calendar::date(moved).map(|_| moved)
 }
 
 /// The number of days between two dates.

@@ -53,6 +53,7 @@ fn psql_describes_tables() {
         "\\d+",
         "\\dv",
         "\\di",
+        "\\dl",
         "\\ds",
         "\\dm",
         "\\df",

@@ -128,6 +128,45 @@ fn values_are_those_of_postgresql() {
             "select array[1, null]::text, concat(true, array['a b', 'c']), array_length(array_remove(array[1], 1), 1) is null, (array['a', 'b'])[-1] is null, (array['a', 'b'])[2]",
             "\"{1,NULL}\",\"t{\"\"a b\"\",c}\",true,true,b",
         ),
+        // A pattern is PostgreSQL's.
+        (
+            "select regexp_replace('gpt-4o', '(gpt-4o|gpt-4)', 'x'), substring('gpt-4o' from '[0-9].'), 'a b' ~ '\\yb' as c, 'É' ~ '[[:upper:]]' as d, 'a[' ~ '[[]' as e",
+            "x,4o,true,true,true",
+        ),
+        // A date among times with a zone is one.
+        (
+            "select coalesce(date '2026-01-01', ts), greatest(ts, date '2026-01-01'), case when true then date '2026-01-01' else ts end from events where event_id = 't1'",
+            "2026-01-01T00:00:00Z,2026-01-01T00:00:00Z,2026-01-01T00:00:00Z",
+        ),
+        // Nulls in lists, and lists that are texts.
+        (
+            "select (3 = any(array[1, null])) is null as a, '{a,b}'::text[] = array['a', 'b'] as b, 'b' = any('{a,b}') as c, count(*) filter (where not 3 = any(l)) from (values (array[1, null]), (array[2])) t(l)",
+            "true,true,true,1",
+        ),
+        (
+            "select array_agg(distinct x)::text, string_agg(distinct y, ',') from (values (3, 'b'), (1, 'a'), (3, 'c')) t(x, y)",
+            "\"{1,3}\",\"a,b,c\"",
+        ),
+        (
+            "select encode('\\x6162'::bytea, 'hex'), to_hex(-1), format('%s: %s', 'a', true), ts + make_interval(days => 1, hours => 1), '10:20:30.5'::time, 'Infinity'::float8 from events where event_id = 't1'",
+            "6162,ffffffff,a: t,2025-11-01T18:00:00Z,10:20:30.5,Infinity",
+        ),
+        // A column of both sides of a join.
+        (
+            "select x, y, z from (values (1, 'a')) a(x, y) full join (values (2, 'c')) b(x, z) using (x) where x > 0 order by x",
+            "1,a,|2,,c",
+        ),
+        ("select * from (values ('a', 1)) a(y, x) right join (values (2)) b(x) using (x)", "2,"),
+        (
+            "select count(*), sum(x) from (values (1)) a(x) full join (values (2)) b(x) using (x) full join (values (2), (3)) c(x) using (x)",
+            "3,6",
+        ),
+        // Aggregates and groups that differ by a cast.
+        ("select avg(cost_usd), avg(cost_usd::float8) from events", "3.75,3.75"),
+        (
+            "select ts::date d, ts, count(*) from events where event_id = 't1' group by 1, 2",
+            "2025-10-31,2025-10-31T17:00:00Z,1",
+        ),
         // Columns of inner queries have PostgreSQL's names.
         ("select count + 1, \"?column?\" from (select count(*), 1 + 1 from events) x", "5,2"),
         (
@@ -316,6 +355,7 @@ fn what_has_no_value_is_an_error_with_words() {
         ("select abs(-9223372036854775807 - 1)", "out of range"),
         ("select sum(input_tokens * 10000000) from events", "out of range"),
         ("select 2147483647 + 1", "out of range"),
+        ("select date '2026-01-01' + 100000000", "out of range"),
         ("select 1 / 0", "nullif"),
         ("select 1 % 0", "nullif"),
         ("select 1.0 / 0", "nullif"),
@@ -339,6 +379,11 @@ fn what_has_no_value_is_an_error_with_words() {
             "select event_id from events e where exists (select count(*) from events f where f.model = e.source)",
             "x = (SELECT",
         ),
+        (
+            "select (select count(*) from events b where b.model = e.model and b.ts < e.ts) from events e",
+            "write it as a join",
+        ),
+        ("select *, date_trunc('day', ts) as ts from events", "name one of them with AS"),
         ("select 1.5e300", "float8"),
         ("select 10000000000000000000000000000000000000.0 * 100", "38 digits"),
         ("select 0.1234567890123456789 * 0.0000000000000000001 * 0.0000000000001", "digits"),
@@ -353,6 +398,7 @@ fn what_has_no_value_is_an_error_with_words() {
         ("select ts > 5 from events", "do not compare"),
         ("select 5::timestamp", "no cast"),
         ("select 'abc'::char(3)", "fills"),
+        ("select x'1F'", "decode"),
         ("select 'a' 'b'", "double quotes"),
         ("select model from events except all select 'm'", "row_number"),
         (
@@ -364,6 +410,12 @@ fn what_has_no_value_is_an_error_with_words() {
             "ORDER BY",
         ),
         ("select regexp_replace(model, 'a', provider) from events", "replace()"),
+        ("select regexp_replace(model, 'gpt-4|gpt-4o', '') from events", "longest alternative"),
+        ("select regexp_match(model, 'a+(.*?)b') from events", "quantifiers"),
+        ("select regexp_match(model, '(x)?m') from events", "no part"),
+        ("select model ~ '\\bgpt' from events", "write \\y"),
+        ("select model::text[] from events", "string_to_array"),
+        ("select 1 from (values (1)) a(x) natural full join (values (2)) b(x)", "ON a.x = b.x"),
         ("select 'abc' similar to 'b'", "LIKE"),
         ("select 1::timestamp(0)", "date_trunc"),
     ] {

@@ -38,6 +38,11 @@ fn each_format_is_exact() {
     assert_eq!(array, serde_json::Value::from(objects));
     let floats = ["-c", "SELECT 0.1::real AS a, 0.1::float8 AS b", "--format", "ndjson"];
     assert_eq!(answer(archive.path(), &floats), "{\"a\":0.1,\"b\":0.1}\n");
+    let endless = "SELECT 'NaN'::float8 AS a, '-Infinity'::float8 AS b, ARRAY['inf'::float8] AS c";
+    assert_eq!(
+        answer(archive.path(), &["-c", endless, "--format", "ndjson"]),
+        "{\"a\":\"NaN\",\"b\":\"-Infinity\",\"c\":[\"Infinity\"]}\n"
+    );
     let query = "SELECT org_id, sum(requests) AS requests, sum(cost_usd) AS cost_usd \
                  FROM usage_hourly GROUP BY 1 ORDER BY 1";
     insta::assert_snapshot!(answer(archive.path(), &["-c", query]), @r"
