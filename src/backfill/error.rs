@@ -19,7 +19,7 @@ pub enum BackfillError {
     },
     /// An input that cannot be read to its end.
     #[error(
-        "{input} cannot be read: {reason}; the rows before are in: fix it and run the same command again"
+        "{input} cannot be read: {reason}; fix it and run the same command again: nothing counts twice"
     )]
     Unreadable {
         /// The input's name.
@@ -29,7 +29,7 @@ pub enum BackfillError {
     },
     /// Inputs that cannot be used or read; each has been reported.
     #[error(
-        "{0} inputs could not be read, as reported above; all others are in: fix them and run the same command again"
+        "{0} inputs could not be read, as reported above; fix them and run the same command again: nothing counts twice"
     )]
     Inputs(u64),
     /// A column that `--map` names but no input has.

@@ -20,6 +20,8 @@ use crate::new_file::{FileId, file_id, stream_about};
 
 /// The scheme of addresses of files on this machine.
 const FILE_SCHEME: &str = "file:";
+/// Those of addresses that are not read.
+const WEB: [&str; 2] = ["http://", "https://"];
 
 /// All inputs of a job.
 #[derive(Debug, Default)]
@@ -39,9 +41,15 @@ async fn search(text: &str, format: Option<InputFormat>) -> Result<Search, Backf
     if text == STDIN {
         return Ok(Search { found: vec![FoundFile::stdin()], failed: Vec::new() });
     }
+    let begins =
+        |start: &str| text.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start));
+    if WEB.into_iter().any(begins) {
+        let reason = "is not read from the web: download it, or send it to stdin and name -";
+        return Err(BackfillError::unusable(text, reason));
+    }
     let search = if Objects::are_at(text) {
         remote::find(text, format).await?
-    } else if text.get(..FILE_SCHEME.len()).is_some_and(|it| it.eq_ignore_ascii_case(FILE_SCHEME)) {
+    } else if begins(FILE_SCHEME) {
         local::find(&path_of_url(text)?, format).await?
     } else {
         local::find(text, format).await?

@@ -142,6 +142,14 @@ fn a_dry_run_leaves_no_trace() {
     let args = ["--org", "acme", "--dry-run", &input];
     assert_eq!(done(&archive, &args), counts(2, 1, 0, 1, 1));
     assert!(!archive.exists());
+    // Nor does it say that rows are in.
+    let cut = file(folder.path(), "b.json", format!("[{},", line(1, 1)));
+    for inputs in [vec![cut.as_str()], vec![cut.as_str(), "nowhere.ndjson"]] {
+        let ran = run(&archive, &[args.get(..3).unwrap(), &inputs].concat());
+        assert_eq!((ran.status, summary(&ran)["read"].as_u64()), (1, Some(1)), "{ran:?}");
+        assert!(!ran.stderr.contains("are in"), "{ran:?}");
+    }
+    assert!(!archive.exists());
 }
 
 #[test]

@@ -305,6 +305,8 @@ fn addresses_of_files_are_paths() {
     }
     let refused = run(archive.path(), &["--org", "acme", "file://elsewhere/a"]);
     assert!(refused.status == 1 && refused.stderr.contains("file:///PATH"), "{refused:?}");
+    let web = run(archive.path(), &["--org", "acme", "HTTPS://example.com/a.ndjson"]);
+    assert!(web.status == 1 && web.stderr.contains("download it"), "{web:?}");
 }
 
 #[test]
