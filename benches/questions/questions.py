@@ -35,7 +35,7 @@ QUESTIONS = {
     "one organisation's models": f"SELECT model, count(*) AS n, sum(cost_usd) AS c FROM events WHERE org_id = '{org}' GROUP BY 1",
     "one organisation's hours": f"SELECT date_trunc('hour', ts) AS h, count(*) AS n, sum(cost_usd) AS c FROM events WHERE org_id = '{org}' GROUP BY 1",
     "distincts": "SELECT count(DISTINCT model) AS m, count(DISTINCT org_id) AS o FROM events",
-    "dearest calls": "SELECT event_id, org_id, model, cost_usd FROM events ORDER BY cost_usd DESC, event_id LIMIT 10",
+    "dearest calls": "SELECT event_id, org_id, model, cost_usd FROM events ORDER BY cost_usd DESC NULLS LAST, event_id LIMIT 10",
     "filters": f"SELECT org_id, count(*) AS n, sum(output_tokens) AS o FROM events WHERE model = '{model}' AND event_date > CAST('{last}' AS date) - 20 GROUP BY 1",
     "running sums": "SELECT d, sum(c) OVER (ORDER BY d) AS running FROM (SELECT event_date AS d, sum(cost_usd) AS c FROM events GROUP BY 1) AS days ORDER BY d",
 }

@@ -2,7 +2,10 @@
 //! dimension, and those of corrections. Each is made by a query of its own, and used only where the
 //! version of that query matches.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::further_columns::FurtherColumns;
 use super::query::{
@@ -32,16 +35,28 @@ pub struct DimensionCells {
     totals_version: Arc<str>,
 }
 
+/// Cells of dimensions that are remembered: each scrape asks for them, and their versions are hashes of a
+/// query.
+static KNOWN: Mutex<VecDeque<Arc<DimensionCells>>> = Mutex::new(VecDeque::new());
+/// More than an archive has dimensions, so that those that were removed do not push out the others.
+const KNOWN_MAX: usize = 16;
+
 impl CellKind {
     /// The cells of a dimension.
     pub fn of(dimension: &Arc<Dimension>) -> Self {
+        let mut known = KNOWN.lock();
+        if let Some(cells) = known.iter().find(|cells| cells.dimension == *dimension) {
+            return Self::Dimension(cells.clone());
+        }
         let version = dimension_version(&dimension.attribute);
         let totals_version = redeclared_version(&version, &dimension.id);
-        Self::Dimension(Arc::new(DimensionCells {
-            dimension: dimension.clone(),
-            version,
-            totals_version,
-        }))
+        let dimension = dimension.clone();
+        let cells = Arc::new(DimensionCells { dimension, version, totals_version });
+        if known.len() == KNOWN_MAX {
+            known.pop_front();
+        }
+        known.push_back(cells.clone());
+        Self::Dimension(cells)
     }
 
     /// The version of the cells that files carry: of the query, and of the attribute.
