@@ -51,6 +51,8 @@ impl Feature {
                 }
             }
             Self::Prices => {
+                // Only an archive that is there takes a table.
+                run(archive, &["generate", "--events", "1", "--orgs", "1"]);
                 let file = archive.parent().unwrap().join("rules.json");
                 std::fs::write(&file, rules()).unwrap();
                 run(archive, &["price", "import", file.to_str().unwrap()]);
