@@ -39,19 +39,27 @@ pub fn stream_about(stream: BorrowedFd<'_>) -> Option<Metadata> {
 /// Whether a file lies, or would lie, in a subfolder of `folder`, whatever names lead there.
 pub fn lies_within(path: &Path, folder: &Path) -> bool {
     let Ok(folder) = folder.metadata().map(|about| file_id(&about)) else { return false };
-    let whole = path.canonicalize().or_else(|_| match path.file_name() {
-        Some(name) => folder_of(path).canonicalize().map(|folder| folder.join(name)),
-        None => path.canonicalize(),
-    });
-    let Ok(whole) = whole else { return false };
+    let Some(whole) = whole(path) else { return false };
     let mut above = whole.ancestors().skip(2).filter_map(|folder| folder.metadata().ok());
     above.any(|about| file_id(&about) == folder)
 }
 
-/// Whether two paths lead to one file that exists.
-pub fn is_same(one: &Path, other: &Path) -> bool {
+/// Whether a file is, or would be, `folder`'s file `name`, whatever names lead there.
+pub fn is_file_of(path: &Path, folder: &Path, name: &str) -> bool {
     let id = |path: &Path| path.metadata().ok().map(|about| file_id(&about));
-    id(one).is_some_and(|one| Some(one) == id(other))
+    let Some(whole) = whole(path) else { return false };
+    let would_be = whole.file_name().is_some_and(|found| found == name)
+        && id(folder).is_some_and(|folder| whole.parent().and_then(id) == Some(folder));
+    would_be || id(&folder.join(name)).is_some_and(|file| id(&whole) == Some(file))
+}
+
+/// The path without links of a file that exists or would be made.
+fn whole(path: &Path) -> Option<PathBuf> {
+    let whole = path.canonicalize().or_else(|_| match path.file_name() {
+        Some(name) => folder_of(path).canonicalize().map(|folder| folder.join(name)),
+        None => path.canonicalize(),
+    });
+    whole.ok()
 }
 
 /// Removes unfinished files, for a process that must end at once.

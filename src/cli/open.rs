@@ -12,7 +12,7 @@ use crate::archive::{
     WriterSettings,
 };
 use crate::clock::{Clock, ShiftedClock, SystemClock};
-use crate::new_file::{is_same, lies_within};
+use crate::new_file::{is_file_of, lies_within};
 use crate::sql::sql_version;
 use crate::telemetry::Telemetry;
 
@@ -117,7 +117,7 @@ pub(super) fn refuse_in_archive(
 ) -> anyhow::Result<()> {
     match location {
         ArchiveLocation::Local(folder)
-            if lies_within(file, folder) || is_same(file, &folder.join(HEAD_NOTE)) =>
+            if lies_within(file, folder) || is_file_of(file, folder, HEAD_NOTE) =>
         {
             Err(anyhow::anyhow!(
                 "cannot write {}: it lies among the objects of the archive at {location}; choose another {flag}",
