@@ -4,6 +4,7 @@ mod counted_rows;
 pub mod from_partials;
 mod library;
 mod meaning;
+mod null_order;
 mod output;
 mod padded;
 mod postgres;

@@ -41,6 +41,7 @@ mod memberships;
 mod merged;
 mod names;
 mod nothing;
+mod null_order;
 mod number_patterns;
 mod numbers;
 mod patterns;
@@ -110,7 +111,8 @@ pub(super) fn like_postgres(state: SessionState) -> SessionState {
     let mut rules = state.analyzer().rules.clone();
     let coercion = rules.iter().position(|rule| rule.name() == "type_coercion");
     rules.insert(coercion.unwrap_or(rules.len()), Arc::new(meaning::Meaning));
-    let optimizers = sort_keys::SortKeys::after(state.optimizers());
+    let mut optimizers = sort_keys::SortKeys::after(state.optimizers());
+    optimizers.push(Arc::new(null_order::NullOrder));
     let series = series::around(state.table_functions());
     SessionStateBuilder::new_from_existing(state)
         .with_table_functions(series)
