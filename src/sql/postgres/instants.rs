@@ -32,7 +32,7 @@ pub(super) fn case_chosen(case: &mut Case, schema: &DFSchema) {
     }
 }
 
-fn mixes<'a>(values: &mut dyn Iterator<Item = &'a Expr>, schema: &DFSchema) -> bool {
+fn mixes(values: &mut dyn Iterator<Item = &Expr>, schema: &DFSchema) -> bool {
     let (mut days, mut instants) = (false, false);
     for kind in values.filter_map(|value| kind(value, schema).ok()) {
         days |= kind == DataType::Date32;
