@@ -133,6 +133,7 @@ pub(super) fn cast_of(of: &Cast, schema: &dyn ExprSchema) -> Result<Option<Expr>
 /// The cast by PostgreSQL's rules; `None` if DataFusion's is the same.
 fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> {
     let (source, target) = (ValueKind::of(expr, from), ValueKind::of(&lit(0_i64), to));
+    check_cast((source, from), (target, to))?;
     let expr = || expr.clone();
     Ok(Some(match (source, target) {
         (ValueKind::Float | ValueKind::Decimal, ValueKind::Int) => {
@@ -161,40 +162,44 @@ fn cast_to(expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> 
             ValueKind::Timestamp | ValueKind::Interval | ValueKind::Float | ValueKind::Time,
             ValueKind::Text,
         ) => cast(call(texts::text(), vec![expr()]), to.clone()),
-        // DataFusion would make a list of one item.
-        (source, _)
-            if matches!(to, DataType::List(_))
-                && source != ValueKind::Null
-                && !from.is_nested() =>
-        {
-            return Err(refused(
-                "only a text in the query is read as a list, as in '{a,b}'::text[]; use string_to_array",
-            ));
-        }
         (ValueKind::Other, ValueKind::Text) if matches!(from, DataType::List(_)) => {
             cast(call(list_text::list_text(), vec![expr()]), to.clone())
         }
         (ValueKind::Other, ValueKind::Text) if matches!(from, DataType::Map(..)) => {
             cast(call(maps::map_text(), vec![expr()]), to.clone())
         }
-        (one, ValueKind::Date | ValueKind::Timestamp | ValueKind::Time | ValueKind::Interval)
-            if one.is_number() || one == ValueKind::Bool =>
-        {
-            return Err(no_cast(from, to));
-        }
-        (ValueKind::Date | ValueKind::Timestamp | ValueKind::Time | ValueKind::Interval, other)
-            if other.is_number() || other == ValueKind::Bool =>
-        {
-            return Err(no_cast(from, to));
-        }
-        (ValueKind::Decimal | ValueKind::Float, ValueKind::Bool)
-        | (ValueKind::Bool, ValueKind::Decimal | ValueKind::Float) => {
-            return Err(no_cast(from, to));
-        }
         _ => return Ok(None),
     }))
 }
 
-fn no_cast(from: &DataType, to: &DataType) -> datafusion::error::DataFusionError {
-    refused(&format!("{} has no cast to {}; use extract or to_timestamp", named(from), named(to)))
+/// # Errors
+/// PostgreSQL has no such cast.
+fn check_cast(
+    (source, from): (ValueKind, &DataType),
+    (target, to): (ValueKind, &DataType),
+) -> Result<()> {
+    // DataFusion would make a list of one item.
+    if matches!(to, DataType::List(_)) && source != ValueKind::Null && !from.is_nested() {
+        return Err(refused(
+            "only a text in the query is read as a list, as in '{a,b}'::text[]; use string_to_array",
+        ));
+    }
+    let is_time = |kind| {
+        use ValueKind::{Date, Interval, Time, Timestamp};
+        matches!(kind, Date | Timestamp | Time | Interval)
+    };
+    let has_no_time = |kind: ValueKind| kind.is_number() || kind == ValueKind::Bool;
+    let has_no_truth = |kind| matches!(kind, ValueKind::Decimal | ValueKind::Float);
+    let has_none = match (source, target) {
+        (ValueKind::Bool, other) | (other, ValueKind::Bool) if has_no_truth(other) => true,
+        (one, other) => is_time(one) && has_no_time(other) || has_no_time(one) && is_time(other),
+    };
+    if !has_none {
+        return Ok(());
+    }
+    Err(refused(&format!(
+        "{} has no cast to {}; use extract or to_timestamp",
+        named(from),
+        named(to)
+    )))
 }
