@@ -285,13 +285,17 @@ impl Shared {
     /// is what the archive is recognised by.
     ///
     /// # Errors
-    /// `lost`, if that is not why the log cannot be followed; or as [`Log::reopen_cleaned`].
+    /// `lost`, if that is not why the log cannot be followed; or as [`Log::reopen_cleaned`], but `lost`
+    /// also in place of damage: another copy may be in the archive's place since part of it was read.
     async fn open_past_cleaning(&self, lost: ArchiveError) -> Result<OpenedTable, ArchiveError> {
         let known = self.current.borrow().clone();
         let log = self.log.unanchored()?;
-        match log.is_cleaned_past(&known).await {
-            Ok(true) => log.reopen_cleaned(&known).await,
-            _ => Err(lost),
+        if !log.is_cleaned_past(&known).await.unwrap_or(false) {
+            return Err(lost);
+        }
+        match log.reopen_cleaned(&known).await {
+            Err(ArchiveError::Corrupt { .. }) => Err(lost),
+            opened => opened,
         }
     }
 
