@@ -58,6 +58,13 @@ fn has_no_null(plan: &LogicalPlan, column: &Column) -> bool {
         LogicalPlan::TableScan(scan) => {
             scan.filters.iter().any(|filter| lets_no_null_pass(filter, column))
         }
+        LogicalPlan::SubqueryAlias(alias) => {
+            let inner = alias.schema.maybe_index_of_column(column).map(|place| {
+                let (relation, field) = alias.input.schema().qualified_field(place);
+                Column::new(relation.cloned(), field.name())
+            });
+            inner.is_some_and(|inner| has_no_null(&alias.input, &inner))
+        }
         LogicalPlan::Projection(projection) => {
             let place = projection.schema.maybe_index_of_column(column);
             match place.and_then(|place| projection.expr.get(place)) {
