@@ -17,10 +17,9 @@ mod support;
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use support::program::{Server, data_files, folder, tokenlake};
+use support::program::{Server, data_files, folder, run};
 use tokio::net::TcpStream;
 
 const CLIENTS: usize = 4;
@@ -165,14 +164,6 @@ fn backfill(feature: Feature) -> ([f64; 2], [f64; 2]) {
         bytes[side] = total as f64 / BACKFILLED as f64;
     }
     (rates.map(median), bytes)
-}
-
-/// The output of a command that must succeed.
-fn run(archive: &Path, args: &[&str]) -> String {
-    let mut command = tokenlake(archive);
-    let output = command.args(args).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Lines of events without a cost, of two hours, with the attributes that the dimensions name.

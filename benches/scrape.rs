@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use support::program::tokenlake;
+use support::program::run;
 use tokenlake::access::{NewKey, Scopes};
 use tokenlake::event::OrgId;
 use tokenlake::ingest::ContentKind;
@@ -94,7 +94,9 @@ async fn main() {
 /// Declares what the case asks for.
 fn prepare(archive: &Path, path: &str) {
     if path.contains("dimensions") {
-        DIMENSIONS.iter().for_each(|name| run(archive, &["dimension", "add", name]));
+        for name in DIMENSIONS {
+            run(archive, &["dimension", "add", name]);
+        }
     }
     if path.contains("budgets") {
         for number in 0..BUDGETS {
@@ -107,12 +109,6 @@ fn prepare(archive: &Path, path: &str) {
             run(archive, &[&set[..], &hook[..], &of[..]].concat());
         }
     }
-}
-
-/// Runs a command of the program that must succeed.
-fn run(archive: &Path, args: &[&str]) {
-    let output = tokenlake(archive).args(args).output().unwrap();
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn static_routes(path: &str, body: Vec<u8>) -> Router {

@@ -33,6 +33,7 @@ pub mod printable;
 pub mod processors;
 pub mod small_file;
 pub mod telemetry;
+pub mod waiting_line;
 
 pub mod event;
 pub mod tls;

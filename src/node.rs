@@ -22,10 +22,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 
-use self::strangers::{SECRET_WAIT, Stranger, Strangers};
+use self::strangers::{SECRET_WAIT, Stranger};
 use crate::http::Listener;
 use crate::sql::NodeEngine;
 use crate::tls::Tls;
+use crate::waiting_line::WaitingLine;
 
 /// What is offered to a client that names protocols: coordinators speak HTTP/2, probes may not.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -54,14 +55,14 @@ pub async fn serve(listener: Listener, engine: Arc<NodeEngine>, stop: Cancellati
     let (tcp, tls) = listener.into_parts();
     let (tls, tasks) = (Arc::new(tls), TaskTracker::new());
     let places = Arc::new(Semaphore::new(NODE_CONNECTIONS_MAX));
-    let strangers = Arc::new(Strangers::default());
+    let strangers = Arc::<WaitingLine>::default();
     while let Some(stream) = accepted(&tcp, &stop).await {
         let Some(place) = place(&places, &strangers).await else {
             tracing::warn!("there are {NODE_CONNECTIONS_MAX} connections; another one is closed");
             continue;
         };
         let (engine, tls, stop) = (engine.clone(), tls.clone(), stop.clone());
-        let stranger = Arc::new(strangers.come());
+        let stranger = Arc::new(Stranger::come(&strangers));
         drop(tasks.spawn(async move {
             tokio::select! {
                 () = run(stream, &tls, engine, stranger.clone(), stop) => {}
@@ -80,11 +81,11 @@ pub async fn serve(listener: Listener, engine: Arc<NodeEngine>, stop: Cancellati
 }
 
 /// A place for one more connection, if need be that of a stranger.
-async fn place(places: &Arc<Semaphore>, strangers: &Strangers) -> Option<OwnedSemaphorePermit> {
+async fn place(places: &Arc<Semaphore>, strangers: &WaitingLine) -> Option<OwnedSemaphorePermit> {
     if let Ok(place) = places.clone().try_acquire_owned() {
         return Some(place);
     }
-    if !strangers.dismiss() {
+    if !strangers.dismiss_first() {
         return None;
     }
     timeout(ROOM_WAIT, places.clone().acquire_owned()).await.ok()?.ok()

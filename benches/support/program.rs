@@ -27,6 +27,13 @@ pub fn tokenlake(archive: &Path) -> Command {
     command
 }
 
+/// The output of a command of the program that must succeed.
+pub fn run(archive: &Path, args: &[&str]) -> String {
+    let output = tokenlake(archive).args(args).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Fills an archive with synthetic events.
 pub fn generate(archive: &Path, args: &[&str]) {
     let status = tokenlake(archive).arg("generate").args(args).stdout(Stdio::null()).status();

@@ -38,13 +38,14 @@ use tokio_util::task::TaskTracker;
 pub use self::limits::ConnectionLimits;
 use self::outgoing::{Outgoing, PART_BYTES_MAX};
 use self::pace::Paced;
-use self::waiting::{Pulse, UnderWay, Waiting};
+use self::waiting::{Pulse, UnderWay};
 use super::error::plain;
 use super::host;
 use super::listener::Listener;
 use super::observe::observed;
 use crate::telemetry::Telemetry;
 use crate::tls::Tls;
+use crate::waiting_line::WaitingLine;
 
 /// HTTP/2, if a client offers it.
 const HTTP_2: &[u8] = b"h2";
@@ -122,7 +123,7 @@ struct Connections {
     clear_http2: Arc<Semaphore>,
     /// For HTTP/2 requests that share their connection with a request under way.
     more: Arc<Semaphore>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<WaitingLine>,
     telemetry: Telemetry,
     stop: CancellationToken,
 }

@@ -10,7 +10,7 @@ use arrow::datatypes::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{DateTime, NaiveDateTime, SecondsFormat};
 
-use super::postgres::interval_text;
+use super::postgres::{interval_text, without_zeros};
 
 /// Writes the value as text; null is written as nothing.
 pub fn write_text(out: &mut String, array: &dyn Array, row: usize) {
@@ -140,13 +140,5 @@ fn plain(array: &dyn Array, row: usize) -> String {
         // A fraction has the digits that it needs, as PostgreSQL's has.
         DataType::Time32(_) | DataType::Time64(_) => without_zeros(&shown).to_owned(),
         _ => shown,
-    }
-}
-
-fn without_zeros(decimal: &str) -> &str {
-    if decimal.contains('.') {
-        decimal.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        decimal
     }
 }

@@ -1,6 +1,5 @@
 //! Connections without a request under way, and the order in which they are dismissed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -8,40 +7,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-/// The connections that wait for a request, longest waiting first.
-#[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<Queue>);
-
-#[derive(Debug, Default)]
-struct Queue {
-    next_ticket: u64,
-    connections: BTreeMap<u64, CancellationToken>,
-}
-
-impl Waiting {
-    fn join(&self, connection: CancellationToken) -> u64 {
-        let mut queue = self.0.lock();
-        let ticket = queue.next_ticket;
-        queue.next_ticket += 1;
-        queue.connections.insert(ticket, connection);
-        ticket
-    }
-
-    fn leave(&self, ticket: u64) {
-        self.0.lock().connections.remove(&ticket);
-    }
-
-    /// Asks the longest waiting connection to end; false if none waits.
-    pub(super) fn dismiss_first(&self) -> bool {
-        let first = self.0.lock().connections.pop_first();
-        first.map(|(_, connection)| connection.cancel()).is_some()
-    }
-}
+use crate::waiting_line::WaitingLine;
 
 /// The activity of one connection.
 #[derive(Debug)]
 pub(super) struct Pulse {
-    waiting: Arc<Waiting>,
+    waiting: Arc<WaitingLine>,
     dismissed: CancellationToken,
     state: Mutex<PulseState>,
 }
@@ -76,7 +47,7 @@ pub(super) struct Wait {
 
 impl Pulse {
     /// A new connection, which waits.
-    pub(super) fn new(waiting: Arc<Waiting>) -> Arc<Self> {
+    pub(super) fn new(waiting: Arc<WaitingLine>) -> Arc<Self> {
         let dismissed = CancellationToken::new();
         let ticket = waiting.join(dismissed.clone());
         let since = Instant::now();
@@ -194,7 +165,7 @@ mod tests {
 
     #[test]
     fn who_waits_longest_goes_first_and_who_works_does_not_go() {
-        let waiting = Arc::<Waiting>::default();
+        let waiting = Arc::<WaitingLine>::default();
         let connections = [(); 3].map(|()| Pulse::new(waiting.clone()));
         let dismissed = || connections.each_ref().map(|pulse| pulse.dismissed.is_cancelled());
         let work = connections[0].begin();
@@ -229,7 +200,7 @@ mod tests {
 
     #[test]
     fn one_that_ended_is_not_dismissed() {
-        let waiting = Arc::<Waiting>::default();
+        let waiting = Arc::<WaitingLine>::default();
         drop(Pulse::new(waiting.clone()));
         assert!(!waiting.dismiss_first());
     }

@@ -4,10 +4,10 @@
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, UnaryOperator, Value,
-    ValueWithSpan,
 };
 
 use super::list_read::list_items;
+use super::literal_text::literal_text;
 use super::refusal::{quoted, refused};
 use super::types::is_numeric;
 
@@ -59,7 +59,7 @@ pub(super) fn all_of(left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<O
 /// A text that is no list, and items that would lose places.
 pub(super) fn cast_to_list(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
     let DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) = to else { return Ok(None) };
-    let texts = match text_of(expr) {
+    let texts = match literal_text(expr) {
         Some(text) => texts(text)?,
         None if is_numeric(item) => {
             return Err(refused(
@@ -107,7 +107,7 @@ fn items(right: &Expr) -> Result<Option<Vec<Expr>>> {
         Expr::Nested(inner) => items(inner)?,
         // The items have types of their own, or are texts that take the type of the left side.
         Expr::Cast { expr, data_type: DataType::Array(_), .. } => items(expr)?,
-        right => text_of(right).map(texts).transpose()?,
+        right => literal_text(right).map(texts).transpose()?,
     })
 }
 
@@ -115,7 +115,7 @@ fn items(right: &Expr) -> Result<Option<Vec<Expr>>> {
 fn list_of(right: &Expr) -> Result<Option<Expr>> {
     match right {
         Expr::Nested(inner) => list_of(inner),
-        right => Ok(text_of(right).map(texts).transpose()?.map(list)),
+        right => Ok(literal_text(right).map(texts).transpose()?.map(list)),
     }
 }
 
@@ -132,14 +132,6 @@ fn texts(text: &str) -> Result<Vec<Expr>> {
     };
     let value = |item: Option<String>| item.map_or(Value::Null, Value::SingleQuotedString);
     Ok(items.into_iter().map(|item| Expr::Value(value(item).into())).collect())
-}
-
-fn text_of(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => Some(text),
-        Expr::Nested(inner) => text_of(inner),
-        _ => None,
-    }
 }
 
 fn contrary(op: &BinaryOperator) -> Option<BinaryOperator> {

@@ -1,15 +1,13 @@
 //! Clauses that DataFusion passes over, refuses, or gives another meaning than PostgreSQL.
 
-use std::ops::ControlFlow;
-
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Fetch, Function, GroupByExpr, Ident, LimitClause, ObjectNamePart, Query,
     Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor, Value,
-    VisitMut as _, VisitorMut,
 };
 
 use super::calls::call;
+use super::outer::each_outer_expr;
 use super::refusal::{quoted, refused};
 
 /// The function that returns several rows from a select list.
@@ -75,8 +73,11 @@ pub(super) fn reword_select(select: &mut Select) -> Result<()> {
         }
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
             as_rows(expr);
-            // It has no error to break off with.
-            let _ = expr.visit(&mut Existences { depth: 0 });
+            each_outer_expr(expr, |expr| {
+                if let Some(counted) = existence(expr) {
+                    *expr = counted;
+                }
+            });
         }
     }
     Ok(())
@@ -173,32 +174,6 @@ fn as_rows(item: &mut Expr) {
         if name.to_string().eq_ignore_ascii_case(SERIES));
     if is_series {
         *item = call("unnest", vec![item.clone()]);
-    }
-}
-
-/// Rewrites what asks for existence in a select list, outside of its subqueries.
-struct Existences {
-    depth: usize,
-}
-
-impl VisitorMut for Existences {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Some(counted) = existence(expr).filter(|_| self.depth == 0) {
-            *expr = counted;
-        }
-        ControlFlow::Continue(())
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array as _, ArrayRef, ArrowPrimitiveType, AsArray as _, PrimitiveArray, StringArray,
+    Array as _, ArrayRef, ArrowPrimitiveType, AsArray as _, BooleanArray, PrimitiveArray,
+    StringArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -24,6 +25,11 @@ pub(super) const TIME: DataType = DataType::Time64(TimeUnit::Nanosecond);
 /// The column at a position.
 pub(super) fn column(args: &[ArrayRef], place: usize) -> Result<&ArrayRef> {
     args.get(place).ok_or_else(|| refused("an argument is missing"))
+}
+
+/// Whether the filter of an aggregate lets a row count.
+pub(super) fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {
+    filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
 }
 
 /// Two columns.

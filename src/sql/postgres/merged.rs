@@ -1,10 +1,9 @@
 //! The columns that a join merges, and what asks for them.
 
-use std::ops::ControlFlow;
-
-use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, SelectItem, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, SelectItem, VisitMut};
 
 use super::names::folded;
+use super::outer::each_outer_expr;
 
 /// Merged columns, and what each is of the tables.
 pub(super) struct MergedColumns(pub Vec<(Ident, Expr)>);
@@ -33,37 +32,12 @@ impl MergedColumns {
     }
 
     pub(super) fn replace_in<T: VisitMut>(&self, part: &mut T) {
-        // It has no error to break off with.
-        let _ = part.visit(&mut PutMerged { merged: self, depth: 0 });
-    }
-}
-
-/// Replaces names outside of inner queries, which have columns of their own.
-struct PutMerged<'a> {
-    merged: &'a MergedColumns,
-    depth: usize,
-}
-
-impl VisitorMut for PutMerged<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Identifier(name) = &*expr
-            && self.depth == 0
-            && let Some(value) = self.merged.value(name)
-        {
-            *expr = value.clone();
-        }
-        ControlFlow::Continue(())
+        each_outer_expr(part, |expr| {
+            if let Expr::Identifier(name) = &*expr
+                && let Some(value) = self.value(name)
+            {
+                *expr = value.clone();
+            }
+        });
     }
 }

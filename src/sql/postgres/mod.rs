@@ -32,6 +32,7 @@ mod labels;
 mod list_read;
 mod list_text;
 mod lists;
+mod literal_text;
 mod logarithms;
 mod long;
 mod maps;
@@ -44,6 +45,7 @@ mod nothing;
 mod null_order;
 mod number_patterns;
 mod numbers;
+mod outer;
 mod patterns;
 mod percentile;
 mod percentile_disc;
@@ -93,6 +95,7 @@ pub(super) use self::refusal::{Refused, refused};
 #[cfg(test)]
 pub(super) use self::syntax::{parsed, parsed_expr};
 pub(super) use self::syntax::{statement, statement_with};
+pub(super) use self::texts::without_zeros;
 
 use self::function::call;
 
@@ -111,7 +114,8 @@ pub(super) fn like_postgres(state: SessionState) -> SessionState {
     let mut rules = state.analyzer().rules.clone();
     let coercion = rules.iter().position(|rule| rule.name() == "type_coercion");
     rules.insert(coercion.unwrap_or(rules.len()), Arc::new(meaning::Meaning));
-    let mut optimizers = sort_keys::SortKeys::after(state.optimizers());
+    let mut optimizers = state.optimizers().to_vec();
+    optimizers.push(Arc::new(sort_keys::SortKeys));
     optimizers.push(Arc::new(null_order::NullOrder));
     let series = series::around(state.table_functions());
     SessionStateBuilder::new_from_existing(state)

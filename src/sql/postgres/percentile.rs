@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, Float64Array, ListArray, RecordBatch};
-use arrow::buffer::OffsetBuffer;
+use arrow::array::{Array as _, ArrayRef, AsArray as _, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
@@ -14,7 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use super::columns::column;
-use super::percentile_groups::PercentileGroups;
+use super::percentile_groups::{PercentileGroups, lists};
 use super::percentile_place::PercentilePlace;
 use super::refusal::refused;
 
@@ -76,9 +75,7 @@ pub(super) fn constant_share(name: &str, args: &AccumulatorArgs<'_>) -> Result<f
 
 /// The state of a group: its values as one list.
 pub(super) fn one_list(values: ArrayRef) -> Vec<ScalarValue> {
-    let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
-    let list = ListArray::new(field, OffsetBuffer::from_lengths([values.len()]), values, None);
-    vec![ScalarValue::List(Arc::new(list))]
+    vec![ScalarValue::List(Arc::new(lists([values.len()], values)))]
 }
 
 impl AggregateUDFImpl for Percentile {

@@ -7,11 +7,11 @@ use arrow::array::{
     Array as _, ArrayRef, AsArray as _, BooleanArray, Float64Array, ListArray, PrimitiveArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Float64Type};
+use arrow::datatypes::{Field, Float64Type};
 use datafusion::error::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
-use super::columns::column;
+use super::columns::{column, passes};
 use super::percentile_place::PercentilePlace;
 
 /// The values of each group.
@@ -48,10 +48,13 @@ impl PercentileGroups {
 }
 
 /// A row for each list, as states are told.
-fn lists(lengths: impl IntoIterator<Item = usize>, values: Vec<f64>) -> ArrayRef {
-    let field = Arc::new(Field::new_list_field(DataType::Float64, true));
-    let values = Arc::new(Float64Array::from(values));
-    Arc::new(ListArray::new(field, OffsetBuffer::from_lengths(lengths), values, None))
+pub(super) fn lists(lengths: impl IntoIterator<Item = usize>, values: ArrayRef) -> ListArray {
+    let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+    ListArray::new(field, OffsetBuffer::from_lengths(lengths), values, None)
+}
+
+fn floats(values: Vec<f64>) -> ArrayRef {
+    Arc::new(Float64Array::from(values))
 }
 
 /// The values that count, or `None`, row by row.
@@ -59,8 +62,7 @@ fn passing<'a>(
     values: &'a PrimitiveArray<Float64Type>,
     filter: Option<&'a BooleanArray>,
 ) -> impl Iterator<Item = Option<f64>> + 'a {
-    let passes = move |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-    values.iter().enumerate().map(move |(row, value)| value.filter(|_| passes(row)))
+    values.iter().enumerate().map(move |(row, value)| value.filter(|_| passes(filter, row)))
 }
 
 impl GroupsAccumulator for PercentileGroups {
@@ -89,7 +91,7 @@ impl GroupsAccumulator for PercentileGroups {
     fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
         let of_groups = self.take(emit);
         let lengths: Vec<_> = of_groups.iter().map(Vec::len).collect();
-        Ok(vec![lists(lengths, of_groups.concat())])
+        Ok(vec![Arc::new(lists(lengths, floats(of_groups.concat())))])
     }
 
     fn merge_batch(
@@ -116,7 +118,8 @@ impl GroupsAccumulator for PercentileGroups {
         let values = column(values, 0)?.as_primitive::<Float64Type>();
         let rows: Vec<_> = passing(values, filter).collect();
         let lengths = rows.iter().map(|row| usize::from(row.is_some()));
-        Ok(vec![lists(lengths, rows.iter().copied().flatten().collect())])
+        let values = rows.iter().copied().flatten().collect();
+        Ok(vec![Arc::new(lists(lengths, floats(values)))])
     }
 
     fn size(&self) -> usize {

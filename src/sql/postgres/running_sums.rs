@@ -14,7 +14,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
 use super::arithmetic::integer_out_of_range;
-use super::columns::{column, two};
+use super::columns::{column, passes, two};
 use super::decimal::{self, DIGITS_MAX, Scale};
 
 /// The result that is made from a sum and a count.
@@ -230,9 +230,8 @@ impl GroupsAccumulator for Groups {
     ) -> Result<()> {
         self.reserve(groups_count);
         let values = self.decimals.values(values)?;
-        let passes = |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
         for (row, (group, value)) in groups.iter().zip(values.iter()).enumerate() {
-            if let Some(value) = value.filter(|_| passes(row)) {
+            if let Some(value) = value.filter(|_| passes(filter, row)) {
                 self.add(*group, value, 1)?;
             }
         }
@@ -277,9 +276,9 @@ impl GroupsAccumulator for Groups {
         filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
         let values = self.decimals.values(values)?;
-        let passes = |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
         let rows = values.iter().enumerate();
-        let taken: Vec<_> = rows.map(|(row, value)| value.filter(|_| passes(row))).collect();
+        let taken: Vec<_> =
+            rows.map(|(row, value)| value.filter(|_| passes(filter, row))).collect();
         let counts: Int64Array =
             taken.iter().map(|value| Some(i64::from(value.is_some()))).collect();
         let sums: Decimal128Array =

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::calls::call;
 use super::labels::without_casts;
 use super::names::{folded, name_of_item};
+use super::outer::each_outer_expr;
 
 /// Aggregates and functions of windows, the names of which have their arguments in a plan.
 const NAMED: [&str; 22] = [
@@ -60,7 +61,7 @@ fn of_select(select: &mut Select, order: &mut Option<OrderBy>) {
     if !has_cast(&select.to_string()) {
         return;
     }
-    let mut parts = NamedParts { same: SameNames::default(), wraps: false, depth: 0 };
+    let mut parts = NamedParts { same: SameNames::default(), wraps: false };
     for by in groups(select) {
         parts.same.note(&by);
     }
@@ -127,7 +128,6 @@ struct NamedParts {
     same: SameNames,
     /// Whether names are made distinct, or noted.
     wraps: bool,
-    depth: usize,
 }
 
 impl NamedParts {
@@ -137,11 +137,33 @@ impl NamedParts {
                 self.keep_name(item);
             }
         }
-        // They have no error to break off with.
-        let _ = select.projection.visit(self);
-        let _ = select.group_by.visit(self);
-        let _ = select.having.visit(self);
-        let _ = order.visit(self);
+        each_outer_expr(&mut select.projection, |expr| self.part(expr));
+        each_outer_expr(&mut select.group_by, |expr| self.part(expr));
+        each_outer_expr(&mut select.having, |expr| self.part(expr));
+        each_outer_expr(order, |expr| self.part(expr));
+    }
+
+    fn part(&mut self, expr: &mut Expr) {
+        let named = match expr {
+            Expr::Function(function) => {
+                NAMED.contains(&function.name.to_string().to_lowercase().as_str())
+            }
+            Expr::Cast { .. } => self.wraps,
+            _ => false,
+        };
+        if !named {
+            return;
+        }
+        if !self.wraps {
+            self.same.note(expr);
+            return;
+        }
+        let times = self.same.before(expr);
+        if matches!(expr, Expr::Cast { .. }) {
+            wrap(expr, times);
+        } else {
+            let _ = expr.visit(&mut WrapCasts(times));
+        }
     }
 
     /// A column of a group keeps its name.
@@ -154,44 +176,6 @@ impl NamedParts {
             let alias = Ident::with_quote('"', name);
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
         }
-    }
-}
-
-impl VisitorMut for NamedParts {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let named = match expr {
-            Expr::Function(function) => {
-                NAMED.contains(&function.name.to_string().to_lowercase().as_str())
-            }
-            Expr::Cast { .. } => self.wraps,
-            _ => false,
-        };
-        if !named || self.depth > 0 {
-            return ControlFlow::Continue(());
-        }
-        if !self.wraps {
-            self.same.note(expr);
-            return ControlFlow::Continue(());
-        }
-        let times = self.same.before(expr);
-        if matches!(expr, Expr::Cast { .. }) {
-            wrap(expr, times);
-        } else {
-            let _ = expr.visit(&mut WrapCasts(times));
-        }
-        ControlFlow::Continue(())
     }
 }
 

@@ -5,8 +5,6 @@
 //! of an aggregate for which no order matters. Keys become equal while a plan is made simpler, so this is
 //! the last of the optimizer's rules.
 
-use std::sync::Arc;
-
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::logical_expr::expr::{AggregateFunction, Sort};
@@ -20,16 +18,6 @@ const ORDERED: [&str; 5] = ["array_agg", "string_agg", "first_value", "last_valu
 /// The optimizer rule.
 #[derive(Debug)]
 pub(super) struct SortKeys;
-
-impl SortKeys {
-    /// The rules with this one after them.
-    pub(super) fn after(
-        rules: &[Arc<dyn OptimizerRule + Send + Sync>],
-    ) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-        let last: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(Self);
-        rules.iter().cloned().chain([last]).collect()
-    }
-}
 
 impl OptimizerRule for SortKeys {
     fn name(&self) -> &'static str {

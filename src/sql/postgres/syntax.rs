@@ -21,6 +21,7 @@ use super::clauses::{check_table, reword_query, reword_select};
 use super::dialect::Postgres;
 use super::escapes::reword_escape;
 use super::labels::{distinguish_columns, label_inner_columns};
+use super::literal_text::literal_text;
 use super::numbers::plain_number;
 use super::refusal::refused;
 use super::regexes::{part_that_matches, reword_regex};
@@ -257,12 +258,13 @@ fn cast(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
     if is_numeric(to) {
         return Ok(Some(call("numeric", vec![expr.clone()])));
     }
-    if let (DataType::Interval { fields: None, precision: None }, Some(text)) = (to, text_of(expr))
+    if let (DataType::Interval { fields: None, precision: None }, Some(text)) =
+        (to, literal_text(expr))
     {
         return Ok(Some(Expr::Interval(written(Span::parse(text, None)?))));
     }
     if let (DataType::Bytea, Some(digits)) =
-        (to, text_of(expr).and_then(|it| it.strip_prefix("\\x")))
+        (to, literal_text(expr).and_then(|it| it.strip_prefix("\\x")))
     {
         let text = |text: &str| Expr::Value(Value::SingleQuotedString(text.to_owned()).into());
         return Ok(Some(call("decode", vec![text(digits), text("hex")])));
@@ -293,14 +295,6 @@ fn cut(expr: &Expr, to: &DataType) -> Result<Option<Expr>> {
     Ok(Some(call("left", vec![text, Expr::Value(Value::Number(length.to_string(), false).into())])))
 }
 
-fn text_of(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => Some(text),
-        Expr::Nested(inner) => text_of(inner),
-        _ => None,
-    }
-}
-
 /// The interval in units that every parser reads in the same way.
 fn canonical(interval: &Interval, negative: bool) -> Result<Interval> {
     if interval.last_field.is_some()
@@ -314,7 +308,7 @@ fn canonical(interval: &Interval, negative: bool) -> Result<Interval> {
     let unit = interval.leading_field.as_ref().map(ToString::to_string);
     let text = match interval.value.as_ref() {
         Expr::Value(ValueWithSpan { value: Value::Number(number, _), .. }) => Some(number.as_str()),
-        value => text_of(value),
+        value => literal_text(value),
     };
     let Some(text) = text else {
         return Err(refused(

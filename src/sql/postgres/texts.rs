@@ -71,11 +71,16 @@ pub(super) fn shown_values(values: &ArrayRef) -> Result<StringArray> {
 
 /// A time of day without zeros at the end of its fraction; other texts stay.
 fn of_time<'a>(kind: &DataType, text: &'a str) -> &'a str {
-    let is_time = matches!(kind, DataType::Time32(_) | DataType::Time64(_));
-    if is_time && text.contains('.') {
-        return text.trim_end_matches('0').trim_end_matches('.');
+    if matches!(kind, DataType::Time32(_) | DataType::Time64(_)) {
+        without_zeros(text)
+    } else {
+        text
     }
-    text
+}
+
+/// A number or a time without zeros at the end of its fraction.
+pub(in crate::sql) fn without_zeros(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 /// A timestamp as PostgreSQL shows it.
