@@ -82,10 +82,13 @@ pub(super) async fn existing_archive(
     location: &ArchiveLocation,
 ) -> anyhow::Result<Arc<dyn ObjectStore>> {
     let store = existing_store(location)?;
-    // Keys may have been created before the table.
-    let claimed = Records::new(store.clone()).orgs().await?;
-    if claimed.is_empty() && !Archive::exists(store.clone(), clock()).await? {
-        return Err(nothing_at(location));
+    if !Archive::exists(store.clone(), clock()).await? {
+        // Keys may have been created before the table. Their names are listed only then: an archive may
+        // have a hundred thousand of them.
+        let claimed = Records::new(store.clone()).orgs().await?;
+        if claimed.is_empty() {
+            return Err(nothing_at(location));
+        }
     }
     Ok(store)
 }

@@ -96,7 +96,12 @@ impl Log {
     /// # Errors
     /// Unavailable.
     pub async fn exists(&self) -> Result<bool, ArchiveError> {
-        Ok(!self.list().await?.is_empty() || HeadNote::read(self.root()).await?.is_some())
+        // One object tells of nearly every archive; a list may take many requests.
+        let noted = HeadNote::read(self.root()).await;
+        if matches!(noted, Ok(Some(_))) {
+            return Ok(true);
+        }
+        Ok(!self.list().await?.is_empty() || noted?.is_some())
     }
 
     /// Opens the table at its newest version.
