@@ -64,7 +64,8 @@ struct Rendered {
 #[derive(Debug, Clone)]
 struct RollingCosts {
     whole: i128,
-    parts: Box<[i128]>,
+    /// Of each dimension, the costs of its parts.
+    parts: Box<[Arc<[i128]>]>,
     /// Of which parts: those of a version are made once.
     dimensions: Box<[Arc<[PartView]>]>,
 }
@@ -73,11 +74,15 @@ impl RollingCosts {
     fn of(view: &UsageView<'_>) -> Self {
         let dimensions = view.dimensions.iter().map(|dimension| dimension.parts.clone());
         let dimensions = dimensions.collect();
-        Self { whole: view.rolling_cost, parts: parts_of(view).copied().collect(), dimensions }
+        Self { whole: view.rolling_cost, parts: costs_of(view).cloned().collect(), dimensions }
     }
 
     fn are_of(&self, view: &UsageView<'_>) -> bool {
-        self.whole == view.rolling_cost && self.parts.iter().eq(parts_of(view))
+        // Costs that did not change share their memory.
+        let same = |(a, b): (&Arc<[i128]>, &Arc<[i128]>)| Arc::ptr_eq(a, b) || a == b;
+        self.whole == view.rolling_cost
+            && self.parts.len() == view.dimensions.len()
+            && self.parts.iter().zip(costs_of(view)).all(same)
     }
 
     fn are_of_dimensions(&self, view: &UsageView<'_>) -> bool {
@@ -87,8 +92,8 @@ impl RollingCosts {
     }
 }
 
-fn parts_of<'a>(view: &'a UsageView<'_>) -> impl Iterator<Item = &'a i128> {
-    view.dimensions.iter().flat_map(|dimension| &dimension.rolling_costs)
+fn costs_of<'a>(view: &'a UsageView<'_>) -> impl Iterator<Item = &'a Arc<[i128]>> {
+    view.dimensions.iter().map(|dimension| &dimension.rolling_costs)
 }
 
 #[derive(Debug, Clone)]
@@ -179,7 +184,8 @@ impl Bodies {
         body: &Pieces,
     ) -> (Rendered, usize) {
         let (version, rolling_costs) = (view.archive_version, RollingCosts::of(view));
-        let alone = body.bytes() + ENTRY_BYTES + size_of_val(&*rolling_costs.parts);
+        let costs = rolling_costs.parts.iter().map(|costs| size_of_val(&**costs));
+        let alone = body.bytes() + ENTRY_BYTES + costs.sum::<usize>();
         let whole = template.bytes() + alone;
         let (template, body, bytes) = if whole <= self.bytes_max {
             (Some(template), Body::Kept(body.clone()), whole)

@@ -60,7 +60,7 @@ impl Template {
     /// The whole answer, with the gauges of `view`, which shows the same organisation at the same
     /// version.
     pub fn body(&self, view: &UsageView<'_>) -> Pieces {
-        let mut parts = view.dimensions.iter().flat_map(|dimension| &dimension.rolling_costs);
+        let mut parts = view.dimensions.iter().flat_map(|dimension| &*dimension.rolling_costs);
         let mut gauge = |blank: Blank| {
             let mut gauge = Vec::with_capacity(MONEY_LEN_MAX);
             let cost = match blank {

@@ -219,7 +219,7 @@ fn with_starts(see: impl Fn(&UsageView<'_>)) {
         credits: 0,
         created: Some(1_732_370_000_000_000),
     };
-    let (name, parts, rolling_costs) = ("team".into(), [part].into(), vec![0]);
+    let (name, parts, rolling_costs) = ("team".into(), [part].into(), [0].into());
     see(&UsageView {
         dimensions: &[DimensionView { name, parts, rolling_costs }],
         starts: Some(&starts),
@@ -302,7 +302,7 @@ fn dimensions_have_a_line_for_each_value_and_gauges_of_their_own() {
     let team = DimensionView {
         name: "team".into(),
         parts: [part("Co\"re", 2), part("ops", 0)].into(),
-        rolling_costs: vec![1_000_000_000_000, 250_000_000_000],
+        rolling_costs: [1_000_000_000_000, 250_000_000_000].into(),
     };
     let (series, dimensions) = (SeriesMap::new(), [team]);
     let view = UsageView {

@@ -16,6 +16,7 @@ use super::org_usage::HourCost;
 use super::partial::PartialCell;
 use super::scope::UsageScope;
 use super::sources::Sources;
+use super::window_costs::CostUntil;
 use crate::archive::{DataFile, Snapshot, date_of};
 use crate::clock::{HOUR, Micros};
 use crate::sql::{CellKind, EdgeRow, Engine, SqlError, part_of};
@@ -45,8 +46,12 @@ impl Edge {
     }
 
     /// The cost of the hour up to and including `until`; `None` if rows must be read first.
-    pub fn cost_until(&self, until: Micros) -> Option<i128> {
-        self.shares.iter().map(|share| share.cost_until(until)).sum()
+    pub fn cost_until(&self, until: Micros) -> Option<CostUntil> {
+        self.shares.iter().try_fold(CostUntil::for_ever(0), |sum, share| {
+            let share = share.cost_until(until)?;
+            let changes = sum.changes.min(share.changes);
+            Some(CostUntil { cost: sum.cost + share.cost, changes })
+        })
     }
 
     /// The files whose rows must be read for the cost up to `until` to be known.
@@ -151,17 +156,18 @@ pub async fn rows_of(
 }
 
 impl Share {
-    fn cost_until(&self, until: Micros) -> Option<i128> {
+    fn cost_until(&self, until: Micros) -> Option<CostUntil> {
         if self.whole.last_ts <= until {
-            return Some(self.whole.cost);
+            return Some(CostUntil::for_ever(self.whole.cost));
         }
-        if !self.file.may_hold_time(Micros::MIN, until) {
-            return Some(0);
+        if let Some((first, _)) = self.file.time_bounds().filter(|(first, _)| *first > until) {
+            return Some(CostUntil { cost: 0, changes: first });
         }
         let rows = self.rows.as_ref()?;
         let after = rows.partition_point(|(ts, _)| *ts <= until);
         let last = after.checked_sub(1).and_then(|last| rows.get(last));
-        Some(last.map_or(0, |(_, sum)| *sum))
+        let changes = rows.get(after).map_or(Micros::MAX, |(ts, _)| *ts);
+        Some(CostUntil { cost: last.map_or(0, |(_, sum)| *sum), changes })
     }
 }
 

@@ -26,6 +26,7 @@ mod show_parts;
 mod shown_totals;
 mod sources;
 mod usage;
+mod window_costs;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

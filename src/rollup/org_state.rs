@@ -15,6 +15,7 @@ use super::partial::{Partial, PartialCell};
 use super::scope::UsageScope;
 use super::sources::Sources;
 use super::usage::{DimensionView, NO_SERIES, PartView, UsageView};
+use super::window_costs::WindowCosts;
 use crate::archive::{ArchiveError, Snapshot};
 use crate::clock::{DAY, Micros};
 use crate::error::Kind;
@@ -35,6 +36,8 @@ pub struct OrgState {
     hours_from: Micros,
     /// What a scrape shows of parts, once it was asked for at this version.
     parts: Option<Arc<[PartView]>>,
+    /// What they cost in a window, until that may change.
+    window_costs: Option<WindowCosts>,
     /// True if the memory held has changed since it was last reported.
     grown: bool,
 }
@@ -119,7 +122,16 @@ impl OrgState {
         let label = scope.org_id.lowercase();
         let one = scope.one().cloned();
         let owners = one.map(|one| (one, Owner::new(hours_from))).into_iter().collect();
-        Self { scope, label, snapshot, owners, hours_from, parts: None, grown: true }
+        Self {
+            scope,
+            label,
+            snapshot,
+            owners,
+            hours_from,
+            parts: None,
+            window_costs: None,
+            grown: true,
+        }
     }
 
     fn add_all(&mut self, cells: &[(Arc<str>, Vec<PartialCell>)]) {
@@ -200,7 +212,7 @@ impl OrgState {
                 self.owner(&name).add(&file, &cells);
             }
         }
-        self.parts = None;
+        (self.parts, self.window_costs) = (None, None);
         self.snapshot = snapshot.clone();
         Ok(())
     }
@@ -232,6 +244,7 @@ impl OrgState {
     /// As [`OrgState::build`].
     pub async fn read_edges(&mut self, now: Micros, sources: &Sources) -> Result<(), SqlError> {
         let ends = [floor(now - DAY), floor(now)];
+        self.window_costs = None;
         for owner in self.owners.values_mut() {
             owner.usage.forget_before(now);
             owner.edges.retain(|hour, _| ends.contains(hour));
@@ -258,14 +271,20 @@ impl OrgState {
     /// `None` if a file must be read.
     pub fn known_rolling_cost(&self, now: Micros) -> Option<i128> {
         match self.scope.one().filter(|_| self.scope.has_window()) {
-            Some(one) => self.owners.get(one)?.known_rolling_cost(now),
+            Some(one) => Some(self.owners.get(one)?.known_rolling_cost(now)?.cost),
             None => Some(0),
         }
     }
 
     /// The same of each of several.
-    fn known_rolling_costs(&self, now: Micros) -> Option<Vec<i128>> {
-        self.shown().map(|(_, owner)| owner.known_rolling_cost(now)).collect()
+    fn known_rolling_costs(&mut self, now: Micros) -> Option<Arc<[i128]>> {
+        let known = self.window_costs.as_ref();
+        if let Some(costs) = known.and_then(|known| known.at(now)) {
+            return Some(costs.clone());
+        }
+        let windows = self.shown().map(|(_, owner)| owner.known_rolling_cost(now));
+        let made = WindowCosts::of(windows, now, known)?;
+        self.window_costs.insert(made).at(now).cloned()
     }
 
     /// Those that have an event.

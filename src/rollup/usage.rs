@@ -53,7 +53,7 @@ pub struct DimensionView {
     /// The parts that have an event, by value.
     pub parts: Arc<[PartView]>,
     /// The cost of each in the last 24 hours, less credits, in units of 10^-12 dollars.
-    pub rolling_costs: Vec<i128>,
+    pub rolling_costs: Arc<[i128]>,
 }
 
 /// The sums of the part of an organisation that has one value of a dimension. As in the core, what is of

@@ -117,7 +117,7 @@ proptest! {
             ((provider.as_str().into(), model.as_str().into()), totals(at.into(), cost >> (at % 64), created))
         }).collect::<SeriesMap>();
         let parts: Arc<[_]> = values.iter().map(|value| part(value, cost >> 9)).collect();
-        let rolling_costs = vec![rolling_cost >> 1; parts.len()];
+        let rolling_costs = vec![rolling_cost >> 1; parts.len()].into();
         let dimensions = [DimensionView { name: "team".into(), parts, rolling_costs }];
         let view = view(&series, rolling_cost, &dimensions);
         let text = String::from_utf8(body(&view, MetricsFormat::OpenMetrics100)).unwrap();

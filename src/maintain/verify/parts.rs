@@ -126,7 +126,7 @@ impl Parts {
 fn shown(view: &UsageView<'_>, org_id: &str) -> BTreeMap<(Arc<str>, String), PartSums> {
     let mut shown = BTreeMap::new();
     for dimension in view.dimensions {
-        for (part, rolling) in dimension.parts.iter().zip(&dimension.rolling_costs) {
+        for (part, rolling) in dimension.parts.iter().zip(&*dimension.rolling_costs) {
             let sums = PartSums {
                 requests: part.requests,
                 tokens: part.tokens,
