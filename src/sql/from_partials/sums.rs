@@ -112,16 +112,14 @@ impl SumPlan {
         wanted: &DataType,
         needs: &mut Needs,
     ) -> Option<()> {
-        let (counted, of) = match arg {
-            Expr::Column(column) if column.name == COST => (arg, MONEY),
-            Expr::Cast(Cast { expr, field }) if *field.data_type() == WHOLE && is_count(expr) => {
-                (expr.as_ref(), WHOLE)
-            }
+        let (of, added) = match arg {
+            Expr::Column(column) if column.name == COST => (MONEY, arg.clone()),
+            arg if is_count(arg) => (WHOLE, cast(arg.clone(), WHOLE)),
             _ => return None,
         };
         let (mean, kind) = mean(&of).filter(|(_, kind)| kind == wanted)?;
-        let count = self.count(counted, filter, needs)?;
-        let sum = self.sum(arg.clone(), filter);
+        let count = self.count(arg, filter, needs)?;
+        let sum = self.sum(added, filter);
         self.outer.push(Box::new(move |at| Ok(cast(mean.call(vec![at(sum), at(count)]), kind))));
         Some(())
     }

@@ -24,6 +24,9 @@ use super::running_sums::{Decimals, Distinct, Groups, Of, One, wide};
 /// How many more digits a sum has than its values.
 const SUM_DIGITS_MORE: u8 = 10;
 
+/// The type in which integers are added up. Their sum cannot overflow it.
+const WHOLE: DataType = DataType::Decimal128(DIGITS_MAX, 0);
+
 /// `sum` or `avg`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Total {
@@ -65,6 +68,11 @@ pub(in crate::sql) fn mean(of: &DataType) -> Option<(ScalarUDF, DataType)> {
     Some((mean, result(Of::Average, of).kind()))
 }
 
+/// The scale in which values are added up; `None` for floats.
+fn summed(kind: &DataType) -> Option<Scale> {
+    Scale::of(if *kind == DataType::Int64 { &WHOLE } else { kind })
+}
+
 /// The type of the result.
 fn result(of: Of, from: Scale) -> Scale {
     match of {
@@ -85,7 +93,7 @@ impl Total {
 
     /// The scales of the values and of the result; `None` for floats.
     fn scales(&self, fields: &[FieldRef]) -> Option<(Scale, Scale)> {
-        let from = Scale::of(fields.first()?.data_type())?;
+        let from = summed(fields.first()?.data_type())?;
         Some((from, result(self.of, from)))
     }
 
@@ -117,8 +125,8 @@ impl AggregateUDFImpl for Total {
         Ok(vec![match kind {
             DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
             kind if self.of == Of::Sum && is_small(kind) => DataType::Int32,
-            // A sum of integers is a decimal, which their sum cannot overflow.
-            kind if kind.is_integer() => DataType::Decimal128(DIGITS_MAX, 0),
+            DataType::Int64 => DataType::Int64,
+            kind if kind.is_integer() => WHOLE,
             kind => Scale::of(kind)
                 .ok_or_else(|| refused(&format!("{} takes numbers; cast texts, and of intervals take extract(epoch FROM interval)", self.name())))?
                 .kind(),
@@ -130,7 +138,7 @@ impl AggregateUDFImpl for Total {
         if self.of == Of::Sum && is_small(kind) {
             return Ok(DataType::Int64);
         }
-        Ok(Scale::of(kind).map_or(DataType::Float64, |from| result(self.of, from).kind()))
+        Ok(summed(kind).map_or(DataType::Float64, |from| result(self.of, from).kind()))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array as _, ArrayRef, AsArray as _, BooleanArray, Decimal128Array, Int64Array, ListArray,
+    Array as _, ArrayRef, ArrowPrimitiveType, AsArray as _, BooleanArray, Decimal128Array,
+    Int64Array, ListArray, PrimitiveArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int32Type, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
@@ -67,15 +67,31 @@ impl Decimals {
         let column = self.column(std::iter::once(self.made(sum, count)))?;
         ScalarValue::try_from_array(&column, 0)
     }
+}
 
-    /// The values as decimals.
-    fn values(&self, args: &[ArrayRef]) -> Result<Decimal128Array> {
-        let values = column(args, 0)?;
-        let values = match values.data_type() {
-            DataType::Int32 => cast(values, &self.from.kind())?,
-            _ => values.clone(),
-        };
-        Ok(values.as_primitive::<Decimal128Type>().clone())
+/// Calls `each` with each value that is not null and its row. Integers are read as they are: a column of
+/// decimals, made of them first, would take twice their memory and more time than their sum.
+fn each_value(args: &[ArrayRef], each: impl FnMut(usize, i128) -> Result<()>) -> Result<()> {
+    let values = column(args, 0)?;
+    match values.data_type() {
+        DataType::Int32 => each_of(values.as_primitive::<Int32Type>(), each),
+        DataType::Int64 => each_of(values.as_primitive::<Int64Type>(), each),
+        _ => each_of(values.as_primitive::<Decimal128Type>(), each),
+    }
+}
+
+fn each_of<T: ArrowPrimitiveType<Native: Into<i128>>>(
+    values: &PrimitiveArray<T>,
+    mut each: impl FnMut(usize, i128) -> Result<()>,
+) -> Result<()> {
+    match values.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => {
+            let mut rows = values.values().iter().enumerate();
+            rows.try_for_each(|(row, value)| each(row, (*value).into()))
+        }
+        Some(nulls) => {
+            nulls.valid_indices().try_for_each(|row| each(row, values.value(row).into()))
+        }
     }
 }
 
@@ -103,21 +119,19 @@ impl One {
 
 impl Accumulator for One {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let values = self.decimals.values(values)?;
-        for value in values.iter().flatten() {
+        each_value(values, |_, value| {
             self.sum = added(self.sum, value)?;
             self.count += 1;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let values = self.decimals.values(values)?;
-        for value in values.iter().flatten() {
+        each_value(values, |_, value| {
             self.sum = added(self.sum, -value)?;
             self.count -= 1;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn supports_retract_batch(&self) -> bool {
@@ -164,8 +178,10 @@ impl Distinct {
 
 impl Accumulator for Distinct {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.values.extend(self.decimals.values(values)?.iter().flatten());
-        Ok(())
+        each_value(values, |_, value| {
+            self.values.insert(value);
+            Ok(())
+        })
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
@@ -229,13 +245,10 @@ impl GroupsAccumulator for Groups {
         groups_count: usize,
     ) -> Result<()> {
         self.reserve(groups_count);
-        let values = self.decimals.values(values)?;
-        for (row, (group, value)) in groups.iter().zip(values.iter()).enumerate() {
-            if let Some(value) = value.filter(|_| passes(filter, row)) {
-                self.add(*group, value, 1)?;
-            }
-        }
-        Ok(())
+        each_value(values, |row, value| match groups.get(row).filter(|_| passes(filter, row)) {
+            Some(group) => self.add(*group, value, 1),
+            None => Ok(()),
+        })
     }
 
     fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
@@ -275,14 +288,16 @@ impl GroupsAccumulator for Groups {
         values: &[ArrayRef],
         filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
-        let values = self.decimals.values(values)?;
-        let rows = values.iter().enumerate();
-        let taken: Vec<_> =
-            rows.map(|(row, value)| value.filter(|_| passes(filter, row))).collect();
-        let counts: Int64Array =
-            taken.iter().map(|value| Some(i64::from(value.is_some()))).collect();
-        let sums: Decimal128Array =
-            taken.into_iter().map(|value| Some(value.unwrap_or(0))).collect();
+        let rows = column(values, 0)?.len();
+        let (mut sums, mut counts) = (vec![0_i128; rows], vec![0_i64; rows]);
+        each_value(values, |row, value| {
+            let state = sums.get_mut(row).zip(counts.get_mut(row));
+            if let Some((sum, count)) = state.filter(|_| passes(filter, row)) {
+                (*sum, *count) = (value, 1);
+            }
+            Ok(())
+        })?;
+        let (sums, counts) = (Decimal128Array::from(sums), Int64Array::from(counts));
         Ok(vec![Arc::new(sums.with_data_type(wide(self.decimals.from))), Arc::new(counts)])
     }
 
