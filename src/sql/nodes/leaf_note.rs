@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::archive::{ObjectNote, ScanFile};
 use crate::sql::presummed::Resolution;
 
-/// The version of these notes.
-pub(super) const VERSION: u32 = 1;
+/// The version of these notes, and of what the functions in plans take and tell each other.
+pub(super) const VERSION: u32 = 2;
 
 /// The note of a leaf.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -51,6 +51,8 @@ mod percentile;
 mod percentile_disc;
 mod percentile_groups;
 mod percentile_place;
+mod percentile_state;
+mod percentile_values;
 mod planner;
 mod powers;
 mod quoting;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, Float64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
+use arrow::datatypes::{DataType, FieldRef, Float64Type, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -13,8 +13,10 @@ use datafusion::logical_expr::{
 };
 
 use super::columns::column;
-use super::percentile_groups::{PercentileGroups, lists};
+use super::percentile_groups::PercentileGroups;
 use super::percentile_place::PercentilePlace;
+use super::percentile_state::{self, lists};
+use super::percentile_values::PercentileValues;
 use super::refusal::refused;
 
 /// `percentile_cont`, or `median`, whose share is one half.
@@ -111,12 +113,11 @@ impl AggregateUDFImpl for Percentile {
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        let values = Field::new_list_field(DataType::Float64, true);
-        Ok(vec![Field::new_list(format!("{}[values]", args.name), values, true).into()])
+        Ok(percentile_state::fields(args.name))
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(PercentileValues { place: self.place(&args)?, values: Vec::new() }))
+        Ok(Box::new(OneGroup { place: self.place(&args)?, values: PercentileValues::default() }))
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
@@ -131,34 +132,34 @@ impl AggregateUDFImpl for Percentile {
     }
 }
 
+/// The values of all rows.
 #[derive(Debug)]
-struct PercentileValues {
+struct OneGroup {
     place: PercentilePlace,
-    values: Vec<f64>,
+    values: PercentileValues,
 }
 
-impl Accumulator for PercentileValues {
+impl Accumulator for OneGroup {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.values.extend(column(values, 0)?.as_primitive::<Float64Type>().iter().flatten());
+        let values = column(values, 0)?.as_primitive::<Float64Type>();
+        values.iter().flatten().for_each(|value| self.values.add(value));
         Ok(())
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        Ok(ScalarValue::Float64(self.place.of(&mut self.values)))
+        Ok(ScalarValue::Float64(self.values.at(self.place)))
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(one_list(Arc::new(Float64Array::from(std::mem::take(&mut self.values)))))
+        let columns = percentile_state::columns(&[std::mem::take(&mut self.values)]);
+        columns.iter().map(|column| ScalarValue::try_from_array(column, 0)).collect()
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        for values in column(states, 0)?.as_list::<i32>().iter().flatten() {
-            self.update_batch(&[values])?;
-        }
-        Ok(())
+        percentile_state::each(states, |_, value, times| self.values.add_times(value, times))
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.values.capacity() * size_of::<f64>()
+        size_of_val(self) + self.values.bytes()
     }
 }

@@ -4,57 +4,48 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array as _, ArrayRef, AsArray as _, BooleanArray, Float64Array, ListArray, PrimitiveArray,
+    ArrayRef, AsArray as _, BooleanArray, Float64Array, Int64Array, PrimitiveArray,
 };
-use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{Field, Float64Type};
+use arrow::datatypes::Float64Type;
 use datafusion::error::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
 use super::columns::{column, passes};
 use super::percentile_place::PercentilePlace;
+use super::percentile_state::{self, lists};
+use super::percentile_values::PercentileValues;
 
 /// The values of each group.
 #[derive(Debug)]
 pub(super) struct PercentileGroups {
     place: PercentilePlace,
-    groups: Vec<Vec<f64>>,
-    /// Room of all lists together.
-    values_max: usize,
+    groups: Vec<PercentileValues>,
+    /// Memory of the values of all groups together.
+    bytes: usize,
 }
 
 impl PercentileGroups {
     pub(super) fn new(place: PercentilePlace) -> Self {
-        Self { place, groups: Vec::new(), values_max: 0 }
+        Self { place, groups: Vec::new(), bytes: 0 }
     }
 
     fn reserve(&mut self, groups: usize) {
-        self.groups.resize(groups.max(self.groups.len()), Vec::new());
+        self.groups.resize(groups.max(self.groups.len()), PercentileValues::default());
     }
 
-    fn add(&mut self, group: usize, values: &[f64]) {
-        if let Some(list) = self.groups.get_mut(group) {
-            let before = list.capacity();
-            list.extend_from_slice(values);
-            self.values_max += list.capacity() - before;
+    fn add(&mut self, group: usize, add: impl FnOnce(&mut PercentileValues)) {
+        if let Some(values) = self.groups.get_mut(group) {
+            let before = values.bytes();
+            add(values);
+            self.bytes = self.bytes - before + values.bytes();
         }
     }
 
-    fn take(&mut self, emit: EmitTo) -> Vec<Vec<f64>> {
-        let lists = emit.take_needed(&mut self.groups);
-        self.values_max -= lists.iter().map(Vec::capacity).sum::<usize>();
-        lists
+    fn take(&mut self, emit: EmitTo) -> Vec<PercentileValues> {
+        let groups = emit.take_needed(&mut self.groups);
+        self.bytes -= groups.iter().map(PercentileValues::bytes).sum::<usize>();
+        groups
     }
-}
-
-/// A row for each list, as states are told.
-pub(super) fn lists(lengths: impl IntoIterator<Item = usize>, values: ArrayRef) -> ListArray {
-    let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
-    ListArray::new(field, OffsetBuffer::from_lengths(lengths), values, None)
-}
-
-fn floats(values: Vec<f64>) -> ArrayRef {
-    Arc::new(Float64Array::from(values))
 }
 
 /// The values that count, or `None`, row by row.
@@ -77,21 +68,19 @@ impl GroupsAccumulator for PercentileGroups {
         let values = column(values, 0)?.as_primitive::<Float64Type>();
         for (group, value) in groups.iter().zip(passing(values, filter)) {
             if let Some(value) = value {
-                self.add(*group, &[value]);
+                self.add(*group, |values| values.add(value));
             }
         }
         Ok(())
     }
 
     fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
-        let lists = self.take(emit).into_iter();
-        Ok(Arc::new(lists.map(|mut list| self.place.of(&mut list)).collect::<Float64Array>()))
+        let groups = self.take(emit).into_iter();
+        Ok(Arc::new(groups.map(|mut values| values.at(self.place)).collect::<Float64Array>()))
     }
 
     fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
-        let of_groups = self.take(emit);
-        let lengths: Vec<_> = of_groups.iter().map(Vec::len).collect();
-        Ok(vec![Arc::new(lists(lengths, floats(of_groups.concat())))])
+        Ok(percentile_state::columns(&self.take(emit)))
     }
 
     fn merge_batch(
@@ -101,13 +90,11 @@ impl GroupsAccumulator for PercentileGroups {
         groups_count: usize,
     ) -> Result<()> {
         self.reserve(groups_count);
-        let states = column(states, 0)?.as_list::<i32>();
-        for (group, list) in groups.iter().zip(states.iter()) {
-            if let Some(list) = list {
-                self.add(*group, list.as_primitive::<Float64Type>().values());
+        percentile_state::each(states, |row, value, times| {
+            if let Some(group) = groups.get(row) {
+                self.add(*group, |values| values.add_times(value, times));
             }
-        }
-        Ok(())
+        })
     }
 
     fn convert_to_state(
@@ -118,12 +105,13 @@ impl GroupsAccumulator for PercentileGroups {
         let values = column(values, 0)?.as_primitive::<Float64Type>();
         let rows: Vec<_> = passing(values, filter).collect();
         let lengths = rows.iter().map(|row| usize::from(row.is_some()));
-        let values = rows.iter().copied().flatten().collect();
-        Ok(vec![Arc::new(lists(lengths, floats(values)))])
+        let values: Float64Array = rows.iter().flatten().copied().map(Some).collect();
+        let counts = lists(rows.iter().map(|_| 0), Arc::new(Int64Array::from(Vec::<i64>::new())));
+        Ok(vec![Arc::new(lists(lengths, Arc::new(values))), Arc::new(counts)])
     }
 
     fn size(&self) -> usize {
-        self.groups.capacity() * size_of::<Vec<f64>>() + self.values_max * size_of::<f64>()
+        self.groups.capacity() * size_of::<PercentileValues>() + self.bytes
     }
 }
 
@@ -151,7 +139,7 @@ mod tests {
         let filter = BooleanArray::from(vec![Some(true), Some(true), Some(true), Some(true), None]);
         all.update_batch(&values, &[0, 1, 1, 0, 0], Some(&filter), 3).unwrap();
         assert_eq!(shown(&all.evaluate(EmitTo::All).unwrap()), [Some(1.5), Some(5.0), None]);
-        assert_eq!(all.values_max, 0);
+        assert_eq!(all.bytes, 0);
     }
 
     /// Whether rows come by states, by states of single rows, or themselves, and whichever groups are emitted first.
