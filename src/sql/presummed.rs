@@ -129,7 +129,7 @@ pub(super) async fn read(
     partial: CheckedObject,
     days: Option<CheckedObject>,
     wanted: Wanted<'_>,
-) -> Result<RecordBatch, ArchiveError> {
+) -> Result<Vec<RecordBatch>, ArchiveError> {
     let Wanted { resolution, columns, .. } = wanted;
     let path = partial.path().to_string();
     let wrong = || ArchiveError::corrupt(&path, "its sums are not as the log describes them");
@@ -145,11 +145,13 @@ pub(super) async fn read(
     let names = WantedColumns::named(&["org_id", "provider", "model"]);
     let all = Wanted { columns: columns.and(names), ..wanted };
     let hours = rows_of(store, partial, all).await?.ok_or_else(wrong)?;
+    // The rows of a series may go on in the next batch.
+    let hours = concat_batches(&all.columns.schema(), &hours).map_err(|_| wrong())?;
     let rows = by_day(&hours).unwrap_or(hours);
     let kept = columns.schema();
     let places = kept.fields().iter().map(|field| rows.schema_ref().index_of(field.name()));
     let places = places.collect::<Result<Vec<_>, _>>().map_err(|_| wrong())?;
-    rows.project(&places).map_err(|_| wrong())
+    Ok(vec![rows.project(&places).map_err(|_| wrong())?])
 }
 
 /// The presummed rows of some cells; `None` if they are not as described.
@@ -157,7 +159,7 @@ async fn rows_of(
     store: &Arc<dyn object_store::ObjectStore>,
     object: CheckedObject,
     Wanted { org, columns, .. }: Wanted<'_>,
-) -> Result<Option<RecordBatch>, ArchiveError> {
+) -> Result<Option<Vec<RecordBatch>>, ArchiveError> {
     let mut names = columns.in_cells();
     let orgs = match org {
         Some(org) => {
@@ -168,9 +170,7 @@ async fn rows_of(
     };
     let schema = columns.schema();
     let cells = CellReader::read_columns(store.clone(), object, orgs, &names).await?;
-    let rows = cells.iter().map(|cells| presummed(cells, &schema));
-    let Some(rows) = rows.collect::<Option<Vec<_>>>() else { return Ok(None) };
-    Ok(concat_batches(&schema, &rows).ok())
+    Ok(cells.iter().map(|cells| presummed(cells, &schema)).collect())
 }
 
 /// Cells with the names and types of `events`; `None` if they are not as described.
@@ -287,7 +287,11 @@ fn series(rows: &RecordBatch) -> Option<Vec<Range<usize>>> {
 }
 
 /// The rows of one organisation; `None` without the column that tells.
-pub(super) fn of_org(rows: &RecordBatch, org: &str) -> Option<RecordBatch> {
+pub(super) fn of_org(rows: &[RecordBatch], org: &str) -> Option<Vec<RecordBatch>> {
+    rows.iter().map(|rows| in_batch(rows, org)).collect()
+}
+
+fn in_batch(rows: &RecordBatch, org: &str) -> Option<RecordBatch> {
     let orgs = rows.column_by_name("org_id")?.as_string_view_opt()?;
     let (start, end) = (first_row(orgs, |name| name >= org), first_row(orgs, |name| name > org));
     Some(rows.slice(start, end - start))

@@ -163,7 +163,10 @@ impl ExecutionPlan for PartialsExec {
                 let wanted = Wanted { org: scan.org.as_deref(), resolution, columns };
                 let rows = scan.readers.presummed(&file, wanted).await;
                 let rows = rows.map_err(|error| DataFusionError::External(Box::new(error)))?;
-                let rows = presummed::project(&rows, &file, &projection, &schema)?;
+                let rows = rows
+                    .iter()
+                    .map(|rows| presummed::project(rows, &file, &projection, &schema))
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok::<_, DataFusionError>(slices(rows, size))
             }
         };
@@ -173,11 +176,12 @@ impl ExecutionPlan for PartialsExec {
 }
 
 fn slices(
-    rows: RecordBatch,
+    rows: Vec<RecordBatch>,
     size: usize,
 ) -> impl futures::Stream<Item = Result<RecordBatch>> + Send {
-    let starts = (0..rows.num_rows()).step_by(size.max(1));
-    futures::stream::iter(
-        starts.map(move |start| Ok(rows.slice(start, size.min(rows.num_rows() - start)))),
-    )
+    let slices = rows.into_iter().flat_map(move |rows| {
+        let starts = (0..rows.num_rows()).step_by(size.max(1));
+        starts.map(move |start| Ok(rows.slice(start, size.min(rows.num_rows() - start))))
+    });
+    futures::stream::iter(slices)
 }

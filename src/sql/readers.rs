@@ -43,7 +43,7 @@ pub(super) struct Readers {
     footers: Mutex<ByteLru<ParquetPlace, Arc<ParquetMetaData>>>,
     keeps: bool,
     /// Presummed rows by file, organisation and resolution. They never become stale either.
-    presummed: Mutex<ByteLru<PresummedKey, RecordBatch>>,
+    presummed: Mutex<ByteLru<PresummedKey, Arc<[RecordBatch]>>>,
 }
 
 impl Readers {
@@ -71,12 +71,12 @@ impl Readers {
         &self,
         file: &DataFile,
         wanted: Wanted<'_>,
-    ) -> Result<RecordBatch, ArchiveError> {
+    ) -> Result<Arc<[RecordBatch]>, ArchiveError> {
         let Wanted { org, resolution, columns } = wanted;
         let all = (file.path.clone(), None, resolution, columns);
         let kept = self.presummed.lock().get_mut(&all).cloned();
         let kept = kept.and_then(|kept| match org {
-            Some(org) => presummed::of_org(&kept, org),
+            Some(org) => presummed::of_org(&kept, org).map(Arc::from),
             None => Some(kept),
         });
         if let Some(kept) = kept {
@@ -90,8 +90,8 @@ impl Readers {
             ArchiveError::corrupt(file.path_in_archive(), "the log names no sums for it")
         })?;
         let days = file.stored_cells(&CellKind::Days.version());
-        let rows = presummed::read(&self.store, object, days, wanted).await?;
-        let bytes = rows.get_array_memory_size();
+        let rows: Arc<[_]> = presummed::read(&self.store, object, days, wanted).await?.into();
+        let bytes = rows.iter().map(RecordBatch::get_array_memory_size).sum();
         self.presummed.lock().put(own, rows.clone(), bytes);
         Ok(rows)
     }

@@ -65,7 +65,7 @@ async fn after_a_commit_a_scrape_reads_its_entry_and_its_file_once() {
     let (entry, next) = (log_entry(3), log_entry(4));
     let known = log_entry(2);
     let looked = [(Verb::Get, entry.as_str()), (Verb::Get, &next), (Verb::Head, &known)];
-    let expected: Vec<_> = looked.into_iter().chain([(Verb::Get, new.as_str())]).collect();
+    let expected: Vec<_> = looked.into_iter().chain([(Verb::GetRanges, new.as_str())]).collect();
     assert_eq!(gets(&counting.take()), expected);
     // Of another organisation, the file that came is known by its bounds. The entry that is known
     // counts beside the one that it names.

@@ -34,6 +34,9 @@ use crate::archive::error::ArchiveError;
 
 /// Rows that are read together. An organisation's cells are often in a single group.
 const GROUP_ROWS: usize = 4 * 1024;
+/// Cells up to this size are read by one request for a query of all organisations, and up to a quarter of
+/// it for a query of one.
+const AT_ONCE_BYTES_MAX: u64 = 1024 * 1024;
 /// The column that rows are sorted by.
 const ORG: &str = "org_id";
 /// The columns with few distinct values.
@@ -147,7 +150,8 @@ impl CellReader {
         store: Arc<dyn ObjectStore>,
         object: CheckedObject,
     ) -> Result<Self, ArchiveError> {
-        Self::open_with(store.clone(), object.clone()).await.map(|(reader, _)| reader)
+        let reader = CheckedReader::new(store.clone(), object.clone());
+        Self::open_with(store, object, reader).await.map(|(cells, _)| cells)
     }
 
     /// Opens cells and reads those of the organisations in a range of names. It takes one request
@@ -160,7 +164,8 @@ impl CellReader {
         object: CheckedObject,
         orgs: (Bound<&str>, Bound<&str>),
     ) -> Result<Vec<RecordBatch>, ArchiveError> {
-        let (cells, reader) = Self::open_with(store, object).await?;
+        let reader = CheckedReader::new(store.clone(), object.clone());
+        let (cells, reader) = Self::open_with(store, object, reader).await?;
         cells.stream(reader, orgs, None)?.try_collect().await
     }
 
@@ -175,7 +180,12 @@ impl CellReader {
         orgs: (Bound<&str>, Bound<&str>),
         columns: &[&str],
     ) -> Result<Vec<RecordBatch>, ArchiveError> {
-        let (cells, reader) = Self::open_with(store, object).await?;
+        let at_once = match orgs {
+            (Bound::Unbounded, Bound::Unbounded) => AT_ONCE_BYTES_MAX,
+            _ => AT_ONCE_BYTES_MAX / 4,
+        };
+        let reader = CheckedReader::new(store.clone(), object.clone()).at_once(at_once);
+        let (cells, reader) = Self::open_with(store, object, reader).await?;
         cells.stream(reader, orgs, Some(columns))?.try_collect().await
     }
 
@@ -193,8 +203,8 @@ impl CellReader {
     async fn open_with(
         store: Arc<dyn ObjectStore>,
         object: CheckedObject,
+        mut reader: CheckedReader,
     ) -> Result<(Self, CheckedReader), ArchiveError> {
-        let mut reader = CheckedReader::new(store.clone(), object.clone());
         let metadata =
             ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()).await;
         let metadata = metadata.map_err(|error| damaged(&object, &error))?;

@@ -83,6 +83,8 @@ impl CheckedObject {
 pub struct CheckedReader {
     store: Arc<dyn ObjectStore>,
     object: CheckedObject,
+    /// What is read by one request, if it is read at all.
+    whole: Option<Range<u64>>,
     /// Verified blocks by their start; no two overlap.
     held: BTreeMap<u64, Bytes>,
 }
@@ -90,7 +92,15 @@ pub struct CheckedReader {
 impl CheckedReader {
     /// A reader of an object in the archive whose root is `store`.
     pub fn new(store: Arc<dyn ObjectStore>, object: CheckedObject) -> Self {
-        Self { store, object, held: BTreeMap::new() }
+        let whole = (object.size_bytes <= WHOLE_BYTES_MAX).then_some(0..object.size_bytes);
+        Self { store, object, whole, held: BTreeMap::new() }
+    }
+
+    /// The same, which reads the part by one request if it has at most this many bytes.
+    pub(super) fn at_once(self, bytes_max: u64) -> Self {
+        let small = self.object.part_bytes() <= bytes_max;
+        let part = small.then(|| self.object.part.clone());
+        Self { whole: self.whole.or(part), ..self }
     }
 
     /// Reads the whole file, some blocks at a time, and verifies every byte of it.
@@ -131,9 +141,7 @@ impl CheckedReader {
     /// Reads ranges of the object. Each block is requested once, however many columns share it: the
     /// blocks of one call are read together, and those at a run's ends are held for later calls.
     async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
-        let whole = 0..self.object.size_bytes;
-        let small = self.is_small();
-        let missing = self.missing(if small { std::slice::from_ref(&whole) } else { &ranges });
+        let missing = self.missing(self.whole.as_ref().map_or(&ranges[..], std::slice::from_ref));
         let runs = self.fetch(&missing).await?;
         let mut pieces = self.held.clone();
         for (range, run) in missing.iter().zip(runs) {
@@ -154,10 +162,6 @@ impl CheckedReader {
         let Some(place) = footer_range(size, &end).map_err(refused)? else { return Ok(()) };
         let footer = self.get_bytes(place).await?;
         check_footer(&footer).map_err(refused)
-    }
-
-    fn is_small(&self) -> bool {
-        self.object.size_bytes <= WHOLE_BYTES_MAX
     }
 
     /// Runs of whole blocks around `ranges`, without blocks that are held.
@@ -187,7 +191,7 @@ impl CheckedReader {
     /// only the ends, because a neighbouring column may begin or end in them.
     fn hold(&mut self, start: u64, run: &Bytes) {
         let block_bytes = usize::try_from(BLOCK_BYTES).unwrap_or(usize::MAX);
-        if self.is_small() || run.len() <= 2 * block_bytes {
+        if self.whole.is_some() || run.len() <= 2 * block_bytes {
             self.held.insert(start, run.clone());
             return;
         }
@@ -201,14 +205,11 @@ impl CheckedReader {
 
     /// Reads runs of whole blocks and verifies them.
     async fn fetch(&self, runs: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let found = match runs {
-            [] => return Ok(Vec::new()),
-            [one] => {
-                self.store.get_range(&self.object.path, one.clone()).await.map(|run| vec![run])
-            }
-            many => self.store.get_ranges(&self.object.path, many).await,
-        };
-        let found = match found {
+        if runs.is_empty() {
+            return Ok(Vec::new());
+        }
+        // For one range too: of a local file the other call takes two turns on another thread.
+        let found = match self.store.get_ranges(&self.object.path, runs).await {
             Ok(found) => found,
             Err(error) => return Err(self.why(error).await),
         };
@@ -283,7 +284,7 @@ impl AsyncFileReader for CheckedReader {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
             let size = self.object.part_bytes();
-            if !self.is_small() {
+            if self.whole.is_none() {
                 self.get_bytes(size.saturating_sub(FOOTER_HINT_BYTES as u64)..size).await?;
             }
             self.check_footer(size).await?;
