@@ -2,10 +2,11 @@
 //! only.
 
 mod explained;
+mod named_tables;
 mod usage;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use self::wire::WireAnswer;
 
@@ -23,6 +24,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStore;
 
+use self::named_tables::NamedTables;
 use super::SqlError;
 use super::asker::{Asker, Own};
 use super::catalog::TABLES;
@@ -52,10 +54,10 @@ pub struct Console {
     state: SessionState,
     /// For our own queries, which define tables.
     plain: SessionState,
-    /// For sessions that see one organisation.
-    walled: SessionState,
+    /// For sessions that see one organisation, once there is one.
+    walled: OnceLock<SessionState>,
     /// For plans behind the wall of such a session.
-    inside: Arc<SessionState>,
+    inside: OnceLock<Arc<SessionState>>,
     readers: Arc<Readers>,
     /// How plans travel to nodes.
     codec: NodeCodec,
@@ -137,14 +139,7 @@ impl Console {
         let readers = Arc::new(readers);
         let functions = KnownFunctions { plain: plain.clone(), postgres: state.clone() };
         let codec = NodeCodec { functions: Arc::new(functions), readers: readers.clone() };
-        Ok(Self {
-            walled: walled::narrowed(&state),
-            inside: Arc::new(walled::inside(&plain)),
-            state,
-            plain,
-            readers,
-            codec,
-        })
+        Ok(Self { walled: OnceLock::new(), inside: OnceLock::new(), state, plain, readers, codec })
     }
 
     /// Asks each node whether it is there, and of this program and archive.
@@ -192,8 +187,8 @@ impl Console {
         spread: Option<Spread<'_>>,
         text: &str,
     ) -> Result<QueryAnswer, SqlError> {
-        let context =
-            self.session(files, asker).await.map_err(|error| SqlError::of_asked(&error))?;
+        let session = self.session(files, asker, &NamedTables::of(text)).await;
+        let context = session.map_err(|error| SqlError::of_asked(&error))?;
         let frame = self.plan(&context, asker.org_id.is_some(), text).await;
         let frame = frame.map_err(|error| match asker.bound {
             Some(_) => error.without_reports(),
@@ -221,9 +216,8 @@ impl Console {
     /// # Errors
     /// [`SqlError::Asked`], only for a defect.
     pub async fn names(&self) -> Result<Vec<String>, SqlError> {
-        let nobody = Asker::default();
-        let context =
-            self.session(&[], &nobody).await.map_err(|error| SqlError::of_asked(&error))?;
+        let session = self.session(&[], &Asker::default(), &NamedTables::all()).await;
+        let context = session.map_err(|error| SqlError::of_asked(&error))?;
         let mut names: Vec<String> = TABLES.map(str::to_owned).to_vec();
         for table in TABLES {
             let table = context.table(table).await.map_err(|error| SqlError::of_asked(&error))?;
@@ -273,32 +267,41 @@ impl Console {
         context.execute_logical_plan(plan).await.map_err(asked)
     }
 
-    /// Each query has its own session, which sees these files and no others.
+    /// Each query has its own session, which sees these files and no others, in the tables that it names.
     async fn session(
         &self,
         files: &[Arc<DataFile>],
         asker: &Asker,
+        named: &NamedTables,
     ) -> DataFusionResult<SessionContext> {
         let [events_name, usage_name, parts_name, _] = TABLES;
-        let reports = self.reports(asker);
+        let mut tables: Vec<_> = self.reports(asker).into_iter().collect();
         let Some(org_id) = asker.org_id.clone() else {
-            let events = self.table(TableContent::Events, files.to_vec());
-            let usage = self.usage_hourly(files).await?;
-            let parts = self.usage_by_dimension(files, asker).await?;
-            let tables = [(events_name, events), (usage_name, usage), (parts_name, parts)];
-            return session_over(&self.state, tables.into_iter().chain(reports));
+            tables.push((events_name, self.table(TableContent::Events, files.to_vec())));
+            if named.has(usage_name) {
+                tables.push((usage_name, self.usage_hourly(files).await?));
+            }
+            if named.has(parts_name) {
+                tables.push((parts_name, self.usage_by_dimension(files, asker).await?));
+            }
+            return session_over(&self.state, tables);
         };
         let org = Some(org_id.clone());
         let events =
             LiveTable::new(TableContent::Events, files.to_vec(), org, self.readers.clone());
         let own = Own { org_id, bound: asker.bound.clone() };
-        let events = WalledTable::rows(events, own, self.inside.clone());
-        let cells: Arc<dyn TableProvider> = Arc::new(events.cells(&SUMMED)?);
-        let usage = self.context([("partials", cells)])?.sql(USAGE_HOURLY.text).await?.into_view();
-        let parts = self.own_by_dimension(&events, asker).await?;
-        let events: Arc<dyn TableProvider> = Arc::new(events);
-        let tables = [(events_name, events), (usage_name, usage), (parts_name, parts)];
-        session_over(&self.walled, tables.into_iter().chain(reports))
+        let inside = self.inside.get_or_init(|| Arc::new(walled::inside(&self.plain)));
+        let events = WalledTable::rows(events, own, inside.clone());
+        if named.has(usage_name) {
+            let cells: Arc<dyn TableProvider> = Arc::new(events.cells(&SUMMED)?);
+            let usage = self.context([("partials", cells)])?.sql(USAGE_HOURLY.text).await?;
+            tables.push((usage_name, usage.into_view()));
+        }
+        if named.has(parts_name) {
+            tables.push((parts_name, self.own_by_dimension(&events, asker).await?));
+        }
+        tables.push((events_name, Arc::new(events)));
+        session_over(self.walled.get_or_init(|| walled::narrowed(&self.state)), tables)
     }
 
     /// The table of reports; none for those who see a part of an organisation, which no report is of.

@@ -14,6 +14,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, stream};
 
 use super::explained::{explained, explains};
+use super::named_tables::NamedTables;
 use super::{Console, QueryAnswer, TABLES};
 use crate::archive::DataFile;
 use crate::sql::asker::Asker;
@@ -24,9 +25,6 @@ use crate::sql::wire::{
     shown_schema,
 };
 use crate::sql::{SqlError, views};
-
-/// What names a table of a catalog.
-const OF_CATALOGS: [&str; 2] = ["pg_", "information_schema"];
 
 /// The answer to a query by the protocol.
 pub struct WireAnswer {
@@ -52,9 +50,10 @@ impl Console {
         text: &str,
         question: &WireQuestion,
     ) -> Result<WireAnswer, SqlError> {
-        let session = self.session(files, asker).await;
+        let named = NamedTables::of(text);
+        let session = self.session(files, asker, &named).await;
         let context = session.map_err(|error| SqlError::of_asked(&error))?;
-        let asked = self.wire_context(&context, text, question).await?;
+        let asked = self.wire_context(&context, &named, question).await?;
         let answered = self.wire_planned(&asked, asker, text, question).await;
         answered.map_err(|error| match asker.bound {
             Some(_) => error.without_reports(),
@@ -128,17 +127,16 @@ impl Console {
     async fn wire_context(
         &self,
         context: &SessionContext,
-        text: &str,
+        named: &NamedTables,
         question: &WireQuestion,
     ) -> Result<WireContext, SqlError> {
         let wrong = |error| SqlError::of_asked(&error);
         let state = with_functions(context.state());
         let depth_max = state.config_options().sql_parser.recursion_limit.get();
         let context = SessionContext::new_with_state(state);
-        let lower = text.to_lowercase();
         let mut relations = Relations::default();
         // Most queries need none of it.
-        if OF_CATALOGS.iter().any(|word| lower.contains(word)) || lower.contains("regclass") {
+        if named.of_catalogs {
             let mut tables = Vec::new();
             for name in TABLES {
                 if let Ok(table) = context.table(name).await {
