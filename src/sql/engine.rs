@@ -58,8 +58,11 @@ impl Engine {
             // One file is one stream; a second partition would only add an exchange.
             .with_target_partitions(1)
             .with_information_schema(false);
-        let state = SessionStateBuilder::new().with_config(config).with_default_features();
-        let mut state = forgetting_padded(state.build());
+        let mut state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .with_physical_optimizer_rules(forgetting_padded())
+            .build();
         let function = dimension_function();
         let registered = state.register_udf(function);
         registered.map_err(|error| SqlError::of("start", &[], &error))?;

@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod file_bounds;
 mod filters;
+mod first_key;
 mod foreign_scan;
 mod form;
 mod from_partials;

@@ -17,11 +17,11 @@ use datafusion::common::tree_node::{
     Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion,
 };
 use datafusion::error::Result;
-use datafusion::execution::session_state::SessionState;
-use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder, TaskContext};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::{
@@ -31,12 +31,10 @@ use datafusion::physical_plan::joins::{
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
-/// The same session with a rule before the optimizer's own ones, since they read what it makes
-/// forgotten.
-pub(super) fn forgetting_padded(state: SessionState) -> SessionState {
+/// The optimizer's own rules with one before them, since they read what it makes forgotten.
+pub(super) fn forgetting_padded() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(ForgetPadded);
-    let rules = std::iter::once(first).chain(state.physical_optimizers().iter().cloned()).collect();
-    SessionStateBuilder::new_from_existing(state).with_physical_optimizer_rules(rules).build()
+    std::iter::once(first).chain(PhysicalOptimizer::new().rules).collect()
 }
 
 /// The rule that puts [`Forget`] into plans.

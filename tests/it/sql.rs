@@ -1,6 +1,7 @@
 //! Tests of SQL: the tables, and `tokenlake sql`.
 
 mod counted_rows;
+mod first_key;
 pub mod from_partials;
 mod library;
 mod meaning;
