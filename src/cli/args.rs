@@ -71,6 +71,19 @@ pub enum EntryPoint {
     Command(Command),
 }
 
+impl EntryPoint {
+    /// Whether it answers questions and goes on for a short time with each.
+    pub(super) fn is_short(&self) -> bool {
+        let questions = |command: &Command| {
+            matches!(command, Command::Sql(_) | Command::SqlNode(_) | Command::Usage(_))
+        };
+        match self {
+            Self::SqlWorker(_) => true,
+            Self::Command(command) => questions(command),
+        }
+    }
+}
+
 /// A subcommand.
 #[derive(Debug, Subcommand)]
 pub enum Command {

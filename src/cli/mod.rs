@@ -68,10 +68,15 @@ const BLOCKING_THREADS: usize = 4;
 /// Parses the command line, runs the command and returns the exit status: 0 done, 1 failed, 2 wrong
 /// usage, 130 or 143 ended by SIGINT or SIGTERM.
 pub fn main() -> ExitCode {
+    let refused = huge_pages::are_refused();
+    huge_pages::avoid();
     let args = match parse() {
         Ok(args) => args,
         Err(error) => return wrong_usage(&error),
     };
+    if !refused && !args.entry.is_short() {
+        huge_pages::allow();
+    }
     let done = match args.entry {
         EntryPoint::SqlWorker(limits) => Ok(sql_worker::run(&args.archive, limits)),
         EntryPoint::Command(command) => {

@@ -20,7 +20,7 @@ use self::session::Session;
 use super::parse::parse_org;
 use super::print::print_error;
 use super::sql_node::{self, NodeTrustArgs};
-use super::{fail_stop, huge_pages, open};
+use super::{fail_stop, open};
 use crate::archive::ArchiveLocation;
 use crate::event::OrgId;
 use crate::new_file::{file_id, stream_about};
@@ -80,7 +80,6 @@ pub struct SqlArgs {
 
 /// Runs the given queries, or the shell; exit status 1 if a query fails.
 pub(super) async fn run(location: &ArchiveLocation, args: SqlArgs) -> anyhow::Result<ExitCode> {
-    huge_pages::avoid();
     let asked = !args.command.is_empty() || args.file.is_some() || !std::io::stdin().is_terminal();
     if let Some(output) = &args.output {
         refuse_input(&args, output)?;

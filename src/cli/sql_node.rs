@@ -11,7 +11,7 @@ use super::listen::ListenAddr;
 use super::print::{print_error, print_note};
 use super::tls::TlsArgs;
 use super::units::{ByteSize, parse_size};
-use super::{fail_stop, huge_pages, open, signals};
+use super::{fail_stop, open, signals};
 use crate::archive::{Archive, ArchiveLocation};
 use crate::http::{Listener, Scheme};
 use crate::sql::{NodeEngine, NodeSecret, NodeTrust, QueryBounds};
@@ -92,7 +92,6 @@ pub(super) fn secret(file: &Path, flag: &str) -> anyhow::Result<Option<NodeSecre
 
 /// Opens the archive and runs shares of queries until a signal comes.
 pub(super) async fn run(location: &ArchiveLocation, args: SqlNodeArgs) -> anyhow::Result<ExitCode> {
-    huge_pages::avoid();
     fail_stop::on_panic();
     signals::end_well();
     let Some(secret) = secret(&args.token_file, "--token-file")? else {

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 
-use super::huge_pages;
 use crate::archive::ArchiveLocation;
 use crate::worker::{self, WorkerLimits};
 
@@ -21,7 +20,6 @@ pub struct SqlWorkerArgs {
 /// Answers the one question on stdin. It limits itself before it does anything, and has a runtime of
 /// its own.
 pub(super) fn run(archive: &ArchiveLocation, args: SqlWorkerArgs) -> ExitCode {
-    huge_pages::avoid();
     let SqlWorkerArgs { memory_bytes, cpu_seconds } = args;
     worker::answer_one(archive, WorkerLimits { memory_bytes, cpu_seconds })
 }
