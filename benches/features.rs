@@ -1,5 +1,6 @@
 //! What dimensions and prices cost: ingest, backfill and bytes of the same events with three declared
-//! dimensions and without, and with 5,000 imported rules and without any table of prices, in turns.
+//! dimensions and without; and with 5,000 imported rules, beside events that have no cost and beside events
+//! that bring the same cost, in turns.
 //!
 //! `cargo bench --bench features`. Clients and server share the machine's cores.
 
@@ -38,6 +39,8 @@ const DIMENSIONS: [&str; 3] = ["team", "app", "env"];
 enum Feature {
     Dimensions,
     Prices,
+    /// As the one before, beside events that bring their costs.
+    PricesForCosts,
 }
 
 impl Feature {
@@ -49,7 +52,7 @@ impl Feature {
                     run(archive, &["dimension", "add", dimension]);
                 }
             }
-            Self::Prices => {
+            Self::Prices | Self::PricesForCosts => {
                 // Only an archive that is there takes a table.
                 run(archive, &["generate", "--events", "1", "--orgs", "1"]);
                 let file = archive.parent().unwrap().join("rules.json");
@@ -62,17 +65,24 @@ impl Feature {
     /// The options of a program with it, or without.
     fn options(self, with: bool) -> &'static [&'static str] {
         match self {
-            Self::Prices if !with => &["--prices", "none"],
+            Self::Prices | Self::PricesForCosts if !with => &["--prices", "none"],
             _ => &[],
         }
+    }
+
+    /// Whether events bring their costs.
+    fn brings_costs(self, with: bool) -> bool {
+        matches!(self, Self::PricesForCosts) && !with
     }
 }
 
 #[tokio::main]
 async fn main() {
-    for (name, feature) in
-        [("three dimensions", Feature::Dimensions), ("5,000 rules", Feature::Prices)]
-    {
+    for (name, feature) in [
+        ("three dimensions", Feature::Dimensions),
+        ("5,000 rules", Feature::Prices),
+        ("rules for costs", Feature::PricesForCosts),
+    ] {
         println!("\n{name:<18} {:>12} {:>12} {:>7}", "with", "without", "ratio");
         let rates = ingest(feature).await;
         show("ingest, events/s", rates);
@@ -105,12 +115,13 @@ async fn ingest(feature: Feature) -> [f64; 2] {
         let key = run(&archive, &["key", "create", "--org", "acme"]);
         let args = [&["serve"][..], feature.options(with)].concat();
         let server = Server::start_with(&archive, &args);
-        rates[usize::from(!with)].push(load(&server, key.trim_end()).await);
+        let rate = load(&server, key.trim_end(), feature.brings_costs(with)).await;
+        rates[usize::from(!with)].push(rate);
     }
     rates.map(median)
 }
 
-async fn load(server: &Server, key: &str) -> f64 {
+async fn load(server: &Server, key: &str, costs: bool) -> f64 {
     let start = Instant::now();
     let clients = (0..CLIENTS).map(|client| {
         let (address, key) = (server.address, key.to_owned());
@@ -118,7 +129,7 @@ async fn load(server: &Server, key: &str) -> f64 {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let (mut batches, mut buffer) = (0, Vec::new());
             while start.elapsed() < TIME {
-                let body = events(&format!("{client}-{batches}"), BATCH, None);
+                let body = events(&format!("{client}-{batches}"), BATCH, None, costs);
                 let request = format!(
                     "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\
                      Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n{body}",
@@ -142,8 +153,12 @@ async fn load(server: &Server, key: &str) -> f64 {
 /// Events per second of a backfill, and bytes an event of the archive's data files, with the feature and without.
 fn backfill(feature: Feature) -> ([f64; 2], [f64; 2]) {
     let folder = tempfile::tempdir_in(folder()).unwrap();
-    let source = folder.path().join("events.ndjson");
-    std::fs::write(&source, events("backfill", BACKFILLED, Some("acme"))).unwrap();
+    let sources = [true, false].map(|with| {
+        let source = folder.path().join(format!("events-{with}.ndjson"));
+        let events = events("backfill", BACKFILLED, Some("acme"), feature.brings_costs(with));
+        std::fs::write(&source, events).unwrap();
+        source.to_str().unwrap().to_owned()
+    });
     let (mut rates, mut bytes) = ([Vec::new(), Vec::new()], [0.0; 2]);
     for turn in 0..TURNS * 2 {
         let with = turn % 2 == 0;
@@ -153,11 +168,11 @@ fn backfill(feature: Feature) -> ([f64; 2], [f64; 2]) {
         if with {
             feature.prepare(&archive);
         }
+        let side = usize::from(!with);
         let args: [&[&str]; 3] =
-            [&["backfill", "--org", "acme"], feature.options(with), &[source.to_str().unwrap()]];
+            [&["backfill", "--org", "acme"], feature.options(with), &[&sources[side]]];
         let start = Instant::now();
         run(&archive, &args.concat());
-        let side = usize::from(!with);
         rates[side].push(BACKFILLED as f64 / start.elapsed().as_secs_f64());
         let files = data_files(&archive);
         let total: u64 = files.iter().map(|file| file.metadata().unwrap().len()).sum();
@@ -166,19 +181,25 @@ fn backfill(feature: Feature) -> ([f64; 2], [f64; 2]) {
     (rates.map(median), bytes)
 }
 
-/// Lines of events without a cost, of two hours, with the attributes that the dimensions name.
-fn events(name: &str, count: usize, org_id: Option<&str>) -> String {
+/// Lines of events of two hours, with the attributes that the dimensions name, and if asked for with the cost
+/// that [`rules`] give them.
+fn events(name: &str, count: usize, org_id: Option<&str>, costs: bool) -> String {
     let mut lines = String::with_capacity(count * 260);
     let org_id = org_id.map_or_else(String::new, |org_id| format!(r#""org_id":"{org_id}","#));
     for number in 0..count {
         let mixed = number.wrapping_mul(2_654_435_761) >> 7;
+        let (model, input, output) = (mixed % 15, 1_000 + mixed % 4_000, 1 + mixed % 300);
+        let cost = if costs {
+            // In units of 10^-10 dollars: rates are dollars for a million tokens.
+            let units = input * model + output * (10_000 + model);
+            format!(r#""cost_usd":"0.{units:010}","#)
+        } else {
+            String::new()
+        };
         writeln!(
             lines,
-            r#"{{"event_id":"{name}-{number}",{org_id}"ts":{},"provider":"openai","model":"model-{}","input_tokens":{},"output_tokens":{},"attributes":{{"team":"team-{}","app":"app-{}","env":"env-{}"}}}}"#,
+            r#"{{"event_id":"{name}-{number}",{org_id}"ts":{},"provider":"openai","model":"model-{model}","input_tokens":{input},"output_tokens":{output},{cost}"attributes":{{"team":"team-{}","app":"app-{}","env":"env-{}"}}}}"#,
             1_767_225_600 + number % 7_200,
-            mixed % 15,
-            1_000 + mixed % 4_000,
-            1 + mixed % 300,
             mixed / 3 % VALUES,
             mixed / 7 % VALUES,
             mixed / 11 % VALUES,

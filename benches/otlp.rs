@@ -1,5 +1,6 @@
 //! Decoding of OTLP, on one core: an agent's spans, of which none is a call, beside a library of
-//! protobuf; and 1,000 calls beside the same events as NDJSON.
+//! protobuf; and 1,000 calls beside the same events as NDJSON, decoded alone and as whole requests that are
+//! answered once their commit is durable.
 //!
 //! `cargo bench --bench otlp`.
 
@@ -7,6 +8,7 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::indexing_slicing,
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
     reason = "a bench prints and may stop at what is wrong"
@@ -15,22 +17,32 @@
 #[allow(dead_code, reason = "tests beside the decoder use the rest")]
 #[path = "../src/ingest/otlp/tests/messages.rs"]
 mod messages;
+mod support;
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use serde_json::json;
+use tokenlake::access::{NewKey, Scopes};
 use tokenlake::event::{EventBatchBuilder, OrgId, OrgRule};
 use tokenlake::ingest::{ContentKind, Encoding, OtlpSignal, decode};
+use tokio::net::TcpStream;
 
 use self::messages::{Any, KeyValue, ResourceSpans, Scope, ScopeSpans, Span, TracesData};
 
 const NOW_US: i64 = 1_795_436_673_000_000;
 const ROUNDS: usize = 50;
 
-fn main() {
-    let agent = traces(3_000, agent_attributes);
+#[tokio::main]
+async fn main() {
+    decoding();
+    requests().await;
+}
+
+fn decoding() {
+    let agent = traces(0..3_000, agent_attributes);
     let body = agent.encode_to_vec();
     let library = best(|| drop(black_box(TracesData::decode(body.as_slice()).unwrap())));
     let protobuf = ContentKind::Otlp(OtlpSignal::Traces, Encoding::Protobuf);
@@ -44,16 +56,62 @@ fn main() {
     ] {
         println!("{what:>10} {:>8.0}", bytes as f64 / time.as_secs_f64() / 1e6);
     }
-    let data = traces(1_000, call_attributes);
+    let data = traces(0..1_000, call_attributes);
     let (body, text) = (data.encode_to_vec(), data.json().to_string());
     let lines = (0..1_000).map(line).collect::<Vec<_>>().join("\n");
-    println!("1,000 calls");
+    println!("1,000 calls, decoded");
     for (what, kind, body) in [
         ("ndjson", &ContentKind::Ndjson, lines.as_bytes()),
         ("protobuf", &protobuf, &body),
         ("json", &json, text.as_bytes()),
     ] {
         println!("{what:>10} {:>10.1?}", best(|| calls(kind, body, 1_000)));
+    }
+}
+
+/// Sends 1,000 calls a request, in turns, and prints the median time of each kind of body.
+async fn requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = support::open(folder.path(), Duration::ZERO).await;
+    let new = NewKey {
+        org_id: OrgId::parse("acme").unwrap(),
+        scopes: Scopes::or_usual(Vec::new()),
+        name: None,
+        expires_at_us: None,
+        bound: None,
+    };
+    let key = app.keys().create(new).await.unwrap().reveal().to_owned();
+    let router = tokenlake::http::router(app, tokenlake::http::Scheme::Http);
+    let mut stream = TcpStream::connect(support::serve(router).await).await.unwrap();
+    let kinds = [
+        ("ndjson", "/v1/events", "application/x-ndjson"),
+        ("protobuf", "/v1/traces", "application/x-protobuf"),
+        ("json", "/v1/traces", "application/json"),
+    ];
+    let (mut times, mut buffer) = ([const { Vec::new() }; 3], Vec::new());
+    for turn in 0..3 * ROUNDS {
+        let kind = turn % 3;
+        let numbers = turn * 1_000..(turn + 1) * 1_000;
+        let body = match kind {
+            0 => numbers.map(line).collect::<Vec<_>>().join("\n").into_bytes(),
+            1 => traces(numbers, call_attributes).encode_to_vec(),
+            _ => traces(numbers, call_attributes).json().to_string().into_bytes(),
+        };
+        let (_, path, content) = kinds[kind];
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nContent-Type: {content}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let request = [head.as_bytes(), &body].concat();
+        let sent = Instant::now();
+        let (status, body) = support::exchange(&mut stream, &request, &mut buffer).await;
+        times[kind].push(sent.elapsed());
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+    }
+    println!("1,000 calls, a request");
+    for ((what, ..), times) in kinds.iter().zip(&mut times) {
+        times.sort_unstable();
+        println!("{what:>10} {:>10.1?}", times[times.len() / 2]);
     }
 }
 
@@ -73,7 +131,7 @@ fn calls(kind: &ContentKind, body: &[u8], expected: usize) {
     assert_eq!(black_box(decoded).batch.len(), expected);
 }
 
-fn traces(count: usize, attributes: fn(usize) -> Vec<KeyValue>) -> TracesData {
+fn traces(numbers: Range<usize>, attributes: fn(usize) -> Vec<KeyValue>) -> TracesData {
     let span = |number: usize| Span {
         trace_id: vec![7; 16],
         span_id: (number as u64 + 1).to_be_bytes().to_vec(),
@@ -84,7 +142,7 @@ fn traces(count: usize, attributes: fn(usize) -> Vec<KeyValue>) -> TracesData {
         ..Span::default()
     };
     let scope = Some(Scope { name: "scope".to_owned() });
-    let scope_spans = vec![ScopeSpans { scope, spans: (0..count).map(span).collect() }];
+    let scope_spans = vec![ScopeSpans { scope, spans: numbers.map(span).collect() }];
     TracesData { resource_spans: vec![ResourceSpans { resource: None, scope_spans }] }
 }
 
