@@ -115,7 +115,8 @@ async fn verify_begins_anew_where_files_are_rewritten_before_it_reads_them() {
     let met = Arc::new(AtomicBool::new(false));
     let begun = met.clone();
     let slow: Arc<dyn ObjectStore> = FaultyStore::new(inner.clone(), move |op| {
-        let file = op.verb == Verb::Get && op.path.as_ref().starts_with("events/event_date=");
+        let read = matches!(op.verb, Verb::Get | Verb::GetRanges);
+        let file = read && op.path.as_ref().starts_with("events/event_date=");
         let first = file && !begun.swap(true, Ordering::SeqCst);
         first.then_some(Fault::Delay(Duration::from_secs(1)))
     });

@@ -3,6 +3,7 @@
 use futures::TryStreamExt as _;
 use tokenlake::sql::Console;
 
+use super::{answer, small};
 use crate::support::event::{Event, NOW};
 use crate::support::lake::Lake;
 
@@ -194,5 +195,23 @@ async fn an_error_inside_a_reader_of_files_is_told_as_any_other() {
             let told = why.contains("nullif") || why.contains("out of range");
             assert!(told && why.len() < 200, "{query}: {why}");
         }
+    }
+}
+
+/// A query has the tables that its text names, and one that may ask for any has all.
+#[test]
+fn every_table_is_there_for_who_asks_for_tables() {
+    let archive = small();
+    let tables = "events|provider_reports|usage_by_dimension|usage_hourly";
+    let listed =
+        "select table_name from information_schema.tables where table_schema = 'public' order by 1";
+    let listed = answer(archive.path(), &["-c", listed, "--format", "csv"]);
+    assert_eq!(listed.lines().skip(1).collect::<Vec<_>>().join("|"), tables);
+    let shown = answer(archive.path(), &["-c", "Show Tables", "--format", "csv"]);
+    for table in tables.split('|') {
+        assert!(shown.contains(table), "{shown}");
+        let rows = format!("select count(*) >= 0 as rows from \"{table}\"");
+        let rows = answer(archive.path(), &["-c", &rows, "--format", "csv"]);
+        assert_eq!(rows, "rows\ntrue\n", "{table}");
     }
 }

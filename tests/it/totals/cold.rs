@@ -52,7 +52,7 @@ async fn with_nothing_since_a_cold_scrape_reads_the_checkpoint_and_no_data_file(
     assert_eq!(cold.body(ORGS[0]).await, expected[0]);
     let (next, entry) = (log_entry(7), log_entry(6));
     // Its footer, then its rows.
-    let read = [(Verb::Get, object.as_str()); 2];
+    let read = [(Verb::GetRanges, object.as_str()); 2];
     // What is listed counts beside the entry that is known.
     let listed = [(Verb::List, folder), (Verb::Head, &entry)];
     let found = listed.into_iter().chain([(Verb::Get, mark.as_str()), (Verb::Get, &entry)]);
@@ -64,7 +64,7 @@ async fn with_nothing_since_a_cold_scrape_reads_the_checkpoint_and_no_data_file(
     let looked = [(Verb::Get, next.as_str()), (Verb::Head, &entry)];
     for (org, expected) in ORGS.iter().zip(&expected).skip(1) {
         assert_eq!(cold.body(org).await, *expected);
-        let all: Vec<_> = looked.into_iter().chain([(Verb::Get, object.as_str())]).collect();
+        let all: Vec<_> = looked.into_iter().chain([(Verb::GetRanges, object.as_str())]).collect();
         assert_eq!(paths(&counting.take()), all);
     }
 }
