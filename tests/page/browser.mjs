@@ -373,7 +373,9 @@ const scenarios = {
   /** An answer that comes after a newer one is not shown, whoever asked for it. */
   async late() {
     const page = await open();
-    const spent = () => page.locator("#spend-figures .value").allTextContents();
+    const figures = () => page.locator("#spend-figures .value").allTextContents();
+    /** All but the projection, which moves with the time: fast in the first hours of a month. */
+    const spent = async () => (await figures()).slice(0, 3);
     /** Holds answers back until they are let go, the requests of which are `late`. */
     const hold = async (late) => {
       let letGo;
@@ -414,7 +416,7 @@ const scenarios = {
     await drawn(page);
     const ofAcme = await spent();
     await show("many");
-    assert.deepEqual(await spent(), Array(4).fill("–"));
+    assert.deepEqual(await figures(), Array(4).fill("–"));
     assert.equal(await page.locator("#history-shown").isVisible(), false);
     await show("acme");
     await drawn(page);
