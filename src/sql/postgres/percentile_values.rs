@@ -1,4 +1,4 @@
-//! The values of a group of which a percentile is taken. Counts of LLM tokens repeat: once a group has many
+//! The values of a group of which a percentile is taken. TimesByBits of LLM tokens repeat: once a group has many
 //! values, it is known how often each came, which takes kilobytes where a list of them takes megabytes. Values
 //! that hardly repeat are a list.
 
@@ -18,7 +18,7 @@ const REPEATS_MIN: usize = COUNTED_BYTES / size_of::<f64>();
 const COUNTED_BYTES: usize = 24;
 
 /// How often values came, by their bits.
-type Counts = HashMap<u64, u64, RandomState>;
+type TimesByBits = HashMap<u64, u64, RandomState>;
 
 /// The values of a group.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub(super) enum PercentileValues {
     /// Each by itself, and how many there are when they are looked at.
     Listed { values: Vec<f64>, looked_at: usize },
     /// Each with how often it came.
-    Counted { counts: Counts, all: u64 },
+    Counted { counts: TimesByBits, all: u64 },
 }
 
 impl Default for PercentileValues {
@@ -118,7 +118,7 @@ impl PercentileValues {
 }
 
 fn counted(values: &[f64]) -> PercentileValues {
-    let mut counts = Counts::default();
+    let mut counts = TimesByBits::default();
     values.iter().for_each(|value| *counts.entry(value.to_bits()).or_insert(0) += 1);
     PercentileValues::Counted { counts, all: values.len() as u64 }
 }
