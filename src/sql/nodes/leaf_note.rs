@@ -99,8 +99,8 @@ mod tests {
         assert_eq!(from_base64(&plan).unwrap(), b"plan");
         let text = String::from_utf8(bytes).unwrap();
         for (from, to) in [
-            (r#""version":1"#, r#""version":2"#),
-            (r#""version":1"#, r#""version":1,"more":1"#),
+            (r#""version":2"#, r#""version":1"#),
+            (r#""version":2"#, r#""version":2,"more":1"#),
             (r#""objects""#, r#""more":1,"objects""#),
             ("scan", "dance"),
             ("}}", "}"),
