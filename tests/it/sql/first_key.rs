@@ -12,7 +12,8 @@ const CALLS: u32 = 60_000;
 /// A call's cost in cents, and its input tokens; both often tie, and some calls have no cost.
 fn call(number: u32) -> (Option<u32>, u32) {
     let mixed = number.wrapping_mul(2_654_435_761) >> 7;
-    let cost = (mixed % 11 > 0).then_some(mixed % 40 + u32::from(mixed % 997 == 0) * mixed % 60);
+    let rare = if mixed.is_multiple_of(997) { mixed % 60 } else { 0 };
+    let cost = (!mixed.is_multiple_of(11)).then_some(mixed % 40 + rare);
     (cost, mixed % 13)
 }
 
