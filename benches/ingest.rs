@@ -18,9 +18,7 @@ mod support;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use tokenlake::access::{NewKey, Scopes};
 use tokenlake::clock::{Clock as _, SystemClock};
-use tokenlake::event::OrgId;
 use tokio::net::TcpStream;
 
 const BATCH: usize = 1_000;
@@ -32,15 +30,7 @@ async fn main() {
     for clients in [1, 4, 16] {
         let folder = tempfile::tempdir().unwrap();
         let app = support::open(folder.path(), Duration::ZERO).await;
-        let org_id = OrgId::parse("acme").unwrap();
-        let new = NewKey {
-            org_id,
-            scopes: Scopes::or_usual(Vec::new()),
-            name: None,
-            expires_at_us: None,
-            bound: None,
-        };
-        let key = app.keys().create(new).await.unwrap().reveal().to_owned();
+        let key = support::key(&app, "acme").await;
         let address =
             support::serve(tokenlake::http::router(app, tokenlake::http::Scheme::Http)).await;
         let start = Instant::now();

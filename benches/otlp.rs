@@ -25,7 +25,6 @@ use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use serde_json::json;
-use tokenlake::access::{NewKey, Scopes};
 use tokenlake::event::{EventBatchBuilder, OrgId, OrgRule};
 use tokenlake::ingest::{ContentKind, Encoding, OtlpSignal, decode};
 use tokio::net::TcpStream;
@@ -73,14 +72,7 @@ fn decoding() {
 async fn requests() {
     let folder = tempfile::tempdir().unwrap();
     let app = support::open(folder.path(), Duration::ZERO).await;
-    let new = NewKey {
-        org_id: OrgId::parse("acme").unwrap(),
-        scopes: Scopes::or_usual(Vec::new()),
-        name: None,
-        expires_at_us: None,
-        bound: None,
-    };
-    let key = app.keys().create(new).await.unwrap().reveal().to_owned();
+    let key = support::key(&app, "acme").await;
     let router = tokenlake::http::router(app, tokenlake::http::Scheme::Http);
     let mut stream = TcpStream::connect(support::serve(router).await).await.unwrap();
     let kinds = [

@@ -28,10 +28,9 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt as _, TryStreamExt as _};
 use support::program::{ORGS, Server, archive_of, data_files, duckdb, working_copy};
 use support::times::Times;
-use tokenlake::access::{AccessKeys, NewKey, Scopes};
+use tokenlake::access::AccessKeys;
 use tokenlake::archive::{ArchiveLocation, Records};
 use tokenlake::clock::{Clock as _, SystemClock};
-use tokenlake::event::OrgId;
 use tokio::net::TcpStream;
 
 const EVENTS_DEFAULT: u64 = 1_000_000;
@@ -158,17 +157,7 @@ async fn keys(archive: &Path) -> Vec<String> {
     let location = ArchiveLocation::parse(archive.to_str().unwrap()).unwrap();
     let records = Records::new(location.open().unwrap());
     let keys = AccessKeys::new(records, Arc::new(SystemClock));
-    let made = (0..ORGS).map(|number| {
-        let org_id = OrgId::parse(&format!("org-{number:04}")).unwrap();
-        let new = NewKey {
-            org_id,
-            scopes: Scopes::or_usual(Vec::new()),
-            name: None,
-            expires_at_us: None,
-            bound: None,
-        };
-        keys.create(new)
-    });
+    let made = (0..ORGS).map(|number| keys.create(support::new_key(&format!("org-{number:04}"))));
     let made = futures::stream::iter(made).buffered(16);
     made.map_ok(|key| key.reveal().to_owned()).try_collect().await.unwrap()
 }

@@ -24,7 +24,6 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use support::program::run;
-use tokenlake::access::{NewKey, Scopes};
 use tokenlake::event::OrgId;
 use tokenlake::ingest::ContentKind;
 use tokio::net::TcpStream;
@@ -57,17 +56,10 @@ async fn main() {
         let org_id = OrgId::parse("acme").unwrap();
         let events = app.decode(&org_id, &ContentKind::Ndjson, events(path).as_ref()).unwrap();
         assert_eq!(app.commit(&org_id, events).await.unwrap().rejected, []);
-        let new = NewKey {
-            org_id,
-            scopes: Scopes::or_usual(Vec::new()),
-            name: None,
-            expires_at_us: None,
-            bound: None,
-        };
-        let key = app.keys().create(new).await.unwrap();
+        let key = support::key(&app, "acme").await;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nAccept: text/plain\r\n\r\n",
-            key.reveal()
+            key
         );
         let ours =
             support::serve(tokenlake::http::router(app, tokenlake::http::Scheme::Http)).await;

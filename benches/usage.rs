@@ -21,10 +21,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{Days, NaiveDate};
 use support::program::{Server, archive_of, data_files, working_copy};
-use tokenlake::access::{AccessKeys, NewKey, Scopes};
+use tokenlake::access::AccessKeys;
 use tokenlake::archive::{ArchiveLocation, Records};
 use tokenlake::clock::SystemClock;
-use tokenlake::event::OrgId;
 use tokio::net::TcpStream;
 
 const EVENTS_DEFAULT: u64 = 1_000_000;
@@ -92,14 +91,7 @@ async fn measure(archive: &Path) -> [Duration; 2] {
 async fn key(archive: &Path) -> String {
     let location = ArchiveLocation::parse(archive.to_str().unwrap()).unwrap();
     let keys = AccessKeys::new(Records::new(location.open().unwrap()), Arc::new(SystemClock));
-    let new = NewKey {
-        org_id: OrgId::parse("org-0000").unwrap(),
-        scopes: Scopes::or_usual(Vec::new()),
-        name: None,
-        expires_at_us: None,
-        bound: None,
-    };
-    keys.create(new).await.unwrap().reveal().to_owned()
+    keys.create(support::new_key("org-0000")).await.unwrap().reveal().to_owned()
 }
 
 /// The last date that has events.

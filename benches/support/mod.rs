@@ -20,9 +20,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokenlake::access::{NewKey, Scopes};
 use tokenlake::app::{App, AppSettings};
 use tokenlake::archive::{ArchiveLocation, FollowSettings};
 use tokenlake::clock::SystemClock;
+use tokenlake::event::OrgId;
 use tokenlake::rollup::SERIES_MAX;
 use tokenlake::telemetry::Telemetry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -55,6 +57,22 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
     let app =
         App::open(location.open().unwrap(), Arc::new(SystemClock), Telemetry::new(), settings);
     Arc::new(app.await.unwrap())
+}
+
+/// What a key is made of that a sender and a Prometheus use.
+pub fn new_key(org_id: &str) -> NewKey {
+    NewKey {
+        org_id: OrgId::parse(org_id).unwrap(),
+        scopes: Scopes::or_usual(Vec::new()),
+        name: None,
+        expires_at_us: None,
+        bound: None,
+    }
+}
+
+/// Such a key.
+pub async fn key(app: &App, org_id: &str) -> String {
+    app.keys().create(new_key(org_id)).await.unwrap().reveal().to_owned()
 }
 
 /// Serves `routes` on a free port.
