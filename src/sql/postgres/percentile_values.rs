@@ -1,5 +1,5 @@
-//! The values of a group of which a percentile is taken. TimesByBits of LLM tokens repeat: once a group has many
-//! values, it is known how often each came, which takes kilobytes where a list of them takes megabytes. Values
+//! The values of a group of which a percentile is taken. Counts of LLM tokens repeat: once a group has many values,
+//! it is known how often each came, which takes kilobytes where a list of them takes megabytes. Values
 //! that hardly repeat are a list.
 
 use std::collections::HashMap;
@@ -61,18 +61,24 @@ impl PercentileValues {
 
     fn count(&mut self, value: f64, times: u64) {
         let Self::Counted { counts, all } = self else { return };
-        *counts.entry(value.to_bits()).or_insert(0) += times;
-        *all += times;
-        // Before the table grows.
-        if counts.len() == counts.capacity() && *all < (counts.len() * REPEATS_MIN) as u64 {
-            let mut values = Vec::with_capacity(usize::try_from(*all).unwrap_or(0));
-            for (bits, times) in &*counts {
-                let times = usize::try_from(*times).unwrap_or(0);
-                values.extend(std::iter::repeat_n(f64::from_bits(*bits), times));
+        let all_then = *all + times;
+        // Before the table grows. A value that is in it makes it no larger, however full it is.
+        if counts.len() == counts.capacity()
+            && all_then < (counts.len() * REPEATS_MIN) as u64
+            && !counts.contains_key(&value.to_bits())
+        {
+            let counted = counts.iter().map(|(bits, times)| (f64::from_bits(*bits), *times));
+            let mut values = Vec::with_capacity(usize::try_from(all_then).unwrap_or(0));
+            for (value, times) in counted.chain([(value, times)]) {
+                let times = usize::try_from(times).unwrap_or(0);
+                values.extend(std::iter::repeat_n(value, times));
             }
             let looked_at = LISTED_MIN.max(values.len() * GROWTH);
             *self = Self::Listed { values, looked_at };
+            return;
         }
+        *counts.entry(value.to_bits()).or_insert(0) += times;
+        *all = all_then;
     }
 
     fn count_if_repeated(&mut self) {
