@@ -55,7 +55,7 @@ pub async fn open(folder: &std::path::Path, staleness_max: Duration) -> Arc<App>
     let mut settings = settings(staleness_max);
     settings.follow.probe = location.log_probe();
     let app =
-        App::open(location.open().unwrap(), Arc::new(SystemClock), Telemetry::new(), settings);
+        App::open(location.create().unwrap(), Arc::new(SystemClock), Telemetry::new(), settings);
     Arc::new(app.await.unwrap())
 }
 

@@ -54,23 +54,22 @@ pub(super) fn clock() -> Arc<dyn Clock> {
     }
 }
 
-/// The store of an archive.
+/// The store of an archive, whose folder is created if it is missing.
 ///
 /// # Errors
 /// If its settings are wrong or its folder cannot be created.
 pub(super) fn store(location: &ArchiveLocation) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    location.open().map_err(anyhow::Error::msg)
+    location.create().map_err(anyhow::Error::msg)
 }
 
-/// The store of an archive whose folder must already exist. Opening a folder creates it, which a
-/// command that only reads must not do.
+/// The store of an archive whose folder must already exist.
 ///
 /// # Errors
 /// If the folder does not exist, or the settings are wrong.
 pub(super) fn existing_store(location: &ArchiveLocation) -> anyhow::Result<Arc<dyn ObjectStore>> {
     match location {
         ArchiveLocation::Local(folder) if !folder.exists() => Err(nothing_at(location)),
-        _ => store(location),
+        _ => location.open().map_err(anyhow::Error::msg),
     }
 }
 

@@ -55,10 +55,10 @@ async fn run(location: &ArchiveLocation, limits: WorkerLimits) -> io::Result<()>
     let question = question()?;
     let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let mut rows = RowsWriter::new(out.try_clone()?);
-    let answered = match (prepared, question.await) {
-        (Ok(console), Ok(question)) => answer(&console, &question, &mut rows).await,
-        (Err(error), _) => Err(error),
-        (_, Err(_)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+    let question = question.await.map_err(|_| io::ErrorKind::UnexpectedEof)?;
+    let answered = match prepared_at_last(prepared, location, limits).await {
+        Ok(console) => answer(&console, &question, &mut rows).await,
+        Err(error) => Err(error),
     };
     match answered {
         Ok(()) => rows.end(),
@@ -80,6 +80,19 @@ async fn prepare(location: &ArchiveLocation, limits: WorkerLimits) -> Result<Con
     let first = console.query(&[], Some("nobody"), "SELECT count(*) FROM usage_hourly").await;
     first.map_err(|error| WorkerError::of(&error))?;
     Ok(console)
+}
+
+/// A worker may have been started long before its question, while the archive was away. What
+/// failed then is tried again.
+async fn prepared_at_last(
+    prepared: Result<Console, WorkerError>,
+    location: &ArchiveLocation,
+    limits: WorkerLimits,
+) -> Result<Console, WorkerError> {
+    match prepared {
+        Ok(console) => Ok(console),
+        Err(_) => Box::pin(prepare(location, limits)).await,
+    }
 }
 
 /// Reads the question in a thread, which then ends the process once the server is gone.
@@ -187,4 +200,28 @@ fn of_panic(words: &str) -> WorkerError {
         return WorkerError::Exceeded("the query makes a value that is too large".to_owned());
     }
     WorkerError::Broken(words.replace('\n', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::Archive;
+    use crate::clock::SystemClock;
+    use crate::telemetry::Telemetry;
+
+    #[tokio::test]
+    async fn an_archive_that_is_away_is_not_made_and_is_found_once_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("archive");
+        let location = ArchiveLocation::parse(place.to_str().unwrap()).unwrap();
+        let limits = WorkerLimits { memory_bytes: 256 << 20, cpu_seconds: 60 };
+        let away = prepare(&location, limits).await;
+        assert!(matches!(away, Err(WorkerError::Unavailable(_))), "{away:?}");
+        assert!(!place.exists());
+        let (store, clock) = (location.create().unwrap(), Arc::new(SystemClock));
+        Archive::open(store, clock, Telemetry::new(), Default::default(), Default::default())
+            .await
+            .unwrap();
+        prepared_at_last(away, &location, limits).await.unwrap();
+    }
 }

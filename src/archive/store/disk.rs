@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -81,12 +82,8 @@ impl Disk {
         payload: &PutPayload,
         existing: Existing,
     ) -> Result<(), DiskError> {
-        let (file, temporary) = self.create_temporary(target)?;
-        let placed = fill(file, target, payload).and_then(|()| place(&temporary, target, existing));
-        // A rename removes the temporary name; a hard link or a failure leaves it.
-        if existing == Existing::Keep || placed.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
+        let begun = self.begin(target)?;
+        let placed = begun.write(0, payload).and_then(|()| begun.place(existing));
         match placed {
             // Also if the name is taken: the caller may recognise its own earlier attempt there and
             // report it as committed.
@@ -95,14 +92,15 @@ impl Disk {
         }
     }
 
-    /// Makes the file at `target` durable.
-    pub(in crate::archive) fn sync(&self, target: &Path) -> Result<(), DiskError> {
-        sync_entry(target)?;
-        self.sync_parent(target)
+    /// Gives a file that was begun its name, in place of what has it, and returns once it is
+    /// durable.
+    pub(in crate::archive) fn finish(&self, begun: &BegunFile) -> Result<(), DiskError> {
+        begun.place(Existing::Replace)?;
+        self.sync_parent(&begun.target)
     }
 
-    /// Makes the entry (or the absence) of `target` in its directory durable.
-    pub(in crate::archive) fn sync_parent(&self, target: &Path) -> Result<(), DiskError> {
+    /// Makes the entry of `target` in its directory durable.
+    fn sync_parent(&self, target: &Path) -> Result<(), DiskError> {
         let directory = target.parent().unwrap_or(&self.root);
         sync_entry(directory)?;
         self.anchor(directory)
@@ -125,16 +123,16 @@ impl Disk {
         Ok(())
     }
 
-    /// Creates a new file next to `target`, with the directories it needs. Its name ends in `#` and
+    /// Begins a file next to `target`, with the directories it needs. Its name ends in `#` and
     /// digits, which `LocalFileSystem` hides from listings.
-    fn create_temporary(&self, target: &Path) -> Result<(File, PathBuf), DiskError> {
+    pub(in crate::archive) fn begin(&self, target: &Path) -> Result<BegunFile, DiskError> {
         loop {
             let number = self.next_number.fetch_add(1, Ordering::Relaxed);
             let mut name = target.as_os_str().to_owned();
             name.push(format!("#{number}"));
-            let temporary = PathBuf::from(name);
-            match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-                Ok(file) => return Ok((file, temporary)),
+            let path = PathBuf::from(name);
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok(BegunFile { file, path, target: target.to_path_buf() }),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => self.create_parent(target)?,
                 Err(error) => return Err(DiskError::failed("create", target)(error)),
@@ -177,26 +175,56 @@ pub(in crate::archive) fn create_directory(directory: &Path) -> Result<(), DiskE
     Ok(())
 }
 
-/// Writes `payload` to `file` and syncs it. Errors name `target`, because the user does not know
-/// the temporary name.
-fn fill(mut file: File, target: &Path, payload: &PutPayload) -> Result<(), DiskError> {
-    payload
-        .iter()
-        .try_for_each(|bytes| file.write_all(bytes))
-        .and_then(|()| file.sync_all())
-        .map_err(DiskError::failed("write", target))
+/// A file under a temporary name, which is removed if it gets no other. Errors name the target,
+/// because the user does not know the temporary name.
+#[derive(Debug)]
+pub(in crate::archive) struct BegunFile {
+    file: File,
+    path: PathBuf,
+    target: PathBuf,
 }
 
-/// Renames or links `temporary` to `target`, in one step.
-fn place(temporary: &Path, target: &Path, existing: Existing) -> Result<(), DiskError> {
-    match existing {
-        Existing::Replace => {
-            fs::rename(temporary, target).map_err(DiskError::failed("rename a file to", target))
+impl BegunFile {
+    /// Writes `payload` from byte `at` on.
+    pub(in crate::archive) fn write(&self, at: u64, payload: &PutPayload) -> Result<(), DiskError> {
+        let mut at = at;
+        payload
+            .iter()
+            .try_for_each(|bytes| {
+                self.file.write_all_at(bytes, at)?;
+                at += bytes.len() as u64;
+                Ok(())
+            })
+            .map_err(DiskError::failed("write", &self.target))
+    }
+
+    /// Syncs the bytes and gives them the target's name, in one step.
+    fn place(&self, existing: Existing) -> Result<(), DiskError> {
+        let Self { file, path, target } = self;
+        file.sync_all().map_err(DiskError::failed("write", target))?;
+        match existing {
+            Existing::Replace => {
+                fs::rename(path, target).map_err(DiskError::failed("rename a file to", target))
+            }
+            Existing::Keep => fs::hard_link(path, target).map_err(|source| match source.kind() {
+                ErrorKind::AlreadyExists => DiskError::Exists { path: target.clone(), source },
+                _ => DiskError::failed("hard-link (its file system must support that)", target)(
+                    source,
+                ),
+            }),
         }
-        Existing::Keep => fs::hard_link(temporary, target).map_err(|source| match source.kind() {
-            ErrorKind::AlreadyExists => DiskError::Exists { path: target.to_path_buf(), source },
-            _ => DiskError::failed("hard-link (its file system must support that)", target)(source),
-        }),
+    }
+
+    /// Removes the temporary name.
+    pub(in crate::archive) fn remove(&self) -> Result<(), DiskError> {
+        fs::remove_file(&self.path).map_err(DiskError::failed("remove a part of", &self.target))
+    }
+}
+
+impl Drop for BegunFile {
+    fn drop(&mut self) {
+        // A rename has removed the temporary name; a hard link or a failure leaves it.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -1,8 +1,10 @@
 //! An object store on a local disk whose writes survive a loss of power.
 //!
-//! `object_store`'s own `LocalFileSystem` never syncs. Here a put, a finished upload, a copy or a
-//! rename returns once the file and its directory entries are durable. Deletes are not synced: what
-//! a crash brings back is deleted again. Listings hide a temporary file that a crash left.
+//! `object_store`'s own `LocalFileSystem` never syncs, and its writes make the root if that is
+//! missing: a folder on which no volume is mounted would become an archive. Here a put or a finished
+//! upload returns once the file and its directory entries are durable, and fails if the root is
+//! missing. Deletes are not synced: what a crash brings back is deleted again. Listings hide a
+//! temporary file that a crash left. Nothing here copies or renames objects.
 
 use std::fmt;
 use std::ops::Range;
@@ -21,7 +23,7 @@ use object_store::{
     Result, UploadPart,
 };
 
-use super::disk::{Disk, DiskError, Existing, create_directory};
+use super::disk::{BegunFile, Disk, DiskError, Existing, create_directory};
 
 /// A directory as an object store with durable writes. Needs a Tokio runtime.
 #[derive(Debug)]
@@ -32,19 +34,26 @@ pub struct DurableLocal {
 }
 
 impl DurableLocal {
-    /// Opens the store rooted at `directory`, which is created with its parents if it is missing.
-    /// Blocks.
+    /// Opens the store rooted at `directory`, which must exist. Blocks.
     ///
     /// # Errors
-    /// The directory cannot be created or resolved.
+    /// There is no such directory, or it cannot be resolved.
     pub fn open(directory: &std::path::Path) -> Result<Self> {
-        create_directory(directory)?;
         let inner = LocalFileSystem::new_with_prefix(directory)?;
         let root = directory.canonicalize().map_err(|source| Error::Generic {
             store: "DurableLocal",
             source: format!("cannot resolve {}: {source}", directory.display()).into(),
         })?;
         Ok(Self { inner, disk: Arc::new(Disk::new(root.clone())), root })
+    }
+
+    /// As [`Self::open`], but creates the directory and its parents if they are missing.
+    ///
+    /// # Errors
+    /// The directory cannot be created or resolved.
+    pub fn create(directory: &std::path::Path) -> Result<Self> {
+        create_directory(directory)?;
+        Self::open(directory)
     }
 
     fn unsupported(&self, operation: &str) -> Error {
@@ -59,9 +68,10 @@ impl fmt::Display for DurableLocal {
 }
 
 /// Runs `work` on `disk` in a thread that may block.
-async fn on_disk<F>(disk: &Arc<Disk>, work: F) -> Result<()>
+async fn on_disk<F, T>(disk: &Arc<Disk>, work: F) -> Result<T>
 where
-    F: FnOnce(&Disk) -> Result<(), DiskError> + Send + 'static,
+    F: FnOnce(&Disk) -> Result<T, DiskError> + Send + 'static,
+    T: Send + 'static,
 {
     let disk = Arc::clone(disk);
     tokio::task::spawn_blocking(move || work(&disk)).await?.map_err(Error::from)
@@ -94,9 +104,13 @@ impl ObjectStore for DurableLocal {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
+        if !opts.attributes.is_empty() {
+            return Err(self.unsupported("put with attributes"));
+        }
         let target = self.inner.path_to_filesystem(location)?;
-        let inner = self.inner.put_multipart_opts(location, opts).await?;
-        Ok(Box::new(DurableUpload { inner, disk: Arc::clone(&self.disk), target }))
+        let disk = Arc::clone(&self.disk);
+        let begun = on_disk(&self.disk, move |disk| disk.begin(&target)).await?;
+        Ok(Box::new(DurableUpload { begun: Arc::new(begun), disk, next_at: 0 }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -137,48 +151,41 @@ impl ObjectStore for DurableLocal {
         self.inner.list_with_delimiter(prefix).await
     }
 
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await?;
-        let target = self.inner.path_to_filesystem(to)?;
-        on_disk(&self.disk, move |disk| disk.sync(&target)).await
+    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
+        Err(self.unsupported("copy"))
     }
 
-    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
-        self.inner.rename_opts(from, to, options).await?;
-        let source = self.inner.path_to_filesystem(from)?;
-        let target = self.inner.path_to_filesystem(to)?;
-        // The new name first, so that a crash in between cannot lose both.
-        on_disk(&self.disk, move |disk| {
-            disk.sync(&target)?;
-            disk.sync_parent(&source)
-        })
-        .await
+    async fn rename_opts(&self, _: &Path, _: &Path, _: RenameOptions) -> Result<()> {
+        Err(self.unsupported("rename"))
     }
 }
 
 /// An upload in parts that is durable once it is complete.
 #[derive(Debug)]
 struct DurableUpload {
-    inner: Box<dyn MultipartUpload>,
+    begun: Arc<BegunFile>,
     disk: Arc<Disk>,
-    target: PathBuf,
+    /// Where the next part begins in the file, in bytes.
+    next_at: u64,
 }
 
 #[async_trait]
 impl MultipartUpload for DurableUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        self.inner.put_part(data)
+        let (begun, disk, at) = (Arc::clone(&self.begun), Arc::clone(&self.disk), self.next_at);
+        self.next_at += data.content_length() as u64;
+        Box::pin(async move { on_disk(&disk, move |_| begun.write(at, &data)).await })
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        let result = self.inner.complete().await?;
-        let target = self.target.clone();
-        on_disk(&self.disk, move |disk| disk.sync(&target)).await?;
-        Ok(result)
+        let begun = Arc::clone(&self.begun);
+        on_disk(&self.disk, move |disk| disk.finish(&begun)).await?;
+        Ok(PutResult { e_tag: None, version: None })
     }
 
     async fn abort(&mut self) -> Result<()> {
-        self.inner.abort().await
+        let begun = Arc::clone(&self.begun);
+        on_disk(&self.disk, move |_| begun.remove()).await
     }
 }
 
@@ -194,7 +201,7 @@ mod tests {
 
     fn store() -> (TempDir, Arc<DurableLocal>) {
         let directory = tempfile::tempdir().unwrap();
-        let store = DurableLocal::open(&directory.path().join("new/archive")).unwrap();
+        let store = DurableLocal::create(&directory.path().join("new/archive")).unwrap();
         (directory, Arc::new(store))
     }
 
@@ -253,20 +260,42 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn uploads_copies_and_renames_arrive() {
+    async fn an_upload_arrives_whole_whatever_the_order_of_its_parts() {
         let (directory, store) = store();
-        let [one, two, three] = ["u/1", "v/2", "w/3"].map(Path::from);
-        let mut upload = store.put_multipart(&one).await.unwrap();
-        upload.put_part("hello ".into()).await.unwrap();
-        upload.put_part("world".into()).await.unwrap();
+        let path = Path::from("u/1");
+        let mut upload = store.put_multipart(&path).await.unwrap();
+        let parts = [upload.put_part("hello ".into()), upload.put_part("world".into())];
+        for part in parts.into_iter().rev() {
+            part.await.unwrap();
+        }
+        assert!(store.list(None).try_collect::<Vec<_>>().await.unwrap().is_empty());
         upload.complete().await.unwrap();
-        store.copy(&one, &two).await.unwrap();
-        store.rename(&two, &three).await.unwrap();
-        assert_eq!(read(&store, &three).await, "hello world");
-        store.delete(&one).await.unwrap();
-        let listed: Vec<_> = store.list(None).try_collect().await.unwrap();
-        assert_eq!(listed.len(), 1);
-        assert_eq!(files(directory.path()), ["3"]);
+        drop(upload);
+        assert_eq!(read(&store, &path).await, "hello world");
+        assert_eq!(files(directory.path()), ["1"]);
+        let mut given_up = store.put_multipart(&path).await.unwrap();
+        given_up.put_part("other".into()).await.unwrap();
+        given_up.abort().await.unwrap();
+        // One that is dropped leaves nothing either.
+        store.put_multipart(&path).await.unwrap().put_part("other".into()).await.unwrap();
+        assert_eq!(read(&store, &path).await, "hello world");
+        assert_eq!(files(directory.path()), ["1"]);
+    }
+
+    #[tokio::test]
+    async fn no_write_makes_the_root() {
+        let (directory, store) = store();
+        let root = directory.path().join("new/archive");
+        std::fs::remove_dir(&root).unwrap();
+        for path in ["top", "some/folder/deep"].map(Path::from) {
+            assert!(store.put(&path, "x".into()).await.is_err());
+            assert!(create(&store, &path, "x").await.is_err());
+            assert!(store.put_multipart(&path).await.is_err());
+            assert!(store.copy(&path, &path).await.is_err());
+            assert!(!root.exists());
+        }
+        DurableLocal::open(&root).unwrap_err();
+        assert!(!root.exists());
     }
 
     #[tokio::test]

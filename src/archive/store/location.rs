@@ -69,16 +69,29 @@ impl ArchiveLocation {
         }
     }
 
-    /// Opens the store rooted at the archive. A directory is created if it is missing, and written
-    /// durably. Object storage is not contacted yet. Blocks.
+    /// Opens the store rooted at the archive. A directory must exist, and is written durably. Object
+    /// storage is not contacted yet. Blocks.
+    ///
+    /// # Errors
+    /// There is no such directory, or the environment variables do not fit together.
+    pub fn open(&self) -> Result<Arc<dyn ObjectStore>, LocationError> {
+        self.opened(DurableLocal::open)
+    }
+
+    /// As [`Self::open`], but creates a missing directory.
     ///
     /// # Errors
     /// The directory cannot be created, or the environment variables do not fit together.
-    pub fn open(&self) -> Result<Arc<dyn ObjectStore>, LocationError> {
+    pub fn create(&self) -> Result<Arc<dyn ObjectStore>, LocationError> {
+        self.opened(DurableLocal::create)
+    }
+
+    fn opened(
+        &self,
+        local: fn(&std::path::Path) -> object_store::Result<DurableLocal>,
+    ) -> Result<Arc<dyn ObjectStore>, LocationError> {
         match self {
-            Self::Local(path) => {
-                Ok(Arc::new(DurableLocal::open(path).map_err(LocationError::Directory)?))
-            }
+            Self::Local(path) => Ok(Arc::new(local(path).map_err(LocationError::Directory)?)),
             Self::Bucket { cloud, bucket, prefix } => {
                 Ok(Arc::new(PrefixStore::new(cloud.open(bucket)?, prefix.clone())))
             }

@@ -97,12 +97,12 @@ async fn a_local_archive_is_created_and_reopened() {
     let path = directory.path().join("a/b");
     let location = ArchiveLocation::parse(path.to_str().unwrap()).unwrap();
     let key = Path::from("x/y");
-    location.open().unwrap().put(&key, "z".into()).await.unwrap();
-    let bytes = location.open().unwrap().get(&key).await.unwrap().bytes().await.unwrap();
+    location.create().unwrap().put(&key, "z".into()).await.unwrap();
+    let bytes = location.create().unwrap().get(&key).await.unwrap().bytes().await.unwrap();
     assert_eq!(bytes, "z");
     std::fs::write(directory.path().join("file"), "").unwrap();
     let taken = ArchiveLocation::Local(directory.path().join("file/archive"));
-    let error = taken.open().unwrap_err();
+    let error = taken.create().unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
     assert!(error.to_string().contains("file/archive"), "{error}");
 }

@@ -52,7 +52,7 @@ async fn a_query_that_stood_still_across_a_vacuum_goes_on_at_the_newest_version(
         running_max: 1,
     };
     let settings = AppSettings { worker: Some(worker), ..settings() };
-    let still = stood_still(&location.open().unwrap(), settings).await;
+    let still = stood_still(&location.create().unwrap(), settings).await;
     let query = "SELECT count(DISTINCT event_id) AS n FROM events".to_owned();
     let reply = still.app.sql(&caller(ACME), query, RowFormat::Csv).await.unwrap();
     let rows: Vec<_> = reply.into_stream().try_collect().await.unwrap();

@@ -29,7 +29,7 @@ pub struct History {
 impl History {
     /// A new archive in `folder`.
     pub async fn at(folder: &Path, now: Micros) -> Self {
-        let store = ArchiveLocation::parse(folder.to_str().unwrap()).unwrap().open().unwrap();
+        let store = ArchiveLocation::parse(folder.to_str().unwrap()).unwrap().create().unwrap();
         let clock = Arc::new(ManualClock::at(now));
         let app = App::open(store, clock.clone(), Telemetry::new(), settings()).await.unwrap();
         Self { app, clock, samples: String::new() }

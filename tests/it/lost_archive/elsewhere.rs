@@ -106,7 +106,7 @@ async fn a_query_that_found_files_absent_elsewhere_is_asked_again() {
         running_max: 1,
     };
     let settings = AppSettings { worker: Some(worker), ..settings() };
-    let store = location.open().unwrap();
+    let store = location.create().unwrap();
     let app = Lake::try_open(&store, settings).await.unwrap();
     app.sent(&events(0..3)).await;
     let query = "SELECT count(DISTINCT event_id) AS n FROM events";

@@ -85,7 +85,7 @@ async fn a_totals_snapshot_is_of_the_version_up_to_which_it_adds_up() {
 async fn on_a_disk_it_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let location = ArchiveLocation::Local(folder.path().join("archive"));
-    let store = location.open().unwrap();
+    let store = location.create().unwrap();
     let app = Lake::open(&store).await;
     for round in 0..5 {
         send(&app, round..round + 1).await;
