@@ -79,11 +79,15 @@ impl Log {
     async fn has_both(&self, known: &Snapshot, newer: &Snapshot) -> Result<bool, ArchiveError> {
         for _ in 0..TRIES {
             let began = self.clock.elapsed();
-            let known_is_there = match self.link_of(known.version()).await? {
-                Some(link) => known.head().is_none_or(|head| head == link),
-                None => self.has_cleaned_away(known).await?,
-            };
+            let known_link = self.link_of(known.version()).await?;
+            let was_cleaned = known_link.is_none() && self.has_cleaned_away(known).await?;
             let link = self.link_of(newer.version()).await?;
+            let known_is_there = match known_link {
+                Some(link) => known.head().is_none_or(|head| head == link),
+                // No cleaning removes the newest entry. A checkpoint alone may have come late to an
+                // older copy.
+                None => was_cleaned && link.is_some(),
+            };
             if !known_is_there || newer.head().is_some_and(|head| Some(head) != link) {
                 return Ok(false);
             }

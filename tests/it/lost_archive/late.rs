@@ -12,7 +12,7 @@ use crate::stores::{Switch, SwitchedStore, SwitchingStore, copy_of};
 use crate::support::event::{ACME, NOON, events};
 use crate::support::foreign::{commit, live};
 use crate::support::lake::{Lake, verified};
-use crate::support::store::{log_entry, memory, read, write};
+use crate::support::store::{log_entry, memory, paths, read, write};
 use crate::support::table::{clean_log, log_checkpoint};
 
 #[tokio::test]
@@ -175,4 +175,20 @@ async fn an_older_copy_that_was_cleaned_past_a_server_is_not_the_archive() {
     store.switch(&right);
     assert_eq!(app.requests().await, 7);
     assert_eq!(verified(&right).await, 7);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_comes_late_to_an_older_copy_does_not_make_it_the_archive() {
+    let (app, store, right) = switched().await;
+    let older = copy_of(&right).await;
+    app.sent(&events(5..7)).await;
+    log_checkpoint(&right, live(&right).await.0).await.unwrap();
+    let log = paths(&right, "events/_delta_log").await;
+    for path in log.iter().filter(|path| path.contains("checkpoint")) {
+        write(&older, path, read(&right, path).await).await;
+    }
+    store.switch(&older);
+    does_nothing(&app, &older).await;
+    store.switch(&right);
+    assert_eq!(app.requests().await, 7);
 }
