@@ -103,6 +103,7 @@ pub async fn scrape(scene: &Scene, process: &Process, org: usize) -> bool {
     let (highest, groups) = (scene.highest_floor(), scene.groups());
     match process.ask(process.scrape_with(ORGS[org], &groups)).await {
         Ok((now, body)) => {
+            scene.world.tell(|| format!("{process} has answered a scrape of {began}"));
             scene.answered(began, "scraping").await;
             scene.book.check(org, floor, now, &body, highest.max(scene.highest_floor()));
             scene.world.counts.add(Count::Scrapes, 1);

@@ -1,6 +1,6 @@
 //! A machine that runs the program, and starts it again after it dies.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -47,6 +47,13 @@ impl Silence {
             Kind::Unavailable => Self::Unavailable,
             kind => Self::Error(kind, error.to_string()),
         }
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.app.archive().current().version();
+        write!(f, "{} at version {version}", self.link)
     }
 }
 

@@ -192,6 +192,9 @@ impl Way {
             _ => {}
         }
         let answer = effect.await;
+        if let Err(error) = &answer {
+            self.world.tell(|| format!("{} is told: {error}", self.actor));
+        }
         self.pass(fate.back).await;
         match fate.fault {
             Some(Fault::AnswerLost) => Err(failed()),

@@ -42,6 +42,9 @@ pub async fn swapper(scene: Arc<Scene>, actor: u64, over: Arc<AtomicBool>) {
         let known = scene.hosts().filter_map(Host::running);
         let known = known.map(|process| process.app.archive().current().version()).min();
         let is_older = known.is_none_or(|known| copied.is_none_or(|copied| copied < known));
+        scene.world.tell(|| {
+            format!("a copy of version {copied:?}, branched: {branches}, all know {known:?}")
+        });
         if branches && random.below(2) == 0 {
             let more = scene.bucket.right().newest().await.saturating_sub(copy.newest().await) + 6;
             go_on(&scene, &copy, 8 + nth, more).await;
