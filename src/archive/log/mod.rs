@@ -50,6 +50,8 @@ use crate::error::Kind;
 /// How many entries each step reads in parallel. One new entry is the usual case, so reading ahead
 /// begins with the third.
 const READ_AHEAD: [u64; 12] = [1, 1, 4, 16, 32, 32, 32, 32, 32, 32, 32, 32];
+/// How many entries that are known to exist are read in parallel.
+const READ_AT_ONCE: u64 = 64;
 /// How long a put may stay in doubt before it fails.
 const DOUBT: Duration = Duration::from_secs(8);
 const DOUBT_PAUSE: Duration = Duration::from_millis(50);
@@ -148,9 +150,23 @@ impl Log {
     /// Corrupt, Refused, OtherLog, Newer or Unavailable; `snapshot` stays usable as an older
     /// version.
     pub async fn follow(&self, snapshot: &Snapshot) -> Result<Option<Followed>, ArchiveError> {
+        self.follow_listed(snapshot, snapshot.version()).await
+    }
+
+    /// As [`Log::follow`], where a listing has told of entries up to a version: those are read at
+    /// once, and the entry after them with them.
+    ///
+    /// # Errors
+    /// As [`Log::follow`].
+    pub(in crate::archive) async fn follow_listed(
+        &self,
+        snapshot: &Snapshot,
+        listed: u64,
+    ) -> Result<Option<Followed>, ArchiveError> {
         let mut newest: Option<Snapshot> = None;
         let mut trail = Trail::default();
-        for width in READ_AHEAD {
+        let named = (listed.saturating_sub(snapshot.version()) + 1).min(READ_AT_ONCE);
+        for width in std::iter::once(named).chain(READ_AHEAD.into_iter().skip(1)) {
             let first = newest.as_ref().unwrap_or(snapshot).version() + 1;
             let entries = (first..first + width).map(|version| self.read(version));
             for entry in futures::future::try_join_all(entries).await? {

@@ -135,7 +135,7 @@ impl Log {
         // passes unchecked.
         let mut snapshot = self.open_vouched(listing).await?;
         loop {
-            match self.follow(&snapshot).await {
+            match self.follow_listed(&snapshot, newest).await {
                 Ok(Some(next)) => {
                     snapshot = next.snapshot;
                     if next.at_head {
