@@ -1,7 +1,8 @@
 //! Tests of simulated histories: servers, jobs and clients on one bucket whose every access can
 //! fail, in simulated time. Each history comes from a seed.
 //!
-//! `TOKENLAKE_TEST_HISTORIES=10000` runs this many, `TOKENLAKE_TEST_SEED=17` a single one.
+//! `TOKENLAKE_TEST_HISTORIES=10000` runs this many, from seed 0 or from `TOKENLAKE_TEST_FIRST_SEED` on;
+//! `TOKENLAKE_TEST_SEED=17` runs a single one.
 
 mod actors;
 mod book;
@@ -70,8 +71,9 @@ fn every_event_counts_once_in_every_history() {
         Some(seed) => vec![seed],
         None => {
             let histories = number("TOKENLAKE_TEST_HISTORIES").unwrap_or(HISTORIES);
+            let first = number("TOKENLAKE_TEST_FIRST_SEED").unwrap_or(0);
             let found = FOUND.lines().map(|line| line.parse().unwrap());
-            found.chain(0..histories).collect()
+            found.chain(first..first + histories).collect()
         }
     };
     let began = std::time::Instant::now();
