@@ -22,8 +22,14 @@ use object_store::{
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
     Result, UploadPart,
 };
+use tokio::sync::Semaphore;
 
 use super::disk::{BegunFile, Disk, DiskError, Existing, create_directory};
+use super::one_turn;
+
+/// Files that are opened at a time. A log of hundreds of entries, all of which are asked for at once,
+/// would otherwise start hundreds of threads, each of which takes longer to start than to read a file.
+const OPENED_AT_ONCE: usize = 8;
 
 /// A directory as an object store with durable writes. Needs a Tokio runtime.
 #[derive(Debug)]
@@ -31,6 +37,7 @@ pub struct DurableLocal {
     inner: LocalFileSystem,
     disk: Arc<Disk>,
     root: PathBuf,
+    opening: Semaphore,
 }
 
 impl DurableLocal {
@@ -44,7 +51,8 @@ impl DurableLocal {
             store: "DurableLocal",
             source: format!("cannot resolve {}: {source}", directory.display()).into(),
         })?;
-        Ok(Self { inner, disk: Arc::new(Disk::new(root.clone())), root })
+        let opening = Semaphore::new(OPENED_AT_ONCE);
+        Ok(Self { inner, disk: Arc::new(Disk::new(root.clone())), root, opening })
     }
 
     /// As [`Self::open`], but creates the directory and its parents if they are missing.
@@ -114,7 +122,10 @@ impl ObjectStore for DurableLocal {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(location, options).await
+        let (file, location) = (self.inner.path_to_filesystem(location)?, location.clone());
+        // An error would mean that it was closed, which it never is.
+        let _turn = self.opening.acquire().await;
+        tokio::task::spawn_blocking(move || one_turn::get(file, location, &options)).await?
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
@@ -194,7 +205,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use futures::TryStreamExt;
-    use object_store::ObjectStoreExt;
+    use object_store::{GetRange, ObjectStoreExt};
     use tempfile::TempDir;
 
     use super::*;
@@ -280,6 +291,48 @@ mod tests {
         store.put_multipart(&path).await.unwrap().put_part("other".into()).await.unwrap();
         assert_eq!(read(&store, &path).await, "hello world");
         assert_eq!(files(directory.path()), ["1"]);
+    }
+
+    /// A file is recognised by what the library says of it, here and in its listings.
+    #[tokio::test]
+    async fn a_get_answers_as_the_library_does() {
+        let (_directory, store) = store();
+        let sizes =
+            [("empty", 0_u64), ("small", 70), ("edge", 64 << 10), ("large", (64 << 10) + 1)];
+        let ranges =
+            [None, Some((0..1).into()), Some(GetRange::Suffix(9)), Some(GetRange::Offset(60))];
+        for ((name, size), range) in
+            sizes.into_iter().flat_map(|size| ranges.clone().map(|range| (size, range)))
+        {
+            let path = Path::from(format!("some/{name}"));
+            let bytes: Vec<u8> = (0..size).map(|nth| nth.to_le_bytes()[0]).collect();
+            store.put(&path, bytes.into()).await.unwrap();
+            let whens = [None, Some("*".to_owned()), Some("other".to_owned())];
+            for (head, if_match) in
+                [false, true].into_iter().flat_map(|head| whens.clone().map(|when| (head, when)))
+            {
+                let options =
+                    GetOptions { range: range.clone(), head, if_match, ..GetOptions::default() };
+                let [ours, theirs] = [
+                    store.get_opts(&path, options.clone()).await,
+                    store.inner.get_opts(&path, options).await,
+                ];
+                match (ours, theirs) {
+                    (Ok(ours), Ok(theirs)) => {
+                        assert_eq!((&ours.meta, &ours.range), (&theirs.meta, &theirs.range));
+                        assert_eq!(ours.bytes().await.unwrap(), theirs.bytes().await.unwrap());
+                    }
+                    (Err(ours), Err(theirs)) => {
+                        assert_eq!(std::mem::discriminant(&ours), std::mem::discriminant(&theirs));
+                    }
+                    (ours, theirs) => panic!("{name}: {ours:?}, {theirs:?}"),
+                }
+            }
+        }
+        for missing in ["none", "some", "none/below"].map(Path::from) {
+            let error = store.get(&missing).await.unwrap_err();
+            assert!(matches!(error, Error::NotFound { .. }), "{missing}: {error}");
+        }
     }
 
     #[tokio::test]

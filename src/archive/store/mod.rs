@@ -7,6 +7,7 @@ pub(super) mod disk;
 pub(super) mod durable;
 pub(super) mod location;
 pub(super) mod location_error;
+pub(super) mod one_turn;
 pub(super) mod org_claim;
 pub(super) mod probe;
 pub(super) mod records;
