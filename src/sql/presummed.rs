@@ -10,7 +10,7 @@ use arrow::array::{
     Array as _, ArrayRef, AsArray as _, Date32Array, Decimal128Array, Int64Array, RecordBatch,
     RecordBatchOptions, StringViewArray, TimestampMicrosecondArray, UInt64Array, new_null_array,
 };
-use arrow::compute::{cast, concat_batches, take};
+use arrow::compute::{concat_batches, take};
 use arrow::datatypes::{
     DataType, Decimal128Type, Field, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
 };
@@ -192,7 +192,6 @@ fn presummed(cells: &RecordBatch, schema: &SchemaRef) -> Option<RecordBatch> {
         match (from.data_type(), field.data_type()) {
             (have, want) if have == want => Some(from.clone()),
             (DataType::Decimal128(..), DataType::Int64) => short(from),
-            (DataType::Utf8, DataType::Utf8View) => cast(from, &DataType::Utf8View).ok(),
             (DataType::Timestamp(..), DataType::Timestamp(_, Some(zone))) => {
                 let times = from.as_primitive_opt::<TimestampMicrosecondType>()?.clone();
                 Some(Arc::new(times.with_timezone(zone.clone())))

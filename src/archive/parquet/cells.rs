@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -169,8 +169,8 @@ impl CellReader {
         cells.stream(reader, orgs, None)?.try_collect().await
     }
 
-    /// As [`CellReader::read_all`], of some columns alone, in the order of the file. Of a range of names
-    /// the organisation is among them.
+    /// As [`CellReader::read_all`], of some columns alone, in the order of the file, and with views of
+    /// texts, which share the file's dictionaries. Of a range of names the organisation is among them.
     ///
     /// # Errors
     /// As [`CellReader::open`].
@@ -186,7 +186,7 @@ impl CellReader {
         };
         let reader = CheckedReader::new(store.clone(), object.clone()).at_once(at_once);
         let (cells, reader) = Self::open_with(store, object, reader).await?;
-        cells.stream(reader, orgs, Some(columns))?.try_collect().await
+        cells.in_views()?.stream(reader, orgs, Some(columns))?.try_collect().await
     }
 
     /// The rows of the organisations in a range of names, in order.
@@ -212,6 +212,18 @@ impl CellReader {
             return Err(no_sums(&object));
         }
         Ok((Self { store, object, metadata }, reader))
+    }
+
+    fn in_views(self) -> Result<Self, ArchiveError> {
+        let fields = self.metadata.schema().fields().iter().map(|field| match field.data_type() {
+            DataType::Utf8 => field.as_ref().clone().with_data_type(DataType::Utf8View),
+            _ => field.as_ref().clone(),
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let options = ArrowReaderOptions::new().with_schema(schema);
+        let metadata = ArrowReaderMetadata::try_new(self.metadata.metadata().clone(), options);
+        let metadata = metadata.map_err(|error| damaged(&self.object, &error))?;
+        Ok(Self { metadata, ..self })
     }
 
     fn stream(
@@ -302,17 +314,21 @@ fn rows_of(rows: &RecordBatch, (from, to): &OwnedBounds) -> Option<Range<usize>>
     if let (Bound::Unbounded, Bound::Unbounded) = (from, to) {
         return Some(0..rows.num_rows());
     }
-    let names = rows.column_by_name(ORG)?.as_string_opt::<i32>()?;
-    let start = first_row(names, |name| match from {
+    let names = rows.column_by_name(ORG)?;
+    let first = |is_past: &dyn Fn(&str) -> bool| match names.as_string_view_opt() {
+        Some(names) => Some(first_row(names, is_past)),
+        None => Some(first_row(names.as_string_opt::<i32>()?, is_past)),
+    };
+    let start = first(&|name| match from {
         Bound::Included(from) => name >= from.as_str(),
         Bound::Excluded(from) => name > from.as_str(),
         Bound::Unbounded => true,
-    });
-    let end = first_row(names, |name| match to {
+    })?;
+    let end = first(&|name| match to {
         Bound::Included(to) => name > to.as_str(),
         Bound::Excluded(to) => name >= to.as_str(),
         Bound::Unbounded => false,
-    });
+    })?;
     Some(start..end.max(start))
 }
 
