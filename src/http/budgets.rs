@@ -14,7 +14,7 @@ use axum::routing::{MethodRouter, get, put};
 use super::body::{drain, read};
 use super::error::{HttpError, plain};
 use super::observe::observed;
-use super::request::{caller, within};
+use super::request::{caller, is_plain, within};
 use super::shared::Shared;
 use crate::access::Scope;
 
@@ -68,6 +68,10 @@ async fn set_budget(
     body: &mut Body,
 ) -> Result<Response, HttpError> {
     let caller = within(WAIT, caller(&shared.app, headers, Scope::BudgetsWrite)).await?;
+    if !is_plain(headers) {
+        let message = "send the budget as application/json, in UTF-8 and not compressed";
+        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
     let _turn = shared.usages.begin(&caller.org_id)?;
     let _memory = shared.answers.reserve(&caller.org_id, BODY_BYTES_MAX).await?;
     let too_large = || {

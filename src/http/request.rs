@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING};
 use axum::http::{HeaderMap, HeaderValue};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
@@ -90,6 +90,12 @@ pub(super) fn joined(headers: &HeaderMap, name: axum::http::HeaderName) -> Optio
         list.to_mut().push_str(value);
     }
     Some(list)
+}
+
+/// Whether the body of a request is sent as it is, not compressed.
+pub(super) fn is_plain(headers: &HeaderMap) -> bool {
+    let coding = joined(headers, CONTENT_ENCODING);
+    coding.is_none_or(|coding| coding.trim().eq_ignore_ascii_case("identity"))
 }
 
 impl Headers for HeaderMap {

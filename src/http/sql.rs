@@ -1,9 +1,7 @@
 //! `POST /v1/sql`: answers queries of one organisation.
 
 use axum::body::Body;
-use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, VARY,
-};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -14,7 +12,7 @@ use super::answers::HeldUntilSent;
 use super::body::read;
 use super::endpoint::{Endpoint, Request};
 use super::error::{HttpError, plain};
-use super::request::joined;
+use super::request::{is_plain, joined};
 use super::shared::Shared;
 use super::shares::Turns;
 use crate::access::Scope;
@@ -97,14 +95,12 @@ struct QueryBody {
 
 impl BodyKind {
     fn of(headers: &HeaderMap) -> Result<Self, HttpError> {
-        let coding = joined(headers, CONTENT_ENCODING);
-        let plainly = coding.is_none_or(|coding| coding.trim().eq_ignore_ascii_case("identity"));
         let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let sent = ContentType::of(sent.unwrap_or_default());
         let kind = [("application/json", Self::Json), ("text/plain", Self::Text)];
         let kind = kind.into_iter().find(|(name, _)| sent.is(name) && sent.is_utf8());
         let kind = kind.map(|(_, kind)| kind);
-        kind.filter(|_| plainly).ok_or_else(|| {
+        kind.filter(|_| is_plain(headers)).ok_or_else(|| {
             plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "send {\"query\":\"…\"} as application/json, or the query as text/plain, in UTF-8 \

@@ -231,9 +231,13 @@ fn wrong_definitions_and_callers_are_refused() {
         refused("/all", &definition.to_string(), 400);
     }
     refused("/all", &format!("{{\"amount\":\"{}\"}}", "1".repeat(100_000)), 413);
+    let url = acme.server.url("/v1/budgets/all");
+    let authorization = format!("Bearer {}", acme.key);
+    let headers = [("authorization", authorization.as_str()), ("content-encoding", "gzip")];
+    let answer = client::send("PUT", &url, &headers, acme.definition().to_string());
+    assert_eq!(answer.status, 415, "{}", answer.text());
     let usual = key_with(acme.archive.path(), "acme", &[]);
     let authorization = format!("Bearer {usual}");
-    let url = acme.server.url("/v1/budgets/all");
     let answer = client::send(
         "PUT",
         &url,
