@@ -12,6 +12,7 @@ use datafusion::logical_expr::{Cast, Expr};
 
 use super::read;
 use super::refusal::refused;
+use super::span::Span;
 
 /// The functions that return a series as rows.
 const SERIES: [&str; 2] = ["generate_series", "range"];
@@ -35,9 +36,40 @@ struct Series(Arc<TableFunction>);
 
 impl TableFunctionImpl for Series {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
-        let exprs = args.exprs().iter().map(in_nanos).collect::<Result<Vec<_>>>()?;
+        let exprs = typed(args.exprs())?;
+        let exprs = exprs.iter().map(in_nanos).collect::<Result<Vec<_>>>()?;
         self.0.create_table_provider_with_args(TableFunctionArgs::new(&exprs, args.session()))
     }
+}
+
+/// The arguments, with texts beside a time read as PostgreSQL reads them: ends as times, the step as a
+/// span.
+fn typed(exprs: &[Expr]) -> Result<Vec<Expr>> {
+    let Some(kind) = exprs.iter().take(2).find_map(time_type) else { return Ok(exprs.to_vec()) };
+    let read = exprs.iter().enumerate().map(|(place, expr)| {
+        let Expr::Literal(value, _) = expr else { return Ok(expr.clone()) };
+        let Some(Some(text)) = value.try_as_str() else { return Ok(expr.clone()) };
+        let value = match (place, &kind) {
+            (0 | 1, DataType::Date32) => ScalarValue::Date32(Some(read::date(text)?)),
+            (0 | 1, DataType::Timestamp(_, Some(zone))) => {
+                ScalarValue::TimestampMicrosecond(Some(read::instant(text)?), Some(zone.clone()))
+            }
+            (0 | 1, _) => ScalarValue::TimestampMicrosecond(Some(read::local(text)?), None),
+            _ => ScalarValue::IntervalMonthDayNano(Some(Span::parse(text, None)?.value()?)),
+        };
+        Ok(Expr::Literal(value, None))
+    });
+    read.collect()
+}
+
+/// The type of an argument that is a time.
+fn time_type(expr: &Expr) -> Option<DataType> {
+    let kind = match expr {
+        Expr::Literal(value, _) => value.data_type(),
+        Expr::Cast(Cast { field, .. }) => field.data_type().clone(),
+        _ => return None,
+    };
+    matches!(kind, DataType::Date32 | DataType::Timestamp(..)).then_some(kind)
 }
 
 /// A timestamp converted to nanoseconds; everything else unchanged.

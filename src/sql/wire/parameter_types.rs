@@ -9,7 +9,8 @@ use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::logical_expr::{BinaryExpr, Expr as PlannedExpr, LogicalPlan, Operator};
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, Query, Select, Statement, VisitMut, VisitorMut,
+    BinaryOperator, CaseWhen, DataType as SqlType, Expr, Query, Select, Statement, VisitMut,
+    VisitorMut,
 };
 
 use super::literal::{number as number_literal, of_parameter};
@@ -28,6 +29,8 @@ pub(in crate::sql) struct ParameterTypes {
     known: BTreeMap<usize, u32>,
     /// Those that are compared with each item of a list.
     lists: Vec<usize>,
+    /// Those to which a span of time is added, or from which one is taken.
+    moved: Vec<usize>,
 }
 
 impl ParameterTypes {
@@ -62,7 +65,11 @@ impl ParameterTypes {
         let mut numbers = vec![oid::TEXT; count];
         for (place, number) in &self.known {
             let list = self.lists.contains(place);
-            let item = if *number == 0 { oid::TEXT } else { *number };
+            let item = match number {
+                0 if self.moved.contains(place) => oid::INTERVAL,
+                0 => oid::TEXT,
+                known => *known,
+            };
             let known = WireType::of(item).filter(|_| list).map_or(item, |item| item.list);
             if let Some(number) = numbers.get_mut(*place) {
                 *number = known;
@@ -76,6 +83,14 @@ impl ParameterTypes {
         if *known == 0 {
             *known = oid;
         }
+    }
+
+    /// Leaves out the span that a parameter is moved by: both have the type that the place of their sum
+    /// tells. If it tells none, it is a span too, as in PostgreSQL.
+    fn without_span(&mut self, expr: &mut Expr) {
+        let Some(parameter) = moved(expr).cloned() else { return };
+        self.moved.extend(place(&parameter));
+        *expr = parameter;
     }
 
     /// Notes the type of a parameter that its place tells, and makes it a null of that type, so that the
@@ -118,6 +133,31 @@ fn compare_alike(expr: &mut Expr) {
 fn is_small(expr: &Expr) -> bool {
     let text = expr.to_string();
     text.len() <= REPEATED_BYTES_MAX && !text.contains('$')
+}
+
+/// The parameter to which an expression adds spans of time, or from which it takes them.
+fn moved(expr: &Expr) -> Option<&Expr> {
+    let inner = match expr {
+        Expr::Nested(inner) => return moved(inner),
+        Expr::BinaryOp { left, op: BinaryOperator::Plus | BinaryOperator::Minus, right }
+            if is_span(right) =>
+        {
+            left
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::Plus, right } if is_span(left) => right,
+        _ => return None,
+    };
+    if place(inner).is_some() { Some(inner) } else { moved(inner) }
+}
+
+/// Whether an expression is written as a span of time.
+fn is_span(expr: &Expr) -> bool {
+    match expr {
+        Expr::Interval(_) => true,
+        Expr::Nested(inner) => is_span(inner),
+        Expr::Cast { data_type, .. } => matches!(data_type, SqlType::Interval { .. }),
+        _ => false,
+    }
 }
 
 /// The place of a plan's `$1`: 0.
@@ -165,6 +205,7 @@ impl VisitorMut for ParameterTypes {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        self.without_span(expr);
         told(expr, &mut |expr, oid| self.tell(expr, oid));
         compare_alike(expr);
         match expr {
@@ -218,6 +259,18 @@ mod tests {
         let open = statement.to_string();
         assert!(open.contains("coalesce(a, CASE WHEN a = $8 THEN a END)"), "{open}");
         assert!(!open.contains("$1,") && open.contains("NOT NULL::BOOLEAN"), "{open}");
+    }
+
+    #[test]
+    fn a_parameter_that_is_moved_by_a_span_has_the_type_of_its_place() {
+        let mut statement = of(
+            "SELECT a >= $1, a < $1 + interval '1 day', interval '1 h' + ($2) - '1 d'::interval, $3 - interval '1 h'",
+        );
+        let mut types = ParameterTypes::of(&mut statement, &[]);
+        assert_eq!(statement.to_string(), "SELECT a >= $1, a < $1, ($2), $3");
+        types.seen(0, oid::TIMESTAMPTZ);
+        types.seen(1, oid::DATE);
+        assert_eq!(types.numbers(), [oid::TIMESTAMPTZ, oid::DATE, oid::INTERVAL]);
     }
 
     #[test]

@@ -83,6 +83,9 @@ async def with_asyncpg():
     count = "SELECT count(*) FROM events WHERE model = ANY($1) AND input_tokens > $2 AND cost_usd < $3"
     assert await connection.fetchval(count, ["gpt-4o", "claude"], 10, decimal.Decimal("0.35")) == 2
     assert await connection.fetchval("SELECT count(*) FROM events WHERE event_date = $1", FIRST.date()) == 3
+    since = "SELECT count(*) FROM events WHERE ts >= $1 AND ts < $1 + interval '14 hours'"
+    assert await connection.fetchval(since, FIRST) == 3
+    assert await connection.fetchval(since.replace("$1 +", "interval '28 hours' + $2 -"), FIRST, FIRST) == 3
     assert await connection.fetchval("SELECT count(*) FROM events WHERE input_tokens = ANY($1::bigint[])", [10, 20]) == 2
     async with connection.transaction():
         seen = [row["event_id"] async for row in connection.cursor("SELECT event_id FROM events ORDER BY ts", prefetch=2)]

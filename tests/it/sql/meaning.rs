@@ -341,9 +341,20 @@ fn values_are_those_of_postgresql() {
 #[test]
 fn a_series_of_timestamps_has_a_row_a_step() {
     let archive = archive();
-    let question = "select value from generate_series(timestamp '2026-01-31', timestamp '2026-02-02', interval '1 day')";
-    let expected = "value\n2026-01-31T00:00:00\n2026-02-01T00:00:00\n2026-02-02T00:00:00\n";
-    assert_eq!(answer(archive.path(), &["-c", question, "--format", "csv"]), expected);
+    let expected = ["2026-01-31T00:00:00", "2026-02-01T00:00:00", "2026-02-02T00:00:00"];
+    for (arguments, zone) in [
+        ("timestamp '2026-01-31', timestamp '2026-02-02', interval '1 day'", ""),
+        // Texts beside a time are times and spans too.
+        ("timestamp '2026-01-31', '2026-02-02', '1 day'", ""),
+        ("'2026-01-31', timestamp '2026-02-02', '24 hours'", ""),
+        ("timestamptz '2026-01-31', '2026-02-02 01:00+01', '1 day'", "Z"),
+        ("date '2026-01-31', '2026-02-02', '1 day'", ""),
+    ] {
+        let question = format!("select value from generate_series({arguments})");
+        let expected = expected.map(|time| format!("{time}{zone}\n")).concat();
+        let answer = answer(archive.path(), &["-c", &question, "--format", "csv"]);
+        assert_eq!(answer, format!("value\n{expected}"), "{arguments}");
+    }
 }
 
 #[test]
