@@ -222,7 +222,12 @@ fn a_doctor_finds_a_sound_archive_sound_and_leaves_nothing_behind() {
         lines.retain(|line| !line.starts_with(' '));
         lines
     };
-    let files = listed(folder.path());
+    // The newest commit is noted after its answer.
+    let files = poll(Duration::from_secs(20), "the newest commit is noted", || {
+        let files = listed(folder.path());
+        let noted = files.iter().any(|line| line.starts_with("_head.json "));
+        (noted && !files.iter().any(|line| line.contains('#'))).then_some(files)
+    });
     let names = [
         "credentials",
         "table",
