@@ -47,9 +47,9 @@ use crate::archive::paths;
 use crate::clock::Clock;
 use crate::error::Kind;
 
-/// How many entries each step reads in parallel. One new entry is the usual case, so reading ahead
-/// begins with the third.
-const READ_AHEAD: [u64; 12] = [1, 1, 4, 16, 32, 32, 32, 32, 32, 32, 32, 32];
+/// How many entries each step after the first reads in parallel. One new entry is the usual case, so
+/// reading ahead begins with the third.
+const READ_AHEAD: [u64; 11] = [1, 4, 16, 32, 32, 32, 32, 32, 32, 32, 32];
 /// How many entries that are known to exist are read in parallel.
 const READ_AT_ONCE: u64 = 64;
 /// How long a put may stay in doubt before it fails.
@@ -166,7 +166,7 @@ impl Log {
         let mut newest: Option<Snapshot> = None;
         let mut trail = Trail::default();
         let named = (listed.saturating_sub(snapshot.version()) + 1).min(READ_AT_ONCE);
-        for width in std::iter::once(named).chain(READ_AHEAD.into_iter().skip(1)) {
+        for width in std::iter::once(named).chain(READ_AHEAD) {
             let first = newest.as_ref().unwrap_or(snapshot).version() + 1;
             let entries = (first..first + width).map(|version| self.read(version));
             for entry in futures::future::try_join_all(entries).await? {
